@@ -1,0 +1,163 @@
+CREATE VIEW url_annotation_count_view AS
+SELECT
+    urls.id AS url_id,
+    coalesce(n.auto_agency_count, 0) AS auto_agency_count,
+    coalesce(n.auto_location_count, 0) AS auto_location_count,
+    coalesce(n.auto_record_type_count, 0) AS auto_record_type_count,
+    coalesce(n.auto_url_type_count, 0) AS auto_url_type_count,
+    coalesce(n.user_agency_count, 0) AS user_agency_count,
+    coalesce(n.user_location_count, 0) AS user_location_count,
+    coalesce(n.user_record_type_count, 0) AS user_record_type_count,
+    coalesce(n.user_url_type_count, 0) AS user_url_type_count,
+    coalesce(n.total_anno_count, 0) AS total_anno_count
+FROM urls
+LEFT JOIN (
+    SELECT
+        annotation.url_id,
+        count(*) FILTER (WHERE annotation.kind = 1) AS auto_agency_count,
+        count(*) FILTER (WHERE annotation.kind = 2) AS auto_location_count,
+        count(*) FILTER (WHERE annotation.kind = 3) AS auto_record_type_count,
+        count(*) FILTER (WHERE annotation.kind = 4) AS auto_url_type_count,
+        count(*) FILTER (WHERE annotation.kind = 5) AS user_agency_count,
+        count(*) FILTER (WHERE annotation.kind = 6) AS user_location_count,
+        count(*) FILTER (WHERE annotation.kind = 7) AS user_record_type_count,
+        count(*) FILTER (WHERE annotation.kind = 8) AS user_url_type_count,
+        count(*) AS total_anno_count
+    FROM (
+        SELECT url_id, 1 AS kind FROM url_auto_agency_id_subtasks
+        UNION ALL SELECT url_id, 2 FROM auto_location_id_subtasks
+        UNION ALL SELECT url_id, 3 FROM auto_record_type_suggestions
+        UNION ALL SELECT url_id, 4 FROM auto_relevant_suggestions
+        UNION ALL SELECT url_id, 5 FROM user_url_agency_suggestions
+        UNION ALL SELECT url_id, 6 FROM user_location_suggestions
+        UNION ALL SELECT url_id, 7 FROM user_record_type_suggestions
+        UNION ALL SELECT url_id, 8 FROM user_url_type_suggestions
+    ) AS annotation
+    GROUP BY annotation.url_id
+) AS n ON n.url_id = urls.id;
+
+COMMENT ON VIEW url_annotation_count_view IS
+    'Annotations by URL and kind; robots count by subtask, not by suggestion. Names, not-found marks and anonymous annotations do not count.';
+
+CREATE VIEW url_annotation_flags AS
+SELECT
+    urls.id AS url_id,
+    EXISTS (SELECT FROM auto_record_type_suggestions s WHERE s.url_id = urls.id) AS has_auto_record_type_suggestion,
+    EXISTS (SELECT FROM auto_relevant_suggestions s WHERE s.url_id = urls.id) AS has_auto_relevant_suggestion,
+    EXISTS (SELECT FROM url_auto_agency_id_subtasks s WHERE s.url_id = urls.id) AS has_auto_agency_suggestion,
+    EXISTS (SELECT FROM auto_location_id_subtasks s WHERE s.url_id = urls.id) AS has_auto_location_suggestion,
+    EXISTS (SELECT FROM user_record_type_suggestions s WHERE s.url_id = urls.id) AS has_user_record_type_suggestion,
+    EXISTS (SELECT FROM user_url_type_suggestions s WHERE s.url_id = urls.id) AS has_user_relevant_suggestion,
+    EXISTS (SELECT FROM user_url_agency_suggestions s WHERE s.url_id = urls.id) AS has_user_agency_suggestion,
+    EXISTS (SELECT FROM user_location_suggestions s WHERE s.url_id = urls.id) AS has_user_location_suggestion,
+    EXISTS (SELECT FROM link_agencies__urls l WHERE l.url_id = urls.id) AS has_confirmed_agency,
+    EXISTS (SELECT FROM reviewing_user_url r WHERE r.url_id = urls.id) AS was_reviewed
+FROM urls;
+
+CREATE VIEW unvalidated_url_view AS
+SELECT urls.id AS url_id
+FROM urls
+WHERE NOT EXISTS (SELECT FROM flag_url_validated flag WHERE flag.url_id = urls.id);
+
+CREATE VIEW locations_expanded AS
+SELECT
+    locations.id,
+    locations.type,
+    us_states.state_name,
+    us_states.state_iso,
+    counties.name AS county_name,
+    counties.fips AS county_fips,
+    localities.name AS locality_name,
+    localities.id AS locality_id,
+    us_states.id AS state_id,
+    counties.id AS county_id,
+    CASE locations.type
+        WHEN 'Locality' THEN localities.name::text
+        WHEN 'County' THEN counties.name
+        WHEN 'State' THEN us_states.state_name
+        WHEN 'National' THEN 'United States'
+    END AS display_name,
+    CASE locations.type
+        WHEN 'Locality' THEN concat(localities.name, ', ', counties.name, ', ', us_states.state_name)
+        WHEN 'County' THEN concat(counties.name, ', ', us_states.state_name)
+        WHEN 'State' THEN us_states.state_name
+        WHEN 'National' THEN 'United States'
+    END AS full_display_name
+FROM locations
+LEFT JOIN us_states ON us_states.id = locations.state_id
+LEFT JOIN counties ON counties.id = locations.county_id
+LEFT JOIN localities ON localities.id = locations.locality_id;
+
+COMMENT ON COLUMN locations_expanded.full_display_name IS 'A missing part of the name is left empty, commas and all.';
+
+CREATE VIEW dependent_locations AS
+SELECT parent.id AS parent_location_id, child.id AS dependent_location_id
+FROM locations parent
+JOIN locations child ON child.state_id = parent.state_id AND child.type IN ('County', 'Locality')
+WHERE parent.type = 'State'
+UNION ALL
+SELECT parent.id, child.id
+FROM locations parent
+JOIN locations child ON child.county_id = parent.county_id AND child.type = 'Locality'
+WHERE parent.type = 'County'
+UNION ALL
+SELECT parent.id, child.id
+FROM locations parent
+JOIN locations child ON child.type <> 'National'
+WHERE parent.type = 'National';
+
+CREATE VIEW meta_url_view AS
+SELECT flag.url_id FROM flag_url_validated flag WHERE flag.type = 'meta url';
+
+CREATE VIEW url_unknown_agencies_view AS
+SELECT urls.id
+FROM urls
+JOIN url_auto_agency_id_subtasks subtask ON subtask.url_id = urls.id
+GROUP BY urls.id
+HAVING NOT bool_or(subtask.agencies_found);
+
+CREATE VIEW url_task_count_1_day AS
+SELECT tasks.task_type, count(*) AS count
+FROM tasks
+JOIN link_tasks__urls link ON link.task_id = tasks.id
+WHERE tasks.updated_at > now() - interval '1 day'
+GROUP BY tasks.task_type;
+
+CREATE VIEW url_task_count_1_week AS
+SELECT tasks.task_type, count(*) AS count
+FROM tasks
+JOIN link_tasks__urls link ON link.task_id = tasks.id
+WHERE tasks.updated_at > now() - interval '1 week'
+GROUP BY tasks.task_type;
+
+-- The integrity views hold what must not be; each is empty in a healthy database.
+
+CREATE VIEW integrity__incomplete_data_sources_view AS
+SELECT link.url_id
+FROM ds_app_link_data_source link
+WHERE link.url_id IS NOT NULL
+    AND (
+        NOT EXISTS (SELECT FROM flag_url_validated f WHERE f.url_id = link.url_id AND f.type = 'data source')
+        OR NOT EXISTS (SELECT FROM url_record_type r WHERE r.url_id = link.url_id)
+        OR NOT EXISTS (SELECT FROM link_agencies__urls a WHERE a.url_id = link.url_id)
+    );
+
+CREATE VIEW integrity__incomplete_meta_urls_view AS
+SELECT link.url_id
+FROM ds_app_link_meta_url link
+WHERE link.url_id IS NOT NULL
+    AND (
+        NOT EXISTS (SELECT FROM flag_url_validated f WHERE f.url_id = link.url_id AND f.type = 'meta url')
+        OR NOT EXISTS (SELECT FROM link_agencies__urls a WHERE a.url_id = link.url_id)
+    );
+
+CREATE VIEW integrity__non_federal_agencies_no_location_view AS
+SELECT agencies.id AS agency_id
+FROM agencies
+WHERE agencies.jurisdiction_type <> 'federal'
+    AND NOT EXISTS (SELECT FROM link_agencies__locations link WHERE link.agency_id = agencies.id);
+
+CREATE VIEW integrity__url_both_data_source_and_meta_url_view AS
+SELECT source.url_id
+FROM ds_app_link_data_source source
+JOIN ds_app_link_meta_url meta ON meta.url_id = source.url_id;
