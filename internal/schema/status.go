@@ -1,0 +1,137 @@
+package schema
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"ariga.io/atlas/sql/migrate"
+)
+
+// What can be wrong with a database; Status.Err and Apply wrap them with the
+// place and the way out.
+var (
+	ErrPending    = errors.New("migrations are pending")
+	ErrEdited     = errors.New("a migration was edited after it was applied")
+	ErrAhead      = errors.New("the database is newer than this program")
+	ErrOutOfOrder = errors.New("a migration was added before ones already applied")
+	ErrUnfinished = errors.New("a migration stopped half-way")
+	ErrForeign    = errors.New("the database holds objects already")
+	ErrLocked     = errors.New("another migration is running")
+)
+
+// State is the verdict of Status in one word.
+type State string
+
+// The states a database can be in. Only OK lets a server start; Pending and
+// Unfinished are what Apply mends.
+const (
+	OK         State = "ok"
+	Pending    State = "pending"
+	Edited     State = "edited"
+	Ahead      State = "ahead"
+	OutOfOrder State = "out of order"
+	Unfinished State = "unfinished"
+	Foreign    State = "foreign"
+)
+
+func (s State) appliable() bool { return s == OK || s == Pending || s == Unfinished }
+
+// Status is a database's history beside the program's migrations.
+type Status struct {
+	Database string    `json:"database"`
+	State    State     `json:"state"`
+	Version  string    `json:"version"` // last fully applied version; empty when none
+	Applied  []Applied `json:"applied"` // oldest first
+	Pending  []string  `json:"pending"` // file names in the order Apply would run them
+
+	problem error
+}
+
+// Applied is one recorded migration.
+type Applied struct {
+	Version    string        `json:"version"`
+	Name       string        `json:"name"`
+	Kind       string        `json:"kind"` // "applied", "baseline", or "manually set" by the Atlas command
+	Statements int           `json:"statements"`
+	Total      int           `json:"total"` // more than Statements: it stopped half-way
+	Error      string        `json:"error,omitempty"`
+	At         time.Time     `json:"at"`
+	Duration   time.Duration `json:"duration_ns"`
+	Operator   string        `json:"operator"`
+}
+
+// Err is nil when the database is at the program's version; otherwise it wraps
+// one of the errors above and says what to do.
+func (s Status) Err() error {
+	if s.problem == nil {
+		return nil
+	}
+	return fmt.Errorf("database %s: %w", s.Database, s.problem)
+}
+
+// compare walks both histories side by side, oldest first, and stops at the
+// first thing that does not fit: checksums are cumulative, so everything after
+// an edited or inserted file differs too.
+func compare(files []*file, applied []*migrate.Revision) (Status, []*file) {
+	s := Status{State: OK, Applied: make([]Applied, 0, len(applied)), Pending: []string{}}
+	for _, r := range applied {
+		s.Applied = append(s.Applied, Applied{
+			Version: r.Version, Name: r.Description, Kind: r.Type.String(), Statements: r.Applied, Total: r.Total,
+			Error: r.Error, At: r.ExecutedAt.UTC(), Duration: r.ExecutionTime, Operator: r.OperatorVersion,
+		})
+		if r.Applied >= r.Total {
+			s.Version = r.Version
+		}
+	}
+	// A baseline stands for its file and all before it.
+	if len(applied) > 0 && applied[0].Type.Has(migrate.RevisionTypeBaseline) {
+		for len(files) > 0 && files[0].Version() <= applied[0].Version {
+			files = files[1:]
+		}
+		applied = applied[1:]
+	}
+	var pending []*file
+	for _, r := range applied {
+		switch {
+		case len(files) == 0 || r.Version < files[0].Version():
+			return s.broken(Ahead, fmt.Errorf("%w: it has migration %s_%s (applied by %s), which this program does not know; "+
+				"run the version of the program that brought it", ErrAhead, r.Version, r.Description, r.OperatorVersion))
+		case r.Version > files[0].Version():
+			return s.broken(OutOfOrder, fmt.Errorf("%w: %s was never applied, but %s was; "+
+				`give it a version after the last one and run "docket migrate hash"`, ErrOutOfOrder, files[0].Name(), r.Version))
+		case r.Applied < r.Total:
+			pending = append(pending, files[0])
+			s.State = Unfinished
+			s.problem = fmt.Errorf(`%w: %s ran %d of %d statements; %sto go on from there, run "docket migrate apply"`,
+				ErrUnfinished, files[0].Name(), r.Applied, r.Total, lastError(r))
+		case r.Hash != "" && r.Hash != files[0].hash:
+			return s.broken(Edited, fmt.Errorf("%w: %s is not what was applied at %s; "+
+				"put the file back as it was and write the change as a new migration",
+				ErrEdited, files[0].Name(), r.ExecutedAt.UTC().Format(time.DateTime)))
+		}
+		files = files[1:]
+	}
+	pending = append(pending, files...)
+	for _, f := range pending {
+		s.Pending = append(s.Pending, f.Name())
+	}
+	if s.State == OK && len(pending) > 0 {
+		s.State = Pending
+		s.problem = fmt.Errorf(`%w: %s; to apply them, run "docket migrate apply"`, ErrPending, strings.Join(s.Pending, ", "))
+	}
+	return s, pending
+}
+
+func (s Status) broken(state State, problem error) (Status, []*file) {
+	s.State, s.problem = state, problem
+	return s, nil
+}
+
+func lastError(r *migrate.Revision) string {
+	if r.Error == "" {
+		return ""
+	}
+	return fmt.Sprintf("the next one failed with %q; ", r.Error)
+}
