@@ -1,0 +1,117 @@
+-- One answer, one statement: it is checked and stored as a whole or not at all, in one round trip.
+
+-- name: AnnotationInsert :one
+-- Stores a signed-in user's answer about one URL. Nothing is stored when the URL, an agency, a location or the
+-- endorsed name (which must be one of this URL's) is unknown; the row tells which. A user who annotated the URL
+-- before violates a key. A new name that the URL has already becomes an endorsement of it.
+WITH url AS (
+    SELECT urls.id FROM urls WHERE urls.id = @url_id
+), unknown_agency AS (
+    SELECT given.id
+    FROM unnest(@agency_ids::integer[]) AS given (id)
+    WHERE NOT EXISTS (SELECT FROM agencies WHERE agencies.id = given.id)
+), unknown_location AS (
+    SELECT given.id
+    FROM unnest(@location_ids::integer[]) AS given (id)
+    WHERE NOT EXISTS (SELECT FROM locations WHERE locations.id = given.id)
+), existing_name AS (
+    SELECT name.id
+    FROM url_name_suggestions name
+    WHERE name.id = sqlc.narg('existing_name_id')::integer AND name.url_id = @url_id
+), accepted AS (
+    SELECT url.id AS url_id, @user_id::integer AS user_id
+    FROM url
+    WHERE NOT EXISTS (SELECT FROM unknown_agency)
+        AND NOT EXISTS (SELECT FROM unknown_location)
+        AND (sqlc.narg('existing_name_id')::integer IS NULL OR EXISTS (SELECT FROM existing_name))
+), stored_type AS (
+    INSERT INTO user_url_type_suggestions (url_id, user_id, type)
+    SELECT url_id, user_id, @url_type FROM accepted
+    RETURNING url_id
+), new_name AS (
+    INSERT INTO url_name_suggestions (url_id, suggestion, source)
+    SELECT url_id, sqlc.narg('new_name')::varchar, 'User' FROM accepted
+    WHERE sqlc.narg('new_name')::varchar IS NOT NULL AND sqlc.narg('existing_name_id')::integer IS NULL
+    ON CONFLICT ON CONSTRAINT url_name_suggestions_url_id_suggestion_key
+        DO UPDATE SET suggestion = excluded.suggestion
+    RETURNING id
+), endorsement AS (
+    INSERT INTO link_user_name_suggestions (user_id, suggestion_id)
+    SELECT accepted.user_id, name.id
+    FROM accepted
+    CROSS JOIN (SELECT id FROM new_name UNION ALL SELECT id FROM existing_name) AS name
+    ON CONFLICT ON CONSTRAINT link_user_name_suggestions_pkey DO NOTHING
+), stored_locations AS (
+    INSERT INTO user_location_suggestions (url_id, user_id, location_id)
+    SELECT accepted.url_id, accepted.user_id, unnest(@location_ids::integer[]) FROM accepted
+), stored_record_type AS (
+    INSERT INTO user_record_type_suggestions (url_id, user_id, record_type)
+    SELECT url_id, user_id, sqlc.narg('record_type')::record_type FROM accepted
+    WHERE sqlc.narg('record_type')::record_type IS NOT NULL
+), stored_agencies AS (
+    INSERT INTO user_url_agency_suggestions (url_id, user_id, agency_id)
+    SELECT accepted.url_id, accepted.user_id, unnest(@agency_ids::integer[]) FROM accepted
+), stored_location_not_found AS (
+    INSERT INTO link_user_suggestion_location_not_found (url_id, user_id)
+    SELECT url_id, user_id FROM accepted WHERE @location_not_found::boolean
+), stored_agency_not_found AS (
+    INSERT INTO link_user_suggestion_agency_not_found (url_id, user_id)
+    SELECT url_id, user_id FROM accepted WHERE @agency_not_found::boolean
+)
+SELECT
+    EXISTS (SELECT FROM stored_type)::boolean AS stored,
+    EXISTS (SELECT FROM url)::boolean AS url_known,
+    ARRAY(SELECT id FROM unknown_agency ORDER BY id)::integer[] AS unknown_agency_ids,
+    ARRAY(SELECT id FROM unknown_location ORDER BY id)::integer[] AS unknown_location_ids;
+
+-- name: AnonymousAnnotationInsert :one
+-- Stores an anonymous session's answer about one URL. Nothing is stored when the session, the URL, an agency or a
+-- location is unknown, or when the session has given the URL a type before, be it another one; the row tells which.
+-- The key alone would let a different type through: the caller holds a lock on the pair of session and URL.
+WITH url AS (
+    SELECT urls.id FROM urls WHERE urls.id = @url_id
+), session AS (
+    SELECT anonymous_sessions.id FROM anonymous_sessions WHERE anonymous_sessions.id = @session_id
+), unknown_agency AS (
+    SELECT given.id
+    FROM unnest(@agency_ids::integer[]) AS given (id)
+    WHERE NOT EXISTS (SELECT FROM agencies WHERE agencies.id = given.id)
+), unknown_location AS (
+    SELECT given.id
+    FROM unnest(@location_ids::integer[]) AS given (id)
+    WHERE NOT EXISTS (SELECT FROM locations WHERE locations.id = given.id)
+), earlier AS (
+    SELECT FROM anonymous_annotation_url_type a WHERE a.session_id = @session_id AND a.url_id = @url_id
+), accepted AS (
+    SELECT url.id AS url_id, session.id AS session_id
+    FROM url
+    CROSS JOIN session
+    WHERE NOT EXISTS (SELECT FROM unknown_agency)
+        AND NOT EXISTS (SELECT FROM unknown_location)
+        AND NOT EXISTS (SELECT FROM earlier)
+), stored_type AS (
+    INSERT INTO anonymous_annotation_url_type (url_id, session_id, url_type)
+    SELECT url_id, session_id, @url_type FROM accepted
+    RETURNING url_id
+), stored_record_type AS (
+    INSERT INTO anonymous_annotation_record_type (url_id, session_id, record_type)
+    SELECT url_id, session_id, sqlc.narg('record_type')::record_type FROM accepted
+    WHERE sqlc.narg('record_type')::record_type IS NOT NULL
+), stored_locations AS (
+    INSERT INTO anonymous_annotation_location (url_id, session_id, location_id)
+    SELECT accepted.url_id, accepted.session_id, unnest(@location_ids::integer[]) FROM accepted
+), stored_agencies AS (
+    INSERT INTO anonymous_annotation_agency (url_id, session_id, agency_id)
+    SELECT accepted.url_id, accepted.session_id, unnest(@agency_ids::integer[]) FROM accepted
+)
+SELECT
+    EXISTS (SELECT FROM stored_type)::boolean AS stored,
+    EXISTS (SELECT FROM session)::boolean AS session_known,
+    EXISTS (SELECT FROM url)::boolean AS url_known,
+    EXISTS (SELECT FROM earlier)::boolean AS annotated_before,
+    ARRAY(SELECT id FROM unknown_agency ORDER BY id)::integer[] AS unknown_agency_ids,
+    ARRAY(SELECT id FROM unknown_location ORDER BY id)::integer[] AS unknown_location_ids;
+
+-- name: AnonymousSessionInsert :one
+-- Opens an anonymous session, which never expires.
+INSERT INTO anonymous_sessions DEFAULT VALUES RETURNING id;

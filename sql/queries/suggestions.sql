@@ -1,0 +1,115 @@
+-- What people and robots said of one URL so far. Every statement starts from url_id, none joins two collections of
+-- the URL, and all of them travel in one round trip.
+
+-- name: HTMLContentListByURL :many
+-- The stored texts of the page, at most one per kind.
+SELECT content_type, content
+FROM url_html_content
+WHERE url_id = @url_id
+ORDER BY content_type
+LIMIT 9;
+
+-- name: URLTypeSuggestionListByURL :many
+-- Users' URL types by number of votes; ties in the order of the enum. Robots and anonymous votes do not count.
+SELECT type AS url_type, count(*)::integer AS endorsement_count
+FROM user_url_type_suggestions
+WHERE url_id = @url_id
+GROUP BY type
+ORDER BY count(*) DESC, type
+LIMIT 3;
+
+-- name: RecordTypeSuggestionListByURL :many
+-- Users' record types by number of votes; ties in the order of the enum. Robots and anonymous votes do not count.
+SELECT record_type, count(*)::integer AS user_count
+FROM user_record_type_suggestions
+WHERE url_id = @url_id
+GROUP BY record_type
+ORDER BY count(*) DESC, record_type
+LIMIT 3;
+
+-- name: AgencySuggestionListByURL :many
+-- Every agency that a user suggested or a robot suggested with a confidence above 0. Users' votes weigh 1, the
+-- highest confidence of the robots up to 1; the heaviest first, then the smallest id.
+-- No limit: clients show them all, and each costs somebody an annotation or a robot a row.
+-- @sqlc-vet-disable many-without-limit
+SELECT
+    agencies.id,
+    agencies.name AS display_name,
+    sum(suggested.user_count)::integer AS user_count,
+    max(suggested.confidence)::integer AS robo_confidence
+FROM (
+    SELECT s.agency_id, 1 AS user_count, 0 AS confidence
+    FROM user_url_agency_suggestions s
+    WHERE s.url_id = @url_id::integer
+    UNION ALL
+    SELECT s.agency_id, 0, s.confidence
+    FROM url_auto_agency_id_subtasks subtask
+    JOIN agency_id_subtask_suggestions s ON s.subtask_id = subtask.id
+    WHERE subtask.url_id = @url_id::integer
+) AS suggested
+JOIN agencies ON agencies.id = suggested.agency_id
+GROUP BY agencies.id
+HAVING sum(suggested.user_count) > 0 OR max(suggested.confidence) > 0
+ORDER BY sum(suggested.user_count) + max(suggested.confidence) / 100.0 DESC, agencies.id;
+
+-- name: LocationSuggestionListByURL :many
+-- Every location that a user suggested or a robot suggested with a confidence above 0, weighed like agencies.
+-- Confidence is rounded to a whole number and held within 0 to 100, whatever was stored.
+-- No limit, as with agencies.
+-- @sqlc-vet-disable many-without-limit
+SELECT
+    suggested.location_id AS id,
+    coalesce(locations_expanded.full_display_name, '')::text AS display_name,
+    suggested.user_count,
+    round(suggested.confidence)::integer AS robo_confidence
+FROM (
+    SELECT
+        vote.location_id,
+        sum(vote.user_count)::integer AS user_count,
+        least(greatest(max(vote.confidence), 0), 100)::numeric AS confidence
+    FROM (
+        SELECT s.location_id, 1 AS user_count, 0::double precision AS confidence
+        FROM user_location_suggestions s
+        WHERE s.url_id = @url_id::integer
+        UNION ALL
+        SELECT s.location_id, 0, s.confidence
+        FROM auto_location_id_subtasks subtask
+        JOIN location_id_subtask_suggestions s ON s.subtask_id = subtask.id
+        WHERE subtask.url_id = @url_id::integer
+    ) AS vote
+    GROUP BY vote.location_id
+    HAVING sum(vote.user_count) > 0 OR max(vote.confidence) > 0
+) AS suggested
+JOIN locations_expanded ON locations_expanded.id = suggested.location_id
+ORDER BY suggested.user_count + suggested.confidence / 100 DESC, suggested.location_id;
+
+-- name: NameSuggestionListByURL :many
+-- Suggested names by number of endorsements, then by id. A null source is nobody's robot.
+SELECT
+    name.id,
+    name.suggestion AS display_name,
+    count(endorsement.user_id)::integer AS user_count,
+    (CASE name.source WHEN 'HTML Metadata Title' THEN 1 ELSE 0 END)::integer AS robo_count
+FROM url_name_suggestions name
+LEFT JOIN link_user_name_suggestions endorsement ON endorsement.suggestion_id = name.id
+WHERE name.url_id = @url_id
+GROUP BY name.id
+ORDER BY count(endorsement.user_id) DESC, name.id
+LIMIT 3;
+
+-- name: NotFoundCountByURL :one
+-- How many users looked in vain for the URL's agency, and for its location.
+SELECT
+    (SELECT count(*) FROM link_user_suggestion_agency_not_found a WHERE a.url_id = @url_id)::integer AS agencies,
+    (SELECT count(*) FROM link_user_suggestion_location_not_found l WHERE l.url_id = @url_id)::integer AS locations;
+
+-- name: BatchInfoGet :one
+-- Of the batch's URLs with status ok: how many there are, and how many have an agency suggested by any user.
+SELECT
+    count(*)::integer AS total,
+    (count(*) FILTER (
+        WHERE EXISTS (SELECT FROM user_url_agency_suggestions s WHERE s.url_id = urls.id)
+    ))::integer AS annotated
+FROM link_batches__urls link
+JOIN urls ON urls.id = link.url_id
+WHERE link.batch_id = @batch_id AND urls.status = 'ok';
