@@ -1,0 +1,126 @@
+// Package urlform owns the forms of a URL: the id form that tells two URLs apart, the full form that people
+// follow, and the rules that lead from what somebody typed to both.
+//
+// It only computes. It refuses to ask the network or the database whether a URL exists, and it leaves alone what
+// may matter to a server: letter case, query, percent-encoding.
+package urlform
+
+import (
+	"errors"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+var (
+	errEmpty        = errors.New("nothing is left of the URL without scheme, slashes and fragment")
+	errSecondScheme = errors.New("the URL has a second scheme right after the first")
+	errNBSP         = errors.New("the URL has a non-breaking space inside")
+	errEncoding     = errors.New("the URL is not UTF-8 text")
+)
+
+// nbsp slips into URLs that were copied from a web page.
+const nbsp = '\u00a0'
+
+// Form is a URL taken apart the way the table urls stores it.
+type Form struct {
+	ID            string  // without scheme, trailing slashes and fragment; never empty, meets every check of urls.url
+	Scheme        *string // in lower case; nil when the URL was given without one
+	TrailingSlash bool    // whether the URL ended in a slash
+}
+
+// Parse takes a URL apart. White space at the ends and the fragment do not count; two URLs are the same page when
+// their ID is the same. An error means that no such form exists; its text is fit for the person who gave the URL.
+// Parse does not ask whether the URL can be followed: see Valid.
+func Parse(raw string) (Form, error) {
+	if !utf8.ValidString(raw) || strings.ContainsRune(raw, 0) {
+		return Form{}, errEncoding
+	}
+	var form Form
+	rest := Clean(raw)
+	if scheme, after, ok := cutScheme(rest); ok {
+		scheme = strings.ToLower(scheme)
+		form.Scheme, rest = &scheme, after
+	}
+	// A space may hide behind a slash and a slash behind a space, so both go at once.
+	form.ID = strings.TrimRightFunc(rest, func(r rune) bool { return r == '/' || unicode.IsSpace(r) })
+	form.TrailingSlash = strings.Contains(rest[len(form.ID):], "/")
+	form.ID = strings.TrimSpace(form.ID)
+
+	if form.ID == "" {
+		return Form{}, errEmpty
+	}
+	if _, _, ok := cutScheme(form.ID); ok {
+		return Form{}, errSecondScheme
+	}
+	if strings.ContainsRune(form.ID, nbsp) {
+		return Form{}, errNBSP
+	}
+	return form, nil
+}
+
+// Full is the URL to follow: see the function of that name.
+func (f Form) Full() string {
+	return Full(f.Scheme, &f.ID, f.TrailingSlash)
+}
+
+// Host is the part of the URL before the path and the query, port and all.
+func (f Form) Host() string {
+	if end := strings.IndexAny(f.ID, "/?"); end >= 0 {
+		return f.ID[:end]
+	}
+	return f.ID
+}
+
+// Full puts a stored URL together again. Without a scheme it is the id form as it stands, and the trailing slash
+// is not added back. The empty scheme, which other writers have stored, counts as none.
+func Full(scheme, url *string, trailingSlash bool) string {
+	if url == nil {
+		return ""
+	}
+	if scheme == nil || *scheme == "" {
+		return *url
+	}
+	full := *scheme + "://" + *url
+	if trailingSlash {
+		full += "/"
+	}
+	return full
+}
+
+// Clean removes what never belongs to the address of a page: white space at the ends and the fragment.
+func Clean(raw string) string {
+	page, _, _ := strings.Cut(raw, "#")
+	return strings.TrimSpace(page)
+}
+
+// Valid tells whether a submitted URL may be taken: one of the web with a host, or one without scheme that has a
+// dot in it.
+func Valid(raw string) bool {
+	form, err := Parse(raw)
+	switch {
+	case err != nil:
+		return false
+	case form.Scheme == nil:
+		return strings.Contains(form.ID, ".")
+	default:
+		return (*form.Scheme == "http" || *form.Scheme == "https") && form.Host() != ""
+	}
+}
+
+// cutScheme splits "scheme://rest" where the scheme is a letter followed by letters, digits, "+", "." and "-".
+func cutScheme(url string) (scheme, rest string, ok bool) {
+	scheme, rest, ok = strings.Cut(url, "://")
+	if !ok || scheme == "" {
+		return "", url, false
+	}
+	for i := range len(scheme) {
+		c := scheme[i] | 0x20 // lower case, where it is a letter
+		letter := 'a' <= c && c <= 'z'
+		other := '0' <= scheme[i] && scheme[i] <= '9' || strings.IndexByte("+.-", scheme[i]) >= 0
+		if !letter && (i == 0 || !other) {
+			return "", url, false
+		}
+	}
+	return scheme, rest, true
+}

@@ -1,0 +1,149 @@
+package urlform
+
+import (
+	"regexp"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+)
+
+func TestParse(t *testing.T) {
+	t.Parallel()
+	http, https := "http", "https"
+	tests := map[string]struct {
+		raw  string
+		want Form
+		full string
+	}{
+		"plain":                      {"https://x.org/a", Form{"x.org/a", &https, false}, "https://x.org/a"},
+		"trailing slash":             {"https://x.org/", Form{"x.org", &https, true}, "https://x.org/"},
+		"many trailing slashes":      {"https://x.org/a///", Form{"x.org/a", &https, true}, "https://x.org/a/"},
+		"slash before the fragment":  {"https://x.org/#a", Form{"x.org", &https, true}, "https://x.org/"},
+		"slash in the fragment only": {"https://x.org#/", Form{"x.org", &https, false}, "https://x.org"},
+		"space before the fragment":  {"https://x.org \u00a0#a", Form{"x.org", &https, false}, "https://x.org"},
+		"query stays":                {"http://x.org/?a=b/", Form{"x.org/?a=b", &http, true}, "http://x.org/?a=b/"},
+		"no scheme":                  {"x.org/a/", Form{"x.org/a", nil, true}, "x.org/a"},
+		"scheme in upper case":       {"HTTPS://X.org/A", Form{"X.org/A", &https, false}, "https://X.org/A"},
+		"space at the ends":          {"\u00a0 https://x.org/\t\u00a0/ ", Form{"x.org", &https, true}, "https://x.org/"},
+		"space after the scheme":     {"https:// x.org", Form{"x.org", &https, false}, "https://x.org"},
+		"scheme inside the path":     {"http://x.org/https://y.org", Form{"x.org/https://y.org", &http, false}, "http://x.org/https://y.org"},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			form, err := Parse(tt.raw)
+			require.NoError(t, err)
+			require.Equal(t, tt.want, form)
+			require.Equal(t, tt.full, form.Full())
+		})
+	}
+}
+
+func TestParseRefuses(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		raw  string
+		want error
+	}{
+		"nothing":            {"", errEmpty},
+		"only space":         {" \u00a0", errEmpty},
+		"only a scheme":      {"https://", errEmpty},
+		"only slashes":       {"https:////", errEmpty},
+		"only a fragment":    {"#top", errEmpty},
+		"two schemes":        {"http://https://x.org", errSecondScheme},
+		"two schemes, space": {"http:// https://x.org", errSecondScheme},
+		"nbsp inside":        {"https://x.org/a\u00a0b", errNBSP},
+		"nul":                {"https://x.org/\x00", errEncoding},
+		"not UTF-8":          {"https://x.org/\xff", errEncoding},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, err := Parse(tt.raw)
+			require.ErrorIs(t, err, tt.want)
+		})
+	}
+}
+
+func TestFull(t *testing.T) {
+	t.Parallel()
+	empty, https, url := "", "https", "x.org"
+	require.Equal(t, "x.org", Full(nil, &url, true), "the slash is not added back without a scheme")
+	require.Equal(t, "x.org", Full(&empty, &url, true), "an empty scheme is none")
+	require.Equal(t, "https://x.org", Full(&https, &url, false))
+	require.Equal(t, "https://x.org/", Full(&https, &url, true))
+	require.Empty(t, Full(&https, nil, true), "a row without a URL has no full form")
+}
+
+func TestValid(t *testing.T) {
+	t.Parallel()
+	for raw, want := range map[string]bool{
+		"https://x.org":    true,
+		"HTTP://localhost": true,
+		"x.org/a":          true,
+		"https://":         false,
+		"https:///a":       false,
+		"https://?a":       false,
+		"ftp://x.org":      false,
+		"localhost":        false,
+		"":                 false,
+	} {
+		require.Equal(t, want, Valid(raw), raw)
+	}
+}
+
+// schemeCheck is the check of the column urls.url, in Go's syntax.
+var schemeCheck = regexp.MustCompile(`(?i)^[a-z][a-z0-9+.-]*://`)
+
+func requireLawful(t require.TestingT, raw string) {
+	form, err := Parse(raw)
+	if err != nil {
+		return
+	}
+	require.NotEmpty(t, form.ID)
+	require.True(t, utf8.ValidString(form.ID))
+	require.False(t, schemeCheck.MatchString(form.ID), "scheme left in %q", form.ID)
+	require.False(t, strings.HasSuffix(form.ID, "/"), "slash left in %q", form.ID)
+	require.NotContains(t, form.ID, "#")
+	require.NotContains(t, form.ID, string(nbsp))
+	require.NotContains(t, form.ID, "\x00")
+
+	again, err := Parse(form.ID)
+	require.NoError(t, err)
+	require.Equal(t, Form{ID: form.ID}, again, "the id form is its own id form")
+
+	again, err = Parse(form.Full())
+	require.NoError(t, err)
+	require.Equal(t, form.ID, again.ID, "the full form keeps the id")
+	require.Equal(t, form.Full(), again.Full(), "the full form is its own full form")
+	if form.Scheme != nil {
+		require.Equal(t, form, again, "with a scheme nothing is lost")
+	}
+}
+
+func TestParseLaws(t *testing.T) {
+	t.Parallel()
+	// Pieces rather than any text: random text seldom holds a scheme, let alone two.
+	piece := rapid.OneOf(
+		rapid.SampledFrom([]string{"http", "HTTPS", "x+y", "://", ":", "/", "//", "#", "?", " ", "\u00a0", "\t", ".", "x.org", "é", "K"}),
+		rapid.StringN(0, 3, -1),
+	)
+	rapid.Check(t, func(t *rapid.T) {
+		requireLawful(t, strings.Join(rapid.SliceOfN(piece, 0, 12).Draw(t, "pieces"), ""))
+	})
+}
+
+func FuzzParse(f *testing.F) {
+	for _, seed := range []string{
+		"", "https://x.org/#a", "HTTP://x.org/a?b=c#d", "http://https://x.org", "\u00a0x.org/\u00a0/", "x.org\xff", "://x", "a:// b",
+	} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, raw string) {
+		requireLawful(t, raw)
+		Valid(raw)
+	})
+}
