@@ -21,7 +21,7 @@ WITH url AS (
     WHERE NOT EXISTS (SELECT FROM agencies WHERE agencies.id = given.id)
 ), unknown_location AS (
     SELECT given.id
-    FROM unnest($3::integer[]) AS given (id)
+    FROM unnest($3::bigint[]) AS given (id)
     WHERE NOT EXISTS (SELECT FROM locations WHERE locations.id = given.id)
 ), existing_name AS (
     SELECT name.id
@@ -52,7 +52,7 @@ WITH url AS (
     ON CONFLICT ON CONSTRAINT link_user_name_suggestions_pkey DO NOTHING
 ), stored_locations AS (
     INSERT INTO user_location_suggestions (url_id, user_id, location_id)
-    SELECT accepted.url_id, accepted.user_id, unnest($3::integer[]) FROM accepted
+    SELECT accepted.url_id, accepted.user_id, unnest($3::bigint[]) FROM accepted
 ), stored_record_type AS (
     INSERT INTO user_record_type_suggestions (url_id, user_id, record_type)
     SELECT url_id, user_id, $8::record_type FROM accepted
@@ -71,13 +71,13 @@ SELECT
     EXISTS (SELECT FROM stored_type)::boolean AS stored,
     EXISTS (SELECT FROM url)::boolean AS url_known,
     ARRAY(SELECT id FROM unknown_agency ORDER BY id)::integer[] AS unknown_agency_ids,
-    ARRAY(SELECT id FROM unknown_location ORDER BY id)::integer[] AS unknown_location_ids
+    ARRAY(SELECT id FROM unknown_location ORDER BY id)::bigint[] AS unknown_location_ids
 `
 
 type AnnotationInsertParams struct {
 	URLID            int32
 	AgencyIDs        []int32
-	LocationIDs      []int32
+	LocationIDs      []int64
 	ExistingNameID   *int32
 	UserID           int32
 	URLType          URLType
@@ -91,7 +91,7 @@ type AnnotationInsertRow struct {
 	Stored             bool
 	URLKnown           bool
 	UnknownAgencyIDs   []int32
-	UnknownLocationIDs []int32
+	UnknownLocationIDs []int64
 }
 
 // One answer, one statement: it is checked and stored as a whole or not at all, in one round trip.
@@ -132,7 +132,7 @@ WITH url AS (
     WHERE NOT EXISTS (SELECT FROM agencies WHERE agencies.id = given.id)
 ), unknown_location AS (
     SELECT given.id
-    FROM unnest($4::integer[]) AS given (id)
+    FROM unnest($4::bigint[]) AS given (id)
     WHERE NOT EXISTS (SELECT FROM locations WHERE locations.id = given.id)
 ), earlier AS (
     SELECT FROM anonymous_annotation_url_type a WHERE a.session_id = $2 AND a.url_id = $1
@@ -153,7 +153,7 @@ WITH url AS (
     WHERE $6::record_type IS NOT NULL
 ), stored_locations AS (
     INSERT INTO anonymous_annotation_location (url_id, session_id, location_id)
-    SELECT accepted.url_id, accepted.session_id, unnest($4::integer[]) FROM accepted
+    SELECT accepted.url_id, accepted.session_id, unnest($4::bigint[]) FROM accepted
 ), stored_agencies AS (
     INSERT INTO anonymous_annotation_agency (url_id, session_id, agency_id)
     SELECT accepted.url_id, accepted.session_id, unnest($3::integer[]) FROM accepted
@@ -164,14 +164,14 @@ SELECT
     EXISTS (SELECT FROM url)::boolean AS url_known,
     EXISTS (SELECT FROM earlier)::boolean AS annotated_before,
     ARRAY(SELECT id FROM unknown_agency ORDER BY id)::integer[] AS unknown_agency_ids,
-    ARRAY(SELECT id FROM unknown_location ORDER BY id)::integer[] AS unknown_location_ids
+    ARRAY(SELECT id FROM unknown_location ORDER BY id)::bigint[] AS unknown_location_ids
 `
 
 type AnonymousAnnotationInsertParams struct {
 	URLID       int32
 	SessionID   uuid.UUID
 	AgencyIDs   []int32
-	LocationIDs []int32
+	LocationIDs []int64
 	URLType     URLType
 	RecordType  *RecordType
 }
@@ -182,7 +182,7 @@ type AnonymousAnnotationInsertRow struct {
 	URLKnown           bool
 	AnnotatedBefore    bool
 	UnknownAgencyIDs   []int32
-	UnknownLocationIDs []int32
+	UnknownLocationIDs []int64
 }
 
 // Stores an anonymous session's answer about one URL. Nothing is stored when the session, the URL, an agency or a

@@ -9,6 +9,18 @@ import (
 	"context"
 )
 
+const AgencyNotFoundCountByURL = `-- name: AgencyNotFoundCountByURL :one
+SELECT count(*)::integer FROM link_user_suggestion_agency_not_found WHERE url_id = $1
+`
+
+// How many users looked in vain for the URL's agency.
+func (q *Queries) AgencyNotFoundCountByURL(ctx context.Context, db DBTX, urlID int32) (int32, error) {
+	row := db.QueryRow(ctx, AgencyNotFoundCountByURL, urlID)
+	var column_1 int32
+	err := row.Scan(&column_1)
+	return column_1, err
+}
+
 const AgencySuggestionListByURL = `-- name: AgencySuggestionListByURL :many
 SELECT
     agencies.id,
@@ -128,6 +140,18 @@ func (q *Queries) HTMLContentListByURL(ctx context.Context, db DBTX, urlID int32
 	return items, nil
 }
 
+const LocationNotFoundCountByURL = `-- name: LocationNotFoundCountByURL :one
+SELECT count(*)::integer FROM link_user_suggestion_location_not_found WHERE url_id = $1
+`
+
+// How many users looked in vain for the URL's location.
+func (q *Queries) LocationNotFoundCountByURL(ctx context.Context, db DBTX, urlID int32) (int32, error) {
+	row := db.QueryRow(ctx, LocationNotFoundCountByURL, urlID)
+	var column_1 int32
+	err := row.Scan(&column_1)
+	return column_1, err
+}
+
 const LocationSuggestionListByURL = `-- name: LocationSuggestionListByURL :many
 SELECT
     suggested.location_id AS id,
@@ -237,25 +261,6 @@ func (q *Queries) NameSuggestionListByURL(ctx context.Context, db DBTX, urlID in
 		return nil, err
 	}
 	return items, nil
-}
-
-const NotFoundCountByURL = `-- name: NotFoundCountByURL :one
-SELECT
-    (SELECT count(*) FROM link_user_suggestion_agency_not_found a WHERE a.url_id = $1)::integer AS agencies,
-    (SELECT count(*) FROM link_user_suggestion_location_not_found l WHERE l.url_id = $1)::integer AS locations
-`
-
-type NotFoundCountByURLRow struct {
-	Agencies  int32
-	Locations int32
-}
-
-// How many users looked in vain for the URL's agency, and for its location.
-func (q *Queries) NotFoundCountByURL(ctx context.Context, db DBTX, urlID int32) (NotFoundCountByURLRow, error) {
-	row := db.QueryRow(ctx, NotFoundCountByURL, urlID)
-	var i NotFoundCountByURLRow
-	err := row.Scan(&i.Agencies, &i.Locations)
-	return i, err
 }
 
 const RecordTypeSuggestionListByURL = `-- name: RecordTypeSuggestionListByURL :many

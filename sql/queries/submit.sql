@@ -12,7 +12,7 @@ WITH url AS (
     WHERE NOT EXISTS (SELECT FROM agencies WHERE agencies.id = given.id)
 ), unknown_location AS (
     SELECT given.id
-    FROM unnest(@location_ids::integer[]) AS given (id)
+    FROM unnest(@location_ids::bigint[]) AS given (id)
     WHERE NOT EXISTS (SELECT FROM locations WHERE locations.id = given.id)
 ), existing_name AS (
     SELECT name.id
@@ -43,7 +43,7 @@ WITH url AS (
     ON CONFLICT ON CONSTRAINT link_user_name_suggestions_pkey DO NOTHING
 ), stored_locations AS (
     INSERT INTO user_location_suggestions (url_id, user_id, location_id)
-    SELECT accepted.url_id, accepted.user_id, unnest(@location_ids::integer[]) FROM accepted
+    SELECT accepted.url_id, accepted.user_id, unnest(@location_ids::bigint[]) FROM accepted
 ), stored_record_type AS (
     INSERT INTO user_record_type_suggestions (url_id, user_id, record_type)
     SELECT url_id, user_id, sqlc.narg('record_type')::record_type FROM accepted
@@ -62,7 +62,7 @@ SELECT
     EXISTS (SELECT FROM stored_type)::boolean AS stored,
     EXISTS (SELECT FROM url)::boolean AS url_known,
     ARRAY(SELECT id FROM unknown_agency ORDER BY id)::integer[] AS unknown_agency_ids,
-    ARRAY(SELECT id FROM unknown_location ORDER BY id)::integer[] AS unknown_location_ids;
+    ARRAY(SELECT id FROM unknown_location ORDER BY id)::bigint[] AS unknown_location_ids;
 
 -- name: AnonymousAnnotationInsert :one
 -- Stores an anonymous session's answer about one URL. Nothing is stored when the session, the URL, an agency or a
@@ -78,7 +78,7 @@ WITH url AS (
     WHERE NOT EXISTS (SELECT FROM agencies WHERE agencies.id = given.id)
 ), unknown_location AS (
     SELECT given.id
-    FROM unnest(@location_ids::integer[]) AS given (id)
+    FROM unnest(@location_ids::bigint[]) AS given (id)
     WHERE NOT EXISTS (SELECT FROM locations WHERE locations.id = given.id)
 ), earlier AS (
     SELECT FROM anonymous_annotation_url_type a WHERE a.session_id = @session_id AND a.url_id = @url_id
@@ -99,7 +99,7 @@ WITH url AS (
     WHERE sqlc.narg('record_type')::record_type IS NOT NULL
 ), stored_locations AS (
     INSERT INTO anonymous_annotation_location (url_id, session_id, location_id)
-    SELECT accepted.url_id, accepted.session_id, unnest(@location_ids::integer[]) FROM accepted
+    SELECT accepted.url_id, accepted.session_id, unnest(@location_ids::bigint[]) FROM accepted
 ), stored_agencies AS (
     INSERT INTO anonymous_annotation_agency (url_id, session_id, agency_id)
     SELECT accepted.url_id, accepted.session_id, unnest(@agency_ids::integer[]) FROM accepted
@@ -110,7 +110,7 @@ SELECT
     EXISTS (SELECT FROM url)::boolean AS url_known,
     EXISTS (SELECT FROM earlier)::boolean AS annotated_before,
     ARRAY(SELECT id FROM unknown_agency ORDER BY id)::integer[] AS unknown_agency_ids,
-    ARRAY(SELECT id FROM unknown_location ORDER BY id)::integer[] AS unknown_location_ids;
+    ARRAY(SELECT id FROM unknown_location ORDER BY id)::bigint[] AS unknown_location_ids;
 
 -- name: AnonymousSessionInsert :one
 -- Opens an anonymous session, which never expires.

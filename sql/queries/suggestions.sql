@@ -97,11 +97,13 @@ GROUP BY name.id
 ORDER BY count(endorsement.user_id) DESC, name.id
 LIMIT 3;
 
--- name: NotFoundCountByURL :one
--- How many users looked in vain for the URL's agency, and for its location.
-SELECT
-    (SELECT count(*) FROM link_user_suggestion_agency_not_found a WHERE a.url_id = @url_id)::integer AS agencies,
-    (SELECT count(*) FROM link_user_suggestion_location_not_found l WHERE l.url_id = @url_id)::integer AS locations;
+-- name: AgencyNotFoundCountByURL :one
+-- How many users looked in vain for the URL's agency.
+SELECT count(*)::integer FROM link_user_suggestion_agency_not_found WHERE url_id = @url_id;
+
+-- name: LocationNotFoundCountByURL :one
+-- How many users looked in vain for the URL's location.
+SELECT count(*)::integer FROM link_user_suggestion_location_not_found WHERE url_id = @url_id;
 
 -- name: BatchInfoGet :one
 -- Of the batch's URLs with status ok: how many there are, and how many have an agency suggested by any user.

@@ -1,0 +1,88 @@
+package annotation
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Answer is what one annotator says of one URL.
+type Answer struct {
+	URLType          URLType
+	RecordType       *RecordType
+	AgencyIDs        []int32 // without repeats
+	AgencyNotFound   bool
+	LocationIDs      []int64 // without repeats
+	LocationNotFound bool
+	NewName          *string // at most 100 characters; ignored when ExistingNameID is given
+	ExistingNameID   *int32  // one of the names suggested for the URL
+}
+
+// ErrAlreadyAnnotated refuses a second answer of one annotator for one URL.
+var ErrAlreadyAnnotated = errors.New("URL already annotated by this annotator")
+
+// RuleError refuses an answer whose fields do not go together. Its text is for the annotator.
+type RuleError struct{ Text string }
+
+func (e *RuleError) Error() string { return e.Text }
+
+// FieldError refuses an answer for one field that contradicts itself.
+type FieldError struct {
+	Field string // as in the REST contract
+	Text  string
+}
+
+func (e *FieldError) Error() string { return e.Field + ": " + e.Text }
+
+// UnknownError tells what an answer refers to that does not exist. Nothing was stored.
+type UnknownError struct {
+	Kind string // "URL", "agency", "location", "name suggestion" or "session"
+	IDs  []string
+}
+
+func (e *UnknownError) Error() string {
+	if len(e.IDs) == 0 {
+		return e.Kind + " not found"
+	}
+	return fmt.Sprintf("%s not found: %s", e.Kind, strings.Join(e.IDs, ", "))
+}
+
+func unknown[T int32 | int64](kind string, ids ...T) error {
+	e := &UnknownError{Kind: kind}
+	for _, id := range ids {
+		e.IDs = append(e.IDs, fmt.Sprint(id))
+	}
+	return e
+}
+
+// check applies the rules across fields in the order the REST contract promises: contradictions within a field, all of
+// them together, before the rules of a URL type, of which the first broken one is told.
+func (a Answer) check() error {
+	var contradictions []error
+	if a.AgencyNotFound && len(a.AgencyIDs) > 0 {
+		contradictions = append(contradictions,
+			&FieldError{Field: "agency_info", Text: "not_found must be False if agency_ids is not empty"})
+	}
+	if a.LocationNotFound && len(a.LocationIDs) > 0 {
+		contradictions = append(contradictions,
+			&FieldError{Field: "location_info", Text: "not_found must be False if location_ids is not empty"})
+	}
+	if len(contradictions) > 0 {
+		return errors.Join(contradictions...)
+	}
+
+	switch {
+	case slices.Contains([]URLType{MetaURL, IndividualRecord}, a.URLType) && a.RecordType != nil:
+		return &RuleError{"record_type must be None if suggested_status is META_URL"}
+	case a.URLType != NotRelevant:
+		return nil
+	case a.RecordType != nil:
+		return &RuleError{"record_type must be None if suggested_status is NOT RELEVANT"}
+	case len(a.AgencyIDs) > 0:
+		return &RuleError{"agency_info must be empty if suggested_status is NOT RELEVANT"}
+	case len(a.LocationIDs) > 0:
+		return &RuleError{"location_ids must be empty if suggested_status is NOT RELEVANT"}
+	}
+	return nil
+}

@@ -1,0 +1,106 @@
+package annotation
+
+import (
+	"context"
+	"fmt"
+
+	"docket/internal/db"
+	"docket/internal/phase"
+	"docket/internal/postgres"
+)
+
+// refusals names the keys that an answer can violate: the same annotator answered before, be it a moment ago in another
+// request. The other violations left are of rows that went away between the statement's look and its end.
+var refusals = []postgres.Rule{
+	postgres.On("user_url_type_suggestions_pkey", ErrAlreadyAnnotated),
+	postgres.On("user_record_type_suggestions_pkey", ErrAlreadyAnnotated),
+	postgres.On("user_location_suggestions_pkey", ErrAlreadyAnnotated),
+	postgres.On("user_url_agency_suggestions_agency_id_url_id_user_id_key", ErrAlreadyAnnotated),
+	postgres.On("link_user_suggestion_agency_not_found_pkey", ErrAlreadyAnnotated),
+	postgres.On("link_user_suggestion_location_not_found_pkey", ErrAlreadyAnnotated),
+	postgres.On("anonymous_annotation_record_type_pkey", ErrAlreadyAnnotated),
+	postgres.On("anonymous_annotation_location_pkey", ErrAlreadyAnnotated),
+	postgres.On("anonymous_annotation_agency_pkey", ErrAlreadyAnnotated),
+
+	postgres.On("user_url_type_suggestions_url_id_fkey", &UnknownError{Kind: "URL"}),
+	postgres.On("anonymous_annotation_url_type_url_id_fkey", &UnknownError{Kind: "URL"}),
+	postgres.On("user_url_agency_suggestions_agency_id_fkey", &UnknownError{Kind: "agency"}),
+	postgres.On("anonymous_annotation_agency_agency_id_fkey", &UnknownError{Kind: "agency"}),
+	postgres.On("user_location_suggestions_location_id_fkey", &UnknownError{Kind: "location"}),
+	postgres.On("anonymous_annotation_location_location_id_fkey", &UnknownError{Kind: "location"}),
+	postgres.On("link_user_name_suggestions_suggestion_id_fkey", &UnknownError{Kind: "name suggestion"}),
+}
+
+// Submit stores a user's answer about a URL, as a whole or not at all; when it returns nil the answer is committed.
+// The URL need not be eligible. Errors: *FieldError (joined) and *RuleError for an answer that contradicts itself,
+// *UnknownError, and ErrAlreadyAnnotated.
+func (s *Service) Submit(ctx context.Context, userID, urlID int32, answer Answer) error {
+	if err := answer.check(); err != nil {
+		return err
+	}
+	defer phase.Start(ctx, phase.Submit)()
+
+	row, err := s.queries.AnnotationInsert(ctx, s.pool, db.AnnotationInsertParams{
+		URLID:            urlID,
+		UserID:           userID,
+		URLType:          db.URLType(answer.URLType),
+		RecordType:       (*db.RecordType)(answer.RecordType),
+		AgencyIDs:        answer.AgencyIDs,
+		AgencyNotFound:   answer.AgencyNotFound && answer.URLType != NotRelevant,
+		LocationIDs:      answer.LocationIDs,
+		LocationNotFound: answer.LocationNotFound && answer.URLType != NotRelevant,
+		NewName:          answer.NewName,
+		ExistingNameID:   answer.ExistingNameID,
+	})
+	switch {
+	case err != nil:
+		return fmt.Errorf("store annotation of URL %d: %w", urlID, postgres.Translate(err, refusals...))
+	case row.Stored:
+		return nil
+	case !row.URLKnown:
+		return unknown("URL", urlID)
+	case len(row.UnknownAgencyIDs) > 0:
+		return unknown("agency", row.UnknownAgencyIDs...)
+	case len(row.UnknownLocationIDs) > 0:
+		return unknown("location", row.UnknownLocationIDs...)
+	default:
+		return unknown("name suggestion", *answer.ExistingNameID)
+	}
+}
+
+// SubmitAnonymous stores an anonymous session's answer about a URL, as Submit does. Name and not-found marks are
+// ignored. A session answers once for a URL: a second answer, the same or another, is ErrAlreadyAnnotated.
+func (s *Service) SubmitAnonymous(ctx context.Context, session Session, urlID int32, answer Answer) error {
+	if err := answer.check(); err != nil {
+		return err
+	}
+	defer phase.Start(ctx, phase.Submit)()
+
+	// The key of anonymous_annotation_url_type holds the type as well, so it lets a second type through; two requests
+	// at once would both find no first one.
+	oneByOne := postgres.WithLock(s.pool, fmt.Sprintf("anonymous annotation %s %d", session, urlID))
+	row, err := s.queries.AnonymousAnnotationInsert(ctx, oneByOne, db.AnonymousAnnotationInsertParams{
+		URLID:       urlID,
+		SessionID:   session,
+		URLType:     db.URLType(answer.URLType),
+		RecordType:  (*db.RecordType)(answer.RecordType),
+		AgencyIDs:   answer.AgencyIDs,
+		LocationIDs: answer.LocationIDs,
+	})
+	switch {
+	case err != nil:
+		return fmt.Errorf("store anonymous annotation of URL %d: %w", urlID, postgres.Translate(err, refusals...))
+	case row.Stored:
+		return nil
+	case !row.SessionKnown:
+		return &UnknownError{Kind: "session", IDs: []string{session.String()}}
+	case !row.URLKnown:
+		return unknown("URL", urlID)
+	case row.AnnotatedBefore:
+		return ErrAlreadyAnnotated
+	case len(row.UnknownAgencyIDs) > 0:
+		return unknown("agency", row.UnknownAgencyIDs...)
+	default:
+		return unknown("location", row.UnknownLocationIDs...)
+	}
+}
