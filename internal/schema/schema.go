@@ -242,13 +242,13 @@ func (m *Migrator) read(ctx context.Context, conn *sql.Conn) (Status, []*file, e
 // the members of extensions.
 func foreignObjects(ctx context.Context, conn *sql.Conn) ([]string, error) {
 	rows, err := conn.QueryContext(ctx, `
-SELECT pg_describe_object(d.classid, d.objid, d.objsubid) AS object
+SELECT pg_describe_object(d.classid, d.objid, d.objsubid) COLLATE "C"
 FROM pg_depend d
 WHERE d.refclassid = 'pg_namespace'::regclass AND d.refobjid = 'public'::regnamespace
     AND d.classid <> 'pg_extension'::regclass
     AND NOT (d.classid = 'pg_class'::regclass AND d.objid = coalesce(to_regclass($1)::oid, 0))
     AND NOT EXISTS (SELECT FROM pg_depend e WHERE e.classid = d.classid AND e.objid = d.objid AND e.deptype = 'e')
-ORDER BY object COLLATE "C"`, revisionsTable)
+ORDER BY 1`, revisionsTable)
 	if err != nil {
 		return nil, fmt.Errorf("list objects in public: %w", err)
 	}

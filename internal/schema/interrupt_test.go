@@ -1,0 +1,199 @@
+package schema_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"docket/internal/schema"
+)
+
+func TestFailedFileLeavesNothing(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	bad := hashed(t, map[string]string{
+		fileA: "CREATE TABLE a (id int);",
+		fileB: "CREATE TABLE b (id int);\n\n-- this one fails\nINSERT INTO b VALUES ('x');\nCREATE TABLE c (id int);",
+	})
+	report, err := b.migrator(t, bad).Apply(t.Context())
+	require.ErrorContains(t, err, fileB+", statement at line 4")
+	require.ErrorContains(t, err, "nothing of this file was kept")
+	require.ErrorContains(t, err, "SQLSTATE 22P02")
+	require.NotContains(t, err.Error(), "25P02", "the aborted transaction is no news")
+	require.Len(t, report.Files, 1)
+	require.Equal(t, "20260101000000", report.To)
+	require.Equal(t, []string{"a", "atlas_schema_revisions"}, b.tables(t))
+	require.ErrorIs(t, b.migrator(t, bad).Check(t.Context()), schema.ErrPending)
+
+	// The file never ran, so it may be changed and tried again.
+	_, err = b.migrator(t, hashed(t, map[string]string{
+		fileA: "CREATE TABLE a (id int);", fileB: "CREATE TABLE b (id int);",
+	})).Apply(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, []string{"a", "atlas_schema_revisions", "b"}, b.tables(t))
+}
+
+// The server cannot tell a killed program from a killed connection, and both
+// end here: in the middle of a file, its first statement done.
+func TestKilledMidFile(t *testing.T) {
+	t.Parallel()
+	const gate = 4242
+	files := map[string]string{
+		fileA: "CREATE TABLE a (id int);",
+		fileB: "CREATE TABLE b (id int);\nSELECT pg_advisory_xact_lock(4242);\nCREATE TABLE c (id int);",
+	}
+	tests := map[string]func(t *testing.T, b bundle, pid int32, cancel context.CancelFunc){
+		"connection": func(t *testing.T, b bundle, pid int32, _ context.CancelFunc) {
+			b.exec(t, "SELECT pg_terminate_backend($1)", pid)
+		},
+		"context": func(_ *testing.T, _ bundle, _ int32, cancel context.CancelFunc) { cancel() },
+	}
+	for name, kill := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t)
+			b.exec(t, "SELECT pg_advisory_lock($1)", gate)
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			failed := make(chan error, 1)
+			m := b.migrator(t, hashed(t, files))
+			go func() {
+				_, err := m.Apply(ctx)
+				failed <- err
+			}()
+			kill(t, b, b.waiter(t), cancel)
+			require.Error(t, <-failed)
+			b.exec(t, "SELECT pg_advisory_unlock($1)", gate)
+			b.untilAlone(t)
+			require.Equal(t, []string{"a", "atlas_schema_revisions"}, b.tables(t))
+
+			_, err := m.Apply(t.Context())
+			require.NoError(t, err)
+			require.Equal(t, []string{"a", "atlas_schema_revisions", "b", "c"}, b.tables(t))
+			require.NoError(t, m.Check(t.Context()))
+		})
+	}
+}
+
+// waiter is the session that stands before an advisory lock.
+func (b bundle) waiter(t *testing.T) (pid int32) {
+	t.Helper()
+	require.Eventually(t, func() bool {
+		return b.conn.QueryRow(t.Context(), `
+SELECT pid FROM pg_stat_activity
+WHERE datname = current_database() AND wait_event_type = 'Lock' AND wait_event = 'advisory'`).Scan(&pid) == nil
+	}, time.Minute, 10*time.Millisecond)
+	return pid
+}
+
+func (b bundle) untilAlone(t *testing.T) {
+	t.Helper()
+	require.Eventually(t, func() bool {
+		var others int
+		err := b.conn.QueryRow(t.Context(), `
+SELECT count(*) FROM pg_stat_activity
+WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid()`).Scan(&others)
+		return err == nil && others == 0
+	}, time.Minute, 10*time.Millisecond)
+}
+
+func TestFileOutsideTransactionGoesOnWhereItFailed(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.exec(t, "CREATE SCHEMA aside")
+	const head = "-- atlas:txmode none\n\nCREATE TABLE a (id int);\nCREATE INDEX CONCURRENTLY a_id ON a (id);\n"
+	files := hashed(t, map[string]string{
+		fileA: head + "INSERT INTO aside.gone VALUES (1);\nCREATE TABLE c (id int);",
+	})
+	m := b.migrator(t, files)
+	_, err := m.Apply(t.Context())
+	require.ErrorContains(t, err, "the statements before it were kept")
+	require.ErrorContains(t, err, "SQLSTATE 42P01")
+	status, err := m.Status(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, schema.Unfinished, status.State)
+	require.Equal(t, 2, status.Applied[0].Statements)
+	require.Equal(t, 4, status.Applied[0].Total)
+	require.ErrorIs(t, m.Check(t.Context()), schema.ErrUnfinished)
+	require.ErrorContains(t, m.Check(t.Context()), "ran 2 of 4 statements")
+
+	// What has run must stay as it is in the file.
+	_, err = b.migrator(t, hashed(t, map[string]string{
+		fileA: "-- atlas:txmode none\n\nCREATE TABLE a (id bigint);\nCREATE INDEX CONCURRENTLY a_id ON a (id);\nSELECT 1;",
+	})).Apply(t.Context())
+	require.ErrorIs(t, err, schema.ErrEdited)
+	require.ErrorContains(t, err, "statement 1 of "+fileA)
+
+	// What has not may be mended.
+	mended := b.migrator(t, hashed(t, map[string]string{fileA: head + "CREATE TABLE c (id int);"}))
+	_, err = mended.Apply(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, []string{"a", "atlas_schema_revisions", "c"}, b.tables(t))
+	require.NoError(t, mended.Check(t.Context()))
+}
+
+func TestApplyWaitsForAnotherMigration(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	// The number is what the Atlas command locks: fnv-1 of atlas_migrate_execute.
+	b.exec(t, "SET application_name = 'other migrator'; SELECT pg_advisory_lock(2686470616)")
+	files := hashed(t, map[string]string{fileA: "CREATE TABLE a (id int);"})
+	impatient, err := schema.New(b.url, files, schema.Options{LockWait: time.Millisecond})
+	require.NoError(t, err)
+	_, err = impatient.Apply(t.Context())
+	require.ErrorIs(t, err, schema.ErrLocked)
+	require.ErrorContains(t, err, "(other migrator)")
+	require.Empty(t, b.tables(t))
+	require.ErrorIs(t, impatient.Check(t.Context()), schema.ErrPending, "asking needs no lock")
+
+	b.exec(t, "SELECT pg_advisory_unlock(2686470616)")
+	_, err = impatient.Apply(t.Context())
+	require.NoError(t, err)
+}
+
+func TestApplyTwiceAtOnce(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	files := hashed(t, map[string]string{fileA: "CREATE TABLE a (id int);", fileB: "CREATE TABLE b (id int);"})
+	type result struct {
+		files int
+		err   error
+	}
+	results := make(chan result)
+	for range 3 {
+		m := b.migrator(t, files)
+		go func() {
+			report, err := m.Apply(t.Context())
+			results <- result{len(report.Files), err}
+		}()
+	}
+	total := 0
+	for range 3 {
+		r := <-results
+		require.NoError(t, r.err)
+		total += r.files
+	}
+	require.Equal(t, 2, total, "each file is applied by exactly one")
+}
+
+func TestApplyGivesUpOnALockedTable(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	first := hashed(t, map[string]string{fileA: "CREATE TABLE a (id int);"})
+	_, err := b.migrator(t, first).Apply(t.Context())
+	require.NoError(t, err)
+	b.exec(t, "BEGIN")
+	b.exec(t, "LOCK TABLE a")
+	m, err := schema.New(b.url, hashed(t, map[string]string{
+		fileA: "CREATE TABLE a (id int);", fileB: "ALTER TABLE a ADD COLUMN name text;",
+	}), schema.Options{LockWait: time.Millisecond})
+	require.NoError(t, err)
+	_, err = m.Apply(t.Context())
+	require.ErrorContains(t, err, "another transaction has held a lock")
+	require.ErrorContains(t, err, "pg_stat_activity")
+	b.exec(t, "COMMIT")
+	_, err = m.Apply(t.Context())
+	require.NoError(t, err)
+}

@@ -1,0 +1,205 @@
+package schema_test
+
+import (
+	"errors"
+	"io/fs"
+	"strings"
+	"testing"
+
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/stretchr/testify/require"
+
+	sqlfiles "docket/sql"
+)
+
+// leads tells whether an index that covers the whole table starts with a column.
+const leads = `EXISTS (SELECT FROM pg_index i
+    WHERE i.indrelid = c.oid AND i.indpred IS NULL AND i.indkey[0] = a.attnum)`
+
+const rareDelete = "agencies and locations are seldom deleted; every annotation would pay for the index"
+
+// rules are what a reviewer would otherwise look for in every change of
+// sql/schema: each query lists the breaches, and each breach shows that the
+// query works.
+var rules = map[string]struct {
+	breaches string
+	except   map[string]string // breach: why it is right
+	breach   string
+}{
+	"a constraint is named after its table": {
+		breaches: `
+SELECT format('%s of %s', conname, conrelid::regclass) FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid
+WHERE k.connamespace = 'public'::regnamespace AND NOT starts_with(k.conname, c.relname || '_') ORDER BY 1`,
+		breach: `CREATE TABLE x (id int, CONSTRAINT wrong CHECK (id > 0))`,
+	},
+	"an index is named after its table": {
+		breaches: `
+SELECT format('%s of %s', n.relname, c.relname)
+FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid JOIN pg_class n ON n.oid = i.indexrelid
+WHERE c.relnamespace = 'public'::regnamespace AND NOT starts_with(n.relname, c.relname || '_') ORDER BY 1`,
+		breach: `CREATE TABLE x (id int); CREATE INDEX wrong ON x (id)`,
+	},
+	"a table with url_id can be read by it": {
+		breaches: `
+SELECT c.relname::text FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = 'url_id'
+WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p', 'm') AND NOT ` + leads + ` ORDER BY 1`,
+		breach: `CREATE TABLE x (id int, url_id int, PRIMARY KEY (id, url_id))`,
+	},
+	"a table with user_id can be read by it": {
+		breaches: `
+SELECT c.relname::text FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = 'user_id'
+WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p', 'm') AND NOT ` + leads + ` ORDER BY 1`,
+		breach: `CREATE TABLE x (user_id int); CREATE INDEX x_user_id_idx ON x (user_id) WHERE user_id > 0`,
+	},
+	"a batch's URLs can be read by batch": {
+		breaches: `
+SELECT c.relname::text FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = 'batch_id'
+WHERE c.oid = 'public.link_batches__urls'::regclass AND NOT ` + leads,
+		breach: `DO $$ DECLARE name text; BEGIN
+    FOR name IN SELECT indexrelid::regclass FROM pg_index
+        WHERE indrelid = 'link_batches__urls'::regclass AND NOT indisunique LOOP EXECUTE 'DROP INDEX ' || name; END LOOP;
+END $$`,
+	},
+	// Deleting a row looks for those that refer to it, one scan per row and key.
+	"a foreign key's columns are indexed": {
+		breaches: `
+SELECT format('%s(%s)', c.relname, (
+    SELECT string_agg(a.attname, ', ' ORDER BY u.n) FROM unnest(k.conkey) WITH ORDINALITY AS u(attnum, n)
+    JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = u.attnum))
+FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid
+WHERE k.contype = 'f' AND k.connamespace = 'public'::regnamespace
+    AND NOT EXISTS (
+        SELECT FROM pg_index i
+        WHERE i.indrelid = k.conrelid AND i.indpred IS NULL
+            AND (i.indkey::smallint[])[0:cardinality(k.conkey) - 1] @> k.conkey
+    )
+ORDER BY 1`,
+		except: map[string]string{
+			"counties(state_id)":                         "states are never deleted while they have counties, and there are fifty of them",
+			"anonymous_annotation_agency(agency_id)":     rareDelete,
+			"anonymous_annotation_location(location_id)": rareDelete,
+			"user_location_suggestions(location_id)":     rareDelete,
+		},
+		breach: `CREATE TABLE x (id int, url_id int REFERENCES urls (id), PRIMARY KEY (id, url_id))`,
+	},
+	"a materialized view can be refreshed concurrently": {
+		breaches: `
+SELECT c.relname::text FROM pg_class c
+WHERE c.relnamespace = 'public'::regnamespace AND c.relkind = 'm' AND NOT EXISTS (
+    SELECT FROM pg_index i
+    WHERE i.indrelid = c.oid AND i.indisunique AND i.indpred IS NULL AND i.indexprs IS NULL)`,
+		breach: `CREATE MATERIALIZED VIEW x AS SELECT 1 AS id; CREATE UNIQUE INDEX x_id_key ON x ((id + 1))`,
+	},
+}
+
+func TestSchemaKeepsTheRules(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	loadSchema(t, b)
+	for name, rule := range rules {
+		var unexpected []string
+		found := b.strings(t, rule.breaches)
+		for _, breach := range found {
+			if rule.except[breach] == "" {
+				unexpected = append(unexpected, breach)
+			}
+		}
+		require.Empty(t, unexpected, name)
+		for exception := range rule.except {
+			require.Contains(t, found, exception, "%s: the exception is no longer one", name)
+		}
+		b.exec(t, "BEGIN")
+		b.exec(t, rule.breach)
+		require.Greater(t, len(b.strings(t, rule.breaches)), len(found), "%s: the query misses a breach", name)
+		b.exec(t, "ROLLBACK")
+	}
+}
+
+// A name PostgreSQL made up changes with the statement that created it.
+func TestEveryConstraintIsNamedInTheSource(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	loadSchema(t, b)
+	var source strings.Builder
+	names, err := fs.Glob(sqlfiles.Schema, "*.sql")
+	require.NoError(t, err)
+	for _, name := range names {
+		content, err := fs.ReadFile(sqlfiles.Schema, name)
+		require.NoError(t, err)
+		source.Write(content)
+	}
+	words := strings.Join(strings.Fields(source.String()), " ")
+	constraints := b.strings(t, `SELECT conname::text FROM pg_constraint WHERE connamespace = 'public'::regnamespace AND contype <> 'n'`)
+	require.NotEmpty(t, constraints)
+	for _, name := range constraints {
+		require.Contains(t, words, "CONSTRAINT "+name+" ")
+	}
+}
+
+// One row at least for each CHECK that it alone must refuse.
+var refused = map[string][]string{
+	"localities_name_check": {
+		`INSERT INTO localities (name, county_id) VALUES ('Dover, Kent', 1)`,
+	},
+	"locations_type_check": {
+		`INSERT INTO locations (type, state_id) VALUES ('National', 1)`,
+		`INSERT INTO locations (type, county_id) VALUES ('National', 1)`,
+		`INSERT INTO locations (type, locality_id) VALUES ('National', 1)`,
+		`INSERT INTO locations (type, state_id, county_id) VALUES ('State', 1, 1)`,
+		`INSERT INTO locations (type, state_id, locality_id) VALUES ('State', 1, 1)`,
+		`INSERT INTO locations (type, state_id) VALUES ('County', 1)`,
+		`INSERT INTO locations (type, state_id, county_id, locality_id) VALUES ('County', 1, 1, 1)`,
+		`INSERT INTO locations (type, state_id, locality_id) VALUES ('Locality', 1, 1)`,
+		`INSERT INTO locations (type, state_id, county_id) VALUES ('Locality', 1, 1)`,
+	},
+	"urls_url_no_scheme_check": {
+		`INSERT INTO urls (url, status, source) VALUES ('https://example.com', 'ok', 'manual')`,
+		`INSERT INTO urls (url, status, source) VALUES ('HTTP://example.com', 'ok', 'manual')`,
+		`INSERT INTO urls (url, status, source) VALUES ('view-source+x.1://example.com', 'ok', 'manual')`,
+	},
+	"urls_url_no_trailing_slash_check": {
+		`INSERT INTO urls (url, status, source) VALUES ('example.com/', 'ok', 'manual')`,
+	},
+	"urls_url_no_fragment_check": {
+		`INSERT INTO urls (url, status, source) VALUES ('example.com/a#b', 'ok', 'manual')`,
+	},
+	"urls_url_no_nbsp_check": {
+		`INSERT INTO urls (url, status, source) VALUES (E'example.com/\u00a0a', 'ok', 'manual')`,
+	},
+	"url_web_metadata_status_code_check": {
+		`INSERT INTO url_web_metadata (url_id, accessed, status_code) VALUES (1, true, 99)`,
+		`INSERT INTO url_web_metadata (url_id, accessed, status_code) VALUES (1, true, 1000)`,
+	},
+	"user_url_agency_suggestions_is_new_check": {
+		`INSERT INTO user_url_agency_suggestions (url_id, user_id, agency_id, is_new) VALUES (1, 1, 1, true)`,
+	},
+	"agency_id_subtask_suggestions_confidence_check": {
+		`INSERT INTO agency_id_subtask_suggestions (subtask_id, agency_id, confidence) VALUES (1, 1, -1)`,
+		`INSERT INTO agency_id_subtask_suggestions (subtask_id, agency_id, confidence) VALUES (1, 1, 101)`,
+	},
+	"auto_relevant_suggestions_confidence_check": {
+		`INSERT INTO auto_relevant_suggestions (url_id, relevant, confidence) VALUES (1, true, -0.01)`,
+		`INSERT INTO auto_relevant_suggestions (url_id, relevant, confidence) VALUES (1, true, 1.01)`,
+	},
+}
+
+func TestEveryCheckFires(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	loadSchema(t, b)
+	checks := b.strings(t, `SELECT conname::text FROM pg_constraint
+WHERE connamespace = 'public'::regnamespace AND contype = 'c' ORDER BY 1`)
+	for _, check := range checks {
+		require.NotEmpty(t, refused[check], "no row shows that %s fires", check)
+	}
+	for check, rows := range refused {
+		require.Contains(t, checks, check, "there is no such check any more")
+		for _, row := range rows {
+			_, err := b.conn.Exec(t.Context(), row)
+			var pgErr *pgconn.PgError
+			require.True(t, errors.As(err, &pgErr), "%s was accepted: %v", row, err)
+			require.Equal(t, check, pgErr.ConstraintName, row)
+			require.Equal(t, "23514", pgErr.Code, row)
+		}
+	}
+}
