@@ -20,20 +20,29 @@ type Answer struct {
 }
 
 // ErrAlreadyAnnotated refuses a second answer of one annotator for one URL.
-var ErrAlreadyAnnotated = errors.New("URL already annotated by this annotator")
+var ErrAlreadyAnnotated = errors.New("this annotator has annotated the URL before")
 
 // RuleError refuses an answer whose fields do not go together. Its text is for the annotator.
 type RuleError struct{ Text string }
 
 func (e *RuleError) Error() string { return e.Text }
 
-// FieldError refuses an answer for one field that contradicts itself.
+// FieldError tells of a field that contradicts itself.
 type FieldError struct {
 	Field string // as in the REST contract
 	Text  string
 }
 
-func (e *FieldError) Error() string { return e.Field + ": " + e.Text }
+// FieldErrors refuses an answer for all its fields that contradict themselves.
+type FieldErrors []FieldError
+
+func (e FieldErrors) Error() string {
+	texts := make([]string, len(e))
+	for i, field := range e {
+		texts[i] = field.Field + ": " + field.Text
+	}
+	return strings.Join(texts, "; ")
+}
 
 // UnknownError tells what an answer refers to that does not exist. Nothing was stored.
 type UnknownError struct {
@@ -59,17 +68,17 @@ func unknown[T int32 | int64](kind string, ids ...T) error {
 // check applies the rules across fields in the order the REST contract promises: contradictions within a field, all of
 // them together, before the rules of a URL type, of which the first broken one is told.
 func (a Answer) check() error {
-	var contradictions []error
+	var contradictions FieldErrors
 	if a.AgencyNotFound && len(a.AgencyIDs) > 0 {
 		contradictions = append(contradictions,
-			&FieldError{Field: "agency_info", Text: "not_found must be False if agency_ids is not empty"})
+			FieldError{Field: "agency_info", Text: "not_found must be False if agency_ids is not empty"})
 	}
 	if a.LocationNotFound && len(a.LocationIDs) > 0 {
 		contradictions = append(contradictions,
-			&FieldError{Field: "location_info", Text: "not_found must be False if location_ids is not empty"})
+			FieldError{Field: "location_info", Text: "not_found must be False if location_ids is not empty"})
 	}
 	if len(contradictions) > 0 {
-		return errors.Join(contradictions...)
+		return contradictions
 	}
 
 	switch {

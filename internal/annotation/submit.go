@@ -32,7 +32,7 @@ var refusals = []postgres.Rule{
 }
 
 // Submit stores a user's answer about a URL, as a whole or not at all; when it returns nil the answer is committed.
-// The URL need not be eligible. Errors: *FieldError (joined) and *RuleError for an answer that contradicts itself,
+// The URL need not be eligible. Errors: FieldErrors and *RuleError for an answer that contradicts itself,
 // *UnknownError, and ErrAlreadyAnnotated.
 func (s *Service) Submit(ctx context.Context, userID, urlID int32, answer Answer) error {
 	if err := answer.check(); err != nil {

@@ -1,0 +1,160 @@
+package api
+
+import (
+	"context"
+
+	"docket/internal/annotation"
+	"docket/internal/auth"
+)
+
+// annotate serves the annotation cycle of signed-in users and of anonymous sessions.
+type annotate struct {
+	annotations *annotation.Service
+}
+
+func (h annotate) AnnotateNext(ctx context.Context, req AnnotateNextRequestObject) (AnnotateNextResponseObject, error) {
+	filter := annotation.Filter{BatchID: req.Params.BatchID, URLID: req.Params.AnnoURLID}
+	next, err := h.annotations.Next(ctx, auth.UserFrom(ctx).ID, filter)
+	if err != nil {
+		return nil, err
+	}
+	return AnnotateNext200JSONResponse{NextAnnotation: nextFrom(next)}, nil
+}
+
+func (h annotate) AnnotateSubmit(ctx context.Context, req AnnotateSubmitRequestObject) (AnnotateSubmitResponseObject, error) {
+	user := auth.UserFrom(ctx).ID
+	if err := h.annotations.Submit(ctx, user, req.URLID, answerFrom(req.Body)); err != nil {
+		return nil, err
+	}
+	filter := annotation.Filter{BatchID: req.Params.BatchID, URLID: req.Params.AnnoURLID}
+	next, err := h.annotations.Next(ctx, user, filter)
+	if err != nil {
+		return nil, err
+	}
+	return AnnotateSubmit200JSONResponse{NextAnnotation: nextFrom(next)}, nil
+}
+
+func (h annotate) AnnotateAnonymousNext(
+	ctx context.Context, req AnnotateAnonymousNextRequestObject,
+) (AnnotateAnonymousNextResponseObject, error) {
+	session := req.Params.SessionID
+	if session == nil {
+		opened, err := h.annotations.OpenSession(ctx)
+		if err != nil {
+			return nil, err
+		}
+		session = &opened
+	}
+	next, err := h.annotations.NextAnonymous(ctx, *session)
+	if err != nil {
+		return nil, err
+	}
+	return AnnotateAnonymousNext200JSONResponse{NextAnnotation: nextFrom(next), SessionID: *session}, nil
+}
+
+func (h annotate) AnnotateAnonymousSubmit(
+	ctx context.Context, req AnnotateAnonymousSubmitRequestObject,
+) (AnnotateAnonymousSubmitResponseObject, error) {
+	session := req.Params.SessionID
+	if err := h.annotations.SubmitAnonymous(ctx, session, req.URLID, answerFrom(req.Body)); err != nil {
+		return nil, err
+	}
+	next, err := h.annotations.NextAnonymous(ctx, session)
+	if err != nil {
+		return nil, err
+	}
+	return AnnotateAnonymousSubmit200JSONResponse{NextAnnotation: nextFrom(next), SessionID: session}, nil
+}
+
+func answerFrom(body *Answer) annotation.Answer {
+	answer := annotation.Answer{
+		URLType:    annotation.URLType(body.SuggestedStatus),
+		RecordType: (*annotation.RecordType)(body.RecordType),
+	}
+	if agencies := body.AgencyInfo; agencies != nil {
+		answer.AgencyIDs, answer.AgencyNotFound = orZero(agencies.AgencyIds), orZero(agencies.NotFound)
+	}
+	if locations := body.LocationInfo; locations != nil {
+		answer.LocationIDs, answer.LocationNotFound = orZero(locations.LocationIds), orZero(locations.NotFound)
+	}
+	if name := body.NameInfo; name != nil {
+		answer.NewName, answer.ExistingNameID = name.NewName, name.ExistingNameID
+	}
+	return answer
+}
+
+func nextFrom(next *annotation.Next) *NextAnnotation {
+	if next == nil {
+		return nil
+	}
+	wire := &NextAnnotation{
+		URLInfo: URLInfo{URLID: next.URLID, URL: next.URL},
+		HTMLInfo: HTMLInfo{
+			Index:        -1,
+			HTTPResponse: -1,
+			Title:        next.HTML.Title,
+			Description:  next.HTML.Description,
+			H1:           next.HTML.H1,
+			H2:           next.HTML.H2,
+			H3:           next.HTML.H3,
+			H4:           next.HTML.H4,
+			H5:           next.HTML.H5,
+			H6:           next.HTML.H6,
+			Div:          next.HTML.Div,
+		},
+		AgencySuggestions:   entitiesFrom(next.Agencies),
+		LocationSuggestions: entitiesFrom(next.Locations),
+		URLTypeSuggestions: each(next.URLTypes, func(v annotation.URLTypeVotes) URLTypeSuggestion {
+			return URLTypeSuggestion{URLType: SuggestedURLType(v.Type), EndorsementCount: v.Votes}
+		}),
+		RecordTypeSuggestions: RecordTypeSuggestions{
+			Suggestions: each(next.RecordTypes, func(v annotation.RecordTypeVotes) RecordTypeSuggestion {
+				return RecordTypeSuggestion{RecordType: RecordType(v.Type), UserCount: v.Votes}
+			}),
+		},
+		NameSuggestions: NameSuggestions{Suggestions: each(next.Names, nameFrom)},
+	}
+	if batch := next.Batch; batch != nil {
+		wire.BatchInfo = &BatchInfo{
+			CountAnnotated:    batch.Annotated,
+			TotalUrls:         batch.Total,
+			CountNotAnnotated: batch.Total - batch.Annotated,
+		}
+	}
+	return wire
+}
+
+func entitiesFrom(s annotation.EntitySuggestions) EntitySuggestions {
+	return EntitySuggestions{
+		NotFoundCount: s.NotFound,
+		Suggestions: each(s.Entities, func(e annotation.EntitySuggestion) EntitySuggestion {
+			return EntitySuggestion{
+				ID: e.ID, DisplayName: e.DisplayName, UserCount: e.Users, RoboConfidence: e.RoboConfidence,
+			}
+		}),
+	}
+}
+
+func nameFrom(n annotation.NameSuggestion) NameSuggestion {
+	wire := NameSuggestion{ID: n.ID, DisplayName: n.Name, UserCount: n.Endorsements}
+	if n.FromRobot {
+		wire.RoboCount = 1
+	}
+	return wire
+}
+
+// each is never nil, so that an empty list is [] on the wire.
+func each[From, To any](list []From, convert func(From) To) []To {
+	wire := make([]To, len(list))
+	for i, item := range list {
+		wire[i] = convert(item)
+	}
+	return wire
+}
+
+func orZero[T any](p *T) (zero T) {
+	if p == nil {
+		return zero
+	}
+	return *p
+}
