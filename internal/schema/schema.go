@@ -16,9 +16,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"hash/fnv"
 	"io/fs"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -30,9 +28,6 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/stdlib"
 )
-
-// lockName is what the Atlas command locks while it applies migrations.
-const lockName = "atlas_migrate_execute"
 
 // Options are the knobs of a Migrator; the zero value is usable.
 type Options struct {
@@ -177,47 +172,6 @@ func (m *Migrator) connect(ctx context.Context) (*sql.Conn, func(), error) {
 	}, nil
 }
 
-// lock keeps other migrators out. It polls instead of waiting inside the
-// server, where a waiting transaction would hold up CREATE INDEX CONCURRENTLY.
-func (m *Migrator) lock(ctx context.Context, conn *sql.Conn) (atlas.UnlockFunc, error) {
-	driver, err := postgres.Open(conn)
-	if err != nil {
-		return nil, fmt.Errorf("open migration driver: %w", err)
-	}
-	locker, ok := driver.(atlas.Locker)
-	if !ok {
-		return nil, errors.New("this server has no advisory locks, so migrations cannot run alone on it; use PostgreSQL")
-	}
-	unlock, err := locker.Lock(ctx, lockName, m.opts.LockWait)
-	if errors.Is(err, atlas.ErrLocked) {
-		return nil, fmt.Errorf("%w: %s on database %s has been migrating for longer than %s; "+
-			"wait for it to end, or end it with SELECT pg_terminate_backend(pid), then try again",
-			ErrLocked, lockHolder(ctx, conn), m.where(), m.opts.LockWait)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("lock migrations: %w", err)
-	}
-	return unlock, nil
-}
-
-// lockHolder describes the session that has the migration lock.
-func lockHolder(ctx context.Context, conn *sql.Conn) string {
-	key := fnv.New32()
-	_, _ = key.Write([]byte(lockName))
-	var pid int
-	var name string
-	err := conn.QueryRowContext(ctx, `
-SELECT a.pid, a.application_name
-FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid
-WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1 AND l.classid = 0 AND l.objid = $1::bigint::oid
-    AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
-LIMIT 1`, int64(key.Sum32())).Scan(&pid, &name)
-	if err != nil {
-		return "another session"
-	}
-	return fmt.Sprintf("session pid %d (%s)", pid, name)
-}
-
 // read is the status as seen by conn, and the files an Apply would run.
 func (m *Migrator) read(ctx context.Context, conn *sql.Conn) (Status, []*file, error) {
 	applied, err := revisions{conn}.ReadRevisions(ctx)
@@ -236,32 +190,6 @@ func (m *Migrator) read(ctx context.Context, conn *sql.Conn) (Status, []*file, e
 		}
 	}
 	return status, pending, nil
-}
-
-// foreignObjects lists what stands in public besides the revisions table and
-// the members of extensions.
-func foreignObjects(ctx context.Context, conn *sql.Conn) ([]string, error) {
-	rows, err := conn.QueryContext(ctx, `
-SELECT pg_describe_object(d.classid, d.objid, d.objsubid) COLLATE "C"
-FROM pg_depend d
-WHERE d.refclassid = 'pg_namespace'::regclass AND d.refobjid = 'public'::regnamespace
-    AND d.classid <> 'pg_extension'::regclass
-    AND NOT (d.classid = 'pg_class'::regclass AND d.objid = coalesce(to_regclass($1)::oid, 0))
-    AND NOT EXISTS (SELECT FROM pg_depend e WHERE e.classid = d.classid AND e.objid = d.objid AND e.deptype = 'e')
-ORDER BY 1`, revisionsTable)
-	if err != nil {
-		return nil, fmt.Errorf("list objects in public: %w", err)
-	}
-	defer func() { _ = rows.Close() }()
-	var objects []string
-	for rows.Next() {
-		var object string
-		if err := rows.Scan(&object); err != nil {
-			return nil, fmt.Errorf("list objects in public: %w", err)
-		}
-		objects = append(objects, object)
-	}
-	return objects, rows.Err()
 }
 
 func (m *Migrator) applyFile(ctx context.Context, conn *sql.Conn, f *file) error {
@@ -344,13 +272,4 @@ func (m *Migrator) explain(f *file, err error) error {
 // where names the database without its password.
 func (m *Migrator) where() string {
 	return fmt.Sprintf("%q at %s", m.config.Database, m.config.Host)
-}
-
-func foreignProblem(objects []string) error {
-	shown := slices.Clone(objects[:min(3, len(objects))])
-	if rest := len(objects) - len(shown); rest > 0 {
-		shown = append(shown, fmt.Sprintf("%d more", rest))
-	}
-	return fmt.Errorf("%w (%s) and no record of migrations; point Docket at an empty database, "+
-		"or let a DBA bring this one to a known version first", ErrForeign, strings.Join(shown, ", "))
 }
