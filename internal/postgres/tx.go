@@ -1,0 +1,63 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+const (
+	txAttempts      = 4
+	retryPause      = 10 * time.Millisecond
+	rollbackTimeout = 5 * time.Second
+)
+
+// InTx runs fn in a transaction and commits it, or rolls it back when fn fails or panics. When PostgreSQL chose
+// the transaction as the victim of a deadlock or a serialization conflict, it runs again, a few times at most:
+// fn must do nothing outside the transaction that it may not do twice. A single statement needs no InTx.
+func InTx(ctx context.Context, pool *pgxpool.Pool, fn func(pgx.Tx) error) error {
+	for attempt := 1; ; attempt++ {
+		err := runTx(ctx, pool, fn)
+		if attempt == txAttempts || !isConflict(err) {
+			return Translate(err)
+		}
+		// The other side of the conflict is at work now; a random pause keeps the two from meeting again.
+		select {
+		case <-ctx.Done():
+			return Translate(err)
+		case <-time.After(time.Duration(attempt) * retryPause * time.Duration(50+rand.IntN(100)) / 100):
+		}
+	}
+}
+
+func isConflict(err error) bool {
+	var pgErr *pgconn.PgError
+	return errors.As(err, &pgErr) && (pgErr.Code == serializationFailure || pgErr.Code == deadlockDetected)
+}
+
+func runTx(ctx context.Context, pool *pgxpool.Pool, fn func(pgx.Tx) error) error {
+	tx, err := pool.Begin(ctx)
+	if err != nil {
+		return fmt.Errorf("begin: %w", err)
+	}
+	defer func() {
+		// A caller that gave up between two statements must not cost the pool a connection: pgx drops the one
+		// whose rollback it could not send. After a commit this does nothing.
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), rollbackTimeout)
+		defer cancel()
+		_ = tx.Rollback(ctx)
+	}()
+	if err := fn(tx); err != nil {
+		return err
+	}
+	if err := tx.Commit(ctx); err != nil {
+		return fmt.Errorf("commit: %w", err)
+	}
+	return nil
+}
