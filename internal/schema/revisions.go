@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"encoding/json"
 	"fmt"
+	"time"
 
 	"ariga.io/atlas/sql/migrate"
 	atlas "ariga.io/atlas/sql/schema"
@@ -24,6 +25,9 @@ const cloudID = ".atlas_cloud_identifier"
 // revisions is Atlas's own revisions table, column for column.
 type revisions struct {
 	db atlas.ExecQuerier
+	// When the file being executed began. The executor stamps each write with
+	// the time of the write, which would leave the last statement's time only.
+	started time.Time
 }
 
 var _ migrate.RevisionReadWriter = revisions{}
@@ -120,6 +124,10 @@ func (r revisions) WriteRevision(ctx context.Context, v *migrate.Revision) error
 	if err != nil {
 		return fmt.Errorf("write revision %s: %w", v.Version, err)
 	}
+	at, took := v.ExecutedAt, v.ExecutionTime
+	if !r.started.IsZero() {
+		at, took = r.started, time.Since(r.started)
+	}
 	_, err = r.db.ExecContext(ctx, `
 INSERT INTO `+revisionsTable+` (version, description, type, applied, total, executed_at, execution_time,
     error, error_stmt, hash, partial_hashes, operator_version)
@@ -129,7 +137,7 @@ ON CONFLICT (version) DO UPDATE SET
     executed_at = excluded.executed_at, execution_time = excluded.execution_time, error = excluded.error,
     error_stmt = excluded.error_stmt, hash = excluded.hash, partial_hashes = excluded.partial_hashes,
     operator_version = excluded.operator_version`,
-		v.Version, v.Description, int64(v.Type), v.Applied, v.Total, v.ExecutedAt, int64(v.ExecutionTime),
+		v.Version, v.Description, int64(v.Type), v.Applied, v.Total, at, int64(took),
 		v.Error, v.ErrorStmt, v.Hash, string(hashes), v.OperatorVersion)
 	if err != nil {
 		return fmt.Errorf("write revision %s: %w", v.Version, err)

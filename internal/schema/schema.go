@@ -118,7 +118,7 @@ func (m *Migrator) Apply(ctx context.Context) (Report, error) {
 	if len(pending) == 0 {
 		return report, nil
 	}
-	if err := (revisions{conn}).create(ctx); err != nil {
+	if err := (revisions{db: conn}).create(ctx); err != nil {
 		return report, err
 	}
 	for _, f := range pending {
@@ -174,7 +174,7 @@ func (m *Migrator) connect(ctx context.Context) (*sql.Conn, func(), error) {
 
 // read is the status as seen by conn, and the files an Apply would run.
 func (m *Migrator) read(ctx context.Context, conn *sql.Conn) (Status, []*file, error) {
-	applied, err := revisions{conn}.ReadRevisions(ctx)
+	applied, err := revisions{db: conn}.ReadRevisions(ctx)
 	if err != nil {
 		return Status{}, nil, err
 	}
@@ -223,7 +223,7 @@ func (m *Migrator) execute(ctx context.Context, c atlas.ExecQuerier, f *file) er
 	if err != nil {
 		return fmt.Errorf("open migration driver: %w", err)
 	}
-	store := revisions{c}
+	store := revisions{db: c, started: time.Now()}
 	// The executor goes on within a half-applied file, but keeps the checksum
 	// and length it had then, although its rest may have been mended since.
 	switch r, err := store.ReadRevision(ctx, f.Version()); {
