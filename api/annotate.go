@@ -14,7 +14,7 @@ type annotate struct {
 
 func (h annotate) AnnotateNext(ctx context.Context, req AnnotateNextRequestObject) (AnnotateNextResponseObject, error) {
 	filter := annotation.Filter{BatchID: req.Params.BatchID, URLID: req.Params.AnnoURLID}
-	next, err := h.annotations.Next(ctx, auth.UserFrom(ctx).ID, filter)
+	next, err := h.annotations.Next(ctx, auth.UserFrom(ctx).UserID, filter)
 	if err != nil {
 		return nil, err
 	}
@@ -22,7 +22,7 @@ func (h annotate) AnnotateNext(ctx context.Context, req AnnotateNextRequestObjec
 }
 
 func (h annotate) AnnotateSubmit(ctx context.Context, req AnnotateSubmitRequestObject) (AnnotateSubmitResponseObject, error) {
-	user := auth.UserFrom(ctx).ID
+	user := auth.UserFrom(ctx).UserID
 	if err := h.annotations.Submit(ctx, user, req.URLID, answerFrom(req.Body)); err != nil {
 		return nil, err
 	}

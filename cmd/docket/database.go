@@ -1,0 +1,136 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/spf13/cobra"
+	"go.uber.org/zap"
+
+	sqlfiles "docket/sql"
+
+	"docket/internal/postgres"
+	"docket/internal/schema"
+)
+
+// stopTimeout bounds the orderly end of Docket's own server.
+const stopTimeout = 30 * time.Second
+
+// database is the database that a command works on.
+type database struct {
+	url    string
+	server *postgres.Server // nil when it is not ours to stop
+}
+
+// openDatabase finds the database: the one of --database-url, that of a Docket already running in --data-dir, or that of
+// a server which it starts for as long as the command lasts.
+func (c *config) openDatabase(ctx context.Context, owner string, log *zap.Logger) (*database, error) {
+	if c.databaseURL != "" {
+		return &database{url: c.databaseURL}, nil
+	}
+	url, err := postgres.RunningURL(c.dataDir)
+	switch {
+	case err == nil:
+		return &database{url: url}, nil
+	case !errors.Is(err, postgres.ErrNotRunning):
+		return nil, err
+	}
+	return c.startDatabase(ctx, owner, log)
+}
+
+// startDatabase starts Docket's own server.
+func (c *config) startDatabase(ctx context.Context, owner string, log *zap.Logger) (*database, error) {
+	server, err := postgres.StartServer(ctx, postgres.ServerConfig{DataDir: c.dataDir, Owner: owner, Log: log})
+	if err != nil {
+		return nil, err
+	}
+	return &database{url: server.URL(), server: server}, nil
+}
+
+// close stops the server if the command started it. It works after the command was interrupted as well.
+func (d *database) close() error {
+	if d.server == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
+	defer cancel()
+	return d.server.Stop(ctx)
+}
+
+func (d *database) migrator(lockWait time.Duration) (*schema.Migrator, error) {
+	return schema.New(d.url, sqlfiles.Migrations, schema.Options{Operator: "Docket " + build(), LockWait: lockWait})
+}
+
+// checkMigrated fails unless the database has exactly the migrations this program knows.
+func (d *database) checkMigrated(ctx context.Context) error {
+	migrator, err := d.migrator(0)
+	if err != nil {
+		return err
+	}
+	status, err := migrator.Status(ctx)
+	if err != nil {
+		return err
+	}
+	return status.Err()
+}
+
+// withDatabase runs a command on the database and closes it afterwards.
+func (c *config) withDatabase(cmd *cobra.Command, fn func(context.Context, *database) error) (err error) {
+	log, err := c.logger()
+	if err != nil {
+		return err
+	}
+	db, err := c.openDatabase(cmd.Context(), cmd.CommandPath(), log)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, db.close()) }()
+	return fn(cmd.Context(), db)
+}
+
+// withPool runs a command on a migrated database. Its statements take the time they need.
+func (c *config) withPool(cmd *cobra.Command, fn func(context.Context, *pgxpool.Pool) error) error {
+	return c.withDatabase(cmd, func(ctx context.Context, db *database) error {
+		if err := db.checkMigrated(ctx); err != nil {
+			return err
+		}
+		pool, err := postgres.Open(ctx, postgres.PoolConfig{URL: db.url, MaxConns: c.maxConns})
+		if err != nil {
+			return err
+		}
+		defer pool.Close()
+		return fn(ctx, pool)
+	})
+}
+
+func dbCommand(cfg *config) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "db",
+		Short: "Reach the database with other programs",
+		Args:  arguments(cobra.NoArgs),
+		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(&cobra.Command{
+		Use:     "url",
+		Short:   "Print the connection string of the database, for psql and the like",
+		Long:    "Print the connection string: --database-url, or that of the server running in --data-dir. None running is an error.",
+		Example: `  psql "$(docket db url)"`,
+		Args:    arguments(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			url := cfg.databaseURL
+			if url == "" {
+				running, err := postgres.RunningURL(cfg.dataDir)
+				if err != nil {
+					return fmt.Errorf("%w; start it with docket serve", err)
+				}
+				url = running
+			}
+			fmt.Fprintln(cmd.OutOrStdout(), url)
+			return nil
+		},
+	})
+	return cmd
+}

@@ -1,0 +1,94 @@
+// Command docket runs the service and everything around it: migrations, imports, sample data, tokens. It only wires:
+// flags and environment to configuration, configuration to packages, signals to their end.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+)
+
+// Exit statuses beside 0.
+const (
+	exitFailure = 1 // it was tried and did not work out, or a check found something
+	exitUsage   = 2 // the command line or the environment asks for something that does not exist
+)
+
+func main() {
+	// The first signal ends the command in an orderly way, a second one at once.
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop)
+
+	os.Exit(run(ctx, os.Args[1:]))
+}
+
+// run executes one command line and returns the exit status.
+func run(ctx context.Context, args []string) int {
+	root := rootCommand()
+	root.SetArgs(args)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return 0
+	}
+	fmt.Fprintln(os.Stderr, "docket:", err)
+	var usage usageError
+	if errors.As(err, &usage) {
+		return exitUsage
+	}
+	return exitFailure
+}
+
+// usageError is a mistake in the command line or the environment.
+type usageError struct{ error }
+
+func (e usageError) Unwrap() error { return e.error }
+
+func rootCommand() *cobra.Command {
+	cfg := &config{}
+	root := &cobra.Command{
+		Use:   "docket",
+		Short: "Hand annotators the next URL and keep their answers",
+		Long: `Docket hands annotators the next URL worth annotating, with everybody's suggestions beside it, and records
+their answers in PostgreSQL. Without --database-url it runs a PostgreSQL server of its own in --data-dir,
+from the server programs installed on this machine.
+
+Every flag can be given in the environment too; its help names the variable. A flag wins over its variable.
+
+Exit status: 0 done, 1 failed or, for commands that check, something found, 2 wrong usage.`,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args:          cobra.NoArgs,
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
+			return fromEnvironment(cmd.Flags())
+		},
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	cfg.addFlags(root.PersistentFlags())
+	root.AddCommand(
+		serveCommand(cfg),
+		migrateCommand(cfg),
+		dbCommand(cfg),
+		importCommand(cfg),
+		seedCommand(cfg),
+		tokenCommand(cfg),
+		versionCommand(),
+	)
+	nameVariables(root)
+	return root
+}
+
+// arguments makes a failed check of positional arguments a usage error.
+func arguments(check cobra.PositionalArgs) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if err := check(cmd, args); err != nil {
+			return usageError{fmt.Errorf("%w; see %s --help", err, cmd.CommandPath())}
+		}
+		return nil
+	}
+}

@@ -1,0 +1,66 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"docket/internal/auth"
+)
+
+func tokenCommand(cfg *config) *cobra.Command {
+	var (
+		user        int32
+		permissions []string
+		ttl         time.Duration
+	)
+	cmd := &cobra.Command{
+		Use:   "token --user ID",
+		Short: "Print a bearer token",
+		Long: `Print a bearer token signed with the key in ` + secretKeyVariable + `, or with the one that Docket made in --data-dir.
+Whoever has the key can be anybody: keep it.`,
+		Args: arguments(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if !cmd.Flags().Changed("user") {
+				return usageError{errors.New("--user is missing: the number of the user the token is for")}
+			}
+			granted, err := knownPermissions(permissions)
+			if err != nil {
+				return err
+			}
+			if ttl < 0 {
+				return usageError{errors.New("--ttl must not be negative")}
+			}
+			key, err := cfg.secretKey()
+			if err != nil {
+				return err
+			}
+			token, err := auth.Issue(key, user, granted, ttl, time.Now())
+			if err != nil {
+				return err
+			}
+			fmt.Fprintln(cmd.OutOrStdout(), token)
+			return nil
+		},
+	}
+	cmd.Flags().Int32Var(&user, "user", 0, "`ID` of the user")
+	cmd.Flags().StringSliceVar(&permissions, "permission", []string{string(auth.AccessSourceCollector)},
+		"what the user may do; repeat for more")
+	cmd.Flags().DurationVar(&ttl, "ttl", 24*time.Hour, "how long the token holds; 0 means for ever")
+	return cmd
+}
+
+func knownPermissions(names []string) ([]auth.Permission, error) {
+	var granted []auth.Permission
+	for _, name := range names {
+		permission := auth.Permission(name)
+		if !slices.Contains(auth.Permissions(), permission) {
+			return nil, usageError{fmt.Errorf("--permission: %q is none of %v", name, auth.Permissions())}
+		}
+		granted = append(granted, permission)
+	}
+	return granted, nil
+}
