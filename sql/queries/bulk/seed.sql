@@ -1,0 +1,273 @@
+-- Sample data, table by table, through COPY. Every value is given, ids and times too, so that the same seed writes the
+-- same rows anywhere.
+
+-- name: SeedTargetLock :exec
+-- Keeps every other writer out of the tables that all rows hang on, to the end of the transaction.
+LOCK TABLE
+    us_states,
+    counties,
+    localities,
+    locations,
+    agencies,
+    batches,
+    tasks,
+    urls,
+    anonymous_sessions
+IN SHARE ROW EXCLUSIVE MODE;
+
+-- name: SeedTargetHasRows :one
+-- Whether any of the tables that all rows hang on has a row.
+SELECT EXISTS (
+    SELECT 1 FROM us_states
+    UNION ALL SELECT 1 FROM counties
+    UNION ALL SELECT 1 FROM localities
+    UNION ALL SELECT 1 FROM locations
+    UNION ALL SELECT 1 FROM agencies
+    UNION ALL SELECT 1 FROM batches
+    UNION ALL SELECT 1 FROM tasks
+    UNION ALL SELECT 1 FROM urls
+    UNION ALL SELECT 1 FROM anonymous_sessions
+)::boolean AS has_rows;
+
+-- name: SequencesAdvance :exec
+-- Makes every sequence go on after the ids that were given. A sequence of an empty table starts over.
+SELECT
+    setval(pg_get_serial_sequence('us_states', 'id'), (SELECT coalesce(max(id), 0) + 1 FROM us_states), false),
+    setval(pg_get_serial_sequence('counties', 'id'), (SELECT coalesce(max(id), 0) + 1 FROM counties), false),
+    setval(pg_get_serial_sequence('localities', 'id'), (SELECT coalesce(max(id), 0) + 1 FROM localities), false),
+    setval(pg_get_serial_sequence('locations', 'id'), (SELECT coalesce(max(id), 0) + 1 FROM locations), false),
+    setval(pg_get_serial_sequence('agencies', 'id'), (SELECT coalesce(max(id), 0) + 1 FROM agencies), false),
+    setval(pg_get_serial_sequence('batches', 'id'), (SELECT coalesce(max(id), 0) + 1 FROM batches), false),
+    setval(pg_get_serial_sequence('tasks', 'id'), (SELECT coalesce(max(id), 0) + 1 FROM tasks), false),
+    setval(pg_get_serial_sequence('urls', 'id'), (SELECT coalesce(max(id), 0) + 1 FROM urls), false),
+    setval(pg_get_serial_sequence('link_batches__urls', 'id'), (SELECT coalesce(max(id), 0) + 1 FROM link_batches__urls), false),
+    setval(pg_get_serial_sequence('url_auto_agency_id_subtasks', 'id'), (SELECT coalesce(max(id), 0) + 1 FROM url_auto_agency_id_subtasks), false),
+    setval(pg_get_serial_sequence('agency_id_subtask_suggestions', 'id'), (SELECT coalesce(max(id), 0) + 1 FROM agency_id_subtask_suggestions), false),
+    setval(pg_get_serial_sequence('auto_location_id_subtasks', 'id'), (SELECT coalesce(max(id), 0) + 1 FROM auto_location_id_subtasks), false),
+    setval(pg_get_serial_sequence('user_url_agency_suggestions', 'id'), (SELECT coalesce(max(id), 0) + 1 FROM user_url_agency_suggestions), false),
+    setval(pg_get_serial_sequence('url_name_suggestions', 'id'), (SELECT coalesce(max(id), 0) + 1 FROM url_name_suggestions), false),
+    setval(pg_get_serial_sequence('link_agencies__urls', 'id'), (SELECT coalesce(max(id), 0) + 1 FROM link_agencies__urls), false),
+    setval(pg_get_serial_sequence('ds_app_link_data_source', 'id'), (SELECT coalesce(max(id), 0) + 1 FROM ds_app_link_data_source), false);
+
+-- name: SeedAnalyze :exec
+-- Tells the planner what came in; it would else plan for empty tables until autovacuum gets to them.
+ANALYZE
+    us_states,
+    counties,
+    localities,
+    locations,
+    agencies,
+    link_agencies__locations,
+    ds_app_link_agency,
+    batches,
+    link_batches__locations,
+    link_agencies__batches,
+    anonymous_sessions,
+    tasks,
+    urls,
+    link_tasks__urls,
+    link_batches__urls,
+    duplicates,
+    url_html_content,
+    url_web_metadata,
+    url_auto_agency_id_subtasks,
+    agency_id_subtask_suggestions,
+    auto_location_id_subtasks,
+    location_id_subtask_suggestions,
+    auto_record_type_suggestions,
+    auto_relevant_suggestions,
+    user_url_type_suggestions,
+    user_record_type_suggestions,
+    user_url_agency_suggestions,
+    user_location_suggestions,
+    url_name_suggestions,
+    link_user_name_suggestions,
+    link_user_suggestion_agency_not_found,
+    link_user_suggestion_location_not_found,
+    anonymous_annotation_url_type,
+    anonymous_annotation_record_type,
+    anonymous_annotation_agency,
+    anonymous_annotation_location,
+    flag_url_validated,
+    flag_url_auto_validated,
+    flag_url_suspended,
+    url_record_type,
+    link_agencies__urls,
+    ds_app_link_data_source,
+    ds_app_link_meta_url;
+
+-- name: StateInsertMany :copyfrom
+INSERT INTO us_states (id, state_iso, state_name)
+OVERRIDING SYSTEM VALUE
+VALUES (@id, @state_iso, @state_name);
+
+-- name: CountyInsertMany :copyfrom
+INSERT INTO counties (id, fips, name, state_id, population)
+OVERRIDING SYSTEM VALUE
+VALUES (@id, @fips, @name, @state_id, @population);
+
+-- name: LocalityInsertMany :copyfrom
+INSERT INTO localities (id, name, county_id)
+OVERRIDING SYSTEM VALUE
+VALUES (@id, @name, @county_id);
+
+-- name: LocationInsertMany :copyfrom
+INSERT INTO locations (id, type, state_id, county_id, locality_id)
+OVERRIDING SYSTEM VALUE
+VALUES (@id, @type, @state_id, @county_id, @locality_id);
+
+-- name: AgencyInsertMany :copyfrom
+INSERT INTO agencies (id, name, agency_type, jurisdiction_type, created_at, updated_at)
+VALUES (@id, @name, @agency_type, @jurisdiction_type, @created_at, @updated_at);
+
+-- name: AgencyLocationInsertMany :copyfrom
+INSERT INTO link_agencies__locations (agency_id, location_id)
+VALUES (@agency_id, @location_id);
+
+-- name: AgencyOutwardLinkInsertMany :copyfrom
+INSERT INTO ds_app_link_agency (agency_id, ds_agency_id, created_at, last_synced_at)
+VALUES (@agency_id, @ds_agency_id, @created_at, @last_synced_at);
+
+-- name: BatchInsertMany :copyfrom
+INSERT INTO batches (id, strategy, user_id, status, date_generated, compute_time, parameters)
+VALUES (@id, @strategy, @user_id, @status, @date_generated, @compute_time, @parameters);
+
+-- name: BatchLocationInsertMany :copyfrom
+INSERT INTO link_batches__locations (batch_id, location_id, created_at)
+VALUES (@batch_id, @location_id, @created_at);
+
+-- name: BatchAgencyInsertMany :copyfrom
+INSERT INTO link_agencies__batches (batch_id, agency_id, created_at)
+VALUES (@batch_id, @agency_id, @created_at);
+
+-- name: AnonymousSessionInsertMany :copyfrom
+INSERT INTO anonymous_sessions (id, created_at)
+VALUES (@id, @created_at);
+
+-- name: TaskInsertMany :copyfrom
+INSERT INTO tasks (id, task_type, task_status, updated_at)
+VALUES (@id, @task_type, @task_status, @updated_at);
+
+-- name: URLInsertMany :copyfrom
+INSERT INTO urls (id, url, scheme, trailing_slash, status, source, name, description, created_at, updated_at)
+VALUES (@id, @url, @scheme, @trailing_slash, @status, @source, @name, @description, @created_at, @updated_at);
+
+-- name: TaskURLInsertMany :copyfrom
+INSERT INTO link_tasks__urls (task_id, url_id)
+VALUES (@task_id, @url_id);
+
+-- name: BatchURLInsertMany :copyfrom
+INSERT INTO link_batches__urls (id, batch_id, url_id, created_at, updated_at)
+VALUES (@id, @batch_id, @url_id, @created_at, @updated_at);
+
+-- name: DuplicateInsertMany :copyfrom
+INSERT INTO duplicates (batch_id, original_url_id)
+VALUES (@batch_id, @original_url_id);
+
+-- name: HTMLContentInsertMany :copyfrom
+INSERT INTO url_html_content (url_id, content_type, content, updated_at)
+VALUES (@url_id, @content_type, @content, @updated_at);
+
+-- name: WebMetadataInsertMany :copyfrom
+INSERT INTO url_web_metadata (url_id, accessed, status_code, content_type, created_at, updated_at)
+VALUES (@url_id, @accessed, @status_code, @content_type, @created_at, @updated_at);
+
+-- name: AgencySubtaskInsertMany :copyfrom
+INSERT INTO url_auto_agency_id_subtasks (id, task_id, url_id, type, agencies_found, detail, created_at)
+VALUES (@id, @task_id, @url_id, @type, @agencies_found, @detail, @created_at);
+
+-- name: AgencySubtaskSuggestionInsertMany :copyfrom
+INSERT INTO agency_id_subtask_suggestions (id, subtask_id, agency_id, confidence, created_at)
+VALUES (@id, @subtask_id, @agency_id, @confidence, @created_at);
+
+-- name: LocationSubtaskInsertMany :copyfrom
+INSERT INTO auto_location_id_subtasks (id, task_id, url_id, type, locations_found, created_at)
+VALUES (@id, @task_id, @url_id, @type, @locations_found, @created_at);
+
+-- name: LocationSubtaskSuggestionInsertMany :copyfrom
+INSERT INTO location_id_subtask_suggestions (subtask_id, location_id, confidence, created_at)
+VALUES (@subtask_id, @location_id, @confidence, @created_at);
+
+-- name: RobotRecordTypeInsertMany :copyfrom
+INSERT INTO auto_record_type_suggestions (url_id, record_type, created_at, updated_at)
+VALUES (@url_id, @record_type, @created_at, @updated_at);
+
+-- name: RobotRelevanceInsertMany :copyfrom
+INSERT INTO auto_relevant_suggestions (url_id, relevant, confidence, model_name, created_at, updated_at)
+VALUES (@url_id, @relevant, @confidence, @model_name, @created_at, @updated_at);
+
+-- name: UserURLTypeInsertMany :copyfrom
+INSERT INTO user_url_type_suggestions (url_id, user_id, type, created_at, updated_at)
+VALUES (@url_id, @user_id, @type, @created_at, @updated_at);
+
+-- name: UserRecordTypeInsertMany :copyfrom
+INSERT INTO user_record_type_suggestions (url_id, user_id, record_type, created_at, updated_at)
+VALUES (@url_id, @user_id, @record_type, @created_at, @updated_at);
+
+-- name: UserAgencyInsertMany :copyfrom
+INSERT INTO user_url_agency_suggestions (id, agency_id, url_id, user_id)
+VALUES (@id, @agency_id, @url_id, @user_id);
+
+-- name: UserLocationInsertMany :copyfrom
+INSERT INTO user_location_suggestions (url_id, user_id, location_id, created_at)
+VALUES (@url_id, @user_id, @location_id, @created_at);
+
+-- name: NameSuggestionInsertMany :copyfrom
+INSERT INTO url_name_suggestions (id, url_id, suggestion, source, created_at)
+VALUES (@id, @url_id, @suggestion, @source, @created_at);
+
+-- name: NameEndorsementInsertMany :copyfrom
+INSERT INTO link_user_name_suggestions (user_id, suggestion_id, created_at)
+VALUES (@user_id, @suggestion_id, @created_at);
+
+-- name: AgencyNotFoundInsertMany :copyfrom
+INSERT INTO link_user_suggestion_agency_not_found (user_id, url_id, created_at)
+VALUES (@user_id, @url_id, @created_at);
+
+-- name: LocationNotFoundInsertMany :copyfrom
+INSERT INTO link_user_suggestion_location_not_found (user_id, url_id, created_at)
+VALUES (@user_id, @url_id, @created_at);
+
+-- name: AnonymousURLTypeInsertMany :copyfrom
+INSERT INTO anonymous_annotation_url_type (url_id, url_type, session_id, created_at)
+VALUES (@url_id, @url_type, @session_id, @created_at);
+
+-- name: AnonymousRecordTypeInsertMany :copyfrom
+INSERT INTO anonymous_annotation_record_type (url_id, record_type, session_id, created_at)
+VALUES (@url_id, @record_type, @session_id, @created_at);
+
+-- name: AnonymousAgencyInsertMany :copyfrom
+INSERT INTO anonymous_annotation_agency (url_id, agency_id, session_id, created_at)
+VALUES (@url_id, @agency_id, @session_id, @created_at);
+
+-- name: AnonymousLocationInsertMany :copyfrom
+INSERT INTO anonymous_annotation_location (url_id, location_id, session_id, created_at)
+VALUES (@url_id, @location_id, @session_id, @created_at);
+
+-- name: ValidatedFlagInsertMany :copyfrom
+INSERT INTO flag_url_validated (url_id, type, created_at, updated_at)
+VALUES (@url_id, @type, @created_at, @updated_at);
+
+-- name: AutoValidatedFlagInsertMany :copyfrom
+INSERT INTO flag_url_auto_validated (url_id, created_at)
+VALUES (@url_id, @created_at);
+
+-- name: SuspendedFlagInsertMany :copyfrom
+INSERT INTO flag_url_suspended (url_id, created_at)
+VALUES (@url_id, @created_at);
+
+-- name: AgreedRecordTypeInsertMany :copyfrom
+INSERT INTO url_record_type (url_id, record_type, created_at, updated_at)
+VALUES (@url_id, @record_type, @created_at, @updated_at);
+
+-- name: AgreedAgencyInsertMany :copyfrom
+INSERT INTO link_agencies__urls (id, url_id, agency_id, created_at, updated_at)
+VALUES (@id, @url_id, @agency_id, @created_at, @updated_at);
+
+-- name: DataSourceLinkInsertMany :copyfrom
+INSERT INTO ds_app_link_data_source (id, url_id, ds_data_source_id, created_at, last_synced_at)
+VALUES (@id, @url_id, @ds_data_source_id, @created_at, @last_synced_at);
+
+-- name: MetaURLLinkInsertMany :copyfrom
+INSERT INTO ds_app_link_meta_url (url_id, ds_meta_url_id, created_at, last_synced_at)
+VALUES (@url_id, @ds_meta_url_id, @created_at, @last_synced_at);
