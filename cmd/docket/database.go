@@ -132,5 +132,18 @@ func dbCommand(cfg *config) *cobra.Command {
 			return nil
 		},
 	})
+	cmd.AddCommand(&cobra.Command{
+		Use:   "binaries",
+		Short: "Print the directory of the PostgreSQL server programs that Docket would run",
+		Args:  arguments(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			binaries, err := postgres.FindBinaries()
+			if err != nil {
+				return err
+			}
+			fmt.Fprintln(cmd.OutOrStdout(), binaries.Dir)
+			return nil
+		},
+	})
 	return cmd
 }
