@@ -1,0 +1,103 @@
+package api
+
+import (
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"docket/internal/phase"
+)
+
+// PoolStats is the state of the pool of database connections at one moment.
+type PoolStats struct {
+	Max, Open, Idle, Acquired int32
+	Acquires                  int64         // connections handed out since the start
+	EmptyAcquires             int64         // those that had to wait
+	CanceledAcquires          int64         // those given up while waiting
+	AcquireTime               time.Duration // time spent acquiring, summed
+}
+
+// Metrics is what Prometheus is told. It is safe for concurrent use.
+type Metrics struct {
+	registry *prometheus.Registry
+	requests *prometheus.HistogramVec
+	phases   *phase.Histogram
+}
+
+// NewMetrics returns empty metrics that ask pool for its state at every scrape.
+func NewMetrics(pool func() PoolStats) *Metrics {
+	m := &Metrics{
+		registry: prometheus.NewRegistry(),
+		requests: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name:    "docket_http_request_duration_seconds",
+			Help:    "Time from a request to the end of its answer.",
+			Buckets: phase.Buckets,
+		}, []string{"method", "route", "status"}),
+		phases: phase.NewHistogram(),
+	}
+	m.registry.MustRegister(m.requests, m.phases, poolCollector(pool),
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return m
+}
+
+// Handler serves the metrics.
+func (m *Metrics) Handler() http.Handler {
+	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{})
+}
+
+// observe adds one finished request. Strangers choose the method of a request that matches no
+// route, so those share one series for each class of status.
+func (m *Metrics) observe(method, route string, status int, total time.Duration, rec *phase.Recorder) {
+	if route == "" {
+		method, route = "", "unmatched"
+	}
+	m.requests.WithLabelValues(method, route, fmt.Sprintf("%dxx", status/100)).Observe(total.Seconds())
+	m.phases.Observe(rec)
+}
+
+// poolCollector reads the state of a pool at every scrape.
+type poolCollector func() PoolStats
+
+var poolMetrics = []struct {
+	desc  *prometheus.Desc
+	kind  prometheus.ValueType
+	value func(PoolStats) float64
+}{
+	{poolDesc("max_connections", "Most connections the pool opens."), prometheus.GaugeValue,
+		func(s PoolStats) float64 { return float64(s.Max) }},
+	{poolDesc("open_connections", "Connections open."), prometheus.GaugeValue,
+		func(s PoolStats) float64 { return float64(s.Open) }},
+	{poolDesc("idle_connections", "Connections open and idle."), prometheus.GaugeValue,
+		func(s PoolStats) float64 { return float64(s.Idle) }},
+	{poolDesc("acquired_connections", "Connections in use."), prometheus.GaugeValue,
+		func(s PoolStats) float64 { return float64(s.Acquired) }},
+	{poolDesc("acquires_total", "Connections handed out."), prometheus.CounterValue,
+		func(s PoolStats) float64 { return float64(s.Acquires) }},
+	{poolDesc("empty_acquires_total", "Connections handed out after a wait."), prometheus.CounterValue,
+		func(s PoolStats) float64 { return float64(s.EmptyAcquires) }},
+	{poolDesc("canceled_acquires_total", "Waits for a connection that were given up."), prometheus.CounterValue,
+		func(s PoolStats) float64 { return float64(s.CanceledAcquires) }},
+	{poolDesc("acquire_seconds_total", "Time spent acquiring connections."), prometheus.CounterValue,
+		func(s PoolStats) float64 { return s.AcquireTime.Seconds() }},
+}
+
+func poolDesc(name, help string) *prometheus.Desc {
+	return prometheus.NewDesc("docket_pool_"+name, help, nil, nil)
+}
+
+func (poolCollector) Describe(descs chan<- *prometheus.Desc) {
+	for _, m := range poolMetrics {
+		descs <- m.desc
+	}
+}
+
+func (pool poolCollector) Collect(metrics chan<- prometheus.Metric) {
+	stats := pool()
+	for _, m := range poolMetrics {
+		metrics <- prometheus.MustNewConstMetric(m.desc, m.kind, m.value(stats))
+	}
+}

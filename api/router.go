@@ -1,0 +1,110 @@
+// Package api is Docket's REST face: it binds a request, calls one use case and answers.
+//
+// openapi.yaml is the contract; routes and wire types are generated from it, and contract.go holds
+// every request against it before a handler runs. Errors become problems in one place, problem.go.
+// The package owns status codes and JSON and refuses everything else: no rule of the domain, no SQL,
+// no driver.
+package api
+
+import (
+	"cmp"
+	"fmt"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/gin-gonic/gin"
+	"go.uber.org/zap"
+
+	"docket/internal/annotation"
+	"docket/internal/auth"
+)
+
+// What a request may cost unless the configuration says otherwise.
+const (
+	DefaultMaxBodyBytes   = 1 << 20
+	DefaultRequestTimeout = 15 * time.Second
+)
+
+// Config is what the router is made of. The first four fields are needed.
+type Config struct {
+	Annotations *annotation.Service
+	Verifier    *auth.Verifier
+	Metrics     *Metrics
+	Log         *zap.Logger
+
+	Checks []Check // what /readyz asks
+
+	MaxBodyBytes   int64         // DefaultMaxBodyBytes when 0
+	RequestTimeout time.Duration // DefaultRequestTimeout when 0
+	Timings        bool          // measure phases: log fields, Server-Timing, histogram
+
+	// Unavailable tells an error that means the database cannot be reached (503) from one that
+	// means a defect (500). Nil takes every unknown error for a defect.
+	Unavailable func(error) bool
+	// Clock measures durations; time.Now when nil.
+	Clock func() time.Time
+}
+
+// handlers are the operations of the contract, one type per tag.
+type handlers struct {
+	annotate
+	health
+}
+
+// server is what the middleware shares.
+type server struct {
+	cfg      Config
+	patterns []string // gin's patterns of every route
+}
+
+// New returns the handler that serves the contract.
+func New(cfg Config) (http.Handler, error) {
+	doc, err := GetSpec()
+	if err != nil {
+		return nil, fmt.Errorf("read contract: %w", err)
+	}
+	return newRouter(cfg, doc, func(router gin.IRouter, s *server) {
+		operations := handlers{annotate{cfg.Annotations}, health{cfg.Checks}}
+		strict := NewStrictHandlerWithOptions(operations, []StrictMiddlewareFunc{timeEncoding}, StrictGinServerOptions{
+			RequestErrorHandlerFunc:  s.fail,
+			HandlerErrorFunc:         s.fail,
+			ResponseErrorHandlerFunc: s.fail,
+		})
+		RegisterHandlersWithOptions(router, strict, GinServerOptions{
+			// The contract has checked what is bound here, so this is a defect, not the client's fault.
+			ErrorHandler: func(c *gin.Context, err error, _ int) { s.fail(c, fmt.Errorf("bind request: %w", err)) },
+		})
+	})
+}
+
+func init() { gin.SetMode(gin.ReleaseMode) } // no banner, no warnings on standard output
+
+// newRouter assembles the middleware around the routes of a document.
+func newRouter(cfg Config, doc *openapi3.T, register func(gin.IRouter, *server)) (http.Handler, error) {
+	cfg.MaxBodyBytes = cmp.Or(cfg.MaxBodyBytes, DefaultMaxBodyBytes)
+	cfg.RequestTimeout = cmp.Or(cfg.RequestTimeout, DefaultRequestTimeout)
+	if cfg.Clock == nil {
+		cfg.Clock = time.Now
+	}
+	s := &server{cfg: cfg}
+	contract, err := newContract(doc, cfg.Verifier, s.fail)
+	if err != nil {
+		return nil, err
+	}
+	engine := gin.New()
+	engine.ContextWithFallback = true // handlers get gin's context and must see the request's
+	engine.HandleMethodNotAllowed = true
+	engine.RedirectTrailingSlash = false // gin's way bypasses the middleware; noRoute does it
+	engine.Use(identify, s.observe, s.limit, s.recoverPanics)
+	engine.NoRoute(s.noRoute)
+	engine.NoMethod(s.noMethod)
+	register(engine.Group("", contract.check), s)
+	for _, route := range engine.Routes() {
+		s.patterns = append(s.patterns, route.Path)
+	}
+	slices.Sort(s.patterns)
+	s.patterns = slices.Compact(s.patterns)
+	return engine, nil
+}
