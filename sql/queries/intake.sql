@@ -1,0 +1,301 @@
+-- What imports read and write. All of an import is one transaction under one lock; the tables it compares a file
+-- with are read whole where they are small (places, agencies) and by key where they are not (URLs). Rows go in by
+-- thousands, as arrays of equal length that unnest in step.
+
+-- name: ImportLock :exec
+-- Waits until no other import is under way, and keeps others out to the end of the transaction.
+SELECT pg_advisory_xact_lock(hashtextextended('docket import', 0));
+
+-- name: StateListAll :many
+-- Every state with its location, 0 where it has none. Of several locations the first counts, here and below: the
+-- table's key does not keep a place from having two.
+-- No limit: the table is small by nature.
+-- @sqlc-vet-disable many-without-limit
+SELECT
+    s.id,
+    s.state_iso,
+    coalesce((SELECT min(l.id) FROM locations l WHERE l.type = 'State' AND l.state_id = s.id), 0)::bigint AS location_id
+FROM us_states s
+ORDER BY s.id;
+
+-- name: CountyListAll :many
+-- Every county with its state and location, 0 where it has none.
+-- No limit: the table is small by nature.
+-- @sqlc-vet-disable many-without-limit
+SELECT
+    c.id,
+    c.fips,
+    coalesce(c.name, '')::text AS name,
+    coalesce(c.state_id, 0)::bigint AS state_id,
+    coalesce((SELECT min(l.id) FROM locations l WHERE l.type = 'County' AND l.county_id = c.id), 0)::bigint AS location_id
+FROM counties c
+ORDER BY c.id;
+
+-- name: LocalityListAll :many
+-- Every locality with its county and location, 0 where it has none.
+-- No limit: the table is small by nature.
+-- @sqlc-vet-disable many-without-limit
+SELECT
+    p.id,
+    p.name,
+    p.county_id,
+    coalesce((SELECT min(l.id) FROM locations l WHERE l.type = 'Locality' AND l.locality_id = p.id), 0)::bigint AS location_id
+FROM localities p
+ORDER BY p.id;
+
+-- name: LocationGetNational :one
+-- The location of the whole nation, 0 when there is none.
+SELECT coalesce(min(l.id), 0)::bigint AS id FROM locations l WHERE l.type = 'National';
+
+-- name: StateInsertMany :execrows
+-- Stores states that are unknown.
+INSERT INTO us_states (state_iso, state_name)
+SELECT unnest(@state_isos::text[]), unnest(@names::text[])
+ON CONFLICT ON CONSTRAINT us_states_state_iso_key DO NOTHING;
+
+-- name: CountyInsertMany :execrows
+-- Stores counties. A FIPS code that is known, or a name that the state has already, violates a key.
+INSERT INTO counties (fips, name, state_id)
+SELECT unnest(@fips::text[]), unnest(@names::text[]), unnest(@state_ids::integer[]);
+
+-- name: LocalityInsertMany :execrows
+-- Stores localities that are unknown to their county.
+INSERT INTO localities (name, county_id)
+SELECT unnest(@names::text[]), unnest(@county_ids::integer[])
+ON CONFLICT ON CONSTRAINT localities_name_county_id_key DO NOTHING;
+
+-- name: LocationInsertMissing :execrows
+-- Gives each of these places its location, and the nation too if asked, where it has none. It comes after the
+-- statements that insert the places, because a database of the reference does the same by trigger.
+INSERT INTO locations (type, state_id, county_id, locality_id)
+SELECT 'National'::location_type, NULL::bigint, NULL::bigint, NULL::bigint
+WHERE @national::boolean AND NOT EXISTS (SELECT FROM locations l WHERE l.type = 'National')
+UNION ALL
+SELECT 'State', s.id, NULL, NULL
+FROM us_states s
+WHERE s.id = ANY(@state_ids::bigint[])
+    AND NOT EXISTS (SELECT FROM locations l WHERE l.type = 'State' AND l.state_id = s.id)
+UNION ALL
+SELECT 'County', c.state_id, c.id, NULL
+FROM counties c
+WHERE c.id = ANY(@county_ids::bigint[])
+    AND NOT EXISTS (SELECT FROM locations l WHERE l.type = 'County' AND l.county_id = c.id)
+UNION ALL
+SELECT 'Locality', c.state_id, c.id, p.id
+FROM localities p
+JOIN counties c ON c.id = p.county_id
+WHERE p.id = ANY(@locality_ids::bigint[])
+    AND NOT EXISTS (SELECT FROM locations l WHERE l.type = 'Locality' AND l.locality_id = p.id);
+
+-- name: AgencyListAll :many
+-- Every agency, once for each of its locations, with the location and its state; once with location 0 and no state
+-- when it has none. The state is empty for the nation as well.
+-- No limit: an import compares every row of its file with all of them.
+-- @sqlc-vet-disable many-without-limit
+SELECT
+    a.id,
+    a.name,
+    coalesce(l.id, 0)::bigint AS location_id,
+    coalesce(s.state_iso, '')::text AS state_iso
+FROM agencies a
+LEFT JOIN link_agencies__locations link ON link.agency_id = a.id
+LEFT JOIN locations l ON l.id = link.location_id
+LEFT JOIN us_states s ON s.id = l.state_id
+ORDER BY a.id, l.id;
+
+-- name: AgencyInsertMany :execrows
+-- Stores agencies, each with one location, and returns how many.
+WITH given AS MATERIALIZED (
+    SELECT nextval(pg_get_serial_sequence('agencies', 'id'))::integer AS id, a.name, a.jurisdiction_type, a.location_id
+    FROM (
+        SELECT
+            unnest(@names::text[]) AS name,
+            unnest(@jurisdiction_types::text[])::jurisdiction_type_enum AS jurisdiction_type,
+            unnest(@location_ids::bigint[]) AS location_id
+    ) AS a
+), agency AS (
+    INSERT INTO agencies (id, name, jurisdiction_type)
+    SELECT id, name, jurisdiction_type FROM given
+)
+INSERT INTO link_agencies__locations (agency_id, location_id)
+SELECT id, location_id FROM given;
+
+-- name: URLListByIDForm :many
+-- Those of the given id forms that are known.
+-- No limit: there are no more than were asked for.
+-- @sqlc-vet-disable many-without-limit
+SELECT urls.id, coalesce(urls.url, '')::text AS url
+FROM urls
+WHERE urls.url = ANY(@urls::text[])
+ORDER BY urls.id;
+
+-- name: URLInsertMany :many
+-- Stores URLs given by hand, in the order given, and returns those that nobody else has stored meanwhile. An empty
+-- scheme or description is none.
+-- No limit: there are no more than were given.
+-- @sqlc-vet-disable many-without-limit
+INSERT INTO urls (url, scheme, trailing_slash, description, status, source)
+SELECT
+    unnest(@urls::text[]),
+    nullif(unnest(@schemes::text[]), ''),
+    unnest(@trailing_slashes::boolean[]),
+    nullif(unnest(@descriptions::text[]), ''),
+    'ok',
+    'manual'
+ON CONFLICT ON CONSTRAINT urls_url_key DO NOTHING
+RETURNING id, coalesce(url, '')::text AS url;
+
+-- name: BatchGetByName :one
+-- The first batch made by hand under this name. No rows: there is none.
+SELECT batches.id
+FROM batches
+WHERE batches.strategy = 'manual' AND batches.parameters ->> 'name' = @name::text
+ORDER BY batches.id
+LIMIT 1;
+
+-- name: BatchInsert :one
+-- Opens a batch made by hand, of nobody in particular.
+INSERT INTO batches (strategy, status, parameters)
+VALUES ('manual', 'ready to label', json_build_object('name', @name::text))
+RETURNING id;
+
+-- name: BatchURLInsertMany :exec
+-- Puts URLs that are in no batch into this one.
+INSERT INTO link_batches__urls (batch_id, url_id)
+SELECT @batch_id, unnest(@url_ids::integer[])
+ON CONFLICT ON CONSTRAINT link_batches__urls_url_id_key DO NOTHING;
+
+-- name: AutoRelevantSuggestionInsertMany :execrows
+-- Suggests whether URLs are relevant, where no robot has. The ids ascend.
+INSERT INTO auto_relevant_suggestions (url_id, relevant, confidence, model_name)
+SELECT unnest(@url_ids::integer[]), unnest(@relevant::boolean[]), @confidence::double precision, @model_name::text
+ON CONFLICT ON CONSTRAINT auto_relevant_suggestions_pkey DO NOTHING;
+
+-- name: AutoRecordTypeSuggestionInsertMany :execrows
+-- Suggests record types of URLs, where no robot has. The ids ascend.
+INSERT INTO auto_record_type_suggestions (url_id, record_type)
+SELECT unnest(@url_ids::integer[]), unnest(@record_types::record_type[])
+ON CONFLICT ON CONSTRAINT auto_record_type_suggestions_pkey DO NOTHING;
+
+-- name: TitleSuggestionInsertMany :execrows
+-- Suggests titles of pages as names, where no title has been suggested. A name that the URL has already, from
+-- whomever, stays as it is. The ids ascend.
+INSERT INTO url_name_suggestions (url_id, suggestion, source)
+SELECT given.url_id, given.suggestion, 'HTML Metadata Title'
+FROM (
+    SELECT unnest(@url_ids::integer[]) AS url_id, unnest(@suggestions::text[]) AS suggestion
+) AS given
+WHERE NOT EXISTS (
+    SELECT FROM url_name_suggestions n
+    WHERE n.url_id = given.url_id AND (n.source = 'HTML Metadata Title' OR n.suggestion = given.suggestion)
+)
+ORDER BY given.url_id
+ON CONFLICT ON CONSTRAINT url_name_suggestions_url_id_suggestion_key DO NOTHING;
+
+-- name: AgencySuggestionInsertMany :one
+-- Suggests agencies of URLs on the word of the file that linked them, where no file has: pairs of URL and agency,
+-- each once. URLs without such a subtask get one, under the task given or, where none is given and one is
+-- needed, a new one. Returns the task, 0 when there is none yet, and how much was stored.
+WITH given AS (
+    SELECT unnest(@url_ids::integer[]) AS url_id, unnest(@agency_ids::integer[]) AS agency_id
+), known AS (
+    SELECT min(s.id) AS id, s.url_id
+    FROM url_auto_agency_id_subtasks s
+    WHERE s.url_id = ANY(@url_ids::integer[]) AND s.type = 'batch_link' AND s.agencies_found
+    GROUP BY s.url_id
+), lacking AS (
+    SELECT DISTINCT given.url_id FROM given
+    WHERE NOT EXISTS (SELECT FROM known WHERE known.url_id = given.url_id)
+), new_task AS (
+    INSERT INTO tasks (task_type, task_status)
+    SELECT 'Agency Identification', 'complete'
+    WHERE sqlc.narg('task_id')::integer IS NULL AND EXISTS (SELECT FROM lacking)
+    RETURNING id
+), task AS (
+    SELECT id FROM new_task
+    UNION ALL
+    SELECT sqlc.narg('task_id')::integer WHERE sqlc.narg('task_id')::integer IS NOT NULL
+), new_subtask AS (
+    INSERT INTO url_auto_agency_id_subtasks (task_id, url_id, type, agencies_found)
+    SELECT task.id, lacking.url_id, 'batch_link', true
+    FROM lacking
+    CROSS JOIN task
+    ORDER BY lacking.url_id
+    RETURNING id, task_id, url_id
+), task_link AS (
+    INSERT INTO link_tasks__urls (task_id, url_id)
+    SELECT task_id, url_id FROM new_subtask ORDER BY url_id
+), suggestion AS (
+    INSERT INTO agency_id_subtask_suggestions (subtask_id, agency_id, confidence)
+    SELECT subtask.id, given.agency_id, @confidence::integer
+    FROM given
+    JOIN (
+        SELECT id, url_id FROM known
+        UNION ALL
+        SELECT id, url_id FROM new_subtask
+    ) AS subtask ON subtask.url_id = given.url_id
+    WHERE NOT EXISTS (
+        SELECT FROM url_auto_agency_id_subtasks s
+        JOIN agency_id_subtask_suggestions earlier ON earlier.subtask_id = s.id
+        WHERE s.url_id = given.url_id AND s.type = 'batch_link' AND earlier.agency_id = given.agency_id
+    )
+    ORDER BY given.url_id, given.agency_id
+    RETURNING id
+)
+SELECT
+    coalesce((SELECT id FROM task), 0)::integer AS task_id,
+    (SELECT count(*) FROM new_task)::bigint AS tasks,
+    (SELECT count(*) FROM suggestion)::bigint AS suggestions;
+
+-- name: LocationSuggestionInsertMany :one
+-- Suggests locations of URLs like agencies. A URL has at most one subtask of this type; one that had found nothing
+-- has found something now.
+WITH given AS (
+    SELECT unnest(@url_ids::integer[]) AS url_id, unnest(@location_ids::bigint[]) AS location_id
+), known AS (
+    SELECT s.id, s.url_id, s.locations_found
+    FROM auto_location_id_subtasks s
+    WHERE s.url_id = ANY(@url_ids::integer[]) AND s.type = 'batch_link'
+), lacking AS (
+    SELECT DISTINCT given.url_id FROM given
+    WHERE NOT EXISTS (SELECT FROM known WHERE known.url_id = given.url_id)
+), found AS (
+    UPDATE auto_location_id_subtasks s SET locations_found = true
+    FROM known
+    WHERE s.id = known.id AND NOT known.locations_found
+), new_task AS (
+    INSERT INTO tasks (task_type, task_status)
+    SELECT 'Location ID', 'complete'
+    WHERE sqlc.narg('task_id')::integer IS NULL AND EXISTS (SELECT FROM lacking)
+    RETURNING id
+), task AS (
+    SELECT id FROM new_task
+    UNION ALL
+    SELECT sqlc.narg('task_id')::integer WHERE sqlc.narg('task_id')::integer IS NOT NULL
+), new_subtask AS (
+    INSERT INTO auto_location_id_subtasks (task_id, url_id, type, locations_found)
+    SELECT task.id, lacking.url_id, 'batch_link', true
+    FROM lacking
+    CROSS JOIN task
+    ORDER BY lacking.url_id
+    RETURNING id, task_id, url_id
+), task_link AS (
+    INSERT INTO link_tasks__urls (task_id, url_id)
+    SELECT task_id, url_id FROM new_subtask ORDER BY url_id
+), suggestion AS (
+    INSERT INTO location_id_subtask_suggestions (subtask_id, location_id, confidence)
+    SELECT subtask.id, given.location_id, @confidence::double precision
+    FROM given
+    JOIN (
+        SELECT id, url_id FROM known
+        UNION ALL
+        SELECT id, url_id FROM new_subtask
+    ) AS subtask ON subtask.url_id = given.url_id
+    ORDER BY given.url_id, given.location_id
+    ON CONFLICT ON CONSTRAINT location_id_subtask_suggestions_pkey DO NOTHING
+    RETURNING subtask_id
+)
+SELECT
+    coalesce((SELECT id FROM task), 0)::integer AS task_id,
+    (SELECT count(*) FROM new_task)::bigint AS tasks,
+    (SELECT count(*) FROM suggestion)::bigint AS suggestions;
