@@ -131,35 +131,50 @@ func clearLeftover(ctx context.Context, pgdata string, log *zap.Logger) error {
 	}
 	if isPostmaster(pm.pid, pgdata) {
 		log.Warn("stop a server that an earlier Docket left running", zap.Int("pid", pm.pid), zap.String("directory", pgdata))
-		if err := stopLeftover(ctx, pm.pid, pgdata); err != nil {
-			return fmt.Errorf("stop earlier server (pid %d) in %s: %w", pm.pid, pgdata, err)
+		alive := func() []int {
+			if isPostmaster(pm.pid, pgdata) {
+				return []int{pm.pid}
+			}
+			return nil
 		}
+		err := end(ctx, alive, syscall.SIGINT, fastStopTimeout)
+		if errors.Is(err, errStillAlive) {
+			err = end(ctx, alive, syscall.SIGQUIT, forcedStopTimeout)
+		}
+		if err != nil {
+			return fmt.Errorf("stop earlier server in %s: %w", pgdata, err)
+		}
+	}
+	// A server that was killed cannot end its backends; one busy with a statement may outlive it by hours.
+	if err := end(ctx, func() []int { return backends(pgdata) }, syscall.SIGQUIT, forcedStopTimeout); err != nil {
+		return fmt.Errorf("stop backends of an earlier server in %s: %w", pgdata, err)
 	}
 	return disown(pgdata)
 }
 
-func stopLeftover(ctx context.Context, pid int, pgdata string) error {
-	for _, step := range []struct {
-		signal  syscall.Signal
-		timeout time.Duration
-	}{{syscall.SIGINT, fastStopTimeout}, {syscall.SIGQUIT, forcedStopTimeout}} {
-		if err := syscall.Kill(pid, step.signal); errors.Is(err, syscall.ESRCH) {
-			return nil
-		} else if err != nil {
-			return err
-		}
-		for deadline := time.Now().Add(step.timeout); time.Now().Before(deadline); {
-			if !isPostmaster(pid, pgdata) {
-				return nil
-			}
-			select {
-			case <-ctx.Done():
-				return ctx.Err()
-			case <-time.After(20 * time.Millisecond):
-			}
+var errStillAlive = errors.New("still alive")
+
+// end signals the processes and returns when none is alive any more.
+func end(ctx context.Context, alive func() []int, signal syscall.Signal, timeout time.Duration) error {
+	for _, pid := range alive() {
+		if err := syscall.Kill(pid, signal); err != nil && !errors.Is(err, syscall.ESRCH) {
+			return fmt.Errorf("signal process %d: %w", pid, err)
 		}
 	}
-	return errors.New("it does not stop")
+	for deadline := time.Now().Add(timeout); ; {
+		pids := alive()
+		switch {
+		case len(pids) == 0:
+			return nil
+		case time.Now().After(deadline):
+			return fmt.Errorf("processes %v are %w after %v", pids, errStillAlive, timeout)
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
 }
 
 // disown writes Docket's own process id into a dead server's pid file. PostgreSQL would refuse to start if the

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/zap"
 )
@@ -87,6 +88,27 @@ func TestServerCrashIsNoticed(t *testing.T) {
 
 	again := start(t, ServerConfig{DataDir: dir})
 	require.Equal(t, "still here", value(t, again.URL(), "SELECT word FROM kept"))
+}
+
+func TestBackendOfAKilledServerIsEnded(t *testing.T) {
+	t.Parallel()
+	dir := newDir(t)
+	server := start(t, ServerConfig{DataDir: dir})
+	conn, err := pgx.Connect(t.Context(), server.URL())
+	require.NoError(t, err)
+	defer conn.Close(context.Background())
+	busy := make(chan error, 1)
+	go func() {
+		_, err := conn.Exec(t.Context(), "DO 'BEGIN LOOP END LOOP; END'") // never looks whether its server lives
+		busy <- err
+	}()
+	require.Eventually(t, func() bool {
+		return value(t, server.URL(), "SELECT count(*)::text FROM pg_stat_activity WHERE state = 'active' AND query LIKE 'DO %'") == "1"
+	}, time.Minute, 5*time.Millisecond)
+	require.NoError(t, server.process.Signal(syscall.SIGKILL))
+	closed(t, server.Done())
+	start(t, ServerConfig{DataDir: dir})
+	require.Error(t, <-busy)
 }
 
 func TestServerThatCannotStartShowsItsLog(t *testing.T) {
