@@ -173,13 +173,13 @@ func (q *Queries) AgencySuggestionInsertMany(ctx context.Context, db DBTX, arg A
 
 const AutoRecordTypeSuggestionInsertMany = `-- name: AutoRecordTypeSuggestionInsertMany :execrows
 INSERT INTO auto_record_type_suggestions (url_id, record_type)
-SELECT unnest($1::integer[]), unnest($2::record_type[])
+SELECT unnest($1::integer[]), unnest($2::text[])::record_type
 ON CONFLICT ON CONSTRAINT auto_record_type_suggestions_pkey DO NOTHING
 `
 
 type AutoRecordTypeSuggestionInsertManyParams struct {
 	URLIds      []int32
-	RecordTypes []RecordType
+	RecordTypes []string
 }
 
 // Suggests record types of URLs, where no robot has. The ids ascend.

@@ -123,7 +123,7 @@ func suggestRecordTypes(ctx context.Context, tx db.DBTX, pages []*webPage, summa
 	return inChunks(pages, func(chunk []*webPage) error {
 		n, err := queries.AutoRecordTypeSuggestionInsertMany(ctx, tx, db.AutoRecordTypeSuggestionInsertManyParams{
 			URLIds:      column(chunk, pageID),
-			RecordTypes: column(chunk, func(p *webPage) db.RecordType { return p.recordType }),
+			RecordTypes: column(chunk, func(p *webPage) string { return string(p.recordType) }),
 		})
 		summary.RecordTypes += n
 		return err

@@ -174,7 +174,7 @@ ON CONFLICT ON CONSTRAINT auto_relevant_suggestions_pkey DO NOTHING;
 -- name: AutoRecordTypeSuggestionInsertMany :execrows
 -- Suggests record types of URLs, where no robot has. The ids ascend.
 INSERT INTO auto_record_type_suggestions (url_id, record_type)
-SELECT unnest(@url_ids::integer[]), unnest(@record_types::record_type[])
+SELECT unnest(@url_ids::integer[]), unnest(@record_types::text[])::record_type
 ON CONFLICT ON CONSTRAINT auto_record_type_suggestions_pkey DO NOTHING;
 
 -- name: TitleSuggestionInsertMany :execrows
