@@ -120,7 +120,7 @@ func problemIn(t testing.TB, answer *httptest.ResponseRecorder) Problem {
 	return p
 }
 
-// field returns a field of the only log line.
+// line returns the only log line.
 func (b bundle) line(t testing.TB) observer.LoggedEntry {
 	t.Helper()
 	require.Equal(t, 1, b.logs.Len(), "one line per request")

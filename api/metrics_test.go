@@ -1,0 +1,42 @@
+package api
+
+import (
+	"net/http/httptest"
+	"testing"
+
+	"github.com/gin-gonic/gin"
+	"github.com/stretchr/testify/require"
+
+	"docket/internal/phase"
+)
+
+func TestMetrics(t *testing.T) {
+	t.Parallel()
+	b := setup(t, func(c *gin.Context, _ func(*gin.Context, error)) {
+		phase.Start(c, phase.MainQuery)()
+		c.Status(204)
+	})
+	b.send("POST", "/things/7", `{"color":"red"}`)
+	b.send("POST", "/things/8", `{"color":"red"}`)
+	b.send("POST", "/things/8", `{}`)
+	b.send("POST", "/nowhere", "")
+	b.send("BREW", "/nowhere/else", "")
+
+	answer := httptest.NewRecorder()
+	b.metrics.Handler().ServeHTTP(answer, httptest.NewRequest("GET", "/internal/metrics", nil))
+	require.Equal(t, 200, answer.Code)
+	for _, line := range []string{
+		`docket_http_request_duration_seconds_count{method="POST",route="/things/:id",status="2xx"} 2`,
+		`docket_http_request_duration_seconds_count{method="POST",route="/things/:id",status="4xx"} 1`,
+		`docket_http_request_duration_seconds_count{method="",route="unmatched",status="4xx"} 2`,
+		`docket_phase_duration_seconds_count{phase="main_query"} 2`,
+		`docket_phase_duration_seconds_count{phase="auth"} 3`,
+		`docket_phase_duration_seconds_bucket{phase="auth",le="5e-05"}`,
+		`docket_pool_max_connections 8`,
+		`docket_pool_acquire_seconds_total 1.5`,
+		`go_goroutines`,
+	} {
+		require.Contains(t, answer.Body.String(), "\n"+line)
+	}
+	require.NotContains(t, answer.Body.String(), "BREW")
+}

@@ -1,0 +1,159 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gin-gonic/gin"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+	"go.uber.org/zap/zaptest/observer"
+
+	"docket/internal/phase"
+)
+
+// ticking returns a clock that moves a millisecond with every look at it.
+func ticking() func() time.Time {
+	now := time.Unix(0, 0)
+	return func() time.Time {
+		now = now.Add(time.Millisecond)
+		return now
+	}
+}
+
+func TestOneLogLine(t *testing.T) {
+	t.Parallel()
+	b := setup(t, func(c *gin.Context, _ func(*gin.Context, error)) {
+		phase.Start(c, phase.MainQuery)() // through gin's context, as handlers see it
+		c.String(http.StatusOK, "hello")
+	}, func(cfg *Config) { cfg.Clock = ticking() })
+	answer := b.send("POST", "/things/7?word=query", `{"color":"red","note":"body"}`, "X-Request-Id", "abc-1")
+	require.Equal(t, http.StatusOK, answer.Code)
+	require.Equal(t, "abc-1", answer.Header().Get("X-Request-Id"))
+	// Looks at the clock: begin, auth 2, main query 2, the header, the end.
+	require.Equal(t, "auth;dur=1.000, main_query;dur=1.000, total;dur=5.000", answer.Header().Get("Server-Timing"))
+
+	line := b.line(t)
+	require.Equal(t, "request", line.Message)
+	require.Equal(t, zapcore.InfoLevel, line.Level)
+	require.Equal(t, map[string]any{
+		"request_id": "abc-1", "method": "POST", "route": "/things/:id", "status": int64(200), "bytes": int64(5),
+		"total_s": 0.006, "auth_s": 0.001, "main_query_s": 0.001, "user_id": int32(7),
+	}, line.ContextMap())
+}
+
+func TestLogLevels(t *testing.T) {
+	t.Parallel()
+	for status, want := range map[int]zapcore.Level{
+		200: zapcore.InfoLevel, 204: zapcore.InfoLevel, 307: zapcore.InfoLevel, 404: zapcore.WarnLevel, 500: zapcore.ErrorLevel, 503: zapcore.ErrorLevel,
+	} {
+		b := setup(t, func(c *gin.Context, _ func(*gin.Context, error)) { c.Status(status) })
+		answer := b.send("POST", "/things/7", `{"color":"red"}`)
+		require.Equal(t, status, answer.Code)
+		require.Equal(t, want, b.line(t).Level, "%d", status)
+		require.NotEmpty(t, answer.Header().Get("Server-Timing"), "an answer without a body has it too")
+	}
+}
+
+func TestTimingsOff(t *testing.T) {
+	t.Parallel()
+	b := setup(t, func(c *gin.Context, _ func(*gin.Context, error)) {
+		require.Nil(t, phase.FromContext(c))
+		c.Status(http.StatusOK)
+	}, func(cfg *Config) { cfg.Timings = false })
+	answer := b.send("POST", "/things/7", `{"color":"red"}`)
+	require.Empty(t, answer.Header().Get("Server-Timing"))
+	require.NotContains(t, b.line(t).ContextMap(), "auth_s")
+	require.Contains(t, b.line(t).ContextMap(), "total_s")
+}
+
+func TestRequestID(t *testing.T) {
+	t.Parallel()
+	for given, kept := range map[string]bool{
+		"a":                      true,
+		strings.Repeat("x", 128): true,
+		"~!{}\"'":                true,
+		"":                       false,
+		strings.Repeat("x", 129): false,
+		"with space":             false,
+		"tab\tbed":               false,
+		"line\nbreak":            false,
+		"ünïcode":                false,
+		"\x7f":                   false,
+	} {
+		b := setup(t, func(c *gin.Context, _ func(*gin.Context, error)) { c.String(http.StatusOK, RequestID(c)) })
+		answer := b.send("POST", "/things/7", `{"color":"red"}`, "X-Request-Id", given)
+		id := answer.Header().Get("X-Request-Id")
+		require.Equal(t, kept, id == given, "%q", given)
+		require.NotEmpty(t, id)
+		require.Equal(t, id, answer.Body.String())
+		require.Equal(t, id, b.line(t).ContextMap()["request_id"])
+	}
+	require.Empty(t, RequestID(context.Background()))
+}
+
+// Strangers write paths and methods as they like: neither reaches the log or the labels.
+func TestUnmatchedStaysOut(t *testing.T) {
+	t.Parallel()
+	b := setup(t, nil)
+	require.Equal(t, http.StatusNotFound, b.send("GET", "/secret-path?secret=query", "secret body").Code)
+	line := b.line(t).ContextMap()
+	require.Empty(t, line["route"])
+	for key, value := range line {
+		if text, ok := value.(string); ok {
+			require.NotContains(t, text, "secret", key)
+		}
+	}
+}
+
+func TestPanics(t *testing.T) {
+	t.Parallel()
+	b := setup(t, func(*gin.Context, func(*gin.Context, error)) { panic("boom " + secret) })
+	answer := b.send("POST", "/things/7", `{"color":"red"}`)
+	require.Equal(t, "Internal Server Error", problemIn(t, answer).Detail)
+	require.NotContains(t, answer.Body.String(), secret)
+	line := b.line(t)
+	require.Equal(t, zapcore.ErrorLevel, line.Level)
+	require.Equal(t, "panic: boom "+secret, line.ContextMap()["error"])
+	require.Contains(t, line.ContextMap()["stack"], "TestPanics")
+}
+
+// An answer that was half sent is broken off rather than ended as if it were whole.
+func TestPanicsAfterTheBeginning(t *testing.T) {
+	t.Parallel()
+	for name, value := range map[string]any{"panic": errors.New("boom"), "abort": http.ErrAbortHandler} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t, func(c *gin.Context, _ func(*gin.Context, error)) {
+				c.String(http.StatusOK, "half")
+				panic(value)
+			})
+			require.PanicsWithValue(t, http.ErrAbortHandler, func() { b.send("POST", "/things/7", `{"color":"red"}`) })
+			line := b.line(t)
+			require.Equal(t, zapcore.ErrorLevel, line.Level)
+			require.Contains(t, line.ContextMap()["error"], value.(error).Error())
+			require.Equal(t, name == "panic", line.ContextMap()["stack"] != nil)
+		})
+	}
+}
+
+// The phase of encoding lies between the end of the handler and the first byte.
+func TestEncodeIsTimed(t *testing.T) {
+	t.Parallel()
+	core, logs := observer.New(zap.InfoLevel)
+	cfg := testConfig(t)
+	cfg.Log, cfg.Clock = zap.New(core), ticking()
+	router, err := New(cfg)
+	require.NoError(t, err)
+	answer := httptest.NewRecorder()
+	router.ServeHTTP(answer, httptest.NewRequest("GET", "/healthz", nil))
+	require.Equal(t, http.StatusOK, answer.Code)
+	require.Equal(t, "encode;dur=1.000, total;dur=3.000", answer.Header().Get("Server-Timing"))
+	require.Equal(t, 0.001, logs.All()[0].ContextMap()["encode_s"])
+}

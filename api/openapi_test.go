@@ -1,0 +1,128 @@
+package api
+
+import (
+	"bytes"
+	"encoding/json"
+	"net/http/httptest"
+	"slices"
+	"testing"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/gin-gonic/gin"
+	"github.com/stretchr/testify/require"
+)
+
+// The routes served are those of the contract, no more and no fewer, and each is checked.
+func TestRouterEqualsContract(t *testing.T) {
+	t.Parallel()
+	doc, err := GetSpec()
+	require.NoError(t, err)
+	require.NoError(t, doc.Validate(t.Context()))
+	contract, err := newContract(doc, nil, nil)
+	require.NoError(t, err)
+	var want []string
+	for key := range contract.operations {
+		want = append(want, key)
+	}
+	router, err := New(testConfig(t))
+	require.NoError(t, err)
+	var got []string
+	for _, route := range router.(*gin.Engine).Routes() {
+		got = append(got, route.Method+" "+route.Path)
+	}
+	slices.Sort(want)
+	slices.Sort(got)
+	require.Equal(t, want, got)
+}
+
+// Every operation turns a broken request away before its handler, which has no service here.
+func TestContractGuardsHandlers(t *testing.T) {
+	t.Parallel()
+	router, err := New(testConfig(t))
+	require.NoError(t, err)
+	for name, test := range map[string]struct {
+		method, target, token, body string
+		status                      int
+		faults                      []string
+	}{
+		"no token":      {"GET", "/annotate/all", "", "", 401, nil},
+		"no permission": {"POST", "/annotate/all/1", bearer(t, 7), "", 403, nil},
+		"filters": {"GET", "/annotate/all?batch_id=x&anno_url_id=1.5", bearer(t, 7, "access_source_collector"), "", 422, []string{
+			"query.batch_id int_parsing Input should be a valid integer, unable to parse string as an integer",
+			"query.anno_url_id int_parsing Input should be a valid integer, unable to parse string as an integer",
+		}},
+		"no session": {"POST", "/annotate/anonymous/1", "", `{"suggested_status":"not relevant"}`, 422, []string{
+			"query.session_id missing Field required",
+		}},
+		"answer": {
+			"POST", "/annotate/all/99999999999", bearer(t, 7, "access_source_collector"),
+			`{"suggested_status":"not found","agency_info":null,"agency_ids":[],"name_info":{"name":"x","existing_name_id":2147483648},"location_info":{"location_ids":[1,1],"x":1}}`,
+			422, []string{
+				"path.url_id less_than_equal Input should be less than or equal to 2147483647",
+				"body.agency_info model_attributes_type Input should be a valid dictionary or object to extract fields from",
+				"body.location_info.location_ids value_error Value error, items must not repeat",
+				"body.name_info.existing_name_id less_than_equal Input should be less than or equal to 2147483647",
+				"body.name_info.name extra_forbidden Extra inputs are not permitted",
+				"body.suggested_status enum Input should be 'data source', 'meta url', 'not relevant', 'individual record' or 'broken page'",
+				"body.agency_ids extra_forbidden Extra inputs are not permitted",
+			},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			req := httptest.NewRequest(test.method, test.target, bytes.NewBufferString(test.body))
+			req.Header.Set("Authorization", test.token)
+			answer := httptest.NewRecorder()
+			router.ServeHTTP(answer, req)
+			require.Equal(t, test.status, answer.Code)
+			p := problemIn(t, answer)
+			if test.faults != nil {
+				require.Equal(t, test.faults, lines(*p.Errors))
+			}
+		})
+	}
+}
+
+// Whatever bytes come, the check does not panic, and what it lets through fits the generated type.
+func FuzzAnswer(f *testing.F) {
+	for _, seed := range []string{
+		`{"suggested_status":"data source","record_type":"Other","agency_info":{"agency_ids":[1,"2",3.0]},"name_info":{"new_name":"x","existing_name_id":null}}`,
+		`{"suggested_status":"not relevant","location_info":{"not_found":"yes","location_ids":[9223372036854775807]}}`,
+		`{"suggested_status":"meta url","agency_info":{"agency_ids":[1e9,-0,2147483648,1e999,0.1]}}`,
+		`{"suggested_status":"meta url","suggested_status":null}`, `[[[[`, `"\u0000"`, "\xff", "{\"a\":\"\xed\xa0\x80\"}", ``, `null`,
+	} {
+		f.Add([]byte(seed))
+	}
+	doc, err := GetSpec()
+	require.NoError(f, err)
+	schema := doc.Paths.Find("/annotate/all/{url_id}").Post.RequestBody.Value.Content["application/json"].Schema
+	f.Fuzz(func(t *testing.T, data []byte) {
+		checked, ok := checkBytes(schema, data)
+		if !ok {
+			return
+		}
+		decoder := json.NewDecoder(bytes.NewReader(checked))
+		decoder.DisallowUnknownFields()
+		var answer Answer
+		if err := decoder.Decode(&answer); err != nil {
+			t.Fatalf("%q was let through as %q: %v", data, checked, err)
+		}
+		if !answer.SuggestedStatus.Valid() || answer.RecordType != nil && !answer.RecordType.Valid() {
+			t.Fatalf("%q was let through with an unknown value", data)
+		}
+		again, ok := checkBytes(schema, checked)
+		if !ok || !bytes.Equal(checked, again) {
+			t.Fatalf("checking %q again gives %q", checked, again)
+		}
+	})
+}
+
+func checkBytes(schema *openapi3.SchemaRef, data []byte) ([]byte, bool) {
+	value, faults, ok := decodeJSON(data, []any{"body"})
+	k := checker{faults: faults}
+	if !ok {
+		return nil, false
+	}
+	checked, err := json.Marshal(k.check([]any{"body"}, schema, value))
+	return checked, err == nil && len(k.faults) == 0
+}

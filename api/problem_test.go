@@ -1,0 +1,113 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/gin-gonic/gin"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/zap/zapcore"
+
+	"docket/internal/annotation"
+	"docket/internal/auth"
+)
+
+const secret = "hunter2-confidential"
+
+// secretive is what a database may say about somebody's data.
+func secretive() error {
+	return &pgconn.PgError{
+		Severity: secret, Code: secret, Message: secret, Detail: secret, Hint: secret, Where: secret, SchemaName: secret,
+		TableName: secret, ColumnName: secret, DataTypeName: secret, ConstraintName: secret, File: secret, Routine: secret,
+	}
+}
+
+func TestProblems(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		err    error
+		status int
+		kind   string
+		detail string
+	}{
+		"unknown":              {errors.New(secret), 500, "about:blank", "Internal Server Error"},
+		"database":             {fmt.Errorf("store answer: %w", secretive()), 500, "about:blank", "Internal Server Error"},
+		"panic":                {&panicError{value: secretive()}, 500, "about:blank", "Internal Server Error"},
+		"canceled elsewhere":   {fmt.Errorf("%s: %w", secret, context.Canceled), 500, "about:blank", "Internal Server Error"},
+		"statement timeout":    {fmt.Errorf("%w: %w", context.DeadlineExceeded, secretive()), 504, "about:blank", "The request took longer than the server allows"},
+		"unavailable":          {fmt.Errorf("%w: %w", errDown, secretive()), 503, "about:blank", "The database cannot be reached at the moment"},
+		"not authenticated":    {auth.ErrNotAuthenticated, 401, "urn:docket:problem:not-authenticated", "Not authenticated"},
+		"invalid token":        {fmt.Errorf("%w: %s", auth.ErrInvalidToken, secret), 401, "urn:docket:problem:invalid-token", "Could not validate credentials"},
+		"forbidden":            {auth.ErrForbidden, 403, "urn:docket:problem:forbidden", "Access forbidden"},
+		"already annotated":    {fmt.Errorf("%w: %w", annotation.ErrAlreadyAnnotated, secretive()), 409, "urn:docket:problem:already-annotated", "This annotator has annotated the URL before"},
+		"unknown agency":       {fmt.Errorf("%w: %w", &annotation.UnknownError{Kind: "agency", IDs: []string{"5"}}, secretive()), 404, "urn:docket:problem:not-found", "agency not found: 5"},
+		"rule":                 {fmt.Errorf("%w: %w", &annotation.RuleError{Text: "record_type must be None"}, secretive()), 400, "urn:docket:problem:rule-broken", "record_type must be None"},
+		"fields":               {fmt.Errorf("%s: %w", secret, annotation.FieldErrors{{Field: "agency_info", Text: "no"}}), 422, "urn:docket:problem:invalid-request", "body.agency_info: Value error, no"},
+		"faults":               {Faults{{Loc: []any{"body", "ids", 3}, Msg: "No", Type: "x"}}, 422, "urn:docket:problem:invalid-request", "body.ids.3: No"},
+		"body too large":       {fmt.Errorf("%s: %w", secret, &http.MaxBytesError{Limit: 5}), 413, "about:blank", "The body is larger than 5 bytes"},
+		"status with a cause":  {fmt.Errorf("%w: %w", statusError{http.StatusBadRequest, "Told"}, secretive()), 400, "about:blank", "Told"},
+		"no faults is unknown": {Faults{}, 500, "about:blank", "Internal Server Error"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t, func(c *gin.Context, fail func(*gin.Context, error)) { fail(c, test.err) },
+				func(cfg *Config) { cfg.Unavailable = func(err error) bool { return errors.Is(err, errDown) } })
+			answer := b.send("POST", "/things/7?word=query", `{"color":"red"}`)
+			require.Equal(t, test.status, answer.Code)
+			p := problemIn(t, answer)
+			require.Equal(t, test.kind, p.Type)
+			require.Equal(t, test.detail, p.Detail)
+			require.Equal(t, "/things/7", p.Instance)
+			if test.kind == "about:blank" {
+				require.Equal(t, http.StatusText(test.status), p.Title)
+			}
+			require.NotContains(t, answer.Body.String()+fmt.Sprint(answer.Header()), secret)
+			require.Equal(t, test.status == 401, answer.Header().Get("WWW-Authenticate") == "Bearer")
+			require.Equal(t, test.status == 503, answer.Header().Get("Retry-After") != "")
+
+			line := b.line(t)
+			require.Equal(t, test.err.Error(), line.ContextMap()["error"], "the log has the cause")
+			require.Equal(t, p.RequestID, line.ContextMap()["request_id"])
+			require.Equal(t, test.status >= 500, line.Level == zapcore.ErrorLevel)
+		})
+	}
+}
+
+var errDown = errors.New("database is down")
+
+// An error that comes when the client is gone, or when our own deadline has passed, is neither the
+// client's fault nor a defect.
+func TestProblemsOfEndedRequests(t *testing.T) {
+	t.Parallel()
+	require.EqualValues(t, statusClientClosed, problemOf(secretive(), context.Canceled, nil).Status)
+	require.EqualValues(t, 504, problemOf(secretive(), context.DeadlineExceeded, nil).Status)
+	require.EqualValues(t, 409, problemOf(annotation.ErrAlreadyAnnotated, context.Canceled, nil).Status)
+	require.EqualValues(t, 500, problemOf(&panicError{value: context.Canceled}, context.Canceled, nil).Status)
+}
+
+func TestProblemsOnce(t *testing.T) {
+	t.Parallel()
+	b := setup(t, func(c *gin.Context, fail func(*gin.Context, error)) {
+		fail(c, auth.ErrForbidden)
+		fail(c, errors.New("second"))
+	})
+	answer := b.send("POST", "/things/7", `{"color":"red"}`)
+	require.Equal(t, "Access forbidden", problemIn(t, answer).Detail)
+	require.Equal(t, "access forbidden\nsecond", b.line(t).ContextMap()["error"])
+}
+
+func TestFaultsText(t *testing.T) {
+	t.Parallel()
+	faults := make(Faults, 7)
+	for i := range faults {
+		faults[i] = Fault{Loc: []any{"body", i}, Msg: "No"}
+	}
+	require.Equal(t, "body.0: No; body.1: No", faults[:2].Error())
+	require.Equal(t, 5, strings.Count(faults.Error(), "No"))
+	require.True(t, strings.HasSuffix(faults.Error(), "; and 2 more"))
+}
