@@ -1,6 +1,125 @@
 package main
 
-import "github.com/spf13/cobra"
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
 
-func importCommand(cfg *config) *cobra.Command { return &cobra.Command{Use: "import"} }
-func seedCommand(cfg *config) *cobra.Command   { return &cobra.Command{Use: "seed"} }
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/spf13/cobra"
+
+	"docket/internal/intake"
+)
+
+func importCommand(cfg *config) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "import",
+		Short: "Take in agencies or URLs from a CSV file",
+		Args:  arguments(cobra.NoArgs),
+		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(importAgenciesCommand(cfg), importURLsCommand(cfg))
+	return cmd
+}
+
+// importFlags are common to all imports.
+type importFlags struct{ strict, json bool }
+
+func (f *importFlags) add(cmd *cobra.Command) {
+	cmd.Flags().BoolVar(&f.strict, "strict", false, "import nothing when a row is rejected")
+	cmd.Flags().BoolVar(&f.json, "json", false, "print the summary as JSON")
+}
+
+func importAgenciesCommand(cfg *config) *cobra.Command {
+	var flags importFlags
+	cmd := &cobra.Command{
+		Use:   "agencies FILE.csv",
+		Short: "Import agencies, and the places they belong to",
+		Long: `Import agencies from a CSV file with the columns ` + strings.Join(intake.AgencyColumns, ", ") + `,
+in any order. States, counties and localities are created as needed, with their locations. An agency whose name is known
+in its state, in whatever letter case, is a duplicate. The home page is not stored: home pages come as URLs.
+
+A file is one transaction. Every row is created, duplicate or rejected with its line and reason; "-" reads standard input.`,
+		Args: arguments(cobra.ExactArgs(1)),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return runImport(cmd, cfg, args[0], flags, func(ctx context.Context, pool *pgxpool.Pool, file io.Reader, o intake.Options) (importResult, error) {
+				summary, err := intake.ImportAgencies(ctx, pool, file, o)
+				return agenciesResult(summary), err
+			})
+		},
+	}
+	flags.add(cmd)
+	return cmd
+}
+
+func importURLsCommand(cfg *config) *cobra.Command {
+	var (
+		flags importFlags
+		o     intake.URLOptions
+	)
+	cmd := &cobra.Command{
+		Use:   "urls FILE.csv",
+		Short: "Import URLs, with what the file says of them as robots' suggestions",
+		Long: `Import URLs from a CSV file with the columns ` + strings.Join(intake.URLColumns, ", ") + `,
+in any order; several agencies are separated by "|". URLs are the same when they differ in nothing but scheme, trailing slashes
+and fragment. With --robo, url type, record type, name, agencies and the agencies' locations become robots' suggestions
+where no robot has made any; import the agencies first.
+
+A file is one transaction. Every row is created, duplicate or rejected with its line and reason; "-" reads standard input.`,
+		Args: arguments(cobra.ExactArgs(1)),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if !cmd.Flags().Changed("batch") {
+				o.Batch = strings.TrimSuffix(filepath.Base(args[0]), filepath.Ext(args[0]))
+			}
+			if o.Confidence < 1 || o.Confidence > 100 {
+				return usageError{fmt.Errorf("--confidence: %d is not from 1 to 100", o.Confidence)}
+			}
+			return runImport(cmd, cfg, args[0], flags, func(ctx context.Context, pool *pgxpool.Pool, file io.Reader, shared intake.Options) (importResult, error) {
+				o.Options = shared
+				summary, err := intake.ImportURLs(ctx, pool, file, o)
+				return urlsResult(summary), err
+			})
+		},
+	}
+	flags.add(cmd)
+	cmd.Flags().StringVar(&o.Batch, "batch", "", "`name` of the batch for new URLs; the file's name without its ending by default")
+	cmd.Flags().BoolVar(&o.Robots, "robo", false, "turn what the file says of the URLs into robots' suggestions")
+	cmd.Flags().IntVar(&o.Confidence, "confidence", intake.DefaultConfidence, "confidence of these suggestions, 1 to 100")
+	return cmd
+}
+
+type importFunc func(context.Context, *pgxpool.Pool, io.Reader, intake.Options) (importResult, error)
+
+// runImport opens file and database, shows the progress, and prints what came of it. The rows that were rejected are
+// told even when the import is refused because of them.
+func runImport(cmd *cobra.Command, cfg *config, name string, flags importFlags, run importFunc) error {
+	file := io.NopCloser(cmd.InOrStdin())
+	if name != "-" {
+		opened, err := os.Open(name)
+		if err != nil {
+			return err
+		}
+		file = opened
+	}
+	defer file.Close()
+
+	return cfg.withPool(cmd, func(ctx context.Context, pool *pgxpool.Pool) error {
+		begin := time.Now()
+		progress := newProgress("importing")
+		result, err := run(ctx, pool, file, intake.Options{Strict: flags.strict, Progress: progress.report})
+		progress.finish()
+		if err != nil && !errors.Is(err, intake.ErrRejected) {
+			return fmt.Errorf("import %s: %w", name, err)
+		}
+		result.Seconds = time.Since(begin).Seconds()
+		if flags.json {
+			return firstError(writeJSON(cmd.OutOrStdout(), result), err)
+		}
+		return firstError(result.print(cmd.OutOrStdout(), err == nil), err)
+	})
+}

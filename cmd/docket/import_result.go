@@ -1,0 +1,139 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+
+	"docket/internal/intake"
+)
+
+// importResult is what an import prints, for people and for programs.
+type importResult struct {
+	Rows       int64        `json:"rows"`
+	Created    int64        `json:"created"`
+	Duplicate  int64        `json:"duplicate"`
+	Rejected   int64        `json:"rejected"`
+	Unchanged  bool         `json:"unchanged"`
+	Seconds    float64      `json:"seconds"`
+	Also       []alsoMade   `json:"also_created"`
+	Rejections problemsList `json:"rejections"`
+	Notes      problemsList `json:"notes"`
+}
+
+// alsoMade is something created beside what the file is about.
+type alsoMade struct {
+	What  string `json:"what"`
+	Count int64  `json:"count"`
+}
+
+type problemsList struct {
+	Total   int64         `json:"total"`
+	Reasons []reasonCount `json:"reasons"`
+	First   []problem     `json:"first"`
+}
+
+type reasonCount struct {
+	Reason string `json:"reason"`
+	Rows   int64  `json:"rows"`
+}
+
+type problem struct {
+	Line   int64  `json:"line"`
+	Column string `json:"column,omitempty"`
+	Value  string `json:"value"`
+	Reason string `json:"reason"`
+	Rows   int64  `json:"rows"`
+}
+
+func agenciesResult(s intake.AgencySummary) importResult {
+	return resultOf(s.Accounting, s.Unchanged(), []alsoMade{
+		{"states", s.States}, {"counties", s.Counties}, {"localities", s.Localities}, {"locations", s.Locations},
+		{"links of agencies and locations", s.Links},
+	})
+}
+
+func urlsResult(s intake.URLSummary) importResult {
+	batches := int64(0)
+	if s.BatchCreated {
+		batches = 1
+	}
+	return resultOf(s.Accounting, s.Unchanged(), []alsoMade{
+		{"batches", batches}, {"suggested relevance", s.Relevance}, {"suggested record types", s.RecordTypes},
+		{"suggested names", s.Names}, {"suggested agencies", s.Agencies}, {"suggested locations", s.Locations},
+		{"tasks", s.Tasks},
+	})
+}
+
+func resultOf(a intake.Accounting, unchanged bool, also []alsoMade) importResult {
+	return importResult{
+		Rows: a.Rows, Created: a.Created, Duplicate: a.Duplicate, Rejected: a.Rejected, Unchanged: unchanged,
+		Also: also, Rejections: problemsOf(a.Rejections), Notes: problemsOf(a.Notes),
+	}
+}
+
+func problemsOf(p intake.Problems) problemsList {
+	list := problemsList{Total: p.Total, Reasons: []reasonCount{}, First: []problem{}}
+	for _, reason := range p.Reasons {
+		list.Reasons = append(list.Reasons, reasonCount(reason))
+	}
+	for _, first := range p.First {
+		list.First = append(list.First, problem(first))
+	}
+	return list
+}
+
+// shown is how many rejections and notes are printed one by one; --json has more.
+const shown = 20
+
+// print tells people. When the import was not done, only why.
+func (r importResult) print(out io.Writer, done bool) error {
+	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
+	if done {
+		fmt.Fprintf(table, "%d\trows\t\n%d\tcreated\t\n%d\tduplicate\t\n%d\trejected\t\n", r.Rows, r.Created, r.Duplicate, r.Rejected)
+		for _, also := range r.Also {
+			if also.Count > 0 {
+				fmt.Fprintf(table, "%d\t%s\t\n", also.Count, also.What)
+			}
+		}
+		if err := table.Flush(); err != nil {
+			return err
+		}
+	}
+	r.Rejections.print(out, "rejected")
+	if done {
+		r.Notes.print(out, "taken with a note")
+		if r.Unchanged {
+			fmt.Fprintln(out, "nothing new: the database is unchanged")
+		}
+		fmt.Fprintf(out, "%.1f seconds\n", r.Seconds)
+	}
+	return nil
+}
+
+func (p problemsList) print(out io.Writer, title string) {
+	if p.Total == 0 {
+		return
+	}
+	fmt.Fprintf(out, "%s:\n", title)
+	for _, reason := range p.Reasons {
+		fmt.Fprintf(out, "  %d: %s\n", reason.Rows, reason.Reason)
+	}
+	for i, first := range p.First {
+		if i == shown {
+			fmt.Fprintf(out, "    and %d more; --json lists them\n", len(p.First)-shown)
+			break
+		}
+		where := fmt.Sprintf("line %d", first.Line)
+		if first.Rows > 1 {
+			where += fmt.Sprintf(" and %d more", first.Rows-1)
+		}
+		if first.Column != "" {
+			where += ", " + first.Column
+		}
+		fmt.Fprintf(out, "    %s: %s: %s\n", where, first.Reason, quoted(first.Value))
+	}
+}
+
+func quoted(value string) string { return `"` + strings.ReplaceAll(value, `"`, `""`) + `"` }

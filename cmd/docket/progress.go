@@ -1,0 +1,39 @@
+package main
+
+import (
+	"os"
+	"time"
+
+	"github.com/schollz/progressbar/v3"
+)
+
+// progress shows how far long work is, on a terminal only.
+type progress struct {
+	title string
+	bar   *progressbar.ProgressBar
+}
+
+func newProgress(title string) *progress { return &progress{title: title} }
+
+// report is the callback of the packages that do the work.
+func (p *progress) report(done, total int64) {
+	if !terminal(os.Stderr) {
+		return
+	}
+	if p.bar == nil {
+		p.bar = progressbar.NewOptions64(total,
+			progressbar.OptionSetWriter(os.Stderr),
+			progressbar.OptionSetDescription(p.title),
+			progressbar.OptionThrottle(100*time.Millisecond),
+			progressbar.OptionShowCount(),
+			progressbar.OptionClearOnFinish(),
+		)
+	}
+	_ = p.bar.Set64(done) // only fails to draw
+}
+
+func (p *progress) finish() {
+	if p.bar != nil {
+		_ = p.bar.Finish()
+	}
+}
