@@ -31,6 +31,7 @@ func TestWithLockTakesTheSnapshotUnderTheLock(t *testing.T) {
 	const callers = 6
 	gate, err := pool.Begin(t.Context())
 	require.NoError(t, err)
+	defer gate.Rollback(context.Background()) // when the test fails before the commit
 	_, err = gate.Exec(t.Context(), "SELECT pg_advisory_xact_lock(hashtextextended('session 7', 0))")
 	require.NoError(t, err)
 	var group errgroup.Group
