@@ -25,7 +25,7 @@ func (g *generator) address(u *draft) bulk.URLInsertManyParams {
 		url = fmt.Sprintf("%s/%d/%s", host, number, page)
 		row.TrailingSlash = g.percent(25)
 	case throw < 40:
-		url = fmt.Sprintf("%s/departments/police/%s/%d/%d", host, page, year, number)
+		url = fmt.Sprintf("%s/departments/records/%s/%d/%d", host, page, year, number)
 		row.TrailingSlash = g.percent(50)
 	case throw < 55:
 		url = fmt.Sprintf("%s/DocumentCenter/View/%d/%s", host, number, page)

@@ -3,7 +3,7 @@ package sample
 import "docket/internal/db/bulk"
 
 // PageSize is how many URLs a page has; the last one may have fewer.
-const PageSize = 1000
+const PageSize = 4000
 
 // Page is a run of URLs and all rows that hang on them, table by table.
 type Page struct {
