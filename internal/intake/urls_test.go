@@ -187,7 +187,7 @@ func TestImportURLsConcurrently(t *testing.T) {
 	var rows [2]strings.Builder
 	for i := range 200 {
 		rows[0].WriteString("x.org/" + strconv.Itoa(i) + ",meta url,,N,,A\n")
-		rows[1].WriteString("x.org/" + strconv.Itoa(199-i) + ",meta url,,N,,A\n")
+		rows[1].WriteString("x.org/" + strconv.Itoa(399-i) + ",meta url,,N,,A\n")
 	}
 	type result struct {
 		URLSummary
@@ -206,8 +206,8 @@ func TestImportURLsConcurrently(t *testing.T) {
 		require.NoError(t, r.err)
 		created, duplicate = created+r.Created, duplicate+r.Duplicate
 	}
-	require.Equal(t, int64(200), created)
-	require.Equal(t, int64(600), duplicate)
-	require.Equal(t, map[string]int64{"urls": 200, "batches": 1, "tasks": 2, "agency_id_subtask_suggestions": 200},
+	require.Equal(t, int64(400), created)
+	require.Equal(t, int64(400), duplicate)
+	require.Equal(t, map[string]int64{"urls": 400, "batches": 1, "tasks": 4, "agency_id_subtask_suggestions": 400},
 		count(t, pool, "urls", "batches", "tasks", "agency_id_subtask_suggestions"))
 }
