@@ -1,0 +1,112 @@
+package dbtest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"docket/internal/postgres"
+)
+
+const (
+	serverEnv = "DOCKET_TEST_DATABASE_URL"
+
+	// slots bounds the search for a free directory, and so the test processes of one user at a time.
+	slots = 64
+
+	// keep is how many templates of earlier processes a server may keep; each saves some work to processes with
+	// the same schema.
+	keep = 8
+
+	startTimeout = 2 * time.Minute
+)
+
+// sharedServer finds or starts the server, once in a process. Nothing stops it: on Linux the kernel does when the
+// process is gone, however it went; elsewhere the next process that takes the directory does.
+var sharedServer = sync.OnceValues(func() (server, error) {
+	if given := os.Getenv(serverEnv); given != "" {
+		s, err := parse(given)
+		if err != nil {
+			return server{}, fmt.Errorf("%s: %w", serverEnv, err)
+		}
+		return s, nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
+	defer cancel()
+	running, err := startInSlot(ctx)
+	if err != nil {
+		return server{}, fmt.Errorf("start a server for tests: %w", err)
+	}
+	s, err := parse(running.URL())
+	if err != nil {
+		return server{}, err
+	}
+	return s, dropLeftovers(ctx, s)
+})
+
+func parse(text string) (server, error) {
+	u, err := url.Parse(text)
+	if err != nil || u.User.Username() == "" || len(u.Path) < 2 {
+		// Without the reason, which may hold the password.
+		return server{}, errors.New("it should look like postgres://user:password@host:5432/database")
+	}
+	return server{url: u, user: u.User.Username()}, nil
+}
+
+// startInSlot starts a server in the first directory that no other process holds. The directories stay for the
+// next process: initialising one takes longer than most tests.
+func startInSlot(ctx context.Context) (*postgres.Server, error) {
+	base := filepath.Join(os.TempDir(), "docket-test-"+strconv.Itoa(os.Geteuid()))
+	for slot := range slots {
+		dir := filepath.Join(base, strconv.Itoa(slot))
+		running, err := postgres.StartServer(ctx, postgres.ServerConfig{
+			DataDir: dir, Ephemeral: true, Owner: "the tests of " + filepath.Base(os.Args[0]),
+		})
+		if !errors.Is(err, postgres.ErrInUse) {
+			return running, err
+		}
+	}
+	return nil, fmt.Errorf("all %d directories in %s are in use", slots, base)
+}
+
+// dropLeftovers removes what failed tests left, and templates when there are many. It is for servers of our own:
+// on a given one somebody else may be testing.
+func dropLeftovers(ctx context.Context, s server) error {
+	conn, err := pgx.Connect(ctx, s.url.String())
+	if err != nil {
+		return fmt.Errorf("look for old test databases: %w", err)
+	}
+	defer conn.Close(context.WithoutCancel(ctx))
+	rows, err := conn.Query(ctx, `SELECT datname::text FROM pg_database WHERE datname LIKE 'testdb\_tpl\_%' ORDER BY datname`)
+	if err != nil {
+		return fmt.Errorf("look for old test databases: %w", err)
+	}
+	names, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		return fmt.Errorf("look for old test databases: %w", err)
+	}
+	isTemplate := func(name string) bool { return !strings.Contains(name, "_inst_") }
+	old := slices.DeleteFunc(slices.Clone(names), isTemplate)
+	if len(names)-len(old) > keep {
+		old = names
+	}
+	for _, name := range old {
+		if _, err := conn.Exec(ctx, "UPDATE pg_database SET datistemplate = false WHERE datname = $1", name); err != nil {
+			return fmt.Errorf("drop old test database: %w", err)
+		}
+		if _, err := conn.Exec(ctx, "DROP DATABASE "+pgx.Identifier{name}.Sanitize()); err != nil {
+			return fmt.Errorf("drop old test database: %w", err)
+		}
+	}
+	return nil
+}
