@@ -148,11 +148,13 @@ func launch(ctx context.Context, c cluster, lock *flock.Flock, sockets, logPath 
 // serverArgs are the settings Docket depends on. They go on the command line, where no file overrides them;
 // everything else is the operator's, in postgresql.conf.
 func serverArgs(c cluster, sockets string) []string {
+	args := []string{"-D", c.pgdata}
 	durable := "on"
 	if c.ephemeral {
 		durable = "off"
+		// Its log is of no use, and there may be one such server for each process that tests.
+		args = append(args, "-c", "min_wal_size=32MB", "-c", "max_wal_size=128MB")
 	}
-	args := []string{"-D", c.pgdata}
 	for _, setting := range []string{
 		"listen_addresses=",
 		`unix_socket_directories="` + strings.ReplaceAll(sockets, `"`, `""`) + `"`,
