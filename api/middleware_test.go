@@ -20,7 +20,8 @@ import (
 func TestDeadline(t *testing.T) {
 	t.Parallel()
 	b := setup(t, func(c *gin.Context, fail func(*gin.Context, error)) {
-		<-c.Done() // gin's context ends with the request's
+		require.NotNil(t, c.Done(), "gin's context ends with the request's")
+		<-c.Done()
 		fail(c, errors.New("query: canceling statement"))
 	}, func(cfg *Config) { cfg.RequestTimeout = time.Millisecond })
 	answer := b.send("POST", "/things/7", `{"color":"red"}`)
@@ -34,7 +35,7 @@ func TestClientCloses(t *testing.T) {
 	ctx, leave := context.WithCancel(context.Background())
 	b := setup(t, func(c *gin.Context, fail func(*gin.Context, error)) {
 		leave()
-		<-c.Done()
+		require.ErrorIs(t, c.Err(), context.Canceled)
 		fail(c, errors.New("query: conn closed"))
 	})
 	req := httptest.NewRequestWithContext(ctx, "POST", "/things/7", strings.NewReader(`{"color":"red"}`))
