@@ -1,6 +1,6 @@
 module docket
 
-go 1.26.0
+go 1.26.8
 
 require (
 	ariga.io/atlas v1.2.3 // indirect

@@ -9,6 +9,7 @@ import (
 
 	"docket/internal/db"
 	"docket/internal/phase"
+	"docket/internal/postgres"
 	"docket/internal/urlform"
 )
 
@@ -75,12 +76,12 @@ func (s *Service) next(ctx context.Context, batchID *int32, choose func(db.DBTX)
 		return nil, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("choose next URL: %w", err)
+		return nil, fmt.Errorf("choose next URL: %w", postgres.Translate(err))
 	}
 
 	next := &Next{URLID: chosen.ID, URL: urlform.Full(chosen.Scheme, chosen.URL, chosen.TrailingSlash)}
 	if err := describe(ctx, conn, next, batchID); err != nil {
-		return nil, fmt.Errorf("describe URL %d: %w", next.URLID, err)
+		return nil, fmt.Errorf("describe URL %d: %w", next.URLID, postgres.Translate(err))
 	}
 	return next, nil
 }

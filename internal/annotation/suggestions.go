@@ -8,51 +8,27 @@ import (
 
 	"docket/internal/db"
 	"docket/internal/phase"
+	"docket/internal/postgres"
 )
-
-// statement is one of the generated statements about a URL or a batch, and what to do with its rows.
-type statement struct {
-	phase string
-	sql   string
-	id    int32
-	read  func(pgx.Rows) error
-}
 
 // describe fills in what is known and suggested of next's URL, in one round trip.
 func describe(ctx context.Context, conn *pgxpool.Conn, next *Next, batchID *int32) error {
-	statements := []statement{
-		{phase.Format, db.HTMLContentListByURL, next.URLID, all(next.HTML.set)},
-		{phase.Format, db.URLTypeSuggestionListByURL, next.URLID, all(next.addURLType)},
-		{phase.Format, db.RecordTypeSuggestionListByURL, next.URLID, all(next.addRecordType)},
-		{phase.AgencySuggestions, db.AgencySuggestionListByURL, next.URLID, all(next.Agencies.addAgency)},
-		{phase.AgencySuggestions, db.AgencyNotFoundCountByURL, next.URLID, scalar(&next.Agencies.NotFound)},
-		{phase.LocationSuggestions, db.LocationSuggestionListByURL, next.URLID, all(next.Locations.addLocation)},
-		{phase.LocationSuggestions, db.LocationNotFoundCountByURL, next.URLID, scalar(&next.Locations.NotFound)},
-		{phase.NameSuggestions, db.NameSuggestionListByURL, next.URLID, all(next.addName)},
+	url := []any{next.URLID}
+	steps := []postgres.Step{
+		{Phase: phase.Format, SQL: db.HTMLContentListByURL, Args: url, Read: all(next.HTML.set)},
+		{Phase: phase.Format, SQL: db.URLTypeSuggestionListByURL, Args: url, Read: all(next.addURLType)},
+		{Phase: phase.Format, SQL: db.RecordTypeSuggestionListByURL, Args: url, Read: all(next.addRecordType)},
+		{Phase: phase.AgencySuggestions, SQL: db.AgencySuggestionListByURL, Args: url, Read: all(next.Agencies.addAgency)},
+		{Phase: phase.AgencySuggestions, SQL: db.AgencyNotFoundCountByURL, Args: url, Read: scalar(&next.Agencies.NotFound)},
+		{Phase: phase.LocationSuggestions, SQL: db.LocationSuggestionListByURL, Args: url, Read: all(next.Locations.addLocation)},
+		{Phase: phase.LocationSuggestions, SQL: db.LocationNotFoundCountByURL, Args: url, Read: scalar(&next.Locations.NotFound)},
+		{Phase: phase.NameSuggestions, SQL: db.NameSuggestionListByURL, Args: url, Read: all(next.addName)},
 	}
 	if batchID != nil {
-		statements = append(statements, statement{phase.BatchInfo, db.BatchInfoGet, *batchID, all(next.setBatch)})
+		steps = append(steps,
+			postgres.Step{Phase: phase.BatchInfo, SQL: db.BatchInfoGet, Args: []any{*batchID}, Read: all(next.setBatch)})
 	}
-	return pipeline(ctx, conn, statements)
-}
-
-// pipeline sends all statements at once. PostgreSQL runs them one after the other, so the time from one result to the
-// next is the time of the statement between, and counts for its phase.
-func pipeline(ctx context.Context, conn *pgxpool.Conn, statements []statement) error {
-	var batch pgx.Batch
-	var stop func()
-	for i, statement := range statements {
-		batch.Queue(statement.sql, statement.id).Query(func(rows pgx.Rows) error {
-			err := statement.read(rows)
-			stop()
-			if i+1 < len(statements) {
-				stop = phase.Start(ctx, statements[i+1].phase)
-			}
-			return err
-		})
-	}
-	stop = phase.Start(ctx, statements[0].phase)
-	return conn.SendBatch(ctx, &batch).Close()
+	return postgres.Pipeline(ctx, conn, steps)
 }
 
 // all hands each row of a result, as its generated type, to take.

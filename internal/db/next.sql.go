@@ -13,9 +13,12 @@ import (
 
 const URLNextGet = `-- name: URLNextGet :one
 
+WITH counts AS MATERIALIZED (
+    SELECT url_id, total_anno_count FROM url_annotation_count_view
+)
 SELECT urls.id, urls.url, urls.scheme, urls.trailing_slash
 FROM urls
-JOIN url_annotation_count_view counts ON counts.url_id = urls.id
+JOIN counts ON counts.url_id = urls.id
 WHERE urls.status = 'ok'
     AND NOT EXISTS (SELECT FROM flag_url_validated f WHERE f.url_id = urls.id)
     AND NOT EXISTS (SELECT FROM flag_url_suspended f WHERE f.url_id = urls.id)
@@ -38,6 +41,9 @@ type URLNextGetRow struct {
 // this person in the four tables of their kind. Order: most annotated first, so that URLs close to agreement get
 // there, then the smallest id. Nothing is reserved: two people may be given the same URL at once.
 //
+// The counts of all URLs are computed once and kept apart, lest the planner, when it expects few eligible URLs, computes
+// them once for each; those of a batch are looked up URL by URL.
+//
 // One statement per filter rather than one with optional parameters: a plan that has to serve both a filter and its
 // absence serves neither.
 // The next URL for a signed-in user, among all. No rows: nothing is left for this user.
@@ -54,9 +60,12 @@ func (q *Queries) URLNextGet(ctx context.Context, db DBTX, userID int32) (URLNex
 }
 
 const URLNextGetAnonymous = `-- name: URLNextGetAnonymous :one
+WITH counts AS MATERIALIZED (
+    SELECT url_id, total_anno_count FROM url_annotation_count_view
+)
 SELECT urls.id, urls.url, urls.scheme, urls.trailing_slash
 FROM urls
-JOIN url_annotation_count_view counts ON counts.url_id = urls.id
+JOIN counts ON counts.url_id = urls.id
 WHERE urls.status = 'ok'
     AND NOT EXISTS (SELECT FROM flag_url_validated f WHERE f.url_id = urls.id)
     AND NOT EXISTS (SELECT FROM flag_url_suspended f WHERE f.url_id = urls.id)
@@ -147,7 +156,6 @@ const URLNextGetInBatch = `-- name: URLNextGetInBatch :one
 SELECT urls.id, urls.url, urls.scheme, urls.trailing_slash
 FROM link_batches__urls link
 JOIN urls ON urls.id = link.url_id
-JOIN url_annotation_count_view counts ON counts.url_id = urls.id
 WHERE link.batch_id = $1
     AND urls.status = 'ok'
     AND NOT EXISTS (SELECT FROM flag_url_validated f WHERE f.url_id = urls.id)
@@ -156,7 +164,9 @@ WHERE link.batch_id = $1
     AND NOT EXISTS (SELECT FROM user_url_agency_suggestions s WHERE s.url_id = urls.id AND s.user_id = $2)
     AND NOT EXISTS (SELECT FROM user_location_suggestions s WHERE s.url_id = urls.id AND s.user_id = $2)
     AND NOT EXISTS (SELECT FROM user_record_type_suggestions s WHERE s.url_id = urls.id AND s.user_id = $2)
-ORDER BY counts.total_anno_count DESC, urls.id
+ORDER BY
+    (SELECT counts.total_anno_count FROM url_annotation_count_view counts WHERE counts.url_id = urls.id) DESC,
+    urls.id
 LIMIT 1
 `
 

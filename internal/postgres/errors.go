@@ -15,6 +15,8 @@ const (
 	deadlockDetected     = "40P01"
 	queryCanceled        = "57014"
 	cannotConnectNow     = "57P03"
+	featureNotSupported  = "0A000" // a prepared statement whose columns have changed, among others
+	invalidStatementName = "26000"
 )
 
 // Rule says which error of a use case one kind of database error means.

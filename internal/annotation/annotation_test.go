@@ -1,0 +1,247 @@
+package annotation_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/stretchr/testify/require"
+
+	"docket/internal/annotation"
+	"docket/internal/dbtest"
+)
+
+// poll is how often a test looks whether another connection has come as far as it should.
+const poll = 5 * time.Millisecond
+
+// bundle is a database with agencies 1 and 2, locations 1 and 2 and URLs 1 to 3, name 1 being one of URL 1's.
+type bundle struct {
+	pool    *pgxpool.Pool
+	service *annotation.Service
+}
+
+func setup(t *testing.T) bundle {
+	pool := dbtest.New(t)
+	_, err := pool.Exec(t.Context(), `
+		INSERT INTO us_states (state_iso, state_name) VALUES ('PA', 'Pennsylvania'), ('NJ', 'New Jersey');
+		INSERT INTO locations (type, state_id) VALUES ('State', 1), ('State', 2);
+		INSERT INTO agencies (id, name, jurisdiction_type) VALUES (1, 'A', 'local'), (2, 'B', 'local');
+		INSERT INTO urls (id, url, status, source) VALUES
+			(1, 'one.org', 'ok', 'manual'), (2, 'two.org', 'ok', 'manual'), (3, 'three.org', 'ok', 'manual');
+		INSERT INTO url_name_suggestions (url_id, suggestion) VALUES (1, 'One');
+	`)
+	require.NoError(t, err)
+	return bundle{pool: pool, service: annotation.New(pool)}
+}
+
+func (b bundle) count(t *testing.T, query string, args ...any) (n int) {
+	t.Helper()
+	require.NoError(t, b.pool.QueryRow(t.Context(), query, args...).Scan(&n))
+	return n
+}
+
+func ref[T any](v T) *T { return &v }
+
+// everything is an answer with a row for every table; variant chooses the agency and the location.
+func everything(variant int32) annotation.Answer {
+	return annotation.Answer{
+		URLType:     annotation.DataSource,
+		RecordType:  ref(annotation.RecordType("Stops")),
+		AgencyIDs:   []int32{variant},
+		LocationIDs: []int64{int64(variant)},
+		NewName:     ref(fmt.Sprintf("Name %d", variant)),
+	}
+}
+
+// race runs every call at once and returns their errors.
+func race(calls ...func() error) []error {
+	errs := make([]error, len(calls))
+	var start, done sync.WaitGroup
+	start.Add(1)
+	for i, call := range calls {
+		done.Go(func() {
+			start.Wait()
+			errs[i] = call()
+		})
+	}
+	start.Done()
+	done.Wait()
+	return errs
+}
+
+func TestTwoAnswersOfOneUserAtOnce(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	for user := range int32(20) {
+		errs := race(
+			func() error { return b.service.Submit(t.Context(), user, 1, everything(1)) },
+			func() error { return b.service.Submit(t.Context(), user, 1, everything(2)) },
+		)
+		won := 0
+		if errs[0] != nil {
+			won = 1
+		}
+		require.NoError(t, errs[won])
+		require.ErrorIs(t, errs[1-won], annotation.ErrAlreadyAnnotated)
+
+		for _, table := range []string{"user_url_type_suggestions", "user_record_type_suggestions",
+			"user_url_agency_suggestions", "user_location_suggestions", "link_user_name_suggestions"} {
+			require.Equal(t, 1, b.count(t, "SELECT count(*) FROM "+table+" WHERE user_id = $1", user), table)
+		}
+		require.Equal(t, won+1, b.count(t, "SELECT agency_id FROM user_url_agency_suggestions WHERE user_id = $1", user))
+		require.Equal(t, won+1, b.count(t, "SELECT location_id FROM user_location_suggestions WHERE user_id = $1", user))
+	}
+	require.LessOrEqual(t, b.count(t, "SELECT count(*) FROM url_name_suggestions WHERE url_id = 1"), 3,
+		"the loser's name is not stored, the winners' is stored once")
+}
+
+func TestTwoDifferentAnswersOfOneSessionAtOnce(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	for range 20 {
+		session, err := b.service.OpenSession(t.Context())
+		require.NoError(t, err)
+		relevant, irrelevant := everything(1), annotation.Answer{URLType: annotation.NotRelevant}
+		errs := race(
+			func() error { return b.service.SubmitAnonymous(t.Context(), session, 1, relevant) },
+			func() error { return b.service.SubmitAnonymous(t.Context(), session, 1, irrelevant) },
+			func() error { return b.service.SubmitAnonymous(t.Context(), session, 1, relevant) },
+		)
+		refused := 0
+		for _, err := range errs {
+			if err != nil {
+				require.ErrorIs(t, err, annotation.ErrAlreadyAnnotated)
+				refused++
+			}
+		}
+		require.Equal(t, 2, refused)
+		require.Equal(t, 1, b.count(t, "SELECT count(*) FROM anonymous_annotation_url_type WHERE session_id = $1", session))
+		agencies := b.count(t, "SELECT count(*) FROM anonymous_annotation_agency WHERE session_id = $1", session)
+		if errs[1] == nil {
+			require.Zero(t, agencies)
+		} else {
+			require.Equal(t, 1, agencies)
+		}
+	}
+}
+
+func TestManyUsersGiveOneNewName(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	answer := annotation.Answer{URLType: annotation.BrokenPage, NewName: ref("The same")}
+	calls := make([]func() error, 16)
+	for user := range calls {
+		calls[user] = func() error { return b.service.Submit(t.Context(), int32(user), 2, answer) }
+	}
+	for _, err := range race(calls...) {
+		require.NoError(t, err)
+	}
+	require.Equal(t, 1, b.count(t, "SELECT count(*) FROM url_name_suggestions WHERE url_id = 2"))
+	require.Equal(t, 16, b.count(t, "SELECT count(*) FROM link_user_name_suggestions"))
+}
+
+// TestDeletedMeanwhile takes away what an answer refers to after the statement has seen it.
+func TestDeletedMeanwhile(t *testing.T) {
+	t.Parallel()
+	byUser := func(b bundle, answer annotation.Answer) error {
+		return b.service.Submit(context.Background(), 7, 1, answer)
+	}
+	anonymously := func(b bundle, answer annotation.Answer) error {
+		session, err := b.service.OpenSession(context.Background())
+		if err != nil {
+			return err
+		}
+		return b.service.SubmitAnonymous(context.Background(), session, 1, answer)
+	}
+	name := annotation.Answer{URLType: annotation.MetaURL, ExistingNameID: ref(int32(1))}
+	tests := []struct {
+		kind, delete string
+		submit       func(bundle, annotation.Answer) error
+		answer       annotation.Answer
+	}{
+		{"URL", "DELETE FROM urls WHERE id = 1", byUser, everything(1)},
+		{"agency", "DELETE FROM agencies WHERE id = 1", byUser, everything(1)},
+		{"location", "DELETE FROM locations WHERE id = 1", byUser, everything(1)},
+		{"name suggestion", "DELETE FROM url_name_suggestions WHERE id = 1", byUser, name},
+		{"URL", "DELETE FROM urls WHERE id = 1", anonymously, everything(1)},
+		{"agency", "DELETE FROM agencies WHERE id = 1", anonymously, everything(1)},
+		{"location", "DELETE FROM locations WHERE id = 1", anonymously, everything(1)},
+	}
+	for i, test := range tests {
+		t.Run(fmt.Sprint(i, test.kind), func(t *testing.T) {
+			t.Parallel()
+			b := setup(t)
+			tx := b.begin(t, test.delete)
+
+			submitted := make(chan error, 1)
+			go func() { submitted <- test.submit(b, test.answer) }()
+			b.waitForLock(t, submitted)
+			require.NoError(t, tx.Commit(t.Context()))
+
+			err := <-submitted
+			var unknown *annotation.UnknownError
+			require.ErrorAs(t, err, &unknown)
+			require.Equal(t, test.kind, unknown.Kind)
+			require.Zero(t, b.count(t, `SELECT (SELECT count(*) FROM user_url_type_suggestions)
+				+ (SELECT count(*) FROM anonymous_annotation_url_type)`))
+		})
+	}
+}
+
+// begin returns a transaction that has executed a statement and ends with the test at the latest.
+func (b bundle) begin(t *testing.T, statement string) pgx.Tx {
+	t.Helper()
+	tx, err := b.pool.Begin(t.Context())
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = tx.Rollback(context.Background()) })
+	_, err = tx.Exec(t.Context(), statement)
+	require.NoError(t, err)
+	return tx
+}
+
+// waitForLock returns when a statement waits for somebody else's lock; it must not come to an end before.
+func (b bundle) waitForLock(t *testing.T, ended <-chan error) {
+	t.Helper()
+	for b.count(t, `SELECT count(*) FROM pg_stat_activity
+		WHERE datname = current_database() AND wait_event_type = 'Lock'`) == 0 {
+		select {
+		case err := <-ended:
+			t.Fatalf("ended without waiting for a lock: %v", err)
+		case <-time.After(poll):
+		}
+	}
+}
+
+// TestCancelledBeforeStored shows that an answer whose client is gone is not half there.
+func TestCancelledBeforeStored(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	tx := b.begin(t, "LOCK TABLE user_location_suggestions")
+
+	submitted := make(chan error, 1)
+	go func() { submitted <- b.service.Submit(ctx, 7, 1, everything(1)) }()
+	b.waitForLock(t, submitted)
+	cancel()
+	require.ErrorIs(t, <-submitted, context.Canceled)
+	require.NoError(t, tx.Rollback(t.Context()))
+
+	require.Zero(t, b.count(t, "SELECT count(*) FROM user_url_type_suggestions"))
+	require.NoError(t, b.service.Submit(t.Context(), 7, 1, everything(1)))
+}
+
+// TestUnknownAreAllNamed shows that every unknown id is told, not just the first.
+func TestUnknownAreAllNamed(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	err := b.service.Submit(t.Context(), 7, 1, annotation.Answer{URLType: annotation.DataSource, AgencyIDs: []int32{99, 1, 98}})
+	var unknown *annotation.UnknownError
+	require.ErrorAs(t, err, &unknown)
+	require.Equal(t, &annotation.UnknownError{Kind: "agency", IDs: []string{"98", "99"}}, unknown)
+	require.False(t, errors.Is(err, annotation.ErrAlreadyAnnotated))
+}

@@ -1,0 +1,117 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgtype"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"docket/internal/phase"
+)
+
+// Step is one statement of a Pipeline.
+type Step struct {
+	Phase string // what its time is booked to
+	SQL   string
+	Args  []any
+	Read  func(pgx.Rows) error
+}
+
+// Pipeline sends all steps in one round trip, as one implicit transaction, and reads their results in order. The first
+// error ends it. Each statement has its own snapshot.
+//
+// Where phases are timed, PostgreSQL is asked to send each result as soon as it has it, so that the time between two
+// results is the time of a statement; otherwise it sends all of them together, which is a little cheaper. A pgx.Batch
+// cannot do the former.
+func Pipeline(ctx context.Context, conn *pgxpool.Conn, steps []Step) error {
+	err := runPipeline(ctx, conn.Conn(), steps)
+	var pgErr *pgconn.PgError
+	if errors.As(err, &pgErr) && slices.Contains([]string{featureNotSupported, invalidStatementName}, pgErr.Code) {
+		// The tables have changed under the prepared statements. The pool replaces a closed connection.
+		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+		defer cancel()
+		_ = conn.Conn().Close(closing)
+	}
+	return err
+}
+
+func runPipeline(ctx context.Context, conn *pgx.Conn, steps []Step) (err error) {
+	types := conn.TypeMap()
+	statements := make([]*pgconn.StatementDescription, len(steps))
+	arguments := make([][][]byte, len(steps))
+	for i, step := range steps {
+		// Under its own text as name, a statement is prepared once for each connection.
+		if statements[i], err = conn.Prepare(ctx, step.SQL, step.SQL); err != nil {
+			return fmt.Errorf("prepare statement: %w", err)
+		}
+		if arguments[i], err = encode(types, statements[i].ParamOIDs, step.Args); err != nil {
+			return err
+		}
+	}
+
+	pipeline := conn.PgConn().StartPipeline(ctx)
+	defer func() {
+		if closeErr := pipeline.Close(); err == nil {
+			err = closeErr
+		}
+	}()
+	timed := phase.FromContext(ctx) != nil
+	for i, statement := range statements {
+		formats := make([]int16, len(statement.Fields))
+		for j, field := range statement.Fields {
+			formats[j] = types.FormatCodeForOID(field.DataTypeOID)
+		}
+		pipeline.SendQueryStatement(statement, arguments[i], []int16{pgtype.BinaryFormatCode}, formats)
+		if timed {
+			pipeline.SendFlushRequest()
+		}
+	}
+	if err := pipeline.Sync(); err != nil {
+		return err
+	}
+	for _, step := range steps {
+		if err := readStep(ctx, types, pipeline, step); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func readStep(ctx context.Context, types *pgtype.Map, pipeline *pgconn.Pipeline, step Step) error {
+	defer phase.Start(ctx, step.Phase)()
+	results, err := pipeline.GetResults()
+	if err != nil {
+		return err
+	}
+	reader, ok := results.(*pgconn.ResultReader)
+	if !ok {
+		return fmt.Errorf("pipeline out of step: got %T instead of rows", results)
+	}
+	rows := pgx.RowsFromResultReader(types, reader)
+	defer rows.Close()
+	if err := step.Read(rows); err != nil {
+		return err
+	}
+	rows.Close()
+	return rows.Err()
+}
+
+func encode(types *pgtype.Map, oids []uint32, args []any) ([][]byte, error) {
+	if len(oids) != len(args) {
+		return nil, fmt.Errorf("statement takes %d arguments, not %d", len(oids), len(args))
+	}
+	encoded := make([][]byte, len(args))
+	for i, arg := range args {
+		var err error
+		if encoded[i], err = types.Encode(oids[i], pgtype.BinaryFormatCode, arg, nil); err != nil {
+			return nil, fmt.Errorf("encode argument %d: %w", i+1, err)
+		}
+	}
+	return encoded, nil
+}
