@@ -1,0 +1,202 @@
+package api_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/zap"
+	"golang.org/x/tools/txtar"
+
+	"docket/api"
+	"docket/internal/annotation"
+	"docket/internal/auth"
+	"docket/internal/dbtest"
+)
+
+var update = flag.Bool("update", false, "write what was answered into the scripts")
+
+// TestScripts runs the conversations in testdata/annotate over HTTP, each on a database of its own. A script is a txtar
+// archive of these sections, in any number and order:
+//
+//	setup     SQL
+//	request   METHOD PATH, then headers, an empty line and the body; "User: 7" stands for that user's token,
+//	          {session} for the anonymous session last seen
+//	response  the status and the body of the answer before it; a session is shown as {session}
+//	rows      every row of the tables that hold answers, without their times
+//
+// The last two are compared, or written with -update.
+func TestScripts(t *testing.T) {
+	t.Parallel()
+	files, err := filepath.Glob("testdata/annotate/*.txtar")
+	require.NoError(t, err)
+	require.NotEmpty(t, files)
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) {
+			t.Parallel()
+			runScript(t, file)
+		})
+	}
+}
+
+func runScript(t *testing.T, file string) {
+	data, err := os.ReadFile(file)
+	require.NoError(t, err)
+	archive := txtar.Parse(data)
+	require.NotEmpty(t, archive.Comment, "a script says what it shows")
+
+	conversation := newConversation(t)
+	compared := 0
+	for i, section := range archive.Files {
+		var got string
+		switch section.Name {
+		case "setup":
+			_, err := conversation.pool.Exec(t.Context(), string(section.Data))
+			require.NoError(t, err)
+			continue
+		case "request":
+			conversation.send(t, string(section.Data))
+			require.Less(t, i+1, len(archive.Files), "the last request has no response")
+			require.Equal(t, "response", archive.Files[i+1].Name, "section %d", i+1)
+			continue
+		case "response":
+			got = conversation.answer
+		case "rows":
+			got = annotationRows(t, conversation.pool)
+		default:
+			t.Fatalf("unknown section %q", section.Name)
+		}
+		compared++
+		if *update {
+			archive.Files[i].Data = []byte(got)
+			continue
+		}
+		require.Equal(t, string(section.Data), got, "section %d of %s (%s)", i+1, file, section.Name)
+	}
+	require.Positive(t, compared, "the script compares nothing")
+	if *update {
+		require.NoError(t, os.WriteFile(file, txtar.Format(archive), 0o644))
+	}
+}
+
+// conversation is a client with a server and a database of its own.
+type conversation struct {
+	pool    *pgxpool.Pool
+	server  *httptest.Server
+	session string
+	answer  string
+}
+
+var testKey = []byte("a key for tests, of thirty-two bytes and more")
+
+func newConversation(t *testing.T) *conversation {
+	pool := dbtest.New(t)
+	return &conversation{pool: pool, server: serve(t, pool)}
+}
+
+// serve runs the whole REST interface on a database.
+func serve(t testing.TB, pool *pgxpool.Pool) *httptest.Server {
+	verifier, err := auth.NewVerifier(testKey, time.Now)
+	require.NoError(t, err)
+	handler, err := api.New(api.Config{
+		Annotations: annotation.New(pool),
+		Verifier:    verifier,
+		Metrics:     api.NewMetrics(func() api.PoolStats { return api.PoolStats{} }),
+		Log:         zap.NewNop(),
+		Timings:     true,
+	})
+	require.NoError(t, err)
+	server := httptest.NewServer(handler)
+	t.Cleanup(server.Close)
+	return server
+}
+
+func tokenFor(t testing.TB, user int32) string {
+	token, err := auth.Issue(testKey, user, []auth.Permission{auth.AccessSourceCollector}, time.Hour, time.Now())
+	require.NoError(t, err)
+	return token
+}
+
+var uuidPattern = regexp.MustCompile(`[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}`)
+
+func (c *conversation) send(t *testing.T, script string) {
+	head, body, _ := strings.Cut(script, "\n\n")
+	lines := strings.Split(strings.TrimSpace(head), "\n")
+	method, path, ok := strings.Cut(lines[0], " ")
+	require.True(t, ok, "a request begins with METHOD PATH")
+
+	path = strings.ReplaceAll(path, "{session}", c.session)
+	req, err := http.NewRequestWithContext(t.Context(), method, c.server.URL+path, strings.NewReader(strings.TrimSpace(body)))
+	require.NoError(t, err)
+	req.Header.Set("X-Request-Id", "script")
+	for _, line := range lines[1:] {
+		name, value, ok := strings.Cut(line, ": ")
+		require.True(t, ok, "a header is NAME: VALUE, not %q", line)
+		if name == "User" {
+			user, err := strconv.Atoi(value)
+			require.NoError(t, err)
+			name, value = "Authorization", "Bearer "+tokenFor(t, int32(user))
+		}
+		req.Header.Set(name, value)
+	}
+	resp, err := c.server.Client().Do(req)
+	require.NoError(t, err)
+	defer resp.Body.Close()
+	answer, err := io.ReadAll(resp.Body)
+	require.NoError(t, err)
+
+	var answered struct {
+		Session string `json:"session_id"`
+	}
+	if json.Unmarshal(answer, &answered) == nil && uuidPattern.MatchString(answered.Session) {
+		c.session = answered.Session
+	}
+	var pretty bytes.Buffer
+	if err := json.Indent(&pretty, answer, "", "  "); err != nil {
+		pretty.Reset()
+		pretty.Write(answer)
+	}
+	c.answer = uuidPattern.ReplaceAllString(
+		fmt.Sprintf("%d %s\n%s\n", resp.StatusCode, resp.Header.Get("Content-Type"), strings.TrimSpace(pretty.String())),
+		"{session}")
+}
+
+// annotationTables are those that an answer may write to.
+var annotationTables = []string{
+	"user_url_type_suggestions", "user_record_type_suggestions", "user_url_agency_suggestions",
+	"user_location_suggestions", "url_name_suggestions", "link_user_name_suggestions",
+	"link_user_suggestion_agency_not_found", "link_user_suggestion_location_not_found",
+	"anonymous_annotation_url_type", "anonymous_annotation_record_type", "anonymous_annotation_agency",
+	"anonymous_annotation_location",
+}
+
+// annotationRows prints the rows of annotationTables, one JSON object a line.
+func annotationRows(t testing.TB, pool *pgxpool.Pool) string {
+	var out strings.Builder
+	for _, table := range annotationTables {
+		rows, err := pool.Query(context.Background(), fmt.Sprintf(`SELECT (to_jsonb(r) - 'created_at' - 'updated_at')::text
+			FROM %s r ORDER BY 1`, pgx.Identifier{table}.Sanitize()))
+		require.NoError(t, err)
+		lines, err := pgx.CollectRows(rows, pgx.RowTo[string])
+		require.NoError(t, err)
+		for _, line := range lines {
+			fmt.Fprintf(&out, "%s %s\n", table, uuidPattern.ReplaceAllString(line, "{session}"))
+		}
+	}
+	return out.String()
+}
