@@ -144,7 +144,7 @@ SELECT
 `
 
 type AgencySuggestionInsertManyParams struct {
-	URLIds     []int32
+	URLIDs     []int32
 	AgencyIDs  []int32
 	TaskID     *int32
 	Confidence int32
@@ -161,7 +161,7 @@ type AgencySuggestionInsertManyRow struct {
 // needed, a new one. Returns the task, 0 when there is none yet, and how much was stored.
 func (q *Queries) AgencySuggestionInsertMany(ctx context.Context, db DBTX, arg AgencySuggestionInsertManyParams) (AgencySuggestionInsertManyRow, error) {
 	row := db.QueryRow(ctx, AgencySuggestionInsertMany,
-		arg.URLIds,
+		arg.URLIDs,
 		arg.AgencyIDs,
 		arg.TaskID,
 		arg.Confidence,
@@ -178,13 +178,13 @@ ON CONFLICT ON CONSTRAINT auto_record_type_suggestions_pkey DO NOTHING
 `
 
 type AutoRecordTypeSuggestionInsertManyParams struct {
-	URLIds      []int32
+	URLIDs      []int32
 	RecordTypes []string
 }
 
 // Suggests record types of URLs, where no robot has. The ids ascend.
 func (q *Queries) AutoRecordTypeSuggestionInsertMany(ctx context.Context, db DBTX, arg AutoRecordTypeSuggestionInsertManyParams) (int64, error) {
-	result, err := db.Exec(ctx, AutoRecordTypeSuggestionInsertMany, arg.URLIds, arg.RecordTypes)
+	result, err := db.Exec(ctx, AutoRecordTypeSuggestionInsertMany, arg.URLIDs, arg.RecordTypes)
 	if err != nil {
 		return 0, err
 	}
@@ -198,7 +198,7 @@ ON CONFLICT ON CONSTRAINT auto_relevant_suggestions_pkey DO NOTHING
 `
 
 type AutoRelevantSuggestionInsertManyParams struct {
-	URLIds     []int32
+	URLIDs     []int32
 	Relevant   []bool
 	Confidence float64
 	ModelName  string
@@ -207,7 +207,7 @@ type AutoRelevantSuggestionInsertManyParams struct {
 // Suggests whether URLs are relevant, where no robot has. The ids ascend.
 func (q *Queries) AutoRelevantSuggestionInsertMany(ctx context.Context, db DBTX, arg AutoRelevantSuggestionInsertManyParams) (int64, error) {
 	result, err := db.Exec(ctx, AutoRelevantSuggestionInsertMany,
-		arg.URLIds,
+		arg.URLIDs,
 		arg.Relevant,
 		arg.Confidence,
 		arg.ModelName,
@@ -256,12 +256,12 @@ ON CONFLICT ON CONSTRAINT link_batches__urls_url_id_key DO NOTHING
 
 type BatchURLInsertManyParams struct {
 	BatchID int32
-	URLIds  []int32
+	URLIDs  []int32
 }
 
 // Puts URLs that are in no batch into this one.
 func (q *Queries) BatchURLInsertMany(ctx context.Context, db DBTX, arg BatchURLInsertManyParams) error {
-	_, err := db.Exec(ctx, BatchURLInsertMany, arg.BatchID, arg.URLIds)
+	_, err := db.Exec(ctx, BatchURLInsertMany, arg.BatchID, arg.URLIDs)
 	return err
 }
 
@@ -521,7 +521,7 @@ SELECT
 `
 
 type LocationSuggestionInsertManyParams struct {
-	URLIds      []int32
+	URLIDs      []int32
 	LocationIDs []int64
 	TaskID      *int32
 	Confidence  float64
@@ -537,7 +537,7 @@ type LocationSuggestionInsertManyRow struct {
 // has found something now.
 func (q *Queries) LocationSuggestionInsertMany(ctx context.Context, db DBTX, arg LocationSuggestionInsertManyParams) (LocationSuggestionInsertManyRow, error) {
 	row := db.QueryRow(ctx, LocationSuggestionInsertMany,
-		arg.URLIds,
+		arg.URLIDs,
 		arg.LocationIDs,
 		arg.TaskID,
 		arg.Confidence,
@@ -621,14 +621,14 @@ ON CONFLICT ON CONSTRAINT url_name_suggestions_url_id_suggestion_key DO NOTHING
 `
 
 type TitleSuggestionInsertManyParams struct {
-	URLIds      []int32
+	URLIDs      []int32
 	Suggestions []string
 }
 
 // Suggests titles of pages as names, where no title has been suggested. A name that the URL has already, from
 // whomever, stays as it is. The ids ascend.
 func (q *Queries) TitleSuggestionInsertMany(ctx context.Context, db DBTX, arg TitleSuggestionInsertManyParams) (int64, error) {
-	result, err := db.Exec(ctx, TitleSuggestionInsertMany, arg.URLIds, arg.Suggestions)
+	result, err := db.Exec(ctx, TitleSuggestionInsertMany, arg.URLIDs, arg.Suggestions)
 	if err != nil {
 		return 0, err
 	}

@@ -87,7 +87,10 @@ func ImportAgencies(ctx context.Context, pool *pgxpool.Pool, file io.Reader, o O
 	var summary AgencySummary
 	err = postgres.InTx(ctx, pool, func(tx pgx.Tx) error {
 		summary = AgencySummary{Accounting: read.clone()}
-		return storeAgencies(ctx, tx, rows, o, &summary)
+		if err := storeAgencies(ctx, tx, rows, o, &summary); err != nil || summary.Unchanged() {
+			return err
+		}
+		return analyze(ctx, tx)
 	})
 	if err != nil {
 		return AgencySummary{Accounting: read}, fmt.Errorf("import agencies: %w", err)

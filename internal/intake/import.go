@@ -1,11 +1,15 @@
 package intake
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
 
+	"github.com/jackc/pgx/v5"
+
 	"docket/internal/db"
+	"docket/internal/db/bulk"
 )
 
 // ErrRejected says that a strict import stopped because of bad rows, and wrote nothing.
@@ -48,6 +52,14 @@ func (o Options) refuse(a Accounting) error {
 	first := a.Rejections.First[0]
 	return fmt.Errorf("%d of %d %w, so nothing was imported; the first is line %d: %s",
 		a.Rejected, a.Rows, ErrRejected, first.Line, first.Reason)
+}
+
+// analyze ends a bulk write.
+func analyze(ctx context.Context, tx pgx.Tx) error {
+	if err := bulk.New().IntakeAnalyze(ctx, tx); err != nil {
+		return fmt.Errorf("analyze: %w", err)
+	}
+	return nil
 }
 
 // inChunks calls store for successive parts of items.

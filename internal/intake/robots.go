@@ -108,7 +108,7 @@ func suggestRelevance(ctx context.Context, tx db.DBTX, pages []*webPage, confide
 	pages = having(pages, func(p *webPage) bool { return p.urlType != "" })
 	return inChunks(pages, func(chunk []*webPage) error {
 		n, err := queries.AutoRelevantSuggestionInsertMany(ctx, tx, db.AutoRelevantSuggestionInsertManyParams{
-			URLIds:     column(chunk, pageID),
+			URLIDs:     column(chunk, pageID),
 			Relevant:   column(chunk, func(p *webPage) bool { return relevant[p.urlType] }),
 			Confidence: float64(confidence) / 100,
 			ModelName:  modelName,
@@ -122,7 +122,7 @@ func suggestRecordTypes(ctx context.Context, tx db.DBTX, pages []*webPage, summa
 	pages = having(pages, func(p *webPage) bool { return p.recordType != "" })
 	return inChunks(pages, func(chunk []*webPage) error {
 		n, err := queries.AutoRecordTypeSuggestionInsertMany(ctx, tx, db.AutoRecordTypeSuggestionInsertManyParams{
-			URLIds:      column(chunk, pageID),
+			URLIDs:      column(chunk, pageID),
 			RecordTypes: column(chunk, func(p *webPage) string { return string(p.recordType) }),
 		})
 		summary.RecordTypes += n
@@ -134,7 +134,7 @@ func suggestNames(ctx context.Context, tx db.DBTX, pages []*webPage, summary *UR
 	pages = having(pages, func(p *webPage) bool { return p.name != "" })
 	return inChunks(pages, func(chunk []*webPage) error {
 		n, err := queries.TitleSuggestionInsertMany(ctx, tx, db.TitleSuggestionInsertManyParams{
-			URLIds:      column(chunk, pageID),
+			URLIDs:      column(chunk, pageID),
 			Suggestions: column(chunk, func(p *webPage) string { return p.name }),
 		})
 		summary.Names += n
@@ -183,7 +183,7 @@ func suggestAgencies(ctx context.Context, tx db.DBTX, agencies []pair, confidenc
 	var task *int32 // made by the first statement that needs one
 	return inChunks(agencies, func(chunk []pair) error {
 		stored, err := queries.AgencySuggestionInsertMany(ctx, tx, db.AgencySuggestionInsertManyParams{
-			URLIds:     column(chunk, func(p pair) int32 { return p.url }),
+			URLIDs:     column(chunk, func(p pair) int32 { return p.url }),
 			AgencyIDs:  column(chunk, func(p pair) int32 { return int32(p.other) }),
 			TaskID:     task,
 			Confidence: int32(confidence),
@@ -201,7 +201,7 @@ func suggestLocations(ctx context.Context, tx db.DBTX, locations []pair, confide
 	var task *int32
 	return inChunks(locations, func(chunk []pair) error {
 		stored, err := queries.LocationSuggestionInsertMany(ctx, tx, db.LocationSuggestionInsertManyParams{
-			URLIds:      column(chunk, func(p pair) int32 { return p.url }),
+			URLIDs:      column(chunk, func(p pair) int32 { return p.url }),
 			LocationIDs: column(chunk, func(p pair) int64 { return p.other }),
 			TaskID:      task,
 			Confidence:  float64(confidence),

@@ -104,8 +104,8 @@ func writeWorld(ctx context.Context, tx pgx.Tx, world *sample.World, opts SeedOp
 	if err := queries.SequencesAdvance(ctx, tx); err != nil {
 		return 0, fmt.Errorf("advance sequences: %w", err)
 	}
-	if err := queries.SeedAnalyze(ctx, tx); err != nil {
-		return 0, fmt.Errorf("analyze: %w", err)
+	if err := analyze(ctx, tx); err != nil {
+		return 0, err
 	}
 	return w.rows, nil
 }

@@ -108,7 +108,10 @@ func ImportURLs(ctx context.Context, pool *pgxpool.Pool, file io.Reader, o URLOp
 	var summary URLSummary
 	err = postgres.InTx(ctx, pool, func(tx pgx.Tx) error {
 		summary = URLSummary{Accounting: read.clone()}
-		return storeURLs(ctx, tx, pages, o, &summary)
+		if err := storeURLs(ctx, tx, pages, o, &summary); err != nil || summary.Unchanged() {
+			return err
+		}
+		return analyze(ctx, tx)
 	})
 	if err != nil {
 		return URLSummary{Accounting: read}, fmt.Errorf("import URLs: %w", err)
@@ -213,7 +216,7 @@ func putInBatch(ctx context.Context, tx db.DBTX, urlIDs []int32, name string, su
 			return fmt.Errorf("open batch %q: %w", name, err)
 		}
 	}
-	err := queries.BatchURLInsertMany(ctx, tx, db.BatchURLInsertManyParams{BatchID: summary.BatchID, URLIds: urlIDs})
+	err := queries.BatchURLInsertMany(ctx, tx, db.BatchURLInsertManyParams{BatchID: summary.BatchID, URLIDs: urlIDs})
 	if err != nil {
 		return fmt.Errorf("put URLs into batch %q: %w", name, err)
 	}

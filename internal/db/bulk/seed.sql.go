@@ -168,6 +168,59 @@ type HTMLContentInsertManyParams struct {
 	UpdatedAt   time.Time
 }
 
+const intakeAnalyze = `-- name: IntakeAnalyze :exec
+ANALYZE
+    us_states,
+    counties,
+    localities,
+    locations,
+    agencies,
+    link_agencies__locations,
+    ds_app_link_agency,
+    batches,
+    link_batches__locations,
+    link_agencies__batches,
+    anonymous_sessions,
+    tasks,
+    urls,
+    link_tasks__urls,
+    link_batches__urls,
+    duplicates,
+    url_html_content,
+    url_web_metadata,
+    url_auto_agency_id_subtasks,
+    agency_id_subtask_suggestions,
+    auto_location_id_subtasks,
+    location_id_subtask_suggestions,
+    auto_record_type_suggestions,
+    auto_relevant_suggestions,
+    user_url_type_suggestions,
+    user_record_type_suggestions,
+    user_url_agency_suggestions,
+    user_location_suggestions,
+    url_name_suggestions,
+    link_user_name_suggestions,
+    link_user_suggestion_agency_not_found,
+    link_user_suggestion_location_not_found,
+    anonymous_annotation_url_type,
+    anonymous_annotation_record_type,
+    anonymous_annotation_agency,
+    anonymous_annotation_location,
+    flag_url_validated,
+    flag_url_auto_validated,
+    flag_url_suspended,
+    url_record_type,
+    link_agencies__urls,
+    ds_app_link_data_source,
+    ds_app_link_meta_url
+`
+
+// Tells the planner what came in; it would else plan for empty tables until autovacuum gets to them.
+func (q *Queries) IntakeAnalyze(ctx context.Context, db DBTX) error {
+	_, err := db.Exec(ctx, intakeAnalyze)
+	return err
+}
+
 type LocalityInsertManyParams struct {
 	ID       int64
 	Name     string
@@ -241,59 +294,6 @@ type RobotRelevanceInsertManyParams struct {
 	UpdatedAt  time.Time
 }
 
-const seedAnalyze = `-- name: SeedAnalyze :exec
-ANALYZE
-    us_states,
-    counties,
-    localities,
-    locations,
-    agencies,
-    link_agencies__locations,
-    ds_app_link_agency,
-    batches,
-    link_batches__locations,
-    link_agencies__batches,
-    anonymous_sessions,
-    tasks,
-    urls,
-    link_tasks__urls,
-    link_batches__urls,
-    duplicates,
-    url_html_content,
-    url_web_metadata,
-    url_auto_agency_id_subtasks,
-    agency_id_subtask_suggestions,
-    auto_location_id_subtasks,
-    location_id_subtask_suggestions,
-    auto_record_type_suggestions,
-    auto_relevant_suggestions,
-    user_url_type_suggestions,
-    user_record_type_suggestions,
-    user_url_agency_suggestions,
-    user_location_suggestions,
-    url_name_suggestions,
-    link_user_name_suggestions,
-    link_user_suggestion_agency_not_found,
-    link_user_suggestion_location_not_found,
-    anonymous_annotation_url_type,
-    anonymous_annotation_record_type,
-    anonymous_annotation_agency,
-    anonymous_annotation_location,
-    flag_url_validated,
-    flag_url_auto_validated,
-    flag_url_suspended,
-    url_record_type,
-    link_agencies__urls,
-    ds_app_link_data_source,
-    ds_app_link_meta_url
-`
-
-// Tells the planner what came in; it would else plan for empty tables until autovacuum gets to them.
-func (q *Queries) SeedAnalyze(ctx context.Context, db DBTX) error {
-	_, err := db.Exec(ctx, seedAnalyze)
-	return err
-}
-
 const seedTargetHasRows = `-- name: SeedTargetHasRows :one
 SELECT EXISTS (
     SELECT 1 FROM us_states
@@ -345,7 +345,7 @@ SELECT
     setval(pg_get_serial_sequence('counties', 'id'), (SELECT coalesce(max(id), 0) + 1 FROM counties), false),
     setval(pg_get_serial_sequence('localities', 'id'), (SELECT coalesce(max(id), 0) + 1 FROM localities), false),
     setval(pg_get_serial_sequence('locations', 'id'), (SELECT coalesce(max(id), 0) + 1 FROM locations), false),
-    setval(pg_get_serial_sequence('agencies', 'id'), (SELECT coalesce(max(id), 0) + 1 FROM agencies), false),
+    setval(pg_get_serial_sequence('agencies', 'id'), (SELECT greatest(max(id) + 1, 23191) FROM agencies), false),
     setval(pg_get_serial_sequence('batches', 'id'), (SELECT coalesce(max(id), 0) + 1 FROM batches), false),
     setval(pg_get_serial_sequence('tasks', 'id'), (SELECT coalesce(max(id), 0) + 1 FROM tasks), false),
     setval(pg_get_serial_sequence('urls', 'id'), (SELECT coalesce(max(id), 0) + 1 FROM urls), false),
@@ -359,7 +359,8 @@ SELECT
     setval(pg_get_serial_sequence('ds_app_link_data_source', 'id'), (SELECT coalesce(max(id), 0) + 1 FROM ds_app_link_data_source), false)
 `
 
-// Makes every sequence go on after the ids that were given. A sequence of an empty table starts over.
+// Makes every sequence go on after the ids that were given. A sequence of an empty table starts over; that of the
+// agencies does so at 23191, as in the schema.
 func (q *Queries) SequencesAdvance(ctx context.Context, db DBTX) error {
 	_, err := db.Exec(ctx, sequencesAdvance)
 	return err

@@ -30,13 +30,14 @@ SELECT EXISTS (
 )::boolean AS has_rows;
 
 -- name: SequencesAdvance :exec
--- Makes every sequence go on after the ids that were given. A sequence of an empty table starts over.
+-- Makes every sequence go on after the ids that were given. A sequence of an empty table starts over; that of the
+-- agencies does so at 23191, as in the schema.
 SELECT
     setval(pg_get_serial_sequence('us_states', 'id'), (SELECT coalesce(max(id), 0) + 1 FROM us_states), false),
     setval(pg_get_serial_sequence('counties', 'id'), (SELECT coalesce(max(id), 0) + 1 FROM counties), false),
     setval(pg_get_serial_sequence('localities', 'id'), (SELECT coalesce(max(id), 0) + 1 FROM localities), false),
     setval(pg_get_serial_sequence('locations', 'id'), (SELECT coalesce(max(id), 0) + 1 FROM locations), false),
-    setval(pg_get_serial_sequence('agencies', 'id'), (SELECT coalesce(max(id), 0) + 1 FROM agencies), false),
+    setval(pg_get_serial_sequence('agencies', 'id'), (SELECT greatest(max(id) + 1, 23191) FROM agencies), false),
     setval(pg_get_serial_sequence('batches', 'id'), (SELECT coalesce(max(id), 0) + 1 FROM batches), false),
     setval(pg_get_serial_sequence('tasks', 'id'), (SELECT coalesce(max(id), 0) + 1 FROM tasks), false),
     setval(pg_get_serial_sequence('urls', 'id'), (SELECT coalesce(max(id), 0) + 1 FROM urls), false),
@@ -49,7 +50,7 @@ SELECT
     setval(pg_get_serial_sequence('link_agencies__urls', 'id'), (SELECT coalesce(max(id), 0) + 1 FROM link_agencies__urls), false),
     setval(pg_get_serial_sequence('ds_app_link_data_source', 'id'), (SELECT coalesce(max(id), 0) + 1 FROM ds_app_link_data_source), false);
 
--- name: SeedAnalyze :exec
+-- name: IntakeAnalyze :exec
 -- Tells the planner what came in; it would else plan for empty tables until autovacuum gets to them.
 ANALYZE
     us_states,
