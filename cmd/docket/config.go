@@ -57,6 +57,10 @@ const secretKeyVariable = "DS_APP_SECRET_KEY"
 // secretKey returns the key that tokens are signed with. Beside a database of its own Docket makes one and keeps it.
 func (c *config) secretKey() ([]byte, error) {
 	if key := os.Getenv(secretKeyVariable); key != "" {
+		if len(key) < auth.MinKeyBytes {
+			return nil, usageError{fmt.Errorf("%s holds %d bytes, and a key needs at least %d; openssl rand -hex 32 makes one",
+				secretKeyVariable, len(key), auth.MinKeyBytes)}
+		}
 		return []byte(key), nil
 	}
 	if c.databaseURL != "" {
