@@ -17,12 +17,14 @@ import (
 	"docket/internal/annotation"
 	"docket/internal/auth"
 	"docket/internal/postgres"
+	"docket/internal/ranking"
 )
 
 // serveConfig is what serve has beside the configuration of all commands.
 type serveConfig struct {
 	*config
 	addr, adminAddr string
+	ranking         string
 	migrate         bool
 	timings         bool
 	printCurl       bool
@@ -54,6 +56,8 @@ migration, a database of another version is refused.`,
 	flags := cmd.Flags()
 	flags.StringVar(&cfg.addr, "addr", "127.0.0.1:8080", "`address` to serve on; port 0 takes a free one")
 	flags.StringVar(&cfg.adminAddr, "admin-addr", "", "`address` of /internal/metrics for Prometheus; none when empty")
+	flags.StringVar(&cfg.ranking, "ranking", "queue",
+		"what orders the URLs: queue, always fresh, or matview, as fresh as the last docket refresh")
 	flags.BoolVar(&cfg.migrate, "migrate", true, "apply pending migrations at the start")
 	flags.BoolVar(&cfg.timings, "timings", true, "time the phases of requests, for the log, Server-Timing and Prometheus")
 	flags.BoolVar(&cfg.printCurl, "print-curl", false, "once ready, print a curl line that asks for the next URL, token and all")
@@ -71,6 +75,11 @@ func (cfg *serveConfig) serve(cmd *cobra.Command, log *zap.Logger) (err error) {
 		return err
 	}
 	verifier, err := auth.NewVerifier(key, time.Now)
+	if err != nil {
+		return err
+	}
+
+	ranked, err := cfg.rankingByName()
 	if err != nil {
 		return err
 	}
@@ -95,7 +104,7 @@ func (cfg *serveConfig) serve(cmd *cobra.Command, log *zap.Logger) (err error) {
 
 	metrics := api.NewMetrics(poolStats(pool))
 	handler, err := api.New(api.Config{
-		Annotations: annotation.New(pool),
+		Annotations: annotation.New(pool, ranked),
 		Verifier:    verifier,
 		Metrics:     metrics,
 		Log:         log,
@@ -111,6 +120,17 @@ func (cfg *serveConfig) serve(cmd *cobra.Command, log *zap.Logger) (err error) {
 		return err
 	}
 	return cfg.listen(ctx, cmd, db, key, handler, metrics, log)
+}
+
+func (cfg *serveConfig) rankingByName() (annotation.Ranking, error) {
+	switch cfg.ranking {
+	case "queue":
+		return ranking.NewQueue(), nil
+	case "matview":
+		return ranking.Matview{}, nil
+	default:
+		return nil, usageError{fmt.Errorf("--ranking: %q is neither queue nor matview", cfg.ranking)}
+	}
 }
 
 // bringUpToDate leaves the database at this program's version or fails.

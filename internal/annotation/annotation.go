@@ -1,7 +1,7 @@
-// Package annotation is the heart of Docket: it chooses the URL a person annotates next, shows what everybody and the
-// robots suggested for it, and stores the answer. It owns the eligibility and order of URLs, the rules an answer has to
-// keep, and the queries next.sql, suggestions.sql and submit.sql. It decides nothing about agreement and never changes
-// a URL itself.
+// Package annotation is the heart of Docket: it hands a person the next URL to annotate, with what everybody and the robots
+// suggested for it, and stores the answer. It owns the rules an answer has to keep and the queries suggestions.sql and
+// submit.sql; which URL comes next is the ranking's to say. It decides nothing about agreement and never changes a URL
+// itself.
 package annotation
 
 import (
@@ -9,17 +9,19 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"docket/internal/db"
+	"docket/internal/ranking"
 )
 
 // Service serves signed-in users and anonymous sessions. It is safe for concurrent use.
 type Service struct {
 	pool    *pgxpool.Pool
+	ranking Ranking
 	queries *db.Queries
 }
 
 // New returns a Service on the database of pool, which must be migrated.
-func New(pool *pgxpool.Pool) *Service {
-	return &Service{pool: pool, queries: db.New()}
+func New(pool *pgxpool.Pool, ranking Ranking) *Service {
+	return &Service{pool: pool, ranking: ranking, queries: db.New()}
 }
 
 // URLType says what a URL is; the texts are those of the database and of the wire.
@@ -36,11 +38,8 @@ const (
 // RecordType says which kind of record a data source holds, in the words of the database type record_type.
 type RecordType string
 
-// Filter narrows the choice of the next URL. Both conditions must hold; nil means no condition.
-type Filter struct {
-	BatchID *int32
-	URLID   *int32
-}
+// Filter narrows the choice of the next URL.
+type Filter = ranking.Filter
 
 // Session identifies an anonymous annotator.
 type Session = uuid.UUID

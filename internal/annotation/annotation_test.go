@@ -14,6 +14,7 @@ import (
 
 	"docket/internal/annotation"
 	"docket/internal/dbtest"
+	"docket/internal/ranking"
 )
 
 // poll is how often a test looks whether another connection has come as far as it should.
@@ -36,7 +37,8 @@ func setup(t *testing.T) bundle {
 		INSERT INTO url_name_suggestions (url_id, suggestion) VALUES (1, 'One');
 	`)
 	require.NoError(t, err)
-	return bundle{pool: pool, service: annotation.New(pool)}
+	require.NoError(t, ranking.Reconcile(t.Context(), pool, func(ranking.Difference) {}))
+	return bundle{pool: pool, service: annotation.New(pool, ranking.NewQueue())}
 }
 
 func (b bundle) count(t *testing.T, query string, args ...any) (n int) {

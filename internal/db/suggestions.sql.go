@@ -80,14 +80,9 @@ func (q *Queries) AgencySuggestionListByURL(ctx context.Context, db DBTX, urlID 
 }
 
 const BatchInfoGet = `-- name: BatchInfoGet :one
-SELECT
-    count(*)::integer AS total,
-    (count(*) FILTER (
-        WHERE EXISTS (SELECT FROM user_url_agency_suggestions s WHERE s.url_id = urls.id)
-    ))::integer AS annotated
-FROM link_batches__urls link
-JOIN urls ON urls.id = link.url_id
-WHERE link.batch_id = $1 AND urls.status = 'ok'
+SELECT coalesce(sum(total), 0)::integer AS total, coalesce(sum(annotated), 0)::integer AS annotated
+FROM batch_progress
+WHERE batch_id = $1
 `
 
 type BatchInfoGetRow struct {

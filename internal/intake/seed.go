@@ -104,6 +104,14 @@ func writeWorld(ctx context.Context, tx pgx.Tx, world *sample.World, opts SeedOp
 	if err := queries.SequencesAdvance(ctx, tx); err != nil {
 		return 0, fmt.Errorf("advance sequences: %w", err)
 	}
+	for _, fill := range []func(context.Context, bulk.DBTX) error{
+		// The planner has to know what is there before it reads it all.
+		queries.IntakeAnalyze, queries.QueueFill, queries.UserDoneFill, queries.AnonymousDoneFill, queries.BatchProgressFill,
+	} {
+		if err := fill(ctx, tx); err != nil {
+			return 0, fmt.Errorf("fill queue: %w", err)
+		}
+	}
 	if err := analyze(ctx, tx); err != nil {
 		return 0, err
 	}

@@ -13,6 +13,7 @@ import (
 
 	"docket/internal/db"
 	"docket/internal/postgres"
+	"docket/internal/ranking"
 	"docket/internal/urlform"
 )
 
@@ -109,6 +110,9 @@ func ImportURLs(ctx context.Context, pool *pgxpool.Pool, file io.Reader, o URLOp
 	err = postgres.InTx(ctx, pool, func(tx pgx.Tx) error {
 		summary = URLSummary{Accounting: read.clone()}
 		if err := storeURLs(ctx, tx, pages, o, &summary); err != nil || summary.Unchanged() {
+			return err
+		}
+		if err := ranking.Recount(ctx, tx, column(pages, pageID)); err != nil {
 			return err
 		}
 		return analyze(ctx, tx)

@@ -5,7 +5,8 @@
 -- endorsed name (which must be one of this URL's) is unknown; the row tells which. A user who annotated the URL
 -- before violates a key. A new name that the URL has already becomes an endorsement of it.
 WITH url AS (
-    SELECT urls.id FROM urls WHERE urls.id = @url_id
+    -- Locked first, as whoever deletes it does, so that the two do not deadlock over the queue.
+    SELECT urls.id FROM urls WHERE urls.id = @url_id FOR KEY SHARE
 ), unknown_agency AS (
     SELECT given.id
     FROM unnest(@agency_ids::integer[]) AS given (id)
@@ -57,6 +58,31 @@ WITH url AS (
 ), stored_agency_not_found AS (
     INSERT INTO link_user_suggestion_agency_not_found (url_id, user_id)
     SELECT url_id, user_id FROM accepted WHERE @agency_not_found::boolean
+), counted AS (
+    SELECT
+        accepted.url_id,
+        coalesce(cardinality(@agency_ids::integer[]), 0) AS agencies,
+        1 + coalesce(cardinality(@agency_ids::integer[]), 0) + coalesce(cardinality(@location_ids::bigint[]), 0)
+            + CASE WHEN sqlc.narg('record_type')::record_type IS NULL THEN 0 ELSE 1 END AS annotations
+    FROM accepted
+), queue AS (
+    UPDATE annotation_queue q
+    SET priority = q.priority - counted.annotations,
+        agency_votes = q.agency_votes + counted.agencies,
+        changed_xid = pg_current_xact_id()::text::bigint
+    FROM counted
+    WHERE q.url_id = counted.url_id
+    RETURNING q.url_id, q.eligible, q.batch_id, q.status_ok,
+        counted.agencies > 0 AND q.agency_votes = counted.agencies AS first_agency
+), done AS (
+    INSERT INTO user_url_done (user_id, url_id)
+    SELECT @user_id, queue.url_id FROM queue WHERE queue.eligible
+    ON CONFLICT ON CONSTRAINT user_url_done_pkey DO NOTHING
+), progress AS (
+    UPDATE batch_progress p
+    SET annotated = p.annotated + 1
+    FROM queue
+    WHERE p.batch_id = queue.batch_id AND queue.status_ok AND queue.first_agency
 )
 SELECT
     EXISTS (SELECT FROM stored_type)::boolean AS stored,
@@ -69,7 +95,7 @@ SELECT
 -- location is unknown, or when the session has given the URL a type before, be it another one; the row tells which.
 -- The key alone would let a different type through: the caller holds a lock on the pair of session and URL.
 WITH url AS (
-    SELECT urls.id FROM urls WHERE urls.id = @url_id
+    SELECT urls.id FROM urls WHERE urls.id = @url_id FOR KEY SHARE
 ), session AS (
     SELECT anonymous_sessions.id FROM anonymous_sessions WHERE anonymous_sessions.id = @session_id
 ), unknown_agency AS (
@@ -103,6 +129,17 @@ WITH url AS (
 ), stored_agencies AS (
     INSERT INTO anonymous_annotation_agency (url_id, session_id, agency_id)
     SELECT accepted.url_id, accepted.session_id, unnest(@agency_ids::integer[]) FROM accepted
+), queue AS (
+    -- Anonymous answers do not count for the order; the lock keeps a recount from missing the done row.
+    SELECT q.url_id
+    FROM annotation_queue q
+    JOIN accepted ON accepted.url_id = q.url_id
+    WHERE q.eligible
+    FOR SHARE OF q
+), done AS (
+    INSERT INTO anonymous_url_done (session_id, url_id)
+    SELECT @session_id, queue.url_id FROM queue
+    ON CONFLICT ON CONSTRAINT anonymous_url_done_pkey DO NOTHING
 )
 SELECT
     EXISTS (SELECT FROM stored_type)::boolean AS stored,

@@ -107,11 +107,6 @@ SELECT count(*)::integer FROM link_user_suggestion_location_not_found WHERE url_
 
 -- name: BatchInfoGet :one
 -- Of the batch's URLs with status ok: how many there are, and how many have an agency suggested by any user.
-SELECT
-    count(*)::integer AS total,
-    (count(*) FILTER (
-        WHERE EXISTS (SELECT FROM user_url_agency_suggestions s WHERE s.url_id = urls.id)
-    ))::integer AS annotated
-FROM link_batches__urls link
-JOIN urls ON urls.id = link.url_id
-WHERE link.batch_id = @batch_id AND urls.status = 'ok';
+SELECT coalesce(sum(total), 0)::integer AS total, coalesce(sum(annotated), 0)::integer AS annotated
+FROM batch_progress
+WHERE batch_id = @batch_id;

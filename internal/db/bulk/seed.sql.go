@@ -79,6 +79,19 @@ type AnonymousAgencyInsertManyParams struct {
 	CreatedAt time.Time
 }
 
+const anonymousDoneFill = `-- name: AnonymousDoneFill :exec
+INSERT INTO anonymous_url_done (session_id, url_id)
+SELECT DISTINCT a.session_id, a.url_id
+FROM anonymous_url_annotations a
+JOIN annotation_queue q ON q.url_id = a.url_id AND q.eligible
+`
+
+// Fills the done rows of sessions from the filled queue.
+func (q *Queries) AnonymousDoneFill(ctx context.Context, db DBTX) error {
+	_, err := db.Exec(ctx, anonymousDoneFill)
+	return err
+}
+
 type AnonymousLocationInsertManyParams struct {
 	URLID      int32
 	LocationID int64
@@ -130,6 +143,20 @@ type BatchLocationInsertManyParams struct {
 	BatchID    int32
 	LocationID int64
 	CreatedAt  time.Time
+}
+
+const batchProgressFill = `-- name: BatchProgressFill :exec
+INSERT INTO batch_progress (batch_id, total, annotated)
+SELECT batch_id, count(*), count(*) FILTER (WHERE agency_votes > 0)
+FROM annotation_queue
+WHERE status_ok AND batch_id IS NOT NULL
+GROUP BY batch_id
+`
+
+// Fills the progress of batches from the filled queue.
+func (q *Queries) BatchProgressFill(ctx context.Context, db DBTX) error {
+	_, err := db.Exec(ctx, batchProgressFill)
+	return err
 }
 
 type BatchURLInsertManyParams struct {
@@ -212,7 +239,11 @@ ANALYZE
     url_record_type,
     link_agencies__urls,
     ds_app_link_data_source,
-    ds_app_link_meta_url
+    ds_app_link_meta_url,
+    annotation_queue,
+    user_url_done,
+    anonymous_url_done,
+    batch_progress
 `
 
 // Tells the planner what came in; it would else plan for empty tables until autovacuum gets to them.
@@ -276,6 +307,17 @@ type NameSuggestionInsertManyParams struct {
 	Suggestion string
 	Source     *SuggestionSourceEnum
 	CreatedAt  time.Time
+}
+
+const queueFill = `-- name: QueueFill :exec
+INSERT INTO annotation_queue (url_id, eligible, priority, batch_id, status_ok, agency_votes, changed_xid)
+SELECT url_id, eligible, priority, batch_id, status_ok, agency_votes, 0 FROM annotation_queue_recount
+`
+
+// Fills the empty queue from what is there.
+func (q *Queries) QueueFill(ctx context.Context, db DBTX) error {
+	_, err := db.Exec(ctx, queueFill)
+	return err
 }
 
 type RobotRecordTypeInsertManyParams struct {
@@ -407,6 +449,19 @@ type UserAgencyInsertManyParams struct {
 	AgencyID *int32
 	URLID    int32
 	UserID   int32
+}
+
+const userDoneFill = `-- name: UserDoneFill :exec
+INSERT INTO user_url_done (user_id, url_id)
+SELECT DISTINCT a.user_id, a.url_id
+FROM user_url_annotations a
+JOIN annotation_queue q ON q.url_id = a.url_id AND q.eligible
+`
+
+// Fills the done rows of users from the filled queue.
+func (q *Queries) UserDoneFill(ctx context.Context, db DBTX) error {
+	_, err := db.Exec(ctx, userDoneFill)
+	return err
 }
 
 type UserLocationInsertManyParams struct {

@@ -95,7 +95,38 @@ ANALYZE
     url_record_type,
     link_agencies__urls,
     ds_app_link_data_source,
-    ds_app_link_meta_url;
+    ds_app_link_meta_url,
+    annotation_queue,
+    user_url_done,
+    anonymous_url_done,
+    batch_progress;
+
+-- name: QueueFill :exec
+-- Fills the empty queue from what is there.
+INSERT INTO annotation_queue (url_id, eligible, priority, batch_id, status_ok, agency_votes, changed_xid)
+SELECT url_id, eligible, priority, batch_id, status_ok, agency_votes, 0 FROM annotation_queue_recount;
+
+-- name: UserDoneFill :exec
+-- Fills the done rows of users from the filled queue.
+INSERT INTO user_url_done (user_id, url_id)
+SELECT DISTINCT a.user_id, a.url_id
+FROM user_url_annotations a
+JOIN annotation_queue q ON q.url_id = a.url_id AND q.eligible;
+
+-- name: AnonymousDoneFill :exec
+-- Fills the done rows of sessions from the filled queue.
+INSERT INTO anonymous_url_done (session_id, url_id)
+SELECT DISTINCT a.session_id, a.url_id
+FROM anonymous_url_annotations a
+JOIN annotation_queue q ON q.url_id = a.url_id AND q.eligible;
+
+-- name: BatchProgressFill :exec
+-- Fills the progress of batches from the filled queue.
+INSERT INTO batch_progress (batch_id, total, annotated)
+SELECT batch_id, count(*), count(*) FILTER (WHERE agency_votes > 0)
+FROM annotation_queue
+WHERE status_ok AND batch_id IS NOT NULL
+GROUP BY batch_id;
 
 -- name: StateInsertMany :copyfrom
 INSERT INTO us_states (id, state_iso, state_name)

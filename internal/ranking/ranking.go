@@ -1,0 +1,36 @@
+// Package ranking owns the order in which URLs are offered: who comes next for an annotator, by one of two rankings, and
+// what has to be kept up for that. It owns the tables of 80_queue.sql, the materialized views of 75_materialized_views.sql
+// and their refresh. It does not know what annotations say.
+//
+// Both rankings have one order: the number of annotations descending, then the URL's id. Queue is always fresh and costs
+// the same whatever the number of URLs, but every writer has to do its part, see Recount. Matview asks nothing of the
+// writers and is as fresh as the last refresh.
+package ranking
+
+import (
+	"github.com/google/uuid"
+
+	"docket/internal/db"
+)
+
+// Filter narrows the choice of the next URL. Both conditions must hold; nil means no condition.
+type Filter struct {
+	BatchID *int32
+	URLID   *int32
+}
+
+// Choice is the URL to offer.
+type Choice struct {
+	URLID         int32
+	URL           *string // in its id form
+	Scheme        *string
+	TrailingSlash bool
+}
+
+// annotator is who is offered a URL: a signed-in user or an anonymous session.
+type annotator struct {
+	user    int32
+	session uuid.UUID // the zero UUID for a user
+}
+
+var queries = db.New()

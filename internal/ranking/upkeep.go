@@ -1,0 +1,99 @@
+package ranking
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/jackc/pgx/v5"
+
+	"docket/internal/db"
+)
+
+// chunk is how many URLs one statement of the upkeep takes.
+const chunk = 5000
+
+// Recount makes the queue right for URLs, as part of the transaction that changed something about them: their status, flags
+// or batch, their annotations other than by a single answer, or any suggestion that annotators are shown. It is called once
+// in a transaction, after everything else, with every URL concerned: it locks the rows of the queue by id, then those of
+// the batches by id, and writers that keep to this order do not deadlock.
+func Recount(ctx context.Context, tx pgx.Tx, urlIDs []int32) error {
+	urlIDs = slices.Compact(slices.Sorted(slices.Values(urlIDs)))
+	for ids := range slices.Chunk(urlIDs, chunk) {
+		if err := queries.QueueInsertMany(ctx, tx, ids); err != nil {
+			return fmt.Errorf("add to queue: %w", err)
+		}
+		if err := queries.QueueLockMany(ctx, tx, ids); err != nil {
+			return fmt.Errorf("lock queue: %w", err)
+		}
+	}
+	var changes []db.QueueRecountManyRow
+	for ids := range slices.Chunk(urlIDs, chunk) {
+		changed, err := queries.QueueRecountMany(ctx, tx, ids)
+		if err != nil {
+			return fmt.Errorf("recount queue: %w", err)
+		}
+		changes = append(changes, changed...)
+		if err := recountDone(ctx, tx, ids); err != nil {
+			return err
+		}
+	}
+	return addProgress(ctx, tx, changes)
+}
+
+func recountDone(ctx context.Context, tx pgx.Tx, ids []int32) error {
+	for _, step := range []func(context.Context, db.DBTX, []int32) error{
+		queries.UserDoneDeleteMany, queries.UserDoneInsertMany,
+		queries.AnonymousDoneDeleteMany, queries.AnonymousDoneInsertMany,
+	} {
+		if err := step(ctx, tx, ids); err != nil {
+			return fmt.Errorf("recount done URLs: %w", err)
+		}
+	}
+	return nil
+}
+
+// Forget takes URLs out of the queue as part of the transaction that deletes them, before it does.
+func Forget(ctx context.Context, tx pgx.Tx, urlIDs []int32) error {
+	urlIDs = slices.Compact(slices.Sorted(slices.Values(urlIDs)))
+	for ids := range slices.Chunk(urlIDs, chunk) {
+		if err := queries.QueueLockMany(ctx, tx, ids); err != nil {
+			return fmt.Errorf("lock queue: %w", err)
+		}
+	}
+	var changes []db.QueueRecountManyRow
+	for ids := range slices.Chunk(urlIDs, chunk) {
+		forgotten, err := queries.QueueForgetMany(ctx, tx, ids)
+		if err != nil {
+			return fmt.Errorf("remove from queue: %w", err)
+		}
+		for _, row := range forgotten {
+			changes = append(changes, db.QueueRecountManyRow(row))
+		}
+	}
+	return addProgress(ctx, tx, changes)
+}
+
+// addProgress sums the changes of each batch, so that a batch's row is written once.
+func addProgress(ctx context.Context, tx pgx.Tx, changes []db.QueueRecountManyRow) error {
+	slices.SortFunc(changes, func(a, b db.QueueRecountManyRow) int { return cmp.Compare(a.BatchID, b.BatchID) })
+	var sums db.BatchProgressAddManyParams
+	for _, change := range changes {
+		if last := len(sums.BatchIDs) - 1; last >= 0 && sums.BatchIDs[last] == change.BatchID {
+			sums.Totals[last] += change.Total
+			sums.Annotated[last] += change.Annotated
+			continue
+		}
+		sums.BatchIDs = append(sums.BatchIDs, change.BatchID)
+		sums.Totals = append(sums.Totals, change.Total)
+		sums.Annotated = append(sums.Annotated, change.Annotated)
+	}
+	if len(sums.BatchIDs) == 0 {
+		return nil
+	}
+	if err := queries.BatchProgressAddMany(ctx, tx, sums); err != nil {
+		return fmt.Errorf("add to progress of batches: %w", err)
+	}
+	return nil
+}

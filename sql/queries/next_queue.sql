@@ -1,0 +1,287 @@
+-- Ranking by the live queue. Three ways to the next URL of an annotator:
+--
+-- GetCold knows nothing of the annotator: the first row of the queue that is not among those done. Reading those costs
+-- with their number.
+--
+-- GetWarm starts from a cursor: a position and a horizon such that, in a snapshot whose oldest running transaction was the
+-- horizon, every undone row before the position was among the ones kept. A row before it can have become undone, or come
+-- there, only by a transaction not older than the horizon, and that has marked the row. So the next URL is the first
+-- among: the undone rows from the position on, the undone rows before it that were marked since, and the ones kept.
+-- Reading ahead and looking back are bounded; past the bound the answer says so and counts for nothing.
+--
+-- GetByID has one candidate.
+--
+-- Everything is checked against the tables, so that a cursor is only a hint; it is wrong only against another database.
+
+-- name: QueueNextGetCold :one
+-- The next URL for a user among all; url_id 0 when none is left.
+SELECT
+    coalesce(next.url_id, 0)::integer AS url_id,
+    coalesce(next.priority, 0)::integer AS priority,
+    coalesce(next.changed_xid, 0)::bigint AS changed_xid,
+    urls.url,
+    urls.scheme,
+    coalesce(urls.trailing_slash, false)::boolean AS trailing_slash,
+    snapshot.horizon::bigint AS horizon
+FROM (SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS horizon) AS snapshot
+LEFT JOIN (
+    SELECT q.url_id, q.priority, q.changed_xid
+    FROM annotation_queue q
+    WHERE q.eligible
+        AND q.url_id NOT IN (SELECT d.url_id FROM user_url_done d WHERE d.user_id = @user_id)
+    ORDER BY q.priority, q.url_id
+    LIMIT 1
+) AS next ON true
+LEFT JOIN urls ON urls.id = next.url_id;
+
+-- name: QueueNextGetColdInBatch :one
+-- The next URL for a user among those of a batch; url_id 0 when none is left.
+SELECT
+    coalesce(next.url_id, 0)::integer AS url_id,
+    coalesce(next.priority, 0)::integer AS priority,
+    coalesce(next.changed_xid, 0)::bigint AS changed_xid,
+    urls.url,
+    urls.scheme,
+    coalesce(urls.trailing_slash, false)::boolean AS trailing_slash,
+    snapshot.horizon::bigint AS horizon
+FROM (SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS horizon) AS snapshot
+LEFT JOIN (
+    SELECT q.url_id, q.priority, q.changed_xid
+    FROM annotation_queue q
+    WHERE q.eligible
+        AND q.batch_id = @batch_id::integer
+        AND q.url_id NOT IN (SELECT d.url_id FROM user_url_done d WHERE d.user_id = @user_id)
+    ORDER BY q.batch_id, q.priority, q.url_id
+    LIMIT 1
+) AS next ON true
+LEFT JOIN urls ON urls.id = next.url_id;
+
+-- name: QueueNextGetColdAnonymous :one
+-- The next URL for a session among all; url_id 0 when none is left.
+SELECT
+    coalesce(next.url_id, 0)::integer AS url_id,
+    coalesce(next.priority, 0)::integer AS priority,
+    coalesce(next.changed_xid, 0)::bigint AS changed_xid,
+    urls.url,
+    urls.scheme,
+    coalesce(urls.trailing_slash, false)::boolean AS trailing_slash,
+    snapshot.horizon::bigint AS horizon
+FROM (SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS horizon) AS snapshot
+LEFT JOIN (
+    SELECT q.url_id, q.priority, q.changed_xid
+    FROM annotation_queue q
+    WHERE q.eligible
+        AND q.url_id NOT IN (SELECT d.url_id FROM anonymous_url_done d WHERE d.session_id = @session_id)
+    ORDER BY q.priority, q.url_id
+    LIMIT 1
+) AS next ON true
+LEFT JOIN urls ON urls.id = next.url_id;
+
+-- name: QueueNextGetWarm :one
+-- As QueueNextGetCold, from a cursor.
+WITH ahead AS MATERIALIZED (
+    SELECT w.url_id, w.priority, w.changed_xid
+    FROM (
+        SELECT q.url_id, q.priority, q.changed_xid
+        FROM annotation_queue q
+        WHERE q.eligible
+            AND (q.priority, q.url_id) >= (@priority::integer, @url_id::integer)
+        ORDER BY q.priority, q.url_id
+        LIMIT @most::integer
+    ) AS w
+    WHERE NOT EXISTS (SELECT FROM user_url_done d WHERE d.user_id = @user_id AND d.url_id = w.url_id OFFSET 0)
+    ORDER BY w.priority, w.url_id
+    LIMIT 1
+), changed AS MATERIALIZED (
+    SELECT q.url_id, q.priority, q.changed_xid, q.batch_id
+    FROM annotation_queue q
+    WHERE q.eligible AND q.changed_xid >= @horizon::bigint
+    ORDER BY q.changed_xid
+    LIMIT @most::integer
+), behind AS MATERIALIZED (
+    SELECT q.url_id, q.priority, q.changed_xid
+    FROM (
+        SELECT url_id, priority, changed_xid, batch_id FROM changed
+        UNION
+        SELECT url_id, priority, changed_xid, batch_id FROM annotation_queue
+        WHERE eligible AND url_id = ANY(@kept::integer[])
+    ) AS q
+    WHERE (q.priority, q.url_id) < (@priority::integer, @url_id::integer)
+        AND NOT EXISTS (SELECT FROM user_url_done d WHERE d.user_id = @user_id AND d.url_id = q.url_id OFFSET 0)
+)
+SELECT
+    coalesce(next.url_id, 0)::integer AS url_id,
+    coalesce(next.priority, 0)::integer AS priority,
+    coalesce(next.changed_xid, 0)::bigint AS changed_xid,
+    urls.url,
+    urls.scheme,
+    coalesce(urls.trailing_slash, false)::boolean AS trailing_slash,
+    snapshot.horizon::bigint AS horizon,
+    coalesce(ahead.priority, @priority::integer)::integer AS ahead_priority,
+    coalesce(ahead.url_id, @url_id::integer)::integer AS ahead_url_id,
+    ARRAY(SELECT behind.url_id FROM behind)::integer[] AS kept,
+    CASE
+        WHEN (SELECT count(*) FROM changed) = @most::integer THEN true
+        WHEN ahead.url_id IS NULL THEN (SELECT count(*) FROM (
+        SELECT
+        FROM annotation_queue q
+        WHERE q.eligible
+            AND (q.priority, q.url_id) >= (@priority::integer, @url_id::integer)
+        ORDER BY q.priority, q.url_id
+        LIMIT @most::integer
+    ) AS w) = @most::integer
+        ELSE false
+    END::boolean AS too_far
+FROM (SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS horizon) AS snapshot
+LEFT JOIN ahead ON true
+LEFT JOIN (
+    SELECT c.url_id, c.priority, c.changed_xid
+    FROM (SELECT * FROM behind UNION ALL SELECT * FROM ahead) AS c
+    ORDER BY c.priority, c.url_id
+    LIMIT 1
+) AS next ON true
+LEFT JOIN urls ON urls.id = next.url_id;
+
+-- name: QueueNextGetWarmInBatch :one
+-- As QueueNextGetColdInBatch, from a cursor.
+WITH ahead AS MATERIALIZED (
+    SELECT w.url_id, w.priority, w.changed_xid
+    FROM (
+        SELECT q.url_id, q.priority, q.changed_xid
+        FROM annotation_queue q
+        WHERE q.eligible
+            AND q.batch_id = @batch_id::integer
+            AND (q.priority, q.url_id) >= (@priority::integer, @url_id::integer)
+        ORDER BY q.priority, q.url_id
+        LIMIT @most::integer
+    ) AS w
+    WHERE NOT EXISTS (SELECT FROM user_url_done d WHERE d.user_id = @user_id AND d.url_id = w.url_id OFFSET 0)
+    ORDER BY w.priority, w.url_id
+    LIMIT 1
+), changed AS MATERIALIZED (
+    SELECT q.url_id, q.priority, q.changed_xid, q.batch_id
+    FROM annotation_queue q
+    WHERE q.eligible AND q.changed_xid >= @horizon::bigint
+    ORDER BY q.changed_xid
+    LIMIT @most::integer
+), behind AS MATERIALIZED (
+    SELECT q.url_id, q.priority, q.changed_xid
+    FROM (
+        SELECT url_id, priority, changed_xid, batch_id FROM changed
+        UNION
+        SELECT url_id, priority, changed_xid, batch_id FROM annotation_queue
+        WHERE eligible AND url_id = ANY(@kept::integer[])
+    ) AS q
+    WHERE (q.priority, q.url_id) < (@priority::integer, @url_id::integer)
+        AND q.batch_id = @batch_id::integer
+        AND NOT EXISTS (SELECT FROM user_url_done d WHERE d.user_id = @user_id AND d.url_id = q.url_id OFFSET 0)
+)
+SELECT
+    coalesce(next.url_id, 0)::integer AS url_id,
+    coalesce(next.priority, 0)::integer AS priority,
+    coalesce(next.changed_xid, 0)::bigint AS changed_xid,
+    urls.url,
+    urls.scheme,
+    coalesce(urls.trailing_slash, false)::boolean AS trailing_slash,
+    snapshot.horizon::bigint AS horizon,
+    coalesce(ahead.priority, @priority::integer)::integer AS ahead_priority,
+    coalesce(ahead.url_id, @url_id::integer)::integer AS ahead_url_id,
+    ARRAY(SELECT behind.url_id FROM behind)::integer[] AS kept,
+    CASE
+        WHEN (SELECT count(*) FROM changed) = @most::integer THEN true
+        WHEN ahead.url_id IS NULL THEN (SELECT count(*) FROM (
+        SELECT
+        FROM annotation_queue q
+        WHERE q.eligible
+            AND q.batch_id = @batch_id::integer
+            AND (q.priority, q.url_id) >= (@priority::integer, @url_id::integer)
+        ORDER BY q.priority, q.url_id
+        LIMIT @most::integer
+    ) AS w) = @most::integer
+        ELSE false
+    END::boolean AS too_far
+FROM (SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS horizon) AS snapshot
+LEFT JOIN ahead ON true
+LEFT JOIN (
+    SELECT c.url_id, c.priority, c.changed_xid
+    FROM (SELECT * FROM behind UNION ALL SELECT * FROM ahead) AS c
+    ORDER BY c.priority, c.url_id
+    LIMIT 1
+) AS next ON true
+LEFT JOIN urls ON urls.id = next.url_id;
+
+-- name: QueueNextGetWarmAnonymous :one
+-- As QueueNextGetColdAnonymous, from a cursor.
+WITH ahead AS MATERIALIZED (
+    SELECT w.url_id, w.priority, w.changed_xid
+    FROM (
+        SELECT q.url_id, q.priority, q.changed_xid
+        FROM annotation_queue q
+        WHERE q.eligible
+            AND (q.priority, q.url_id) >= (@priority::integer, @url_id::integer)
+        ORDER BY q.priority, q.url_id
+        LIMIT @most::integer
+    ) AS w
+    WHERE NOT EXISTS (SELECT FROM anonymous_url_done d WHERE d.session_id = @session_id AND d.url_id = w.url_id OFFSET 0)
+    ORDER BY w.priority, w.url_id
+    LIMIT 1
+), changed AS MATERIALIZED (
+    SELECT q.url_id, q.priority, q.changed_xid, q.batch_id
+    FROM annotation_queue q
+    WHERE q.eligible AND q.changed_xid >= @horizon::bigint
+    ORDER BY q.changed_xid
+    LIMIT @most::integer
+), behind AS MATERIALIZED (
+    SELECT q.url_id, q.priority, q.changed_xid
+    FROM (
+        SELECT url_id, priority, changed_xid, batch_id FROM changed
+        UNION
+        SELECT url_id, priority, changed_xid, batch_id FROM annotation_queue
+        WHERE eligible AND url_id = ANY(@kept::integer[])
+    ) AS q
+    WHERE (q.priority, q.url_id) < (@priority::integer, @url_id::integer)
+        AND NOT EXISTS (SELECT FROM anonymous_url_done d WHERE d.session_id = @session_id AND d.url_id = q.url_id OFFSET 0)
+)
+SELECT
+    coalesce(next.url_id, 0)::integer AS url_id,
+    coalesce(next.priority, 0)::integer AS priority,
+    coalesce(next.changed_xid, 0)::bigint AS changed_xid,
+    urls.url,
+    urls.scheme,
+    coalesce(urls.trailing_slash, false)::boolean AS trailing_slash,
+    snapshot.horizon::bigint AS horizon,
+    coalesce(ahead.priority, @priority::integer)::integer AS ahead_priority,
+    coalesce(ahead.url_id, @url_id::integer)::integer AS ahead_url_id,
+    ARRAY(SELECT behind.url_id FROM behind)::integer[] AS kept,
+    CASE
+        WHEN (SELECT count(*) FROM changed) = @most::integer THEN true
+        WHEN ahead.url_id IS NULL THEN (SELECT count(*) FROM (
+        SELECT
+        FROM annotation_queue q
+        WHERE q.eligible
+            AND (q.priority, q.url_id) >= (@priority::integer, @url_id::integer)
+        ORDER BY q.priority, q.url_id
+        LIMIT @most::integer
+    ) AS w) = @most::integer
+        ELSE false
+    END::boolean AS too_far
+FROM (SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS horizon) AS snapshot
+LEFT JOIN ahead ON true
+LEFT JOIN (
+    SELECT c.url_id, c.priority, c.changed_xid
+    FROM (SELECT * FROM behind UNION ALL SELECT * FROM ahead) AS c
+    ORDER BY c.priority, c.url_id
+    LIMIT 1
+) AS next ON true
+LEFT JOIN urls ON urls.id = next.url_id;
+
+-- name: QueueNextGetByID :one
+-- The URL asked for, if it is eligible, not done by the user and, where a batch is given, in that batch. The optional batch
+-- costs nothing here: there is one candidate, found by its key.
+SELECT q.url_id, q.priority, q.changed_xid, urls.url, urls.scheme, urls.trailing_slash
+FROM annotation_queue q
+JOIN urls ON urls.id = q.url_id
+WHERE q.url_id = @url_id
+    AND q.eligible
+    AND (sqlc.narg('batch_id')::integer IS NULL OR q.batch_id = sqlc.narg('batch_id')::integer)
+    AND NOT EXISTS (SELECT FROM user_url_done d WHERE d.user_id = @user_id AND d.url_id = q.url_id);

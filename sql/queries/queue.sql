@@ -1,0 +1,227 @@
+-- Upkeep of the queue by everything but a single answer, which does its own (submit.sql). The order of the steps makes it
+-- exact beside any other writer: lock the rows of the URLs, by id; count anew with a snapshot taken after that; then the
+-- done rows; the batches last, by id. A writer that has stored annotations and waits for one of the rows adds them to
+-- the new count when it gets there.
+
+-- name: QueueInsertMany :exec
+-- Gives URLs without a row one that is not eligible and counts nothing, for the recount to fill.
+INSERT INTO annotation_queue (url_id, eligible, priority, batch_id, status_ok, agency_votes, changed_xid)
+SELECT urls.id, false, 0, NULL, false, 0, 0
+FROM urls
+WHERE urls.id = ANY(@url_ids::integer[])
+ORDER BY urls.id
+ON CONFLICT ON CONSTRAINT annotation_queue_pkey DO NOTHING;
+
+-- name: QueueLockMany :exec
+-- Holds off answers about the URLs, and other recounts of them, to the end of the transaction.
+SELECT FROM annotation_queue WHERE url_id = ANY(@url_ids::integer[]) ORDER BY url_id FOR UPDATE;
+
+-- name: QueueRecountMany :many
+-- Makes the rows of the URLs what a recount says and marks them as changed. What that changes of the progress of batches
+-- is returned, by batch id, for BatchProgressAddMany; at most two rows for each URL.
+-- @sqlc-vet-disable many-without-limit
+WITH before AS (
+    SELECT url_id, batch_id, status_ok, agency_votes FROM annotation_queue WHERE url_id = ANY(@url_ids::integer[])
+), after AS MATERIALIZED (
+    SELECT * FROM annotation_queue_recount WHERE url_id = ANY(@url_ids::integer[])
+), updated AS (
+    UPDATE annotation_queue q
+    SET eligible = after.eligible,
+        priority = after.priority,
+        batch_id = after.batch_id,
+        status_ok = after.status_ok,
+        agency_votes = after.agency_votes,
+        changed_xid = pg_current_xact_id()::text::bigint
+    FROM after
+    WHERE q.url_id = after.url_id
+)
+SELECT
+    change.batch_id::integer AS batch_id,
+    sum(change.total)::integer AS total,
+    sum(change.annotated)::integer AS annotated
+FROM (
+    SELECT batch_id, -1 AS total, CASE WHEN agency_votes > 0 THEN -1 ELSE 0 END AS annotated FROM before WHERE status_ok
+    UNION ALL
+    SELECT batch_id, 1, CASE WHEN agency_votes > 0 THEN 1 ELSE 0 END FROM after WHERE status_ok
+) AS change
+WHERE change.batch_id IS NOT NULL
+GROUP BY change.batch_id
+HAVING sum(change.total) <> 0 OR sum(change.annotated) <> 0
+ORDER BY change.batch_id;
+
+-- name: UserDoneDeleteMany :exec
+-- Drops done rows of the URLs that are not eligible, or that the user has no annotation of.
+DELETE FROM user_url_done d
+WHERE d.url_id = ANY(@url_ids::integer[])
+    AND NOT (
+        EXISTS (SELECT FROM annotation_queue q WHERE q.url_id = d.url_id AND q.eligible)
+        AND EXISTS (SELECT FROM user_url_annotations a WHERE a.url_id = d.url_id AND a.user_id = d.user_id)
+    );
+
+-- name: UserDoneInsertMany :exec
+-- Adds the done rows that the eligible ones of the URLs lack.
+INSERT INTO user_url_done (user_id, url_id)
+SELECT DISTINCT a.user_id, a.url_id
+FROM user_url_annotations a
+JOIN annotation_queue q ON q.url_id = a.url_id AND q.eligible
+WHERE a.url_id = ANY(@url_ids::integer[]) AND q.url_id = ANY(@url_ids::integer[])
+ON CONFLICT ON CONSTRAINT user_url_done_pkey DO NOTHING;
+
+-- name: AnonymousDoneDeleteMany :exec
+-- Drops done rows of the URLs that are not eligible, or that the session has no annotation of.
+DELETE FROM anonymous_url_done d
+WHERE d.url_id = ANY(@url_ids::integer[])
+    AND NOT (
+        EXISTS (SELECT FROM annotation_queue q WHERE q.url_id = d.url_id AND q.eligible)
+        AND EXISTS (SELECT FROM anonymous_url_annotations a WHERE a.url_id = d.url_id AND a.session_id = d.session_id)
+    );
+
+-- name: AnonymousDoneInsertMany :exec
+-- Adds the done rows that the eligible ones of the URLs lack.
+INSERT INTO anonymous_url_done (session_id, url_id)
+SELECT DISTINCT a.session_id, a.url_id
+FROM anonymous_url_annotations a
+JOIN annotation_queue q ON q.url_id = a.url_id AND q.eligible
+WHERE a.url_id = ANY(@url_ids::integer[]) AND q.url_id = ANY(@url_ids::integer[])
+ON CONFLICT ON CONSTRAINT anonymous_url_done_pkey DO NOTHING;
+
+-- name: BatchProgressAddMany :exec
+-- Adds changes to the progress of batches, in the order given, which has to be by batch id.
+INSERT INTO batch_progress (batch_id, total, annotated)
+SELECT change.batch_id, change.total, change.annotated
+FROM (
+    SELECT unnest(@batch_ids::integer[]) AS batch_id, unnest(@totals::integer[]) AS total, unnest(@annotated::integer[]) AS annotated
+) AS change
+ON CONFLICT ON CONSTRAINT batch_progress_pkey
+    DO UPDATE SET total = batch_progress.total + excluded.total, annotated = batch_progress.annotated + excluded.annotated;
+
+-- name: QueueForgetMany :many
+-- Takes URLs that are about to be deleted, and whose rows are locked, out of the queue. Returned is what that changes of
+-- the progress of batches, by batch id.
+-- @sqlc-vet-disable many-without-limit
+WITH forgotten AS (
+    DELETE FROM annotation_queue WHERE url_id = ANY(@url_ids::integer[])
+    RETURNING batch_id, status_ok, agency_votes
+)
+SELECT
+    batch_id::integer AS batch_id,
+    -count(*)::integer AS total,
+    -(count(*) FILTER (WHERE agency_votes > 0))::integer AS annotated
+FROM forgotten
+WHERE status_ok AND batch_id IS NOT NULL
+GROUP BY batch_id
+ORDER BY batch_id;
+
+-- name: URLRangeGet :one
+-- The largest of the next URL ids after one, a given number of them at most; 0 when there are none.
+SELECT coalesce(max(part.id), 0)::integer AS upto
+FROM (SELECT urls.id FROM urls WHERE urls.id > @after ORDER BY urls.id LIMIT @most::integer) AS part;
+
+-- name: QueueDifferenceList :many
+-- Where the queue and its done rows differ from a recount, for the URLs of a range of ids, in one snapshot. For a done row
+-- the annotator is a user id or a session.
+-- @sqlc-vet-disable many-without-limit
+WITH want AS MATERIALIZED (
+    SELECT * FROM annotation_queue_recount WHERE url_id > @after::integer AND url_id <= @upto::integer
+), have AS MATERIALIZED (
+    SELECT * FROM annotation_queue WHERE url_id > @after::integer AND url_id <= @upto::integer
+), user_want AS (
+    SELECT DISTINCT a.user_id::text AS annotator, a.url_id
+    FROM user_url_annotations a
+    JOIN want ON want.url_id = a.url_id AND want.eligible
+    WHERE a.url_id > @after::integer AND a.url_id <= @upto::integer
+    UNION ALL
+    SELECT DISTINCT a.session_id::text, a.url_id
+    FROM anonymous_url_annotations a
+    JOIN want ON want.url_id = a.url_id AND want.eligible
+    WHERE a.url_id > @after::integer AND a.url_id <= @upto::integer
+), user_have AS (
+    SELECT d.user_id::text AS annotator, d.url_id FROM user_url_done d WHERE d.url_id > @after::integer AND d.url_id <= @upto::integer
+    UNION ALL
+    SELECT d.session_id::text, d.url_id FROM anonymous_url_done d WHERE d.url_id > @after::integer AND d.url_id <= @upto::integer
+), difference AS (
+    SELECT want.url_id, 'missing' AS kind, '' AS annotator, '' AS have, (-want.priority)::text AS want
+    FROM want LEFT JOIN have ON have.url_id = want.url_id
+    WHERE have.url_id IS NULL OR (want.eligible AND NOT have.eligible)
+    UNION ALL
+    SELECT want.url_id, 'surplus', '', (-have.priority)::text, ''
+    FROM want JOIN have ON have.url_id = want.url_id
+    WHERE have.eligible AND NOT want.eligible
+    UNION ALL
+    SELECT want.url_id, 'wrong count', '', (-have.priority)::text, (-want.priority)::text
+    FROM want JOIN have ON have.url_id = want.url_id
+    WHERE have.priority <> want.priority
+    UNION ALL
+    SELECT want.url_id, 'wrong batch', '', coalesce(have.batch_id::text, 'none'), coalesce(want.batch_id::text, 'none')
+    FROM want JOIN have ON have.url_id = want.url_id
+    WHERE have.batch_id IS DISTINCT FROM want.batch_id
+    UNION ALL
+    SELECT want.url_id, 'wrong status', '', have.status_ok::text, want.status_ok::text
+    FROM want JOIN have ON have.url_id = want.url_id
+    WHERE have.status_ok <> want.status_ok
+    UNION ALL
+    SELECT want.url_id, 'wrong agency votes', '', have.agency_votes::text, want.agency_votes::text
+    FROM want JOIN have ON have.url_id = want.url_id
+    WHERE have.agency_votes <> want.agency_votes
+    UNION ALL
+    (SELECT user_want.url_id, 'missing done row', user_want.annotator, '', 'done' FROM user_want
+    EXCEPT SELECT user_have.url_id, 'missing done row', user_have.annotator, '', 'done' FROM user_have)
+    UNION ALL
+    (SELECT user_have.url_id, 'surplus done row', user_have.annotator, 'done', '' FROM user_have
+    EXCEPT SELECT user_want.url_id, 'surplus done row', user_want.annotator, 'done', '' FROM user_want)
+)
+SELECT
+    difference.url_id::integer AS url_id,
+    difference.kind::text AS kind,
+    difference.annotator::text AS annotator,
+    difference.have::text AS have,
+    difference.want::text AS want
+FROM difference
+ORDER BY difference.url_id, difference.kind, difference.annotator;
+
+-- name: BatchProgressDifferenceList :many
+-- Batches whose progress differs from a recount, in one snapshot; -1 stands for a missing row.
+-- @sqlc-vet-disable many-without-limit
+SELECT
+    batches.id AS batch_id,
+    coalesce(have.total, -1)::integer AS have_total,
+    coalesce(have.annotated, -1)::integer AS have_annotated,
+    coalesce(want.total, 0)::integer AS want_total,
+    coalesce(want.annotated, 0)::integer AS want_annotated
+FROM batches
+LEFT JOIN batch_progress have ON have.batch_id = batches.id
+LEFT JOIN (
+    SELECT
+        link.batch_id,
+        count(*) AS total,
+        count(*) FILTER (
+            WHERE EXISTS (SELECT FROM user_url_agency_suggestions s WHERE s.url_id = link.url_id)
+        ) AS annotated
+    FROM link_batches__urls link
+    JOIN urls ON urls.id = link.url_id AND urls.status = 'ok'
+    GROUP BY link.batch_id
+) AS want ON want.batch_id = batches.id
+WHERE coalesce(have.total, 0) <> coalesce(want.total, 0) OR coalesce(have.annotated, 0) <> coalesce(want.annotated, 0)
+ORDER BY batches.id;
+
+-- name: BatchProgressLock :exec
+-- Holds off answers that add to the progress of a batch, and gives it a row if it has none.
+INSERT INTO batch_progress (batch_id, total, annotated)
+SELECT batches.id, 0, 0 FROM batches WHERE batches.id = @batch_id
+ON CONFLICT ON CONSTRAINT batch_progress_pkey DO UPDATE SET total = batch_progress.total;
+
+-- name: BatchProgressRecount :exec
+-- Makes the progress of a batch what a recount says; its row is locked.
+UPDATE batch_progress p
+SET total = want.total, annotated = want.annotated
+FROM (
+    SELECT
+        count(*)::integer AS total,
+        (count(*) FILTER (
+            WHERE EXISTS (SELECT FROM user_url_agency_suggestions s WHERE s.url_id = link.url_id)
+        ))::integer AS annotated
+    FROM link_batches__urls link
+    JOIN urls ON urls.id = link.url_id AND urls.status = 'ok'
+    WHERE link.batch_id = @batch_id
+) AS want
+WHERE p.batch_id = @batch_id;

@@ -1,0 +1,149 @@
+-- Materialized views. Each has a unique index over plain columns, without which it could not be refreshed CONCURRENTLY,
+-- and is built in the order of this file.
+
+CREATE MATERIALIZED VIEW url_annotation_count_view AS
+SELECT
+    urls.id AS url_id,
+    coalesce(n.auto_agency_count, 0) AS auto_agency_count,
+    coalesce(n.auto_location_count, 0) AS auto_location_count,
+    coalesce(n.auto_record_type_count, 0) AS auto_record_type_count,
+    coalesce(n.auto_url_type_count, 0) AS auto_url_type_count,
+    coalesce(n.user_agency_count, 0) AS user_agency_count,
+    coalesce(n.user_location_count, 0) AS user_location_count,
+    coalesce(n.user_record_type_count, 0) AS user_record_type_count,
+    coalesce(n.user_url_type_count, 0) AS user_url_type_count,
+    coalesce(n.total_anno_count, 0) AS total_anno_count
+FROM urls
+LEFT JOIN (
+    SELECT
+        annotation.url_id,
+        count(*) FILTER (WHERE annotation.kind = 1) AS auto_agency_count,
+        count(*) FILTER (WHERE annotation.kind = 2) AS auto_location_count,
+        count(*) FILTER (WHERE annotation.kind = 3) AS auto_record_type_count,
+        count(*) FILTER (WHERE annotation.kind = 4) AS auto_url_type_count,
+        count(*) FILTER (WHERE annotation.kind = 5) AS user_agency_count,
+        count(*) FILTER (WHERE annotation.kind = 6) AS user_location_count,
+        count(*) FILTER (WHERE annotation.kind = 7) AS user_record_type_count,
+        count(*) FILTER (WHERE annotation.kind = 8) AS user_url_type_count,
+        count(*) AS total_anno_count
+    FROM (
+        SELECT url_id, 1 AS kind FROM url_auto_agency_id_subtasks
+        UNION ALL SELECT url_id, 2 FROM auto_location_id_subtasks
+        UNION ALL SELECT url_id, 3 FROM auto_record_type_suggestions
+        UNION ALL SELECT url_id, 4 FROM auto_relevant_suggestions
+        UNION ALL SELECT url_id, 5 FROM user_url_agency_suggestions
+        UNION ALL SELECT url_id, 6 FROM user_location_suggestions
+        UNION ALL SELECT url_id, 7 FROM user_record_type_suggestions
+        UNION ALL SELECT url_id, 8 FROM user_url_type_suggestions
+    ) AS annotation
+    GROUP BY annotation.url_id
+) AS n ON n.url_id = urls.id;
+
+CREATE UNIQUE INDEX url_annotation_count_view_url_id_key ON url_annotation_count_view (url_id);
+
+COMMENT ON MATERIALIZED VIEW url_annotation_count_view IS
+    'Annotations by URL and kind; robots count by subtask, not by suggestion. Names, not-found marks and anonymous annotations do not count.';
+
+CREATE MATERIALIZED VIEW url_annotation_flags AS
+SELECT
+    urls.id AS url_id,
+    EXISTS (SELECT FROM auto_record_type_suggestions s WHERE s.url_id = urls.id) AS has_auto_record_type_suggestion,
+    EXISTS (SELECT FROM auto_relevant_suggestions s WHERE s.url_id = urls.id) AS has_auto_relevant_suggestion,
+    EXISTS (SELECT FROM url_auto_agency_id_subtasks s WHERE s.url_id = urls.id) AS has_auto_agency_suggestion,
+    EXISTS (SELECT FROM auto_location_id_subtasks s WHERE s.url_id = urls.id) AS has_auto_location_suggestion,
+    EXISTS (SELECT FROM user_record_type_suggestions s WHERE s.url_id = urls.id) AS has_user_record_type_suggestion,
+    EXISTS (SELECT FROM user_url_type_suggestions s WHERE s.url_id = urls.id) AS has_user_relevant_suggestion,
+    EXISTS (SELECT FROM user_url_agency_suggestions s WHERE s.url_id = urls.id) AS has_user_agency_suggestion,
+    EXISTS (SELECT FROM user_location_suggestions s WHERE s.url_id = urls.id) AS has_user_location_suggestion,
+    EXISTS (SELECT FROM link_agencies__urls l WHERE l.url_id = urls.id) AS has_confirmed_agency,
+    EXISTS (SELECT FROM reviewing_user_url r WHERE r.url_id = urls.id) AS was_reviewed
+FROM urls;
+
+CREATE UNIQUE INDEX url_annotation_flags_url_id_key ON url_annotation_flags (url_id);
+
+CREATE MATERIALIZED VIEW url_status_mat_view AS
+SELECT
+    state.url_id,
+    state.status,
+    CASE state.status
+        WHEN 'Intake' THEN 100
+        WHEN 'Error' THEN 110
+        WHEN 'Community Labeling' THEN 200
+        WHEN 'Accepted' THEN 300
+        WHEN 'Awaiting Submission' THEN 380
+        WHEN 'Submitted' THEN 390
+    END AS code
+FROM (
+    SELECT
+        urls.id AS url_id,
+        CASE
+            WHEN validated.type IN ('not relevant', 'individual record', 'not found', 'broken page') THEN 'Accepted'
+            WHEN validated.type = 'data source' THEN
+                CASE
+                    WHEN EXISTS (SELECT FROM ds_app_link_data_source l WHERE l.url_id = urls.id) THEN 'Submitted'
+                    ELSE 'Awaiting Submission'
+                END
+            WHEN validated.type = 'meta url' THEN
+                CASE
+                    WHEN EXISTS (SELECT FROM ds_app_link_meta_url l WHERE l.url_id = urls.id) THEN 'Submitted'
+                    ELSE 'Awaiting Submission'
+                END
+            WHEN EXISTS (SELECT FROM url_compressed_html h WHERE h.url_id = urls.id)
+                AND EXISTS (SELECT FROM url_web_metadata m WHERE m.url_id = urls.id)
+                AND EXISTS (SELECT FROM url_screenshot s WHERE s.url_id = urls.id)
+                THEN 'Community Labeling'
+            WHEN EXISTS (
+                SELECT FROM url_task_error e
+                WHERE e.url_id = urls.id AND e.task_type IN ('Screenshot', 'HTML', 'URL Probe')
+            ) THEN 'Error'
+            ELSE 'Intake'
+        END AS status
+    FROM urls
+    LEFT JOIN flag_url_validated validated ON validated.url_id = urls.id
+) AS state;
+
+CREATE UNIQUE INDEX url_status_mat_view_url_id_key ON url_status_mat_view (url_id);
+
+CREATE MATERIALIZED VIEW batch_url_status_mat_view AS
+SELECT
+    batches.id AS batch_id,
+    CASE
+        WHEN batches.status = 'error' THEN 'Error'
+        WHEN NOT EXISTS (SELECT FROM link_batches__urls link WHERE link.batch_id = batches.id) THEN 'No URLs'
+        WHEN EXISTS (
+            SELECT FROM link_batches__urls link
+            WHERE link.batch_id = batches.id
+                AND NOT EXISTS (SELECT FROM flag_url_validated f WHERE f.url_id = link.url_id)
+        ) THEN 'Has Unlabeled URLs'
+        ELSE 'Labeling Complete'
+    END AS batch_url_status
+FROM batches;
+
+CREATE UNIQUE INDEX batch_url_status_mat_view_batch_id_key ON batch_url_status_mat_view (batch_id);
+
+CREATE MATERIALIZED VIEW mat_view__html_duplicate_url AS
+WITH hashed AS (
+    SELECT url_id, sha256(compressed_html) AS hash FROM url_compressed_html
+)
+SELECT hashed.url_id
+FROM hashed
+JOIN (SELECT hash FROM hashed GROUP BY hash HAVING count(*) > 1) AS repeated ON repeated.hash = hashed.hash;
+
+CREATE UNIQUE INDEX mat_view__html_duplicate_url_url_id_key ON mat_view__html_duplicate_url (url_id);
+
+COMMENT ON MATERIALIZED VIEW mat_view__html_duplicate_url IS
+    'Every URL whose compressed HTML another URL has too, the first one included.';
+
+CREATE TABLE materialized_view_refreshes (
+    view_name text NOT NULL,
+    attempted_at timestamp NOT NULL,
+    refreshed_at timestamp,
+    seconds double precision,
+    row_count bigint,
+    error text,
+    CONSTRAINT materialized_view_refreshes_pkey PRIMARY KEY (view_name)
+);
+
+COMMENT ON TABLE materialized_view_refreshes IS
+    'The last refresh of each materialized view: when it was tried, and when, in how many seconds and with how many rows it last succeeded.';
+COMMENT ON COLUMN materialized_view_refreshes.error IS 'Why the last attempt failed; null when it did not.';
