@@ -79,6 +79,7 @@ Exit status: 0 done, 1 failed or, for commands that check, something found, 2 wr
 		dbCommand(cfg),
 		importCommand(cfg),
 		seedCommand(cfg),
+		queueCommand(cfg),
 		tokenCommand(cfg),
 		versionCommand(),
 	)

@@ -217,6 +217,18 @@ https://pittsburghpa.gov/police/#top,data source,Stops,Stops,,Pittsburgh Bureau 
 	text = succeedMigrated("import", "urls", urls, "--robo")
 	require.Regexp(t, `(?m)^ +1 +suggested agencies`, text)
 	require.Contains(t, succeedMigrated("import", "urls", urls, "--robo"), "nothing new")
+
+	require.Equal(t, "0 differences\n", succeedMigrated("queue", "verify"), "an import keeps the queue")
+	conn, err := pgx.Connect(t.Context(), url)
+	require.NoError(t, err)
+	_, err = conn.Exec(t.Context(), "UPDATE annotation_queue SET priority = -99")
+	require.NoError(t, err)
+	require.NoError(t, conn.Close(t.Context()))
+	status, stdout, _ = docket(t, "queue", "verify", "--database-url", url)
+	require.Equal(t, exitFailure, status)
+	require.Equal(t, "URL 1: wrong count: has 99, should have 4\n1 differences\n", stdout)
+	require.Contains(t, succeedMigrated("queue", "reconcile", "--json"), `"kind":"wrong count","url_id":1`)
+	require.Equal(t, "0 differences\n", succeedMigrated("queue", "verify"))
 }
 
 func TestUsage(t *testing.T) {

@@ -119,6 +119,9 @@ func writeJSON(out io.Writer, v any) error {
 	return encoder.Encode(v)
 }
 
+// writeJSONLine is for output of unknown length.
+func writeJSONLine(out io.Writer, v any) error { return json.NewEncoder(out).Encode(v) }
+
 func firstError(errs ...error) error {
 	for _, err := range errs {
 		if err != nil {
