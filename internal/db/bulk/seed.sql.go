@@ -311,10 +311,36 @@ type NameSuggestionInsertManyParams struct {
 
 const queueFill = `-- name: QueueFill :exec
 INSERT INTO annotation_queue (url_id, eligible, priority, batch_id, status_ok, agency_votes, changed_xid)
-SELECT url_id, eligible, priority, batch_id, status_ok, agency_votes, 0 FROM annotation_queue_recount
+SELECT
+    urls.id,
+    urls.status = 'ok'
+        AND NOT EXISTS (SELECT FROM flag_url_validated f WHERE f.url_id = urls.id)
+        AND NOT EXISTS (SELECT FROM flag_url_suspended f WHERE f.url_id = urls.id),
+    -coalesce(counted.annotations, 0),
+    link.batch_id,
+    urls.status = 'ok',
+    coalesce(counted.agency_votes, 0),
+    0
+FROM urls
+LEFT JOIN link_batches__urls link ON link.url_id = urls.id
+LEFT JOIN (
+    SELECT a.url_id, count(*)::integer AS annotations, sum(a.agency_vote)::integer AS agency_votes
+    FROM (
+        SELECT url_id, 0 AS agency_vote FROM url_auto_agency_id_subtasks
+        UNION ALL SELECT url_id, 0 FROM auto_location_id_subtasks
+        UNION ALL SELECT url_id, 0 FROM auto_record_type_suggestions
+        UNION ALL SELECT url_id, 0 FROM auto_relevant_suggestions
+        UNION ALL SELECT url_id, 1 FROM user_url_agency_suggestions
+        UNION ALL SELECT url_id, 0 FROM user_location_suggestions
+        UNION ALL SELECT url_id, 0 FROM user_record_type_suggestions
+        UNION ALL SELECT url_id, 0 FROM user_url_type_suggestions
+    ) AS a
+    GROUP BY a.url_id
+) AS counted ON counted.url_id = urls.id
+ORDER BY urls.id
 `
 
-// Fills the empty queue from what is there.
+// Fills the empty queue from what is there: annotation_queue_recount for all URLs at once, each table read once.
 func (q *Queries) QueueFill(ctx context.Context, db DBTX) error {
 	_, err := db.Exec(ctx, queueFill)
 	return err
