@@ -3,8 +3,10 @@ package api
 import (
 	"context"
 	"errors"
+	"io"
 	"net/http/httptest"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.uber.org/zap"
@@ -17,6 +19,8 @@ func TestHealth(t *testing.T) {
 	core, logs := observer.New(zap.InfoLevel)
 	cfg := testConfig(t)
 	cfg.Log = zap.New(core)
+	now := time.Now()
+	cfg.Clock = func() time.Time { return now }
 	check := func(err error) func(context.Context) error {
 		return func(ctx context.Context) error {
 			if _, bounded := ctx.Deadline(); !bounded {
@@ -47,7 +51,28 @@ func TestHealth(t *testing.T) {
 	require.Contains(t, logs.All()[1].ContextMap()["error"], "check database: "+secret)
 
 	broken = false
+	require.Equal(t, 503, get("/readyz").Code, "what was found a moment ago is not asked again")
+	now = now.Add(checksKept)
 	answer = get("/readyz")
 	require.Equal(t, 200, answer.Code)
 	require.JSONEq(t, `{"status":"ok"}`, answer.Body.String())
+}
+
+func TestHeadIsGetWithoutBody(t *testing.T) {
+	t.Parallel()
+	router, err := New(testConfig(t))
+	require.NoError(t, err)
+	server := httptest.NewServer(router)
+	defer server.Close()
+	resp, err := server.Client().Head(server.URL + "/healthz")
+	require.NoError(t, err)
+	defer resp.Body.Close()
+	require.Equal(t, 200, resp.StatusCode)
+	body, err := io.ReadAll(resp.Body)
+	require.NoError(t, err)
+	require.Empty(t, body)
+	resp, err = server.Client().Head(server.URL + "/annotate/all/1")
+	require.NoError(t, err)
+	defer resp.Body.Close()
+	require.Equal(t, 405, resp.StatusCode)
 }

@@ -30,6 +30,17 @@ func (s *server) recoverPanics(c *gin.Context) {
 	c.Next()
 }
 
+// engine answers HEAD wherever GET is a route, as HTTP has it; net/http leaves out the body.
+type engine struct{ *gin.Engine }
+
+func (e engine) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.Method == http.MethodHead {
+		r = r.WithContext(r.Context()) // a copy: net/http looks at the original's method
+		r.Method = http.MethodGet
+	}
+	e.Engine.ServeHTTP(w, r)
+}
+
 // limit bounds what a request may cost: the time until its answer and the size of its body.
 func (s *server) limit(c *gin.Context) {
 	ctx, cancel := context.WithTimeout(c.Request.Context(), s.cfg.RequestTimeout)

@@ -93,7 +93,7 @@ func (f Faults) Error() string {
 		b.WriteString(": " + fault.Msg)
 	}
 	if more := len(f) - detailFaults; more > 0 {
-		fmt.Fprintf(&b, "; and %d more", more)
+		fmt.Fprintf(&b, "; and at least %d more", more)
 	}
 	return b.String()
 }
@@ -178,7 +178,7 @@ func (s *server) fail(c *gin.Context, err error) {
 		c.Status(status)
 		return
 	}
-	p.Instance = c.Request.URL.Path
+	p.Instance = echo(c.Request.URL.Path)
 	p.RequestID = RequestID(c.Request.Context())
 
 	header := c.Writer.Header()
@@ -187,7 +187,7 @@ func (s *server) fail(c *gin.Context, err error) {
 	switch status {
 	case http.StatusUnauthorized:
 		header.Set("WWW-Authenticate", "Bearer")
-	case http.StatusServiceUnavailable:
+	case http.StatusServiceUnavailable, http.StatusGatewayTimeout:
 		header.Set("Retry-After", "1")
 	}
 	c.Status(status)

@@ -50,7 +50,7 @@ type Config struct {
 // handlers are the operations of the contract, one type per tag.
 type handlers struct {
 	annotate
-	health
+	*health
 }
 
 // server is what the middleware shares.
@@ -66,7 +66,7 @@ func New(cfg Config) (http.Handler, error) {
 		return nil, fmt.Errorf("read contract: %w", err)
 	}
 	return newRouter(cfg, doc, func(router gin.IRouter, s *server) {
-		operations := handlers{annotate{cfg.Annotations}, health{cfg.Checks}}
+		operations := handlers{annotate{cfg.Annotations}, &health{checks: cfg.Checks, clock: s.cfg.Clock}}
 		strict := NewStrictHandlerWithOptions(operations, []StrictMiddlewareFunc{timeEncoding}, StrictGinServerOptions{
 			RequestErrorHandlerFunc:  s.fail,
 			HandlerErrorFunc:         s.fail,
@@ -93,18 +93,18 @@ func newRouter(cfg Config, doc *openapi3.T, register func(gin.IRouter, *server))
 	if err != nil {
 		return nil, err
 	}
-	engine := gin.New()
-	engine.ContextWithFallback = true // handlers get gin's context and must see the request's
-	engine.HandleMethodNotAllowed = true
-	engine.RedirectTrailingSlash = false // gin's way bypasses the middleware; noRoute does it
-	engine.Use(identify, s.observe, s.limit, s.recoverPanics)
-	engine.NoRoute(s.noRoute)
-	engine.NoMethod(s.noMethod)
-	register(engine.Group("", contract.check), s)
-	for _, route := range engine.Routes() {
+	router := gin.New()
+	router.ContextWithFallback = true // handlers get gin's context and must see the request's
+	router.HandleMethodNotAllowed = true
+	router.RedirectTrailingSlash = false // gin's way bypasses the middleware; noRoute does it
+	router.Use(identify, s.observe, s.limit, s.recoverPanics)
+	router.NoRoute(s.noRoute)
+	router.NoMethod(s.noMethod)
+	register(router.Group("", contract.check), s)
+	for _, route := range router.Routes() {
 		s.patterns = append(s.patterns, route.Path)
 	}
 	slices.Sort(s.patterns)
 	s.patterns = slices.Compact(s.patterns)
-	return engine, nil
+	return engine{router}, nil
 }

@@ -54,6 +54,9 @@ func defaultDataDir() string {
 // secretKeyVariable holds the key of the tokens. It has no flag: a command line is for all to see.
 const secretKeyVariable = "DS_APP_SECRET_KEY"
 
+// keyFile is where Docket keeps the key it made for its own database.
+func (c *config) keyFile() string { return filepath.Join(c.dataDir, "secret-key") }
+
 // secretKey returns the key that tokens are signed with. Beside a database of its own Docket makes one and keeps it.
 func (c *config) secretKey() ([]byte, error) {
 	if key := os.Getenv(secretKeyVariable); key != "" {
@@ -70,11 +73,30 @@ func (c *config) secretKey() ([]byte, error) {
 	if err := os.MkdirAll(c.dataDir, 0o700); err != nil {
 		return nil, fmt.Errorf("make data directory: %w", err)
 	}
-	return auth.LoadOrCreateKey(filepath.Join(c.dataDir, "secret-key"))
+	return auth.LoadOrCreateKey(c.keyFile())
 }
+
+// check refuses values that no command can work with.
+func (c *config) check() error {
+	switch {
+	case c.databaseURL == "" && c.dataDir == "":
+		return usageError{errors.New("--data-dir is empty: name a directory, or a database with --database-url")}
+	case c.maxConns < 0 || c.maxConns > mostConns:
+		return usageError{fmt.Errorf("--max-conns: %d is not from 0 to %d", c.maxConns, mostConns)}
+	case c.statementTimeout < 0 || c.statementTimeout > 0 && c.statementTimeout < time.Millisecond:
+		return usageError{fmt.Errorf("--statement-timeout: %s is neither 0 nor a millisecond or more", c.statementTimeout)}
+	}
+	return nil
+}
+
+// mostConns is more than any PostgreSQL server serves well.
+const mostConns = 10_000
 
 // logger writes to standard error, which leaves standard output to results.
 func (c *config) logger() (*zap.Logger, error) {
+	if err := c.check(); err != nil {
+		return nil, err
+	}
 	level, err := zapcore.ParseLevel(c.logLevel)
 	if err != nil {
 		return nil, usageError{fmt.Errorf("--log-level: %w", err)}

@@ -25,20 +25,36 @@ type database struct {
 	server *postgres.Server // nil when it is not ours to stop
 }
 
+// Another command may be starting or stopping the server of --data-dir just now: it is waited for.
+const (
+	inUseWait  = 15 * time.Second
+	inUsePause = 100 * time.Millisecond
+)
+
 // openDatabase finds the database: the one of --database-url, that of a Docket already running in --data-dir, or that of
 // a server which it starts for as long as the command lasts.
 func (c *config) openDatabase(ctx context.Context, owner string, log *zap.Logger) (*database, error) {
 	if c.databaseURL != "" {
 		return &database{url: c.databaseURL}, nil
 	}
-	url, err := postgres.RunningURL(c.dataDir)
-	switch {
-	case err == nil:
-		return &database{url: url}, nil
-	case !errors.Is(err, postgres.ErrNotRunning):
-		return nil, err
+	for last := time.Now().Add(inUseWait); ; {
+		url, err := postgres.RunningURL(c.dataDir)
+		if err == nil {
+			return &database{url: url}, nil
+		}
+		if !errors.Is(err, postgres.ErrNotRunning) {
+			return nil, err
+		}
+		db, err := c.startDatabase(ctx, owner, log)
+		if !errors.Is(err, postgres.ErrInUse) || time.Now().After(last) {
+			return db, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		case <-time.After(inUsePause):
+		}
 	}
-	return c.startDatabase(ctx, owner, log)
 }
 
 // startDatabase starts Docket's own server.
@@ -64,17 +80,22 @@ func (d *database) migrator(lockWait time.Duration) (*schema.Migrator, error) {
 	return schema.New(d.url, sqlfiles.Migrations, schema.Options{Operator: "Docket " + build(), LockWait: lockWait})
 }
 
+// migrate applies what is pending.
+func (d *database) migrate(ctx context.Context) (schema.Report, error) {
+	migrator, err := d.migrator(0)
+	if err != nil {
+		return schema.Report{}, err
+	}
+	return migrator.Apply(ctx)
+}
+
 // checkMigrated fails unless the database has exactly the migrations this program knows.
 func (d *database) checkMigrated(ctx context.Context) error {
 	migrator, err := d.migrator(0)
 	if err != nil {
 		return err
 	}
-	status, err := migrator.Status(ctx)
-	if err != nil {
-		return err
-	}
-	return status.Err()
+	return migrator.Check(ctx)
 }
 
 // withDatabase runs a command on the database and closes it afterwards.
@@ -91,10 +112,15 @@ func (c *config) withDatabase(cmd *cobra.Command, fn func(context.Context, *data
 	return fn(cmd.Context(), db)
 }
 
-// withPool runs a command on a migrated database. Its statements take the time they need.
+// withPool runs a command on a migrated database; Docket's own is migrated if need be. Its statements take the time they
+// need.
 func (c *config) withPool(cmd *cobra.Command, fn func(context.Context, *pgxpool.Pool) error) error {
 	return c.withDatabase(cmd, func(ctx context.Context, db *database) error {
-		if err := db.checkMigrated(ctx); err != nil {
+		if c.databaseURL == "" {
+			if _, err := db.migrate(ctx); err != nil {
+				return err
+			}
+		} else if err := db.checkMigrated(ctx); err != nil {
 			return err
 		}
 		pool, err := postgres.Open(ctx, postgres.PoolConfig{URL: db.url, MaxConns: c.maxConns})
@@ -111,7 +137,7 @@ func dbCommand(cfg *config) *cobra.Command {
 		Use:   "db",
 		Short: "Reach the database with other programs",
 		Args:  arguments(cobra.NoArgs),
-		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		RunE:  needsSubcommand,
 	}
 	cmd.AddCommand(&cobra.Command{
 		Use:     "url",

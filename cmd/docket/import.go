@@ -21,7 +21,7 @@ func importCommand(cfg *config) *cobra.Command {
 		Use:   "import",
 		Short: "Take in agencies or URLs from a CSV file",
 		Args:  arguments(cobra.NoArgs),
-		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		RunE:  needsSubcommand,
 	}
 	cmd.AddCommand(importAgenciesCommand(cfg), importURLsCommand(cfg))
 	return cmd

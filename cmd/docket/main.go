@@ -22,7 +22,7 @@ const (
 
 func main() {
 	// The first signal ends the command in an orderly way, a second one at once.
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	context.AfterFunc(ctx, stop)
 
 	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
@@ -37,6 +37,10 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	err := root.ExecuteContext(ctx)
 	if err == nil {
 		return 0
+	}
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		fmt.Fprintln(stderr, "docket: interrupted")
+		return exitFailure
 	}
 	fmt.Fprintln(stderr, "docket:", err)
 	var usage usageError
@@ -69,7 +73,8 @@ Exit status: 0 done, 1 failed or, for commands that check, something found, 2 wr
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
 			return fromEnvironment(cmd.Flags())
 		},
-		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Version: build(),
+		RunE:    needsSubcommand,
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	cfg.addFlags(root.PersistentFlags())
@@ -85,6 +90,11 @@ Exit status: 0 done, 1 failed or, for commands that check, something found, 2 wr
 	)
 	nameVariables(root)
 	return root
+}
+
+// needsSubcommand is a command that does nothing by itself: a script that forgot the rest must not take it for done.
+func needsSubcommand(cmd *cobra.Command, _ []string) error {
+	return usageError{fmt.Errorf("a subcommand is missing; see %s --help", cmd.CommandPath())}
 }
 
 // arguments makes a failed check of positional arguments a usage error.

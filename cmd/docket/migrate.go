@@ -17,7 +17,7 @@ func migrateCommand(cfg *config) *cobra.Command {
 		Use:   "migrate",
 		Short: "Bring the database to the version of this program",
 		Args:  arguments(cobra.NoArgs),
-		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		RunE:  needsSubcommand,
 	}
 	cmd.AddCommand(migrateApplyCommand(cfg), migrateStatusCommand(cfg), migrateHashCommand())
 	return cmd

@@ -19,7 +19,7 @@ func queueCommand(cfg *config) *cobra.Command {
 		Long: `The queue is kept by everything that Docket writes. Other writers on the same database leave differences:
 a URL they added is missing, a suggestion of theirs is not counted.`,
 		Args: arguments(cobra.NoArgs),
-		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		RunE: needsSubcommand,
 	}
 	cmd.AddCommand(
 		queueCheckCommand(cfg, "verify", "List every difference; exit status 1 if there is any", "differences", ranking.Verify, true),

@@ -50,6 +50,9 @@ migration, a database of another version is refused.`,
 				return err
 			}
 			defer func() { _ = log.Sync() }() // standard error cannot always be synced
+			if err := cfg.check(); err != nil {
+				return err
+			}
 			return cfg.serve(cmd, log)
 		},
 	}
@@ -90,7 +93,10 @@ func (cfg *serveConfig) serve(cmd *cobra.Command, log *zap.Logger) (err error) {
 			return err
 		}
 	}
-	defer func() { err = errors.Join(err, db.close()) }()
+	defer func() {
+		err = errors.Join(err, db.close())
+		log.Info("stopped")
+	}()
 	if err := cfg.bringUpToDate(ctx, db, log); err != nil {
 		return err
 	}
@@ -122,6 +128,19 @@ func (cfg *serveConfig) serve(cmd *cobra.Command, log *zap.Logger) (err error) {
 	return cfg.listen(ctx, cmd, db, key, handler, metrics, log)
 }
 
+// check refuses times that would leave no request alive.
+func (cfg *serveConfig) check() error {
+	for flag, value := range map[string]time.Duration{
+		"read-timeout": cfg.readTimeout, "request-timeout": cfg.requestTimeout,
+		"idle-timeout": cfg.idleTimeout, "shutdown-timeout": cfg.shutdownTimeout,
+	} {
+		if value < time.Millisecond {
+			return usageError{fmt.Errorf("--%s: %s is less than a millisecond", flag, value)}
+		}
+	}
+	return nil
+}
+
 func (cfg *serveConfig) rankingByName() (annotation.Ranking, error) {
 	switch cfg.ranking {
 	case "queue":
@@ -138,11 +157,7 @@ func (cfg *serveConfig) bringUpToDate(ctx context.Context, db *database, log *za
 	if !cfg.migrate {
 		return db.checkMigrated(ctx)
 	}
-	migrator, err := db.migrator(0)
-	if err != nil {
-		return err
-	}
-	report, err := migrator.Apply(ctx)
+	report, err := db.migrate(ctx)
 	for _, file := range report.Files {
 		log.Info("migration applied", zap.String("version", file.Version), zap.String("name", file.Name),
 			zap.Int("statements", file.Statements), zap.Duration("duration", file.Duration))
@@ -153,8 +168,13 @@ func (cfg *serveConfig) bringUpToDate(ctx context.Context, db *database, log *za
 // listen serves until the context ends or something breaks, then finishes what is under way.
 func (cfg *serveConfig) listen(
 	ctx context.Context, cmd *cobra.Command, db *database, key []byte, handler http.Handler, metrics *api.Metrics, log *zap.Logger,
-) error {
+) (err error) {
+	ctx, stop := context.WithCancel(ctx)
 	group, ctx := errgroup.WithContext(ctx)
+	defer func() {
+		stop() // what was begun before something failed
+		err = errors.Join(err, group.Wait())
+	}()
 	addr, err := cfg.serveOn(ctx, group, cfg.addr, handler, log)
 	if err != nil {
 		return err
@@ -184,9 +204,13 @@ func (cfg *serveConfig) listen(
 			return err
 		}
 	}
-	err = group.Wait()
-	log.Info("stopped")
-	return err
+	group.Go(func() error {
+		<-ctx.Done()
+		log.Info("stopping: finishing requests under way")
+		return nil
+	})
+	<-ctx.Done() // asked to stop, or something ended
+	return nil
 }
 
 // serveOn serves a handler until ctx ends, as part of the group, and returns the address it listens on.

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"time"
 
@@ -33,6 +34,12 @@ Whoever has the key can be anybody: keep it.`,
 			}
 			if ttl < 0 {
 				return usageError{errors.New("--ttl must not be negative")}
+			}
+			if err := cfg.check(); err != nil {
+				return err
+			}
+			if _, err := os.Stat(cfg.keyFile()); os.Getenv(secretKeyVariable) == "" && cfg.databaseURL == "" && err != nil {
+				return fmt.Errorf("there is no key in %s: start docket serve first, or name its --data-dir", cfg.dataDir)
 			}
 			key, err := cfg.secretKey()
 			if err != nil {

@@ -54,6 +54,10 @@ func (e *UnknownError) Error() string {
 	if len(e.IDs) == 0 {
 		return e.Kind + " not found"
 	}
+	const named = 20
+	if more := len(e.IDs) - named; more > 0 {
+		return fmt.Sprintf("%s not found: %s and %d more", e.Kind, strings.Join(e.IDs[:named], ", "), more)
+	}
 	return fmt.Sprintf("%s not found: %s", e.Kind, strings.Join(e.IDs, ", "))
 }
 

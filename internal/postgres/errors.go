@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
@@ -33,17 +32,12 @@ func On(constraint string, means error) Rule {
 	}, means}
 }
 
-// OnState is the rule for a SQLSTATE, for errors that concern no constraint.
-func OnState(sqlState string, means error) Rule {
+// onState is the rule for a SQLSTATE, for errors that concern no constraint.
+func onState(sqlState string, means error) Rule {
 	return Rule{func(err error) bool {
 		var pgErr *pgconn.PgError
 		return errors.As(err, &pgErr) && pgErr.Code == sqlState
 	}, means}
-}
-
-// OnNoRows is the rule for a query that must find a row and finds none.
-func OnNoRows(means error) Rule {
-	return Rule{func(err error) bool { return errors.Is(err, pgx.ErrNoRows) }, means}
 }
 
 // Translate returns what the first matching rule says, wrapped around the cause, or err when no rule matches.
@@ -58,7 +52,7 @@ func Translate(err error, rules ...Rule) error {
 			return fmt.Errorf("%w: %w", rule.means, err)
 		}
 	}
-	if timeout := OnState(queryCanceled, context.DeadlineExceeded); timeout.matches(err) && !errors.Is(err, timeout.means) {
+	if timeout := onState(queryCanceled, context.DeadlineExceeded); timeout.matches(err) && !errors.Is(err, timeout.means) {
 		return fmt.Errorf("%w: %w", timeout.means, err)
 	}
 	return err

@@ -68,7 +68,8 @@ func TestWithLockIsOneTransaction(t *testing.T) {
 		WHERE locktype = 'advisory' AND pid = pg_backend_pid() AND granted)`).Scan(&held)
 	require.NoError(t, err)
 	require.True(t, held, "the statement runs under the lock")
-	err = pool.QueryRow(t.Context(), "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND granted)").Scan(&held)
+	err = pool.QueryRow(t.Context(), `SELECT EXISTS (SELECT FROM pg_locks
+		WHERE locktype = 'advisory' AND pid = pg_backend_pid())`).Scan(&held)
 	require.NoError(t, err)
 	require.False(t, held, "and the lock ends with it")
 }

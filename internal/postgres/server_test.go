@@ -99,7 +99,9 @@ func TestBackendOfAKilledServerIsEnded(t *testing.T) {
 	defer conn.Close(context.Background())
 	busy := make(chan error, 1)
 	go func() {
-		_, err := conn.Exec(t.Context(), "DO 'BEGIN LOOP END LOOP; END'") // never looks whether its server lives
+		// Never looks whether its server lives; bounded lest it outlive a test that is broken off.
+		_, err := conn.Exec(t.Context(), `DO $$ DECLARE last timestamptz := clock_timestamp() + interval '2 minutes';
+			BEGIN WHILE clock_timestamp() < last LOOP END LOOP; END $$`)
 		busy <- err
 	}()
 	require.Eventually(t, func() bool {

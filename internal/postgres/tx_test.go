@@ -16,8 +16,8 @@ import (
 
 func TestTranslate(t *testing.T) {
 	t.Parallel()
-	taken, gone, locked := errors.New("name is taken"), errors.New("no such thing"), errors.New("busy")
-	rules := []Rule{On("thing_name_key", taken), OnNoRows(gone), OnState("55P03", locked)}
+	taken, locked := errors.New("name is taken"), errors.New("busy")
+	rules := []Rule{On("thing_name_key", taken), onState("55P03", locked)}
 	unique := &pgconn.PgError{Code: "23505", ConstraintName: "thing_name_key"}
 	for _, tt := range []struct {
 		name string
@@ -27,7 +27,7 @@ func TestTranslate(t *testing.T) {
 		{"constraint", fmt.Errorf("insert: %w", unique), taken},
 		{"another constraint", &pgconn.PgError{Code: "23505", ConstraintName: "thing_pkey"}, nil},
 		{"constraint only in the text", &pgconn.PgError{Code: "23505", Message: `violates "thing_name_key"`}, nil},
-		{"no rows", pgx.ErrNoRows, gone},
+		{"no rows", pgx.ErrNoRows, nil},
 		{"state", &pgconn.PgError{Code: "55P03"}, locked},
 		{"statement timeout", &pgconn.PgError{Code: "57014"}, context.DeadlineExceeded},
 		{"anything else", errors.New("else"), nil},

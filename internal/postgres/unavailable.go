@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"errors"
+	"io"
 	"net"
 	"slices"
 	"strings"
@@ -26,5 +27,7 @@ func IsUnavailable(err error) bool {
 		return strings.HasPrefix(pgErr.Code, "08") ||
 			slices.Contains([]string{adminShutdown, crashShutdown, cannotConnectNow, tooManyConnections}, pgErr.Code)
 	}
-	return errors.As(err, &connectErr) || errors.As(err, &netErr) && !netErr.Timeout()
+	return errors.As(err, &connectErr) || errors.As(err, &netErr) && !netErr.Timeout() ||
+		errors.Is(err, io.ErrUnexpectedEOF) || // the connection broke while an answer was read
+		pgconn.SafeToRetry(err) // or before anything was sent
 }

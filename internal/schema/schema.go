@@ -51,7 +51,8 @@ type Migrator struct {
 func New(url string, migrations fs.FS, opts Options) (*Migrator, error) {
 	config, err := pgx.ParseConfig(url)
 	if err != nil {
-		return nil, fmt.Errorf("read database url: %w", err)
+		// Not even the parser's reason may be told: it can hold a piece of the password.
+		return nil, errors.New("the database URL cannot be read: it should look like postgres://user:password@host:5432/database")
 	}
 	// Whatever the role or the URL say: the tables live in public, and a long
 	// index build must not fall to a timeout meant for requests.

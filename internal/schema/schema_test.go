@@ -226,5 +226,5 @@ func TestNewChecksTheDirectory(t *testing.T) {
 	_, err := schema.New("postgres://localhost/x", fstest.MapFS{fileA: {Data: []byte("SELECT 1;")}}, schema.Options{})
 	require.ErrorIs(t, err, schema.ErrChecksum)
 	_, err = schema.New("postgres://localhost:x", sqlfiles.Migrations, schema.Options{})
-	require.ErrorContains(t, err, "read database url")
+	require.ErrorContains(t, err, "cannot be read")
 }

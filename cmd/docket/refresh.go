@@ -1,0 +1,85 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"text/tabwriter"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/spf13/cobra"
+
+	"docket/internal/ranking"
+)
+
+func refreshCommand(cfg *config) *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "refresh [VIEW...]",
+		Short: "Bring materialized views up to date; exit status 1 if one could not be",
+		Long: `Bring materialized views up to date: those named, or all. Their readers go on meanwhile. One that fails does not
+keep the others from their turn. One that somebody else is refreshing is left to them, and shown as busy; that is
+no failure.
+
+The age is that of what the view holds, rows and seconds are those of its last refresh that worked.`,
+		Args: arguments(cobra.ArbitraryArgs),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return cfg.withPool(cmd, func(ctx context.Context, pool *pgxpool.Pool) error {
+				refreshed, err := ranking.Refresh(ctx, pool, args...)
+				if errors.Is(err, ranking.ErrUnknownView) {
+					return usageError{err}
+				}
+				results := refreshResults(refreshed)
+				if asJSON {
+					return firstError(err, writeJSON(cmd.OutOrStdout(), results))
+				}
+				return firstError(err, printRefreshed(cmd.OutOrStdout(), results))
+			})
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print the views as JSON")
+	return cmd
+}
+
+// refreshResult is a line of the output, for programs. What only a refresh that worked can tell is null before the first.
+type refreshResult struct {
+	View        string     `json:"view"`
+	Outcome     string     `json:"outcome"`
+	Rows        *int64     `json:"rows"`
+	Seconds     *float64   `json:"seconds"`
+	AgeSeconds  *float64   `json:"age_seconds"`
+	RefreshedAt *time.Time `json:"refreshed_at"`
+	Error       string     `json:"error,omitempty"`
+}
+
+func refreshResults(refreshed []ranking.Refreshed) []refreshResult {
+	results := []refreshResult{}
+	for _, r := range refreshed {
+		result := refreshResult{View: r.Name, Outcome: string(r.Outcome)}
+		if r.Outcome == ranking.RefreshFailed {
+			result.Error = r.Failure
+		}
+		if r.RefreshedAt != nil {
+			took, age := r.Took.Seconds(), r.Age.Seconds()
+			result.Rows, result.Seconds, result.AgeSeconds, result.RefreshedAt = &r.Rows, &took, &age, r.RefreshedAt
+		}
+		results = append(results, result)
+	}
+	return results
+}
+
+func printRefreshed(out io.Writer, results []refreshResult) error {
+	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "VIEW\tOUTCOME\tROWS\tSECONDS\tAGE")
+	for _, r := range results {
+		if r.RefreshedAt == nil {
+			fmt.Fprintf(table, "%s\t%s\t-\t-\tnever refreshed\n", r.View, r.Outcome)
+			continue
+		}
+		age := time.Duration(*r.AgeSeconds * float64(time.Second)).Round(time.Second)
+		fmt.Fprintf(table, "%s\t%s\t%d\t%.3f\t%s\n", r.View, r.Outcome, *r.Rows, *r.Seconds, age)
+	}
+	return table.Flush()
+}
