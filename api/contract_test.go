@@ -211,7 +211,7 @@ func TestContractBoundsFaults(t *testing.T) {
 	}
 	p := problemIn(t, setup(t, nil).send("POST", "/things/7", body.String()+"}"))
 	require.Len(t, *p.Errors, maxFaults)
-	require.True(t, strings.HasSuffix(p.Detail, "; and 95 more"), p.Detail)
+	require.True(t, strings.HasSuffix(p.Detail, "; and at least 95 more"), p.Detail)
 }
 
 func TestContractSecurity(t *testing.T) {

@@ -90,9 +90,6 @@ func (s *server) log(c *gin.Context, total time.Duration, rec *phase.Recorder) {
 		zap.Int("bytes", max(c.Writer.Size(), 0)),
 		zap.Float64("total_s", total.Seconds()),
 	}
-	if c.FullPath() == "" {
-		fields = append(fields, zap.String("path", echo(c.Request.URL.Path)))
-	}
 	if rec != nil {
 		fields = append(fields, zap.Inline(rec))
 	}
