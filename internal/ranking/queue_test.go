@@ -1,0 +1,373 @@
+package ranking_test
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/require"
+
+	"docket/internal/annotation"
+	"docket/internal/db"
+	"docket/internal/ranking"
+)
+
+// most is how far a warm statement looks, lookAtMost: the tests go to both sides of it.
+const most = 256
+
+// annotators returns somebody of each kind.
+func annotators(t *testing.T, w world) map[string]who {
+	w.change(t, scan[[]int32](t, w.pool, "SELECT array_agg(id ORDER BY id) FROM urls"), link(1))
+	return map[string]who{
+		"user":    {user: 7},
+		"batch":   {user: 7, filter: inBatch(1)},
+		"session": {session: w.session(t)},
+	}
+}
+
+// done makes somebody answer about URLs.
+func (w world) done(t *testing.T, by who, urlIDs []int32) {
+	t.Helper()
+	service := w.service()
+	for _, id := range urlIDs {
+		if by.session != uuid.Nil {
+			require.NoError(t, service.SubmitAnonymous(t.Context(), by.session, id, annotation.Answer{URLType: annotation.MetaURL}))
+		} else {
+			require.NoError(t, service.Submit(t.Context(), by.user, id, annotation.Answer{URLType: annotation.MetaURL}))
+		}
+	}
+}
+
+// TestCursor goes through what can happen to URLs between two requests of one annotator, who has done URLs 1 and 2 of six
+// and stands at 3. What is written in the table must come, and the definition must say so too.
+func TestCursor(t *testing.T) {
+	t.Parallel()
+	type step struct {
+		change string // "done" is the annotator's own answer, "new" and "delete" are of the URLs themselves
+		urls   []int32
+		want   int32
+	}
+	tests := map[string][]step{
+		"goes on":            {{"done", ids(3), 4}, {"done", ids(4), 5}},
+		"skips what is done": {{"done", ids(4, 5), 3}, {"done", ids(3), 6}},
+		"reaches the end":    {{"done", ids(3, 4, 5, 6), 0}, {suspend, ids(6), 0}},
+		"a URL moves up": {
+			{robots, ids(6), 6}, {"done", ids(6), 3}, {"done", ids(3), 4},
+		},
+		"a URL moves up twice": {
+			{robots, ids(6), 6}, {robots, ids(6), 6}, {"done", ids(6), 3},
+		},
+		"another moves above the one that moved up": {
+			{robots, ids(6), 6}, {robots, ids(5), 5}, {"done", ids(5), 6}, {"done", ids(6), 3},
+		},
+		"kept ones wait for better ones": {
+			{robots, ids(4, 5, 6), 4}, {"done", ids(4), 5}, {"done", ids(5), 6}, {"done", ids(6), 3}, {"done", ids(3), 0},
+		},
+		"a kept one is suspended": {
+			{robots, ids(5, 6), 5}, {suspend, ids(5), 6}, {suspend, ids(6), 3}, {unsuspend, ids(5), 5}, {"done", ids(5), 3},
+		},
+		"a kept one is deleted": {
+			{robots, ids(5, 6), 5}, {"delete", ids(5), 6}, {"done", ids(6), 3},
+		},
+		"a kept one moves down": {
+			{robots, ids(5, 6), 5}, {"DELETE FROM url_auto_agency_id_subtasks WHERE url_id = ANY($1::int[])", ids(5), 6}, {"done", ids(6), 3},
+			{"done", ids(3, 4), 5},
+		},
+		"one before is done no more": {
+			{unsay, ids(1), 1}, {"done", ids(3), 1}, {"done", ids(1), 4},
+		},
+		"one before was suspended while it was done": {
+			{suspend, ids(1), 3}, {unsay, ids(1), 3}, {unsuspend, ids(1), 1},
+		},
+		"one before comes back still done": {
+			{suspend, ids(1, 2), 3}, {unsuspend, ids(1, 2), 3},
+		},
+		"one is suspended on the way": {
+			{suspend, ids(3), 4}, {"done", ids(4), 5}, {unsuspend, ids(3), 3},
+		},
+		"one is validated on the way": {
+			{validate, ids(3), 4}, {unvalidate, ids(3), 3}, {breakURLs, ids(3, 4), 5}, {mendURLs, ids(3), 3},
+		},
+		"new after the end": {
+			{"done", ids(3, 4, 5, 6), 0}, {"new", ids(7), 7}, {"new", ids(8), 7}, {"done", ids(7), 8}, {"done", ids(8), 0},
+			{unsay, ids(2), 2},
+		},
+		"new before the end": {
+			{"done", ids(3, 4, 5), 6}, {"new", ids(7), 6}, {"done", ids(6), 7}, {"done", ids(7), 0}, {"new", ids(8), 8},
+		},
+	}
+	for name, steps := range tests {
+		for _, kind := range []string{"user", "batch", "session"} {
+			t.Run(name+"/"+kind, func(t *testing.T) {
+				t.Parallel()
+				w := newWorld(t, 6)
+				by := annotators(t, w)[kind]
+				w.done(t, by, ids(1, 2))
+				queue := ranking.NewQueue()
+				w.requireNext(t, queue, by, 3)
+				for i, step := range steps {
+					switch step.change {
+					case "done":
+						w.done(t, by, step.urls)
+					case "delete":
+						require.NoError(t, w.remove(t.Context(), step.urls))
+					case "new":
+						w.change(t, step.urls, insertURLs)
+						w.change(t, step.urls, link(1))
+					default:
+						w.change(t, step.urls, step.change)
+					}
+					got, err := w.askAndCheck(t.Context(), queue, by)
+					require.NoError(t, err, "step %d", i)
+					require.Equal(t, step.want, got, "step %d", i)
+				}
+				require.Empty(t, w.differences(t))
+			})
+		}
+	}
+}
+
+// spy notes the names of the statements that go through it.
+type spy struct {
+	db.DBTX
+	names []string
+}
+
+func (s *spy) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
+	name, _, _ := strings.Cut(strings.TrimPrefix(sql, "-- name: "), " ")
+	s.names = append(s.names, name)
+	return s.DBTX.QueryRow(ctx, sql, args...)
+}
+
+func (s *spy) saw(part string) bool {
+	return slices.ContainsFunc(s.names, func(name string) bool { return strings.Contains(name, part) })
+}
+
+// TestLooksNoFurther makes more happen between two requests than a statement from a cursor looks at.
+func TestLooksNoFurther(t *testing.T) {
+	t.Parallel()
+	const urls = 2*most + 100
+	tests := map[string]struct {
+		happens func(t *testing.T, w world, queue *ranking.Queue, by who)
+		want    int32
+	}{
+		"changes": {func(t *testing.T, w world, _ *ranking.Queue, _ who) {
+			w.change(t, span(urls-most-1, urls), robots)
+		}, urls - most - 1},
+		"changes that do not matter": {func(t *testing.T, w world, _ *ranking.Queue, by who) {
+			w.change(t, span(2, urls), robots)
+			w.change(t, span(2, urls-1), suspend)
+			w.change(t, ids(1), `INSERT INTO auto_record_type_suggestions (url_id, record_type) SELECT unnest($1::int[]), 'Stops'`)
+			w.change(t, span(2, urls-1), unsuspend)
+		}, 1},
+		"done ahead": {func(t *testing.T, w world, queue *ranking.Queue, by who) {
+			if by.user == 0 { // elsewhere, where no other cursor moves
+				w.done(t, by, span(1, most+20))
+				return
+			}
+			// A user's answers move a URL up: of all URLs alike, then.
+			w.change(t, span(1, urls), says(8))
+			for _, part := range [][]int32{span(2, most), span(most+1, most+20)} {
+				w.change(t, part, says(by.user))
+				w.change(t, part, `DELETE FROM user_url_type_suggestions WHERE user_id = 8 AND url_id = ANY($1::int[])`)
+				w.requireNext(t, queue, by, 1)
+			}
+			w.change(t, ids(1), says(by.user))
+		}, most + 21},
+	}
+	for name, test := range tests {
+		for _, kind := range []string{"user", "batch", "session"} {
+			t.Run(name+"/"+kind, func(t *testing.T) {
+				t.Parallel()
+				w := newWorld(t, urls)
+				by := annotators(t, w)[kind]
+				queue := ranking.NewQueue()
+				w.requireNext(t, queue, by, 1)
+				test.happens(t, w, queue, by)
+
+				watched := &spy{DBTX: w.pool}
+				got, err := ask(t.Context(), watched, queue, by)
+				require.NoError(t, err)
+				require.Equal(t, test.want, got)
+				require.True(t, watched.saw("Warm"))
+				require.True(t, watched.saw("Cold"), "the bound was not reached: the case shows nothing")
+				w.requireNext(t, queue, by, test.want)
+			})
+		}
+	}
+}
+
+// TestKeepsNoMore moves more URLs before the cursor, part by part, than are kept.
+func TestKeepsNoMore(t *testing.T) {
+	t.Parallel()
+	const part, urls = most / 2, 3 * most
+	w := newWorld(t, urls)
+	for kind, by := range annotators(t, w) {
+		w.done(t, by, ids(1)) // who looks from the start has something to pass
+		queue := ranking.NewQueue()
+		w.requireNext(t, queue, by, 2)
+		fromStart := false
+		for first := int32(urls - part + 1); first > part; first -= part {
+			w.change(t, span(first, first+part-1), robots)
+			watched := &spy{DBTX: w.pool}
+			got, err := ask(t.Context(), watched, queue, by)
+			require.NoError(t, err)
+			require.Equal(t, first, got)
+			fromStart = fromStart || watched.saw("Cold")
+		}
+		require.True(t, fromStart, "%s: the bound was not reached: the case shows nothing", kind)
+		w.change(t, span(part+1, urls), suspend)
+		w.requireNext(t, queue, by, 2)
+		w.change(t, span(1, urls), unsay)
+		w.change(t, span(1, urls), unsuspend)
+		w.change(t, span(1, urls), `DELETE FROM url_auto_agency_id_subtasks WHERE url_id = ANY($1::int[])`)
+	}
+}
+
+// TestCursorIsUsed waits for the request that needs no look from the start. It may take more than one: any transaction
+// running on the server keeps the horizon behind the making of the database.
+func TestCursorIsUsed(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 2*most)
+	for kind, by := range annotators(t, w) {
+		queue := ranking.NewQueue()
+		for {
+			watched := &spy{DBTX: w.pool}
+			got, err := ask(t.Context(), watched, queue, by)
+			require.NoError(t, err)
+			require.EqualValues(t, 1, got)
+			if !watched.saw("Cold") {
+				require.True(t, watched.saw("Warm"), kind)
+				break
+			}
+			time.Sleep(time.Millisecond)
+		}
+	}
+}
+
+// TestLateCommit commits a change whose transaction is older than everything that was seen of it.
+func TestLateCommit(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 6)
+	for kind, by := range annotators(t, w) {
+		w.done(t, by, ids(1, 2))
+		queue := ranking.NewQueue()
+		w.requireNext(t, queue, by, 3)
+
+		late := w.open(t, ids(6), robots)
+		for range 3 {
+			w.change(t, ids(3), robots) // younger, and committed earlier
+			w.requireNext(t, queue, by, 3)
+		}
+		w.done(t, by, ids(3))
+		w.requireNext(t, queue, by, 4)
+		require.NoError(t, late.Commit(t.Context()))
+		for range 3 {
+			w.change(t, ids(4), `SELECT FROM unnest($1::int[])`)
+			w.requireNext(t, queue, by, 6)
+		}
+
+		w.change(t, span(1, 6), unsay)
+		w.change(t, span(1, 6), `DELETE FROM url_auto_agency_id_subtasks WHERE url_id = ANY($1::int[])`)
+		w.requireNext(t, queue, by, 1)
+		require.Empty(t, w.differences(t), kind)
+	}
+}
+
+// TestManyLateCommits has changes commit in the opposite order of their transactions' ids, and asks after each.
+func TestManyLateCommits(t *testing.T) {
+	t.Parallel()
+	const urls = 7
+	w := newWorld(t, urls)
+	by := who{user: 7}
+	queue := ranking.NewQueue()
+	var open []pgx.Tx
+	for id := int32(2); id < urls; id++ { // one connection is left to ask on
+		w.requireNext(t, queue, by, 1)
+		open = append(open, w.open(t, ids(id), robots))
+	}
+	for _, tx := range slices.Backward(open) {
+		require.NoError(t, tx.Commit(t.Context()))
+		want, err := lookSlowly(t.Context(), w.pool, by)
+		require.NoError(t, err)
+		w.requireNext(t, queue, by, want)
+		w.done(t, by, ids(want))
+	}
+	require.Empty(t, w.differences(t))
+}
+
+func TestFilters(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 6)
+	w.change(t, ids(2, 4), link(1))
+	w.change(t, ids(3, 5, 6), link(2))
+	w.change(t, ids(6), robots)
+	queue := ranking.NewQueue()
+	byID := func(url int32, batch *int32) who {
+		return who{user: 7, filter: ranking.Filter{URLID: &url, BatchID: batch}}
+	}
+	check := func(by who, want int32) {
+		t.Helper()
+		w.requireNext(t, queue, by, want)
+		w.requireNext(t, queue, by, want)
+	}
+	all, one, two := who{user: 7}, who{user: 7, filter: inBatch(1)}, who{user: 7, filter: inBatch(2)}
+	check(all, 6)
+	check(one, 2)
+	check(two, 6)
+	check(who{user: 7, filter: inBatch(3)}, 0)
+	check(who{user: 7, filter: inBatch(99)}, 0)
+	check(byID(99, nil), 0)
+	check(byID(1, nil), 1)
+	check(byID(1, ref(int32(1))), 0)
+	check(byID(4, ref(int32(1))), 4)
+	check(byID(4, ref(int32(2))), 0)
+
+	w.done(t, all, ids(6))
+	check(byID(6, nil), 0)
+	check(all, 1)
+	check(two, 3)
+	w.change(t, ids(2), link(2))
+	check(one, 4)
+	check(two, 2)
+	w.change(t, ids(3), link(1))
+	check(one, 3)
+	w.change(t, ids(3, 4), unlink)
+	check(one, 0)
+	check(byID(3, nil), 3)
+	w.change(t, ids(3), suspend)
+	check(byID(3, nil), 0)
+	w.change(t, ids(1, 2), validate)
+	check(all, 4)
+	check(two, 5)
+	require.Empty(t, w.differences(t))
+}
+
+// TestAnnotatorsApart shows that no cursor is taken for another's.
+func TestAnnotatorsApart(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 6)
+	w.change(t, span(1, 6), link(1))
+	queue := ranking.NewQueue()
+	some := []who{
+		{user: 1}, {user: 2}, {user: 1, filter: inBatch(1)}, {user: 2, filter: inBatch(1)}, {session: w.session(t)}, {session: w.session(t)},
+	}
+	for _, by := range some {
+		w.requireNext(t, queue, by, 1)
+	}
+	for i, by := range some {
+		if by.filter.BatchID == nil {
+			w.done(t, by, span(1, int32(i)+1))
+		}
+	}
+	for range 2 {
+		for _, by := range some {
+			_, err := w.askAndCheck(t.Context(), queue, by)
+			require.NoError(t, err)
+		}
+	}
+}

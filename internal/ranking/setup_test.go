@@ -1,0 +1,258 @@
+package ranking_test
+
+import (
+	"context"
+	"fmt"
+	"testing"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/stretchr/testify/require"
+
+	"docket/internal/annotation"
+	"docket/internal/db"
+	"docket/internal/dbtest"
+	"docket/internal/postgres"
+	"docket/internal/ranking"
+)
+
+// world is a database with URLs 1 to n, all eligible, without annotations and batch; agencies 1 to 3, locations 1 to 3,
+// batches 1 to 3 and task 1.
+type world struct {
+	pool *pgxpool.Pool
+}
+
+func newWorld(t testing.TB, n int) world {
+	t.Helper()
+	pool := dbtest.New(t)
+	_, err := pool.Exec(t.Context(), `
+		INSERT INTO us_states (state_iso, state_name) VALUES ('PA', 'Pennsylvania'), ('NJ', 'New Jersey'), ('NY', 'New York');
+		INSERT INTO locations (type, state_id) SELECT 'State', id FROM us_states ORDER BY id;
+		INSERT INTO agencies (id, name, jurisdiction_type) VALUES (1, 'A', 'local'), (2, 'B', 'local'), (3, 'C', 'local');
+		INSERT INTO batches (strategy, status) SELECT 'manual', 'ready to label' FROM generate_series(1, 3);
+		INSERT INTO tasks (task_type, task_status) VALUES ('Agency Identification', 'complete')`)
+	require.NoError(t, err)
+	w := world{pool: pool}
+	w.change(t, span(1, int32(n)), insertURLs)
+	return w
+}
+
+// service returns the use case as one process would have it.
+func (w world) service() *annotation.Service { return annotation.New(w.pool, ranking.NewQueue()) }
+
+func (w world) exec(t testing.TB, statement string, args ...any) {
+	t.Helper()
+	_, err := w.pool.Exec(t.Context(), statement, args...)
+	require.NoError(t, err)
+}
+
+func scan[T any](t testing.TB, conn db.DBTX, query string, args ...any) (value T) {
+	t.Helper()
+	require.NoError(t, conn.QueryRow(t.Context(), query, args...).Scan(&value))
+	return value
+}
+
+// change executes a statement about URLs and does the upkeep in the same transaction.
+func (w world) change(t testing.TB, urlIDs []int32, statement string) {
+	t.Helper()
+	require.NoError(t, w.tryChange(t.Context(), urlIDs, statement))
+}
+
+func (w world) tryChange(ctx context.Context, urlIDs []int32, statement string) error {
+	return postgres.InTx(ctx, w.pool, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, statement, urlIDs); err != nil {
+			return err
+		}
+		return ranking.Recount(ctx, tx, urlIDs)
+	})
+}
+
+// open begins a transaction that has changed something about URLs and done the upkeep. It ends with the test at the latest.
+func (w world) open(t testing.TB, urlIDs []int32, statement string) pgx.Tx {
+	t.Helper()
+	tx, err := w.pool.Begin(t.Context())
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = tx.Rollback(context.Background()) })
+	_, err = tx.Exec(t.Context(), statement, urlIDs)
+	require.NoError(t, err)
+	require.NoError(t, ranking.Recount(t.Context(), tx, urlIDs))
+	return tx
+}
+
+// Changes that tests make, each about URLs $1.
+const (
+	insertURLs = `INSERT INTO urls (id, url, status, source) SELECT n, 'example.org/' || n, 'ok', 'manual' FROM unnest($1::int[]) AS n ORDER BY n`
+	suspend    = `INSERT INTO flag_url_suspended (url_id) SELECT id FROM urls WHERE id = ANY($1::int[]) ORDER BY id FOR KEY SHARE ON CONFLICT DO NOTHING`
+	unsuspend  = `DELETE FROM flag_url_suspended WHERE url_id = ANY($1::int[])`
+	validate   = `INSERT INTO flag_url_validated (url_id, type)
+		SELECT id, 'data source' FROM urls WHERE id = ANY($1::int[]) ORDER BY id FOR KEY SHARE ON CONFLICT DO NOTHING`
+	unvalidate = `DELETE FROM flag_url_validated WHERE url_id = ANY($1::int[])`
+	breakURLs  = `UPDATE urls SET status = 'broken' WHERE id IN (SELECT id FROM urls WHERE id = ANY($1::int[]) ORDER BY id FOR NO KEY UPDATE)`
+	mendURLs   = `UPDATE urls SET status = 'ok' WHERE id IN (SELECT id FROM urls WHERE id = ANY($1::int[]) ORDER BY id FOR NO KEY UPDATE)`
+	unlink     = `DELETE FROM link_batches__urls WHERE url_id = ANY($1::int[])`
+	// robots adds one annotation to each URL.
+	robots = `INSERT INTO url_auto_agency_id_subtasks (task_id, url_id, type, agencies_found)
+		SELECT 1, id, 'homepage_match', true FROM urls WHERE id = ANY($1::int[]) ORDER BY id FOR KEY SHARE`
+	// unsay takes back whatever anybody said of the URLs.
+	unsay = `WITH a AS (DELETE FROM user_url_type_suggestions WHERE url_id = ANY($1::int[])),
+		b AS (DELETE FROM user_url_agency_suggestions WHERE url_id = ANY($1::int[])),
+		c AS (DELETE FROM user_location_suggestions WHERE url_id = ANY($1::int[])),
+		d AS (DELETE FROM user_record_type_suggestions WHERE url_id = ANY($1::int[])),
+		e AS (DELETE FROM anonymous_annotation_url_type WHERE url_id = ANY($1::int[])),
+		f AS (DELETE FROM anonymous_annotation_agency WHERE url_id = ANY($1::int[])),
+		g AS (DELETE FROM anonymous_annotation_location WHERE url_id = ANY($1::int[]))
+		DELETE FROM anonymous_annotation_record_type WHERE url_id = ANY($1::int[])`
+)
+
+// link puts URLs in a batch, out of any other.
+func link(batch int32) string {
+	return fmt.Sprintf(`INSERT INTO link_batches__urls (batch_id, url_id)
+		SELECT %d, id FROM urls WHERE id = ANY($1::int[]) ORDER BY id FOR KEY SHARE
+		ON CONFLICT (url_id) DO UPDATE SET batch_id = excluded.batch_id`, batch)
+}
+
+// says makes a user hold URLs to be data sources, beside the front door.
+func says(user int32) string {
+	return fmt.Sprintf(`INSERT INTO user_url_type_suggestions (user_id, url_id, type)
+		SELECT %d, id, 'data source' FROM urls WHERE id = ANY($1::int[]) ORDER BY id`, user)
+}
+
+// remove deletes URLs as whoever deletes them should.
+func (w world) remove(ctx context.Context, urlIDs []int32) error {
+	return postgres.InTx(ctx, w.pool, func(tx pgx.Tx) error {
+		if err := ranking.Forget(ctx, tx, urlIDs); err != nil {
+			return err
+		}
+		_, err := tx.Exec(ctx, "DELETE FROM urls WHERE id = ANY($1::int[])", urlIDs)
+		return err
+	})
+}
+
+// who is somebody looking for the next URL, by a filter.
+type who struct {
+	user    int32
+	session uuid.UUID // not zero: an anonymous session, without filter
+	filter  ranking.Filter
+}
+
+func (w who) String() string {
+	text := fmt.Sprint("user ", w.user)
+	if w.session != uuid.Nil {
+		text = fmt.Sprint("session ", w.session)
+	}
+	if w.filter.BatchID != nil {
+		text += fmt.Sprint(", batch ", *w.filter.BatchID)
+	}
+	if w.filter.URLID != nil {
+		text += fmt.Sprint(", URL ", *w.filter.URLID)
+	}
+	return text
+}
+
+// ask returns the id of the next URL by a queue; 0 when none is left.
+func ask(ctx context.Context, conn db.DBTX, queue *ranking.Queue, by who) (int32, error) {
+	next := func() (*ranking.Choice, error) { return queue.NextForUser(ctx, conn, by.user, by.filter) }
+	if by.session != uuid.Nil {
+		next = func() (*ranking.Choice, error) { return queue.NextForSession(ctx, conn, by.session) }
+	}
+	choice, err := next()
+	if err != nil || choice == nil {
+		return 0, err
+	}
+	return choice.URLID, nil
+}
+
+// slow is the definition of the next URL, on nothing but what people, robots and outcomes say.
+const slow = `
+	SELECT coalesce((
+		SELECT u.id FROM urls u
+		WHERE u.status = 'ok'
+			AND NOT EXISTS (SELECT FROM flag_url_validated f WHERE f.url_id = u.id)
+			AND NOT EXISTS (SELECT FROM flag_url_suspended f WHERE f.url_id = u.id)
+			AND NOT EXISTS (SELECT FROM user_url_type_suggestions s WHERE s.url_id = u.id AND s.user_id = $1)
+			AND NOT EXISTS (SELECT FROM user_url_agency_suggestions s WHERE s.url_id = u.id AND s.user_id = $1)
+			AND NOT EXISTS (SELECT FROM user_location_suggestions s WHERE s.url_id = u.id AND s.user_id = $1)
+			AND NOT EXISTS (SELECT FROM user_record_type_suggestions s WHERE s.url_id = u.id AND s.user_id = $1)
+			AND NOT EXISTS (SELECT FROM anonymous_annotation_url_type s WHERE s.url_id = u.id AND s.session_id = $2)
+			AND NOT EXISTS (SELECT FROM anonymous_annotation_agency s WHERE s.url_id = u.id AND s.session_id = $2)
+			AND NOT EXISTS (SELECT FROM anonymous_annotation_location s WHERE s.url_id = u.id AND s.session_id = $2)
+			AND NOT EXISTS (SELECT FROM anonymous_annotation_record_type s WHERE s.url_id = u.id AND s.session_id = $2)
+			AND ($3::int IS NULL OR EXISTS (SELECT FROM link_batches__urls l WHERE l.url_id = u.id AND l.batch_id = $3))
+			AND ($4::int IS NULL OR u.id = $4)
+		ORDER BY
+			(SELECT count(*) FROM url_auto_agency_id_subtasks s WHERE s.url_id = u.id)
+			+ (SELECT count(*) FROM auto_location_id_subtasks s WHERE s.url_id = u.id)
+			+ (SELECT count(*) FROM auto_record_type_suggestions s WHERE s.url_id = u.id)
+			+ (SELECT count(*) FROM auto_relevant_suggestions s WHERE s.url_id = u.id)
+			+ (SELECT count(*) FROM user_url_agency_suggestions s WHERE s.url_id = u.id)
+			+ (SELECT count(*) FROM user_location_suggestions s WHERE s.url_id = u.id)
+			+ (SELECT count(*) FROM user_record_type_suggestions s WHERE s.url_id = u.id)
+			+ (SELECT count(*) FROM user_url_type_suggestions s WHERE s.url_id = u.id) DESC,
+			u.id
+		LIMIT 1
+	), 0)`
+
+// nobody is an id that is no user's.
+const nobody = -1
+
+func lookSlowly(ctx context.Context, conn db.DBTX, by who) (id int32, err error) {
+	user := by.user
+	if by.session != uuid.Nil {
+		user = nobody
+	}
+	err = conn.QueryRow(ctx, slow, user, by.session, by.filter.BatchID, by.filter.URLID).Scan(&id)
+	return id, err
+}
+
+// askAndCheck asks a queue and fails unless the slow definition says the same in the same snapshot. The queue comes first:
+// the snapshot is not older than a cursor it reads.
+func (w world) askAndCheck(ctx context.Context, queue *ranking.Queue, by who) (id int32, err error) {
+	err = pgx.BeginTxFunc(ctx, w.pool, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
+		if id, err = ask(ctx, tx, queue, by); err != nil {
+			return err
+		}
+		want, err := lookSlowly(ctx, tx, by)
+		if err == nil && id != want {
+			err = fmt.Errorf("%v is offered URL %d instead of %d", by, id, want)
+		}
+		return err
+	})
+	return id, err
+}
+
+// requireNext asks a queue and wants this answer, which the slow definition has to give as well.
+func (w world) requireNext(t testing.TB, queue *ranking.Queue, by who, want int32) {
+	t.Helper()
+	got, err := w.askAndCheck(t.Context(), queue, by)
+	require.NoError(t, err)
+	require.Equal(t, want, got)
+}
+
+// differences is what Verify reports.
+func (w world) differences(t testing.TB) []ranking.Difference {
+	t.Helper()
+	var found []ranking.Difference
+	require.NoError(t, ranking.Verify(t.Context(), w.pool, func(d ranking.Difference) { found = append(found, d) }))
+	return found
+}
+
+func (w world) session(t testing.TB) uuid.UUID {
+	t.Helper()
+	return scan[uuid.UUID](t, w.pool, "INSERT INTO anonymous_sessions DEFAULT VALUES RETURNING id")
+}
+
+// span is first to last.
+func span(first, last int32) []int32 {
+	var ids []int32
+	for id := first; id <= last; id++ {
+		ids = append(ids, id)
+	}
+	return ids
+}
+
+func ids(ids ...int32) []int32 { return ids }
+
+func inBatch(batch int32) ranking.Filter { return ranking.Filter{BatchID: &batch} }
+
+func ref[T any](v T) *T { return &v }
