@@ -101,7 +101,7 @@ func (cfg *serveConfig) serve(cmd *cobra.Command, log *zap.Logger) (err error) {
 		return err
 	}
 	pool, err := postgres.Open(ctx, postgres.PoolConfig{
-		URL: db.url, MaxConns: cfg.maxConns, StatementTimeout: cfg.statementTimeout,
+		URL: db.url, MaxConns: cfg.maxConns, StatementTimeout: cfg.statementTimeout, GenericPlans: true,
 	})
 	if err != nil {
 		return err

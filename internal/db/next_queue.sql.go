@@ -223,27 +223,27 @@ WITH ahead AS MATERIALIZED (
         WHERE q.eligible
             AND (q.priority, q.url_id) >= ($1::integer, $2::integer)
         ORDER BY q.priority, q.url_id
-        LIMIT $3::integer
+        LIMIT 256
     ) AS w
-    WHERE NOT EXISTS (SELECT FROM user_url_done d WHERE d.user_id = $4 AND d.url_id = w.url_id OFFSET 0)
+    WHERE NOT EXISTS (SELECT FROM user_url_done d WHERE d.user_id = $3 AND d.url_id = w.url_id OFFSET 0)
     ORDER BY w.priority, w.url_id
     LIMIT 1
 ), changed AS MATERIALIZED (
     SELECT q.url_id, q.priority, q.changed_xid, q.batch_id
     FROM annotation_queue q
-    WHERE q.eligible AND q.changed_xid >= $5::bigint
+    WHERE q.eligible AND q.changed_xid >= $4::bigint
     ORDER BY q.changed_xid
-    LIMIT $3::integer
+    LIMIT 256
 ), behind AS MATERIALIZED (
     SELECT q.url_id, q.priority, q.changed_xid
     FROM (
         SELECT url_id, priority, changed_xid, batch_id FROM changed
         UNION
         SELECT url_id, priority, changed_xid, batch_id FROM annotation_queue
-        WHERE eligible AND url_id = ANY($6::integer[])
+        WHERE eligible AND url_id = ANY($5::integer[])
     ) AS q
     WHERE (q.priority, q.url_id) < ($1::integer, $2::integer)
-        AND NOT EXISTS (SELECT FROM user_url_done d WHERE d.user_id = $4 AND d.url_id = q.url_id OFFSET 0)
+        AND NOT EXISTS (SELECT FROM user_url_done d WHERE d.user_id = $3 AND d.url_id = q.url_id OFFSET 0)
 )
 SELECT
     coalesce(next.url_id, 0)::integer AS url_id,
@@ -257,15 +257,15 @@ SELECT
     coalesce(ahead.url_id, $2::integer)::integer AS ahead_url_id,
     ARRAY(SELECT behind.url_id FROM behind)::integer[] AS kept,
     CASE
-        WHEN (SELECT count(*) FROM changed) = $3::integer THEN true
+        WHEN (SELECT count(*) FROM changed) = 256 THEN true
         WHEN ahead.url_id IS NULL THEN (SELECT count(*) FROM (
         SELECT
         FROM annotation_queue q
         WHERE q.eligible
             AND (q.priority, q.url_id) >= ($1::integer, $2::integer)
         ORDER BY q.priority, q.url_id
-        LIMIT $3::integer
-    ) AS w) = $3::integer
+        LIMIT 256
+    ) AS w) = 256
         ELSE false
     END::boolean AS too_far
 FROM (SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS horizon) AS snapshot
@@ -282,7 +282,6 @@ LEFT JOIN urls ON urls.id = next.url_id
 type QueueNextGetWarmParams struct {
 	Priority int32
 	URLID    int32
-	Most     int32
 	UserID   int32
 	Horizon  int64
 	Kept     []int32
@@ -307,7 +306,6 @@ func (q *Queries) QueueNextGetWarm(ctx context.Context, db DBTX, arg QueueNextGe
 	row := db.QueryRow(ctx, QueueNextGetWarm,
 		arg.Priority,
 		arg.URLID,
-		arg.Most,
 		arg.UserID,
 		arg.Horizon,
 		arg.Kept,
@@ -338,27 +336,27 @@ WITH ahead AS MATERIALIZED (
         WHERE q.eligible
             AND (q.priority, q.url_id) >= ($1::integer, $2::integer)
         ORDER BY q.priority, q.url_id
-        LIMIT $3::integer
+        LIMIT 256
     ) AS w
-    WHERE NOT EXISTS (SELECT FROM anonymous_url_done d WHERE d.session_id = $4 AND d.url_id = w.url_id OFFSET 0)
+    WHERE NOT EXISTS (SELECT FROM anonymous_url_done d WHERE d.session_id = $3 AND d.url_id = w.url_id OFFSET 0)
     ORDER BY w.priority, w.url_id
     LIMIT 1
 ), changed AS MATERIALIZED (
     SELECT q.url_id, q.priority, q.changed_xid, q.batch_id
     FROM annotation_queue q
-    WHERE q.eligible AND q.changed_xid >= $5::bigint
+    WHERE q.eligible AND q.changed_xid >= $4::bigint
     ORDER BY q.changed_xid
-    LIMIT $3::integer
+    LIMIT 256
 ), behind AS MATERIALIZED (
     SELECT q.url_id, q.priority, q.changed_xid
     FROM (
         SELECT url_id, priority, changed_xid, batch_id FROM changed
         UNION
         SELECT url_id, priority, changed_xid, batch_id FROM annotation_queue
-        WHERE eligible AND url_id = ANY($6::integer[])
+        WHERE eligible AND url_id = ANY($5::integer[])
     ) AS q
     WHERE (q.priority, q.url_id) < ($1::integer, $2::integer)
-        AND NOT EXISTS (SELECT FROM anonymous_url_done d WHERE d.session_id = $4 AND d.url_id = q.url_id OFFSET 0)
+        AND NOT EXISTS (SELECT FROM anonymous_url_done d WHERE d.session_id = $3 AND d.url_id = q.url_id OFFSET 0)
 )
 SELECT
     coalesce(next.url_id, 0)::integer AS url_id,
@@ -372,15 +370,15 @@ SELECT
     coalesce(ahead.url_id, $2::integer)::integer AS ahead_url_id,
     ARRAY(SELECT behind.url_id FROM behind)::integer[] AS kept,
     CASE
-        WHEN (SELECT count(*) FROM changed) = $3::integer THEN true
+        WHEN (SELECT count(*) FROM changed) = 256 THEN true
         WHEN ahead.url_id IS NULL THEN (SELECT count(*) FROM (
         SELECT
         FROM annotation_queue q
         WHERE q.eligible
             AND (q.priority, q.url_id) >= ($1::integer, $2::integer)
         ORDER BY q.priority, q.url_id
-        LIMIT $3::integer
-    ) AS w) = $3::integer
+        LIMIT 256
+    ) AS w) = 256
         ELSE false
     END::boolean AS too_far
 FROM (SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS horizon) AS snapshot
@@ -397,7 +395,6 @@ LEFT JOIN urls ON urls.id = next.url_id
 type QueueNextGetWarmAnonymousParams struct {
 	Priority  int32
 	URLID     int32
-	Most      int32
 	SessionID uuid.UUID
 	Horizon   int64
 	Kept      []int32
@@ -422,7 +419,6 @@ func (q *Queries) QueueNextGetWarmAnonymous(ctx context.Context, db DBTX, arg Qu
 	row := db.QueryRow(ctx, QueueNextGetWarmAnonymous,
 		arg.Priority,
 		arg.URLID,
-		arg.Most,
 		arg.SessionID,
 		arg.Horizon,
 		arg.Kept,
@@ -451,31 +447,31 @@ WITH ahead AS MATERIALIZED (
         SELECT q.url_id, q.priority, q.changed_xid
         FROM annotation_queue q
         WHERE q.eligible
-            AND q.batch_id = $4::integer
+            AND q.batch_id = $3::integer
             AND (q.priority, q.url_id) >= ($1::integer, $2::integer)
         ORDER BY q.priority, q.url_id
-        LIMIT $3::integer
+        LIMIT 256
     ) AS w
-    WHERE NOT EXISTS (SELECT FROM user_url_done d WHERE d.user_id = $5 AND d.url_id = w.url_id OFFSET 0)
+    WHERE NOT EXISTS (SELECT FROM user_url_done d WHERE d.user_id = $4 AND d.url_id = w.url_id OFFSET 0)
     ORDER BY w.priority, w.url_id
     LIMIT 1
 ), changed AS MATERIALIZED (
     SELECT q.url_id, q.priority, q.changed_xid, q.batch_id
     FROM annotation_queue q
-    WHERE q.eligible AND q.changed_xid >= $6::bigint
+    WHERE q.eligible AND q.changed_xid >= $5::bigint
     ORDER BY q.changed_xid
-    LIMIT $3::integer
+    LIMIT 256
 ), behind AS MATERIALIZED (
     SELECT q.url_id, q.priority, q.changed_xid
     FROM (
         SELECT url_id, priority, changed_xid, batch_id FROM changed
         UNION
         SELECT url_id, priority, changed_xid, batch_id FROM annotation_queue
-        WHERE eligible AND url_id = ANY($7::integer[])
+        WHERE eligible AND url_id = ANY($6::integer[])
     ) AS q
     WHERE (q.priority, q.url_id) < ($1::integer, $2::integer)
-        AND q.batch_id = $4::integer
-        AND NOT EXISTS (SELECT FROM user_url_done d WHERE d.user_id = $5 AND d.url_id = q.url_id OFFSET 0)
+        AND q.batch_id = $3::integer
+        AND NOT EXISTS (SELECT FROM user_url_done d WHERE d.user_id = $4 AND d.url_id = q.url_id OFFSET 0)
 )
 SELECT
     coalesce(next.url_id, 0)::integer AS url_id,
@@ -489,16 +485,16 @@ SELECT
     coalesce(ahead.url_id, $2::integer)::integer AS ahead_url_id,
     ARRAY(SELECT behind.url_id FROM behind)::integer[] AS kept,
     CASE
-        WHEN (SELECT count(*) FROM changed) = $3::integer THEN true
+        WHEN (SELECT count(*) FROM changed) = 256 THEN true
         WHEN ahead.url_id IS NULL THEN (SELECT count(*) FROM (
         SELECT
         FROM annotation_queue q
         WHERE q.eligible
-            AND q.batch_id = $4::integer
+            AND q.batch_id = $3::integer
             AND (q.priority, q.url_id) >= ($1::integer, $2::integer)
         ORDER BY q.priority, q.url_id
-        LIMIT $3::integer
-    ) AS w) = $3::integer
+        LIMIT 256
+    ) AS w) = 256
         ELSE false
     END::boolean AS too_far
 FROM (SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS horizon) AS snapshot
@@ -515,7 +511,6 @@ LEFT JOIN urls ON urls.id = next.url_id
 type QueueNextGetWarmInBatchParams struct {
 	Priority int32
 	URLID    int32
-	Most     int32
 	BatchID  int32
 	UserID   int32
 	Horizon  int64
@@ -541,7 +536,6 @@ func (q *Queries) QueueNextGetWarmInBatch(ctx context.Context, db DBTX, arg Queu
 	row := db.QueryRow(ctx, QueueNextGetWarmInBatch,
 		arg.Priority,
 		arg.URLID,
-		arg.Most,
 		arg.BatchID,
 		arg.UserID,
 		arg.Horizon,

@@ -29,6 +29,10 @@ type PoolConfig struct {
 	URL              string
 	MaxConns         int32         // 0: four per core
 	StatementTimeout time.Duration // 0: the server's setting; a statement over it fails with context.DeadlineExceeded
+
+	// GenericPlans plans each prepared statement once for each connection, whatever its arguments. For many small
+	// statements that each serve one shape of request: planning one anew takes longer than running it.
+	GenericPlans bool
 }
 
 // Open returns a pool whose database has answered. Sessions are in UTC, and waiting for a connection counts as
@@ -66,6 +70,9 @@ func poolConfig(cfg PoolConfig) (*pgxpool.Config, error) {
 	params["timezone"] = "UTC"
 	if params["application_name"] == "" {
 		params["application_name"] = "docket"
+	}
+	if cfg.GenericPlans {
+		params["plan_cache_mode"] = "force_generic_plan"
 	}
 	if cfg.StatementTimeout > 0 {
 		params["statement_timeout"] = strconv.FormatInt(max(1, cfg.StatementTimeout.Milliseconds()), 10)

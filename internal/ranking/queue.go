@@ -23,8 +23,9 @@ type Queue struct {
 // rememberedAnnotators bounds the memory of a Queue, at some hundred bytes each.
 const rememberedAnnotators = 10_000
 
-// lookAtMost is how many rows a statement reads ahead, and how many changed rows it looks at, before the annotator is
-// looked for from the start again.
+// lookAtMost is how many rows a warm statement reads ahead, and how many changed rows it looks at, before the annotator is
+// looked for from the start again. The number stands in next_queue.sql: of a parameter the planner would expect a tenth of
+// the table.
 const lookAtMost = 256
 
 // NewQueue returns a Queue that remembers nobody yet.
@@ -72,7 +73,7 @@ func (q *Queue) NextForUser(ctx context.Context, conn db.DBTX, userID int32, fil
 		},
 		warm: func(c cursor) (warmRow, error) {
 			row, err := queries.QueueNextGetWarm(ctx, conn, db.QueueNextGetWarmParams{
-				UserID: userID, Priority: c.priority, URLID: c.urlID, Horizon: c.horizon, Kept: c.kept, Most: lookAtMost,
+				UserID: userID, Priority: c.priority, URLID: c.urlID, Horizon: c.horizon, Kept: c.kept,
 			})
 			return warmRow(row), err
 		},
@@ -86,7 +87,7 @@ func (q *Queue) NextForUser(ctx context.Context, conn db.DBTX, userID int32, fil
 		}
 		way.warm = func(c cursor) (warmRow, error) {
 			row, err := queries.QueueNextGetWarmInBatch(ctx, conn, db.QueueNextGetWarmInBatchParams{
-				BatchID: batch, UserID: userID, Priority: c.priority, URLID: c.urlID, Horizon: c.horizon, Kept: c.kept, Most: lookAtMost,
+				BatchID: batch, UserID: userID, Priority: c.priority, URLID: c.urlID, Horizon: c.horizon, Kept: c.kept,
 			})
 			return warmRow(row), err
 		}
@@ -105,7 +106,7 @@ func (q *Queue) NextForSession(ctx context.Context, conn db.DBTX, session uuid.U
 		},
 		warm: func(c cursor) (warmRow, error) {
 			row, err := queries.QueueNextGetWarmAnonymous(ctx, conn, db.QueueNextGetWarmAnonymousParams{
-				SessionID: session, Priority: c.priority, URLID: c.urlID, Horizon: c.horizon, Kept: c.kept, Most: lookAtMost,
+				SessionID: session, Priority: c.priority, URLID: c.urlID, Horizon: c.horizon, Kept: c.kept,
 			})
 			return warmRow(row), err
 		},

@@ -87,7 +87,7 @@ WITH ahead AS MATERIALIZED (
         WHERE q.eligible
             AND (q.priority, q.url_id) >= (@priority::integer, @url_id::integer)
         ORDER BY q.priority, q.url_id
-        LIMIT @most::integer
+        LIMIT 256
     ) AS w
     WHERE NOT EXISTS (SELECT FROM user_url_done d WHERE d.user_id = @user_id AND d.url_id = w.url_id OFFSET 0)
     ORDER BY w.priority, w.url_id
@@ -97,7 +97,7 @@ WITH ahead AS MATERIALIZED (
     FROM annotation_queue q
     WHERE q.eligible AND q.changed_xid >= @horizon::bigint
     ORDER BY q.changed_xid
-    LIMIT @most::integer
+    LIMIT 256
 ), behind AS MATERIALIZED (
     SELECT q.url_id, q.priority, q.changed_xid
     FROM (
@@ -121,15 +121,15 @@ SELECT
     coalesce(ahead.url_id, @url_id::integer)::integer AS ahead_url_id,
     ARRAY(SELECT behind.url_id FROM behind)::integer[] AS kept,
     CASE
-        WHEN (SELECT count(*) FROM changed) = @most::integer THEN true
+        WHEN (SELECT count(*) FROM changed) = 256 THEN true
         WHEN ahead.url_id IS NULL THEN (SELECT count(*) FROM (
         SELECT
         FROM annotation_queue q
         WHERE q.eligible
             AND (q.priority, q.url_id) >= (@priority::integer, @url_id::integer)
         ORDER BY q.priority, q.url_id
-        LIMIT @most::integer
-    ) AS w) = @most::integer
+        LIMIT 256
+    ) AS w) = 256
         ELSE false
     END::boolean AS too_far
 FROM (SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS horizon) AS snapshot
@@ -153,7 +153,7 @@ WITH ahead AS MATERIALIZED (
             AND q.batch_id = @batch_id::integer
             AND (q.priority, q.url_id) >= (@priority::integer, @url_id::integer)
         ORDER BY q.priority, q.url_id
-        LIMIT @most::integer
+        LIMIT 256
     ) AS w
     WHERE NOT EXISTS (SELECT FROM user_url_done d WHERE d.user_id = @user_id AND d.url_id = w.url_id OFFSET 0)
     ORDER BY w.priority, w.url_id
@@ -163,7 +163,7 @@ WITH ahead AS MATERIALIZED (
     FROM annotation_queue q
     WHERE q.eligible AND q.changed_xid >= @horizon::bigint
     ORDER BY q.changed_xid
-    LIMIT @most::integer
+    LIMIT 256
 ), behind AS MATERIALIZED (
     SELECT q.url_id, q.priority, q.changed_xid
     FROM (
@@ -188,7 +188,7 @@ SELECT
     coalesce(ahead.url_id, @url_id::integer)::integer AS ahead_url_id,
     ARRAY(SELECT behind.url_id FROM behind)::integer[] AS kept,
     CASE
-        WHEN (SELECT count(*) FROM changed) = @most::integer THEN true
+        WHEN (SELECT count(*) FROM changed) = 256 THEN true
         WHEN ahead.url_id IS NULL THEN (SELECT count(*) FROM (
         SELECT
         FROM annotation_queue q
@@ -196,8 +196,8 @@ SELECT
             AND q.batch_id = @batch_id::integer
             AND (q.priority, q.url_id) >= (@priority::integer, @url_id::integer)
         ORDER BY q.priority, q.url_id
-        LIMIT @most::integer
-    ) AS w) = @most::integer
+        LIMIT 256
+    ) AS w) = 256
         ELSE false
     END::boolean AS too_far
 FROM (SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS horizon) AS snapshot
@@ -220,7 +220,7 @@ WITH ahead AS MATERIALIZED (
         WHERE q.eligible
             AND (q.priority, q.url_id) >= (@priority::integer, @url_id::integer)
         ORDER BY q.priority, q.url_id
-        LIMIT @most::integer
+        LIMIT 256
     ) AS w
     WHERE NOT EXISTS (SELECT FROM anonymous_url_done d WHERE d.session_id = @session_id AND d.url_id = w.url_id OFFSET 0)
     ORDER BY w.priority, w.url_id
@@ -230,7 +230,7 @@ WITH ahead AS MATERIALIZED (
     FROM annotation_queue q
     WHERE q.eligible AND q.changed_xid >= @horizon::bigint
     ORDER BY q.changed_xid
-    LIMIT @most::integer
+    LIMIT 256
 ), behind AS MATERIALIZED (
     SELECT q.url_id, q.priority, q.changed_xid
     FROM (
@@ -254,15 +254,15 @@ SELECT
     coalesce(ahead.url_id, @url_id::integer)::integer AS ahead_url_id,
     ARRAY(SELECT behind.url_id FROM behind)::integer[] AS kept,
     CASE
-        WHEN (SELECT count(*) FROM changed) = @most::integer THEN true
+        WHEN (SELECT count(*) FROM changed) = 256 THEN true
         WHEN ahead.url_id IS NULL THEN (SELECT count(*) FROM (
         SELECT
         FROM annotation_queue q
         WHERE q.eligible
             AND (q.priority, q.url_id) >= (@priority::integer, @url_id::integer)
         ORDER BY q.priority, q.url_id
-        LIMIT @most::integer
-    ) AS w) = @most::integer
+        LIMIT 256
+    ) AS w) = 256
         ELSE false
     END::boolean AS too_far
 FROM (SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS horizon) AS snapshot
