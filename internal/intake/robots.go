@@ -50,11 +50,9 @@ func (p *webPage) learn(row csvRow, note noteFunc) {
 	}
 	p.name = cmp.Or(p.name, shortenName(row.fields[3]))
 	p.description = cmp.Or(p.description, row.fields[4])
-	for name := range strings.SplitSeq(row.fields[5], "|") {
-		name = strings.TrimSpace(name)
-		if name != "" && !slices.ContainsFunc(p.agencies, func(m mention) bool { return m.name == name }) {
-			p.agencies = append(p.agencies, mention{row.line, name})
-		}
+	names := row.fields[5]
+	if names != "" && !slices.ContainsFunc(p.agencies, func(m mention) bool { return m.names == names }) {
+		p.agencies = append(p.agencies, mention{row.line, names})
 	}
 }
 
@@ -156,15 +154,22 @@ func pairs(ctx context.Context, tx db.DBTX, pages []*webPage, note noteFunc) (ag
 	}
 	for _, p := range pages {
 		agency, location := len(agencies), len(locations) // where this page's pairs begin
+		var seen []string
 		for _, m := range p.agencies {
-			known, reason := directory.find(m.name)
-			if reason != "" {
-				note(m.line, fault{"agencies", m.name, reason})
-				continue
-			}
-			agencies = appendOnce(agencies, agency, pair{p.id, int64(known.id)})
-			for _, id := range known.locations {
-				locations = appendOnce(locations, location, pair{p.id, id})
+			for _, name := range directory.split(m.names) {
+				if slices.Contains(seen, name) {
+					continue
+				}
+				seen = append(seen, name)
+				known, reason := directory.find(name)
+				if reason != "" {
+					note(m.line, fault{"agencies", name, reason})
+					continue
+				}
+				agencies = appendOnce(agencies, agency, pair{p.id, int64(known.id)})
+				for _, id := range known.locations {
+					locations = appendOnce(locations, location, pair{p.id, id})
+				}
 			}
 		}
 	}

@@ -150,13 +150,42 @@ func TestSuggestAcrossChunks(t *testing.T) {
 		count(t, pool, "url_auto_agency_id_subtasks", "agency_id_subtask_suggestions", "tasks"))
 }
 
+// directoryOf holds agencies of these names, with the ids 1, 2 and so on.
+func directoryOf(names ...string) directory {
+	d := newDirectory(len(names))
+	for i, name := range names {
+		d.put(&knownAgency{id: int32(i + 1), name: name})
+	}
+	return d
+}
+
+func TestDirectorySplit(t *testing.T) {
+	t.Parallel()
+	d := directoryOf("A", "B", "C", "A | B", "B|C|D", "D|a", "E|F", "E|F")
+	for list, names := range map[string][]string{
+		"":            nil,
+		" | | ":       nil,
+		"A":           {"A"},
+		"A|B":         {"A", "B"}, // the blanks are part of the name
+		"A | B":       {"A | B"},
+		"a | b":       {"a | b"},
+		"x|A | B|C":   {"x", "A | B", "C"},
+		"B|C|D":       {"B|C|D"},
+		"B|C|D|A":     {"B|C|D", "A"}, // from the left
+		"B|C|x|D|A":   {"B", "C", "x", "D|A"},
+		"A|B|C | B|C": {"A", "B", "C", "B", "C"},
+		"A||B|":       {"A", "B"},
+		"x|y":         {"x", "y"},
+		"E|F|A":       {"E|F", "A"}, // not known which one, but a name all the same
+	} {
+		require.Equal(t, names, d.split(list), list)
+	}
+	require.Equal(t, []string{"x", "y"}, directoryOf().split("x|y"))
+}
+
 func TestDirectoryFind(t *testing.T) {
 	t.Parallel()
-	d := directory{
-		"one":     {{id: 1, name: "One"}},
-		"two":     {{id: 2, name: "Two"}, {id: 3, name: "TWO"}},
-		"several": {{id: 4, name: "Several"}, {id: 5, name: "Several"}},
-	}
+	d := directoryOf("One", "Two", "TWO", "Several", "Several")
 	tests := map[string]struct {
 		id     int32
 		reason string

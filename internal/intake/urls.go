@@ -72,21 +72,22 @@ type webPage struct {
 	description string
 	urlType     string
 	recordType  db.RecordType // empty when the file gives none that exists
-	agencies    []mention     // each name once
+	agencies    []mention     // each list once
 	line        int64         // of the first row
 
 	id int32 // set when stored
 }
 
-// mention is the name of an agency as the file spells it, and where.
+// mention is a list of agencies as the file spells it, and where.
 type mention struct {
-	line int64
-	name string
+	line  int64
+	names string
 }
 
 // ImportURLs stores the URLs of a CSV file with the columns URLColumns. Rows whose URLs have the same id form are
 // one URL: the first is created, unless the database knows it, the others are duplicates. The first row that says
-// something of a URL is believed; of agencies (names separated by "|") all rows count.
+// something of a URL is believed; of agencies (names separated by "|", which may be in a name as well: the
+// longest known name counts) all rows count.
 //
 // Either all rows that were not rejected are stored, or, with an error, nothing is. The summary tells of the rows
 // read in either case.
