@@ -26,8 +26,8 @@ const maxURL = 2000
 const (
 	reasonURLLong   = "the URL is longer than 2,000 bytes"
 	reasonURLSpace  = "the URL has white space or control characters in it"
-	reasonURLScheme = "not a page of the web: the scheme is neither http nor https"
-	reasonURLHost   = "the URL does not begin with the name of a host"
+	reasonURLScheme = "not a page of the web: that begins with http:// or https:// and a host"
+	reasonURLHost   = "without http:// or https://, the URL must begin with the name of a host, like example.org"
 )
 
 // URLOptions say how to import URLs.
@@ -272,7 +272,8 @@ func readURLs(r io.Reader, robots bool) (Accounting, []*webPage, error) {
 	}
 }
 
-// checkURL returns the form of a URL that a person could follow.
+// checkURL returns the form of a URL that is valid. Beyond that it refuses what cannot be stored, white space, and
+// without a scheme what does not begin like a host: any prose with a dot in it would be a URL.
 func checkURL(raw string) (urlform.Form, *fault) {
 	refuse := func(reason string) (urlform.Form, *fault) {
 		return urlform.Form{}, &fault{"url", raw, reason}
@@ -285,10 +286,10 @@ func checkURL(raw string) (urlform.Form, *fault) {
 		return refuse(reasonURLLong)
 	case strings.ContainsFunc(form.ID, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }):
 		return refuse(reasonURLSpace)
-	case form.Scheme != nil && !urlform.Valid(raw):
-		return refuse(reasonURLScheme)
-	case !isHost(form.Host()):
+	case form.Scheme == nil && !isHost(form.Host()):
 		return refuse(reasonURLHost)
+	case !urlform.Valid(raw):
+		return refuse(reasonURLScheme)
 	default:
 		return form, nil
 	}

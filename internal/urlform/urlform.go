@@ -64,7 +64,7 @@ func (f Form) Full() string {
 	return Full(f.Scheme, &f.ID, f.TrailingSlash)
 }
 
-// Host is the part of the URL before the path and the query, port and all.
+// Host is the part of the URL before the path and the query, user and port and all.
 func (f Form) Host() string {
 	if end := strings.IndexAny(f.ID, "/?"); end >= 0 {
 		return f.ID[:end]
@@ -94,18 +94,20 @@ func Clean(raw string) string {
 	return strings.TrimSpace(page)
 }
 
-// Valid tells whether a submitted URL may be taken: one of the web with a host, or one without scheme that has a
-// dot in it.
+// Valid tells whether a submitted URL may be taken: http or https with any host, or no scheme and a path with a dot
+// in it. The path of a URL without scheme is all of it before the query.
 func Valid(raw string) bool {
 	form, err := Parse(raw)
-	switch {
-	case err != nil:
+	if err != nil {
 		return false
-	case form.Scheme == nil:
-		return strings.Contains(form.ID, ".")
-	default:
-		return (*form.Scheme == "http" || *form.Scheme == "https") && form.Host() != ""
 	}
+	if form.Scheme == nil {
+		path, _, _ := strings.Cut(form.ID, "?")
+		return strings.Contains(path, ".")
+	}
+	host := form.Host()
+	host = host[strings.LastIndexByte(host, '@')+1:]
+	return (*form.Scheme == "http" || *form.Scheme == "https") && host != "" && host[0] != ':'
 }
 
 // cutScheme splits "scheme://rest" where the scheme is a letter followed by letters, digits, "+", "." and "-".

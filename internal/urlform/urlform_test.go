@@ -81,15 +81,28 @@ func TestFull(t *testing.T) {
 func TestValid(t *testing.T) {
 	t.Parallel()
 	for raw, want := range map[string]bool{
-		"https://x.org":    true,
-		"HTTP://localhost": true,
-		"x.org/a":          true,
-		"https://":         false,
-		"https:///a":       false,
-		"https://?a":       false,
-		"ftp://x.org":      false,
-		"localhost":        false,
-		"":                 false,
+		"https://x.org":         true,
+		"HTTP://localhost":      true,
+		"http://intranet/a":     true,
+		"http://user:pw@x.org/": true,
+		"http://user@x@y":       true,
+		"http://[::1]/x":        true,
+		"http://[::1]:8080":     true,
+		"http://münchen":        true,
+		"x.org/a":               true,
+		"a/b.c":                 true,
+		"x?a.b":                 false,
+		"?a.b":                  false,
+		"https://":              false,
+		"https:///a":            false,
+		"https://?a":            false,
+		"https://:80/a":         false,
+		"https://user:pw@/a":    false,
+		"https://user@:80/a":    false,
+		"ftp://x.org":           false,
+		"localhost":             false,
+		"localhost/#a.b":        false,
+		"":                      false,
 	} {
 		require.Equal(t, want, Valid(raw), raw)
 	}
