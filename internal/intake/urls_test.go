@@ -103,7 +103,7 @@ func TestCheckURL(t *testing.T) {
 		"https://x..org":            "",
 		"intranet/a.b":              reasonURLHost,
 		"user:pw@a.org/x":           reasonURLHost,
-		"No.":                        reasonURLHost,
+		"No.":                       reasonURLHost,
 		"see.the.county/clerk?":     "",
 		"e.g.,this":                 reasonURLHost,
 		"x..org":                    reasonURLHost,
