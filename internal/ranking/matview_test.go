@@ -1,0 +1,195 @@
+package ranking_test
+
+import (
+	"math/rand/v2"
+	"testing"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/require"
+
+	"docket/internal/db"
+	"docket/internal/ranking"
+)
+
+// nextByView returns the id of the next URL; 0 when none is left.
+func nextByView(t testing.TB, conn db.DBTX, by who) int32 {
+	t.Helper()
+	var (
+		choice *ranking.Choice
+		err    error
+	)
+	if by.session != uuid.Nil {
+		choice, err = ranking.Matview{}.NextForSession(t.Context(), conn, by.session)
+	} else {
+		choice, err = ranking.Matview{}.NextForUser(t.Context(), conn, by.user, by.filter)
+	}
+	require.NoError(t, err)
+	if choice == nil {
+		return 0
+	}
+	return choice.URLID
+}
+
+// order suspends one URL after the other and returns them as they were offered.
+func (w world) order(t testing.TB, by who) []int32 {
+	t.Helper()
+	tx, err := w.pool.Begin(t.Context())
+	require.NoError(t, err)
+	defer func() { require.NoError(t, tx.Rollback(t.Context())) }()
+	var offered []int32
+	for id := nextByView(t, tx, by); id != 0; id = nextByView(t, tx, by) {
+		offered = append(offered, id)
+		_, err := tx.Exec(t.Context(), suspend, ids(id))
+		require.NoError(t, err)
+	}
+	return offered
+}
+
+func TestMatviewOrder(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 5)
+	w.refresh(t)
+	session := who{session: w.session(t)}
+	w.exec(t, link(1), ids(3, 4, 5))
+	w.exec(t, robots, ids(4))
+	w.exec(t, robots, ids(5))
+	w.exec(t, robots, ids(5))
+	everybody := map[string]who{
+		"user": {user: 1}, "known session": session, "unknown session": {session: uuid.New()},
+	}
+	for name, by := range everybody {
+		require.Equal(t, ids(1, 2, 3, 4, 5), w.order(t, by), "%s: nothing was counted at the last refresh", name)
+	}
+	require.Equal(t, ids(3, 4, 5), w.order(t, who{user: 1, filter: inBatch(1)}))
+
+	w.refresh(t, "url_annotation_count_view")
+	for name, by := range everybody {
+		require.Equal(t, ids(5, 4, 1, 2, 3), w.order(t, by), name)
+	}
+	require.Equal(t, ids(5, 4, 3), w.order(t, who{user: 1, filter: inBatch(1)}))
+
+	// Younger than the refresh: whatever they have been given, they count 0 and take their place among those.
+	w.exec(t, "INSERT INTO urls (id, url, status, source) VALUES (-1, 'first.org', 'ok', 'manual'), (6, 'last.org', 'ok', 'manual')")
+	w.exec(t, robots, ids(-1))
+	for range 3 {
+		w.exec(t, robots, ids(6))
+	}
+	w.exec(t, link(1), ids(-1, 6))
+	for name, by := range everybody {
+		require.Equal(t, ids(5, 4, -1, 1, 2, 3, 6), w.order(t, by), name)
+	}
+	require.Equal(t, ids(5, 4, -1, 3, 6), w.order(t, who{user: 1, filter: inBatch(1)}))
+	require.EqualValues(t, 6, nextByView(t, w.pool, who{user: 1, filter: ranking.Filter{URLID: ref(int32(6))}}))
+
+	w.refresh(t, "url_annotation_count_view")
+	for name, by := range everybody {
+		require.Equal(t, ids(6, 5, -1, 4, 1, 2, 3), w.order(t, by), name)
+	}
+}
+
+// TestMatviewEligibilityIsLive changes what is offered without any refresh.
+func TestMatviewEligibilityIsLive(t *testing.T) {
+	t.Parallel()
+	const user = 7
+	tests := map[string]struct {
+		change string
+		mends  string // gives the URL back, where that is possible
+		who    who
+	}{
+		"validated":           {change: validate, mends: unvalidate},
+		"suspended":           {change: suspend, mends: unsuspend},
+		"broken":              {change: breakURLs, mends: mendURLs},
+		"duplicate":           {change: `UPDATE urls SET status = 'duplicate' WHERE id = ANY($1::int[])`, mends: mendURLs},
+		"deleted":             {change: `DELETE FROM urls WHERE id = ANY($1::int[])`},
+		"own URL type":        {change: says(user), mends: unsay},
+		"own agency":          {change: `INSERT INTO user_url_agency_suggestions (url_id, user_id, agency_id) SELECT unnest($1::int[]), 7, 1`, mends: unsay},
+		"own location":        {change: `INSERT INTO user_location_suggestions (url_id, user_id, location_id) SELECT unnest($1::int[]), 7, 1`, mends: unsay},
+		"own record type":     {change: `INSERT INTO user_record_type_suggestions (url_id, user_id, record_type) SELECT unnest($1::int[]), 7, 'Stops'`, mends: unsay},
+		"out of the batch":    {change: unlink, mends: link(1), who: who{filter: inBatch(1)}},
+		"in another batch":    {change: link(2), mends: link(1), who: who{filter: inBatch(1)}},
+		"asked for by id":     {change: validate, mends: unvalidate, who: who{filter: ranking.Filter{URLID: ref(int32(2))}}},
+		"by id in a batch":    {change: link(2), mends: link(1), who: who{filter: ranking.Filter{BatchID: ref(int32(1)), URLID: ref(int32(2))}}},
+		"by id and done":      {change: says(user), mends: unsay, who: who{filter: ranking.Filter{URLID: ref(int32(2))}}},
+		"by id and suspended": {change: suspend, mends: unsuspend, who: who{filter: ranking.Filter{URLID: ref(int32(2))}}},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, 3)
+			w.exec(t, link(1), ids(1, 2))
+			w.exec(t, robots, ids(2))
+			w.refresh(t)
+			by := test.who
+			by.user = user
+			require.EqualValues(t, 2, nextByView(t, w.pool, by))
+			w.exec(t, test.change, ids(2))
+			require.NotEqualValues(t, 2, nextByView(t, w.pool, by))
+			if test.mends != "" {
+				w.exec(t, test.mends, ids(2))
+				require.EqualValues(t, 2, nextByView(t, w.pool, by))
+			}
+		})
+	}
+}
+
+// TestMatviewEqualsDefinition compares with the slow definition, which a refreshed view has to agree with.
+func TestMatviewEqualsDefinition(t *testing.T) {
+	t.Parallel()
+	const n = 40
+	w := newWorld(t, n)
+	random := rand.New(rand.NewPCG(1, 2))
+	some := func() []int32 {
+		var some []int32
+		for id := range int32(n) {
+			if random.IntN(4) == 0 {
+				some = append(some, id+1)
+			}
+		}
+		return some
+	}
+	known := who{session: w.session(t)}
+	anonymously := `INSERT INTO anonymous_annotation_agency (url_id, session_id, agency_id)
+		SELECT id, (SELECT s.id FROM anonymous_sessions s), 1 FROM unnest($1::int[]) AS id ON CONFLICT DO NOTHING`
+	for range 15 {
+		for _, change := range []string{robots, link(1), link(2), validate, unvalidate, suspend, unsuspend, breakURLs, mendURLs,
+			unsay, says(1), anonymously} {
+			if random.IntN(2) == 0 {
+				w.exec(t, unsay, span(1, n)) // so that what is said next is not said twice
+			}
+			w.exec(t, change, some())
+		}
+		w.refresh(t, "url_annotation_count_view")
+		for _, by := range []who{{user: 1}, {user: 2}, known, {session: uuid.New()}, {user: 1, filter: inBatch(1)},
+			{user: 2, filter: inBatch(2)}, {user: 1, filter: ranking.Filter{URLID: ref(random.Int32N(n) + 1)}}} {
+			tx, err := w.pool.BeginTx(t.Context(), pgx.TxOptions{AccessMode: pgx.ReadOnly})
+			require.NoError(t, err)
+			want, err := lookSlowly(t.Context(), tx, by)
+			require.NoError(t, err)
+			require.Equal(t, want, nextByView(t, tx, by), "%v", by)
+			require.NoError(t, tx.Rollback(t.Context()))
+		}
+	}
+}
+
+func TestMatviewPrepare(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 2)
+	w.exec(t, robots, ids(2))
+	require.EqualValues(t, 1, nextByView(t, w.pool, who{user: 1}), "a migration's view knows nothing of what came after")
+
+	refreshed, err := ranking.Matview{}.Prepare(t.Context(), w.pool)
+	require.NoError(t, err)
+	require.Equal(t, []string{"url_annotation_count_view"}, viewNames(refreshed), "nothing but what the ranking reads")
+	require.EqualValues(t, 2, nextByView(t, w.pool, who{user: 1}))
+
+	refreshed, err = ranking.Matview{}.Prepare(t.Context(), w.pool)
+	require.NoError(t, err)
+	require.Empty(t, refreshed, "a view that was refreshed once is somebody else's to refresh")
+
+	w.exec(t, "REFRESH MATERIALIZED VIEW url_annotation_count_view WITH NO DATA")
+	refreshed, err = ranking.Matview{}.Prepare(t.Context(), w.pool)
+	require.NoError(t, err)
+	require.Len(t, refreshed, 1)
+	require.EqualValues(t, 2, nextByView(t, w.pool, who{user: 1}))
+}
