@@ -54,19 +54,19 @@ ORDER BY sum(suggested.user_count) + max(suggested.confidence) / 100.0 DESC, age
 
 -- name: LocationSuggestionListByURL :many
 -- Every location that a user suggested or a robot suggested with a confidence above 0, weighed like agencies.
--- Confidence is rounded to a whole number and held within 0 to 100, whatever was stored.
+-- Confidence is rounded to a whole number, of 100 at most, before it is weighed: who reads the answer sees its order.
 -- No limit, as with agencies.
 -- @sqlc-vet-disable many-without-limit
 SELECT
     suggested.location_id AS id,
     coalesce(locations_expanded.full_display_name, '')::text AS display_name,
     suggested.user_count,
-    round(suggested.confidence)::integer AS robo_confidence
+    suggested.robo_confidence
 FROM (
     SELECT
         vote.location_id,
         sum(vote.user_count)::integer AS user_count,
-        least(greatest(max(vote.confidence), 0), 100)::numeric AS confidence
+        round(least(max(vote.confidence), 100)::numeric)::integer AS robo_confidence
     FROM (
         SELECT s.location_id, 1 AS user_count, 0::double precision AS confidence
         FROM user_location_suggestions s
@@ -81,7 +81,7 @@ FROM (
     HAVING sum(vote.user_count) > 0 OR max(vote.confidence) > 0
 ) AS suggested
 JOIN locations_expanded ON locations_expanded.id = suggested.location_id
-ORDER BY suggested.user_count + suggested.confidence / 100 DESC, suggested.location_id;
+ORDER BY suggested.user_count + suggested.robo_confidence / 100.0 DESC, suggested.location_id;
 
 -- name: NameSuggestionListByURL :many
 -- Suggested names by number of endorsements, then by id. A null source is nobody's robot.
