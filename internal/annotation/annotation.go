@@ -5,6 +5,8 @@
 package annotation
 
 import (
+	"time"
+
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5/pgxpool"
 
@@ -17,11 +19,12 @@ type Service struct {
 	pool    *pgxpool.Pool
 	ranking Ranking
 	queries *db.Queries
+	memory  memory
 }
 
 // New returns a Service on the database of pool, which must be migrated.
 func New(pool *pgxpool.Pool, ranking Ranking) *Service {
-	return &Service{pool: pool, ranking: ranking, queries: db.New()}
+	return &Service{pool: pool, ranking: ranking, queries: db.New(), memory: newMemory(time.Now)}
 }
 
 // URLType says what a URL is; the texts are those of the database and of the wire.

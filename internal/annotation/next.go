@@ -43,7 +43,7 @@ func (s *Service) OpenSession(ctx context.Context) (Session, error) {
 	return session, nil
 }
 
-// next takes one connection for both round trips: one that chooses, one that describes what was chosen.
+// next takes one connection for both round trips: one that chooses, one that describes what was chosen, if need be.
 func (s *Service) next(ctx context.Context, batchID *int32, choose func(db.DBTX) (*ranking.Choice, error)) (*Next, error) {
 	conn, err := s.pool.Acquire(ctx)
 	if err != nil {
@@ -62,7 +62,7 @@ func (s *Service) next(ctx context.Context, batchID *int32, choose func(db.DBTX)
 	}
 
 	next := &Next{URLID: chosen.URLID, URL: urlform.Full(chosen.Scheme, chosen.URL, chosen.TrailingSlash)}
-	if err := describe(ctx, conn, next, batchID); err != nil {
+	if err := s.describe(ctx, conn, next, chosen.Revision, batchID); err != nil {
 		return nil, fmt.Errorf("describe URL %d: %w", next.URLID, postgres.Translate(err))
 	}
 	return next, nil

@@ -11,10 +11,33 @@ import (
 	"docket/internal/postgres"
 )
 
-// describe fills in what is known and suggested of next's URL, in one round trip.
-func describe(ctx context.Context, conn *pgxpool.Conn, next *Next, batchID *int32) error {
+// describe fills in what is known and suggested of next's URL, from memory or in one round trip.
+func (s *Service) describe(ctx context.Context, conn *pgxpool.Conn, next *Next, revision int64, batchID *int32) error {
+	var steps []postgres.Step
+	remembered := s.memory.recall(next, revision)
+	if !remembered {
+		steps = aboutURL(next)
+	}
+	if batchID != nil {
+		steps = append(steps,
+			postgres.Step{Phase: phase.BatchInfo, SQL: db.BatchInfoGet, Args: []any{*batchID}, Read: all(next.setBatch)})
+	}
+	if len(steps) == 0 {
+		return nil
+	}
+	if err := postgres.Pipeline(ctx, conn, steps); err != nil {
+		return err
+	}
+	if !remembered {
+		s.memory.keep(next, revision)
+	}
+	return nil
+}
+
+// aboutURL are the statements about next's URL itself.
+func aboutURL(next *Next) []postgres.Step {
 	url := []any{next.URLID}
-	steps := []postgres.Step{
+	return []postgres.Step{
 		{Phase: phase.Format, SQL: db.HTMLContentListByURL, Args: url, Read: all(next.HTML.set)},
 		{Phase: phase.Format, SQL: db.URLTypeSuggestionListByURL, Args: url, Read: all(next.addURLType)},
 		{Phase: phase.Format, SQL: db.RecordTypeSuggestionListByURL, Args: url, Read: all(next.addRecordType)},
@@ -24,11 +47,6 @@ func describe(ctx context.Context, conn *pgxpool.Conn, next *Next, batchID *int3
 		{Phase: phase.LocationSuggestions, SQL: db.LocationNotFoundCountByURL, Args: url, Read: scalar(&next.Locations.NotFound)},
 		{Phase: phase.NameSuggestions, SQL: db.NameSuggestionListByURL, Args: url, Read: all(next.addName)},
 	}
-	if batchID != nil {
-		steps = append(steps,
-			postgres.Step{Phase: phase.BatchInfo, SQL: db.BatchInfoGet, Args: []any{*batchID}, Read: all(next.setBatch)})
-	}
-	return postgres.Pipeline(ctx, conn, steps)
 }
 
 // all hands each row of a result, as its generated type, to take.

@@ -46,5 +46,5 @@ func rowChoice(row matviewRow, err error) (*Choice, error) {
 	if errors.Is(err, pgx.ErrNoRows) {
 		return nil, nil
 	}
-	return choice(row.URLID, row.URL, row.Scheme, row.TrailingSlash), err
+	return &Choice{URLID: row.URLID, URL: row.URL, Scheme: row.Scheme, TrailingSlash: row.TrailingSlash, Revision: UnknownRevision}, err
 }

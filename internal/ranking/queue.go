@@ -63,7 +63,9 @@ func (q *Queue) NextForUser(ctx context.Context, conn db.DBTX, userID int32, fil
 		if errors.Is(err, pgx.ErrNoRows) {
 			return nil, nil
 		}
-		return &Choice{URLID: row.URLID, URL: row.URL, Scheme: row.Scheme, TrailingSlash: row.TrailingSlash}, err
+		return choice(coldRow{
+			URLID: row.URLID, ChangedXid: row.ChangedXid, URL: row.URL, Scheme: row.Scheme, TrailingSlash: row.TrailingSlash,
+		}), err
 	}
 	way := way{
 		place: place{annotator: annotator{user: userID}},
@@ -136,7 +138,9 @@ func (q *Queue) next(way way) (*Choice, error) {
 		}
 		if !row.TooFar && len(row.Kept) <= lookAtMost {
 			q.cursors.Add(way.place, cursor{row.AheadPriority, row.AheadURLID, row.Horizon, row.Kept})
-			return choice(row.URLID, row.URL, row.Scheme, row.TrailingSlash), nil
+			return choice(coldRow{
+				URLID: row.URLID, ChangedXid: row.ChangedXid, URL: row.URL, Scheme: row.Scheme, TrailingSlash: row.TrailingSlash,
+			}), nil
 		}
 	}
 	row, err := way.cold()
@@ -148,13 +152,15 @@ func (q *Queue) next(way way) (*Choice, error) {
 		c.priority, c.urlID = atEnd, atEnd
 	}
 	q.cursors.Add(way.place, c)
-	return choice(row.URLID, row.URL, row.Scheme, row.TrailingSlash), nil
+	return choice(row), nil
 }
 
 // choice is nil for the row that says that nothing is left.
-func choice(urlID int32, url, scheme *string, trailingSlash bool) *Choice {
-	if urlID == 0 {
+func choice(row coldRow) *Choice {
+	if row.URLID == 0 {
 		return nil
 	}
-	return &Choice{URLID: urlID, URL: url, Scheme: scheme, TrailingSlash: trailingSlash}
+	return &Choice{
+		URLID: row.URLID, URL: row.URL, Scheme: row.Scheme, TrailingSlash: row.TrailingSlash, Revision: row.ChangedXid,
+	}
 }

@@ -25,7 +25,14 @@ type Choice struct {
 	URL           *string // in its id form
 	Scheme        *string
 	TrailingSlash bool
+
+	// Revision changes with every change that Docket makes to what annotators are shown of the URL, in the transaction
+	// that makes it. It is UnknownRevision where the ranking does not know.
+	Revision int64
 }
+
+// UnknownRevision is no revision.
+const UnknownRevision = -1
 
 // annotator is who is offered a URL: a signed-in user or an anonymous session.
 type annotator struct {

@@ -1,0 +1,74 @@
+package annotation_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"docket/internal/annotation"
+	"docket/internal/ranking"
+)
+
+// TestMemoryIsNeverBehindDocket shows that what one annotator was shown does not hide what another said since, on the same
+// instance or another one.
+func TestMemoryIsNeverBehindDocket(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	other := annotation.New(b.pool, ranking.NewQueue())
+	filter := annotation.Filter{URLID: ref(int32(1))}
+	for answers := range int32(5) {
+		for _, service := range []*annotation.Service{b.service, other} {
+			for range 2 { // looked up, then remembered
+				next, err := service.Next(t.Context(), 100, filter)
+				require.NoError(t, err)
+				if answers == 0 {
+					require.Empty(t, next.Agencies.Entities)
+				} else {
+					require.Equal(t, answers, next.Agencies.Entities[0].Users)
+				}
+			}
+		}
+		require.NoError(t, other.Submit(t.Context(), answers, 1, annotation.Answer{URLType: annotation.MetaURL, AgencyIDs: []int32{1}}))
+	}
+}
+
+// TestMemoryFades shows how long a change can hide that no revision tells of, and that memory is used at all.
+func TestMemoryFades(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	now := time.Now()
+	b.service.SetClock(func() time.Time { return now })
+	require.NoError(t, b.service.Submit(t.Context(), 1, 1, annotation.Answer{URLType: annotation.MetaURL, AgencyIDs: []int32{1}}))
+	name := func() string {
+		next, err := b.service.Next(t.Context(), 100, annotation.Filter{URLID: ref(int32(1))})
+		require.NoError(t, err)
+		return next.Agencies.Entities[0].DisplayName
+	}
+	require.Equal(t, "A", name())
+	_, err := b.pool.Exec(t.Context(), "UPDATE agencies SET name = 'Renamed' WHERE id = 1")
+	require.NoError(t, err)
+	require.Equal(t, "A", name())
+	now = now.Add(annotation.RememberedFor + time.Millisecond)
+	require.Equal(t, "Renamed", name())
+}
+
+// TestMemoryKeepsBatchesApart shows that the progress of a batch is not remembered with the URL.
+func TestMemoryKeepsBatchesApart(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	_, err := b.pool.Exec(t.Context(), `INSERT INTO batches (strategy, status) VALUES ('manual', 'ready to label');
+		INSERT INTO link_batches__urls (batch_id, url_id) VALUES (1, 1), (1, 2)`)
+	require.NoError(t, err)
+	require.NoError(t, ranking.Reconcile(t.Context(), b.pool, func(ranking.Difference) {}))
+	filter := annotation.Filter{URLID: ref(int32(1)), BatchID: ref(int32(1))}
+	for _, annotated := range []int32{0, 1} {
+		next, err := b.service.Next(t.Context(), 100, filter)
+		require.NoError(t, err)
+		require.Equal(t, &annotation.BatchInfo{Total: 2, Annotated: annotated}, next.Batch)
+		next, err = b.service.Next(t.Context(), 100, annotation.Filter{URLID: filter.URLID})
+		require.NoError(t, err)
+		require.Nil(t, next.Batch)
+		require.NoError(t, b.service.Submit(t.Context(), annotated, 2, annotation.Answer{URLType: annotation.MetaURL, AgencyIDs: []int32{1}}))
+	}
+}
