@@ -1,0 +1,115 @@
+package annotation_test
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/stretchr/testify/require"
+
+	"docket/internal/annotation"
+	"docket/internal/postgres"
+)
+
+// earlier holds, for each key that an answer can violate, the row that makes an answer do so: everything(1), with the
+// not-found mark in place of the agency or the location where the key is that of the mark.
+var earlier = map[string]struct {
+	row     string
+	session bool
+}{
+	"user_url_type_suggestions_pkey": {
+		row: `INSERT INTO user_url_type_suggestions (url_id, user_id, type) VALUES (1, 7, 'broken page')`},
+	"user_record_type_suggestions_pkey": {
+		row: `INSERT INTO user_record_type_suggestions (url_id, user_id, record_type) VALUES (1, 7, 'Other')`},
+	"user_location_suggestions_pkey": {
+		row: `INSERT INTO user_location_suggestions (url_id, user_id, location_id) VALUES (1, 7, 1)`},
+	"user_url_agency_suggestions_agency_id_url_id_user_id_key": {
+		row: `INSERT INTO user_url_agency_suggestions (url_id, user_id, agency_id) VALUES (1, 7, 1)`},
+	"link_user_suggestion_agency_not_found_pkey": {
+		row: `INSERT INTO link_user_suggestion_agency_not_found (url_id, user_id) VALUES (1, 7)`},
+	"link_user_suggestion_location_not_found_pkey": {
+		row: `INSERT INTO link_user_suggestion_location_not_found (url_id, user_id) VALUES (1, 7)`},
+	"anonymous_annotation_record_type_pkey": {session: true,
+		row: `INSERT INTO anonymous_annotation_record_type (url_id, record_type, session_id) SELECT 1, 'Stops', id FROM anonymous_sessions`},
+	"anonymous_annotation_location_pkey": {session: true,
+		row: `INSERT INTO anonymous_annotation_location (url_id, location_id, session_id) SELECT 1, 1, id FROM anonymous_sessions`},
+	"anonymous_annotation_agency_pkey": {session: true,
+		row: `INSERT INTO anonymous_annotation_agency (url_id, agency_id, session_id) SELECT 1, 1, id FROM anonymous_sessions`},
+}
+
+// TestAnnotatedEarlier shows that an annotation which came in another way keeps its annotator from annotating the same
+// attribute, and nothing of the answer is stored.
+func TestAnnotatedEarlier(t *testing.T) {
+	t.Parallel()
+	for constraint, tt := range earlier {
+		t.Run(constraint, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t)
+			session, err := b.service.OpenSession(t.Context())
+			require.NoError(t, err)
+			_, err = b.pool.Exec(t.Context(), tt.row)
+			require.NoError(t, err)
+			rows := b.annotations(t)
+			require.Equal(t, 1, rows)
+
+			if tt.session {
+				err = b.service.SubmitAnonymous(t.Context(), session, 1, everything(1))
+			} else {
+				answer := everything(1)
+				answer.AgencyNotFound = constraint == "link_user_suggestion_agency_not_found_pkey"
+				answer.LocationNotFound = constraint == "link_user_suggestion_location_not_found_pkey"
+				if answer.AgencyNotFound {
+					answer.AgencyIDs = nil
+				}
+				if answer.LocationNotFound {
+					answer.LocationIDs = nil
+				}
+				err = b.service.Submit(t.Context(), 7, 1, answer)
+			}
+			require.ErrorIs(t, err, annotation.ErrAlreadyAnnotated)
+			var cause *pgconn.PgError
+			require.ErrorAs(t, err, &cause)
+			require.Equal(t, constraint, cause.ConstraintName)
+			require.Equal(t, rows, b.annotations(t))
+		})
+	}
+}
+
+// annotations counts the rows of all tables that an answer may write to.
+func (b bundle) annotations(t *testing.T) int {
+	t.Helper()
+	return b.count(t, `SELECT count(*) FROM (
+		SELECT FROM user_url_type_suggestions UNION ALL SELECT FROM user_record_type_suggestions
+		UNION ALL SELECT FROM user_location_suggestions UNION ALL SELECT FROM user_url_agency_suggestions
+		UNION ALL SELECT FROM link_user_suggestion_agency_not_found UNION ALL SELECT FROM link_user_suggestion_location_not_found
+		UNION ALL SELECT FROM link_user_name_suggestions
+		UNION ALL SELECT FROM anonymous_annotation_url_type UNION ALL SELECT FROM anonymous_annotation_record_type
+		UNION ALL SELECT FROM anonymous_annotation_location UNION ALL SELECT FROM anonymous_annotation_agency) AS r`)
+}
+
+// TestRefusalsAreConstraints shows that every rule names a constraint that exists, and that each one which means an earlier
+// annotation has a test above.
+func TestRefusalsAreConstraints(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	rows, err := b.pool.Query(t.Context(), `SELECT conname::text FROM pg_constraint WHERE connamespace = 'public'::regnamespace`)
+	require.NoError(t, err)
+	constraints, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	require.NoError(t, err)
+
+	for i, rule := range annotation.Refusals {
+		var named []string
+		for _, name := range constraints {
+			violation := &pgconn.PgError{ConstraintName: name}
+			meaning := postgres.Translate(violation, rule)
+			if meaning == error(violation) {
+				continue
+			}
+			named = append(named, name)
+			_, tested := earlier[name]
+			require.Equal(t, errors.Is(meaning, annotation.ErrAlreadyAnnotated), tested, name)
+		}
+		require.Len(t, named, 1, "rule %d of refusals names no constraint", i)
+	}
+}
