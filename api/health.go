@@ -8,6 +8,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"docket/internal/ranking"
 )
 
 // Check is one condition for serving requests. Its name is shown to anybody, its error to the log.
@@ -25,11 +27,13 @@ const (
 // health answers those who run Docket.
 type health struct {
 	checks []Check
+	views  ViewsFunc // may be nil
 	clock  func() time.Time
 
 	mu   sync.Mutex // held while the checks run, so that they run once however many ask
 	at   time.Time  // of the last run; zero before the first
 	last error
+	ages []ViewAge
 }
 
 // Healthz says that the process is alive; it asks nothing of the database.
@@ -45,15 +49,16 @@ func (h *health) Readyz(ctx context.Context, _ ReadyzRequestObject) (ReadyzRespo
 		// One asker's leaving must not decide for the others.
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), checksTimeout)
 		defer cancel()
-		h.last, h.at = h.run(ctx), now
+		h.ages, h.last = h.run(ctx)
+		h.at = now
 	}
 	if h.last != nil {
 		return nil, h.last
 	}
-	return Readyz200JSONResponse{Status: Ok}, nil
+	return Readyz200JSONResponse{Status: Ok, Views: h.ages}, nil
 }
 
-func (h *health) run(ctx context.Context) error {
+func (h *health) run(ctx context.Context) ([]ViewAge, error) {
 	var (
 		failed []string
 		causes []error
@@ -64,9 +69,40 @@ func (h *health) run(ctx context.Context) error {
 			causes = append(causes, fmt.Errorf("check %s: %w", check.Name, err))
 		}
 	}
+	var ages []ViewAge
 	if len(failed) == 0 {
-		return nil
+		var err error
+		if ages, err = h.viewAges(ctx); err != nil {
+			failed, causes = []string{"views"}, []error{err}
+		}
 	}
-	notReady := statusError{http.StatusServiceUnavailable, "Not ready: " + strings.Join(failed, ", ")}
-	return fmt.Errorf("%w: %w", notReady, errors.Join(causes...))
+	if len(failed) > 0 {
+		notReady := statusError{http.StatusServiceUnavailable, "Not ready: " + strings.Join(failed, ", ")}
+		return nil, fmt.Errorf("%w: %w", notReady, errors.Join(causes...))
+	}
+	return ages, nil
+}
+
+// viewAges tells how old the views are; whether that is too old is for a check to say.
+func (h *health) viewAges(ctx context.Context) ([]ViewAge, error) {
+	ages := []ViewAge{}
+	if h.views == nil {
+		return ages, nil
+	}
+	views, err := h.views(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("look at views: %w", err)
+	}
+	for _, view := range views {
+		ages = append(ages, viewAge(view))
+	}
+	return ages, nil
+}
+
+func viewAge(view ranking.View) ViewAge {
+	if view.RefreshedAt == nil {
+		return ViewAge{Name: view.Name}
+	}
+	age := view.Age.Seconds()
+	return ViewAge{Name: view.Name, RefreshedAt: view.RefreshedAt, AgeSeconds: &age}
 }

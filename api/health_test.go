@@ -11,6 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest/observer"
+
+	"docket/internal/ranking"
 )
 
 func TestHealth(t *testing.T) {
@@ -55,7 +57,43 @@ func TestHealth(t *testing.T) {
 	now = now.Add(checksKept)
 	answer = get("/readyz")
 	require.Equal(t, 200, answer.Code)
-	require.JSONEq(t, `{"status":"ok"}`, answer.Body.String())
+	require.JSONEq(t, `{"status":"ok","views":[]}`, answer.Body.String())
+}
+
+func TestReadyzShowsViews(t *testing.T) {
+	t.Parallel()
+	refreshed := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	cfg := testConfig(t)
+	now := time.Now()
+	cfg.Clock = func() time.Time { return now }
+	var failure error
+	cfg.Views = func(ctx context.Context) ([]ranking.View, error) {
+		if _, bounded := ctx.Deadline(); !bounded {
+			return nil, errors.New("views must not take for ever")
+		}
+		return []ranking.View{
+			{Name: "old", RefreshedAt: &refreshed, Age: 90 * time.Second, Rows: 3, Took: time.Second, Failure: secret}, {Name: "never"},
+		}, failure
+	}
+	router, err := New(cfg)
+	require.NoError(t, err)
+	get := func() *httptest.ResponseRecorder {
+		answer := httptest.NewRecorder()
+		router.ServeHTTP(answer, httptest.NewRequest("GET", "/readyz", nil))
+		return answer
+	}
+	answer := get()
+	require.Equal(t, 200, answer.Code)
+	require.JSONEq(t, `{"status":"ok","views":[
+		{"name":"old","refreshed_at":"2026-01-02T03:04:05Z","age_seconds":90},
+		{"name":"never","refreshed_at":null,"age_seconds":null}]}`, answer.Body.String())
+
+	failure = errors.New(secret)
+	now = now.Add(checksKept)
+	answer = get()
+	require.Equal(t, 503, answer.Code)
+	require.Equal(t, "Not ready: views", problemIn(t, answer).Detail)
+	require.NotContains(t, answer.Body.String(), secret)
 }
 
 func TestHeadIsGetWithoutBody(t *testing.T) {

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"time"
@@ -10,6 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"docket/internal/phase"
+	"docket/internal/ranking"
 )
 
 // PoolStats is the state of the pool of database connections at one moment.
@@ -57,6 +59,56 @@ func (m *Metrics) observe(method, route string, status int, total time.Duration,
 	}
 	m.requests.WithLabelValues(method, route, fmt.Sprintf("%dxx", status/100)).Observe(total.Seconds())
 	m.phases.Observe(rec)
+}
+
+// ViewsFunc returns the materialized views and their last refreshes.
+type ViewsFunc func(context.Context) ([]ranking.View, error)
+
+// AddViews has the age of materialized views told too. Views are asked for at every scrape; while they cannot be had, and
+// for views never refreshed, there are no such series.
+func (m *Metrics) AddViews(views ViewsFunc) { m.registry.MustRegister(viewCollector(views)) }
+
+// viewsTimeout bounds what a scrape waits for the database; the other metrics matter most while that is slow.
+const viewsTimeout = 2 * time.Second
+
+// viewCollector reads the refreshes of views at every scrape.
+type viewCollector ViewsFunc
+
+var viewMetrics = []struct {
+	desc  *prometheus.Desc
+	value func(ranking.View) float64
+}{
+	{viewDesc("age_seconds", "How long ago the last refresh that worked began."),
+		func(v ranking.View) float64 { return v.Age.Seconds() }},
+	{viewDesc("rows", "Rows after that refresh."), func(v ranking.View) float64 { return float64(v.Rows) }},
+	{viewDesc("refresh_seconds", "Time that refresh took."), func(v ranking.View) float64 { return v.Took.Seconds() }},
+}
+
+func viewDesc(name, help string) *prometheus.Desc {
+	return prometheus.NewDesc("docket_view_"+name, help, []string{"view"}, nil)
+}
+
+func (viewCollector) Describe(descs chan<- *prometheus.Desc) {
+	for _, m := range viewMetrics {
+		descs <- m.desc
+	}
+}
+
+func (views viewCollector) Collect(metrics chan<- prometheus.Metric) {
+	ctx, cancel := context.WithTimeout(context.Background(), viewsTimeout)
+	defer cancel()
+	all, err := views(ctx)
+	if err != nil {
+		return // an invalid metric would cost the whole scrape
+	}
+	for _, view := range all {
+		if view.RefreshedAt == nil {
+			continue
+		}
+		for _, m := range viewMetrics {
+			metrics <- prometheus.MustNewConstMetric(m.desc, prometheus.GaugeValue, m.value(view), view.Name)
+		}
+	}
 }
 
 // poolCollector reads the state of a pool at every scrape.

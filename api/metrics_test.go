@@ -1,13 +1,17 @@
 package api
 
 import (
+	"context"
+	"errors"
 	"net/http/httptest"
 	"testing"
+	"time"
 
 	"github.com/gin-gonic/gin"
 	"github.com/stretchr/testify/require"
 
 	"docket/internal/phase"
+	"docket/internal/ranking"
 )
 
 func TestMetrics(t *testing.T) {
@@ -39,4 +43,38 @@ func TestMetrics(t *testing.T) {
 		require.Contains(t, answer.Body.String(), "\n"+line)
 	}
 	require.NotContains(t, answer.Body.String(), "BREW")
+	require.NotContains(t, answer.Body.String(), "docket_view")
+}
+
+func TestViewMetrics(t *testing.T) {
+	t.Parallel()
+	refreshed := time.Now()
+	var failure error
+	metrics := NewMetrics(func() PoolStats { return PoolStats{} })
+	metrics.AddViews(func(ctx context.Context) ([]ranking.View, error) {
+		if _, bounded := ctx.Deadline(); !bounded {
+			return nil, errors.New("a scrape must not take for ever")
+		}
+		return []ranking.View{
+			{Name: "old", RefreshedAt: &refreshed, Age: 90 * time.Second, Rows: 3, Took: 250 * time.Millisecond}, {Name: "never"},
+		}, failure
+	})
+	scrape := func() string {
+		answer := httptest.NewRecorder()
+		metrics.Handler().ServeHTTP(answer, httptest.NewRequest("GET", "/internal/metrics", nil))
+		require.Equal(t, 200, answer.Code)
+		return answer.Body.String()
+	}
+	text := scrape()
+	for _, line := range []string{
+		`docket_view_age_seconds{view="old"} 90`, `docket_view_rows{view="old"} 3`, `docket_view_refresh_seconds{view="old"} 0.25`,
+	} {
+		require.Contains(t, text, "\n"+line+"\n")
+	}
+	require.NotContains(t, text, `view="never"`)
+
+	failure = errors.New("no database")
+	text = scrape()
+	require.NotContains(t, text, "docket_view")
+	require.Contains(t, text, "go_goroutines", "the rest is told without the database")
 }

@@ -14,6 +14,7 @@ import (
 	"net/url"
 	"path"
 	"strings"
+	"time"
 
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/gin-gonic/gin"
@@ -320,7 +321,7 @@ type Health struct {
 	Status HealthStatus `json:"status"`
 }
 
-// HealthStatus defines model for Health.Status.
+// HealthStatus defines model for HealthStatus.
 type HealthStatus string
 
 // NameSuggestion defines model for NameSuggestion.
@@ -381,6 +382,12 @@ type Problem struct {
 	Type string `json:"type"`
 }
 
+// Readiness defines model for Readiness.
+type Readiness struct {
+	Status HealthStatus `json:"status"`
+	Views  []ViewAge    `json:"views"`
+}
+
 // RecordType defines model for RecordType.
 type RecordType string
 
@@ -418,6 +425,15 @@ type URLTypeSuggestion struct {
 
 	// URLType As URLType; a database that Docket took over may hold one more.
 	URLType SuggestedURLType `json:"url_type"`
+}
+
+// ViewAge A materialized view and the last refresh of it that worked; nulls when none is on record.
+type ViewAge struct {
+	AgeSeconds *float64 `json:"age_seconds"`
+	Name       string   `json:"name"`
+
+	// RefreshedAt The view holds everything committed before then.
+	RefreshedAt *time.Time `json:"refreshed_at"`
 }
 
 // AnnoURLID defines model for AnnoURLID.
@@ -1210,7 +1226,7 @@ type ReadyzResponseObject interface {
 	VisitReadyzResponse(w http.ResponseWriter) error
 }
 
-type Readyz200JSONResponse Health
+type Readyz200JSONResponse Readiness
 
 func (response Readyz200JSONResponse) VisitReadyzResponse(w http.ResponseWriter) error {
 
@@ -1529,73 +1545,76 @@ func (sh *strictHandler) Readyz(ctx *gin.Context) {
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7Fx7b9vGsv8qA94LtMVhbNlJe1D5Lyepm1w4D/hxfIE4sFbkSNxjclfdXUpWA3/3i5ldviTKlpLW7QXO",
-	"X7HIfc37N7PDfIkSXcy0QuVsNPwSzYQRBTo0/OtYKX15dvr2Nf1I0SZGzpzUKhpGH1S+BJdJC5dnp3tR",
-	"HEl6+luJZhnFkRIFRsNIKKVvSpPfyDSKI5tkWAhaaqJNIVw0jKRyzw+jOHLLGfqfOEUT3d/H0Uvhkmzj",
-	"zpdnpxb0xJ9gTEOPQORWw0TmuYURP7qRaqJHmw4Xhux+sg0cuciQjgVjlGoKRLoTDtN6+5lwWbN7zRWD",
-	"v5XSYBoNnSlxt7Pc++lo3UudSgwysws09FeilUPl6E8xm+UyEXTS/X9bOu6XCO9EMcv9pFQ4ca5LkyD9",
-	"smVRCLOMhtEx0Buw/CqGhXQZ4BzN0mVEpBVMwlzkJU8UU1TJktne/pnaaPjp8PnBzwef7+Mo1/4g9bDm",
-	"AQ88+CeNIjbVI/BOWifV9MY/TaPhCyY90Sa9CVx5JUjwE23gHM1cJkhyLadTtA7TG+uEK200jFr0sDCV",
-	"dmeY41x4RjWkv9eeRqfBIrap7FlVaQemWobl0ojxvw1OomH0X/uNpe37t3Y/CKuWZKMI/omdaWWDXHOD",
-	"Il0eV3r1gIRnRo9zLP5RSXq7s3z0s/xh1lU7EXmOBjJhG92uHQCMcaIN7kHFtYWwYJ02pP/3cXSizVim",
-	"KaqnPrXTt6ggF8mtBZchzNAU0lqpFZ/rvXYnulRPzszLs9OYz2ORDxODUODNJQYBlUWANjyK1B5SjRZI",
-	"0dgaNrK62vkJKTpWS9AuQwNhaT7IWZnjS0P8f2ruTiTmqYVUM7umGpyeIp2Pz3Wh9akwU3zqU411ugRp",
-	"Qc/RwAG8ky/5OJdKlC7TRv7+tDb9XnvjiEnJtEJwmXCNkmU659CVoUgDGri6unp2XLoMlaNTYfcYqMoi",
-	"Gn6KXqIwaKLPdbiyzkg1pSPcx9G/RC5TpuhEyPzpvVgIlw2dE+m8F2uNPYIRGqONHUEurbM+5MFElLnb",
-	"ixrvHuKtVstCl/Y93rngnaVWZ8F3M6gyeobGhQCt8M7diHogk53nHybR8NPDpHU3iO4/x5Eq81yMcwwx",
-	"I46CP+EY2UIQZcmBelUi7aDzae1gndUaeerxvzFxpLoN1BBpKmmOyD+2aJ2I3OKqFK5Izcjb+Y20ASuW",
-	"jOUEQ0kgv2FBJEZbG0x5SKJ6NiFPDYUwtxbwLsnLFEGmFr5/cXj4wxGMCnQCSpOPQKj0Wo2kSuVcpqXI",
-	"wUOFEThxi6B0+A1EUQyjdvT2Y+zaIO+cyVZq5/z9i8Hgh71rYlRXwisw6HEAcEwTaHIfPHp8+mmYwvM7",
-	"wOnxue8Jjq6CqW018ownXdCcfm1cQ0oPr3d5duoXW9HMtXU2a2PNyjW7a6NRwu5sztHw0+c4kg4LuxXk",
-	"jqNC3L31ww8Gg0E9QhgjKLkolfytxDAisEFpdzOpYEa9ca91kI9qLCPX+hZTUmfwyq90UMS95mxjrXMU",
-	"ipm2gSmNgqxxpQu+t+HLTy/+lnypCNmNM6z+uzmwYwWoUm0sFqicd1y1gjJU45AqQOGCAusRQ7iJNNbB",
-	"QioLiwwVjLXLQBiEqZwjH7orl/WUp0c7uwbXJxWFixsVaCzE3SmqqctYRBtnt6LDGtN8Uh6cS5ctr3Sp",
-	"XEA3RDCn199Zn6lz4uhtF0b6dnTUyiG0QguZmGODgVv8HC9BqCWUltDbKpMS2vNGtFOiLSzYzyLl23Wm",
-	"007kN6XJ7ba1grYXWz1tZ73+Y/X5uV+Uk2557jkUAESXLam0s1wsa8GHTJ+FlJfFuLQxnBihbnOpYviQ",
-	"Sb2ODeJoXec2WL7RY32TaDWRKSpfQeiqxsCrPIVUPdaukq4F6Uima3wsxJ0sCE2ymhZS+V+Dvs1JMW6Y",
-	"dV8jEkZFHXZ1VlynbRuB9HjZ2tM1R+2y6NKiIc+g+3ybwl42rTPDds/Q3eLlEkYNbfAPWKEN9uFgMBgx",
-	"EEaVSjXlFFWB9DWsKhY8FMDXdPN+JRBsiOx84niNTX3cPvFRoieOrZM8opxrFMOIS38jcsujmXDZKFB2",
-	"i0vLnJYqxTu0bTrXTh5HhZ12zemE0CnU9PQYUYWnmjlcflDTR9E4v2U4GPmd+5jx5uLdab87Zpi9EBYM",
-	"ihQmRhe+/iGmeARibCl0ObxzloMQFjO3XPevnSW/rFOXynnv8+yg//Fh/+Pn/Y9f9D/+sf/xT/2PnZvd",
-	"mFYuthLL8wUlH88OtjQw1pNvX8ZJl2PveUuTb1y+FlLfrBsuL+86ddUdMnn+FK1VqwN3kdAqc1nsLGQW",
-	"KQuQxcXC8crSq8Mocn/0rvI1KUNVWtC3fWWFFYeyOUEgrLdL2NwiIm6Qb/CsvZ7+wAdD0Y2FmG4Kho+F",
-	"vO7qvzTI1G613FcGxE3eucvjnkj4WIhqQWvbF4oITRtEEA4Kbd3WkWlF+LvEpV46u7WYTcnmCrW7hE5O",
-	"5ptrrO2T8gaj9+bkmSvyreoDdWxpFyW+lSDOZnZYZFWfupWKXVZqahUr6/FN3Bb8uDyr2UFT+vbvwXTf",
-	"wVw7tDFrq88C469U4VAd2UGLa9LaYu9oVdynqRvkvYHuzRLpEffjtvSXFE4fqYT2nbp1z9IV+9nJK/j5",
-	"xY//7INTTsi8N7T4enP/pTLXRUKFtKpfd4v1fUXsuFV2yEqVGkq1DVi9tb55pN2Dg6WyTvRmehcMMV3m",
-	"r+brcnsvaAnvQm1jBbZYkIpX8PcP8L/PzvzwZ2/TgNj5da6nvYs34OGb4FgF31euTkSB/jrxVqqUaA13",
-	"FTHfP8+MnhpR2L1tMX6FrsKh40pRWpzusKtPHVul2BZiOk4SSu4cnOFMG0drHxtDCuTH04O+i/NXwsCv",
-	"H8/pL+lEZc2vpZ2R64BTPe389otJxU99UvRKKycS3vGtWjvEO2kT+KhzmSAcJ07OpVtGcfRhMpEJGnir",
-	"5jqfYwrnmdYurHvu9Iz/Lc0cl/TXpUVi/ok2CbYW/xdmMskRPpbGlpIfvdLFLBeSMMV1ORgc/gR0Aq3S",
-	"MiFQ81rIfFkfpCLvwgippJpWU95IEiK89X7zIxqrlcK8xcpjpUqR11to5bJ82TrZyzKdYnOGE6lIuPTm",
-	"VySdmWWSsr1Tabmu+Fo4Ab4tg8YwvyTW04nFJvD4lZEFwjsxq982u/p35yRH62TC/MdUCnhZ5jk6ybIN",
-	"REAws4rKM7T1/ud4Bx8mE1RkkGc4ldZxP82VUIRfPUOYTK1viVOtI+jSOHglLAaFECZB469RGvZ9cFnv",
-	"zWFbux8C8Ct3GNveXGxRwQpp1OCrEPquGLxNxleUo/qBzm5A/I+GLr3y+1YMfl6lTtW1UV8YCe+OQHAr",
-	"01jYcNP9Wie36MBpfeuL1oVY8q03X4YX2nDRrXKk7bahOKpuGn3Jqun84QJB984xDPHXHHE05oYILsP0",
-	"KnoFMtfEFQoDTR2Jkm873N9fLBZ7SSjr7k31fH/GbvWZYF9kvAnub6oabJnSruPKqJ7fJ5qWRP4IDm7B",
-	"tcd8Qyuv3MEyG8j7mIavKWMfFg8mvX6WdR7yXX5SGkqhaAtPxZibK45LXy/xv04qIv7n6iLquax6c374",
-	"40+hEYrvYQi4kFcByTBqZMsxX5mD4HYHxjN1mxQDsVHrN/dTMtV8xea7Perjk1b63gvZW5Z8I1Rqm5s8",
-	"j6IIbnMX2UIbl1VvOetvOg7HOl1+56u1jCz1WDv7HbScBIzRyhRBupiHefWx18plKA0IvvCze3AlDT4j",
-	"EQonxzk2TGkQP8yEcRWIbWkuFEKJKZrqVYAwFKiv1XGSoLVyLHMCER+NJknuXatr9Qv3jzDGB2lBVHiR",
-	"lqnSBfh+tKn7ZfTDEUhnYeRx4YjWKFAo5+Em6lmOe9fqKtM5giqLMRrL7myMwIVe7hAjY7GUAjC9An5H",
-	"o2FCAIJbXkp1q/RCAZfKoekD5vqwnCpuMONmByI5JGihmfXd24sWjo68a43iaI7GhqrX3mBvQGP0DJWY",
-	"yWgYPd8b7D2nHEm4jJV7v7r32hc5O7spuv4UgwNSc4NIqsM+XfrbxRgUSu5Hm/t2I0xBUe5T2hmhl9Tr",
-	"BzmeJbYXGi9Zqr7V8QhEodX0WuFvpci9plJoqNXFFjTOOpBp040nLRi0aOaYDsEtdFislgdf9/rpovAN",
-	"w8KBVglJkDsWF9zEzKxPdDGWioKXquXDyTuJkabSatbfELFoyOOx/rxN2fg9YZT/MqOb3u4NGXMzZL/q",
-	"v76PHx3atIlTat3pWj0cDLZoRd6utWtDnWBDp1flVPgyntL96hJSIQkpx4nj/rsXg4NNG9eU7Hea9HjS",
-	"88cnNU2vNOPw8PEZa91xTNmkuvF6eHLT+daEDhZ0O2h8igR7qRvvz24SneeYOG2izyS7pv25zUJwujYS",
-	"cvVianml6tFn2rJjvftfPDi450CsbY8dnzttQhbtPTN5KQELdmIkMu3IMkSeh9pvkmltsRsx9sD3e1bm",
-	"ohI0qhtTtMqXe9fqGCxSwldtFhw4GyEHw0nota3Nki15UlpMvcm/GPz8kJGdl+NC7m5mwW7iP9Meqy8E",
-	"lpuVqPURQd2U/rcw5XPf2Qy7mfTgcXNptSc/oRcYvHh8Rt2UzhN+fnzC2qcBNPFgi7PVrdD/Dx1URa1v",
-	"G+WAPqV8rtITrbbyVVX37ka8cWxh1PFto4BKF4Q4Wj38LRxBmgi6dCCVdSi4RMjDhfc1KSGGK+kyGjNq",
-	"umxHIK5VtZy0QGCJ0AoSZqh6aIJvoj2OmsZtaQO0kBbYZwkLkh4/5LM6vcvrrms9qDafKxASBxQml1hB",
-	"a5iKOYZrzL4PrlrdxL2fOW1oUv4zIcVjzdsbsEUj8ZSB+daO6WltrD+YU6Dj/utAekXNLtayfXwvTR46",
-	"qNfbqSX6fK66bbJH/kuXAM47Dd/tLASOWxLgpO5aUej3pBGRQxDdeB9sSEAqJxM03LipMN41yNf68s3R",
-	"/mHbGv36ywX08H20k41t8WnhQzb394MNX2Gubfzw1Wb7NXjiP4F+xQmtBGyper3QjoE84+ah31vRu2u4",
-	"b8L7P1EpQ/9Sj+695fj7B7DuKuPP13wHn9GEj7iOlMt5mzc16TZwh7Xl9wdLKXVRPHhS5n8mqm+eCjkN",
-	"1zTOwx1pq/tNuFV6wZecXZaf+U3/Eo5fZLiERPiPO3/08PwJPy/jvZV2R02pTtV3xRM2JEgyTG7/UK0I",
-	"btjS5r7kZ+a+G7VXLxh9m3kVsfhiIdrnVDFM+LL54wvShGSZ5HzxauVUYfpMKka1XnX0ZN2mWUla/yUA",
-	"2+96EDzhDFxb5D5oU6pwR9Oa3aLk/vP9/wUAAP//",
+	"7Fx9b9tGk/8qA94BfYqHkWUn7YPafzlp3eTgvMBO6gPiQFqRI3Efk7vq7lKyEvi7H2Z2+SZRtpSkvh5w",
+	"f8Uiuct5n9/MDvMlSnQx1wqVs9Hxl2gujCjQoeFfp0rpDxfnr36lHynaxMi5k1pFx9Fbla/AZdLCh4vz",
+	"QRRHkq7+WaJZRXGkRIHRcSSU0qPS5COZRnFkkwwLQVtNtSmEi44jqdzToyiO3GqO/ifO0ER3d3H0XLgk",
+	"2/rmDxfnFvTUUzChR09A5FbDVOa5hTFfGkk11eNtxIVH9qdsi0TeZ0hkwQSlmgGx7oTDtH79XLiseXst",
+	"FYN/ltJgGh07U+J+tNz55Wjdc51KDDqzSzT0V6KVQ+XoTzGf5zIRROnBvy2R+yXCW1HMc78oFU5c6tIk",
+	"SL9sWRTCrKLj6BToDli+FcNSugxwgWblMmLSCmZhIfKSF4oZqmTFYm//TG10/PHo6eEvh5/u4ijXnpD6",
+	"seYCP3j4L3qKxFQ/gbfSOqlmI381jY6fMeuJNukoSOWFIMVPtYFLNAuZIOm1nM3QOkxH1glX2ug4avHD",
+	"ylTaXWCOC+EF1bD+RnsenQaL2OayZ1elHZhqG9ZLo8b/NDiNjqP/OGg87cDftQdBWbUmG0PwV+xcKxv0",
+	"mhsU6eq0sqt7NDw3epJj8c9K07vR8s6v8sRsmnYi8hwNZMI2tl0HAJjgVBscQCW1pbBgnTZk/3dxdKbN",
+	"RKYpqsem2ukbVJCL5MaCyxDmaApprdSK6Xqj3Zku1aML88PFecz0WGRiYhAKvLvEIKDyCNCGnyKzh1Sj",
+	"BTI09oatoq7e/IgcnaoVaJehgbA1E3JR5vjckPwfW7pTiXlqIdUsrpkGp2dI9DFd77U+F2aGj03VRKcr",
+	"kBb0Ag0cwmv5nMn5oETpMm3k58f16TfaO0dMRqYVgsuEa4ws0zmnrgxFGtDA1dXVk9PSZagcUYVdMlCV",
+	"RXT8MXqOwqCJPtXpyjoj1YxIuIujP0QuU+boTMj88aNYSJcNn1PpfBRrPXsCYzRGGzuGXFpnfcqDqShz",
+	"N4ia6B7yrVarQpf2Dd66EJ2lVhchdjOoMnqOxoUErfDWjUT9ILOd52+n0fHH+1nrviC6+xRHqsxzMckx",
+	"5Iw4CvGEc2QLQZQlJ+p1jbSTzscNwjq7NfrUk39j4sh0G6gh0lTSGpG/a/E6FbnFdS1ckZlRtPMv0gas",
+	"WDGWEwwlgeKGBZEYbW1w5WNS1ZMpRWoohLmxgLdJXqYIMrXwj2dHRz+ewLhAJ6A0+RiESq/VWKpULmRa",
+	"ihw8VBiDEzcISoffQBzFMG5nb/+M3XjIB2fylTo4/+PZcPjj4JoE1dXwGgx6GACc0gJa3AePHl5+Hpbw",
+	"+g5wenjtG4Kj62BqV4u84EXvaU2/NW4gpfv3+3Bx7jdbs8yNfbZbYy3KDb9ro1HC7uzO0fHHT3EkHRZ2",
+	"J8gdR4W4feUfPxwOh/UTwhhBxUWp5J8lhieCGJR2o2kFM+oX93oHxajGM3KtbzAlcwZv/EoHQxw0tE20",
+	"zlEoFtoWoTQGsiGVLvjeRS4/P/tbyqViZD/JsPnvF8BOFaBKtbFYoHI+cNUGylCNU6oAhUtKrCcM4abS",
+	"WAdLqSwsM1Qw0S4DYRBmcoFMdFcvmyVPj3V2Ha5PKwqXIxV4LMTtOaqZy1hFW1e3ssOG0HxRHoJLVywv",
+	"dKlcQDfEMJfXP1hfqXPh6H0XxvpmfNKqIbRCC5lYYIOBW/KcrECoFZSW0Nu6kBJ650i0S6IdPNivIuPb",
+	"d6XTTuSj0uR2115BO4qtU9vZr5+svjj3m3LSrS69hAKA6IollXaei1Wt+FDps5LyspiUNoYzI9RNLlUM",
+	"bzOpN7FBHG3a3BbPN3qiR4lWU5mi8h2ErmkMvclTStUT7SrtWpCOdLohx0LcyoLQJJtpIZX/Nex7ORnG",
+	"iEX3NSphVNQRV2fHTd52UUhPlK0jXUNqV0QfLBqKDLovtinsFdOmMGyXhu4rnq9g3PAG/4Q13uAADofD",
+	"MQNhVKlUMy5RFUjfw6pywX0JfMM279YSwZbMzhTHG2Lqk/aZzxI9eWyT5THVXOMYxtz6G1NYHs+Fy8aB",
+	"sxtcWZa0VCneom3zuUF5HBV21nWnM0KnUPPT40QVnmrWcPtBzR5E43yX4WDk39wnjJfvX5/3h2OG2Uth",
+	"waBIYWp04fsfYoYnICaWUpfDW2c5CWExd6vN+NrZ8ssmd6lc9F7PDvsvH/Vfftp/+Vn/5Z/6L//cf9m5",
+	"+ci0arG1XJ4vqfh4crijg7GdfPs2Troce+ktTb51+1pJfatG3F7ed+l6OGT2PBWtXSuCu0hoXbisdlYy",
+	"q5QVyOpi5Xhj6bVhFLknvWt8u5UMfvWlf3YjumyvFjrrWu0LfdPTuogjwon7pNwdsukW2whRuTdLHPpE",
+	"Krp5FNNtifShdNnd/bcG1dqdtvvKZLotsndl3JNFH0pvLVhu+9IYIXGDCMJBoa3bOautKX+fnNbLZ7eP",
+	"s61QXeN2n7TLjYDmCGz3gr7B9731fOaKfKfeQp2X2g2Nb2WIK6E9Nlm3p26XY5+dmj7H2n58ireDPD5c",
+	"1OKgJX3v78GDP8BCO7QxW6uvIOOvNOHQWdnDimvW2mrvWFXcZ6lb9L2F7+0a6VH3w770v9J0faCL2kd1",
+	"64ymq/aLsxfwy7Of/tUHxZyQeW9q8b3q/gNp7qmE7mrV++42+vsa4HGrZZGVKjVUphuwemd78yi9B0NL",
+	"ZZ3orRLfMzx1mT/Wr1v1vYAn3At9kTXIY0Eq3sGfXcB/P7nwjz95lQa0z7dzPevdvAEe3wTlKui/duwi",
+	"CvRHkTdSpcRrOOeI+ex6bvTMiMIOdq0PKmQWiI4rQ2lJuiOuPnO8QJFKhdZ+HxAWRwuJS160k638IXF5",
+	"OsOH82rFot++n5O6Id3CdKdJQiWugwuca+Noi1NjyBX883Shb3zghTDw+7tL+ks6UcWlX6WdUxCEcz3r",
+	"/PabScVXfWn4QisnEn7jK7VBxGtpE3inc5kgnCZOLqRbRXH0djqVCRp4pRY6X2AKl5nWLux76fSc/y3N",
+	"Alf01weLZEZn2iTY2vwPzGSSI7wrjS0lX3qhi3kuJKGj63I4PPoZiAKt0jIheParkPmqJqRi770RUkk1",
+	"q5a8lGSO8MpngHdorFYK85YoT5UqRV6/QiuX5asWZc/LdIYNDWdSkZnSnd+RrH+eSap5z6Xl7uqvwgnw",
+	"wyn0DMtLYr2cRGyCjF8YWSC8FvP6bvNWf49sVFonE5Y/plLA8zLP0UnWbWACQsCouLxAW7//Em/h7XSK",
+	"ikLLBc6kdTxVdCUUIXEvEGZT6xuSVIsEXRoHL4TFYBDCJGj8YVIjvrcu6z0/bVv3faXI2knOruc3O/Tx",
+	"QjE5/KpaY99qos3GVzTl+iHbfiXF9wZhvfr71mrisioCq8OzvoQY7p2A4IGuibDhvP9XndygA6f1jW/d",
+	"F2LFZ/88ElBow63HKpC2h6fiqDpv9Y27Zv6J2yTdk9fwiD/siaMJj4VwM6rX0Cu4vKGu0B5pummZc3N7",
+	"fHCwXC4HSWhuD2Z6cTDnsPpEcCwy3gUPtvVOdizONxFyVK/vU01LI99DgjtI7aHY0KqQ9/DMBrw/ZOEb",
+	"xthXVQSX3qSlT4YVONi0aiiEQyNFLj9jCoQJGNwxshOWpDk1aBlOygB6l9rcYHoChOBtdSihkKdyVBD0",
+	"oO84f2SR8mQXFKa6nDD22nKQpspiEk7htnWFAo2YjoTrR8TMFzmkbQ9eJroopOPzMR684w5HJyynwuET",
+	"J4t76Ns2BuI7Nx3S4o4QNvXEkydJaahoJ1PwgpvwKNBp6bt7/tdZReB/Xb2Peo5WX14e/fRzGNvjU0PS",
+	"J0V/kAzcx7ac8IAHCB7OYQRdD/Ux9B+3fvP0L1snHwj72aSafIoeflJI9jbRXwqV2ubc2eN2KvB45nGp",
+	"jcuqu9xnauZjJzpd/WBrg+R+nf0BWsEcJmhliiBdzI9567PXymUoDQg+nrYDuJIGn5CrCScnOTZCaWpM",
+	"mAvjqrKpFWGgEErM0FS3AtQkQHWtTpMErZUTmRPYe2c0aXJwra7VbzztxFUleYaoKhTapipQ4R/jbbNa",
+	"4x9PQDoLY1+JjGmPAoVyvsBBPc9xcK2uMp0jeB+xnHYmCHwswfOMZJqWik7mV8BnNBqmBPR4QKtUN0ov",
+	"FfDBDjRT63yaIWeKxyF5NIdYDi2BMHr9+tX7VuUW+RRIZQUaG/qsg+FgSM/oOSoxl9Fx9HQwHDyl0CBc",
+	"xsZ9UJ3SHoick9IMt7gwA4fmvJtMh6OR9GfhMSiUPD258MNxmIKiaru0c0KZqbcPShArbG80WbFW/WDu",
+	"CYhCq9m1wj9LkXtLpdBWm4st6DnrQKbN7Ki0YNCiWWB6DG6pw2a1Png4wS8XhR9vFw60SkiDPF+75JF7",
+	"Fn2ii4lUBDJUrR9uF5EaaSntZv15JquGgizbz6uUnd8z9gZvHQu6+RJhS4+meeSg+lrgLn7w0eajhrtP",
+	"azPWR8PhDoPzuw0ibulMbZlLrIIKj45QvO5mpxynjqdFnw0Pt7245uSgM1LKi54+vKgZ0aYVR0cPr9iY",
+	"5WTOptX57P2LmznNJnWwottJ42MkOEqNfDwbJTrPMXHaRJ9Id82wfluE4HTtJBTqxczyTtWlT/TKjvce",
+	"fPEg7o4Bk7Y9fnzptAl9Gx+ZKUoJWHIQI5VpR54h8jycNiSZ1ha7GWMAfjq5cheVoFHdnKJVvhpcq1Pw",
+	"ubZ6WQjg7IScDKdhMrx2S/bkaWkx9S7/bPjLfU52WU4Kub+bBb+J/0p/rL5nWW03otYnL/UnFH8LV770",
+	"c/iwn0sPH3aX1jD9I0aB4bOHV9SfUPCCXx5esPEhCy083IG2enD//2CAqrj1Q86c0GdUd1d2otVOsaqa",
+	"Nd+KN04tjDuxbRxQ6ZIQR+uLkxaOIEsEXTqQyjoU3JTmx4WPNSkhhivpMnpm3MyEj0Fcq2o7KqHmqAit",
+	"IGGGauIrxCZ6x0nzmYG0AVpICxyzhKUiTdr7YlZn0n4zdG0m1ebjGkLigMLkEitoDTOxwHBw3vd5YGv2",
+	"vfejvC0j9X8lpHjoU4Mt2KLReMrAfOfA9Lg+1p/MKdHx1wKB9Yqbfbxl9/xemjzM+28O/0v09Vx1vmlP",
+	"/HdZAZx3Pk9oVyFw2tIAF3XXilK/Z42YPAbRzffBhwSkcjpFw2PGCuN9k3xtL9+c7e/3rfHvv72HHrmP",
+	"9/KxHT6Evc/n/n6w4SvctY0fvtptvwZP/H+iXwtCawlbqt4otGciz/ic9HMre3cd92W4/xcaZZi267G9",
+	"V5x/v4PorjL+2NLPmxpN+Ij7SLlctGVTs26DdNhaPt/bSqkPL0IkZflnovpCr5CzcJzmPNyRtjpRhxul",
+	"l3YAVxkaUuqEo7UkTbqYgMpGN/laEabJUzR9MfbCE/sXaqo5le/P6ytIhP+K+SeP7B/xO0p+t9LupOny",
+	"qXqwYco+CEmGyc13NagQwS293HcLzcKPXfeaFAN3s6iSHZ8dRQdcZYYFX7Z/ZURGlKySnM/WrZwpTJ9I",
+	"xYDYW52eboYDHtto/d8X7Pqb+fOMi3dtkQf+TanCMVxrdYuTu093/xMAAP//",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

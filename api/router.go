@@ -34,7 +34,8 @@ type Config struct {
 	Metrics     *Metrics
 	Log         *zap.Logger
 
-	Checks []Check // what /readyz asks
+	Checks []Check   // what /readyz asks
+	Views  ViewsFunc // what /readyz shows beside; may be nil
 
 	MaxBodyBytes   int64         // DefaultMaxBodyBytes when 0
 	RequestTimeout time.Duration // DefaultRequestTimeout when 0
@@ -66,7 +67,7 @@ func New(cfg Config) (http.Handler, error) {
 		return nil, fmt.Errorf("read contract: %w", err)
 	}
 	return newRouter(cfg, doc, func(router gin.IRouter, s *server) {
-		operations := handlers{annotate{cfg.Annotations}, &health{checks: cfg.Checks, clock: s.cfg.Clock}}
+		operations := handlers{annotate{cfg.Annotations}, &health{checks: cfg.Checks, views: cfg.Views, clock: s.cfg.Clock}}
 		strict := NewStrictHandlerWithOptions(operations, []StrictMiddlewareFunc{timeEncoding}, StrictGinServerOptions{
 			RequestErrorHandlerFunc:  s.fail,
 			HandlerErrorFunc:         s.fail,
