@@ -85,6 +85,7 @@ Exit status: 0 done, 1 failed or, for commands that check, something found, 2 wr
 		importCommand(cfg),
 		seedCommand(cfg),
 		queueCommand(cfg),
+		refreshCommand(cfg),
 		tokenCommand(cfg),
 		versionCommand(),
 	)

@@ -25,6 +25,7 @@ type serveConfig struct {
 	*config
 	addr, adminAddr string
 	ranking         string
+	viewsMaxAge     time.Duration
 	migrate         bool
 	timings         bool
 	printCurl       bool
@@ -61,6 +62,8 @@ migration, a database of another version is refused.`,
 	flags.StringVar(&cfg.adminAddr, "admin-addr", "", "`address` of /internal/metrics for Prometheus; none when empty")
 	flags.StringVar(&cfg.ranking, "ranking", "queue",
 		"what orders the URLs: queue, always fresh, or matview, as fresh as the last docket refresh")
+	flags.DurationVar(&cfg.viewsMaxAge, "views-max-age", 0,
+		"not ready when a materialized view is older; 0 means however old it is")
 	flags.BoolVar(&cfg.migrate, "migrate", true, "apply pending migrations at the start")
 	flags.BoolVar(&cfg.timings, "timings", true, "time the phases of requests, for the log, Server-Timing and Prometheus")
 	flags.BoolVar(&cfg.printCurl, "print-curl", false, "once ready, print a curl line that asks for the next URL, token and all")
@@ -108,16 +111,32 @@ func (cfg *serveConfig) serve(cmd *cobra.Command, log *zap.Logger) (err error) {
 	}
 	defer pool.Close()
 
+	checks := []api.Check{
+		{Name: "database", Run: pool.Ping},
+		{Name: "migrations", Run: db.checkMigrated},
+	}
+	if cfg.ranking == "matview" {
+		if err := prepareMatview(ctx, pool, log); err != nil {
+			return err
+		}
+	}
+	if cfg.ranking == "matview" || cfg.viewsMaxAge > 0 {
+		checks = append(checks, api.Check{Name: "views", Run: func(ctx context.Context) error {
+			return ranking.CheckViews(ctx, pool, cfg.viewsMaxAge)
+		}})
+	}
+	views := func(ctx context.Context) ([]ranking.View, error) { return ranking.Views(ctx, pool) }
+
 	metrics := api.NewMetrics(poolStats(pool))
+	metrics.AddViews(views)
 	handler, err := api.New(api.Config{
 		Annotations: annotation.New(pool, ranked),
 		Verifier:    verifier,
 		Metrics:     metrics,
 		Log:         log,
-		Checks: []api.Check{
-			{Name: "database", Run: pool.Ping},
-			{Name: "migrations", Run: db.checkMigrated},
-		},
+		Checks:      checks,
+		Views:       views,
+
 		RequestTimeout: cfg.requestTimeout,
 		Timings:        cfg.timings,
 		Unavailable:    postgres.IsUnavailable,
@@ -138,7 +157,20 @@ func (cfg *serveConfig) check() error {
 			return usageError{fmt.Errorf("--%s: %s is less than a millisecond", flag, value)}
 		}
 	}
+	if cfg.viewsMaxAge < 0 {
+		return usageError{fmt.Errorf("--views-max-age: %s is negative", cfg.viewsMaxAge)}
+	}
 	return nil
+}
+
+// prepareMatview sees to it that there is an order before anybody asks for it.
+func prepareMatview(ctx context.Context, pool *pgxpool.Pool, log *zap.Logger) error {
+	refreshed, err := ranking.Matview{}.Prepare(ctx, pool)
+	for _, view := range refreshed {
+		log.Info("view filled", zap.String("view", view.Name), zap.String("outcome", string(view.Outcome)),
+			zap.Int64("rows", view.Rows), zap.Duration("duration", view.Took))
+	}
+	return err
 }
 
 func (cfg *serveConfig) rankingByName() (annotation.Ranking, error) {
