@@ -308,14 +308,16 @@ SELECT urls.id, false, 0, NULL, false, 0, 0
 FROM urls
 WHERE urls.id = ANY($1::integer[])
 ORDER BY urls.id
+FOR KEY SHARE
 ON CONFLICT ON CONSTRAINT annotation_queue_pkey DO NOTHING
 `
 
 // Upkeep of the queue by everything but a single answer, which does its own (submit.sql). The order of the steps makes it
-// exact beside any other writer: lock the rows of the URLs, by id; count anew with a snapshot taken after that; then the
-// done rows; the batches last, by id. A writer that has stored annotations and waits for one of the rows adds them to
+// exact beside any other writer: keep the URLs from being deleted, by id; lock their rows of the queue, by id; count anew
+// with a snapshot taken after that; then the done rows; the batches last, by id. A writer that has stored annotations and waits for one of the rows adds them to
 // the new count when it gets there.
-// Gives URLs without a row one that is not eligible and counts nothing, for the recount to fill.
+// Keeps the URLs from being deleted, and gives those without a row one that is not eligible and counts nothing, for the
+// recount to fill.
 func (q *Queries) QueueInsertMany(ctx context.Context, db DBTX, urlIds []int32) error {
 	_, err := db.Exec(ctx, QueueInsertMany, urlIds)
 	return err
@@ -389,6 +391,16 @@ func (q *Queries) QueueRecountMany(ctx context.Context, db DBTX, urlIds []int32)
 		return nil, err
 	}
 	return items, nil
+}
+
+const URLLockMany = `-- name: URLLockMany :exec
+SELECT FROM urls WHERE id = ANY($1::integer[]) ORDER BY id FOR UPDATE
+`
+
+// Holds off whoever says something about URLs that are about to be deleted, before any of their other rows is locked.
+func (q *Queries) URLLockMany(ctx context.Context, db DBTX, urlIds []int32) error {
+	_, err := db.Exec(ctx, URLLockMany, urlIds)
+	return err
 }
 
 const URLRangeGet = `-- name: URLRangeGet :one

@@ -35,6 +35,7 @@ func newWorld(t testing.TB, n int) world {
 	require.NoError(t, err)
 	w := world{pool: pool}
 	w.change(t, span(1, int32(n)), insertURLs)
+	w.exec(t, "SELECT setval('urls_id_seq', $1::int + 1, false)", n)
 	return w
 }
 
@@ -53,47 +54,63 @@ func scan[T any](t testing.TB, conn db.DBTX, query string, args ...any) (value T
 	return value
 }
 
-// change executes a statement about URLs and does the upkeep in the same transaction.
+// change executes a statement about URLs, given as $1, and does the upkeep in the same transaction.
 func (w world) change(t testing.TB, urlIDs []int32, statement string) {
 	t.Helper()
 	require.NoError(t, w.tryChange(t.Context(), urlIDs, statement))
 }
 
 func (w world) tryChange(ctx context.Context, urlIDs []int32, statement string) error {
-	return postgres.InTx(ctx, w.pool, func(tx pgx.Tx) error {
-		if _, err := tx.Exec(ctx, statement, urlIDs); err != nil {
-			return err
-		}
-		return ranking.Recount(ctx, tx, urlIDs)
-	})
+	return postgres.InTx(ctx, w.pool, func(tx pgx.Tx) error { return changeIn(ctx, tx, urlIDs, statement) })
+}
+
+func changeIn(ctx context.Context, tx pgx.Tx, urlIDs []int32, statement string) error {
+	if _, err := tx.Exec(ctx, "SELECT FROM urls WHERE id = ANY($1::int[]) ORDER BY id FOR KEY SHARE", urlIDs); err != nil {
+		return err
+	}
+	if _, err := tx.Exec(ctx, statement, urlIDs); err != nil {
+		return err
+	}
+	return ranking.Recount(ctx, tx, urlIDs)
 }
 
 // open begins a transaction that has changed something about URLs and done the upkeep. It ends with the test at the latest.
 func (w world) open(t testing.TB, urlIDs []int32, statement string) pgx.Tx {
 	t.Helper()
-	tx, err := w.pool.Begin(t.Context())
-	require.NoError(t, err)
-	t.Cleanup(func() { _ = tx.Rollback(context.Background()) })
-	_, err = tx.Exec(t.Context(), statement, urlIDs)
-	require.NoError(t, err)
-	require.NoError(t, ranking.Recount(t.Context(), tx, urlIDs))
+	tx := w.begin(t)
+	require.NoError(t, changeIn(t.Context(), tx, urlIDs, statement))
 	return tx
 }
 
-// Changes that tests make, each about URLs $1.
+// begin begins a transaction that ends with the test at the latest.
+func (w world) begin(t testing.TB) pgx.Tx {
+	t.Helper()
+	tx, err := w.pool.Begin(t.Context())
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = tx.Rollback(context.Background()) })
+	return tx
+}
+
+// Changes that tests make, each about URLs $1, where they exist.
 const (
-	insertURLs = `INSERT INTO urls (id, url, status, source) SELECT n, 'example.org/' || n, 'ok', 'manual' FROM unnest($1::int[]) AS n ORDER BY n`
-	suspend    = `INSERT INTO flag_url_suspended (url_id) SELECT id FROM urls WHERE id = ANY($1::int[]) ORDER BY id FOR KEY SHARE ON CONFLICT DO NOTHING`
-	unsuspend  = `DELETE FROM flag_url_suspended WHERE url_id = ANY($1::int[])`
-	validate   = `INSERT INTO flag_url_validated (url_id, type)
-		SELECT id, 'data source' FROM urls WHERE id = ANY($1::int[]) ORDER BY id FOR KEY SHARE ON CONFLICT DO NOTHING`
+	insertURLs = `INSERT INTO urls (id, url, status, source)
+		SELECT n, 'example.org/' || n, 'ok', 'manual' FROM unnest($1::int[]) AS n ORDER BY n`
+	suspend = `INSERT INTO flag_url_suspended (url_id)
+		SELECT id FROM urls WHERE id = ANY($1::int[]) ORDER BY id ON CONFLICT DO NOTHING`
+	unsuspend = `DELETE FROM flag_url_suspended WHERE url_id = ANY($1::int[])`
+	validate  = `INSERT INTO flag_url_validated (url_id, type)
+		SELECT id, 'data source' FROM urls WHERE id = ANY($1::int[]) ORDER BY id ON CONFLICT DO NOTHING`
 	unvalidate = `DELETE FROM flag_url_validated WHERE url_id = ANY($1::int[])`
-	breakURLs  = `UPDATE urls SET status = 'broken' WHERE id IN (SELECT id FROM urls WHERE id = ANY($1::int[]) ORDER BY id FOR NO KEY UPDATE)`
-	mendURLs   = `UPDATE urls SET status = 'ok' WHERE id IN (SELECT id FROM urls WHERE id = ANY($1::int[]) ORDER BY id FOR NO KEY UPDATE)`
-	unlink     = `DELETE FROM link_batches__urls WHERE url_id = ANY($1::int[])`
-	// robots adds one annotation to each URL.
+	breakURLs  = `UPDATE urls SET status = 'broken' FROM (SELECT id FROM urls WHERE id = ANY($1::int[]) ORDER BY id FOR NO KEY UPDATE) AS u
+		WHERE urls.id = u.id`
+	mendURLs = `UPDATE urls SET status = 'ok' FROM (SELECT id FROM urls WHERE id = ANY($1::int[]) ORDER BY id FOR NO KEY UPDATE) AS u
+		WHERE urls.id = u.id`
+	unlink = `DELETE FROM link_batches__urls WHERE url_id = ANY($1::int[])`
+	// robots adds one annotation to each URL, unsuggest takes all of theirs back.
 	robots = `INSERT INTO url_auto_agency_id_subtasks (task_id, url_id, type, agencies_found)
-		SELECT 1, id, 'homepage_match', true FROM urls WHERE id = ANY($1::int[]) ORDER BY id FOR KEY SHARE`
+		SELECT 1, id, 'homepage_match', true FROM urls WHERE id = ANY($1::int[]) ORDER BY id`
+	unsuggest = `WITH a AS (DELETE FROM auto_record_type_suggestions WHERE url_id = ANY($1::int[]))
+		DELETE FROM url_auto_agency_id_subtasks WHERE url_id = ANY($1::int[])`
 	// unsay takes back whatever anybody said of the URLs.
 	unsay = `WITH a AS (DELETE FROM user_url_type_suggestions WHERE url_id = ANY($1::int[])),
 		b AS (DELETE FROM user_url_agency_suggestions WHERE url_id = ANY($1::int[])),
@@ -108,7 +125,7 @@ const (
 // link puts URLs in a batch, out of any other.
 func link(batch int32) string {
 	return fmt.Sprintf(`INSERT INTO link_batches__urls (batch_id, url_id)
-		SELECT %d, id FROM urls WHERE id = ANY($1::int[]) ORDER BY id FOR KEY SHARE
+		SELECT %d, id FROM urls WHERE id = ANY($1::int[]) ORDER BY id
 		ON CONFLICT (url_id) DO UPDATE SET batch_id = excluded.batch_id`, batch)
 }
 

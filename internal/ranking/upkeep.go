@@ -16,8 +16,11 @@ const chunk = 5000
 
 // Recount makes the queue right for URLs, as part of the transaction that changed something about them: their status, flags
 // or batch, their annotations other than by a single answer, or any suggestion that annotators are shown. It is called once
-// in a transaction, after everything else, with every URL concerned: it locks the rows of the queue by id, then those of
-// the batches by id, and writers that keep to this order do not deadlock.
+// in a transaction, after everything else, with every URL concerned.
+//
+// It locks the URLs and their rows of the queue by id, then those of the batches by id; writers that keep to this order do
+// not deadlock. To keep to it, a transaction that changes or deletes what is stored about URLs begins by locking them
+// FOR KEY SHARE, by id: their deletion takes all of it along.
 func Recount(ctx context.Context, tx pgx.Tx, urlIDs []int32) error {
 	urlIDs = slices.Compact(slices.Sorted(slices.Values(urlIDs)))
 	for ids := range slices.Chunk(urlIDs, chunk) {
@@ -58,6 +61,9 @@ func recountDone(ctx context.Context, tx pgx.Tx, ids []int32) error {
 func Forget(ctx context.Context, tx pgx.Tx, urlIDs []int32) error {
 	urlIDs = slices.Compact(slices.Sorted(slices.Values(urlIDs)))
 	for ids := range slices.Chunk(urlIDs, chunk) {
+		if err := queries.URLLockMany(ctx, tx, ids); err != nil {
+			return fmt.Errorf("lock URLs: %w", err)
+		}
 		if err := queries.QueueLockMany(ctx, tx, ids); err != nil {
 			return fmt.Errorf("lock queue: %w", err)
 		}

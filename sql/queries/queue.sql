@@ -1,15 +1,17 @@
 -- Upkeep of the queue by everything but a single answer, which does its own (submit.sql). The order of the steps makes it
--- exact beside any other writer: lock the rows of the URLs, by id; count anew with a snapshot taken after that; then the
--- done rows; the batches last, by id. A writer that has stored annotations and waits for one of the rows adds them to
+-- exact beside any other writer: keep the URLs from being deleted, by id; lock their rows of the queue, by id; count anew
+-- with a snapshot taken after that; then the done rows; the batches last, by id. A writer that has stored annotations and waits for one of the rows adds them to
 -- the new count when it gets there.
 
 -- name: QueueInsertMany :exec
--- Gives URLs without a row one that is not eligible and counts nothing, for the recount to fill.
+-- Keeps the URLs from being deleted, and gives those without a row one that is not eligible and counts nothing, for the
+-- recount to fill.
 INSERT INTO annotation_queue (url_id, eligible, priority, batch_id, status_ok, agency_votes, changed_xid)
 SELECT urls.id, false, 0, NULL, false, 0, 0
 FROM urls
 WHERE urls.id = ANY(@url_ids::integer[])
 ORDER BY urls.id
+FOR KEY SHARE
 ON CONFLICT ON CONSTRAINT annotation_queue_pkey DO NOTHING;
 
 -- name: QueueLockMany :exec
@@ -94,6 +96,10 @@ FROM (
 ) AS change
 ON CONFLICT ON CONSTRAINT batch_progress_pkey
     DO UPDATE SET total = batch_progress.total + excluded.total, annotated = batch_progress.annotated + excluded.annotated;
+
+-- name: URLLockMany :exec
+-- Holds off whoever says something about URLs that are about to be deleted, before any of their other rows is locked.
+SELECT FROM urls WHERE id = ANY(@url_ids::integer[]) ORDER BY id FOR UPDATE;
 
 -- name: QueueForgetMany :many
 -- Takes URLs that are about to be deleted, and whose rows are locked, out of the queue. Returned is what that changes of

@@ -79,10 +79,10 @@ WITH url AS (
     SELECT @user_id, queue.url_id FROM queue WHERE queue.eligible
     ON CONFLICT ON CONSTRAINT user_url_done_pkey DO NOTHING
 ), progress AS (
-    UPDATE batch_progress p
-    SET annotated = p.annotated + 1
-    FROM queue
-    WHERE p.batch_id = queue.batch_id AND queue.status_ok AND queue.first_agency
+    -- A plain UPDATE would miss the row of a batch that got its first URL, this one, while the answer waited for the queue.
+    INSERT INTO batch_progress (batch_id, total, annotated)
+    SELECT queue.batch_id, 0, 1 FROM queue WHERE queue.batch_id IS NOT NULL AND queue.status_ok AND queue.first_agency
+    ON CONFLICT ON CONSTRAINT batch_progress_pkey DO UPDATE SET annotated = batch_progress.annotated + 1
 )
 SELECT
     EXISTS (SELECT FROM stored_type)::boolean AS stored,
@@ -130,15 +130,15 @@ WITH url AS (
     INSERT INTO anonymous_annotation_agency (url_id, session_id, agency_id)
     SELECT accepted.url_id, accepted.session_id, unnest(@agency_ids::integer[]) FROM accepted
 ), queue AS (
-    -- Anonymous answers do not count for the order; the lock keeps a recount from missing the done row.
-    SELECT q.url_id
+    -- Anonymous answers do not count for the order; the lock keeps a recount from missing the done row. Whether the URL
+    -- is eligible is asked after that: the lock may have waited for a change of it.
+    SELECT q.url_id, q.eligible
     FROM annotation_queue q
     JOIN accepted ON accepted.url_id = q.url_id
-    WHERE q.eligible
     FOR SHARE OF q
 ), done AS (
     INSERT INTO anonymous_url_done (session_id, url_id)
-    SELECT @session_id, queue.url_id FROM queue
+    SELECT @session_id, queue.url_id FROM queue WHERE queue.eligible
     ON CONFLICT ON CONSTRAINT anonymous_url_done_pkey DO NOTHING
 )
 SELECT
