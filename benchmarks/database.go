@@ -1,0 +1,131 @@
+package benchmarks
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"net/url"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"docket/internal/intake"
+	"docket/internal/postgres"
+	sqlfiles "docket/sql"
+)
+
+// The annotators of cast.sql.
+const (
+	NewUser    int32 = 1_000_000 // has done nothing
+	Casual     int32 = 1_000_066 // the 66 URLs at the head of the queue
+	Heavy5000  int32 = 1_005_000 // the 5,000 there
+	Heavy50000 int32 = 1_050_000
+	DoneAll    int32 = 1_999_999 // everything
+
+	// strangers is where the ids begin of users that have done nothing and will do something.
+	strangers int32 = 2_000_000
+)
+
+// The batches that are measured with.
+const (
+	halfBatch  int32 = 2 // about half of the sample URLs
+	smallBatch int32 = 1_000_000
+)
+
+// Prepared says what it took to fill a database.
+type Prepared struct {
+	Rows        int64
+	SeedSeconds float64
+	CastSeconds float64
+}
+
+// Prepare fills an empty database: the schema, sample data, the annotators measured with, the other forms' views, and
+// everything refreshed, vacuumed and analyzed.
+func Prepare(ctx context.Context, pool *pgxpool.Pool, urls int) (Prepared, error) {
+	entries, err := fs.ReadDir(sqlfiles.Schema, ".")
+	if err != nil {
+		return Prepared{}, err
+	}
+	for _, entry := range entries {
+		text, err := fs.ReadFile(sqlfiles.Schema, entry.Name())
+		if err != nil {
+			return Prepared{}, err
+		}
+		if _, err := pool.Exec(ctx, string(text)); err != nil {
+			return Prepared{}, fmt.Errorf("create schema: %s: %w", entry.Name(), err)
+		}
+	}
+	return prepareData(ctx, pool, urls)
+}
+
+// prepareData does what comes after the schema.
+func prepareData(ctx context.Context, pool *pgxpool.Pool, urls int) (Prepared, error) {
+	begin := time.Now()
+	summary, err := intake.Seed(ctx, pool, intake.SeedOptions{URLs: urls, Seed: 1})
+	if err != nil {
+		return Prepared{}, err
+	}
+	prepared := Prepared{Rows: summary.Rows, SeedSeconds: time.Since(begin).Seconds()}
+	begin = time.Now()
+	if err := addCast(ctx, pool); err != nil {
+		return Prepared{}, err
+	}
+	prepared.CastSeconds = time.Since(begin).Seconds()
+	return prepared, nil
+}
+
+func addCast(ctx context.Context, pool *pgxpool.Pool) error {
+	err := postgres.InTx(ctx, pool, func(tx pgx.Tx) error {
+		_, err := tx.Exec(ctx, statement("cast"))
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("add annotators: %w", err)
+	}
+	for _, text := range []string{
+		statement("plain_views"),
+		"REFRESH MATERIALIZED VIEW url_annotation_count_view",
+		"REFRESH MATERIALIZED VIEW url_annotation_flags",
+		"VACUUM (ANALYZE)",
+		"CHECKPOINT", // now rather than while something is measured
+	} {
+		if _, err := pool.Exec(ctx, text); err != nil {
+			return fmt.Errorf("prepare database: %w", err)
+		}
+	}
+	return nil
+}
+
+// create makes a database on the server and returns its connection string. An older one of that name is dropped.
+func create(ctx context.Context, server, name string) (string, error) {
+	if err := drop(ctx, server, name); err != nil {
+		return "", err
+	}
+	if err := execute(ctx, server, "CREATE DATABASE "+pgx.Identifier{name}.Sanitize()); err != nil {
+		return "", fmt.Errorf("create database: %w", err)
+	}
+	u, err := url.Parse(server)
+	if err != nil {
+		return "", fmt.Errorf("read database URL: %w", err)
+	}
+	u.Path = "/" + name
+	return u.String(), nil
+}
+
+func drop(ctx context.Context, server, name string) error {
+	if err := execute(ctx, server, "DROP DATABASE IF EXISTS "+pgx.Identifier{name}.Sanitize()+" WITH (FORCE)"); err != nil {
+		return fmt.Errorf("drop database: %w", err)
+	}
+	return nil
+}
+
+func execute(ctx context.Context, url, text string) error {
+	conn, err := pgx.Connect(ctx, url)
+	if err != nil {
+		return err
+	}
+	defer conn.Close(context.WithoutCancel(ctx))
+	_, err = conn.Exec(ctx, text)
+	return err
+}

@@ -1,0 +1,237 @@
+package benchmarks
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/gin-gonic/gin"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+
+	"docket/api"
+	"docket/internal/annotation"
+	"docket/internal/auth"
+	"docket/internal/ranking"
+)
+
+var tokenKey = []byte("a key for benchmarks and for nothing else")
+
+// NewHandler returns what docket serve serves, phases timed and every request logged to nowhere.
+func NewHandler(pool *pgxpool.Pool) (http.Handler, error) {
+	verifier, err := auth.NewVerifier(tokenKey, time.Now)
+	if err != nil {
+		return nil, err
+	}
+	log := zap.New(zapcore.NewCore(
+		zapcore.NewJSONEncoder(zap.NewProductionEncoderConfig()), zapcore.AddSync(io.Discard), zap.InfoLevel))
+	return api.New(api.Config{
+		Annotations: annotation.New(pool, ranking.NewQueue()),
+		Verifier:    verifier,
+		Metrics:     api.NewMetrics(func() api.PoolStats { return api.PoolStats{} }),
+		Log:         log,
+		Timings:     true,
+	})
+}
+
+// Token is an Authorization header of a user.
+func Token(user int32) (string, error) {
+	token, err := auth.Issue(tokenKey, user, []auth.Permission{auth.AccessSourceCollector}, 0, time.Now())
+	return "Bearer " + token, err
+}
+
+// yardsticks are the least that an endpoint with a database can do, on the same pool. They are not authenticated, not
+// logged, not timed.
+func yardsticks(pool *pgxpool.Pool) http.Handler {
+	engine := gin.New()
+	engine.GET("/urls/:id", func(c *gin.Context) {
+		id, err := strconv.Atoi(c.Param("id"))
+		if err != nil {
+			c.Status(http.StatusBadRequest)
+			return
+		}
+		var url struct {
+			URL           string
+			Scheme        *string
+			TrailingSlash bool
+		}
+		err = pool.QueryRow(c.Request.Context(), "SELECT url, scheme, trailing_slash FROM urls WHERE id = $1", id).
+			Scan(&url.URL, &url.Scheme, &url.TrailingSlash)
+		if err != nil {
+			c.Status(http.StatusInternalServerError)
+			return
+		}
+		c.JSON(http.StatusOK, url)
+	})
+	engine.GET("/one", func(c *gin.Context) {
+		var one int32
+		if err := pool.QueryRow(c.Request.Context(), "SELECT 1").Scan(&one); err != nil {
+			c.Status(http.StatusInternalServerError)
+			return
+		}
+		c.JSON(http.StatusOK, one)
+	})
+	return engine
+}
+
+const requestsGroup = "requests"
+
+// endpoints are what is asked for under load. The primary key comes first: the others are told as shares of it.
+var endpoints = []struct {
+	name, path string
+	user       func(client int) int32
+}{
+	{"primary key", "/bench/urls/77", nil},
+	{"SELECT 1", "/bench/one", nil},
+	{"GET typical", "/annotate/all", func(int) int32 { return Heavy5000 }},
+	{"GET hottest", "/annotate/all", func(client int) int32 { return strangers + int32(client) }},
+}
+
+// requests measures whole HTTP requests over loopback: one client's phases, then requests per second.
+func (r *run) requests(ctx context.Context) (err error) {
+	pool, err := openAsServed(ctx, r.url, 0)
+	if err != nil {
+		return err
+	}
+	defer pool.Close()
+	product, err := NewHandler(pool)
+	if err != nil {
+		return err
+	}
+	mux := http.NewServeMux()
+	mux.Handle("/bench/", http.StripPrefix("/bench", yardsticks(pool)))
+	mux.Handle("/", product)
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	server := &http.Server{Handler: mux}
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(listener) }()
+	defer func() {
+		_ = server.Close()
+		if serveErr := <-served; !errors.Is(serveErr, http.ErrServerClosed) && err == nil {
+			err = serveErr
+		}
+	}()
+	address := listener.Addr().String()
+
+	if err := r.phases(ctx, address); err != nil {
+		return err
+	}
+	const rounds = 3
+	for _, clients := range []int{1, 8, 32} {
+		perSecond := make([][]float64, len(endpoints))
+		found := make([]series, len(endpoints))
+		for range rounds {
+			for i, endpoint := range endpoints {
+				got, err := load(ctx, clients, r.Load/rounds, func(client int) (func(context.Context) error, func(), error) {
+					return dialClient(address, endpoint.path, endpoint.user, client, nil)
+				})
+				if err != nil {
+					return fmt.Errorf("%s: %w", endpoint.name, err)
+				}
+				perSecond[i] = append(perSecond[i], got.perSecond)
+				found[i].times = append(found[i].times, got.times...)
+			}
+		}
+		for i, endpoint := range endpoints {
+			slices.Sort(found[i].times)
+			f := figure(requestsGroup, fmt.Sprintf("%s/clients=%d", endpoint.name, clients), found[i], 0)
+			f.PerSecond = median(perSecond[i])
+			f.Values = map[string]float64{"share_of_primary_key": f.PerSecond / median(perSecond[0])}
+			r.add(f)
+		}
+	}
+	return nil
+}
+
+func median(values []float64) float64 {
+	return slices.Sorted(slices.Values(values))[len(values)/2]
+}
+
+// phases measures one client's requests and where their time goes, as the server tells it.
+func (r *run) phases(ctx context.Context, address string) error {
+	for _, which := range urlsByUser {
+		phases := make(map[string][]float64)
+		header := func(h http.Header) {
+			for name, us := range serverTiming(h.Get("Server-Timing")) {
+				phases[name] = append(phases[name], us)
+			}
+		}
+		got, err := load(ctx, 1, r.Probe, func(int) (func(context.Context) error, func(), error) {
+			return dialClient(address, "/annotate/all", func(int) int32 { return which.user }, 0, header)
+		})
+		if err != nil {
+			return err
+		}
+		f := figure("HTTP round trip and phases", "url="+which.name, got.series, 0)
+		f.Values = make(map[string]float64)
+		for name, us := range phases {
+			f.Values[name+"_us"] = median(us)
+		}
+		r.add(f)
+	}
+	return nil
+}
+
+// serverTiming reads a Server-Timing header as microseconds by name.
+func serverTiming(header string) map[string]float64 {
+	phases := make(map[string]float64)
+	for part := range strings.SplitSeq(header, ",") {
+		name, duration, ok := strings.Cut(strings.TrimSpace(part), ";dur=")
+		if ms, err := strconv.ParseFloat(duration, 64); ok && err == nil {
+			phases[name] = ms * 1000
+		}
+	}
+	return phases
+}
+
+// dialClient connects a client that does as little as HTTP allows: it shares the cores with what it measures.
+func dialClient(
+	address, path string, user func(int) int32, client int, header func(http.Header),
+) (func(context.Context) error, func(), error) {
+	request := "GET " + path + " HTTP/1.1\r\nHost: bench\r\n"
+	if user != nil {
+		token, err := Token(user(client))
+		if err != nil {
+			return nil, nil, err
+		}
+		request += "Authorization: " + token + "\r\n"
+	}
+	request += "\r\n"
+	conn, err := net.Dial("tcp", address)
+	if err != nil {
+		return nil, nil, err
+	}
+	reader := bufio.NewReader(conn)
+	call := func(context.Context) error {
+		if _, err := io.WriteString(conn, request); err != nil {
+			return err
+		}
+		answer, err := http.ReadResponse(reader, nil)
+		if err != nil {
+			return err
+		}
+		if _, err := io.Copy(io.Discard, answer.Body); err != nil {
+			return err
+		}
+		if answer.StatusCode != http.StatusOK {
+			return fmt.Errorf("GET %s: %s", path, answer.Status)
+		}
+		if header != nil {
+			header(answer.Header)
+		}
+		return nil
+	}
+	return call, func() { _ = conn.Close() }, nil
+}

@@ -1,0 +1,236 @@
+package benchmarks
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"docket/internal/annotation"
+	"docket/internal/postgres"
+	"docket/internal/ranking"
+)
+
+// Options bound a run.
+type Options struct {
+	// Probe is about how long each query is measured.
+	Probe time.Duration
+	// Load is how long each load of requests or answers lasts.
+	Load time.Duration
+	// Limit is after which a statement is given up.
+	Limit time.Duration
+	// Progress is told what is being done.
+	Progress func(string)
+}
+
+// DefaultOptions suit two cores and ten minutes for two sizes.
+var DefaultOptions = Options{Probe: time.Second, Load: 2 * time.Second, Limit: 5 * time.Second}
+
+// run measures one prepared database.
+type run struct {
+	Options
+	url       string
+	conn      *pgx.Conn     // times statements one by one
+	pool      *pgxpool.Pool // one connection, on which round trips are counted
+	trips     *roundTrips
+	explained *explained // nil where PostgreSQL has no auto_explain
+	size      *Size
+}
+
+// measure runs everything on a prepared database. The last parts change it.
+func measure(ctx context.Context, url string, size *Size, opts Options) (err error) {
+	r := &run{Options: opts, url: url, size: size, trips: &roundTrips{}}
+	config, err := servedConfig(ctx, url)
+	if err != nil {
+		return err
+	}
+	config.ConnConfig.DialFunc = r.trips.dial
+	config.ConnConfig.RuntimeParams["statement_timeout"] = fmt.Sprint(opts.Limit.Milliseconds())
+	if r.pool, err = pgxpool.NewWithConfig(ctx, config); err != nil {
+		return fmt.Errorf("open database: %w", err)
+	}
+	defer r.pool.Close()
+	if r.conn, err = pgx.ConnectConfig(ctx, config.ConnConfig.Copy()); err != nil {
+		return fmt.Errorf("connect: %w", err)
+	}
+	defer r.conn.Close(context.WithoutCancel(ctx))
+	if r.explained, err = openExplained(ctx, url); err != nil {
+		return err
+	}
+	if r.explained != nil {
+		defer r.explained.pool.Close()
+	}
+
+	for _, part := range []struct {
+		name string
+		run  func(context.Context) error
+	}{
+		{"main query", r.mainQuery},
+		{"suggestions and whole GET", r.get},
+		{"requests", r.requests},
+		{"refresh", r.refresh},
+		{"answers", r.answers},
+	} {
+		opts.Progress(part.name)
+		if err := part.run(ctx); err != nil {
+			return fmt.Errorf("%s: %w", part.name, err)
+		}
+	}
+	return nil
+}
+
+// openAsServed opens a pool as docket serve does. 0 connections mean as many as it takes.
+func openAsServed(ctx context.Context, url string, conns int32) (*pgxpool.Pool, error) {
+	return postgres.Open(ctx, postgres.PoolConfig{URL: url, MaxConns: conns, GenericPlans: true})
+}
+
+// servedConfig is the configuration of such a pool, to be changed.
+func servedConfig(ctx context.Context, url string) (*pgxpool.Config, error) {
+	pool, err := openAsServed(ctx, url, 1)
+	if err != nil {
+		return nil, err
+	}
+	defer pool.Close()
+	return pool.Config(), nil
+}
+
+func (r *run) add(figures ...Figure) { r.size.Figures = append(r.size.Figures, figures...) }
+
+// selectOne is what every other statement is told in multiples of.
+func selectOne(ctx context.Context, conn *pgx.Conn) error {
+	var one int32
+	return conn.QueryRow(ctx, "SELECT 1").Scan(&one)
+}
+
+// query is one way to ask for the next URL.
+type query struct {
+	name   string
+	before func()
+	ask    func(ctx context.Context, conn *pgx.Conn) error
+}
+
+const mainQueryGroup = "main query"
+
+// mainQuery measures the forms of the main query for all kinds of annotators.
+func (r *run) mainQuery(ctx context.Context) error {
+	queries := []query{
+		{name: "SELECT 1", ask: selectOne},
+		{name: "URL by primary key", ask: func(ctx context.Context, conn *pgx.Conn) error {
+			return askSQL(ctx, conn, "SELECT id, url, scheme, trailing_slash FROM urls WHERE id = $1", 77)
+		}},
+	}
+	for _, form := range []struct {
+		name  string
+		users []int32
+	}{
+		{"plain", []int32{NewUser}},
+		{"plain_mended", []int32{NewUser, Heavy5000}},
+		{"seed_change", []int32{NewUser, Heavy5000}},
+	} {
+		text := statement("next_" + form.name)
+		for _, user := range form.users {
+			queries = append(queries, query{
+				name: "form=" + form.name + "/user=" + userName(user),
+				ask:  func(ctx context.Context, conn *pgx.Conn) error { return askSQL(ctx, conn, text, user) },
+			})
+		}
+	}
+	for _, user := range []int32{NewUser, Casual, Heavy5000, Heavy50000, DoneAll} {
+		queries = append(queries, rankingQuery("form=matview", ranking.Matview{}, user, nil))
+	}
+	for _, user := range []int32{NewUser, Casual, Heavy5000, Heavy50000, DoneAll} {
+		queries = append(queries, cold(user, nil), warmed(user, nil))
+	}
+	for _, batch := range []int32{smallBatch, halfBatch} {
+		queries = append(queries, rankingQuery("form=matview", ranking.Matview{}, NewUser, &batch))
+	}
+	for _, batch := range []int32{smallBatch, halfBatch} {
+		for _, user := range []int32{NewUser, Heavy5000, Heavy50000} {
+			queries = append(queries, cold(user, &batch), warmed(user, &batch))
+		}
+	}
+	return r.ask(ctx, mainQueryGroup, queries)
+}
+
+// ask measures queries beside each other on one connection. The first is what the others are told in multiples of.
+func (r *run) ask(ctx context.Context, group string, queries []query) error {
+	probes := make([]probe, len(queries))
+	for i, q := range queries {
+		probes[i] = probe{name: q.name, before: q.before, call: func(ctx context.Context) error { return q.ask(ctx, r.conn) }}
+	}
+	found, err := interleave(ctx, probes, r.Probe)
+	if err != nil {
+		return err
+	}
+	for i, q := range queries {
+		f := figure(group, q.name, found[i], found[0].quantile(0.5))
+		if found[i].timedOut {
+			f.Over = r.Limit.Seconds()
+		} else if r.explained != nil {
+			buffers, err := r.explained.buffers(ctx, func(ctx context.Context) error {
+				return r.explained.pool.AcquireFunc(ctx, func(conn *pgxpool.Conn) error {
+					if q.before != nil {
+						q.before()
+					}
+					return q.ask(ctx, conn.Conn())
+				})
+			})
+			if err == nil {
+				f.Buffers = &buffers
+			} else if !isTimeout(err) {
+				return fmt.Errorf("%s: %w", q.name, err)
+			}
+		}
+		r.add(f)
+	}
+	return nil
+}
+
+func askSQL(ctx context.Context, conn *pgx.Conn, text string, arg int32) error {
+	rows, err := conn.Query(ctx, text, arg)
+	if err != nil {
+		return err
+	}
+	rows.Close()
+	return rows.Err()
+}
+
+func rankingQuery(name string, ranked annotation.Ranking, user int32, batch *int32) query {
+	name += "/user=" + userName(user)
+	if batch != nil {
+		name += "/batch=" + batchName(*batch)
+	}
+	return query{name: name, ask: func(ctx context.Context, conn *pgx.Conn) error {
+		_, err := ranked.NextForUser(ctx, conn, user, ranking.Filter{BatchID: batch})
+		return err
+	}}
+}
+
+// cold asks a queue that remembers nobody.
+func cold(user int32, batch *int32) query {
+	var queue *ranking.Queue
+	q := rankingQuery("form=queue/cursor=cold", ranking.NewQueue(), user, batch)
+	q.before = func() { queue = ranking.NewQueue() }
+	q.ask = func(ctx context.Context, conn *pgx.Conn) error {
+		_, err := queue.NextForUser(ctx, conn, user, ranking.Filter{BatchID: batch})
+		return err
+	}
+	return q
+}
+
+// warmed asks a queue that has been asked before.
+func warmed(user int32, batch *int32) query {
+	return rankingQuery("form=queue/cursor=warm", ranking.NewQueue(), user, batch)
+}
+
+func userName(user int32) string {
+	return map[int32]string{
+		NewUser: "new", Casual: "casual-66", Heavy5000: "heavy-5000", Heavy50000: "heavy-50000", DoneAll: "none-left",
+	}[user]
+}
+
+func batchName(batch int32) string {
+	return map[int32]string{smallBatch: "50", halfBatch: "half"}[batch]
+}

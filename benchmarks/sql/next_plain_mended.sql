@@ -1,0 +1,13 @@
+-- The same without what misleads the planner, and without the view that nothing is read of: the best that plain views do.
+SELECT urls.id, urls.url, urls.scheme, urls.trailing_slash
+FROM urls
+JOIN plain.url_annotation_count_view counts ON counts.url_id = urls.id
+WHERE urls.status = 'ok'
+    AND NOT EXISTS (SELECT FROM flag_url_validated f WHERE f.url_id = urls.id)
+    AND NOT EXISTS (SELECT FROM flag_url_suspended f WHERE f.url_id = urls.id)
+    AND NOT EXISTS (SELECT FROM user_url_type_suggestions s WHERE s.url_id = urls.id AND s.user_id = $1)
+    AND NOT EXISTS (SELECT FROM user_url_agency_suggestions s WHERE s.url_id = urls.id AND s.user_id = $1)
+    AND NOT EXISTS (SELECT FROM user_location_suggestions s WHERE s.url_id = urls.id AND s.user_id = $1)
+    AND NOT EXISTS (SELECT FROM user_record_type_suggestions s WHERE s.url_id = urls.id AND s.user_id = $1)
+ORDER BY counts.total_anno_count DESC, urls.id
+LIMIT 1;

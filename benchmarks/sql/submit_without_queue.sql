@@ -1,0 +1,61 @@
+-- AnnotationInsert of sql/queries/submit.sql without the upkeep of the queue.
+WITH url AS (
+    -- Locked first, as whoever deletes it does, so that the two do not deadlock over the queue.
+    SELECT urls.id FROM urls WHERE urls.id = $1 FOR KEY SHARE
+), unknown_agency AS (
+    SELECT given.id
+    FROM unnest($2::integer[]) AS given (id)
+    WHERE NOT EXISTS (SELECT FROM agencies WHERE agencies.id = given.id)
+), unknown_location AS (
+    SELECT given.id
+    FROM unnest($3::bigint[]) AS given (id)
+    WHERE NOT EXISTS (SELECT FROM locations WHERE locations.id = given.id)
+), existing_name AS (
+    SELECT name.id
+    FROM url_name_suggestions name
+    WHERE name.id = $4::integer AND name.url_id = $1
+), accepted AS (
+    SELECT url.id AS url_id, $5::integer AS user_id
+    FROM url
+    WHERE NOT EXISTS (SELECT FROM unknown_agency)
+        AND NOT EXISTS (SELECT FROM unknown_location)
+        AND ($4::integer IS NULL OR EXISTS (SELECT FROM existing_name))
+), stored_type AS (
+    INSERT INTO user_url_type_suggestions (url_id, user_id, type)
+    SELECT url_id, user_id, $6 FROM accepted
+    RETURNING url_id
+), new_name AS (
+    INSERT INTO url_name_suggestions (url_id, suggestion, source)
+    SELECT url_id, $7::varchar, 'User' FROM accepted
+    WHERE $7::varchar IS NOT NULL AND $4::integer IS NULL
+    ON CONFLICT ON CONSTRAINT url_name_suggestions_url_id_suggestion_key
+        DO UPDATE SET suggestion = excluded.suggestion
+    RETURNING id
+), endorsement AS (
+    INSERT INTO link_user_name_suggestions (user_id, suggestion_id)
+    SELECT accepted.user_id, name.id
+    FROM accepted
+    CROSS JOIN (SELECT id FROM new_name UNION ALL SELECT id FROM existing_name) AS name
+    ON CONFLICT ON CONSTRAINT link_user_name_suggestions_pkey DO NOTHING
+), stored_locations AS (
+    INSERT INTO user_location_suggestions (url_id, user_id, location_id)
+    SELECT accepted.url_id, accepted.user_id, unnest($3::bigint[]) FROM accepted
+), stored_record_type AS (
+    INSERT INTO user_record_type_suggestions (url_id, user_id, record_type)
+    SELECT url_id, user_id, $8::record_type FROM accepted
+    WHERE $8::record_type IS NOT NULL
+), stored_agencies AS (
+    INSERT INTO user_url_agency_suggestions (url_id, user_id, agency_id)
+    SELECT accepted.url_id, accepted.user_id, unnest($2::integer[]) FROM accepted
+), stored_location_not_found AS (
+    INSERT INTO link_user_suggestion_location_not_found (url_id, user_id)
+    SELECT url_id, user_id FROM accepted WHERE $9::boolean
+), stored_agency_not_found AS (
+    INSERT INTO link_user_suggestion_agency_not_found (url_id, user_id)
+    SELECT url_id, user_id FROM accepted WHERE $10::boolean
+)
+SELECT
+    EXISTS (SELECT FROM stored_type)::boolean AS stored,
+    EXISTS (SELECT FROM url)::boolean AS url_known,
+    ARRAY(SELECT id FROM unknown_agency ORDER BY id)::integer[] AS unknown_agency_ids,
+    ARRAY(SELECT id FROM unknown_location ORDER BY id)::bigint[] AS unknown_location_ids;

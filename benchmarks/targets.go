@@ -1,0 +1,143 @@
+package benchmarks
+
+import "fmt"
+
+// Target is what one figure should be, at most or at least.
+type Target struct {
+	Name    string  `json:"name"`
+	URLs    int     `json:"urls"`
+	Want    float64 `json:"want"`
+	AtLeast bool    `json:"at_least"` // else at most
+	Got     float64 `json:"got"`
+	Met     bool    `json:"met"`
+}
+
+// judge compares what was found with what is wanted. What was not measured is not judged.
+func judge(sizes []Size) []Target {
+	var targets []Target
+	for i := range sizes {
+		j := judge1{size: &sizes[i], targets: &targets}
+		j.mainQuery()
+		j.rest()
+		if i > 0 {
+			j.growth(&sizes[0])
+		}
+	}
+	return targets
+}
+
+type judge1 struct {
+	size    *Size
+	targets *[]Target
+}
+
+func (j judge1) want(name string, atLeast bool, want, got float64) {
+	*j.targets = append(*j.targets, Target{
+		Name: name, URLs: j.size.URLs, Want: want, AtLeast: atLeast, Got: got, Met: atLeast && got >= want || !atLeast && got <= want,
+	})
+}
+
+func warmName(user string) string { return "form=queue/cursor=warm/user=" + user }
+
+var warmUsers = []string{
+	"new", "casual-66", "heavy-5000", "heavy-50000", "none-left",
+	"new/batch=50", "heavy-5000/batch=50", "heavy-50000/batch=50",
+	"new/batch=half", "heavy-5000/batch=half", "heavy-50000/batch=half",
+}
+
+func (j judge1) mainQuery() {
+	find := func(name string) *Figure { return j.size.find(mainQueryGroup, name) }
+	queue := find(warmName("new"))
+	for _, form := range []struct{ name, text string }{
+		{"form=plain/user=new", "main query: times faster than plain views"},
+		{"form=plain_mended/user=new", "main query: times faster than plain views, mended"},
+	} {
+		plain := find(form.name)
+		switch {
+		case plain == nil || queue == nil || queue.P50 == 0:
+		case plain.Over > 0:
+			j.want(form.text+" (which were given up: at least)", true, 276, plain.Over*1e6/queue.P50)
+		default:
+			j.want(form.text, true, 276, plain.P50/queue.P50)
+		}
+	}
+	casual := find(warmName("casual-66"))
+	for _, user := range warmUsers {
+		f := find(warmName(user))
+		if f == nil {
+			continue
+		}
+		if f.Buffers != nil {
+			j.want("main query, buffers: "+user, false, 16, float64(f.Buffers.worst()))
+		}
+		j.want("main query, times SELECT 1: "+user, false, 2.5, f.Times)
+	}
+	for _, user := range []string{"heavy-5000", "heavy-50000"} {
+		if f := find(warmName(user)); f != nil && casual != nil && casual.P50 > 0 {
+			j.want("main query, times casual: "+user, false, 1.5, f.P50/casual.P50)
+		}
+	}
+}
+
+func (j judge1) rest() {
+	for _, which := range urlsByUser {
+		if f := j.size.find(getGroup, "url="+which.name); f != nil {
+			if which.name == "typical" {
+				j.want("whole GET, database part, times SELECT 1: typical", false, 6, f.Times)
+			}
+			j.want("whole GET, round trips: "+which.name, false, 2, f.Values["round_trips"])
+		}
+	}
+	for name, share := range map[string]float64{"GET typical": 0.5, "GET hottest": 0.35} {
+		if f := j.size.find(requestsGroup, name+"/clients=8"); f != nil {
+			j.want(name+", 8 clients, share of a primary key's requests/s", true, share, f.Values["share_of_primary_key"])
+		}
+	}
+	for _, durable := range []string{"on", "off"} {
+		if f := j.size.find(answersGroup, "1 writer, synchronous_commit="+durable+"/upkeep=queue"); f != nil {
+			j.want("POST with upkeep, times without, synchronous_commit="+durable, false, 1.15, f.Values["times_none"])
+		}
+	}
+	for _, where := range []string{"spread", "one URL"} {
+		if f := j.size.find(answersGroup, "32 writers, "+where+", 2 labelers/upkeep=queue"); f != nil {
+			j.want("deadlocks, 32 writers and 2 labelers, "+where, false, 0, f.Values["deadlocks"])
+		}
+	}
+	if f := j.size.find(answersGroup, "queue verify afterwards"); f != nil {
+		j.want("differences found by queue verify", false, 0, f.Values["differences"])
+	}
+	for _, reader := range []string{"view", "queue"} {
+		group := "readers of the " + reader
+		idle, busy := j.size.find(group, "idle"), j.size.find(group, "refreshing concurrently")
+		if idle != nil && busy != nil && idle.P99 > 0 {
+			j.want(group+", p99 while refreshing concurrently, times idle", false, 3, busy.P99/idle.P99)
+		}
+	}
+}
+
+// growth compares with the smallest database of the run.
+func (j judge1) growth(smallest *Size) {
+	for _, user := range warmUsers {
+		here, there := j.size.find(mainQueryGroup, warmName(user)), smallest.find(mainQueryGroup, warmName(user))
+		if here == nil || there == nil || there.Times == 0 {
+			continue
+		}
+		against := fmt.Sprintf(" over %s URLs: %s", count(smallest.URLs), user)
+		if here.Buffers != nil && there.Buffers != nil {
+			j.want("main query, buffers more"+against, false, 4, float64(here.Buffers.worst()-there.Buffers.worst()))
+		}
+		// In multiples of SELECT 1: the two databases were not measured in the same minute.
+		j.want("main query, time"+against, false, 1.2, here.Times/there.Times)
+	}
+}
+
+func count(urls int) string {
+	switch {
+	case urls >= 1_000_000 && urls%1_000_000 == 0:
+		return fmt.Sprintf("%dM", urls/1_000_000)
+	case urls >= 1000 && urls%1000 == 0:
+		return fmt.Sprintf("%dk", urls/1000)
+	default:
+		return fmt.Sprint(urls)
+	}
+}
