@@ -1,0 +1,61 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+var (
+	readmeCurl = regexp.MustCompile(`(?s)\$ curl -H "Authorization: Bearer \$\(bin/docket token ([^)]*)\)"(.*?)http://127\.0\.0\.1:8080(/\S+)`)
+	readmeBody = regexp.MustCompile(`(?s)-H 'Content-Type: ([^']+)'.* -d '([^']+)'`)
+	readmeJSON = regexp.MustCompile("(?s)```json\n(.*?)```")
+)
+
+// TestReadme types what the README says after ./scripts/run, and compares the answer that it shows.
+func TestReadme(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile(filepath.Join("..", "..", "README.md"))
+	require.NoError(t, err)
+	lines := readmeCurl.FindAllStringSubmatch(string(text), -1)
+	require.Len(t, lines, 2, "one curl line to ask, one to answer")
+	ask, answer := lines[0], lines[1]
+	sent := readmeBody.FindStringSubmatch(answer[2])
+	require.NotNil(t, sent, "the answer has a body")
+	shown := readmeJSON.FindSubmatch(text)
+	require.NotNil(t, shown)
+
+	dir := dataDir(t)
+	succeed(t, "seed", "--urls", "1000", "--data-dir", dir)
+	docket := serve(t, "--data-dir", dir)
+	token := func(flags string) string {
+		return strings.TrimSpace(succeed(t, append([]string{"token", "--data-dir", dir}, strings.Fields(flags)...)...))
+	}
+
+	status, body := docket.get(t, ask[3], token(ask[1]))
+	require.Equal(t, http.StatusOK, status, body)
+	var compact bytes.Buffer
+	require.NoError(t, json.Compact(&compact, shown[1]))
+	require.Equal(t, compact.String(), strings.TrimSpace(body), "the README shows the whole answer")
+
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+docket.address+answer[3], strings.NewReader(sent[2]))
+	require.NoError(t, err)
+	req.Header.Set("Authorization", "Bearer "+token(answer[1]))
+	req.Header.Set("Content-Type", sent[1])
+	resp, err := http.DefaultClient.Do(req)
+	require.NoError(t, err)
+	defer resp.Body.Close()
+	next, err := io.ReadAll(resp.Body)
+	require.NoError(t, err)
+	require.Equal(t, http.StatusOK, resp.StatusCode, string(next))
+	require.Contains(t, string(next), `"url_id"`, "another URL comes with it")
+	require.NotEqual(t, body, string(next))
+}
