@@ -100,10 +100,10 @@ func TestCursor(t *testing.T) {
 			{"done", ids(3, 4, 5), 6}, {"new", ids(7), 6}, {"done", ids(6), 7}, {"done", ids(7), 0}, {"new", ids(8), 8},
 		},
 	}
+	w := newWorld(t, 0)
 	for name, steps := range tests {
 		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			w := newWorld(t, 6)
+			w.restart(t, 6)
 			all := annotators(t, w)
 			queue := ranking.NewQueue()
 			for _, by := range all {
@@ -183,10 +183,10 @@ func TestLooksNoFurther(t *testing.T) {
 			w.change(t, ids(1), says(by.user))
 		}, most + 21},
 	}
+	w := newWorld(t, 0)
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			w := newWorld(t, urls)
+			w.restart(t, urls)
 			for kind, by := range annotators(t, w) {
 				queue := ranking.NewQueue()
 				w.requireNext(t, queue, by, 1)

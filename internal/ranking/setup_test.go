@@ -34,9 +34,18 @@ func newWorld(t testing.TB, n int) world {
 		INSERT INTO tasks (task_type, task_status) VALUES ('Agency Identification', 'complete')`)
 	require.NoError(t, err)
 	w := world{pool: pool}
+	w.restart(t, n)
+	return w
+}
+
+// restart makes the database that newWorld returns of one that has been used.
+func (w world) restart(t testing.TB, n int) {
+	t.Helper()
+	w.exec(t, "DELETE FROM urls")
+	w.exec(t, "DELETE FROM anonymous_sessions")
+	w.exec(t, "DELETE FROM batch_progress")
 	w.change(t, span(1, int32(n)), insertURLs)
 	w.exec(t, "SELECT setval('urls_id_seq', $1::int + 1, false)", n)
-	return w
 }
 
 // service returns the use case as one process would have it.

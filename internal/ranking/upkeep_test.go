@@ -52,10 +52,10 @@ func TestRecountMeetsAnswer(t *testing.T) {
 		"unlinked":     {link(1), unlink},
 		"said by more": {link(1), says(3)},
 	}
+	w := newWorld(t, 0)
 	for name, test := range changes {
 		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			w := newWorld(t, 3)
+			w.restart(t, 3)
 			session := w.session(t)
 			w.change(t, ids(1, 2), link(1))
 			w.change(t, ids(1, 2), test.before)

@@ -1,0 +1,333 @@
+package ranking_test
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sync/errgroup"
+
+	"docket/internal/annotation"
+	"docket/internal/ranking"
+)
+
+// drift is a difference made in the queue, or behind its back.
+type drift struct {
+	statement string
+	want      []ranking.Difference
+}
+
+// session stands for the only one there is.
+const session = "the session"
+
+// drifts are about the story that tell tells.
+var drifts = map[string]drift{
+	"no row of an eligible URL": {
+		"DELETE FROM annotation_queue WHERE url_id = 1",
+		[]ranking.Difference{{Kind: "missing", URLID: 1, Want: "5"}},
+	},
+	"no row of another": {
+		"DELETE FROM annotation_queue WHERE url_id = 3",
+		[]ranking.Difference{{Kind: "missing", URLID: 3, Want: "5"}},
+	},
+	"not offered": {
+		"UPDATE annotation_queue SET eligible = false WHERE url_id = 2",
+		[]ranking.Difference{{Kind: "missing", URLID: 2, Want: "1"}},
+	},
+	"offered by mistake": {
+		"UPDATE annotation_queue SET eligible = true WHERE url_id = 3",
+		[]ranking.Difference{{Kind: "surplus", URLID: 3, Have: "5"}},
+	},
+	"too many counted": {
+		"UPDATE annotation_queue SET priority = -100 WHERE url_id = 1",
+		[]ranking.Difference{{Kind: "wrong count", URLID: 1, Have: "100", Want: "5"}},
+	},
+	"batch not noted": {
+		"UPDATE annotation_queue SET batch_id = NULL WHERE url_id = 1",
+		[]ranking.Difference{{Kind: "wrong batch", URLID: 1, Have: "none", Want: "1"}},
+	},
+	"another batch noted": {
+		"UPDATE annotation_queue SET batch_id = 2 WHERE url_id = 5",
+		[]ranking.Difference{{Kind: "wrong batch", URLID: 5, Have: "2", Want: "none"}},
+	},
+	"status": {
+		"UPDATE annotation_queue SET status_ok = false WHERE url_id = 4",
+		[]ranking.Difference{{Kind: "wrong status", URLID: 4, Have: "false", Want: "true"}},
+	},
+	"votes": {
+		"UPDATE annotation_queue SET agency_votes = 0 WHERE url_id = 1",
+		[]ranking.Difference{{Kind: "wrong agency votes", URLID: 1, Have: "0", Want: "2"}},
+	},
+	"user not done": {
+		"DELETE FROM user_url_done WHERE url_id = 1",
+		[]ranking.Difference{{Kind: "missing done row", URLID: 1, Annotator: "7", Want: "done"}},
+	},
+	"user done by mistake": {
+		"INSERT INTO user_url_done (user_id, url_id) VALUES (8, 1)",
+		[]ranking.Difference{{Kind: "surplus done row", URLID: 1, Annotator: "8", Have: "done"}},
+	},
+	"user done with a URL that is not eligible": {
+		"INSERT INTO user_url_done (user_id, url_id) VALUES (7, 3)",
+		[]ranking.Difference{{Kind: "surplus done row", URLID: 3, Annotator: "7", Have: "done"}},
+	},
+	"session not done": {
+		"DELETE FROM anonymous_url_done WHERE url_id = 1",
+		[]ranking.Difference{{Kind: "missing done row", URLID: 1, Annotator: session, Want: "done"}},
+	},
+	"session done by mistake": {
+		"INSERT INTO anonymous_url_done (session_id, url_id) SELECT id, 2 FROM anonymous_sessions",
+		[]ranking.Difference{{Kind: "surplus done row", URLID: 2, Annotator: session, Have: "done"}},
+	},
+	"progress": {
+		"UPDATE batch_progress SET total = 7, annotated = 3",
+		[]ranking.Difference{{Kind: "wrong batch progress", BatchID: 1, Have: "3 of 7", Want: "2 of 4"}},
+	},
+	"no progress": {
+		"DELETE FROM batch_progress",
+		[]ranking.Difference{{Kind: "wrong batch progress", BatchID: 1, Want: "2 of 4"}},
+	},
+	"progress of an empty batch": {
+		"INSERT INTO batch_progress (batch_id, total, annotated) VALUES (2, 1, 0)",
+		[]ranking.Difference{{Kind: "wrong batch progress", BatchID: 2, Have: "0 of 1", Want: "0 of 0"}},
+	},
+	"somebody else's URL": {
+		"INSERT INTO urls (url, status, source) VALUES ('example.org/else', 'ok', 'manual')",
+		[]ranking.Difference{{Kind: "missing", URLID: 6, Want: "0"}},
+	},
+	"somebody else's suggestion": {
+		"INSERT INTO auto_relevant_suggestions (url_id, relevant) VALUES (2, true)",
+		[]ranking.Difference{{Kind: "wrong count", URLID: 2, Have: "1", Want: "2"}},
+	},
+	"somebody else's answer": {
+		"INSERT INTO user_url_agency_suggestions (url_id, user_id, agency_id) VALUES (4, 8, 1)",
+		[]ranking.Difference{
+			{Kind: "missing done row", URLID: 4, Annotator: "8", Want: "done"},
+			{Kind: "wrong agency votes", URLID: 4, Have: "0", Want: "1"},
+			{Kind: "wrong count", URLID: 4, Have: "0", Want: "1"},
+			{Kind: "wrong batch progress", BatchID: 1, Have: "2 of 4", Want: "3 of 4"},
+		},
+	},
+	"somebody else's anonymous answer": {
+		"INSERT INTO anonymous_annotation_location (url_id, session_id, location_id) SELECT 4, id, 1 FROM anonymous_sessions",
+		[]ranking.Difference{{Kind: "missing done row", URLID: 4, Annotator: session, Want: "done"}},
+	},
+	"somebody else's validation": {
+		"INSERT INTO flag_url_validated (url_id, type) VALUES (1, 'data source')",
+		[]ranking.Difference{
+			{Kind: "surplus", URLID: 1, Have: "5"},
+			{Kind: "surplus done row", URLID: 1, Annotator: "7", Have: "done"},
+			{Kind: "surplus done row", URLID: 1, Annotator: session, Have: "done"},
+		},
+	},
+	"somebody else's duplicate": {
+		"UPDATE urls SET status = 'duplicate' WHERE id = 4",
+		[]ranking.Difference{
+			{Kind: "surplus", URLID: 4, Have: "0"},
+			{Kind: "wrong status", URLID: 4, Have: "true", Want: "false"},
+			{Kind: "wrong batch progress", BatchID: 1, Have: "2 of 4", Want: "2 of 3"},
+		},
+	},
+	"somebody else's batch": {
+		"UPDATE link_batches__urls SET batch_id = 3 WHERE url_id = 1",
+		[]ranking.Difference{
+			{Kind: "wrong batch", URLID: 1, Have: "1", Want: "3"},
+			{Kind: "wrong batch progress", BatchID: 1, Have: "2 of 4", Want: "1 of 3"},
+			{Kind: "wrong batch progress", BatchID: 3, Want: "1 of 1"},
+		},
+	},
+	"somebody else's deletion": {
+		"DELETE FROM urls WHERE id = 1",
+		[]ranking.Difference{{Kind: "wrong batch progress", BatchID: 1, Have: "2 of 4", Want: "1 of 3"}},
+	},
+	"nothing is left": {
+		"TRUNCATE annotation_queue, user_url_done, anonymous_url_done, batch_progress",
+		[]ranking.Difference{
+			{Kind: "missing", URLID: 1, Want: "5"},
+			{Kind: "missing done row", URLID: 1, Annotator: "7", Want: "done"},
+			{Kind: "missing done row", URLID: 1, Annotator: session, Want: "done"},
+			{Kind: "missing", URLID: 2, Want: "1"},
+			{Kind: "missing", URLID: 3, Want: "5"},
+			{Kind: "missing", URLID: 4, Want: "0"},
+			{Kind: "missing", URLID: 5, Want: "0"},
+			{Kind: "wrong batch progress", BatchID: 1, Want: "2 of 4"},
+		},
+	},
+}
+
+// tell tells of five URLs, all in batch 1 but for the last: 1 has the full answers of user 7 and of a session, 2 what a
+// robot said, 3 was suspended after the same answers, 4 and 5 are new.
+func tell(t *testing.T, w world) uuid.UUID {
+	t.Helper()
+	w.restart(t, 5)
+	session := w.session(t)
+	service := w.service()
+	w.change(t, span(1, 4), link(1))
+	w.change(t, ids(2), robots)
+	for _, url := range ids(1, 3) {
+		require.NoError(t, service.Submit(t.Context(), 7, url, fullAnswer))
+		require.NoError(t, service.SubmitAnonymous(t.Context(), session, url, fullAnswer))
+	}
+	w.change(t, ids(3), suspend)
+	require.Empty(t, w.differences(t))
+	return session
+}
+
+func TestDrift(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 0)
+	for name, test := range drifts {
+		t.Run(name, func(t *testing.T) {
+			id := tell(t, w)
+			want := slices.Clone(test.want)
+			for i := range want {
+				if want[i].Annotator == session {
+					want[i].Annotator = id.String()
+				}
+			}
+			w.exec(t, test.statement)
+
+			found := w.differences(t)
+			require.ElementsMatch(t, want, found)
+			require.True(t, slices.IsSortedFunc(found, func(a, b ranking.Difference) int {
+				// URLs before batches, which have none.
+				return cmp.Or(cmp.Compare(uint32(a.URLID-1), uint32(b.URLID-1)), cmp.Compare(a.BatchID, b.BatchID))
+			}), "%v", found)
+			require.ElementsMatch(t, want, w.differences(t), "Verify changes nothing")
+
+			repaired := w.reconcile(t)
+			for _, difference := range want {
+				if difference.URLID != 0 { // the repair of a URL can mend the progress of its batch
+					require.Contains(t, repaired, difference)
+				}
+			}
+			require.Empty(t, w.differences(t))
+			require.Empty(t, w.reconcile(t))
+			for _, by := range []who{{user: 7}, {user: 8}, {user: 8, filter: inBatch(1)}, {session: id}} {
+				_, err := w.askAndCheck(t.Context(), ranking.NewQueue(), by)
+				require.NoError(t, err)
+			}
+		})
+	}
+}
+
+func (w world) reconcile(t testing.TB) (repaired []ranking.Difference) {
+	t.Helper()
+	require.NoError(t, ranking.Reconcile(t.Context(), w.pool, func(d ranking.Difference) { repaired = append(repaired, d) }))
+	return repaired
+}
+
+// TestDriftStopsNobody shows that requests and answers go on while the queue is wrong, and that the repair counts them.
+func TestDriftStopsNobody(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 0)
+	for name, test := range drifts {
+		t.Run(name, func(t *testing.T) {
+			tell(t, w)
+			service := w.service()
+			w.exec(t, test.statement)
+			another := w.session(t)
+			for url := range int32(5) {
+				require.NoError(t, ignoreUnknown(service.Submit(t.Context(), 9, url+1, fullAnswer)))
+				require.NoError(t, ignoreUnknown(service.SubmitAnonymous(t.Context(), another, url+1, fullAnswer)))
+			}
+			for _, by := range []who{{user: 7}, {user: 9}, {user: 9, filter: inBatch(1)}, {session: another}} {
+				for range 2 {
+					_, err := ask(t.Context(), w.pool, ranking.NewQueue(), by)
+					require.NoError(t, err)
+				}
+			}
+			w.reconcile(t)
+			require.Empty(t, w.differences(t))
+			w.requireNext(t, ranking.NewQueue(), who{user: 9}, scan[int32](t, w.pool, `SELECT coalesce(min(id), 0) FROM urls WHERE id > 5`))
+		})
+	}
+}
+
+// TestReconcileOfManyURLs has more to compare, and more to repair, than one statement takes.
+func TestReconcileOfManyURLs(t *testing.T) {
+	t.Parallel()
+	const urls = 10_100
+	w := newWorld(t, urls)
+	w.change(t, span(1, urls), link(1))
+	w.exec(t, "DELETE FROM annotation_queue WHERE url_id % 7 = 0 OR url_id > 9990")
+	w.exec(t, "UPDATE annotation_queue SET priority = -3 WHERE url_id IN (1, 5000, 5001)")
+	const wrong = 9990/7 + 110 + 3
+	require.Len(t, w.differences(t), wrong)
+	repaired := w.reconcile(t)
+	require.Len(t, slices.DeleteFunc(repaired, func(d ranking.Difference) bool { return d.URLID == 0 }), wrong)
+	require.Empty(t, w.differences(t))
+}
+
+// TestReconcileLosesNothing repairs again and again while annotators answer, others change URLs, and the queue drifts.
+func TestReconcileLosesNothing(t *testing.T) {
+	t.Parallel()
+	h := newHistory(t, historyURLs, 1)
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	var group errgroup.Group
+	group.Go(func() error {
+		for ctx.Err() == nil {
+			if err := ranking.Reconcile(t.Context(), h.pool, func(ranking.Difference) {}); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	group.Go(func() error {
+		for n := int32(0); ctx.Err() == nil; n++ {
+			statement := []string{
+				"UPDATE annotation_queue SET priority = 7, agency_votes = 3 WHERE url_id = $1",
+				"UPDATE annotation_queue SET eligible = NOT eligible, batch_id = 3 WHERE url_id = $1",
+				"DELETE FROM user_url_done WHERE url_id = $1 AND user_id = 1",
+			}[n%3]
+			if _, err := h.pool.Exec(t.Context(), statement, 1+n%historyURLs); err != nil {
+				return err
+			}
+			time.Sleep(poll)
+		}
+		return nil
+	})
+	h.live(t, 7, 50, drifting, drifting, drifting, drifting)
+	answers := scan[int](t, h.pool, "SELECT count(*) FROM user_url_type_suggestions")
+	stop()
+	require.NoError(t, group.Wait())
+
+	h.reconcile(t)
+	h.requireTrue(t)
+	require.Equal(t, answers, scan[int](t, h.pool, "SELECT count(*) FROM user_url_type_suggestions"))
+}
+
+// TestReconcileBesideAnswers wants one run to be enough: of what is wrong before it, nothing is left, and nothing that goes
+// on meanwhile comes to be wrong.
+func TestReconcileBesideAnswers(t *testing.T) {
+	t.Parallel()
+	h := newHistory(t, historyURLs, 1)
+	h.exec(t, "UPDATE annotation_queue SET priority = -5, agency_votes = 1, eligible = url_id % 2 = 0, batch_id = 1 + url_id % 3")
+	h.exec(t, "INSERT INTO batch_progress (batch_id, total, annotated) VALUES (1, 5, 5), (2, 0, 1)")
+	reconciled := make(chan error, 1)
+	go func() { reconciled <- ranking.Reconcile(context.Background(), h.pool, func(ranking.Difference) {}) }()
+	h.live(t, 8, 30, drifting, drifting, drifting, drifting)
+	require.NoError(t, <-reconciled)
+	h.requireTrue(t)
+}
+
+// drifting annotates and changes URLs without regard to whether the queue is right.
+func drifting(a *actor) {
+	submit := func(ctx context.Context) error {
+		err := ignoreUnknown(a.processes[0].service.Submit(ctx, 1+a.Int32N(historyUsers), a.someURL(), a.answer()))
+		if errors.Is(err, annotation.ErrAlreadyAnnotated) {
+			return nil
+		}
+		return err
+	}
+	next := func(ctx context.Context) error {
+		_, err := ask(ctx, a.pool, a.processes[0].queue, a.someone())
+		return err
+	}
+	a.act = []func(context.Context) error{submit, submit, next, a.changing(suspend, unsuspend), a.changing(link(1), unlink), a.changing(robots)}
+}
