@@ -75,6 +75,15 @@ func TestIsUnavailableOfConnections(t *testing.T) {
 	require.Error(t, err)
 	require.True(t, IsUnavailable(err), "no server")
 
+	silent, err := pgx.ParseConfig(url)
+	require.NoError(t, err)
+	silent.DialFunc = func(context.Context, string, string) (net.Conn, error) {
+		return nil, &net.OpError{Op: "dial", Err: os.ErrDeadlineExceeded}
+	}
+	_, err = pgx.ConnectConfig(t.Context(), silent)
+	require.Error(t, err)
+	require.True(t, IsUnavailable(err), "a server that does not answer")
+
 	alive := connect()
 	require.False(t, IsUnavailable(ask(alive, "SELEC")), "a syntax error")
 	_, err = alive.Exec(t.Context(), "SET statement_timeout = '10ms'")
