@@ -21,7 +21,7 @@ var urlsByUser = []struct {
 	user int32
 }{{"typical", Heavy5000}, {"hottest", NewUser}}
 
-// get measures the use case: connection, main query and suggestions.
+// get measures the use case: connection, main query and, unless the URL's revision has been shown before, suggestions.
 func (r *run) get(ctx context.Context) error {
 	conn, err := r.pool.Acquire(ctx)
 	if err != nil {
@@ -30,64 +30,79 @@ func (r *run) get(ctx context.Context) error {
 	raw := conn.Conn()
 	conn.Release() // the pool has no other
 
-	names := []string{"SELECT 1"}
-	probes := []probe{{name: names[0], call: func(ctx context.Context) error { return selectOne(ctx, raw) }}}
-	var asks []func(context.Context, *pgxpool.Pool) error
+	var askers []*asker
 	for _, which := range urlsByUser {
-		ask := r.nextAsker(which.user, nil)
-		asks = append(asks, ask)
-		names = append(names, "url="+which.name)
-		probes = append(probes, probe{
-			name: "url=" + which.name,
-			call: func(ctx context.Context) error { return ask(ctx, r.pool) },
-		})
+		askers = append(askers,
+			&asker{name: "url=" + which.name + "/remembered=no", user: which.user, forget: true},
+			&asker{name: "url=" + which.name + "/remembered=yes", user: which.user})
 	}
 	for _, batch := range []int32{smallBatch, halfBatch} {
-		ask := r.nextAsker(Heavy5000, &batch)
-		asks = append(asks, ask)
-		names = append(names, "batch="+batchName(batch))
+		askers = append(askers, &asker{name: "batch=" + batchName(batch) + "/remembered=no", user: Heavy5000, batch: &batch, forget: true})
+	}
+	probes := []probe{{name: "SELECT 1", call: func(ctx context.Context) error { return selectOne(ctx, raw) }}}
+	for _, a := range askers {
 		probes = append(probes, probe{
-			name: names[len(names)-1],
-			call: func(ctx context.Context) error { return ask(ctx, r.pool) },
+			name: a.name, before: a.before, call: func(ctx context.Context) error { return a.ask(ctx, r.pool) },
 		})
 	}
 	found, err := interleave(ctx, probes, r.Probe)
 	if err != nil {
 		return err
 	}
-	for i, name := range names {
-		f := figure(getGroup, name, found[i], found[0].quantile(0.5))
-		if i > 0 {
-			before := r.trips.n.Load()
-			if err := asks[i-1](ctx, r.pool); err != nil {
-				return err
+	one := found[0].quantile(0.5)
+	r.add(figure(getGroup, "SELECT 1", found[0], one))
+	for i, a := range askers {
+		f := figure(getGroup, a.name, found[i+1], one)
+		a.before()
+		before := r.trips.n.Load()
+		if err := a.ask(ctx, r.pool); err != nil {
+			return err
+		}
+		f.Values = map[string]float64{"round_trips": float64(r.trips.n.Load() - before)}
+		if r.explained != nil {
+			buffers, err := r.explained.buffers(ctx, func(ctx context.Context) error {
+				a.before()
+				return a.ask(ctx, r.explained.pool)
+			})
+			if err != nil {
+				return fmt.Errorf("%s: %w", a.name, err)
 			}
-			f.Values = map[string]float64{"round_trips": float64(r.trips.n.Load() - before)}
-			if r.explained != nil {
-				buffers, err := r.explained.buffers(ctx, func(ctx context.Context) error { return asks[i-1](ctx, r.explained.pool) })
-				if err != nil {
-					return fmt.Errorf("%s: %w", name, err)
-				}
-				f.Buffers = &buffers
-			}
+			f.Buffers = &buffers
 		}
 		r.add(f)
 	}
 	return nil
 }
 
-// nextAsker asks the use case for a user's next URL, on whatever pool. There must be one.
-func (r *run) nextAsker(user int32, batch *int32) func(context.Context, *pgxpool.Pool) error {
-	services := make(map[*pgxpool.Pool]*annotation.Service)
-	return func(ctx context.Context, pool *pgxpool.Pool) error {
-		service := services[pool]
-		if service == nil {
-			service = annotation.New(pool, ranking.NewQueue())
-			services[pool] = service
-		}
-		_, err := service.Next(ctx, user, annotation.Filter{BatchID: batch})
-		return err
+// asker asks the use case for a user's next URL.
+type asker struct {
+	name    string
+	user    int32
+	batch   *int32
+	forget  bool // what is shown of the URL; where the annotator is stays known
+	queue   *ranking.Queue
+	service *annotation.Service
+	pool    *pgxpool.Pool // that of the service
+}
+
+func (a *asker) before() {
+	if a.forget {
+		a.service = nil
 	}
+	if a.queue == nil {
+		a.queue = ranking.NewQueue()
+	}
+	if a.service == nil && a.pool != nil {
+		a.service = annotation.New(a.pool, a.queue)
+	}
+}
+
+func (a *asker) ask(ctx context.Context, pool *pgxpool.Pool) error {
+	if a.service == nil || a.pool != pool {
+		a.pool, a.service = pool, annotation.New(pool, a.queue)
+	}
+	_, err := a.service.Next(ctx, a.user, annotation.Filter{BatchID: a.batch})
+	return err
 }
 
 // refresh measures readers beside a refresh of the count view: one of the view, by key, and one of the queue.

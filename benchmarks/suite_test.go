@@ -34,7 +34,7 @@ func TestRun(t *testing.T) {
 		require.Positive(t, f.Buffers.Generic, user)
 		require.Positive(t, f.Buffers.Custom, user)
 	}
-	get := size.find(getGroup, "url=typical")
+	get := size.find(getGroup, "url=typical/remembered=no")
 	require.NotNil(t, get)
 	require.Positive(t, get.Values["round_trips"])
 	phases := size.find("HTTP round trip and phases", "url=hottest")

@@ -81,7 +81,7 @@ func (j judge1) mainQuery() {
 
 func (j judge1) rest() {
 	for _, which := range urlsByUser {
-		if f := j.size.find(getGroup, "url="+which.name); f != nil {
+		if f := j.size.find(getGroup, "url="+which.name+"/remembered=no"); f != nil {
 			if which.name == "typical" {
 				j.want("whole GET, database part, times SELECT 1: typical", false, 6, f.Times)
 			}
