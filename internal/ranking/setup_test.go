@@ -86,13 +86,13 @@ func changeIn(ctx context.Context, tx pgx.Tx, urlIDs []int32, statement string) 
 // open begins a transaction that has changed something about URLs and done the upkeep. It ends with the test at the latest.
 func (w world) open(t testing.TB, urlIDs []int32, statement string) pgx.Tx {
 	t.Helper()
-	tx := w.begin(t)
+	tx := w.tx(t)
 	require.NoError(t, changeIn(t.Context(), tx, urlIDs, statement))
 	return tx
 }
 
-// begin begins a transaction that ends with the test at the latest.
-func (w world) begin(t testing.TB) pgx.Tx {
+// tx begins a transaction that ends with the test at the latest.
+func (w world) tx(t testing.TB) pgx.Tx {
 	t.Helper()
 	tx, err := w.pool.Begin(t.Context())
 	require.NoError(t, err)

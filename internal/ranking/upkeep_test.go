@@ -73,7 +73,7 @@ func TestRecountMeetsAnswer(t *testing.T) {
 			require.Empty(t, w.differences(t))
 
 			// The change comes while the answers are under way.
-			tx = w.begin(t)
+			tx = w.tx(t)
 			answerIn(t, tx, 2, 7, session)
 			changed := make(chan error, 1)
 			go func() { changed <- w.tryChange(context.Background(), ids(2), test.change) }()
@@ -158,7 +158,7 @@ func TestRecountMeetsDelete(t *testing.T) {
 	// Every change and answer comes while the URL goes.
 	session := w.session(t)
 	service := w.service()
-	tx := w.begin(t)
+	tx := w.tx(t)
 	require.NoError(t, ranking.Forget(t.Context(), tx, ids(1)))
 	_, err := tx.Exec(t.Context(), "DELETE FROM urls WHERE id = 1")
 	require.NoError(t, err)
