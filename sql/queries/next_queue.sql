@@ -1,13 +1,14 @@
 -- Ranking by the live queue. Three ways to the next URL of an annotator:
 --
 -- GetCold knows nothing of the annotator: the first row of the queue that is not among those done. Reading those costs
--- with their number.
+-- with their number, so it reads nothing but indexes on the way; the row itself is fetched in the end.
 --
 -- GetWarm starts from a cursor: a position and a horizon such that, in a snapshot whose oldest running transaction was the
 -- horizon, every undone row before the position was among the ones kept. A row before it can have become undone, or come
 -- there, only by a transaction not older than the horizon, and that has marked the row. So the next URL is the first
 -- among: the undone rows from the position on, the undone rows before it that were marked since, and the ones kept.
--- Reading ahead and looking back are bounded; past the bound the answer says so and counts for nothing.
+-- Reading ahead and looking back are bounded; past the bound the answer says so and counts for nothing. OFFSET 0 keeps a
+-- condition from becoming another way in: the rows kept are found by their key, not among all before the position.
 --
 -- GetByID has one candidate.
 --
@@ -18,20 +19,21 @@
 SELECT
     coalesce(next.url_id, 0)::integer AS url_id,
     coalesce(next.priority, 0)::integer AS priority,
-    coalesce(next.changed_xid, 0)::bigint AS changed_xid,
+    coalesce(q.changed_xid, 0)::bigint AS changed_xid,
     urls.url,
     urls.scheme,
     coalesce(urls.trailing_slash, false)::boolean AS trailing_slash,
     snapshot.horizon::bigint AS horizon
 FROM (SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS horizon) AS snapshot
 LEFT JOIN (
-    SELECT q.url_id, q.priority, q.changed_xid
+    SELECT q.url_id, q.priority
     FROM annotation_queue q
     WHERE q.eligible
         AND q.url_id NOT IN (SELECT d.url_id FROM user_url_done d WHERE d.user_id = @user_id)
     ORDER BY q.priority, q.url_id
     LIMIT 1
 ) AS next ON true
+LEFT JOIN annotation_queue q ON q.url_id = next.url_id
 LEFT JOIN urls ON urls.id = next.url_id;
 
 -- name: QueueNextGetColdInBatch :one
@@ -39,14 +41,14 @@ LEFT JOIN urls ON urls.id = next.url_id;
 SELECT
     coalesce(next.url_id, 0)::integer AS url_id,
     coalesce(next.priority, 0)::integer AS priority,
-    coalesce(next.changed_xid, 0)::bigint AS changed_xid,
+    coalesce(q.changed_xid, 0)::bigint AS changed_xid,
     urls.url,
     urls.scheme,
     coalesce(urls.trailing_slash, false)::boolean AS trailing_slash,
     snapshot.horizon::bigint AS horizon
 FROM (SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS horizon) AS snapshot
 LEFT JOIN (
-    SELECT q.url_id, q.priority, q.changed_xid
+    SELECT q.url_id, q.priority
     FROM annotation_queue q
     WHERE q.eligible
         AND q.batch_id = @batch_id::integer
@@ -54,6 +56,7 @@ LEFT JOIN (
     ORDER BY q.batch_id, q.priority, q.url_id
     LIMIT 1
 ) AS next ON true
+LEFT JOIN annotation_queue q ON q.url_id = next.url_id
 LEFT JOIN urls ON urls.id = next.url_id;
 
 -- name: QueueNextGetColdAnonymous :one
@@ -61,20 +64,21 @@ LEFT JOIN urls ON urls.id = next.url_id;
 SELECT
     coalesce(next.url_id, 0)::integer AS url_id,
     coalesce(next.priority, 0)::integer AS priority,
-    coalesce(next.changed_xid, 0)::bigint AS changed_xid,
+    coalesce(q.changed_xid, 0)::bigint AS changed_xid,
     urls.url,
     urls.scheme,
     coalesce(urls.trailing_slash, false)::boolean AS trailing_slash,
     snapshot.horizon::bigint AS horizon
 FROM (SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS horizon) AS snapshot
 LEFT JOIN (
-    SELECT q.url_id, q.priority, q.changed_xid
+    SELECT q.url_id, q.priority
     FROM annotation_queue q
     WHERE q.eligible
         AND q.url_id NOT IN (SELECT d.url_id FROM anonymous_url_done d WHERE d.session_id = @session_id)
     ORDER BY q.priority, q.url_id
     LIMIT 1
 ) AS next ON true
+LEFT JOIN annotation_queue q ON q.url_id = next.url_id
 LEFT JOIN urls ON urls.id = next.url_id;
 
 -- name: QueueNextGetWarm :one
@@ -103,8 +107,11 @@ WITH ahead AS MATERIALIZED (
     FROM (
         SELECT url_id, priority, changed_xid, batch_id FROM changed
         UNION
-        SELECT url_id, priority, changed_xid, batch_id FROM annotation_queue
-        WHERE eligible AND url_id = ANY(@kept::integer[])
+        SELECT * FROM (
+            SELECT url_id, priority, changed_xid, batch_id FROM annotation_queue
+            WHERE eligible AND url_id = ANY(@kept::integer[])
+            OFFSET 0
+        ) AS k
     ) AS q
     WHERE (q.priority, q.url_id) < (@priority::integer, @url_id::integer)
         AND NOT EXISTS (SELECT FROM user_url_done d WHERE d.user_id = @user_id AND d.url_id = q.url_id OFFSET 0)
@@ -169,8 +176,11 @@ WITH ahead AS MATERIALIZED (
     FROM (
         SELECT url_id, priority, changed_xid, batch_id FROM changed
         UNION
-        SELECT url_id, priority, changed_xid, batch_id FROM annotation_queue
-        WHERE eligible AND url_id = ANY(@kept::integer[])
+        SELECT * FROM (
+            SELECT url_id, priority, changed_xid, batch_id FROM annotation_queue
+            WHERE eligible AND url_id = ANY(@kept::integer[])
+            OFFSET 0
+        ) AS k
     ) AS q
     WHERE (q.priority, q.url_id) < (@priority::integer, @url_id::integer)
         AND q.batch_id = @batch_id::integer
@@ -236,8 +246,11 @@ WITH ahead AS MATERIALIZED (
     FROM (
         SELECT url_id, priority, changed_xid, batch_id FROM changed
         UNION
-        SELECT url_id, priority, changed_xid, batch_id FROM annotation_queue
-        WHERE eligible AND url_id = ANY(@kept::integer[])
+        SELECT * FROM (
+            SELECT url_id, priority, changed_xid, batch_id FROM annotation_queue
+            WHERE eligible AND url_id = ANY(@kept::integer[])
+            OFFSET 0
+        ) AS k
     ) AS q
     WHERE (q.priority, q.url_id) < (@priority::integer, @url_id::integer)
         AND NOT EXISTS (SELECT FROM anonymous_url_done d WHERE d.session_id = @session_id AND d.url_id = q.url_id OFFSET 0)
