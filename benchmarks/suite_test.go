@@ -71,6 +71,7 @@ func TestRun(t *testing.T) {
 	table.Reset()
 	require.NoError(t, Compare(&table, report, &again))
 	require.Contains(t, table.String(), "1.00")
+	require.ErrorContains(t, Compare(&table, &Report{}, report), "in common")
 }
 
 // TestCast checks that the annotators have done what they are said to have, and that nothing computed is left behind.

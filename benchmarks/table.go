@@ -1,6 +1,7 @@
 package benchmarks
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -108,7 +109,7 @@ func zeroable(v float64) string {
 // Compare writes what changed from one report to another: times in multiples of SELECT 1 where there are such, else as
 // they are.
 func Compare(out io.Writer, from, to *Report) error {
-	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	table, compared := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0), false
 	fmt.Fprintf(table, "\t%.12s\t%.12s\tratio\tbuffers\t\n", from.Commit, to.Commit)
 	for i := range to.Sizes {
 		now := &to.Sizes[i]
@@ -116,6 +117,7 @@ func Compare(out io.Writer, from, to *Report) error {
 		if at < 0 {
 			continue
 		}
+		compared = true
 		fmt.Fprintf(table, "%s URLs\t\t\t\t\t\n", count(now.URLs))
 		for _, f := range now.Figures {
 			before := from.Sizes[at].find(f.Group, f.Name)
@@ -138,6 +140,9 @@ func Compare(out io.Writer, from, to *Report) error {
 			}
 			fmt.Fprintf(table, "  %s: %s\t%s\t%s\t%s\t%s\t\n", f.Group, f.Name, show(old), show(current), ratio, buffers)
 		}
+	}
+	if !compared {
+		return errors.New("the reports have no number of URLs in common, so there is nothing to compare")
 	}
 	return table.Flush()
 }

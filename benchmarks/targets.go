@@ -16,7 +16,7 @@ type Target struct {
 func judge(sizes []Size) []Target {
 	var targets []Target
 	for i := range sizes {
-		j := judge1{size: &sizes[i], targets: &targets}
+		j := judgement{size: &sizes[i], targets: &targets}
 		j.mainQuery()
 		j.rest()
 		if i > 0 {
@@ -26,12 +26,13 @@ func judge(sizes []Size) []Target {
 	return targets
 }
 
-type judge1 struct {
+// judgement is of one size.
+type judgement struct {
 	size    *Size
 	targets *[]Target
 }
 
-func (j judge1) want(name string, atLeast bool, want, got float64) {
+func (j judgement) want(name string, atLeast bool, want, got float64) {
 	*j.targets = append(*j.targets, Target{
 		Name: name, URLs: j.size.URLs, Want: want, AtLeast: atLeast, Got: got, Met: atLeast && got >= want || !atLeast && got <= want,
 	})
@@ -45,7 +46,7 @@ var warmUsers = []string{
 	"new/batch=half", "heavy-5000/batch=half", "heavy-50000/batch=half",
 }
 
-func (j judge1) mainQuery() {
+func (j judgement) mainQuery() {
 	find := func(name string) *Figure { return j.size.find(mainQueryGroup, name) }
 	queue := find(warmName("new"))
 	for _, form := range []struct{ name, text string }{
@@ -79,7 +80,7 @@ func (j judge1) mainQuery() {
 	}
 }
 
-func (j judge1) rest() {
+func (j judgement) rest() {
 	for _, which := range urlsByUser {
 		if f := j.size.find(getGroup, "url="+which.name+"/remembered=no"); f != nil {
 			if which.name == "typical" {
@@ -88,9 +89,12 @@ func (j judge1) rest() {
 			j.want("whole GET, round trips: "+which.name, false, 2, f.Values["round_trips"])
 		}
 	}
-	for name, share := range map[string]float64{"GET typical": 0.5, "GET hottest": 0.35} {
-		if f := j.size.find(requestsGroup, name+"/clients=8"); f != nil {
-			j.want(name+", 8 clients, share of a primary key's requests/s", true, share, f.Values["share_of_primary_key"])
+	for _, get := range []struct {
+		name  string
+		share float64
+	}{{"GET typical", 0.5}, {"GET hottest", 0.35}} {
+		if f := j.size.find(requestsGroup, get.name+"/clients=8"); f != nil {
+			j.want(get.name+", 8 clients, share of a primary key's requests/s", true, get.share, f.Values["share_of_primary_key"])
 		}
 	}
 	for _, durable := range []string{"on", "off"} {
@@ -116,7 +120,7 @@ func (j judge1) rest() {
 }
 
 // growth compares with the smallest database of the run.
-func (j judge1) growth(smallest *Size) {
+func (j judgement) growth(smallest *Size) {
 	for _, user := range warmUsers {
 		here, there := j.size.find(mainQueryGroup, warmName(user)), smallest.find(mainQueryGroup, warmName(user))
 		if here == nil || there == nil || there.Times == 0 {
