@@ -25,7 +25,7 @@ const (
 	labeled      = 200 // URLs in one transaction of a labeler
 )
 
-// answerer stores an answer that adds six rows: a type, a record type, two agencies and a location, and marks a name.
+// answerer stores answers of five rows: a type, a record type, two agencies and a location.
 type answerer struct {
 	pool      *pgxpool.Pool
 	service   *annotation.Service

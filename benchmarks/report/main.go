@@ -81,13 +81,14 @@ func measure(ctx context.Context, c configuration) (err error) {
 	}
 	defer func() { err = errors.Join(err, server.Stop(context.WithoutCancel(ctx))) }()
 
+	name, changed := commit(ctx) // now: the tree may move on while this runs
 	begin := time.Now()
 	c.opts.Progress = func(what string) { fmt.Fprintf(os.Stderr, "%5.0f s  %s\n", time.Since(begin).Seconds(), what) }
 	report, err := benchmarks.Run(ctx, server.URL(), slices.Compact(sizes), c.opts)
 	if err != nil {
 		return err
 	}
-	report.Commit, report.Changed = commit(ctx)
+	report.Commit, report.Changed = name, changed
 	if err := report.Print(os.Stdout); err != nil {
 		return err
 	}
