@@ -12,9 +12,11 @@ import (
 const AnonymousDoneDeleteMany = `-- name: AnonymousDoneDeleteMany :exec
 DELETE FROM anonymous_url_done d
 WHERE d.url_id = ANY($1::integer[])
-    AND NOT (
-        EXISTS (SELECT FROM annotation_queue q WHERE q.url_id = d.url_id AND q.eligible)
-        AND EXISTS (SELECT FROM anonymous_url_annotations a WHERE a.url_id = d.url_id AND a.session_id = d.session_id)
+    AND NOT EXISTS (
+        SELECT FROM anonymous_url_annotations a
+        JOIN annotation_queue q ON q.url_id = a.url_id AND q.eligible
+        WHERE a.url_id = d.url_id AND a.session_id = d.session_id
+            AND a.url_id = ANY($1::integer[]) AND q.url_id = ANY($1::integer[])
     )
 `
 
@@ -424,9 +426,11 @@ func (q *Queries) URLRangeGet(ctx context.Context, db DBTX, arg URLRangeGetParam
 const UserDoneDeleteMany = `-- name: UserDoneDeleteMany :exec
 DELETE FROM user_url_done d
 WHERE d.url_id = ANY($1::integer[])
-    AND NOT (
-        EXISTS (SELECT FROM annotation_queue q WHERE q.url_id = d.url_id AND q.eligible)
-        AND EXISTS (SELECT FROM user_url_annotations a WHERE a.url_id = d.url_id AND a.user_id = d.user_id)
+    AND NOT EXISTS (
+        SELECT FROM user_url_annotations a
+        JOIN annotation_queue q ON q.url_id = a.url_id AND q.eligible
+        WHERE a.url_id = d.url_id AND a.user_id = d.user_id
+            AND a.url_id = ANY($1::integer[]) AND q.url_id = ANY($1::integer[])
     )
 `
 

@@ -55,9 +55,11 @@ ORDER BY change.batch_id;
 -- Drops done rows of the URLs that are not eligible, or that the user has no annotation of.
 DELETE FROM user_url_done d
 WHERE d.url_id = ANY(@url_ids::integer[])
-    AND NOT (
-        EXISTS (SELECT FROM annotation_queue q WHERE q.url_id = d.url_id AND q.eligible)
-        AND EXISTS (SELECT FROM user_url_annotations a WHERE a.url_id = d.url_id AND a.user_id = d.user_id)
+    AND NOT EXISTS (
+        SELECT FROM user_url_annotations a
+        JOIN annotation_queue q ON q.url_id = a.url_id AND q.eligible
+        WHERE a.url_id = d.url_id AND a.user_id = d.user_id
+            AND a.url_id = ANY(@url_ids::integer[]) AND q.url_id = ANY(@url_ids::integer[])
     );
 
 -- name: UserDoneInsertMany :exec
@@ -73,9 +75,11 @@ ON CONFLICT ON CONSTRAINT user_url_done_pkey DO NOTHING;
 -- Drops done rows of the URLs that are not eligible, or that the session has no annotation of.
 DELETE FROM anonymous_url_done d
 WHERE d.url_id = ANY(@url_ids::integer[])
-    AND NOT (
-        EXISTS (SELECT FROM annotation_queue q WHERE q.url_id = d.url_id AND q.eligible)
-        AND EXISTS (SELECT FROM anonymous_url_annotations a WHERE a.url_id = d.url_id AND a.session_id = d.session_id)
+    AND NOT EXISTS (
+        SELECT FROM anonymous_url_annotations a
+        JOIN annotation_queue q ON q.url_id = a.url_id AND q.eligible
+        WHERE a.url_id = d.url_id AND a.session_id = d.session_id
+            AND a.url_id = ANY(@url_ids::integer[]) AND q.url_id = ANY(@url_ids::integer[])
     );
 
 -- name: AnonymousDoneInsertMany :exec

@@ -1,0 +1,368 @@
+package ranking_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/stretchr/testify/require"
+
+	"docket/internal/db"
+	"docket/internal/ranking"
+)
+
+// planURLs is the size at which a plan that reads it all cannot be mistaken for one that does not.
+const planURLs = 100_000
+
+// Users of the world of plans, and how many URLs at the head of the queue they have done; others are new.
+const (
+	casual, casualDone = 150, 66
+	heavy, heavyDone   = 1, 5000
+	hottest            = 1 // the URL with most suggestions
+	typical            = 40_000
+)
+
+// largeWorld has planURLs URLs, of which every sixth is not eligible, a batch of a half and one of fifty, annotators with
+// and without a past, and some votes on the hottest URLs. Nothing about it is checked but the schema: it is built for its size.
+func largeWorld(t *testing.T) (world, uuid.UUID) {
+	w := newWorld(t, 0)
+	conn, err := w.pool.Acquire(t.Context())
+	require.NoError(t, err)
+	defer conn.Release()
+	for _, statement := range []string{
+		"SET session_replication_role = replica", // no foreign keys: it takes half the time
+		fmt.Sprintf(`INSERT INTO urls (id, url, scheme, status, source)
+			SELECT n, 'example.org/' || n, 'https', CASE WHEN n %% 6 = 0 THEN 'broken' ELSE 'ok' END::url_status, 'manual'
+			FROM generate_series(1, %d) AS n`, planURLs),
+		`INSERT INTO link_batches__urls (batch_id, url_id) SELECT CASE WHEN id <= 300 THEN 2 ELSE 1 END, id FROM urls
+			WHERE id % 2 = 0 AND id > 300 OR id <= 300 AND id % 5 = 0`,
+		`INSERT INTO annotation_queue (url_id, eligible, priority, batch_id, status_ok, agency_votes, changed_xid)
+			SELECT urls.id, urls.id % 6 <> 0, -greatest(0, 5 - urls.id / 8000), link.batch_id, urls.id % 6 <> 0, 0, 3
+			FROM urls LEFT JOIN link_batches__urls link ON link.url_id = urls.id`,
+		`INSERT INTO batch_progress (batch_id, total, annotated) VALUES (1, 41000, 0), (2, 50, 0)`,
+		fmt.Sprintf(`INSERT INTO user_url_done (user_id, url_id) SELECT by.user_id, q.url_id
+			FROM (VALUES (%d, %d), (%d, %d)) AS by (user_id, done)
+			CROSS JOIN LATERAL (SELECT url_id FROM annotation_queue WHERE eligible ORDER BY priority, url_id LIMIT by.done) AS q`,
+			casual, casualDone, heavy, heavyDone),
+		`INSERT INTO user_url_done (user_id, url_id) SELECT 1000 + id % 300, id FROM urls WHERE id % 6 <> 0`,
+		`INSERT INTO anonymous_sessions SELECT FROM generate_series(1, 200)`,
+		`INSERT INTO anonymous_url_done (session_id, url_id)
+			SELECT s.id, q.url_id FROM anonymous_sessions s
+			CROSS JOIN (SELECT url_id FROM annotation_queue WHERE eligible ORDER BY priority, url_id LIMIT 100) AS q`,
+		`INSERT INTO counties (fips, name, state_id) SELECT n::text, 'County ' || n, 1 + n % 3 FROM generate_series(1, 3000) AS n`,
+		`INSERT INTO localities (name, county_id) SELECT 'Town ' || n, 1 + n % 3000 FROM generate_series(1, 20000) AS n`,
+		`INSERT INTO locations (type, state_id, county_id) SELECT 'County', state_id, id FROM counties`,
+		`INSERT INTO locations (type, state_id, county_id, locality_id)
+			SELECT 'Locality', state_id, counties.id, localities.id FROM localities JOIN counties ON counties.id = county_id`,
+		`INSERT INTO link_user_suggestion_agency_not_found (user_id, url_id) SELECT 1000 + id % 300, id FROM urls WHERE id % 5 = 0`,
+		`INSERT INTO link_user_suggestion_location_not_found (user_id, url_id) SELECT 1000 + id % 300, id FROM urls WHERE id % 5 = 0`,
+		`INSERT INTO user_url_type_suggestions (user_id, url_id, type)
+			SELECT 1000 + id % 300, id, 'data source'::url_type FROM urls WHERE id % 5 = 0 UNION ALL SELECT n, 1, 'meta url' FROM generate_series(2, 300) AS n`,
+		`INSERT INTO user_record_type_suggestions (user_id, url_id, record_type)
+			SELECT 1000 + id % 300, id, 'Stops'::record_type FROM urls WHERE id % 5 = 0 UNION ALL SELECT n, 1, 'Surveys' FROM generate_series(2, 300) AS n`,
+		`INSERT INTO user_url_agency_suggestions (user_id, url_id, agency_id)
+			SELECT 1000 + id % 300, id, 1 FROM urls WHERE id % 5 = 0 UNION ALL SELECT n, 1, 2 FROM generate_series(2, 100) AS n`,
+		`INSERT INTO user_location_suggestions (user_id, url_id, location_id)
+			SELECT 1000 + id % 300, id, 4 + id % 20000 FROM urls WHERE id % 5 = 0 UNION ALL SELECT n, 1, 3000 + n FROM generate_series(2, 70) AS n`,
+		`INSERT INTO url_name_suggestions (id, url_id, suggestion) SELECT id, id, 'A name' FROM urls WHERE id % 5 = 0`,
+		`INSERT INTO link_user_name_suggestions (user_id, suggestion_id) SELECT 1000 + id % 300, id FROM urls WHERE id % 5 = 0`,
+		`INSERT INTO url_html_content (url_id, content_type, content) SELECT id, 'Title', 'A title' FROM urls WHERE id % 5 = 0`,
+		`INSERT INTO url_auto_agency_id_subtasks (id, task_id, url_id, type, agencies_found) SELECT id, 1, id, 'homepage_match', true FROM urls WHERE id % 5 = 0`,
+		`INSERT INTO agency_id_subtask_suggestions (subtask_id, agency_id, confidence) SELECT id, 3, 90 FROM urls WHERE id % 5 = 0`,
+		`INSERT INTO auto_location_id_subtasks (id, task_id, url_id, type, locations_found) SELECT id, 1, id, 'batch_link', true FROM urls WHERE id % 5 = 0`,
+		`INSERT INTO location_id_subtask_suggestions (subtask_id, location_id, confidence) SELECT id, 3, 90 FROM urls WHERE id % 5 = 0`,
+		`INSERT INTO flag_url_validated (url_id, type) SELECT id, 'data source' FROM urls WHERE id % 6 = 0`,
+		`INSERT INTO flag_url_suspended (url_id) SELECT id FROM urls WHERE id % 6 = 0`,
+		`INSERT INTO auto_record_type_suggestions (url_id, record_type) SELECT id, 'Stops' FROM urls WHERE id % 5 = 0`,
+		`INSERT INTO auto_relevant_suggestions (url_id, relevant) SELECT id, true FROM urls WHERE id % 5 = 0`,
+		`INSERT INTO anonymous_annotation_url_type (session_id, url_id, url_type) SELECT session_id, url_id, 'data source' FROM anonymous_url_done`,
+		`INSERT INTO anonymous_annotation_record_type (session_id, url_id, record_type) SELECT session_id, url_id, 'Stops' FROM anonymous_url_done`,
+		`INSERT INTO anonymous_annotation_agency (session_id, url_id, agency_id) SELECT session_id, url_id, 1 FROM anonymous_url_done`,
+		`INSERT INTO anonymous_annotation_location (session_id, url_id, location_id) SELECT session_id, url_id, 1 FROM anonymous_url_done`,
+		"SELECT setval('url_name_suggestions_id_seq', (SELECT max(id) FROM urls))",
+		"SET session_replication_role = origin",
+		"VACUUM ANALYZE",
+	} {
+		_, err := conn.Exec(t.Context(), statement)
+		require.NoError(t, err, statement)
+	}
+	return w, scan[uuid.UUID](t, w.pool, "SELECT session_id FROM anonymous_url_done LIMIT 1")
+}
+
+// plan is a node of what EXPLAIN (FORMAT JSON) tells.
+type plan struct {
+	NodeType   string  `json:"Node Type"`
+	Relation   string  `json:"Relation Name"`
+	ActualRows float64 `json:"Actual Rows"`
+	Hit        int     `json:"Shared Hit Blocks"`
+	Read       int     `json:"Shared Read Blocks"`
+	Plans      []plan  `json:"Plans"`
+}
+
+func (p plan) each(do func(plan)) {
+	do(p)
+	for _, below := range p.Plans {
+		below.each(do)
+	}
+}
+
+// buffers counts what each node touched itself. The sum of the top node would do, but for statements that write: parts
+// of them run when it has ended.
+func (p plan) buffers() int {
+	own, all := p.Hit+p.Read, 0
+	for _, below := range p.Plans {
+		own -= below.Hit + below.Read
+		all += below.buffers()
+	}
+	if p.NodeType == "CTE Scan" { // whatever it touched is the CTE's
+		return all
+	}
+	return all + max(0, own)
+}
+
+// small are the tables that do not grow with the number of URLs, in this world; reading one whole is no mistake.
+var small = map[string]bool{
+	"agencies": true, "us_states": true, "batch_progress": true, "anonymous_sessions": true,
+}
+
+// explainer looks at the plan of each statement before it lets it through, when it is warm.
+type explainer struct {
+	db.DBTX
+	t     *testing.T
+	name  string
+	most  int // buffers
+	sorts int // rows that may be sorted
+	seen  map[string]bool
+	whole []string // tables that may be read whole
+}
+
+func (e *explainer) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
+	e.explain(ctx, sql, args)
+	return e.DBTX.QueryRow(ctx, sql, args...)
+}
+
+func (e *explainer) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
+	e.explain(ctx, sql, args)
+	return e.DBTX.Query(ctx, sql, args...)
+}
+
+func (e *explainer) Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error) {
+	e.explain(ctx, sql, args)
+	return e.DBTX.Exec(ctx, sql, args...)
+}
+
+func (e *explainer) explain(ctx context.Context, sql string, args []any) {
+	statement, _, _ := strings.Cut(strings.TrimPrefix(sql, "-- name: "), " ")
+	e.seen[statement] = true
+	literals := make([]string, len(args))
+	for i, arg := range args {
+		literals[i] = literal(e.t, arg)
+	}
+	call := "p"
+	if len(args) > 0 {
+		call += "(" + strings.Join(literals, ", ") + ")"
+	}
+	for _, mode := range []string{"force_generic_plan", "force_custom_plan"} {
+		var plans []struct{ Plan plan }
+		for range 2 { // the first run finds the buffers cold, and sets hint bits
+			e.try(ctx, func(tx pgx.Tx) {
+				for _, command := range []string{"SET LOCAL plan_cache_mode = " + mode, "PREPARE p AS " + sql} {
+					_, err := tx.Exec(ctx, command)
+					require.NoError(e.t, err)
+				}
+				row := tx.QueryRow(ctx, "EXPLAIN (ANALYZE, BUFFERS, TIMING off, FORMAT JSON) EXECUTE "+call)
+				require.NoError(e.t, row.Scan(&plans))
+				_, err := tx.Exec(ctx, "DEALLOCATE p")
+				require.NoError(e.t, err)
+			})
+		}
+		label := fmt.Sprintf("%s: %s, %s", e.name, statement, mode)
+		top := plans[0].Plan
+		if buffers := top.buffers(); buffers > e.most {
+			e.t.Errorf("%s: %d buffers, not at most %d", label, buffers, e.most)
+		}
+		top.each(func(p plan) {
+			if p.NodeType == "Seq Scan" && !small[p.Relation] && !slices.Contains(e.whole, p.Relation) {
+				e.t.Errorf("%s: reads all of %s", label, p.Relation)
+			}
+			if strings.Contains(p.NodeType, "Sort") && p.ActualRows > float64(e.sorts) {
+				e.t.Errorf("%s: sorts %v rows", label, p.ActualRows)
+			}
+		})
+		e.t.Logf("%s: %d buffers", label, top.buffers())
+	}
+}
+
+// try runs something whose effects do not stay.
+func (e *explainer) try(ctx context.Context, do func(pgx.Tx)) {
+	e.t.Helper()
+	tx, err := e.DBTX.(interface {
+		Begin(context.Context) (pgx.Tx, error)
+	}).Begin(ctx)
+	require.NoError(e.t, err)
+	do(tx)
+	require.NoError(e.t, tx.Rollback(ctx))
+}
+
+// literal writes an argument as SQL, since EXPLAIN EXECUTE takes no parameters.
+func literal(t *testing.T, arg any) string {
+	t.Helper()
+	switch arg := arg.(type) {
+	case int32:
+		return strconv.Itoa(int(arg))
+	case int64:
+		return strconv.FormatInt(arg, 10)
+	case bool:
+		return strconv.FormatBool(arg)
+	case *int32:
+		if arg == nil {
+			return "NULL"
+		}
+		return literal(t, *arg)
+	case *string:
+		if arg == nil {
+			return "NULL"
+		}
+		return "'" + *arg + "'"
+	case []int32, []int64:
+		return "'{" + strings.Trim(strings.ReplaceAll(fmt.Sprint(arg), " ", ","), "[]") + "}'"
+	case uuid.UUID:
+		return "'" + arg.String() + "'"
+	case db.URLType:
+		return "'" + string(arg) + "'"
+	case *db.RecordType:
+		return "'" + string(*arg) + "'"
+	}
+	require.Failf(t, "unknown type of argument", "%T", arg)
+	return ""
+}
+
+func TestPlans(t *testing.T) {
+	t.Parallel()
+	w, session := largeWorld(t)
+	conn, err := w.pool.Acquire(t.Context())
+	require.NoError(t, err)
+	defer conn.Release()
+	seen := map[string]bool{}
+	watch := func(name string, most, sorts int) *explainer {
+		return &explainer{DBTX: conn, t: t, name: name, most: most, sorts: sorts, seen: seen}
+	}
+
+	// A queue's first answer is cold: what was done is read once. Every further one is warm.
+	queue := ranking.NewQueue()
+	for _, user := range []struct {
+		name string
+		by   who
+		cold int
+	}{
+		{"new", who{user: 500}, 16},
+		{"casual", who{user: casual}, 16},
+		{"heavy", who{user: heavy}, 16 + heavyDone/100},
+		{"half of all, new", who{user: 500, filter: inBatch(1)}, 16},
+		{"half of all, heavy", who{user: heavy, filter: inBatch(1)}, 16 + heavyDone/100},
+		{"batch of fifty, new", who{user: 500, filter: inBatch(2)}, 16},
+		{"batch of fifty, all done", who{user: heavy, filter: inBatch(2)}, 16 + heavyDone/100},
+		{"no such batch", who{user: 500, filter: inBatch(3)}, 16},
+		{"new session", who{session: uuid.New()}, 16},
+		{"session", who{session: session}, 16},
+		{"by id", who{user: heavy, filter: ranking.Filter{URLID: ref(int32(typical))}}, 16},
+		{"by id in a batch", who{user: heavy, filter: ranking.Filter{URLID: ref(int32(typical)), BatchID: ref(int32(1))}}, 16},
+	} {
+		first, err := ask(t.Context(), watch(user.name+", first", user.cold, 1), queue, user.by)
+		require.NoError(t, err)
+		again, err := ask(t.Context(), watch(user.name, 16, 1), queue, user.by)
+		require.NoError(t, err)
+		require.Equal(t, first, again)
+	}
+
+	queries := db.New()
+	for _, url := range []struct {
+		name        string
+		id          int32
+		most, sorts int
+	}{{"typical", typical, 24, 4}, {"hottest", hottest, 800, 100}} {
+		e := watch(url.name, url.most, url.sorts)
+		for _, list := range []func() error{
+			func() error { _, err := queries.HTMLContentListByURL(t.Context(), e, url.id); return err },
+			func() error { _, err := queries.URLTypeSuggestionListByURL(t.Context(), e, url.id); return err },
+			func() error { _, err := queries.RecordTypeSuggestionListByURL(t.Context(), e, url.id); return err },
+			func() error { _, err := queries.AgencySuggestionListByURL(t.Context(), e, url.id); return err },
+			func() error { _, err := queries.LocationSuggestionListByURL(t.Context(), e, url.id); return err },
+			func() error { _, err := queries.NameSuggestionListByURL(t.Context(), e, url.id); return err },
+			func() error { _, err := queries.AgencyNotFoundCountByURL(t.Context(), e, url.id); return err },
+			func() error { _, err := queries.LocationNotFoundCountByURL(t.Context(), e, url.id); return err },
+			func() error { _, err := queries.BatchInfoGet(t.Context(), e, url.id); return err },
+		} {
+			require.NoError(t, list())
+		}
+	}
+
+	answer := watch("answer", 120, 4)
+	_, err = queries.AnnotationInsert(t.Context(), answer, db.AnnotationInsertParams{
+		URLID: typical, UserID: 500, URLType: db.URLTypeDatasource, RecordType: ref(db.RecordTypeStops),
+		AgencyIDs: ids(1, 2), LocationIDs: []int64{1}, NewName: ref("Another name"),
+	})
+	require.NoError(t, err)
+	_, err = queries.AnonymousAnnotationInsert(t.Context(), answer, db.AnonymousAnnotationInsertParams{
+		URLID: typical, SessionID: session, URLType: db.URLTypeDatasource, RecordType: ref(db.RecordTypeStops),
+		AgencyIDs: ids(1, 2), LocationIDs: []int64{1},
+	})
+	require.NoError(t, err)
+	_, err = queries.AnonymousSessionInsert(t.Context(), answer)
+	require.NoError(t, err)
+
+	// Ten URLs of the upkeep, all over the table.
+	var some []int32
+	for id := int32(5000); id < planURLs; id += planURLs / 10 {
+		some = append(some, id+1)
+	}
+	upkeep := watch("upkeep of ten", 1000, 100)
+	for _, step := range []func() error{
+		func() error { return queries.QueueInsertMany(t.Context(), upkeep, some) },
+		func() error { return queries.QueueLockMany(t.Context(), upkeep, some) },
+		func() error { _, err := queries.QueueRecountMany(t.Context(), upkeep, some); return err },
+		func() error { return queries.UserDoneDeleteMany(t.Context(), upkeep, some) },
+		func() error { return queries.UserDoneInsertMany(t.Context(), upkeep, some) },
+		func() error { return queries.AnonymousDoneDeleteMany(t.Context(), upkeep, some) },
+		func() error { return queries.AnonymousDoneInsertMany(t.Context(), upkeep, some) },
+		func() error {
+			return queries.BatchProgressAddMany(t.Context(), upkeep, db.BatchProgressAddManyParams{
+				BatchIDs: ids(1, 2), Totals: ids(0, 0), Annotated: ids(0, 0),
+			})
+		},
+		func() error { return queries.URLLockMany(t.Context(), upkeep, some) },
+		func() error { _, err := queries.QueueForgetMany(t.Context(), upkeep, some); return err },
+	} {
+		require.NoError(t, step())
+	}
+
+	// Verify goes through all, but part by part.
+	verify := watch("a part of verify", 100_000, planURLs)
+	verify.whole = []string{"flag_url_validated", "flag_url_suspended"} // a part is thousands of URLs, a flag a few bytes
+	_, err = queries.URLRangeGet(t.Context(), verify, db.URLRangeGetParams{After: 50_000, Most: 1000})
+	require.NoError(t, err)
+	_, err = queries.QueueDifferenceList(t.Context(), verify, db.QueueDifferenceListParams{After: 50_000, Upto: 51_000})
+	require.NoError(t, err)
+
+	// These go through a batch, or all batches, once.
+	wholeBatches := []string{"BatchProgressDifferenceList", "BatchProgressLock", "BatchProgressRecount"}
+	for _, file := range []string{"next_queue", "suggestions", "submit", "queue"} {
+		text, err := os.ReadFile("../../sql/queries/" + file + ".sql")
+		require.NoError(t, err)
+		names := regexp.MustCompile(`(?m)^-- name: (\w+)`).FindAllStringSubmatch(string(text), -1)
+		require.NotEmpty(t, names)
+		for _, name := range names {
+			if !slices.Contains(wholeBatches, name[1]) {
+				require.True(t, seen[name[1]], "%s has no plan looked at", name[1])
+			}
+		}
+	}
+}
