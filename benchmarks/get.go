@@ -3,6 +3,7 @@ package benchmarks
 import (
 	"context"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -135,6 +136,8 @@ func (r *run) refresh(ctx context.Context) error {
 // the seconds of one refresh.
 func (r *run) readersDuring(ctx context.Context, refresh string) (seconds float64, view, queue series, err error) {
 	stop := make(chan struct{})
+	var ready sync.WaitGroup
+	ready.Add(2)
 	type result struct {
 		found series
 		err   error
@@ -142,7 +145,7 @@ func (r *run) readersDuring(ctx context.Context, refresh string) (seconds float6
 	read := func(ask func(context.Context, *pgx.Conn) error) <-chan result {
 		done := make(chan result, 1)
 		go func() {
-			found, err := r.readSteadily(ctx, stop, ask)
+			found, err := r.readSteadily(ctx, ready.Done, stop, ask)
 			done <- result{found, err}
 		}()
 		return done
@@ -152,6 +155,7 @@ func (r *run) readersDuring(ctx context.Context, refresh string) (seconds float6
 	})
 	ofQueue := read(warmed(Casual, nil).ask)
 
+	ready.Wait()
 	begin, refreshes := time.Now(), 0
 	if refresh == "" {
 		time.Sleep(3 * r.Load) // a p99 takes many reads

@@ -12,17 +12,23 @@ import (
 
 const readEvery = 10 * time.Millisecond
 
-// readSteadily asks a hundred times a second, on a connection of its own, until stop is closed.
-func (r *run) readSteadily(ctx context.Context, stop <-chan struct{}, ask func(context.Context, *pgx.Conn) error) (series, error) {
+// readSteadily asks a hundred times a second, on a connection of its own, until stop is closed. It calls ready once it is
+// about to, or has failed to.
+func (r *run) readSteadily(ctx context.Context, ready func(), stop <-chan struct{}, ask func(context.Context, *pgx.Conn) error) (series, error) {
 	conn, err := pgx.Connect(ctx, r.url)
 	if err != nil {
+		ready()
 		return series{}, fmt.Errorf("connect reader: %w", err)
 	}
 	defer conn.Close(context.WithoutCancel(ctx))
 	for range warmUp {
-		if err := ask(ctx, conn); err != nil {
-			return series{}, err
+		if err = ask(ctx, conn); err != nil {
+			break
 		}
+	}
+	ready()
+	if err != nil {
+		return series{}, err
 	}
 	tick := time.NewTicker(readEvery)
 	defer tick.Stop()

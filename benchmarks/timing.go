@@ -80,7 +80,7 @@ func interleave(ctx context.Context, probes []probe, budget time.Duration) ([]se
 }
 
 // warm runs a probe unmeasured and returns what a call takes. A probe so slow that its warming up takes the budget has
-// been measured by it.
+// been measured by it, but for the first call, which may have had more to do.
 func warm(ctx context.Context, p probe, budget time.Duration, into *series) (time.Duration, error) {
 	var each, total time.Duration
 	var times []time.Duration
@@ -95,8 +95,8 @@ func warm(ctx context.Context, p probe, budget time.Duration, into *series) (tim
 		}
 		times = append(times, took)
 		each, total = took, total+took
-		if total > budget && each > 20*time.Millisecond {
-			into.times = times[min(1, len(times)-1):] // the first one met a cold cache
+		if n > 0 && total > budget && each > 20*time.Millisecond {
+			into.times = times[1:]
 			return budget + 1, nil
 		}
 	}
