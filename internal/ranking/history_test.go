@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"testing"
 
@@ -22,7 +23,10 @@ type history struct {
 	world
 	processes []*process
 	sessions  []uuid.UUID
-	lastURL   atomic.Int32
+
+	lastURL atomic.Int32
+	mu      sync.Mutex
+	known   []int32 // the URLs that are committed, or deleted since
 }
 
 type process struct {
@@ -36,7 +40,7 @@ const (
 )
 
 func newHistory(t *testing.T, urls, processes int) *history {
-	h := &history{world: newWorld(t, urls)}
+	h := &history{world: newWorld(t, urls), known: span(1, int32(urls))}
 	for range processes {
 		queue := ranking.NewQueue()
 		h.processes = append(h.processes, &process{queue, annotation.New(h.pool, queue)})
@@ -55,7 +59,7 @@ type actor struct {
 	act []func(context.Context) error
 }
 
-// someURLs returns a few ids, of URLs that may or may not be there.
+// someURLs returns a few ids, of URLs that may be gone.
 func (a *actor) someURLs() []int32 {
 	urls := make([]int32, 1+a.IntN(4))
 	for i := range urls {
@@ -65,7 +69,12 @@ func (a *actor) someURLs() []int32 {
 	return slices.Compact(urls)
 }
 
-func (a *actor) someURL() int32 { return 1 + a.Int32N(a.lastURL.Load()) }
+// someURL returns the id of a URL as somebody may know it: whoever deletes one has seen it.
+func (a *actor) someURL() int32 {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.known[a.IntN(len(a.known))]
+}
 
 func (a *actor) someone() who {
 	if a.IntN(4) == 0 {
@@ -131,8 +140,14 @@ func (a *actor) changing(statements ...string) func(context.Context) error {
 
 func (a *actor) insert(ctx context.Context) error {
 	urls := ids(a.lastURL.Add(1))
-	if err := a.tryChange(ctx, urls, insertURLs); err != nil || a.IntN(2) == 0 {
+	if err := a.tryChange(ctx, urls, insertURLs); err != nil {
 		return err
+	}
+	a.mu.Lock()
+	a.known = append(a.known, urls...)
+	a.mu.Unlock()
+	if a.IntN(2) == 0 {
+		return nil
 	}
 	return a.tryChange(ctx, urls, link(1+a.Int32N(3)))
 }

@@ -57,7 +57,8 @@ func recountDone(ctx context.Context, tx pgx.Tx, ids []int32) error {
 	return nil
 }
 
-// Forget takes URLs out of the queue as part of the transaction that deletes them, before it does.
+// Forget takes URLs out of the queue as part of the transaction that deletes them, before it does. A URL that did not exist
+// yet is not forgotten: the transaction deletes by the same ids, none of which may be new.
 func Forget(ctx context.Context, tx pgx.Tx, urlIDs []int32) error {
 	urlIDs = slices.Compact(slices.Sorted(slices.Values(urlIDs)))
 	for ids := range slices.Chunk(urlIDs, chunk) {
