@@ -104,7 +104,9 @@ func (cfg *serveConfig) serve(cmd *cobra.Command, log *zap.Logger) (err error) {
 		return err
 	}
 	pool, err := postgres.Open(ctx, postgres.PoolConfig{
-		URL: db.url, MaxConns: cfg.maxConns, StatementTimeout: cfg.statementTimeout, GenericPlans: true,
+		URL: db.url, MaxConns: cfg.maxConns, StatementTimeout: cfg.statementTimeout,
+		// The statements of the other ranking read whole tables, which is worth a plan of their own each time.
+		GenericPlans: cfg.ranking == "queue",
 	})
 	if err != nil {
 		return err
