@@ -366,7 +366,7 @@ func TestAnnotatorsApart(t *testing.T) {
 	}
 	for i, by := range some {
 		if by.filter.BatchID == nil {
-			w.done(t, by, span(1, int32(i)+1))
+			w.done(t, by, span(1, int32(len(some)-i)))
 		}
 	}
 	for range 2 {
