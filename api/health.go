@@ -45,12 +45,12 @@ func (*health) Healthz(context.Context, HealthzRequestObject) (HealthzResponseOb
 func (h *health) Readyz(ctx context.Context, _ ReadyzRequestObject) (ReadyzResponseObject, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if now := h.clock(); h.at.IsZero() || now.Sub(h.at) >= checksKept {
+	if h.at.IsZero() || h.clock().Sub(h.at) >= checksKept {
 		// One asker's leaving must not decide for the others.
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), checksTimeout)
 		defer cancel()
 		h.ages, h.last = h.run(ctx)
-		h.at = now
+		h.at = h.clock() // now, not before: those who waited for a slow run must not each begin another
 	}
 	if h.last != nil {
 		return nil, h.last

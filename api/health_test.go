@@ -114,3 +114,25 @@ func TestHeadIsGetWithoutBody(t *testing.T) {
 	defer resp.Body.Close()
 	require.Equal(t, 405, resp.StatusCode)
 }
+
+// TestSlowChecksRunOnceForAllWhoWait shows that those who waited for a slow run are told what it found.
+func TestSlowChecksRunOnceForAllWhoWait(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	runs := 0
+	cfg := testConfig(t)
+	cfg.Clock = func() time.Time { return now }
+	cfg.Checks = []Check{{"slow", func(context.Context) error {
+		runs++
+		now = now.Add(2 * checksKept)
+		return errors.New("slow")
+	}}}
+	router, err := New(cfg)
+	require.NoError(t, err)
+	for range 3 {
+		answer := httptest.NewRecorder()
+		router.ServeHTTP(answer, httptest.NewRequest("GET", "/readyz", nil))
+		require.Equal(t, 503, answer.Code)
+	}
+	require.Equal(t, 1, runs)
+}
