@@ -37,11 +37,22 @@ func NewQueue() *Queue {
 	return &Queue{cursors: cursors}
 }
 
-// place is one annotator's way through the whole queue, or through a batch.
+// place is one annotator's way through the whole queue, or through a batch. Any number can be a user's or a batch's, and any
+// UUID a session's, so the kind of place is no value of these.
 type place struct {
-	annotator
-	batch int32 // 0 for the whole queue
+	kind    placeKind
+	user    int32
+	batch   int32
+	session uuid.UUID
 }
+
+type placeKind int8
+
+const (
+	ofUser placeKind = iota
+	ofUserInBatch
+	ofSession
+)
 
 // cursor says that in some snapshot every eligible row before (priority, urlID) was done by the annotator, but for those
 // kept, and that no transaction older than the horizon was running.
@@ -68,7 +79,7 @@ func (q *Queue) NextForUser(ctx context.Context, conn db.DBTX, userID int32, fil
 		}), err
 	}
 	way := way{
-		place: place{annotator: annotator{user: userID}},
+		place: place{kind: ofUser, user: userID},
 		cold: func() (coldRow, error) {
 			row, err := queries.QueueNextGetCold(ctx, conn, userID)
 			return coldRow(row), err
@@ -82,7 +93,7 @@ func (q *Queue) NextForUser(ctx context.Context, conn db.DBTX, userID int32, fil
 	}
 	if filter.BatchID != nil {
 		batch := *filter.BatchID
-		way.place.batch = batch
+		way.place.kind, way.place.batch = ofUserInBatch, batch
 		way.cold = func() (coldRow, error) {
 			row, err := queries.QueueNextGetColdInBatch(ctx, conn, db.QueueNextGetColdInBatchParams{BatchID: batch, UserID: userID})
 			return coldRow(row), err
@@ -101,7 +112,7 @@ func (q *Queue) NextForUser(ctx context.Context, conn db.DBTX, userID int32, fil
 // commit before it.
 func (q *Queue) NextForSession(ctx context.Context, conn db.DBTX, session uuid.UUID) (*Choice, error) {
 	return q.next(way{
-		place: place{annotator: annotator{session: session}},
+		place: place{kind: ofSession, session: session},
 		cold: func() (coldRow, error) {
 			row, err := queries.QueueNextGetColdAnonymous(ctx, conn, session)
 			return coldRow(row), err

@@ -376,3 +376,27 @@ func TestAnnotatorsApart(t *testing.T) {
 		}
 	}
 }
+
+// TestPlacesThatLookAlike shows that user 0, batch 0 and the zero session, whom nobody knows but anybody may name, have
+// cursors of their own.
+func TestPlacesThatLookAlike(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 4)
+	queue := ranking.NewQueue()
+	nobody := who{user: 0}
+	w.requireNext(t, queue, nobody, 1)
+	w.done(t, nobody, span(1, 2))
+	w.requireNext(t, queue, nobody, 3)
+
+	for range 2 {
+		choice, err := queue.NextForUser(t.Context(), w.pool, 0, inBatch(0))
+		require.NoError(t, err)
+		require.Nil(t, choice)
+		w.requireNext(t, queue, nobody, 3)
+
+		choice, err = queue.NextForSession(t.Context(), w.pool, uuid.UUID{})
+		require.NoError(t, err)
+		require.EqualValues(t, 1, choice.URLID)
+		w.requireNext(t, queue, nobody, 3)
+	}
+}

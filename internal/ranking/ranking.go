@@ -7,11 +7,7 @@
 // writers and is as fresh as the last refresh.
 package ranking
 
-import (
-	"github.com/google/uuid"
-
-	"docket/internal/db"
-)
+import "docket/internal/db"
 
 // Filter narrows the choice of the next URL. Both conditions must hold; nil means no condition.
 type Filter struct {
@@ -33,11 +29,5 @@ type Choice struct {
 
 // UnknownRevision is no revision.
 const UnknownRevision = -1
-
-// annotator is who is offered a URL: a signed-in user or an anonymous session.
-type annotator struct {
-	user    int32
-	session uuid.UUID // the zero UUID for a user
-}
 
 var queries = db.New()

@@ -1,7 +1,7 @@
 -- Upkeep of the queue by everything but a single answer, which does its own (submit.sql). The order of the steps makes it
 -- exact beside any other writer: keep the URLs from being deleted, by id; lock their rows of the queue, by id; count anew
--- with a snapshot taken after that; then the done rows; the batches last, by id. A writer that has stored annotations and waits for one of the rows adds them to
--- the new count when it gets there.
+-- with a snapshot taken after that; then the done rows; the batches last, by id. A writer that has stored annotations and
+-- waits for one of the rows adds them to the new count when it gets there.
 
 -- name: QueueInsertMany :exec
 -- Keeps the URLs from being deleted, and gives those without a row one that is not eligible and counts nothing, for the
