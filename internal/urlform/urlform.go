@@ -59,11 +59,6 @@ func Parse(raw string) (Form, error) {
 	return form, nil
 }
 
-// Full is the URL to follow: see the function of that name.
-func (f Form) Full() string {
-	return Full(f.Scheme, &f.ID, f.TrailingSlash)
-}
-
 // Host is the part of the URL before the path and the query, user and port and all.
 func (f Form) Host() string {
 	if end := strings.IndexAny(f.ID, "/?"); end >= 0 {
