@@ -30,11 +30,11 @@ type contract struct {
 
 // operation is what one operation of the document asks of a request.
 type operation struct {
-	signedIn    bool
-	permissions []auth.Permission
-	path, query []*openapi3.Parameter
-	body        *openapi3.SchemaRef
-	needsBody   bool
+	signedIn            bool
+	permissions         []auth.Permission
+	path, query, header []*openapi3.Parameter
+	body                *openapi3.SchemaRef
+	needsBody           bool
 }
 
 // bearerScheme is the document's name for the tokens that auth verifies.
@@ -86,6 +86,8 @@ func compile(doc *openapi3.T, item *openapi3.PathItem, op *openapi3.Operation) (
 				compiled.path = append(compiled.path, p)
 			case p.In == openapi3.ParameterInQuery:
 				compiled.query = append(compiled.query, p)
+			case p.In == openapi3.ParameterInHeader:
+				compiled.header = append(compiled.header, p)
 			default:
 				return nil, fmt.Errorf("parameter %s: %s parameters are not read", p.Name, p.In)
 			}
@@ -125,6 +127,7 @@ func (k *contract) check(c *gin.Context) {
 	var checker checker
 	op.checkPath(c, &checker)
 	op.checkQuery(c, &checker)
+	op.checkHeader(c, &checker)
 	if err := op.checkBody(c, &checker); err != nil {
 		k.fail(c, err)
 		return
@@ -194,6 +197,20 @@ func (op *operation) checkQuery(c *gin.Context, k *checker) {
 		}
 	}
 	c.Request.URL.RawQuery = checked.Encode()
+}
+
+// checkHeader reads the headers that the document knows; of a repeated one the first counts, as net/http has it.
+func (op *operation) checkHeader(c *gin.Context, k *checker) {
+	for _, p := range op.header {
+		loc := []any{"header", strings.ToLower(p.Name)}
+		values := c.Request.Header.Values(p.Name)
+		switch {
+		case len(values) > 0:
+			c.Request.Header.Set(p.Name, fmt.Sprint(k.check(loc, p.Schema, values[0])))
+		case p.Required:
+			k.fault(loc, "missing", "Field required")
+		}
+	}
 }
 
 // checkBody replaces the body by what was checked of it. The error is one of HTTP; what is wrong

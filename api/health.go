@@ -38,7 +38,7 @@ type health struct {
 
 // Healthz says that the process is alive; it asks nothing of the database.
 func (*health) Healthz(context.Context, HealthzRequestObject) (HealthzResponseObject, error) {
-	return Healthz200JSONResponse{Status: Ok}, nil
+	return Healthz200JSONResponse{Status: HealthStatusOk}, nil
 }
 
 // Readyz answers with what every check said a moment ago at most, and names those that failed.
@@ -55,7 +55,7 @@ func (h *health) Readyz(ctx context.Context, _ ReadyzRequestObject) (ReadyzRespo
 	if h.last != nil {
 		return nil, h.last
 	}
-	return Readyz200JSONResponse{Status: Ok, Views: h.ages}, nil
+	return Readyz200JSONResponse{Status: HealthStatusOk, Views: h.ages}, nil
 }
 
 func (h *health) run(ctx context.Context) ([]ViewAge, error) {

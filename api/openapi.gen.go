@@ -10,6 +10,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"path"
@@ -23,15 +24,282 @@ import (
 	openapi_types "github.com/oapi-codegen/runtime/types"
 )
 
+// Defines values for AccessType.
+const (
+	API      AccessType = "API"
+	Download AccessType = "Download"
+	Webpage  AccessType = "Webpage"
+)
+
+// Valid indicates whether the value is a known member of the AccessType enum.
+func (e AccessType) Valid() bool {
+	switch e {
+	case API:
+		return true
+	case Download:
+		return true
+	case Webpage:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for AgencyAggregation.
+const (
+	AgencyAggregationCounty  AgencyAggregation = "county"
+	AgencyAggregationFederal AgencyAggregation = "federal"
+	AgencyAggregationLocal   AgencyAggregation = "local"
+	AgencyAggregationState   AgencyAggregation = "state"
+)
+
+// Valid indicates whether the value is a known member of the AgencyAggregation enum.
+func (e AgencyAggregation) Valid() bool {
+	switch e {
+	case AgencyAggregationCounty:
+		return true
+	case AgencyAggregationFederal:
+		return true
+	case AgencyAggregationLocal:
+		return true
+	case AgencyAggregationState:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for AgencyType.
+const (
+	AgencyTypeAggregated     AgencyType = "aggregated"
+	AgencyTypeCourt          AgencyType = "court"
+	AgencyTypeIncarceration  AgencyType = "incarceration"
+	AgencyTypeLawEnforcement AgencyType = "law enforcement"
+	AgencyTypeUnknown        AgencyType = "unknown"
+)
+
+// Valid indicates whether the value is a known member of the AgencyType enum.
+func (e AgencyType) Valid() bool {
+	switch e {
+	case AgencyTypeAggregated:
+		return true
+	case AgencyTypeCourt:
+		return true
+	case AgencyTypeIncarceration:
+		return true
+	case AgencyTypeLawEnforcement:
+		return true
+	case AgencyTypeUnknown:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for BatchStatus.
+const (
+	BatchStatusAborted      BatchStatus = "aborted"
+	BatchStatusError        BatchStatus = "error"
+	BatchStatusInProcess    BatchStatus = "in-process"
+	BatchStatusReadyToLabel BatchStatus = "ready to label"
+)
+
+// Valid indicates whether the value is a known member of the BatchStatus enum.
+func (e BatchStatus) Valid() bool {
+	switch e {
+	case BatchStatusAborted:
+		return true
+	case BatchStatusError:
+		return true
+	case BatchStatusInProcess:
+		return true
+	case BatchStatusReadyToLabel:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for BatchStrategy.
+const (
+	BatchStrategyAutoGoogler          BatchStrategy = "auto_googler"
+	BatchStrategyCkan                 BatchStrategy = "ckan"
+	BatchStrategyCommonCrawler        BatchStrategy = "common_crawler"
+	BatchStrategyExample              BatchStrategy = "example"
+	BatchStrategyManual               BatchStrategy = "manual"
+	BatchStrategyMuckrockAllSearch    BatchStrategy = "muckrock_all_search"
+	BatchStrategyMuckrockCountySearch BatchStrategy = "muckrock_county_search"
+	BatchStrategyMuckrockSimpleSearch BatchStrategy = "muckrock_simple_search"
+)
+
+// Valid indicates whether the value is a known member of the BatchStrategy enum.
+func (e BatchStrategy) Valid() bool {
+	switch e {
+	case BatchStrategyAutoGoogler:
+		return true
+	case BatchStrategyCkan:
+		return true
+	case BatchStrategyCommonCrawler:
+		return true
+	case BatchStrategyExample:
+		return true
+	case BatchStrategyManual:
+		return true
+	case BatchStrategyMuckrockAllSearch:
+		return true
+	case BatchStrategyMuckrockCountySearch:
+		return true
+	case BatchStrategyMuckrockSimpleSearch:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for BatchURLStatus.
+const (
+	BatchURLStatusError            BatchURLStatus = "Error"
+	BatchURLStatusHasUnlabeledURLs BatchURLStatus = "Has Unlabeled URLs"
+	BatchURLStatusLabelingComplete BatchURLStatus = "Labeling Complete"
+	BatchURLStatusNoURLs           BatchURLStatus = "No URLs"
+)
+
+// Valid indicates whether the value is a known member of the BatchURLStatus enum.
+func (e BatchURLStatus) Valid() bool {
+	switch e {
+	case BatchURLStatusError:
+		return true
+	case BatchURLStatusHasUnlabeledURLs:
+		return true
+	case BatchURLStatusLabelingComplete:
+		return true
+	case BatchURLStatusNoURLs:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ExportFormat.
+const (
+	Csv   ExportFormat = "csv"
+	Jsonl ExportFormat = "jsonl"
+)
+
+// Valid indicates whether the value is a known member of the ExportFormat enum.
+func (e ExportFormat) Valid() bool {
+	switch e {
+	case Csv:
+		return true
+	case Jsonl:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ExportedAnnotationAttribute.
+const (
+	ExportedAnnotationAttributeAgency           ExportedAnnotationAttribute = "agency"
+	ExportedAnnotationAttributeAgencyNotFound   ExportedAnnotationAttribute = "agency_not_found"
+	ExportedAnnotationAttributeLocation         ExportedAnnotationAttribute = "location"
+	ExportedAnnotationAttributeLocationNotFound ExportedAnnotationAttribute = "location_not_found"
+	ExportedAnnotationAttributeName             ExportedAnnotationAttribute = "name"
+	ExportedAnnotationAttributeRecordType       ExportedAnnotationAttribute = "record_type"
+	ExportedAnnotationAttributeURLType          ExportedAnnotationAttribute = "url_type"
+)
+
+// Valid indicates whether the value is a known member of the ExportedAnnotationAttribute enum.
+func (e ExportedAnnotationAttribute) Valid() bool {
+	switch e {
+	case ExportedAnnotationAttributeAgency:
+		return true
+	case ExportedAnnotationAttributeAgencyNotFound:
+		return true
+	case ExportedAnnotationAttributeLocation:
+		return true
+	case ExportedAnnotationAttributeLocationNotFound:
+		return true
+	case ExportedAnnotationAttributeName:
+		return true
+	case ExportedAnnotationAttributeRecordType:
+		return true
+	case ExportedAnnotationAttributeURLType:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for HealthStatus.
 const (
-	Ok HealthStatus = "ok"
+	HealthStatusOk HealthStatus = "ok"
 )
 
 // Valid indicates whether the value is a known member of the HealthStatus enum.
 func (e HealthStatus) Valid() bool {
 	switch e {
-	case Ok:
+	case HealthStatusOk:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for JurisdictionType.
+const (
+	JurisdictionTypeCounty  JurisdictionType = "county"
+	JurisdictionTypeFederal JurisdictionType = "federal"
+	JurisdictionTypeLocal   JurisdictionType = "local"
+	JurisdictionTypePort    JurisdictionType = "port"
+	JurisdictionTypeSchool  JurisdictionType = "school"
+	JurisdictionTypeState   JurisdictionType = "state"
+	JurisdictionTypeTransit JurisdictionType = "transit"
+	JurisdictionTypeTribal  JurisdictionType = "tribal"
+)
+
+// Valid indicates whether the value is a known member of the JurisdictionType enum.
+func (e JurisdictionType) Valid() bool {
+	switch e {
+	case JurisdictionTypeCounty:
+		return true
+	case JurisdictionTypeFederal:
+		return true
+	case JurisdictionTypeLocal:
+		return true
+	case JurisdictionTypePort:
+		return true
+	case JurisdictionTypeSchool:
+		return true
+	case JurisdictionTypeState:
+		return true
+	case JurisdictionTypeTransit:
+		return true
+	case JurisdictionTypeTribal:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for LocationType.
+const (
+	LocationTypeCounty   LocationType = "County"
+	LocationTypeLocality LocationType = "Locality"
+	LocationTypeNational LocationType = "National"
+	LocationTypeState    LocationType = "State"
+)
+
+// Valid indicates whether the value is a known member of the LocationType enum.
+func (e LocationType) Valid() bool {
+	switch e {
+	case LocationTypeCounty:
+		return true
+	case LocationTypeLocality:
+		return true
+	case LocationTypeNational:
+		return true
+	case LocationTypeState:
 		return true
 	default:
 		return false
@@ -155,6 +423,72 @@ func (e RecordType) Valid() bool {
 	}
 }
 
+// Defines values for RetentionSchedule.
+const (
+	FutureOnly         RetentionSchedule = "Future only"
+	GreaterThan10Years RetentionSchedule = "> 10 years"
+	LessThan1Day       RetentionSchedule = "< 1 day"
+	LessThan1Week      RetentionSchedule = "< 1 week"
+	LessThan1Year      RetentionSchedule = "< 1 year"
+	N110Years          RetentionSchedule = "1-10 years"
+	N1Day              RetentionSchedule = "1 day"
+	N1Month            RetentionSchedule = "1 month"
+	N1Week             RetentionSchedule = "1 week"
+)
+
+// Valid indicates whether the value is a known member of the RetentionSchedule enum.
+func (e RetentionSchedule) Valid() bool {
+	switch e {
+	case FutureOnly:
+		return true
+	case GreaterThan10Years:
+		return true
+	case LessThan1Day:
+		return true
+	case LessThan1Week:
+		return true
+	case LessThan1Year:
+		return true
+	case N110Years:
+		return true
+	case N1Day:
+		return true
+	case N1Month:
+		return true
+	case N1Week:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for SuggestedAttribute.
+const (
+	SuggestedAttributeAgency     SuggestedAttribute = "agency"
+	SuggestedAttributeLocation   SuggestedAttribute = "location"
+	SuggestedAttributeName       SuggestedAttribute = "name"
+	SuggestedAttributeRecordType SuggestedAttribute = "record_type"
+	SuggestedAttributeRelevant   SuggestedAttribute = "relevant"
+)
+
+// Valid indicates whether the value is a known member of the SuggestedAttribute enum.
+func (e SuggestedAttribute) Valid() bool {
+	switch e {
+	case SuggestedAttributeAgency:
+		return true
+	case SuggestedAttributeLocation:
+		return true
+	case SuggestedAttributeName:
+		return true
+	case SuggestedAttributeRecordType:
+		return true
+	case SuggestedAttributeRelevant:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for SuggestedURLType.
 const (
 	SuggestedURLTypeBrokenPage       SuggestedURLType = "broken page"
@@ -179,6 +513,78 @@ func (e SuggestedURLType) Valid() bool {
 	case SuggestedURLTypeNotFound:
 		return true
 	case SuggestedURLTypeNotRelevant:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for URLSource.
+const (
+	URLSourceCollector      URLSource = "collector"
+	URLSourceDataSourcesApp URLSource = "data_sources_app"
+	URLSourceManual         URLSource = "manual"
+	URLSourceRedirect       URLSource = "redirect"
+	URLSourceRootURL        URLSource = "root_url"
+)
+
+// Valid indicates whether the value is a known member of the URLSource enum.
+func (e URLSource) Valid() bool {
+	switch e {
+	case URLSourceCollector:
+		return true
+	case URLSourceDataSourcesApp:
+		return true
+	case URLSourceManual:
+		return true
+	case URLSourceRedirect:
+		return true
+	case URLSourceRootURL:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for URLStatus.
+const (
+	URLStatusBroken    URLStatus = "broken"
+	URLStatusDuplicate URLStatus = "duplicate"
+	URLStatusOk        URLStatus = "ok"
+)
+
+// Valid indicates whether the value is a known member of the URLStatus enum.
+func (e URLStatus) Valid() bool {
+	switch e {
+	case URLStatusBroken:
+		return true
+	case URLStatusDuplicate:
+		return true
+	case URLStatusOk:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for URLSubmissionStatus.
+const (
+	AcceptedAsIs         URLSubmissionStatus = "accepted_as_is"
+	AcceptedWithCleaning URLSubmissionStatus = "accepted_with_cleaning"
+	DatabaseDuplicate    URLSubmissionStatus = "database_duplicate"
+	Invalid              URLSubmissionStatus = "invalid"
+)
+
+// Valid indicates whether the value is a known member of the URLSubmissionStatus enum.
+func (e URLSubmissionStatus) Valid() bool {
+	switch e {
+	case AcceptedAsIs:
+		return true
+	case AcceptedWithCleaning:
+		return true
+	case DatabaseDuplicate:
+		return true
+	case Invalid:
 		return true
 	default:
 		return false
@@ -210,6 +616,119 @@ func (e URLType) Valid() bool {
 	default:
 		return false
 	}
+}
+
+// Defines values for UpdateMethod.
+const (
+	Insert    UpdateMethod = "Insert"
+	NoUpdates UpdateMethod = "No updates"
+	Overwrite UpdateMethod = "Overwrite"
+)
+
+// Valid indicates whether the value is a known member of the UpdateMethod enum.
+func (e UpdateMethod) Valid() bool {
+	switch e {
+	case Insert:
+		return true
+	case NoUpdates:
+		return true
+	case Overwrite:
+		return true
+	default:
+		return false
+	}
+}
+
+// AccessType defines model for AccessType.
+type AccessType string
+
+// Agency defines model for Agency.
+type Agency struct {
+	ID               int32            `json:"id"`
+	JurisdictionType JurisdictionType `json:"jurisdiction_type"`
+
+	// Locations By location id.
+	Locations []AgencyLocation `json:"locations"`
+
+	// Name Example: Columbus Division of Police
+	Name string     `json:"name"`
+	Type AgencyType `json:"type"`
+}
+
+// AgencyAggregation defines model for AgencyAggregation.
+type AgencyAggregation string
+
+// AgencyChange defines model for AgencyChange.
+type AgencyChange struct {
+	JurisdictionType *JurisdictionType `json:"jurisdiction_type,omitempty"`
+	Name             *string           `json:"name,omitempty"`
+	Type             *AgencyType       `json:"type,omitempty"`
+}
+
+// AgencyInput defines model for AgencyInput.
+type AgencyInput struct {
+	JurisdictionType JurisdictionType `json:"jurisdiction_type"`
+	LocationIds      []int64          `json:"location_ids"`
+	Name             string           `json:"name"`
+	Type             AgencyType       `json:"type"`
+}
+
+// AgencyInsertResponse defines model for AgencyInsertResponse.
+type AgencyInsertResponse struct {
+	AgencyID int32 `json:"agency_id"`
+}
+
+// AgencyLocation defines model for AgencyLocation.
+type AgencyLocation struct {
+	// FullDisplayName Example: Columbus, Franklin, Ohio
+	FullDisplayName string `json:"full_display_name"`
+	LocationID      int64  `json:"location_id"`
+}
+
+// AgencySearchResult defines model for AgencySearchResult.
+type AgencySearchResult struct {
+	AgencyID         int32            `json:"agency_id"`
+	AgencyName       string           `json:"agency_name"`
+	AgencyType       AgencyType       `json:"agency_type"`
+	JurisdictionType JurisdictionType `json:"jurisdiction_type"`
+
+	// LocationDisplayName Example: Columbus
+	LocationDisplayName string `json:"location_display_name"`
+}
+
+// AgencyType defines model for AgencyType.
+type AgencyType string
+
+// AgencyTypeahead defines model for AgencyTypeahead.
+type AgencyTypeahead struct {
+	// CountyName Example: Franklin
+	CountyName *string `json:"county_name"`
+
+	// DisplayName Example: Columbus Division of Police
+	DisplayName      string           `json:"display_name"`
+	ID               int32            `json:"id"`
+	JurisdictionType JurisdictionType `json:"jurisdiction_type"`
+
+	// LocalityName Example: Columbus
+	LocalityName *string `json:"locality_name"`
+
+	// StateIso Example: OH
+	StateIso *string `json:"state_iso"`
+
+	// StateName Example: Ohio
+	StateName *string `json:"state_name"`
+}
+
+// AgencyTypeaheadResponse defines model for AgencyTypeaheadResponse.
+type AgencyTypeaheadResponse struct {
+	Suggestions []AgencyTypeahead `json:"suggestions"`
+}
+
+// Agreement defines model for Agreement.
+type Agreement struct {
+	Agency     float64 `json:"agency"`
+	RecordType float64 `json:"record_type"`
+	URLType    float64 `json:"url_type"`
 }
 
 // AnonymousNextAnnotationResponse defines model for AnonymousNextAnnotationResponse.
@@ -252,11 +771,215 @@ type AnswerName struct {
 	NewName        *string `json:"new_name,omitempty"`
 }
 
+// BacklogResponse defines model for BacklogResponse.
+type BacklogResponse struct {
+	Entries []MonthBacklog `json:"entries"`
+}
+
+// BatchBreakdown defines model for BatchBreakdown.
+type BatchBreakdown struct {
+	BatchID           int32 `json:"batch_id"`
+	CountURLError     int32 `json:"count_url_error"`
+	CountURLPending   int32 `json:"count_url_pending"`
+	CountURLRejected  int32 `json:"count_url_rejected"`
+	CountURLSubmitted int32 `json:"count_url_submitted"`
+	CountURLTotal     int32 `json:"count_url_total"`
+	CountURLValidated int32 `json:"count_url_validated"`
+
+	// CreatedAt UTC, without zone, as the reference writes it; microseconds where there are any.
+	//
+	// Example: 2026-01-31T12:00:00.123456
+	CreatedAt Timestamp     `json:"created_at"`
+	Status    BatchStatus   `json:"status"`
+	Strategy  BatchStrategy `json:"strategy"`
+}
+
+// BatchDuplicate defines model for BatchDuplicate.
+type BatchDuplicate struct {
+	BatchID int32 `json:"batch_id"`
+
+	// DuplicateMetadata The parameters of the batch.
+	DuplicateMetadata *map[string]interface{} `json:"duplicate_metadata"`
+	OriginalBatchID   int32                   `json:"original_batch_id"`
+
+	// OriginalMetadata The parameters of the original batch.
+	OriginalMetadata *map[string]interface{} `json:"original_metadata"`
+	OriginalURLID    int32                   `json:"original_url_id"`
+
+	// SourceURL The stored form without scheme.
+	SourceURL string `json:"source_url"`
+}
+
+// BatchDuplicateListResponse defines model for BatchDuplicateListResponse.
+type BatchDuplicateListResponse struct {
+	Duplicates []BatchDuplicate `json:"duplicates"`
+}
+
 // BatchInfo Counts over the batch's URLs with status `ok`; annotated ones have an agency suggested by any user.
 type BatchInfo struct {
 	CountAnnotated    int32 `json:"count_annotated"`
 	CountNotAnnotated int32 `json:"count_not_annotated"`
 	TotalUrls         int32 `json:"total_urls"`
+}
+
+// BatchListResponse defines model for BatchListResponse.
+type BatchListResponse struct {
+	Results []BatchSummary `json:"results"`
+}
+
+// BatchLog defines model for BatchLog.
+type BatchLog struct {
+	// CreatedAt UTC, without zone, as the reference writes it; microseconds where there are any.
+	//
+	// Example: 2026-01-31T12:00:00.123456
+	CreatedAt Timestamp `json:"created_at"`
+	ID        int32     `json:"id"`
+	Log       string    `json:"log"`
+}
+
+// BatchLogListResponse defines model for BatchLogListResponse.
+type BatchLogListResponse struct {
+	Logs []BatchLog `json:"logs"`
+}
+
+// BatchStatus defines model for BatchStatus.
+type BatchStatus string
+
+// BatchStrategy defines model for BatchStrategy.
+type BatchStrategy string
+
+// BatchSummary defines model for BatchSummary.
+type BatchSummary struct {
+	// ComputeTime Seconds.
+	ComputeTime *float64 `json:"compute_time"`
+
+	// DateGenerated UTC, without zone, as the reference writes it; microseconds where there are any.
+	//
+	// Example: 2026-01-31T12:00:00.123456
+	DateGenerated Timestamp               `json:"date_generated"`
+	ID            int32                   `json:"id"`
+	Parameters    *map[string]interface{} `json:"parameters"`
+	Status        BatchStatus             `json:"status"`
+	Strategy      BatchStrategy           `json:"strategy"`
+	URLCounts     BatchURLCounts          `json:"url_counts"`
+
+	// UserID Null for a batch that nobody signed in made.
+	UserID *int32 `json:"user_id"`
+}
+
+// BatchURL defines model for BatchURL.
+type BatchURL struct {
+	BatchID           int32                   `json:"batch_id"`
+	CollectorMetadata *map[string]interface{} `json:"collector_metadata"`
+
+	// CreatedAt UTC, without zone, as the reference writes it; microseconds where there are any.
+	//
+	// Example: 2026-01-31T12:00:00.123456
+	CreatedAt Timestamp  `json:"created_at"`
+	ID        int32      `json:"id"`
+	Name      *string    `json:"name"`
+	Source    URLSource  `json:"source"`
+	Status    URLStatus  `json:"status"`
+	UpdatedAt *Timestamp `json:"updated_at"`
+
+	// URL The stored form without scheme.
+	//
+	// Example: www.columbus.gov/police-annualreports
+	URL string `json:"url"`
+}
+
+// BatchURLCounts defines model for BatchURLCounts.
+type BatchURLCounts struct {
+	// Duplicate With status `duplicate`.
+	Duplicate int32 `json:"duplicate"`
+
+	// Errored With a task error.
+	Errored int32 `json:"errored"`
+
+	// NotRelevant Validated as `not relevant`.
+	NotRelevant int32 `json:"not_relevant"`
+
+	// Pending Not validated.
+	Pending int32 `json:"pending"`
+
+	// Submitted With an outward data-source link.
+	Submitted int32 `json:"submitted"`
+	Total     int32 `json:"total"`
+}
+
+// BatchURLListResponse defines model for BatchURLListResponse.
+type BatchURLListResponse struct {
+	Urls []BatchURL `json:"urls"`
+}
+
+// BatchURLStatus defines model for BatchURLStatus.
+type BatchURLStatus string
+
+// BatchesAggregatedResponse defines model for BatchesAggregatedResponse.
+type BatchesAggregatedResponse struct {
+	// ByStrategy One for each strategy.
+	ByStrategy   map[string]StrategyCounts `json:"by_strategy"`
+	TotalBatches int32                     `json:"total_batches"`
+}
+
+// BatchesBreakdownResponse defines model for BatchesBreakdownResponse.
+type BatchesBreakdownResponse struct {
+	Batches []BatchBreakdown `json:"batches"`
+}
+
+// ContributionsResponse defines model for ContributionsResponse.
+type ContributionsResponse struct {
+	Agreement      Agreement `json:"agreement"`
+	CountValidated int32     `json:"count_validated"`
+}
+
+// DataSourceSubmission defines model for DataSourceSubmission.
+type DataSourceSubmission struct {
+	AccessNotes                  *string             `json:"access_notes,omitempty"`
+	AccessTypes                  *[]AccessType       `json:"access_types,omitempty"`
+	AgencyAggregation            *AgencyAggregation  `json:"agency_aggregation,omitempty"`
+	AgencyDescribedNotInDatabase *string             `json:"agency_described_not_in_database,omitempty"`
+	AgencyIds                    *[]int32            `json:"agency_ids,omitempty"`
+	AgencyOriginated             *bool               `json:"agency_originated,omitempty"`
+	AgencySupplied               *bool               `json:"agency_supplied,omitempty"`
+	CoverageEnd                  *openapi_types.Date `json:"coverage_end,omitempty"`
+	CoverageStart                *openapi_types.Date `json:"coverage_start,omitempty"`
+	DataPortalType               *string             `json:"data_portal_type,omitempty"`
+	Description                  *string             `json:"description,omitempty"`
+	LocationIds                  *[]int64            `json:"location_ids,omitempty"`
+	Name                         string              `json:"name"`
+	OriginatingEntity            *string             `json:"originating_entity,omitempty"`
+	ReadmeURL                    *string             `json:"readme_url,omitempty"`
+	RecordFormats                *[]string           `json:"record_formats,omitempty"`
+	RecordType                   RecordType          `json:"record_type"`
+	RetentionSchedule            *RetentionSchedule  `json:"retention_schedule,omitempty"`
+	ScraperURL                   *string             `json:"scraper_url,omitempty"`
+	SourceURL                    string              `json:"source_url"`
+	SubmissionNotes              *string             `json:"submission_notes,omitempty"`
+	SupplyingEntity              *string             `json:"supplying_entity,omitempty"`
+	UpdateMethod                 *UpdateMethod       `json:"update_method,omitempty"`
+}
+
+// DuplicateDetail defines model for DuplicateDetail.
+type DuplicateDetail struct {
+	// Message Example: Duplicate URL found
+	Message   string    `json:"message"`
+	URLID     int32     `json:"url_id"`
+	URLStatus URLStatus `json:"url_status"`
+
+	// URLType What it was validated as.
+	URLType *SuggestedURLType `json:"url_type"`
+}
+
+// DuplicateProblem As Problem, but for a URL that Docket has already `detail` is an object, as in the reference.
+type DuplicateProblem struct {
+	// Detail A text or a DuplicateDetail.
+	Detail    interface{} `json:"detail"`
+	Instance  string      `json:"instance"`
+	RequestID string      `json:"request_id"`
+	Status    int32       `json:"status"`
+	Title     string      `json:"title"`
+	Type      string      `json:"type"`
 }
 
 // EntitySuggestion defines model for EntitySuggestion.
@@ -278,6 +1001,31 @@ type EntitySuggestions struct {
 	// Suggestions By `user_count + robo_confidence / 100` descending, then id.
 	Suggestions []EntitySuggestion `json:"suggestions"`
 }
+
+// ExportFormat defines model for ExportFormat.
+type ExportFormat string
+
+// ExportedAnnotation defines model for ExportedAnnotation.
+type ExportedAnnotation struct {
+	Attribute ExportedAnnotationAttribute `json:"attribute"`
+
+	// CreatedAt Null for agencies, for which no time is kept.
+	CreatedAt *Timestamp `json:"created_at"`
+	URL       string     `json:"url"`
+	URLID     int32      `json:"url_id"`
+
+	// User The user id, or a pseudonym.
+	User string `json:"user"`
+
+	// Validated Whether what was agreed equals this answer.
+	Validated bool `json:"validated"`
+
+	// Value A text, or the id of an agency or location; null for a not-found mark.
+	Value *string `json:"value"`
+}
+
+// ExportedAnnotationAttribute defines model for ExportedAnnotation.Attribute.
+type ExportedAnnotationAttribute string
 
 // Fault defines model for Fault.
 type Fault struct {
@@ -324,6 +1072,131 @@ type Health struct {
 // HealthStatus defines model for HealthStatus.
 type HealthStatus string
 
+// JurisdictionType defines model for JurisdictionType.
+type JurisdictionType string
+
+// LeaderboardEntry defines model for LeaderboardEntry.
+type LeaderboardEntry struct {
+	Count  int32 `json:"count"`
+	UserID int32 `json:"user_id"`
+}
+
+// LeaderboardResponse defines model for LeaderboardResponse.
+type LeaderboardResponse struct {
+	Leaderboard []LeaderboardEntry `json:"leaderboard"`
+}
+
+// LocalityInput A locality within a county; its name has no comma and is new to the county.
+type LocalityInput struct {
+	CountyID     int32  `json:"county_id"`
+	LocalityName string `json:"locality_name"`
+}
+
+// LocationInsertResponse defines model for LocationInsertResponse.
+type LocationInsertResponse struct {
+	LocationID int64 `json:"location_id"`
+}
+
+// LocationType defines model for LocationType.
+type LocationType string
+
+// LocationTypeahead defines model for LocationTypeahead.
+type LocationTypeahead struct {
+	// CountyName Example: Franklin
+	CountyName *string `json:"county_name"`
+
+	// DisplayName Example: Columbus, Franklin, Ohio
+	DisplayName string `json:"display_name"`
+
+	// LocalityName Example: Columbus
+	LocalityName *string `json:"locality_name"`
+	LocationID   int64   `json:"location_id"`
+
+	// StateIso Example: OH
+	StateIso *string `json:"state_iso"`
+
+	// StateName Example: Ohio
+	StateName *string      `json:"state_name"`
+	Type      LocationType `json:"type"`
+}
+
+// LocationTypeaheadResponse defines model for LocationTypeaheadResponse.
+type LocationTypeaheadResponse struct {
+	Suggestions []LocationTypeahead `json:"suggestions"`
+}
+
+// ManualBatch defines model for ManualBatch.
+type ManualBatch struct {
+	Entries []ManualBatchEntry `json:"entries"`
+	Name    string             `json:"name"`
+}
+
+// ManualBatchEntry defines model for ManualBatchEntry.
+type ManualBatchEntry struct {
+	CollectorMetadata *map[string]interface{} `json:"collector_metadata,omitempty"`
+	DataPortalType    *string                 `json:"data_portal_type,omitempty"`
+	Description       *string                 `json:"description,omitempty"`
+	Name              *string                 `json:"name,omitempty"`
+	RecordFormats     *[]string               `json:"record_formats,omitempty"`
+	RecordType        *RecordType             `json:"record_type,omitempty"`
+	SupplyingEntity   *string                 `json:"supplying_entity,omitempty"`
+	URL               string                  `json:"url"`
+}
+
+// ManualBatchResponse defines model for ManualBatchResponse.
+type ManualBatchResponse struct {
+	BatchID int32 `json:"batch_id"`
+
+	// DuplicateUrls What was left out, as it was sent.
+	DuplicateUrls []string `json:"duplicate_urls"`
+
+	// Urls The new ones, in the order of the request.
+	Urls []int32 `json:"urls"`
+}
+
+// Message defines model for Message.
+type Message struct {
+	Message string `json:"message"`
+}
+
+// MigrateResponse defines model for MigrateResponse.
+type MigrateResponse struct {
+	Message string `json:"message"`
+
+	// Migrated URLs whose answer is the caller's now.
+	Migrated int32 `json:"migrated"`
+
+	// Skipped URLs that the caller had annotated before.
+	Skipped int32 `json:"skipped"`
+}
+
+// MonthBacklog defines model for MonthBacklog.
+type MonthBacklog struct {
+	CountPendingTotal int32 `json:"count_pending_total"`
+
+	// Month Example: January 2021
+	Month string `json:"month"`
+}
+
+// MonthPending defines model for MonthPending.
+type MonthPending struct {
+	CountPendingAgencyUser     int32 `json:"count_pending_agency_user"`
+	CountPendingRecordTypeUser int32 `json:"count_pending_record_type_user"`
+	CountPendingRelevantUser   int32 `json:"count_pending_relevant_user"`
+	CountPendingTotal          int32 `json:"count_pending_total"`
+
+	// Month Example: January 2021
+	Month string `json:"month"`
+}
+
+// MonthSubmitted defines model for MonthSubmitted.
+type MonthSubmitted struct {
+	CountSubmitted int32 `json:"count_submitted"`
+
+	// Month Example: January 2021
+	Month string `json:"month"`
+}
+
 // NameSuggestion defines model for NameSuggestion.
 type NameSuggestion struct {
 	DisplayName string `json:"display_name"`
@@ -361,6 +1234,15 @@ type NextAnnotation struct {
 // NextAnnotationResponse defines model for NextAnnotationResponse.
 type NextAnnotationResponse struct {
 	NextAnnotation *NextAnnotation `json:"next_annotation"`
+}
+
+// OldestPendingURL defines model for OldestPendingURL.
+type OldestPendingURL struct {
+	// CreatedAt UTC, without zone, as the reference writes it; microseconds where there are any.
+	//
+	// Example: 2026-01-31T12:00:00.123456
+	CreatedAt Timestamp `json:"created_at"`
+	URLID     int32     `json:"url_id"`
 }
 
 // Problem RFC 9457.
@@ -406,8 +1288,115 @@ type RecordTypeSuggestions struct {
 	Suggestions []RecordTypeSuggestion `json:"suggestions"`
 }
 
+// RejectedSuggestion defines model for RejectedSuggestion.
+type RejectedSuggestion struct {
+	Detail string `json:"detail"`
+
+	// Index Its place in the request, from 0.
+	Index int32 `json:"index"`
+}
+
+// RetentionSchedule defines model for RetentionSchedule.
+type RetentionSchedule string
+
+// RobotSuggestion | attribute | value | confidence | source |
+// | --- | --- | --- | --- |
+// | agency | agency id, or null for none found | 0 to 100, whole; needed unless none was found | an agency_auto_suggestion_method, `homepage_match` by default |
+// | location | location id, or null for none found | 0 to 100; needed unless none was found | an auto_location_id_subtask_type, `nlp_location_frequency` by default |
+// | record_type | a record type | - | - |
+// | relevant | true or false | 0 to 1, may be left out | name of the model, may be left out |
+// | name | a text of at most 100 characters | - | - |
+type RobotSuggestion struct {
+	Attribute  SuggestedAttribute `json:"attribute"`
+	Confidence *float64           `json:"confidence,omitempty"`
+	Source     *string            `json:"source,omitempty"`
+
+	// URL In any spelling with the same id form.
+	URL *string `json:"url,omitempty"`
+
+	// URLID Either this or `url`.
+	URLID *int32 `json:"url_id,omitempty"`
+
+	// Value As the table says.
+	Value interface{} `json:"value"`
+}
+
+// RobotSuggestions defines model for RobotSuggestions.
+type RobotSuggestions struct {
+	Suggestions []RobotSuggestion `json:"suggestions"`
+}
+
+// RobotSuggestionsResponse defines model for RobotSuggestionsResponse.
+type RobotSuggestionsResponse struct {
+	Rejected []RejectedSuggestion `json:"rejected"`
+
+	// Stored New or changed.
+	Stored    int32 `json:"stored"`
+	Unchanged int32 `json:"unchanged"`
+}
+
+// SearchURLResponse defines model for SearchURLResponse.
+type SearchURLResponse struct {
+	Found bool   `json:"found"`
+	URLID *int32 `json:"url_id"`
+}
+
+// StrategyCounts defines model for StrategyCounts.
+type StrategyCounts struct {
+	// CountFailedBatches With status `error`.
+	CountFailedBatches int32 `json:"count_failed_batches"`
+
+	// CountSuccessfulBatches Ready to label.
+	CountSuccessfulBatches int32 `json:"count_successful_batches"`
+	CountUrls              int32 `json:"count_urls"`
+
+	// CountUrlsErrors With a task error.
+	CountUrlsErrors int32 `json:"count_urls_errors"`
+
+	// CountUrlsPending Not validated.
+	CountUrlsPending int32 `json:"count_urls_pending"`
+
+	// CountUrlsRejected Validated as `not relevant`.
+	CountUrlsRejected int32 `json:"count_urls_rejected"`
+
+	// CountUrlsSubmitted With an outward data-source link.
+	CountUrlsSubmitted int32 `json:"count_urls_submitted"`
+
+	// CountUrlsValidated Validated as anything.
+	CountUrlsValidated int32 `json:"count_urls_validated"`
+}
+
+// SuggestedAttribute defines model for SuggestedAttribute.
+type SuggestedAttribute string
+
 // SuggestedURLType As URLType; a database that Docket took over may hold one more.
 type SuggestedURLType string
+
+// TaskType The reference's task types; see `task_type` in the database.
+type TaskType = string
+
+// Timestamp UTC, without zone, as the reference writes it; microseconds where there are any.
+//
+// Example: 2026-01-31T12:00:00.123456
+type Timestamp = string
+
+// URLError defines model for URLError.
+type URLError struct {
+	Error string `json:"error"`
+
+	// Task The reference's task types; see `task_type` in the database.
+	Task TaskType `json:"task"`
+
+	// UpdatedAt UTC, without zone, as the reference writes it; microseconds where there are any.
+	//
+	// Example: 2026-01-31T12:00:00.123456
+	UpdatedAt Timestamp `json:"updated_at"`
+}
+
+// URLIDResponse defines model for URLIDResponse.
+type URLIDResponse struct {
+	URLID int32 `json:"url_id"`
+}
 
 // URLInfo defines model for URLInfo.
 type URLInfo struct {
@@ -415,6 +1404,64 @@ type URLInfo struct {
 	URL   string `json:"url"`
 	URLID int32  `json:"url_id"`
 }
+
+// URLListResponse defines model for URLListResponse.
+type URLListResponse struct {
+	// Count Of this answer.
+	Count int32       `json:"count"`
+	Urls  []URLListed `json:"urls"`
+}
+
+// URLListed defines model for URLListed.
+type URLListed struct {
+	BatchID           *int32                  `json:"batch_id"`
+	CollectorMetadata *map[string]interface{} `json:"collector_metadata"`
+
+	// CreatedAt UTC, without zone, as the reference writes it; microseconds where there are any.
+	//
+	// Example: 2026-01-31T12:00:00.123456
+	CreatedAt Timestamp `json:"created_at"`
+
+	// Errors By task type.
+	Errors    []URLError `json:"errors"`
+	ID        int32      `json:"id"`
+	Status    URLStatus  `json:"status"`
+	UpdatedAt *Timestamp `json:"updated_at"`
+
+	// URL Example: https://www.columbus.gov/police-annualreports/
+	URL string `json:"url"`
+}
+
+// URLSource defines model for URLSource.
+type URLSource string
+
+// URLStatus defines model for URLStatus.
+type URLStatus string
+
+// URLSubmission defines model for URLSubmission.
+type URLSubmission struct {
+	AgencyID    *int32      `json:"agency_id,omitempty"`
+	Description *string     `json:"description,omitempty"`
+	LocationID  *int64      `json:"location_id,omitempty"`
+	Name        *string     `json:"name,omitempty"`
+	RecordType  *RecordType `json:"record_type,omitempty"`
+	URL         string      `json:"url"`
+}
+
+// URLSubmissionResponse defines model for URLSubmissionResponse.
+type URLSubmissionResponse struct {
+	Status URLSubmissionStatus `json:"status"`
+
+	// URLCleaned Null when it is no URL.
+	URLCleaned *string `json:"url_cleaned"`
+
+	// URLID Null unless it was accepted.
+	URLID       *int32 `json:"url_id"`
+	URLOriginal string `json:"url_original"`
+}
+
+// URLSubmissionStatus defines model for URLSubmissionStatus.
+type URLSubmissionStatus string
 
 // URLType defines model for URLType.
 type URLType string
@@ -427,6 +1474,58 @@ type URLTypeSuggestion struct {
 	URLType SuggestedURLType `json:"url_type"`
 }
 
+// URLsAggregatePendingResponse defines model for URLsAggregatePendingResponse.
+type URLsAggregatePendingResponse struct {
+	// Agency With an agency suggested by a user.
+	Agency int32 `json:"agency"`
+	All    int32 `json:"all"`
+
+	// Annotations0 With none of these three kinds.
+	Annotations0 int32 `json:"annotations_0"`
+	Annotations1 int32 `json:"annotations_1"`
+	Annotations2 int32 `json:"annotations_2"`
+	Annotations3 int32 `json:"annotations_3"`
+
+	// RecordType With a record-type vote of a user.
+	RecordType int32 `json:"record_type"`
+
+	// Relevant With a url-type vote of a user.
+	Relevant int32 `json:"relevant"`
+}
+
+// URLsAggregateResponse defines model for URLsAggregateResponse.
+type URLsAggregateResponse struct {
+	// CountUrlsRecordType URLs by agreed record type.
+	CountUrlsRecordType map[string]int32 `json:"count_urls_record_type"`
+
+	// CountUrlsStatus By the status of the URL's way - Intake, Error, Community Labeling, Accepted, Awaiting Submission, Submitted.
+	CountUrlsStatus map[string]int32 `json:"count_urls_status"`
+	CountUrlsTotal  int32            `json:"count_urls_total"`
+
+	// CountUrlsType Validated URLs by type.
+	CountUrlsType    map[string]int32  `json:"count_urls_type"`
+	OldestPendingURL *OldestPendingURL `json:"oldest_pending_url"`
+}
+
+// URLsBreakdownPendingResponse defines model for URLsBreakdownPendingResponse.
+type URLsBreakdownPendingResponse struct {
+	Entries []MonthPending `json:"entries"`
+}
+
+// URLsBreakdownSubmittedResponse defines model for URLsBreakdownSubmittedResponse.
+type URLsBreakdownSubmittedResponse struct {
+	Entries []MonthSubmitted `json:"entries"`
+}
+
+// UniqueURLResponse defines model for UniqueURLResponse.
+type UniqueURLResponse struct {
+	UniqueURL bool   `json:"unique_url"`
+	URLID     *int32 `json:"url_id"`
+}
+
+// UpdateMethod defines model for UpdateMethod.
+type UpdateMethod string
+
 // ViewAge A materialized view and the last refresh of it that worked; nulls when none is on record.
 type ViewAge struct {
 	AgeSeconds *float64 `json:"age_seconds"`
@@ -436,17 +1535,38 @@ type ViewAge struct {
 	RefreshedAt *time.Time `json:"refreshed_at"`
 }
 
+// AgencyID defines model for AgencyID.
+type AgencyID = int32
+
 // AnnoURLID defines model for AnnoURLID.
 type AnnoURLID = int32
 
 // BatchID defines model for BatchID.
 type BatchID = int32
 
+// IdempotencyKey defines model for IdempotencyKey.
+type IdempotencyKey = string
+
+// LocationID defines model for LocationID.
+type LocationID = int64
+
+// Page defines model for Page.
+type Page = int32
+
+// PathBatchID defines model for PathBatchID.
+type PathBatchID = int32
+
+// TypeaheadQuery defines model for TypeaheadQuery.
+type TypeaheadQuery = string
+
 // URLID defines model for URLID.
 type URLID = int32
 
 // AlreadyAnnotated RFC 9457.
 type AlreadyAnnotated = Problem
+
+// Conflict RFC 9457.
+type Conflict = Problem
 
 // Forbidden RFC 9457.
 type Forbidden = Problem
@@ -463,8 +1583,31 @@ type TooLarge = Problem
 // Unauthorized RFC 9457.
 type Unauthorized = Problem
 
+// Unknown RFC 9457.
+type Unknown = Problem
+
 // ValidationFailed RFC 9457.
 type ValidationFailed = Problem
+
+// AgencyListParams defines parameters for AgencyList.
+type AgencyListParams struct {
+	// Page From 1.
+	Page *Page `form:"page,omitempty" json:"page,omitempty"`
+}
+
+// AgencyInsertParams defines parameters for AgencyInsert.
+type AgencyInsertParams struct {
+	// IdempotencyKey A text that the caller made up for this one request, best a UUID. Sent again within 24 hours with the same body it
+	// gets the stored answer instead of being done again; with another body it is refused with 422.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// AgencyLocationInsertParams defines parameters for AgencyLocationInsert.
+type AgencyLocationInsertParams struct {
+	// IdempotencyKey A text that the caller made up for this one request, best a UUID. Sent again within 24 hours with the same body it
+	// gets the stored answer instead of being done again; with another body it is refused with 422.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
 
 // AnnotateNextParams defines parameters for AnnotateNext.
 type AnnotateNextParams struct {
@@ -482,6 +1625,10 @@ type AnnotateSubmitParams struct {
 
 	// AnnoURLID Only this URL.
 	AnnoURLID *AnnoURLID `form:"anno_url_id,omitempty" json:"anno_url_id,omitempty"`
+
+	// IdempotencyKey A text that the caller made up for this one request, best a UUID. Sent again within 24 hours with the same body it
+	// gets the stored answer instead of being done again; with another body it is refused with 422.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // AnnotateAnonymousNextParams defines parameters for AnnotateAnonymousNext.
@@ -494,7 +1641,154 @@ type AnnotateAnonymousNextParams struct {
 type AnnotateAnonymousSubmitParams struct {
 	// SessionID The session, as `GET /annotate/anonymous` gave it.
 	SessionID openapi_types.UUID `form:"session_id" json:"session_id"`
+
+	// IdempotencyKey A text that the caller made up for this one request, best a UUID. Sent again within 24 hours with the same body it
+	// gets the stored answer instead of being done again; with another body it is refused with 422.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
+
+// AnnotateMigrateParams defines parameters for AnnotateMigrate.
+type AnnotateMigrateParams struct {
+	// SessionID The session, as `GET /annotate/anonymous` gave it.
+	SessionID openapi_types.UUID `form:"session_id" json:"session_id"`
+
+	// IdempotencyKey A text that the caller made up for this one request, best a UUID. Sent again within 24 hours with the same body it
+	// gets the stored answer instead of being done again; with another body it is refused with 422.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// AnnotateAgencySuggestionsParams defines parameters for AnnotateAgencySuggestions.
+type AnnotateAgencySuggestionsParams struct {
+	// LocationID Only agencies of this location or of one within it; an unknown location has none.
+	LocationID *int64 `form:"location_id,omitempty" json:"location_id,omitempty"`
+}
+
+// BatchListParams defines parameters for BatchList.
+type BatchListParams struct {
+	CollectorType *BatchStrategy  `form:"collector_type,omitempty" json:"collector_type,omitempty"`
+	Status        *BatchURLStatus `form:"status,omitempty" json:"status,omitempty"`
+
+	// Page From 1.
+	Page *Page `form:"page,omitempty" json:"page,omitempty"`
+}
+
+// BatchAbortParams defines parameters for BatchAbort.
+type BatchAbortParams struct {
+	// IdempotencyKey A text that the caller made up for this one request, best a UUID. Sent again within 24 hours with the same body it
+	// gets the stored answer instead of being done again; with another body it is refused with 422.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// BatchDuplicateListParams defines parameters for BatchDuplicateList.
+type BatchDuplicateListParams struct {
+	// Page From 1.
+	Page *Page `form:"page,omitempty" json:"page,omitempty"`
+}
+
+// BatchURLListParams defines parameters for BatchURLList.
+type BatchURLListParams struct {
+	// Page From 1.
+	Page *Page `form:"page,omitempty" json:"page,omitempty"`
+}
+
+// CheckUniqueURLParams defines parameters for CheckUniqueURL.
+type CheckUniqueURLParams struct {
+	URL string `form:"url" json:"url"`
+}
+
+// CollectorManualParams defines parameters for CollectorManual.
+type CollectorManualParams struct {
+	// IdempotencyKey A text that the caller made up for this one request, best a UUID. Sent again within 24 hours with the same body it
+	// gets the stored answer instead of being done again; with another body it is refused with 422.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// ExportAnnotationsParams defines parameters for ExportAnnotations.
+type ExportAnnotationsParams struct {
+	Format *ExportFormat `form:"format,omitempty" json:"format,omitempty"`
+
+	// Since Only answers given at or after this time, as `2026-01-31` or `2026-01-31T12:00:00` (UTC).
+	Since *string `form:"since,omitempty" json:"since,omitempty"`
+
+	// Pseudonymous Users by a pseudonym that is the same in every export of this Docket.
+	Pseudonymous *bool `form:"pseudonymous,omitempty" json:"pseudonymous,omitempty"`
+}
+
+// LocalityInsertParams defines parameters for LocalityInsert.
+type LocalityInsertParams struct {
+	// IdempotencyKey A text that the caller made up for this one request, best a UUID. Sent again within 24 hours with the same body it
+	// gets the stored answer instead of being done again; with another body it is refused with 422.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// MetricsBatchesBreakdownParams defines parameters for MetricsBatchesBreakdown.
+type MetricsBatchesBreakdownParams struct {
+	// Page From 1.
+	Page *Page `form:"page,omitempty" json:"page,omitempty"`
+}
+
+// SearchAgencyParams defines parameters for SearchAgency.
+type SearchAgencyParams struct {
+	LocationID       *int64            `form:"location_id,omitempty" json:"location_id,omitempty"`
+	Query            *string           `form:"query,omitempty" json:"query,omitempty"`
+	JurisdictionType *JurisdictionType `form:"jurisdiction_type,omitempty" json:"jurisdiction_type,omitempty"`
+
+	// Page From 1.
+	Page *Page `form:"page,omitempty" json:"page,omitempty"`
+}
+
+// SearchURLParams defines parameters for SearchURL.
+type SearchURLParams struct {
+	URL string `form:"url" json:"url"`
+}
+
+// SubmitDataSourceParams defines parameters for SubmitDataSource.
+type SubmitDataSourceParams struct {
+	// IdempotencyKey A text that the caller made up for this one request, best a UUID. Sent again within 24 hours with the same body it
+	// gets the stored answer instead of being done again; with another body it is refused with 422.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// SubmitURLParams defines parameters for SubmitURL.
+type SubmitURLParams struct {
+	// IdempotencyKey A text that the caller made up for this one request, best a UUID. Sent again within 24 hours with the same body it
+	// gets the stored answer instead of being done again; with another body it is refused with 422.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// SuggestionsInsertParams defines parameters for SuggestionsInsert.
+type SuggestionsInsertParams struct {
+	// IdempotencyKey A text that the caller made up for this one request, best a UUID. Sent again within 24 hours with the same body it
+	// gets the stored answer instead of being done again; with another body it is refused with 422.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// TypeaheadAgenciesParams defines parameters for TypeaheadAgencies.
+type TypeaheadAgenciesParams struct {
+	// Query What was typed so far; blank finds nothing.
+	Query TypeaheadQuery `form:"query" json:"query"`
+}
+
+// TypeaheadLocationsParams defines parameters for TypeaheadLocations.
+type TypeaheadLocationsParams struct {
+	// Query What was typed so far; blank finds nothing.
+	Query TypeaheadQuery `form:"query" json:"query"`
+}
+
+// URLListParams defines parameters for URLList.
+type URLListParams struct {
+	// Page From 1.
+	Page *Page `form:"page,omitempty" json:"page,omitempty"`
+
+	// Errors Only URLs with a task error.
+	Errors *bool `form:"errors,omitempty" json:"errors,omitempty"`
+}
+
+// AgencyInsertJSONRequestBody defines body for AgencyInsert for application/json ContentType.
+type AgencyInsertJSONRequestBody = AgencyInput
+
+// AgencyUpdateJSONRequestBody defines body for AgencyUpdate for application/json ContentType.
+type AgencyUpdateJSONRequestBody = AgencyChange
 
 // AnnotateSubmitJSONRequestBody defines body for AnnotateSubmit for application/json ContentType.
 type AnnotateSubmitJSONRequestBody = Answer
@@ -502,8 +1796,44 @@ type AnnotateSubmitJSONRequestBody = Answer
 // AnnotateAnonymousSubmitJSONRequestBody defines body for AnnotateAnonymousSubmit for application/json ContentType.
 type AnnotateAnonymousSubmitJSONRequestBody = Answer
 
+// CollectorManualJSONRequestBody defines body for CollectorManual for application/json ContentType.
+type CollectorManualJSONRequestBody = ManualBatch
+
+// LocalityInsertJSONRequestBody defines body for LocalityInsert for application/json ContentType.
+type LocalityInsertJSONRequestBody = LocalityInput
+
+// SubmitDataSourceJSONRequestBody defines body for SubmitDataSource for application/json ContentType.
+type SubmitDataSourceJSONRequestBody = DataSourceSubmission
+
+// SubmitURLJSONRequestBody defines body for SubmitURL for application/json ContentType.
+type SubmitURLJSONRequestBody = URLSubmission
+
+// SuggestionsInsertJSONRequestBody defines body for SuggestionsInsert for application/json ContentType.
+type SuggestionsInsertJSONRequestBody = RobotSuggestions
+
 // ServerInterface represents all server handlers.
 type ServerInterface interface {
+	// AgencyList Agencies and their locations
+	// (GET /agencies)
+	AgencyList(c *gin.Context, params AgencyListParams)
+	// AgencyInsert Add an agency
+	// (POST /agencies)
+	AgencyInsert(c *gin.Context, params AgencyInsertParams)
+	// AgencyDelete Delete an agency
+	// (DELETE /agencies/{agency_id})
+	AgencyDelete(c *gin.Context, agencyID AgencyID)
+	// AgencyUpdate Change an agency
+	// (PUT /agencies/{agency_id})
+	AgencyUpdate(c *gin.Context, agencyID AgencyID)
+	// AgencyLocationList The locations of an agency
+	// (GET /agencies/{agency_id}/locations)
+	AgencyLocationList(c *gin.Context, agencyID AgencyID)
+	// AgencyLocationDelete Take a location from an agency
+	// (DELETE /agencies/{agency_id}/locations/{location_id})
+	AgencyLocationDelete(c *gin.Context, agencyID AgencyID, locationID LocationID)
+	// AgencyLocationInsert Add a location to an agency
+	// (POST /agencies/{agency_id}/locations/{location_id})
+	AgencyLocationInsert(c *gin.Context, agencyID AgencyID, locationID LocationID, params AgencyLocationInsertParams)
 	// AnnotateNext The next URL to annotate
 	// (GET /annotate/all)
 	AnnotateNext(c *gin.Context, params AnnotateNextParams)
@@ -516,12 +1846,105 @@ type ServerInterface interface {
 	// AnnotateAnonymousSubmit Annotate a URL in an anonymous session and get the next one
 	// (POST /annotate/anonymous/{url_id})
 	AnnotateAnonymousSubmit(c *gin.Context, urlid URLID, params AnnotateAnonymousSubmitParams)
+	// AnnotateMigrate Take over what an anonymous session annotated
+	// (POST /annotate/migrate)
+	AnnotateMigrate(c *gin.Context, params AnnotateMigrateParams)
+	// AnnotateAgencySuggestions The agencies suggested for a URL
+	// (GET /annotate/suggestions/agencies/{url_id})
+	AnnotateAgencySuggestions(c *gin.Context, urlid URLID, params AnnotateAgencySuggestionsParams)
+	// BatchList Batches and how far they are
+	// (GET /batch)
+	BatchList(c *gin.Context, params BatchListParams)
+	// BatchGet A batch
+	// (GET /batch/{batch_id})
+	BatchGet(c *gin.Context, batchID PathBatchID)
+	// BatchAbort Mark a batch that is being collected as aborted
+	// (POST /batch/{batch_id}/abort)
+	BatchAbort(c *gin.Context, batchID PathBatchID, params BatchAbortParams)
+	// BatchDuplicateList What a batch found that another batch had
+	// (GET /batch/{batch_id}/duplicates)
+	BatchDuplicateList(c *gin.Context, batchID PathBatchID, params BatchDuplicateListParams)
+	// BatchLogList What the collector of a batch logged
+	// (GET /batch/{batch_id}/logs)
+	BatchLogList(c *gin.Context, batchID PathBatchID)
+	// BatchURLList The URLs of a batch
+	// (GET /batch/{batch_id}/urls)
+	BatchURLList(c *gin.Context, batchID PathBatchID, params BatchURLListParams)
+	// CheckUniqueURL Whether a URL would be new
+	// (GET /check/unique-url)
+	CheckUniqueURL(c *gin.Context, params CheckUniqueURLParams)
+	// CollectorManual Enter a batch of URLs by hand
+	// (POST /collector/manual)
+	CollectorManual(c *gin.Context, params CollectorManualParams)
+	// ContributionsLeaderboard Who has annotated most
+	// (GET /contributions/leaderboard)
+	ContributionsLeaderboard(c *gin.Context)
+	// ContributionsUser What the caller has annotated, and how much of it was confirmed
+	// (GET /contributions/user)
+	ContributionsUser(c *gin.Context)
+	// ExportAnnotations Every answer of every user
+	// (GET /export/annotations)
+	ExportAnnotations(c *gin.Context, params ExportAnnotationsParams)
 	// Healthz Whether the process is alive
 	// (GET /healthz)
 	Healthz(c *gin.Context)
+	// LocalityInsert Add a locality
+	// (POST /locations)
+	LocalityInsert(c *gin.Context, params LocalityInsertParams)
+	// MetricsBacklog The backlog at the end of each month
+	// (GET /metrics/backlog)
+	MetricsBacklog(c *gin.Context)
+	// MetricsBatchesAggregated Batches and their URLs by strategy
+	// (GET /metrics/batches/aggregated)
+	MetricsBatchesAggregated(c *gin.Context)
+	// MetricsBatchesBreakdown The URLs of each batch
+	// (GET /metrics/batches/breakdown)
+	MetricsBatchesBreakdown(c *gin.Context, params MetricsBatchesBreakdownParams)
+	// MetricsURLsAggregate URLs by status, type and record type
+	// (GET /metrics/urls/aggregate)
+	MetricsURLsAggregate(c *gin.Context)
+	// MetricsURLsAggregatePending How far pending URLs are annotated
+	// (GET /metrics/urls/aggregate/pending)
+	MetricsURLsAggregatePending(c *gin.Context)
+	// MetricsURLsBreakdownPending Pending URLs and how they are annotated, by month
+	// (GET /metrics/urls/breakdown/pending)
+	MetricsURLsBreakdownPending(c *gin.Context)
+	// MetricsURLsBreakdownSubmitted URLs submitted outward, by month
+	// (GET /metrics/urls/breakdown/submitted)
+	MetricsURLsBreakdownSubmitted(c *gin.Context)
 	// Readyz Whether requests can be served
 	// (GET /readyz)
 	Readyz(c *gin.Context)
+	// SearchAgency Agencies at a location or of a name
+	// (GET /search/agency)
+	SearchAgency(c *gin.Context, params SearchAgencyParams)
+	// SearchURL Whether a URL is known
+	// (GET /search/url)
+	SearchURL(c *gin.Context, params SearchURLParams)
+	// SubmitDataSource Submit a data source
+	// (POST /submit/data-source)
+	SubmitDataSource(c *gin.Context, params SubmitDataSourceParams)
+	// SubmitURL Submit a URL, with what is known of it
+	// (POST /submit/url)
+	SubmitURL(c *gin.Context, params SubmitURLParams)
+	// SuggestionsInsert Enter what robots suggest
+	// (POST /suggestions)
+	SuggestionsInsert(c *gin.Context, params SuggestionsInsertParams)
+	// TypeaheadAgencies Agencies whose name begins like, or resembles, what was typed
+	// (GET /typeahead/agencies)
+	TypeaheadAgencies(c *gin.Context, params TypeaheadAgenciesParams)
+	// TypeaheadLocations Locations whose name begins like, or resembles, what was typed
+	// (GET /typeahead/locations)
+	TypeaheadLocations(c *gin.Context, params TypeaheadLocationsParams)
+	// URLList URLs and what tasks failed on them
+	// (GET /url)
+	URLList(c *gin.Context, params URLListParams)
+	// URLDelete Delete a URL
+	// (DELETE /url/{url_id})
+	URLDelete(c *gin.Context, urlid URLID)
+	// URLScreenshot What the page looked like
+	// (GET /url/{url_id}/screenshot)
+	URLScreenshot(c *gin.Context, urlid URLID)
 }
 
 // ServerInterfaceWrapper converts contexts to parameters.
@@ -532,6 +1955,240 @@ type ServerInterfaceWrapper struct {
 }
 
 type MiddlewareFunc func(c *gin.Context)
+
+// AgencyList operation middleware
+func (siw *ServerInterfaceWrapper) AgencyList(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params AgencyListParams
+
+	// ------------- Optional query parameter "page" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "page", c.Request.URL.Query(), &params.Page, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter page: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.AgencyList(c, params)
+}
+
+// AgencyInsert operation middleware
+func (siw *ServerInterfaceWrapper) AgencyInsert(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params AgencyInsertParams
+
+	headers := c.Request.Header
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandler(c, fmt.Errorf("Expected one value for Idempotency-Key, got %d", n), http.StatusBadRequest)
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter Idempotency-Key: %w", err), http.StatusBadRequest)
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.AgencyInsert(c, params)
+}
+
+// AgencyDelete operation middleware
+func (siw *ServerInterfaceWrapper) AgencyDelete(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "agency_id" -------------
+	var agencyID AgencyID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "agency_id", c.Param("agency_id"), &agencyID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "integer", Format: "int32", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter agency_id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.AgencyDelete(c, agencyID)
+}
+
+// AgencyUpdate operation middleware
+func (siw *ServerInterfaceWrapper) AgencyUpdate(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "agency_id" -------------
+	var agencyID AgencyID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "agency_id", c.Param("agency_id"), &agencyID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "integer", Format: "int32", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter agency_id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.AgencyUpdate(c, agencyID)
+}
+
+// AgencyLocationList operation middleware
+func (siw *ServerInterfaceWrapper) AgencyLocationList(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "agency_id" -------------
+	var agencyID AgencyID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "agency_id", c.Param("agency_id"), &agencyID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "integer", Format: "int32", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter agency_id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.AgencyLocationList(c, agencyID)
+}
+
+// AgencyLocationDelete operation middleware
+func (siw *ServerInterfaceWrapper) AgencyLocationDelete(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "agency_id" -------------
+	var agencyID AgencyID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "agency_id", c.Param("agency_id"), &agencyID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "integer", Format: "int32", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter agency_id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Path parameter "location_id" -------------
+	var locationID LocationID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "location_id", c.Param("location_id"), &locationID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "integer", Format: "int64", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter location_id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.AgencyLocationDelete(c, agencyID, locationID)
+}
+
+// AgencyLocationInsert operation middleware
+func (siw *ServerInterfaceWrapper) AgencyLocationInsert(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "agency_id" -------------
+	var agencyID AgencyID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "agency_id", c.Param("agency_id"), &agencyID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "integer", Format: "int32", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter agency_id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Path parameter "location_id" -------------
+	var locationID LocationID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "location_id", c.Param("location_id"), &locationID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "integer", Format: "int64", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter location_id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params AgencyLocationInsertParams
+
+	headers := c.Request.Header
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandler(c, fmt.Errorf("Expected one value for Idempotency-Key, got %d", n), http.StatusBadRequest)
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter Idempotency-Key: %w", err), http.StatusBadRequest)
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.AgencyLocationInsert(c, agencyID, locationID, params)
+}
 
 // AnnotateNext operation middleware
 func (siw *ServerInterfaceWrapper) AnnotateNext(c *gin.Context) {
@@ -602,6 +2259,27 @@ func (siw *ServerInterfaceWrapper) AnnotateSubmit(c *gin.Context) {
 		return
 	}
 
+	headers := c.Request.Header
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandler(c, fmt.Errorf("Expected one value for Idempotency-Key, got %d", n), http.StatusBadRequest)
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter Idempotency-Key: %w", err), http.StatusBadRequest)
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
 	for _, middleware := range siw.HandlerMiddlewares {
 		middleware(c)
 		if c.IsAborted() {
@@ -665,6 +2343,27 @@ func (siw *ServerInterfaceWrapper) AnnotateAnonymousSubmit(c *gin.Context) {
 		return
 	}
 
+	headers := c.Request.Header
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandler(c, fmt.Errorf("Expected one value for Idempotency-Key, got %d", n), http.StatusBadRequest)
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter Idempotency-Key: %w", err), http.StatusBadRequest)
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
 	for _, middleware := range siw.HandlerMiddlewares {
 		middleware(c)
 		if c.IsAborted() {
@@ -673,6 +2372,440 @@ func (siw *ServerInterfaceWrapper) AnnotateAnonymousSubmit(c *gin.Context) {
 	}
 
 	siw.Handler.AnnotateAnonymousSubmit(c, urlid, params)
+}
+
+// AnnotateMigrate operation middleware
+func (siw *ServerInterfaceWrapper) AnnotateMigrate(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params AnnotateMigrateParams
+
+	// ------------- Required query parameter "session_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, true, "session_id", c.Request.URL.Query(), &params.SessionID, runtime.BindQueryParameterOptions{Type: "string", Format: "uuid"})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter session_id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	headers := c.Request.Header
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandler(c, fmt.Errorf("Expected one value for Idempotency-Key, got %d", n), http.StatusBadRequest)
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter Idempotency-Key: %w", err), http.StatusBadRequest)
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.AnnotateMigrate(c, params)
+}
+
+// AnnotateAgencySuggestions operation middleware
+func (siw *ServerInterfaceWrapper) AnnotateAgencySuggestions(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "url_id" -------------
+	var urlid URLID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "url_id", c.Param("url_id"), &urlid, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "integer", Format: "int32", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter url_id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params AnnotateAgencySuggestionsParams
+
+	// ------------- Optional query parameter "location_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "location_id", c.Request.URL.Query(), &params.LocationID, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter location_id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.AnnotateAgencySuggestions(c, urlid, params)
+}
+
+// BatchList operation middleware
+func (siw *ServerInterfaceWrapper) BatchList(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params BatchListParams
+
+	// ------------- Optional query parameter "collector_type" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "collector_type", c.Request.URL.Query(), &params.CollectorType, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter collector_type: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "status" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "status", c.Request.URL.Query(), &params.Status, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter status: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "page" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "page", c.Request.URL.Query(), &params.Page, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter page: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.BatchList(c, params)
+}
+
+// BatchGet operation middleware
+func (siw *ServerInterfaceWrapper) BatchGet(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "batch_id" -------------
+	var batchID PathBatchID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "batch_id", c.Param("batch_id"), &batchID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "integer", Format: "int32", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter batch_id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.BatchGet(c, batchID)
+}
+
+// BatchAbort operation middleware
+func (siw *ServerInterfaceWrapper) BatchAbort(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "batch_id" -------------
+	var batchID PathBatchID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "batch_id", c.Param("batch_id"), &batchID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "integer", Format: "int32", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter batch_id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params BatchAbortParams
+
+	headers := c.Request.Header
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandler(c, fmt.Errorf("Expected one value for Idempotency-Key, got %d", n), http.StatusBadRequest)
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter Idempotency-Key: %w", err), http.StatusBadRequest)
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.BatchAbort(c, batchID, params)
+}
+
+// BatchDuplicateList operation middleware
+func (siw *ServerInterfaceWrapper) BatchDuplicateList(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "batch_id" -------------
+	var batchID PathBatchID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "batch_id", c.Param("batch_id"), &batchID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "integer", Format: "int32", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter batch_id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params BatchDuplicateListParams
+
+	// ------------- Optional query parameter "page" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "page", c.Request.URL.Query(), &params.Page, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter page: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.BatchDuplicateList(c, batchID, params)
+}
+
+// BatchLogList operation middleware
+func (siw *ServerInterfaceWrapper) BatchLogList(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "batch_id" -------------
+	var batchID PathBatchID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "batch_id", c.Param("batch_id"), &batchID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "integer", Format: "int32", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter batch_id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.BatchLogList(c, batchID)
+}
+
+// BatchURLList operation middleware
+func (siw *ServerInterfaceWrapper) BatchURLList(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "batch_id" -------------
+	var batchID PathBatchID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "batch_id", c.Param("batch_id"), &batchID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "integer", Format: "int32", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter batch_id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params BatchURLListParams
+
+	// ------------- Optional query parameter "page" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "page", c.Request.URL.Query(), &params.Page, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter page: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.BatchURLList(c, batchID, params)
+}
+
+// CheckUniqueURL operation middleware
+func (siw *ServerInterfaceWrapper) CheckUniqueURL(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CheckUniqueURLParams
+
+	// ------------- Required query parameter "url" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, true, "url", c.Request.URL.Query(), &params.URL, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter url: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.CheckUniqueURL(c, params)
+}
+
+// CollectorManual operation middleware
+func (siw *ServerInterfaceWrapper) CollectorManual(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CollectorManualParams
+
+	headers := c.Request.Header
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandler(c, fmt.Errorf("Expected one value for Idempotency-Key, got %d", n), http.StatusBadRequest)
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter Idempotency-Key: %w", err), http.StatusBadRequest)
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.CollectorManual(c, params)
+}
+
+// ContributionsLeaderboard operation middleware
+func (siw *ServerInterfaceWrapper) ContributionsLeaderboard(c *gin.Context) {
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.ContributionsLeaderboard(c)
+}
+
+// ContributionsUser operation middleware
+func (siw *ServerInterfaceWrapper) ContributionsUser(c *gin.Context) {
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.ContributionsUser(c)
+}
+
+// ExportAnnotations operation middleware
+func (siw *ServerInterfaceWrapper) ExportAnnotations(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ExportAnnotationsParams
+
+	// ------------- Optional query parameter "format" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "format", c.Request.URL.Query(), &params.Format, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter format: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "since" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "since", c.Request.URL.Query(), &params.Since, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter since: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "pseudonymous" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "pseudonymous", c.Request.URL.Query(), &params.Pseudonymous, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter pseudonymous: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.ExportAnnotations(c, params)
 }
 
 // Healthz operation middleware
@@ -688,6 +2821,151 @@ func (siw *ServerInterfaceWrapper) Healthz(c *gin.Context) {
 	siw.Handler.Healthz(c)
 }
 
+// LocalityInsert operation middleware
+func (siw *ServerInterfaceWrapper) LocalityInsert(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params LocalityInsertParams
+
+	headers := c.Request.Header
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandler(c, fmt.Errorf("Expected one value for Idempotency-Key, got %d", n), http.StatusBadRequest)
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter Idempotency-Key: %w", err), http.StatusBadRequest)
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.LocalityInsert(c, params)
+}
+
+// MetricsBacklog operation middleware
+func (siw *ServerInterfaceWrapper) MetricsBacklog(c *gin.Context) {
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.MetricsBacklog(c)
+}
+
+// MetricsBatchesAggregated operation middleware
+func (siw *ServerInterfaceWrapper) MetricsBatchesAggregated(c *gin.Context) {
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.MetricsBatchesAggregated(c)
+}
+
+// MetricsBatchesBreakdown operation middleware
+func (siw *ServerInterfaceWrapper) MetricsBatchesBreakdown(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params MetricsBatchesBreakdownParams
+
+	// ------------- Optional query parameter "page" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "page", c.Request.URL.Query(), &params.Page, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter page: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.MetricsBatchesBreakdown(c, params)
+}
+
+// MetricsURLsAggregate operation middleware
+func (siw *ServerInterfaceWrapper) MetricsURLsAggregate(c *gin.Context) {
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.MetricsURLsAggregate(c)
+}
+
+// MetricsURLsAggregatePending operation middleware
+func (siw *ServerInterfaceWrapper) MetricsURLsAggregatePending(c *gin.Context) {
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.MetricsURLsAggregatePending(c)
+}
+
+// MetricsURLsBreakdownPending operation middleware
+func (siw *ServerInterfaceWrapper) MetricsURLsBreakdownPending(c *gin.Context) {
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.MetricsURLsBreakdownPending(c)
+}
+
+// MetricsURLsBreakdownSubmitted operation middleware
+func (siw *ServerInterfaceWrapper) MetricsURLsBreakdownSubmitted(c *gin.Context) {
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.MetricsURLsBreakdownSubmitted(c)
+}
+
 // Readyz operation middleware
 func (siw *ServerInterfaceWrapper) Readyz(c *gin.Context) {
 
@@ -699,6 +2977,343 @@ func (siw *ServerInterfaceWrapper) Readyz(c *gin.Context) {
 	}
 
 	siw.Handler.Readyz(c)
+}
+
+// SearchAgency operation middleware
+func (siw *ServerInterfaceWrapper) SearchAgency(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params SearchAgencyParams
+
+	// ------------- Optional query parameter "location_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "location_id", c.Request.URL.Query(), &params.LocationID, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter location_id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "query" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "query", c.Request.URL.Query(), &params.Query, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter query: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "jurisdiction_type" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "jurisdiction_type", c.Request.URL.Query(), &params.JurisdictionType, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter jurisdiction_type: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "page" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "page", c.Request.URL.Query(), &params.Page, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter page: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.SearchAgency(c, params)
+}
+
+// SearchURL operation middleware
+func (siw *ServerInterfaceWrapper) SearchURL(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params SearchURLParams
+
+	// ------------- Required query parameter "url" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, true, "url", c.Request.URL.Query(), &params.URL, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter url: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.SearchURL(c, params)
+}
+
+// SubmitDataSource operation middleware
+func (siw *ServerInterfaceWrapper) SubmitDataSource(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params SubmitDataSourceParams
+
+	headers := c.Request.Header
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandler(c, fmt.Errorf("Expected one value for Idempotency-Key, got %d", n), http.StatusBadRequest)
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter Idempotency-Key: %w", err), http.StatusBadRequest)
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.SubmitDataSource(c, params)
+}
+
+// SubmitURL operation middleware
+func (siw *ServerInterfaceWrapper) SubmitURL(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params SubmitURLParams
+
+	headers := c.Request.Header
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandler(c, fmt.Errorf("Expected one value for Idempotency-Key, got %d", n), http.StatusBadRequest)
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter Idempotency-Key: %w", err), http.StatusBadRequest)
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.SubmitURL(c, params)
+}
+
+// SuggestionsInsert operation middleware
+func (siw *ServerInterfaceWrapper) SuggestionsInsert(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params SuggestionsInsertParams
+
+	headers := c.Request.Header
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandler(c, fmt.Errorf("Expected one value for Idempotency-Key, got %d", n), http.StatusBadRequest)
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter Idempotency-Key: %w", err), http.StatusBadRequest)
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.SuggestionsInsert(c, params)
+}
+
+// TypeaheadAgencies operation middleware
+func (siw *ServerInterfaceWrapper) TypeaheadAgencies(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params TypeaheadAgenciesParams
+
+	// ------------- Required query parameter "query" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, true, "query", c.Request.URL.Query(), &params.Query, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter query: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.TypeaheadAgencies(c, params)
+}
+
+// TypeaheadLocations operation middleware
+func (siw *ServerInterfaceWrapper) TypeaheadLocations(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params TypeaheadLocationsParams
+
+	// ------------- Required query parameter "query" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, true, "query", c.Request.URL.Query(), &params.Query, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter query: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.TypeaheadLocations(c, params)
+}
+
+// URLList operation middleware
+func (siw *ServerInterfaceWrapper) URLList(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params URLListParams
+
+	// ------------- Optional query parameter "page" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "page", c.Request.URL.Query(), &params.Page, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter page: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "errors" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "errors", c.Request.URL.Query(), &params.Errors, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter errors: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.URLList(c, params)
+}
+
+// URLDelete operation middleware
+func (siw *ServerInterfaceWrapper) URLDelete(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "url_id" -------------
+	var urlid URLID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "url_id", c.Param("url_id"), &urlid, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "integer", Format: "int32", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter url_id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.URLDelete(c, urlid)
+}
+
+// URLScreenshot operation middleware
+func (siw *ServerInterfaceWrapper) URLScreenshot(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "url_id" -------------
+	var urlid URLID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "url_id", c.Param("url_id"), &urlid, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "integer", Format: "int32", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter url_id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.URLScreenshot(c, urlid)
 }
 
 // GinServerOptions provides options for the Gin server.
@@ -732,15 +3347,62 @@ func RegisterHandlersWithOptions(router gin.IRouter, si ServerInterface, options
 	router.POST(options.BaseURL+"/annotate/all/:url_id", wrapper.AnnotateSubmit)
 	router.GET(options.BaseURL+"/annotate/anonymous", wrapper.AnnotateAnonymousNext)
 	router.POST(options.BaseURL+"/annotate/anonymous/:url_id", wrapper.AnnotateAnonymousSubmit)
+	router.POST(options.BaseURL+"/annotate/migrate", wrapper.AnnotateMigrate)
+	router.GET(options.BaseURL+"/annotate/suggestions/agencies/:url_id", wrapper.AnnotateAgencySuggestions)
+	router.GET(options.BaseURL+"/search/url", wrapper.SearchURL)
+	router.GET(options.BaseURL+"/search/agency", wrapper.SearchAgency)
+	router.GET(options.BaseURL+"/typeahead/agencies", wrapper.TypeaheadAgencies)
+	router.GET(options.BaseURL+"/typeahead/locations", wrapper.TypeaheadLocations)
+	router.GET(options.BaseURL+"/agencies", wrapper.AgencyList)
+	router.POST(options.BaseURL+"/agencies", wrapper.AgencyInsert)
+	router.DELETE(options.BaseURL+"/agencies/:agency_id", wrapper.AgencyDelete)
+	router.PUT(options.BaseURL+"/agencies/:agency_id", wrapper.AgencyUpdate)
+	router.GET(options.BaseURL+"/agencies/:agency_id/locations", wrapper.AgencyLocationList)
+	router.DELETE(options.BaseURL+"/agencies/:agency_id/locations/:location_id", wrapper.AgencyLocationDelete)
+	router.POST(options.BaseURL+"/agencies/:agency_id/locations/:location_id", wrapper.AgencyLocationInsert)
+	router.POST(options.BaseURL+"/locations", wrapper.LocalityInsert)
+	router.GET(options.BaseURL+"/url", wrapper.URLList)
+	router.DELETE(options.BaseURL+"/url/:url_id", wrapper.URLDelete)
+	router.GET(options.BaseURL+"/url/:url_id/screenshot", wrapper.URLScreenshot)
+	router.POST(options.BaseURL+"/submit/url", wrapper.SubmitURL)
+	router.POST(options.BaseURL+"/submit/data-source", wrapper.SubmitDataSource)
+	router.GET(options.BaseURL+"/check/unique-url", wrapper.CheckUniqueURL)
+	router.POST(options.BaseURL+"/collector/manual", wrapper.CollectorManual)
+	router.GET(options.BaseURL+"/batch", wrapper.BatchList)
+	router.GET(options.BaseURL+"/batch/:batch_id", wrapper.BatchGet)
+	router.GET(options.BaseURL+"/batch/:batch_id/urls", wrapper.BatchURLList)
+	router.GET(options.BaseURL+"/batch/:batch_id/duplicates", wrapper.BatchDuplicateList)
+	router.GET(options.BaseURL+"/batch/:batch_id/logs", wrapper.BatchLogList)
+	router.POST(options.BaseURL+"/batch/:batch_id/abort", wrapper.BatchAbort)
+	router.GET(options.BaseURL+"/contributions/leaderboard", wrapper.ContributionsLeaderboard)
+	router.GET(options.BaseURL+"/contributions/user", wrapper.ContributionsUser)
+	router.GET(options.BaseURL+"/metrics/batches/aggregated", wrapper.MetricsBatchesAggregated)
+	router.GET(options.BaseURL+"/metrics/batches/breakdown", wrapper.MetricsBatchesBreakdown)
+	router.GET(options.BaseURL+"/metrics/urls/aggregate", wrapper.MetricsURLsAggregate)
+	router.GET(options.BaseURL+"/metrics/urls/aggregate/pending", wrapper.MetricsURLsAggregatePending)
+	router.GET(options.BaseURL+"/metrics/urls/breakdown/submitted", wrapper.MetricsURLsBreakdownSubmitted)
+	router.GET(options.BaseURL+"/metrics/urls/breakdown/pending", wrapper.MetricsURLsBreakdownPending)
+	router.GET(options.BaseURL+"/metrics/backlog", wrapper.MetricsBacklog)
+	router.POST(options.BaseURL+"/suggestions", wrapper.SuggestionsInsert)
+	router.GET(options.BaseURL+"/export/annotations", wrapper.ExportAnnotations)
 	router.GET(options.BaseURL+"/healthz", wrapper.Healthz)
 	router.GET(options.BaseURL+"/readyz", wrapper.Readyz)
 }
 
 type AlreadyAnnotatedApplicationProblemPlusJSONResponse Problem
 
+type ConflictApplicationProblemPlusJSONResponse Problem
+
 type ForbiddenApplicationProblemPlusJSONResponse Problem
 
 type NotFoundApplicationProblemPlusJSONResponse Problem
+
+type NotModifiedResponseHeaders struct {
+	ETag *string
+}
+type NotModifiedResponse struct {
+	Headers NotModifiedResponseHeaders
+}
 
 type ProblemApplicationProblemPlusJSONResponse Problem
 
@@ -757,7 +3419,702 @@ type UnauthorizedApplicationProblemPlusJSONResponse struct {
 	Headers UnauthorizedResponseHeaders
 }
 
+type UnknownApplicationProblemPlusJSONResponse Problem
+
 type ValidationFailedApplicationProblemPlusJSONResponse Problem
+
+type AgencyListRequestObject struct {
+	Params AgencyListParams
+}
+
+type AgencyListResponseObject interface {
+	VisitAgencyListResponse(w http.ResponseWriter) error
+}
+
+type AgencyList200JSONResponse []Agency
+
+func (response AgencyList200JSONResponse) VisitAgencyListResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AgencyList422ApplicationProblemPlusJSONResponse struct {
+	ValidationFailedApplicationProblemPlusJSONResponse
+}
+
+func (response AgencyList422ApplicationProblemPlusJSONResponse) VisitAgencyListResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AgencyListdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response AgencyListdefaultApplicationProblemPlusJSONResponse) VisitAgencyListResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AgencyInsertRequestObject struct {
+	Params AgencyInsertParams
+	Body   *AgencyInsertJSONRequestBody
+}
+
+type AgencyInsertResponseObject interface {
+	VisitAgencyInsertResponse(w http.ResponseWriter) error
+}
+
+type AgencyInsert200JSONResponse AgencyInsertResponse
+
+func (response AgencyInsert200JSONResponse) VisitAgencyInsertResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AgencyInsert401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response AgencyInsert401ApplicationProblemPlusJSONResponse) VisitAgencyInsertResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AgencyInsert403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response AgencyInsert403ApplicationProblemPlusJSONResponse) VisitAgencyInsertResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AgencyInsert404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response AgencyInsert404ApplicationProblemPlusJSONResponse) VisitAgencyInsertResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AgencyInsert409ApplicationProblemPlusJSONResponse struct {
+	ConflictApplicationProblemPlusJSONResponse
+}
+
+func (response AgencyInsert409ApplicationProblemPlusJSONResponse) VisitAgencyInsertResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AgencyInsert413ApplicationProblemPlusJSONResponse struct {
+	TooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response AgencyInsert413ApplicationProblemPlusJSONResponse) VisitAgencyInsertResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AgencyInsert422ApplicationProblemPlusJSONResponse struct {
+	ValidationFailedApplicationProblemPlusJSONResponse
+}
+
+func (response AgencyInsert422ApplicationProblemPlusJSONResponse) VisitAgencyInsertResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AgencyInsertdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response AgencyInsertdefaultApplicationProblemPlusJSONResponse) VisitAgencyInsertResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AgencyDeleteRequestObject struct {
+	AgencyID AgencyID `json:"agency_id"`
+}
+
+type AgencyDeleteResponseObject interface {
+	VisitAgencyDeleteResponse(w http.ResponseWriter) error
+}
+
+type AgencyDelete200JSONResponse Message
+
+func (response AgencyDelete200JSONResponse) VisitAgencyDeleteResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AgencyDelete401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response AgencyDelete401ApplicationProblemPlusJSONResponse) VisitAgencyDeleteResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AgencyDelete403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response AgencyDelete403ApplicationProblemPlusJSONResponse) VisitAgencyDeleteResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AgencyDelete409ApplicationProblemPlusJSONResponse struct {
+	ConflictApplicationProblemPlusJSONResponse
+}
+
+func (response AgencyDelete409ApplicationProblemPlusJSONResponse) VisitAgencyDeleteResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AgencyDelete422ApplicationProblemPlusJSONResponse struct {
+	ValidationFailedApplicationProblemPlusJSONResponse
+}
+
+func (response AgencyDelete422ApplicationProblemPlusJSONResponse) VisitAgencyDeleteResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AgencyDeletedefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response AgencyDeletedefaultApplicationProblemPlusJSONResponse) VisitAgencyDeleteResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AgencyUpdateRequestObject struct {
+	AgencyID AgencyID `json:"agency_id"`
+	Body     *AgencyUpdateJSONRequestBody
+}
+
+type AgencyUpdateResponseObject interface {
+	VisitAgencyUpdateResponse(w http.ResponseWriter) error
+}
+
+type AgencyUpdate200JSONResponse Message
+
+func (response AgencyUpdate200JSONResponse) VisitAgencyUpdateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AgencyUpdate400ApplicationProblemPlusJSONResponse struct {
+	UnknownApplicationProblemPlusJSONResponse
+}
+
+func (response AgencyUpdate400ApplicationProblemPlusJSONResponse) VisitAgencyUpdateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AgencyUpdate401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response AgencyUpdate401ApplicationProblemPlusJSONResponse) VisitAgencyUpdateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AgencyUpdate403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response AgencyUpdate403ApplicationProblemPlusJSONResponse) VisitAgencyUpdateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AgencyUpdate413ApplicationProblemPlusJSONResponse struct {
+	TooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response AgencyUpdate413ApplicationProblemPlusJSONResponse) VisitAgencyUpdateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AgencyUpdate422ApplicationProblemPlusJSONResponse struct {
+	ValidationFailedApplicationProblemPlusJSONResponse
+}
+
+func (response AgencyUpdate422ApplicationProblemPlusJSONResponse) VisitAgencyUpdateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AgencyUpdatedefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response AgencyUpdatedefaultApplicationProblemPlusJSONResponse) VisitAgencyUpdateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AgencyLocationListRequestObject struct {
+	AgencyID AgencyID `json:"agency_id"`
+}
+
+type AgencyLocationListResponseObject interface {
+	VisitAgencyLocationListResponse(w http.ResponseWriter) error
+}
+
+type AgencyLocationList200JSONResponse []AgencyLocation
+
+func (response AgencyLocationList200JSONResponse) VisitAgencyLocationListResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AgencyLocationList422ApplicationProblemPlusJSONResponse struct {
+	ValidationFailedApplicationProblemPlusJSONResponse
+}
+
+func (response AgencyLocationList422ApplicationProblemPlusJSONResponse) VisitAgencyLocationListResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AgencyLocationListdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response AgencyLocationListdefaultApplicationProblemPlusJSONResponse) VisitAgencyLocationListResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AgencyLocationDeleteRequestObject struct {
+	AgencyID   AgencyID   `json:"agency_id"`
+	LocationID LocationID `json:"location_id"`
+}
+
+type AgencyLocationDeleteResponseObject interface {
+	VisitAgencyLocationDeleteResponse(w http.ResponseWriter) error
+}
+
+type AgencyLocationDelete200JSONResponse Message
+
+func (response AgencyLocationDelete200JSONResponse) VisitAgencyLocationDeleteResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AgencyLocationDelete401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response AgencyLocationDelete401ApplicationProblemPlusJSONResponse) VisitAgencyLocationDeleteResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AgencyLocationDelete403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response AgencyLocationDelete403ApplicationProblemPlusJSONResponse) VisitAgencyLocationDeleteResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AgencyLocationDelete422ApplicationProblemPlusJSONResponse struct {
+	ValidationFailedApplicationProblemPlusJSONResponse
+}
+
+func (response AgencyLocationDelete422ApplicationProblemPlusJSONResponse) VisitAgencyLocationDeleteResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AgencyLocationDeletedefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response AgencyLocationDeletedefaultApplicationProblemPlusJSONResponse) VisitAgencyLocationDeleteResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AgencyLocationInsertRequestObject struct {
+	AgencyID   AgencyID   `json:"agency_id"`
+	LocationID LocationID `json:"location_id"`
+	Params     AgencyLocationInsertParams
+}
+
+type AgencyLocationInsertResponseObject interface {
+	VisitAgencyLocationInsertResponse(w http.ResponseWriter) error
+}
+
+type AgencyLocationInsert200JSONResponse Message
+
+func (response AgencyLocationInsert200JSONResponse) VisitAgencyLocationInsertResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AgencyLocationInsert401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response AgencyLocationInsert401ApplicationProblemPlusJSONResponse) VisitAgencyLocationInsertResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AgencyLocationInsert403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response AgencyLocationInsert403ApplicationProblemPlusJSONResponse) VisitAgencyLocationInsertResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AgencyLocationInsert404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response AgencyLocationInsert404ApplicationProblemPlusJSONResponse) VisitAgencyLocationInsertResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AgencyLocationInsert409ApplicationProblemPlusJSONResponse struct {
+	ConflictApplicationProblemPlusJSONResponse
+}
+
+func (response AgencyLocationInsert409ApplicationProblemPlusJSONResponse) VisitAgencyLocationInsertResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AgencyLocationInsert422ApplicationProblemPlusJSONResponse struct {
+	ValidationFailedApplicationProblemPlusJSONResponse
+}
+
+func (response AgencyLocationInsert422ApplicationProblemPlusJSONResponse) VisitAgencyLocationInsertResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AgencyLocationInsertdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response AgencyLocationInsertdefaultApplicationProblemPlusJSONResponse) VisitAgencyLocationInsertResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
 
 type AnnotateNextRequestObject struct {
 	Params AnnotateNextParams
@@ -1181,6 +4538,1313 @@ func (response AnnotateAnonymousSubmitdefaultApplicationProblemPlusJSONResponse)
 	return err
 }
 
+type AnnotateMigrateRequestObject struct {
+	Params AnnotateMigrateParams
+}
+
+type AnnotateMigrateResponseObject interface {
+	VisitAnnotateMigrateResponse(w http.ResponseWriter) error
+}
+
+type AnnotateMigrate200JSONResponse MigrateResponse
+
+func (response AnnotateMigrate200JSONResponse) VisitAnnotateMigrateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AnnotateMigrate401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response AnnotateMigrate401ApplicationProblemPlusJSONResponse) VisitAnnotateMigrateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AnnotateMigrate403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response AnnotateMigrate403ApplicationProblemPlusJSONResponse) VisitAnnotateMigrateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AnnotateMigrate404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response AnnotateMigrate404ApplicationProblemPlusJSONResponse) VisitAnnotateMigrateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AnnotateMigrate409ApplicationProblemPlusJSONResponse struct {
+	ConflictApplicationProblemPlusJSONResponse
+}
+
+func (response AnnotateMigrate409ApplicationProblemPlusJSONResponse) VisitAnnotateMigrateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AnnotateMigrate422ApplicationProblemPlusJSONResponse struct {
+	ValidationFailedApplicationProblemPlusJSONResponse
+}
+
+func (response AnnotateMigrate422ApplicationProblemPlusJSONResponse) VisitAnnotateMigrateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AnnotateMigratedefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response AnnotateMigratedefaultApplicationProblemPlusJSONResponse) VisitAnnotateMigrateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AnnotateAgencySuggestionsRequestObject struct {
+	URLID  URLID `json:"url_id"`
+	Params AnnotateAgencySuggestionsParams
+}
+
+type AnnotateAgencySuggestionsResponseObject interface {
+	VisitAnnotateAgencySuggestionsResponse(w http.ResponseWriter) error
+}
+
+type AnnotateAgencySuggestions200JSONResponse EntitySuggestions
+
+func (response AnnotateAgencySuggestions200JSONResponse) VisitAnnotateAgencySuggestionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AnnotateAgencySuggestions401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response AnnotateAgencySuggestions401ApplicationProblemPlusJSONResponse) VisitAnnotateAgencySuggestionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AnnotateAgencySuggestions403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response AnnotateAgencySuggestions403ApplicationProblemPlusJSONResponse) VisitAnnotateAgencySuggestionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AnnotateAgencySuggestions422ApplicationProblemPlusJSONResponse struct {
+	ValidationFailedApplicationProblemPlusJSONResponse
+}
+
+func (response AnnotateAgencySuggestions422ApplicationProblemPlusJSONResponse) VisitAnnotateAgencySuggestionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AnnotateAgencySuggestionsdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response AnnotateAgencySuggestionsdefaultApplicationProblemPlusJSONResponse) VisitAnnotateAgencySuggestionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type BatchListRequestObject struct {
+	Params BatchListParams
+}
+
+type BatchListResponseObject interface {
+	VisitBatchListResponse(w http.ResponseWriter) error
+}
+
+type BatchList200JSONResponse BatchListResponse
+
+func (response BatchList200JSONResponse) VisitBatchListResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type BatchList401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response BatchList401ApplicationProblemPlusJSONResponse) VisitBatchListResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type BatchList403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response BatchList403ApplicationProblemPlusJSONResponse) VisitBatchListResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type BatchList422ApplicationProblemPlusJSONResponse struct {
+	ValidationFailedApplicationProblemPlusJSONResponse
+}
+
+func (response BatchList422ApplicationProblemPlusJSONResponse) VisitBatchListResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type BatchListdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response BatchListdefaultApplicationProblemPlusJSONResponse) VisitBatchListResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type BatchGetRequestObject struct {
+	BatchID PathBatchID `json:"batch_id"`
+}
+
+type BatchGetResponseObject interface {
+	VisitBatchGetResponse(w http.ResponseWriter) error
+}
+
+type BatchGet200JSONResponse BatchSummary
+
+func (response BatchGet200JSONResponse) VisitBatchGetResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type BatchGet400ApplicationProblemPlusJSONResponse struct {
+	UnknownApplicationProblemPlusJSONResponse
+}
+
+func (response BatchGet400ApplicationProblemPlusJSONResponse) VisitBatchGetResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type BatchGet401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response BatchGet401ApplicationProblemPlusJSONResponse) VisitBatchGetResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type BatchGet403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response BatchGet403ApplicationProblemPlusJSONResponse) VisitBatchGetResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type BatchGet422ApplicationProblemPlusJSONResponse struct {
+	ValidationFailedApplicationProblemPlusJSONResponse
+}
+
+func (response BatchGet422ApplicationProblemPlusJSONResponse) VisitBatchGetResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type BatchGetdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response BatchGetdefaultApplicationProblemPlusJSONResponse) VisitBatchGetResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type BatchAbortRequestObject struct {
+	BatchID PathBatchID `json:"batch_id"`
+	Params  BatchAbortParams
+}
+
+type BatchAbortResponseObject interface {
+	VisitBatchAbortResponse(w http.ResponseWriter) error
+}
+
+type BatchAbort200JSONResponse Message
+
+func (response BatchAbort200JSONResponse) VisitBatchAbortResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type BatchAbort400ApplicationProblemPlusJSONResponse struct {
+	UnknownApplicationProblemPlusJSONResponse
+}
+
+func (response BatchAbort400ApplicationProblemPlusJSONResponse) VisitBatchAbortResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type BatchAbort401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response BatchAbort401ApplicationProblemPlusJSONResponse) VisitBatchAbortResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type BatchAbort403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response BatchAbort403ApplicationProblemPlusJSONResponse) VisitBatchAbortResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type BatchAbort409ApplicationProblemPlusJSONResponse struct {
+	ConflictApplicationProblemPlusJSONResponse
+}
+
+func (response BatchAbort409ApplicationProblemPlusJSONResponse) VisitBatchAbortResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type BatchAbort422ApplicationProblemPlusJSONResponse struct {
+	ValidationFailedApplicationProblemPlusJSONResponse
+}
+
+func (response BatchAbort422ApplicationProblemPlusJSONResponse) VisitBatchAbortResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type BatchAbortdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response BatchAbortdefaultApplicationProblemPlusJSONResponse) VisitBatchAbortResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type BatchDuplicateListRequestObject struct {
+	BatchID PathBatchID `json:"batch_id"`
+	Params  BatchDuplicateListParams
+}
+
+type BatchDuplicateListResponseObject interface {
+	VisitBatchDuplicateListResponse(w http.ResponseWriter) error
+}
+
+type BatchDuplicateList200JSONResponse BatchDuplicateListResponse
+
+func (response BatchDuplicateList200JSONResponse) VisitBatchDuplicateListResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type BatchDuplicateList401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response BatchDuplicateList401ApplicationProblemPlusJSONResponse) VisitBatchDuplicateListResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type BatchDuplicateList403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response BatchDuplicateList403ApplicationProblemPlusJSONResponse) VisitBatchDuplicateListResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type BatchDuplicateList422ApplicationProblemPlusJSONResponse struct {
+	ValidationFailedApplicationProblemPlusJSONResponse
+}
+
+func (response BatchDuplicateList422ApplicationProblemPlusJSONResponse) VisitBatchDuplicateListResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type BatchDuplicateListdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response BatchDuplicateListdefaultApplicationProblemPlusJSONResponse) VisitBatchDuplicateListResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type BatchLogListRequestObject struct {
+	BatchID PathBatchID `json:"batch_id"`
+}
+
+type BatchLogListResponseObject interface {
+	VisitBatchLogListResponse(w http.ResponseWriter) error
+}
+
+type BatchLogList200JSONResponse BatchLogListResponse
+
+func (response BatchLogList200JSONResponse) VisitBatchLogListResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type BatchLogList401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response BatchLogList401ApplicationProblemPlusJSONResponse) VisitBatchLogListResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type BatchLogList403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response BatchLogList403ApplicationProblemPlusJSONResponse) VisitBatchLogListResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type BatchLogList422ApplicationProblemPlusJSONResponse struct {
+	ValidationFailedApplicationProblemPlusJSONResponse
+}
+
+func (response BatchLogList422ApplicationProblemPlusJSONResponse) VisitBatchLogListResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type BatchLogListdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response BatchLogListdefaultApplicationProblemPlusJSONResponse) VisitBatchLogListResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type BatchURLListRequestObject struct {
+	BatchID PathBatchID `json:"batch_id"`
+	Params  BatchURLListParams
+}
+
+type BatchURLListResponseObject interface {
+	VisitBatchURLListResponse(w http.ResponseWriter) error
+}
+
+type BatchURLList200JSONResponse BatchURLListResponse
+
+func (response BatchURLList200JSONResponse) VisitBatchURLListResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type BatchURLList401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response BatchURLList401ApplicationProblemPlusJSONResponse) VisitBatchURLListResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type BatchURLList403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response BatchURLList403ApplicationProblemPlusJSONResponse) VisitBatchURLListResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type BatchURLList422ApplicationProblemPlusJSONResponse struct {
+	ValidationFailedApplicationProblemPlusJSONResponse
+}
+
+func (response BatchURLList422ApplicationProblemPlusJSONResponse) VisitBatchURLListResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type BatchURLListdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response BatchURLListdefaultApplicationProblemPlusJSONResponse) VisitBatchURLListResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CheckUniqueURLRequestObject struct {
+	Params CheckUniqueURLParams
+}
+
+type CheckUniqueURLResponseObject interface {
+	VisitCheckUniqueURLResponse(w http.ResponseWriter) error
+}
+
+type CheckUniqueURL200JSONResponse UniqueURLResponse
+
+func (response CheckUniqueURL200JSONResponse) VisitCheckUniqueURLResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CheckUniqueURL422ApplicationProblemPlusJSONResponse struct {
+	ValidationFailedApplicationProblemPlusJSONResponse
+}
+
+func (response CheckUniqueURL422ApplicationProblemPlusJSONResponse) VisitCheckUniqueURLResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CheckUniqueURLdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response CheckUniqueURLdefaultApplicationProblemPlusJSONResponse) VisitCheckUniqueURLResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CollectorManualRequestObject struct {
+	Params CollectorManualParams
+	Body   *CollectorManualJSONRequestBody
+}
+
+type CollectorManualResponseObject interface {
+	VisitCollectorManualResponse(w http.ResponseWriter) error
+}
+
+type CollectorManual200JSONResponse ManualBatchResponse
+
+func (response CollectorManual200JSONResponse) VisitCollectorManualResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CollectorManual401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response CollectorManual401ApplicationProblemPlusJSONResponse) VisitCollectorManualResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CollectorManual403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response CollectorManual403ApplicationProblemPlusJSONResponse) VisitCollectorManualResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CollectorManual409ApplicationProblemPlusJSONResponse struct {
+	ConflictApplicationProblemPlusJSONResponse
+}
+
+func (response CollectorManual409ApplicationProblemPlusJSONResponse) VisitCollectorManualResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CollectorManual413ApplicationProblemPlusJSONResponse struct {
+	TooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response CollectorManual413ApplicationProblemPlusJSONResponse) VisitCollectorManualResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CollectorManual422ApplicationProblemPlusJSONResponse struct {
+	ValidationFailedApplicationProblemPlusJSONResponse
+}
+
+func (response CollectorManual422ApplicationProblemPlusJSONResponse) VisitCollectorManualResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CollectorManualdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response CollectorManualdefaultApplicationProblemPlusJSONResponse) VisitCollectorManualResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ContributionsLeaderboardRequestObject struct {
+}
+
+type ContributionsLeaderboardResponseObject interface {
+	VisitContributionsLeaderboardResponse(w http.ResponseWriter) error
+}
+
+type ContributionsLeaderboard200ResponseHeaders struct {
+	ETag *string
+}
+
+type ContributionsLeaderboard200JSONResponse struct {
+	Body    LeaderboardResponse
+	Headers ContributionsLeaderboard200ResponseHeaders
+}
+
+func (response ContributionsLeaderboard200JSONResponse) VisitContributionsLeaderboardResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ContributionsLeaderboard304Response = NotModifiedResponse
+
+func (response ContributionsLeaderboard304Response) VisitContributionsLeaderboardResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
+type ContributionsLeaderboard401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ContributionsLeaderboard401ApplicationProblemPlusJSONResponse) VisitContributionsLeaderboardResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ContributionsLeaderboard403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ContributionsLeaderboard403ApplicationProblemPlusJSONResponse) VisitContributionsLeaderboardResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ContributionsLeaderboarddefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ContributionsLeaderboarddefaultApplicationProblemPlusJSONResponse) VisitContributionsLeaderboardResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ContributionsUserRequestObject struct {
+}
+
+type ContributionsUserResponseObject interface {
+	VisitContributionsUserResponse(w http.ResponseWriter) error
+}
+
+type ContributionsUser200ResponseHeaders struct {
+	ETag *string
+}
+
+type ContributionsUser200JSONResponse struct {
+	Body    ContributionsResponse
+	Headers ContributionsUser200ResponseHeaders
+}
+
+func (response ContributionsUser200JSONResponse) VisitContributionsUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ContributionsUser304Response = NotModifiedResponse
+
+func (response ContributionsUser304Response) VisitContributionsUserResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
+type ContributionsUser401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ContributionsUser401ApplicationProblemPlusJSONResponse) VisitContributionsUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ContributionsUser403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ContributionsUser403ApplicationProblemPlusJSONResponse) VisitContributionsUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ContributionsUserdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ContributionsUserdefaultApplicationProblemPlusJSONResponse) VisitContributionsUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ExportAnnotationsRequestObject struct {
+	Params ExportAnnotationsParams
+}
+
+type ExportAnnotationsResponseObject interface {
+	VisitExportAnnotationsResponse(w http.ResponseWriter) error
+}
+
+type ExportAnnotations200ApplicationXNdjsonResponse struct {
+	Body          io.Reader
+	ContentLength int64
+}
+
+func (response ExportAnnotations200ApplicationXNdjsonResponse) VisitExportAnnotationsResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "application/x-ndjson")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	flusher, ok := w.(http.Flusher)
+	if !ok {
+		// If w doesn't support flushing, fall back to io.Copy.
+		_, err := io.Copy(w, response.Body)
+		return err
+	}
+	// text/event-stream messages are typically small; use a
+	// modest buffer and flush after each chunk so clients see
+	// events immediately instead of waiting on OS buffering.
+	buf := make([]byte, 4096)
+	for {
+		n, err := response.Body.Read(buf)
+		if n > 0 {
+			if _, writeErr := w.Write(buf[:n]); writeErr != nil {
+				return writeErr
+			}
+			flusher.Flush()
+		}
+		if err != nil {
+			if err == io.EOF {
+				return nil
+			}
+			return err
+		}
+	}
+}
+
+type ExportAnnotations200TextCsvResponse struct {
+	Body          io.Reader
+	ContentLength int64
+}
+
+func (response ExportAnnotations200TextCsvResponse) VisitExportAnnotationsResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "text/csv")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	_, err := io.Copy(w, response.Body)
+	return err
+}
+
+type ExportAnnotations401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ExportAnnotations401ApplicationProblemPlusJSONResponse) VisitExportAnnotationsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ExportAnnotations403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ExportAnnotations403ApplicationProblemPlusJSONResponse) VisitExportAnnotationsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ExportAnnotations422ApplicationProblemPlusJSONResponse struct {
+	ValidationFailedApplicationProblemPlusJSONResponse
+}
+
+func (response ExportAnnotations422ApplicationProblemPlusJSONResponse) VisitExportAnnotationsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ExportAnnotationsdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ExportAnnotationsdefaultApplicationProblemPlusJSONResponse) VisitExportAnnotationsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type HealthzRequestObject struct {
 }
 
@@ -1208,6 +5872,813 @@ type HealthzdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response HealthzdefaultApplicationProblemPlusJSONResponse) VisitHealthzResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type LocalityInsertRequestObject struct {
+	Params LocalityInsertParams
+	Body   *LocalityInsertJSONRequestBody
+}
+
+type LocalityInsertResponseObject interface {
+	VisitLocalityInsertResponse(w http.ResponseWriter) error
+}
+
+type LocalityInsert200JSONResponse LocationInsertResponse
+
+func (response LocalityInsert200JSONResponse) VisitLocalityInsertResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type LocalityInsert401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response LocalityInsert401ApplicationProblemPlusJSONResponse) VisitLocalityInsertResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type LocalityInsert403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response LocalityInsert403ApplicationProblemPlusJSONResponse) VisitLocalityInsertResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type LocalityInsert404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response LocalityInsert404ApplicationProblemPlusJSONResponse) VisitLocalityInsertResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type LocalityInsert409ApplicationProblemPlusJSONResponse struct {
+	ConflictApplicationProblemPlusJSONResponse
+}
+
+func (response LocalityInsert409ApplicationProblemPlusJSONResponse) VisitLocalityInsertResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type LocalityInsert413ApplicationProblemPlusJSONResponse struct {
+	TooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response LocalityInsert413ApplicationProblemPlusJSONResponse) VisitLocalityInsertResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type LocalityInsert422ApplicationProblemPlusJSONResponse struct {
+	ValidationFailedApplicationProblemPlusJSONResponse
+}
+
+func (response LocalityInsert422ApplicationProblemPlusJSONResponse) VisitLocalityInsertResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type LocalityInsertdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response LocalityInsertdefaultApplicationProblemPlusJSONResponse) VisitLocalityInsertResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type MetricsBacklogRequestObject struct {
+}
+
+type MetricsBacklogResponseObject interface {
+	VisitMetricsBacklogResponse(w http.ResponseWriter) error
+}
+
+type MetricsBacklog200ResponseHeaders struct {
+	ETag *string
+}
+
+type MetricsBacklog200JSONResponse struct {
+	Body    BacklogResponse
+	Headers MetricsBacklog200ResponseHeaders
+}
+
+func (response MetricsBacklog200JSONResponse) VisitMetricsBacklogResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type MetricsBacklog304Response = NotModifiedResponse
+
+func (response MetricsBacklog304Response) VisitMetricsBacklogResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
+type MetricsBacklog401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response MetricsBacklog401ApplicationProblemPlusJSONResponse) VisitMetricsBacklogResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type MetricsBacklog403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response MetricsBacklog403ApplicationProblemPlusJSONResponse) VisitMetricsBacklogResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type MetricsBacklogdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response MetricsBacklogdefaultApplicationProblemPlusJSONResponse) VisitMetricsBacklogResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type MetricsBatchesAggregatedRequestObject struct {
+}
+
+type MetricsBatchesAggregatedResponseObject interface {
+	VisitMetricsBatchesAggregatedResponse(w http.ResponseWriter) error
+}
+
+type MetricsBatchesAggregated200ResponseHeaders struct {
+	ETag *string
+}
+
+type MetricsBatchesAggregated200JSONResponse struct {
+	Body    BatchesAggregatedResponse
+	Headers MetricsBatchesAggregated200ResponseHeaders
+}
+
+func (response MetricsBatchesAggregated200JSONResponse) VisitMetricsBatchesAggregatedResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type MetricsBatchesAggregated304Response = NotModifiedResponse
+
+func (response MetricsBatchesAggregated304Response) VisitMetricsBatchesAggregatedResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
+type MetricsBatchesAggregated401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response MetricsBatchesAggregated401ApplicationProblemPlusJSONResponse) VisitMetricsBatchesAggregatedResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type MetricsBatchesAggregated403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response MetricsBatchesAggregated403ApplicationProblemPlusJSONResponse) VisitMetricsBatchesAggregatedResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type MetricsBatchesAggregateddefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response MetricsBatchesAggregateddefaultApplicationProblemPlusJSONResponse) VisitMetricsBatchesAggregatedResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type MetricsBatchesBreakdownRequestObject struct {
+	Params MetricsBatchesBreakdownParams
+}
+
+type MetricsBatchesBreakdownResponseObject interface {
+	VisitMetricsBatchesBreakdownResponse(w http.ResponseWriter) error
+}
+
+type MetricsBatchesBreakdown200ResponseHeaders struct {
+	ETag *string
+}
+
+type MetricsBatchesBreakdown200JSONResponse struct {
+	Body    BatchesBreakdownResponse
+	Headers MetricsBatchesBreakdown200ResponseHeaders
+}
+
+func (response MetricsBatchesBreakdown200JSONResponse) VisitMetricsBatchesBreakdownResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type MetricsBatchesBreakdown304Response = NotModifiedResponse
+
+func (response MetricsBatchesBreakdown304Response) VisitMetricsBatchesBreakdownResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
+type MetricsBatchesBreakdown401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response MetricsBatchesBreakdown401ApplicationProblemPlusJSONResponse) VisitMetricsBatchesBreakdownResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type MetricsBatchesBreakdown403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response MetricsBatchesBreakdown403ApplicationProblemPlusJSONResponse) VisitMetricsBatchesBreakdownResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type MetricsBatchesBreakdown422ApplicationProblemPlusJSONResponse struct {
+	ValidationFailedApplicationProblemPlusJSONResponse
+}
+
+func (response MetricsBatchesBreakdown422ApplicationProblemPlusJSONResponse) VisitMetricsBatchesBreakdownResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type MetricsBatchesBreakdowndefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response MetricsBatchesBreakdowndefaultApplicationProblemPlusJSONResponse) VisitMetricsBatchesBreakdownResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type MetricsURLsAggregateRequestObject struct {
+}
+
+type MetricsURLsAggregateResponseObject interface {
+	VisitMetricsURLsAggregateResponse(w http.ResponseWriter) error
+}
+
+type MetricsURLsAggregate200ResponseHeaders struct {
+	ETag *string
+}
+
+type MetricsURLsAggregate200JSONResponse struct {
+	Body    URLsAggregateResponse
+	Headers MetricsURLsAggregate200ResponseHeaders
+}
+
+func (response MetricsURLsAggregate200JSONResponse) VisitMetricsURLsAggregateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type MetricsURLsAggregate304Response = NotModifiedResponse
+
+func (response MetricsURLsAggregate304Response) VisitMetricsURLsAggregateResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
+type MetricsURLsAggregate401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response MetricsURLsAggregate401ApplicationProblemPlusJSONResponse) VisitMetricsURLsAggregateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type MetricsURLsAggregate403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response MetricsURLsAggregate403ApplicationProblemPlusJSONResponse) VisitMetricsURLsAggregateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type MetricsURLsAggregatedefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response MetricsURLsAggregatedefaultApplicationProblemPlusJSONResponse) VisitMetricsURLsAggregateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type MetricsURLsAggregatePendingRequestObject struct {
+}
+
+type MetricsURLsAggregatePendingResponseObject interface {
+	VisitMetricsURLsAggregatePendingResponse(w http.ResponseWriter) error
+}
+
+type MetricsURLsAggregatePending200ResponseHeaders struct {
+	ETag *string
+}
+
+type MetricsURLsAggregatePending200JSONResponse struct {
+	Body    URLsAggregatePendingResponse
+	Headers MetricsURLsAggregatePending200ResponseHeaders
+}
+
+func (response MetricsURLsAggregatePending200JSONResponse) VisitMetricsURLsAggregatePendingResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type MetricsURLsAggregatePending304Response = NotModifiedResponse
+
+func (response MetricsURLsAggregatePending304Response) VisitMetricsURLsAggregatePendingResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
+type MetricsURLsAggregatePending401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response MetricsURLsAggregatePending401ApplicationProblemPlusJSONResponse) VisitMetricsURLsAggregatePendingResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type MetricsURLsAggregatePending403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response MetricsURLsAggregatePending403ApplicationProblemPlusJSONResponse) VisitMetricsURLsAggregatePendingResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type MetricsURLsAggregatePendingdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response MetricsURLsAggregatePendingdefaultApplicationProblemPlusJSONResponse) VisitMetricsURLsAggregatePendingResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type MetricsURLsBreakdownPendingRequestObject struct {
+}
+
+type MetricsURLsBreakdownPendingResponseObject interface {
+	VisitMetricsURLsBreakdownPendingResponse(w http.ResponseWriter) error
+}
+
+type MetricsURLsBreakdownPending200ResponseHeaders struct {
+	ETag *string
+}
+
+type MetricsURLsBreakdownPending200JSONResponse struct {
+	Body    URLsBreakdownPendingResponse
+	Headers MetricsURLsBreakdownPending200ResponseHeaders
+}
+
+func (response MetricsURLsBreakdownPending200JSONResponse) VisitMetricsURLsBreakdownPendingResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type MetricsURLsBreakdownPending304Response = NotModifiedResponse
+
+func (response MetricsURLsBreakdownPending304Response) VisitMetricsURLsBreakdownPendingResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
+type MetricsURLsBreakdownPending401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response MetricsURLsBreakdownPending401ApplicationProblemPlusJSONResponse) VisitMetricsURLsBreakdownPendingResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type MetricsURLsBreakdownPending403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response MetricsURLsBreakdownPending403ApplicationProblemPlusJSONResponse) VisitMetricsURLsBreakdownPendingResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type MetricsURLsBreakdownPendingdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response MetricsURLsBreakdownPendingdefaultApplicationProblemPlusJSONResponse) VisitMetricsURLsBreakdownPendingResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type MetricsURLsBreakdownSubmittedRequestObject struct {
+}
+
+type MetricsURLsBreakdownSubmittedResponseObject interface {
+	VisitMetricsURLsBreakdownSubmittedResponse(w http.ResponseWriter) error
+}
+
+type MetricsURLsBreakdownSubmitted200ResponseHeaders struct {
+	ETag *string
+}
+
+type MetricsURLsBreakdownSubmitted200JSONResponse struct {
+	Body    URLsBreakdownSubmittedResponse
+	Headers MetricsURLsBreakdownSubmitted200ResponseHeaders
+}
+
+func (response MetricsURLsBreakdownSubmitted200JSONResponse) VisitMetricsURLsBreakdownSubmittedResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type MetricsURLsBreakdownSubmitted304Response = NotModifiedResponse
+
+func (response MetricsURLsBreakdownSubmitted304Response) VisitMetricsURLsBreakdownSubmittedResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
+type MetricsURLsBreakdownSubmitted401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response MetricsURLsBreakdownSubmitted401ApplicationProblemPlusJSONResponse) VisitMetricsURLsBreakdownSubmittedResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type MetricsURLsBreakdownSubmitted403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response MetricsURLsBreakdownSubmitted403ApplicationProblemPlusJSONResponse) VisitMetricsURLsBreakdownSubmittedResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type MetricsURLsBreakdownSubmitteddefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response MetricsURLsBreakdownSubmitteddefaultApplicationProblemPlusJSONResponse) VisitMetricsURLsBreakdownSubmittedResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -1271,8 +6742,972 @@ func (response ReadyzdefaultApplicationProblemPlusJSONResponse) VisitReadyzRespo
 	return err
 }
 
+type SearchAgencyRequestObject struct {
+	Params SearchAgencyParams
+}
+
+type SearchAgencyResponseObject interface {
+	VisitSearchAgencyResponse(w http.ResponseWriter) error
+}
+
+type SearchAgency200JSONResponse []AgencySearchResult
+
+func (response SearchAgency200JSONResponse) VisitSearchAgencyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SearchAgency400ApplicationProblemPlusJSONResponse struct {
+	RuleBrokenApplicationProblemPlusJSONResponse
+}
+
+func (response SearchAgency400ApplicationProblemPlusJSONResponse) VisitSearchAgencyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SearchAgency401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response SearchAgency401ApplicationProblemPlusJSONResponse) VisitSearchAgencyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SearchAgency403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response SearchAgency403ApplicationProblemPlusJSONResponse) VisitSearchAgencyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SearchAgency422ApplicationProblemPlusJSONResponse struct {
+	ValidationFailedApplicationProblemPlusJSONResponse
+}
+
+func (response SearchAgency422ApplicationProblemPlusJSONResponse) VisitSearchAgencyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SearchAgencydefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response SearchAgencydefaultApplicationProblemPlusJSONResponse) VisitSearchAgencyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SearchURLRequestObject struct {
+	Params SearchURLParams
+}
+
+type SearchURLResponseObject interface {
+	VisitSearchURLResponse(w http.ResponseWriter) error
+}
+
+type SearchURL200JSONResponse SearchURLResponse
+
+func (response SearchURL200JSONResponse) VisitSearchURLResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SearchURL401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response SearchURL401ApplicationProblemPlusJSONResponse) VisitSearchURLResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SearchURL403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response SearchURL403ApplicationProblemPlusJSONResponse) VisitSearchURLResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SearchURL422ApplicationProblemPlusJSONResponse struct {
+	ValidationFailedApplicationProblemPlusJSONResponse
+}
+
+func (response SearchURL422ApplicationProblemPlusJSONResponse) VisitSearchURLResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SearchURLdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response SearchURLdefaultApplicationProblemPlusJSONResponse) VisitSearchURLResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SubmitDataSourceRequestObject struct {
+	Params SubmitDataSourceParams
+	Body   *SubmitDataSourceJSONRequestBody
+}
+
+type SubmitDataSourceResponseObject interface {
+	VisitSubmitDataSourceResponse(w http.ResponseWriter) error
+}
+
+type SubmitDataSource200JSONResponse URLIDResponse
+
+func (response SubmitDataSource200JSONResponse) VisitSubmitDataSourceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SubmitDataSource400ApplicationProblemPlusJSONResponse struct {
+	RuleBrokenApplicationProblemPlusJSONResponse
+}
+
+func (response SubmitDataSource400ApplicationProblemPlusJSONResponse) VisitSubmitDataSourceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SubmitDataSource404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response SubmitDataSource404ApplicationProblemPlusJSONResponse) VisitSubmitDataSourceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SubmitDataSource409ApplicationProblemPlusJSONResponse DuplicateProblem
+
+func (response SubmitDataSource409ApplicationProblemPlusJSONResponse) VisitSubmitDataSourceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SubmitDataSource413ApplicationProblemPlusJSONResponse struct {
+	TooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response SubmitDataSource413ApplicationProblemPlusJSONResponse) VisitSubmitDataSourceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SubmitDataSource422ApplicationProblemPlusJSONResponse struct {
+	ValidationFailedApplicationProblemPlusJSONResponse
+}
+
+func (response SubmitDataSource422ApplicationProblemPlusJSONResponse) VisitSubmitDataSourceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SubmitDataSourcedefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response SubmitDataSourcedefaultApplicationProblemPlusJSONResponse) VisitSubmitDataSourceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SubmitURLRequestObject struct {
+	Params SubmitURLParams
+	Body   *SubmitURLJSONRequestBody
+}
+
+type SubmitURLResponseObject interface {
+	VisitSubmitURLResponse(w http.ResponseWriter) error
+}
+
+type SubmitURL200JSONResponse URLSubmissionResponse
+
+func (response SubmitURL200JSONResponse) VisitSubmitURLResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SubmitURL401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response SubmitURL401ApplicationProblemPlusJSONResponse) VisitSubmitURLResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SubmitURL403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response SubmitURL403ApplicationProblemPlusJSONResponse) VisitSubmitURLResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SubmitURL404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response SubmitURL404ApplicationProblemPlusJSONResponse) VisitSubmitURLResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SubmitURL409ApplicationProblemPlusJSONResponse struct {
+	ConflictApplicationProblemPlusJSONResponse
+}
+
+func (response SubmitURL409ApplicationProblemPlusJSONResponse) VisitSubmitURLResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SubmitURL413ApplicationProblemPlusJSONResponse struct {
+	TooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response SubmitURL413ApplicationProblemPlusJSONResponse) VisitSubmitURLResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SubmitURL422ApplicationProblemPlusJSONResponse struct {
+	ValidationFailedApplicationProblemPlusJSONResponse
+}
+
+func (response SubmitURL422ApplicationProblemPlusJSONResponse) VisitSubmitURLResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SubmitURLdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response SubmitURLdefaultApplicationProblemPlusJSONResponse) VisitSubmitURLResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SuggestionsInsertRequestObject struct {
+	Params SuggestionsInsertParams
+	Body   *SuggestionsInsertJSONRequestBody
+}
+
+type SuggestionsInsertResponseObject interface {
+	VisitSuggestionsInsertResponse(w http.ResponseWriter) error
+}
+
+type SuggestionsInsert200JSONResponse RobotSuggestionsResponse
+
+func (response SuggestionsInsert200JSONResponse) VisitSuggestionsInsertResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SuggestionsInsert401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response SuggestionsInsert401ApplicationProblemPlusJSONResponse) VisitSuggestionsInsertResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SuggestionsInsert403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response SuggestionsInsert403ApplicationProblemPlusJSONResponse) VisitSuggestionsInsertResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SuggestionsInsert409ApplicationProblemPlusJSONResponse struct {
+	ConflictApplicationProblemPlusJSONResponse
+}
+
+func (response SuggestionsInsert409ApplicationProblemPlusJSONResponse) VisitSuggestionsInsertResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SuggestionsInsert413ApplicationProblemPlusJSONResponse struct {
+	TooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response SuggestionsInsert413ApplicationProblemPlusJSONResponse) VisitSuggestionsInsertResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SuggestionsInsert422ApplicationProblemPlusJSONResponse struct {
+	ValidationFailedApplicationProblemPlusJSONResponse
+}
+
+func (response SuggestionsInsert422ApplicationProblemPlusJSONResponse) VisitSuggestionsInsertResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SuggestionsInsertdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response SuggestionsInsertdefaultApplicationProblemPlusJSONResponse) VisitSuggestionsInsertResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TypeaheadAgenciesRequestObject struct {
+	Params TypeaheadAgenciesParams
+}
+
+type TypeaheadAgenciesResponseObject interface {
+	VisitTypeaheadAgenciesResponse(w http.ResponseWriter) error
+}
+
+type TypeaheadAgencies200JSONResponse AgencyTypeaheadResponse
+
+func (response TypeaheadAgencies200JSONResponse) VisitTypeaheadAgenciesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TypeaheadAgencies422ApplicationProblemPlusJSONResponse struct {
+	ValidationFailedApplicationProblemPlusJSONResponse
+}
+
+func (response TypeaheadAgencies422ApplicationProblemPlusJSONResponse) VisitTypeaheadAgenciesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TypeaheadAgenciesdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response TypeaheadAgenciesdefaultApplicationProblemPlusJSONResponse) VisitTypeaheadAgenciesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TypeaheadLocationsRequestObject struct {
+	Params TypeaheadLocationsParams
+}
+
+type TypeaheadLocationsResponseObject interface {
+	VisitTypeaheadLocationsResponse(w http.ResponseWriter) error
+}
+
+type TypeaheadLocations200JSONResponse LocationTypeaheadResponse
+
+func (response TypeaheadLocations200JSONResponse) VisitTypeaheadLocationsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TypeaheadLocations422ApplicationProblemPlusJSONResponse struct {
+	ValidationFailedApplicationProblemPlusJSONResponse
+}
+
+func (response TypeaheadLocations422ApplicationProblemPlusJSONResponse) VisitTypeaheadLocationsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TypeaheadLocationsdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response TypeaheadLocationsdefaultApplicationProblemPlusJSONResponse) VisitTypeaheadLocationsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type URLListRequestObject struct {
+	Params URLListParams
+}
+
+type URLListResponseObject interface {
+	VisitURLListResponse(w http.ResponseWriter) error
+}
+
+type URLList200JSONResponse URLListResponse
+
+func (response URLList200JSONResponse) VisitURLListResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type URLList401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response URLList401ApplicationProblemPlusJSONResponse) VisitURLListResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type URLList403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response URLList403ApplicationProblemPlusJSONResponse) VisitURLListResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type URLList422ApplicationProblemPlusJSONResponse struct {
+	ValidationFailedApplicationProblemPlusJSONResponse
+}
+
+func (response URLList422ApplicationProblemPlusJSONResponse) VisitURLListResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type URLListdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response URLListdefaultApplicationProblemPlusJSONResponse) VisitURLListResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type URLDeleteRequestObject struct {
+	URLID URLID `json:"url_id"`
+}
+
+type URLDeleteResponseObject interface {
+	VisitURLDeleteResponse(w http.ResponseWriter) error
+}
+
+type URLDelete200JSONResponse Message
+
+func (response URLDelete200JSONResponse) VisitURLDeleteResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type URLDelete401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response URLDelete401ApplicationProblemPlusJSONResponse) VisitURLDeleteResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type URLDelete403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response URLDelete403ApplicationProblemPlusJSONResponse) VisitURLDeleteResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type URLDelete422ApplicationProblemPlusJSONResponse struct {
+	ValidationFailedApplicationProblemPlusJSONResponse
+}
+
+func (response URLDelete422ApplicationProblemPlusJSONResponse) VisitURLDeleteResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type URLDeletedefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response URLDeletedefaultApplicationProblemPlusJSONResponse) VisitURLDeleteResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type URLScreenshotRequestObject struct {
+	URLID URLID `json:"url_id"`
+}
+
+type URLScreenshotResponseObject interface {
+	VisitURLScreenshotResponse(w http.ResponseWriter) error
+}
+
+type URLScreenshot200ImageWebpResponse struct {
+	Body          io.Reader
+	ContentLength int64
+}
+
+func (response URLScreenshot200ImageWebpResponse) VisitURLScreenshotResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "image/webp")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	_, err := io.Copy(w, response.Body)
+	return err
+}
+
+type URLScreenshot404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response URLScreenshot404ApplicationProblemPlusJSONResponse) VisitURLScreenshotResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type URLScreenshot422ApplicationProblemPlusJSONResponse struct {
+	ValidationFailedApplicationProblemPlusJSONResponse
+}
+
+func (response URLScreenshot422ApplicationProblemPlusJSONResponse) VisitURLScreenshotResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type URLScreenshotdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response URLScreenshotdefaultApplicationProblemPlusJSONResponse) VisitURLScreenshotResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 // StrictServerInterface represents all server handlers.
 type StrictServerInterface interface {
+	// AgencyList Agencies and their locations
+	// (GET /agencies)
+	AgencyList(ctx context.Context, request AgencyListRequestObject) (AgencyListResponseObject, error)
+	// AgencyInsert Add an agency
+	// (POST /agencies)
+	AgencyInsert(ctx context.Context, request AgencyInsertRequestObject) (AgencyInsertResponseObject, error)
+	// AgencyDelete Delete an agency
+	// (DELETE /agencies/{agency_id})
+	AgencyDelete(ctx context.Context, request AgencyDeleteRequestObject) (AgencyDeleteResponseObject, error)
+	// AgencyUpdate Change an agency
+	// (PUT /agencies/{agency_id})
+	AgencyUpdate(ctx context.Context, request AgencyUpdateRequestObject) (AgencyUpdateResponseObject, error)
+	// AgencyLocationList The locations of an agency
+	// (GET /agencies/{agency_id}/locations)
+	AgencyLocationList(ctx context.Context, request AgencyLocationListRequestObject) (AgencyLocationListResponseObject, error)
+	// AgencyLocationDelete Take a location from an agency
+	// (DELETE /agencies/{agency_id}/locations/{location_id})
+	AgencyLocationDelete(ctx context.Context, request AgencyLocationDeleteRequestObject) (AgencyLocationDeleteResponseObject, error)
+	// AgencyLocationInsert Add a location to an agency
+	// (POST /agencies/{agency_id}/locations/{location_id})
+	AgencyLocationInsert(ctx context.Context, request AgencyLocationInsertRequestObject) (AgencyLocationInsertResponseObject, error)
 	// AnnotateNext The next URL to annotate
 	// (GET /annotate/all)
 	AnnotateNext(ctx context.Context, request AnnotateNextRequestObject) (AnnotateNextResponseObject, error)
@@ -1285,12 +7720,105 @@ type StrictServerInterface interface {
 	// AnnotateAnonymousSubmit Annotate a URL in an anonymous session and get the next one
 	// (POST /annotate/anonymous/{url_id})
 	AnnotateAnonymousSubmit(ctx context.Context, request AnnotateAnonymousSubmitRequestObject) (AnnotateAnonymousSubmitResponseObject, error)
+	// AnnotateMigrate Take over what an anonymous session annotated
+	// (POST /annotate/migrate)
+	AnnotateMigrate(ctx context.Context, request AnnotateMigrateRequestObject) (AnnotateMigrateResponseObject, error)
+	// AnnotateAgencySuggestions The agencies suggested for a URL
+	// (GET /annotate/suggestions/agencies/{url_id})
+	AnnotateAgencySuggestions(ctx context.Context, request AnnotateAgencySuggestionsRequestObject) (AnnotateAgencySuggestionsResponseObject, error)
+	// BatchList Batches and how far they are
+	// (GET /batch)
+	BatchList(ctx context.Context, request BatchListRequestObject) (BatchListResponseObject, error)
+	// BatchGet A batch
+	// (GET /batch/{batch_id})
+	BatchGet(ctx context.Context, request BatchGetRequestObject) (BatchGetResponseObject, error)
+	// BatchAbort Mark a batch that is being collected as aborted
+	// (POST /batch/{batch_id}/abort)
+	BatchAbort(ctx context.Context, request BatchAbortRequestObject) (BatchAbortResponseObject, error)
+	// BatchDuplicateList What a batch found that another batch had
+	// (GET /batch/{batch_id}/duplicates)
+	BatchDuplicateList(ctx context.Context, request BatchDuplicateListRequestObject) (BatchDuplicateListResponseObject, error)
+	// BatchLogList What the collector of a batch logged
+	// (GET /batch/{batch_id}/logs)
+	BatchLogList(ctx context.Context, request BatchLogListRequestObject) (BatchLogListResponseObject, error)
+	// BatchURLList The URLs of a batch
+	// (GET /batch/{batch_id}/urls)
+	BatchURLList(ctx context.Context, request BatchURLListRequestObject) (BatchURLListResponseObject, error)
+	// CheckUniqueURL Whether a URL would be new
+	// (GET /check/unique-url)
+	CheckUniqueURL(ctx context.Context, request CheckUniqueURLRequestObject) (CheckUniqueURLResponseObject, error)
+	// CollectorManual Enter a batch of URLs by hand
+	// (POST /collector/manual)
+	CollectorManual(ctx context.Context, request CollectorManualRequestObject) (CollectorManualResponseObject, error)
+	// ContributionsLeaderboard Who has annotated most
+	// (GET /contributions/leaderboard)
+	ContributionsLeaderboard(ctx context.Context, request ContributionsLeaderboardRequestObject) (ContributionsLeaderboardResponseObject, error)
+	// ContributionsUser What the caller has annotated, and how much of it was confirmed
+	// (GET /contributions/user)
+	ContributionsUser(ctx context.Context, request ContributionsUserRequestObject) (ContributionsUserResponseObject, error)
+	// ExportAnnotations Every answer of every user
+	// (GET /export/annotations)
+	ExportAnnotations(ctx context.Context, request ExportAnnotationsRequestObject) (ExportAnnotationsResponseObject, error)
 	// Healthz Whether the process is alive
 	// (GET /healthz)
 	Healthz(ctx context.Context, request HealthzRequestObject) (HealthzResponseObject, error)
+	// LocalityInsert Add a locality
+	// (POST /locations)
+	LocalityInsert(ctx context.Context, request LocalityInsertRequestObject) (LocalityInsertResponseObject, error)
+	// MetricsBacklog The backlog at the end of each month
+	// (GET /metrics/backlog)
+	MetricsBacklog(ctx context.Context, request MetricsBacklogRequestObject) (MetricsBacklogResponseObject, error)
+	// MetricsBatchesAggregated Batches and their URLs by strategy
+	// (GET /metrics/batches/aggregated)
+	MetricsBatchesAggregated(ctx context.Context, request MetricsBatchesAggregatedRequestObject) (MetricsBatchesAggregatedResponseObject, error)
+	// MetricsBatchesBreakdown The URLs of each batch
+	// (GET /metrics/batches/breakdown)
+	MetricsBatchesBreakdown(ctx context.Context, request MetricsBatchesBreakdownRequestObject) (MetricsBatchesBreakdownResponseObject, error)
+	// MetricsURLsAggregate URLs by status, type and record type
+	// (GET /metrics/urls/aggregate)
+	MetricsURLsAggregate(ctx context.Context, request MetricsURLsAggregateRequestObject) (MetricsURLsAggregateResponseObject, error)
+	// MetricsURLsAggregatePending How far pending URLs are annotated
+	// (GET /metrics/urls/aggregate/pending)
+	MetricsURLsAggregatePending(ctx context.Context, request MetricsURLsAggregatePendingRequestObject) (MetricsURLsAggregatePendingResponseObject, error)
+	// MetricsURLsBreakdownPending Pending URLs and how they are annotated, by month
+	// (GET /metrics/urls/breakdown/pending)
+	MetricsURLsBreakdownPending(ctx context.Context, request MetricsURLsBreakdownPendingRequestObject) (MetricsURLsBreakdownPendingResponseObject, error)
+	// MetricsURLsBreakdownSubmitted URLs submitted outward, by month
+	// (GET /metrics/urls/breakdown/submitted)
+	MetricsURLsBreakdownSubmitted(ctx context.Context, request MetricsURLsBreakdownSubmittedRequestObject) (MetricsURLsBreakdownSubmittedResponseObject, error)
 	// Readyz Whether requests can be served
 	// (GET /readyz)
 	Readyz(ctx context.Context, request ReadyzRequestObject) (ReadyzResponseObject, error)
+	// SearchAgency Agencies at a location or of a name
+	// (GET /search/agency)
+	SearchAgency(ctx context.Context, request SearchAgencyRequestObject) (SearchAgencyResponseObject, error)
+	// SearchURL Whether a URL is known
+	// (GET /search/url)
+	SearchURL(ctx context.Context, request SearchURLRequestObject) (SearchURLResponseObject, error)
+	// SubmitDataSource Submit a data source
+	// (POST /submit/data-source)
+	SubmitDataSource(ctx context.Context, request SubmitDataSourceRequestObject) (SubmitDataSourceResponseObject, error)
+	// SubmitURL Submit a URL, with what is known of it
+	// (POST /submit/url)
+	SubmitURL(ctx context.Context, request SubmitURLRequestObject) (SubmitURLResponseObject, error)
+	// SuggestionsInsert Enter what robots suggest
+	// (POST /suggestions)
+	SuggestionsInsert(ctx context.Context, request SuggestionsInsertRequestObject) (SuggestionsInsertResponseObject, error)
+	// TypeaheadAgencies Agencies whose name begins like, or resembles, what was typed
+	// (GET /typeahead/agencies)
+	TypeaheadAgencies(ctx context.Context, request TypeaheadAgenciesRequestObject) (TypeaheadAgenciesResponseObject, error)
+	// TypeaheadLocations Locations whose name begins like, or resembles, what was typed
+	// (GET /typeahead/locations)
+	TypeaheadLocations(ctx context.Context, request TypeaheadLocationsRequestObject) (TypeaheadLocationsResponseObject, error)
+	// URLList URLs and what tasks failed on them
+	// (GET /url)
+	URLList(ctx context.Context, request URLListRequestObject) (URLListResponseObject, error)
+	// URLDelete Delete a URL
+	// (DELETE /url/{url_id})
+	URLDelete(ctx context.Context, request URLDeleteRequestObject) (URLDeleteResponseObject, error)
+	// URLScreenshot What the page looked like
+	// (GET /url/{url_id}/screenshot)
+	URLScreenshot(ctx context.Context, request URLScreenshotRequestObject) (URLScreenshotResponseObject, error)
 }
 
 type StrictHandlerFunc func(ctx *gin.Context, request any) (any, error)
@@ -1348,6 +7876,227 @@ type strictHandler struct {
 	ssi         StrictServerInterface
 	middlewares []StrictMiddlewareFunc
 	options     StrictGinServerOptions
+}
+
+// AgencyList operation middleware
+func (sh *strictHandler) AgencyList(ctx *gin.Context, params AgencyListParams) {
+	var request AgencyListRequestObject
+
+	request.Params = params
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.AgencyList(ctx, request.(AgencyListRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "AgencyList")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(AgencyListResponseObject); ok {
+		if err := validResponse.VisitAgencyListResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// AgencyInsert operation middleware
+func (sh *strictHandler) AgencyInsert(ctx *gin.Context, params AgencyInsertParams) {
+	var request AgencyInsertRequestObject
+
+	request.Params = params
+
+	var body AgencyInsertJSONRequestBody
+	var err error
+	// A request validator built on kin-openapi's openapi3filter with
+	// KeepValidatedValue leaves the value it validated on the body. Bind
+	// that value, matching member names exactly, so the handler receives
+	// what was validated instead of a second, case-insensitive decode.
+	if vb, ok := ctx.Request.Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+		err = ctx.ShouldBindJSON(&body)
+	} else if binding.Validator != nil {
+		// ShouldBindJSON runs the struct validator after decoding; keep that.
+		err = binding.Validator.ValidateStruct(&body)
+	}
+	if err != nil {
+		sh.options.RequestErrorHandlerFunc(ctx, err)
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.AgencyInsert(ctx, request.(AgencyInsertRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "AgencyInsert")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(AgencyInsertResponseObject); ok {
+		if err := validResponse.VisitAgencyInsertResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// AgencyDelete operation middleware
+func (sh *strictHandler) AgencyDelete(ctx *gin.Context, agencyID AgencyID) {
+	var request AgencyDeleteRequestObject
+
+	request.AgencyID = agencyID
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.AgencyDelete(ctx, request.(AgencyDeleteRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "AgencyDelete")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(AgencyDeleteResponseObject); ok {
+		if err := validResponse.VisitAgencyDeleteResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// AgencyUpdate operation middleware
+func (sh *strictHandler) AgencyUpdate(ctx *gin.Context, agencyID AgencyID) {
+	var request AgencyUpdateRequestObject
+
+	request.AgencyID = agencyID
+
+	var body AgencyUpdateJSONRequestBody
+	var err error
+	// A request validator built on kin-openapi's openapi3filter with
+	// KeepValidatedValue leaves the value it validated on the body. Bind
+	// that value, matching member names exactly, so the handler receives
+	// what was validated instead of a second, case-insensitive decode.
+	if vb, ok := ctx.Request.Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+		err = ctx.ShouldBindJSON(&body)
+	} else if binding.Validator != nil {
+		// ShouldBindJSON runs the struct validator after decoding; keep that.
+		err = binding.Validator.ValidateStruct(&body)
+	}
+	if err != nil {
+		sh.options.RequestErrorHandlerFunc(ctx, err)
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.AgencyUpdate(ctx, request.(AgencyUpdateRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "AgencyUpdate")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(AgencyUpdateResponseObject); ok {
+		if err := validResponse.VisitAgencyUpdateResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// AgencyLocationList operation middleware
+func (sh *strictHandler) AgencyLocationList(ctx *gin.Context, agencyID AgencyID) {
+	var request AgencyLocationListRequestObject
+
+	request.AgencyID = agencyID
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.AgencyLocationList(ctx, request.(AgencyLocationListRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "AgencyLocationList")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(AgencyLocationListResponseObject); ok {
+		if err := validResponse.VisitAgencyLocationListResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// AgencyLocationDelete operation middleware
+func (sh *strictHandler) AgencyLocationDelete(ctx *gin.Context, agencyID AgencyID, locationID LocationID) {
+	var request AgencyLocationDeleteRequestObject
+
+	request.AgencyID = agencyID
+	request.LocationID = locationID
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.AgencyLocationDelete(ctx, request.(AgencyLocationDeleteRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "AgencyLocationDelete")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(AgencyLocationDeleteResponseObject); ok {
+		if err := validResponse.VisitAgencyLocationDeleteResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// AgencyLocationInsert operation middleware
+func (sh *strictHandler) AgencyLocationInsert(ctx *gin.Context, agencyID AgencyID, locationID LocationID, params AgencyLocationInsertParams) {
+	var request AgencyLocationInsertRequestObject
+
+	request.AgencyID = agencyID
+	request.LocationID = locationID
+	request.Params = params
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.AgencyLocationInsert(ctx, request.(AgencyLocationInsertRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "AgencyLocationInsert")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(AgencyLocationInsertResponseObject); ok {
+		if err := validResponse.VisitAgencyLocationInsertResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
 }
 
 // AnnotateNext operation middleware
@@ -1492,6 +8241,362 @@ func (sh *strictHandler) AnnotateAnonymousSubmit(ctx *gin.Context, urlid URLID, 
 	}
 }
 
+// AnnotateMigrate operation middleware
+func (sh *strictHandler) AnnotateMigrate(ctx *gin.Context, params AnnotateMigrateParams) {
+	var request AnnotateMigrateRequestObject
+
+	request.Params = params
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.AnnotateMigrate(ctx, request.(AnnotateMigrateRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "AnnotateMigrate")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(AnnotateMigrateResponseObject); ok {
+		if err := validResponse.VisitAnnotateMigrateResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// AnnotateAgencySuggestions operation middleware
+func (sh *strictHandler) AnnotateAgencySuggestions(ctx *gin.Context, urlid URLID, params AnnotateAgencySuggestionsParams) {
+	var request AnnotateAgencySuggestionsRequestObject
+
+	request.URLID = urlid
+	request.Params = params
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.AnnotateAgencySuggestions(ctx, request.(AnnotateAgencySuggestionsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "AnnotateAgencySuggestions")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(AnnotateAgencySuggestionsResponseObject); ok {
+		if err := validResponse.VisitAnnotateAgencySuggestionsResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// BatchList operation middleware
+func (sh *strictHandler) BatchList(ctx *gin.Context, params BatchListParams) {
+	var request BatchListRequestObject
+
+	request.Params = params
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.BatchList(ctx, request.(BatchListRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "BatchList")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(BatchListResponseObject); ok {
+		if err := validResponse.VisitBatchListResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// BatchGet operation middleware
+func (sh *strictHandler) BatchGet(ctx *gin.Context, batchID PathBatchID) {
+	var request BatchGetRequestObject
+
+	request.BatchID = batchID
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.BatchGet(ctx, request.(BatchGetRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "BatchGet")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(BatchGetResponseObject); ok {
+		if err := validResponse.VisitBatchGetResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// BatchAbort operation middleware
+func (sh *strictHandler) BatchAbort(ctx *gin.Context, batchID PathBatchID, params BatchAbortParams) {
+	var request BatchAbortRequestObject
+
+	request.BatchID = batchID
+	request.Params = params
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.BatchAbort(ctx, request.(BatchAbortRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "BatchAbort")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(BatchAbortResponseObject); ok {
+		if err := validResponse.VisitBatchAbortResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// BatchDuplicateList operation middleware
+func (sh *strictHandler) BatchDuplicateList(ctx *gin.Context, batchID PathBatchID, params BatchDuplicateListParams) {
+	var request BatchDuplicateListRequestObject
+
+	request.BatchID = batchID
+	request.Params = params
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.BatchDuplicateList(ctx, request.(BatchDuplicateListRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "BatchDuplicateList")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(BatchDuplicateListResponseObject); ok {
+		if err := validResponse.VisitBatchDuplicateListResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// BatchLogList operation middleware
+func (sh *strictHandler) BatchLogList(ctx *gin.Context, batchID PathBatchID) {
+	var request BatchLogListRequestObject
+
+	request.BatchID = batchID
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.BatchLogList(ctx, request.(BatchLogListRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "BatchLogList")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(BatchLogListResponseObject); ok {
+		if err := validResponse.VisitBatchLogListResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// BatchURLList operation middleware
+func (sh *strictHandler) BatchURLList(ctx *gin.Context, batchID PathBatchID, params BatchURLListParams) {
+	var request BatchURLListRequestObject
+
+	request.BatchID = batchID
+	request.Params = params
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.BatchURLList(ctx, request.(BatchURLListRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "BatchURLList")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(BatchURLListResponseObject); ok {
+		if err := validResponse.VisitBatchURLListResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// CheckUniqueURL operation middleware
+func (sh *strictHandler) CheckUniqueURL(ctx *gin.Context, params CheckUniqueURLParams) {
+	var request CheckUniqueURLRequestObject
+
+	request.Params = params
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CheckUniqueURL(ctx, request.(CheckUniqueURLRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CheckUniqueURL")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(CheckUniqueURLResponseObject); ok {
+		if err := validResponse.VisitCheckUniqueURLResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// CollectorManual operation middleware
+func (sh *strictHandler) CollectorManual(ctx *gin.Context, params CollectorManualParams) {
+	var request CollectorManualRequestObject
+
+	request.Params = params
+
+	var body CollectorManualJSONRequestBody
+	var err error
+	// A request validator built on kin-openapi's openapi3filter with
+	// KeepValidatedValue leaves the value it validated on the body. Bind
+	// that value, matching member names exactly, so the handler receives
+	// what was validated instead of a second, case-insensitive decode.
+	if vb, ok := ctx.Request.Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+		err = ctx.ShouldBindJSON(&body)
+	} else if binding.Validator != nil {
+		// ShouldBindJSON runs the struct validator after decoding; keep that.
+		err = binding.Validator.ValidateStruct(&body)
+	}
+	if err != nil {
+		sh.options.RequestErrorHandlerFunc(ctx, err)
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CollectorManual(ctx, request.(CollectorManualRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CollectorManual")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(CollectorManualResponseObject); ok {
+		if err := validResponse.VisitCollectorManualResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ContributionsLeaderboard operation middleware
+func (sh *strictHandler) ContributionsLeaderboard(ctx *gin.Context) {
+	var request ContributionsLeaderboardRequestObject
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ContributionsLeaderboard(ctx, request.(ContributionsLeaderboardRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ContributionsLeaderboard")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(ContributionsLeaderboardResponseObject); ok {
+		if err := validResponse.VisitContributionsLeaderboardResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ContributionsUser operation middleware
+func (sh *strictHandler) ContributionsUser(ctx *gin.Context) {
+	var request ContributionsUserRequestObject
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ContributionsUser(ctx, request.(ContributionsUserRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ContributionsUser")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(ContributionsUserResponseObject); ok {
+		if err := validResponse.VisitContributionsUserResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ExportAnnotations operation middleware
+func (sh *strictHandler) ExportAnnotations(ctx *gin.Context, params ExportAnnotationsParams) {
+	var request ExportAnnotationsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ExportAnnotations(ctx, request.(ExportAnnotationsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ExportAnnotations")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(ExportAnnotationsResponseObject); ok {
+		if err := validResponse.VisitExportAnnotationsResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
 // Healthz operation middleware
 func (sh *strictHandler) Healthz(ctx *gin.Context) {
 	var request HealthzRequestObject
@@ -1509,6 +8614,220 @@ func (sh *strictHandler) Healthz(ctx *gin.Context) {
 		sh.options.HandlerErrorFunc(ctx, err)
 	} else if validResponse, ok := response.(HealthzResponseObject); ok {
 		if err := validResponse.VisitHealthzResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// LocalityInsert operation middleware
+func (sh *strictHandler) LocalityInsert(ctx *gin.Context, params LocalityInsertParams) {
+	var request LocalityInsertRequestObject
+
+	request.Params = params
+
+	var body LocalityInsertJSONRequestBody
+	var err error
+	// A request validator built on kin-openapi's openapi3filter with
+	// KeepValidatedValue leaves the value it validated on the body. Bind
+	// that value, matching member names exactly, so the handler receives
+	// what was validated instead of a second, case-insensitive decode.
+	if vb, ok := ctx.Request.Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+		err = ctx.ShouldBindJSON(&body)
+	} else if binding.Validator != nil {
+		// ShouldBindJSON runs the struct validator after decoding; keep that.
+		err = binding.Validator.ValidateStruct(&body)
+	}
+	if err != nil {
+		sh.options.RequestErrorHandlerFunc(ctx, err)
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.LocalityInsert(ctx, request.(LocalityInsertRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "LocalityInsert")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(LocalityInsertResponseObject); ok {
+		if err := validResponse.VisitLocalityInsertResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// MetricsBacklog operation middleware
+func (sh *strictHandler) MetricsBacklog(ctx *gin.Context) {
+	var request MetricsBacklogRequestObject
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.MetricsBacklog(ctx, request.(MetricsBacklogRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "MetricsBacklog")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(MetricsBacklogResponseObject); ok {
+		if err := validResponse.VisitMetricsBacklogResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// MetricsBatchesAggregated operation middleware
+func (sh *strictHandler) MetricsBatchesAggregated(ctx *gin.Context) {
+	var request MetricsBatchesAggregatedRequestObject
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.MetricsBatchesAggregated(ctx, request.(MetricsBatchesAggregatedRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "MetricsBatchesAggregated")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(MetricsBatchesAggregatedResponseObject); ok {
+		if err := validResponse.VisitMetricsBatchesAggregatedResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// MetricsBatchesBreakdown operation middleware
+func (sh *strictHandler) MetricsBatchesBreakdown(ctx *gin.Context, params MetricsBatchesBreakdownParams) {
+	var request MetricsBatchesBreakdownRequestObject
+
+	request.Params = params
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.MetricsBatchesBreakdown(ctx, request.(MetricsBatchesBreakdownRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "MetricsBatchesBreakdown")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(MetricsBatchesBreakdownResponseObject); ok {
+		if err := validResponse.VisitMetricsBatchesBreakdownResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// MetricsURLsAggregate operation middleware
+func (sh *strictHandler) MetricsURLsAggregate(ctx *gin.Context) {
+	var request MetricsURLsAggregateRequestObject
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.MetricsURLsAggregate(ctx, request.(MetricsURLsAggregateRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "MetricsURLsAggregate")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(MetricsURLsAggregateResponseObject); ok {
+		if err := validResponse.VisitMetricsURLsAggregateResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// MetricsURLsAggregatePending operation middleware
+func (sh *strictHandler) MetricsURLsAggregatePending(ctx *gin.Context) {
+	var request MetricsURLsAggregatePendingRequestObject
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.MetricsURLsAggregatePending(ctx, request.(MetricsURLsAggregatePendingRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "MetricsURLsAggregatePending")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(MetricsURLsAggregatePendingResponseObject); ok {
+		if err := validResponse.VisitMetricsURLsAggregatePendingResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// MetricsURLsBreakdownPending operation middleware
+func (sh *strictHandler) MetricsURLsBreakdownPending(ctx *gin.Context) {
+	var request MetricsURLsBreakdownPendingRequestObject
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.MetricsURLsBreakdownPending(ctx, request.(MetricsURLsBreakdownPendingRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "MetricsURLsBreakdownPending")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(MetricsURLsBreakdownPendingResponseObject); ok {
+		if err := validResponse.VisitMetricsURLsBreakdownPendingResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// MetricsURLsBreakdownSubmitted operation middleware
+func (sh *strictHandler) MetricsURLsBreakdownSubmitted(ctx *gin.Context) {
+	var request MetricsURLsBreakdownSubmittedRequestObject
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.MetricsURLsBreakdownSubmitted(ctx, request.(MetricsURLsBreakdownSubmittedRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "MetricsURLsBreakdownSubmitted")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(MetricsURLsBreakdownSubmittedResponseObject); ok {
+		if err := validResponse.VisitMetricsURLsBreakdownSubmittedResponse(ctx.Writer); err != nil {
 			sh.options.ResponseErrorHandlerFunc(ctx, err)
 		}
 	} else if response != nil {
@@ -1540,81 +8859,548 @@ func (sh *strictHandler) Readyz(ctx *gin.Context) {
 	}
 }
 
+// SearchAgency operation middleware
+func (sh *strictHandler) SearchAgency(ctx *gin.Context, params SearchAgencyParams) {
+	var request SearchAgencyRequestObject
+
+	request.Params = params
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.SearchAgency(ctx, request.(SearchAgencyRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "SearchAgency")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(SearchAgencyResponseObject); ok {
+		if err := validResponse.VisitSearchAgencyResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// SearchURL operation middleware
+func (sh *strictHandler) SearchURL(ctx *gin.Context, params SearchURLParams) {
+	var request SearchURLRequestObject
+
+	request.Params = params
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.SearchURL(ctx, request.(SearchURLRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "SearchURL")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(SearchURLResponseObject); ok {
+		if err := validResponse.VisitSearchURLResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// SubmitDataSource operation middleware
+func (sh *strictHandler) SubmitDataSource(ctx *gin.Context, params SubmitDataSourceParams) {
+	var request SubmitDataSourceRequestObject
+
+	request.Params = params
+
+	var body SubmitDataSourceJSONRequestBody
+	var err error
+	// A request validator built on kin-openapi's openapi3filter with
+	// KeepValidatedValue leaves the value it validated on the body. Bind
+	// that value, matching member names exactly, so the handler receives
+	// what was validated instead of a second, case-insensitive decode.
+	if vb, ok := ctx.Request.Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+		err = ctx.ShouldBindJSON(&body)
+	} else if binding.Validator != nil {
+		// ShouldBindJSON runs the struct validator after decoding; keep that.
+		err = binding.Validator.ValidateStruct(&body)
+	}
+	if err != nil {
+		sh.options.RequestErrorHandlerFunc(ctx, err)
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.SubmitDataSource(ctx, request.(SubmitDataSourceRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "SubmitDataSource")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(SubmitDataSourceResponseObject); ok {
+		if err := validResponse.VisitSubmitDataSourceResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// SubmitURL operation middleware
+func (sh *strictHandler) SubmitURL(ctx *gin.Context, params SubmitURLParams) {
+	var request SubmitURLRequestObject
+
+	request.Params = params
+
+	var body SubmitURLJSONRequestBody
+	var err error
+	// A request validator built on kin-openapi's openapi3filter with
+	// KeepValidatedValue leaves the value it validated on the body. Bind
+	// that value, matching member names exactly, so the handler receives
+	// what was validated instead of a second, case-insensitive decode.
+	if vb, ok := ctx.Request.Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+		err = ctx.ShouldBindJSON(&body)
+	} else if binding.Validator != nil {
+		// ShouldBindJSON runs the struct validator after decoding; keep that.
+		err = binding.Validator.ValidateStruct(&body)
+	}
+	if err != nil {
+		sh.options.RequestErrorHandlerFunc(ctx, err)
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.SubmitURL(ctx, request.(SubmitURLRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "SubmitURL")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(SubmitURLResponseObject); ok {
+		if err := validResponse.VisitSubmitURLResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// SuggestionsInsert operation middleware
+func (sh *strictHandler) SuggestionsInsert(ctx *gin.Context, params SuggestionsInsertParams) {
+	var request SuggestionsInsertRequestObject
+
+	request.Params = params
+
+	var body SuggestionsInsertJSONRequestBody
+	var err error
+	// A request validator built on kin-openapi's openapi3filter with
+	// KeepValidatedValue leaves the value it validated on the body. Bind
+	// that value, matching member names exactly, so the handler receives
+	// what was validated instead of a second, case-insensitive decode.
+	if vb, ok := ctx.Request.Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+		err = ctx.ShouldBindJSON(&body)
+	} else if binding.Validator != nil {
+		// ShouldBindJSON runs the struct validator after decoding; keep that.
+		err = binding.Validator.ValidateStruct(&body)
+	}
+	if err != nil {
+		sh.options.RequestErrorHandlerFunc(ctx, err)
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.SuggestionsInsert(ctx, request.(SuggestionsInsertRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "SuggestionsInsert")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(SuggestionsInsertResponseObject); ok {
+		if err := validResponse.VisitSuggestionsInsertResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// TypeaheadAgencies operation middleware
+func (sh *strictHandler) TypeaheadAgencies(ctx *gin.Context, params TypeaheadAgenciesParams) {
+	var request TypeaheadAgenciesRequestObject
+
+	request.Params = params
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.TypeaheadAgencies(ctx, request.(TypeaheadAgenciesRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "TypeaheadAgencies")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(TypeaheadAgenciesResponseObject); ok {
+		if err := validResponse.VisitTypeaheadAgenciesResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// TypeaheadLocations operation middleware
+func (sh *strictHandler) TypeaheadLocations(ctx *gin.Context, params TypeaheadLocationsParams) {
+	var request TypeaheadLocationsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.TypeaheadLocations(ctx, request.(TypeaheadLocationsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "TypeaheadLocations")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(TypeaheadLocationsResponseObject); ok {
+		if err := validResponse.VisitTypeaheadLocationsResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// URLList operation middleware
+func (sh *strictHandler) URLList(ctx *gin.Context, params URLListParams) {
+	var request URLListRequestObject
+
+	request.Params = params
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.URLList(ctx, request.(URLListRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "URLList")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(URLListResponseObject); ok {
+		if err := validResponse.VisitURLListResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// URLDelete operation middleware
+func (sh *strictHandler) URLDelete(ctx *gin.Context, urlid URLID) {
+	var request URLDeleteRequestObject
+
+	request.URLID = urlid
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.URLDelete(ctx, request.(URLDeleteRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "URLDelete")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(URLDeleteResponseObject); ok {
+		if err := validResponse.VisitURLDeleteResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// URLScreenshot operation middleware
+func (sh *strictHandler) URLScreenshot(ctx *gin.Context, urlid URLID) {
+	var request URLScreenshotRequestObject
+
+	request.URLID = urlid
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.URLScreenshot(ctx, request.(URLScreenshotRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "URLScreenshot")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(URLScreenshotResponseObject); ok {
+		if err := validResponse.VisitURLScreenshotResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
 // Base64 encoded, compressed with deflate, json marshaled OpenAPI spec.
 // Stored as a slice of fixed-width chunks rather than one concatenated
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7Fx9b9tGk/8qA94BfYqHkWUn7YPafzlp3eTgvMBO6gPiQFqRI3Efk7vq7lKyEvi7H2Z2+SZRtpSkvh5w",
-	"f8Uiuct5n9/MDvMlSnQx1wqVs9Hxl2gujCjQoeFfp0rpDxfnr36lHynaxMi5k1pFx9Fbla/AZdLCh4vz",
-	"QRRHkq7+WaJZRXGkRIHRcSSU0qPS5COZRnFkkwwLQVtNtSmEi44jqdzToyiO3GqO/ifO0ER3d3H0XLgk",
-	"2/rmDxfnFvTUUzChR09A5FbDVOa5hTFfGkk11eNtxIVH9qdsi0TeZ0hkwQSlmgGx7oTDtH79XLiseXst",
-	"FYN/ltJgGh07U+J+tNz55Wjdc51KDDqzSzT0V6KVQ+XoTzGf5zIRROnBvy2R+yXCW1HMc78oFU5c6tIk",
-	"SL9sWRTCrKLj6BToDli+FcNSugxwgWblMmLSCmZhIfKSF4oZqmTFYm//TG10/PHo6eEvh5/u4ijXnpD6",
-	"seYCP3j4L3qKxFQ/gbfSOqlmI381jY6fMeuJNukoSOWFIMVPtYFLNAuZIOm1nM3QOkxH1glX2ug4avHD",
-	"ylTaXWCOC+EF1bD+RnsenQaL2OayZ1elHZhqG9ZLo8b/NDiNjqP/OGg87cDftQdBWbUmG0PwV+xcKxv0",
-	"mhsU6eq0sqt7NDw3epJj8c9K07vR8s6v8sRsmnYi8hwNZMI2tl0HAJjgVBscQCW1pbBgnTZk/3dxdKbN",
-	"RKYpqsem2ukbVJCL5MaCyxDmaApprdSK6Xqj3Zku1aML88PFecz0WGRiYhAKvLvEIKDyCNCGnyKzh1Sj",
-	"BTI09oatoq7e/IgcnaoVaJehgbA1E3JR5vjckPwfW7pTiXlqIdUsrpkGp2dI9DFd77U+F2aGj03VRKcr",
-	"kBb0Ag0cwmv5nMn5oETpMm3k58f16TfaO0dMRqYVgsuEa4ws0zmnrgxFGtDA1dXVk9PSZagcUYVdMlCV",
-	"RXT8MXqOwqCJPtXpyjoj1YxIuIujP0QuU+boTMj88aNYSJcNn1PpfBRrPXsCYzRGGzuGXFpnfcqDqShz",
-	"N4ia6B7yrVarQpf2Dd66EJ2lVhchdjOoMnqOxoUErfDWjUT9ILOd52+n0fHH+1nrviC6+xRHqsxzMckx",
-	"5Iw4CvGEc2QLQZQlJ+p1jbSTzscNwjq7NfrUk39j4sh0G6gh0lTSGpG/a/E6FbnFdS1ckZlRtPMv0gas",
-	"WDGWEwwlgeKGBZEYbW1w5WNS1ZMpRWoohLmxgLdJXqYIMrXwj2dHRz+ewLhAJ6A0+RiESq/VWKpULmRa",
-	"ihw8VBiDEzcISoffQBzFMG5nb/+M3XjIB2fylTo4/+PZcPjj4JoE1dXwGgx6GACc0gJa3AePHl5+Hpbw",
-	"+g5wenjtG4Kj62BqV4u84EXvaU2/NW4gpfv3+3Bx7jdbs8yNfbZbYy3KDb9ro1HC7uzO0fHHT3EkHRZ2",
-	"J8gdR4W4feUfPxwOh/UTwhhBxUWp5J8lhieCGJR2o2kFM+oX93oHxajGM3KtbzAlcwZv/EoHQxw0tE20",
-	"zlEoFtoWoTQGsiGVLvjeRS4/P/tbyqViZD/JsPnvF8BOFaBKtbFYoHI+cNUGylCNU6oAhUtKrCcM4abS",
-	"WAdLqSwsM1Qw0S4DYRBmcoFMdFcvmyVPj3V2Ha5PKwqXIxV4LMTtOaqZy1hFW1e3ssOG0HxRHoJLVywv",
-	"dKlcQDfEMJfXP1hfqXPh6H0XxvpmfNKqIbRCC5lYYIOBW/KcrECoFZSW0Nu6kBJ650i0S6IdPNivIuPb",
-	"d6XTTuSj0uR2115BO4qtU9vZr5+svjj3m3LSrS69hAKA6IollXaei1Wt+FDps5LyspiUNoYzI9RNLlUM",
-	"bzOpN7FBHG3a3BbPN3qiR4lWU5mi8h2ErmkMvclTStUT7SrtWpCOdLohx0LcyoLQJJtpIZX/Nex7ORnG",
-	"iEX3NSphVNQRV2fHTd52UUhPlK0jXUNqV0QfLBqKDLovtinsFdOmMGyXhu4rnq9g3PAG/4Q13uAADofD",
-	"MQNhVKlUMy5RFUjfw6pywX0JfMM279YSwZbMzhTHG2Lqk/aZzxI9eWyT5THVXOMYxtz6G1NYHs+Fy8aB",
-	"sxtcWZa0VCneom3zuUF5HBV21nWnM0KnUPPT40QVnmrWcPtBzR5E43yX4WDk39wnjJfvX5/3h2OG2Uth",
-	"waBIYWp04fsfYoYnICaWUpfDW2c5CWExd6vN+NrZ8ssmd6lc9F7PDvsvH/Vfftp/+Vn/5Z/6L//cf9m5",
-	"+ci0arG1XJ4vqfh4crijg7GdfPs2Troce+ktTb51+1pJfatG3F7ed+l6OGT2PBWtXSuCu0hoXbisdlYy",
-	"q5QVyOpi5Xhj6bVhFLknvWt8u5UMfvWlf3YjumyvFjrrWu0LfdPTuogjwon7pNwdsukW2whRuTdLHPpE",
-	"Krp5FNNtifShdNnd/bcG1dqdtvvKZLotsndl3JNFH0pvLVhu+9IYIXGDCMJBoa3bOautKX+fnNbLZ7eP",
-	"s61QXeN2n7TLjYDmCGz3gr7B9731fOaKfKfeQp2X2g2Nb2WIK6E9Nlm3p26XY5+dmj7H2n58ireDPD5c",
-	"1OKgJX3v78GDP8BCO7QxW6uvIOOvNOHQWdnDimvW2mrvWFXcZ6lb9L2F7+0a6VH3w770v9J0faCL2kd1",
-	"64ymq/aLsxfwy7Of/tUHxZyQeW9q8b3q/gNp7qmE7mrV++42+vsa4HGrZZGVKjVUphuwemd78yi9B0NL",
-	"ZZ3orRLfMzx1mT/Wr1v1vYAn3At9kTXIY0Eq3sGfXcB/P7nwjz95lQa0z7dzPevdvAEe3wTlKui/duwi",
-	"CvRHkTdSpcRrOOeI+ex6bvTMiMIOdq0PKmQWiI4rQ2lJuiOuPnO8QJFKhdZ+HxAWRwuJS160k638IXF5",
-	"OsOH82rFot++n5O6Id3CdKdJQiWugwuca+Noi1NjyBX883Shb3zghTDw+7tL+ks6UcWlX6WdUxCEcz3r",
-	"/PabScVXfWn4QisnEn7jK7VBxGtpE3inc5kgnCZOLqRbRXH0djqVCRp4pRY6X2AKl5nWLux76fSc/y3N",
-	"Alf01weLZEZn2iTY2vwPzGSSI7wrjS0lX3qhi3kuJKGj63I4PPoZiAKt0jIheParkPmqJqRi770RUkk1",
-	"q5a8lGSO8MpngHdorFYK85YoT5UqRV6/QiuX5asWZc/LdIYNDWdSkZnSnd+RrH+eSap5z6Xl7uqvwgnw",
-	"wyn0DMtLYr2cRGyCjF8YWSC8FvP6bvNWf49sVFonE5Y/plLA8zLP0UnWbWACQsCouLxAW7//Em/h7XSK",
-	"ikLLBc6kdTxVdCUUIXEvEGZT6xuSVIsEXRoHL4TFYBDCJGj8YVIjvrcu6z0/bVv3faXI2knOruc3O/Tx",
-	"QjE5/KpaY99qos3GVzTl+iHbfiXF9wZhvfr71mrisioCq8OzvoQY7p2A4IGuibDhvP9XndygA6f1jW/d",
-	"F2LFZ/88ElBow63HKpC2h6fiqDpv9Y27Zv6J2yTdk9fwiD/siaMJj4VwM6rX0Cu4vKGu0B5pummZc3N7",
-	"fHCwXC4HSWhuD2Z6cTDnsPpEcCwy3gUPtvVOdizONxFyVK/vU01LI99DgjtI7aHY0KqQ9/DMBrw/ZOEb",
-	"xthXVQSX3qSlT4YVONi0aiiEQyNFLj9jCoQJGNwxshOWpDk1aBlOygB6l9rcYHoChOBtdSihkKdyVBD0",
-	"oO84f2SR8mQXFKa6nDD22nKQpspiEk7htnWFAo2YjoTrR8TMFzmkbQ9eJroopOPzMR684w5HJyynwuET",
-	"J4t76Ns2BuI7Nx3S4o4QNvXEkydJaahoJ1PwgpvwKNBp6bt7/tdZReB/Xb2Peo5WX14e/fRzGNvjU0PS",
-	"J0V/kAzcx7ac8IAHCB7OYQRdD/Ux9B+3fvP0L1snHwj72aSafIoeflJI9jbRXwqV2ubc2eN2KvB45nGp",
-	"jcuqu9xnauZjJzpd/WBrg+R+nf0BWsEcJmhliiBdzI9567PXymUoDQg+nrYDuJIGn5CrCScnOTZCaWpM",
-	"mAvjqrKpFWGgEErM0FS3AtQkQHWtTpMErZUTmRPYe2c0aXJwra7VbzztxFUleYaoKhTapipQ4R/jbbNa",
-	"4x9PQDoLY1+JjGmPAoVyvsBBPc9xcK2uMp0jeB+xnHYmCHwswfOMZJqWik7mV8BnNBqmBPR4QKtUN0ov",
-	"FfDBDjRT63yaIWeKxyF5NIdYDi2BMHr9+tX7VuUW+RRIZQUaG/qsg+FgSM/oOSoxl9Fx9HQwHDyl0CBc",
-	"xsZ9UJ3SHoick9IMt7gwA4fmvJtMh6OR9GfhMSiUPD258MNxmIKiaru0c0KZqbcPShArbG80WbFW/WDu",
-	"CYhCq9m1wj9LkXtLpdBWm4st6DnrQKbN7Ki0YNCiWWB6DG6pw2a1Png4wS8XhR9vFw60SkiDPF+75JF7",
-	"Fn2ii4lUBDJUrR9uF5EaaSntZv15JquGgizbz6uUnd8z9gZvHQu6+RJhS4+meeSg+lrgLn7w0eajhrtP",
-	"azPWR8PhDoPzuw0ibulMbZlLrIIKj45QvO5mpxynjqdFnw0Pt7245uSgM1LKi54+vKgZ0aYVR0cPr9iY",
-	"5WTOptX57P2LmznNJnWwottJ42MkOEqNfDwbJTrPMXHaRJ9Id82wfluE4HTtJBTqxczyTtWlT/TKjvce",
-	"fPEg7o4Bk7Y9fnzptAl9Gx+ZKUoJWHIQI5VpR54h8jycNiSZ1ha7GWMAfjq5cheVoFHdnKJVvhpcq1Pw",
-	"ubZ6WQjg7IScDKdhMrx2S/bkaWkx9S7/bPjLfU52WU4Kub+bBb+J/0p/rL5nWW03otYnL/UnFH8LV770",
-	"c/iwn0sPH3aX1jD9I0aB4bOHV9SfUPCCXx5esPEhCy083IG2enD//2CAqrj1Q86c0GdUd1d2otVOsaqa",
-	"Nd+KN04tjDuxbRxQ6ZIQR+uLkxaOIEsEXTqQyjoU3JTmx4WPNSkhhivpMnpm3MyEj0Fcq2o7KqHmqAit",
-	"IGGGauIrxCZ6x0nzmYG0AVpICxyzhKUiTdr7YlZn0n4zdG0m1ebjGkLigMLkEitoDTOxwHBw3vd5YGv2",
-	"vfejvC0j9X8lpHjoU4Mt2KLReMrAfOfA9Lg+1p/MKdHx1wKB9Yqbfbxl9/xemjzM+28O/0v09Vx1vmlP",
-	"/HdZAZx3Pk9oVyFw2tIAF3XXilK/Z42YPAbRzffBhwSkcjpFw2PGCuN9k3xtL9+c7e/3rfHvv72HHrmP",
-	"9/KxHT6Evc/n/n6w4SvctY0fvtptvwZP/H+iXwtCawlbqt4otGciz/ic9HMre3cd92W4/xcaZZi267G9",
-	"V5x/v4PorjL+2NLPmxpN+Ij7SLlctGVTs26DdNhaPt/bSqkPL0IkZflnovpCr5CzcJzmPNyRtjpRhxul",
-	"l3YAVxkaUuqEo7UkTbqYgMpGN/laEabJUzR9MfbCE/sXaqo5le/P6ytIhP+K+SeP7B/xO0p+t9LupOny",
-	"qXqwYco+CEmGyc13NagQwS293HcLzcKPXfeaFAN3s6iSHZ8dRQdcZYYFX7Z/ZURGlKySnM/WrZwpTJ9I",
-	"xYDYW52eboYDHtto/d8X7Pqb+fOMi3dtkQf+TanCMVxrdYuTu093/xMAAP//",
+	"7L17c9u28jf+VjD8/WZ6Ol/alh33Zv/lJM2pz3HSfG3n5JmJMxJEQhIqCtABQCtqm/f+DBYXgiIoUbKc",
+	"pH3yR1NLInHdXSz28tk/kozP5pwRpmRy9kcyITgnAv78+RaP9f9zIjNB54pylpwlr/CMSKQmVCLM5IKI",
+	"cyQJyxFVCEt0OTp4xRk5eIlVNjlM0kRmEzLDuhm1nJPkLJFKUDZOPn78mCZzLPCMKNvfxZiwbHn5XP9N",
+	"dVdzrCZJmjA80y9i+LlP8yRNBPlvSQXJkzMlShL2MuJihlVyllCmnpwkqeuWMkXGRCS62wvG+JvrK9NT",
+	"fXa/smJpJvfm+kqPHwby35KIZTASxni/FIUZy3Z9P9UL09rzm+srifjIjGCoHz1HuJAcjWhRSDSAr/qU",
+	"jfigbXD2ke1HdpmT2Zwrvcj/JsvmAC+QIh8UUhOs/yEow0VBBJrhnKByjkZcmGFzRpDeHyJVioZEKoTR",
+	"mzeXzw/RDWEK4TGmDC2omlCGTk7RhJdCwmdoVeIZQUOeLxFVd2xMlDRfKy5IbikOUSYVwbleqSGhbIxy",
+	"3Sm0fG6awoyrCRGuJUQlEmRUSpKb309PTg7vmFtCQ/TVGgZLcaDXIlzKGf5wRdhYTZKzk+++S5MZZe7z",
+	"cdog8jS54hnWK9hK14V9YBvK/v40voev8Zg0d+6F4DN03EYwc/1O2FFORrgsFMynQTgzyuisnIWTrQ9A",
+	"TQISj0w3oM+HcfHtck6w3rn/hfk0Zv1WE+oCS6TfzZFmIizO0bDAbIpGlOUSaSKhbNy2Mu5j+zhDYuj1",
+	"Ytvv5UxkKbwIechCfDSvE6me8pwSI0mBTfRfGWeKMKX/xPN5QQ2pHf0m9RL9kZAPeDYvzEs5VviGlyID",
+	"CpLlbIb1siYXSP+CJPyUGvYh90QsYe2QxDCFe1yU8KIT02zEw4+5TM7enTw5/un4/cc0oHn7WMAE+sHj",
+	"H/RTepn8E+QDlYqycd98mydnpzD1jIu8b1flGdZSUkuiGyLuaQZ0XY7HRCqS96XCqpTJWRLMB/aIcXVN",
+	"CnKPzUJVU39l6AMpjiQh4SwjrTKukHDNwL5U2/j/CzJKzpL/76g6bI/Mr/LIbpbfyYoQzDdyzpm0+1oI",
+	"gvOlPr8UVvqx1h2eCz4syOx/3E53G8tr85YZTJ2dbiuRP8H67Ldj8KclGpIRFyRFXCDsToAVwT5YkawD",
+	"LZhLlhOBFnh5iNyCL7C8Y0bmazH9MU2ecTYqaKY+5ZRBglDpDp8RF0OaS0TVvuaIalN8Ae3nhH3qbVV8",
+	"ShgqcDY1h+2ciBmVknJ2qMf1iqsXvGT5J196PRa3xgzUzpwTkNoIpME5GuREYVoMkMRLiRYTmk2iC2yn",
+	"8ZLndEQN30T6qymv0GOu924BBwkvixwNiVVBdJtpTFmOzdc+dgTPwGTdzD/hil6wJTI6kW0aFuW6LMhT",
+	"off/UxPdiJIi1zsK+znmSPEx0eODcd1yfoWFUWY+5aiMvigRvycCHaOX9CkM5w3DpZpwQX//tEL3FTfM",
+	"CQJH67igfXsumPBilQ7fvn17cFGqCWFKj4rUh0GYVt3eJU8JFkQk75saC+gsbMr44pNSxKVa4e1D9I/T",
+	"Xg8JDCSrJpih095pqu+YlFnJMCKCsIwcfqu36D+4oDmM7gWmxac/G52g8tMYUWXOxuDZczQgQnAhB6ig",
+	"UkmjSCHQtw+TSmcwp32WESlvYYOqrXtLhlZjf84XrOBYa18Xry8jm5naK7V+fS74nAhlFUSad1Iu0+S3",
+	"UlCZ0wx0M2WHsm6V/hW8AEMPtD3ZlLtPl8j9iijQMlVkJjfqTDAvd7XSfdihYyHwMvnoVGyv4WrlkBfl",
+	"bFhK9JzeU3246evja14YNbGxdF0ma4ZhplnT3t4loBTDIGxTsbUMl6baPj78jWSq2r6L8ViQsZlpQAgj",
+	"khOBC63iakUsSZOMl0wtbavFGoJ4NsHMyFac51Q3jIvXAYGMcCFJukIzUVLARfHrKDl7ty1RvE8TVhYF",
+	"HuqtAV232rLgUnXc07eq+hW7/t6anes2tnAPm6P62Lorl2xeqn0s4a7cZK5Kf1QMs9FAkOqlvTSPm5Wt",
+	"cU2alIz+tyT2ie12Zd/80511YB3er9knSYS6tteopiiszIod7Q7hKKuX2wfgpVSj61FZFP2cynmBl/12",
+	"gZWiFwKzaUFZin6dUB6TVqERqaOtKJxH3QbVHFf77G4IFtnkmkiwGD1scVP3vFuLxjTt79vS1p7PsQ57",
+	"lsRsQXHKqc86TuvhvNvG0b5HqypEafW7NKEswyIjwhBomhR4gQgbcZGRmVac4EwRCkZgDiGSrzlXvEmu",
+	"SQnmbIqsmKPtpINk37zuHQ/3T6//FFRtoJeNs4djvk8lrzfx6y/dX24OwAqUDe/HlJvaZsTJNug0HH5a",
+	"o4bV9VlPx0Be7dLc2uWcsrmFMlnRbkObXJl92Ed8sIIY9mmRhzXay3mp1x3OZm9Z91b26oxm5WxoaLJm",
+	"83xQS6UoHt7MyuqEo3OCKwm6iq4Y42w546V8RT4oa92knLVvMyMfVB/7B7tre/UO4nqoJGD7Wj21yhLI",
+	"fj1nrA6s1lp86s5Uv1aPjFirMHNGWC6M/YuPEAa/JbouCyIRzgSX0lpazvSl9GDES5ajGRZTiciHrChz",
+	"gmgu0T9OT06+PUeDGVEYlaIYIMzyOzagLKf3NC9xgczGDpDCU4IYt5/Bu5KiQWj9Ns/IxkOGGBAX1Z1P",
+	"X/K/NZ64uOZgrf+bDejAxfrlmHth8+tX/iK26njY/O4rLbaajNmNIq/hpfZbUdPTsL69N9dXUYW60U47",
+	"NfqlbNfnZM1R+O59Gr+GtJyqu1xDuOqPnBXadxzljtsJCTij4HwKnuMcGeJn3BLiYTW2IecFwSyJ3/dW",
+	"CKSxKqs3ss3rssfr2T7XxU1ku5V5ZZWKLQTYBUOE5VxIOCeN4PIECpZ362JhZIE4I+dg8RtRAd4WJtFi",
+	"QhgacjVBWBA0pvcEBl3fl6bLMEKdLZpPsCuMLPrxW3AXvamxaE9xNi34uP1wI0wJZ6fror+85ExNbKsb",
+	"lRfX+PvoyFQ2eSoInubW/FsfmHfdd+NyUPIgTgZsnlu/NScs16u47XuC6AmR7Ycpy+GMql3eVFzhYuu3",
+	"7o3Junt/guin+1htIolbOiNS4dncqf6bzw3Y/BvzKLwksCLjZcfX7MOr1BYGI7ln/IBqE2quZowU4rsV",
+	"3fwm/cWXvpURnpfGY0AezAi5a6mv1ascK9wuLo0YaQruKlTOxIcREx522C7BqulwQceU4aK/5bj9e/sc",
+	"tmt0l/HbgJluozcBHvqdptvhtgop0y2BB5+XCgFVk8ONav7qiNIapVcdx9Y+Sg+xxd5MmVdUrrFs+m66",
+	"HyUrhL/pMAl6aB3spVWj6xvwTHOidbN6Yv5GmgBIiKcwQgIN+HRwHkSbcEYkmuB7Avcfc6GoNIfhEmG2",
+	"RKUkoqkOGO7HYfBMZ3Gt1axt3wQxpslA7mJaXh1trb34sFr3YD2dCDDebkkkNzZIahOJuMbbx8bHEWvh",
+	"biddZ9lQmE47WLn0k7WDat1E1q9zwcdbLvJVB4UOWm0d1I0/+53xFyLIkOKowEOiJZQ7HCk7mAueEanJ",
+	"Cw+5aLP11o/8oGlnVUyTbIr1lX5WZlPBs2nf2vskOAt086Xi/THn4wLCbv1zuCiqh/y3kupmqx8yPptx",
+	"1s8EXtj3MStbHJ41Yo1YpWfzUpG+orNI3OwNyTjLpZYkTetYy6lVGde0etEfE0aEkxn7p+N6AP26o3nj",
+	"IfsptURjDgSi6Nbjm+src2LAu5IIqwasRMuURQHRn9icJyZahnEI6pF0zEiOKIOI9dqedr0KxuRDTK0N",
+	"dqUabVontgZ91NaklZ/fXF/t4V5WFCRTXHTW6zYSz2PLa3f93uzm8AHMG2xkNtK5M+HrVzzZl/M8mG43",
+	"O18w8ZiZb0c1tXLkLBaLw8x6kw7H/P5oDt6vA8y0bBRkzoXa7JZc1WWNEhuhmIDcg9VYudI5z49Z63VE",
+	"/czLghYdNhKyGWqJ/rlBlLObFAWnXjQSFNJHkMJyiuChjg1qVUwEUeT1Vv/j7psIyxVjecf2A2vIaoyg",
+	"Qv4627GxmqUjNn+GeKkWWOQQ/H9gdhAVlE079tDdIrJCge7yX135KxpYWeVwHtWOriOz9QqaU9W7K2ha",
+	"HG9S0KDVdYNq6mg/W5XsFYcLUZImV1pZo2yMnnHN77AWv2CJ3jBQ40huHmzVgIi88A789gUYLvvhiR4/",
+	"EtYvizvkq+N6Nc2NwBFNcKa51zwcXLir5THXnaEZ/c6U5BtIa7Nr3Q8ivQF0zTpVg+pOK5VhdRPFuOZj",
+	"g3zGmRJ0WIIrYl1UU+CDXu/8dg/6u+52ZsnotbVqIg2GEpvPc591dKN5GXylW0bVYYiT1Xdh83klUq3X",
+	"ITrCNqG/X+PBWbuOVbDuqiOnGZxq3Wi4Hti5TbxiGBMa1SdsF4b5hiQHUwFlfS3Oh1iSXRfqszkAbc/W",
+	"TGaps2W83mnlX5PlfF7Qri9l/J4IPCZ9wupMkNtTaNMy+QakwkLt1ITeqL5W2nAVo7HDhtWk704tfFbv",
+	"ZovbbUPsqSMSysZ9whRVyx3nLgjOZ96GHDTw4/FPJ53eh4gAszhrVq8RXNtoaYNEWQk96BpwoF9UeoU4",
+	"6+vf87LYKnTBvnvjXo1HMGQCz4nYfRXrlvzG+83n/UnyoEMBZMbywTRkrkf65jTheffFfQOvvTRvxSPT",
+	"I/HS9eirYOGiZ69TrJ9DFl1Ti5gRKW1GeXXR9G9B0qeJPYhNextfDfjzdriHB/Fr3Vb1xrkKfJjM+3jW",
+	"p0kdvw+ubU1X1eoeuOVKq8xuP8LaHNduRpAbuBI0IZH9LUXDUllLl94EsHM959mUKJOca/KEq/RIAOtA",
+	"prN4DlUkBCv3VBEFgoDeV0gIkuUokwqzLB7BbdOkLGlEw1TLrlqEoqqI9+KIYr2xw26MaSYwaNiJBzOp",
+	"jTu2ez+DhLjxkaERS8Ze4vw7hvenieBD3s84G9Gc2L2o72LPxNAwjvSjyjnRJKIqesWvokHtAbwaDxqy",
+	"syTCmDJ3uULEoouDFptz67IhEduSD52qhlpfojeSCIkWEx4LlmKks62lNoZG/tugmhv6H7QyN3SEjnu9",
+	"AeQQGoNIqhl3q2S5Bm1uE+CcNpYputoftKb6wi5GoOUkv0nOwMtkTRuZvE9S+23MWmFaIvlFLbh35cKn",
+	"zBW4ntRQSdqWEGSnyFaGSZd44WPoAm23+jI2zLrBexcLcJvrwsZepvAJMto1jyo6I1qKT8lcRQ4ibz9+",
+	"4DEsTShy0wqtf0E0t1F5c0nKnLPl7DAmo2r2g9WzFVK8bUq9PqnGgpAckf+WuKihSsVCEAP8jdiJBIPT",
+	"pxoFZKAqPiAIOD5HrHIS1QOiD7dOgwhPeSujNFF56nTjXbGKr489eoGjmVQFz5rzHgx5vhykaABINQM9",
+	"0cEcq8nACokpWUoQWpTl5AORociI5MzO5HglN4eSIkd+ymuy/Kp3QPMGu22nw1fPy/QcW4xfbl9exQNI",
+	"PLqP1nTQSPCZga7AY3KO8FASpoAoJASIktlcLQ8jGk7tchzJN7qPfj85jn99Ev/6Sfzr0/jX38W//j7+",
+	"tVLzvgjMgCuMUSzwUqKD445nFdDJw5tpV8yibi7bvN+kqBAD6KRtX13VLGB6nl9dq5UKGDa+uriw7bDJ",
+	"sKWwgbBdsDmGWKI0THBhhr6SqtTpvmPedlee1YO6/TpRey84Jvk0ep410taCV2Q24bxo5peniT6q9eoJ",
+	"OoTPSmAmqQpS0l2SeqzPK0CtGHIs8p+ZiodndFUha1EB2yqcoYu+TcMJBrsmwqd6qLNvoLEKGwN+gk6i",
+	"I7XZdD5BffWsdOl2DoQPI7Ox54gqCcH3cIlkHGV8NsPmAJEQiq+4gf6D51si7LZI920kRm4Lrreaw1w1",
+	"lgaDaVslgOXbkB6+x8TqdcNY5blX2Dg/kjS5saz0zHGf2+A4UwUNft5U3K5p63vIjN12kz5rLm03aIQa",
+	"YaxP11+5Ku8797ZBUfvNvm0S7EPzb19CNCD4XLf0JG6deVP15GX3qpdjRpn73I5Ss8n+Hzf2rsvlaQxt",
+	"u5V4hBixL8ah1broO7hzdvfgtHTW5tHZVzLpflwa3TwxzevyJlLdEHKxS8qNC+ppuT4WZKQQL61V3Hyn",
+	"L48161qLBK82K97J7YS4BEaZOpM7FzkRLhnGWpVrnXW5X22MHvF2CZk0FiO6B5Wnp9UFtH533YPR1ulY",
+	"YEXad7e9Fy1AxyJuTTLJIhMuiQeGlgE09Tdah110tdJO6Xze2skq6PUE50FOigE+7dRRq8fIz7IaSnQl",
+	"w1zPuGbnkuW2Skqc6Xbr2sy/NFuKJTrpnRxvvFmb99PoCFrn8boKaVw3D2uldcbJzjk77v1Akj6kERN0",
+	"uHsLX8p2rJ/ZxsVL1+xO607fhPGmsb3eNvV2vwtU9R6bwSs8I9t49nZHG7LOn6gz6tj463DdXUfyNn/d",
+	"Jq9cvfWfq2x8uYsg6+qzazOv1NdYbrxaNLxoAZyAjHnLzpGaCEIQVmjGV07ctYAx9c1/6N1kBX+mDWBj",
+	"ZbbbePcgMKKqE9Fdd6yyNaOq40TNik6YKN5mH17MHzohQHDYopFVeqor1Nu0VKnUK+2B96fDery59svh",
+	"fJT9tdQMbudv0D1XWm3U1GqQL9IdSdiGumxBxX5q4bbXqCqNUWrLfrfMu31HItu9mZc+C1jUBvSn2Kh/",
+	"LXIilVV9oulcOyZTbeHpbfNjbkhzbY1Mun7xDP10+t0Ph2tiiBqnogFCjt+aIHrAAlo5YOU69HUMXTkN",
+	"UGImJcsFyREXSPLOrGKcr5ELXhjTFEM5UJPIlW5D8FMjusveEA2aN/o/B9fm8YPL3Dpx4eeCj6ON7zl0",
+	"Kl71iaApZeBen7tQtBEHSPmxwDN52NXtu4+Yq2uCc8qIlPvxraXJPSWL7sa//1CyuBhvBknwUzTNx2fi",
+	"zTaBD+Aiy2hOmELXPnnvQgjNCuZ5/UWs4skzLNA/X9/ov6jCTqQ+p3IOSbFXfFz7bBqjDL41Hv9nnCmc",
+	"QY+XrDGIl1RmFlsTXWSK3lNwS/w6GtGMCHTJ7nlxT3J0M+Fc2XZvFJ/D/0txT5b6rzeSaDJ6wUVGgsb/",
+	"QyY0Kwh6XQpZUvgKUp4w1YrdXdnrnXyP9Ag4y8tMa5bPMS2WfiBuercCU0bZ2L3yC9XkiC7N4fWaCMkZ",
+	"I0WwlBeQKOm70BeEYhmM7GmZQzkq+8ALyjSZ6l/+STT1zyc0S9LkikoAtHqOFUYms0U/A+tFiX8d8njs",
+	"Gj8TdEbQSzz3v1a9mt80jVKpaAbrT3KK0dOyKIiisLd2EsgKDDfLayJ9/zfkA/p1NCJQh+SajKlUUNvo",
+	"LWb6EmEWBKbJ+VSvVDAEXgqFnmFJLEFUkLHB8v2qJtGKAiF1r7tF7R7BvinS0cYI9Ha6Jm17ltZjz7YO",
+	"W4xrm9vdhvatP0b376EXoWuL07T2Yt2uPLQEqlwqieYFzkgV4GwL0UGEUG+nq60NGrGjiU9mNREiEOMv",
+	"SlUKgjgrNL8dI2d6OEY5Nt8sCJnqPw6Oe2hJMMAGaEHwJEPuIf/RPus/6+fdZ4J8A1E+5EOu6uu9BWTf",
+	"n8gHtqE/EQS2oT9REKn6py2phf68Y3+ig4MDFPlX/2Sj8vwfNqzQB+YxDjmiJcvRn6iHFEfHvV6KFhNe",
+	"kHPECMlJjkpWECnNswss/fM+6q8PGCMVGdoEjBQNJnxG5nhM+jN9/g3QcIlsvKoZnwcn/TOsTdFhjJ0G",
+	"p0cV+G/7shwqLKd9h6NazKufR0C+LFs2BxnIGd1wCLSq19r8Zx405j30J9JXFj0L2F8/7hTN8BINiXeF",
+	"oD9NEIhVaGc8J0XkId04PKe7NxkBIydb9GqgbIL1CUeEDEfURHoNo3k75W5c+DfAyBpK/h1wWirIiC3B",
+	"HVui2S4ZYFDJOSkgY7teHYwaKIdDE1G/ZSJUdcVbsd5RWyWHSogBLUUx2AnhpD3C1ij/Sr8MYMOHTUT7",
+	"RtxrVFTWhZDc0i+9S4TBqtzbzkm/7bm2Mr91sFsVTGXHc7hxZEZuqgYvJHKDIwtNGxmUfumKE1Ey+/wu",
+	"qpAdSdhKWs06tnimmMSb66v2VfNYt83g8DUGkC2RfVwygG0xOtQ6zkGLW2MEpahCEIM1GCZgEOkKB+Ic",
+	"F5B2PiqL9j6ua4BfWzXfGbsufKHfZtjZFVklaHqvIChBuyEv7hu4Jejm8WFXgs7WpGHUJoXZ0lfB3Q3t",
+	"IUKFaZwBaoQV3dmWKbQsY3wTY9QY5eGmQhHo7bG8ofrtLgCiWYmeq47sRsJp7Gi1v50jjBw+Qy2nU3E+",
+	"NViZWgub8AJwMNHMRh24EYd1bdPEQfmbFC4UDLYB6m8fcWJvCAUhIZciOqdbLKfxudyGOaXfSMPrgKpx",
+	"jiQhaOBV3YG7obkJR22alYG7ecu9fZZ6QKzfOSMQwVNLakULQRWRiKpzNKOZ4NIA+qHFhAi9wvpfrP9j",
+	"yzqY1knv5PuD3vHBk+Pb45OzXu+s1zs8Pnly+t33sVG+ub762SFcrwQUuq+bZlYspxvN+26dG5BjHZ0C",
+	"q7ZX3WcF+Bg0GeMOqFy9FizpYe6Gtj6tS63RW93bP1FqLs+OjjrBnh09MEE9EsiWbpjGeqSpFi/8r6PV",
+	"FLhuufPddWE7MpJ3g61alxFRNbVdsN7mO8iXA1DYpso8XVaibRs/rBETMf9SZ1TrLwmtcH/s2AmGsMKN",
+	"j+ERtsMQrlEBKiTI4OT3zSc2atma0ft4PodjP6eCZMaky5UF+l6DQRvFeOPTFWg7c+q2NrAzOtbaEnyb",
+	"mXGvAELR7IwOFTh2q77xSEHU+41+ru3tmtSKznzvG6vjpGT6mkzaUHMhtoxCtXsGoIOHyQPsUdCkNYLa",
+	"mGqcZWTedjfbTAG6J4eQvzkWufZ0ffohbunaA7yxjuHVwE6mj2WfAly2+0IrpKYvi11ptdt+yOmUwcWm",
+	"jdVX/cAPUes3qfLN2KBIORofWdffKiEzAOfZDpInspv2xtUcS8vuVXCXNtJmUwHY9ht5tMiALzHQpahp",
+	"0TXstwodkv1ey4jAqWBM83BLFMTEZMiuown6ON5hXCc7vPOka/xrXVxHzUfmmQNwdNxzRUyQ0Bbb0Q7S",
+	"a3soRbFz86s28aKo2wlaoEnqG7+6SasbsLq4G3lgw0XEmU/qZ2UL+GuX5JtmAoXmGQP1ETiqorCvoZ3H",
+	"C969DUYr7gCqDSZX6+F6c331jUQLvEQH6JIpPCUpAk09Rc/4bFYyiCuxCLwpurDCPkUXC0wVZWNUHRYp",
+	"8rHum6a3U9Eouf8NqqyBbqtaN4dD8KKP/beaUDe1qhH4uDmesrFYMfJoLk7aRtbRCbRxj8fr3XiC7FSw",
+	"zSW/PKRgW22Ynu72PNAqd+NBQwV0z7WuHQMA2q8jGT2Kfyfoab0aGGIwBhrZr/dEgG0R4qEkARSMVxyZ",
+	"K2g8+sKFC0YAGWZYEUFxQX8nObqnZAHhnhDriaVW8UaCSAgwpTYMdsHFlOQGzEg6IDcGCFGcWRF7GKup",
+	"2rcm0B195a0pLnaM3srQNAvDvCa8yCUi90QYnwMgTABx2SQ6SNeoF1zBihzYkhnbwTN5SMxgaGltEZp7",
+	"DuV/s1JQtbyBIgvGnkWwIOKiNClH5pMDO0v+9fY2idS3/OXm5LvvkQL124cAWBgtRBkayHIIVXYRRoWN",
+	"GZwTYY8RCAYeBJ/B22TqPmiugCFUEnqi1Dz5+BECo2JoSb9glsuq+KexkzPyQQF85IILUHWNTqGPOBgw",
+	"bNOQ58tvpCdISD6S36DADY6GRNKcIKpSeMxQn7xjakKosLZMeYjeUkEOtJDBig4LUi1KpcygORbKncrB",
+	"tQfNMMPjKm3WBp8+xwrfMYO8TYcUME1eC6538vCO3bGf9QSMqxEQMF3Msm7Ghayjfwzw3FzNKGdH9on/",
+	"+U1yNvjWIKKEKJozgplB3pwTPi/I4R17O+EFQYZHpAuTAfwpLJEhTYjKWBjt8nciOBoJnBk4MluLHwGC",
+	"V1guDwuC6JhxQXIDzqmnbOWmYcPk5eVtEMudGGdRkib3REibNHbYO+zBwT0nDM9pcpY8OewdPoEiNWoC",
+	"xH2Eg3K/Y6Ki1k6apxDTg+EqqWlRCxaDoJJrggdN9opKVa9/06YUVI8cvdZ3U60LOKQlGMhJr2f0U6Ys",
+	"in24TXp7wCoCB9WWld4j51hDJ7qo4pjO9SUQAKYMn+KRskXrQDqb9fiYJqcnJ239+5kdWV2LcvYCPKNG",
+	"Gxs5zLf1L7v8C5BSrqRV4qo1Ox6lFdod1HvBYwm6FFa44OPk/cc0mXMJ3cX20J9n2+3iZU5mc650C/8m",
+	"S7ufEHv5lOfLDlvpbcl/JL8FYFRW3fWQU3U08nfHP7x3p5JHjEHP6T3VDKD53IiKSlIWeIEIG3GR+aoH",
+	"FRFtph0DqvSxftRYu+AO9BtMOrDTnjw5/ul464HVcIxiJJ3n+k6iKbV3vJnY3jBcqgkXWikxLz3Z/NIL",
+	"LoY0zwkzb5xufuMVVy/A7Qwv/LT5hWecjQpq9LPT4w5juuX8CguTqPGJedRqEsA/oQ7xzhWcsADdlcPh",
+	"vWacgLfzvDJBRZn5Y1oJ8KM/PBF9NFIcKsVEAuIlr1t8lXGGH6JLJSvpkZrwXjFzV8N1WoDRTsfcnHNU",
+	"nVcD16oAVtaMEhjSKgBrqfBSWrXjtPeTOfBi0uk5scVvtpNOlkee73rOBHzqoSrsiJBZZcNZ3TjWgW1E",
+	"mPSyviEQSWrCPD4l327Lhn8xrjJEtIGx0qQFPm8EKVIVbowNC0/RlJC5NNC2VNq6bW2akrlZPpSOdzxf",
+	"P+F5+QwCPx/lwGwwonUA74cRn7k4WWCIXhe+A0X+U/Lp3/30M3uw4wF4VCnBa+41QYLHuUvq0HdWfy8z",
+	"DbZeeOzrO1189nYovfsjGZVF0a8DkawDYqy55I9/gGXf5Srl5t/pSlUU9v4++6z3pVvIoba0UQMK35G+",
+	"jv4IlrOj4gV2D6s/uJR2qGpu0FzW0dqDVaB047MeHHW/CpNrFgky4/fEwnY7DtuH1L5tX9bPo0r9xSTu",
+	"LZ4ShCupaDZok560xppQh9n9ZESb7mav2DOZY33jRorvlcT/jtf4v+KtvGISvcGbjxCLFnhko0GiCskt",
+	"pFtKFWAL+vJOVKIBnw5SxIjJ9qtqUzGub9VyTlhOcmOE14JvScKGhssAwPAc4Rln4zvmC28QyCiochVn",
+	"+jmpEM0P0StunDVUIkEkEfckP0NqwW1j3ug9pvf2aINURz10rBA35aX03PQ7I1qAfTvjsyFl5DxUtkzV",
+	"di7gVd2ayaGNmgPsxF6RD9uLFQN11UlO6H4gEv7hJuruUEPrzHi3geemykmuuQD13fTrKbfmlAudX8C9",
+	"hpYC5vVfNbn36A/jMQZNz5199T260Xd/aZ1bAEyKJcImgx22jCvNGbgoLD5dNuFckrpb7hABEpJnF5YR",
+	"weqOO86K5eEdu0DGoek6s14yYEIwuY1sYRzPlsDJo1KSfL3NzU7bhABszWaWb9JH4sd0D06JONm5R7TK",
+	"fwFrmnz8Ipj/xhiV0HZCoIP14rosyFMTgP5X1ywuTPFDR7v5/xuOAjtba0/XKsCYqEpacNZJujHOljNe",
+	"tptMLiQa1KThwFrtFw4hWRIIWAg0Dw8ZQZlUBAN62CJwCORax3hrM/kG9v0+zQcI3zHXHJWIzwnT+g3R",
+	"WoYrXmilme7jHFQYpywZZYRKBFLOgHtTuU7KXbjZx3WK5jFsx5aaLFpEsCgocREPaFxd56l+Azz8ifdW",
+	"VvNMwluBj3spSxqpuPWoSkhtAbprI9WO56aCTFfB9BkNQP4IteY+T/luNttwS3eNoBQFMkAvQRhs6ov+",
+	"wRJ6u9K5gVex6nxQqa4eHIIugh2AWJs7ppWFyr12hnBdQ7A8hFFOR5ArCwIi3VYt8PTyYP1gPW8N/vnz",
+	"LYqs+2ArHqu7H7bhub+NorEDg4cax86MvosG8lU1WI3zqR/xlEXl1q5Hv60/0C7BTAhhcMJ/4/KUpS8L",
+	"BuaAFIY3XDrJ4y0YtfoJMlAQXLlq40BVE3LHfAUH8MGYdOgaDVKJsoLD0T5SRCywyGWKJDddscpiAaHg",
+	"JEdqQTNyZiMenMHB1Y1kWmSuE3W2gsWDw6K+eFm3Rzvojd0qV9riMCxzcXZ8EhTd6B7ttFpKJCKynnMw",
+	"Kxl3E1X2wm0gTr6aTT+zcwFQTIz2H5deTjRvFllB9FHgoQtUsbYbjEUeqawlq0wH1xqjGYIYqxkp9elm",
+	"6iMyYu4taBA4AAdglfEq3R0DawxWlb2YC5NU5r+wdRipWqtsgX35pgaTvh9169dwvMZ4ROXqcJ11GMZZ",
+	"Ww//oF+UFglVr1oXEUmtNRUf89ITKTfQcs2pHjkHJKiwKvqg8jfmZE5YjrhD6zaj+mqPXW+P9fQXCQ9s",
+	"lwVDV+SvY9w6ema1AVNLRU5jEVpgjYxHdMTIugKjcJUXO9Ed9OJQ5MwlI3qsuyS3LVoN0D863F32E3+/",
+	"cVA1QJz1EfdfeaWdV54aJDVQ8yd8gUYYTPtLhEWo5jvAtYBNjv5wgCrh4Rgh/X+SXZI41MRb8R+dlm7s",
+	"crRIaphn6jX/kNe/4Gi+v5rF2SxzZ5o7wkMuVPv90kLdiZLZ0tO2X3kWhNTSokADyg7mgutBDqoSjpLr",
+	"K6eBgWM5GpKMz4hEA+iV5INDZLLBuJoQccdsAnhHgxcQ3cWQiwcyxmcNS4FRILsee4pFCRr7Utnq736r",
+	"eonFFGEbOuGcH0NikmvhHQvzafaqO796xJp2b9CvNl6W4GyC/PO2JKcD4HEuGqg0b0WzDUZxj3wjIf42",
+	"UNTamPC562THVMOtmPETaUa1OX1VkR7MEW+Nb9FwhPGamPwjBsLf/jDBW/BCwcdrw8gVnRFfarDtRsHH",
+	"Dyfax1fTzSjXkqGzrH0lwg1ECBZv94Qx+hjiK/h4vI0sdhif3a658UwGaK2FNi2W599EoK7Cr34VpQ+x",
+	"zEDmZ0W7rUSbTUg2PTLQKgcWxCVKr8/4bI4F8XZYWxKj8t4YmIsUKYEplNCQBZbu0jsSeDwjTKEZnhJ9",
+	"U3A+7CwCS/BMj8lDz3Sz5xhUmHYPykbcxwfr7CEQjsX0dNg3pz8cd/eVNDF3Wi7MNHcxg2EEjc1ANc65",
+	"FNGRDaH5nE7QtxMCZzi2wCVloe96iJFFQJemyr0hSkfZRxaftf3+6dXdVC8GqLRGX8Cm4KFJ6DTssEq5",
+	"+hGLfmR1DUFcdJL+04dA6fU199Q7BsEegKBskcuXaKFXXBKmjLMzLOrj45lGWmOOKcjP3Fxfmql+TggH",
+	"jzT1zqeb2vp6wteVqwHObSy/B9ywLc6wPpMiL1KWUcawogd8Erx9ZCDJzHB/nVCeolf8nvhCQd2uy7D4",
+	"cA49Stprha19fBIACNtaHe/eO0Dwd1pUpKc/HJ+832XsHWJCvuhb/N894PNnpkAM2pSJkcfum2CWt8lC",
+	"ZspcgMe0gCqzQ45F3u4rLQoI0ZQOvKgGjWlrC0KdwarCIGF6FBboKnIih4O4CsbwUL6ozeedh9g/Pumd",
+	"2jqMmmd+0BLB/vTjj8EPT44/dueTYNwdLkom4zVNTF1fmN3Pt3jc1ol97AiegVafdAwleMlzOqKOxz4J",
+	"Y3622xVfiSHSpBiQPRQkJjJO+nrT1+ZgAVQpKJlGDUJhONKZ05X8l4YDOAtSsjQ3mnLUcoKF1alsshWY",
+	"sxdY3jH//Lm5rFkfaKrbAn6+r1UfChDRBlDnzWFBD6ocLcVRZvRrm0DVi6sKwXq8kQAl91D4IrtkIaRy",
+	"7/CnlWO+d/jDdyE0dO/wp+88vGlQsejHHzszY20u69hxsNLLwO2uwW5rbGtN2Mk02AwTUfSVpx/JYhKJ",
+	"EUy9w3NWZg4Kc4FlhVDUzvzkg9YGjwLM5LUG7YKGVm0XMI2li4KZcU3m5zbC0R55WqSkQYVUPVoogniI",
+	"bpQgeEbyMxPxBDFHWhzcsaEgeKrbHTn0S6okIiwHtEJmi6RF2PdnmNFFMKFON1sbaNOVsUwvFufyY1vc",
+	"kA0BNdcTDNF2DiFPsxcYRrXwqkoqGdkVKbE0QP94c/vs29YIR2rKwkev4qe9aNx2pDKywW+fS1LmnC1n",
+	"4XXXluhkBvoSGcLxEVHGQ9k2Ot8gXwnX8Oxkr/KrwLZb2gs+HLB8ywgnmAbJK3oBjlXkgzrK5H29IR+M",
+	"NaQMw/xWVzUOumDI4BzBpYwZU82ULE2qgjIOoREaNMcy+Gp/W6PlAx1WgYqGLktzYDtxZ8jUCrsJwYWa",
+	"/N4a4fGL/f0RbbCmi1Z0s8M9moE0z9pYAJCZBb0Po2D81N1RUMMEiuNWXPEMF1R9CTiYoK9YSMievq0U",
+	"dmwO4eefArMcgJV/IXQ8UbK7maKa5mMBWtYwhp70To9PthpchRqyEdTy3BnjqLW+gXogP0/s5VfQy/3B",
+	"a2gCbUXUmBElaCaPhjib6m/XXegAqVcyPJcTrrx5Fyrxp8jUBDCfjB2jabZ4aTp7avt6KG+E5lFzK3EV",
+	"CWxRiNOT416awJCSs+RfmJVYLNFJ7+Q42cJOYYe7joHA0OrtO26Jvl5t9u5Gs2SK7CWHGKdCRYft95eK",
+	"0MHddoRdWZe89ZT35ApvXFQvPLbrNexsk2kMjiwkTQg0mD1+J4JLRFlWlLmJzP5KhI8SOWxgwp3JWLoo",
+	"9M4kOHRFR9YGxUwI3P+cYcXGftkomfO1ePJ1AvY1Tj4TuHwHsvdD7Bx18Pck7r9yhAMI49UghxZOKEUR",
+	"SOI1sQ6NGHTw7M7wXLpC3sXSmIR5lpVCtvJCraLXgzWQ9sJfF0JodchUwZTJ2WmvrSqXK4SVnJ3++H2a",
+	"NGtlJWffQYlQU1QLnDG942gRrOMfTn/8IVrmKqx+qBtYKXt49uT771sLU4VVf5OT3snpQe/JQa8yOFXV",
+	"f86Of/jYPa4iWlutxTJitUs7MhcMqwDaCVxmw6WXklotXHoJmdpoGIh6n2BIsx6Sygz99XzcqySoTkNN",
+	"36mJuqgK2iCb3bWVXDiy295ucL4n9hz2YSMDPh14DL/AQ2SUI4ceayvXu3zLzRLD1Rt7xKNwbd3NCHv8",
+	"whdohtnSQLQ2vMvNWo9psx6nyZt3vgHfGARAAiyBIJq1oBqRdJUywaT+lXX2xjq/2ES0QMgZw28snXsd",
+	"43i9cjPjhJd2JzqNSD03B7mWtHCeSANBuY5LVmv9PTaXtNYWjHBJF+nw9SjYKz2/rtGxFS4uyzJ0Sg6X",
+	"XS/vK+QtfVHFTgRu6XpWGWt4aRCtw+jCbiRe1XPcvxUrmNbxycPtVxvqW0aY5emyEgkQz1qqBRY5Kiib",
+	"fmWS/etLfsPdSnfhCQgo/n2twdbVTff+ZeBCbGtHWkgZAF82UQNUIugEz9CU8YU8RG+NjoSGkABEJZJE",
+	"pYjxZrXNO0YlqOlRX/u1GewjHgi6B8r08sSvEEuUYePD+M7QRkuvYe3C7r1XRNHaN+PqvKqCyPDMItWO",
+	"4PKOIPB/r2496zGTunNTTVHc13SIhmNPEiyyyVFVy701vENoXcVFd1QgJ0EZiKBylRe1VZ0QA/IBaWWH",
+	"K8AvDr8KqzvmXzDmNi5r8CkDCB4YIMmFMhWXBQXilXRGC6wZ04FqmYF8IyswQAcJ7ECN7tgtWE8hCL0q",
+	"reqGbvtKUcZnxBTihqmZCyZhYQ2UQ3QLuIAGLONCoYJgaaLWtQ5dm27qZ6E7HjSK9g2COytEh8S46wb2",
+	"7cJhp3cIYtkdRaYFYcN9jIaVfNeLx5XEGmqWLex6zv0rePNWv/jYuB1h6ZjVwoOuLH2/U5ko+2xLtai0",
+	"Wy3HlsI1yc51aQxZXROphdEW5T4VYV86ZvJfzZnroU1VCHnl0iFtjWYn140Yr8v0LySVzJBUNIvMc9O2",
+	"6SnpF5qABqeb63in1DO/WpvMo2+uryD7P6xHCfmqX8PC1oXKhllwbsVa+Qh09COtUh84Q3pbFtxLPNXM",
+	"UaWV6KPfIYpHEfsMm+GlBdhGuFa428VO1uCOwRR3x+Kox1EtAWbwHCt8Y8b/OaOy7B7pqcBaP+cLVnBA",
+	"E7h4fZm8T6sTVf8OZ+r7tYWLbTlzyjKa65FXuXFGqYFunt38J3m/mjR3aV8J8uQs7dSz3vSW1AWS/kYS",
+	"vUpGMlWdd+bxaj9gfwxs9mNEkgUS6GQb28Hl885ZbJ8MoHivdzefs7rmEmdxlSYmxdTwssXb/UdY2R4z",
+	"xIe/kQzCUwwWrT1UBbGH4rcA9Izd9SyoFoRn5I4NAi47+DdZDgzSbk4EWuCl5uu/EtyykTl1cRbPq7Py",
+	"1eopcbn61gaZWygGi05VSzcJ8CUP0UWt8JPJJIbVh6+CPa3Ss/Vdq8jRcHnHBsaH5WoznPR67VI1qtF8",
+	"SnHauH6sFKds1nc3Igvhz5JQ3F38PLJUdH54OJDm4OaWfWpn1s8Kgpnua3udNFT4zCeH0/Sp1mud2AZO",
+	"GpIMG5f5J0ah+Rrd+1Dd1ctVkGhV7RgvHGFT2yRthdLbKmrfzJHi6Djt9XqhTE2Nxa+qOT9cooEhdUhI",
+	"sh8Hh+htDP8ihJLH+ljLTIFofdX09e3dwWjr4UmtmeExpuzczNHYUuEnAybhhHYFC5FWRfah/J4vJB4V",
+	"4H52X0C2Qm1z3v2R+GQ4LaKcgQ/S9XKtTCRnP/7gtFUtV/iMzPGY9Gc2/qouhSCXzp4QH9N646HYb3lv",
+	"NahptQlrhtjpSAg6qR9IWzi6rvmQqwYG9Z4PDEF+AzRAW81Ia37G2tCnOdLLVWFYkw8GDYqynHxIzo6B",
+	"hYEOk7OTNPHUn5z1dp7jFkJeTcjsHA3cBAYWTtBACOZV6q6l3a/IFI8i4IXewDgOBUg3+N3rsYEENz9Y",
+	"Ga7ZFE8Izj1mfzv8RGWVPfNuJyCMMWXV7QPMZzUACutF0fJUon/Mx30lxrNv7QkwXAZelgq0D91OyB2b",
+	"FzgjLkAvXhG1VjKeKonmWCgT7uJq4EDKo69E7XHxIyL81q2Gs5NuLcJ9C/8LVsTHLRAGE/I9dgl19hb1",
+	"z1U1xxmZDCgpONGAfiQq6JTAnUoQSWbDgsjUYzOApSpvs6hVNFxLKPzMRFxoiSEsDUuXUm7o1jRTUfs6",
+	"Urzyc/qSadGN8i9FjX5p90qO6zwkzRoIjY3fHfwRDqgoLAAEh9ikMoXl1GIZtHg84MdHzZrfOkRvCwDJ",
+	"czSwNUCorMJQqxhd0FSoq5b11a+xIaRI339MNVEsp9IFmZhyKrP4vbAU9arMOSmIScpYzTqTPHQ0aVUX",
+	"9smiw5vACTyEYqUKjbU6DERM1RmylCVTNCrwWKbh5dK6RyBUyYUeQRd3rKBsGoZHQVEYyqYA5Vfg8dhW",
+	"OoExG4eKHlBEQL+5vnpuJrZj5Z89gsnrC7RZ5T1ByV/WNwRiG2dckK/s0s4uhhoaNXJaGONIZoIQJidc",
+	"teaNvrm+uqmeejQyozM8JkcLMpw/GHzkAr0lw9cIWjzczUT32aBMbSqwPpVRwbkWE1oJiGwlkIu4d/tg",
+	"7BQGrtI+GoUx8yArKFtmBVylJR0zkh9QZoH9LLhpw68LeWj2ePZFl5qH/QtaRUq31bE9DIsUgtrSbOci",
+	"/iYysZFjV/4ZKW5C3IY8X56jhaBK/8oIyaXWNPiUMFSygkgH12MKimghfscGBwe6kQOLIzAwQtaVcbLg",
+	"AhHUIHcqmaxZ6c3Uh7WYDRl59a3T34i+JhvksKoqg+Jj8OMH7ThI5WZTNZgzGI4NLXeVTSxKjIHNQj/f",
+	"4vE50poXHGCXo4NXnJGDlw4E3KEWucjclrEXeEgKBwAJMecG2tGefUFL9pLfbCc4WZVbDjNWk7fgdECD",
+	"YhMhMfB6QQDlhOvtDICY7LtBOOjH9x//bwAAAP//",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

@@ -51,8 +51,12 @@ type Config struct {
 // handlers are the operations of the contract, one type per tag.
 type handlers struct {
 	annotate
+	pending
 	*health
 }
+
+// pending stands for the operations still to be written.
+type pending struct{ StrictServerInterface }
 
 // server is what the middleware shares.
 type server struct {
@@ -67,7 +71,7 @@ func New(cfg Config) (http.Handler, error) {
 		return nil, fmt.Errorf("read contract: %w", err)
 	}
 	return newRouter(cfg, doc, func(router gin.IRouter, s *server) {
-		operations := handlers{annotate{cfg.Annotations}, &health{checks: cfg.Checks, views: cfg.Views, clock: s.cfg.Clock}}
+		operations := handlers{annotate{cfg.Annotations}, pending{}, &health{checks: cfg.Checks, views: cfg.Views, clock: s.cfg.Clock}}
 		strict := NewStrictHandlerWithOptions(operations, []StrictMiddlewareFunc{timeEncoding}, StrictGinServerOptions{
 			RequestErrorHandlerFunc:  s.fail,
 			HandlerErrorFunc:         s.fail,

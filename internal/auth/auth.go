@@ -15,15 +15,16 @@ import (
 // Permission is a right that a token grants.
 type Permission string
 
-// The permissions Docket knows; others in a token are dropped.
+// The permissions Docket knows; others in a token are dropped. Robot is Docket's own.
 const (
 	AccessSourceCollector      Permission = "access_source_collector"
 	SourceCollectorFinalReview Permission = "source_collector_final_review"
+	Robot                      Permission = "robot"
 )
 
 // Permissions lists every known permission.
 func Permissions() []Permission {
-	return []Permission{AccessSourceCollector, SourceCollectorFinalReview}
+	return []Permission{AccessSourceCollector, SourceCollectorFinalReview, Robot}
 }
 
 // The reasons for which a request is turned away. Clients see their texts, with a capital letter.

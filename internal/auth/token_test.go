@@ -52,7 +52,7 @@ func TestVerifyPayloads(t *testing.T) {
 		want    *auth.User
 	}{
 		"full": {
-			`{"sub":"7","permissions":["source_collector_final_review","access_source_collector"],"exp":1767323046,"nbf":1767323045,"iat":1767323045}`,
+			`{"sub":"7","permissions":["robot","source_collector_final_review","access_source_collector"],"exp":1767323046,"nbf":1767323045,"iat":1767323045}`,
 			&auth.User{UserID: 7, Permissions: auth.Permissions()},
 		},
 		"bare":                {`{"sub":"7","permissions":[]}`, &auth.User{UserID: 7}},
