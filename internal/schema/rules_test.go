@@ -181,6 +181,18 @@ var refused = map[string][]string{
 		`INSERT INTO auto_relevant_suggestions (url_id, relevant, confidence) VALUES (1, true, -0.01)`,
 		`INSERT INTO auto_relevant_suggestions (url_id, relevant, confidence) VALUES (1, true, 1.01)`,
 	},
+	"idempotency_keys_request_check": {
+		`INSERT INTO idempotency_keys (caller, key, request, claim, claimed_until, expires_at)
+			VALUES ('c', 'k', 'short', gen_random_uuid(), now(), now())`,
+	},
+	"idempotency_keys_status_check": {
+		`INSERT INTO idempotency_keys VALUES ('c', 'k', sha256(''), gen_random_uuid(), now(), now(), 199, '', '')`,
+		`INSERT INTO idempotency_keys VALUES ('c', 'k', sha256(''), gen_random_uuid(), now(), now(), 300, '', '')`,
+	},
+	"idempotency_keys_answer_check": {
+		`INSERT INTO idempotency_keys VALUES ('c', 'k', sha256(''), gen_random_uuid(), now(), now(), 200, '', NULL)`,
+		`INSERT INTO idempotency_keys VALUES ('c', 'k', sha256(''), gen_random_uuid(), now(), now(), NULL, '', NULL)`,
+	},
 }
 
 func TestEveryCheckFires(t *testing.T) {

@@ -1,0 +1,213 @@
+package idempotency_test
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/stretchr/testify/require"
+
+	"docket/internal/dbtest"
+	"docket/internal/idempotency"
+)
+
+const lease = time.Hour
+
+var (
+	request = idempotency.Request{Caller: "user 7", Key: "k", Digest: sha256.Sum256([]byte("a"))}
+	answer  = idempotency.Answer{Status: 200, ContentType: "application/json", Body: []byte(`{"id":1}`)}
+)
+
+func setup(t *testing.T) (*idempotency.Store, *pgxpool.Pool) {
+	pool := dbtest.New(t)
+	return idempotency.New(pool), pool
+}
+
+func claim(t *testing.T, s *idempotency.Store, r idempotency.Request) *idempotency.Claim {
+	t.Helper()
+	claim, stored, err := s.Claim(t.Context(), r, lease)
+	require.NoError(t, err)
+	require.Nil(t, stored)
+	return claim
+}
+
+func replayed(t *testing.T, s *idempotency.Store, r idempotency.Request) {
+	t.Helper()
+	claim, stored, err := s.Claim(t.Context(), r, lease)
+	require.NoError(t, err)
+	require.Nil(t, claim)
+	require.Equal(t, &answer, stored)
+}
+
+func count(t *testing.T, pool *pgxpool.Pool) (n int) {
+	t.Helper()
+	require.NoError(t, pool.QueryRow(t.Context(), "SELECT count(*) FROM idempotency_keys").Scan(&n))
+	return n
+}
+
+func TestAnswerIsReplayed(t *testing.T) {
+	t.Parallel()
+	s, _ := setup(t)
+	require.NoError(t, claim(t, s, request).Keep(t.Context(), answer))
+	replayed(t, s, request)
+	replayed(t, s, request)
+}
+
+func TestAnswerWithoutBody(t *testing.T) {
+	t.Parallel()
+	s, _ := setup(t)
+	require.NoError(t, claim(t, s, request).Keep(t.Context(), idempotency.Answer{Status: 204}))
+	_, stored, err := s.Claim(t.Context(), request, lease)
+	require.NoError(t, err)
+	require.Equal(t, &idempotency.Answer{Status: 204, Body: []byte{}}, stored)
+}
+
+func TestOneAtATime(t *testing.T) {
+	t.Parallel()
+	s, pool := setup(t)
+	first := claim(t, s, request)
+	_, _, err := s.Claim(t.Context(), request, lease)
+	require.ErrorIs(t, err, idempotency.ErrUnderWay)
+
+	require.NoError(t, first.Release(t.Context()))
+	require.Zero(t, count(t, pool))
+	claim(t, s, request)
+}
+
+func TestCallersAreKeptApart(t *testing.T) {
+	t.Parallel()
+	s, _ := setup(t)
+	require.NoError(t, claim(t, s, request).Keep(t.Context(), answer))
+	other := request
+	other.Caller = "user 8"
+	claim(t, s, other)
+	replayed(t, s, request)
+}
+
+func TestAnotherRequestIsRefused(t *testing.T) {
+	t.Parallel()
+	s, pool := setup(t)
+	other := request
+	other.Digest = sha256.Sum256([]byte("b"))
+	refused := func() {
+		t.Helper()
+		_, _, err := s.Claim(t.Context(), other, lease)
+		require.ErrorIs(t, err, idempotency.ErrOtherRequest)
+	}
+	first := claim(t, s, request)
+	refused()
+	exec(t, pool, "UPDATE idempotency_keys SET claimed_until = now()")
+	refused() // what became of the first is not known, so the key stays its own
+	require.NoError(t, first.Keep(t.Context(), answer))
+	refused()
+
+	exec(t, pool, "UPDATE idempotency_keys SET expires_at = now()")
+	claim(t, s, other)
+}
+
+// An attempt that died is done again; should it be alive after all, it does not overwrite what came after it.
+func TestDeadAttempt(t *testing.T) {
+	t.Parallel()
+	s, pool := setup(t)
+	late := claim(t, s, request)
+	exec(t, pool, "UPDATE idempotency_keys SET claimed_until = now()")
+	again := claim(t, s, request)
+	_, _, err := s.Claim(t.Context(), request, lease)
+	require.ErrorIs(t, err, idempotency.ErrUnderWay, "the second attempt has a lease of its own")
+
+	require.NoError(t, late.Release(t.Context()))
+	require.NoError(t, late.Keep(t.Context(), idempotency.Answer{Status: 201, Body: []byte("late")}))
+	_, _, err = s.Claim(t.Context(), request, lease)
+	require.ErrorIs(t, err, idempotency.ErrUnderWay)
+
+	require.NoError(t, again.Keep(t.Context(), answer))
+	require.NoError(t, late.Release(t.Context()))
+	require.NoError(t, again.Release(t.Context()), "which takes back no answer")
+	replayed(t, s, request)
+}
+
+func TestKeptFor24Hours(t *testing.T) {
+	t.Parallel()
+	s, pool := setup(t)
+	require.NoError(t, claim(t, s, request).Keep(t.Context(), answer))
+	var days float64
+	require.NoError(t, pool.QueryRow(t.Context(),
+		"SELECT extract(epoch FROM expires_at - now()) / 86400 FROM idempotency_keys").Scan(&days))
+	require.InDelta(t, 1, days, 0.1)
+
+	exec(t, pool, "UPDATE idempotency_keys SET expires_at = now()")
+	require.NoError(t, claim(t, s, request).Keep(t.Context(), answer))
+	replayed(t, s, request)
+}
+
+func TestExpiredKeysAreDeleted(t *testing.T) {
+	t.Parallel()
+	s, pool := setup(t)
+	insert := func(prefix string, n int, expires string) {
+		exec(t, pool, fmt.Sprintf(`INSERT INTO idempotency_keys (caller, key, request, claim, claimed_until, expires_at)
+			SELECT 'c', '%s' || i, sha256(''), gen_random_uuid(), now(), now() + '%s' FROM generate_series(1, %d) AS i`, prefix, expires, n))
+	}
+	insert("expired", 1500, "-1 second")
+	insert("alive", 10, "1 hour")
+	require.NoError(t, claim(t, s, request).Keep(t.Context(), answer)) // the first sweeps
+	require.Equal(t, 500+10+1, count(t, pool), "so many at once")
+	for i := range 99 {
+		r := request
+		r.Key = fmt.Sprint(i)
+		require.NoError(t, claim(t, s, r).Keep(t.Context(), answer))
+	}
+	require.Equal(t, 500+10+100, count(t, pool), "and not each time")
+	r := request
+	r.Key = "last"
+	require.NoError(t, claim(t, s, r).Keep(t.Context(), answer))
+	require.Equal(t, 10+101, count(t, pool))
+	replayed(t, s, request)
+}
+
+// Of many at once one does the request, whatever the others are told; nobody is told anything else than its answer.
+func TestRace(t *testing.T) {
+	t.Parallel()
+	s, pool := setup(t)
+	exec(t, pool, `INSERT INTO idempotency_keys (caller, key, request, claim, claimed_until, expires_at)
+		VALUES ('user 7', 'k', sha256('a'), gen_random_uuid(), now(), now() + '1 hour')`) // a dead attempt to take over
+	var done, failed atomic.Int32
+	var group sync.WaitGroup
+	for range 8 {
+		group.Go(func() {
+			for {
+				claim, stored, err := s.Claim(context.WithoutCancel(t.Context()), request, lease)
+				switch {
+				case claim != nil && done.Add(1) > 1:
+					failed.Add(1)
+					return
+				case claim != nil:
+					if claim.Keep(context.WithoutCancel(t.Context()), answer) != nil {
+						failed.Add(1)
+					}
+				case stored != nil:
+					if stored.Status != answer.Status || string(stored.Body) != string(answer.Body) {
+						failed.Add(1)
+					}
+					return
+				case err == nil || err.Error() != idempotency.ErrUnderWay.Error():
+					failed.Add(1)
+					return
+				}
+			}
+		})
+	}
+	group.Wait()
+	require.EqualValues(t, 1, done.Load())
+	require.Zero(t, failed.Load())
+}
+
+func exec(t *testing.T, pool *pgxpool.Pool, sql string) {
+	t.Helper()
+	_, err := pool.Exec(t.Context(), sql)
+	require.NoError(t, err)
+}
