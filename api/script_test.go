@@ -32,7 +32,7 @@ import (
 
 var update = flag.Bool("update", false, "write what was answered into the scripts")
 
-// TestScripts runs the conversations in testdata/annotate over HTTP, each on a database of its own and with each ranking:
+// TestScripts runs the conversations in testdata/<tag> over HTTP, each on a database of its own and with each ranking:
 // both have to say the same, since the views are fresh after each setup and no script depends on a count that changes
 // later. A script is a txtar
 // archive of these sections, in any number and order:
@@ -41,12 +41,12 @@ var update = flag.Bool("update", false, "write what was answered into the script
 //	request   METHOD PATH, then headers, an empty line and the body; "User: 7" stands for that user's token,
 //	          {session} for the anonymous session last seen
 //	response  the status and the body of the answer before it; a session is shown as {session}
-//	rows      every row of the tables that hold answers, without their times
+//	rows      every row of the tables that hold answers, without their times; "rows a b" shows tables a and b instead
 //
 // The last two are compared, or written with -update.
 func TestScripts(t *testing.T) {
 	t.Parallel()
-	files, err := filepath.Glob("testdata/annotate/*.txtar")
+	files, err := filepath.Glob("testdata/*/*.txtar")
 	require.NoError(t, err)
 	require.NotEmpty(t, files)
 	for _, file := range files {
@@ -54,12 +54,18 @@ func TestScripts(t *testing.T) {
 			"queue":   func() annotation.Ranking { return ranking.NewQueue() },
 			"matview": func() annotation.Ranking { return ranking.Matview{} },
 		} {
-			t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar")+"/"+name, func(t *testing.T) {
+			t.Run(scriptName(file)+"/"+name, func(t *testing.T) {
 				t.Parallel()
 				runScript(t, file, rank())
 			})
 		}
 	}
+}
+
+// scriptName is the tag and the name, or just the name for those of the annotation cycle.
+func scriptName(file string) string {
+	name := strings.TrimSuffix(strings.TrimPrefix(filepath.ToSlash(file), "testdata/"), ".txtar")
+	return strings.TrimPrefix(name, "annotate/")
 }
 
 func runScript(t *testing.T, file string, rank annotation.Ranking) {
@@ -72,7 +78,8 @@ func runScript(t *testing.T, file string, rank annotation.Ranking) {
 	compared := 0
 	for i, section := range archive.Files {
 		var got string
-		switch section.Name {
+		kind, tables, _ := strings.Cut(section.Name, " ")
+		switch kind {
 		case "setup":
 			_, err := conversation.pool.Exec(t.Context(), string(section.Data))
 			require.NoError(t, err)
@@ -86,7 +93,11 @@ func runScript(t *testing.T, file string, rank annotation.Ranking) {
 		case "response":
 			got = conversation.answer
 		case "rows":
-			got = annotationRows(t, conversation.pool)
+			of := annotationTables
+			if tables != "" {
+				of = strings.Fields(tables)
+			}
+			got = rowsOf(t, conversation.pool, of)
 		default:
 			t.Fatalf("unknown section %q", section.Name)
 		}
@@ -201,10 +212,13 @@ var annotationTables = []string{
 	"anonymous_annotation_location",
 }
 
-// annotationRows prints the rows of annotationTables, one JSON object a line.
-func annotationRows(t testing.TB, pool *pgxpool.Pool) string {
+// annotationRows prints the rows of annotationTables.
+func annotationRows(t testing.TB, pool *pgxpool.Pool) string { return rowsOf(t, pool, annotationTables) }
+
+// rowsOf prints the rows of tables, one JSON object a line.
+func rowsOf(t testing.TB, pool *pgxpool.Pool, tables []string) string {
 	var out strings.Builder
-	for _, table := range annotationTables {
+	for _, table := range tables {
 		rows, err := pool.Query(context.Background(), fmt.Sprintf(`SELECT (to_jsonb(r) - 'created_at' - 'updated_at')::text
 			FROM %s r ORDER BY 1`, pgx.Identifier{table}.Sanitize()))
 		require.NoError(t, err)
