@@ -213,7 +213,9 @@ var annotationTables = []string{
 }
 
 // annotationRows prints the rows of annotationTables.
-func annotationRows(t testing.TB, pool *pgxpool.Pool) string { return rowsOf(t, pool, annotationTables) }
+func annotationRows(t testing.TB, pool *pgxpool.Pool) string {
+	return rowsOf(t, pool, annotationTables)
+}
 
 // rowsOf prints the rows of tables, one JSON object a line.
 func rowsOf(t testing.TB, pool *pgxpool.Pool, tables []string) string {
