@@ -35,6 +35,9 @@ type operation struct {
 	path, query, header []*openapi3.Parameter
 	body                *openapi3.SchemaRef
 	needsBody           bool
+
+	once        bool // takes an Idempotency-Key
+	conditional bool // its success has an ETag
 }
 
 // bearerScheme is the document's name for the tokens that auth verifies.
@@ -88,6 +91,7 @@ func compile(doc *openapi3.T, item *openapi3.PathItem, op *openapi3.Operation) (
 				compiled.query = append(compiled.query, p)
 			case p.In == openapi3.ParameterInHeader:
 				compiled.header = append(compiled.header, p)
+				compiled.once = compiled.once || p.Name == idempotencyHeader
 			default:
 				return nil, fmt.Errorf("parameter %s: %s parameters are not read", p.Name, p.In)
 			}
@@ -95,6 +99,9 @@ func compile(doc *openapi3.T, item *openapi3.PathItem, op *openapi3.Operation) (
 				return nil, fmt.Errorf("parameter %s: %w", p.Name, err)
 			}
 		}
+	}
+	if success := op.Responses.Status(http.StatusOK); success != nil {
+		compiled.conditional = success.Value.Headers["ETag"] != nil
 	}
 	if op.RequestBody != nil {
 		media := op.RequestBody.Value.Content["application/json"]
@@ -109,9 +116,14 @@ func compile(doc *openapi3.T, item *openapi3.PathItem, op *openapi3.Operation) (
 	return compiled, nil
 }
 
+// operation returns what the document says of a request's operation, nil when it does not know it.
+func (k *contract) operation(c *gin.Context) *operation {
+	return k.operations[c.Request.Method+" "+c.FullPath()]
+}
+
 // check is the gin middleware: who asks, whether they may, whether the request fits.
 func (k *contract) check(c *gin.Context) {
-	op := k.operations[c.Request.Method+" "+c.FullPath()]
+	op := k.operation(c)
 	if op == nil {
 		k.fail(c, fmt.Errorf("route %s %s is not in the contract", c.Request.Method, c.FullPath()))
 		return
@@ -246,10 +258,12 @@ func (op *operation) checkBody(c *gin.Context, k *checker) error {
 	if err != nil {
 		return fmt.Errorf("encode checked body: %w", err)
 	}
-	c.Request.Body = io.NopCloser(bytes.NewReader(data))
+	c.Request.Body = rereadable(data)
 	c.Request.ContentLength = int64(len(data))
 	return nil
 }
+
+func rereadable(data []byte) io.ReadCloser { return io.NopCloser(bytes.NewReader(data)) }
 
 // bodyError says what it means that a body could not be read to its end.
 func bodyError(err error) error {

@@ -122,12 +122,18 @@ func (w *timedWriter) WriteHeaderNow() {
 	if w.Written() {
 		return
 	}
-	if w.encode != nil {
-		w.encode()
-	}
+	w.encoded()
 	timings := append(w.rec.Timings(), phase.Timing{Name: "total_s", Duration: w.clock().Sub(w.begin)})
 	w.Header().Set("Server-Timing", phase.ServerTiming(timings))
 	w.ResponseWriter.WriteHeaderNow()
+}
+
+// encoded ends the phase of encoding, if it runs.
+func (w *timedWriter) encoded() {
+	if w.encode != nil {
+		w.encode()
+		w.encode = nil
+	}
 }
 
 func (w *timedWriter) Write(data []byte) (int, error) {
@@ -150,7 +156,11 @@ func (w *timedWriter) Flush() {
 func timeEncoding(next StrictHandlerFunc, _ string) StrictHandlerFunc {
 	return func(c *gin.Context, request any) (any, error) {
 		response, err := next(c, request)
-		if w, ok := c.Writer.(*timedWriter); ok && err == nil {
+		writer := c.Writer
+		if held, ok := writer.(*capture); ok {
+			writer = held.ResponseWriter
+		}
+		if w, ok := writer.(*timedWriter); ok && err == nil {
 			w.encode = phase.Start(c.Request.Context(), phase.Encode)
 		}
 		return response, err

@@ -14,6 +14,7 @@ import (
 
 	"docket/internal/annotation"
 	"docket/internal/auth"
+	"docket/internal/idempotency"
 )
 
 // answers says which answer an error of a use case gets: its status and the slug that makes the
@@ -29,6 +30,8 @@ var answers = []struct {
 	{as[*annotation.RuleError](), http.StatusBadRequest, "rule-broken"},
 	{as[*annotation.UnknownError](), http.StatusNotFound, "not-found"},
 	{is(annotation.ErrAlreadyAnnotated), http.StatusConflict, "already-annotated"},
+	{is(idempotency.ErrUnderWay), http.StatusConflict, "request-under-way"},
+	{is(idempotency.ErrOtherRequest), http.StatusUnprocessableEntity, "idempotency-key-reused"},
 }
 
 // A matcher returns the text a client may see when err is the error it stands for.

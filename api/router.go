@@ -19,6 +19,7 @@ import (
 
 	"docket/internal/annotation"
 	"docket/internal/auth"
+	"docket/internal/idempotency"
 )
 
 // What a request may cost unless the configuration says otherwise.
@@ -27,9 +28,10 @@ const (
 	DefaultRequestTimeout = 15 * time.Second
 )
 
-// Config is what the router is made of. The first four fields are needed.
+// Config is what the router is made of. The fields of the first block are needed.
 type Config struct {
 	Annotations *annotation.Service
+	Idempotency *idempotency.Store
 	Verifier    *auth.Verifier
 	Metrics     *Metrics
 	Log         *zap.Logger
@@ -61,6 +63,7 @@ type pending struct{ StrictServerInterface }
 // server is what the middleware shares.
 type server struct {
 	cfg      Config
+	contract *contract
 	patterns []string // gin's patterns of every route
 }
 
@@ -94,8 +97,8 @@ func newRouter(cfg Config, doc *openapi3.T, register func(gin.IRouter, *server))
 		cfg.Clock = time.Now
 	}
 	s := &server{cfg: cfg}
-	contract, err := newContract(doc, cfg.Verifier, s.fail)
-	if err != nil {
+	var err error
+	if s.contract, err = newContract(doc, cfg.Verifier, s.fail); err != nil {
 		return nil, err
 	}
 	router := gin.New()
@@ -105,7 +108,7 @@ func newRouter(cfg Config, doc *openapi3.T, register func(gin.IRouter, *server))
 	router.Use(identify, s.observe, s.limit, s.recoverPanics)
 	router.NoRoute(s.noRoute)
 	router.NoMethod(s.noMethod)
-	register(router.Group("", contract.check), s)
+	register(router.Group("", s.contract.check, s.conditional, s.once), s)
 	for _, route := range router.Routes() {
 		s.patterns = append(s.patterns, route.Path)
 	}

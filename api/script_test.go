@@ -27,6 +27,7 @@ import (
 	"docket/internal/annotation"
 	"docket/internal/auth"
 	"docket/internal/dbtest"
+	"docket/internal/idempotency"
 	"docket/internal/ranking"
 )
 
@@ -142,6 +143,7 @@ func serve(t testing.TB, pool *pgxpool.Pool, rank annotation.Ranking) *httptest.
 	require.NoError(t, err)
 	handler, err := api.New(api.Config{
 		Annotations: annotation.New(pool, rank),
+		Idempotency: idempotency.New(pool),
 		Verifier:    verifier,
 		Metrics:     api.NewMetrics(func() api.PoolStats { return api.PoolStats{} }),
 		Log:         zap.NewNop(),

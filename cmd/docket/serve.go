@@ -16,6 +16,7 @@ import (
 	"docket/api"
 	"docket/internal/annotation"
 	"docket/internal/auth"
+	"docket/internal/idempotency"
 	"docket/internal/postgres"
 	"docket/internal/ranking"
 )
@@ -133,6 +134,7 @@ func (cfg *serveConfig) serve(cmd *cobra.Command, log *zap.Logger) (err error) {
 	metrics.AddViews(views)
 	handler, err := api.New(api.Config{
 		Annotations: annotation.New(pool, ranked),
+		Idempotency: idempotency.New(pool),
 		Verifier:    verifier,
 		Metrics:     metrics,
 		Log:         log,

@@ -29,6 +29,7 @@ const (
 	Auth                = "auth_s"                 // verify the token
 	Acquire             = "acquire_s"              // wait for a database connection
 	Submit              = "submit_s"               // store an annotation
+	Idempotency         = "idempotency_s"          // claim an Idempotency-Key, keep its answer
 	Encode              = "encode_s"               // write the answer as JSON
 )
 
