@@ -30,6 +30,12 @@ func (w *capture) send() {
 	_, _ = w.ResponseWriter.Write(w.body.Bytes()) // fails when the client left, which needs no answer
 }
 
+// discard forgets what was held back, for another answer.
+func (w *capture) discard() {
+	w.body.Reset()
+	w.begun = false
+}
+
 func (w *capture) Write(data []byte) (int, error) {
 	w.WriteHeaderNow()
 	return w.body.Write(data)

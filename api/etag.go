@@ -20,7 +20,7 @@ func (s *server) conditional(c *gin.Context) {
 		return
 	}
 	held := captured(c)
-	if held.Status() == http.StatusOK && len(c.Errors) == 0 {
+	if held.Status() == http.StatusOK {
 		if op.signedIn {
 			c.Writer.Header().Add("Vary", "Authorization")
 		}

@@ -58,7 +58,7 @@ func (s *server) once(c *gin.Context) {
 		}
 	}()
 	held := captured(c)
-	if status := held.Status(); status >= 200 && status < 300 && len(c.Errors) == 0 {
+	if status := held.Status(); status >= 200 && status < 300 {
 		kept = true // should keeping fail: it has been done, so the key stays taken for as long as its lease
 		s.settle(c, ctx, func(ctx context.Context) error {
 			return claim.Keep(ctx, idempotency.Answer{

@@ -172,6 +172,9 @@ func problemOf(err, ctxErr error, unavailable func(error) bool) Problem {
 func (s *server) fail(c *gin.Context, err error) {
 	_ = c.Error(err)
 	c.Abort()
+	if held, ok := c.Writer.(*capture); ok {
+		held.discard()
+	}
 	if c.Writer.Written() {
 		return
 	}

@@ -50,6 +50,8 @@ func setup(t testing.TB, handler func(c *gin.Context, fail func(*gin.Context, er
 		router.POST("/things/:id", answer)
 		router.GET("/open", answer)
 		router.POST("/open", answer)
+		router.GET("/polled", answer)
+		router.POST("/polled", answer)
 		router.GET("/secret/", answer)
 	})
 	require.NoError(t, err)
