@@ -9,6 +9,234 @@ import (
 	"fmt"
 )
 
+type AgencyTypeEnum string
+
+const (
+	AgencyTypeEnumUnknown        AgencyTypeEnum = "unknown"
+	AgencyTypeEnumIncarceration  AgencyTypeEnum = "incarceration"
+	AgencyTypeEnumLawenforcement AgencyTypeEnum = "law enforcement"
+	AgencyTypeEnumCourt          AgencyTypeEnum = "court"
+	AgencyTypeEnumAggregated     AgencyTypeEnum = "aggregated"
+)
+
+func (e *AgencyTypeEnum) Scan(src interface{}) error {
+	switch s := src.(type) {
+	case []byte:
+		*e = AgencyTypeEnum(s)
+	case string:
+		*e = AgencyTypeEnum(s)
+	default:
+		return fmt.Errorf("unsupported scan type for AgencyTypeEnum: %T", src)
+	}
+	return nil
+}
+
+type NullAgencyTypeEnum struct {
+	AgencyTypeEnum AgencyTypeEnum
+	Valid          bool // Valid is true if AgencyTypeEnum is not NULL
+}
+
+// Scan implements the Scanner interface.
+func (ns *NullAgencyTypeEnum) Scan(value interface{}) error {
+	if value == nil {
+		ns.AgencyTypeEnum, ns.Valid = "", false
+		return nil
+	}
+	ns.Valid = true
+	return ns.AgencyTypeEnum.Scan(value)
+}
+
+// Value implements the driver Valuer interface.
+func (ns NullAgencyTypeEnum) Value() (driver.Value, error) {
+	if !ns.Valid {
+		return nil, nil
+	}
+	return string(ns.AgencyTypeEnum), nil
+}
+
+func (e AgencyTypeEnum) Valid() bool {
+	switch e {
+	case AgencyTypeEnumUnknown,
+		AgencyTypeEnumIncarceration,
+		AgencyTypeEnumLawenforcement,
+		AgencyTypeEnumCourt,
+		AgencyTypeEnumAggregated:
+		return true
+	}
+	return false
+}
+
+type JurisdictionTypeEnum string
+
+const (
+	JurisdictionTypeEnumSchool  JurisdictionTypeEnum = "school"
+	JurisdictionTypeEnumCounty  JurisdictionTypeEnum = "county"
+	JurisdictionTypeEnumLocal   JurisdictionTypeEnum = "local"
+	JurisdictionTypeEnumPort    JurisdictionTypeEnum = "port"
+	JurisdictionTypeEnumTribal  JurisdictionTypeEnum = "tribal"
+	JurisdictionTypeEnumTransit JurisdictionTypeEnum = "transit"
+	JurisdictionTypeEnumState   JurisdictionTypeEnum = "state"
+	JurisdictionTypeEnumFederal JurisdictionTypeEnum = "federal"
+)
+
+func (e *JurisdictionTypeEnum) Scan(src interface{}) error {
+	switch s := src.(type) {
+	case []byte:
+		*e = JurisdictionTypeEnum(s)
+	case string:
+		*e = JurisdictionTypeEnum(s)
+	default:
+		return fmt.Errorf("unsupported scan type for JurisdictionTypeEnum: %T", src)
+	}
+	return nil
+}
+
+type NullJurisdictionTypeEnum struct {
+	JurisdictionTypeEnum JurisdictionTypeEnum
+	Valid                bool // Valid is true if JurisdictionTypeEnum is not NULL
+}
+
+// Scan implements the Scanner interface.
+func (ns *NullJurisdictionTypeEnum) Scan(value interface{}) error {
+	if value == nil {
+		ns.JurisdictionTypeEnum, ns.Valid = "", false
+		return nil
+	}
+	ns.Valid = true
+	return ns.JurisdictionTypeEnum.Scan(value)
+}
+
+// Value implements the driver Valuer interface.
+func (ns NullJurisdictionTypeEnum) Value() (driver.Value, error) {
+	if !ns.Valid {
+		return nil, nil
+	}
+	return string(ns.JurisdictionTypeEnum), nil
+}
+
+func (e JurisdictionTypeEnum) Valid() bool {
+	switch e {
+	case JurisdictionTypeEnumSchool,
+		JurisdictionTypeEnumCounty,
+		JurisdictionTypeEnumLocal,
+		JurisdictionTypeEnumPort,
+		JurisdictionTypeEnumTribal,
+		JurisdictionTypeEnumTransit,
+		JurisdictionTypeEnumState,
+		JurisdictionTypeEnumFederal:
+		return true
+	}
+	return false
+}
+
+type LocationType string
+
+const (
+	LocationTypeNational LocationType = "National"
+	LocationTypeState    LocationType = "State"
+	LocationTypeCounty   LocationType = "County"
+	LocationTypeLocality LocationType = "Locality"
+)
+
+func (e *LocationType) Scan(src interface{}) error {
+	switch s := src.(type) {
+	case []byte:
+		*e = LocationType(s)
+	case string:
+		*e = LocationType(s)
+	default:
+		return fmt.Errorf("unsupported scan type for LocationType: %T", src)
+	}
+	return nil
+}
+
+type NullLocationType struct {
+	LocationType LocationType
+	Valid        bool // Valid is true if LocationType is not NULL
+}
+
+// Scan implements the Scanner interface.
+func (ns *NullLocationType) Scan(value interface{}) error {
+	if value == nil {
+		ns.LocationType, ns.Valid = "", false
+		return nil
+	}
+	ns.Valid = true
+	return ns.LocationType.Scan(value)
+}
+
+// Value implements the driver Valuer interface.
+func (ns NullLocationType) Value() (driver.Value, error) {
+	if !ns.Valid {
+		return nil, nil
+	}
+	return string(ns.LocationType), nil
+}
+
+func (e LocationType) Valid() bool {
+	switch e {
+	case LocationTypeNational,
+		LocationTypeState,
+		LocationTypeCounty,
+		LocationTypeLocality:
+		return true
+	}
+	return false
+}
+
+type OperationType string
+
+const (
+	OperationTypeUPDATE OperationType = "UPDATE"
+	OperationTypeDELETE OperationType = "DELETE"
+	OperationTypeINSERT OperationType = "INSERT"
+)
+
+func (e *OperationType) Scan(src interface{}) error {
+	switch s := src.(type) {
+	case []byte:
+		*e = OperationType(s)
+	case string:
+		*e = OperationType(s)
+	default:
+		return fmt.Errorf("unsupported scan type for OperationType: %T", src)
+	}
+	return nil
+}
+
+type NullOperationType struct {
+	OperationType OperationType
+	Valid         bool // Valid is true if OperationType is not NULL
+}
+
+// Scan implements the Scanner interface.
+func (ns *NullOperationType) Scan(value interface{}) error {
+	if value == nil {
+		ns.OperationType, ns.Valid = "", false
+		return nil
+	}
+	ns.Valid = true
+	return ns.OperationType.Scan(value)
+}
+
+// Value implements the driver Valuer interface.
+func (ns NullOperationType) Value() (driver.Value, error) {
+	if !ns.Valid {
+		return nil, nil
+	}
+	return string(ns.OperationType), nil
+}
+
+func (e OperationType) Valid() bool {
+	switch e {
+	case OperationTypeUPDATE,
+		OperationTypeDELETE,
+		OperationTypeINSERT:
+		return true
+	}
+	return false
+}
+
 type RecordType string
 
 const (

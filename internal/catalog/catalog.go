@@ -1,0 +1,95 @@
+// Package catalog owns the agencies and the places they belong to: how they change, and how they and URLs are found. It
+// reads what was said about URLs only to see which of them a change of an agency concerns, and it never writes a URL's
+// annotations itself.
+package catalog
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"docket/internal/db"
+	"docket/internal/postgres"
+)
+
+// Service reads and changes the catalog. It is safe for concurrent use.
+type Service struct {
+	pool *pgxpool.Pool
+}
+
+// New returns a Service on the database of pool, which must be migrated.
+func New(pool *pgxpool.Pool) *Service { return &Service{pool: pool} }
+
+var queries = db.New()
+
+// Agency is an agency with all of its locations, by id.
+type Agency struct {
+	ID               int32
+	Name             string
+	Type             string // a value of agency_type_enum
+	JurisdictionType string // a value of jurisdiction_type_enum
+	Locations        []Location
+}
+
+// Location is a place under its full name, as in "Columbus, Franklin, Ohio".
+type Location struct {
+	ID   int64
+	Name string
+}
+
+var (
+	// ErrNoAgency refuses to change an agency that does not exist.
+	ErrNoAgency = errors.New("agency not found")
+	// ErrAgencySuggested keeps an agency that a user suggested for a URL.
+	ErrAgencySuggested = errors.New("a user has suggested this agency for a URL, so it cannot be deleted")
+	// ErrLocationLinked refuses to give an agency a location twice.
+	ErrLocationLinked = errors.New("the agency has this location already")
+	// ErrLocalityKnown refuses a second locality of one name in a county.
+	ErrLocalityKnown = errors.New("the county has a locality of this name already")
+	// ErrNothingToSearch refuses a search for agencies that says nothing of them.
+	ErrNothingToSearch = errors.New("at least one of query or location_id must be provided")
+)
+
+// UnknownError tells what a request refers to that does not exist. Nothing was stored.
+type UnknownError struct {
+	Kind string  // "agency", "location" or "county"
+	IDs  []int64 // empty when it went away in the meantime
+}
+
+func (e *UnknownError) Error() string {
+	text := e.Kind + " not found"
+	for i, id := range e.IDs {
+		text += map[bool]string{true: ": ", false: ", "}[i == 0] + fmt.Sprint(id)
+	}
+	return text
+}
+
+// ValueError refuses the value of one field, which the REST contract cannot express.
+type ValueError struct {
+	Field string // as in the REST contract
+	Text  string
+}
+
+func (e *ValueError) Error() string { return e.Field + ": " + e.Text }
+
+// notBlank refuses a name of white space alone, which nobody could see.
+func notBlank(field, name string) error {
+	if strings.TrimSpace(name) == "" {
+		return &ValueError{field, "must not be blank"}
+	}
+	return nil
+}
+
+// refusals names the constraints that a change of the catalog can violate. The foreign keys do so only when a row goes away
+// between a statement's look and its end.
+var refusals = []postgres.Rule{
+	postgres.On("user_url_agency_suggestions_agency_id_fkey", ErrAgencySuggested),
+	postgres.On("link_agencies__locations_pkey", ErrLocationLinked),
+	postgres.On("localities_name_county_id_key", ErrLocalityKnown),
+	postgres.On("localities_name_check", &ValueError{"locality_name", "must not contain a comma"}),
+	postgres.On("localities_county_id_fkey", &UnknownError{Kind: "county"}),
+	postgres.On("link_agencies__locations_agency_id_fkey", &UnknownError{Kind: "agency"}),
+	postgres.On("link_agencies__locations_location_id_fkey", &UnknownError{Kind: "location"}),
+}

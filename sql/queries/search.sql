@@ -1,0 +1,64 @@
+-- Finding what is known.
+
+-- name: URLGetIDByForm :one
+-- The id of the URL with an id form. No rows: it is unknown.
+SELECT urls.id FROM urls WHERE urls.url = @url::text;
+
+-- name: AgencySearchByName :many
+-- A page of agencies of the whole nation, once for each of their locations: the most similar name first, then by agency and
+-- location. The nation's location, if given, keeps other locations of that type out.
+WITH nearest AS MATERIALIZED (
+    SELECT a.id, link.location_id, a.name <-> @query::text AS distance
+    FROM agencies a
+    JOIN link_agencies__locations link ON link.agency_id = a.id
+    JOIN locations l ON l.id = link.location_id
+    WHERE (sqlc.narg('jurisdiction_type')::jurisdiction_type_enum IS NULL
+            OR a.jurisdiction_type = sqlc.narg('jurisdiction_type')::jurisdiction_type_enum)
+        AND (sqlc.narg('nation_id')::bigint IS NULL OR l.type <> 'National' OR l.id = sqlc.narg('nation_id')::bigint)
+    ORDER BY a.name <-> @query::text
+    FETCH FIRST (@reach::bigint) ROWS WITH TIES
+)
+SELECT
+    a.id, a.name, a.jurisdiction_type, a.agency_type,
+    coalesce(place.display_name, '')::text AS location_display_name
+FROM (
+    SELECT nearest.* FROM nearest
+    ORDER BY nearest.distance, nearest.id, nearest.location_id
+    LIMIT @page_size::bigint OFFSET @skip::bigint
+) AS page
+JOIN agencies a ON a.id = page.id
+JOIN locations_expanded place ON place.id = page.location_id
+ORDER BY page.distance, page.id, page.location_id;
+
+-- name: AgencySearchInNation :many
+-- A page of agencies of the whole nation, once for each of their locations, by agency and location.
+SELECT
+    a.id, a.name, a.jurisdiction_type, a.agency_type,
+    coalesce(place.display_name, '')::text AS location_display_name
+FROM agencies a
+JOIN link_agencies__locations link ON link.agency_id = a.id
+JOIN locations_expanded place ON place.id = link.location_id
+WHERE (sqlc.narg('jurisdiction_type')::jurisdiction_type_enum IS NULL
+        OR a.jurisdiction_type = sqlc.narg('jurisdiction_type')::jurisdiction_type_enum)
+    AND (sqlc.narg('nation_id')::bigint IS NULL OR place.type <> 'National' OR place.id = sqlc.narg('nation_id')::bigint)
+ORDER BY a.id, link.location_id
+LIMIT @page_size::bigint OFFSET @skip::bigint;
+
+-- name: AgencySearchInLocation :many
+-- A page of agencies at a location other than the nation or at one within it, once for each of these: the most similar name
+-- first if there is a query, then by agency and location.
+SELECT
+    a.id, a.name, a.jurisdiction_type, a.agency_type,
+    coalesce(place.display_name, '')::text AS location_display_name
+FROM (
+    SELECT here.id FROM locations here WHERE here.id = @location_id::bigint
+    UNION
+    SELECT part.dependent_location_id FROM dependent_locations part WHERE part.parent_location_id = @location_id::bigint
+) AS within
+JOIN link_agencies__locations link ON link.location_id = within.id
+JOIN agencies a ON a.id = link.agency_id
+JOIN locations_expanded place ON place.id = link.location_id
+WHERE sqlc.narg('jurisdiction_type')::jurisdiction_type_enum IS NULL
+    OR a.jurisdiction_type = sqlc.narg('jurisdiction_type')::jurisdiction_type_enum
+ORDER BY a.name <-> sqlc.narg('query')::text, a.id, link.location_id
+LIMIT @page_size::bigint OFFSET @skip::bigint;
