@@ -83,7 +83,7 @@ func TestNoETag(t *testing.T) {
 
 func TestWhatHasAnETag(t *testing.T) {
 	t.Parallel()
-	doc, err := GetSpec()
+	doc, err := Contract()
 	require.NoError(t, err)
 	contract, err := newContract(doc, nil, nil)
 	require.NoError(t, err)

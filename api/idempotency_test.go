@@ -243,7 +243,7 @@ func TestKeyThatCannotBeClaimed(t *testing.T) {
 // Whoever writes a POST has to say that it takes a key: clients rely on every one doing so.
 func TestEveryPostTakesAKey(t *testing.T) {
 	t.Parallel()
-	doc, err := GetSpec()
+	doc, err := Contract()
 	require.NoError(t, err)
 	contract, err := newContract(doc, nil, nil)
 	require.NoError(t, err)

@@ -98,7 +98,6 @@ func TestUnknownRoutes(t *testing.T) {
 		detail         string
 	}{
 		"nowhere":                {"GET", "/nowhere", 404, "", "", "Not Found"},
-		"root":                   {"GET", "/", 404, "", "", "Not Found"},
 		"wrong method":           {"DELETE", "/open", 405, "Allow", "POST, GET", "Method Not Allowed"},
 		"invented method":        {"BREW", "/things/7", 405, "Allow", "POST", "Method Not Allowed"},
 		"slash too many":         {"GET", "/open/?need=1&x=%20", 307, "Location", "/open?need=1&x=%20", ""},

@@ -11,10 +11,11 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The routes served are those of the contract, no more and no fewer, and each is checked.
+// The routes served are those of the contract and of its documentation, no more and no fewer, and each of the contract is
+// checked.
 func TestRouterEqualsContract(t *testing.T) {
 	t.Parallel()
-	doc, err := GetSpec()
+	doc, err := Contract()
 	require.NoError(t, err)
 	require.NoError(t, doc.Validate(t.Context()))
 	contract, err := newContract(doc, nil, nil)
@@ -22,6 +23,10 @@ func TestRouterEqualsContract(t *testing.T) {
 	var want []string
 	for key := range contract.operations {
 		want = append(want, key)
+	}
+	for _, path := range documentation {
+		require.NotContains(t, want, "GET "+path)
+		want = append(want, "GET "+path)
 	}
 	router, err := New(testConfig(t))
 	require.NoError(t, err)
@@ -92,7 +97,7 @@ func FuzzAnswer(f *testing.F) {
 	} {
 		f.Add([]byte(seed))
 	}
-	doc, err := GetSpec()
+	doc, err := Contract()
 	require.NoError(f, err)
 	schema := doc.Paths.Find("/annotate/all/{url_id}").Post.RequestBody.Value.Content["application/json"].Schema
 	f.Fuzz(func(t *testing.T, data []byte) {

@@ -43,6 +43,9 @@ type Config struct {
 	RequestTimeout time.Duration // DefaultRequestTimeout when 0
 	Timings        bool          // measure phases: log fields, Server-Timing, histogram
 
+	CORSOrigins []string // whose pages may call; "*" alone for everybody's, none for nobody's
+	OpenCatalog bool     // the catalog is written without a token, as in the reference
+
 	// Unavailable tells an error that means the database cannot be reached (503) from one that
 	// means a defect (500). Nil takes every unknown error for a defect.
 	Unavailable func(error) bool
@@ -69,9 +72,12 @@ type server struct {
 
 // New returns the handler that serves the contract.
 func New(cfg Config) (http.Handler, error) {
-	doc, err := GetSpec()
+	doc, err := Contract()
 	if err != nil {
-		return nil, fmt.Errorf("read contract: %w", err)
+		return nil, err
+	}
+	if cfg.OpenCatalog {
+		openCatalog(doc)
 	}
 	return newRouter(cfg, doc, func(router gin.IRouter, s *server) {
 		operations := handlers{annotate{cfg.Annotations}, pending{}, &health{checks: cfg.Checks, views: cfg.Views, clock: s.cfg.Clock}}
@@ -101,14 +107,21 @@ func newRouter(cfg Config, doc *openapi3.T, register func(gin.IRouter, *server))
 	if s.contract, err = newContract(doc, cfg.Verifier, s.fail); err != nil {
 		return nil, err
 	}
+	cors, err := crossOrigin(cfg.CORSOrigins, doc)
+	if err != nil {
+		return nil, err
+	}
 	router := gin.New()
 	router.ContextWithFallback = true // handlers get gin's context and must see the request's
 	router.HandleMethodNotAllowed = true
 	router.RedirectTrailingSlash = false // gin's way bypasses the middleware; noRoute does it
-	router.Use(identify, s.observe, s.limit, s.recoverPanics)
+	router.Use(identify, s.observe, cors, s.limit, s.recoverPanics)
 	router.NoRoute(s.noRoute)
 	router.NoMethod(s.noMethod)
 	register(router.Group("", s.contract.check, s.conditional, s.once), s)
+	if err := registerDocumentation(router, doc); err != nil {
+		return nil, err
+	}
 	for _, route := range router.Routes() {
 		s.patterns = append(s.patterns, route.Path)
 	}

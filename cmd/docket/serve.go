@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -30,6 +31,8 @@ type serveConfig struct {
 	migrate         bool
 	timings         bool
 	printCurl       bool
+	corsOrigins     []string
+	openCatalog     bool
 	readTimeout     time.Duration
 	requestTimeout  time.Duration
 	idleTimeout     time.Duration
@@ -68,6 +71,10 @@ migration, a database of another version is refused.`,
 	flags.BoolVar(&cfg.migrate, "migrate", true, "apply pending migrations at the start")
 	flags.BoolVar(&cfg.timings, "timings", true, "time the phases of requests, for the log, Server-Timing and Prometheus")
 	flags.BoolVar(&cfg.printCurl, "print-curl", false, "once ready, print a curl line that asks for the next URL, token and all")
+	flags.StringSliceVar(&cfg.corsOrigins, "cors-origin", api.DefaultCORSOrigins(),
+		"`origin` whose pages may call; may be repeated or a list with commas; * admits every one, none none")
+	flags.BoolVar(&cfg.openCatalog, "open-catalog", false,
+		"let everybody write agencies and locations and delete URLs, without a token")
 	flags.DurationVar(&cfg.readTimeout, "read-timeout", 10*time.Second, "longest time to read a request")
 	flags.DurationVar(&cfg.requestTimeout, "request-timeout", api.DefaultRequestTimeout, "longest time to answer a request")
 	flags.DurationVar(&cfg.idleTimeout, "idle-timeout", 2*time.Minute, "how long an idle connection is kept")
@@ -143,12 +150,22 @@ func (cfg *serveConfig) serve(cmd *cobra.Command, log *zap.Logger) (err error) {
 
 		RequestTimeout: cfg.requestTimeout,
 		Timings:        cfg.timings,
+		CORSOrigins:    cfg.origins(),
+		OpenCatalog:    cfg.openCatalog,
 		Unavailable:    postgres.IsUnavailable,
 	})
 	if err != nil {
 		return err
 	}
 	return cfg.listen(ctx, cmd, db, key, handler, metrics, log)
+}
+
+// origins are those of --cors-origin, where none stands for an empty list: a variable cannot hold one.
+func (cfg *serveConfig) origins() []string {
+	if slices.Equal(cfg.corsOrigins, []string{"none"}) {
+		return nil
+	}
+	return cfg.corsOrigins
 }
 
 // check refuses times that would leave no request alive.
@@ -160,6 +177,9 @@ func (cfg *serveConfig) check() error {
 		if value < time.Millisecond {
 			return usageError{fmt.Errorf("--%s: %s is less than a millisecond", flag, value)}
 		}
+	}
+	if err := api.CheckCORSOrigins(cfg.origins()); err != nil {
+		return usageError{fmt.Errorf("--cors-origin: %w", err)}
 	}
 	if cfg.viewsMaxAge < 0 {
 		return usageError{fmt.Errorf("--views-max-age: %s is negative", cfg.viewsMaxAge)}

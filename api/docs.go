@@ -1,0 +1,141 @@
+package api
+
+import (
+	"bytes"
+	"compress/gzip"
+	"embed"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/gin-gonic/gin"
+	"github.com/swaggest/swgui/v5/static"
+)
+
+//go:embed openapi.yaml
+var contractText []byte
+
+//go:embed docs
+var docsPage embed.FS
+
+// Contract returns the REST contract as it is written, for the caller to change.
+func Contract() (*openapi3.T, error) {
+	doc, err := openapi3.NewLoader().LoadFromData(contractText)
+	if err != nil {
+		return nil, fmt.Errorf("read contract: %w", err)
+	}
+	return doc, nil
+}
+
+// documentation are the routes beside the contract: they describe it, so it does not describe them.
+var documentation = []string{
+	"/", "/api", "/docs", "/openapi.json",
+	"/docs/init.js", "/docs/swagger-ui.css", "/docs/swagger-ui-bundle.js", "/docs/favicon-32x32.png",
+}
+
+// docsPolicy lets the documentation page load what it came with, call this server, and nothing else. Swagger UI draws its
+// icons from data URLs.
+const docsPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; " +
+	"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+
+// registerDocumentation serves the documentation of a document, with everything that its page needs.
+func registerDocumentation(router gin.IRouter, doc *openapi3.T) error {
+	description, err := json.Marshal(doc)
+	if err != nil {
+		return fmt.Errorf("encode contract: %w", err)
+	}
+	for _, route := range documentation {
+		switch route {
+		case "/", "/api": // the reference has its page at /api
+			router.GET(route, func(c *gin.Context) {
+				c.Header("Location", "docs") // relative, for proxies that serve Docket under a path
+				c.Status(http.StatusTemporaryRedirect)
+			})
+		case "/openapi.json":
+			router.GET(route, func(c *gin.Context) {
+				c.Header("Content-Type", "application/json")
+				_ = notModified(c, description) || sent(c, description)
+			})
+		default:
+			serve, err := asset(route)
+			if err != nil {
+				return fmt.Errorf("documentation: %w", err)
+			}
+			router.GET(route, serve)
+		}
+	}
+	return nil
+}
+
+// asset returns the handler of a file of the page, ours or, compressed as they come, one of Swagger UI.
+func asset(route string) (gin.HandlerFunc, error) {
+	name := path.Base(route)
+	if route == "/docs" {
+		name = "index.html"
+	}
+	if data, err := docsPage.ReadFile("docs/" + name); err == nil {
+		return func(c *gin.Context) { serveAsset(c, name, data) }, nil
+	}
+	if data, err := static.FS.ReadFile(name); err == nil {
+		return func(c *gin.Context) { serveAsset(c, name, data) }, nil
+	}
+	packed, err := static.FS.ReadFile(name + ".gz")
+	if err != nil {
+		return nil, err
+	}
+	return func(c *gin.Context) {
+		c.Writer.Header().Add("Vary", "Accept-Encoding")
+		if takesGzip(c.GetHeader("Accept-Encoding")) {
+			c.Header("Content-Encoding", "gzip")
+			serveAsset(c, name, packed)
+			return
+		}
+		unpacked, err := unpack(packed)
+		if err != nil {
+			panic(err) // it is part of the program
+		}
+		serveAsset(c, name, unpacked)
+	}, nil
+}
+
+func serveAsset(c *gin.Context, name string, data []byte) {
+	c.Header("Content-Security-Policy", docsPolicy)
+	c.Header("X-Content-Type-Options", "nosniff")
+	c.Header("Referrer-Policy", "no-referrer")
+	c.Header("Content-Type", contentTypes[path.Ext(name)])
+	_ = notModified(c, data) || sent(c, data)
+}
+
+// contentTypes are spelled out since the tables of the mime package are those of the machine.
+var contentTypes = map[string]string{
+	".html": "text/html; charset=utf-8",
+	".js":   "text/javascript; charset=utf-8",
+	".css":  "text/css; charset=utf-8",
+	".png":  "image/png",
+}
+
+func sent(c *gin.Context, body []byte) bool {
+	c.Status(http.StatusOK)
+	_, err := c.Writer.Write(body)
+	return err == nil
+}
+
+func takesGzip(acceptEncoding string) bool {
+	return slices.ContainsFunc(strings.Split(acceptEncoding, ","), func(coding string) bool {
+		name, quality, _ := strings.Cut(strings.ReplaceAll(coding, " ", ""), ";")
+		return name == "gzip" && strings.Trim(quality, "q=0.") != "" || name == "gzip" && quality == ""
+	})
+}
+
+func unpack(packed []byte) ([]byte, error) {
+	reader, err := gzip.NewReader(bytes.NewReader(packed))
+	if err != nil {
+		return nil, err
+	}
+	return io.ReadAll(reader)
+}

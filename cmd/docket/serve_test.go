@@ -1,0 +1,58 @@
+package main
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"docket/internal/dbtest"
+)
+
+// ask sends a request without a token and returns the answer, whose body is closed.
+func (s serving) ask(t *testing.T, method, path, origin string) *http.Response {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), method, "http://"+s.address+path, strings.NewReader("{}"))
+	require.NoError(t, err)
+	req.Header.Set("Origin", origin)
+	resp, err := http.DefaultClient.Do(req)
+	require.NoError(t, err)
+	require.NoError(t, resp.Body.Close())
+	return resp
+}
+
+func TestServeDefaults(t *testing.T) {
+	t.Setenv(secretKeyVariable, strings.Repeat("k", 32))
+	s := serve(t, "--database-url", dbtest.Empty(t))
+	for _, origin := range []string{"http://localhost:8888", "https://pdap.io", "https://pdap.dev"} {
+		require.Equal(t, origin, s.ask(t, "GET", "/healthz", origin).Header.Get("Access-Control-Allow-Origin"))
+	}
+	require.Equal(t, http.StatusUnauthorized, s.ask(t, "POST", "/agencies", "").StatusCode)
+	require.Equal(t, http.StatusOK, s.ask(t, "GET", "/", "").StatusCode, "redirected to the documentation")
+}
+
+func TestServeFlags(t *testing.T) {
+	t.Setenv(secretKeyVariable, strings.Repeat("k", 32))
+	t.Setenv("DOCKET_OPEN_CATALOG", "true")
+	s := serve(t, "--database-url", dbtest.Empty(t), "--cors-origin", "https://a.example,https://b.example", "--cors-origin", "http://c:1")
+	for _, origin := range []string{"https://a.example", "https://b.example", "http://c:1"} {
+		require.Equal(t, origin, s.ask(t, "GET", "/healthz", origin).Header.Get("Access-Control-Allow-Origin"))
+	}
+	require.Empty(t, s.ask(t, "GET", "/healthz", "https://pdap.io").Header.Get("Access-Control-Allow-Origin"))
+	require.Equal(t, http.StatusUnprocessableEntity, s.ask(t, "POST", "/agencies", "").StatusCode)
+}
+
+func TestServeWithoutOrigins(t *testing.T) {
+	t.Setenv(secretKeyVariable, strings.Repeat("k", 32))
+	t.Setenv("DOCKET_CORS_ORIGIN", "none")
+	s := serve(t, "--database-url", dbtest.Empty(t))
+	require.Empty(t, s.ask(t, "GET", "/healthz", "https://pdap.io").Header.Get("Access-Control-Allow-Origin"))
+}
+
+func TestServeRefusesOrigins(t *testing.T) {
+	t.Parallel()
+	status, _, stderr := docket(t, "serve", "--cors-origin", "https://*.pdap.io")
+	require.Equal(t, exitUsage, status)
+	require.Contains(t, stderr, "--cors-origin:")
+}
