@@ -14,6 +14,7 @@ import (
 
 	"docket/internal/annotation"
 	"docket/internal/auth"
+	"docket/internal/catalog"
 	"docket/internal/idempotency"
 )
 
@@ -30,6 +31,12 @@ var answers = []struct {
 	{as[*annotation.RuleError](), http.StatusBadRequest, "rule-broken"},
 	{as[*annotation.UnknownError](), http.StatusNotFound, "not-found"},
 	{is(annotation.ErrAlreadyAnnotated), http.StatusConflict, "already-annotated"},
+	{is(catalog.ErrNoAgency), http.StatusBadRequest, "unknown-agency"},
+	{is(catalog.ErrNothingToSearch), http.StatusBadRequest, "rule-broken"},
+	{as[*catalog.UnknownError](), http.StatusNotFound, "not-found"},
+	{is(catalog.ErrAgencySuggested), http.StatusConflict, "agency-suggested"},
+	{is(catalog.ErrLocationLinked), http.StatusConflict, "already-stored"},
+	{is(catalog.ErrLocalityKnown), http.StatusConflict, "already-stored"},
 	{is(idempotency.ErrUnderWay), http.StatusConflict, "request-under-way"},
 	{is(idempotency.ErrOtherRequest), http.StatusUnprocessableEntity, "idempotency-key-reused"},
 }
@@ -107,6 +114,7 @@ func faultsOf(err error) Faults {
 	var (
 		faults Faults
 		fields annotation.FieldErrors
+		value  *catalog.ValueError
 	)
 	switch {
 	case errors.As(err, &faults):
@@ -114,6 +122,8 @@ func faultsOf(err error) Faults {
 		for _, field := range fields {
 			faults = append(faults, valueFault(field.Text, "body", field.Field))
 		}
+	case errors.As(err, &value):
+		faults = Faults{valueFault(value.Text, "body", value.Field)}
 	}
 	return faults
 }

@@ -19,6 +19,7 @@ import (
 
 	"docket/internal/annotation"
 	"docket/internal/auth"
+	"docket/internal/catalog"
 	"docket/internal/idempotency"
 )
 
@@ -31,6 +32,7 @@ const (
 // Config is what the router is made of. The fields of the first block are needed.
 type Config struct {
 	Annotations *annotation.Service
+	Catalog     *catalog.Service
 	Idempotency *idempotency.Store
 	Verifier    *auth.Verifier
 	Metrics     *Metrics
@@ -56,6 +58,8 @@ type Config struct {
 // handlers are the operations of the contract, one type per tag.
 type handlers struct {
 	annotate
+	search
+	agencies
 	pending
 	*health
 }
@@ -80,7 +84,7 @@ func New(cfg Config) (http.Handler, error) {
 		openCatalog(doc)
 	}
 	return newRouter(cfg, doc, func(router gin.IRouter, s *server) {
-		operations := handlers{annotate{cfg.Annotations}, pending{}, &health{checks: cfg.Checks, views: cfg.Views, clock: s.cfg.Clock}}
+		operations := handlers{annotate{cfg.Annotations}, search{cfg.Catalog}, agencies{cfg.Catalog}, pending{}, &health{checks: cfg.Checks, views: cfg.Views, clock: s.cfg.Clock}}
 		strict := NewStrictHandlerWithOptions(operations, []StrictMiddlewareFunc{timeEncoding}, StrictGinServerOptions{
 			RequestErrorHandlerFunc:  s.fail,
 			HandlerErrorFunc:         s.fail,

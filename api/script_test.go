@@ -26,6 +26,7 @@ import (
 	"docket/api"
 	"docket/internal/annotation"
 	"docket/internal/auth"
+	"docket/internal/catalog"
 	"docket/internal/dbtest"
 	"docket/internal/idempotency"
 	"docket/internal/ranking"
@@ -143,6 +144,7 @@ func serve(t testing.TB, pool *pgxpool.Pool, rank annotation.Ranking) *httptest.
 	require.NoError(t, err)
 	handler, err := api.New(api.Config{
 		Annotations: annotation.New(pool, rank),
+		Catalog:     catalog.New(pool),
 		Idempotency: idempotency.New(pool),
 		Verifier:    verifier,
 		Metrics:     api.NewMetrics(func() api.PoolStats { return api.PoolStats{} }),

@@ -17,6 +17,7 @@ import (
 	"docket/api"
 	"docket/internal/annotation"
 	"docket/internal/auth"
+	"docket/internal/catalog"
 	"docket/internal/idempotency"
 	"docket/internal/postgres"
 	"docket/internal/ranking"
@@ -141,6 +142,7 @@ func (cfg *serveConfig) serve(cmd *cobra.Command, log *zap.Logger) (err error) {
 	metrics.AddViews(views)
 	handler, err := api.New(api.Config{
 		Annotations: annotation.New(pool, ranked),
+		Catalog:     catalog.New(pool),
 		Idempotency: idempotency.New(pool),
 		Verifier:    verifier,
 		Metrics:     metrics,

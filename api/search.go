@@ -1,0 +1,85 @@
+package api
+
+import (
+	"context"
+
+	"docket/internal/catalog"
+)
+
+// search finds URLs, agencies and locations.
+type search struct {
+	catalog *catalog.Service
+}
+
+func (h search) SearchURL(ctx context.Context, req SearchURLRequestObject) (SearchURLResponseObject, error) {
+	id, err := h.catalog.FindURL(ctx, req.Params.URL)
+	if err != nil {
+		return nil, err
+	}
+	return SearchURL200JSONResponse{Found: id != nil, URLID: id}, nil
+}
+
+func (h search) SearchAgency(ctx context.Context, req SearchAgencyRequestObject) (SearchAgencyResponseObject, error) {
+	found, err := h.catalog.SearchAgencies(ctx, catalog.Search{
+		LocationID:       req.Params.LocationID,
+		Query:            req.Params.Query,
+		JurisdictionType: (*string)(req.Params.JurisdictionType),
+		Page:             pageFrom(req.Params.Page),
+	})
+	if err != nil {
+		return nil, err
+	}
+	return SearchAgency200JSONResponse(each(found, func(a catalog.FoundAgency) AgencySearchResult {
+		return AgencySearchResult{
+			AgencyID:            a.ID,
+			AgencyName:          a.Name,
+			JurisdictionType:    JurisdictionType(a.JurisdictionType),
+			AgencyType:          AgencyType(a.Type),
+			LocationDisplayName: a.LocationName,
+		}
+	})), nil
+}
+
+func (h search) TypeaheadAgencies(ctx context.Context, req TypeaheadAgenciesRequestObject) (TypeaheadAgenciesResponseObject, error) {
+	suggested, err := h.catalog.SuggestAgencies(ctx, req.Params.Query)
+	if err != nil {
+		return nil, err
+	}
+	return TypeaheadAgencies200JSONResponse{Suggestions: each(suggested, func(a catalog.SuggestedAgency) AgencyTypeahead {
+		return AgencyTypeahead{
+			ID:               a.ID,
+			DisplayName:      a.Name,
+			JurisdictionType: JurisdictionType(a.JurisdictionType),
+			StateName:        a.Place.StateName,
+			StateIso:         a.Place.StateISO,
+			CountyName:       a.Place.CountyName,
+			LocalityName:     a.Place.LocalityName,
+		}
+	})}, nil
+}
+
+func (h search) TypeaheadLocations(ctx context.Context, req TypeaheadLocationsRequestObject) (TypeaheadLocationsResponseObject, error) {
+	suggested, err := h.catalog.SuggestLocations(ctx, req.Params.Query)
+	if err != nil {
+		return nil, err
+	}
+	return TypeaheadLocations200JSONResponse{Suggestions: each(suggested, func(l catalog.SuggestedLocation) LocationTypeahead {
+		return LocationTypeahead{
+			LocationID:   l.ID,
+			DisplayName:  l.Name,
+			Type:         LocationType(l.Type),
+			StateName:    l.Place.StateName,
+			StateIso:     l.Place.StateISO,
+			CountyName:   l.Place.CountyName,
+			LocalityName: l.Place.LocalityName,
+		}
+	})}, nil
+}
+
+// pageFrom is the page asked for; the contract fills in the first.
+func pageFrom(page *Page) int32 {
+	if page == nil {
+		return 1
+	}
+	return *page
+}
