@@ -21,7 +21,7 @@ func setupDocs(t *testing.T, change ...func(*Config)) bundle {
 	}
 	handler, err := New(cfg)
 	require.NoError(t, err)
-	return bundle{handler: handler}
+	return bundle{handler: Conforming(t, handler)}
 }
 
 // described returns the contract as it is served.

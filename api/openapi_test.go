@@ -77,7 +77,7 @@ func TestContractGuardsHandlers(t *testing.T) {
 			req := httptest.NewRequest(test.method, test.target, bytes.NewBufferString(test.body))
 			req.Header.Set("Authorization", test.token)
 			answer := httptest.NewRecorder()
-			router.ServeHTTP(answer, req)
+			Conforming(t, router).ServeHTTP(answer, req)
 			require.Equal(t, test.status, answer.Code)
 			p := problemIn(t, answer)
 			if test.faults != nil {

@@ -138,7 +138,7 @@ func (c *conversation) settle(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// serve runs the whole REST interface on a database.
+// serve runs the whole REST interface on a database, and holds every answer against the contract.
 func serve(t testing.TB, pool *pgxpool.Pool, rank annotation.Ranking) *httptest.Server {
 	verifier, err := auth.NewVerifier(testKey, time.Now)
 	require.NoError(t, err)
@@ -152,7 +152,7 @@ func serve(t testing.TB, pool *pgxpool.Pool, rank annotation.Ranking) *httptest.
 		Timings:     true,
 	})
 	require.NoError(t, err)
-	server := httptest.NewServer(handler)
+	server := httptest.NewServer(api.Conforming(t, handler))
 	t.Cleanup(server.Close)
 	return server
 }
