@@ -85,15 +85,20 @@ func New(cfg Config) (http.Handler, error) {
 	}
 	return newRouter(cfg, doc, func(router gin.IRouter, s *server) {
 		operations := handlers{annotate{cfg.Annotations}, search{cfg.Catalog}, agencies{cfg.Catalog}, pending{}, &health{checks: cfg.Checks, views: cfg.Views, clock: s.cfg.Clock}}
-		strict := NewStrictHandlerWithOptions(operations, []StrictMiddlewareFunc{timeEncoding}, StrictGinServerOptions{
-			RequestErrorHandlerFunc:  s.fail,
-			HandlerErrorFunc:         s.fail,
-			ResponseErrorHandlerFunc: s.fail,
-		})
-		RegisterHandlersWithOptions(router, strict, GinServerOptions{
-			// The contract has checked what is bound here, so this is a defect, not the client's fault.
-			ErrorHandler: func(c *gin.Context, err error, _ int) { s.fail(c, fmt.Errorf("bind request: %w", err)) },
-		})
+		s.register(router, operations, timeEncoding)
+	})
+}
+
+// register adds the routes of the contract, whose handlers are the operations with something around each.
+func (s *server) register(router gin.IRouter, operations StrictServerInterface, around StrictMiddlewareFunc) {
+	strict := NewStrictHandlerWithOptions(operations, []StrictMiddlewareFunc{around}, StrictGinServerOptions{
+		RequestErrorHandlerFunc:  s.fail,
+		HandlerErrorFunc:         s.fail,
+		ResponseErrorHandlerFunc: s.fail,
+	})
+	RegisterHandlersWithOptions(router, strict, GinServerOptions{
+		// The contract has checked what is bound here, so this is a defect, not the client's fault.
+		ErrorHandler: func(c *gin.Context, err error, _ int) { s.fail(c, fmt.Errorf("bind request: %w", err)) },
 	})
 }
 
