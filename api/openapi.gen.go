@@ -793,12 +793,12 @@ type BatchDuplicate struct {
 	BatchID int32 `json:"batch_id"`
 
 	// DuplicateMetadata The parameters of the batch.
-	DuplicateMetadata *map[string]interface{} `json:"duplicate_metadata"`
-	OriginalBatchID   int32                   `json:"original_batch_id"`
+	DuplicateMetadata *Metadata `json:"duplicate_metadata"`
+	OriginalBatchID   int32     `json:"original_batch_id"`
 
 	// OriginalMetadata The parameters of the original batch.
-	OriginalMetadata *map[string]interface{} `json:"original_metadata"`
-	OriginalURLID    int32                   `json:"original_url_id"`
+	OriginalMetadata *Metadata `json:"original_metadata"`
+	OriginalURLID    int32     `json:"original_url_id"`
 
 	// SourceURL The stored form without scheme.
 	SourceURL string `json:"source_url"`
@@ -850,12 +850,12 @@ type BatchSummary struct {
 	// DateGenerated UTC, without zone, as the reference writes it; microseconds where there are any.
 	//
 	// Example: 2026-01-31T12:00:00.123456
-	DateGenerated Timestamp               `json:"date_generated"`
-	ID            int32                   `json:"id"`
-	Parameters    *map[string]interface{} `json:"parameters"`
-	Status        BatchStatus             `json:"status"`
-	Strategy      BatchStrategy           `json:"strategy"`
-	URLCounts     BatchURLCounts          `json:"url_counts"`
+	DateGenerated Timestamp      `json:"date_generated"`
+	ID            int32          `json:"id"`
+	Parameters    *Metadata      `json:"parameters"`
+	Status        BatchStatus    `json:"status"`
+	Strategy      BatchStrategy  `json:"strategy"`
+	URLCounts     BatchURLCounts `json:"url_counts"`
 
 	// UserID Null for a batch that nobody signed in made.
 	UserID *int32 `json:"user_id"`
@@ -863,8 +863,8 @@ type BatchSummary struct {
 
 // BatchURL defines model for BatchURL.
 type BatchURL struct {
-	BatchID           int32                   `json:"batch_id"`
-	CollectorMetadata *map[string]interface{} `json:"collector_metadata"`
+	BatchID           int32     `json:"batch_id"`
+	CollectorMetadata *Metadata `json:"collector_metadata"`
 
 	// CreatedAt UTC, without zone, as the reference writes it; microseconds where there are any.
 	//
@@ -1127,14 +1127,14 @@ type ManualBatch struct {
 
 // ManualBatchEntry defines model for ManualBatchEntry.
 type ManualBatchEntry struct {
-	CollectorMetadata *map[string]interface{} `json:"collector_metadata,omitempty"`
-	DataPortalType    *string                 `json:"data_portal_type,omitempty"`
-	Description       *string                 `json:"description,omitempty"`
-	Name              *string                 `json:"name,omitempty"`
-	RecordFormats     *[]string               `json:"record_formats,omitempty"`
-	RecordType        *RecordType             `json:"record_type,omitempty"`
-	SupplyingEntity   *string                 `json:"supplying_entity,omitempty"`
-	URL               string                  `json:"url"`
+	CollectorMetadata *Metadata   `json:"collector_metadata,omitempty"`
+	DataPortalType    *string     `json:"data_portal_type,omitempty"`
+	Description       *string     `json:"description,omitempty"`
+	Name              *string     `json:"name,omitempty"`
+	RecordFormats     *[]string   `json:"record_formats,omitempty"`
+	RecordType        *RecordType `json:"record_type,omitempty"`
+	SupplyingEntity   *string     `json:"supplying_entity,omitempty"`
+	URL               string      `json:"url"`
 }
 
 // ManualBatchResponse defines model for ManualBatchResponse.
@@ -1152,6 +1152,9 @@ type ManualBatchResponse struct {
 type Message struct {
 	Message string `json:"message"`
 }
+
+// Metadata Whatever a collector noted; it comes back as it was stored.
+type Metadata = json.RawMessage
 
 // MigrateResponse defines model for MigrateResponse.
 type MigrateResponse struct {
@@ -1408,8 +1411,8 @@ type URLListResponse struct {
 
 // URLListed defines model for URLListed.
 type URLListed struct {
-	BatchID           *int32                  `json:"batch_id"`
-	CollectorMetadata *map[string]interface{} `json:"collector_metadata"`
+	BatchID           *int32    `json:"batch_id"`
+	CollectorMetadata *Metadata `json:"collector_metadata"`
 
 	// CreatedAt UTC, without zone, as the reference writes it; microseconds where there are any.
 	//
@@ -7610,8 +7613,13 @@ type URLScreenshotResponseObject interface {
 	VisitURLScreenshotResponse(w http.ResponseWriter) error
 }
 
+type URLScreenshot200ResponseHeaders struct {
+	ETag *string
+}
+
 type URLScreenshot200ImageWebpResponse struct {
 	Body          io.Reader
+	Headers       URLScreenshot200ResponseHeaders
 	ContentLength int64
 }
 
@@ -7621,6 +7629,9 @@ func (response URLScreenshot200ImageWebpResponse) VisitURLScreenshotResponse(w h
 	if response.ContentLength != 0 {
 		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
 	}
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
 	w.WriteHeader(200)
 
 	if closer, ok := response.Body.(io.ReadCloser); ok {
@@ -7628,6 +7639,16 @@ func (response URLScreenshot200ImageWebpResponse) VisitURLScreenshotResponse(w h
 	}
 	_, err := io.Copy(w, response.Body)
 	return err
+}
+
+type URLScreenshot304Response = NotModifiedResponse
+
+func (response URLScreenshot304Response) VisitURLScreenshotResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
 }
 
 type URLScreenshot404ApplicationProblemPlusJSONResponse struct {
