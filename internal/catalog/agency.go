@@ -7,6 +7,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"docket/internal/changelog"
 	"docket/internal/db"
 	"docket/internal/postgres"
 	"docket/internal/ranking"
@@ -66,7 +67,7 @@ func (s *Service) AddAgency(ctx context.Context, agency NewAgency) (id int32, er
 			return &UnknownError{Kind: "location", IDs: row.UnknownLocationIDs}
 		}
 		id = row.ID
-		return newChangeLog(db.OperationTypeINSERT, agencyTable).add(id, nil, row.NewData).write(ctx, tx)
+		return changelog.New(db.OperationTypeINSERT, changelog.Agencies).Add(id, nil, row.NewData).Write(ctx, tx)
 	})
 	if err != nil {
 		return 0, fmt.Errorf("add agency: %w", postgres.Translate(err, refusals...))
@@ -104,8 +105,8 @@ func (s *Service) ChangeAgency(ctx context.Context, id int32, change AgencyChang
 		case !row.Changed:
 			return nil
 		}
-		log := newChangeLog(db.OperationTypeUPDATE, agencyTable).add(id, row.OldData, row.NewData)
-		if err := log.write(ctx, tx); err != nil || !row.Renamed {
+		log := changelog.New(db.OperationTypeUPDATE, changelog.Agencies).Add(id, row.OldData, row.NewData)
+		if err := log.Write(ctx, tx); err != nil || !row.Renamed {
 			return err
 		}
 		shown, err := queries.AgencyShownURLList(ctx, tx, id)
@@ -177,5 +178,5 @@ func touchAgency(ctx context.Context, tx db.DBTX, id int32) error {
 	if err != nil {
 		return fmt.Errorf("touch agency: %w", err)
 	}
-	return newChangeLog(db.OperationTypeUPDATE, agencyTable).add(id, row.OldData, row.NewData).write(ctx, tx)
+	return changelog.New(db.OperationTypeUPDATE, changelog.Agencies).Add(id, row.OldData, row.NewData).Write(ctx, tx)
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"docket/internal/changelog"
 	"docket/internal/db"
 	"docket/internal/postgres"
 	"docket/internal/ranking"
@@ -82,7 +83,7 @@ func deleteAgency(ctx context.Context, tx pgx.Tx, id int32) error {
 	if err != nil {
 		return err
 	}
-	return newChangeLog(db.OperationTypeDELETE, agencyTable).add(id, row, nil).write(ctx, tx)
+	return changelog.New(db.OperationTypeDELETE, changelog.Agencies).Add(id, row, nil).Write(ctx, tx)
 }
 
 // deleteConfirmed takes the agency from the URLs that it was agreed on for, which the foreign key would do without a trace.
@@ -92,21 +93,21 @@ func deleteConfirmed(ctx context.Context, tx pgx.Tx, id int32) error {
 		return fmt.Errorf("take it from URLs: %w", err)
 	}
 	urls := make([]int32, len(links))
-	log := newChangeLog(db.OperationTypeDELETE, urlLinkTable)
+	log := changelog.New(db.OperationTypeDELETE, changelog.URLAgencies)
 	for i, link := range links {
 		urls[i] = link.URLID
-		log.add(link.ID, link.OldData, nil)
+		log.Add(link.ID, link.OldData, nil)
 	}
-	if err := log.write(ctx, tx); err != nil {
+	if err := log.Write(ctx, tx); err != nil {
 		return err
 	}
 	touched, err := queries.URLTouchMany(ctx, tx, urls)
 	if err != nil {
 		return fmt.Errorf("touch URLs: %w", err)
 	}
-	log = newChangeLog(db.OperationTypeUPDATE, urlTable)
+	log = changelog.New(db.OperationTypeUPDATE, changelog.URLs)
 	for _, url := range touched {
-		log.add(url.ID, url.OldData, url.NewData)
+		log.Add(url.ID, url.OldData, url.NewData)
 	}
-	return log.write(ctx, tx)
+	return log.Write(ctx, tx)
 }
