@@ -157,6 +157,10 @@ func (s *Service) AddAgencyLocation(ctx context.Context, agencyID int32, locatio
 // RemoveAgencyLocation takes a location from an agency, if it has it.
 func (s *Service) RemoveAgencyLocation(ctx context.Context, agencyID int32, locationID int64) error {
 	err := postgres.InTx(ctx, s.pool, func(tx pgx.Tx) error {
+		// Before the row that goes, as the deletion of the agency does.
+		if err := queries.AgencyHold(ctx, tx, agencyID); err != nil {
+			return fmt.Errorf("lock agency: %w", err)
+		}
 		removed, err := queries.AgencyLocationDelete(ctx, tx, db.AgencyLocationDeleteParams{AgencyID: agencyID, LocationID: locationID})
 		if err != nil || removed == 0 {
 			return err

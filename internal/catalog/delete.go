@@ -14,29 +14,38 @@ import (
 	"docket/internal/ranking"
 )
 
-// deleteAttempts bounds how often the deletion of an agency starts over because more URLs got to do with it.
-const deleteAttempts = 5
-
-// errMoreURLs ends an attempt to delete an agency that meanwhile has URLs whose rows are not locked.
-var errMoreURLs = errors.New("more URLs have to do with the agency now")
+// Two ways in which an attempt to delete an agency ends for another to begin.
+var (
+	errInUse    = errors.New("somebody refers to the agency at this moment")
+	errMoreURLs = errors.New("more URLs have to do with the agency now")
+)
 
 // DeleteAgency deletes an agency, if there is one: with its locations, what robots and anonymous sessions suggested of it,
 // and its place among the agencies agreed on. When the outward application knows the agency it is told to delete it as well. An
 // agency that a user suggested stays, with ErrAgencySuggested.
 func (s *Service) DeleteAgency(ctx context.Context, id int32) error {
-	err := errMoreURLs
-	for attempt := 0; attempt < deleteAttempts && errors.Is(err, errMoreURLs); attempt++ {
-		err = postgres.InTx(ctx, s.pool, func(tx pgx.Tx) error { return deleteAgency(ctx, tx, id) })
+	for {
+		err := postgres.InTx(ctx, s.pool, func(tx pgx.Tx) error { return deleteAgency(ctx, tx, id) })
+		switch {
+		case errors.Is(err, errInUse):
+			if err := queries.AgencyWait(ctx, s.pool, id); err != nil {
+				return fmt.Errorf("wait for others to be done with agency %d: %w", id, postgres.Translate(err))
+			}
+		case errors.Is(err, errMoreURLs):
+		case err != nil:
+			return fmt.Errorf("delete agency %d: %w", id, postgres.Translate(err, refusals...))
+		default:
+			return nil
+		}
 	}
-	if err != nil {
-		return fmt.Errorf("delete agency %d: %w", id, postgres.Translate(err, refusals...))
-	}
-	return nil
 }
 
-// deleteAgency locks in the order of an answer: the URLs and their rows of the queue first, then the agency. An answer cannot
-// be repeated when it is the victim of a deadlock, since it is a single statement, so none may come about. That is why the
-// queue is recounted before the agency goes: nothing that it counts goes with it, but for what anonymous sessions said.
+// deleteAgency locks the URLs that the agency has to do with, then their rows of the queue, then the agency, without ever
+// waiting for the last: an answer, a rename or an import holds the agency and may be waiting for one of the URLs. Of such a
+// deadlock an answer could be the victim, and it is a single statement that nobody repeats.
+//
+// That is why the queue is recounted before the agency goes. Nothing that it counts goes with it, but for what anonymous
+// sessions said.
 func deleteAgency(ctx context.Context, tx pgx.Tx, id int32) error {
 	suggested, err := queries.AgencyIsSuggested(ctx, tx, id)
 	if err != nil {
@@ -49,7 +58,7 @@ func deleteAgency(ctx context.Context, tx pgx.Tx, id int32) error {
 	if err != nil {
 		return fmt.Errorf("list URLs: %w", err)
 	}
-	if err := queries.URLKeepMany(ctx, tx, urls); err != nil {
+	if err := queries.URLLockMany(ctx, tx, urls); err != nil {
 		return fmt.Errorf("lock URLs: %w", err)
 	}
 	if err := queries.AgencyAnonymousDelete(ctx, tx, id); err != nil {
@@ -59,10 +68,14 @@ func deleteAgency(ctx context.Context, tx pgx.Tx, id int32) error {
 		return err
 	}
 
-	if _, err := queries.AgencyLock(ctx, tx, id); errors.Is(err, pgx.ErrNoRows) {
-		return nil
-	} else if err != nil {
+	agency, err := queries.AgencyLock(ctx, tx, id)
+	switch {
+	case err != nil:
 		return fmt.Errorf("lock agency: %w", err)
+	case !agency.Known:
+		return nil
+	case !agency.Locked:
+		return errInUse
 	}
 	now, err := queries.AgencyURLList(ctx, tx, id)
 	if err != nil {

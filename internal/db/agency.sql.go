@@ -35,6 +35,16 @@ func (q *Queries) AgencyDelete(ctx context.Context, db DBTX, id int32) ([]byte, 
 	return old_data, err
 }
 
+const AgencyHold = `-- name: AgencyHold :exec
+SELECT FROM agencies WHERE agencies.id = $1 FOR NO KEY UPDATE
+`
+
+// Holds off who changes or deletes an agency, to the end of the transaction.
+func (q *Queries) AgencyHold(ctx context.Context, db DBTX, id int32) error {
+	_, err := db.Exec(ctx, AgencyHold, id)
+	return err
+}
+
 const AgencyInsert = `-- name: AgencyInsert :one
 WITH unknown AS (
     SELECT given.id
@@ -236,16 +246,26 @@ func (q *Queries) AgencyLocationList(ctx context.Context, db DBTX, agencyID int3
 }
 
 const AgencyLock = `-- name: AgencyLock :one
-SELECT agencies.id FROM agencies WHERE agencies.id = $1 FOR UPDATE
+WITH locked AS (
+    SELECT agencies.id FROM agencies WHERE agencies.id = $1 FOR UPDATE SKIP LOCKED
+)
+SELECT
+    EXISTS (SELECT FROM locked)::boolean AS locked,
+    EXISTS (SELECT FROM agencies WHERE agencies.id = $1)::boolean AS known
 `
 
-// Holds off whoever is about to refer to an agency, to the end of the transaction, and waits for who is doing so. No rows:
-// there is no such agency.
-func (q *Queries) AgencyLock(ctx context.Context, db DBTX, id int32) (int32, error) {
+type AgencyLockRow struct {
+	Locked bool
+	Known  bool
+}
+
+// Holds off whoever is about to refer to an agency, to the end of the transaction, unless somebody who does or who changes it is
+// under way: that one is not waited for, and nothing is locked.
+func (q *Queries) AgencyLock(ctx context.Context, db DBTX, id int32) (AgencyLockRow, error) {
 	row := db.QueryRow(ctx, AgencyLock, id)
-	var id_2 int32
-	err := row.Scan(&id_2)
-	return id_2, err
+	var i AgencyLockRow
+	err := row.Scan(&i.Locked, &i.Known)
+	return i, err
 }
 
 const AgencyOutwardDelete = `-- name: AgencyOutwardDelete :exec
@@ -447,13 +467,13 @@ func (q *Queries) AgencyUpdate(ctx context.Context, db DBTX, arg AgencyUpdatePar
 	return i, err
 }
 
-const URLKeepMany = `-- name: URLKeepMany :exec
-SELECT FROM urls WHERE id = ANY($1::integer[]) ORDER BY id FOR KEY SHARE
+const AgencyWait = `-- name: AgencyWait :exec
+SELECT FROM agencies WHERE agencies.id = $1 FOR UPDATE
 `
 
-// Keeps URLs from being deleted, to the end of the transaction.
-func (q *Queries) URLKeepMany(ctx context.Context, db DBTX, ids []int32) error {
-	_, err := db.Exec(ctx, URLKeepMany, ids)
+// Waits for those under way who refer to an agency or change it.
+func (q *Queries) AgencyWait(ctx context.Context, db DBTX, id int32) error {
+	_, err := db.Exec(ctx, AgencyWait, id)
 	return err
 }
 

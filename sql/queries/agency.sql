@@ -124,18 +124,27 @@ UNION
 SELECT link.url_id FROM link_agencies__urls link WHERE link.agency_id = @agency_id::integer
 ORDER BY url_id;
 
--- name: URLKeepMany :exec
--- Keeps URLs from being deleted, to the end of the transaction.
-SELECT FROM urls WHERE id = ANY(@ids::integer[]) ORDER BY id FOR KEY SHARE;
-
 -- name: AgencyIsSuggested :one
 -- Whether a user suggested an agency for any URL.
 SELECT EXISTS (SELECT FROM user_url_agency_suggestions s WHERE s.agency_id = @agency_id::integer)::boolean;
 
 -- name: AgencyLock :one
--- Holds off whoever is about to refer to an agency, to the end of the transaction, and waits for who is doing so. No rows:
--- there is no such agency.
-SELECT agencies.id FROM agencies WHERE agencies.id = @id FOR UPDATE;
+-- Holds off whoever is about to refer to an agency, to the end of the transaction, unless somebody who does or who changes it is
+-- under way: that one is not waited for, and nothing is locked.
+WITH locked AS (
+    SELECT agencies.id FROM agencies WHERE agencies.id = @id FOR UPDATE SKIP LOCKED
+)
+SELECT
+    EXISTS (SELECT FROM locked)::boolean AS locked,
+    EXISTS (SELECT FROM agencies WHERE agencies.id = @id)::boolean AS known;
+
+-- name: AgencyWait :exec
+-- Waits for those under way who refer to an agency or change it.
+SELECT FROM agencies WHERE agencies.id = @id FOR UPDATE;
+
+-- name: AgencyHold :exec
+-- Holds off who changes or deletes an agency, to the end of the transaction.
+SELECT FROM agencies WHERE agencies.id = @id FOR NO KEY UPDATE;
 
 -- name: AgencyAnonymousDelete :exec
 -- Drops what anonymous sessions said of an agency.
