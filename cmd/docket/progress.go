@@ -7,16 +7,16 @@ import (
 	"github.com/schollz/progressbar/v3"
 )
 
-// progress shows how far long work is, on a terminal only.
-type progress struct {
+// progressBar shows how far long work is, on a terminal only.
+type progressBar struct {
 	title string
 	bar   *progressbar.ProgressBar
 }
 
-func newProgress(title string) *progress { return &progress{title: title} }
+func newProgress(title string) *progressBar { return &progressBar{title: title} }
 
 // report is the callback of the packages that do the work.
-func (p *progress) report(done, total int64) {
+func (p *progressBar) report(done, total int64) {
 	if !terminal(os.Stderr) {
 		return
 	}
@@ -32,7 +32,7 @@ func (p *progress) report(done, total int64) {
 	_ = p.bar.Set64(done) // only fails to draw
 }
 
-func (p *progress) finish() {
+func (p *progressBar) finish() {
 	if p.bar != nil {
 		_ = p.bar.Finish()
 	}
