@@ -29,6 +29,7 @@ import (
 	"docket/internal/catalog"
 	"docket/internal/dbtest"
 	"docket/internal/idempotency"
+	"docket/internal/progress"
 	"docket/internal/ranking"
 )
 
@@ -140,21 +141,27 @@ func (c *conversation) settle(t *testing.T) {
 
 // serve runs the whole REST interface on a database, and holds every answer against the contract.
 func serve(t testing.TB, pool *pgxpool.Pool, rank annotation.Ranking) *httptest.Server {
+	server := httptest.NewServer(api.Conforming(t, newHandler(t, pool, rank, zap.NewNop())))
+	t.Cleanup(server.Close)
+	return server
+}
+
+// newHandler makes the whole REST interface on a database.
+func newHandler(t testing.TB, pool *pgxpool.Pool, rank annotation.Ranking, log *zap.Logger) http.Handler {
 	verifier, err := auth.NewVerifier(testKey, time.Now)
 	require.NoError(t, err)
 	handler, err := api.New(api.Config{
 		Annotations: annotation.New(pool, rank),
 		Catalog:     catalog.New(pool),
+		Progress:    progress.New(pool),
 		Idempotency: idempotency.New(pool),
 		Verifier:    verifier,
 		Metrics:     api.NewMetrics(func() api.PoolStats { return api.PoolStats{} }),
-		Log:         zap.NewNop(),
+		Log:         log,
 		Timings:     true,
 	})
 	require.NoError(t, err)
-	server := httptest.NewServer(api.Conforming(t, handler))
-	t.Cleanup(server.Close)
-	return server
+	return handler
 }
 
 func tokenFor(t testing.TB, user int32) string {
