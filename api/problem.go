@@ -16,6 +16,7 @@ import (
 	"docket/internal/auth"
 	"docket/internal/catalog"
 	"docket/internal/idempotency"
+	"docket/internal/intake"
 )
 
 // answers says which answer an error of a use case gets: its status and the slug that makes the
@@ -37,6 +38,11 @@ var answers = []struct {
 	{is(catalog.ErrAgencySuggested), http.StatusConflict, "agency-suggested"},
 	{is(catalog.ErrLocationLinked), http.StatusConflict, "already-stored"},
 	{is(catalog.ErrLocalityKnown), http.StatusConflict, "already-stored"},
+	{is(intake.ErrInvalidURL), http.StatusBadRequest, "invalid-url"},
+	{as[*intake.DuplicateError](), http.StatusConflict, "duplicate-url"},
+	{as[*intake.UnknownBatchError](), http.StatusBadRequest, "unknown-batch"},
+	{is(intake.ErrNotInProcess), http.StatusConflict, "not-in-process"},
+	{is(intake.ErrNoScreenshot), http.StatusNotFound, "not-found"},
 	{is(idempotency.ErrUnderWay), http.StatusConflict, "request-under-way"},
 	{is(idempotency.ErrOtherRequest), http.StatusUnprocessableEntity, "idempotency-key-reused"},
 }
@@ -207,7 +213,29 @@ func (s *server) fail(c *gin.Context, err error) {
 		header.Set("Retry-After", "1")
 	}
 	c.Status(status)
-	_ = json.NewEncoder(c.Writer).Encode(p) // fails when the client left, which needs no answer
+	_ = json.NewEncoder(c.Writer).Encode(withDetail(p, err)) // fails when the client left, which needs no answer
+}
+
+// withDetail is the problem that err means; for a data source that is there already, the reference's clients read an object
+// in place of the text.
+func withDetail(p Problem, err error) any {
+	duplicate := new(intake.DuplicateError)
+	if !errors.As(err, &duplicate) {
+		return p
+	}
+	return DuplicateProblem{
+		Type:      p.Type,
+		Title:     p.Title,
+		Status:    p.Status,
+		Instance:  p.Instance,
+		RequestID: p.RequestID,
+		Detail: DuplicateDetail{
+			Message:   p.Detail,
+			URLID:     duplicate.URLID,
+			URLType:   (*SuggestedURLType)(duplicate.URLType),
+			URLStatus: URLStatus(duplicate.URLStatus),
+		},
+	}
 }
 
 func capitalized(s string) string {

@@ -9,6 +9,61 @@ import (
 	"fmt"
 )
 
+type AgencyAggregationEnum string
+
+const (
+	AgencyAggregationEnumFederal AgencyAggregationEnum = "federal"
+	AgencyAggregationEnumState   AgencyAggregationEnum = "state"
+	AgencyAggregationEnumCounty  AgencyAggregationEnum = "county"
+	AgencyAggregationEnumLocal   AgencyAggregationEnum = "local"
+)
+
+func (e *AgencyAggregationEnum) Scan(src interface{}) error {
+	switch s := src.(type) {
+	case []byte:
+		*e = AgencyAggregationEnum(s)
+	case string:
+		*e = AgencyAggregationEnum(s)
+	default:
+		return fmt.Errorf("unsupported scan type for AgencyAggregationEnum: %T", src)
+	}
+	return nil
+}
+
+type NullAgencyAggregationEnum struct {
+	AgencyAggregationEnum AgencyAggregationEnum
+	Valid                 bool // Valid is true if AgencyAggregationEnum is not NULL
+}
+
+// Scan implements the Scanner interface.
+func (ns *NullAgencyAggregationEnum) Scan(value interface{}) error {
+	if value == nil {
+		ns.AgencyAggregationEnum, ns.Valid = "", false
+		return nil
+	}
+	ns.Valid = true
+	return ns.AgencyAggregationEnum.Scan(value)
+}
+
+// Value implements the driver Valuer interface.
+func (ns NullAgencyAggregationEnum) Value() (driver.Value, error) {
+	if !ns.Valid {
+		return nil, nil
+	}
+	return string(ns.AgencyAggregationEnum), nil
+}
+
+func (e AgencyAggregationEnum) Valid() bool {
+	switch e {
+	case AgencyAggregationEnumFederal,
+		AgencyAggregationEnumState,
+		AgencyAggregationEnumCounty,
+		AgencyAggregationEnumLocal:
+		return true
+	}
+	return false
+}
+
 type AgencyTypeEnum string
 
 const (
@@ -61,6 +116,124 @@ func (e AgencyTypeEnum) Valid() bool {
 		AgencyTypeEnumLawenforcement,
 		AgencyTypeEnumCourt,
 		AgencyTypeEnumAggregated:
+		return true
+	}
+	return false
+}
+
+type BatchStatus string
+
+const (
+	BatchStatusReadytolabel BatchStatus = "ready to label"
+	BatchStatusError        BatchStatus = "error"
+	BatchStatusInProcess    BatchStatus = "in-process"
+	BatchStatusAborted      BatchStatus = "aborted"
+)
+
+func (e *BatchStatus) Scan(src interface{}) error {
+	switch s := src.(type) {
+	case []byte:
+		*e = BatchStatus(s)
+	case string:
+		*e = BatchStatus(s)
+	default:
+		return fmt.Errorf("unsupported scan type for BatchStatus: %T", src)
+	}
+	return nil
+}
+
+type NullBatchStatus struct {
+	BatchStatus BatchStatus
+	Valid       bool // Valid is true if BatchStatus is not NULL
+}
+
+// Scan implements the Scanner interface.
+func (ns *NullBatchStatus) Scan(value interface{}) error {
+	if value == nil {
+		ns.BatchStatus, ns.Valid = "", false
+		return nil
+	}
+	ns.Valid = true
+	return ns.BatchStatus.Scan(value)
+}
+
+// Value implements the driver Valuer interface.
+func (ns NullBatchStatus) Value() (driver.Value, error) {
+	if !ns.Valid {
+		return nil, nil
+	}
+	return string(ns.BatchStatus), nil
+}
+
+func (e BatchStatus) Valid() bool {
+	switch e {
+	case BatchStatusReadytolabel,
+		BatchStatusError,
+		BatchStatusInProcess,
+		BatchStatusAborted:
+		return true
+	}
+	return false
+}
+
+type BatchStrategy string
+
+const (
+	BatchStrategyExample              BatchStrategy = "example"
+	BatchStrategyCkan                 BatchStrategy = "ckan"
+	BatchStrategyMuckrockCountySearch BatchStrategy = "muckrock_county_search"
+	BatchStrategyAutoGoogler          BatchStrategy = "auto_googler"
+	BatchStrategyMuckrockAllSearch    BatchStrategy = "muckrock_all_search"
+	BatchStrategyMuckrockSimpleSearch BatchStrategy = "muckrock_simple_search"
+	BatchStrategyCommonCrawler        BatchStrategy = "common_crawler"
+	BatchStrategyManual               BatchStrategy = "manual"
+)
+
+func (e *BatchStrategy) Scan(src interface{}) error {
+	switch s := src.(type) {
+	case []byte:
+		*e = BatchStrategy(s)
+	case string:
+		*e = BatchStrategy(s)
+	default:
+		return fmt.Errorf("unsupported scan type for BatchStrategy: %T", src)
+	}
+	return nil
+}
+
+type NullBatchStrategy struct {
+	BatchStrategy BatchStrategy
+	Valid         bool // Valid is true if BatchStrategy is not NULL
+}
+
+// Scan implements the Scanner interface.
+func (ns *NullBatchStrategy) Scan(value interface{}) error {
+	if value == nil {
+		ns.BatchStrategy, ns.Valid = "", false
+		return nil
+	}
+	ns.Valid = true
+	return ns.BatchStrategy.Scan(value)
+}
+
+// Value implements the driver Valuer interface.
+func (ns NullBatchStrategy) Value() (driver.Value, error) {
+	if !ns.Valid {
+		return nil, nil
+	}
+	return string(ns.BatchStrategy), nil
+}
+
+func (e BatchStrategy) Valid() bool {
+	switch e {
+	case BatchStrategyExample,
+		BatchStrategyCkan,
+		BatchStrategyMuckrockCountySearch,
+		BatchStrategyAutoGoogler,
+		BatchStrategyMuckrockAllSearch,
+		BatchStrategyMuckrockSimpleSearch,
+		BatchStrategyCommonCrawler,
+		BatchStrategyManual:
 		return true
 	}
 	return false
@@ -354,6 +527,190 @@ func (e RecordType) Valid() bool {
 	return false
 }
 
+type RetentionScheduleEnum string
+
+const (
+	RetentionScheduleEnumFutureonly RetentionScheduleEnum = "Future only"
+	RetentionScheduleEnum1month     RetentionScheduleEnum = "1 month"
+	RetentionScheduleEnum1day       RetentionScheduleEnum = "1 day"
+	RetentionScheduleEnum1week      RetentionScheduleEnum = "1 week"
+	RetentionScheduleEnum110years   RetentionScheduleEnum = "1-10 years"
+	RetentionScheduleEnumValue5     RetentionScheduleEnum = "< 1 day"
+	RetentionScheduleEnumValue6     RetentionScheduleEnum = "< 1 week"
+	RetentionScheduleEnum1year      RetentionScheduleEnum = "< 1 year"
+	RetentionScheduleEnum10years    RetentionScheduleEnum = "> 10 years"
+)
+
+func (e *RetentionScheduleEnum) Scan(src interface{}) error {
+	switch s := src.(type) {
+	case []byte:
+		*e = RetentionScheduleEnum(s)
+	case string:
+		*e = RetentionScheduleEnum(s)
+	default:
+		return fmt.Errorf("unsupported scan type for RetentionScheduleEnum: %T", src)
+	}
+	return nil
+}
+
+type NullRetentionScheduleEnum struct {
+	RetentionScheduleEnum RetentionScheduleEnum
+	Valid                 bool // Valid is true if RetentionScheduleEnum is not NULL
+}
+
+// Scan implements the Scanner interface.
+func (ns *NullRetentionScheduleEnum) Scan(value interface{}) error {
+	if value == nil {
+		ns.RetentionScheduleEnum, ns.Valid = "", false
+		return nil
+	}
+	ns.Valid = true
+	return ns.RetentionScheduleEnum.Scan(value)
+}
+
+// Value implements the driver Valuer interface.
+func (ns NullRetentionScheduleEnum) Value() (driver.Value, error) {
+	if !ns.Valid {
+		return nil, nil
+	}
+	return string(ns.RetentionScheduleEnum), nil
+}
+
+func (e RetentionScheduleEnum) Valid() bool {
+	switch e {
+	case RetentionScheduleEnumFutureonly,
+		RetentionScheduleEnum1month,
+		RetentionScheduleEnum1day,
+		RetentionScheduleEnum1week,
+		RetentionScheduleEnum110years,
+		RetentionScheduleEnumValue5,
+		RetentionScheduleEnumValue6,
+		RetentionScheduleEnum1year,
+		RetentionScheduleEnum10years:
+		return true
+	}
+	return false
+}
+
+type TaskType string
+
+const (
+	TaskTypeHTML                     TaskType = "HTML"
+	TaskTypeRelevancy                TaskType = "Relevancy"
+	TaskTypeRecordType               TaskType = "Record Type"
+	TaskTypeAgencyIdentification     TaskType = "Agency Identification"
+	TaskTypeMiscMetadata             TaskType = "Misc Metadata"
+	TaskTypeSubmitApprovedURLs       TaskType = "Submit Approved URLs"
+	TaskTypeDuplicateDetection       TaskType = "Duplicate Detection"
+	TaskTypePushtoHuggingFace        TaskType = "Push to Hugging Face"
+	TaskTypeURLProbe                 TaskType = "URL Probe"
+	TaskTypePopulateBacklogSnapshot  TaskType = "Populate Backlog Snapshot"
+	TaskTypeDeleteOldLogs            TaskType = "Delete Old Logs"
+	TaskTypeRunURLTaskCycles         TaskType = "Run URL Task Cycles"
+	TaskTypeRootURL                  TaskType = "Root URL"
+	TaskTypeInternetArchivesProbe    TaskType = "Internet Archives Probe"
+	TaskTypeInternetArchivesArchive  TaskType = "Internet Archives Archive"
+	TaskTypeScreenshot               TaskType = "Screenshot"
+	TaskTypeLocationID               TaskType = "Location ID"
+	TaskTypeAutoValidate             TaskType = "Auto Validate"
+	TaskTypeAutoName                 TaskType = "Auto Name"
+	TaskTypeSuspendURLs              TaskType = "Suspend URLs"
+	TaskTypeSubmitMetaURLs           TaskType = "Submit Meta URLs"
+	TaskTypeDeleteStaleScreenshots   TaskType = "Delete Stale Screenshots"
+	TaskTypeMarkTaskNeverCompleted   TaskType = "Mark Task Never Completed"
+	TaskTypeTaskCleanup              TaskType = "Task Cleanup"
+	TaskTypeRefreshMaterializedViews TaskType = "Refresh Materialized Views"
+	TaskTypeSyncAgenciesAdd          TaskType = "Sync Agencies Add"
+	TaskTypeSyncAgenciesUpdate       TaskType = "Sync Agencies Update"
+	TaskTypeSyncAgenciesDelete       TaskType = "Sync Agencies Delete"
+	TaskTypeSyncDataSourcesAdd       TaskType = "Sync Data Sources Add"
+	TaskTypeSyncDataSourcesUpdate    TaskType = "Sync Data Sources Update"
+	TaskTypeSyncDataSourcesDelete    TaskType = "Sync Data Sources Delete"
+	TaskTypeSyncMetaURLsAdd          TaskType = "Sync Meta URLs Add"
+	TaskTypeSyncMetaURLsUpdate       TaskType = "Sync Meta URLs Update"
+	TaskTypeSyncMetaURLsDelete       TaskType = "Sync Meta URLs Delete"
+	TaskTypeUpdateURLStatus          TaskType = "Update URL Status"
+	TaskTypeIntegrityMonitor         TaskType = "Integrity Monitor"
+)
+
+func (e *TaskType) Scan(src interface{}) error {
+	switch s := src.(type) {
+	case []byte:
+		*e = TaskType(s)
+	case string:
+		*e = TaskType(s)
+	default:
+		return fmt.Errorf("unsupported scan type for TaskType: %T", src)
+	}
+	return nil
+}
+
+type NullTaskType struct {
+	TaskType TaskType
+	Valid    bool // Valid is true if TaskType is not NULL
+}
+
+// Scan implements the Scanner interface.
+func (ns *NullTaskType) Scan(value interface{}) error {
+	if value == nil {
+		ns.TaskType, ns.Valid = "", false
+		return nil
+	}
+	ns.Valid = true
+	return ns.TaskType.Scan(value)
+}
+
+// Value implements the driver Valuer interface.
+func (ns NullTaskType) Value() (driver.Value, error) {
+	if !ns.Valid {
+		return nil, nil
+	}
+	return string(ns.TaskType), nil
+}
+
+func (e TaskType) Valid() bool {
+	switch e {
+	case TaskTypeHTML,
+		TaskTypeRelevancy,
+		TaskTypeRecordType,
+		TaskTypeAgencyIdentification,
+		TaskTypeMiscMetadata,
+		TaskTypeSubmitApprovedURLs,
+		TaskTypeDuplicateDetection,
+		TaskTypePushtoHuggingFace,
+		TaskTypeURLProbe,
+		TaskTypePopulateBacklogSnapshot,
+		TaskTypeDeleteOldLogs,
+		TaskTypeRunURLTaskCycles,
+		TaskTypeRootURL,
+		TaskTypeInternetArchivesProbe,
+		TaskTypeInternetArchivesArchive,
+		TaskTypeScreenshot,
+		TaskTypeLocationID,
+		TaskTypeAutoValidate,
+		TaskTypeAutoName,
+		TaskTypeSuspendURLs,
+		TaskTypeSubmitMetaURLs,
+		TaskTypeDeleteStaleScreenshots,
+		TaskTypeMarkTaskNeverCompleted,
+		TaskTypeTaskCleanup,
+		TaskTypeRefreshMaterializedViews,
+		TaskTypeSyncAgenciesAdd,
+		TaskTypeSyncAgenciesUpdate,
+		TaskTypeSyncAgenciesDelete,
+		TaskTypeSyncDataSourcesAdd,
+		TaskTypeSyncDataSourcesUpdate,
+		TaskTypeSyncDataSourcesDelete,
+		TaskTypeSyncMetaURLsAdd,
+		TaskTypeSyncMetaURLsUpdate,
+		TaskTypeSyncMetaURLsDelete,
+		TaskTypeUpdateURLStatus,
+		TaskTypeIntegrityMonitor:
+		return true
+	}
+	return false
+}
+
 type URLHTMLContentType string
 
 const (
@@ -419,6 +776,116 @@ func (e URLHTMLContentType) Valid() bool {
 	return false
 }
 
+type URLSource string
+
+const (
+	URLSourceCollector      URLSource = "collector"
+	URLSourceDataSourcesApp URLSource = "data_sources_app"
+	URLSourceRedirect       URLSource = "redirect"
+	URLSourceRootURL        URLSource = "root_url"
+	URLSourceManual         URLSource = "manual"
+)
+
+func (e *URLSource) Scan(src interface{}) error {
+	switch s := src.(type) {
+	case []byte:
+		*e = URLSource(s)
+	case string:
+		*e = URLSource(s)
+	default:
+		return fmt.Errorf("unsupported scan type for URLSource: %T", src)
+	}
+	return nil
+}
+
+type NullURLSource struct {
+	URLSource URLSource
+	Valid     bool // Valid is true if URLSource is not NULL
+}
+
+// Scan implements the Scanner interface.
+func (ns *NullURLSource) Scan(value interface{}) error {
+	if value == nil {
+		ns.URLSource, ns.Valid = "", false
+		return nil
+	}
+	ns.Valid = true
+	return ns.URLSource.Scan(value)
+}
+
+// Value implements the driver Valuer interface.
+func (ns NullURLSource) Value() (driver.Value, error) {
+	if !ns.Valid {
+		return nil, nil
+	}
+	return string(ns.URLSource), nil
+}
+
+func (e URLSource) Valid() bool {
+	switch e {
+	case URLSourceCollector,
+		URLSourceDataSourcesApp,
+		URLSourceRedirect,
+		URLSourceRootURL,
+		URLSourceManual:
+		return true
+	}
+	return false
+}
+
+type URLStatus string
+
+const (
+	URLStatusOk        URLStatus = "ok"
+	URLStatusDuplicate URLStatus = "duplicate"
+	URLStatusBroken    URLStatus = "broken"
+)
+
+func (e *URLStatus) Scan(src interface{}) error {
+	switch s := src.(type) {
+	case []byte:
+		*e = URLStatus(s)
+	case string:
+		*e = URLStatus(s)
+	default:
+		return fmt.Errorf("unsupported scan type for URLStatus: %T", src)
+	}
+	return nil
+}
+
+type NullURLStatus struct {
+	URLStatus URLStatus
+	Valid     bool // Valid is true if URLStatus is not NULL
+}
+
+// Scan implements the Scanner interface.
+func (ns *NullURLStatus) Scan(value interface{}) error {
+	if value == nil {
+		ns.URLStatus, ns.Valid = "", false
+		return nil
+	}
+	ns.Valid = true
+	return ns.URLStatus.Scan(value)
+}
+
+// Value implements the driver Valuer interface.
+func (ns NullURLStatus) Value() (driver.Value, error) {
+	if !ns.Valid {
+		return nil, nil
+	}
+	return string(ns.URLStatus), nil
+}
+
+func (e URLStatus) Valid() bool {
+	switch e {
+	case URLStatusOk,
+		URLStatusDuplicate,
+		URLStatusBroken:
+		return true
+	}
+	return false
+}
+
 type URLType string
 
 const (
@@ -473,6 +940,59 @@ func (e URLType) Valid() bool {
 		URLTypeIndividualrecord,
 		URLTypeNotfound,
 		URLTypeBrokenpage:
+		return true
+	}
+	return false
+}
+
+type UpdateMethodEnum string
+
+const (
+	UpdateMethodEnumOverwrite UpdateMethodEnum = "Overwrite"
+	UpdateMethodEnumInsert    UpdateMethodEnum = "Insert"
+	UpdateMethodEnumNoupdates UpdateMethodEnum = "No updates"
+)
+
+func (e *UpdateMethodEnum) Scan(src interface{}) error {
+	switch s := src.(type) {
+	case []byte:
+		*e = UpdateMethodEnum(s)
+	case string:
+		*e = UpdateMethodEnum(s)
+	default:
+		return fmt.Errorf("unsupported scan type for UpdateMethodEnum: %T", src)
+	}
+	return nil
+}
+
+type NullUpdateMethodEnum struct {
+	UpdateMethodEnum UpdateMethodEnum
+	Valid            bool // Valid is true if UpdateMethodEnum is not NULL
+}
+
+// Scan implements the Scanner interface.
+func (ns *NullUpdateMethodEnum) Scan(value interface{}) error {
+	if value == nil {
+		ns.UpdateMethodEnum, ns.Valid = "", false
+		return nil
+	}
+	ns.Valid = true
+	return ns.UpdateMethodEnum.Scan(value)
+}
+
+// Value implements the driver Valuer interface.
+func (ns NullUpdateMethodEnum) Value() (driver.Value, error) {
+	if !ns.Valid {
+		return nil, nil
+	}
+	return string(ns.UpdateMethodEnum), nil
+}
+
+func (e UpdateMethodEnum) Valid() bool {
+	switch e {
+	case UpdateMethodEnumOverwrite,
+		UpdateMethodEnumInsert,
+		UpdateMethodEnumNoupdates:
 		return true
 	}
 	return false

@@ -1,0 +1,114 @@
+package api
+
+import (
+	"context"
+
+	"docket/internal/intake"
+)
+
+// batches serves what came in together.
+type batches struct {
+	intake *intake.Service
+}
+
+func (h batches) BatchList(ctx context.Context, req BatchListRequestObject) (BatchListResponseObject, error) {
+	filter := intake.BatchFilter{Strategy: (*string)(req.Params.CollectorType), URLStatus: (*string)(req.Params.Status)}
+	page, err := h.intake.Batches(ctx, filter, pageFrom(req.Params.Page))
+	if err != nil {
+		return nil, err
+	}
+	return BatchList200JSONResponse{Results: each(page, batchFrom)}, nil
+}
+
+func (h batches) BatchGet(ctx context.Context, req BatchGetRequestObject) (BatchGetResponseObject, error) {
+	batch, err := h.intake.Batch(ctx, req.BatchID)
+	if err != nil {
+		return nil, err
+	}
+	return BatchGet200JSONResponse(batchFrom(batch)), nil
+}
+
+func batchFrom(batch intake.Batch) BatchSummary {
+	return BatchSummary{
+		ID:            batch.ID,
+		Strategy:      BatchStrategy(batch.Strategy),
+		Status:        BatchStatus(batch.Status),
+		Parameters:    metadataFrom(batch.Parameters),
+		UserID:        batch.UserID,
+		ComputeTime:   batch.ComputeTime,
+		DateGenerated: timestampFrom(batch.DateGenerated),
+		URLCounts: BatchURLCounts{
+			Total:       batch.URLs.Total,
+			Pending:     batch.URLs.Pending,
+			Duplicate:   batch.URLs.Duplicate,
+			NotRelevant: batch.URLs.NotRelevant,
+			Submitted:   batch.URLs.Submitted,
+			Errored:     batch.URLs.Errored,
+		},
+	}
+}
+
+func (h batches) BatchURLList(ctx context.Context, req BatchURLListRequestObject) (BatchURLListResponseObject, error) {
+	page, err := h.intake.BatchURLs(ctx, req.BatchID, pageFrom(req.Params.Page))
+	if err != nil {
+		return nil, err
+	}
+	return BatchURLList200JSONResponse{Urls: each(page, func(u intake.BatchURL) BatchURL {
+		return BatchURL{
+			ID:                u.ID,
+			BatchID:           req.BatchID,
+			URL:               u.URL,
+			CollectorMetadata: metadataFrom(u.CollectorMetadata),
+			Status:            URLStatus(u.Status),
+			UpdatedAt:         timestampOrNull(u.UpdatedAt),
+			CreatedAt:         timestampFrom(u.CreatedAt),
+			Name:              u.Name,
+			Source:            URLSource(u.Source),
+		}
+	})}, nil
+}
+
+func (h batches) BatchDuplicateList(
+	ctx context.Context, req BatchDuplicateListRequestObject,
+) (BatchDuplicateListResponseObject, error) {
+	page, err := h.intake.BatchDuplicates(ctx, req.BatchID, pageFrom(req.Params.Page))
+	if err != nil {
+		return nil, err
+	}
+	return BatchDuplicateList200JSONResponse{Duplicates: each(page, func(d intake.BatchDuplicate) BatchDuplicate {
+		return BatchDuplicate{
+			OriginalURLID:     d.OriginalURLID,
+			BatchID:           req.BatchID,
+			SourceURL:         d.URL,
+			OriginalBatchID:   d.OriginalBatchID,
+			DuplicateMetadata: metadataFrom(d.Parameters),
+			OriginalMetadata:  metadataFrom(d.OriginalParameters),
+		}
+	})}, nil
+}
+
+func (h batches) BatchLogList(ctx context.Context, req BatchLogListRequestObject) (BatchLogListResponseObject, error) {
+	logs, err := h.intake.BatchLogs(ctx, req.BatchID)
+	if err != nil {
+		return nil, err
+	}
+	return BatchLogList200JSONResponse{Logs: each(logs, func(l intake.BatchLog) BatchLog {
+		return BatchLog{ID: l.ID, Log: l.Text, CreatedAt: timestampFrom(l.At)}
+	})}, nil
+}
+
+func (h batches) BatchAbort(ctx context.Context, req BatchAbortRequestObject) (BatchAbortResponseObject, error) {
+	if err := h.intake.AbortBatch(ctx, req.BatchID); err != nil {
+		return nil, err
+	}
+	return BatchAbort200JSONResponse{Message: "Batch aborted."}, nil
+}
+
+// metadataFrom is a JSON object as it was stored, or null.
+func metadataFrom(object []byte) *Metadata {
+	if object == nil {
+		return nil
+	}
+	wire := Metadata(object)
+	return &wire
+}

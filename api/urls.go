@@ -1,0 +1,150 @@
+package api
+
+import (
+	"bytes"
+	"context"
+	"time"
+
+	openapi_types "github.com/oapi-codegen/runtime/types"
+
+	"docket/internal/auth"
+	"docket/internal/catalog"
+	"docket/internal/intake"
+)
+
+// urls serves URLs and takes them in.
+type urls struct {
+	intake  *intake.Service
+	catalog *catalog.Service
+}
+
+func (h urls) URLList(ctx context.Context, req URLListRequestObject) (URLListResponseObject, error) {
+	page, err := h.intake.URLs(ctx, pageFrom(req.Params.Page), orZero(req.Params.Errors))
+	if err != nil {
+		return nil, err
+	}
+	return URLList200JSONResponse{Count: int32(len(page)), Urls: each(page, func(u intake.URL) URLListed {
+		return URLListed{
+			ID:                u.ID,
+			BatchID:           u.BatchID,
+			URL:               u.URL,
+			Status:            URLStatus(u.Status),
+			CollectorMetadata: metadataFrom(u.CollectorMetadata),
+			CreatedAt:         timestampFrom(u.CreatedAt),
+			UpdatedAt:         timestampOrNull(u.UpdatedAt),
+			Errors: each(u.Errors, func(e intake.TaskError) URLError {
+				return URLError{Task: e.Task, Error: e.Text, UpdatedAt: timestampFrom(e.At)}
+			}),
+		}
+	})}, nil
+}
+
+func (h urls) URLDelete(ctx context.Context, req URLDeleteRequestObject) (URLDeleteResponseObject, error) {
+	if err := h.intake.DeleteURL(ctx, req.URLID); err != nil {
+		return nil, err
+	}
+	return URLDelete200JSONResponse{Message: "URL deleted."}, nil
+}
+
+func (h urls) URLScreenshot(ctx context.Context, req URLScreenshotRequestObject) (URLScreenshotResponseObject, error) {
+	image, err := h.intake.Screenshot(ctx, req.URLID)
+	if err != nil {
+		return nil, err
+	}
+	return URLScreenshot200ImageWebpResponse{Body: bytes.NewReader(image), ContentLength: int64(len(image))}, nil
+}
+
+func (h urls) CheckUniqueURL(ctx context.Context, req CheckUniqueURLRequestObject) (CheckUniqueURLResponseObject, error) {
+	id, err := h.catalog.FindURL(ctx, req.Params.URL)
+	if err != nil {
+		return nil, err
+	}
+	return CheckUniqueURL200JSONResponse{UniqueURL: id == nil, URLID: id}, nil
+}
+
+func (h urls) SubmitURL(ctx context.Context, req SubmitURLRequestObject) (SubmitURLResponseObject, error) {
+	submitted, err := h.intake.SubmitURL(ctx, auth.UserFrom(ctx).UserID, intake.Submission{
+		URL:         req.Body.URL,
+		RecordType:  (*string)(req.Body.RecordType),
+		Name:        req.Body.Name,
+		LocationID:  req.Body.LocationID,
+		AgencyID:    req.Body.AgencyID,
+		Description: req.Body.Description,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return SubmitURL200JSONResponse{
+		URLOriginal: req.Body.URL,
+		URLCleaned:  submitted.Cleaned,
+		Status:      URLSubmissionStatus(submitted.Status),
+		URLID:       submitted.URLID,
+	}, nil
+}
+
+func (h urls) SubmitDataSource(ctx context.Context, req SubmitDataSourceRequestObject) (SubmitDataSourceResponseObject, error) {
+	id, err := h.intake.SubmitDataSource(ctx, dataSourceFrom(req.Body))
+	if err != nil {
+		return nil, err
+	}
+	return SubmitDataSource200JSONResponse{URLID: id}, nil
+}
+
+func dataSourceFrom(body *DataSourceSubmission) intake.DataSource {
+	return intake.DataSource{
+		URL:                          body.SourceURL,
+		Name:                         body.Name,
+		RecordType:                   string(body.RecordType),
+		AgencyIDs:                    orZero(body.AgencyIds),
+		LocationIDs:                  orZero(body.LocationIds),
+		Description:                  body.Description,
+		RecordFormats:                orZero(body.RecordFormats),
+		AccessTypes:                  each(orZero(body.AccessTypes), func(t AccessType) string { return string(t) }),
+		DataPortalType:               body.DataPortalType,
+		SupplyingEntity:              body.SupplyingEntity,
+		CoverageStart:                dayFrom(body.CoverageStart),
+		CoverageEnd:                  dayFrom(body.CoverageEnd),
+		AgencySupplied:               body.AgencySupplied,
+		AgencyOriginated:             body.AgencyOriginated,
+		AgencyAggregation:            (*string)(body.AgencyAggregation),
+		AgencyDescribedNotInDatabase: body.AgencyDescribedNotInDatabase,
+		UpdateMethod:                 (*string)(body.UpdateMethod),
+		ReadmeURL:                    body.ReadmeURL,
+		OriginatingEntity:            body.OriginatingEntity,
+		RetentionSchedule:            (*string)(body.RetentionSchedule),
+		ScraperURL:                   body.ScraperURL,
+		SubmissionNotes:              body.SubmissionNotes,
+		AccessNotes:                  body.AccessNotes,
+	}
+}
+
+func dayFrom(date *openapi_types.Date) *time.Time {
+	if date == nil {
+		return nil
+	}
+	return &date.Time
+}
+
+func (h urls) CollectorManual(ctx context.Context, req CollectorManualRequestObject) (CollectorManualResponseObject, error) {
+	entries := each(req.Body.Entries, func(entry ManualBatchEntry) intake.ManualEntry {
+		return intake.ManualEntry{
+			URL:               entry.URL,
+			Name:              orZero(entry.Name),
+			Description:       orZero(entry.Description),
+			CollectorMetadata: orZero(entry.CollectorMetadata),
+			RecordType:        string(orZero(entry.RecordType)),
+			RecordFormats:     orZero(entry.RecordFormats),
+			DataPortalType:    orZero(entry.DataPortalType),
+			SupplyingEntity:   orZero(entry.SupplyingEntity),
+		}
+	})
+	entered, err := h.intake.EnterBatch(ctx, auth.UserFrom(ctx).UserID, req.Body.Name, entries)
+	if err != nil {
+		return nil, err
+	}
+	return CollectorManual200JSONResponse{
+		BatchID:       entered.BatchID,
+		Urls:          append([]int32{}, entered.URLIDs...),
+		DuplicateUrls: append([]string{}, entered.LeftOut...),
+	}, nil
+}

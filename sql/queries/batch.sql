@@ -1,0 +1,96 @@
+-- Batches as those see them who entered or collected them. Everything is counted when it is asked for.
+
+-- name: BatchListPage :many
+-- A page of a hundred batches by id: of a strategy and of a status of their URLs, where these are given. Parameters that are
+-- no object are none.
+SELECT
+    b.id, b.strategy, b.status, b.user_id, b.compute_time, b.date_generated,
+    (CASE WHEN json_typeof(b.parameters) = 'object' THEN b.parameters END)::json AS parameters
+FROM batches b
+WHERE (sqlc.narg('strategy')::batch_strategy IS NULL OR b.strategy = sqlc.narg('strategy')::batch_strategy)
+    AND (sqlc.narg('url_status')::text IS NULL OR sqlc.narg('url_status')::text = CASE
+        WHEN b.status = 'error' THEN 'Error'
+        WHEN NOT EXISTS (SELECT FROM link_batches__urls link WHERE link.batch_id = b.id) THEN 'No URLs'
+        WHEN NOT EXISTS (
+            SELECT FROM link_batches__urls link
+            WHERE link.batch_id = b.id
+                AND NOT EXISTS (SELECT FROM flag_url_validated flag WHERE flag.url_id = link.url_id)
+        ) THEN 'Labeling Complete'
+        ELSE 'Has Unlabeled URLs'
+    END)
+ORDER BY b.id
+LIMIT 100 OFFSET @skip::bigint;
+
+-- name: BatchGet :one
+-- A batch. No rows: there is none.
+SELECT
+    b.id, b.strategy, b.status, b.user_id, b.compute_time, b.date_generated,
+    (CASE WHEN json_typeof(b.parameters) = 'object' THEN b.parameters END)::json AS parameters
+FROM batches b
+WHERE b.id = @id;
+
+-- name: BatchURLCountMany :many
+-- How many URLs batches have, by batch id.
+-- No limit: there are no more than were asked for.
+-- @sqlc-vet-disable many-without-limit
+SELECT given.id AS batch_id, counted.*
+FROM (SELECT unnest(@ids::integer[])::integer AS id) AS given
+CROSS JOIN LATERAL (
+    SELECT
+        count(*)::integer AS total,
+        count(*) FILTER (WHERE flag.url_id IS NULL)::integer AS pending,
+        count(*) FILTER (WHERE u.status = 'duplicate')::integer AS duplicate,
+        count(*) FILTER (WHERE flag.type = 'not relevant')::integer AS not_relevant,
+        count(outward.url_id)::integer AS submitted,
+        count(*) FILTER (WHERE EXISTS (SELECT FROM url_task_error e WHERE e.url_id = link.url_id))::integer AS errored
+    FROM link_batches__urls link
+    JOIN urls u ON u.id = link.url_id
+    LEFT JOIN flag_url_validated flag ON flag.url_id = link.url_id
+    LEFT JOIN ds_app_link_data_source outward ON outward.url_id = link.url_id
+    WHERE link.batch_id = given.id
+) AS counted
+ORDER BY given.id;
+
+-- name: BatchURLListPage :many
+-- A page of a hundred URLs of a batch by id. Metadata that are no object are none.
+SELECT
+    u.id, coalesce(u.url, '')::text AS url, u.status, u.source, u.name, u.created_at, u.updated_at,
+    (CASE WHEN json_typeof(u.collector_metadata) = 'object' THEN u.collector_metadata END)::json AS collector_metadata
+FROM (
+    SELECT link.url_id FROM link_batches__urls link
+    WHERE link.batch_id = @batch_id
+    ORDER BY link.url_id
+    LIMIT 100 OFFSET @skip::bigint
+) AS page
+JOIN urls u ON u.id = page.url_id
+ORDER BY u.id;
+
+-- name: BatchDuplicateListPage :many
+-- A page of a hundred of the URLs that a batch met and that were in a batch already, by id, each as often as it was met. With
+-- the parameters of both batches; those that are no object are none.
+SELECT
+    page.original_url_id, page.original_batch_id, coalesce(u.url, '')::text AS source_url,
+    (CASE WHEN json_typeof(b.parameters) = 'object' THEN b.parameters END)::json AS parameters,
+    (CASE WHEN json_typeof(original.parameters) = 'object' THEN original.parameters END)::json AS original_parameters
+FROM (
+    SELECT met.batch_id, met.original_url_id, link.batch_id AS original_batch_id
+    FROM duplicates met
+    JOIN link_batches__urls link ON link.url_id = met.original_url_id
+    WHERE met.batch_id = @batch_id
+    ORDER BY met.original_url_id
+    LIMIT 100 OFFSET @skip::bigint
+) AS page
+JOIN batches b ON b.id = page.batch_id
+JOIN batches original ON original.id = page.original_batch_id
+JOIN urls u ON u.id = page.original_url_id
+ORDER BY page.original_url_id;
+
+-- name: BatchLogList :many
+-- What the collector of a batch logged, by time.
+-- No limit: there is no paging, and logs are deleted after a week.
+-- @sqlc-vet-disable many-without-limit
+SELECT logs.id, logs.log, logs.created_at FROM logs WHERE logs.batch_id = @batch_id ORDER BY logs.created_at, logs.id;
+
+-- name: BatchAbort :execrows
+-- Aborts a batch that is being collected.
+UPDATE batches SET status = 'aborted' WHERE batches.id = @id AND batches.status = 'in-process';
