@@ -667,8 +667,8 @@ type AgencyInput struct {
 	Type             AgencyType       `json:"type"`
 }
 
-// AgencyInsertResponse defines model for AgencyInsertResponse.
-type AgencyInsertResponse struct {
+// AgencyInsertResult defines model for AgencyInsertResult.
+type AgencyInsertResult struct {
 	AgencyID int32 `json:"agency_id"`
 }
 
@@ -804,8 +804,8 @@ type BatchDuplicate struct {
 	SourceURL string `json:"source_url"`
 }
 
-// BatchDuplicateListResponse defines model for BatchDuplicateListResponse.
-type BatchDuplicateListResponse struct {
+// BatchDuplicateListResult defines model for BatchDuplicateListResult.
+type BatchDuplicateListResult struct {
 	Duplicates []BatchDuplicate `json:"duplicates"`
 }
 
@@ -816,8 +816,8 @@ type BatchInfo struct {
 	TotalUrls         int32 `json:"total_urls"`
 }
 
-// BatchListResponse defines model for BatchListResponse.
-type BatchListResponse struct {
+// BatchListResult defines model for BatchListResult.
+type BatchListResult struct {
 	Results []BatchSummary `json:"results"`
 }
 
@@ -831,8 +831,8 @@ type BatchLog struct {
 	Log       string    `json:"log"`
 }
 
-// BatchLogListResponse defines model for BatchLogListResponse.
-type BatchLogListResponse struct {
+// BatchLogListResult defines model for BatchLogListResult.
+type BatchLogListResult struct {
 	Logs []BatchLog `json:"logs"`
 }
 
@@ -901,8 +901,8 @@ type BatchURLCounts struct {
 	Total     int32 `json:"total"`
 }
 
-// BatchURLListResponse defines model for BatchURLListResponse.
-type BatchURLListResponse struct {
+// BatchURLListResult defines model for BatchURLListResult.
+type BatchURLListResult struct {
 	Urls []BatchURL `json:"urls"`
 }
 
@@ -1332,8 +1332,8 @@ type RobotSuggestionsResponse struct {
 	Unchanged int32 `json:"unchanged"`
 }
 
-// SearchURLResponse defines model for SearchURLResponse.
-type SearchURLResponse struct {
+// SearchURLResult defines model for SearchURLResult.
+type SearchURLResult struct {
 	Found bool   `json:"found"`
 	URLID *int32 `json:"url_id"`
 }
@@ -1402,8 +1402,8 @@ type URLInfo struct {
 	URLID int32  `json:"url_id"`
 }
 
-// URLListResponse defines model for URLListResponse.
-type URLListResponse struct {
+// URLListResult defines model for URLListResult.
+type URLListResult struct {
 	// Count Of this answer.
 	Count int32       `json:"count"`
 	Urls  []URLListed `json:"urls"`
@@ -1594,15 +1594,19 @@ type AgencyListParams struct {
 
 // AgencyInsertParams defines parameters for AgencyInsert.
 type AgencyInsertParams struct {
-	// IdempotencyKey A text that the caller made up for this one request, best a UUID. Sent again within 24 hours with the same body it
-	// gets the stored answer instead of being done again; with another body it is refused with 422.
+	// IdempotencyKey A text that the caller made up for this one request, best a UUID. Within 24 hours of its success, the same request
+	// with the same key is not done again but gets the same answer, with the header `Idempotency-Replayed: true`; while
+	// it is under way it gets 409, of type `urn:docket:problem:request-under-way`. Another request with the key is refused
+	// with 422, of type `urn:docket:problem:idempotency-key-reused`. What was not a success is not kept.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // AgencyLocationInsertParams defines parameters for AgencyLocationInsert.
 type AgencyLocationInsertParams struct {
-	// IdempotencyKey A text that the caller made up for this one request, best a UUID. Sent again within 24 hours with the same body it
-	// gets the stored answer instead of being done again; with another body it is refused with 422.
+	// IdempotencyKey A text that the caller made up for this one request, best a UUID. Within 24 hours of its success, the same request
+	// with the same key is not done again but gets the same answer, with the header `Idempotency-Replayed: true`; while
+	// it is under way it gets 409, of type `urn:docket:problem:request-under-way`. Another request with the key is refused
+	// with 422, of type `urn:docket:problem:idempotency-key-reused`. What was not a success is not kept.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
@@ -1623,8 +1627,10 @@ type AnnotateSubmitParams struct {
 	// AnnoURLID Only this URL.
 	AnnoURLID *AnnoURLID `form:"anno_url_id,omitempty" json:"anno_url_id,omitempty"`
 
-	// IdempotencyKey A text that the caller made up for this one request, best a UUID. Sent again within 24 hours with the same body it
-	// gets the stored answer instead of being done again; with another body it is refused with 422.
+	// IdempotencyKey A text that the caller made up for this one request, best a UUID. Within 24 hours of its success, the same request
+	// with the same key is not done again but gets the same answer, with the header `Idempotency-Replayed: true`; while
+	// it is under way it gets 409, of type `urn:docket:problem:request-under-way`. Another request with the key is refused
+	// with 422, of type `urn:docket:problem:idempotency-key-reused`. What was not a success is not kept.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
@@ -1639,8 +1645,10 @@ type AnnotateAnonymousSubmitParams struct {
 	// SessionID The session, as `GET /annotate/anonymous` gave it.
 	SessionID openapi_types.UUID `form:"session_id" json:"session_id"`
 
-	// IdempotencyKey A text that the caller made up for this one request, best a UUID. Sent again within 24 hours with the same body it
-	// gets the stored answer instead of being done again; with another body it is refused with 422.
+	// IdempotencyKey A text that the caller made up for this one request, best a UUID. Within 24 hours of its success, the same request
+	// with the same key is not done again but gets the same answer, with the header `Idempotency-Replayed: true`; while
+	// it is under way it gets 409, of type `urn:docket:problem:request-under-way`. Another request with the key is refused
+	// with 422, of type `urn:docket:problem:idempotency-key-reused`. What was not a success is not kept.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
@@ -1649,8 +1657,10 @@ type AnnotateMigrateParams struct {
 	// SessionID The session, as `GET /annotate/anonymous` gave it.
 	SessionID openapi_types.UUID `form:"session_id" json:"session_id"`
 
-	// IdempotencyKey A text that the caller made up for this one request, best a UUID. Sent again within 24 hours with the same body it
-	// gets the stored answer instead of being done again; with another body it is refused with 422.
+	// IdempotencyKey A text that the caller made up for this one request, best a UUID. Within 24 hours of its success, the same request
+	// with the same key is not done again but gets the same answer, with the header `Idempotency-Replayed: true`; while
+	// it is under way it gets 409, of type `urn:docket:problem:request-under-way`. Another request with the key is refused
+	// with 422, of type `urn:docket:problem:idempotency-key-reused`. What was not a success is not kept.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
@@ -1671,8 +1681,10 @@ type BatchListParams struct {
 
 // BatchAbortParams defines parameters for BatchAbort.
 type BatchAbortParams struct {
-	// IdempotencyKey A text that the caller made up for this one request, best a UUID. Sent again within 24 hours with the same body it
-	// gets the stored answer instead of being done again; with another body it is refused with 422.
+	// IdempotencyKey A text that the caller made up for this one request, best a UUID. Within 24 hours of its success, the same request
+	// with the same key is not done again but gets the same answer, with the header `Idempotency-Replayed: true`; while
+	// it is under way it gets 409, of type `urn:docket:problem:request-under-way`. Another request with the key is refused
+	// with 422, of type `urn:docket:problem:idempotency-key-reused`. What was not a success is not kept.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
@@ -1695,8 +1707,10 @@ type CheckUniqueURLParams struct {
 
 // CollectorManualParams defines parameters for CollectorManual.
 type CollectorManualParams struct {
-	// IdempotencyKey A text that the caller made up for this one request, best a UUID. Sent again within 24 hours with the same body it
-	// gets the stored answer instead of being done again; with another body it is refused with 422.
+	// IdempotencyKey A text that the caller made up for this one request, best a UUID. Within 24 hours of its success, the same request
+	// with the same key is not done again but gets the same answer, with the header `Idempotency-Replayed: true`; while
+	// it is under way it gets 409, of type `urn:docket:problem:request-under-way`. Another request with the key is refused
+	// with 422, of type `urn:docket:problem:idempotency-key-reused`. What was not a success is not kept.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
@@ -1713,8 +1727,10 @@ type ExportAnnotationsParams struct {
 
 // LocalityInsertParams defines parameters for LocalityInsert.
 type LocalityInsertParams struct {
-	// IdempotencyKey A text that the caller made up for this one request, best a UUID. Sent again within 24 hours with the same body it
-	// gets the stored answer instead of being done again; with another body it is refused with 422.
+	// IdempotencyKey A text that the caller made up for this one request, best a UUID. Within 24 hours of its success, the same request
+	// with the same key is not done again but gets the same answer, with the header `Idempotency-Replayed: true`; while
+	// it is under way it gets 409, of type `urn:docket:problem:request-under-way`. Another request with the key is refused
+	// with 422, of type `urn:docket:problem:idempotency-key-reused`. What was not a success is not kept.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
@@ -1741,22 +1757,28 @@ type SearchURLParams struct {
 
 // SubmitDataSourceParams defines parameters for SubmitDataSource.
 type SubmitDataSourceParams struct {
-	// IdempotencyKey A text that the caller made up for this one request, best a UUID. Sent again within 24 hours with the same body it
-	// gets the stored answer instead of being done again; with another body it is refused with 422.
+	// IdempotencyKey A text that the caller made up for this one request, best a UUID. Within 24 hours of its success, the same request
+	// with the same key is not done again but gets the same answer, with the header `Idempotency-Replayed: true`; while
+	// it is under way it gets 409, of type `urn:docket:problem:request-under-way`. Another request with the key is refused
+	// with 422, of type `urn:docket:problem:idempotency-key-reused`. What was not a success is not kept.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // SubmitURLParams defines parameters for SubmitURL.
 type SubmitURLParams struct {
-	// IdempotencyKey A text that the caller made up for this one request, best a UUID. Sent again within 24 hours with the same body it
-	// gets the stored answer instead of being done again; with another body it is refused with 422.
+	// IdempotencyKey A text that the caller made up for this one request, best a UUID. Within 24 hours of its success, the same request
+	// with the same key is not done again but gets the same answer, with the header `Idempotency-Replayed: true`; while
+	// it is under way it gets 409, of type `urn:docket:problem:request-under-way`. Another request with the key is refused
+	// with 422, of type `urn:docket:problem:idempotency-key-reused`. What was not a success is not kept.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // SuggestionsInsertParams defines parameters for SuggestionsInsert.
 type SuggestionsInsertParams struct {
-	// IdempotencyKey A text that the caller made up for this one request, best a UUID. Sent again within 24 hours with the same body it
-	// gets the stored answer instead of being done again; with another body it is refused with 422.
+	// IdempotencyKey A text that the caller made up for this one request, best a UUID. Within 24 hours of its success, the same request
+	// with the same key is not done again but gets the same answer, with the header `Idempotency-Replayed: true`; while
+	// it is under way it gets 409, of type `urn:docket:problem:request-under-way`. Another request with the key is refused
+	// with 422, of type `urn:docket:problem:idempotency-key-reused`. What was not a success is not kept.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
@@ -3484,7 +3506,7 @@ type AgencyInsertResponseObject interface {
 	VisitAgencyInsertResponse(w http.ResponseWriter) error
 }
 
-type AgencyInsert200JSONResponse AgencyInsertResponse
+type AgencyInsert200JSONResponse AgencyInsertResult
 
 func (response AgencyInsert200JSONResponse) VisitAgencyInsertResponse(w http.ResponseWriter) error {
 
@@ -4756,7 +4778,7 @@ type BatchListResponseObject interface {
 	VisitBatchListResponse(w http.ResponseWriter) error
 }
 
-type BatchList200JSONResponse BatchListResponse
+type BatchList200JSONResponse BatchListResult
 
 func (response BatchList200JSONResponse) VisitBatchListResponse(w http.ResponseWriter) error {
 
@@ -5076,7 +5098,7 @@ type BatchDuplicateListResponseObject interface {
 	VisitBatchDuplicateListResponse(w http.ResponseWriter) error
 }
 
-type BatchDuplicateList200JSONResponse BatchDuplicateListResponse
+type BatchDuplicateList200JSONResponse BatchDuplicateListResult
 
 func (response BatchDuplicateList200JSONResponse) VisitBatchDuplicateListResponse(w http.ResponseWriter) error {
 
@@ -5166,7 +5188,7 @@ type BatchLogListResponseObject interface {
 	VisitBatchLogListResponse(w http.ResponseWriter) error
 }
 
-type BatchLogList200JSONResponse BatchLogListResponse
+type BatchLogList200JSONResponse BatchLogListResult
 
 func (response BatchLogList200JSONResponse) VisitBatchLogListResponse(w http.ResponseWriter) error {
 
@@ -5257,7 +5279,7 @@ type BatchURLListResponseObject interface {
 	VisitBatchURLListResponse(w http.ResponseWriter) error
 }
 
-type BatchURLList200JSONResponse BatchURLListResponse
+type BatchURLList200JSONResponse BatchURLListResult
 
 func (response BatchURLList200JSONResponse) VisitBatchURLListResponse(w http.ResponseWriter) error {
 
@@ -6853,7 +6875,7 @@ type SearchURLResponseObject interface {
 	VisitSearchURLResponse(w http.ResponseWriter) error
 }
 
-type SearchURL200JSONResponse SearchURLResponse
+type SearchURL200JSONResponse SearchURLResult
 
 func (response SearchURL200JSONResponse) VisitSearchURLResponse(w http.ResponseWriter) error {
 
@@ -7433,7 +7455,7 @@ type URLListResponseObject interface {
 	VisitURLListResponse(w http.ResponseWriter) error
 }
 
-type URLList200JSONResponse URLListResponse
+type URLList200JSONResponse URLListResult
 
 func (response URLList200JSONResponse) VisitURLListResponse(w http.ResponseWriter) error {
 
