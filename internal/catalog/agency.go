@@ -13,12 +13,12 @@ import (
 	"docket/internal/ranking"
 )
 
-// agencyPage is how many agencies a page of the list has.
+// agencyPage is how many agencies a page of the list has, as in agency.sql.
 const agencyPage = 100
 
 // Agencies returns a page of all agencies by id; the first page is 1.
 func (s *Service) Agencies(ctx context.Context, page int32) ([]Agency, error) {
-	rows, err := queries.AgencyListPage(ctx, s.pool, db.AgencyListPageParams{PageSize: agencyPage, Skip: before(page, agencyPage)})
+	rows, err := queries.AgencyListPage(ctx, s.pool, before(page, agencyPage))
 	if err != nil {
 		return nil, fmt.Errorf("list agencies: %w", postgres.Translate(err))
 	}

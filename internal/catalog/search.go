@@ -47,7 +47,7 @@ type FoundAgency struct {
 	LocationName     string // the short one, as in "Columbus"
 }
 
-// searchPage is how many rows a page of a search has.
+// searchPage is how many rows a page of a search has, as in search.sql.
 const searchPage = 10
 
 // SearchAgencies returns a page of agencies, each once for each of its locations, so that one without any is not found. The
@@ -86,7 +86,7 @@ func (s *Service) searchAgencies(ctx context.Context, search Search) ([]searchRo
 			return nil, err
 		case kind != db.LocationTypeNational:
 			rows, err := queries.AgencySearchInLocation(ctx, s.pool, db.AgencySearchInLocationParams{
-				LocationID: *search.LocationID, Query: search.Query, JurisdictionType: jurisdiction, Skip: skip, PageSize: searchPage,
+				LocationID: *search.LocationID, Query: search.Query, JurisdictionType: jurisdiction, Skip: skip,
 			})
 			return converted(rows, func(row db.AgencySearchInLocationRow) searchRow { return searchRow(row) }), err
 		}
@@ -95,12 +95,12 @@ func (s *Service) searchAgencies(ctx context.Context, search Search) ([]searchRo
 	if search.Query != nil && hasWord(*search.Query) {
 		rows, err := queries.AgencySearchByName(ctx, s.pool, db.AgencySearchByNameParams{
 			Query: *search.Query, JurisdictionType: jurisdiction, NationID: nation,
-			Reach: skip + searchPage, Skip: skip, PageSize: searchPage,
+			Reach: skip + searchPage, Skip: skip,
 		})
 		return converted(rows, func(row db.AgencySearchByNameRow) searchRow { return searchRow(row) }), err
 	}
 	rows, err := queries.AgencySearchInNation(ctx, s.pool, db.AgencySearchInNationParams{
-		JurisdictionType: jurisdiction, NationID: nation, Skip: skip, PageSize: searchPage,
+		JurisdictionType: jurisdiction, NationID: nation, Skip: skip,
 	})
 	return converted(rows, func(row db.AgencySearchInNationRow) searchRow { return searchRow(row) }), err
 }

@@ -110,17 +110,12 @@ SELECT
     coalesce(place.id, 0)::bigint AS location_id,
     coalesce(place.full_display_name, '')::text AS full_display_name
 FROM (
-    SELECT agencies.id, agencies.name, agencies.agency_type, agencies.jurisdiction_type, agencies.created_at, agencies.updated_at FROM agencies ORDER BY agencies.id LIMIT $2::bigint OFFSET $1::bigint
+    SELECT agencies.id, agencies.name, agencies.agency_type, agencies.jurisdiction_type, agencies.created_at, agencies.updated_at FROM agencies ORDER BY agencies.id LIMIT 100 OFFSET $1::bigint
 ) AS a
 LEFT JOIN link_agencies__locations link ON link.agency_id = a.id
 LEFT JOIN locations_expanded place ON place.id = link.location_id
 ORDER BY a.id, place.id
 `
-
-type AgencyListPageParams struct {
-	Skip     int64
-	PageSize int64
-}
 
 type AgencyListPageRow struct {
 	ID               int32
@@ -132,9 +127,9 @@ type AgencyListPageRow struct {
 }
 
 // Agencies, and which places they belong to.
-// A page of agencies by id, each once for each of its locations by id; once with location 0 when it has none.
-func (q *Queries) AgencyListPage(ctx context.Context, db DBTX, arg AgencyListPageParams) ([]AgencyListPageRow, error) {
-	rows, err := db.Query(ctx, AgencyListPage, arg.Skip, arg.PageSize)
+// A page of 100 agencies by id, each once for each of its locations by id; once with location 0 when it has none.
+func (q *Queries) AgencyListPage(ctx context.Context, db DBTX, skip int64) ([]AgencyListPageRow, error) {
+	rows, err := db.Query(ctx, AgencyListPage, skip)
 	if err != nil {
 		return nil, err
 	}

@@ -11,15 +11,15 @@ import (
 
 const AgencySearchByName = `-- name: AgencySearchByName :many
 WITH nearest AS MATERIALIZED (
-    SELECT a.id, link.location_id, a.name <-> $3::text AS distance
+    SELECT a.id, link.location_id, a.name <-> $2::text AS distance
     FROM agencies a
     JOIN link_agencies__locations link ON link.agency_id = a.id
     JOIN locations l ON l.id = link.location_id
-    WHERE ($4::jurisdiction_type_enum IS NULL
-            OR a.jurisdiction_type = $4::jurisdiction_type_enum)
-        AND ($5::bigint IS NULL OR l.type <> 'National' OR l.id = $5::bigint)
-    ORDER BY a.name <-> $3::text
-    FETCH FIRST ($6::bigint) ROWS WITH TIES
+    WHERE ($3::jurisdiction_type_enum IS NULL
+            OR a.jurisdiction_type = $3::jurisdiction_type_enum)
+        AND ($4::bigint IS NULL OR l.type <> 'National' OR l.id = $4::bigint)
+    ORDER BY a.name <-> $2::text
+    FETCH FIRST ($5::bigint) ROWS WITH TIES
 )
 SELECT
     a.id, a.name, a.jurisdiction_type, a.agency_type,
@@ -27,7 +27,7 @@ SELECT
 FROM (
     SELECT nearest.id, nearest.location_id, nearest.distance FROM nearest
     ORDER BY nearest.distance, nearest.id, nearest.location_id
-    LIMIT $2::bigint OFFSET $1::bigint
+    LIMIT 10 OFFSET $1::bigint
 ) AS page
 JOIN agencies a ON a.id = page.id
 JOIN locations_expanded place ON place.id = page.location_id
@@ -36,7 +36,6 @@ ORDER BY page.distance, page.id, page.location_id
 
 type AgencySearchByNameParams struct {
 	Skip             int64
-	PageSize         int64
 	Query            string
 	JurisdictionType *JurisdictionTypeEnum
 	NationID         *int64
@@ -51,12 +50,11 @@ type AgencySearchByNameRow struct {
 	LocationDisplayName string
 }
 
-// A page of agencies of the whole nation, once for each of their locations: the most similar name first, then by agency and
+// A page of ten agencies of the whole nation, once for each of their locations: the most similar name first, then by agency and
 // location. The nation's location, if given, keeps other locations of that type out.
 func (q *Queries) AgencySearchByName(ctx context.Context, db DBTX, arg AgencySearchByNameParams) ([]AgencySearchByNameRow, error) {
 	rows, err := db.Query(ctx, AgencySearchByName,
 		arg.Skip,
-		arg.PageSize,
 		arg.Query,
 		arg.JurisdictionType,
 		arg.NationID,
@@ -87,29 +85,48 @@ func (q *Queries) AgencySearchByName(ctx context.Context, db DBTX, arg AgencySea
 }
 
 const AgencySearchInLocation = `-- name: AgencySearchInLocation :many
+WITH page AS MATERIALIZED (
+    SELECT found.id, found.location_id, found.name <-> $1::text AS distance
+    FROM (
+        SELECT here.id FROM locations here WHERE here.id = $2::bigint
+        UNION ALL
+        -- As in dependent_locations. That view has the parts of the nation as well, which every plan would be made for.
+        SELECT part.id
+        FROM locations here
+        JOIN locations part ON part.state_id = here.state_id AND part.type IN ('County', 'Locality')
+        WHERE here.id = $2::bigint AND here.type = 'State'
+        UNION ALL
+        SELECT part.id
+        FROM locations here
+        JOIN locations part ON part.county_id = here.county_id AND part.type = 'Locality'
+        WHERE here.id = $2::bigint AND here.type = 'County'
+    ) AS within
+    CROSS JOIN LATERAL (
+        SELECT a.id, a.name, link.location_id
+        FROM link_agencies__locations link
+        JOIN agencies a ON a.id = link.agency_id
+        WHERE link.location_id = within.id
+            AND ($3::jurisdiction_type_enum IS NULL
+                OR a.jurisdiction_type = $3::jurisdiction_type_enum)
+        OFFSET 0 -- place by place: a plan for any location would be made for a state, and read both tables whole
+    ) AS found
+    ORDER BY found.name <-> $1::text, found.id, found.location_id
+    LIMIT 10 OFFSET $4::bigint
+)
 SELECT
     a.id, a.name, a.jurisdiction_type, a.agency_type,
     coalesce(place.display_name, '')::text AS location_display_name
-FROM (
-    SELECT here.id FROM locations here WHERE here.id = $1::bigint
-    UNION
-    SELECT part.dependent_location_id FROM dependent_locations part WHERE part.parent_location_id = $1::bigint
-) AS within
-JOIN link_agencies__locations link ON link.location_id = within.id
-JOIN agencies a ON a.id = link.agency_id
-JOIN locations_expanded place ON place.id = link.location_id
-WHERE $2::jurisdiction_type_enum IS NULL
-    OR a.jurisdiction_type = $2::jurisdiction_type_enum
-ORDER BY a.name <-> $3::text, a.id, link.location_id
-LIMIT $5::bigint OFFSET $4::bigint
+FROM page
+JOIN agencies a ON a.id = page.id
+JOIN locations_expanded place ON place.id = page.location_id
+ORDER BY page.distance, page.id, page.location_id
 `
 
 type AgencySearchInLocationParams struct {
+	Query            *string
 	LocationID       int64
 	JurisdictionType *JurisdictionTypeEnum
-	Query            *string
 	Skip             int64
-	PageSize         int64
 }
 
 type AgencySearchInLocationRow struct {
@@ -120,15 +137,14 @@ type AgencySearchInLocationRow struct {
 	LocationDisplayName string
 }
 
-// A page of agencies at a location other than the nation or at one within it, once for each of these: the most similar name
+// A page of ten agencies at a location other than the nation or at one within it, once for each of these: the most similar name
 // first if there is a query, then by agency and location.
 func (q *Queries) AgencySearchInLocation(ctx context.Context, db DBTX, arg AgencySearchInLocationParams) ([]AgencySearchInLocationRow, error) {
 	rows, err := db.Query(ctx, AgencySearchInLocation,
+		arg.Query,
 		arg.LocationID,
 		arg.JurisdictionType,
-		arg.Query,
 		arg.Skip,
-		arg.PageSize,
 	)
 	if err != nil {
 		return nil, err
@@ -165,14 +181,13 @@ WHERE ($1::jurisdiction_type_enum IS NULL
         OR a.jurisdiction_type = $1::jurisdiction_type_enum)
     AND ($2::bigint IS NULL OR place.type <> 'National' OR place.id = $2::bigint)
 ORDER BY a.id, link.location_id
-LIMIT $4::bigint OFFSET $3::bigint
+LIMIT 10 OFFSET $3::bigint
 `
 
 type AgencySearchInNationParams struct {
 	JurisdictionType *JurisdictionTypeEnum
 	NationID         *int64
 	Skip             int64
-	PageSize         int64
 }
 
 type AgencySearchInNationRow struct {
@@ -183,14 +198,9 @@ type AgencySearchInNationRow struct {
 	LocationDisplayName string
 }
 
-// A page of agencies of the whole nation, once for each of their locations, by agency and location.
+// A page of ten agencies of the whole nation, once for each of their locations, by agency and location.
 func (q *Queries) AgencySearchInNation(ctx context.Context, db DBTX, arg AgencySearchInNationParams) ([]AgencySearchInNationRow, error) {
-	rows, err := db.Query(ctx, AgencySearchInNation,
-		arg.JurisdictionType,
-		arg.NationID,
-		arg.Skip,
-		arg.PageSize,
-	)
+	rows, err := db.Query(ctx, AgencySearchInNation, arg.JurisdictionType, arg.NationID, arg.Skip)
 	if err != nil {
 		return nil, err
 	}

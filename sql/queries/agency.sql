@@ -1,13 +1,13 @@
 -- Agencies, and which places they belong to.
 
 -- name: AgencyListPage :many
--- A page of agencies by id, each once for each of its locations by id; once with location 0 when it has none.
+-- A page of 100 agencies by id, each once for each of its locations by id; once with location 0 when it has none.
 SELECT
     a.id, a.name, a.agency_type, a.jurisdiction_type,
     coalesce(place.id, 0)::bigint AS location_id,
     coalesce(place.full_display_name, '')::text AS full_display_name
 FROM (
-    SELECT agencies.* FROM agencies ORDER BY agencies.id LIMIT @page_size::bigint OFFSET @skip::bigint
+    SELECT agencies.* FROM agencies ORDER BY agencies.id LIMIT 100 OFFSET @skip::bigint
 ) AS a
 LEFT JOIN link_agencies__locations link ON link.agency_id = a.id
 LEFT JOIN locations_expanded place ON place.id = link.location_id

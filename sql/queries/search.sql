@@ -5,7 +5,7 @@
 SELECT urls.id FROM urls WHERE urls.url = @url::text;
 
 -- name: AgencySearchByName :many
--- A page of agencies of the whole nation, once for each of their locations: the most similar name first, then by agency and
+-- A page of ten agencies of the whole nation, once for each of their locations: the most similar name first, then by agency and
 -- location. The nation's location, if given, keeps other locations of that type out.
 WITH nearest AS MATERIALIZED (
     SELECT a.id, link.location_id, a.name <-> @query::text AS distance
@@ -24,14 +24,14 @@ SELECT
 FROM (
     SELECT nearest.* FROM nearest
     ORDER BY nearest.distance, nearest.id, nearest.location_id
-    LIMIT @page_size::bigint OFFSET @skip::bigint
+    LIMIT 10 OFFSET @skip::bigint
 ) AS page
 JOIN agencies a ON a.id = page.id
 JOIN locations_expanded place ON place.id = page.location_id
 ORDER BY page.distance, page.id, page.location_id;
 
 -- name: AgencySearchInNation :many
--- A page of agencies of the whole nation, once for each of their locations, by agency and location.
+-- A page of ten agencies of the whole nation, once for each of their locations, by agency and location.
 SELECT
     a.id, a.name, a.jurisdiction_type, a.agency_type,
     coalesce(place.display_name, '')::text AS location_display_name
@@ -42,23 +42,43 @@ WHERE (sqlc.narg('jurisdiction_type')::jurisdiction_type_enum IS NULL
         OR a.jurisdiction_type = sqlc.narg('jurisdiction_type')::jurisdiction_type_enum)
     AND (sqlc.narg('nation_id')::bigint IS NULL OR place.type <> 'National' OR place.id = sqlc.narg('nation_id')::bigint)
 ORDER BY a.id, link.location_id
-LIMIT @page_size::bigint OFFSET @skip::bigint;
+LIMIT 10 OFFSET @skip::bigint;
 
 -- name: AgencySearchInLocation :many
--- A page of agencies at a location other than the nation or at one within it, once for each of these: the most similar name
+-- A page of ten agencies at a location other than the nation or at one within it, once for each of these: the most similar name
 -- first if there is a query, then by agency and location.
+WITH page AS MATERIALIZED (
+    SELECT found.id, found.location_id, found.name <-> sqlc.narg('query')::text AS distance
+    FROM (
+        SELECT here.id FROM locations here WHERE here.id = @location_id::bigint
+        UNION ALL
+        -- As in dependent_locations. That view has the parts of the nation as well, which every plan would be made for.
+        SELECT part.id
+        FROM locations here
+        JOIN locations part ON part.state_id = here.state_id AND part.type IN ('County', 'Locality')
+        WHERE here.id = @location_id::bigint AND here.type = 'State'
+        UNION ALL
+        SELECT part.id
+        FROM locations here
+        JOIN locations part ON part.county_id = here.county_id AND part.type = 'Locality'
+        WHERE here.id = @location_id::bigint AND here.type = 'County'
+    ) AS within
+    CROSS JOIN LATERAL (
+        SELECT a.id, a.name, link.location_id
+        FROM link_agencies__locations link
+        JOIN agencies a ON a.id = link.agency_id
+        WHERE link.location_id = within.id
+            AND (sqlc.narg('jurisdiction_type')::jurisdiction_type_enum IS NULL
+                OR a.jurisdiction_type = sqlc.narg('jurisdiction_type')::jurisdiction_type_enum)
+        OFFSET 0 -- place by place: a plan for any location would be made for a state, and read both tables whole
+    ) AS found
+    ORDER BY found.name <-> sqlc.narg('query')::text, found.id, found.location_id
+    LIMIT 10 OFFSET @skip::bigint
+)
 SELECT
     a.id, a.name, a.jurisdiction_type, a.agency_type,
     coalesce(place.display_name, '')::text AS location_display_name
-FROM (
-    SELECT here.id FROM locations here WHERE here.id = @location_id::bigint
-    UNION
-    SELECT part.dependent_location_id FROM dependent_locations part WHERE part.parent_location_id = @location_id::bigint
-) AS within
-JOIN link_agencies__locations link ON link.location_id = within.id
-JOIN agencies a ON a.id = link.agency_id
-JOIN locations_expanded place ON place.id = link.location_id
-WHERE sqlc.narg('jurisdiction_type')::jurisdiction_type_enum IS NULL
-    OR a.jurisdiction_type = sqlc.narg('jurisdiction_type')::jurisdiction_type_enum
-ORDER BY a.name <-> sqlc.narg('query')::text, a.id, link.location_id
-LIMIT @page_size::bigint OFFSET @skip::bigint;
+FROM page
+JOIN agencies a ON a.id = page.id
+JOIN locations_expanded place ON place.id = page.location_id
+ORDER BY page.distance, page.id, page.location_id;

@@ -87,6 +87,8 @@ COMMENT ON TABLE locations IS
 CREATE INDEX locations_state_id_idx ON locations (state_id);
 CREATE INDEX locations_county_id_idx ON locations (county_id);
 CREATE INDEX locations_locality_id_idx ON locations (locality_id);
+-- The locations of a state's own are few among those within it.
+CREATE INDEX locations_type_state_id_idx ON locations (type, state_id) WHERE type IN ('National', 'State');
 
 CREATE TABLE link_agencies__locations (
     agency_id integer NOT NULL,
