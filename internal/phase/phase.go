@@ -30,6 +30,7 @@ const (
 	Acquire             = "acquire_s"              // wait for a database connection
 	Submit              = "submit_s"               // store an annotation
 	Idempotency         = "idempotency_s"          // claim an Idempotency-Key, keep its answer
+	Progress            = "progress_s"             // count what was done and what is left
 	Encode              = "encode_s"               // write the answer as JSON
 )
 

@@ -1,0 +1,166 @@
+-- How far the URLs are. Everything is counted when asked, from the tables themselves: the views of it are as old as their last
+-- refresh. Each statement reads some tables as a whole, once, and joins only what has one row for each URL, so that nothing is
+-- counted twice.
+
+-- name: BatchCountByStrategy :many
+-- Batches and their URLs for each strategy there is, zeros included. A URL with several task errors counts as one.
+SELECT
+    strategy.value::batch_strategy AS strategy,
+    count(b.id)::integer AS batches,
+    (count(*) FILTER (WHERE b.status = 'ready to label'))::integer AS successful,
+    (count(*) FILTER (WHERE b.status = 'error'))::integer AS failed,
+    coalesce(sum(of_batch.urls), 0)::integer AS urls,
+    coalesce(sum(of_batch.validated), 0)::integer AS validated,
+    coalesce(sum(of_batch.rejected), 0)::integer AS rejected,
+    coalesce(sum(of_batch.submitted), 0)::integer AS submitted,
+    coalesce(sum(of_batch.errors), 0)::integer AS errors
+FROM unnest(enum_range(NULL::batch_strategy)) AS strategy (value)
+LEFT JOIN batches b ON b.strategy = strategy.value
+LEFT JOIN (
+    SELECT
+        link.batch_id,
+        count(*) AS urls,
+        count(flag.url_id) AS validated,
+        count(*) FILTER (WHERE flag.type = 'not relevant') AS rejected,
+        count(source.url_id) AS submitted,
+        count(failed.url_id) AS errors
+    FROM link_batches__urls link
+    LEFT JOIN flag_url_validated flag ON flag.url_id = link.url_id
+    LEFT JOIN ds_app_link_data_source source ON source.url_id = link.url_id
+    LEFT JOIN (SELECT DISTINCT e.url_id FROM url_task_error e) AS failed ON failed.url_id = link.url_id
+    GROUP BY link.batch_id
+) AS of_batch ON of_batch.batch_id = b.id
+GROUP BY strategy.value
+ORDER BY strategy.value
+LIMIT 8;
+
+-- name: BatchBreakdownList :many
+-- A page of batches, the oldest first, then by id, with their URLs counted. A URL with several task errors counts as one.
+WITH page AS MATERIALIZED (
+    SELECT b.id, b.strategy, b.status, b.date_generated
+    FROM batches b
+    ORDER BY b.date_generated, b.id
+    LIMIT @page_size::bigint OFFSET @skip::bigint
+)
+SELECT
+    page.id,
+    page.strategy,
+    page.status,
+    page.date_generated,
+    coalesce(of_batch.urls, 0)::integer AS urls,
+    coalesce(of_batch.validated, 0)::integer AS validated,
+    coalesce(of_batch.rejected, 0)::integer AS rejected,
+    coalesce(of_batch.submitted, 0)::integer AS submitted,
+    coalesce(of_batch.errors, 0)::integer AS errors
+FROM page
+LEFT JOIN (
+    SELECT
+        link.batch_id,
+        count(*) AS urls,
+        count(flag.url_id) AS validated,
+        count(*) FILTER (WHERE flag.type = 'not relevant') AS rejected,
+        count(source.url_id) AS submitted,
+        count(failed.url_id) AS errors
+    FROM link_batches__urls link
+    LEFT JOIN flag_url_validated flag ON flag.url_id = link.url_id
+    LEFT JOIN ds_app_link_data_source source ON source.url_id = link.url_id
+    LEFT JOIN (SELECT DISTINCT e.url_id FROM url_task_error e) AS failed ON failed.url_id = link.url_id
+    WHERE link.batch_id IN (SELECT page.id FROM page)
+    GROUP BY link.batch_id
+) AS of_batch ON of_batch.batch_id = page.id
+ORDER BY page.date_generated, page.id;
+
+-- name: URLCountByStatus :many
+-- All URLs by status, which is what url_status_mat_view would say if it were refreshed now, and by the type they were validated
+-- as, null if they were not. A row for each pair there is.
+SELECT
+    (CASE
+        WHEN state.type IN ('not relevant', 'individual record', 'not found', 'broken page') THEN 'Accepted'
+        WHEN state.type IS NOT NULL AND state.submitted THEN 'Submitted'
+        WHEN state.type IS NOT NULL THEN 'Awaiting Submission'
+        WHEN state.shown THEN 'Community Labeling'
+        WHEN state.failed THEN 'Error'
+        ELSE 'Intake'
+    END)::text AS status,
+    state.type,
+    sum(state.urls)::integer AS urls
+FROM (
+    SELECT
+        flag.type,
+        coalesce(source.url_id, meta.url_id) IS NOT NULL AS submitted,
+        html.url_id IS NOT NULL AND web.url_id IS NOT NULL AND screenshot.url_id IS NOT NULL AS shown,
+        failed.url_id IS NOT NULL AS failed,
+        count(*) AS urls
+    FROM urls
+    LEFT JOIN flag_url_validated flag ON flag.url_id = urls.id
+    LEFT JOIN ds_app_link_data_source source ON source.url_id = urls.id AND flag.type = 'data source'
+    LEFT JOIN ds_app_link_meta_url meta ON meta.url_id = urls.id AND flag.type = 'meta url'
+    LEFT JOIN url_compressed_html html ON html.url_id = urls.id
+    LEFT JOIN url_web_metadata web ON web.url_id = urls.id
+    LEFT JOIN url_screenshot screenshot ON screenshot.url_id = urls.id
+    LEFT JOIN (
+        SELECT DISTINCT e.url_id FROM url_task_error e WHERE e.task_type IN ('Screenshot', 'HTML', 'URL Probe')
+    ) AS failed ON failed.url_id = urls.id
+    GROUP BY 1, 2, 3, 4
+) AS state
+GROUP BY 1, 2
+ORDER BY 1, 2
+LIMIT 11;
+
+-- name: URLCountByRecordType :many
+-- URLs with an agreed record type, by it.
+SELECT record_type, count(*)::integer AS urls
+FROM url_record_type
+GROUP BY record_type
+ORDER BY record_type
+LIMIT 35;
+
+-- name: URLGetOldestPending :one
+-- The URL that has waited longest to be validated, whatever its status; of several the one with the smallest id. No row means
+-- that none waits.
+SELECT urls.id, urls.created_at
+FROM urls
+WHERE NOT EXISTS (SELECT FROM flag_url_validated flag WHERE flag.url_id = urls.id)
+ORDER BY urls.created_at, urls.id
+LIMIT 1;
+
+-- name: PendingURLCountByMonth :many
+-- URLs with status ok that are not validated, by the month they came in, the oldest first, and by what users said of them: 1 for
+-- a type, 2 for a record type and 4 for an agency, be it one without id, added up. A row for each sum there is; a URL counts once,
+-- however many users said the same thing of it.
+-- No limit: there are eight sums a month.
+-- @sqlc-vet-disable many-without-limit
+SELECT
+    date_trunc('month', urls.created_at)::timestamp AS month,
+    coalesce(by_users.said, 0)::integer AS said,
+    count(*)::integer AS urls
+FROM urls
+LEFT JOIN (
+    SELECT annotation.url_id, bit_or(annotation.said) AS said
+    FROM (
+        SELECT url_id, 1 AS said FROM user_url_type_suggestions
+        UNION ALL SELECT url_id, 2 FROM user_record_type_suggestions
+        UNION ALL SELECT url_id, 4 FROM user_url_agency_suggestions
+    ) AS annotation
+    GROUP BY annotation.url_id
+) AS by_users ON by_users.url_id = urls.id
+WHERE urls.status = 'ok' AND NOT EXISTS (SELECT FROM flag_url_validated flag WHERE flag.url_id = urls.id)
+GROUP BY 1, 2
+ORDER BY 1, 2;
+
+-- name: SubmittedURLCountByMonth :many
+-- Outward data-source links by the month they were made, the oldest first; those of URLs deleted since then count too.
+-- No limit: there is one row a month.
+-- @sqlc-vet-disable many-without-limit
+SELECT date_trunc('month', created_at)::timestamp AS month, count(*)::integer AS urls
+FROM ds_app_link_data_source
+GROUP BY 1
+ORDER BY 1;
+
+-- name: BacklogListByMonth :many
+-- The last snapshot of the backlog in each month, the oldest month first; of several at one time the one entered last.
+-- No limit: there is one row a month.
+-- @sqlc-vet-disable many-without-limit
+SELECT DISTINCT ON (date_trunc('month', created_at)) date_trunc('month', created_at)::timestamp AS month, count_pending_total
+FROM backlog_snapshot
+ORDER BY date_trunc('month', created_at), created_at DESC, id DESC;
