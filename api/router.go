@@ -21,6 +21,7 @@ import (
 	"docket/internal/auth"
 	"docket/internal/catalog"
 	"docket/internal/idempotency"
+	"docket/internal/progress"
 )
 
 // What a request may cost unless the configuration says otherwise.
@@ -33,6 +34,7 @@ const (
 type Config struct {
 	Annotations *annotation.Service
 	Catalog     *catalog.Service
+	Progress    *progress.Service
 	Idempotency *idempotency.Store
 	Verifier    *auth.Verifier
 	Metrics     *Metrics
@@ -60,6 +62,7 @@ type handlers struct {
 	annotate
 	search
 	agencies
+	counts
 	pending
 	*health
 }
@@ -84,7 +87,7 @@ func New(cfg Config) (http.Handler, error) {
 		openCatalog(doc)
 	}
 	return newRouter(cfg, doc, func(router gin.IRouter, s *server) {
-		operations := handlers{annotate{cfg.Annotations}, search{cfg.Catalog}, agencies{cfg.Catalog}, pending{}, &health{checks: cfg.Checks, views: cfg.Views, clock: s.cfg.Clock}}
+		operations := handlers{annotate{cfg.Annotations}, search{cfg.Catalog}, agencies{cfg.Catalog}, counts{cfg.Progress}, pending{}, &health{checks: cfg.Checks, views: cfg.Views, clock: s.cfg.Clock}}
 		s.register(router, operations, timeEncoding)
 	})
 }

@@ -20,6 +20,7 @@ import (
 	"docket/internal/catalog"
 	"docket/internal/idempotency"
 	"docket/internal/postgres"
+	"docket/internal/progress"
 	"docket/internal/ranking"
 )
 
@@ -143,6 +144,7 @@ func (cfg *serveConfig) serve(cmd *cobra.Command, log *zap.Logger) (err error) {
 	handler, err := api.New(api.Config{
 		Annotations: annotation.New(pool, ranked),
 		Catalog:     catalog.New(pool),
+		Progress:    progress.New(pool),
 		Idempotency: idempotency.New(pool),
 		Verifier:    verifier,
 		Metrics:     metrics,
