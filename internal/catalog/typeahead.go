@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"docket/internal/db"
 	"docket/internal/postgres"
@@ -37,8 +38,8 @@ type Place struct {
 }
 
 // SuggestAgencies returns at most ten agencies for what was typed so far: those whose name begins with it, then those with
-// a later word that does, then those of a similar name; each by similarity, then by id. Letter case and surplus blanks do not
-// matter. A text without a letter or digit suggests none.
+// a later word that does, then those of a similar name, both for a text of 3 to 60 characters; each by similarity, then by id.
+// Letter case and surplus blanks do not matter. A text without a letter or digit suggests none.
 func (s *Service) SuggestAgencies(ctx context.Context, typed string) ([]SuggestedAgency, error) {
 	agencies, err := s.suggestAgencies(ctx, typed)
 	if err != nil {
@@ -57,7 +58,7 @@ func (s *Service) suggestAgencies(ctx context.Context, typed string) ([]Suggeste
 		return nil, err
 	}
 	found := converted(begins, func(row db.AgencyListByBeginningRow) agencyRow { return agencyRow(row) })
-	if len(found) < mostSuggestions {
+	if len(found) < mostSuggestions && likeNames(typed) {
 		resembles, err := queries.AgencyListByResemblance(ctx, s.pool, db.AgencyListByResemblanceParams{
 			Typed: typed, WordStartsLike: like("% ", typed),
 		})
@@ -104,8 +105,8 @@ const (
 )
 
 // SuggestLocations returns at most ten places for what was typed so far: those whose own name begins with it, then those with
-// a later word of their name that does, then those of a similar name; each by similarity, then the larger ones, then by id. What
-// comes after a comma, or after the name, says where the place lies: "columbus, oh", "franklin county ohio". Letter case and
+// a later word of their name that does, then those of a similar name, both for a name of 3 to 60 characters; each by
+// similarity, then the larger ones, then by id. What comes after a comma, or after the name, says where the place lies: "columbus, oh", "franklin county ohio". Letter case and
 // surplus blanks do not matter. A text without a letter or digit suggests none.
 func (s *Service) SuggestLocations(ctx context.Context, typed string) ([]SuggestedLocation, error) {
 	found, err := s.suggestLocations(ctx, readings(typed))
@@ -140,6 +141,9 @@ func (s *Service) suggestLocations(ctx context.Context, readings []reading) ([]l
 		misspelt = readings[:1]
 	}
 	for _, r := range misspelt {
+		if !likeNames(r.name) {
+			continue
+		}
 		rows, err := queries.LocationListByResemblance(ctx, s.pool, db.LocationListByResemblanceParams{
 			Typed: r.name, WordStartsLike: like("% ", r.name), WithinLike: r.within, Most: r.most(),
 		})
@@ -156,6 +160,13 @@ func bestLocations(found []locationRow) []locationRow {
 		return cmp.Or(cmp.Compare(a.Rank, b.Rank), cmp.Compare(a.Distance, b.Distance),
 			cmp.Compare(size(a.Type), size(b.Type)), cmp.Compare(a.ID, b.ID))
 	})
+}
+
+// likeNames tells whether names are to be found that resemble a text. A shorter one is in too many names, and a longer one costs
+// with its length and is like none.
+func likeNames(text string) bool {
+	length := utf8.RuneCountInString(text)
+	return 3 <= length && length <= 60
 }
 
 // size orders the larger kinds of places before the smaller ones.
@@ -215,7 +226,7 @@ func like(before, text string) string { return before + likeSpecials.Replace(tex
 func tidy(text string) string { return strings.Join(strings.Fields(text), " ") }
 
 // best returns the first ten rows in an order, each id once.
-func best[Row any, ID comparable](rows []Row, id func(Row) ID, order func(a, b Row) int) []Row {
+func best[Row any, ID cmp.Ordered](rows []Row, id func(Row) ID, order func(a, b Row) int) []Row {
 	slices.SortFunc(rows, order)
 	seen := make(map[ID]bool)
 	rows = slices.DeleteFunc(rows, func(row Row) bool {
