@@ -20,8 +20,8 @@ type memory struct {
 const (
 	// rememberedURLs bounds the memory, at some kilobytes each.
 	rememberedURLs = 2000
-	// rememberedFor bounds how long a change shows late that does not change the revision: by writers outside Docket,
-	// or of the name of an agency or a place.
+	// rememberedFor bounds how long a change shows late that does not change the revision: by writers outside Docket, or
+	// of the name of an agency in the very moment in which it is first suggested for the URL.
 	rememberedFor = 10 * time.Second
 )
 
