@@ -21,6 +21,7 @@ import (
 	"docket/internal/auth"
 	"docket/internal/catalog"
 	"docket/internal/idempotency"
+	"docket/internal/intake"
 	"docket/internal/progress"
 )
 
@@ -34,6 +35,7 @@ const (
 type Config struct {
 	Annotations *annotation.Service
 	Catalog     *catalog.Service
+	Intake      *intake.Service
 	Progress    *progress.Service
 	Idempotency *idempotency.Store
 	Verifier    *auth.Verifier
@@ -62,6 +64,8 @@ type handlers struct {
 	annotate
 	search
 	agencies
+	urls
+	batches
 	counts
 	pending
 	*health
@@ -87,7 +91,7 @@ func New(cfg Config) (http.Handler, error) {
 		openCatalog(doc)
 	}
 	return newRouter(cfg, doc, func(router gin.IRouter, s *server) {
-		operations := handlers{annotate{cfg.Annotations}, search{cfg.Catalog}, agencies{cfg.Catalog}, counts{cfg.Progress}, pending{}, &health{checks: cfg.Checks, views: cfg.Views, clock: s.cfg.Clock}}
+		operations := handlers{annotate{cfg.Annotations}, search{cfg.Catalog}, agencies{cfg.Catalog}, urls{cfg.Intake, cfg.Catalog}, batches{cfg.Intake}, counts{cfg.Progress}, pending{}, &health{checks: cfg.Checks, views: cfg.Views, clock: s.cfg.Clock}}
 		s.register(router, operations, timeEncoding)
 	})
 }

@@ -29,6 +29,7 @@ import (
 	"docket/internal/catalog"
 	"docket/internal/dbtest"
 	"docket/internal/idempotency"
+	"docket/internal/intake"
 	"docket/internal/progress"
 	"docket/internal/ranking"
 )
@@ -153,6 +154,7 @@ func newHandler(t testing.TB, pool *pgxpool.Pool, rank annotation.Ranking, log *
 	handler, err := api.New(api.Config{
 		Annotations: annotation.New(pool, rank),
 		Catalog:     catalog.New(pool),
+		Intake:      intake.New(pool),
 		Progress:    progress.New(pool),
 		Idempotency: idempotency.New(pool),
 		Verifier:    verifier,

@@ -19,6 +19,7 @@ import (
 	"docket/internal/auth"
 	"docket/internal/catalog"
 	"docket/internal/idempotency"
+	"docket/internal/intake"
 	"docket/internal/postgres"
 	"docket/internal/progress"
 	"docket/internal/ranking"
@@ -144,6 +145,7 @@ func (cfg *serveConfig) serve(cmd *cobra.Command, log *zap.Logger) (err error) {
 	handler, err := api.New(api.Config{
 		Annotations: annotation.New(pool, ranked),
 		Catalog:     catalog.New(pool),
+		Intake:      intake.New(pool),
 		Progress:    progress.New(pool),
 		Idempotency: idempotency.New(pool),
 		Verifier:    verifier,

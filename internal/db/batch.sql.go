@@ -124,16 +124,27 @@ SELECT
     (CASE WHEN json_typeof(b.parameters) = 'object' THEN b.parameters END)::json AS parameters
 FROM batches b
 WHERE ($1::batch_strategy IS NULL OR b.strategy = $1::batch_strategy)
-    AND ($2::text IS NULL OR $2::text = CASE
-        WHEN b.status = 'error' THEN 'Error'
-        WHEN NOT EXISTS (SELECT FROM link_batches__urls link WHERE link.batch_id = b.id) THEN 'No URLs'
-        WHEN NOT EXISTS (
-            SELECT FROM link_batches__urls link
-            WHERE link.batch_id = b.id
-                AND NOT EXISTS (SELECT FROM flag_url_validated flag WHERE flag.url_id = link.url_id)
-        ) THEN 'Labeling Complete'
-        ELSE 'Has Unlabeled URLs'
-    END)
+    AND CASE $2::text
+        WHEN 'Error' THEN b.status = 'error'
+        WHEN 'No URLs' THEN b.status <> 'error'
+            AND NOT EXISTS (SELECT FROM link_batches__urls link WHERE link.batch_id = b.id OFFSET 0)
+        WHEN 'Labeling Complete' THEN b.status <> 'error'
+            AND EXISTS (SELECT FROM link_batches__urls link WHERE link.batch_id = b.id OFFSET 0)
+            AND NOT EXISTS (
+                SELECT FROM link_batches__urls link
+                WHERE link.batch_id = b.id
+                    AND NOT EXISTS (SELECT FROM flag_url_validated flag WHERE flag.url_id = link.url_id)
+                OFFSET 0
+            )
+        WHEN 'Has Unlabeled URLs' THEN b.status <> 'error'
+            AND EXISTS (
+                SELECT FROM link_batches__urls link
+                WHERE link.batch_id = b.id
+                    AND NOT EXISTS (SELECT FROM flag_url_validated flag WHERE flag.url_id = link.url_id)
+                OFFSET 0
+            )
+        ELSE true
+    END
 ORDER BY b.id
 LIMIT 100 OFFSET $3::bigint
 `
@@ -156,7 +167,7 @@ type BatchListPageRow struct {
 
 // Batches as those see them who entered or collected them. Everything is counted when it is asked for.
 // A page of a hundred batches by id: of a strategy and of a status of their URLs, where these are given. Parameters that are
-// no object are none.
+// no object are none. OFFSET 0 keeps PostgreSQL from answering the question for all batches before it looks at the first.
 func (q *Queries) BatchListPage(ctx context.Context, db DBTX, arg BatchListPageParams) ([]BatchListPageRow, error) {
 	rows, err := db.Query(ctx, BatchListPage, arg.Strategy, arg.URLStatus, arg.Skip)
 	if err != nil {
@@ -219,23 +230,21 @@ func (q *Queries) BatchLogList(ctx context.Context, db DBTX, batchID int32) ([]B
 }
 
 const BatchURLCountMany = `-- name: BatchURLCountMany :many
-SELECT given.id AS batch_id, counted.total, counted.pending, counted.duplicate, counted.not_relevant, counted.submitted, counted.errored
-FROM (SELECT unnest($1::integer[])::integer AS id) AS given
-CROSS JOIN LATERAL (
-    SELECT
-        count(*)::integer AS total,
-        count(*) FILTER (WHERE flag.url_id IS NULL)::integer AS pending,
-        count(*) FILTER (WHERE u.status = 'duplicate')::integer AS duplicate,
-        count(*) FILTER (WHERE flag.type = 'not relevant')::integer AS not_relevant,
-        count(outward.url_id)::integer AS submitted,
-        count(*) FILTER (WHERE EXISTS (SELECT FROM url_task_error e WHERE e.url_id = link.url_id))::integer AS errored
-    FROM link_batches__urls link
-    JOIN urls u ON u.id = link.url_id
-    LEFT JOIN flag_url_validated flag ON flag.url_id = link.url_id
-    LEFT JOIN ds_app_link_data_source outward ON outward.url_id = link.url_id
-    WHERE link.batch_id = given.id
-) AS counted
-ORDER BY given.id
+SELECT
+    link.batch_id,
+    count(*)::integer AS total,
+    count(*) FILTER (WHERE flag.url_id IS NULL)::integer AS pending,
+    count(*) FILTER (WHERE u.status = 'duplicate')::integer AS duplicate,
+    count(*) FILTER (WHERE flag.type = 'not relevant')::integer AS not_relevant,
+    count(outward.url_id)::integer AS submitted,
+    count(*) FILTER (WHERE EXISTS (SELECT FROM url_task_error e WHERE e.url_id = link.url_id))::integer AS errored
+FROM link_batches__urls link
+JOIN urls u ON u.id = link.url_id
+LEFT JOIN flag_url_validated flag ON flag.url_id = link.url_id
+LEFT JOIN ds_app_link_data_source outward ON outward.url_id = link.url_id
+WHERE link.batch_id = ANY($1::integer[])
+GROUP BY link.batch_id
+ORDER BY link.batch_id
 `
 
 type BatchURLCountManyRow struct {
@@ -248,7 +257,8 @@ type BatchURLCountManyRow struct {
 	Errored     int32
 }
 
-// How many URLs batches have, by batch id.
+// How many URLs batches have, by batch id; those without any are left out. Batches differ in size by a factor of ten thousand, so
+// this is worth a plan for its arguments.
 // No limit: there are no more than were asked for.
 // @sqlc-vet-disable many-without-limit
 func (q *Queries) BatchURLCountMany(ctx context.Context, db DBTX, ids []int32) ([]BatchURLCountManyRow, error) {

@@ -67,17 +67,22 @@ func (s *Service) Batch(ctx context.Context, id int32) (Batch, error) {
 	return batches[0], nil
 }
 
-// counted counts the URLs of batches, which are in the order of their ids.
+// counted counts the URLs of batches.
 func (s *Service) counted(ctx context.Context, batches []Batch) ([]Batch, error) {
-	counts, err := queries.BatchURLCountMany(ctx, s.pool, column(batches, func(batch Batch) int32 { return batch.ID }))
+	ids := column(batches, func(batch Batch) int32 { return batch.ID })
+	rows, err := queries.BatchURLCountMany(ctx, postgres.WithOwnPlan(s.pool), ids)
 	if err != nil {
 		return nil, fmt.Errorf("count URLs of batches: %w", postgres.Translate(err))
 	}
-	for i, row := range counts {
-		batches[i].URLs = BatchURLCounts{
+	counts := make(map[int32]BatchURLCounts, len(rows))
+	for _, row := range rows {
+		counts[row.BatchID] = BatchURLCounts{
 			Total: row.Total, Pending: row.Pending, Duplicate: row.Duplicate,
 			NotRelevant: row.NotRelevant, Submitted: row.Submitted, Errored: row.Errored,
 		}
+	}
+	for i := range batches {
+		batches[i].URLs = counts[batches[i].ID]
 	}
 	return batches, nil
 }

@@ -2,22 +2,33 @@
 
 -- name: BatchListPage :many
 -- A page of a hundred batches by id: of a strategy and of a status of their URLs, where these are given. Parameters that are
--- no object are none.
+-- no object are none. OFFSET 0 keeps PostgreSQL from answering the question for all batches before it looks at the first.
 SELECT
     b.id, b.strategy, b.status, b.user_id, b.compute_time, b.date_generated,
     (CASE WHEN json_typeof(b.parameters) = 'object' THEN b.parameters END)::json AS parameters
 FROM batches b
 WHERE (sqlc.narg('strategy')::batch_strategy IS NULL OR b.strategy = sqlc.narg('strategy')::batch_strategy)
-    AND (sqlc.narg('url_status')::text IS NULL OR sqlc.narg('url_status')::text = CASE
-        WHEN b.status = 'error' THEN 'Error'
-        WHEN NOT EXISTS (SELECT FROM link_batches__urls link WHERE link.batch_id = b.id) THEN 'No URLs'
-        WHEN NOT EXISTS (
-            SELECT FROM link_batches__urls link
-            WHERE link.batch_id = b.id
-                AND NOT EXISTS (SELECT FROM flag_url_validated flag WHERE flag.url_id = link.url_id)
-        ) THEN 'Labeling Complete'
-        ELSE 'Has Unlabeled URLs'
-    END)
+    AND CASE sqlc.narg('url_status')::text
+        WHEN 'Error' THEN b.status = 'error'
+        WHEN 'No URLs' THEN b.status <> 'error'
+            AND NOT EXISTS (SELECT FROM link_batches__urls link WHERE link.batch_id = b.id OFFSET 0)
+        WHEN 'Labeling Complete' THEN b.status <> 'error'
+            AND EXISTS (SELECT FROM link_batches__urls link WHERE link.batch_id = b.id OFFSET 0)
+            AND NOT EXISTS (
+                SELECT FROM link_batches__urls link
+                WHERE link.batch_id = b.id
+                    AND NOT EXISTS (SELECT FROM flag_url_validated flag WHERE flag.url_id = link.url_id)
+                OFFSET 0
+            )
+        WHEN 'Has Unlabeled URLs' THEN b.status <> 'error'
+            AND EXISTS (
+                SELECT FROM link_batches__urls link
+                WHERE link.batch_id = b.id
+                    AND NOT EXISTS (SELECT FROM flag_url_validated flag WHERE flag.url_id = link.url_id)
+                OFFSET 0
+            )
+        ELSE true
+    END
 ORDER BY b.id
 LIMIT 100 OFFSET @skip::bigint;
 
@@ -30,26 +41,25 @@ FROM batches b
 WHERE b.id = @id;
 
 -- name: BatchURLCountMany :many
--- How many URLs batches have, by batch id.
+-- How many URLs batches have, by batch id; those without any are left out. Batches differ in size by a factor of ten thousand, so
+-- this is worth a plan for its arguments.
 -- No limit: there are no more than were asked for.
 -- @sqlc-vet-disable many-without-limit
-SELECT given.id AS batch_id, counted.*
-FROM (SELECT unnest(@ids::integer[])::integer AS id) AS given
-CROSS JOIN LATERAL (
-    SELECT
-        count(*)::integer AS total,
-        count(*) FILTER (WHERE flag.url_id IS NULL)::integer AS pending,
-        count(*) FILTER (WHERE u.status = 'duplicate')::integer AS duplicate,
-        count(*) FILTER (WHERE flag.type = 'not relevant')::integer AS not_relevant,
-        count(outward.url_id)::integer AS submitted,
-        count(*) FILTER (WHERE EXISTS (SELECT FROM url_task_error e WHERE e.url_id = link.url_id))::integer AS errored
-    FROM link_batches__urls link
-    JOIN urls u ON u.id = link.url_id
-    LEFT JOIN flag_url_validated flag ON flag.url_id = link.url_id
-    LEFT JOIN ds_app_link_data_source outward ON outward.url_id = link.url_id
-    WHERE link.batch_id = given.id
-) AS counted
-ORDER BY given.id;
+SELECT
+    link.batch_id,
+    count(*)::integer AS total,
+    count(*) FILTER (WHERE flag.url_id IS NULL)::integer AS pending,
+    count(*) FILTER (WHERE u.status = 'duplicate')::integer AS duplicate,
+    count(*) FILTER (WHERE flag.type = 'not relevant')::integer AS not_relevant,
+    count(outward.url_id)::integer AS submitted,
+    count(*) FILTER (WHERE EXISTS (SELECT FROM url_task_error e WHERE e.url_id = link.url_id))::integer AS errored
+FROM link_batches__urls link
+JOIN urls u ON u.id = link.url_id
+LEFT JOIN flag_url_validated flag ON flag.url_id = link.url_id
+LEFT JOIN ds_app_link_data_source outward ON outward.url_id = link.url_id
+WHERE link.batch_id = ANY(@ids::integer[])
+GROUP BY link.batch_id
+ORDER BY link.batch_id;
 
 -- name: BatchURLListPage :many
 -- A page of a hundred URLs of a batch by id. Metadata that are no object are none.

@@ -65,7 +65,7 @@ CREATE TABLE duplicates (
 
 COMMENT ON TABLE duplicates IS 'One row for each time a batch met a URL already known; repeats are meant.';
 
-CREATE INDEX duplicates_batch_id_idx ON duplicates (batch_id);
+CREATE INDEX duplicates_batch_id_idx ON duplicates (batch_id, original_url_id);
 CREATE INDEX duplicates_original_url_id_idx ON duplicates (original_url_id);
 
 CREATE TABLE logs (
