@@ -13,7 +13,7 @@ ORDER BY count(*) DESC, user_id;
 -- How many URLs a user gave a type, and of what this user said of validated URLs, how much could be compared with what was
 -- validated (validated) and how much is the same (confirmed). Only the user's own words count; what others said of the same
 -- URLs does not. A record type or agency is compared also where none was agreed on, and a new agency without id is never
--- confirmed. Agencies are compared on data sources and meta URLs only: no other type is held to have one.
+-- confirmed. Agencies are compared on data sources and meta URLs alone, as the contract has it.
 SELECT
     url_type.votes,
     url_type.validated AS url_type_validated,
