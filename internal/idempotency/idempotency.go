@@ -31,17 +31,17 @@ var (
 const (
 	// KeptFor is how long an answer is kept.
 	KeptFor = 24 * time.Hour
-	// Expired keys go in the wake of new ones: after every sweepEvery claims, sweepAtMost of them. More go than come, and
-	// none does more than a few milliseconds of it.
-	sweepEvery  = 100
-	sweepAtMost = 1000
+	// Expired keys go in the wake of new ones: with every sweepEvery answers, sweepAtMost of them. More go than come, and
+	// none does more than a millisecond or two of it.
+	sweepEvery  = 20
+	sweepAtMost = 100
 )
 
 // Store keeps answers in a database. It is safe for concurrent use, and all stores of one database act as one.
 type Store struct {
 	pool    *pgxpool.Pool
 	queries *db.Queries
-	claims  atomic.Uint64
+	kept    atomic.Uint64
 }
 
 // New returns a Store on the database of pool, which must be migrated.
@@ -135,7 +135,7 @@ func (c *Claim) Release(ctx context.Context) error {
 
 // sweep deletes expired keys now and then, beginning with the first call.
 func (s *Store) sweep(ctx context.Context) error {
-	if s.claims.Add(1)%sweepEvery != 1 {
+	if s.kept.Add(1)%sweepEvery != 1 {
 		return nil
 	}
 	if _, err := s.queries.IdempotencyKeyDeleteManyExpired(ctx, s.pool, sweepAtMost); err != nil {
