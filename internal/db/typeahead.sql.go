@@ -24,8 +24,8 @@ FROM (
     SELECT a.id, a.name <-> $1::text
     FROM agencies a
     WHERE char_length($1::text) >= 3
-        AND lower(a.name) COLLATE "C" >= lower($1::text)
-        AND lower(a.name) COLLATE "C" < lower($1::text) || chr(1114111) -- the last character there is
+        AND lower(a.name) ~>=~ lower($1::text)
+        AND lower(a.name) ~<~ (lower($1::text) || chr(1114111)) -- the last character there is
 ) AS begins
 ORDER BY begins.distance, begins.id
 LIMIT 10
@@ -197,8 +197,8 @@ WITH begins AS MATERIALIZED (
         SELECT 'Locality', p.id, p.name <-> $2::text
         FROM localities p
         WHERE char_length($2::text) >= 3
-            AND lower(p.name) COLLATE "C" >= lower($2::text)
-            AND lower(p.name) COLLATE "C" < lower($2::text) || chr(1114111)
+            AND lower(p.name) ~>=~ lower($2::text)
+            AND lower(p.name) ~<~ (lower($2::text) || chr(1114111))
         UNION ALL
         (
             SELECT 'County', c.id, c.name <-> $2::text
@@ -211,8 +211,8 @@ WITH begins AS MATERIALIZED (
         SELECT 'County', c.id, c.name <-> $2::text
         FROM counties c
         WHERE char_length($2::text) >= 3
-            AND lower(c.name) COLLATE "C" >= lower($2::text)
-            AND lower(c.name) COLLATE "C" < lower($2::text) || chr(1114111)
+            AND lower(c.name) ~>=~ lower($2::text)
+            AND lower(c.name) ~<~ (lower($2::text) || chr(1114111))
         UNION ALL
         SELECT 'State', s.id, CASE s.state_iso WHEN upper($2::text) THEN 0 ELSE s.state_name <-> $2::text END
         FROM us_states s

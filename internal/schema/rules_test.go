@@ -82,6 +82,15 @@ ORDER BY 1`,
 		},
 		breach: `CREATE TABLE x (id int, url_id int REFERENCES urls (id), PRIMARY KEY (id, url_id))`,
 	},
+	// Atlas plans such an index without its collation, and finds no difference afterwards.
+	"an index on an expression has no collation of its own": {
+		breaches: `
+SELECT n.relname::text FROM pg_index i JOIN pg_class n ON n.oid = i.indexrelid
+CROSS JOIN LATERAL generate_series(0, i.indnkeyatts - 1) AS column_number
+WHERE n.relnamespace = 'public'::regnamespace AND i.indkey[column_number] = 0
+    AND i.indcollation[column_number] NOT IN (0, 'pg_catalog."default"'::regcollation) ORDER BY 1`,
+		breach: `CREATE TABLE x (name text); CREATE INDEX x_name_idx ON x (lower(name) COLLATE "C")`,
+	},
 	"a materialized view can be refreshed concurrently": {
 		breaches: `
 SELECT c.relname::text FROM pg_class c

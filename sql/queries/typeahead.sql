@@ -22,8 +22,8 @@ FROM (
     SELECT a.id, a.name <-> @typed::text
     FROM agencies a
     WHERE char_length(@typed::text) >= 3
-        AND lower(a.name) COLLATE "C" >= lower(@typed::text)
-        AND lower(a.name) COLLATE "C" < lower(@typed::text) || chr(1114111) -- the last character there is
+        AND lower(a.name) ~>=~ lower(@typed::text)
+        AND lower(a.name) ~<~ (lower(@typed::text) || chr(1114111)) -- the last character there is
 ) AS begins
 ORDER BY begins.distance, begins.id
 LIMIT 10;
@@ -86,8 +86,8 @@ WITH begins AS MATERIALIZED (
         SELECT 'Locality', p.id, p.name <-> @typed::text
         FROM localities p
         WHERE char_length(@typed::text) >= 3
-            AND lower(p.name) COLLATE "C" >= lower(@typed::text)
-            AND lower(p.name) COLLATE "C" < lower(@typed::text) || chr(1114111)
+            AND lower(p.name) ~>=~ lower(@typed::text)
+            AND lower(p.name) ~<~ (lower(@typed::text) || chr(1114111))
         UNION ALL
         (
             SELECT 'County', c.id, c.name <-> @typed::text
@@ -100,8 +100,8 @@ WITH begins AS MATERIALIZED (
         SELECT 'County', c.id, c.name <-> @typed::text
         FROM counties c
         WHERE char_length(@typed::text) >= 3
-            AND lower(c.name) COLLATE "C" >= lower(@typed::text)
-            AND lower(c.name) COLLATE "C" < lower(@typed::text) || chr(1114111)
+            AND lower(c.name) ~>=~ lower(@typed::text)
+            AND lower(c.name) ~<~ (lower(@typed::text) || chr(1114111))
         UNION ALL
         SELECT 'State', s.id, CASE s.state_iso WHEN upper(@typed::text) THEN 0 ELSE s.state_name <-> @typed::text END
         FROM us_states s

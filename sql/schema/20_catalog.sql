@@ -10,9 +10,10 @@ CREATE TABLE agencies (
     CONSTRAINT agencies_pkey PRIMARY KEY (id)
 );
 
--- Names are looked for by their beginning in whatever letter case, which is a range of the C collation, and by trigrams,
--- nearest first. A signature of 256 bytes tells common words such as "police" apart from the rest; one of twelve does not.
-CREATE INDEX agencies_name_lower_idx ON agencies (lower(name) COLLATE "C");
+-- Names are looked for by their beginning in whatever letter case, which is a range of code points (COLLATE "C" would say so
+-- as well, but Atlas loses the collation of an expression), and by trigrams, nearest first. A signature of 256 bytes tells
+-- common words such as "police" apart from the rest; one of twelve does not.
+CREATE INDEX agencies_name_lower_idx ON agencies (lower(name) text_pattern_ops);
 CREATE INDEX agencies_name_trgm_idx ON agencies USING gist (name gist_trgm_ops (siglen = 256));
 
 -- Smaller ids belong to agencies that were numbered by the outward application.
@@ -42,7 +43,7 @@ CREATE TABLE counties (
     CONSTRAINT counties_state_id_fkey FOREIGN KEY (state_id) REFERENCES us_states (id)
 );
 
-CREATE INDEX counties_name_lower_idx ON counties (lower(name) COLLATE "C");
+CREATE INDEX counties_name_lower_idx ON counties (lower(name) text_pattern_ops);
 CREATE INDEX counties_name_trgm_idx ON counties USING gist (name gist_trgm_ops (siglen = 256));
 
 CREATE TABLE localities (
@@ -56,7 +57,7 @@ CREATE TABLE localities (
 );
 
 CREATE INDEX localities_county_id_idx ON localities (county_id);
-CREATE INDEX localities_name_lower_idx ON localities (lower(name) COLLATE "C");
+CREATE INDEX localities_name_lower_idx ON localities (lower(name) text_pattern_ops);
 CREATE INDEX localities_name_trgm_idx ON localities USING gist (name gist_trgm_ops (siglen = 256));
 
 CREATE TABLE locations (
