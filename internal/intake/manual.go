@@ -55,7 +55,8 @@ func (s *Service) EnterBatch(ctx context.Context, userID int32, name string, ent
 	var entered EnteredBatch
 	err := postgres.InTx(ctx, s.pool, func(tx pgx.Tx) (err error) {
 		entered = EnteredBatch{}
-		if entered.BatchID, err = queries.ManualBatchInsert(ctx, tx, db.ManualBatchInsertParams{UserID: userID, Name: name}); err != nil {
+		entered.BatchID, err = queries.ManualBatchInsert(ctx, tx, db.ManualBatchInsertParams{UserID: userID, Name: name})
+		if err != nil {
 			return fmt.Errorf("open batch: %w", err)
 		}
 		fresh, err := storeManual(ctx, tx, urls)
@@ -100,13 +101,8 @@ func storeManual(ctx context.Context, tx pgx.Tx, urls []*manualURL) (fresh []*ma
 		}
 	}
 	stored, err := queries.ManualURLInsertMany(ctx, tx, db.ManualURLInsertManyParams{
-		Urls: column(missing, func(url *manualURL) string { return url.form.ID }),
-		Schemes: column(missing, func(url *manualURL) string {
-			if url.form.Scheme == nil {
-				return ""
-			}
-			return *url.form.Scheme
-		}),
+		Urls:              column(missing, func(url *manualURL) string { return url.form.ID }),
+		Schemes:           column(missing, func(url *manualURL) string { return schemeOf(url.form) }),
 		TrailingSlashes:   column(missing, func(url *manualURL) bool { return url.form.TrailingSlash }),
 		Names:             column(missing, func(url *manualURL) string { return url.Name }),
 		Descriptions:      column(missing, func(url *manualURL) string { return url.Description }),

@@ -207,7 +207,8 @@ func checkKnown(ctx context.Context, tx pgx.Tx, agencyIDs []int32, locationIDs [
 	if len(agencyIDs)+len(locationIDs) == 0 {
 		return nil
 	}
-	unknown, err := queries.SubmissionListUnknown(ctx, tx, db.SubmissionListUnknownParams{AgencyIDs: agencyIDs, LocationIDs: locationIDs})
+	named := db.SubmissionListUnknownParams{AgencyIDs: agencyIDs, LocationIDs: locationIDs}
+	unknown, err := queries.SubmissionListUnknown(ctx, tx, named)
 	switch {
 	case err != nil:
 		return fmt.Errorf("look up agencies and locations: %w", err)

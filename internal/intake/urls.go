@@ -170,13 +170,8 @@ func storePages(ctx context.Context, tx db.DBTX, pages []*webPage, batch string,
 	var created []int32
 	if fresh := unknown(); len(fresh) > 0 {
 		urls, err := queries.URLInsertMany(ctx, tx, db.URLInsertManyParams{
-			Urls: column(fresh, func(p *webPage) string { return p.form.ID }),
-			Schemes: column(fresh, func(p *webPage) string {
-				if p.form.Scheme == nil {
-					return ""
-				}
-				return *p.form.Scheme
-			}),
+			Urls:            column(fresh, func(p *webPage) string { return p.form.ID }),
+			Schemes:         column(fresh, func(p *webPage) string { return schemeOf(p.form) }),
 			TrailingSlashes: column(fresh, func(p *webPage) bool { return p.form.TrailingSlash }),
 			Descriptions:    column(fresh, func(p *webPage) string { return p.description }),
 		})
@@ -204,6 +199,14 @@ func storePages(ctx context.Context, tx db.DBTX, pages []*webPage, batch string,
 	}
 	summary.Duplicate -= int64(len(created))
 	return putInBatch(ctx, tx, created, batch, summary)
+}
+
+// schemeOf is empty where there is none.
+func schemeOf(form urlform.Form) string {
+	if form.Scheme == nil {
+		return ""
+	}
+	return *form.Scheme
 }
 
 func putInBatch(ctx context.Context, tx db.DBTX, urlIDs []int32, name string, summary *URLSummary) error {
