@@ -26,7 +26,8 @@ func TestPolledCounts(t *testing.T) {
 		"/metrics/backlog":                  "INSERT INTO backlog_snapshot (count_pending_total) VALUES (2)",
 	}
 	c := newConversation(t, ranking.NewQueue())
-	_, err := c.pool.Exec(t.Context(), `INSERT INTO urls (id, url, status, source) VALUES (1, 'one.org', 'ok', 'manual'), (2, 'two.org', 'ok', 'manual');
+	_, err := c.pool.Exec(t.Context(), `
+		INSERT INTO urls (id, url, status, source) VALUES (1, 'one.org', 'ok', 'manual'), (2, 'two.org', 'ok', 'manual');
 		SELECT setval('urls_id_seq', 2);
 		INSERT INTO batches (id, strategy, status) VALUES (1, 'manual', 'ready to label'); SELECT setval('batches_id_seq', 1)`)
 	require.NoError(t, err)

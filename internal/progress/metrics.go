@@ -18,6 +18,12 @@ type URLCounts struct {
 	Errors                    int32 // with a task error
 }
 
+func urlCounts(total, validated, rejected, submitted, errors int32) URLCounts {
+	return URLCounts{
+		Total: total, Pending: total - validated, Validated: validated, Rejected: rejected, Submitted: submitted, Errors: errors,
+	}
+}
+
 // StrategyCounts counts the batches of one strategy.
 type StrategyCounts struct {
 	Strategy   string
@@ -33,10 +39,7 @@ func (s *Service) BatchesByStrategy(ctx context.Context) ([]StrategyCounts, erro
 	return converted(rows, func(row db.BatchCountByStrategyRow) StrategyCounts {
 		return StrategyCounts{
 			Strategy: string(row.Strategy), Batches: row.Batches, Successful: row.Successful, Failed: row.Failed,
-			URLs: URLCounts{
-				Total: row.Urls, Pending: row.Urls - row.Validated, Validated: row.Validated,
-				Rejected: row.Rejected, Submitted: row.Submitted, Errors: row.Errors,
-			},
+			URLs: urlCounts(row.Urls, row.Validated, row.Rejected, row.Submitted, row.Errors),
 		}
 	}), err
 }
@@ -63,10 +66,7 @@ func (s *Service) Batches(ctx context.Context, page int32) ([]Batch, error) {
 	return converted(rows, func(row db.BatchBreakdownListRow) Batch {
 		return Batch{
 			ID: row.ID, Strategy: string(row.Strategy), Status: string(row.Status), CreatedAt: row.DateGenerated,
-			URLs: URLCounts{
-				Total: row.Urls, Pending: row.Urls - row.Validated, Validated: row.Validated,
-				Rejected: row.Rejected, Submitted: row.Submitted, Errors: row.Errors,
-			},
+			URLs: urlCounts(row.Urls, row.Validated, row.Rejected, row.Submitted, row.Errors),
 		}
 	}), err
 }
@@ -184,11 +184,15 @@ type MonthCount struct {
 // then count too.
 func (s *Service) SubmittedByMonth(ctx context.Context) ([]MonthCount, error) {
 	rows, err := counted(ctx, s, "count submitted URLs", queries.SubmittedURLCountByMonth)
-	return converted(rows, func(row db.SubmittedURLCountByMonthRow) MonthCount { return MonthCount{row.Month, row.Urls} }), err
+	return converted(rows, func(row db.SubmittedURLCountByMonthRow) MonthCount {
+		return MonthCount{row.Month, row.Urls}
+	}), err
 }
 
 // Backlog returns how many URLs waited at the last snapshot of each month that has one, the oldest month first.
 func (s *Service) Backlog(ctx context.Context) ([]MonthCount, error) {
 	rows, err := counted(ctx, s, "read the backlog", queries.BacklogListByMonth)
-	return converted(rows, func(row db.BacklogListByMonthRow) MonthCount { return MonthCount{row.Month, row.CountPendingTotal} }), err
+	return converted(rows, func(row db.BacklogListByMonthRow) MonthCount {
+		return MonthCount{row.Month, row.CountPendingTotal}
+	}), err
 }

@@ -120,7 +120,10 @@ func TestPendingByDefinition(t *testing.T) {
 		}
 		require.Equal(t, progress.PendingMonth{Month: e.Month, PendingCounts: want}, months[i])
 		require.Equal(t, want.All, want.ByKinds[0]+want.ByKinds[1]+want.ByKinds[2]+want.ByKinds[3])
-		sum.All, sum.URLType, sum.RecordType, sum.Agency = sum.All+e.All, sum.URLType+e.URLType, sum.RecordType+e.RecordType, sum.Agency+e.Agency
+		sum.All += e.All
+		sum.URLType += e.URLType
+		sum.RecordType += e.RecordType
+		sum.Agency += e.Agency
 		for kinds, count := range want.ByKinds {
 			sum.ByKinds[kinds] += count
 		}
