@@ -151,7 +151,8 @@ const AnonymousAnnotationInsert = `-- name: AnonymousAnnotationInsert :one
 WITH url AS (
     SELECT urls.id FROM urls WHERE urls.id = $1 FOR KEY SHARE
 ), session AS (
-    SELECT anonymous_sessions.id FROM anonymous_sessions WHERE anonymous_sessions.id = $2
+    -- Locked before the queue, as whoever hands the session's answers to a user does.
+    SELECT anonymous_sessions.id FROM anonymous_sessions WHERE anonymous_sessions.id = $2 FOR KEY SHARE
 ), unknown_agency AS (
     SELECT given.id
     FROM unnest($3::integer[]) AS given (id)

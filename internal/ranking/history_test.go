@@ -22,11 +22,11 @@ import (
 type history struct {
 	world
 	processes []*process
-	sessions  []uuid.UUID
 
-	lastURL atomic.Int32
-	mu      sync.Mutex
-	known   []int32 // the URLs that are committed, or deleted since
+	lastURL  atomic.Int32
+	mu       sync.Mutex
+	known    []int32     // the URLs that are committed, or deleted since
+	sessions []uuid.UUID // as somebody may know them: a user may have taken one over
 }
 
 type process struct {
@@ -78,7 +78,7 @@ func (a *actor) someURL() int32 {
 
 func (a *actor) someone() who {
 	if a.IntN(4) == 0 {
-		return who{session: a.sessions[a.IntN(len(a.sessions))]}
+		return who{session: a.someSession()}
 	}
 	by := who{user: 1 + a.Int32N(historyUsers)}
 	if a.IntN(2) == 0 {
@@ -88,6 +88,12 @@ func (a *actor) someone() who {
 		by.filter.URLID = ref(a.someURL())
 	}
 	return by
+}
+
+func (a *actor) someSession() uuid.UUID {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.sessions[a.IntN(len(a.sessions))]
 }
 
 func (a *actor) answer() annotation.Answer {
@@ -125,10 +131,28 @@ func (a *actor) annotate(ctx context.Context) error {
 		err = process.service.Submit(ctx, by.user, url, a.answer())
 	}
 	var unknown *annotation.UnknownError
-	if errors.Is(err, annotation.ErrAlreadyAnnotated) || errors.As(err, &unknown) && unknown.Kind == "URL" {
+	if errors.Is(err, annotation.ErrAlreadyAnnotated) || errors.As(err, &unknown) && unknown.Kind != "agency" {
 		return nil
 	}
 	return err
+}
+
+// migrate takes over a session that may have been taken over, and opens another one.
+func (a *actor) migrate(ctx context.Context) error {
+	service := a.processes[0].service
+	_, err := service.Migrate(ctx, 1+a.Int32N(historyUsers), a.someSession())
+	var unknown *annotation.UnknownError
+	if err != nil && !errors.As(err, &unknown) {
+		return err
+	}
+	session, err := service.OpenSession(ctx)
+	if err != nil {
+		return err
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.sessions[a.IntN(len(a.sessions))] = session
+	return nil
 }
 
 // changing returns an act that changes some URLs by one of the statements.
@@ -182,7 +206,7 @@ func (h *history) everybody() []who {
 			all = append(all, who{user: user, filter: inBatch(batch)})
 		}
 	}
-	for _, session := range append(h.sessions, uuid.New()) {
+	for _, session := range append(slices.Clone(h.sessions), uuid.New()) {
 		all = append(all, who{session: session})
 	}
 	return all
@@ -213,6 +237,7 @@ func anything(a *actor) {
 		a.changing(unsay),
 		a.insert,
 		a.delete,
+		a.migrate,
 	}
 }
 

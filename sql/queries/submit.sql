@@ -97,7 +97,8 @@ SELECT
 WITH url AS (
     SELECT urls.id FROM urls WHERE urls.id = @url_id FOR KEY SHARE
 ), session AS (
-    SELECT anonymous_sessions.id FROM anonymous_sessions WHERE anonymous_sessions.id = @session_id
+    -- Locked before the queue, as whoever hands the session's answers to a user does.
+    SELECT anonymous_sessions.id FROM anonymous_sessions WHERE anonymous_sessions.id = @session_id FOR KEY SHARE
 ), unknown_agency AS (
     SELECT given.id
     FROM unnest(@agency_ids::integer[]) AS given (id)

@@ -1,0 +1,273 @@
+package annotation_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"docket/internal/annotation"
+	"docket/internal/ranking"
+)
+
+// withURLs adds URLs up to the id n, and puts all into a batch.
+func (b bundle) withURLs(t *testing.T, n int) bundle {
+	t.Helper()
+	_, err := b.pool.Exec(t.Context(), fmt.Sprintf(`
+		INSERT INTO urls (id, url, status, source) SELECT n, n || '.org', 'ok', 'manual' FROM generate_series(4, %d) n;
+		INSERT INTO batches (id, strategy, status) VALUES (1, 'manual', 'ready to label');
+		INSERT INTO link_batches__urls (batch_id, url_id) SELECT 1, id FROM urls`, n))
+	require.NoError(t, err)
+	require.NoError(t, ranking.Reconcile(t.Context(), b.pool, func(ranking.Difference) {}))
+	return b
+}
+
+func (b bundle) session(t *testing.T) annotation.Session {
+	t.Helper()
+	session, err := b.service.OpenSession(t.Context())
+	require.NoError(t, err)
+	return session
+}
+
+// requireTrueQueue wants a queue that equals a recount.
+func (b bundle) requireTrueQueue(t *testing.T) {
+	t.Helper()
+	require.NoError(t, ranking.Verify(t.Context(), b.pool, func(d ranking.Difference) { t.Errorf("%+v", d) }))
+}
+
+// said lists the URLs of a user's answers, with the parts of each that came from the given variant of everything.
+func (b bundle) said(t *testing.T, user, variant int32) (parts map[int32]int) {
+	t.Helper()
+	rows, err := b.pool.Query(t.Context(), `
+		SELECT url_id FROM user_url_type_suggestions
+		WHERE user_id = $1 AND type = CASE $2::integer WHEN 1 THEN 'data source' ELSE 'broken page' END::url_type
+		UNION ALL SELECT url_id FROM user_url_agency_suggestions WHERE user_id = $1 AND agency_id = $2
+		UNION ALL SELECT url_id FROM user_location_suggestions WHERE user_id = $1 AND location_id = $2`, user, variant)
+	require.NoError(t, err)
+	defer rows.Close()
+	parts = make(map[int32]int)
+	for rows.Next() {
+		var url int32
+		require.NoError(t, rows.Scan(&url))
+		parts[url]++
+	}
+	require.NoError(t, rows.Err())
+	return parts
+}
+
+// theOther is an answer that shares nothing with everything(1).
+func theOther() annotation.Answer {
+	return annotation.Answer{URLType: annotation.BrokenPage, AgencyIDs: []int32{2}, LocationIDs: []int64{2}}
+}
+
+func unknownSession(err error) bool {
+	var unknown *annotation.UnknownError
+	return errors.As(err, &unknown) && unknown.Kind == "session"
+}
+
+func TestMigrateKeepsTimes(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	session := b.session(t)
+	require.NoError(t, b.service.SubmitAnonymous(t.Context(), session, 1, everything(1)))
+	when := time.Date(2025, 3, 1, 12, 0, 0, 0, time.UTC)
+	for i, table := range []string{"url_type", "record_type", "location"} {
+		_, err := b.pool.Exec(t.Context(), "UPDATE anonymous_annotation_"+table+" SET created_at = $1", when.AddDate(0, 0, i))
+		require.NoError(t, err)
+	}
+	_, err := b.service.Migrate(t.Context(), 7, session)
+	require.NoError(t, err)
+	for i, table := range []string{"user_url_type_suggestions", "user_record_type_suggestions", "user_location_suggestions"} {
+		query := "SELECT count(*) FROM " + table + " WHERE user_id = 7 AND created_at = $1"
+		require.Equal(t, 1, b.count(t, query, when.AddDate(0, 0, i)), table)
+	}
+}
+
+// TestMigrateWhileTheSessionAnswers has a user take over a session that goes on answering: each answer is the user's in the
+// end or was refused.
+func TestMigrateWhileTheSessionAnswers(t *testing.T) {
+	t.Parallel()
+	const urls = 24
+	b := setup(t).withURLs(t, urls)
+	for user := int32(1); user <= 6; user++ {
+		session := b.session(t)
+		var done annotation.Migration
+		calls := []func() error{func() (err error) {
+			done, err = b.service.Migrate(t.Context(), user, session)
+			return err
+		}}
+		for url := int32(1); url <= urls; url++ {
+			submit := func() error { return b.service.SubmitAnonymous(t.Context(), session, url, everything(1)) }
+			if url <= urls/3 {
+				require.NoError(t, submit())
+				continue
+			}
+			calls = append(calls, submit)
+		}
+		errs := race(calls...)
+		require.NoError(t, errs[0])
+		want := make(map[int32]int)
+		for url := int32(1); url <= urls; url++ {
+			if call := url - urls/3; call <= 0 || errs[call] == nil {
+				want[url] = 3
+			} else {
+				require.True(t, unknownSession(errs[call]), "%v", errs[call])
+			}
+		}
+		require.Equal(t, want, b.said(t, user, 1))
+		require.Equal(t, annotation.Migration{Migrated: int32(len(want))}, done)
+		require.Zero(t, b.count(t, "SELECT count(*) FROM anonymous_url_annotations"))
+		require.Zero(t, b.count(t, "SELECT count(*) FROM anonymous_sessions"))
+	}
+	b.requireTrueQueue(t)
+}
+
+// TestMigrateWaitsForAnAnswer shows both sides of that race one by one: an answer under way is waited for and handed over;
+// one that waits for the migration is refused.
+func TestMigrateWaitsForAnAnswer(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	session := b.session(t)
+	require.NoError(t, b.service.SubmitAnonymous(t.Context(), session, 1, everything(1)))
+
+	// The answer about URL 2 waits for its row of the queue, the migration for the answer.
+	held := b.begin(t, "SELECT FROM annotation_queue WHERE url_id = 2 FOR UPDATE")
+	answered, migrated := make(chan error, 1), make(chan error, 1)
+	go func() { answered <- b.service.SubmitAnonymous(context.Background(), session, 2, everything(1)) }()
+	b.waitForLock(t, answered)
+	go func() {
+		_, err := b.service.Migrate(context.Background(), 7, session)
+		migrated <- err
+	}()
+	b.waitForLocks(t, 2)
+	require.NoError(t, held.Rollback(t.Context()))
+	require.NoError(t, <-answered)
+	require.NoError(t, <-migrated)
+	require.Equal(t, map[int32]int{1: 3, 2: 3}, b.said(t, 7, 1))
+
+	// The migration waits for the row of URL 1, the answer for the migration.
+	session = b.session(t)
+	require.NoError(t, b.service.SubmitAnonymous(t.Context(), session, 1, everything(1)))
+	held = b.begin(t, "SELECT FROM annotation_queue WHERE url_id = 1 FOR UPDATE")
+	go func() {
+		_, err := b.service.Migrate(context.Background(), 8, session)
+		migrated <- err
+	}()
+	b.waitForLock(t, migrated)
+	go func() { answered <- b.service.SubmitAnonymous(context.Background(), session, 2, everything(1)) }()
+	b.waitForLocks(t, 2)
+	require.NoError(t, held.Rollback(t.Context()))
+	require.NoError(t, <-migrated)
+	err := <-answered
+	require.True(t, unknownSession(err), "%v", err)
+	require.Equal(t, map[int32]int{1: 3}, b.said(t, 8, 1))
+	b.requireTrueQueue(t)
+}
+
+// waitForLocks waits until as many connections wait for a lock.
+func (b bundle) waitForLocks(t *testing.T, n int) {
+	t.Helper()
+	require.Eventually(t, func() bool {
+		return b.count(t, `SELECT count(*) FROM pg_stat_activity
+			WHERE datname = current_database() AND wait_event_type = 'Lock'`) == n
+	}, time.Minute, poll)
+}
+
+func TestTwoMigrationsAtOnce(t *testing.T) {
+	t.Parallel()
+	b := setup(t).withURLs(t, 20)
+	for round := range int32(10) {
+		session := b.session(t)
+		for url := int32(1); url <= 20; url++ {
+			require.NoError(t, b.service.SubmitAnonymous(t.Context(), session, url, everything(1)))
+		}
+		users := []int32{10 + 2*round, 11 + 2*round}
+		var done [2]annotation.Migration
+		errs := race(
+			func() (err error) { done[0], err = b.service.Migrate(t.Context(), users[0], session); return },
+			func() (err error) { done[1], err = b.service.Migrate(t.Context(), users[1], session); return },
+		)
+		won := slices.Index(errs, nil)
+		require.NotEqual(t, -1, won)
+		require.True(t, unknownSession(errs[1-won]), "%v", errs[1-won])
+		require.Equal(t, annotation.Migration{Migrated: 20}, done[won])
+		require.Len(t, b.said(t, users[won], 1), 20)
+		require.Empty(t, b.said(t, users[1-won], 1))
+	}
+	b.requireTrueQueue(t)
+}
+
+// TestMigrateBesideOwnAnswers has a user answer what two sessions said too, while taking both over: each URL has one answer
+// of the user's, as a whole, of whoever was first.
+func TestMigrateBesideOwnAnswers(t *testing.T) {
+	t.Parallel()
+	const urls = 20
+	b := setup(t).withURLs(t, urls)
+	for user := int32(1); user <= 6; user++ {
+		var done [2]annotation.Migration
+		var calls []func() error
+		for i := range done {
+			session := b.session(t)
+			for url := int32(1); url <= urls; url++ {
+				require.NoError(t, b.service.SubmitAnonymous(t.Context(), session, url, everything(1)))
+			}
+			calls = append(calls, func() (err error) { done[i], err = b.service.Migrate(t.Context(), user, session); return })
+		}
+		for url := int32(urls); url > 0; url-- {
+			calls = append(calls, func() error { return b.service.Submit(t.Context(), user, url, theOther()) })
+		}
+		errs := race(calls...)
+		require.NoError(t, errs[0])
+		require.NoError(t, errs[1])
+		own := make(map[int32]int)
+		handed := make(map[int32]int)
+		for i, err := range errs[2:] {
+			url := int32(urls - i)
+			if err == nil {
+				own[url] = 3
+				continue
+			}
+			require.ErrorIs(t, err, annotation.ErrAlreadyAnnotated)
+			handed[url] = 3
+		}
+		require.Equal(t, own, b.said(t, user, 2))
+		require.Equal(t, handed, b.said(t, user, 1))
+		require.Equal(t, int32(len(handed)), done[0].Migrated+done[1].Migrated)
+		require.Equal(t, int32(2*urls-len(handed)), done[0].Skipped+done[1].Skipped)
+	}
+	b.requireTrueQueue(t)
+}
+
+// TestMigrateManyURLs takes over more than one statement of the upkeep takes.
+func TestMigrateManyURLs(t *testing.T) {
+	t.Parallel()
+	const urls = 10_000
+	b := setup(t).withURLs(t, urls)
+	session := b.session(t)
+	for _, statement := range []string{
+		"INSERT INTO anonymous_annotation_url_type (url_id, url_type, session_id) SELECT id, 'data source', $1 FROM urls",
+		"INSERT INTO anonymous_annotation_record_type (url_id, record_type, session_id) SELECT id, 'Stops', $1 FROM urls",
+		"INSERT INTO anonymous_annotation_agency (url_id, agency_id, session_id) SELECT urls.id, a.id, $1 FROM urls, agencies a",
+		"INSERT INTO anonymous_annotation_location (url_id, location_id, session_id) SELECT id, 1, $1 FROM urls",
+	} {
+		_, err := b.pool.Exec(t.Context(), statement, session)
+		require.NoError(t, err)
+	}
+	require.NoError(t, ranking.Reconcile(t.Context(), b.pool, func(ranking.Difference) {}))
+	_, err := b.pool.Exec(t.Context(), `
+		INSERT INTO user_url_type_suggestions (url_id, user_id, type) SELECT id, 7, 'broken page' FROM urls WHERE id <= 100`)
+	require.NoError(t, err)
+	begin := time.Now()
+	done, err := b.service.Migrate(t.Context(), 7, session)
+	require.NoError(t, err)
+	t.Logf("%d URLs in %s", urls, time.Since(begin))
+	require.Equal(t, annotation.Migration{Migrated: urls - 100, Skipped: 100}, done)
+	require.Equal(t, urls, b.count(t, "SELECT count(*) FROM user_url_done WHERE user_id = 7"))
+	require.Equal(t, urls-100, b.count(t, "SELECT annotated FROM batch_progress"))
+	require.Equal(t, 2*(urls-100), b.count(t, "SELECT count(*) FROM user_url_agency_suggestions"))
+	b.requireTrueQueue(t)
+}
