@@ -66,6 +66,24 @@ func (h annotate) AnnotateAnonymousSubmit(
 	return AnnotateAnonymousSubmit200JSONResponse{NextAnnotation: nextFrom(next), SessionID: session}, nil
 }
 
+func (h annotate) AnnotateMigrate(ctx context.Context, req AnnotateMigrateRequestObject) (AnnotateMigrateResponseObject, error) {
+	done, err := h.annotations.Migrate(ctx, auth.UserFrom(ctx).UserID, req.Params.SessionID)
+	if err != nil {
+		return nil, err
+	}
+	return AnnotateMigrate200JSONResponse{Message: "Session migrated.", Migrated: done.Migrated, Skipped: done.Skipped}, nil
+}
+
+func (h annotate) AnnotateAgencySuggestions(
+	ctx context.Context, req AnnotateAgencySuggestionsRequestObject,
+) (AnnotateAgencySuggestionsResponseObject, error) {
+	suggestions, err := h.annotations.Agencies(ctx, req.URLID, req.Params.LocationID)
+	if err != nil {
+		return nil, err
+	}
+	return AnnotateAgencySuggestions200JSONResponse(entitiesFrom(suggestions)), nil
+}
+
 func answerFrom(body *Answer) annotation.Answer {
 	answer := annotation.Answer{
 		URLType:    annotation.URLType(body.SuggestedStatus),

@@ -2,6 +2,8 @@ package annotation
 
 import (
 	"context"
+	"fmt"
+	"slices"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -37,16 +39,60 @@ func (s *Service) describe(ctx context.Context, conn *pgxpool.Conn, next *Next, 
 // aboutURL are the statements about next's URL itself.
 func aboutURL(next *Next) []postgres.Step {
 	url := []any{next.URLID}
-	return []postgres.Step{
+	return slices.Concat([]postgres.Step{
 		{Phase: phase.Format, SQL: db.HTMLContentListByURL, Args: url, Read: all(next.HTML.set)},
 		{Phase: phase.Format, SQL: db.URLTypeSuggestionListByURL, Args: url, Read: all(next.addURLType)},
 		{Phase: phase.Format, SQL: db.RecordTypeSuggestionListByURL, Args: url, Read: all(next.addRecordType)},
-		{Phase: phase.AgencySuggestions, SQL: db.AgencySuggestionListByURL, Args: url, Read: all(next.Agencies.addAgency)},
-		{Phase: phase.AgencySuggestions, SQL: db.AgencyNotFoundCountByURL, Args: url, Read: scalar(&next.Agencies.NotFound)},
+	}, agenciesOf(next.URLID, &next.Agencies), []postgres.Step{
 		{Phase: phase.LocationSuggestions, SQL: db.LocationSuggestionListByURL, Args: url, Read: all(next.Locations.addLocation)},
 		{Phase: phase.LocationSuggestions, SQL: db.LocationNotFoundCountByURL, Args: url, Read: scalar(&next.Locations.NotFound)},
 		{Phase: phase.NameSuggestions, SQL: db.NameSuggestionListByURL, Args: url, Read: all(next.addName)},
+	})
+}
+
+// agenciesOf are the statements about a URL's agencies.
+func agenciesOf(urlID int32, agencies *EntitySuggestions) []postgres.Step {
+	url := []any{urlID}
+	return []postgres.Step{
+		{Phase: phase.AgencySuggestions, SQL: db.AgencySuggestionListByURL, Args: url, Read: all(agencies.addAgency)},
+		{Phase: phase.AgencySuggestions, SQL: db.AgencyNotFoundCountByURL, Args: url, Read: scalar(&agencies.NotFound)},
 	}
+}
+
+// Agencies returns the agencies suggested for a URL, whatever its state; an unknown one has none. With a location it returns
+// those of the location or of one within it; NotFound does not depend on that.
+func (s *Service) Agencies(ctx context.Context, urlID int32, locationID *int64) (EntitySuggestions, error) {
+	agencies, err := s.agencies(ctx, urlID, locationID)
+	if err != nil {
+		return EntitySuggestions{}, fmt.Errorf("list agencies of URL %d: %w", urlID, postgres.Translate(err))
+	}
+	return agencies, nil
+}
+
+func (s *Service) agencies(ctx context.Context, urlID int32, locationID *int64) (agencies EntitySuggestions, err error) {
+	conn, err := s.pool.Acquire(ctx)
+	if err != nil {
+		return agencies, err
+	}
+	defer conn.Release()
+	if err := postgres.Pipeline(ctx, conn, agenciesOf(urlID, &agencies)); err != nil {
+		return agencies, err
+	}
+	if locationID == nil || len(agencies.Entities) == 0 {
+		return agencies, nil
+	}
+	ids := make([]int32, len(agencies.Entities))
+	for i, agency := range agencies.Entities {
+		ids[i] = int32(agency.ID)
+	}
+	defer phase.Start(ctx, phase.AgencySuggestions)()
+	there, err := s.queries.AgencyListInLocation(ctx, conn,
+		db.AgencyListInLocationParams{AgencyIDs: ids, LocationID: *locationID})
+	agencies.Entities = slices.DeleteFunc(agencies.Entities, func(agency EntitySuggestion) bool {
+		_, found := slices.BinarySearch(there, int32(agency.ID))
+		return !found
+	})
+	return agencies, err
 }
 
 // all hands each row of a result, as its generated type, to take.

@@ -9,6 +9,53 @@ import (
 	"context"
 )
 
+const AgencyListInLocation = `-- name: AgencyListInLocation :many
+SELECT agencies.id
+FROM agencies
+WHERE agencies.id = ANY($1::integer[])
+    AND EXISTS (
+        SELECT FROM link_agencies__locations link
+        WHERE link.agency_id = agencies.id
+            AND (
+                link.location_id = $2::bigint
+                OR EXISTS (
+                    SELECT FROM dependent_locations part
+                    WHERE part.parent_location_id = $2::bigint
+                        AND part.dependent_location_id = link.location_id
+                )
+            )
+    )
+ORDER BY agencies.id
+`
+
+type AgencyListInLocationParams struct {
+	AgencyIDs  []int32
+	LocationID int64
+}
+
+// Those of the given agencies that are linked to the location or to one within it.
+// No limit: there are no more than were given.
+// @sqlc-vet-disable many-without-limit
+func (q *Queries) AgencyListInLocation(ctx context.Context, db DBTX, arg AgencyListInLocationParams) ([]int32, error) {
+	rows, err := db.Query(ctx, AgencyListInLocation, arg.AgencyIDs, arg.LocationID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []int32{}
+	for rows.Next() {
+		var id int32
+		if err := rows.Scan(&id); err != nil {
+			return nil, err
+		}
+		items = append(items, id)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const AgencyNotFoundCountByURL = `-- name: AgencyNotFoundCountByURL :one
 SELECT count(*)::integer FROM link_user_suggestion_agency_not_found WHERE url_id = $1
 `

@@ -52,6 +52,27 @@ GROUP BY agencies.id
 HAVING sum(suggested.user_count) > 0 OR max(suggested.confidence) > 0
 ORDER BY sum(suggested.user_count) + max(suggested.confidence) / 100.0 DESC, agencies.id;
 
+-- name: AgencyListInLocation :many
+-- Those of the given agencies that are linked to the location or to one within it.
+-- No limit: there are no more than were given.
+-- @sqlc-vet-disable many-without-limit
+SELECT agencies.id
+FROM agencies
+WHERE agencies.id = ANY(@agency_ids::integer[])
+    AND EXISTS (
+        SELECT FROM link_agencies__locations link
+        WHERE link.agency_id = agencies.id
+            AND (
+                link.location_id = @location_id::bigint
+                OR EXISTS (
+                    SELECT FROM dependent_locations part
+                    WHERE part.parent_location_id = @location_id::bigint
+                        AND part.dependent_location_id = link.location_id
+                )
+            )
+    )
+ORDER BY agencies.id;
+
 -- name: LocationSuggestionListByURL :many
 -- Every location that a user suggested or a robot suggested with a confidence above 0, weighed like agencies.
 -- Confidence is rounded to a whole number, of 100 at most, before it is weighed: who reads the answer sees its order.
