@@ -23,7 +23,7 @@ const (
 // fn must do nothing outside the transaction that it may not do twice. A single statement needs no InTx.
 func InTx(ctx context.Context, pool *pgxpool.Pool, fn func(pgx.Tx) error) error {
 	for attempt := 1; ; attempt++ {
-		err := runTx(ctx, pool, fn)
+		err := runTx(ctx, pool, pgx.TxOptions{}, fn)
 		if attempt == txAttempts || !isConflict(err) {
 			return Translate(err)
 		}
@@ -36,13 +36,19 @@ func InTx(ctx context.Context, pool *pgxpool.Pool, fn func(pgx.Tx) error) error 
 	}
 }
 
+// InSnapshot runs fn in a transaction that only reads, and that sees the database as it was at its first statement, however long
+// it lasts and whatever others commit meanwhile. fn runs once.
+func InSnapshot(ctx context.Context, pool *pgxpool.Pool, fn func(pgx.Tx) error) error {
+	return Translate(runTx(ctx, pool, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, fn))
+}
+
 func isConflict(err error) bool {
 	var pgErr *pgconn.PgError
 	return errors.As(err, &pgErr) && (pgErr.Code == serializationFailure || pgErr.Code == deadlockDetected)
 }
 
-func runTx(ctx context.Context, pool *pgxpool.Pool, fn func(pgx.Tx) error) error {
-	tx, err := pool.Begin(ctx)
+func runTx(ctx context.Context, pool *pgxpool.Pool, options pgx.TxOptions, fn func(pgx.Tx) error) error {
+	tx, err := pool.BeginTx(ctx, options)
 	if err != nil {
 		return fmt.Errorf("begin: %w", err)
 	}
