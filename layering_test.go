@@ -19,7 +19,7 @@ import (
 // useCases own the rules of the domain.
 var useCases = []string{
 	"internal/annotation", "internal/ranking", "internal/consensus", "internal/catalog", "internal/intake",
-	"internal/progress", "internal/idempotency", "internal/changelog",
+	"internal/progress", "internal/export", "internal/idempotency", "internal/changelog",
 }
 
 const (

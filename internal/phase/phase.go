@@ -31,6 +31,7 @@ const (
 	Submit              = "submit_s"               // store an annotation
 	Idempotency         = "idempotency_s"          // claim an Idempotency-Key, keep its answer
 	Progress            = "progress_s"             // count what was done and what is left
+	Export              = "export_s"               // read the answers to export, page by page
 	Encode              = "encode_s"               // write the answer as JSON
 )
 

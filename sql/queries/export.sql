@@ -1,0 +1,106 @@
+-- Everything that was answered, page by page, within one snapshot. Windows of URLs bound what a page may look through where few
+-- answers are asked for, and its limit bounds what it returns where there are many.
+
+-- name: URLWindowGet :one
+-- The next URLs after one, by id: how many, at most as many as asked for, the first and the last. None: the first and last are 0.
+SELECT
+    count(*) AS count,
+    coalesce(min(next.id), 0)::integer AS first_id,
+    coalesce(max(next.id), 0)::integer AS last_id
+FROM (SELECT u.id FROM urls u WHERE u.id > @after_id::integer ORDER BY u.id LIMIT @most::integer) AS next;
+
+-- name: URLCountAll :one
+SELECT count(*) FROM urls;
+
+-- name: AnswerListPage :many
+-- A page of the answers to a window's URLs that come after a position: by URL, session, user, attribute and value, texts byte by
+-- byte. A user's answer has the zero session, which puts users first; a session's has user 0. A value is empty where the answer
+-- has none. What one user says of a missing agency several times is one answer. With a time, only answers given then or later;
+-- for users' agencies, which have no time, it is that of the user's type for the URL, given together with them.
+SELECT
+    page.id AS url_id,
+    page.url,
+    page.scheme,
+    page.trailing_slash,
+    answer.session_id::uuid AS session_id,
+    answer.user_id::integer AS user_id,
+    answer.attribute::text AS attribute,
+    answer.value::text AS value,
+    answer.created_at,
+    answer.validated::boolean AS validated
+FROM (
+    SELECT
+        u.id, u.url, u.scheme, u.trailing_slash, u.name,
+        (SELECT flag.type FROM flag_url_validated flag WHERE flag.url_id = u.id) AS type,
+        (SELECT agreed.record_type FROM url_record_type agreed WHERE agreed.url_id = u.id) AS record_type
+    FROM urls u
+    WHERE u.id BETWEEN @after_url_id::integer AND @last_url_id::integer
+    ORDER BY u.id
+    OFFSET 0
+) AS page
+CROSS JOIN LATERAL (
+    SELECT DISTINCT
+        '00000000-0000-0000-0000-000000000000'::uuid AS session_id, s.user_id, 'agency' AS attribute,
+        coalesce(s.agency_id::text, '') AS value, vote.created_at,
+        page.type IS NOT NULL AND agreed.agency_id IS NOT NULL AS validated
+    FROM user_url_agency_suggestions s
+    LEFT JOIN user_url_type_suggestions vote ON vote.user_id = s.user_id AND vote.url_id = s.url_id
+    LEFT JOIN link_agencies__urls agreed ON agreed.url_id = s.url_id AND agreed.agency_id = s.agency_id
+    WHERE s.url_id = page.id
+    UNION ALL
+    SELECT
+        '00000000-0000-0000-0000-000000000000', s.user_id, 'url_type',
+        s.type::text, s.created_at, coalesce(s.type = page.type, false)
+    FROM user_url_type_suggestions s
+    WHERE s.url_id = page.id
+    UNION ALL
+    SELECT
+        '00000000-0000-0000-0000-000000000000', s.user_id, 'record_type',
+        s.record_type::text, s.created_at, coalesce(page.type IS NOT NULL AND s.record_type = page.record_type, false)
+    FROM user_record_type_suggestions s
+    WHERE s.url_id = page.id
+    UNION ALL
+    SELECT '00000000-0000-0000-0000-000000000000', s.user_id, 'location', s.location_id::text, s.created_at, false
+    FROM user_location_suggestions s
+    WHERE s.url_id = page.id
+    UNION ALL
+    SELECT
+        '00000000-0000-0000-0000-000000000000', endorsed.user_id, 'name', s.suggestion, endorsed.created_at,
+        coalesce(page.type IS NOT NULL AND s.suggestion = page.name, false)
+    FROM url_name_suggestions s
+    JOIN link_user_name_suggestions endorsed ON endorsed.suggestion_id = s.id
+    WHERE s.url_id = page.id
+    UNION ALL
+    SELECT '00000000-0000-0000-0000-000000000000', s.user_id, 'agency_not_found', '', s.created_at, false
+    FROM link_user_suggestion_agency_not_found s
+    WHERE s.url_id = page.id
+    UNION ALL
+    SELECT '00000000-0000-0000-0000-000000000000', s.user_id, 'location_not_found', '', s.created_at, false
+    FROM link_user_suggestion_location_not_found s
+    WHERE s.url_id = page.id
+    UNION ALL
+    SELECT a.session_id, 0, 'url_type', a.url_type::text, a.created_at, coalesce(a.url_type = page.type, false)
+    FROM anonymous_annotation_url_type a
+    WHERE a.url_id = page.id
+    UNION ALL
+    SELECT
+        a.session_id, 0, 'record_type', a.record_type::text, a.created_at,
+        coalesce(page.type IS NOT NULL AND a.record_type = page.record_type, false)
+    FROM anonymous_annotation_record_type a
+    WHERE a.url_id = page.id
+    UNION ALL
+    SELECT
+        a.session_id, 0, 'agency', a.agency_id::text, a.created_at, page.type IS NOT NULL AND agreed.agency_id IS NOT NULL
+    FROM anonymous_annotation_agency a
+    LEFT JOIN link_agencies__urls agreed ON agreed.url_id = a.url_id AND agreed.agency_id = a.agency_id
+    WHERE a.url_id = page.id
+    UNION ALL
+    SELECT a.session_id, 0, 'location', a.location_id::text, a.created_at, false
+    FROM anonymous_annotation_location a
+    WHERE a.url_id = page.id
+) AS answer
+WHERE (page.id, answer.session_id, answer.user_id, answer.attribute COLLATE "C", answer.value COLLATE "C")
+        > (@after_url_id::integer, @after_session_id::uuid, @after_user_id::integer, @after_attribute::text, @after_value::text)
+    AND (sqlc.narg('since')::timestamp IS NULL OR answer.created_at >= sqlc.narg('since')::timestamp)
+ORDER BY page.id, answer.session_id, answer.user_id, answer.attribute COLLATE "C", answer.value COLLATE "C"
+LIMIT @page_size::integer;
