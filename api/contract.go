@@ -38,6 +38,7 @@ type operation struct {
 
 	once        bool // takes an Idempotency-Key
 	conditional bool // its success has an ETag
+	streamed    bool // its success is sent while it is read, and may take long
 }
 
 // bearerScheme is the document's name for the tokens that auth verifies.
@@ -102,6 +103,7 @@ func compile(doc *openapi3.T, item *openapi3.PathItem, op *openapi3.Operation) (
 	}
 	if success := op.Responses.Status(http.StatusOK); success != nil {
 		compiled.conditional = success.Value.Headers["ETag"] != nil
+		compiled.streamed = success.Value.Content["application/x-ndjson"] != nil
 	}
 	if op.RequestBody != nil {
 		media := op.RequestBody.Value.Content["application/json"]

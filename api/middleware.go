@@ -30,12 +30,27 @@ func (s *server) recoverPanics(c *gin.Context) {
 	c.Next()
 }
 
+// broken answers a request whose answer could not be made out of what its handler returned. One half sent is broken off.
+func (s *server) broken(c *gin.Context, err error) {
+	_, held := c.Writer.(*capture)
+	begun := c.Writer.Written() && !held
+	s.fail(c, err)
+	if begun {
+		panic(http.ErrAbortHandler)
+	}
+}
+
+type headKey struct{}
+
+// isHead tells whether nothing but the head of an answer is asked for, which is worth knowing where the rest costs something.
+func isHead(ctx context.Context) bool { return ctx.Value(headKey{}) != nil }
+
 // engine answers HEAD wherever GET is a route, as HTTP has it; net/http leaves out the body.
 type engine struct{ *gin.Engine }
 
 func (e engine) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.Method == http.MethodHead {
-		r = r.WithContext(r.Context()) // a copy: net/http looks at the original's method
+		r = r.WithContext(context.WithValue(r.Context(), headKey{}, true)) // a copy: net/http looks at the original's method
 		r.Method = http.MethodGet
 	}
 	e.Engine.ServeHTTP(w, r)
@@ -43,7 +58,11 @@ func (e engine) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // limit bounds what a request may cost: the time until its answer and the size of its body.
 func (s *server) limit(c *gin.Context) {
-	ctx, cancel := context.WithTimeout(c.Request.Context(), s.cfg.RequestTimeout)
+	timeout := s.cfg.RequestTimeout
+	if op := s.contract.operation(c); op != nil && op.streamed {
+		timeout = s.cfg.ExportTimeout
+	}
+	ctx, cancel := context.WithTimeout(c.Request.Context(), timeout)
 	defer cancel()
 	c.Request = c.Request.WithContext(ctx)
 	if c.Request.ContentLength > s.cfg.MaxBodyBytes {

@@ -69,10 +69,16 @@ func (s *server) observe(c *gin.Context) {
 
 func (s *server) log(c *gin.Context, total time.Duration, rec *phase.Recorder) {
 	status := c.Writer.Status()
+	var causes []error
+	for _, err := range c.Errors {
+		causes = append(causes, err.Err)
+	}
+	cause := errors.Join(causes...)
 	level := zapcore.InfoLevel
 	switch {
+	case status < http.StatusBadRequest && errors.Is(cause, errClientClosed): // left in the middle
 	case status >= http.StatusInternalServerError,
-		status < http.StatusBadRequest && len(c.Errors) > 0: // broken off after a good beginning
+		status < http.StatusBadRequest && cause != nil: // broken off after a good beginning
 		level = zapcore.ErrorLevel
 	case status == statusClientClosed:
 	case status >= http.StatusBadRequest:
@@ -96,11 +102,6 @@ func (s *server) log(c *gin.Context, total time.Duration, rec *phase.Recorder) {
 	if user, ok := auth.FromContext(c.Request.Context()); ok {
 		fields = append(fields, zap.Int32("user_id", user.UserID))
 	}
-	var causes []error
-	for _, err := range c.Errors {
-		causes = append(causes, err.Err)
-	}
-	cause := errors.Join(causes...)
 	fields = append(fields, zap.Error(cause)) // nothing when nil
 	var crash *panicError
 	if errors.As(cause, &crash) {
@@ -150,6 +151,9 @@ func (w *timedWriter) Flush() {
 	w.WriteHeaderNow()
 	w.ResponseWriter.Flush()
 }
+
+// Unwrap lets http.ResponseController get at the connection.
+func (w *timedWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 // timeEncoding is the strict server's middleware that begins the phase of encoding where a handler
 // ends; generated code encodes between there and the first byte written.

@@ -1003,18 +1003,23 @@ type ExportFormat string
 type ExportedAnnotation struct {
 	Attribute ExportedAnnotationAttribute `json:"attribute"`
 
-	// CreatedAt Null for agencies, for which no time is kept.
+	// CreatedAt For a user's agency, of which no time is kept, that of the same user's URL type, given together with it. Null
+	// where it is not known.
 	CreatedAt *Timestamp `json:"created_at"`
 	URL       string     `json:"url"`
 	URLID     int32      `json:"url_id"`
 
 	// User The user id, or a pseudonym.
+	//
+	// Example: 7
 	User string `json:"user"`
 
-	// Validated Whether what was agreed equals this answer.
+	// Validated Whether the URL is validated and this is what was agreed on. Never for locations and not-found marks: agreement
+	// on them is not kept.
 	Validated bool `json:"validated"`
 
-	// Value A text, or the id of an agency or location; null for a not-found mark.
+	// Value A text, or the id of an agency or location; null for a not-found mark, and for an agency that the annotator finds
+	// missing from the catalog.
 	Value *string `json:"value"`
 }
 
@@ -1718,10 +1723,12 @@ type CollectorManualParams struct {
 type ExportAnnotationsParams struct {
 	Format *ExportFormat `form:"format,omitempty" json:"format,omitempty"`
 
-	// Since Only answers given at or after this time, as `2026-01-31` or `2026-01-31T12:00:00` (UTC).
+	// Since Only answers whose `created_at` is at or after this time, as `2026-01-31` or `2026-01-31T12:00:00` (UTC). An
+	// answer stored while the last export ran may have an earlier time than its end: let the periods overlap.
 	Since *string `form:"since,omitempty" json:"since,omitempty"`
 
-	// Pseudonymous Users by a pseudonym that is the same in every export of this Docket.
+	// Pseudonymous Users by `user-` and a pseudonym, in every export the same one as long as the key of the tokens stays. It hides
+	// the id alone: whoever knows how much each user did may find them again.
 	Pseudonymous *bool `form:"pseudonymous,omitempty" json:"pseudonymous,omitempty"`
 }
 
@@ -1901,7 +1908,7 @@ type ServerInterface interface {
 	// ContributionsUser What the caller has annotated, and how much of it was confirmed
 	// (GET /contributions/user)
 	ContributionsUser(c *gin.Context)
-	// ExportAnnotations Every answer of every user
+	// ExportAnnotations Every answer of every annotator
 	// (GET /export/annotations)
 	ExportAnnotations(c *gin.Context, params ExportAnnotationsParams)
 	// Healthz Whether the process is alive
@@ -5733,8 +5740,13 @@ type ExportAnnotationsResponseObject interface {
 	VisitExportAnnotationsResponse(w http.ResponseWriter) error
 }
 
+type ExportAnnotations200ResponseHeaders struct {
+	ContentDisposition *string
+}
+
 type ExportAnnotations200ApplicationXNdjsonResponse struct {
 	Body          io.Reader
+	Headers       ExportAnnotations200ResponseHeaders
 	ContentLength int64
 }
 
@@ -5743,6 +5755,9 @@ func (response ExportAnnotations200ApplicationXNdjsonResponse) VisitExportAnnota
 	w.Header().Set("Content-Type", "application/x-ndjson")
 	if response.ContentLength != 0 {
 		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	if response.Headers.ContentDisposition != nil {
+		w.Header().Set("Content-Disposition", fmt.Sprint(*response.Headers.ContentDisposition))
 	}
 	w.WriteHeader(200)
 
@@ -5778,6 +5793,7 @@ func (response ExportAnnotations200ApplicationXNdjsonResponse) VisitExportAnnota
 
 type ExportAnnotations200TextCsvResponse struct {
 	Body          io.Reader
+	Headers       ExportAnnotations200ResponseHeaders
 	ContentLength int64
 }
 
@@ -5786,6 +5802,9 @@ func (response ExportAnnotations200TextCsvResponse) VisitExportAnnotationsRespon
 	w.Header().Set("Content-Type", "text/csv")
 	if response.ContentLength != 0 {
 		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	if response.Headers.ContentDisposition != nil {
+		w.Header().Set("Content-Disposition", fmt.Sprint(*response.Headers.ContentDisposition))
 	}
 	w.WriteHeader(200)
 
@@ -7793,7 +7812,7 @@ type StrictServerInterface interface {
 	// ContributionsUser What the caller has annotated, and how much of it was confirmed
 	// (GET /contributions/user)
 	ContributionsUser(ctx context.Context, request ContributionsUserRequestObject) (ContributionsUserResponseObject, error)
-	// ExportAnnotations Every answer of every user
+	// ExportAnnotations Every answer of every annotator
 	// (GET /export/annotations)
 	ExportAnnotations(ctx context.Context, request ExportAnnotationsRequestObject) (ExportAnnotationsResponseObject, error)
 	// Healthz Whether the process is alive

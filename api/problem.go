@@ -15,6 +15,7 @@ import (
 	"docket/internal/annotation"
 	"docket/internal/auth"
 	"docket/internal/catalog"
+	"docket/internal/export"
 	"docket/internal/idempotency"
 	"docket/internal/intake"
 )
@@ -43,6 +44,7 @@ var answers = []struct {
 	{as[*intake.UnknownBatchError](), http.StatusBadRequest, "unknown-batch"},
 	{is(intake.ErrNotInProcess), http.StatusConflict, "not-in-process"},
 	{is(intake.ErrNoScreenshot), http.StatusNotFound, "not-found"},
+	{is(export.ErrBusy), http.StatusServiceUnavailable, "too-many-exports"},
 	{is(idempotency.ErrUnderWay), http.StatusConflict, "request-under-way"},
 	{is(idempotency.ErrOtherRequest), http.StatusUnprocessableEntity, "idempotency-key-reused"},
 }

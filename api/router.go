@@ -20,6 +20,7 @@ import (
 	"docket/internal/annotation"
 	"docket/internal/auth"
 	"docket/internal/catalog"
+	"docket/internal/export"
 	"docket/internal/idempotency"
 	"docket/internal/intake"
 	"docket/internal/progress"
@@ -29,6 +30,7 @@ import (
 const (
 	DefaultMaxBodyBytes   = 1 << 20
 	DefaultRequestTimeout = 15 * time.Second
+	DefaultExportTimeout  = 30 * time.Minute
 )
 
 // Config is what the router is made of. The fields of the first block are needed.
@@ -37,6 +39,7 @@ type Config struct {
 	Catalog     *catalog.Service
 	Intake      *intake.Service
 	Progress    *progress.Service
+	Export      *export.Service
 	Idempotency *idempotency.Store
 	Verifier    *auth.Verifier
 	Metrics     *Metrics
@@ -47,6 +50,7 @@ type Config struct {
 
 	MaxBodyBytes   int64         // DefaultMaxBodyBytes when 0
 	RequestTimeout time.Duration // DefaultRequestTimeout when 0
+	ExportTimeout  time.Duration // of what is sent while it is read; DefaultExportTimeout when 0
 	Timings        bool          // measure phases: log fields, Server-Timing, histogram
 
 	CORSOrigins []string // whose pages may call; "*" alone for everybody's, none for nobody's
@@ -67,6 +71,7 @@ type handlers struct {
 	urls
 	batches
 	counts
+	exports
 	pending
 	*health
 }
@@ -91,7 +96,7 @@ func New(cfg Config) (http.Handler, error) {
 		openCatalog(doc)
 	}
 	return newRouter(cfg, doc, func(router gin.IRouter, s *server) {
-		operations := handlers{annotate{cfg.Annotations}, search{cfg.Catalog}, agencies{cfg.Catalog}, urls{cfg.Intake, cfg.Catalog}, batches{cfg.Intake}, counts{cfg.Progress}, pending{}, &health{checks: cfg.Checks, views: cfg.Views, clock: s.cfg.Clock}}
+		operations := handlers{annotate{cfg.Annotations}, search{cfg.Catalog}, agencies{cfg.Catalog}, urls{cfg.Intake, cfg.Catalog}, batches{cfg.Intake}, counts{cfg.Progress}, exports{cfg.Export}, pending{}, &health{checks: cfg.Checks, views: cfg.Views, clock: s.cfg.Clock}}
 		s.register(router, operations, timeEncoding)
 	})
 }
@@ -101,7 +106,7 @@ func (s *server) register(router gin.IRouter, operations StrictServerInterface, 
 	strict := NewStrictHandlerWithOptions(operations, []StrictMiddlewareFunc{around}, StrictGinServerOptions{
 		RequestErrorHandlerFunc:  s.fail,
 		HandlerErrorFunc:         s.fail,
-		ResponseErrorHandlerFunc: s.fail,
+		ResponseErrorHandlerFunc: s.broken,
 	})
 	RegisterHandlersWithOptions(router, strict, GinServerOptions{
 		// The contract has checked what is bound here, so this is a defect, not the client's fault.
@@ -115,6 +120,7 @@ func init() { gin.SetMode(gin.ReleaseMode) } // no banner, no warnings on standa
 func newRouter(cfg Config, doc *openapi3.T, register func(gin.IRouter, *server)) (http.Handler, error) {
 	cfg.MaxBodyBytes = cmp.Or(cfg.MaxBodyBytes, DefaultMaxBodyBytes)
 	cfg.RequestTimeout = cmp.Or(cfg.RequestTimeout, DefaultRequestTimeout)
+	cfg.ExportTimeout = cmp.Or(cfg.ExportTimeout, DefaultExportTimeout)
 	if cfg.Clock == nil {
 		cfg.Clock = time.Now
 	}

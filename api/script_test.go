@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/golang-jwt/jwt/v5"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/stretchr/testify/require"
@@ -28,6 +29,7 @@ import (
 	"docket/internal/auth"
 	"docket/internal/catalog"
 	"docket/internal/dbtest"
+	"docket/internal/export"
 	"docket/internal/idempotency"
 	"docket/internal/intake"
 	"docket/internal/progress"
@@ -43,7 +45,7 @@ var update = flag.Bool("update", false, "write what was answered into the script
 //
 //	setup     SQL
 //	request   METHOD PATH, then headers, an empty line and the body; "User: 7" stands for that user's token,
-//	          {session} for the anonymous session last seen
+//	          "Claims: {}" for a signed one with these claims, {session} for the anonymous session last seen
 //	response  the status and the body of the answer before it; a session is shown as {session}
 //	rows      every row of the tables that hold answers, without their times; "rows a b" shows tables a and b instead
 //
@@ -156,6 +158,7 @@ func newHandler(t testing.TB, pool *pgxpool.Pool, rank annotation.Ranking, log *
 		Catalog:     catalog.New(pool),
 		Intake:      intake.New(pool),
 		Progress:    progress.New(pool),
+		Export:      export.New(pool, testKey),
 		Idempotency: idempotency.New(pool),
 		Verifier:    verifier,
 		Metrics:     api.NewMetrics(func() api.PoolStats { return api.PoolStats{} }),
@@ -187,10 +190,17 @@ func (c *conversation) send(t *testing.T, script string) {
 	for _, line := range lines[1:] {
 		name, value, ok := strings.Cut(line, ": ")
 		require.True(t, ok, "a header is NAME: VALUE, not %q", line)
-		if name == "User" {
+		switch name {
+		case "User":
 			user, err := strconv.Atoi(value)
 			require.NoError(t, err)
 			name, value = "Authorization", "Bearer "+tokenFor(t, int32(user))
+		case "Claims":
+			var claims jwt.MapClaims
+			require.NoError(t, json.Unmarshal([]byte(value), &claims))
+			token, err := jwt.NewWithClaims(jwt.SigningMethodHS256, claims).SignedString(testKey)
+			require.NoError(t, err)
+			name, value = "Authorization", "Bearer "+token
 		}
 		req.Header.Set(name, value)
 	}
