@@ -24,6 +24,8 @@ func main() {
 	// The first signal ends the command in an orderly way, a second one at once.
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	context.AfterFunc(ctx, stop)
+	// A write to a pipe that nobody reads any more fails, instead of ending the process before it has stopped its database.
+	signal.Ignore(syscall.SIGPIPE)
 
 	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
 }
@@ -83,6 +85,7 @@ Exit status: 0 done, 1 failed or, for commands that check, something found, 2 wr
 		migrateCommand(cfg),
 		dbCommand(cfg),
 		importCommand(cfg),
+		exportCommand(cfg),
 		seedCommand(cfg),
 		queueCommand(cfg),
 		refreshCommand(cfg),

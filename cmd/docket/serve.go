@@ -18,6 +18,7 @@ import (
 	"docket/internal/annotation"
 	"docket/internal/auth"
 	"docket/internal/catalog"
+	"docket/internal/export"
 	"docket/internal/idempotency"
 	"docket/internal/intake"
 	"docket/internal/postgres"
@@ -38,6 +39,7 @@ type serveConfig struct {
 	openCatalog     bool
 	readTimeout     time.Duration
 	requestTimeout  time.Duration
+	exportTimeout   time.Duration
 	idleTimeout     time.Duration
 	shutdownTimeout time.Duration
 }
@@ -80,6 +82,7 @@ migration, a database of another version is refused.`,
 		"let everybody write agencies and locations and delete URLs, without a token")
 	flags.DurationVar(&cfg.readTimeout, "read-timeout", 10*time.Second, "longest time to read a request")
 	flags.DurationVar(&cfg.requestTimeout, "request-timeout", api.DefaultRequestTimeout, "longest time to answer a request")
+	flags.DurationVar(&cfg.exportTimeout, "export-timeout", api.DefaultExportTimeout, "longest time of an export")
 	flags.DurationVar(&cfg.idleTimeout, "idle-timeout", 2*time.Minute, "how long an idle connection is kept")
 	flags.DurationVar(&cfg.shutdownTimeout, "shutdown-timeout", 30*time.Second, "longest time to finish requests at the end")
 	return cmd
@@ -147,6 +150,7 @@ func (cfg *serveConfig) serve(cmd *cobra.Command, log *zap.Logger) (err error) {
 		Catalog:     catalog.New(pool),
 		Intake:      intake.New(pool),
 		Progress:    progress.New(pool),
+		Export:      export.New(pool, key),
 		Idempotency: idempotency.New(pool),
 		Verifier:    verifier,
 		Metrics:     metrics,
@@ -155,6 +159,7 @@ func (cfg *serveConfig) serve(cmd *cobra.Command, log *zap.Logger) (err error) {
 		Views:       views,
 
 		RequestTimeout: cfg.requestTimeout,
+		ExportTimeout:  cfg.exportTimeout,
 		Timings:        cfg.timings,
 		CORSOrigins:    cfg.origins(),
 		OpenCatalog:    cfg.openCatalog,
@@ -177,7 +182,7 @@ func (cfg *serveConfig) origins() []string {
 // check refuses times that would leave no request alive.
 func (cfg *serveConfig) check() error {
 	for flag, value := range map[string]time.Duration{
-		"read-timeout": cfg.readTimeout, "request-timeout": cfg.requestTimeout,
+		"read-timeout": cfg.readTimeout, "request-timeout": cfg.requestTimeout, "export-timeout": cfg.exportTimeout,
 		"idle-timeout": cfg.idleTimeout, "shutdown-timeout": cfg.shutdownTimeout,
 	} {
 		if value < time.Millisecond {
@@ -286,7 +291,7 @@ func (cfg *serveConfig) serveOn(
 	server := &http.Server{
 		Handler:     handler,
 		ReadTimeout: cfg.readTimeout,
-		// The request's own deadline answers; this one only cuts off clients who do not read.
+		// The request's own deadline answers; this one only cuts off clients who do not read. What takes longer to send sets its own.
 		WriteTimeout: cfg.readTimeout + cfg.requestTimeout + 5*time.Second,
 		IdleTimeout:  cfg.idleTimeout,
 		ErrorLog:     zap.NewStdLog(log),

@@ -1,0 +1,134 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"syscall"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/spf13/cobra"
+
+	"docket/api"
+	"docket/internal/export"
+)
+
+func exportCommand(cfg *config) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "export",
+		Short: "Write what Docket holds to a file",
+		Args:  arguments(cobra.NoArgs),
+		RunE:  needsSubcommand,
+	}
+	cmd.AddCommand(exportAnnotationsCommand(cfg))
+	return cmd
+}
+
+// exportFlags are those of export annotations.
+type exportFlags struct {
+	format, since, output string
+	pseudonymous          bool
+}
+
+func exportAnnotationsCommand(cfg *config) *cobra.Command {
+	var flags exportFlags
+	cmd := &cobra.Command{
+		Use:   "annotations",
+		Short: "Export every answer of every annotator",
+		Long: `Export every answer of every annotator, one a line, as of one moment: by URL, then user, attribute and value. The columns are
+those of GET /export/annotations, which api/openapi.yaml describes.
+
+Without --output the lines go to standard output. A file is there when it is whole: until then they stand beside it under
+another name. With --pseudonymous users have pseudonyms, the same ones in every export as long as the key of the tokens
+stays; the key is found as docket serve finds it. Anonymous sessions always have one.
+
+Texts are as annotators wrote them: a program for spreadsheets may take one that begins with "=" for a formula.`,
+		Example: `  docket export annotations --format csv --output annotations.csv
+  docket export annotations --since 2026-01-31 | jq 'select(.validated)'`,
+		Args: arguments(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error { return runExport(cmd, cfg, flags) },
+	}
+	cmd.Flags().StringVar(&flags.format, "format", string(api.Jsonl), "csv or jsonl, which is a JSON object on each line")
+	cmd.Flags().StringVar(&flags.since, "since", "",
+		"only answers given at or after this `time`, as 2026-01-31 or 2026-01-31T12:00:00 (UTC)")
+	cmd.Flags().BoolVar(&flags.pseudonymous, "pseudonymous", false, "show pseudonyms instead of the ids of users")
+	cmd.Flags().StringVarP(&flags.output, "output", "o", "-", "`file` to write; - is standard output")
+	return cmd
+}
+
+// options checks the flags. The key is nil where none is needed.
+func (f exportFlags) options(cfg *config) (o export.Options, key []byte, err error) {
+	if !api.ExportFormat(f.format).Valid() {
+		return o, nil, usageError{fmt.Errorf("--format: %q is neither csv nor jsonl", f.format)}
+	}
+	if f.since != "" {
+		since, err := export.ParseSince(f.since)
+		if err != nil {
+			return o, nil, usageError{fmt.Errorf("--since: %q %w", f.since, err)}
+		}
+		o.Since = &since
+	}
+	if o.Pseudonymous = f.pseudonymous; o.Pseudonymous {
+		if key, err = cfg.secretKey(); err != nil {
+			return o, nil, err
+		}
+	}
+	return o, key, nil
+}
+
+func runExport(cmd *cobra.Command, cfg *config, flags exportFlags) (err error) {
+	options, key, err := flags.options(cfg)
+	if err != nil {
+		return err
+	}
+	out, err := openOutput(flags.output, cmd.OutOrStdout())
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, out.abandon()) }() // what was not finished
+
+	return cfg.withPool(cmd, func(ctx context.Context, pool *pgxpool.Pool) error {
+		begin := time.Now()
+		bar := newProgress("exporting")
+		defer bar.finish()
+		options.Progress = bar.report
+		count := 0
+		err := writeAnnotations(out, api.ExportFormat(flags.format), counted(export.New(pool, key).Answers(ctx, options), &count))
+		if err == nil {
+			err = out.finish()
+		}
+		if errors.Is(err, syscall.EPIPE) {
+			return errors.New("whoever reads the output left before its end")
+		}
+		if err != nil || flags.output == "-" {
+			return err
+		}
+		bar.finish()
+		_, err = fmt.Fprintf(cmd.OutOrStdout(), "%d answers in %.1f seconds: %s\n", count, time.Since(begin).Seconds(), flags.output)
+		return err
+	})
+}
+
+func writeAnnotations(w io.Writer, format api.ExportFormat, answers iter.Seq2[export.Answer, error]) error {
+	buffered := bufio.NewWriterSize(w, 64<<10)
+	if err := api.WriteAnnotations(buffered, format, answers); err != nil {
+		return err
+	}
+	return buffered.Flush()
+}
+
+// counted counts the answers that pass.
+func counted(answers iter.Seq2[export.Answer, error], count *int) iter.Seq2[export.Answer, error] {
+	return func(yield func(export.Answer, error) bool) {
+		for answer, err := range answers {
+			*count++
+			if !yield(answer, err) {
+				return
+			}
+		}
+	}
+}
