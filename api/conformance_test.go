@@ -114,7 +114,7 @@ func (e *expectation) check(r *http.Request, answer *httptest.ResponseRecorder) 
 		get.Method = http.MethodGet
 	}
 	route, params, err := e.router.FindRoute(get)
-	if err != nil {
+	if err != nil || strings.HasSuffix(r.URL.Path, "/") { // the library sees no difference; Docket redirects
 		return e.checkUnrouted(get, answer)
 	}
 	listed := route.Operation.Responses.Status(answer.Code) != nil
