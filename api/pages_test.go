@@ -1,0 +1,103 @@
+package api_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"docket/internal/ranking"
+)
+
+// TestPages leafs through every list that has pages: each row comes once, in the order of ids, and no page has more rows than
+// it should. There is no page below the first.
+func TestPages(t *testing.T) {
+	t.Parallel()
+	c := newConversation(t, ranking.NewQueue())
+	_, err := c.pool.Exec(t.Context(), `
+		INSERT INTO us_states (state_iso, state_name) VALUES ('OH', 'Ohio');
+		INSERT INTO locations (type, state_id) VALUES ('State', 1);
+		INSERT INTO agencies (id, name, jurisdiction_type) SELECT n, 'Police', 'local' FROM generate_series(250, 1, -1) AS n;
+		INSERT INTO link_agencies__locations (agency_id, location_id) SELECT n, 1 FROM generate_series(250, 1, -1) AS n;
+		INSERT INTO batches (id, strategy, status, date_generated)
+			SELECT n, 'ckan', 'ready to label', '2026-01-01' FROM generate_series(250, 1, -1) AS n;
+		INSERT INTO urls (id, url, status, source) SELECT n, n || '.org', 'ok', 'manual' FROM generate_series(250, 1, -1) AS n;
+		INSERT INTO link_batches__urls (batch_id, url_id) SELECT 5, n FROM generate_series(250, 1, -1) AS n;
+		INSERT INTO duplicates (batch_id, original_url_id) SELECT 6, n FROM generate_series(250, 1, -1) AS n;
+		INSERT INTO tasks (id, task_type, task_status) VALUES (1, 'HTML', 'error');
+		INSERT INTO url_task_error (url_id, task_id, task_type, error) SELECT n, 1, type::task_type, 'x'
+			FROM generate_series(250, 1, -1) AS n, (VALUES ('HTML'), ('Screenshot')) AS types (type)`)
+	require.NoError(t, err)
+
+	for list, test := range map[string]struct {
+		rows, id string
+		size     int
+	}{
+		"/url":                         {"urls", "id", 100},
+		"/url?errors=true":             {"urls", "id", 100},
+		"/batch":                       {"results", "id", 100},
+		"/batch/5/urls":                {"urls", "id", 100},
+		"/batch/6/duplicates":          {"duplicates", "original_url_id", 100},
+		"/metrics/batches/breakdown":   {"batches", "batch_id", 100},
+		"/agencies":                    {"", "id", 100},
+		"/search/agency?query=police":  {"", "agency_id", 10},
+		"/search/agency?location_id=1": {"", "agency_id", 10},
+	} {
+		t.Run(list, func(t *testing.T) {
+			t.Parallel()
+			for page, first := 1, 1; ; page, first = page+1, first+test.size {
+				status, body := c.page(t, list, fmt.Sprint(page))
+				require.Equal(t, http.StatusOK, status, body)
+				var want []int
+				for id := first; id <= min(first+test.size-1, 250); id++ {
+					want = append(want, id)
+				}
+				require.Equal(t, want, idsIn(t, body, test.rows, test.id), "page %d", page)
+				if want == nil {
+					break
+				}
+			}
+			for _, page := range []string{"0", "-1", "2147483648", "1.5", "", "x"} {
+				status, body := c.page(t, list, page)
+				require.Equal(t, http.StatusUnprocessableEntity, status, "page %q: %s", page, body)
+			}
+		})
+	}
+}
+
+// page asks for a page of a list as user 7.
+func (c *conversation) page(t *testing.T, list, page string) (status int, body string) {
+	separator := "?"
+	if strings.Contains(list, "?") {
+		separator = "&"
+	}
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, c.server.URL+list+separator+"page="+page, nil)
+	require.NoError(t, err)
+	req.Header.Set("Authorization", "Bearer "+tokenFor(t, 7))
+	resp, err := c.server.Client().Do(req)
+	require.NoError(t, err)
+	defer resp.Body.Close()
+	data, err := io.ReadAll(resp.Body)
+	require.NoError(t, err)
+	return resp.StatusCode, string(data)
+}
+
+// idsIn returns the ids of the rows of an answer, which stand under a key or are all of it.
+func idsIn(t *testing.T, body, key, id string) (ids []int) {
+	data := json.RawMessage(body)
+	if key != "" {
+		var keys map[string]json.RawMessage
+		require.NoError(t, json.Unmarshal(data, &keys))
+		data = keys[key]
+	}
+	var rows []map[string]any
+	require.NoError(t, json.Unmarshal(data, &rows))
+	for _, row := range rows {
+		ids = append(ids, int(row[id].(float64)))
+	}
+	return ids
+}
