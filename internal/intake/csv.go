@@ -29,16 +29,25 @@ const (
 // csvFile reads the rows of a CSV file whose columns may come in any order. A row that cannot be read costs itself
 // only: where a stray quote would swallow what follows, reading goes on with the line after it.
 type csvFile struct {
-	input *bufio.Reader
-	ahead []csvLine // lines read but not yet consumed
-	next  int64     // the number of the line after those
+	lineReader
+	ahead []fileLine // lines read but not yet consumed
 
 	names []string // of the header, as they stand there
-	index []int    // where each wanted column stands
+	index []int    // where each wanted column stands; -1 where it does not
 }
 
-// csvLine is a line of the file with its line break.
-type csvLine struct {
+// lineReader reads a file by lines that may be too long.
+type lineReader struct {
+	input *bufio.Reader
+	next  int64 // the number of the next line
+}
+
+func newLineReader(r io.Reader) lineReader {
+	return lineReader{input: bufio.NewReaderSize(r, maxRecord), next: 1}
+}
+
+// fileLine is a line of a file with its line break.
+type fileLine struct {
 	number  int64
 	text    string
 	tooLong bool // the rest of it is lost
@@ -51,10 +60,11 @@ type csvRow struct {
 	fault  *fault
 }
 
-// openCSV reads the header, which must have the wanted columns. It returns the names of columns that are neither
-// wanted nor among those to be ignored silently.
-func openCSV(r io.Reader, wanted, ignored []string) (file *csvFile, unknown []string, err error) {
-	file = &csvFile{input: bufio.NewReaderSize(r, maxRecord), next: 1}
+// openCSV reads the header, which must have the wanted columns and may have the optional ones; these come after the others,
+// empty where they are not there. It returns the names of columns that are neither of the two nor among those to be ignored
+// silently.
+func openCSV(r io.Reader, wanted, ignored []string, optional ...string) (file *csvFile, unknown []string, err error) {
+	file = &csvFile{lineReader: newLineReader(r)}
 	header, err := file.record()
 	switch {
 	case err == io.EOF:
@@ -69,13 +79,13 @@ func openCSV(r io.Reader, wanted, ignored []string) (file *csvFile, unknown []st
 	known := make([]string, len(header.fields))
 	for i, name := range header.fields {
 		known[i] = strings.ToLower(strings.TrimSpace(name))
-		if !slices.Contains(wanted, known[i]) && !slices.Contains(ignored, known[i]) {
+		if !slices.Contains(slices.Concat(wanted, optional, ignored), known[i]) {
 			unknown = append(unknown, name)
 		}
 	}
-	for _, column := range wanted {
+	for _, column := range slices.Concat(wanted, optional) {
 		i := slices.Index(known, column)
-		if i < 0 || slices.Contains(known[i+1:], column) {
+		if i < 0 && slices.Contains(wanted, column) || i >= 0 && slices.Contains(known[i+1:], column) {
 			what := "is missing"
 			if i >= 0 {
 				what = "is there twice"
@@ -100,7 +110,9 @@ func (f *csvFile) read() (csvRow, error) {
 	}
 	fields := make([]string, len(f.index))
 	for i, column := range f.index {
-		fields[i] = strings.TrimSpace(row.fields[column])
+		if column >= 0 {
+			fields[i] = strings.TrimSpace(row.fields[column])
+		}
 	}
 	row.fields = fields
 	return row, nil
@@ -176,9 +188,9 @@ func (f *csvFile) gather() (text string, lines int, closed bool, err error) {
 }
 
 // readLine returns the next line of the input.
-func (f *csvFile) readLine() (csvLine, error) {
+func (f *lineReader) readLine() (fileLine, error) {
 	text, err := f.input.ReadSlice('\n')
-	line := csvLine{number: f.next, text: string(text)}
+	line := fileLine{number: f.next, text: string(text)}
 	f.next++
 	if line.number == 1 {
 		line.text = strings.TrimPrefix(line.text, "\ufeff")
@@ -194,9 +206,9 @@ func (f *csvFile) readLine() (csvLine, error) {
 	case err == nil:
 		return line, nil
 	case err != io.EOF:
-		return csvLine{}, fmt.Errorf("read line %d: %w", line.number, err)
+		return fileLine{}, fmt.Errorf("read line %d: %w", line.number, err)
 	case len(text) == 0:
-		return csvLine{}, io.EOF
+		return fileLine{}, io.EOF
 	default:
 		return line, nil
 	}

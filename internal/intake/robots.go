@@ -73,6 +73,12 @@ const suggestionSteps = 5
 func suggest(ctx context.Context, tx db.DBTX, pages []*webPage, confidence int, summary *URLSummary, done func()) error {
 	pages = slices.Clone(pages)
 	slices.SortFunc(pages, func(a, b *webPage) int { return cmp.Compare(a.id, b.id) })
+	if err := inChunks(pages, func(chunk []*webPage) error {
+		_, err := queries.RobotURLLockMany(ctx, tx, column(chunk, pageID))
+		return err
+	}); err != nil {
+		return fmt.Errorf("hold off other robots: %w", err)
+	}
 	agencies, locations, err := pairs(ctx, tx, pages, summary.note)
 	if err != nil {
 		return err
