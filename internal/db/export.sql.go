@@ -32,7 +32,7 @@ FROM (
     FROM urls u
     WHERE u.id BETWEEN $1::integer AND $2::integer
     ORDER BY u.id
-    OFFSET 0
+    OFFSET 0 -- so that what was agreed on is looked up once for each URL, not for each answer
 ) AS page
 CROSS JOIN LATERAL (
     SELECT DISTINCT

@@ -36,7 +36,7 @@ FROM (
     FROM urls u
     WHERE u.id BETWEEN @after_url_id::integer AND @last_url_id::integer
     ORDER BY u.id
-    OFFSET 0
+    OFFSET 0 -- so that what was agreed on is looked up once for each URL, not for each answer
 ) AS page
 CROSS JOIN LATERAL (
     SELECT DISTINCT

@@ -1,0 +1,290 @@
+package export_test
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/stretchr/testify/require"
+
+	"docket/internal/dbtest"
+	"docket/internal/export"
+)
+
+var tokenKey = []byte("a key for tests, of thirty-two bytes and more")
+
+func setup(t *testing.T, statements ...string) (*pgxpool.Pool, *export.Service) {
+	pool := dbtest.New(t)
+	for _, statement := range statements {
+		_, err := pool.Exec(t.Context(), statement)
+		require.NoError(t, err, statement)
+	}
+	return pool, export.New(pool, tokenKey)
+}
+
+// collect returns a whole export.
+func collect(t *testing.T, s *export.Service, o export.Options) (answers []export.Answer) {
+	for answer, err := range s.Answers(t.Context(), o) {
+		require.NoError(t, err)
+		answers = append(answers, answer)
+	}
+	return answers
+}
+
+// line shows an answer in short.
+func line(a export.Answer) string {
+	value, at := "-", "-"
+	if a.Value != nil {
+		value = *a.Value
+	}
+	if a.CreatedAt != nil {
+		at = a.CreatedAt.Format("01-02")
+	}
+	return fmt.Sprintf("%d %s %s %s %q %s %t", a.URLID, a.URL, a.User, a.Attribute, value, at, a.Validated)
+}
+
+func lines(answers []export.Answer) (list []string) {
+	for _, a := range answers {
+		list = append(list, line(a))
+	}
+	return list
+}
+
+// everyKind are two URLs of which everything is said that can be, 1 validated and 2 not, and two of which nothing is.
+const everyKind = `
+	INSERT INTO agencies (id, name, jurisdiction_type) VALUES (5, 'A', 'local'), (40, 'B', 'local');
+	INSERT INTO locations (id, type) OVERRIDING SYSTEM VALUE VALUES (8, 'National');
+	INSERT INTO urls (id, url, scheme, trailing_slash, status, source, name) VALUES
+		(0, 'nothing.org', NULL, false, 'ok', 'manual', NULL), (1, 'one.org', 'https', true, 'ok', 'manual', 'One'),
+		(2, 'two.org', NULL, true, 'broken', 'manual', 'Two'), (9, 'validated.org', '', false, 'ok', 'manual', 'Nine');
+	INSERT INTO flag_url_validated (url_id, type) VALUES (1, 'data source'), (9, 'data source');
+	INSERT INTO url_record_type (url_id, record_type) VALUES (1, 'Stops'), (2, 'Stops');
+	INSERT INTO link_agencies__urls (url_id, agency_id) VALUES (1, 5), (2, 5);
+	INSERT INTO user_url_type_suggestions (url_id, user_id, type, created_at) VALUES
+		(1, 7, 'data source', '2026-01-01'), (1, 10, 'meta url', '2026-01-02'), (2, 7, 'data source', '2026-01-03');
+	INSERT INTO user_record_type_suggestions (url_id, user_id, record_type, created_at) VALUES
+		(1, 7, 'Stops', '2026-01-01'), (1, 10, 'Other', '2026-01-02'), (2, 7, 'Stops', '2026-01-03');
+	INSERT INTO user_url_agency_suggestions (url_id, user_id, agency_id, is_new) VALUES
+		(1, 7, 5, NULL), (1, 7, 40, NULL), (1, 10, NULL, true), (1, 10, NULL, true), (1, 11, 5, NULL), (2, 7, 5, NULL);
+	INSERT INTO user_location_suggestions (url_id, user_id, location_id, created_at) VALUES
+		(1, 7, 8, '2026-01-01'), (2, 7, 8, '2026-01-03');
+	INSERT INTO url_name_suggestions (id, url_id, suggestion) VALUES (1, 1, 'One'), (2, 1, ''), (3, 1, 'nobody''s'), (4, 2, 'Two');
+	INSERT INTO link_user_name_suggestions (user_id, suggestion_id, created_at) VALUES
+		(7, 1, '2026-01-01'), (10, 2, '2026-01-02'), (7, 4, '2026-01-03');
+	INSERT INTO link_user_suggestion_agency_not_found (url_id, user_id, created_at) VALUES (2, 10, '2026-01-04');
+	INSERT INTO link_user_suggestion_location_not_found (url_id, user_id, created_at) VALUES (2, 10, '2026-01-04');
+	INSERT INTO anonymous_sessions (id) VALUES ('5e551011-0000-4000-8000-000000000001');
+	INSERT INTO anonymous_annotation_url_type (url_id, session_id, url_type, created_at) VALUES
+		(1, '5e551011-0000-4000-8000-000000000001', 'data source', '2026-01-05'),
+		(1, '5e551011-0000-4000-8000-000000000001', 'meta url', '2026-01-06');
+	INSERT INTO anonymous_annotation_record_type (url_id, session_id, record_type, created_at) VALUES
+		(1, '5e551011-0000-4000-8000-000000000001', 'Stops', '2026-01-05');
+	INSERT INTO anonymous_annotation_agency (url_id, session_id, agency_id, created_at) VALUES
+		(1, '5e551011-0000-4000-8000-000000000001', 5, '2026-01-05');
+	INSERT INTO anonymous_annotation_location (url_id, session_id, location_id, created_at) VALUES
+		(1, '5e551011-0000-4000-8000-000000000001', 8, '2026-01-05')`
+
+const session = "anonymous-dvth76evzgbrvz34"
+
+var everyAnswer = []string{
+	`1 https://one.org/ 7 agency "40" 01-01 false`,
+	`1 https://one.org/ 7 agency "5" 01-01 true`,
+	`1 https://one.org/ 7 location "8" 01-01 false`,
+	`1 https://one.org/ 7 name "One" 01-01 true`,
+	`1 https://one.org/ 7 record_type "Stops" 01-01 true`,
+	`1 https://one.org/ 7 url_type "data source" 01-01 true`,
+	`1 https://one.org/ 10 agency "-" 01-02 false`, // one answer, though there are two rows
+	`1 https://one.org/ 10 name "" 01-02 false`,
+	`1 https://one.org/ 10 record_type "Other" 01-02 false`,
+	`1 https://one.org/ 10 url_type "meta url" 01-02 false`,
+	`1 https://one.org/ 11 agency "5" - true`, // no type beside it, so no time
+	`1 https://one.org/ ` + session + ` agency "5" 01-05 true`,
+	`1 https://one.org/ ` + session + ` location "8" 01-05 false`,
+	`1 https://one.org/ ` + session + ` record_type "Stops" 01-05 true`,
+	`1 https://one.org/ ` + session + ` url_type "data source" 01-05 true`,
+	`1 https://one.org/ ` + session + ` url_type "meta url" 01-06 false`,
+	// Record type, agency and name are those of the URL, but nobody validated it.
+	`2 two.org 7 agency "5" 01-03 false`,
+	`2 two.org 7 location "8" 01-03 false`,
+	`2 two.org 7 name "Two" 01-03 false`,
+	`2 two.org 7 record_type "Stops" 01-03 false`,
+	`2 two.org 7 url_type "data source" 01-03 false`,
+	`2 two.org 10 agency_not_found "-" 01-04 false`,
+	`2 two.org 10 location_not_found "-" 01-04 false`,
+}
+
+func TestAnswers(t *testing.T) {
+	t.Parallel()
+	_, service := setup(t, everyKind)
+	require.Equal(t, everyAnswer, lines(collect(t, service, export.Options{})))
+}
+
+func TestSince(t *testing.T) {
+	t.Parallel()
+	_, service := setup(t, everyKind)
+	for _, day := range []int{1, 3, 5, 6, 7} {
+		since := time.Date(2026, 1, day, 0, 0, 0, 0, time.UTC)
+		var want []string
+		for _, answer := range everyAnswer {
+			fields := strings.Fields(answer)
+			if at := fields[len(fields)-2]; at != "-" && at >= since.Format("01-02") {
+				want = append(want, answer)
+			}
+		}
+		require.Equal(t, want, lines(collect(t, service, export.Options{Since: &since})), since)
+	}
+	later := time.Date(2026, 1, 6, 0, 0, 0, 1000, time.UTC)
+	require.Empty(t, collect(t, service, export.Options{Since: &later}), "a microsecond counts")
+}
+
+// Neither many answers to one URL nor many URLs without any make a difference: nothing is left out between two pages, and nothing
+// comes twice. That the order of pages and of the whole is one shows in a history of texts that sort differently by language.
+func TestPages(t *testing.T) {
+	t.Parallel()
+	pool, service := setup(t,
+		`INSERT INTO urls (id, url, status, source) SELECT n * 3 - 4000, 'u' || n, 'ok', 'manual' FROM generate_series(1, 3500) AS n`,
+		`INSERT INTO user_url_type_suggestions (url_id, user_id, type)
+			SELECT urls.id, n, 'meta url' FROM urls, generate_series(-2, 2) AS n WHERE urls.id % 7 = 0`,
+		// One URL with more answers than a page holds, most of them one user's.
+		`INSERT INTO user_url_type_suggestions (url_id, user_id, type) SELECT 5, n, 'meta url' FROM generate_series(1, 300) AS n`,
+		`INSERT INTO url_name_suggestions (id, url_id, suggestion)
+			SELECT n, 5, chr(65 + n % 60) || CASE WHEN n % 2 = 0 THEN 'é' ELSE '-' END || n FROM generate_series(1, 12000) AS n`,
+		`INSERT INTO link_user_name_suggestions (user_id, suggestion_id) SELECT 3, n FROM generate_series(1, 12000) AS n`,
+		`INSERT INTO anonymous_sessions (id) SELECT md5(n::text)::uuid FROM generate_series(1, 3000) AS n`,
+		`INSERT INTO anonymous_annotation_url_type (url_id, session_id, url_type)
+			SELECT 5, md5(n::text)::uuid, unnest('{meta url,broken page}'::url_type[]) FROM generate_series(1, 3000) AS n`,
+	)
+	var want int
+	require.NoError(t, pool.QueryRow(t.Context(), `SELECT (SELECT count(*) FROM user_url_type_suggestions)
+		+ (SELECT count(*) FROM link_user_name_suggestions) + (SELECT count(*) FROM anonymous_annotation_url_type)`).Scan(&want))
+	var done []int64
+	answers := collect(t, service, export.Options{Progress: func(d, total int64) {
+		require.EqualValues(t, 3500, total)
+		done = append(done, d)
+	}})
+	require.Equal(t, []int64{0, 1000, 2000, 3000, 3500}, done)
+	require.Len(t, answers, want)
+
+	ordered := func(a, b export.Answer) int {
+		byUser := cmp.Compare(a.User, b.User)
+		var first, second int
+		if _, err := fmt.Sscan(a.User+" "+b.User, &first, &second); err == nil {
+			byUser = cmp.Compare(first, second)
+		} else if strings.HasPrefix(a.User, "anonymous-") && strings.HasPrefix(b.User, "anonymous-") && byUser != 0 {
+			byUser = -1 // by an id that is not shown
+		}
+		return cmp.Or(cmp.Compare(a.URLID, b.URLID), byUser, cmp.Compare(a.Attribute, b.Attribute), cmp.Compare(*a.Value, *b.Value))
+	}
+	seen := map[string]bool{}
+	for i, answer := range answers {
+		require.False(t, seen[line(answer)], line(answer))
+		seen[line(answer)] = true
+		if i > 0 {
+			require.Negative(t, ordered(answers[i-1], answer), "%s, then %s", line(answers[i-1]), line(answer))
+		}
+	}
+
+	secret := collect(t, service, export.Options{Pseudonymous: true})
+	require.Len(t, secret, want)
+	require.True(t, slices.IsSortedFunc(secret, func(a, b export.Answer) int {
+		return cmp.Or(cmp.Compare(a.URLID, b.URLID), cmp.Compare(a.User, b.User), cmp.Compare(a.Attribute, b.Attribute), cmp.Compare(*a.Value, *b.Value))
+	}))
+}
+
+// What others commit while an export runs is not in it, be it early or late in its order.
+func TestOneMoment(t *testing.T) {
+	t.Parallel()
+	pool, service := setup(t,
+		`INSERT INTO urls (id, url, status, source) SELECT n, 'u' || n, 'ok', 'manual' FROM generate_series(1, 2500) AS n`,
+		`INSERT INTO user_url_type_suggestions (url_id, user_id, type) SELECT id, 7, 'meta url' FROM urls`)
+	before := lines(collect(t, service, export.Options{}))
+	require.Len(t, before, 2500)
+
+	var during []string
+	for answer, err := range service.Answers(t.Context(), export.Options{}) {
+		require.NoError(t, err)
+		if len(during) == 0 {
+			_, err := pool.Exec(t.Context(), `
+				DELETE FROM urls WHERE id = 2400;
+				UPDATE user_url_type_suggestions SET type = 'broken page' WHERE url_id = 2300;
+				INSERT INTO flag_url_validated (url_id, type) VALUES (2200, 'meta url');
+				INSERT INTO user_url_type_suggestions (url_id, user_id, type) VALUES (1, 8, 'meta url'), (2100, 8, 'meta url');
+				INSERT INTO urls (id, url, status, source) VALUES (2501, 'later', 'ok', 'manual');
+				INSERT INTO user_url_type_suggestions (url_id, user_id, type) VALUES (2501, 7, 'meta url')`)
+			require.NoError(t, err)
+		}
+		during = append(during, line(answer))
+	}
+	require.Equal(t, before, during)
+	require.Len(t, collect(t, service, export.Options{}), 2502)
+}
+
+// An export that ends early, for whatever reason, leaves neither connection nor transaction behind.
+func TestEndsEarly(t *testing.T) {
+	t.Parallel()
+	pool, service := setup(t,
+		`INSERT INTO urls (id, url, status, source) SELECT n, 'u' || n, 'ok', 'manual' FROM generate_series(1, 2500) AS n`,
+		`INSERT INTO user_url_type_suggestions (url_id, user_id, type) SELECT id, 7, 'meta url' FROM urls`)
+	over := func(why string) {
+		require.Zero(t, pool.Stat().AcquiredConns(), why)
+		require.Len(t, collect(t, service, export.Options{}), 2500, why)
+	}
+	for range service.Answers(t.Context(), export.Options{}) {
+		require.EqualValues(t, 1, pool.Stat().AcquiredConns())
+		break
+	}
+	over("whoever reads has enough")
+
+	require.Panics(t, func() {
+		for range service.Answers(t.Context(), export.Options{Pseudonymous: true}) {
+			panic("of the reader")
+		}
+	})
+	over("whoever reads panics")
+
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	var last error
+	count := 0
+	for _, err := range service.Answers(ctx, export.Options{}) {
+		cancel()
+		last = err
+		count++
+	}
+	require.ErrorIs(t, last, context.Canceled)
+	require.Less(t, count, 2500)
+	over("nobody waits for it any more")
+
+	_, err := pool.Exec(t.Context(), "ALTER TABLE url_name_suggestions RENAME TO elsewhere")
+	require.NoError(t, err)
+	count = 0
+	for _, err = range service.Answers(t.Context(), export.Options{}) {
+		count++
+	}
+	require.Error(t, err)
+	require.Equal(t, 1, count, "the error and nothing else")
+}
+
+// Exports leave most connections to everybody else.
+func TestFewAtOnce(t *testing.T) {
+	t.Parallel()
+	pool, service := setup(t, everyKind)
+	require.EqualValues(t, 8, pool.Config().MaxConns)
+	for _, err := range service.Answers(t.Context(), export.Options{}) {
+		require.NoError(t, err)
+		for _, err := range service.Answers(t.Context(), export.Options{}) {
+			require.NoError(t, err)
+			for _, err := range service.Answers(t.Context(), export.Options{}) {
+				require.ErrorIs(t, err, export.ErrBusy)
+			}
+			break
+		}
+		break
+	}
+	require.Len(t, collect(t, service, export.Options{}), len(everyAnswer))
+}

@@ -1,0 +1,72 @@
+package export_test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/require"
+
+	"docket/internal/db"
+)
+
+// A page costs what the page has, wherever it is and whichever plan the statement gets: no table is read whole, and what is said
+// of the window's last URLs is not read for a page that is full before.
+func TestPlans(t *testing.T) {
+	t.Parallel()
+	pool, _ := setup(t,
+		`INSERT INTO agencies (id, name, jurisdiction_type) SELECT n, 'a', 'local' FROM generate_series(1, 50) AS n`,
+		`INSERT INTO locations (id, type) OVERRIDING SYSTEM VALUE SELECT n, 'National' FROM generate_series(1, 50) AS n`,
+		`INSERT INTO anonymous_sessions (id) SELECT md5(n::text)::uuid FROM generate_series(1, 5) AS n`,
+		`INSERT INTO urls (id, url, status, source) SELECT n, n || '.org', 'ok', 'manual' FROM generate_series(1, 20000) AS n`,
+		`INSERT INTO flag_url_validated (url_id, type) SELECT id, 'data source' FROM urls WHERE id % 3 = 0`,
+		`INSERT INTO url_record_type (url_id, record_type) SELECT id, 'Stops' FROM urls WHERE id % 3 = 0`,
+		`INSERT INTO link_agencies__urls (url_id, agency_id) SELECT id, id % 50 + 1 FROM urls WHERE id % 3 = 0`,
+		`INSERT INTO user_url_type_suggestions (url_id, user_id, type) SELECT id, n, 'meta url' FROM urls, generate_series(1, 3) AS n`,
+		`INSERT INTO user_record_type_suggestions (url_id, user_id, record_type) SELECT id, 1, 'Stops' FROM urls`,
+		`INSERT INTO user_url_agency_suggestions (url_id, user_id, agency_id) SELECT id, 1, id % 50 + 1 FROM urls`,
+		`INSERT INTO user_location_suggestions (url_id, user_id, location_id) SELECT id, 1, id % 50 + 1 FROM urls`,
+		`INSERT INTO url_name_suggestions (id, url_id, suggestion) SELECT id, id, 'a name' FROM urls`,
+		`INSERT INTO link_user_name_suggestions (user_id, suggestion_id) SELECT 1, id FROM urls`,
+		`INSERT INTO link_user_suggestion_agency_not_found (url_id, user_id) SELECT id, 2 FROM urls`,
+		`INSERT INTO link_user_suggestion_location_not_found (url_id, user_id) SELECT id, 2 FROM urls`,
+		`INSERT INTO anonymous_annotation_url_type (url_id, session_id, url_type) SELECT id, md5('1')::uuid, 'meta url' FROM urls`,
+		`INSERT INTO anonymous_annotation_record_type (url_id, session_id, record_type) SELECT id, md5('1')::uuid, 'Stops' FROM urls`,
+		`INSERT INTO anonymous_annotation_agency (url_id, session_id, agency_id) SELECT id, md5('1')::uuid, 1 FROM urls`,
+		`INSERT INTO anonymous_annotation_location (url_id, session_id, location_id) SELECT id, md5('1')::uuid, 1 FROM urls`,
+		`VACUUM ANALYZE`)
+	explain := func(mode, query, arguments string) string {
+		tx, err := pool.Begin(t.Context())
+		require.NoError(t, err)
+		defer func() { _ = tx.Rollback(context.Background()) }()
+		for _, command := range []string{"SET LOCAL plan_cache_mode = " + mode, "DEALLOCATE ALL", "PREPARE p AS " + query} {
+			_, err := tx.Exec(t.Context(), command, pgx.QueryExecModeExec)
+			require.NoError(t, err)
+		}
+		rows, err := tx.Query(t.Context(), fmt.Sprintf("EXPLAIN (ANALYZE, TIMING off) EXECUTE p(%s)", arguments), pgx.QueryExecModeExec)
+		require.NoError(t, err)
+		plan, err := pgx.CollectRows(rows, pgx.RowTo[string])
+		require.NoError(t, err)
+		return strings.Join(plan, "\n")
+	}
+	const from = `%d, %d, '00000000-0000-0000-0000-000000000000', -1, '', '', %s, 5000`
+	for _, mode := range []string{"force_generic_plan", "force_custom_plan"} {
+		for _, arguments := range []string{"0, 1000", "19000, 1000"} {
+			plan := explain(mode, db.URLWindowGet, arguments)
+			require.NotContains(t, plan, "Seq Scan", "%s(%s)", mode, arguments)
+		}
+		for _, arguments := range []string{
+			fmt.Sprintf(from, 1, 1000, "NULL"), fmt.Sprintf(from, 19001, 20000, "NULL"), fmt.Sprintf(from, 1, 1000, "'2020-01-01'"),
+			fmt.Sprintf(from, 1, 1000, "'infinity'"),
+		} {
+			plan := explain(mode, db.AnswerListPage, arguments)
+			require.NotContains(t, plan, "Seq Scan", "%s(%s)", mode, arguments)
+			if !strings.Contains(arguments, "infinity") {
+				require.Regexp(t, `Index Scan using urls_pkey on urls u .*actual rows=(3[5-9]|4[0-4])\d `, plan,
+					"5,000 answers are those of some 385 URLs with 13 each, not of a thousand (%s)", mode)
+			}
+		}
+	}
+}
