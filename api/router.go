@@ -72,6 +72,7 @@ type handlers struct {
 	batches
 	counts
 	exports
+	robots
 	pending
 	*health
 }
@@ -96,7 +97,7 @@ func New(cfg Config) (http.Handler, error) {
 		openCatalog(doc)
 	}
 	return newRouter(cfg, doc, func(router gin.IRouter, s *server) {
-		operations := handlers{annotate{cfg.Annotations}, search{cfg.Catalog}, agencies{cfg.Catalog}, urls{cfg.Intake, cfg.Catalog}, batches{cfg.Intake}, counts{cfg.Progress}, exports{cfg.Export}, pending{}, &health{checks: cfg.Checks, views: cfg.Views, clock: s.cfg.Clock}}
+		operations := handlers{annotate{cfg.Annotations}, search{cfg.Catalog}, agencies{cfg.Catalog}, urls{cfg.Intake, cfg.Catalog}, batches{cfg.Intake}, counts{cfg.Progress}, exports{cfg.Export}, robots{cfg.Intake}, pending{}, &health{checks: cfg.Checks, views: cfg.Views, clock: s.cfg.Clock}}
 		s.register(router, operations, timeEncoding)
 	})
 }
