@@ -55,15 +55,15 @@ func (s *Service) migrate(ctx context.Context, tx pgx.Tx, userID int32, session 
 	if err := s.queries.AnonymousAnnotationDelete(ctx, tx, session); err != nil {
 		return done, fmt.Errorf("drop what the session said: %w", err)
 	}
-	urlIDs := make([]int32, len(answered))
-	for i, url := range answered {
-		urlIDs[i] = url.URLID
+	var urlIDs []int32
+	for _, url := range answered {
 		if url.Migrated {
 			done.Migrated++
 		} else {
-			done.Skipped++
+			urlIDs = append(urlIDs, url.URLID)
 		}
 	}
+	done.Skipped = int32(len(urlIDs)) - done.Migrated
 	if err := ranking.Recount(ctx, tx, urlIDs); err != nil {
 		return done, err
 	}

@@ -31,22 +31,18 @@ func (q *Queries) AnonymousAnnotationDelete(ctx context.Context, db DBTX, sessio
 const AnonymousAnnotationMigrate = `-- name: AnonymousAnnotationMigrate :many
 WITH answered AS MATERIALIZED (
     SELECT DISTINCT a.url_id FROM anonymous_url_annotations a WHERE a.session_id = $1
-), url_type AS (
-    SELECT DISTINCT ON (a.url_id) a.url_id, a.url_type, a.created_at
-    FROM anonymous_annotation_url_type a
-    WHERE a.session_id = $1
-    ORDER BY a.url_id, a.created_at DESC, a.url_type
-), record_type AS (
-    SELECT DISTINCT ON (a.url_id) a.url_id, a.record_type, a.created_at
-    FROM anonymous_annotation_record_type a
-    WHERE a.session_id = $1
-    ORDER BY a.url_id, a.created_at DESC, a.record_type
 ), free AS MATERIALIZED (
-    SELECT answered.url_id, url_type.url_type, url_type.created_at
+    SELECT answered.url_id, said.url_type, said.created_at
     FROM answered
-    LEFT JOIN url_type ON url_type.url_id = answered.url_id
+    LEFT JOIN LATERAL (
+        SELECT a.url_type, a.created_at
+        FROM anonymous_annotation_url_type a
+        WHERE a.session_id = $1 AND a.url_id = answered.url_id
+        ORDER BY a.created_at DESC, a.url_type
+        LIMIT 1
+    ) AS said ON true
     WHERE NOT EXISTS (
-        SELECT FROM user_url_annotations own WHERE own.user_id = $2 AND own.url_id = answered.url_id
+        SELECT FROM user_url_annotations own WHERE own.user_id = $2 AND own.url_id = answered.url_id OFFSET 0
     )
 ), stored_type AS (
     INSERT INTO user_url_type_suggestions (url_id, user_id, type, created_at)
@@ -66,9 +62,15 @@ WITH answered AS MATERIALIZED (
     SELECT free.url_id, true, true FROM free WHERE free.url_type IS NULL
 ), stored_record_type AS (
     INSERT INTO user_record_type_suggestions (url_id, user_id, record_type, created_at)
-    SELECT taken.url_id, $2, record_type.record_type, record_type.created_at
+    SELECT taken.url_id, $2, said.record_type, said.created_at
     FROM taken
-    JOIN record_type ON record_type.url_id = taken.url_id
+    CROSS JOIN LATERAL (
+        SELECT a.record_type, a.created_at
+        FROM anonymous_annotation_record_type a
+        WHERE a.session_id = $1 AND a.url_id = taken.url_id
+        ORDER BY a.created_at DESC, a.record_type
+        LIMIT 1
+    ) AS said
     WHERE taken.with_record_type
     ORDER BY taken.url_id
     ON CONFLICT ON CONSTRAINT user_record_type_suggestions_pkey DO NOTHING
@@ -76,27 +78,40 @@ WITH answered AS MATERIALIZED (
     INSERT INTO user_url_agency_suggestions (url_id, user_id, agency_id)
     SELECT taken.url_id, $2, agencies.id
     FROM taken
-    JOIN anonymous_annotation_agency a ON a.session_id = $1 AND a.url_id = taken.url_id
-    JOIN agencies ON agencies.id = a.agency_id
+    CROSS JOIN LATERAL (
+        SELECT a.agency_id
+        FROM anonymous_annotation_agency a
+        WHERE a.session_id = $1 AND a.url_id = taken.url_id
+        OFFSET 0
+    ) AS said
+    JOIN agencies ON agencies.id = said.agency_id
     WHERE taken.with_entities
     ORDER BY taken.url_id, agencies.id
     FOR KEY SHARE OF agencies -- one that is being deleted is waited for, and left out
     ON CONFLICT ON CONSTRAINT user_url_agency_suggestions_agency_id_url_id_user_id_key DO NOTHING
 ), stored_locations AS (
     INSERT INTO user_location_suggestions (url_id, user_id, location_id, created_at)
-    SELECT taken.url_id, $2, locations.id, a.created_at
+    SELECT taken.url_id, $2, locations.id, said.created_at
     FROM taken
-    JOIN anonymous_annotation_location a ON a.session_id = $1 AND a.url_id = taken.url_id
-    JOIN locations ON locations.id = a.location_id
+    CROSS JOIN LATERAL (
+        SELECT a.location_id, a.created_at
+        FROM anonymous_annotation_location a
+        WHERE a.session_id = $1 AND a.url_id = taken.url_id
+        OFFSET 0
+    ) AS said
+    JOIN locations ON locations.id = said.location_id
     WHERE taken.with_entities
     ORDER BY taken.url_id, locations.id
     FOR KEY SHARE OF locations
     ON CONFLICT ON CONSTRAINT user_location_suggestions_pkey DO NOTHING
 )
-SELECT answered.url_id, (taken.url_id IS NOT NULL)::boolean AS migrated
-FROM answered
-LEFT JOIN taken ON taken.url_id = answered.url_id
-ORDER BY answered.url_id
+SELECT handed.url_id::integer AS url_id, handed.migrated::boolean AS migrated
+FROM (
+    SELECT answered.url_id, false AS migrated FROM answered
+    UNION ALL
+    SELECT taken.url_id, true FROM taken
+) AS handed
+ORDER BY handed.url_id, handed.migrated
 `
 
 type AnonymousAnnotationMigrateParams struct {
@@ -109,11 +124,13 @@ type AnonymousAnnotationMigrateRow struct {
 	Migrated bool
 }
 
-// Copies what the session said to the user, URL by URL, with its time, and returns every URL of the session, by id, and
-// whether it was handed over. A URL is not when the user has a row for it in any of the four tables, be it one stored a moment
-// ago: the key of the url types decides, since every answer has one. Of several types of one URL, which the reference lets a
-// session have, the last one counts, and of several at one time the first of the enum. What the rules of an answer do not
+// Copies what the session said to the user, URL by URL, with its time. Returns every URL of the session, and once more, as
+// migrated, those that were handed over. A URL is not when the user has a row for it in any of the four tables, be it one stored
+// a moment ago: the key of the url types decides, since every answer has one. Of several types of one URL, which the reference
+// lets a session have, the last one counts, and of several at one time the first of the enum. What the rules of an answer do not
 // allow beside the type is left behind.
+// Nobody knows beforehand how much a session said. So the tables are asked URL by URL, which OFFSET 0 and LIMIT keep the planner
+// from turning around: expecting a handful, it would compare everything with everything.
 // @sqlc-vet-disable many-without-limit
 func (q *Queries) AnonymousAnnotationMigrate(ctx context.Context, db DBTX, arg AnonymousAnnotationMigrateParams) ([]AnonymousAnnotationMigrateRow, error) {
 	rows, err := db.Query(ctx, AnonymousAnnotationMigrate, arg.SessionID, arg.UserID)
