@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -19,15 +18,15 @@ import (
 func importCommand(cfg *config) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "import",
-		Short: "Take in agencies or URLs from a CSV file",
+		Short: "Take in agencies, URLs or robots' suggestions from a file",
 		Args:  arguments(cobra.NoArgs),
 		RunE:  needsSubcommand,
 	}
-	cmd.AddCommand(importAgenciesCommand(cfg), importURLsCommand(cfg))
+	cmd.AddCommand(importAgenciesCommand(cfg), importURLsCommand(cfg), importSuggestionsCommand(cfg))
 	return cmd
 }
 
-// importFlags are common to all imports.
+// importFlags are common to the imports that are one transaction.
 type importFlags struct{ strict, json bool }
 
 func (f *importFlags) add(cmd *cobra.Command) {
@@ -98,13 +97,9 @@ type importFunc func(context.Context, *pgxpool.Pool, io.Reader, intake.Options) 
 // runImport opens file and database, shows the progress, and prints what came of it. The rows that were rejected are
 // told even when the import is refused because of them.
 func runImport(cmd *cobra.Command, cfg *config, name string, flags importFlags, run importFunc) error {
-	file := io.NopCloser(cmd.InOrStdin())
-	if name != "-" {
-		opened, err := os.Open(name)
-		if err != nil {
-			return err
-		}
-		file = opened
+	file, _, err := openInput(cmd, name)
+	if err != nil {
+		return err
 	}
 	defer file.Close()
 

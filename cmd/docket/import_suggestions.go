@@ -1,0 +1,157 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/spf13/cobra"
+
+	"docket/internal/intake"
+)
+
+func importSuggestionsCommand(cfg *config) *cobra.Command {
+	var (
+		format string
+		asJSON bool
+	)
+	cmd := &cobra.Command{
+		Use:   "suggestions FILE.csv|FILE.jsonl",
+		Short: "Import what robots suggest about URLs",
+		Long: `Import what robots suggest about URLs: agencies, locations, record types, relevance and names. A CSV file has the columns
+` + strings.Join(intake.SuggestionColumns, ", ") + `, and some of ` + strings.Join(intake.SuggestionOptional, ", ") + `, in any order; a JSONL file has an object
+with these keys on each line, as POST /suggestions takes it. A URL is named by its id or in any spelling; no value for an
+agency or a location says that the robot looked and found none.
+
+The file is read and stored part by part, so it may be of any length, and a part that is stored stays. Importing it again
+changes nothing. A line that cannot be taken is told on standard error with its number and the reason, the others are
+stored, and the exit status is 1. "-" reads standard input.`,
+		Args: arguments(cobra.ExactArgs(1)),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			jsonl, err := isJSONL(format, args[0])
+			if err != nil {
+				return err
+			}
+			return runSuggestions(cmd, cfg, args[0], jsonl, asJSON)
+		},
+	}
+	cmd.Flags().StringVar(&format, "format", "", "`csv or jsonl`; by default what the file's name ends in")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print the summary as JSON")
+	return cmd
+}
+
+// isJSONL tells which of the two formats is meant.
+func isJSONL(format, name string) (bool, error) {
+	if format == "" {
+		format = strings.TrimPrefix(strings.ToLower(filepath.Ext(name)), ".")
+	}
+	switch format {
+	case "jsonl", "ndjson":
+		return true, nil
+	case "csv":
+		return false, nil
+	}
+	return false, usageError{fmt.Errorf("--format: is %s csv or jsonl?", name)}
+}
+
+// suggestionsResult is what an import of suggestions prints, for programs.
+type suggestionsResult struct {
+	Rows       int64        `json:"rows"`
+	Stored     int64        `json:"stored"`
+	Unchanged  int64        `json:"unchanged"`
+	Rejected   int64        `json:"rejected"`
+	Tasks      int64        `json:"tasks"`
+	Seconds    float64      `json:"seconds"`
+	Rejections problemsList `json:"rejections"`
+	Notes      problemsList `json:"notes"`
+}
+
+// errLinesRejected makes the exit status of an import that took the rest.
+var errLinesRejected = errors.New("lines were rejected; the others are stored")
+
+func runSuggestions(cmd *cobra.Command, cfg *config, name string, jsonl, asJSON bool) error {
+	input, size, err := openInput(cmd, name)
+	if err != nil {
+		return err
+	}
+	defer input.Close()
+
+	return cfg.withPool(cmd, func(ctx context.Context, pool *pgxpool.Pool) error {
+		begin := time.Now()
+		read := &countedInput{Reader: input}
+		progress := newProgress("importing")
+		summary, err := intake.ImportSuggestions(ctx, pool, read, intake.SuggestionOptions{
+			JSONL:    jsonl,
+			Progress: func() { progress.report(read.bytes, size) },
+			Rejected: func(line int64, detail string) {
+				fmt.Fprintf(cmd.ErrOrStderr(), "%s:%d: %s\n", name, line, detail)
+			},
+		})
+		progress.finish()
+		result := suggestionsResult{
+			Rows: summary.Rows, Stored: summary.Stored, Unchanged: summary.Unchanged, Rejected: summary.Rejected,
+			Tasks: summary.Tasks, Seconds: time.Since(begin).Seconds(),
+			Rejections: problemsOf(summary.Rejections), Notes: problemsOf(summary.Notes),
+		}
+		switch {
+		case err != nil:
+			err = fmt.Errorf("%s: %w", name, err)
+		case summary.Rejected > 0:
+			err = fmt.Errorf("%s: %d %w", name, summary.Rejected, errLinesRejected)
+		}
+		if asJSON {
+			return firstError(err, writeJSON(cmd.OutOrStdout(), result))
+		}
+		return firstError(err, result.print(cmd.OutOrStdout()))
+	})
+}
+
+// print tells people; the rejected lines have been told one by one.
+func (r suggestionsResult) print(out io.Writer) error {
+	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintf(table, "%d\trows\t\n%d\tstored\t\n%d\tunchanged\t\n%d\trejected\t\n", r.Rows, r.Stored, r.Unchanged, r.Rejected)
+	if err := table.Flush(); err != nil {
+		return err
+	}
+	r.Notes.print(out, "taken with a note")
+	for _, reason := range r.Rejections.Reasons {
+		fmt.Fprintf(out, "  rejected %d: %s\n", reason.Rows, reason.Reason)
+	}
+	_, err := fmt.Fprintf(out, "%.1f seconds\n", r.Seconds)
+	return err
+}
+
+// countedInput counts what is read of a file.
+type countedInput struct {
+	io.Reader
+	bytes int64
+}
+
+func (c *countedInput) Read(p []byte) (int, error) {
+	n, err := c.Reader.Read(p)
+	c.bytes += int64(n)
+	return n, err
+}
+
+// openInput opens a file, or standard input for "-", and returns its size, -1 where nobody knows.
+func openInput(cmd *cobra.Command, name string) (file io.ReadCloser, size int64, err error) {
+	if name == "-" {
+		return io.NopCloser(cmd.InOrStdin()), -1, nil
+	}
+	opened, err := os.Open(name)
+	if err != nil {
+		return nil, 0, err
+	}
+	size = -1
+	if info, err := opened.Stat(); err == nil && info.Mode().IsRegular() {
+		size = info.Size()
+	}
+	return opened, size, nil
+}
