@@ -1,0 +1,99 @@
+package intake_test
+
+import (
+	"context"
+	"fmt"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/require"
+
+	"docket/internal/annotation"
+	"docket/internal/intake"
+)
+
+// TestSuggestRace has robots say the same at once, in any order, beside annotators and the deletion of a URL and an agency.
+func TestSuggestRace(t *testing.T) {
+	t.Parallel()
+	const urls = 30
+	b := setup(t).withURLs(t, urls)
+	b.exec(t, "INSERT INTO agencies (id, name, jurisdiction_type) VALUES (3, 'C', 'local')")
+	require.NoError(t, together(10, func(i int) error {
+		switch i {
+		case 8:
+			return b.DeleteURL(t.Context(), urls)
+		case 9:
+			for url := range int32(urls - 1) {
+				err := b.annotations.Submit(t.Context(), 7, url+1, annotation.Answer{URLType: annotation.DataSource, AgencyIDs: []int32{1}})
+				if err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+		var given []intake.RobotSuggestion
+		for n := range int32(urls) {
+			url := n + 1
+			if i%2 == 0 {
+				url = urls - n
+			}
+			for attribute, value := range map[string]any{
+				"agency": 1.0, "location": 1.0, "record_type": "Stops", "relevant": true, "name": "One",
+			} {
+				s := intake.RobotSuggestion{URLID: &url, Attribute: attribute, Value: value}
+				if attribute == "agency" || attribute == "location" {
+					s.Confidence = ref(80.0)
+				}
+				given = append(given, s)
+			}
+		}
+		_, err := b.Suggest(t.Context(), given)
+		return err
+	}))
+	require.Equal(t, []string{fmt.Sprint(urls - 1)}, b.list(t, "SELECT count(*)::text FROM url_auto_agency_id_subtasks"))
+	require.Equal(t, []string{fmt.Sprint(urls - 1)}, b.list(t, "SELECT count(*)::text FROM agency_id_subtask_suggestions"))
+	require.Len(t, b.suggested(t), 5*(urls-1))
+	b.requireExact(t)
+}
+
+// TestSuggestOfWhatGoes deletes what a robot names while its request waits.
+func TestSuggestOfWhatGoes(t *testing.T) {
+	t.Parallel()
+	const said = `{"url_id": 1, "attribute": "agency", "value": 1, "confidence": 80}
+{"url": "2.org", "attribute": "agency", "value": 2, "confidence": 80}
+{"url_id": 1, "attribute": "location", "value": 1, "confidence": 80}`
+	for name, test := range map[string]struct {
+		delete string
+		want   intake.Suggested
+	}{
+		"URL": {"DELETE FROM urls WHERE id = 2",
+			intake.Suggested{Stored: 2, Rejected: []intake.RejectedSuggestion{{Index: 1, Detail: "url 2.org does not exist"}}}},
+		"agency": {"DELETE FROM agencies WHERE id = 2",
+			intake.Suggested{Stored: 2, Rejected: []intake.RejectedSuggestion{{Index: 1, Detail: "value 2 is the id of no agency"}}}},
+		"location": {"DELETE FROM locations WHERE id = 1",
+			intake.Suggested{Stored: 2, Rejected: []intake.RejectedSuggestion{{Index: 2, Detail: "value 1 is the id of no location"}}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t).withURLs(t, 2)
+			tx, err := b.pool.Begin(t.Context())
+			require.NoError(t, err)
+			defer func() { _ = tx.Rollback(context.Background()) }()
+			_, err = tx.Exec(t.Context(), test.delete, pgx.QueryExecModeExec)
+			require.NoError(t, err)
+			given := lines(t, said)
+			done := make(chan error, 1)
+			var suggested intake.Suggested
+			go func() (err error) {
+				defer func() { done <- err }()
+				suggested, err = b.Suggest(t.Context(), given)
+				return err
+			}()
+			b.blocked(t)
+			require.NoError(t, tx.Commit(t.Context()))
+			require.NoError(t, <-done)
+			require.Equal(t, test.want, suggested)
+			b.requireExact(t)
+		})
+	}
+}
