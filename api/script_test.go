@@ -150,10 +150,12 @@ func serve(t testing.TB, pool *pgxpool.Pool, rank annotation.Ranking) *httptest.
 }
 
 // newHandler makes the whole REST interface on a database.
-func newHandler(t testing.TB, pool *pgxpool.Pool, rank annotation.Ranking, log *zap.Logger) http.Handler {
+func newHandler(
+	t testing.TB, pool *pgxpool.Pool, rank annotation.Ranking, log *zap.Logger, change ...func(*api.Config),
+) http.Handler {
 	verifier, err := auth.NewVerifier(testKey, time.Now)
 	require.NoError(t, err)
-	handler, err := api.New(api.Config{
+	cfg := api.Config{
 		Annotations: annotation.New(pool, rank),
 		Catalog:     catalog.New(pool),
 		Intake:      intake.New(pool),
@@ -164,7 +166,11 @@ func newHandler(t testing.TB, pool *pgxpool.Pool, rank annotation.Ranking, log *
 		Metrics:     api.NewMetrics(func() api.PoolStats { return api.PoolStats{} }),
 		Log:         log,
 		Timings:     true,
-	})
+	}
+	for _, f := range change {
+		f(&cfg)
+	}
+	handler, err := api.New(cfg)
 	require.NoError(t, err)
 	return handler
 }

@@ -1,0 +1,64 @@
+package api
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	"github.com/gin-gonic/gin"
+	"github.com/stretchr/testify/require"
+
+	"docket/internal/export"
+)
+
+// connection is a client's, whose deadlines can be read.
+type connection struct {
+	*httptest.ResponseRecorder
+	deadline time.Time
+	writes   int
+	err      error
+}
+
+func (c *connection) SetWriteDeadline(deadline time.Time) error {
+	c.deadline = deadline
+	return nil
+}
+
+func (c *connection) Write(data []byte) (int, error) {
+	c.writes++
+	if c.err != nil {
+		return 0, c.err
+	}
+	return c.ResponseRecorder.Write(data)
+}
+
+// Each piece of a download has its own time to be taken in place of one for all. A client that does not take it has left.
+func TestDownloadToAClientThatStalls(t *testing.T) {
+	t.Parallel()
+	answers := func(yield func(export.Answer, error) bool) {
+		for i := range int32(10_000) {
+			if !yield(export.Answer{URLID: i, URL: "example.org"}, nil) {
+				return
+			}
+		}
+	}
+	var err error
+	b := setup(t, func(c *gin.Context, _ func(*gin.Context, error)) {
+		err = exportResponse{ctx: c, format: Csv, answers: answers}.VisitExportAnnotationsResponse(c.Writer)
+	})
+	for _, broken := range []error{nil, http.ErrHandlerTimeout} {
+		client := &connection{ResponseRecorder: httptest.NewRecorder(), err: broken}
+		begin := time.Now()
+		b.handler.ServeHTTP(client, httptest.NewRequest(http.MethodGet, "/open?need=5e551011-0000-4000-8000-000000000001", nil))
+		require.WithinRange(t, client.deadline, begin.Add(downloadStall), time.Now().Add(downloadStall))
+		if broken == nil {
+			require.NoError(t, err)
+			require.Greater(t, client.writes, 2)
+			continue
+		}
+		require.ErrorIs(t, err, errClientClosed)
+		require.ErrorIs(t, err, broken)
+		require.Equal(t, 1, client.writes, "it is left alone then")
+	}
+}

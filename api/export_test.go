@@ -1,0 +1,153 @@
+package api_test
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
+
+	"docket/api"
+	"docket/internal/dbtest"
+	"docket/internal/ranking"
+)
+
+// exporting is a Docket with more answers than all buffers between it and a client that does not read hold.
+type exporting struct {
+	pool   *pgxpool.Pool
+	server *httptest.Server
+	logs   *observer.ObservedLogs
+}
+
+const manyAnswers = 40_000 // of some 600 bytes
+
+func newExporting(t *testing.T, change ...func(*api.Config)) exporting {
+	pool := dbtest.New(t)
+	_, err := pool.Exec(t.Context(), `
+		INSERT INTO urls (id, url, scheme, status, source)
+			SELECT n, 'example.org/' || n || repeat('/a-long-path', 40), 'https', 'ok', 'manual' FROM generate_series(1, 5000) AS n;
+		INSERT INTO user_url_type_suggestions (url_id, user_id, type) SELECT id, n, 'meta url' FROM urls, generate_series(1, 8) AS n`)
+	require.NoError(t, err)
+	core, logs := observer.New(zap.InfoLevel)
+	server := httptest.NewServer(newHandler(t, pool, ranking.NewQueue(), zap.New(core), change...))
+	t.Cleanup(server.Close)
+	return exporting{pool, server, logs}
+}
+
+func (e exporting) request(ctx context.Context, t *testing.T, method, query string) *http.Response {
+	req, err := http.NewRequestWithContext(ctx, method, e.server.URL+"/export/annotations"+query, nil)
+	require.NoError(t, err)
+	req.Header.Set("Authorization", "Bearer "+tokenFor(t, 7))
+	resp, err := e.server.Client().Do(req)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = resp.Body.Close() })
+	return resp
+}
+
+// begin asks for an export and reads the first line.
+func (e exporting) begin(ctx context.Context, t *testing.T) (*http.Response, *bufio.Reader) {
+	resp := e.request(ctx, t, http.MethodGet, "")
+	require.Equal(t, http.StatusOK, resp.StatusCode)
+	lines := bufio.NewReader(resp.Body)
+	first, err := lines.ReadBytes('\n')
+	require.NoError(t, err)
+	var answer api.ExportedAnnotation
+	require.NoError(t, json.Unmarshal(first, &answer))
+	require.EqualValues(t, 1, answer.URLID)
+	return resp, lines
+}
+
+// entry waits for the request to be over and returns its log line.
+func (e exporting) entry(t *testing.T) observer.LoggedEntry {
+	require.Eventually(t, func() bool { return e.logs.Len() > 0 }, time.Minute, time.Millisecond, "the request ends")
+	require.Eventually(t, func() bool { return e.pool.Stat().AcquiredConns() == 0 }, time.Minute, time.Millisecond,
+		"the connection to the database is free again")
+	return e.logs.TakeAll()[0]
+}
+
+// An export is on its way before it has been read, and takes longer than a request may.
+func TestExportStreams(t *testing.T) {
+	t.Parallel()
+	e := newExporting(t, func(cfg *api.Config) { cfg.RequestTimeout = time.Nanosecond })
+	resp, lines := e.begin(t.Context(), t)
+	require.Equal(t, `attachment; filename="annotations.jsonl"`, resp.Header.Get("Content-Disposition"))
+	require.EqualValues(t, 1, e.pool.Stat().AcquiredConns(), "the export goes on")
+	require.Zero(t, e.logs.Len())
+
+	rest, err := io.ReadAll(lines)
+	require.NoError(t, err)
+	require.Equal(t, manyAnswers, 1+bytes.Count(rest, []byte("\n")))
+	entry := e.entry(t)
+	require.Equal(t, zap.InfoLevel, entry.Level, entry.ContextMap())
+	require.Greater(t, entry.ContextMap()["bytes"], int64(len(rest)))
+}
+
+// What breaks in the middle does not end like a whole answer.
+func TestExportBreaksOff(t *testing.T) {
+	t.Parallel()
+	e := newExporting(t)
+	_, lines := e.begin(t.Context(), t)
+	terminated := 0
+	require.NoError(t, e.pool.QueryRow(t.Context(), `SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+		WHERE datname = current_database() AND xact_start IS NOT NULL AND pid <> pg_backend_pid()`).Scan(&terminated))
+	require.Equal(t, 1, terminated)
+	rest, err := io.ReadAll(lines)
+	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
+	require.Less(t, bytes.Count(rest, []byte("\n")), manyAnswers)
+	entry := e.entry(t)
+	require.Equal(t, zap.ErrorLevel, entry.Level)
+	require.Contains(t, entry.ContextMap()["error"], "export answers: ")
+}
+
+// An export has a limit of its own. What fails before anything is sent is answered as everywhere.
+func TestExportTakesTooLong(t *testing.T) {
+	t.Parallel()
+	e := newExporting(t, func(cfg *api.Config) { cfg.ExportTimeout = time.Nanosecond })
+	resp := e.request(t.Context(), t, http.MethodGet, "?format=csv")
+	require.Equal(t, http.StatusGatewayTimeout, resp.StatusCode)
+	require.Equal(t, "application/problem+json", resp.Header.Get("Content-Type"))
+	require.Equal(t, zap.ErrorLevel, e.entry(t).Level)
+}
+
+// A client that leaves ends the work for it, and is nobody's fault.
+func TestExportToAClientThatLeaves(t *testing.T) {
+	t.Parallel()
+	e := newExporting(t)
+	ctx, leave := context.WithCancel(t.Context())
+	e.begin(ctx, t)
+	require.EqualValues(t, 1, e.pool.Stat().AcquiredConns())
+	leave()
+	entry := e.entry(t)
+	require.Equal(t, zap.InfoLevel, entry.Level)
+	require.Contains(t, entry.ContextMap()["error"], "Client closed the request")
+}
+
+// Exports that last leave most connections alone, and those too many say so before they have begun.
+func TestExportsAtOnce(t *testing.T) {
+	t.Parallel()
+	e := newExporting(t)
+	e.begin(t.Context(), t)
+	e.begin(t.Context(), t)
+	resp := e.request(t.Context(), t, http.MethodGet, "?format=csv")
+	require.Equal(t, http.StatusServiceUnavailable, resp.StatusCode)
+	require.Equal(t, "1", resp.Header.Get("Retry-After"))
+	require.Equal(t, "application/problem+json", resp.Header.Get("Content-Type"))
+	require.Empty(t, resp.Header.Get("Content-Disposition"))
+	var problem api.Problem
+	require.NoError(t, json.NewDecoder(resp.Body).Decode(&problem))
+	require.Equal(t, "urn:docket:problem:too-many-exports", problem.Type)
+
+	// HEAD asks for nothing that would have to wait.
+	resp = e.request(t.Context(), t, http.MethodHead, "?format=csv")
+	require.Equal(t, http.StatusOK, resp.StatusCode)
+	require.Equal(t, `attachment; filename="annotations.csv"`, resp.Header.Get("Content-Disposition"))
+}
