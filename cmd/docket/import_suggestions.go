@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -26,8 +27,8 @@ func importSuggestionsCommand(cfg *config) *cobra.Command {
 		Use:   "suggestions FILE.csv|FILE.jsonl",
 		Short: "Import what robots suggest about URLs",
 		Long: `Import what robots suggest about URLs: agencies, locations, record types, relevance and names. A CSV file has the columns
-` + strings.Join(intake.SuggestionColumns, ", ") + `, and some of ` + strings.Join(intake.SuggestionOptional, ", ") + `, in any order; a JSONL file has an object
-with these keys on each line, as POST /suggestions takes it. A URL is named by its id or in any spelling; no value for an
+` + strings.Join(intake.SuggestionColumns, ", ") + `, and some of ` + strings.Join(intake.SuggestionOptional, ", ") + `,
+in any order; a JSONL file has an object with these keys on each line, as POST /suggestions takes it. A URL is named by its id or in any spelling; no value for an
 agency or a location says that the robot looked and found none.
 
 The file is read and stored part by part, so it may be of any length, and a part that is stored stays. Importing it again
@@ -35,11 +36,11 @@ changes nothing. A line that cannot be taken is told on standard error with its 
 stored, and the exit status is 1. "-" reads standard input.`,
 		Args: arguments(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			jsonl, err := isJSONL(format, args[0])
+			decode, err := suggestionFormat(format, args[0])
 			if err != nil {
 				return err
 			}
-			return runSuggestions(cmd, cfg, args[0], jsonl, asJSON)
+			return runSuggestions(cmd, cfg, args[0], decode, asJSON)
 		},
 	}
 	cmd.Flags().StringVar(&format, "format", "", "`csv or jsonl`; by default what the file's name ends in")
@@ -47,18 +48,31 @@ stored, and the exit status is 1. "-" reads standard input.`,
 	return cmd
 }
 
-// isJSONL tells which of the two formats is meant.
-func isJSONL(format, name string) (bool, error) {
+// suggestionFormat returns what takes the lines of the file, nil for CSV.
+func suggestionFormat(format, name string) (intake.DecodeFunc, error) {
 	if format == "" {
 		format = strings.TrimPrefix(strings.ToLower(filepath.Ext(name)), ".")
 	}
 	switch format {
 	case "jsonl", "ndjson":
-		return true, nil
+		return decodeObject, nil
 	case "csv":
-		return false, nil
+		return nil, nil
 	}
-	return false, usageError{fmt.Errorf("--format: is %s csv or jsonl?", name)}
+	return nil, usageError{fmt.Errorf("--format: is %s csv or jsonl?", name)}
+}
+
+// decodeObject takes a line that is one JSON object.
+func decodeObject(line string) (fields map[string]any, err error) {
+	decoder := json.NewDecoder(strings.NewReader(line))
+	decoder.UseNumber()
+	if err := decoder.Decode(&fields); err != nil {
+		return nil, err
+	}
+	if fields == nil || decoder.InputOffset() != int64(len(line)) {
+		return nil, errors.New("the line is not one JSON object")
+	}
+	return fields, nil
 }
 
 // suggestionsResult is what an import of suggestions prints, for programs.
@@ -76,7 +90,7 @@ type suggestionsResult struct {
 // errLinesRejected makes the exit status of an import that took the rest.
 var errLinesRejected = errors.New("lines were rejected; the others are stored")
 
-func runSuggestions(cmd *cobra.Command, cfg *config, name string, jsonl, asJSON bool) error {
+func runSuggestions(cmd *cobra.Command, cfg *config, name string, decode intake.DecodeFunc, asJSON bool) error {
 	input, size, err := openInput(cmd, name)
 	if err != nil {
 		return err
@@ -88,7 +102,7 @@ func runSuggestions(cmd *cobra.Command, cfg *config, name string, jsonl, asJSON 
 		read := &countedInput{Reader: input}
 		progress := newProgress("importing")
 		summary, err := intake.ImportSuggestions(ctx, pool, read, intake.SuggestionOptions{
-			JSONL:    jsonl,
+			Decode:   decode,
 			Progress: func() { progress.report(read.bytes, size) },
 			Rejected: func(line int64, detail string) {
 				fmt.Fprintf(cmd.ErrOrStderr(), "%s:%d: %s\n", name, line, detail)

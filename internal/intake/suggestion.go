@@ -1,7 +1,7 @@
 package intake
 
 import (
-	"encoding/json"
+	"fmt"
 	"math"
 	"slices"
 	"strconv"
@@ -210,10 +210,11 @@ func wholeNumber(value any) (int64, bool) {
 	case float64:
 		// Beyond this, neighbours are one and the same.
 		return int64(value), value == math.Trunc(value) && math.Abs(value) < 1<<53
-	case json.Number:
-		return wholeNumber(value.String())
 	case string:
 		n, err := strconv.ParseInt(value, 10, 64)
+		return n, err == nil
+	case interface{ Int64() (int64, error) }: // a number as it was written
+		n, err := value.Int64()
 		return n, err == nil
 	}
 	return 0, false
@@ -231,11 +232,7 @@ func show(value any) string {
 	case map[string]any:
 		return "(an object)"
 	}
-	text, err := json.Marshal(value)
-	if err != nil {
-		return "(a value)"
-	}
-	return string(text)
+	return fmt.Sprint(value)
 }
 
 func number(value float64) string { return strconv.FormatFloat(value, 'g', -1, 64) }

@@ -1,7 +1,6 @@
 package intake
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"maps"
@@ -13,7 +12,7 @@ import (
 )
 
 // SuggestionColumns are the columns a CSV file of suggestions must have; SuggestionOptional are those it may have beside them.
-// The lines of a JSONL file are objects with the same keys.
+// The lines of another file are objects with the same keys.
 var (
 	SuggestionColumns  = []string{"attribute", "value"}
 	SuggestionOptional = []string{"url_id", "url", "confidence", "source"}
@@ -22,7 +21,7 @@ var (
 const (
 	reasonNoURLID  = "is not the id of a URL"
 	reasonNoNumber = "is not a number"
-	reasonNoObject = "is not a JSON object"
+	reasonNoObject = "is not an object"
 	reasonNoKey    = "is not a key of a suggestion"
 )
 
@@ -63,8 +62,12 @@ func suggestionsFromCSV(r io.Reader, note noteFunc) (suggestionReader, error) {
 	}, nil
 }
 
-// suggestionsFromJSONL reads a file with a JSON object on each line. Blank lines are skipped.
-func suggestionsFromJSONL(r io.Reader) suggestionReader {
+// DecodeFunc turns a line of a file into the keys and values of a suggestion. Numbers may be of a type that keeps how they
+// were written, with a method Int64. Its errors say nothing to people but that the line cannot be taken.
+type DecodeFunc func(line string) (map[string]any, error)
+
+// suggestionsFromLines reads a file with an object on each line. Blank lines are skipped.
+func suggestionsFromLines(r io.Reader, decode DecodeFunc) suggestionReader {
 	lines := newLineReader(r)
 	return func() (suggestionLine, error) {
 		for {
@@ -73,27 +76,25 @@ func suggestionsFromJSONL(r io.Reader) suggestionReader {
 				return suggestionLine{}, err
 			}
 			text := strings.TrimSpace(line.text)
-			read := suggestionLine{line: line.number}
-			switch {
-			case line.tooLong:
-				read.fault = &fault{"", text, reasonTooLong}
-			case text == "":
+			if text == "" {
 				continue
-			case !utf8.ValidString(text):
-				read.fault = &fault{"", strings.ToValidUTF8(text, "\ufffd"), reasonEncoding}
-			default:
-				read.given, read.fault = suggestionFromJSON(text)
 			}
+			read := suggestionLine{line: line.number}
+			read.given, read.fault = suggestionFromLine(text, line.tooLong, decode)
 			return read, nil
 		}
 	}
 }
 
-func suggestionFromJSON(text string) (RobotSuggestion, *fault) {
-	decoder := json.NewDecoder(strings.NewReader(text))
-	decoder.UseNumber()
-	var fields map[string]any
-	if err := decoder.Decode(&fields); err != nil || fields == nil || decoder.InputOffset() != int64(len(text)) {
+func suggestionFromLine(text string, tooLong bool, decode DecodeFunc) (RobotSuggestion, *fault) {
+	switch {
+	case tooLong:
+		return RobotSuggestion{}, &fault{"", text, reasonTooLong}
+	case !utf8.ValidString(text):
+		return RobotSuggestion{}, &fault{"", strings.ToValidUTF8(text, "\ufffd"), reasonEncoding}
+	}
+	fields, err := decode(text)
+	if err != nil {
 		return RobotSuggestion{}, &fault{"", text, reasonNoObject}
 	}
 	if _, ok := fields["value"]; !ok {

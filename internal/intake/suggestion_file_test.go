@@ -1,6 +1,7 @@
 package intake
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -11,9 +12,19 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+// decodeJSON is a DecodeFunc.
+func decodeJSON(line string) (fields map[string]any, err error) {
+	decoder := json.NewDecoder(strings.NewReader(line))
+	decoder.UseNumber()
+	if err := decoder.Decode(&fields); err != nil || fields == nil || decoder.InputOffset() != int64(len(line)) {
+		return nil, errors.New("not one object")
+	}
+	return fields, nil
+}
+
 // readSuggestions prints the lines of a file as "LINE: what stands there".
 func readSuggestions(t require.TestingT, text string, jsonl bool) (all []string) {
-	next := suggestionsFromJSONL(strings.NewReader(text))
+	next := suggestionsFromLines(strings.NewReader(text), decodeJSON)
 	if !jsonl {
 		var err error
 		if next, err = suggestionsFromCSV(strings.NewReader(text), func(_ int64, f fault) {
@@ -99,10 +110,10 @@ func TestReadSuggestionsJSONL(t *testing.T) {
 		"3: name=One url=x.org",
 		"4: agency=<nil> url_id=1",
 		"5: rejected: value is needed",
-		"6: rejected: [1] is not a JSON object",
-		"7: rejected: null is not a JSON object",
-		`8: rejected: {"value": 1 is not a JSON object`,
-		`9: rejected: {"value": 1} {} is not a JSON object`,
+		"6: rejected: [1] is not an object",
+		"7: rejected: null is not an object",
+		`8: rejected: {"value": 1 is not an object`,
+		`9: rejected: {"value": 1} {} is not an object`,
 		"10: rejected: colour is not a key of a suggestion",
 		"11: rejected: url_id 1.5 is not the id of a URL",
 		"12: rejected: url_id (a list) is not the id of a URL",
@@ -145,7 +156,7 @@ func FuzzReadSuggestions(f *testing.F) {
 	f.Add(`{"url_id": 1, "attribute": "agency", "value": 7, "confidence": 80}`+"\n\n[]", true)
 	f.Fuzz(func(t *testing.T, text string, jsonl bool) {
 		readSuggestions(t, text, jsonl)
-		next := suggestionsFromJSONL(strings.NewReader(text))
+		next := suggestionsFromLines(strings.NewReader(text), decodeJSON)
 		for {
 			read, err := next()
 			if err != nil {

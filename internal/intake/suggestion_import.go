@@ -16,7 +16,8 @@ import (
 
 // SuggestionOptions say how to import suggestions.
 type SuggestionOptions struct {
-	JSONL bool // the file has a JSON object on each line, instead of CSV
+	// Decode, if not nil, takes the lines of the file, which is CSV otherwise.
+	Decode DecodeFunc
 
 	// Rejected, if not nil, is told of every line that is rejected, in the order of the file.
 	Rejected func(line int64, detail string)
@@ -60,8 +61,8 @@ type suggestionImport struct {
 }
 
 func (i *suggestionImport) run(ctx context.Context, file io.Reader) (err error) {
-	next := suggestionsFromJSONL(file)
-	if !i.options.JSONL {
+	next := suggestionsFromLines(file, i.options.Decode)
+	if i.options.Decode == nil {
 		if next, err = suggestionsFromCSV(file, i.rows.note); err != nil {
 			return err
 		}

@@ -1,6 +1,7 @@
 package intake_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 	"strings"
@@ -12,12 +13,21 @@ import (
 	"docket/internal/intake"
 )
 
+// decodeObject is a DecodeFunc for numbers that are small.
+func decodeObject(line string) (fields map[string]any, err error) {
+	return fields, json.Unmarshal([]byte(line), &fields)
+}
+
 // importSuggestions imports a file of suggestions and returns what was told of its lines.
 func (b bundle) importSuggestions(t testing.TB, file string, jsonl bool) (summary intake.SuggestionSummary, rejected []string) {
 	t.Helper()
 	parts := 0
+	var decode intake.DecodeFunc
+	if jsonl {
+		decode = decodeObject
+	}
 	summary, err := intake.ImportSuggestions(t.Context(), b.pool, strings.NewReader(file), intake.SuggestionOptions{
-		JSONL:    jsonl,
+		Decode:   decode,
 		Progress: func() { parts++ },
 		Rejected: func(line int64, detail string) { rejected = append(rejected, fmt.Sprintf("%d: %s", line, detail)) },
 	})
@@ -74,7 +84,7 @@ func TestImportSuggestionsInParts(t *testing.T) {
 		fmt.Fprintf(&file, "{\"url_id\": %d, \"attribute\": \"record_type\", \"value\": \"Stops\"}\n", url+1)
 	}
 	broken := io.MultiReader(strings.NewReader(file.String()), iotest.ErrReader(io.ErrClosedPipe))
-	summary, err := intake.ImportSuggestions(t.Context(), b.pool, broken, intake.SuggestionOptions{JSONL: true})
+	summary, err := intake.ImportSuggestions(t.Context(), b.pool, broken, intake.SuggestionOptions{Decode: decodeObject})
 	require.ErrorIs(t, err, io.ErrClosedPipe)
 	require.Equal(t, int64(5000), summary.Stored, "what was stored stays")
 	require.Equal(t, []string{"5000"}, b.list(t, "SELECT count(*)::text FROM auto_record_type_suggestions"))
