@@ -59,7 +59,7 @@ func (r exportResponse) VisitExportAnnotationsResponse(w http.ResponseWriter) er
 		err = out.Flush()
 	}
 	if err != nil {
-		if errors.Is(r.ctx.Err(), context.Canceled) {
+		if errors.Is(r.ctx.Err(), context.Canceled) && !errors.Is(err, errClientClosed) {
 			err = fmt.Errorf("%w: %w", errClientClosed, err)
 		}
 		return err

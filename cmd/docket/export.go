@@ -39,8 +39,8 @@ func exportAnnotationsCommand(cfg *config) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "annotations",
 		Short: "Export every answer of every annotator",
-		Long: `Export every answer of every annotator, one a line, as of one moment: by URL, then user, attribute and value. The columns are
-those of GET /export/annotations, which api/openapi.yaml describes.
+		Long: `Export every answer of every annotator, one a line, as of one moment: by URL, then user, attribute and value. The columns
+are those of GET /export/annotations, which api/openapi.yaml describes.
 
 Without --output the lines go to standard output. A file is there when it is whole: until then they stand beside it under
 another name. With --pseudonymous users have pseudonyms, the same ones in every export as long as the key of the tokens

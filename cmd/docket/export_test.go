@@ -1,0 +1,170 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/csv"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/require"
+)
+
+// The command line and REST export the same, down to the pseudonyms, since both find the same key.
+func TestExportIsThatOfREST(t *testing.T) {
+	t.Parallel()
+	dir := dataDir(t)
+	succeed(t, "seed", "--urls", "50", "--data-dir", dir)
+	docket := serve(t, "--data-dir", dir)
+	export := func(args ...string) string {
+		return succeed(t, append([]string{"export", "annotations", "--data-dir", dir}, args...)...)
+	}
+	for query, args := range map[string][]string{
+		"":                                 nil,
+		"?format=csv&pseudonymous=true":    {"--format", "csv", "--pseudonymous"},
+		"?since=2025-01-05&format=jsonl":   {"--since", "2025-01-05", "--format", "jsonl", "-o", "-"},
+		"?since=2125-01-05T00:00:00&x=csv": {"--since", "2125-01-05T00:00:00"},
+	} {
+		status, body := docket.get(t, "/export/annotations"+query, docket.token)
+		require.Equal(t, http.StatusOK, status, body)
+		require.Equal(t, body, export(args...), query)
+	}
+	require.Contains(t, export("--format", "csv", "--pseudonymous"), ",user-")
+
+	file := filepath.Join(t.TempDir(), "annotations.csv")
+	said := export("--format", "csv", "--output", file)
+	written, err := os.ReadFile(file)
+	require.NoError(t, err)
+	require.Equal(t, export("--format", "csv"), string(written))
+	records, err := csv.NewReader(bytes.NewReader(written)).ReadAll()
+	require.NoError(t, err)
+	require.Greater(t, len(records), 50)
+	require.Regexp(t, `^\d+ answers in \d+\.\d seconds: `+file+"\n$", said)
+}
+
+func TestExportUsage(t *testing.T) {
+	t.Setenv(secretKeyVariable, "")
+	nowhere := "postgres://nobody@127.0.0.1:1/nothing"
+	for _, test := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"--format", "xml"}, `--format: "xml" is neither csv nor jsonl`},
+		{[]string{"--since", "yesterday"}, `--since: "yesterday" should be a date`},
+		{[]string{"--pseudonymous"}, "DS_APP_SECRET_KEY is not set"},
+		{[]string{"--output", t.TempDir()}, "is a directory"},
+		{[]string{"more"}, "unknown command"},
+	} {
+		status, stdout, stderr := docket(t, append([]string{"export", "annotations", "--database-url", nowhere}, test.args...)...)
+		require.Equal(t, exitUsage, status, stderr)
+		require.Empty(t, stdout)
+		require.Contains(t, stderr, test.want)
+	}
+}
+
+// Until an export is whole, its file is what it was before, or is not.
+func TestExportThatFails(t *testing.T) {
+	t.Parallel()
+	dir := dataDir(t)
+	succeed(t, "seed", "--urls", "50", "--data-dir", dir)
+	server := serve(t, "--data-dir", dir) // with a database to spoil
+	conn, err := pgx.Connect(t.Context(), strings.TrimSpace(succeed(t, "db", "url", "--data-dir", dir)))
+	require.NoError(t, err)
+	_, err = conn.Exec(t.Context(), "ALTER TABLE anonymous_annotation_location RENAME TO elsewhere")
+	require.NoError(t, err)
+	require.NoError(t, conn.Close(t.Context()))
+
+	files := t.TempDir()
+	there, other := filepath.Join(files, "there"), filepath.Join(files, "link")
+	require.NoError(t, os.WriteFile(there, []byte("before"), 0o600))
+	require.NoError(t, os.Symlink("there", other))
+	for _, file := range []string{there, other, filepath.Join(files, "new")} {
+		status, stdout, stderr := docket(t, "export", "annotations", "--data-dir", dir, "--output", file)
+		require.Equal(t, exitFailure, status, stderr)
+		require.Empty(t, stdout)
+		require.Contains(t, stderr, "export answers")
+	}
+	kept, err := os.ReadFile(there)
+	require.NoError(t, err)
+	require.Equal(t, "before", string(kept))
+	entries, err := os.ReadDir(files)
+	require.NoError(t, err)
+	require.Len(t, entries, 2, "nothing is left behind")
+
+	status, _, stderr := docket(t, "export", "annotations", "--data-dir", dir, "--output", filepath.Join(files, "no", "where"))
+	require.Equal(t, exitFailure, status)
+	require.Contains(t, stderr, "no such file or directory")
+	status, stderr = server.stop()
+	require.Zero(t, status, stderr)
+}
+
+// Whoever reads standard output may leave before the end, as head does: that is told, and the database stopped.
+func TestExportToAClosedPipe(t *testing.T) {
+	t.Parallel()
+	dir := dataDir(t)
+	succeed(t, "seed", "--urls", "50", "--data-dir", dir)
+	reader, writer, err := os.Pipe()
+	require.NoError(t, err)
+	require.NoError(t, reader.Close())
+	defer writer.Close()
+	var stderr bytes.Buffer
+	status := run(t.Context(), []string{"export", "annotations", "--data-dir", dir, "--log-level", "error"}, writer, &stderr)
+	require.Equal(t, exitFailure, status)
+	require.Contains(t, stderr.String(), "left before its end")
+	status, _, _ = docket(t, "db", "url", "--data-dir", dir)
+	require.Equal(t, exitFailure, status, "the server is stopped")
+}
+
+// An output replaces a file, or what a link points to, and goes straight to what is no regular file.
+func TestOutput(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	write := func(name string) {
+		out, err := openOutput(name, io.Discard)
+		require.NoError(t, err)
+		_, err = io.WriteString(out, "new")
+		require.NoError(t, err)
+		require.NoError(t, out.finish())
+		require.NoError(t, out.abandon(), "which has nothing left to do")
+	}
+	file, link := filepath.Join(dir, "file"), filepath.Join(dir, "link")
+	require.NoError(t, os.WriteFile(file, []byte("old, and longer"), 0o644))
+	require.NoError(t, os.Symlink("file", link))
+	write(link)
+	info, err := os.Lstat(link)
+	require.NoError(t, err)
+	require.NotZero(t, info.Mode()&os.ModeSymlink, "a link stays one")
+	for _, name := range []string{file, filepath.Join(dir, "another")} {
+		write(name)
+		text, err := os.ReadFile(name)
+		require.NoError(t, err)
+		require.Equal(t, "new", string(text))
+	}
+	write(os.DevNull)
+	info, err = os.Stat(os.DevNull)
+	require.NoError(t, err)
+	require.NotZero(t, info.Mode()&os.ModeDevice)
+	entries, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	require.Len(t, entries, 3)
+}
+
+// An export that is interrupted leaves as little behind as one that fails.
+func TestExportInterrupted(t *testing.T) {
+	t.Parallel()
+	ctx, interrupt := context.WithCancel(t.Context())
+	interrupt()
+	dir, files := dataDir(t), t.TempDir()
+	var stderr bytes.Buffer
+	args := []string{"export", "annotations", "--data-dir", dir, "-o", filepath.Join(files, "a"), "--log-level", "error"}
+	status := run(ctx, args, io.Discard, &stderr)
+	require.Equal(t, exitFailure, status)
+	entries, err := os.ReadDir(files)
+	require.NoError(t, err)
+	require.Empty(t, entries)
+}
