@@ -3,7 +3,9 @@ package intake_test
 import (
 	"context"
 	"fmt"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
@@ -93,6 +95,52 @@ func TestSuggestOfWhatGoes(t *testing.T) {
 			require.NoError(t, tx.Commit(t.Context()))
 			require.NoError(t, <-done)
 			require.Equal(t, test.want, suggested)
+			b.requireExact(t)
+		})
+	}
+}
+
+// TestSuggestOneAfterAnother has two robots, or a robot and an import of URLs, look for the same agency at once: no key keeps
+// them from storing it twice.
+func TestSuggestOneAfterAnother(t *testing.T) {
+	t.Parallel()
+	const said = `{"url": "1.org", "attribute": "agency", "value": 1, "confidence": 90, "source": "batch_link"}`
+	for name, other := range map[string]func(bundle, []intake.RobotSuggestion) error{
+		"robot": func(b bundle, given []intake.RobotSuggestion) error {
+			_, err := b.Suggest(context.Background(), given)
+			return err
+		},
+		"import": func(b bundle, _ []intake.RobotSuggestion) error {
+			file := "url,url_type,record_type,name,description,agencies\n1.org,,,,,A\n"
+			_, err := intake.ImportURLs(context.Background(), b.pool, strings.NewReader(file), intake.URLOptions{Batch: "b", Robots: true})
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t).withURLs(t, 1)
+			tx, err := b.pool.Begin(t.Context())
+			require.NoError(t, err)
+			defer func() { _ = tx.Rollback(context.Background()) }()
+			_, err = tx.Exec(t.Context(), "SELECT FROM annotation_queue FOR UPDATE")
+			require.NoError(t, err)
+
+			given := lines(t, said)
+			done := make(chan error, 2)
+			go func() {
+				_, err := b.Suggest(context.Background(), given)
+				done <- err
+			}()
+			b.blocked(t)
+			go func() { done <- other(b, given) }()
+			for b.list(t, `SELECT count(*)::text FROM pg_stat_activity
+				WHERE datname = current_database() AND wait_event_type = 'Lock'`)[0] != "2" {
+				time.Sleep(time.Millisecond)
+			}
+			require.NoError(t, tx.Rollback(t.Context()))
+			require.NoError(t, <-done)
+			require.NoError(t, <-done)
+			require.Equal(t, []string{"agency 1 batch_link found 1:90"}, b.suggested(t))
 			b.requireExact(t)
 		})
 	}
