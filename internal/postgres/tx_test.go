@@ -144,3 +144,39 @@ func waiting(t *testing.T, url string, sessions int) {
 			fmt.Sprint(sessions)
 	}, time.Minute, 5*time.Millisecond)
 }
+
+// A snapshot shows one moment, whatever others commit, lets nothing be written, and leaves the connection as it was.
+func TestInSnapshot(t *testing.T) {
+	t.Parallel()
+	pool := newPool(t, PoolConfig{MaxConns: 2})
+	_, err := pool.Exec(t.Context(), "CREATE TABLE seen (n int)")
+	require.NoError(t, err)
+	count := func(tx pgx.Tx) (n int) {
+		require.NoError(t, tx.QueryRow(t.Context(), "SELECT count(*) FROM seen").Scan(&n))
+		return n
+	}
+	runs := 0
+	failure := &pgconn.PgError{Code: serializationFailure}
+	err = InSnapshot(t.Context(), pool, func(tx pgx.Tx) error {
+		runs++
+		require.Zero(t, count(tx))
+		_, err := pool.Exec(t.Context(), "INSERT INTO seen VALUES (1)")
+		require.NoError(t, err)
+		require.Zero(t, count(tx))
+		return failure
+	})
+	require.ErrorIs(t, err, failure)
+	require.Equal(t, 1, runs, "what it read may be with somebody else by now")
+
+	err = InSnapshot(t.Context(), pool, func(tx pgx.Tx) error {
+		_, err := tx.Exec(t.Context(), "INSERT INTO seen VALUES (2)")
+		return err
+	})
+	require.ErrorContains(t, err, "read-only transaction")
+	require.Zero(t, pool.Stat().AcquiredConns())
+	require.NoError(t, InTx(t.Context(), pool, func(tx pgx.Tx) error {
+		require.Equal(t, 1, count(tx))
+		_, err := tx.Exec(t.Context(), "INSERT INTO seen VALUES (3)")
+		return err
+	}))
+}
