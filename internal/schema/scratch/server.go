@@ -9,8 +9,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
@@ -150,6 +152,8 @@ func Settle(config *pgx.ConnConfig, application string) {
 		"IntervalStyle":     "postgres",
 		"application_name":  application,
 	} {
+		// Names of parameters are the same in every case, and of two that differ in it either may win.
+		maps.DeleteFunc(config.RuntimeParams, func(given, _ string) bool { return strings.EqualFold(given, name) })
 		config.RuntimeParams[name] = value
 	}
 }
