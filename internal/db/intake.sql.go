@@ -11,7 +11,7 @@ import (
 
 const AgencyInsertMany = `-- name: AgencyInsertMany :execrows
 WITH given AS MATERIALIZED (
-    SELECT nextval(pg_get_serial_sequence('agencies', 'id'))::integer AS id, a.name, a.jurisdiction_type, a.location_id
+    SELECT row_number() OVER () AS n, a.name, a.jurisdiction_type, a.location_id
     FROM (
         SELECT
             unnest($1::text[]) AS name,
@@ -19,11 +19,14 @@ WITH given AS MATERIALIZED (
             unnest($3::bigint[]) AS location_id
     ) AS a
 ), agency AS (
-    INSERT INTO agencies (id, name, jurisdiction_type)
-    SELECT id, name, jurisdiction_type FROM given
+    INSERT INTO agencies (name, jurisdiction_type)
+    SELECT name, jurisdiction_type FROM given ORDER BY n
+    RETURNING id
+), numbered AS (
+    SELECT id, row_number() OVER (ORDER BY id) AS n FROM agency
 )
 INSERT INTO link_agencies__locations (agency_id, location_id)
-SELECT id, location_id FROM given
+SELECT numbered.id, given.location_id FROM given JOIN numbered ON numbered.n = given.n
 `
 
 type AgencyInsertManyParams struct {
@@ -32,7 +35,8 @@ type AgencyInsertManyParams struct {
 	LocationIDs       []int64
 }
 
-// Stores agencies, each with one location, and returns how many.
+// Stores agencies, each with one location, and returns how many. Ids come from the column's default, whichever sequence
+// that is, and ascend in the order given.
 func (q *Queries) AgencyInsertMany(ctx context.Context, db DBTX, arg AgencyInsertManyParams) (int64, error) {
 	result, err := db.Exec(ctx, AgencyInsertMany, arg.Names, arg.JurisdictionTypes, arg.LocationIDs)
 	if err != nil {
@@ -268,6 +272,7 @@ func (q *Queries) BatchURLInsertMany(ctx context.Context, db DBTX, arg BatchURLI
 const CountyInsertMany = `-- name: CountyInsertMany :execrows
 INSERT INTO counties (fips, name, state_id)
 SELECT unnest($1::text[]), unnest($2::text[]), unnest($3::integer[])
+ON CONFLICT DO NOTHING
 `
 
 type CountyInsertManyParams struct {
@@ -276,7 +281,7 @@ type CountyInsertManyParams struct {
 	StateIds []int32
 }
 
-// Stores counties. A FIPS code that is known, or a name that the state has already, violates a key.
+// Stores counties whose FIPS codes are unknown and whose names their states do not have.
 func (q *Queries) CountyInsertMany(ctx context.Context, db DBTX, arg CountyInsertManyParams) (int64, error) {
 	result, err := db.Exec(ctx, CountyInsertMany, arg.Fips, arg.Names, arg.StateIds)
 	if err != nil {
@@ -453,8 +458,9 @@ type LocationInsertMissingParams struct {
 	LocalityIds []int64
 }
 
-// Gives each of these places its location, and the nation too if asked, where it has none. It comes after the
-// statements that insert the places, because a database of the reference does the same by trigger.
+// Gives each of these places its location, and the nation too if asked, where it has none. It has to be a statement
+// after those that insert the places: a database of the reference does the same by trigger, and no part of a statement
+// sees what triggers do in it. The lock on imports keeps another one from doing this at the same time.
 func (q *Queries) LocationInsertMissing(ctx context.Context, db DBTX, arg LocationInsertMissingParams) (int64, error) {
 	result, err := db.Exec(ctx, LocationInsertMissing,
 		arg.National,

@@ -54,9 +54,10 @@ SELECT unnest(@state_isos::text[]), unnest(@names::text[])
 ON CONFLICT ON CONSTRAINT us_states_state_iso_key DO NOTHING;
 
 -- name: CountyInsertMany :execrows
--- Stores counties. A FIPS code that is known, or a name that the state has already, violates a key.
+-- Stores counties whose FIPS codes are unknown and whose names their states do not have.
 INSERT INTO counties (fips, name, state_id)
-SELECT unnest(@fips::text[]), unnest(@names::text[]), unnest(@state_ids::integer[]);
+SELECT unnest(@fips::text[]), unnest(@names::text[]), unnest(@state_ids::integer[])
+ON CONFLICT DO NOTHING;
 
 -- name: LocalityInsertMany :execrows
 -- Stores localities that are unknown to their county.
@@ -65,8 +66,9 @@ SELECT unnest(@names::text[]), unnest(@county_ids::integer[])
 ON CONFLICT ON CONSTRAINT localities_name_county_id_key DO NOTHING;
 
 -- name: LocationInsertMissing :execrows
--- Gives each of these places its location, and the nation too if asked, where it has none. It comes after the
--- statements that insert the places, because a database of the reference does the same by trigger.
+-- Gives each of these places its location, and the nation too if asked, where it has none. It has to be a statement
+-- after those that insert the places: a database of the reference does the same by trigger, and no part of a statement
+-- sees what triggers do in it. The lock on imports keeps another one from doing this at the same time.
 INSERT INTO locations (type, state_id, county_id, locality_id)
 SELECT 'National'::location_type, NULL::bigint, NULL::bigint, NULL::bigint
 WHERE @national::boolean AND NOT EXISTS (SELECT FROM locations l WHERE l.type = 'National')
@@ -104,9 +106,10 @@ LEFT JOIN us_states s ON s.id = l.state_id
 ORDER BY a.id, l.id;
 
 -- name: AgencyInsertMany :execrows
--- Stores agencies, each with one location, and returns how many.
+-- Stores agencies, each with one location, and returns how many. Ids come from the column's default, whichever sequence
+-- that is, and ascend in the order given.
 WITH given AS MATERIALIZED (
-    SELECT nextval(pg_get_serial_sequence('agencies', 'id'))::integer AS id, a.name, a.jurisdiction_type, a.location_id
+    SELECT row_number() OVER () AS n, a.name, a.jurisdiction_type, a.location_id
     FROM (
         SELECT
             unnest(@names::text[]) AS name,
@@ -114,11 +117,14 @@ WITH given AS MATERIALIZED (
             unnest(@location_ids::bigint[]) AS location_id
     ) AS a
 ), agency AS (
-    INSERT INTO agencies (id, name, jurisdiction_type)
-    SELECT id, name, jurisdiction_type FROM given
+    INSERT INTO agencies (name, jurisdiction_type)
+    SELECT name, jurisdiction_type FROM given ORDER BY n
+    RETURNING id
+), numbered AS (
+    SELECT id, row_number() OVER (ORDER BY id) AS n FROM agency
 )
 INSERT INTO link_agencies__locations (agency_id, location_id)
-SELECT id, location_id FROM given;
+SELECT numbered.id, given.location_id FROM given JOIN numbered ON numbered.n = given.n;
 
 -- name: URLListByIDForm :many
 -- Those of the given id forms that are known.
