@@ -61,9 +61,15 @@ ORDER BY c.relname COLLATE "C"`)
 		return err
 	}
 	for _, t := range all {
-		if r.relations[t.Name].table() {
-			r.Details = append(r.Details, &t)
+		model, ok := r.Tables.Table(t.Name)
+		if !ok {
+			continue
 		}
+		t.Columns = slices.DeleteFunc(t.Columns, func(c Column) bool {
+			_, ok := model.Column(c.Name)
+			return !ok // Atlas was told to exclude it
+		})
+		r.Details = append(r.Details, &t)
 	}
 	return nil
 }

@@ -1,0 +1,65 @@
+package state
+
+// propertiesQuery lists how tables, columns, constraints and indexes of public differ from what Atlas can write. A table of
+// such a kind is compared all the same, without the property.
+const propertiesQuery = `
+WITH relations AS (
+    SELECT c.*, quote_ident(c.relname) AS name FROM pg_class c
+    WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'v', 'm')
+        AND NOT EXISTS (SELECT FROM pg_inherits i WHERE i.inhrelid = c.oid)
+        AND NOT EXISTS (SELECT FROM pg_depend e WHERE e.classid = 'pg_class'::regclass AND e.objid = c.oid AND e.deptype = 'e')
+), columns AS (
+    SELECT c.relkind, c.relname, format('%s.%I', c.name, a.attname) AS name, a.*
+    FROM relations c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+), constraints AS (
+    SELECT k.*, c.relname, format('%I on %s', k.conname, c.name) AS name
+    FROM relations c JOIN pg_constraint k ON k.conrelid = c.oid
+), indexes AS (
+    SELECT x.*, i.reltablespace, i.relname AS index_name, c.relkind, c.relname, format('%I on %s', i.relname, c.name) AS name
+    FROM relations c JOIN pg_index x ON x.indrelid = c.oid JOIN pg_class i ON i.oid = x.indexrelid
+)
+SELECT 'unlogged table' AS kind, name, relname AS relation FROM relations WHERE relpersistence = 'u'
+UNION ALL SELECT 'table of a type', name, relname FROM relations WHERE reloftype <> 0
+UNION ALL SELECT 'row security', 'of ' || name, relname FROM relations WHERE relrowsecurity OR relforcerowsecurity
+UNION ALL SELECT 'replica identity', 'of ' || name, relname FROM relations WHERE relkind = 'r' AND relreplident <> 'd'
+UNION ALL SELECT 'access method', format('%I of %s', am.amname, name), relname
+    FROM relations JOIN pg_am am ON am.oid = relam WHERE am.amname <> 'heap'
+UNION ALL SELECT 'tablespace', format('%I of %s', s.spcname, name), relname
+    FROM (SELECT reltablespace, name, relname FROM relations UNION ALL SELECT reltablespace, name, relname FROM indexes) AS r
+    JOIN pg_tablespace s ON s.oid = r.reltablespace
+
+UNION ALL SELECT 'column storage', name, relname FROM columns JOIN pg_type t ON t.oid = atttypid
+    WHERE attstorage <> typstorage AND relkind <> 'v'
+UNION ALL SELECT 'column compression', name, relname FROM columns WHERE attcompression <> ''
+UNION ALL SELECT 'column statistics target', name, relname FROM columns WHERE coalesce(attstattarget, -1) <> -1
+UNION ALL SELECT 'column options', name, relname FROM columns WHERE attoptions IS NOT NULL
+UNION ALL SELECT 'default of a view column', name, relname FROM columns WHERE relkind = 'v' AND atthasdef
+UNION ALL SELECT 'sequence of an identity column under another name', format('%I of %s', s.relname, columns.name), columns.relname
+    FROM columns JOIN pg_depend d ON d.refclassid = 'pg_class'::regclass AND d.refobjid = attrelid AND d.refobjsubid = attnum
+        AND d.classid = 'pg_class'::regclass AND d.deptype = 'i'
+    JOIN pg_class s ON s.oid = d.objid AND s.relkind = 'S'
+    WHERE s.relname <> columns.relname || '_' || attname || '_seq' AND length(columns.relname || '_' || attname || '_seq') < 64
+
+UNION ALL SELECT 'exclusion constraint', name, relname FROM constraints WHERE contype = 'x'
+UNION ALL SELECT 'deferrable constraint', name, relname FROM constraints WHERE condeferrable AND contype <> 't'
+UNION ALL SELECT 'constraint that is not validated', name, relname FROM constraints WHERE NOT convalidated
+UNION ALL SELECT 'check without a column', name, relname FROM constraints
+    WHERE contype = 'c' AND (cardinality(conkey) = 0 OR conkey IS NULL OR 0 = ANY (conkey))
+UNION ALL SELECT 'foreign key with MATCH FULL', name, relname FROM constraints WHERE contype = 'f' AND confmatchtype <> 's'
+UNION ALL SELECT 'foreign key that sets some columns', name, relname FROM constraints
+    WHERE contype = 'f' AND cardinality(confdelsetcols) > 0
+UNION ALL SELECT 'foreign key to another schema', k.name, k.relname
+    FROM constraints k JOIN pg_class f ON f.oid = k.confrelid WHERE f.relnamespace <> 'public'::regnamespace
+
+UNION ALL SELECT 'clustering', 'by ' || name, relname FROM indexes WHERE indisclustered
+UNION ALL SELECT 'index statistics target', format('of column %s of %s', a.attnum, name), relname
+    FROM indexes JOIN pg_attribute a ON a.attrelid = indexrelid WHERE coalesce(a.attstattarget, -1) <> -1
+
+UNION ALL SELECT 'name with a quote, backslash or control character', quote_ident(odd.name), odd.relname
+    FROM (
+        SELECT relname AS name, relname FROM relations WHERE relkind = 'r'
+        UNION ALL SELECT attname, relname FROM columns WHERE relkind = 'r'
+        UNION ALL SELECT conname, relname FROM constraints
+        UNION ALL SELECT index_name, relname FROM indexes WHERE relkind = 'r'
+        UNION ALL SELECT typname, '' FROM pg_type WHERE typnamespace = 'public'::regnamespace AND typtype = 'e'
+    ) AS odd WHERE odd.name ~ '["\\[:cntrl:]]'`
