@@ -81,12 +81,13 @@ func (s *State) readServer(ctx context.Context, db atlas.ExecQuerier) error {
 	type server struct {
 		Version  int
 		Database string
+		Role     string
 		Host     string
 		Path     string
 		Public   bool
 	}
 	rows, err := query[server](ctx, db, "inspect server", `
-SELECT current_setting('server_version_num')::int AS version, current_database() AS database,
+SELECT current_setting('server_version_num')::int AS version, current_database() AS database, current_user AS role,
     coalesce(host(inet_server_addr()), 'local socket') AS host, current_setting('search_path') AS path,
     current_schemas(false) = '{public}' AS public`)
 	if err != nil {
@@ -95,7 +96,8 @@ SELECT current_setting('server_version_num')::int AS version, current_database()
 	if len(rows) != 1 {
 		return errors.New("inspect server: it gave no answer")
 	}
-	s.Major, s.Database = rows[0].Version/10000, fmt.Sprintf("%q at %s", rows[0].Database, rows[0].Host)
+	s.Major, s.Role = rows[0].Version/10000, rows[0].Role
+	s.Database = fmt.Sprintf("%q at %s", rows[0].Database, rows[0].Host)
 	if !rows[0].Public {
 		return fmt.Errorf("inspect database %s: definitions can only be compared when search_path is public, and it is %q; "+
 			"set it on the connection", s.Database, rows[0].Path)

@@ -20,6 +20,7 @@ import (
 type State struct {
 	Major    int    `json:"postgres_major"` // e.g. 15: definitions of views read alike on servers of one major version only
 	Database string `json:"database"`       // name and host, for messages
+	Role     string `json:"role"`           // that read it, and would own what it made
 
 	Extensions []string      `json:"extensions"` // names, sorted; plpgsql is in every database and left out
 	Enums      []Enum        `json:"enums"`      // sorted by name
@@ -96,9 +97,10 @@ type View struct {
 
 // ViewColumn is a column of a view.
 type ViewColumn struct {
-	Name    string `json:"name"`
-	Type    string `json:"type"`
-	Comment string `json:"comment,omitempty"`
+	Name      string `json:"name"`
+	Type      string `json:"type"`
+	Collation string `json:"collation,omitempty"` // quoted where it must be; "" for the type's own
+	Comment   string `json:"comment,omitempty"`
 }
 
 // Grant is one privilege of one role on a view or one of its columns.
