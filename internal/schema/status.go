@@ -19,6 +19,7 @@ var (
 	ErrUnfinished = errors.New("a migration stopped half-way")
 	ErrForeign    = errors.New("the database holds objects already")
 	ErrLocked     = errors.New("another migration is running")
+	ErrBaseline   = errors.New("no baseline can be recorded")
 )
 
 // State is the verdict of Status in one word.
@@ -42,9 +43,11 @@ func (s State) appliable() bool { return s == OK || s == Pending || s == Unfinis
 type Status struct {
 	Database string    `json:"database"`
 	State    State     `json:"state"`
-	Version  string    `json:"version"` // last fully applied version; empty when none
-	Applied  []Applied `json:"applied"` // oldest first
-	Pending  []string  `json:"pending"` // file names in the order Apply would run them
+	Problem  string    `json:"problem,omitempty"` // what Err says
+	Version  string    `json:"version"`           // last fully applied version; empty when none
+	Latest   string    `json:"latest"`            // version of the last file
+	Applied  []Applied `json:"applied"`           // oldest first
+	Pending  []string  `json:"pending"`           // file names in the order Apply would run them
 
 	problem error
 }
@@ -56,6 +59,7 @@ type Applied struct {
 	Kind       string        `json:"kind"` // "applied", "baseline", or "manually set" by the Atlas command
 	Statements int           `json:"statements"`
 	Total      int           `json:"total"` // more than Statements: it stopped half-way
+	Down       bool          `json:"down"`  // whether a down file can undo it
 	Error      string        `json:"error,omitempty"`
 	At         time.Time     `json:"at"`
 	Duration   time.Duration `json:"duration_ns"`
@@ -99,8 +103,8 @@ func compare(files []*file, applied []*migrate.Revision) (Status, []*file) {
 			return s.broken(Ahead, fmt.Errorf("%w: it has migration %s_%s (applied by %s), which this program does not know; "+
 				"run the version of the program that brought it", ErrAhead, r.Version, r.Description, r.OperatorVersion))
 		case r.Version > files[0].Version():
-			return s.broken(OutOfOrder, fmt.Errorf("%w: %s was never applied, but %s was; "+
-				`give it a version after the last one and run "docket migrate hash"`, ErrOutOfOrder, files[0].Name(), r.Version))
+			return s.broken(OutOfOrder, fmt.Errorf("%w: %s was never applied, but %s was; to put it after the last one, "+
+				`run "docket migrate rebase %s"`, ErrOutOfOrder, files[0].Name(), r.Version, files[0].Name()))
 		case r.Applied < r.Total:
 			pending = append(pending, files[0])
 			s.State = Unfinished
