@@ -68,6 +68,10 @@ func (m *Migrator) explain(ctx context.Context, conn *sql.Conn, a act, f *file, 
 	case !f.transactional && (code == "42P07" || code == "42710"): // it exists already
 		mend = fmt.Sprintf("an earlier run may have been cut off right after this statement, or before it: look at what is there, "+
 			`drop it, then run "%s" again`, a.command)
+	case strings.HasPrefix(code, "23") && stmt != nil: // data that break a rule
+		if rows := rejectedRows(ctx, conn, stmt.Stmt.Text, pgErr); rows != "" {
+			mend = rows + "; " + mend
+		}
 	}
 	if !f.transactional && !lost(conn) {
 		if indexes, err := invalidIndexes(ctx, conn); err == nil && len(indexes) > 0 {
