@@ -174,6 +174,8 @@ func TestOpenRefuses(t *testing.T) {
 	_, err := scratch.Open(t.Context(), "postgres://me:secret@:x/")
 	require.ErrorContains(t, err, "should look like")
 	require.NotContains(t, err.Error(), "secret")
+	_, err = scratch.Open(t.Context(), "docker://postgres/15/dev")
+	require.ErrorContains(t, err, "Docket starts none")
 
 	b.exec(t, "DROP ROLE IF EXISTS scratch_test_reader; CREATE ROLE scratch_test_reader LOGIN")
 	t.Cleanup(func() {

@@ -38,6 +38,10 @@ type Server struct {
 // Open uses the server of the URL, whose role must be allowed to create databases. The database that the URL names is
 // connected to and not touched. What killed runs of the same role left on the server more than an hour ago is dropped.
 func Open(ctx context.Context, url string) (*Server, error) {
+	if strings.HasPrefix(url, "docker://") || strings.HasPrefix(url, "docker+") {
+		return nil, errors.New("a docker:// dev URL asks for a container, and Docket starts none: name a server on which databases " +
+			"may be created, postgres://user:password@host:5432/database, or none, and Docket starts an installed one by itself")
+	}
 	config, err := pgx.ParseConfig(url)
 	if err != nil {
 		// Not even the parser's reason may be told: it can hold a piece of the password.
