@@ -74,7 +74,8 @@ func TestPreviewOfAHalfAppliedFile(t *testing.T) {
 	const head = "-- atlas:txmode none\n\nCREATE TABLE a (id int);\n"
 	_, err := b.migrator(t, hashed(t, map[string]string{fileA: head + "SELECT 1 / 0;"})).Apply(t.Context())
 	require.ErrorContains(t, err, "division by zero")
-	preview, err := b.migrator(t, hashed(t, map[string]string{fileA: head + "SELECT 1;", fileB: "SELECT 2;"})).PreviewApply(t.Context())
+	mended := b.migrator(t, hashed(t, map[string]string{fileA: head + "SELECT 1;", fileB: "SELECT 2;"}))
+	preview, err := mended.PreviewApply(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, 1, preview.Files[0].Done)
 	require.Equal(t, []string{"SELECT 1;"}, preview.Files[0].Statements)

@@ -180,10 +180,11 @@ func checkDowns(files, downs []*file) error {
 	for _, down := range downs {
 		switch name, ok := names[down.Version()]; {
 		case !ok:
-			return fmt.Errorf(`migration %s: no migration has this version; rename the file or delete it, then run "docket migrate hash"`, down.path)
+			return fmt.Errorf(`migration %s: no migration has this version; rename the file or delete it, `+
+				`then run "docket migrate hash"`, down.path)
 		case name != down.Name():
-			return fmt.Errorf(`migration %s: the migration of this version is called %s; rename one of the two, then run "docket migrate hash"`,
-				down.path, name)
+			return fmt.Errorf(`migration %s: the migration of this version is called %s; rename one of the two, `+
+				`then run "docket migrate hash"`, down.path, name)
 		case !down.transactional:
 			return fmt.Errorf("migration %s: what undoes a migration runs in one transaction; leave out atlas:txmode", down.path)
 		}
@@ -201,8 +202,8 @@ func checkSum(dir migrate.Dir, at string) error {
 	if errors.As(err, &sum) {
 		what = fmt.Sprintf("%s was %s", path.Join(at, sum.File), sum.Reason)
 	}
-	return fmt.Errorf(`%w: %s; if that was meant and no database has it yet, run "docket migrate hash"; else put the files back as they were`,
-		ErrChecksum, what)
+	return fmt.Errorf(`%w: %s; if that was meant and no database has it yet, run "docket migrate hash"; `+
+		"else put the files back as they were", ErrChecksum, what)
 }
 
 // readFiles takes the files of dir apart, in the order of their versions.

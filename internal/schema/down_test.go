@@ -24,9 +24,11 @@ INSERT INTO batches (strategy, status) VALUES ('manual', 'ready to label');
 INSERT INTO urls (url, status, source) SELECT 'example.com/' || n, 'ok', 'manual' FROM generate_series(1, 20) n;
 INSERT INTO link_batches__urls (batch_id, url_id) SELECT 1, id FROM urls WHERE id <= 10;
 INSERT INTO user_url_type_suggestions (url_id, user_id, type) SELECT id, 7, 'data source' FROM urls WHERE id % 3 = 0;
-INSERT INTO user_url_agency_suggestions (url_id, user_id, agency_id) SELECT u.id, 7, a.id FROM urls u, agencies a WHERE u.id % 4 = 0;
+INSERT INTO user_url_agency_suggestions (url_id, user_id, agency_id)
+SELECT u.id, 7, a.id FROM urls u, agencies a WHERE u.id % 4 = 0;
 INSERT INTO anonymous_sessions DEFAULT VALUES;
-INSERT INTO anonymous_annotation_url_type (url_id, url_type, session_id) SELECT u.id, 'meta url', s.id FROM urls u, anonymous_sessions s;
+INSERT INTO anonymous_annotation_url_type (url_id, url_type, session_id)
+SELECT u.id, 'meta url', s.id FROM urls u, anonymous_sessions s;
 INSERT INTO flag_url_validated (url_id, type) VALUES (1, 'data source');
 INSERT INTO url_compressed_html (url_id, compressed_html) SELECT id, 'same' FROM urls WHERE id < 4`
 
@@ -227,14 +229,16 @@ func TestDownRefuses(t *testing.T) {
 	}{
 		"missing file": {without("down/"+fileB, ""), "", schema.ErrNoDown,
 			`down/20260102000000_b.sql is missing; write there what undoes the migration, then run "docket migrate hash"`},
-		"file without statements": {without("down/"+fileB, "-- to be written"), "", nil, "down/20260102000000_b.sql: holds no statement"},
-		"baseline": {aToC, "UPDATE atlas_schema_revisions SET type = 1, applied = 0, total = 0, hash = '' WHERE version = '20260102000000';" +
-			"DELETE FROM atlas_schema_revisions WHERE version < '20260102000000'", schema.ErrNoDown, "--to 20260102000000 is as far as it goes"},
+		"file without statements": {without("down/"+fileB, "-- to be written"), "", nil,
+			"down/20260102000000_b.sql: holds no statement"},
+		"baseline": {aToC, "UPDATE atlas_schema_revisions SET type = 1, applied = 0, total = 0 WHERE version = '20260102000000';" +
+			"DELETE FROM atlas_schema_revisions WHERE version < '20260102000000'", schema.ErrNoDown,
+			"--to 20260102000000 is as far as it goes"},
 		"half-applied": {aToC, "UPDATE atlas_schema_revisions SET applied = 0 WHERE version = '20260103000000'", schema.ErrUnfinished,
 			`run "docket migrate apply"; only then can it be undone`},
 		"edited": {aToC, "UPDATE atlas_schema_revisions SET hash = 'x'", schema.ErrEdited, "is not what was applied"},
-		"ahead": {aToC, "INSERT INTO atlas_schema_revisions (version, description, executed_at, execution_time, hash, operator_version) " +
-			"VALUES ('20270101000000', 'd', now(), 0, '', 'x')", schema.ErrAhead, "does not know"},
+		"ahead": {aToC, "INSERT INTO atlas_schema_revisions (version, description, executed_at, execution_time, hash, " +
+			"operator_version) VALUES ('20270101000000', 'd', now(), 0, '', 'x')", schema.ErrAhead, "does not know"},
 		"out of order": {aToC, "DELETE FROM atlas_schema_revisions WHERE version = '20260102000000'", schema.ErrOutOfOrder,
 			`run "docket migrate rebase 20260102000000_b.sql"`},
 		"foreign": {aToC, "DELETE FROM atlas_schema_revisions", schema.ErrForeign, "table a, table b, table c"},

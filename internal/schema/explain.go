@@ -107,5 +107,5 @@ func dropInvalid(indexes []string) string {
 	for i, name := range indexes {
 		drops[i] = "DROP INDEX CONCURRENTLY " + name
 	}
-	return fmt.Sprintf("a CREATE INDEX CONCURRENTLY that failed has left an invalid index, to be dropped by hand: %s", strings.Join(drops, "; "))
+	return "a CREATE INDEX CONCURRENTLY that failed has left an invalid index, to be dropped by hand: " + strings.Join(drops, "; ")
 }

@@ -82,7 +82,8 @@ func TestDownWaitsForAnotherMigration(t *testing.T) {
 	files := hashed(t, aToC)
 	_, err := b.migrator(t, files).Apply(t.Context())
 	require.NoError(t, err)
-	b.exec(t, "SET application_name = 'other migrator'; SELECT pg_advisory_lock(2686470616)") // as in TestApplyWaitsForAnotherMigration
+	// As in TestApplyWaitsForAnotherMigration.
+	b.exec(t, "SET application_name = 'other migrator'; SELECT pg_advisory_lock(2686470616)")
 	impatient, err := schema.New(b.url, files, schema.Options{LockWait: time.Millisecond})
 	require.NoError(t, err)
 	shown := down(t, impatient, 1)

@@ -101,7 +101,8 @@ func TestRebase(t *testing.T) {
 	dir := t.TempDir()
 	write(t, dir, aAndB)
 	write(t, dir, map[string]string{
-		other: "CREATE TABLE other ();", "down/" + other: "DROP TABLE other;", "atlas.sum": "<<<<<<< HEAD\n", "down/atlas.sum": "=======\n",
+		other: "CREATE TABLE other ();", "down/" + other: "DROP TABLE other;",
+		"atlas.sum": "<<<<<<< HEAD\n", "down/atlas.sum": "=======\n",
 	})
 	_, err := schema.Rebase(dir, noon, "20260102000000")
 	require.ErrorContains(t, err, "name the one to be moved: 20260102000000_b.sql or 20260102000000_other.sql")
