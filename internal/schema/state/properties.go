@@ -34,11 +34,7 @@ UNION ALL SELECT 'column compression', name, relname FROM columns WHERE attcompr
 UNION ALL SELECT 'column statistics target', name, relname FROM columns WHERE coalesce(attstattarget, -1) <> -1
 UNION ALL SELECT 'column options', name, relname FROM columns WHERE attoptions IS NOT NULL
 UNION ALL SELECT 'default of a view column', name, relname FROM columns WHERE relkind = 'v' AND atthasdef
-UNION ALL SELECT 'sequence of an identity column under another name', format('%I of %s', s.relname, columns.name), columns.relname
-    FROM columns JOIN pg_depend d ON d.refclassid = 'pg_class'::regclass AND d.refobjid = attrelid AND d.refobjsubid = attnum
-        AND d.classid = 'pg_class'::regclass AND d.deptype = 'i'
-    JOIN pg_class s ON s.oid = d.objid AND s.relkind = 'S'
-    WHERE s.relname <> columns.relname || '_' || attname || '_seq' AND length(columns.relname || '_' || attname || '_seq') < 64
+UNION ALL SELECT 'virtual generated column', name, relname FROM columns WHERE attgenerated = 'v'
 
 UNION ALL SELECT 'exclusion constraint', name, relname FROM constraints WHERE contype = 'x'
 UNION ALL SELECT 'deferrable constraint', name, relname FROM constraints WHERE condeferrable AND contype <> 't'

@@ -66,7 +66,7 @@ func pin(ctx context.Context, db atlas.ExecQuerier) (func() error, error) {
 
 // query decodes each row of a query into a T, by the names of the columns as in JSON. act says what the query is for.
 func query[T any](ctx context.Context, db atlas.ExecQuerier, act, text string, args ...any) ([]T, error) {
-	rows, err := db.QueryContext(ctx, "SELECT to_json(q)::text FROM ("+text+") AS q", args...)
+	rows, err := db.QueryContext(ctx, "SELECT to_json(q)::text FROM (\n"+text+"\n) AS q", args...)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", act, err)
 	}

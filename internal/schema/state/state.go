@@ -83,7 +83,7 @@ type View struct {
 	Materialized bool         `json:"materialized"`
 	Definition   string       `json:"definition"` // pg_get_viewdef, not pretty-printed, with search_path public, without the closing semicolon
 	Columns      []ViewColumn `json:"columns"`    // in order
-	Options      []string     `json:"options"`    // reloptions, sorted: "security_barrier=true"
+	Options      []string     `json:"options"`    // reloptions, sorted: "security_barrier=true", "toast.autovacuum_enabled=off"
 	Comment      string       `json:"comment,omitempty"`
 	Owner        string       `json:"owner"`
 	Grants       []Grant      `json:"grants"` // beyond the owner's own, sorted

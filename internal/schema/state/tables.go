@@ -172,7 +172,8 @@ ORDER BY c.relname COLLATE "C"`)
 	return nil
 }
 
-// serial tells whether Atlas sees the sequence as that of a serial column, and can write it.
+// serial tells whether Atlas sees the sequence as that of a serial column, and can write that. The types of the two may
+// differ: a column that was made bigint later keeps its integer sequence.
 func (r *reader) serial(s Sequence) bool {
 	table, ok := r.Tables.Table(s.Table)
 	if !ok {
@@ -183,19 +184,25 @@ func (r *reader) serial(s Sequence) bool {
 		return false
 	}
 	serial, ok := column.Type.Type.(*postgres.SerialType)
-	return ok && !column.Type.Null && serial.SequenceName == s.Name && serial.IntegerType().T == s.Type
+	return ok && !column.Type.Null && serial.SequenceName == s.Name
 }
 
 func (r *reader) readComments(ctx context.Context) error {
-	type comment struct{ Sequence, Text string }
+	type comment struct{ Sequence, Schema, Text string }
 	all, err := query[comment](ctx, r.db, "inspect comments", `
-SELECT c.relname AS sequence, obj_description(c.oid, 'pg_class') AS text
-FROM pg_class c WHERE c.relkind = 'S' AND c.relnamespace = 'public'::regnamespace AND obj_description(c.oid, 'pg_class') <> ''`)
+SELECT c.relname AS sequence, '' AS schema, obj_description(c.oid, 'pg_class') AS text
+FROM pg_class c WHERE c.relkind = 'S' AND c.relnamespace = 'public'::regnamespace AND obj_description(c.oid, 'pg_class') <> ''
+UNION ALL
+SELECT '', nspname, obj_description(oid, 'pg_namespace') FROM pg_namespace
+WHERE nspname = 'public' AND obj_description(oid, 'pg_namespace') <> 'standard public schema' -- which PostgreSQL gives it`)
 	if err != nil {
 		return err
 	}
 	r.Comments = map[string]string{}
 	for _, c := range all {
+		if c.Schema != "" {
+			r.Comments["SCHEMA "+Ident(c.Schema)] = c.Text
+		}
 		if slices.ContainsFunc(r.Sequences, func(s Sequence) bool { return s.Name == c.Sequence }) {
 			r.Comments["SEQUENCE "+Ident(c.Sequence)] = c.Text
 		}

@@ -158,19 +158,19 @@ WHERE d.refclassid = 'pg_class'::regclass AND d.deptype IN ('n', 'a')
 
 // databaseQuery lists what belongs to the whole database, reaches into every schema or stands beside public.
 const databaseQuery = `
-SELECT 'schema' AS kind, nspname::text AS name, nspname AS bare
+SELECT 'schema' AS kind, nspname::text AS name, nspname AS bare, '' AS relation
 FROM pg_namespace n WHERE nspname !~ '^pg_' AND nspname NOT IN ('public', 'information_schema')
     AND NOT EXISTS (SELECT FROM pg_depend e WHERE e.classid = 'pg_namespace'::regclass AND e.objid = n.oid AND e.deptype = 'e')
 UNION ALL
-SELECT 'event trigger', evtname, evtname FROM pg_event_trigger v
+SELECT 'event trigger', evtname, evtname, '' FROM pg_event_trigger v
 WHERE NOT EXISTS (SELECT FROM pg_depend e WHERE e.classid = 'pg_event_trigger'::regclass AND e.objid = v.oid AND e.deptype = 'e')
 UNION ALL
-SELECT 'publication of all tables', pubname, pubname FROM pg_publication WHERE puballtables
+SELECT 'publication of all tables', pubname, pubname, '' FROM pg_publication WHERE puballtables
 UNION ALL
-SELECT i.type, i.identity, '' FROM pg_default_acl a, pg_identify_object('pg_default_acl'::regclass, a.oid, 0) AS i
+SELECT i.type, i.identity, '', '' FROM pg_default_acl a, pg_identify_object('pg_default_acl'::regclass, a.oid, 0) AS i
 WHERE a.defaclnamespace = 0
 UNION ALL
-SELECT DISTINCT i.type, i.identity, ''
+SELECT DISTINCT i.type, i.identity, '', ''
 FROM pg_depend d JOIN pg_type t ON t.oid = d.refobjid AND t.typnamespace = 'public'::regnamespace,
     pg_identify_object(d.classid, d.objid, 0) AS i
 WHERE d.refclassid = 'pg_type'::regclass AND d.classid = 'pg_cast'::regclass AND ` + notOfExtension + ` AND ` + notPart

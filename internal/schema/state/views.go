@@ -17,7 +17,8 @@ SELECT c.relname AS name, c.relkind = 'm' AS materialized, pg_get_viewdef(c.oid)
          'comment', col_description(c.oid, a.attnum)) ORDER BY a.attnum)
      FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
      WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped) AS columns,
-    ARRAY(SELECT o FROM unnest(c.reloptions) AS o ORDER BY o COLLATE "C") AS options,
+    ARRAY(SELECT o FROM unnest(c.reloptions || (SELECT array_agg('toast.' || p) FROM pg_class t, unnest(t.reloptions) AS p
+        WHERE t.oid = c.reltoastrelid)) AS o ORDER BY o COLLATE "C") AS options,
     obj_description(c.oid, 'pg_class') AS comment, pg_get_userbyid(c.relowner) AS owner, c.relispopulated AS populated
 FROM pg_class c
 WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('v', 'm')
