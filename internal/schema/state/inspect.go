@@ -43,7 +43,28 @@ func Inspect(ctx context.Context, db atlas.ExecQuerier, exclude []string) (_ *St
 			return nil, err
 		}
 	}
+	s.fillEmpty()
 	return s, nil
+}
+
+// fillEmpty puts empty lists where there are none, so that programs that read them as JSON need not tell the two apart.
+func (s *State) fillEmpty() {
+	s.Extensions, s.Enums, s.Details = list(s.Extensions), list(s.Enums), list(s.Details)
+	s.Sequences, s.Views = list(s.Sequences), list(s.Views)
+	s.Unmanaged, s.Excluded = list(s.Unmanaged), list(s.Excluded)
+	for _, t := range s.Details {
+		t.Columns, t.Constraints, t.Indexes = list(t.Columns), list(t.Constraints), list(t.Indexes)
+	}
+	for _, v := range s.Views {
+		v.Columns, v.Options, v.Grants, v.Reads = list(v.Columns), list(v.Options), list(v.Grants), list(v.Reads)
+	}
+}
+
+func list[T any](all []T) []T {
+	if all == nil {
+		return []T{}
+	}
+	return all
 }
 
 // reader holds what the steps of one inspection share.

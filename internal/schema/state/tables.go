@@ -81,7 +81,7 @@ type indexRow struct {
 	Relation   string
 	Constraint bool
 	Options    []string
-	Collations []string // of each key column, where it is not the column's own; "" elsewhere
+	Collations []string // of each key column, where it has to be said; "" elsewhere
 }
 
 func (r *reader) readIndexes(ctx context.Context) error {
@@ -92,11 +92,11 @@ SELECT i.relname AS name, quote_ident(i.relname) AS quoted, c.relname AS relatio
         AND i.relam = (SELECT oid FROM pg_am WHERE amname = 'btree') AS concurrent,
     EXISTS (SELECT FROM pg_constraint k WHERE k.conindid = x.indexrelid AND k.contype IN ('p', 'u', 'x')) AS constraint,
     i.reloptions AS options,
-    ARRAY(SELECT CASE WHEN x.indcollation[n - 1] <> 0 AND x.indcollation[n - 1] IS DISTINCT FROM coalesce(a.attcollation, ia.attcollation)
+    -- Of a column, its own collation goes without saying; of an expression, nothing tells what its own is.
+    ARRAY(SELECT CASE WHEN x.indcollation[n - 1] NOT IN (0, coalesce(a.attcollation, 'pg_catalog."default"'::regcollation))
               THEN l.collname ELSE '' END
           FROM generate_series(1, x.indnkeyatts) AS n
           LEFT JOIN pg_attribute a ON a.attrelid = x.indrelid AND a.attnum = x.indkey[n - 1] AND a.attnum <> 0
-          LEFT JOIN pg_attribute ia ON ia.attrelid = x.indexrelid AND ia.attnum = n
           LEFT JOIN pg_collation l ON l.oid = x.indcollation[n - 1]
           ORDER BY n) AS collations
 FROM pg_index x JOIN pg_class i ON i.oid = x.indexrelid JOIN pg_class c ON c.oid = x.indrelid

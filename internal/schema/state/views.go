@@ -34,7 +34,6 @@ ORDER BY c.relname COLLATE "C"`)
 		v.Definition = strings.TrimSuffix(strings.TrimSpace(v.Definition), ";")
 		v.Populated = v.Populated && v.Materialized
 		v.Indexes = r.viewIndexes[v.Name]
-		v.Grants, v.Reads = []Grant{}, []Reference{}
 		byName[v.Name] = &v
 		r.Views = append(r.Views, &v)
 	}
