@@ -291,25 +291,17 @@ func (q *Queries) CountyInsertMany(ctx context.Context, db DBTX, arg CountyInser
 }
 
 const CountyListAll = `-- name: CountyListAll :many
-SELECT
-    c.id,
-    c.fips,
-    coalesce(c.name, '')::text AS name,
-    coalesce(c.state_id, 0)::bigint AS state_id,
-    coalesce((SELECT min(l.id) FROM locations l WHERE l.type = 'County' AND l.county_id = c.id), 0)::bigint AS location_id
-FROM counties c
-ORDER BY c.id
+SELECT c.id, c.fips, coalesce(c.name, '')::text AS name, coalesce(c.state_id, 0)::bigint AS state_id FROM counties c ORDER BY c.id
 `
 
 type CountyListAllRow struct {
-	ID         int64
-	Fips       string
-	Name       string
-	StateID    int64
-	LocationID int64
+	ID      int64
+	Fips    string
+	Name    string
+	StateID int64
 }
 
-// Every county with its state and location, 0 where it has none.
+// Every county with its state, 0 where it has none.
 // No limit: the table is small by nature.
 // @sqlc-vet-disable many-without-limit
 func (q *Queries) CountyListAll(ctx context.Context, db DBTX) ([]CountyListAllRow, error) {
@@ -326,7 +318,6 @@ func (q *Queries) CountyListAll(ctx context.Context, db DBTX) ([]CountyListAllRo
 			&i.Fips,
 			&i.Name,
 			&i.StateID,
-			&i.LocationID,
 		); err != nil {
 			return nil, err
 		}
@@ -373,40 +364,22 @@ func (q *Queries) LocalityInsertMany(ctx context.Context, db DBTX, arg LocalityI
 }
 
 const LocalityListAll = `-- name: LocalityListAll :many
-SELECT
-    p.id,
-    p.name,
-    p.county_id,
-    coalesce((SELECT min(l.id) FROM locations l WHERE l.type = 'Locality' AND l.locality_id = p.id), 0)::bigint AS location_id
-FROM localities p
-ORDER BY p.id
+SELECT p.id, p.name, p.county_id FROM localities p ORDER BY p.id
 `
 
-type LocalityListAllRow struct {
-	ID         int64
-	Name       string
-	CountyID   int32
-	LocationID int64
-}
-
-// Every locality with its county and location, 0 where it has none.
+// Every locality with its county.
 // No limit: the table is small by nature.
 // @sqlc-vet-disable many-without-limit
-func (q *Queries) LocalityListAll(ctx context.Context, db DBTX) ([]LocalityListAllRow, error) {
+func (q *Queries) LocalityListAll(ctx context.Context, db DBTX) ([]Locality, error) {
 	rows, err := db.Query(ctx, LocalityListAll)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	items := []LocalityListAllRow{}
+	items := []Locality{}
 	for rows.Next() {
-		var i LocalityListAllRow
-		if err := rows.Scan(
-			&i.ID,
-			&i.Name,
-			&i.CountyID,
-			&i.LocationID,
-		); err != nil {
+		var i Locality
+		if err := rows.Scan(&i.ID, &i.Name, &i.CountyID); err != nil {
 			return nil, err
 		}
 		items = append(items, i)
@@ -415,18 +388,6 @@ func (q *Queries) LocalityListAll(ctx context.Context, db DBTX) ([]LocalityListA
 		return nil, err
 	}
 	return items, nil
-}
-
-const LocationGetNational = `-- name: LocationGetNational :one
-SELECT coalesce(min(l.id), 0)::bigint AS id FROM locations l WHERE l.type = 'National'
-`
-
-// The location of the whole nation, 0 when there is none.
-func (q *Queries) LocationGetNational(ctx context.Context, db DBTX) (int64, error) {
-	row := db.QueryRow(ctx, LocationGetNational)
-	var id int64
-	err := row.Scan(&id)
-	return id, err
 }
 
 const LocationInsertMissing = `-- name: LocationInsertMissing :execrows
@@ -472,6 +433,47 @@ func (q *Queries) LocationInsertMissing(ctx context.Context, db DBTX, arg Locati
 		return 0, err
 	}
 	return result.RowsAffected(), nil
+}
+
+const LocationListAll = `-- name: LocationListAll :many
+SELECT
+    l.type,
+    coalesce(CASE l.type WHEN 'State' THEN l.state_id WHEN 'County' THEN l.county_id WHEN 'Locality' THEN l.locality_id END, 0)::bigint AS place_id,
+    min(l.id)::bigint AS id
+FROM locations l
+GROUP BY 1, 2
+ORDER BY 1, 2
+`
+
+type LocationListAllRow struct {
+	Type    LocationType
+	PlaceID int64
+	ID      int64
+}
+
+// Every location by what it is of: the id of a state, county or locality, 0 for the nation. Of several locations of one
+// place it is the first: the table's key does not keep a place from having two. To be joined by the caller: in the middle
+// of an import PostgreSQL knows the tables as they were before it, and joins them row by row.
+// No limit: the table is small by nature.
+// @sqlc-vet-disable many-without-limit
+func (q *Queries) LocationListAll(ctx context.Context, db DBTX) ([]LocationListAllRow, error) {
+	rows, err := db.Query(ctx, LocationListAll)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []LocationListAllRow{}
+	for rows.Next() {
+		var i LocationListAllRow
+		if err := rows.Scan(&i.Type, &i.PlaceID, &i.ID); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const LocationSuggestionInsertMany = `-- name: LocationSuggestionInsertMany :one
@@ -574,22 +576,15 @@ func (q *Queries) StateInsertMany(ctx context.Context, db DBTX, arg StateInsertM
 }
 
 const StateListAll = `-- name: StateListAll :many
-SELECT
-    s.id,
-    s.state_iso,
-    coalesce((SELECT min(l.id) FROM locations l WHERE l.type = 'State' AND l.state_id = s.id), 0)::bigint AS location_id
-FROM us_states s
-ORDER BY s.id
+SELECT s.id, s.state_iso FROM us_states s ORDER BY s.id
 `
 
 type StateListAllRow struct {
-	ID         int64
-	StateIso   string
-	LocationID int64
+	ID       int64
+	StateIso string
 }
 
-// Every state with its location, 0 where it has none. Of several locations the first counts, here and below: the
-// table's key does not keep a place from having two.
+// Every state.
 // No limit: the table is small by nature.
 // @sqlc-vet-disable many-without-limit
 func (q *Queries) StateListAll(ctx context.Context, db DBTX) ([]StateListAllRow, error) {
@@ -601,7 +596,7 @@ func (q *Queries) StateListAll(ctx context.Context, db DBTX) ([]StateListAllRow,
 	items := []StateListAllRow{}
 	for rows.Next() {
 		var i StateListAllRow
-		if err := rows.Scan(&i.ID, &i.StateIso, &i.LocationID); err != nil {
+		if err := rows.Scan(&i.ID, &i.StateIso); err != nil {
 			return nil, err
 		}
 		items = append(items, i)

@@ -9,6 +9,61 @@ import (
 	"fmt"
 )
 
+type LocationType string
+
+const (
+	LocationTypeNational LocationType = "National"
+	LocationTypeState    LocationType = "State"
+	LocationTypeCounty   LocationType = "County"
+	LocationTypeLocality LocationType = "Locality"
+)
+
+func (e *LocationType) Scan(src interface{}) error {
+	switch s := src.(type) {
+	case []byte:
+		*e = LocationType(s)
+	case string:
+		*e = LocationType(s)
+	default:
+		return fmt.Errorf("unsupported scan type for LocationType: %T", src)
+	}
+	return nil
+}
+
+type NullLocationType struct {
+	LocationType LocationType
+	Valid        bool // Valid is true if LocationType is not NULL
+}
+
+// Scan implements the Scanner interface.
+func (ns *NullLocationType) Scan(value interface{}) error {
+	if value == nil {
+		ns.LocationType, ns.Valid = "", false
+		return nil
+	}
+	ns.Valid = true
+	return ns.LocationType.Scan(value)
+}
+
+// Value implements the driver Valuer interface.
+func (ns NullLocationType) Value() (driver.Value, error) {
+	if !ns.Valid {
+		return nil, nil
+	}
+	return string(ns.LocationType), nil
+}
+
+func (e LocationType) Valid() bool {
+	switch e {
+	case LocationTypeNational,
+		LocationTypeState,
+		LocationTypeCounty,
+		LocationTypeLocality:
+		return true
+	}
+	return false
+}
+
 type RecordType string
 
 const (
@@ -248,4 +303,10 @@ func (e URLType) Valid() bool {
 		return true
 	}
 	return false
+}
+
+type Locality struct {
+	ID       int64
+	Name     string
+	CountyID int32
 }

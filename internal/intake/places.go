@@ -54,9 +54,9 @@ type nameWithin struct {
 }
 
 func loadGazetteer(ctx context.Context, tx db.DBTX) (*gazetteer, error) {
-	national, err := queries.LocationGetNational(ctx, tx)
+	locations, err := queries.LocationListAll(ctx, tx)
 	if err != nil {
-		return nil, fmt.Errorf("find the nation: %w", err)
+		return nil, fmt.Errorf("list locations: %w", err)
 	}
 	states, err := queries.StateListAll(ctx, tx)
 	if err != nil {
@@ -70,22 +70,30 @@ func loadGazetteer(ctx context.Context, tx db.DBTX) (*gazetteer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("list localities: %w", err)
 	}
+	type located struct {
+		kind  db.LocationType
+		place int64
+	}
+	location := make(map[located]int64, len(locations))
+	for _, l := range locations {
+		location[located{l.Type, l.PlaceID}] = l.ID
+	}
 	g := &gazetteer{
-		national:   national,
+		national:   location[located{kind: db.LocationTypeNational}],
 		states:     make(map[string]knownPlace, len(states)),
 		counties:   make(map[string]knownPlace, len(counties)),
 		countyName: make(map[nameWithin]string, len(counties)),
 		localities: make(map[nameWithin]knownPlace, len(localities)),
 	}
 	for _, s := range states {
-		g.states[s.StateIso] = knownPlace{s.ID, s.LocationID}
+		g.states[s.StateIso] = knownPlace{s.ID, location[located{db.LocationTypeState, s.ID}]}
 	}
 	for _, c := range counties {
-		g.counties[c.Fips] = knownPlace{c.ID, c.LocationID}
+		g.counties[c.Fips] = knownPlace{c.ID, location[located{db.LocationTypeCounty, c.ID}]}
 		g.countyName[nameWithin{c.StateID, strings.ToLower(c.Name)}] = c.Fips
 	}
 	for _, l := range localities {
-		g.localities[nameWithin{int64(l.CountyID), strings.ToLower(l.Name)}] = knownPlace{l.ID, l.LocationID}
+		g.localities[nameWithin{int64(l.CountyID), strings.ToLower(l.Name)}] = knownPlace{l.ID, location[located{db.LocationTypeLocality, l.ID}]}
 	}
 	return g, nil
 }

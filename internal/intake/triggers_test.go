@@ -7,6 +7,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/stretchr/testify/require"
 
+	"docket/internal/db"
 	"docket/internal/dbtest"
 	"docket/internal/postgres"
 	"docket/internal/ranking"
@@ -150,4 +151,28 @@ func TestSeedBesideTriggers(t *testing.T) {
 		SELECT min(id)::text FROM locations GROUP BY type, state_id, county_id, locality_id HAVING count(*) > 1`))
 	require.NoError(t, ranking.Verify(t.Context(), triggered, func(d ranking.Difference) { t.Errorf("queue: %+v", d) }))
 	importAgencies(t, triggered, "A police force,local,PA,,,,\n")
+}
+
+// TestPlacesAreReadOnceEach measures the reads of the gazetteer where statistics tell of a handful of places and there
+// are thousands, as in the middle of an import into a database that had only few.
+func TestPlacesAreReadOnceEach(t *testing.T) {
+	t.Parallel()
+	pool := withTriggers(t)
+	importAgencies(t, pool, "A,local,CO,08001,Adams,Brighton,\nB,local,CO,08003,Alamosa,Alamosa,\n")
+	tx, err := pool.Begin(t.Context()) // no autovacuum sees what comes now
+	require.NoError(t, err)
+	defer func() { _ = tx.Rollback(t.Context()) }()
+	_, err = tx.Exec(t.Context(), "INSERT INTO localities (name, county_id) SELECT 'Town ' || n, 1 + n % 2 FROM generate_series(1, 3000) AS n")
+	require.NoError(t, err)
+	for _, statement := range []string{db.StateListAll, db.CountyListAll, db.LocalityListAll, db.LocationListAll} {
+		var plans []struct {
+			Plan struct {
+				Hit  int `json:"Shared Hit Blocks"`
+				Read int `json:"Shared Read Blocks"`
+			}
+		}
+		require.NoError(t, tx.QueryRow(t.Context(), "EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) "+statement).Scan(&plans))
+		require.NotEmpty(t, plans)
+		require.Less(t, plans[0].Plan.Hit+plans[0].Plan.Read, 500, "pages read by %s", statement)
+	}
 }

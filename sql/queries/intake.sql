@@ -7,45 +7,36 @@
 SELECT pg_advisory_xact_lock(hashtextextended('docket import', 0));
 
 -- name: StateListAll :many
--- Every state with its location, 0 where it has none. Of several locations the first counts, here and below: the
--- table's key does not keep a place from having two.
+-- Every state.
 -- No limit: the table is small by nature.
 -- @sqlc-vet-disable many-without-limit
-SELECT
-    s.id,
-    s.state_iso,
-    coalesce((SELECT min(l.id) FROM locations l WHERE l.type = 'State' AND l.state_id = s.id), 0)::bigint AS location_id
-FROM us_states s
-ORDER BY s.id;
+SELECT s.id, s.state_iso FROM us_states s ORDER BY s.id;
 
 -- name: CountyListAll :many
--- Every county with its state and location, 0 where it has none.
+-- Every county with its state, 0 where it has none.
 -- No limit: the table is small by nature.
 -- @sqlc-vet-disable many-without-limit
-SELECT
-    c.id,
-    c.fips,
-    coalesce(c.name, '')::text AS name,
-    coalesce(c.state_id, 0)::bigint AS state_id,
-    coalesce((SELECT min(l.id) FROM locations l WHERE l.type = 'County' AND l.county_id = c.id), 0)::bigint AS location_id
-FROM counties c
-ORDER BY c.id;
+SELECT c.id, c.fips, coalesce(c.name, '')::text AS name, coalesce(c.state_id, 0)::bigint AS state_id FROM counties c ORDER BY c.id;
 
 -- name: LocalityListAll :many
--- Every locality with its county and location, 0 where it has none.
+-- Every locality with its county.
+-- No limit: the table is small by nature.
+-- @sqlc-vet-disable many-without-limit
+SELECT p.id, p.name, p.county_id FROM localities p ORDER BY p.id;
+
+-- name: LocationListAll :many
+-- Every location by what it is of: the id of a state, county or locality, 0 for the nation. Of several locations of one
+-- place it is the first: the table's key does not keep a place from having two. To be joined by the caller: in the middle
+-- of an import PostgreSQL knows the tables as they were before it, and joins them row by row.
 -- No limit: the table is small by nature.
 -- @sqlc-vet-disable many-without-limit
 SELECT
-    p.id,
-    p.name,
-    p.county_id,
-    coalesce((SELECT min(l.id) FROM locations l WHERE l.type = 'Locality' AND l.locality_id = p.id), 0)::bigint AS location_id
-FROM localities p
-ORDER BY p.id;
-
--- name: LocationGetNational :one
--- The location of the whole nation, 0 when there is none.
-SELECT coalesce(min(l.id), 0)::bigint AS id FROM locations l WHERE l.type = 'National';
+    l.type,
+    coalesce(CASE l.type WHEN 'State' THEN l.state_id WHEN 'County' THEN l.county_id WHEN 'Locality' THEN l.locality_id END, 0)::bigint AS place_id,
+    min(l.id)::bigint AS id
+FROM locations l
+GROUP BY 1, 2
+ORDER BY 1, 2;
 
 -- name: StateInsertMany :execrows
 -- Stores states that are unknown.
