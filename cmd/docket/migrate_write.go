@@ -19,7 +19,7 @@ const (
 -- sql/schema says the same in its own words. Afterwards: docket migrate hash && docket migrate lint
 
 `
-	downTemplate = `-- What undoes the migration of this name, newest first and without CASCADE, and which data goes: replace these lines.
+	downTemplate = `-- What undoes the migration of this name, without CASCADE, and which data goes: replace these lines.
 --
 -- It runs in one transaction. SELECT 1 where nothing is to be done. Afterwards: docket migrate hash
 

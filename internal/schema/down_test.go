@@ -240,7 +240,7 @@ func TestDownRefuses(t *testing.T) {
 		"ahead": {aToC, "INSERT INTO atlas_schema_revisions (version, description, executed_at, execution_time, hash, " +
 			"operator_version) VALUES ('20270101000000', 'd', now(), 0, '', 'x')", schema.ErrAhead, "does not know"},
 		"out of order": {aToC, "DELETE FROM atlas_schema_revisions WHERE version = '20260102000000'", schema.ErrOutOfOrder,
-			`run "docket migrate rebase 20260102000000_b.sql"`},
+			`"docket migrate rebase 20260102000000_b.sql" puts it after the last one`},
 		"foreign": {aToC, "DELETE FROM atlas_schema_revisions", schema.ErrForeign, "table a, table b, table c"},
 	}
 	for name, test := range tests {

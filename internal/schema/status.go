@@ -103,8 +103,9 @@ func compare(files []*file, applied []*migrate.Revision) (Status, []*file) {
 			return s.broken(Ahead, fmt.Errorf("%w: it has migration %s_%s (applied by %s), which this program does not know; "+
 				"run the version of the program that brought it", ErrAhead, r.Version, r.Description, r.OperatorVersion))
 		case r.Version > files[0].Version():
-			return s.broken(OutOfOrder, fmt.Errorf("%w: %s was never applied, but %s was; to put it after the last one, "+
-				`run "docket migrate rebase %s"`, ErrOutOfOrder, files[0].Name(), r.Version, files[0].Name()))
+			return s.broken(OutOfOrder, fmt.Errorf("%w: %s was never applied, but %s was; if no database has the former, "+
+				`"docket migrate rebase %[2]s" puts it after the last one; if others have it, run "docket migrate down" here with the `+
+				"files from before the merge, then rebase what that undid", ErrOutOfOrder, files[0].Name(), r.Version))
 		case r.Applied < r.Total:
 			pending = append(pending, files[0])
 			s.State = Unfinished
