@@ -115,9 +115,10 @@ LEFT JOIN pg_policy p ON s.classoid = 'pg_policy'::regclass AND p.oid = s.objoid
 LEFT JOIN pg_index x ON s.classoid = 'pg_class'::regclass AND x.indexrelid = s.objoid
 LEFT JOIN pg_class c ON c.oid = coalesce(k.conrelid, g.tgrelid, w.ev_class, p.polrelid, x.indrelid,
     CASE s.classoid WHEN 'pg_class'::regclass THEN s.objoid END)
-WHERE CASE WHEN s.classoid = 'pg_namespace'::regclass
+WHERE (s.objoid >= 16384 OR s.classoid = 'pg_namespace'::regclass) -- the first number that users' objects get
+    AND CASE WHEN s.classoid = 'pg_namespace'::regclass
         THEN s.objoid = 'public'::regnamespace AND s.description <> 'standard public schema' -- which PostgreSQL gives it
-        ELSE s.objoid >= 16384 AND coalesce(c.relnamespace = 'public'::regnamespace, i.schema = 'public', true) END
+        ELSE coalesce(c.relnamespace = 'public'::regnamespace, i.schema = 'public', true) END
     AND NOT EXISTS (SELECT FROM pg_depend e WHERE e.classid = s.classoid AND e.objid = s.objoid AND e.deptype = 'e')
     AND s.classoid <> 'pg_extension'::regclass`,
 }

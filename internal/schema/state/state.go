@@ -28,7 +28,7 @@ type State struct {
 	Details    []*Table      `json:"tables"`     // the same tables as PostgreSQL describes them, sorted by name
 
 	// Storage parameters of tables and of their indexes, sorted, by the name of the relation: tables and indexes share one
-	// namespace, and ALTER TABLE sets those of both. The indexes in Tables have none, because Atlas keeps only BRIN's.
+	// namespace, and ALTER TABLE sets those of both. Tables has none: of an index's, Atlas knows BRIN's alone.
 	Parameters map[string][]string `json:"parameters"`
 	// Comments that Atlas does not carry, by what COMMENT ON wants: "TYPE mood", `CONSTRAINT "Odd" ON urls`.
 	Comments  map[string]string `json:"comments"`
@@ -81,7 +81,7 @@ type Enum struct {
 type View struct {
 	Name         string       `json:"name"`
 	Materialized bool         `json:"materialized"`
-	Definition   string       `json:"definition"` // pg_get_viewdef, not pretty-printed, with search_path public, without the closing semicolon
+	Definition   string       `json:"definition"` // pg_get_viewdef, not pretty-printed, without the closing semicolon
 	Columns      []ViewColumn `json:"columns"`    // in order
 	Options      []string     `json:"options"`    // reloptions, sorted: "security_barrier=true", "toast.autovacuum_enabled=off"
 	Comment      string       `json:"comment,omitempty"`

@@ -43,7 +43,8 @@ SELECT c.relname AS name, obj_description(c.oid, 'pg_class') AS comment,
             'identity', CASE a.attidentity WHEN 'a' THEN 'ALWAYS' WHEN 'd' THEN 'BY DEFAULT' END,
             'collation', CASE WHEN a.attcollation <> t.typcollation THEN a.attcollation::regcollation::text END,
             'comment', col_description(c.oid, a.attnum)) ORDER BY a.attnum)
-     FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+     FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
+     LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
      WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped) AS columns,
     (SELECT json_agg(json_build_object('name', k.conname, 'kind', kind.name, 'definition', pg_get_constraintdef(k.oid),
             'references', (SELECT f.relname FROM pg_class f WHERE f.oid = k.confrelid AND f.relnamespace = c.relnamespace),
@@ -126,8 +127,8 @@ ORDER BY i.relname COLLATE "C"`)
 	return nil
 }
 
-// mend makes Atlas's model of an index say what it leaves out, the collations of columns, and keep silent about what it
-// says in part, the storage parameters: with any but BRIN's its statements end in an empty WITH ().
+// mend makes Atlas's model of an index say what it leaves out, the collations of columns, and keep silent about what
+// Parameters tells: of storage parameters, it has BRIN's alone, and would build an index anew that ALTER INDEX can change.
 func (r *reader) mend(row indexRow) {
 	table, ok := r.Tables.Table(row.Relation)
 	if !ok {
@@ -150,7 +151,8 @@ func (r *reader) mend(row indexRow) {
 
 func (r *reader) readSequences(ctx context.Context) error {
 	all, err := query[Sequence](ctx, r.db, "inspect sequences", `
-SELECT c.relname AS name, t.relname AS table, a.attname AS column, d.deptype = 'i' AS identity, format_type(s.seqtypid, NULL) AS type,
+SELECT c.relname AS name, t.relname AS table, a.attname AS column, d.deptype = 'i' AS identity,
+    format_type(s.seqtypid, NULL) AS type,
     s.seqstart AS start, s.seqincrement AS increment, s.seqmin AS min, s.seqmax AS max, s.seqcache AS cache, s.seqcycle AS cycle
 FROM pg_sequence s
 JOIN pg_class c ON c.oid = s.seqrelid

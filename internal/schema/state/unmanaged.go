@@ -118,7 +118,8 @@ const notPart = `NOT EXISTS (SELECT FROM pg_depend i WHERE i.classid = d.classid
 // membersQuery lists all that stands in public, apart from relations that hold rows and enums with values.
 const membersQuery = `
 SELECT DISTINCT i.identity AS name, coalesce(c.relname, t.typname, p.proname, i.name) AS bare,
-    CASE t.typtype WHEN 'c' THEN 'composite type' WHEN 'd' THEN 'domain' WHEN 'r' THEN 'range type' WHEN 'e' THEN 'enum without values' ELSE i.type END AS kind,
+    CASE t.typtype WHEN 'c' THEN 'composite type' WHEN 'd' THEN 'domain' WHEN 'r' THEN 'range type'
+        WHEN 'e' THEN 'enum without values' ELSE i.type END AS kind,
     CASE t.typtype WHEN 'e' THEN 'enum' END AS selector, owner.relname AS relation
 FROM pg_depend d
 CROSS JOIN LATERAL pg_identify_object(d.classid, d.objid, d.objsubid) AS i
@@ -137,7 +138,8 @@ WHERE d.refclassid = 'pg_namespace'::regclass AND d.refobjid = 'public'::regname
 // and views, foreign keys and other things outside of public.
 const dependentsQuery = `
 SELECT DISTINCT CASE WHEN v.oid IS NOT NULL THEN 'view outside of public' ELSE i.type END AS kind,
-    coalesce(v.oid::regclass::text, i.identity) AS name, coalesce(g.tgname, w.rulename, y.polname, '') AS bare, c.relname AS relation
+    coalesce(v.oid::regclass::text, i.identity) AS name, coalesce(g.tgname, w.rulename, y.polname, '') AS bare,
+    c.relname AS relation
 FROM pg_depend d
 JOIN pg_class c ON c.oid = d.refobjid AND c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
 CROSS JOIN LATERAL pg_identify_object(d.classid, d.objid, 0) AS i

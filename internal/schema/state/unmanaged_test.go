@@ -84,11 +84,13 @@ var unmanaged = []struct {
 	{"ALTER TABLE t ALTER name SET STATISTICS 7", []string{"column statistics target t.name"}},
 	{"ALTER MATERIALIZED VIEW m ALTER name SET STATISTICS 7", []string{"column statistics target m.name"}},
 	{"ALTER TABLE t ALTER name SET (n_distinct = 7)", []string{"column options t.name"}},
-	{"CREATE INDEX i ON t ((id + 1)); ALTER INDEX i ALTER 1 SET STATISTICS 7", []string{"index statistics target of column 1 of i on t"}},
+	{"CREATE INDEX i ON t ((id + 1)); ALTER INDEX i ALTER 1 SET STATISTICS 7",
+		[]string{"index statistics target of column 1 of i on t"}},
 	{"ALTER VIEW v ALTER name SET DEFAULT 'x'", []string{"default of a view column v.name"}},
 	{"ALTER TABLE t ADD CONSTRAINT x EXCLUDE USING gist (span WITH &&)", []string{"exclusion constraint x on t"}},
 	{"ALTER TABLE t ADD CONSTRAINT x UNIQUE (name) DEFERRABLE", []string{"deferrable constraint x on t"}},
-	{"ALTER TABLE u ADD CONSTRAINT x FOREIGN KEY (id) REFERENCES t DEFERRABLE INITIALLY DEFERRED", []string{"deferrable constraint x on u"}},
+	{"ALTER TABLE u ADD CONSTRAINT x FOREIGN KEY (id) REFERENCES t DEFERRABLE INITIALLY DEFERRED",
+		[]string{"deferrable constraint x on u"}},
 	{"ALTER TABLE t ADD CONSTRAINT x CHECK (id > 0) NOT VALID", []string{"constraint that is not validated x on t"}},
 	{"ALTER TABLE u ADD CONSTRAINT x FOREIGN KEY (id) REFERENCES t NOT VALID", []string{"constraint that is not validated x on u"}},
 	{"ALTER TABLE t ADD CONSTRAINT x CHECK (random() < 2)", []string{"check without a column x on t"}},
@@ -133,7 +135,8 @@ func TestTablespacesAreListed(t *testing.T) {
 	db := open(t, dbtest.Empty(t))
 	db.SetMaxOpenConns(1)
 	var space string // tablespaces are shared by the databases of a server
-	require.NoError(t, db.QueryRowContext(t.Context(), "SELECT 'space_' || oid FROM pg_database WHERE datname = current_database()").Scan(&space))
+	require.NoError(t, db.QueryRowContext(t.Context(),
+		"SELECT 'space_' || oid FROM pg_database WHERE datname = current_database()").Scan(&space))
 	run(t, db, "SET allow_in_place_tablespaces = on")
 	run(t, db, "CREATE TABLESPACE "+space+" LOCATION ''")
 	defer func() {

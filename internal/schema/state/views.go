@@ -61,7 +61,8 @@ SELECT c.relname AS view, CASE WHEN acl.grantee <> 0 THEN pg_get_userbyid(acl.gr
 FROM pg_class c
 CROSS JOIN LATERAL (
     SELECT '' AS column, c.relacl AS acl
-    UNION ALL SELECT a.attname, a.attacl FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attacl IS NOT NULL AND NOT a.attisdropped
+    UNION ALL SELECT a.attname, a.attacl FROM pg_attribute a
+    WHERE a.attrelid = c.oid AND a.attacl IS NOT NULL AND NOT a.attisdropped
 ) AS lists
 CROSS JOIN LATERAL aclexplode(lists.acl) AS acl
 WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('v', 'm') AND acl.grantee <> c.relowner`)
@@ -176,11 +177,6 @@ func inOrder(views []*View, byName map[string]*View) []*View {
 		add(v)
 	}
 	return ordered
-}
-
-// Indexed returns the indexes of a view that refreshing it CONCURRENTLY could use.
-func (v *View) Indexed() []*Index {
-	return slices.DeleteFunc(slices.Clone(v.Indexes), func(i *Index) bool { return !i.Concurrent })
 }
 
 func (v *View) String() string {
