@@ -59,7 +59,11 @@ func skips() map[string]kind {
 }
 
 // analyzers may stand in a lint block, each with attributes of its own beside error.
-var analyzers = []string{"destructive", "data_depend", "incompatible", "condrop", "concurrent_index", "naming", "nestedtx"}
+var analyzers = []string{
+	"destructive", "data_depend", "incompatible", "condrop", "concurrent_index", "naming", "nestedtx",
+	// Those of Docket, which Atlas passes over.
+	"materialized_view_index", "materialized_view_rebuild", "view_grants", "table_rewrite", "down_file",
+}
 
 // atlasBlocks are passed over with all they hold.
 var atlasBlocks = []string{
