@@ -34,51 +34,85 @@ func (m *Migrator) explain(ctx context.Context, conn *sql.Conn, a act, f *file, 
 	if !f.transactional {
 		kept = "the statements before it were kept, since the file runs outside a transaction"
 	}
-	mend := fmt.Sprintf(`mend the cause (after changing the file: "docket migrate hash"), then run "%s" again`, a.command)
 	var stmt *migrate.StmtExecError
 	var changed migrate.HistoryChangedError
+	text := ""
 	switch {
 	case errors.As(err, &changed):
 		return fmt.Errorf("%w: statement %d of %s on database %s has run already and was changed since; "+
 			"put it back as it was and change only what follows it", ErrEdited, changed.Stmt, place, m.where())
 	case errors.As(err, &stmt):
-		place = fmt.Sprintf("%s, statement at line %d", place, f.line(stmt.Stmt.Pos))
+		place, text = fmt.Sprintf("%s, statement at line %d", place, f.line(stmt.Stmt.Pos)), stmt.Stmt.Text
 		err = stmt.Err // the joined rest is the executor failing to record it in the aborted transaction
 	}
-	var pgErr *pgconn.PgError
-	var code string
-	if errors.As(err, &pgErr) {
-		code = pgErr.Code
-	}
-	switch {
-	case lost(conn):
-		mend = fmt.Sprintf(`the connection is gone: once the server can be reached, "docket migrate status" tells where the `+
-			`database stands, and "%s" goes on from there`, a.command)
+	if lost(conn) {
 		switch {
-		case errors.As(err, &commitError{}) && code == "":
+		case commitUnknown(err):
 			kept = "whether this file was kept is not known"
 		case !f.transactional:
 			kept += ", and whether it was itself done is not known"
 		}
+	}
+	again := fmt.Sprintf(`run "%s" again`, a.command)
+	mend := m.remedy(ctx, conn, failure{
+		err: err, statement: text, transactional: f.transactional, again: again,
+		mend: `mend the cause (after changing the file: "docket migrate hash"), then ` + again,
+		lost: fmt.Sprintf(`"docket migrate status" tells where the database stands, and "%s" goes on from there`, a.command),
+	})
+	return fmt.Errorf("%s %s to database %s: %w; %s; %s", a.verb, place, m.where(), err, kept, mend)
+}
+
+// failure is a statement that failed, and how to go on by what was the reason.
+type failure struct {
+	err               error
+	statement         string // empty when it was none of ours
+	transactional     bool
+	mend, again, lost string // when nothing better is known; to end a sentence; once the server can be reached
+}
+
+// remedy says how to go on.
+func (m *Migrator) remedy(ctx context.Context, conn *sql.Conn, f failure) string {
+	if lost(conn) {
+		return "the connection is gone: once the server can be reached, " + f.lost
+	}
+	mend := f.mend
+	switch refusal, code := refusalOf(f.err); {
 	case code == "55P03":
-		mend = fmt.Sprintf("another transaction has held a lock for longer than %s: "+
-			"find it in pg_stat_activity, then run \"%s\" again", m.opts.LockWait, a.command)
+		mend = fmt.Sprintf("another transaction has held a lock for longer than %s: find it in pg_stat_activity, then %s",
+			m.opts.LockWait, f.again)
+	case code == "2BP01":
+		mend = "something else depends on it, and nothing is dropped with CASCADE: see to that first, then " + f.again
 	case strings.HasPrefix(code, "53"): // the class "insufficient resources": disk, memory, connections
-		mend = fmt.Sprintf(`the server has run out of something: make room, then run "%s" again`, a.command)
+		mend = "the server has run out of something: make room, then " + f.again
 	case !f.transactional && (code == "42P07" || code == "42710"): // it exists already
-		mend = fmt.Sprintf("an earlier run may have been cut off right after this statement, or before it: look at what is there, "+
-			`drop it, then run "%s" again`, a.command)
-	case strings.HasPrefix(code, "23") && stmt != nil: // data that break a rule
-		if rows := rejectedRows(ctx, conn, stmt.Stmt.Text, pgErr); rows != "" {
+		mend = "an earlier run may have been cut off right after this statement, or before it: look at what is there, " +
+			"drop it, then " + f.again
+	case strings.HasPrefix(code, "23") && f.statement != "": // data that break a rule
+		if rows := rejectedRows(ctx, conn, f.statement, refusal); rows != "" {
 			mend = rows + "; " + mend
 		}
 	}
-	if !f.transactional && !lost(conn) {
-		if indexes, err := invalidIndexes(ctx, conn); err == nil && len(indexes) > 0 {
-			mend = dropInvalid(indexes) + "; " + mend
-		}
+	if f.transactional {
+		return mend
 	}
-	return fmt.Errorf("%s %s to database %s: %w; %s; %s", a.verb, place, m.where(), err, kept, mend)
+	if indexes, err := invalidIndexes(ctx, conn); err == nil && len(indexes) > 0 {
+		mend = dropInvalid(indexes) + "; " + mend
+	}
+	return mend
+}
+
+// refusalOf is what the server answered, with its code; empty when it did not.
+func refusalOf(err error) (refusal *pgconn.PgError, code string) {
+	if errors.As(err, &refusal) {
+		code = refusal.Code
+	}
+	return refusal, code
+}
+
+// commitUnknown tells whether a commit was sent and not answered.
+func commitUnknown(err error) bool {
+	_, code := refusalOf(err)
+	return code == "" && errors.As(err, &commitError{})
 }
 
 // lost tells whether conn can no longer be used. An interrupted statement loses

@@ -14,7 +14,6 @@ package schema
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
 	"io/fs"
 	"time"
@@ -48,16 +47,10 @@ type Migrator struct {
 // New reads the migrations and checks them as Validate does. It does not
 // connect yet.
 func New(url string, migrations fs.FS, opts Options) (*Migrator, error) {
-	config, err := pgx.ParseConfig(url)
+	config, err := connConfig(url, "docket migrate")
 	if err != nil {
-		// Not even the parser's reason may be told: it can hold a piece of the password.
-		return nil, errors.New("the database URL cannot be read: it should look like postgres://user:password@host:5432/database")
+		return nil, err
 	}
-	// Whatever the role or the URL say: the tables live in public, and a long
-	// index build must not fall to a timeout meant for requests.
-	config.RuntimeParams["search_path"] = "public"
-	config.RuntimeParams["statement_timeout"] = "0"
-	config.RuntimeParams["application_name"] = "docket migrate"
 	dir, err := readDirectory(migrations)
 	if err != nil {
 		return nil, err

@@ -71,6 +71,13 @@ type Draft struct {
 
 var draftName = regexp.MustCompile(`^[a-z0-9_]+$`)
 
+func checkDraftName(name string) error {
+	if !draftName.MatchString(name) {
+		return fmt.Errorf("name %q: use lower-case letters, digits and underscores, such as add_urls_language", name)
+	}
+	return nil
+}
+
 // Add writes the drafts into the directory at path, in order, each as a file
 // and the one that undoes it, and rewrites both atlas.sum. Versions are the
 // time now in UTC, to the second, but later than all there are. It returns the
@@ -80,8 +87,8 @@ var draftName = regexp.MustCompile(`^[a-z0-9_]+$`)
 // by the way. Drafts that cannot be added leave it as it was.
 func Add(path string, now time.Time, drafts ...Draft) ([]string, error) {
 	for _, d := range drafts {
-		if !draftName.MatchString(d.Name) {
-			return nil, fmt.Errorf("name %q: use lower-case letters, digits and underscores, such as add_urls_language", d.Name)
+		if err := checkDraftName(d.Name); err != nil {
+			return nil, err
 		}
 	}
 	names, err := fs.Glob(os.DirFS(path), "*.sql")
