@@ -13,8 +13,14 @@ import (
 	"docket/internal/schema"
 )
 
+// migrateFlags are shared by the commands below migrate.
+type migrateFlags struct {
+	projectFlags
+	dir string
+}
+
 func migrateCommand(cfg *config) *cobra.Command {
-	var dir string
+	flags := &migrateFlags{}
 	cmd := &cobra.Command{
 		Use:   "migrate",
 		Short: "Bring the database to a version, and keep the files that lead there",
@@ -23,42 +29,48 @@ func migrateCommand(cfg *config) *cobra.Command {
 The migrations are those of the checkout when the working directory holds sql/migrations/atlas.sum, else those that the
 program carries; --dir names others. Each command tells on standard error which they are. docket serve, import and seed
 only ever use those that the program carries.`,
-		Args: arguments(cobra.NoArgs),
-		RunE: needsSubcommand,
+		Args:              arguments(cobra.NoArgs),
+		PersistentPreRunE: flags.prepare,
+		RunE:              needsSubcommand,
 	}
-	cmd.PersistentFlags().StringVar(&dir, "dir", "", "`directory` of the migrations, as file://PATH")
+	flags.add(cmd.PersistentFlags())
+	cmd.PersistentFlags().StringVar(&flags.dir, "dir", "", "`directory` of the migrations, as file://PATH")
 	cmd.AddCommand(
-		migrateApplyCommand(cfg, &dir),
-		migrateDownCommand(cfg, &dir),
-		migrateStatusCommand(cfg, &dir),
-		migrateNewCommand(&dir),
-		migrateHashCommand(&dir),
-		migrateRebaseCommand(&dir),
-		migrateValidateCommand(&dir),
+		migrateApplyCommand(cfg, flags),
+		migrateDownCommand(cfg, flags),
+		migrateStatusCommand(cfg, flags),
+		migrateDiffCommand(cfg, flags),
+		migrateNewCommand(&flags.dir),
+		migrateHashCommand(&flags.dir),
+		migrateRebaseCommand(&flags.dir),
+		migrateValidateCommand(&flags.dir),
 	)
 	return cmd
 }
 
 // withMigrator runs a command on the database with the migrations that --dir or the working directory names.
 func (c *config) withMigrator(
-	cmd *cobra.Command, dir string, opts schema.Options, fn func(context.Context, *schema.Migrator, migrationFiles) error,
+	cmd *cobra.Command, flags *migrateFlags, opts schema.Options, fn func(context.Context, *schema.Migrator, migrationFiles) error,
 ) error {
-	files, err := readableMigrations(cmd, dir)
+	files, err := readableMigrations(cmd, flags.dir)
 	if err != nil {
 		return err
 	}
 	return c.withDatabase(cmd, func(ctx context.Context, db *database) error {
-		migrator, err := db.migratorOf(files, opts)
-		if err != nil {
-			return err
-		}
-		return fn(ctx, migrator, files)
+		return withWorkbench(c.devURL(&flags.projectFlags, db), func(bench *schema.Workbench) error {
+			opts.VerifyBaseline = schema.VerifyBaseline(bench, schema.Folder(files.fs, files.String()), flags.chosen.Exclude)
+			migrator, err := db.migratorOf(files, opts)
+			if err != nil {
+				return err
+			}
+			return fn(ctx, migrator, files)
+		})
 	})
 }
 
 const lockTimeoutUsage = "longest wait for another migration or a lock on a table"
 
-func migrateApplyCommand(cfg *config, dir *string) *cobra.Command {
+func migrateApplyCommand(cfg *config, flags *migrateFlags) *cobra.Command {
 	var (
 		asJSON, dryRun bool
 		to, baseline   string
@@ -77,7 +89,7 @@ of those is run, and the later ones are. See docs/operations.md.`,
 		Args: arguments(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			opts := []schema.ApplyOption{schema.To(to), schema.FromBaseline(baseline)}
-			return cfg.withMigrator(cmd, *dir, schema.Options{LockWait: lockWait},
+			return cfg.withMigrator(cmd, flags, schema.Options{LockWait: lockWait},
 				func(ctx context.Context, migrator *schema.Migrator, files migrationFiles) error {
 					if dryRun {
 						preview, err := migrator.PreviewApply(ctx, opts...)
@@ -145,14 +157,14 @@ func printPreview(out io.Writer, preview schema.Preview, files migrationFiles, a
 	return nil
 }
 
-func migrateStatusCommand(cfg *config, dir *string) *cobra.Command {
+func migrateStatusCommand(cfg *config, flags *migrateFlags) *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "status",
 		Short: "Compare the database with the migrations; exit status 1 unless they agree",
 		Args:  arguments(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return cfg.withMigrator(cmd, *dir, schema.Options{},
+			return cfg.withMigrator(cmd, flags, schema.Options{},
 				func(ctx context.Context, migrator *schema.Migrator, files migrationFiles) error {
 					status, err := migrator.Status(ctx)
 					if err != nil {

@@ -11,7 +11,7 @@ import (
 	"docket/internal/schema"
 )
 
-func migrateDownCommand(cfg *config, dir *string) *cobra.Command {
+func migrateDownCommand(cfg *config, flags *migrateFlags) *cobra.Command {
 	var (
 		asJSON, dryRun, autoApprove bool
 		to                          string
@@ -36,7 +36,7 @@ Programs that need what is undone must not run: docket serve applies it again wh
 			if steps < 1 {
 				return usageError{fmt.Errorf("--steps: %d is not 1 or more", steps)}
 			}
-			return cfg.withMigrator(cmd, *dir, schema.Options{LockWait: lockWait},
+			return cfg.withMigrator(cmd, flags, schema.Options{LockWait: lockWait},
 				func(ctx context.Context, migrator *schema.Migrator, files migrationFiles) error {
 					var preview schema.Preview
 					var err error

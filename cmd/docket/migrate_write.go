@@ -32,8 +32,9 @@ func migrateNewCommand(dir *string) *cobra.Command {
 		Short: "Begin a migration that is written by hand",
 		Long: `Begin a migration that is written by hand: an empty file with a version after the last one, another to undo it, and
 their checksums in atlas.sum.`,
-		Example: "  docket migrate new rename_urls_name",
-		Args:    arguments(cobra.ExactArgs(1)),
+		Example:     "  docket migrate new rename_urls_name",
+		Args:        arguments(cobra.ExactArgs(1)),
+		Annotations: needsNoDatabase,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			path, err := writableMigrations(*dir)
 			if err != nil {
@@ -54,9 +55,10 @@ their checksums in atlas.sum.`,
 
 func migrateHashCommand(dir *string) *cobra.Command {
 	return &cobra.Command{
-		Use:   "hash",
-		Short: "Write atlas.sum, and that of down/, after a migration was written by hand",
-		Args:  arguments(cobra.NoArgs),
+		Use:         "hash",
+		Short:       "Write atlas.sum, and that of down/, after a migration was written by hand",
+		Args:        arguments(cobra.NoArgs),
+		Annotations: needsNoDatabase,
 		RunE: func(*cobra.Command, []string) error {
 			path, err := writableMigrations(*dir)
 			if err != nil {
@@ -73,8 +75,9 @@ func migrateRebaseCommand(dir *string) *cobra.Command {
 		Short: "Put migrations that no database has yet after the last one",
 		Long: `Put migrations that no database has yet after the last one: they get new versions in the order given, their down files
 too, and atlas.sum is written. That is the way out when two branches that both brought migrations were merged.`,
-		Example: "  docket migrate rebase 20261201101500_add_urls_language.sql",
-		Args:    arguments(cobra.MinimumNArgs(1)),
+		Example:     "  docket migrate rebase 20261201101500_add_urls_language.sql",
+		Args:        arguments(cobra.MinimumNArgs(1)),
+		Annotations: needsNoDatabase,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			path, err := writableMigrations(*dir)
 			if err != nil {
@@ -91,9 +94,10 @@ too, and atlas.sum is written. That is the way out when two branches that both b
 
 func migrateValidateCommand(dir *string) *cobra.Command {
 	return &cobra.Command{
-		Use:   "validate",
-		Short: "Check the files alone: names, versions, checksums, and that each can be undone",
-		Args:  arguments(cobra.NoArgs),
+		Use:         "validate",
+		Short:       "Check the files alone: names, versions, checksums, and that each can be undone",
+		Args:        arguments(cobra.NoArgs),
+		Annotations: needsNoDatabase,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			files, err := readableMigrations(cmd, *dir)
 			if err != nil {
