@@ -174,7 +174,11 @@ func (p *planner) modifyColumn(c *tableChange, change *atlas.ModifyColumn, colum
 		single := &atlas.ModifyColumn{From: column, To: to, Change: kind}
 		if kind == atlas.ChangeType && !kin(had.Type, wanted.Type) {
 			// Between kin the cast of an assignment is wanted, which refuses what does not fit; a written one would cut it.
-			single.Extra = append(single.Extra, &postgres.ConvertUsing{X: ident(had.Name) + "::" + wanted.Type})
+			using := ident(had.Name) + "::" + wanted.Type
+			if p.isEnum(had.Type) || p.isEnum(wanted.Type) {
+				using = ident(had.Name) + "::text::" + wanted.Type // the one cast that every enum has
+			}
+			single.Extra = append(single.Extra, &postgres.ConvertUsing{X: using})
 		}
 		sql, err := p.clauseSQL(c, single)
 		if err != nil {
@@ -186,6 +190,12 @@ func (p *planner) modifyColumn(c *tableChange, change *atlas.ModifyColumn, colum
 		p.taken = append(p.taken, sequenceOf(p.to, c.name, column.Name))
 	}
 	return clauses, nil
+}
+
+// isEnum tells whether a type, as PostgreSQL prints it, is an enum of the database or of the files.
+func (p *planner) isEnum(typ string) bool {
+	is := func(e state.Enum) bool { return ident(e.Name) == typ }
+	return slices.ContainsFunc(p.from.Enums, is) || slices.ContainsFunc(p.to.Enums, is)
 }
 
 func isSerial(c *atlas.Column) bool {
@@ -201,8 +211,8 @@ func (p *planner) identityClauses(c *tableChange, column *atlas.Column, want *at
 	switch {
 	case had.Identity == wanted.Identity:
 		return nil
-	case wanted.Identity == "" && sequenceOf(p.to, c.name, column.Name) != nil:
-		// Its sequence may leave its name to that of the serial column, and so has to go before that one comes.
+	case wanted.Identity == "" && (sequenceOf(p.to, c.name, column.Name) != nil || c.retyped[column.Name]):
+		// Its sequence may leave its name to that of a serial column, and may not be able to take the column's new type.
 		c.before = append(c.before, Statement{
 			SQL:     fmt.Sprintf("ALTER TABLE %s %s DROP IDENTITY", ident(c.name), alter),
 			Comment: fmt.Sprintf("Stop numbering %s.%s by an identity sequence.", c.name, column.Name), Hazards: lock,
@@ -239,6 +249,11 @@ func (p *planner) addColumn(c *tableChange, add *atlas.AddColumn) (clause, error
 	wanted := columnOf(c.want, add.C.Name)
 	p.renew(columnTarget(c.name, wanted.Name))
 	sql, err := p.clauseSQL(c, add)
+	// Atlas says of a column that may be null that it may; PostgreSQL takes that for granted.
+	typed := "ADD COLUMN " + ident(wanted.Name) + " " + fullType(wanted)
+	if rest, ok := strings.CutPrefix(sql, typed+" NULL"); ok {
+		sql = typed + rest
+	}
 	return clause{sql, "add column " + wanted.Name, p.addColumnHazards(c, wanted, isSerial(add.C))}, err
 }
 

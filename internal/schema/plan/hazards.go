@@ -20,7 +20,8 @@ var severity = map[HazardKind]int{
 // rows says how large a table is, e.g. "about 19,262 rows (12 MB) of urls".
 func (p *planner) rows(table string) string {
 	estimate, ok := p.from.Estimates[table]
-	if !ok || estimate.Rows < 0 {
+	// A migration file runs on other databases than the one it was planned on.
+	if !ok || estimate.Rows < 0 || p.policy.UnknownGrants {
 		return "all rows of " + table
 	}
 	return fmt.Sprintf("about %s (%s) of %s", counted(estimate.Rows, "row"), size(estimate.Bytes), table)

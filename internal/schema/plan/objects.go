@@ -63,7 +63,7 @@ func (p *planner) changeOptions(kind, name string, had, wanted []string) {
 		}
 	}
 	var hazards []Hazard
-	if strings.HasSuffix(kind, "VIEW") {
+	if kind == "VIEW" { // those of what holds rows are changed beside its readers
 		hazards = []Hazard{{LocksReads, name}}
 	}
 	alter := fmt.Sprintf("ALTER %s %s ", kind, ident(name))

@@ -27,7 +27,7 @@ type Policy struct {
 	// Build and drop indexes of existing tables outside the transaction, without locking out writers.
 	ConcurrentIndexes bool
 	// Views that a migration file rebuilds have grants on the databases the file will run on that from, a scratch
-	// database, cannot know: the file itself must save and restore them.
+	// database, cannot know: the file itself must save and restore them. Nor does from know how large tables are there.
 	UnknownGrants bool
 }
 

@@ -42,7 +42,7 @@ type planner struct {
 
 func newPlanner(from, to *state.State, policy Policy) *planner {
 	p := &planner{
-		from: from, policy: policy, originally: map[key]string{}, columns: map[key]bool{}, constraints: map[key]bool{},
+		leftAlone: []string{}, from: from, policy: policy, originally: map[key]string{}, columns: map[key]bool{}, constraints: map[key]bool{},
 		tables: map[string]bool{}, renewed: map[string]bool{}, marks: map[string]mark{}, refreshed: map[string]bool{}, described: map[string]bool{}, waits: map[string]bool{},
 	}
 	p.into = &p.main
@@ -65,7 +65,7 @@ func (p *planner) in(list *[]Statement, step func()) {
 // phases puts the statements gathered together.
 func (p *planner) phases() []Phase {
 	middle := slices.Concat(p.first, p.main)
-	var phases []Phase
+	phases := []Phase{} // rather than null in JSON
 	switch {
 	case len(p.values) == 0:
 	case p.mentioned(slices.Concat(middle, p.apart)):

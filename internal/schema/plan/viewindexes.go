@@ -32,7 +32,7 @@ func (p *planner) changeViewIndexes(had, wanted *state.View) {
 	for _, old := range left {
 		s := dropIndex(wanted.Name, old.Name, "")
 		if usable(had.Indexes) && !usable(wanted.Indexes) && old.Concurrent {
-			s.Hazards = append([]Hazard{{LosesUnique, wanted.Name}}, s.Hazards...)
+			s.Hazards = append([]Hazard{{LosesUnique, losesUnique(wanted)}}, s.Hazards...)
 		}
 		p.add(s)
 	}
@@ -61,6 +61,10 @@ func usable(indexes []*state.Index) bool {
 	return slices.ContainsFunc(indexes, func(index *state.Index) bool {
 		return index.Concurrent || index.Unique && !index.Valid // the latter is about to be built again
 	})
+}
+
+func losesUnique(v *state.View) string {
+	return v.Name + " has no unique index over plain columns, and locks its readers out whenever it is refreshed"
 }
 
 // fillProviders fills the materialized views that v reads, directly or through views, if nobody ever has: nothing can be

@@ -210,8 +210,8 @@ func (p *planner) createView(had, wanted *state.View) {
 			if had != nil {
 				s.Comment = strings.TrimSuffix(s.Comment, ".") + " again."
 			}
-			if had != nil && usable(had.Indexes) && wanted.Materialized && !usable(wanted.Indexes) {
-				s.Hazards = []Hazard{{LosesUnique, wanted.Name}}
+			if wanted.Materialized && !usable(wanted.Indexes) && (had == nil || !had.Materialized || usable(had.Indexes)) {
+				s.Hazards = []Hazard{{LosesUnique, losesUnique(wanted)}}
 			}
 		default:
 			s.Comment = fmt.Sprintf("Index %s.", wanted)
