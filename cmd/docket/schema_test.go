@@ -3,15 +3,18 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
 	"docket/internal/dbtest"
+	"docket/internal/schema/scratch"
 )
 
 // repository is the root of the checkout, seen from here.
@@ -223,4 +226,57 @@ func TestSchemaApplyHints(t *testing.T) {
 	require.Contains(t, stderr, "run docket queue reconcile")
 	s.succeed(t, "queue", "reconcile")
 	s.succeed(t, "queue", "verify")
+}
+
+// Whether a command ends well, with an error or by an interrupt, its scratch databases are gone.
+func TestScratchDatabasesGo(t *testing.T) {
+	t.Parallel()
+	server, err := scratch.Start(t.Context(), 0) // of its own: other tests make scratch databases on the shared one
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, server.Close()) })
+	own, err := server.Create(t.Context())
+	require.NoError(t, err)
+	s := newSchemaTest(t, own.URL)
+	left := func() int {
+		return s.count(t, "SELECT count(*) FROM pg_database WHERE datname LIKE 'docket\\_scratch\\_%'") - 1
+	}
+
+	wanted := folder(t, map[string]string{"10_a.sql": "CREATE TABLE a (id int);"})
+	s.succeed(t, "schema", "diff", "--to", "file://"+wanted)
+	require.Zero(t, left())
+	s.fail(t, 2, "schema", "diff", "--to", "file://"+folder(t, map[string]string{"10_a.sql": "CREATE TABLE a ();\nCREATE TABLE a ();"}))
+	require.Zero(t, left())
+
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan int, 1)
+	var stderr output
+	endless := folder(t, map[string]string{"10_a.sql": "SELECT pg_sleep(600);"})
+	go func() {
+		ended <- run(ctx, []string{"schema", "diff", "--to", "file://" + endless, "--database-url", s.url, "--dev-url", s.url},
+			io.Discard, &stderr)
+	}()
+	require.Eventually(t, func() bool {
+		return s.count(t, "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'") > 0
+	}, time.Minute, 5*time.Millisecond)
+	require.Equal(t, 1, left())
+	cancel()
+	require.Equal(t, 2, <-ended, "1 would mean that there are differences")
+	require.Contains(t, stderr.String(), "interrupted")
+	require.Zero(t, left())
+}
+
+// A database may only be said to have what migrations make if it has.
+func TestBaselineIsChecked(t *testing.T) {
+	t.Parallel()
+	s := newSchemaTest(t, dbtest.URL(t))
+	s.exec(t, "ALTER TABLE urls DROP COLUMN collector_metadata")
+	names, err := filepath.Glob(repository + "/sql/migrations/*.sql")
+	require.NoError(t, err)
+	last, _, _ := strings.Cut(filepath.Base(names[len(names)-1]), "_")
+	stderr := s.fail(t, exitFailure, "migrate", "apply", "--dir", migrationsFolder, "--baseline", last)
+	require.Contains(t, stderr, "ADD COLUMN collector_metadata")
+	require.Contains(t, stderr, "docket schema apply")
+	s.succeed(t, "schema", "apply", "--to", schemaFolder, "--auto-approve")
+	s.succeed(t, "migrate", "apply", "--dir", migrationsFolder, "--baseline", last)
+	s.succeed(t, "migrate", "status", "--dir", migrationsFolder)
 }
