@@ -69,8 +69,12 @@ func thereAndBack(ctx context.Context, db *scratch.Database, f, down *file) (pro
 		return nil, false, err
 	}
 	if broken != nil {
+		// Its transaction was rolled back, so the database is as the file made it.
 		broken.code = codeDownFails
-		return []problem{*broken}, false, nil
+		if broken.refusal == raised {
+			broken.code = codeDownRefuses
+		}
+		return []problem{*broken}, true, nil
 	}
 	after, err := state.Facts(ctx, db.DB)
 	if err != nil {
@@ -90,6 +94,9 @@ func thereAndBack(ctx context.Context, db *scratch.Database, f, down *file) (pro
 	}
 	return nil, err == nil, err
 }
+
+// raised is the SQLSTATE of RAISE EXCEPTION, by which a down file says that there is no way back.
+const raised = "P0001"
 
 // extensionLeft tells whether a fact is about an extension that stays: it may have been there before the file, and others may
 // use it.

@@ -89,7 +89,7 @@ func (f *file) cannotRun(code string, line int, err error) *problem {
 		if refused.Detail != "" {
 			p.text += ": " + strings.ReplaceAll(refused.Detail, "\n", "; ")
 		}
-		p.instead = refusals[refused.Code]
+		p.instead, p.refusal = refusals[refused.Code], refused.Code
 	}
 	return p
 }
@@ -112,6 +112,7 @@ type problem struct {
 	code    string
 	text    string
 	instead string // empty: what the rule says
+	refusal string // SQLSTATE of a statement that cannot run
 }
 
 func (p *problem) line() int {

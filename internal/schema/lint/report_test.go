@@ -188,6 +188,8 @@ func TestDownFiles(t *testing.T) {
 		{name: "cannot be made to", up: up, down: "-- atlas:nolint DK402\n\nSELECT 1;"},
 		{name: "cannot run", up: up, down: "SELECT 1;\nALTER TABLE child\n  DROP COLUMN other;",
 			want: down + ":2 DK403 error", text: `"other"`},
+		{name: "refuses", up: up, down: "DO $$ BEGIN RAISE EXCEPTION 'there is no way back'; END $$;", want: down + ":1 DK404 warning",
+			text: "there is no way back"},
 		{name: "cannot be done again", up: "SELECT lo_create(4711);", down: "SELECT 1;",
 			want: down + ":1 DK403 error", text: "again"},
 	}
@@ -210,6 +212,17 @@ func TestDownFiles(t *testing.T) {
 			require.NotEmpty(t, f.Instead)
 		})
 	}
+}
+
+// A down file that fails is rolled back, and the next file is judged all the same.
+func TestDownFilesAfterOneThatFails(t *testing.T) {
+	t.Parallel()
+	report := judge(t, Options{Migrations: directory(t, map[string]string{
+		first:  before,
+		second: "ALTER TABLE child ADD COLUMN more int;", "down/" + second: "ALTER TABLE child DROP COLUMN more;\nSELECT nothing;",
+		third: "ALTER TABLE child ADD COLUMN rest int;", "down/" + third: "SELECT 1;",
+	}), Selection: Latest(2)})
+	require.Equal(t, []string{"down/" + second + ":2 DK403 error", "down/" + third + ":1 DK402 error"}, brief(report))
 }
 
 func TestSizesOfALiveDatabase(t *testing.T) {

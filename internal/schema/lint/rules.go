@@ -35,6 +35,7 @@ const (
 	codeNoDown       = "DK401"
 	codeDownDiffers  = "DK402"
 	codeDownFails    = "DK403"
+	codeDownRefuses  = "DK404"
 )
 
 const ownFile = `a file of its own that begins with "-- atlas:txmode none" and an empty line`
@@ -76,7 +77,8 @@ var rules = map[string]rule{
 	codeNoDown: {analyzer: "down_file", instead: "write the statements that lead back, or waive it with -- atlas:nolint down_file"},
 	codeDownDiffers: {analyzer: "down_file", err: true,
 		instead: "make the down file restore what was there before, or waive it with -- atlas:nolint down_file"},
-	codeDownFails: {analyzer: "down_file", err: true, instead: "mend the statement: the files up to this one did run"},
+	codeDownFails:   {analyzer: "down_file", err: true, instead: "mend the statement: the files up to this one did run"},
+	codeDownRefuses: {analyzer: "down_file", instead: "write what undoes it if there is a way; if not, have a backup before applying it"},
 }
 
 const keepData = "keep the data until no running program needs it; if that is so and there is a backup, " +

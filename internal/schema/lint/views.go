@@ -110,8 +110,8 @@ func (h *history) replacedViews(opts Options) []problem {
 				kind[was.kind], was.name)
 		}
 		if heir.kind == "m" {
-			found(codeRebuild, "Building materialized view %q in place of %s: %s", was.name,
-				map[string]string{"v": "a plain one", "m": "itself"}[was.kind], h.meanwhile(was.name, opts))
+			how := map[string]string{"v": "in place of a plain view", "m": "anew"}[was.kind]
+			found(codeRebuild, "Building materialized view %q %s: %s", was.name, how, h.meanwhile(was.name, opts))
 		}
 	}
 	return problems
