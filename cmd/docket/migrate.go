@@ -44,6 +44,7 @@ only ever use those that the program carries.`,
 		migrateHashCommand(&flags.dir),
 		migrateRebaseCommand(&flags.dir),
 		migrateValidateCommand(&flags.dir),
+		migrateLintCommand(cfg, flags),
 	)
 	return cmd
 }
