@@ -27,4 +27,12 @@ CREATE AGGREGATE any_text (text) (SFUNC = textcat, STYPE = text, INITCOND = '');
 CREATE VIEW labeler_workload AS
 SELECT user_id, count(*) AS urls FROM user_url_type_suggestions GROUP BY user_id;
 
-GRANT SELECT ON labeler_workload TO PUBLIC;
+CREATE VIEW labeler_dashboard AS
+SELECT w.user_id, sum(c.total_anno_count) AS annotations
+FROM labeler_workload w
+JOIN user_url_type_suggestions s ON s.user_id = w.user_id
+JOIN url_annotation_count_view c ON c.url_id = s.url_id
+GROUP BY w.user_id;
+COMMENT ON VIEW labeler_dashboard IS 'Hangs in the office.';
+
+GRANT SELECT ON labeler_workload, labeler_dashboard TO PUBLIC;
