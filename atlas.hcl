@@ -2,7 +2,7 @@
 // command (v1.2 or later, community build). Both read the same files, keep the same revisions table and wait for each
 // other's lock.
 //
-//   DATABASE_URL       the database to look at or change
+//   DATABASE_URL       the database to look at or change. Without it, local is Docket's own, and Docket refuses the others.
 //   ATLAS_DEV_URL      a server of the same major version for scratch databases. Docket makes databases of its own there,
 //                      and starts a server for them when this is not set; the Atlas command wants an empty database.
 //

@@ -59,7 +59,7 @@ func (c *config) withMigrator(
 	}
 	return c.withDatabase(cmd, func(ctx context.Context, db *database) error {
 		return withWorkbench(c.devURL(&flags.projectFlags, db), func(bench *schema.Workbench) error {
-			opts.VerifyBaseline = schema.VerifyBaseline(bench, schema.Folder(files.fs, files.String()), flags.chosen.Exclude)
+			opts.VerifyBaseline = schema.VerifyBaseline(bench, schema.Migrations(files.fs, files.String()), flags.chosen.Exclude)
 			migrator, err := db.migratorOf(files, opts)
 			if err != nil {
 				return err

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -31,10 +32,7 @@ indexes counts here; what the files lack is dropped, and lint reports it.`,
 			if err != nil {
 				return err
 			}
-			if to == "" {
-				to = flags.chosen.Src
-			}
-			wanted, err := wantedSchema(to)
+			wanted, err := wantedFiles(cmp.Or(to, flags.chosen.Src))
 			if err != nil {
 				return err
 			}
@@ -53,7 +51,7 @@ func writeMigration(
 ) error {
 	fmt.Fprintf(cmd.ErrOrStderr(), "from: %s\nto: %s\n", path, wanted)
 	policy = plan.Policy{ConcurrentIndexes: policy.ConcurrentIndexes}
-	planned, err := schema.PlanMigration(ctx, bench, schema.Folder(os.DirFS(path), path), wanted, name, policy)
+	planned, err := schema.PlanMigration(ctx, bench, schema.Migrations(os.DirFS(path), path), wanted, name, policy)
 	if err != nil {
 		return err
 	}

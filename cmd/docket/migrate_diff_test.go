@@ -56,6 +56,7 @@ func TestMigrateDiff(t *testing.T) {
 	require.Regexp(t, `/sql/migrations/\d{14}_add_language\.sql$`, written[0])
 	require.Equal(t, filepath.Join(dir, "sql/migrations/down", filepath.Base(written[0])), written[1])
 	s.succeed(t, "migrate", "validate", "--dir", migrations)
+	s.succeed(t, "migrate", "lint", "--dir", migrations)
 	stdout, _ = diff("again")
 	require.Empty(t, stdout)
 

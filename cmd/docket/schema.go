@@ -104,6 +104,7 @@ Exit status: 0 done or, with --exit-code, no differences; 1 differences, with --
 				return statusError{err, exitUsage}
 			}
 			if asJSON {
+				p.Phases, p.LeftAlone = append([]plan.Phase{}, p.Phases...), append([]string{}, p.LeftAlone...) // [] in place of null
 				err = writeJSON(cmd.OutOrStdout(), p)
 			} else {
 				err = printPlan(cmd, p)
@@ -164,6 +165,16 @@ func wantedSchema(asked string) (schema.Source, error) {
 		return schema.Source{}, err
 	}
 	return schema.Folder(os.DirFS(checkoutSchema), checkoutSchema), nil
+}
+
+// wantedFiles is wantedSchema for commands that change something: what files hold is managed whole, a database need not be.
+func wantedFiles(asked string) (schema.Source, error) {
+	source, err := wantedSchema(asked)
+	if err == nil && source.IsLive() {
+		err = usageError{errors.New("--to: what is wanted has to be files here, file://FOLDER; " +
+			"docket schema inspect writes those of a database")}
+	}
+	return source, err
 }
 
 func parseSource(text string) (schema.Source, error) {

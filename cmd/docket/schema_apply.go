@@ -47,7 +47,7 @@ that is kept by migrations is changed by docket migrate diff and docket migrate 
 				}
 				cfg.databaseURL = flags.url
 			}
-			wanted, err := wantedSchema(cmp.Or(flags.to, project.chosen.Src))
+			wanted, err := wantedFiles(cmp.Or(flags.to, project.chosen.Src))
 			if err != nil {
 				return err
 			}

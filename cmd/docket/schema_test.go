@@ -138,6 +138,7 @@ func TestSchemaDiff(t *testing.T) {
 		Phases []any `json:"phases"`
 	}
 	require.NoError(t, json.Unmarshal([]byte(stdout), &p))
+	require.NotNil(t, p.Phases)
 	require.Empty(t, p.Phases)
 }
 
@@ -170,6 +171,8 @@ func TestSchemaApply(t *testing.T) {
 	require.Zero(t, tables())
 	stderr := s.fail(t, exitUsage, "schema", "apply")
 	require.Contains(t, stderr, "--auto-approve", "there is no terminal to ask on")
+	require.Contains(t, s.fail(t, exitUsage, "schema", "apply", "--to", s.url), "file://FOLDER")
+	require.Contains(t, s.fail(t, exitUsage, "schema", "apply", "--url", schemaFolder), "postgres://")
 	require.Zero(t, tables())
 
 	_, stderr = s.succeed(t, "schema", "apply", "--auto-approve")

@@ -33,7 +33,7 @@ func keep(t *testing.T, first string) kept {
 
 func (k kept) plan(t *testing.T, want string, policy plan.Policy) (schema.Planned, error) {
 	t.Helper()
-	return schema.PlanMigration(t.Context(), k.bench, schema.Folder(os.DirFS(k.path), k.path), folderOf(want), "second", policy)
+	return schema.PlanMigration(t.Context(), k.bench, schema.Migrations(os.DirFS(k.path), k.path), folderOf(want), "second", policy)
 }
 
 // add plans, writes the files and returns them.
@@ -130,6 +130,19 @@ func TestPlanMigrationRefuses(t *testing.T) {
 	require.NoError(t, os.WriteFile(filepath.Join(k.path, "20260101000000_first.sql"), []byte("SELECT 1;"), 0o600))
 	_, err = k.plan(t, "CREATE TABLE a (id int);", plan.Policy{})
 	require.ErrorIs(t, err, schema.ErrChecksum)
+	require.NoError(t, os.Remove(filepath.Join(k.path, "atlas.sum")))
+	_, err = k.plan(t, "CREATE TABLE a (id int);", plan.Policy{})
+	require.ErrorIs(t, err, schema.ErrChecksum, "they are migrations all the same")
+}
+
+func TestPlanMigrationBegins(t *testing.T) {
+	t.Parallel()
+	k := kept{bundle: setup(t), path: t.TempDir()}
+	k.bench = &schema.Workbench{DevURL: k.url}
+	t.Cleanup(func() { require.NoError(t, k.bench.Close()) })
+	_, paths := k.add(t, "CREATE TABLE a (id int);", plan.Policy{})
+	require.Contains(t, k.read(t, paths[0]), "CREATE TABLE a")
+	require.Contains(t, k.read(t, paths[1]), "DROP TABLE a")
 }
 
 // What goes with an object and is not planned does not come back with it: the down file says so.
@@ -150,7 +163,7 @@ func TestVerifyBaseline(t *testing.T) {
 		Name: "more", Up: "CREATE TABLE b (id int);", Down: "DROP TABLE b;",
 	})
 	require.NoError(t, err)
-	migrations := schema.Folder(os.DirFS(k.path), k.path)
+	migrations := schema.Migrations(os.DirFS(k.path), k.path)
 	m, err := schema.New(k.url, os.DirFS(k.path), schema.Options{VerifyBaseline: schema.VerifyBaseline(k.bench, migrations, nil)})
 	require.NoError(t, err)
 	k.exec(t, "CREATE TABLE a (id bigint); CREATE TABLE theirs (id int)")

@@ -21,9 +21,10 @@ import (
 // Source is where a state of the schema comes from: a live database, schema
 // files, or migrations.
 type Source struct {
-	url   string
-	files fs.FS
-	name  string
+	url        string
+	files      fs.FS
+	name       string
+	migrations bool // whatever the files look like
 }
 
 // Live is the database of a connection string. It is read only.
@@ -33,6 +34,11 @@ func Live(url string) Source { return Source{url: url} }
 // migrations, to be replayed, when it holds an atlas.sum, else of the wanted
 // schema, to be loaded.
 func Folder(files fs.FS, name string) Source { return Source{files: files, name: name} }
+
+// Migrations is a folder of migrations, which may have none yet.
+func Migrations(files fs.FS, name string) Source {
+	return Source{files: files, name: name, migrations: true}
+}
 
 // ParseSource reads postgres://… or file://DIR.
 func ParseSource(text string) (Source, error) {
@@ -180,20 +186,39 @@ func (s Source) readLive(ctx context.Context, exclude []string) (*state.State, e
 // fill makes the files' schema in an empty database; of migrations, up to a
 // version (empty: all).
 func (s Source) fill(ctx context.Context, db *scratch.Database, version string) error {
-	_, err := fs.Stat(s.files, migrate.HashFileName)
+	replays, err := s.replays()
 	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		err = db.Load(ctx, s.files)
 	case err != nil:
+	case !replays:
+		err = db.Load(ctx, s.files)
 	default:
 		if _, err = readDirectory(s.files); err == nil {
 			err = db.Replay(ctx, s.files, version)
 		}
 	}
-	if err != nil {
+	if err != nil && !errors.Is(err, errNoFiles) {
 		return fmt.Errorf("%s: %w", s, err)
 	}
 	return nil
+}
+
+// errNoFiles says that a folder of migrations is still empty.
+var errNoFiles = errors.New("no migrations yet")
+
+// replays tells whether the files are migrations.
+func (s Source) replays() (bool, error) {
+	if s.migrations {
+		names, err := fs.Glob(s.files, "*.sql")
+		if err == nil && len(names) == 0 {
+			err = errNoFiles
+		}
+		return true, err
+	}
+	_, err := fs.Stat(s.files, migrate.HashFileName)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	return true, err
 }
 
 // inspectFilled reads what files made. Docket could neither compare nor bring to
