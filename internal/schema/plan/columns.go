@@ -72,15 +72,15 @@ func (p *planner) columnClauses(c *tableChange) ([]clause, error) {
 		return generated(b) - generated(a)
 	})
 	for _, column := range have.Columns {
-		clauses = append(clauses, p.identityClauses(c, column, want)...)
+		clauses = append(clauses, p.identityClauses(c, column)...)
 	}
 	differences, err := postgres.DefaultDiff.TableDiff(have, want)
 	if err != nil {
 		return nil, err
 	}
 	for _, column := range have.Columns {
-		change := changeOf(differences, column.Name)
-		adds, err := p.modifyColumn(c, change, column, want)
+		to, _ := want.Column(column.Name)
+		adds, err := p.modifyColumn(c, changeOf(differences, column.Name), column, to)
 		if err != nil {
 			return nil, err
 		}
@@ -146,9 +146,8 @@ func changeOf(differences []atlas.Change, column string) *atlas.ModifyColumn {
 
 // modifyColumn plans what becomes of a column that stays. Atlas's word on types is not taken: it sees none of the
 // differences between types that it does not know.
-func (p *planner) modifyColumn(c *tableChange, change *atlas.ModifyColumn, column *atlas.Column, want *atlas.Table) ([]clause, error) {
+func (p *planner) modifyColumn(c *tableChange, change *atlas.ModifyColumn, column, to *atlas.Column) ([]clause, error) {
 	had, wanted := columnOf(c.have, column.Name), columnOf(c.want, column.Name)
-	to, _ := want.Column(column.Name)
 	if change == nil {
 		change = &atlas.ModifyColumn{From: column, To: to}
 	}
@@ -204,7 +203,7 @@ func isSerial(c *atlas.Column) bool {
 }
 
 // identityClauses plans a column's becoming an identity column, ceasing to be one, or being one in another way.
-func (p *planner) identityClauses(c *tableChange, column *atlas.Column, want *atlas.Table) []clause {
+func (p *planner) identityClauses(c *tableChange, column *atlas.Column) []clause {
 	had, wanted := columnOf(c.have, column.Name), columnOf(c.want, column.Name)
 	lock := []Hazard{{LocksReads, c.name}}
 	alter := "ALTER COLUMN " + ident(column.Name)
@@ -221,12 +220,14 @@ func (p *planner) identityClauses(c *tableChange, column *atlas.Column, want *at
 	case wanted.Identity == "":
 		return []clause{{alter + " DROP IDENTITY", "stop numbering " + column.Name, lock}}
 	case had.Identity != "":
-		return []clause{{alter + " SET GENERATED " + wanted.Identity, "number " + column.Name + " " + strings.ToLower(wanted.Identity), lock}}
+		says := fmt.Sprintf("number %s %s", column.Name, strings.ToLower(wanted.Identity))
+		return []clause{{alter + " SET GENERATED " + wanted.Identity, says, lock}}
 	}
 	// Only once the old default and its sequence are gone.
 	if sequence := sequenceOf(p.to, c.name, column.Name); sequence != nil {
 		c.after = append(c.after, Statement{
-			SQL:     fmt.Sprintf("ALTER TABLE %s %s ADD GENERATED %s AS IDENTITY (SEQUENCE NAME %s)", ident(c.name), alter, wanted.Identity, ident(sequence.Name)),
+			SQL: fmt.Sprintf("ALTER TABLE %s %s ADD GENERATED %s AS IDENTITY (SEQUENCE NAME %s)", ident(c.name), alter,
+				wanted.Identity, ident(sequence.Name)),
 			Comment: fmt.Sprintf("Number %s.%s by an identity sequence.", c.name, column.Name), Hazards: lock,
 		})
 		p.taken = append(p.taken, sequence)

@@ -28,7 +28,7 @@ func (p *planner) constraintClauses(c *tableChange) (drops, adds []clause) {
 		case wanted != nil && had.Definition == wanted.Definition+" NOT VALID":
 			adds = append(adds, clause{
 				"VALIDATE CONSTRAINT " + ident(had.Name), "validate constraint " + had.Name,
-				[]Hazard{{DependsOnRows, fmt.Sprintf("%s is checked over %s", had.Name, p.rows(c.name))}},
+				[]Hazard{hazard(DependsOnRows, "%s is checked over %s", had.Name, p.rows(c.name))},
 			})
 			continue
 		}

@@ -28,7 +28,9 @@ func (p *planner) createTable(t *state.Table, missing []*state.Table, changes []
 	late := &tableChange{name: t.Name, dropped: map[string]bool{}}
 	for i := range t.Constraints {
 		c := &t.Constraints[i]
-		changed := slices.ContainsFunc(changes, func(other *tableChange) bool { return other.name == c.References && len(other.clauses) > 0 })
+		changed := slices.ContainsFunc(changes, func(other *tableChange) bool {
+			return other.name == c.References && len(other.clauses) > 0
+		})
 		if foreign(c) && (tableOf(missing, c.References) != nil || changed) {
 			late.addForeign = append(late.addForeign, p.addConstraint(late, c))
 			continue
@@ -42,9 +44,13 @@ func (p *planner) createTable(t *state.Table, missing []*state.Table, changes []
 		}
 		p.add(s)
 	}
-	own := &state.State{Sequences: slices.DeleteFunc(slices.Clone(p.to.Sequences), func(q state.Sequence) bool { return q.Table != t.Name })}
-	for _, c := range tableComments([]*state.Table{&now}, own) {
+	for _, c := range tableComments([]*state.Table{&now}, &state.State{}) {
 		p.described[c.target] = true
+	}
+	for _, q := range p.to.Sequences {
+		if q.Table == t.Name {
+			p.described["SEQUENCE "+ident(q.Name)] = true
+		}
 	}
 	p.late = append(p.late, late)
 }

@@ -14,7 +14,12 @@ import (
 
 // severity orders the hazards of one statement.
 var severity = map[HazardKind]int{
-	DropsData: 0, RewritesData: 1, RebuildsView: 2, LosesUnique: 3, DropsRule: 4, DependsOnRows: 5, LocksReads: 6, LocksWrites: 7,
+	DropsData: 0, RewritesData: 1, RebuildsView: 2, LosesUnique: 3, DropsRule: 4, DependsOnRows: 5,
+	LosesSetting: 6, LocksReads: 7, LocksWrites: 8,
+}
+
+func hazard(kind HazardKind, format string, args ...any) Hazard {
+	return Hazard{kind, fmt.Sprintf(format, args...)}
 }
 
 // rows says how large a table is, e.g. "about 19,262 rows (12 MB) of urls".
@@ -55,8 +60,8 @@ func (p *planner) dropsColumn(c *tableChange, had *state.Column) string {
 	detail := fmt.Sprintf("column %s in %s", had.Name, p.rows(c.name))
 	for _, wanted := range c.want.Columns {
 		if columnOf(c.have, wanted.Name) == nil && wanted.Type == had.Type {
-			return fmt.Sprintf("%s; if it is called %s now, write that by hand instead (docket migrate new): ALTER TABLE %s RENAME COLUMN %s TO %s",
-				detail, wanted.Name, ident(c.name), ident(had.Name), ident(wanted.Name))
+			return fmt.Sprintf("%s; if it is called %s now, write that by hand instead (docket migrate new): "+
+				"ALTER TABLE %s RENAME COLUMN %s TO %s", detail, wanted.Name, ident(c.name), ident(had.Name), ident(wanted.Name))
 		}
 	}
 	return detail
@@ -83,25 +88,25 @@ func (p *planner) addColumnHazards(c *tableChange, wanted *state.Column, serial 
 		hazards = append(hazards, Hazard{RewritesData, p.rows(c.name)})
 	}
 	if wanted.NotNull && !filled {
-		hazards = append(hazards, Hazard{DependsOnRows, fmt.Sprintf("column %s has no default: %s has to be empty", wanted.Name, c.name)})
+		hazards = append(hazards, hazard(DependsOnRows, "column %s has no default: %s has to be empty", wanted.Name, c.name))
 	}
 	return hazards
 }
 
 func (p *planner) modifyHazards(c *tableChange, kind atlas.ChangeKind, had, wanted *state.Column) []Hazard {
-	hazards := []Hazard{{LocksReads, c.name}}
+	hazards, rows := []Hazard{{LocksReads, c.name}}, p.rows(c.name)
 	switch {
 	case kind == atlas.ChangeNull && wanted.NotNull:
-		hazards = append(hazards, Hazard{DependsOnRows, fmt.Sprintf("%s is searched for nulls, over %s", had.Name, p.rows(c.name))})
+		hazards = append(hazards, hazard(DependsOnRows, "%s is searched for nulls, over %s", had.Name, rows))
 	case kind == atlas.ChangeType && had.Type != wanted.Type:
 		if !coercible(had.Type, wanted.Type) {
-			hazards = append(hazards, Hazard{RewritesData, p.rows(c.name)})
+			hazards = append(hazards, Hazard{RewritesData, rows})
 		}
 		if lossy(had.Type, wanted.Type) {
-			hazards = append(hazards, Hazard{DropsData, fmt.Sprintf("%s keeps less as %s than as %s, in %s", had.Name, wanted.Type, had.Type, p.rows(c.name))})
+			hazards = append(hazards, hazard(DropsData, "%s keeps less as %s than as %s, in %s", had.Name, wanted.Type, had.Type, rows))
 		}
 		if mayFail(had.Type, wanted.Type) {
-			hazards = append(hazards, Hazard{DependsOnRows, fmt.Sprintf("each %s has to be a valid %s, over %s", had.Name, wanted.Type, p.rows(c.name))})
+			hazards = append(hazards, hazard(DependsOnRows, "each %s has to be a valid %s, over %s", had.Name, wanted.Type, rows))
 		}
 	}
 	return hazards
@@ -111,7 +116,7 @@ func (p *planner) addingHazards(c *tableChange, wanted *state.Constraint) []Haza
 	all := p.rows(c.name)
 	switch {
 	case wanted.Kind == "check":
-		return []Hazard{{LocksReads, c.name}, {DependsOnRows, fmt.Sprintf("%s is checked over %s", wanted.Name, all)}}
+		return []Hazard{{LocksReads, c.name}, hazard(DependsOnRows, "%s is checked over %s", wanted.Name, all)}
 	case foreign(wanted):
 		hazards := []Hazard{{LocksWrites, c.name}}
 		if wanted.References != "" && wanted.References != c.name {
@@ -120,11 +125,11 @@ func (p *planner) addingHazards(c *tableChange, wanted *state.Constraint) []Haza
 		if c.have == nil {
 			return hazards
 		}
-		return append(hazards, Hazard{DependsOnRows, fmt.Sprintf("%s is checked over %s", wanted.Name, all)})
+		return append(hazards, hazard(DependsOnRows, "%s is checked over %s", wanted.Name, all))
 	default:
 		return []Hazard{
-			{LocksReads, fmt.Sprintf("%s, while its index is built over %s", c.name, all)},
-			{DependsOnRows, fmt.Sprintf("%s refuses duplicates, over %s", wanted.Name, all)},
+			hazard(LocksReads, "%s, while its index is built over %s", c.name, all),
+			hazard(DependsOnRows, "%s refuses duplicates, over %s", wanted.Name, all),
 		}
 	}
 }
@@ -155,7 +160,8 @@ func sized(typ string) (base string, sizes []int) {
 }
 
 var kinds = map[string]string{
-	"smallint": "number", "integer": "number", "bigint": "number", "numeric": "number", "real": "number", "double precision": "number",
+	"smallint": "number", "integer": "number", "bigint": "number",
+	"numeric": "number", "real": "number", "double precision": "number",
 	"character varying": "text", "text": "text", "character": "text",
 	"timestamp without time zone": "time", "timestamp with time zone": "time", "date": "time",
 }

@@ -121,11 +121,11 @@ func (p *planner) createIndex(relation string, index *state.Index, name, how str
 		Comment: fmt.Sprintf("Index %s.", relation),
 	}
 	if how == "" {
-		s.Hazards = append(s.Hazards, Hazard{LocksWrites, fmt.Sprintf("%s, while the index is built over %s", relation, p.rows(relation))})
+		s.Hazards = append(s.Hazards, hazard(LocksWrites, "%s, while the index is built over %s", relation, p.rows(relation)))
 	}
 	if index.Unique {
 		s.Comment = fmt.Sprintf("Index %s, and let no two rows be alike.", relation)
-		s.Hazards = append(s.Hazards, Hazard{DependsOnRows, fmt.Sprintf("%s refuses duplicates, over %s", index.Name, p.rows(relation))})
+		s.Hazards = append(s.Hazards, hazard(DependsOnRows, "%s refuses duplicates, over %s", index.Name, p.rows(relation)))
 	}
 	return s
 }

@@ -79,7 +79,11 @@ func (p *planner) keepColumns(kept *state.State, had, t *state.Table) *state.Tab
 		if columnOf(t, c.Name) != nil {
 			continue
 		}
-		p.leave("column %s.%s", t.Name, c.Name)
+		if c.NotNull && c.Default == "" && c.Generated == "" && c.Identity == "" {
+			p.leave("column %s.%s, which must have a value and has no default: rows that do not name it are refused", t.Name, c.Name)
+		} else {
+			p.leave("column %s.%s", t.Name, c.Name)
+		}
 		with.Columns = append(with.Columns, c)
 		for _, constraint := range had.Constraints {
 			if hasWord(constraint.Definition, c.Name) && constraintOf(&with, constraint.Name) == nil {

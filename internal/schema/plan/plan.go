@@ -72,6 +72,7 @@ const (
 	LosesUnique   HazardKind = "breaks concurrent refresh"    // a materialized view is left without a usable unique index
 	DropsRule     HazardKind = "drops a rule"                 // a constraint that rows had to keep goes
 	DependsOnRows HazardKind = "depends on the rows"          // all are read, and the statement fails if one does not fit
+	LosesSetting  HazardKind = "loses a setting"              // that is not managed, and is for somebody to set again
 )
 
 // Between plans the way from one state to another. Both must come from servers of one major version, or definitions of

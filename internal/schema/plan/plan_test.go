@@ -67,7 +67,8 @@ func TestHazardsTellSizes(t *testing.T) {
 		return all
 	}
 	require.Contains(t, hazards(plan.Policy{}), "rewrites a table: about 19,262 rows (12 MB) of urls")
-	require.Contains(t, hazards(plan.Policy{}), "rebuilds a materialized view: readers of v wait until it is filled: 2.1 s at its last refresh")
+	require.Contains(t, hazards(plan.Policy{}),
+		"rebuilds a materialized view: readers of v wait until it is filled: 2.1 s at its last refresh")
 	// What is large on a scratch database says nothing about where the file will run.
 	require.Contains(t, hazards(plan.Policy{UnknownGrants: true}), "rewrites a table: all rows of urls")
 }
@@ -130,7 +131,9 @@ func TestStatesAreNotChanged(t *testing.T) {
 		return string(a) + string(b)
 	}
 	before := text()
-	for _, policy := range []plan.Policy{{}, {KeepTables: true, KeepColumns: true, KeepViews: true, UnknownGrants: true, ConcurrentIndexes: true}} {
+	for _, policy := range []plan.Policy{
+		{}, {KeepTables: true, KeepColumns: true, KeepViews: true, UnknownGrants: true, ConcurrentIndexes: true},
+	} {
 		_, err := plan.Between(from, to, policy)
 		require.NoError(t, err)
 		require.Equal(t, before, text())

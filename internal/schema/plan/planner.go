@@ -42,8 +42,10 @@ type planner struct {
 
 func newPlanner(from, to *state.State, policy Policy) *planner {
 	p := &planner{
-		leftAlone: []string{}, from: from, policy: policy, originally: map[key]string{}, columns: map[key]bool{}, constraints: map[key]bool{},
-		tables: map[string]bool{}, renewed: map[string]bool{}, marks: map[string]mark{}, refreshed: map[string]bool{}, described: map[string]bool{}, waits: map[string]bool{},
+		from: from, policy: policy, leftAlone: []string{},
+		originally: map[key]string{}, columns: map[key]bool{}, constraints: map[key]bool{}, tables: map[string]bool{},
+		renewed: map[string]bool{}, described: map[string]bool{}, waits: map[string]bool{},
+		marks: map[string]mark{}, refreshed: map[string]bool{},
 	}
 	p.into = &p.main
 	p.to = p.keep(to)

@@ -18,7 +18,7 @@ func (p *Plan) SQL() string {
 		case !phase.Transactional:
 			fmt.Fprintf(&b, "-- Phase %d of %d, outside of a transaction, statement by statement.\n\n", i+1, len(p.Phases))
 		case i+1 < len(p.Phases):
-			fmt.Fprintf(&b, "-- Phase %d of %d, in one transaction, which has to be committed before the next phase.\n\n", i+1, len(p.Phases))
+			fmt.Fprintf(&b, "-- Phase %d of %d, in one transaction; the next phase needs it to be committed.\n\n", i+1, len(p.Phases))
 		case i > 0:
 			fmt.Fprintf(&b, "-- Phase %d of %d, in one transaction.\n\n", i+1, len(p.Phases))
 		}

@@ -115,15 +115,24 @@ func (p *planner) isNews(r state.Reference) bool {
 	return v == nil && !strings.Contains(r.Relation, ".") || v != nil && p.marks[v.Name] != stays
 }
 
-// mayDrop refuses to drop a view that carries what nobody could bring back.
+// mayDrop refuses to drop a view that carries what changes what it does, and what nobody could bring back.
 func (p *planner) mayDrop(v *state.View) error {
-	for _, o := range p.from.Unmanaged {
-		if (o.Kind == "trigger" || o.Kind == "rule") && strings.HasSuffix(o.Name, " on "+ident(v.Name)) {
+	for _, o := range p.carried(v) {
+		if o.Kind == "trigger" || o.Kind == "rule" || o.Kind == "default of a view column" {
 			return fmt.Errorf("plan %s: it has to be dropped, which would take %s along, and that is not managed here; drop it by hand "+
 				"before, and make it again after", v, o)
 		}
 	}
 	return nil
+}
+
+// carried lists what is not managed and goes with the view: what is described as on, of or a column of it.
+func (p *planner) carried(v *state.View) []state.Object {
+	name := ident(v.Name)
+	return slices.DeleteFunc(slices.Clone(p.from.Unmanaged), func(o state.Object) bool {
+		on := strings.HasSuffix(o.Name, " on "+name) || strings.HasSuffix(" "+o.Name, " of "+name)
+		return !on && !strings.HasPrefix(o.Name, name+".")
+	})
 }
 
 // dropViews drops in the reverse of the order in which views read one another, and never with CASCADE: what depends on a view
@@ -142,8 +151,13 @@ func (p *planner) dropViews() {
 		default:
 			s.Comment = fmt.Sprintf("Drop %s, which reads what changes.", v)
 		}
-		if p.marks[v.Name] == rebuilt && p.to.View(v.Name).Materialized && v.Materialized {
-			s.Hazards = append([]Hazard{{RebuildsView, p.filling(v)}}, s.Hazards...)
+		if p.marks[v.Name] == rebuilt {
+			for _, o := range p.carried(v) {
+				s.Hazards = append([]Hazard{{LosesSetting, o.String()}}, s.Hazards...)
+			}
+			if v.Materialized && p.to.View(v.Name).Materialized {
+				s.Hazards = append([]Hazard{{RebuildsView, p.filling(v)}}, s.Hazards...)
+			}
 		}
 		p.add(s)
 	}
@@ -168,7 +182,7 @@ func kind(v *state.View) string {
 func (p *planner) replaceEarly() {
 	for _, wanted := range p.to.Views {
 		if p.marks[wanted.Name] == early && p.from.View(wanted.Name) != nil {
-			p.add(replaceView(wanted))
+			p.add(p.replaceView(wanted))
 		}
 	}
 }
@@ -186,7 +200,7 @@ func (p *planner) makeViews() error {
 			continue
 		}
 		if p.marks[had.Name] == replaced {
-			p.add(replaceView(wanted))
+			p.add(p.replaceView(wanted))
 		}
 		if p.marks[had.Name] == stays {
 			p.changeOptions(kind(wanted), wanted.Name, had.Options, wanted.Options)
@@ -221,13 +235,32 @@ func (p *planner) createView(had, wanted *state.View) {
 	p.grantAgain(had, wanted)
 }
 
-func replaceView(v *state.View) Statement {
-	first := v.SQL()[0]
-	return Statement{
-		SQL:     strings.Replace(first, "CREATE VIEW", "CREATE OR REPLACE VIEW", 1),
+func (p *planner) replaceView(v *state.View) Statement {
+	s := Statement{
+		SQL:     strings.Replace(v.SQL()[0], "CREATE VIEW", "CREATE OR REPLACE VIEW", 1),
 		Comment: fmt.Sprintf("Replace %s; what reads it stays.", v),
 		Hazards: []Hazard{{LocksReads, v.Name}},
 	}
+	if readers := p.filledFrom(v.Name); len(readers) > 0 {
+		s.Comment = fmt.Sprintf("Replace %s; what reads it stays, and %s shows it once refreshed.", v, strings.Join(readers, " and "))
+	}
+	return s
+}
+
+// filledFrom lists the materialized views that read the view, directly or through others, and are not made again.
+func (p *planner) filledFrom(name string) []string {
+	var readers []string
+	reads := map[string]bool{name: true}
+	for _, v := range p.to.Views {
+		if !slices.ContainsFunc(v.Reads, func(r state.Reference) bool { return reads[r.Relation] }) {
+			continue
+		}
+		reads[v.Name] = true
+		if v.Materialized && p.from.View(v.Name) != nil && p.marks[v.Name] < rebuilt {
+			readers = append(readers, v.Name)
+		}
+	}
+	return readers
 }
 
 func (p *planner) describeView(had, wanted *state.View) {
@@ -255,8 +288,8 @@ func (p *planner) mayCall(v *state.View) error {
 			return (o.Kind == "function" || o.Kind == "aggregate") && o.Name == r.Function
 		})
 		if r.Function != "" && !there {
-			return fmt.Errorf("plan %s: it calls %s, which database %s does not have, and functions are not managed here; make it there by "+
-				"hand (docket migrate new), and then plan again", v, r.Function, p.from.Database)
+			return fmt.Errorf("plan %s: it calls %s, which database %s does not have, and functions are not managed here; make it "+
+				"there by hand (docket migrate new), and then plan again", v, r.Function, p.from.Database)
 		}
 	}
 	return nil
