@@ -107,7 +107,7 @@ func (p *planner) findChanged(c *tableChange) {
 	for _, had := range c.have.Columns {
 		wanted := columnOf(c.want, had.Name)
 		switch {
-		case wanted == nil, wanted.Generated != "" && wanted.Generated != had.Generated:
+		case wanted == nil, wanted.Generated != "" && (wanted.Generated != had.Generated || fullType(wanted) != fullType(&had)):
 			c.gone[had.Name] = true
 		case fullType(&had) != fullType(wanted):
 			retyped[had.Name] = true
@@ -262,7 +262,7 @@ func (p *planner) addColumn(c *tableChange, add *atlas.AddColumn) (clause, error
 // wants around it, which make or drop the sequences of serial columns, are planned around the table's other clauses.
 func (p *planner) clauseSQL(c *tableChange, change atlas.Change) (string, error) {
 	table := atlas.NewTable(c.name)
-	plan, err := planChanges(&atlas.ModifyTable{T: table, Changes: []atlas.Change{change}})
+	plan, err := planChange(&atlas.ModifyTable{T: table, Changes: []atlas.Change{change}})
 	if err != nil {
 		return "", err
 	}
@@ -280,14 +280,11 @@ func (p *planner) clauseSQL(c *tableChange, change atlas.Change) (string, error)
 	return sql, nil
 }
 
-// planChanges lets Atlas write changes, with names unqualified so that search_path decides where they run.
-func planChanges(changes ...atlas.Change) (*migrate.Plan, error) {
+// planChange lets Atlas write a change, with names unqualified so that search_path decides where they run.
+func planChange(change atlas.Change) (*migrate.Plan, error) {
 	none := ""
-	return postgres.DefaultPlan.PlanChanges(context.Background(), "", changes, func(o *migrate.PlanOptions) {
+	return postgres.DefaultPlan.PlanChanges(context.Background(), "", []atlas.Change{change}, func(o *migrate.PlanOptions) {
 		o.SchemaQualifier = &none
-		if _, ok := changes[0].(*atlas.AddTable); ok {
-			o.Indent = "    "
-		}
 	})
 }
 

@@ -126,7 +126,7 @@ func (p *planner) indexChanges(c *tableChange) {
 		wanted := indexOf(c.want, had.Name)
 		if wanted == nil || !had.Valid || withoutStorage(wanted.Shape) != withoutStorage(had.Shape) || c.loses(had.Shape) {
 			c.dropIndexes = append(c.dropIndexes, had)
-			if match := uniqueKey.FindStringSubmatch(had.Shape); match != nil {
+			if match := uniqueKey.FindStringSubmatch(withoutStorage(had.Shape)); match != nil {
 				c.lostKeys = append(c.lostKeys, columnSet(match[1]))
 			}
 		}

@@ -43,7 +43,7 @@ func (p *planner) canWait(c *tableChange, index *state.Index) bool {
 	if !p.policy.ConcurrentIndexes {
 		return false
 	}
-	if match := uniqueKey.FindStringSubmatch(index.Shape); match != nil && p.isReferenced(c.name, match[1]) {
+	if match := uniqueKey.FindStringSubmatch(withoutStorage(index.Shape)); match != nil && p.isReferenced(c.name, match[1]) {
 		return false
 	}
 	for _, columns := range []map[string]bool{c.gone, c.retyped} {
