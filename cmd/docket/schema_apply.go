@@ -90,19 +90,23 @@ func applySchema(
 	if err := printPlan(cmd, p); err != nil || p.Empty() {
 		return err
 	}
-	if dropped := schema.Dropped(p); len(dropped) > 0 && !flags.allowLoss {
-		err := fmt.Errorf("the plan drops data: %s. Run it with --allow-destructive if that is meant; "+
-			"diff { skip { … } } in the project file keeps tables, columns or views for good", strings.Join(dropped, "; "))
-		if !flags.dryRun {
-			return err
-		}
-		fmt.Fprintln(cmd.ErrOrStderr(), "this would be refused:", err)
-	}
+	refusal := refuseLoss(p, flags)
 	if flags.dryRun {
+		if refusal != nil {
+			fmt.Fprintln(cmd.ErrOrStderr(), "this would be refused:", refusal)
+		}
 		return nil
 	}
-	if err := noteRecord(ctx, cmd, target); err != nil {
+	if refusal != nil {
+		return refusal
+	}
+	version, err := target.Version(ctx)
+	if err != nil {
 		return err
+	}
+	if version != "" {
+		fmt.Fprintf(cmd.ErrOrStderr(), "note: the database has a record of migrations, up to %s, and this change will not be in it: "+
+			"other databases get it from a migration, docket migrate diff NAME\n", version)
 	}
 	if err := confirm(cmd, fmt.Sprintf("Run this on %s?", live), flags.autoApprove); err != nil {
 		return err
@@ -113,18 +117,22 @@ func applySchema(
 	}
 	fmt.Fprintf(cmd.ErrOrStderr(), "applied %d statements in %s: %s is as wanted\n",
 		report.Statements, report.Duration.Round(time.Millisecond), live)
+	if version == "" {
+		fmt.Fprintln(cmd.ErrOrStderr(), "note: the database has no record of migrations, and docket serve wants one: "+
+			"docket migrate apply --baseline VERSION makes it, docket migrate status tells the last version")
+	}
 	noteQueue(cmd, have, want)
 	return nil
 }
 
-// noteRecord warns of a change that a record of migrations will not tell of.
-func noteRecord(ctx context.Context, cmd *cobra.Command, target *schema.Target) error {
-	version, err := target.Version(ctx)
-	if err == nil && version != "" {
-		fmt.Fprintf(cmd.ErrOrStderr(), "note: the database has a record of migrations, up to %s, and this change will not be in it: "+
-			"other databases get it from a migration, docket migrate diff NAME\n", version)
+// refuseLoss is nil for a plan that drops no data, or may.
+func refuseLoss(p *plan.Plan, flags applyFlags) error {
+	dropped := schema.Dropped(p)
+	if len(dropped) == 0 || flags.allowLoss {
+		return nil
 	}
-	return err
+	return fmt.Errorf("the plan drops data: %s. Run it with --allow-destructive if that is meant; "+
+		"diff { skip { … } } in the project file keeps tables, columns or views for good", strings.Join(dropped, "; "))
 }
 
 // noteQueue tells what is left to be done where URLs were there before the queue.

@@ -177,7 +177,7 @@ func TestSchemaApply(t *testing.T) {
 
 	_, stderr = s.succeed(t, "schema", "apply", "--auto-approve")
 	require.NotContains(t, stderr, "reconcile", "there are no URLs yet")
-	require.NotContains(t, stderr, "migrations", "it has no record of any")
+	require.Contains(t, stderr, "docket migrate apply --baseline VERSION")
 	s.succeed(t, "schema", "diff", "--exit-code")
 	stdout, _ = s.succeed(t, "schema", "apply") // nothing to ask
 	require.Equal(t, "-- Nothing has to be done.\n", stdout)
@@ -226,6 +226,7 @@ func TestSchemaApplyHints(t *testing.T) {
 	s.exec(t, "DROP TABLE annotation_queue CASCADE")
 	_, stderr := s.succeed(t, "schema", "apply", "--auto-approve")
 	require.Contains(t, stderr, "docket migrate diff NAME")
+	require.NotContains(t, stderr, "--baseline")
 	require.Contains(t, stderr, "run docket queue reconcile")
 	s.succeed(t, "queue", "reconcile")
 	s.succeed(t, "queue", "verify")
