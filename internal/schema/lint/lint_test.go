@@ -135,6 +135,9 @@ func TestChecks(t *testing.T) {
 		{name: "unique on old columns", sql: "CREATE UNIQUE INDEX child_note_key ON child (note);",
 			want: "1 DK301 warning, 1 MF101 warning", hint: "CREATE INDEX CONCURRENTLY"},
 		{name: "not null without default", sql: "ALTER TABLE child ADD COLUMN more int NOT NULL;", want: "1 MF103 warning"},
+		{name: "not null but filled", sql: "ALTER TABLE child ADD a int NOT NULL DEFAULT 1;\n" +
+			"ALTER TABLE child ADD b int NOT NULL GENERATED ALWAYS AS (id + 1) STORED;\nALTER TABLE child ADD c serial;\n" +
+			"ALTER TABLE child ADD d int GENERATED ALWAYS AS IDENTITY;", want: "2 DK303 warning, 3 DK303 warning, 4 DK303 warning"},
 		{name: "nulls out", sql: "ALTER TABLE child ALTER COLUMN name SET NOT NULL;", want: "1 MF104 warning", hint: "UPDATE"},
 		{name: "nulls out after filling them",
 			sql: "UPDATE child SET name = '' WHERE name IS NULL;\nALTER TABLE child ALTER COLUMN name SET NOT NULL;"},
@@ -171,6 +174,7 @@ func TestChecks(t *testing.T) {
 		{name: "left empty",
 			sql:  "CREATE MATERIALIZED VIEW m AS SELECT id FROM child WITH NO DATA;\nCREATE UNIQUE INDEX m_key ON m (id);",
 			want: "1 DK203 warning", text: "unfilled"},
+		{name: "emptied", sql: "SELECT 1;\nREFRESH MATERIALIZED VIEW families WITH NO DATA;\nSELECT 2;", want: "2 DK203 warning"},
 		{name: "filled at last",
 			sql: "CREATE MATERIALIZED VIEW m AS SELECT id FROM child WITH NO DATA;\nCREATE UNIQUE INDEX m_key ON m (id);\n" +
 				"REFRESH MATERIALIZED VIEW m;\nREFRESH MATERIALIZED VIEW CONCURRENTLY m;"},
@@ -200,6 +204,7 @@ func TestChecks(t *testing.T) {
 		{name: "drop a constraint's index", sql: "ALTER TABLE child DROP CONSTRAINT child_pkey;"},
 		{name: "rewritten", sql: "SELECT 1;\nALTER TABLE parent ALTER COLUMN id TYPE bigint;",
 			want: "2 DK303 warning", text: `"parent"`},
+		{name: "rewritten with a new index", sql: "ALTER TABLE child ADD COLUMN number serial UNIQUE;", want: "1 DK303 warning"},
 		{name: "type that needs no rewriting", sql: "DROP VIEW names;\nALTER TABLE child ALTER COLUMN name TYPE text;",
 			want: "1 DK205 warning"},
 

@@ -12,6 +12,8 @@ import (
 	atlas "ariga.io/atlas/sql/schema"
 	"ariga.io/atlas/sql/sqlcheck"
 	"ariga.io/atlas/sql/sqlclient"
+
+	"docket/internal/schema/state"
 )
 
 // changes are those of tables and enums between two moments. Atlas compares by name and so takes a rename for a drop and an
@@ -30,6 +32,11 @@ func changes(driver migrate.Driver, before, after moment) (atlas.Changes, error)
 				drop, ok := c.(*atlas.DropForeignKey)
 				return ok && stillThere(drop.F.Symbol, table, before.catalog, after.catalog)
 			})
+			for _, c := range modify.Changes {
+				if add, ok := c.(*atlas.AddColumn); ok {
+					add.C = filled(add.C, after.state.Table(modify.T.Name))
+				}
+			}
 		}
 	}
 	return all, nil
@@ -95,6 +102,21 @@ func isNew(names map[string]string, name string) bool {
 		}
 	}
 	return false
+}
+
+// filled gives the column a default if the table fills it by other means. To Atlas, a serial, identity or generated column
+// is one that rows of before would have no value for.
+func filled(c *atlas.Column, table *state.Table) *atlas.Column {
+	if table == nil {
+		return c
+	}
+	i := slices.IndexFunc(table.Columns, func(d state.Column) bool { return d.Name == c.Name })
+	if c.Default != nil || i < 0 || table.Columns[i].Default+table.Columns[i].Generated+table.Columns[i].Identity == "" {
+		return c
+	}
+	with := *c
+	with.Default = &atlas.RawExpr{X: "filled"}
+	return &with
 }
 
 // stillThere tells whether a foreign key was only given another name.
