@@ -212,6 +212,30 @@ func TestStart(t *testing.T) {
 	require.ErrorIs(t, err, context.Canceled)
 }
 
+// Whenever the interrupt comes while a database is being made, there is none afterwards.
+func TestCreateCancelledLeavesNothing(t *testing.T) {
+	t.Parallel()
+	server, err := scratch.Start(t.Context(), 0) // of its own: other tests make databases on the shared one
+	require.NoError(t, err)
+	defer server.Close()
+	watcher, err := server.Create(t.Context())
+	require.NoError(t, err)
+	begin := time.Now()
+	d, err := server.Create(t.Context())
+	require.NoError(t, err)
+	took := time.Since(begin)
+	require.NoError(t, d.Drop())
+	const moments = 12
+	for i := range moments {
+		ctx, cancel := context.WithTimeout(t.Context(), took*time.Duration(i)/moments)
+		if d, err := server.Create(ctx); err == nil {
+			require.NoError(t, d.Drop())
+		}
+		cancel()
+	}
+	require.Equal(t, 1, count(t, watcher, "SELECT count(*) FROM pg_database WHERE datname LIKE 'docket%scratch%'"))
+}
+
 func TestLoad(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
