@@ -16,9 +16,9 @@ func (p *planner) dropIndexes(c *tableChange) {
 	for _, had := range c.dropIndexes {
 		wanted := indexNamed(c.addIndexes, had.Name)
 		switch {
-		case !p.canWait(c, had):
-			p.add(dropIndex(c.name, had.Name, ""))
-		case wanted == nil || !p.canWait(c, wanted):
+		case !p.canWait(c, had), wanted != nil && !p.canWait(c, wanted), wanted == nil && isTaken(p.to, had.Name):
+			p.add(dropIndex(c.name, had.Name, "")) // what comes within the transaction may need its name
+		case wanted == nil:
 			p.in(&p.apart, func() { p.add(dropIndex(c.name, had.Name, concurrently)) })
 		default:
 			p.in(&p.apart, func() { p.replaceIndex(c.name, had, wanted, concurrently) })
@@ -76,7 +76,7 @@ func (p *planner) replaceIndex(relation string, had, wanted *state.Index, how st
 		p.add(p.createIndex(relation, wanted, wanted.Name, how))
 		return
 	}
-	name := freeName(wanted.Name, "_new", p.isTaken)
+	name := freeName(wanted.Name, "_new", func(name string) bool { return isTaken(p.from, name) || isTaken(p.to, name) })
 	p.add(p.createIndex(relation, wanted, name, how))
 	p.add(dropIndex(relation, had.Name, how))
 	p.add(Statement{
@@ -86,24 +86,11 @@ func (p *planner) replaceIndex(relation string, had, wanted *state.Index, how st
 	p.waits[ident(wanted.Name)] = how != ""
 }
 
-// isTaken tells whether an index or relation of either state bears the name.
-func (p *planner) isTaken(name string) bool {
-	for _, s := range []*state.State{p.from, p.to} {
-		if s.Table(name) != nil || s.View(name) != nil {
-			return true
-		}
-		for _, t := range s.Details {
-			if indexOf(t, name) != nil || constraintOf(t, name) != nil {
-				return true
-			}
-		}
-		for _, v := range s.Views {
-			if indexNamed(v.Indexes, name) != nil {
-				return true
-			}
-		}
-	}
-	return false
+// isTaken tells whether a relation, index or constraint of the state bears the name.
+func isTaken(s *state.State, name string) bool {
+	return s.Table(name) != nil || s.View(name) != nil ||
+		slices.ContainsFunc(s.Details, func(t *state.Table) bool { return indexOf(t, name) != nil || constraintOf(t, name) != nil }) ||
+		slices.ContainsFunc(s.Views, func(v *state.View) bool { return indexNamed(v.Indexes, name) != nil })
 }
 
 func dropIndex(relation, name, how string) Statement {

@@ -86,7 +86,8 @@ func foreign(c *state.Constraint) bool { return c.Kind == "foreign key" }
 var (
 	storage    = regexp.MustCompile(` WITH \([a-z_]+='[^']*'(?:, [a-z_]+='[^']*')*\)`)
 	keyColumns = regexp.MustCompile(`^(?:PRIMARY KEY|UNIQUE(?: NULLS NOT DISTINCT)?) \((.*?)\)`)
-	uniqueKey  = regexp.MustCompile(`^CREATE UNIQUE INDEX ON .+? USING btree \(([^()]*)\)(?: INCLUDE \([^()]*\))?(?: NULLS NOT DISTINCT)?$`)
+	uniqueKey  = regexp.MustCompile(`^CREATE UNIQUE INDEX ON .+ USING btree \(([^()]*)\)` +
+		`(?: INCLUDE \([^()]*\))?(?: NULLS NOT DISTINCT)?$`)
 	references = regexp.MustCompile(`^FOREIGN KEY \((.*?)\) REFERENCES .*?\((.*?)\)`)
 )
 

@@ -37,7 +37,9 @@ func (p *planner) renameAll(have, want []*named) {
 			continue
 		}
 		if other := bearer(have, n, *target.name); other != nil {
-			aside := freeName(*other.name, "_old", func(name string) bool { return taken[name] || p.isTaken(name) })
+			aside := freeName(*other.name, "_old", func(name string) bool {
+				return taken[name] || isTaken(p.from, name) || isTaken(p.to, name)
+			})
 			taken[aside] = true
 			p.renameTo(other, aside)
 		}

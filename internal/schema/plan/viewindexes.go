@@ -34,7 +34,11 @@ func (p *planner) changeViewIndexes(had, wanted *state.View) {
 		if usable(had.Indexes) && !usable(wanted.Indexes) && old.Concurrent {
 			s.Hazards = append([]Hazard{{LosesUnique, losesUnique(wanted)}}, s.Hazards...)
 		}
-		p.add(s)
+		if isTaken(p.to, old.Name) {
+			p.first = append(p.first, s) // unless something else is to have its name
+		} else {
+			p.add(s)
+		}
 	}
 }
 
