@@ -3,6 +3,7 @@ package plan
 import (
 	"fmt"
 	"math"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -103,7 +104,7 @@ func (p *planner) changeSequences() {
 		}
 	}
 	for _, sequence := range p.taken {
-		p.add(continueSequence(sequence))
+		p.add(p.continueSequence(sequence))
 	}
 }
 
@@ -168,12 +169,22 @@ func identityAs(had *state.Sequence, typ string) *state.Sequence {
 	return &as
 }
 
-// continueSequence moves a sequence that was made for a column with rows behind the numbers that they have.
-func continueSequence(s *state.Sequence) Statement {
+// ownerless is the default of a column that is numbered by a sequence of its own choice, not by the column's.
+var ownerless = regexp.MustCompile(`^nextval\('(.+)'::regclass\)$`)
+
+// continueSequence moves a sequence that was made for a column with rows behind the numbers that they have, and behind those
+// that the sequence before it has given out: the number of a row that went is not given to another.
+func (p *planner) continueSequence(s *state.Sequence) Statement {
 	table, column := ident(s.Table), ident(s.Column)
+	last, comment := fmt.Sprintf("max(%s)", column), fmt.Sprintf("Number on behind the highest %s in %s.", s.Column, s.Table)
+	before := ownerless.FindStringSubmatch(columnOf(tableOf(p.have, s.Table), s.Column).Default)
+	if before != nil && sequenceOf(p.from, s.Table, s.Column) == nil { // the column's own goes with the plan
+		name := strings.ReplaceAll(before[1], "''", "'")
+		last = fmt.Sprintf("greatest(max(%s), (SELECT last_value FROM %s))", column, name)
+		comment = fmt.Sprintf("Number on behind the highest %s in %s and the last number of %s.", s.Column, s.Table, name)
+	}
 	return Statement{
-		SQL: fmt.Sprintf("SELECT setval(%s, max(%s)) FROM %s HAVING max(%s) >= %d",
-			literal(ident(s.Name)), column, table, column, s.Start),
-		Comment: fmt.Sprintf("Number on behind the highest %s in %s.", s.Column, s.Table),
+		SQL:     fmt.Sprintf("SELECT setval(%s, %s) FROM %s HAVING %s >= %d", literal(ident(s.Name)), last, table, last, s.Start),
+		Comment: comment,
 	}
 }

@@ -30,6 +30,10 @@ var sizes = regexp.MustCompile(` \([0-9.]+ kB\)`)
 
 var exact = regexp.MustCompile(`^(numeric|timestamp)`)
 
+// printedBy is the major version that printed the definitions in the scenarios. On others, which print them otherwise, all but
+// the text of the plans is tested.
+const printedBy = 15
+
 var update = flag.Bool("update", false, "write the plans that were made into the scenarios")
 
 // TestScenarios plans the way from one schema to another, and goes it with rows in the tables. A scenario is a txtar archive:
@@ -40,6 +44,7 @@ var update = flag.Bool("update", false, "write the plans that were made into the
 //	from.sql   what else is there
 //	data.sql   rows, and whatever else the database has that the files do not
 //	to.sql     what else is wanted
+//	check.sql  a query that has to give true afterwards
 //	policy     a plan.Policy as JSON, if it is not the usual one
 //	plan.sql   the plan, compared, or written with -update
 //	error      instead of the plan, what planning says
@@ -100,7 +105,7 @@ func runScenario(t *testing.T, file string) {
 	if *update {
 		setSection(archive, name, got)
 		require.NoError(t, os.WriteFile(file, txtar.Format(archive), 0o644))
-	} else {
+	} else if from.Major == printedBy {
 		require.Equal(t, section(name), got)
 	}
 	if err != nil {
@@ -135,6 +140,11 @@ func runScenario(t *testing.T, file string) {
 			require.Equal(t, kept, v.Grants, v.Name)
 			require.Equal(t, had.Owner, v.Owner, v.Name)
 		}
+	}
+	if check := section("check.sql"); check != "" {
+		var holds bool
+		require.NoError(t, have.QueryRowContext(t.Context(), check).Scan(&holds))
+		require.True(t, holds, check)
 	}
 	refresh(t, have, after)
 }
