@@ -12,6 +12,8 @@ import (
 	"ariga.io/atlas/sql/migrate"
 	"ariga.io/atlas/sql/postgres"
 	atlas "ariga.io/atlas/sql/schema"
+
+	"docket/internal/schema/scratch"
 )
 
 // Report tells what one Apply or Down did.
@@ -169,10 +171,21 @@ func (m *Migrator) upTo(pending []*file, version, at string) ([]*file, error) {
 }
 
 func (m *Migrator) applyFile(ctx context.Context, conn *sql.Conn, f *file) error {
+	if err := resetSession(ctx, conn); err != nil {
+		return err
+	}
 	if !f.transactional {
 		return m.execute(ctx, conn, f)
 	}
 	return m.inTransaction(ctx, conn, func(tx *sql.Tx) error { return m.execute(ctx, tx, f) })
+}
+
+// resetSession takes back what the file before has set for the session.
+func resetSession(ctx context.Context, conn *sql.Conn) error {
+	if _, err := conn.ExecContext(ctx, scratch.ResetSession); err != nil {
+		return fmt.Errorf("put back the settings of the session: %w", err)
+	}
+	return nil
 }
 
 // inTransaction commits what fn did, or nothing.

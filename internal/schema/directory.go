@@ -11,6 +11,8 @@ import (
 
 	"ariga.io/atlas/sql/migrate"
 	"ariga.io/atlas/sql/postgres"
+
+	"docket/internal/schema/scratch"
 )
 
 // ErrChecksum says that atlas.sum does not fit the files beside it.
@@ -18,7 +20,7 @@ var ErrChecksum = errors.New("migrations do not match atlas.sum")
 
 var (
 	fileName = regexp.MustCompile(`^\d{14}_[a-z0-9_]+\.sql$`)
-	// A COMMIT inside the file would end the transaction the file runs in.
+	// A COMMIT inside the file would end the transaction the file runs in, and a BEGIN without one undo what is on record.
 	transactionControl = regexp.MustCompile(`(?i)^(begin|start\s+transaction|commit|end|rollback|abort|prepare\s+transaction)\b`)
 	// A comment at the end of a file counts as a statement of it.
 	emptyStatement = regexp.MustCompile(`^(--[^\n]*(\n|$)|[\s;])*$`)
@@ -72,8 +74,8 @@ func (f *file) mustHaveStatements() error {
 
 // Validate checks a migrations directory: atlas.sum fits the files, names are
 // VERSION_name.sql with distinct versions, each file can be taken apart into
-// statements and has some, and none ends the transaction it runs in. The same
-// holds for down/, which has a file of the same name for each migration.
+// statements and has some, all of which a server takes and none of which begins
+// or ends a transaction. The same holds for down/, which has a file of the same name for each migration.
 func Validate(migrations fs.FS) error {
 	dir, err := readDirectory(migrations)
 	if err != nil {
@@ -247,9 +249,17 @@ func readFile(f migrate.File, sum migrate.HashFile) (*file, error) {
 	}
 	parsed := &file{LocalFile: local, hash: hash, statements: statements, transactional: transactional}
 	for _, s := range statements {
-		if transactional && transactionControl.MatchString(s.Text) {
-			return nil, fmt.Errorf("line %d: a migration runs in a transaction of its own; remove %q", parsed.line(s.Pos), s.Text)
+		if err := scratch.CheckStatement(s.Text); err != nil {
+			return nil, fmt.Errorf("line %d: %w", parsed.line(s.Pos), err)
 		}
+		if !transactionControl.MatchString(s.Text) {
+			continue
+		}
+		why := "a migration runs in a transaction of its own"
+		if !transactional { // what a cut-off transaction undid would be on record as done
+			why = "with atlas:txmode none each statement is recorded as it is done, and has to be a transaction of its own"
+		}
+		return nil, fmt.Errorf("line %d: %s; remove %q", parsed.line(s.Pos), why, s.Text)
 	}
 	return parsed, nil
 }

@@ -153,6 +153,26 @@ func TestHashRefusesWhatApplyCouldNotRun(t *testing.T) {
 			map[string]string{"20260101000000_a.sql": "CREATE TABLE a (id int);\nCOMMIT;\nSELECT 1;"},
 			`line 2: a migration runs in a transaction of its own; remove "COMMIT;"`,
 		},
+		"begin outside of a transaction": {
+			map[string]string{fileA: "-- atlas:txmode none\n\nBEGIN;\nCREATE TABLE a (id int);"},
+			`line 3: with atlas:txmode none each statement is recorded as it is done, and has to be a transaction of its own; remove "BEGIN;"`,
+		},
+		"rows for psql": {
+			map[string]string{fileA: "CREATE TABLE a (id int);\n/* rows */ copy a (id)\n  from /* here */ STDIN;\n1\n\\.\n"},
+			"20260101000000_a.sql: line 2: COPY FROM STDIN waits for rows that only psql would send",
+		},
+		"rows for psql in the down file": {
+			map[string]string{fileA: "SELECT 1;", "down/" + fileA: "COPY a FROM STDIN;"}, "down/20260101000000_a.sql: line 1: COPY FROM STDIN",
+		},
+		"byte order mark that hides a directive": {
+			map[string]string{fileA: "\ufeff-- atlas:txmode none\n\nSELECT 1;"}, "line 1: a byte order mark",
+		},
+		"another encoding": {
+			map[string]string{fileA: "SELECT 1;\nSELECT 'caf\xe9';"}, "line 2: the statement is not UTF-8",
+		},
+		"NUL": {
+			map[string]string{fileA: "SELECT 1;\nSELECT '\x00';"}, "line 2: the statement holds a NUL byte",
+		},
 		"directive that Atlas would not see": {
 			map[string]string{"20260101000000_a.sql": "-- atlas:txmode none\nSELECT 1;"}, "an empty line after it",
 		},
@@ -185,13 +205,6 @@ func TestHashRefusesWhatApplyCouldNotRun(t *testing.T) {
 func TestValidateRefusesAnEmptyDirectory(t *testing.T) {
 	t.Parallel()
 	require.ErrorContains(t, schema.Validate(fstest.MapFS{}), "no .sql file")
-}
-
-func TestTransactionControlIsAllowedOutsideTransactions(t *testing.T) {
-	t.Parallel()
-	require.NoError(t, schema.Validate(hashed(t, map[string]string{
-		fileA: "-- atlas:txmode none\n\nBEGIN;\nSELECT 1;\nCOMMIT;", "down/" + fileA: "SELECT 1;",
-	})))
 }
 
 // The way out of two files with one version is not the one of a wrong checksum.

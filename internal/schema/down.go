@@ -173,6 +173,9 @@ func versionsOf(applied []Applied) []string {
 }
 
 func (m *Migrator) undoFile(ctx context.Context, conn *sql.Conn, f *file) error {
+	if err := resetSession(ctx, conn); err != nil {
+		return err
+	}
 	return m.inTransaction(ctx, conn, func(tx *sql.Tx) error {
 		for _, s := range f.statements {
 			if _, err := tx.ExecContext(ctx, s.Text); err != nil {

@@ -98,7 +98,7 @@ func analyzeFile(ctx context.Context, conn *sql.Conn, opts Options, f *file) (pr
 	}
 	if ok {
 		// What the file set must not reach the next one.
-		if _, err := conn.ExecContext(ctx, "RESET ALL; DISCARD TEMP"); err != nil {
+		if _, err := conn.ExecContext(ctx, scratch.ResetSession); err != nil {
 			return nil, false, fmt.Errorf("reset the session after %s: %w", f.path, err)
 		}
 	}

@@ -13,7 +13,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// Error is a statement of a file that PostgreSQL refused.
+// Error is a statement of a file that PostgreSQL or CheckStatement refused.
 type Error struct {
 	File string
 	Line int // of what PostgreSQL points at, else of the statement's beginning
@@ -25,8 +25,8 @@ func (e *Error) Error() string { return fmt.Sprintf("%s:%d: %v", e.File, e.Line,
 // Unwrap gives what PostgreSQL said.
 func (e *Error) Unwrap() error { return e.Err }
 
-// Load executes the .sql files of a folder in the order of their names, each statement by itself. A statement that fails
-// is an *Error.
+// Load executes the .sql files of a folder in the order of their names, each statement by itself. A statement that fails,
+// or that CheckStatement refuses, is an *Error.
 func (d *Database) Load(ctx context.Context, files fs.FS) error {
 	return d.each(ctx, files, func(string) bool { return true }, func(conn *pgx.Conn, file *migrate.LocalFile) error {
 		return execute(ctx, conn.PgConn(), file)
@@ -34,8 +34,8 @@ func (d *Database) Load(ctx context.Context, files fs.FS) error {
 }
 
 // Replay executes migrations in the order of their versions, up to and with version to (empty: all), each file in a
-// transaction unless it is marked "-- atlas:txmode none". It records nothing in the database. A statement that fails is an
-// *Error.
+// transaction unless it is marked "-- atlas:txmode none". It records nothing in the database. What one file sets for its
+// session is gone before the next. A statement that fails is an *Error.
 func (d *Database) Replay(ctx context.Context, migrations fs.FS, to string) error {
 	wanted := func(name string) bool {
 		version, _, _ := strings.Cut(name, "_")
@@ -54,6 +54,9 @@ func (d *Database) Run(ctx context.Context, name, text string) error {
 }
 
 func (d *Database) run(ctx context.Context, conn *pgx.Conn, file *migrate.LocalFile) error {
+	if _, err := conn.PgConn().Exec(ctx, ResetSession).ReadAll(); err != nil {
+		return fmt.Errorf("%s: put back the settings of the session: %w", file.Name(), err)
+	}
 	if modes := file.Directive("txmode"); len(modes) == 1 && modes[0] == "none" {
 		return execute(ctx, conn.PgConn(), file)
 	}
@@ -96,6 +99,10 @@ func (d *Database) session(ctx context.Context, fn func(*pgx.Conn) error) error 
 	return fn(conn)
 }
 
+// ResetSession takes back what statements before it have set for the session, so that a migration does the same after others
+// as by itself: SET search_path, as dumps have it, would send the tables of the next file elsewhere. Locks are kept.
+const ResetSession = "RESET SESSION AUTHORIZATION; RESET ROLE; RESET ALL; DISCARD TEMP"
+
 func execute(ctx context.Context, conn *pgconn.PgConn, file *migrate.LocalFile) error {
 	text := string(file.Bytes())
 	statements, err := (&postgres.Driver{}).ScanStmts(text)
@@ -103,6 +110,9 @@ func execute(ctx context.Context, conn *pgconn.PgConn, file *migrate.LocalFile) 
 		return fmt.Errorf("%s: take apart into statements: %w", file.Name(), err)
 	}
 	for _, statement := range statements {
+		if err := CheckStatement(statement.Text); err != nil {
+			return &Error{File: file.Name(), Line: line(text, statement, err), Err: err}
+		}
 		if _, err := conn.Exec(ctx, statement.Text).ReadAll(); err != nil {
 			return &Error{File: file.Name(), Line: line(text, statement, err), Err: err}
 		}

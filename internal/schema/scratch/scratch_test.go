@@ -262,6 +262,8 @@ func TestLoad(t *testing.T) {
 		require.ErrorContains(t, err, "bad.sql:5: ")
 	}
 	require.ErrorContains(t, d.Load(t.Context(), files(nil)), "no .sql file")
+	err := d.Load(t.Context(), files(map[string]string{"rows.sql": "CREATE TABLE rows (id int);\nCOPY rows FROM STDIN;\n1\n\\."}))
+	require.ErrorContains(t, err, "rows.sql:2: COPY FROM STDIN waits for rows", "the server would wait for them for ever")
 }
 
 func TestReplay(t *testing.T) {
@@ -284,4 +286,11 @@ func TestReplay(t *testing.T) {
 	require.NoError(t, d.Run(t.Context(), "more.sql", "CREATE TABLE c (id int);\nLOCK TABLE c;"))
 
 	require.NoError(t, b.database(t).Replay(t.Context(), sqlfiles.Migrations, ""))
+
+	d = b.database(t)
+	require.NoError(t, d.Replay(t.Context(), files(map[string]string{
+		"20260101000000_a.sql": "SELECT set_config('search_path', '', false);\nCREATE TEMP TABLE b (id int);",
+		"20260102000000_b.sql": "CREATE TABLE b (id int);",
+	}), ""))
+	require.Equal(t, 0, count(t, d, "SELECT count(*) FROM public.b"), "what a file sets is gone before the next")
 }
