@@ -173,7 +173,7 @@ func (p *planner) modifyColumn(c *tableChange, change *atlas.ModifyColumn, colum
 		single := &atlas.ModifyColumn{From: column, To: to, Change: kind}
 		if kind == atlas.ChangeType && !kin(had.Type, wanted.Type) {
 			// Between kin the cast of an assignment is wanted, which refuses what does not fit; a written one would cut it.
-			using := ident(had.Name) + "::" + wanted.Type
+			using := ident(had.Name) + "::" + caster(wanted.Type)
 			if p.isEnum(had.Type) || p.isEnum(wanted.Type) {
 				using = ident(had.Name) + "::text::" + wanted.Type // the one cast that every enum has
 			}
@@ -183,7 +183,7 @@ func (p *planner) modifyColumn(c *tableChange, change *atlas.ModifyColumn, colum
 		if err != nil {
 			return nil, err
 		}
-		clauses = append(clauses, clause{sql, p.sayModified(c, kind, had, wanted), p.modifyHazards(c, kind, had, wanted)})
+		clauses = append(clauses, clause{sql, sayModified(kind, had, wanted), p.modifyHazards(c, kind, had, wanted)})
 	}
 	if serial && isSerial(to) {
 		p.taken = append(p.taken, sequenceOf(p.to, c.name, column.Name))
@@ -238,6 +238,7 @@ func (p *planner) identityClauses(c *tableChange, column *atlas.Column) []clause
 func (p *planner) dropColumn(c *tableChange, had *state.Column) clause {
 	hazards := []Hazard{{LocksReads, c.name}}
 	says := "drop column " + had.Name
+	hazards = append(hazards, p.loseColumn(c, had.Name)...)
 	if had.Generated != "" {
 		says = "drop computed column " + had.Name
 	} else {
@@ -295,7 +296,7 @@ func sentence(comment string) string {
 }
 
 // sayModified puts a change of a column in words.
-func (p *planner) sayModified(_ *tableChange, kind atlas.ChangeKind, had, wanted *state.Column) string {
+func sayModified(kind atlas.ChangeKind, had, wanted *state.Column) string {
 	switch kind {
 	case atlas.ChangeType:
 		if fullType(had) == fullType(wanted) {

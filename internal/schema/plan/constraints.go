@@ -64,6 +64,7 @@ func (p *planner) dropConstraint(c *tableChange, had *state.Constraint, again bo
 	if foreign(had) && had.References != "" && had.References != c.name {
 		hazards = append(hazards, Hazard{LocksReads, had.References})
 	}
+	hazards = append(hazards, p.loseIndex(c.name, had.Name)...)
 	if !again {
 		hazards = append(hazards, Hazard{DropsRule, had.Name + ": " + had.Definition})
 	}

@@ -104,6 +104,7 @@ func (p *planner) dropTable(tables []*state.Table) {
 	for _, t := range tables {
 		names = append(names, ident(t.Name))
 		hazards = append(hazards, Hazard{DropsData, p.rows(t.Name)})
+		p.lose(t.Name, "")
 	}
 	for _, t := range tables {
 		hazards = append(hazards, Hazard{LocksReads, t.Name})

@@ -17,6 +17,12 @@ func (p *planner) grantAgain(had, wanted *state.View) {
 	if had == nil {
 		source = wanted
 	}
+	if takers := p.takers(had); len(takers) > 0 {
+		p.add(Statement{
+			SQL:     fmt.Sprintf("REVOKE ALL ON %s FROM %s", ident(wanted.Name), strings.Join(takers, ", ")),
+			Comment: fmt.Sprintf("Take back what default privileges have just granted on %s.", wanted.Name),
+		})
+	}
 	for _, g := range grantsSQL(source, wanted) {
 		p.add(Statement{SQL: g, Comment: fmt.Sprintf("Grant what was granted on %s.", wanted.Name)})
 	}
@@ -26,6 +32,27 @@ func (p *planner) grantAgain(had, wanted *state.View) {
 			Comment: fmt.Sprintf("Give %s back to its owner.", wanted.Name),
 		})
 	}
+}
+
+// takers are the roles, quoted, to which default privileges give on a new view what they did not have on the old one.
+func (p *planner) takers(had *state.View) []string {
+	if had == nil {
+		return nil
+	}
+	var roles []string
+	for _, g := range p.from.DefaultGrants {
+		if !slices.Contains(had.Grants, g) {
+			roles = append(roles, grantee(g.Grantee))
+		}
+	}
+	return slices.Compact(roles)
+}
+
+func grantee(role string) string {
+	if role == "" {
+		return "PUBLIC"
+	}
+	return ident(role)
 }
 
 // grantsSQL gives wanted the privileges of source, one statement for each role, column and right to pass on.
@@ -52,14 +79,11 @@ func grantsSQL(source, wanted *state.View) []string {
 	}
 	var all []string
 	for _, g := range order {
-		grantee, option := "PUBLIC", ""
-		if g.grantee != "" {
-			grantee = ident(g.grantee)
-		}
+		option := ""
 		if g.option {
 			option = " WITH GRANT OPTION"
 		}
-		all = append(all, fmt.Sprintf("GRANT %s ON %s TO %s%s", strings.Join(privileges[g], ", "), ident(wanted.Name), grantee, option))
+		all = append(all, fmt.Sprintf("GRANT %s ON %s TO %s%s", strings.Join(privileges[g], ", "), ident(wanted.Name), grantee(g.grantee), option))
 	}
 	return all
 }
@@ -107,7 +131,8 @@ FROM (
 	})
 }
 
-// restoreGrants gives back what saveGrants noted, as far as the view and the column are still there.
+// restoreGrants gives back what saveGrants noted, as far as the view and the column are still there, and nothing else: what
+// default privileges have granted on the new view is taken back before.
 func (p *planner) restoreGrants() {
 	if !p.policy.UnknownGrants || len(p.rebuiltViews()) == 0 {
 		return
@@ -117,6 +142,15 @@ func (p *planner) restoreGrants() {
 DECLARE
     g record;
 BEGIN
+    FOR g IN
+        SELECT DISTINCT c.oid::regclass AS relation, CASE WHEN acl.grantee <> 0 THEN pg_get_userbyid(acl.grantee) END AS grantee
+        FROM json_to_recordset(coalesce(nullif(current_setting('%[1]s', true), ''), '[]')::json) AS s (view name)
+        JOIN pg_class c ON c.relname = s.view AND c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('v', 'm')
+        CROSS JOIN LATERAL aclexplode(c.relacl) AS acl
+        WHERE acl.grantee <> c.relowner
+    LOOP
+        EXECUTE format('REVOKE ALL ON %%s FROM %%s', g.relation, coalesce(quote_ident(g.grantee), 'PUBLIC'));
+    END LOOP;
     FOR g IN
         SELECT s.*, c.oid::regclass AS relation, c.relkind
         FROM json_to_recordset(coalesce(nullif(current_setting('%[1]s', true), ''), '[]')::json)

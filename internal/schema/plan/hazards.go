@@ -5,7 +5,6 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
-	"strings"
 
 	atlas "ariga.io/atlas/sql/schema"
 
@@ -99,10 +98,11 @@ func (p *planner) modifyHazards(c *tableChange, kind atlas.ChangeKind, had, want
 	case kind == atlas.ChangeNull && wanted.NotNull:
 		hazards = append(hazards, hazard(DependsOnRows, "%s is searched for nulls, over %s", had.Name, rows))
 	case kind == atlas.ChangeType && had.Type != wanted.Type:
+		hazards = append(hazards, p.loseStorage(c, had.Name)...)
 		if !coercible(had.Type, wanted.Type) {
 			hazards = append(hazards, Hazard{RewritesData, rows})
 		}
-		if lossy(had.Type, wanted.Type) {
+		if lossy(had.Type, wanted.Type) && !p.isEnum(had.Type) && !p.isEnum(wanted.Type) {
 			hazards = append(hazards, hazard(DropsData, "%s keeps less as %s than as %s, in %s", had.Name, wanted.Type, had.Type, rows))
 		}
 		if mayFail(had.Type, wanted.Type) {
@@ -144,81 +144,4 @@ func (p *planner) referencing(t *state.Table) []Hazard {
 		}
 	}
 	return hazards
-}
-
-// sized takes a type apart: "numeric(10,2)" is numeric with 10 and 2.
-func sized(typ string) (base string, sizes []int) {
-	open, close := strings.Index(typ, "("), strings.Index(typ, ")")
-	if open < 0 || close < open {
-		return typ, nil
-	}
-	for _, n := range strings.Split(typ[open+1:close], ",") {
-		size, _ := strconv.Atoi(n)
-		sizes = append(sizes, size)
-	}
-	return typ[:open] + typ[close+1:], sizes
-}
-
-var kinds = map[string]string{
-	"smallint": "number", "integer": "number", "bigint": "number",
-	"numeric": "number", "real": "number", "double precision": "number",
-	"character varying": "text", "text": "text", "character": "text",
-	"timestamp without time zone": "time", "timestamp with time zone": "time", "date": "time",
-}
-
-// kin tells whether an assignment casts from one type to the other, so that no USING is needed.
-func kin(from, to string) bool {
-	a, _ := sized(from)
-	b, _ := sized(to)
-	return a == b || kinds[a] != "" && kinds[a] == kinds[b]
-}
-
-// coercible tells whether a column gets the other type without its table being rewritten.
-func coercible(from, to string) bool {
-	a, had := sized(from)
-	b, wanted := sized(to)
-	longer := len(wanted) == 0 || len(had) > 0 && len(wanted) > 0 && wanted[0] >= had[0]
-	switch {
-	case a == "character varying" && (b == "character varying" || b == "text"):
-		return longer
-	case a == "text" && b == "character varying":
-		return len(wanted) == 0
-	case a == "numeric" && b == "numeric":
-		return len(wanted) == 0 || longer && len(had) == 2 && len(wanted) == 2 && had[1] == wanted[1]
-	case a == b:
-		return longer && a != "character" && a != "bit" // both are padded
-	case a == "cidr" && b == "inet":
-		return true
-	}
-	return false
-}
-
-// lossy tells whether values may silently become less exact.
-func lossy(from, to string) bool {
-	a, had := sized(from)
-	b, wanted := sized(to)
-	exact := map[string]int{"smallint": 1, "integer": 1, "bigint": 1, "real": 2, "double precision": 3, "numeric": 4}
-	switch {
-	case a == "numeric" && b == "numeric":
-		return len(wanted) == 2 && (len(had) < 2 || wanted[1] < had[1])
-	case kinds[a] == "number" && kinds[b] == "number":
-		return exact[b] < exact[a] || a == "bigint" && exact[b] > 1 && exact[b] < 4
-	case kinds[a] == "time" && b == "date", strings.HasPrefix(a, "timestamp") && strings.HasPrefix(b, "time "):
-		return a != b
-	case a == b && (kinds[a] == "time" || strings.HasPrefix(a, "time ") || a == "interval"):
-		return len(wanted) > 0 && (len(had) == 0 || wanted[0] < had[0])
-	}
-	return false
-}
-
-// mayFail tells whether values of the type may not fit into the other.
-func mayFail(from, to string) bool {
-	a, _ := sized(from)
-	b, wanted := sized(to)
-	if coercible(from, to) || b == "text" || b == "character varying" && len(wanted) == 0 {
-		return false
-	}
-	widening := []string{"smallint", "integer", "bigint", "numeric"}
-	i, j := slices.Index(widening, a), slices.Index(widening, b)
-	return !(i >= 0 && j > i && len(wanted) == 0) && !(kinds[a] == "time" && kinds[b] == "time")
 }

@@ -17,9 +17,9 @@ func (p *planner) dropIndexes(c *tableChange) {
 		wanted := indexNamed(c.addIndexes, had.Name)
 		switch {
 		case !p.canWait(c, had), wanted != nil && !p.canWait(c, wanted), wanted == nil && isTaken(p.to, had.Name):
-			p.add(dropIndex(c.name, had.Name, "")) // what comes within the transaction may need its name
+			p.add(p.dropIndex(c.name, had.Name, "")) // what comes within the transaction may need its name
 		case wanted == nil:
-			p.in(&p.apart, func() { p.add(dropIndex(c.name, had.Name, concurrently)) })
+			p.in(&p.apart, func() { p.add(p.dropIndex(c.name, had.Name, concurrently)) })
 		default:
 			p.in(&p.apart, func() { p.replaceIndex(c.name, had, wanted, concurrently) })
 			c.addIndexes = slices.DeleteFunc(c.addIndexes, func(index *state.Index) bool { return index == wanted })
@@ -72,13 +72,13 @@ func (p *planner) isReferenced(table, columns string) bool {
 // replaceIndex exchanges an index for another of its name. If the old one is good, the new one is there before it goes.
 func (p *planner) replaceIndex(relation string, had, wanted *state.Index, how string) {
 	if !had.Valid {
-		p.add(dropIndex(relation, had.Name, how))
+		p.add(p.dropIndex(relation, had.Name, how))
 		p.add(p.createIndex(relation, wanted, wanted.Name, how))
 		return
 	}
 	name := freeName(wanted.Name, "_new", func(name string) bool { return isTaken(p.from, name) || isTaken(p.to, name) })
 	p.add(p.createIndex(relation, wanted, name, how))
-	p.add(dropIndex(relation, had.Name, how))
+	p.add(p.dropIndex(relation, had.Name, how))
 	p.add(Statement{
 		SQL:     fmt.Sprintf("ALTER INDEX %s RENAME TO %s", ident(name), ident(wanted.Name)),
 		Comment: fmt.Sprintf("Give the new index of %s the name.", relation),
@@ -93,10 +93,13 @@ func isTaken(s *state.State, name string) bool {
 		slices.ContainsFunc(s.Views, func(v *state.View) bool { return indexNamed(v.Indexes, name) != nil })
 }
 
-func dropIndex(relation, name, how string) Statement {
-	s := Statement{SQL: fmt.Sprintf("DROP INDEX %s%s", how, ident(name)), Comment: fmt.Sprintf("Drop an index of %s.", relation)}
+func (p *planner) dropIndex(relation, name, how string) Statement {
+	s := Statement{
+		SQL: fmt.Sprintf("DROP INDEX %s%s", how, ident(name)), Comment: fmt.Sprintf("Drop an index of %s.", relation),
+		Hazards: p.loseIndex(relation, name),
+	}
 	if how == "" {
-		s.Hazards = []Hazard{{LocksReads, relation}}
+		s.Hazards = append(s.Hazards, Hazard{LocksReads, relation})
 	}
 	return s
 }

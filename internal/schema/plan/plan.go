@@ -12,6 +12,7 @@ package plan
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"docket/internal/schema/state"
 )
@@ -104,7 +105,10 @@ func Between(from, to *state.State, policy Policy) (*Plan, error) {
 	}
 	p.dropEnums()
 	p.restoreGrants()
-	return &Plan{Phases: p.phases(), LeftAlone: p.leftAlone}, nil
+	return &Plan{
+		Phases:    p.phases(),
+		LeftAlone: slices.DeleteFunc(p.leftAlone, func(what string) bool { return p.lost[what] }),
+	}, nil
 }
 
 // Empty tells whether there is nothing to do.

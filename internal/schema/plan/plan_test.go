@@ -95,6 +95,18 @@ func TestTypes(t *testing.T) {
 		"timestamp without time zone to timestamp(3) without time zone": "rewrites, loses",
 		"timestamp(3) without time zone to timestamp without time zone": "",
 		"cidr to inet":                                                  "",
+		"inet to cidr":                                                  "rewrites, loses, may fail",
+		"integer to boolean":                                            "rewrites, loses, may fail",
+		"interval to time without time zone":                            "rewrites, loses, may fail",
+		"double precision to numeric(8,2)":                              "rewrites, loses, may fail",
+		"numeric(8,2)[] to numeric(10,1)[]":                             "rewrites, loses, may fail",
+		"integer to character varying(3)":                               "rewrites, may fail",
+		"text[] to character varying(3)[]":                              "rewrites, may fail",
+		"text to date":                                                  "rewrites, loses, may fail",
+		"text to uuid":                                                  "rewrites, may fail",
+		"text to numeric(8,2)":                                          "rewrites, loses, may fail",
+		"timestamp without time zone to timestamp with time zone":       "rewrites",
+		"json to jsonb":                                                 "rewrites, may fail",
 	} {
 		before, after, _ := strings.Cut(change, " to ")
 		p, err := plan.Between(table(before), table(after), plan.Policy{})

@@ -27,6 +27,7 @@ type planner struct {
 	renewed   map[string]bool // targets of COMMENT ON that the plan makes anew, and which so lost their comments
 	described map[string]bool // targets of COMMENT ON that the plan has dealt with
 	waits     map[string]bool // indexes, quoted, that are there only in the last phase
+	lost      map[string]bool // what is not managed and does not survive the plan
 
 	marks     map[string]mark // of views of from
 	refreshed map[string]bool
@@ -45,7 +46,7 @@ func newPlanner(from, to *state.State, policy Policy) *planner {
 		from: from, policy: policy, leftAlone: []string{},
 		originally: map[key]string{}, columns: map[key]bool{}, constraints: map[key]bool{}, tables: map[string]bool{},
 		renewed: map[string]bool{}, described: map[string]bool{}, waits: map[string]bool{},
-		marks: map[string]mark{}, refreshed: map[string]bool{},
+		lost: map[string]bool{}, marks: map[string]mark{}, refreshed: map[string]bool{},
 	}
 	p.into = &p.main
 	p.to = p.keep(to)

@@ -22,7 +22,7 @@ func (p *planner) changeViewIndexes(had, wanted *state.View) {
 		case old.Valid && index.Unique:
 			p.replaceIndex(wanted.Name, old, index, "")
 		default:
-			p.add(dropIndex(wanted.Name, old.Name, ""))
+			p.add(p.dropIndex(wanted.Name, old.Name, ""))
 			p.add(p.createIndex(wanted.Name, index, index.Name, ""))
 		}
 		p.renew("INDEX " + ident(index.Name))
@@ -30,7 +30,7 @@ func (p *planner) changeViewIndexes(had, wanted *state.View) {
 	}
 	// Only when the new ones are there: a reader or a refresh may need one of them.
 	for _, old := range left {
-		s := dropIndex(wanted.Name, old.Name, "")
+		s := p.dropIndex(wanted.Name, old.Name, "")
 		if usable(had.Indexes) && !usable(wanted.Indexes) && old.Concurrent {
 			s.Hazards = append([]Hazard{{LosesUnique, losesUnique(wanted)}}, s.Hazards...)
 		}

@@ -117,22 +117,13 @@ func (p *planner) isNews(r state.Reference) bool {
 
 // mayDrop refuses to drop a view that carries what changes what it does, and what nobody could bring back.
 func (p *planner) mayDrop(v *state.View) error {
-	for _, o := range p.carried(v) {
+	for _, o := range p.lose(v.Name, "") {
 		if o.Kind == "trigger" || o.Kind == "rule" || o.Kind == "default of a view column" {
 			return fmt.Errorf("plan %s: it has to be dropped, which would take %s along, and that is not managed here; drop it by hand "+
 				"before, and make it again after", v, o)
 		}
 	}
 	return nil
-}
-
-// carried lists what is not managed and goes with the view: what is described as on, of or a column of it.
-func (p *planner) carried(v *state.View) []state.Object {
-	name := ident(v.Name)
-	return slices.DeleteFunc(slices.Clone(p.from.Unmanaged), func(o state.Object) bool {
-		on := strings.HasSuffix(o.Name, " on "+name) || strings.HasSuffix(" "+o.Name, " of "+name)
-		return !on && !strings.HasPrefix(o.Name, name+".")
-	})
 }
 
 // dropViews drops in the reverse of the order in which views read one another, and never with CASCADE: what depends on a view
@@ -152,9 +143,7 @@ func (p *planner) dropViews() {
 			s.Comment = fmt.Sprintf("Drop %s, which reads what changes.", v)
 		}
 		if p.marks[v.Name] == rebuilt {
-			for _, o := range p.carried(v) {
-				s.Hazards = append([]Hazard{{LosesSetting, o.String()}}, s.Hazards...)
-			}
+			s.Hazards = append(losing(p.lose(v.Name, "")), s.Hazards...)
 			if v.Materialized && p.to.View(v.Name).Materialized {
 				s.Hazards = append([]Hazard{{RebuildsView, p.filling(v)}}, s.Hazards...)
 			}

@@ -3,7 +3,8 @@ package state
 // factQueries describe what stands in public, a property a row. A property that has its usual value gives none, so that
 // what somebody adds to an object leaves its other facts as they were.
 var factQueries = []string{
-	`SELECT format('extension %s', extname) AS object, 'stands' AS text FROM pg_extension`,
+	`SELECT format('extension %s', extname) AS object, format('version %s in %s', extversion, extnamespace::regnamespace) AS text
+FROM pg_extension`,
 
 	`SELECT format('type %I', t.typname) AS object, format('value %s: %s', lpad((row_number() OVER (PARTITION BY t.oid
     ORDER BY e.enumsortorder))::text, 4, '0'), e.enumlabel) AS text
@@ -147,6 +148,3 @@ WHERE p.pronamespace = 'public'::regnamespace AND f.text IS NOT NULL
 FROM pg_default_acl a, pg_identify_object('pg_default_acl'::regclass, a.oid, 0) AS i
 WHERE a.defaclnamespace IN (0, 'public'::regnamespace)`,
 }
-
-const versionsQuery = `SELECT format('extension %s', extname) AS object, format('version %s in %s', extversion,
-    extnamespace::regnamespace) AS text FROM pg_extension`

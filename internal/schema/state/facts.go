@@ -17,22 +17,16 @@ func Positions() FactOption { return func(f *factReader) { f.positions = true } 
 // NoAccess leaves out owners and privileges, which roles of the server decide.
 func NoAccess() FactOption { return func(f *factReader) { f.noAccess = true } }
 
-// NoVersions leaves out the versions of extensions, which the server's packages decide.
-func NoVersions() FactOption { return func(f *factReader) { f.noVersions = true } }
-
-// Exclude leaves out what hangs on tables and views that the patterns name, as Inspect does.
-func Exclude(patterns ...string) FactOption { return func(f *factReader) { f.exclude = patterns } }
-
 type factReader struct {
-	reader
-	positions, noAccess, noVersions bool
+	db                  atlas.ExecQuerier
+	positions, noAccess bool
 }
 
-// fact is one line, with what decides whether it is told.
+// fact is one line.
 type fact struct {
 	Object   string // "column urls.id"
 	Text     string // "type integer"
-	Relation string // in public, that it hangs on
+	Relation string // in public, that it hangs on, if any
 }
 
 // Facts describes everything in public, managed or not, one line for each fact: "column urls.id: type integer". Each line
@@ -50,19 +44,16 @@ func Facts(ctx context.Context, db atlas.ExecQuerier, options ...FactOption) (_ 
 			err = undo
 		}
 	}()
-	f := factReader{reader: reader{State: &State{}, db: db, relations: map[string]relation{}}}
+	f := factReader{db: db}
 	for _, option := range options {
 		option(&f)
 	}
-	if err := f.readServer(ctx, db); err != nil {
+	if err := (&State{}).readServer(ctx, db); err != nil {
 		return nil, err
 	}
 	queries := slices.Clone(factQueries)
 	if !f.noAccess {
 		queries = append(queries, accessQueries...)
-	}
-	if !f.noVersions {
-		queries = append(queries, versionsQuery)
 	}
 	for _, unmanaged := range []string{membersQuery, dependentsQuery, propertiesQuery, databaseQuery} {
 		queries = append(queries, "SELECT kind || ' ' || name AS object, 'stands' AS text, relation FROM ("+unmanaged+") AS u")
@@ -81,26 +72,13 @@ func Facts(ctx context.Context, db atlas.ExecQuerier, options ...FactOption) (_ 
 			return nil, err
 		}
 		for _, fact := range facts {
-			excluded, err := f.leavesOut(fact.Relation)
-			if err != nil {
-				return nil, err
-			}
-			if !excluded {
+			if fact.Relation != revisionsTable {
 				lines = append(lines, fact.Object+": "+fact.Text)
 			}
 		}
 	}
 	slices.Sort(lines)
 	return lines, nil
-}
-
-func (f factReader) leavesOut(relation string) (bool, error) {
-	for _, kind := range []string{"table", "view", "materialized"} {
-		if excluded, err := f.excludes(kind, relation); excluded || err != nil {
-			return excluded, err
-		}
-	}
-	return false, nil
 }
 
 func (f factReader) positionsQuery(ctx context.Context) ([]string, error) {

@@ -36,7 +36,7 @@ func Inspect(ctx context.Context, db atlas.ExecQuerier, exclude []string) (_ *St
 	}
 	r := reader{State: s, db: db, exclude: exclude, relations: map[string]relation{}, viewIndexes: map[string][]*Index{}}
 	for _, read := range []func(context.Context) error{
-		r.readRelations, r.readExtensions, r.readEnums, r.readAtlas, r.readTables, r.readIndexes, r.readSequences, r.readViews,
+		r.readRelations, r.readDefaultGrants, r.readExtensions, r.readEnums, r.readAtlas, r.readTables, r.readIndexes, r.readSequences, r.readViews,
 		r.readComments, r.readUnmanaged,
 	} {
 		if err := read(ctx); err != nil {
@@ -49,6 +49,7 @@ func Inspect(ctx context.Context, db atlas.ExecQuerier, exclude []string) (_ *St
 
 // fillEmpty puts empty lists where there are none, so that programs that read them as JSON need not tell the two apart.
 func (s *State) fillEmpty() {
+	s.DefaultGrants = list(s.DefaultGrants)
 	s.Extensions, s.Enums, s.Details = list(s.Extensions), list(s.Enums), list(s.Details)
 	s.Sequences, s.Views = list(s.Sequences), list(s.Views)
 	s.Unmanaged, s.Excluded = list(s.Unmanaged), list(s.Excluded)
@@ -150,7 +151,7 @@ WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p', 'v', '
 			return err
 		}
 		if rel.excluded && rel.Name != revisionsTable {
-			r.Excluded = append(r.Excluded, Object{relationKinds[rel.Kind], rel.Name})
+			r.Excluded = append(r.Excluded, Object{Kind: relationKinds[rel.Kind], Name: rel.Name})
 		}
 		r.relations[rel.Name] = rel
 		if rel.managed() && rel.Kind != "v" {

@@ -240,7 +240,7 @@ func TestJSON(t *testing.T) {
 	empty.Database, empty.Role = "", ""
 	text, err := json.Marshal(empty)
 	require.NoError(t, err)
-	require.JSONEq(t, `{"postgres_major": 15, "database": "", "role": "", "extensions": [], "enums": [], "tables": [],
+	require.JSONEq(t, `{"postgres_major": 15, "database": "", "role": "", "default_grants": [], "extensions": [], "enums": [], "tables": [],
 		"parameters": {}, "comments": {}, "sequences": [], "views": [], "estimates": {}, "unmanaged": [], "excluded": []}`, string(text))
 	run(t, db, `
 CREATE TYPE mood AS ENUM ('good');

@@ -22,6 +22,8 @@ type State struct {
 	Database string `json:"database"`       // name and host, for messages
 	Role     string `json:"role"`           // that read it, and would own what it made
 
+	DefaultGrants []Grant `json:"default_grants"` // what others may do with tables and views that the role makes, sorted
+
 	Extensions []string      `json:"extensions"` // names, sorted; plpgsql is in every database and left out
 	Enums      []Enum        `json:"enums"`      // sorted by name
 	Tables     *atlas.Schema `json:"-"`          // tables and enums as Atlas sees them
@@ -44,6 +46,11 @@ type State struct {
 type Object struct {
 	Kind string `json:"kind"` // "function", "trigger", …
 	Name string `json:"name"` // as PostgreSQL identifies it, e.g. "touch_updated_at()" or "set_updated_at on urls"
+
+	// On is the relation that takes it along when it is dropped; empty when none would. Parts are columns, constraints and
+	// indexes of that relation of which each would do so by itself.
+	On    string   `json:"-"`
+	Parts []string `json:"-"`
 }
 
 func (o Object) String() string { return o.Kind + " " + o.Name }

@@ -26,7 +26,7 @@ ORDER BY t.typname COLLATE "C"`)
 			err = problem
 		}
 		if excluded {
-			r.Excluded = append(r.Excluded, Object{"enum", e.Name})
+			r.Excluded = append(r.Excluded, Object{Kind: "enum", Name: e.Name})
 		}
 		return excluded
 	})

@@ -17,6 +17,8 @@ type found struct {
 	Bare     string // its own name alone, for patterns
 	Selector string // what patterns call its kind, where that is not Kind
 	Relation string // in public, that it hangs on
+	Goes     bool   // with the relation, rather than keep it from being dropped
+	Parts    []string
 }
 
 // readUnmanaged lists what the state does not hold. The first two queries go by what depends on the schema and on its
@@ -33,9 +35,9 @@ func (r *reader) readUnmanaged(ctx context.Context) error {
 	for name, rel := range r.relations {
 		switch {
 		case rel.Child:
-			all = append(all, found{Object: Object{"inherited table or partition", name}, Relation: name})
+			all = append(all, found{Object: Object{Kind: "inherited table or partition", Name: name}, Relation: name})
 		case !rel.managed():
-			all = append(all, found{Object: Object{relationKinds[rel.Kind], name}, Relation: name})
+			all = append(all, found{Object: Object{Kind: relationKinds[rel.Kind], Name: name}, Relation: name})
 		}
 	}
 	r.dropExclusions()
@@ -65,6 +67,9 @@ func (r *reader) list(f found) error {
 			return err
 		}
 	}
+	if f.Goes {
+		f.On, f.Object.Parts = f.Relation, f.Parts
+	}
 	if excluded {
 		r.Excluded = append(r.Excluded, f.Object)
 	} else {
@@ -89,7 +94,7 @@ func sorted(objects []Object) []Object {
 	slices.SortFunc(objects, func(a, b Object) int {
 		return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Name, b.Name))
 	})
-	return slices.Compact(objects)
+	return slices.CompactFunc(objects, func(a, b Object) bool { return a.Kind == b.Kind && a.Name == b.Name })
 }
 
 // Unsupported is nil when Docket can manage all that the state holds. It is for states that come from the project's own
@@ -115,12 +120,18 @@ const notOfExtension = `NOT EXISTS (SELECT FROM pg_depend e WHERE e.classid = d.
 // notPart leaves out what another object consists of, such as the functions that make values of a range type.
 const notPart = `NOT EXISTS (SELECT FROM pg_depend i WHERE i.classid = d.classid AND i.objid = d.objid AND i.deptype = 'i')`
 
+// partsOf are the columns that an object goes with.
+const partsOf = `ARRAY(SELECT a.attname FROM pg_depend p JOIN pg_attribute a ON a.attrelid = p.refobjid AND a.attnum = p.refobjsubid
+    WHERE p.classid = d.classid AND p.objid = d.objid AND p.refclassid = 'pg_class'::regclass AND p.refobjsubid > 0
+        AND p.deptype = 'a' ORDER BY a.attnum)`
+
 // membersQuery lists all that stands in public, apart from relations that hold rows and enums with values.
 const membersQuery = `
 SELECT DISTINCT i.identity AS name, coalesce(c.relname, t.typname, p.proname, i.name) AS bare,
     CASE t.typtype WHEN 'c' THEN 'composite type' WHEN 'd' THEN 'domain' WHEN 'r' THEN 'range type'
         WHEN 'e' THEN 'enum without values' ELSE i.type END AS kind,
-    CASE t.typtype WHEN 'e' THEN 'enum' END AS selector, owner.relname AS relation
+    CASE t.typtype WHEN 'e' THEN 'enum' END AS selector, coalesce(owner.relname, described.relname) AS relation,
+    x.oid IS NOT NULL AS goes, ` + partsOf + ` AS parts
 FROM pg_depend d
 CROSS JOIN LATERAL pg_identify_object(d.classid, d.objid, d.objsubid) AS i
 LEFT JOIN pg_class c ON d.classid = 'pg_class'::regclass AND c.oid = d.objid
@@ -129,6 +140,8 @@ LEFT JOIN pg_proc p ON d.classid = 'pg_proc'::regclass AND p.oid = d.objid
 LEFT JOIN pg_depend o ON c.relkind = 'S' AND o.classid = d.classid AND o.objid = d.objid AND o.refclassid = 'pg_class'::regclass
     AND o.refobjsubid > 0
 LEFT JOIN pg_class owner ON owner.oid = o.refobjid
+LEFT JOIN pg_statistic_ext x ON d.classid = 'pg_statistic_ext'::regclass AND x.oid = d.objid
+LEFT JOIN pg_class described ON described.oid = x.stxrelid
 WHERE d.refclassid = 'pg_namespace'::regclass AND d.refobjid = 'public'::regnamespace AND d.classid <> 'pg_extension'::regclass
     AND coalesce(c.relkind NOT IN ('r', 'p', 'v', 'm', 'f'), true)
     AND NOT (coalesce(t.typtype, '') = 'e' AND EXISTS (SELECT FROM pg_enum e WHERE e.enumtypid = t.oid))
@@ -139,7 +152,8 @@ WHERE d.refclassid = 'pg_namespace'::regclass AND d.refobjid = 'public'::regname
 const dependentsQuery = `
 SELECT DISTINCT CASE WHEN v.oid IS NOT NULL THEN 'view outside of public' ELSE i.type END AS kind,
     coalesce(v.oid::regclass::text, i.identity) AS name, coalesce(g.tgname, w.rulename, y.polname, '') AS bare,
-    c.relname AS relation
+    c.relname AS relation, EXISTS (SELECT FROM pg_depend a WHERE a.classid = d.classid AND a.objid = d.objid
+        AND a.refclassid = d.refclassid AND a.refobjid = d.refobjid AND a.deptype = 'a') AS goes, ` + partsOf + ` AS parts
 FROM pg_depend d
 JOIN pg_class c ON c.oid = d.refobjid AND c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
 CROSS JOIN LATERAL pg_identify_object(d.classid, d.objid, 0) AS i

@@ -50,42 +50,6 @@ ORDER BY c.relname COLLATE "C"`)
 	return nil
 }
 
-func (r *reader) readGrants(ctx context.Context, views map[string]*View) error {
-	type row struct {
-		Grant
-		View string
-	}
-	all, err := query[row](ctx, r.db, "inspect grants", `
-SELECT c.relname AS view, CASE WHEN acl.grantee <> 0 THEN pg_get_userbyid(acl.grantee) ELSE '' END AS grantee,
-    acl.privilege_type AS privilege, lists.column, acl.is_grantable AS with_grant_option
-FROM pg_class c
-CROSS JOIN LATERAL (
-    SELECT '' AS column, c.relacl AS acl
-    UNION ALL SELECT a.attname, a.attacl FROM pg_attribute a
-    WHERE a.attrelid = c.oid AND a.attacl IS NOT NULL AND NOT a.attisdropped
-) AS lists
-CROSS JOIN LATERAL aclexplode(lists.acl) AS acl
-WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('v', 'm') AND acl.grantee <> c.relowner`)
-	if err != nil {
-		return err
-	}
-	for _, g := range all {
-		if v, ok := views[g.View]; ok {
-			v.Grants = append(v.Grants, g.Grant)
-		}
-	}
-	for _, v := range views {
-		slices.SortFunc(v.Grants, func(a, b Grant) int {
-			return cmp.Or(cmp.Compare(a.Grantee, b.Grantee), cmp.Compare(a.Column, b.Column), cmp.Compare(a.Privilege, b.Privilege))
-		})
-		// Two grantors may give one privilege: the one that may be passed on says more.
-		v.Grants = slices.CompactFunc(v.Grants, func(a, b Grant) bool {
-			return a.Grantee == b.Grantee && a.Column == b.Column && a.Privilege == b.Privilege
-		})
-	}
-	return nil
-}
-
 func (r *reader) readReferences(ctx context.Context, views map[string]*View) error {
 	type row struct {
 		Reference
