@@ -75,7 +75,7 @@ func readableMigrations(cmd *cobra.Command, asked string) (migrationFiles, error
 }
 
 func newestMigration(files fs.FS) string {
-	names, _ := fs.Glob(files, "*.sql") // only a malformed pattern can fail
+	names, _ := fs.Glob(files, strings.Repeat("[0-9]", 14)+"_*.sql") // only a malformed pattern can fail
 	if len(names) == 0 {
 		return ""
 	}

@@ -3,6 +3,7 @@ package schema
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"path"
 	"regexp"
@@ -26,6 +27,7 @@ var (
 	emptyStatement = regexp.MustCompile(`^(--[^\n]*(\n|$)|[\s;])*$`)
 	// Atlas heeds a directive only if an empty line sets it apart.
 	txModeLine = regexp.MustCompile(`(?m)^--\s*atlas:txmode\b`)
+	mergeMark  = regexp.MustCompile(`(?m)^(<{7}|={7}|>{7})`)
 )
 
 // downDir holds what undoes each migration: files of the same names with an atlas.sum of their own. The Atlas command
@@ -133,6 +135,11 @@ func readSummed(folder fs.FS, at string) (*migrate.MemDir, []*file, error) {
 			return mem, nil, nil
 		}
 	}
+	for _, name := range names {
+		if err := checkName(name); err != nil {
+			return nil, nil, fmt.Errorf("migration %q: %w", path.Join(at, name), err)
+		}
+	}
 	for _, name := range append(names, migrate.HashFileName) {
 		content, err := fs.ReadFile(folder, name)
 		if errors.Is(err, fs.ErrNotExist) && name == migrate.HashFileName {
@@ -199,6 +206,11 @@ func checkSum(dir migrate.Dir, at string) error {
 	if err == nil {
 		return nil
 	}
+	if merging(dir) {
+		return fmt.Errorf("%w: %s holds the marks of a merge; put the migration that no database has yet after the last one: "+
+			`run "docket migrate rebase FILE", which writes atlas.sum anew; if they are in order as they are, run "docket migrate hash"`,
+			ErrChecksum, path.Join(at, migrate.HashFileName))
+	}
 	what := err.Error()
 	var sum *migrate.ChecksumError
 	if errors.As(err, &sum) {
@@ -206,6 +218,17 @@ func checkSum(dir migrate.Dir, at string) error {
 	}
 	return fmt.Errorf(`%w: %s; if that was meant and no database has it yet, run "docket migrate hash"; `+
 		"else put the files back as they were", ErrChecksum, what)
+}
+
+// merging tells whether git has left both sides of a merge in atlas.sum, which is where two branches with a migration meet.
+func merging(dir migrate.Dir) bool {
+	sum, err := dir.Open(migrate.HashFileName)
+	if err != nil {
+		return false
+	}
+	defer func() { _ = sum.Close() }()
+	text, err := io.ReadAll(sum)
+	return err == nil && mergeMark.Match(text)
 }
 
 // readFiles takes the files of dir apart, in the order of their versions.
@@ -226,9 +249,16 @@ func readFiles(dir migrate.Dir, sum migrate.HashFile, at string) ([]*file, error
 	return files, nil
 }
 
+func checkName(name string) error {
+	if !fileName.MatchString(name) {
+		return errors.New("rename it to YYYYMMDDHHMMSS_name.sql, the name in lower case")
+	}
+	return nil
+}
+
 func readFile(f migrate.File, sum migrate.HashFile) (*file, error) {
-	if !fileName.MatchString(f.Name()) {
-		return nil, errors.New("rename it to YYYYMMDDHHMMSS_name.sql, the name in lower case")
+	if err := checkName(f.Name()); err != nil {
+		return nil, err
 	}
 	// The executor takes a file apart by the rules of its database only when it is of this type.
 	local, ok := f.(*migrate.LocalFile)

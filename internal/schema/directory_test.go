@@ -98,7 +98,8 @@ func TestValidateComparesWithSum(t *testing.T) {
 		},
 		"a merge's marks in the sum": {
 			func(m fstest.MapFS) { m["atlas.sum"].Data = append([]byte("<<<<<<< HEAD\n"), m["atlas.sum"].Data...) },
-			"checksum mismatch",
+			"atlas.sum holds the marks of a merge; put the migration that no database has yet after the last one: " +
+				`run "docket migrate rebase FILE"`,
 		},
 	}
 	for name, test := range tests {
@@ -205,6 +206,16 @@ func TestHashRefusesWhatApplyCouldNotRun(t *testing.T) {
 func TestValidateRefusesAnEmptyDirectory(t *testing.T) {
 	t.Parallel()
 	require.ErrorContains(t, schema.Validate(fstest.MapFS{}), "no .sql file")
+}
+
+// A name goes into messages, and to terminals: nobody's line breaks and colours.
+func TestValidateQuotesStrangeNames(t *testing.T) {
+	t.Parallel()
+	for _, at := range []string{"", "down/"} {
+		m := hashed(t, aAndB)
+		m[at+"new\nline\x1b[31m.sql"] = &fstest.MapFile{Data: []byte("SELECT 1;")}
+		require.ErrorContains(t, schema.Validate(m), `migration "`+at+`new\nline\x1b[31m.sql": rename it to YYYYMMDDHHMMSS_name.sql`)
+	}
 }
 
 // The way out of two files with one version is not the one of a wrong checksum.

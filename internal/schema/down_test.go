@@ -238,7 +238,7 @@ func TestDownRefuses(t *testing.T) {
 			`run "docket migrate apply"; only then can it be undone`},
 		"edited": {aToC, "UPDATE atlas_schema_revisions SET hash = 'x'", schema.ErrEdited, "is not what was applied"},
 		"ahead": {aToC, "INSERT INTO atlas_schema_revisions (version, description, executed_at, execution_time, hash, " +
-			"operator_version) VALUES ('20270101000000', 'd', now(), 0, '', 'x')", schema.ErrAhead, "does not know"},
+			"operator_version) VALUES ('20270101000000', 'd', now(), 0, '', 'x')", schema.ErrAhead, "not known here"},
 		"out of order": {aToC, "DELETE FROM atlas_schema_revisions WHERE version = '20260102000000'", schema.ErrOutOfOrder,
 			`"docket migrate rebase 20260102000000_b.sql" puts it after the last one`},
 		"foreign": {aToC, "DELETE FROM atlas_schema_revisions", schema.ErrForeign, "table a, table b, table c"},

@@ -14,7 +14,7 @@ import (
 var (
 	ErrPending    = errors.New("migrations are pending")
 	ErrEdited     = errors.New("a migration was edited after it was applied")
-	ErrAhead      = errors.New("the database is newer than this program")
+	ErrAhead      = errors.New("the database has a migration that is not known here")
 	ErrOutOfOrder = errors.New("a migration was added before ones already applied")
 	ErrUnfinished = errors.New("a migration stopped half-way")
 	ErrForeign    = errors.New("the database holds objects already")
@@ -89,6 +89,7 @@ func compare(files []*file, applied []*migrate.Revision) (Status, []*file) {
 			s.Version = r.Version
 		}
 	}
+	last := files[len(files)-1].Version()
 	// A baseline stands for its file and all before it.
 	if len(applied) > 0 && applied[0].Type.Has(migrate.RevisionTypeBaseline) {
 		for len(files) > 0 && files[0].Version() <= applied[0].Version {
@@ -100,8 +101,13 @@ func compare(files []*file, applied []*migrate.Revision) (Status, []*file) {
 	for _, r := range applied {
 		switch {
 		case len(files) == 0 || r.Version < files[0].Version():
-			return s.broken(Ahead, fmt.Errorf("%w: it has migration %s_%s (applied by %s), which this program does not know; "+
-				"run the version of the program that brought it", ErrAhead, r.Version, r.Description, r.OperatorVersion))
+			why := "it is newer than all that are: use the program and the files that brought it"
+			if r.Version < last {
+				why = "others that are known are newer: the file was taken away, given another version (docket migrate rebase is for " +
+					"files that no database has), or is on another branch: put it back"
+			}
+			return s.broken(Ahead, fmt.Errorf("%w: %s_%s, applied by %s; %s",
+				ErrAhead, r.Version, r.Description, r.OperatorVersion, why))
 		case r.Version > files[0].Version():
 			return s.broken(OutOfOrder, fmt.Errorf("%w: %s was never applied, but %s was; if no database has the former, "+
 				`"docket migrate rebase %[2]s" puts it after the last one; if others have it, run "docket migrate down" here with the `+
