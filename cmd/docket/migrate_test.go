@@ -76,7 +76,7 @@ func TestMigrateFindsItsFiles(t *testing.T) {
 	_, err := schema.Add("sql/migrations", future, schema.Draft{Name: "future", Up: "SELECT 1;", Down: "SELECT 1;"})
 	require.NoError(t, err)
 	_, _, stderr = docket(t, "migrate", "status", "--database-url", url)
-	require.Contains(t, stderr, "note: they go up to 21000101120000 and this program knows them up to 20261123064500")
+	require.Regexp(t, `note: they go up to 21000101120000 and this program knows them up to 20\d{12}:`, stderr)
 	succeed(t, "seed", "--urls", "1", "--data-dir", dataDir(t))
 
 	require.NoError(t, os.Remove("sql/migrations/atlas.sum"))
