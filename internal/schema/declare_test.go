@@ -3,6 +3,7 @@ package schema_test
 import (
 	"context"
 	"fmt"
+	"strings"
 	"testing"
 	"testing/fstest"
 	"time"
@@ -173,6 +174,37 @@ func TestTargetWaitsForOthers(t *testing.T) {
 	require.ErrorContains(t, err, "nothing was kept")
 	d.exec(t, "COMMIT")
 	d.finishes(t)
+}
+
+// Who is in the way is named: what others have made is theirs to see to.
+func TestTargetNamesWhatIsInTheWay(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct{ theirs, want, gone string }{
+		"view elsewhere": {
+			"CREATE SCHEMA theirs; CREATE VIEW theirs.v AS SELECT name FROM a",
+			`rule _RETURN on view theirs.v depends on column "name"`, "DROP VIEW theirs.v",
+		},
+		"view on a view": {
+			"CREATE MATERIALIZED VIEW m AS SELECT id FROM a; CREATE SCHEMA theirs; CREATE VIEW theirs.v AS SELECT id FROM m",
+			"view theirs.v depends on materialized view m", "DROP VIEW theirs.v",
+		},
+		"trigger": {
+			`CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN new; END';
+CREATE TRIGGER named BEFORE UPDATE OF name ON a FOR EACH ROW EXECUTE FUNCTION f()`,
+			`trigger named on table a depends on column "name"`, "DROP TRIGGER named ON a",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			d := declare(t, haveA, strings.Replace(wantB, "name text", "name varchar(10)", 1), schema.TargetOptions{})
+			d.exec(t, test.theirs)
+			_, err := d.apply(t, t.Context())
+			require.ErrorContains(t, err, test.want)
+			require.ErrorContains(t, err, "nothing is dropped with CASCADE")
+			d.exec(t, test.gone)
+			d.finishes(t)
+		})
+	}
 }
 
 func TestTargetRefusesAStalePlan(t *testing.T) {

@@ -80,8 +80,9 @@ func (m *Migrator) remedy(ctx context.Context, conn *sql.Conn, f failure) string
 	case code == "55P03":
 		mend = fmt.Sprintf("another transaction has held a lock for longer than %s: find it in pg_stat_activity, then %s",
 			m.opts.LockWait, f.again)
-	case code == "2BP01":
-		mend = "something else depends on it, and nothing is dropped with CASCADE: see to that first, then " + f.again
+	case code == "2BP01", code == "0A000" && refusal.Detail != "": // what is dropped, or changes its type, is in use
+		mend = fmt.Sprintf("in the way, since nothing is dropped with CASCADE: %s; see to that first, then %s",
+			strings.ReplaceAll(refusal.Detail, "\n", "; "), f.again)
 	case strings.HasPrefix(code, "53"): // the class "insufficient resources": disk, memory, connections
 		mend = "the server has run out of something: make room, then " + f.again
 	case !f.transactional && (code == "42P07" || code == "42710"): // it exists already

@@ -16,7 +16,7 @@ const revisionsTable = "atlas_schema_revisions"
 
 // Inspect reads the public schema through db, a connection or transaction whose search_path is public; another path is an
 // error. Names in exclude (of tables, views or whole schemas, as glob patterns) are passed over. Atlas's revisions table
-// always is. In a transaction that is not REPEATABLE READ, a change committed meanwhile may be seen in part.
+// always is. It waits for locks no longer than the session does, or than 30 seconds. In a transaction that is not REPEATABLE READ, a change committed meanwhile may be seen in part.
 //
 // The role must own the tables, or be a member of the roles that do: PostgreSQL hides parts of a table from others.
 func Inspect(ctx context.Context, db atlas.ExecQuerier, exclude []string) (_ *State, err error) {
@@ -40,7 +40,7 @@ func Inspect(ctx context.Context, db atlas.ExecQuerier, exclude []string) (_ *St
 		r.readComments, r.readUnmanaged,
 	} {
 		if err := read(ctx); err != nil {
-			return nil, err
+			return nil, waited(s.Database, err)
 		}
 	}
 	s.fillEmpty()

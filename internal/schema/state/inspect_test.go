@@ -121,6 +121,49 @@ CREATE VIEW v AS SELECT at, date '2020-02-01' AS day FROM t WHERE at > '2020-01-
 	}
 }
 
+// spy asks for a setting before each query.
+type spy struct {
+	*sql.Conn
+	seen map[string]bool
+}
+
+func (s spy) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	var now string
+	if err := s.QueryRowContext(ctx, "SHOW lock_timeout").Scan(&now); err != nil {
+		return nil, err
+	}
+	s.seen[now] = true
+	return s.Conn.QueryContext(ctx, query, args...)
+}
+
+// A migration that runs for hours must not make those who look wait for hours, without a word.
+func TestInspectDoesNotWaitForEver(t *testing.T) {
+	t.Parallel()
+	url := dbtest.Empty(t)
+	db := open(t, url)
+	run(t, db, "CREATE TABLE t (id int)")
+	conn, err := db.Conn(t.Context())
+	require.NoError(t, err)
+	defer func() { require.NoError(t, conn.Close()) }()
+	s := spy{conn, map[string]bool{}}
+	_, err = state.Inspect(t.Context(), s, nil)
+	require.NoError(t, err)
+	require.Equal(t, map[string]bool{"0": true, "30s": true}, s.seen, "0 before the settings are pinned")
+	var after string
+	require.NoError(t, conn.QueryRowContext(t.Context(), "SHOW lock_timeout").Scan(&after))
+	require.Equal(t, "0", after)
+
+	tx, err := open(t, url).BeginTx(t.Context(), nil)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, tx.Rollback()) }()
+	_, err = tx.ExecContext(t.Context(), "LOCK TABLE t")
+	require.NoError(t, err)
+	_, err = conn.ExecContext(t.Context(), "SET lock_timeout = '1ms'")
+	require.NoError(t, err)
+	_, err = state.Inspect(t.Context(), conn, nil)
+	require.ErrorContains(t, err, "another transaction, perhaps a migration, holds a lock")
+}
+
 // Inside a transaction, what the transaction did is seen, and an error leaves it to the caller.
 func TestInspectInTransaction(t *testing.T) {
 	t.Parallel()

@@ -8,14 +8,17 @@ import (
 	"fmt"
 
 	atlas "ariga.io/atlas/sql/schema"
+	"github.com/jackc/pgx/v5/pgconn"
 )
 
 // pinned are the settings that change how PostgreSQL writes down constants and names. Two databases can only be compared
-// in texts that were written under the same ones.
+// in texts that were written under the same ones. A session that would wait for ever waits for 30 seconds: definitions of
+// views and sizes of tables cannot be read while a migration has them.
 const pinned = `
 SELECT name, current_setting(name), set_config(name, value, false)
 FROM (VALUES ('DateStyle', 'ISO, MDY'), ('IntervalStyle', 'postgres'), ('TimeZone', 'UTC'), ('extra_float_digits', '1'),
-    ('bytea_output', 'hex'), ('quote_all_identifiers', 'off'), ('standard_conforming_strings', 'on')) AS s (name, value)`
+    ('bytea_output', 'hex'), ('quote_all_identifiers', 'off'), ('standard_conforming_strings', 'on'),
+    ('lock_timeout', coalesce(nullif(current_setting('lock_timeout'), '0'), '30s'))) AS s (name, value)`
 
 // session gives one connection for several queries, with the pinned settings, and what undoes both. A *sql.DB lends one of
 // its connections.
@@ -62,6 +65,16 @@ func pin(ctx context.Context, db atlas.ExecQuerier) (func() error, error) {
 		}
 		return nil
 	}, nil
+}
+
+// waited says what to do about a lock that did not come free.
+func waited(database string, err error) error {
+	var refusal *pgconn.PgError
+	if errors.As(err, &refusal) && refusal.Code == "55P03" {
+		return fmt.Errorf("read database %s: another transaction, perhaps a migration, holds a lock on a table and did not give it "+
+			"back in time: find it in pg_stat_activity, then run the command again: %w", database, err)
+	}
+	return err
 }
 
 // query decodes each row of a query into a T, by the names of the columns as in JSON. act says what the query is for.
