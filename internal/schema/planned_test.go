@@ -116,11 +116,12 @@ func TestPlanMigrationInPhases(t *testing.T) {
 
 func TestPlanMigrationRefuses(t *testing.T) {
 	t.Parallel()
-	k := keep(t, "CREATE TABLE a (id int, name text);\nCREATE TYPE mood AS ENUM ('good', 'bad');")
-	_, err := k.plan(t, "CREATE TABLE a (id int, note text, name text); GRANT SELECT ON a TO public; "+
-		"CREATE TYPE mood AS ENUM ('good', 'bad');", plan.Policy{})
+	k := keep(t, "CREATE TABLE a (id int, name text);\nCREATE TYPE mood AS ENUM ('good', 'bad');\nGRANT SELECT ON a TO public;")
+	_, err := k.plan(t, "CREATE TABLE a (id int, note text, name text); CREATE TYPE mood AS ENUM ('good', 'bad');", plan.Policy{})
 	require.ErrorIs(t, err, schema.ErrNotThere)
-	require.ErrorContains(t, err, "\n- relation a: acl")
+	require.ErrorContains(t, err, "\n+ relation a: acl")
+	_, err = k.plan(t, "CREATE TABLE a (id int, name text); GRANT SELECT ON a TO public; INSERT INTO a VALUES (1);", plan.Policy{})
+	require.ErrorContains(t, err, "privileges on a; rows of a")
 	_, err = k.plan(t, "CREATE TABLE a (id int, name text); CREATE TYPE mood AS ENUM ('good');", plan.Policy{})
 	require.ErrorIs(t, err, plan.ErrEnumValueRemoved)
 	_, err = k.plan(t, "CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1';", plan.Policy{})

@@ -222,19 +222,20 @@ func (s Source) replays() (bool, error) {
 }
 
 // inspectFilled reads what files made. Docket could neither compare nor bring to
-// a database what it does not manage.
+// a database what it does not manage; rows and privileges are for migrations.
 func (s Source) inspectFilled(ctx context.Context, db atlas.ExecQuerier) (*state.State, error) {
 	found, err := state.Inspect(ctx, db, nil)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", s, err)
 	}
-	if len(found.Unmanaged) > 0 {
-		list := make([]string, len(found.Unmanaged))
-		for i, object := range found.Unmanaged {
-			list[i] = object.String()
+	var beyond []state.Object
+	if replays, _ := s.replays(); !replays {
+		if beyond, err = state.Beyond(ctx, db); err != nil {
+			return nil, fmt.Errorf("%s: %w", s, err)
 		}
-		return nil, fmt.Errorf("%s holds what Docket does not manage and would not bring to a database: %s; "+
-			"take it out, and create it on databases that need it by hand", s, strings.Join(list, ", "))
+	}
+	if err := found.Unsupported(beyond...); err != nil {
+		return nil, fmt.Errorf("%s: %w", s, err)
 	}
 	return found, nil
 }

@@ -29,6 +29,13 @@ func (p *planner) changeComments() {
 			p.changeComment(c.target, commentOn(had, c.target), c.text)
 		}
 	}
+	const public = "SCHEMA public" // which every database has, and others may describe
+	switch before, after := p.from.Comments[public], p.to.Comments[public]; {
+	case after != "":
+		p.changeComment(public, before, after)
+	case before != "":
+		p.leave("comment on schema public")
+	}
 }
 
 func (p *planner) changeComment(target, had, wanted string) {

@@ -278,7 +278,7 @@ func (p *planner) mayCall(v *state.View) error {
 		})
 		if r.Function != "" && !there {
 			return fmt.Errorf("plan %s: it calls %s, which database %s does not have, and functions are not managed here; make it "+
-				"there by hand (docket migrate new), and then plan again", v, r.Function, p.from.Database)
+				"there by hand, and then plan again", v, r.Function, p.from.Database)
 		}
 	}
 	return nil

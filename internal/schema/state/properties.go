@@ -51,6 +51,8 @@ UNION ALL SELECT 'foreign key that sets some columns', name, relname, part FROM 
     WHERE contype = 'f' AND cardinality(confdelsetcols) > 0
 UNION ALL SELECT 'foreign key to another schema', k.name, k.relname, k.part
     FROM constraints k JOIN pg_class f ON f.oid = k.confrelid WHERE f.relnamespace <> 'public'::regnamespace
+UNION ALL SELECT DISTINCT 'disabled foreign key', k.name, k.relname, k.part
+    FROM constraints k JOIN pg_trigger t ON t.tgconstraint = k.oid AND t.tgisinternal AND t.tgenabled <> 'O'
 
 UNION ALL SELECT 'clustering', 'by ' || name, relname, part FROM indexes WHERE indisclustered
 UNION ALL SELECT 'index statistics target', format('of column %s of %s', a.attnum, name), relname, part

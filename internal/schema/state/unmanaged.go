@@ -97,21 +97,22 @@ func sorted(objects []Object) []Object {
 	return slices.CompactFunc(objects, func(a, b Object) bool { return a.Kind == b.Kind && a.Name == b.Name })
 }
 
-// Unsupported is nil when Docket can manage all that the state holds. It is for states that come from the project's own
-// files: what they hold and nobody compares would reach new databases and no existing one. A live database may hold what
-// it likes.
-func (s *State) Unsupported() error {
-	if len(s.Unmanaged) == 0 {
+// Unsupported is nil when Docket can manage all that the state holds, and there is nothing beyond it. It is for states that
+// come from the project's own files: what they hold and nobody compares would reach new databases and no existing one. A
+// live database may hold what it likes.
+func (s *State) Unsupported(beyond ...Object) error {
+	all := slices.Concat(s.Unmanaged, beyond)
+	if len(all) == 0 {
 		return nil
 	}
-	names := make([]string, len(s.Unmanaged))
-	for i, o := range s.Unmanaged {
+	names := make([]string, len(all))
+	for i, o := range all {
 		names[i] = o.String()
 	}
-	return fmt.Errorf("the schema files hold what cannot be compared with a database: %s; take it out of the files and write it "+
-		"in a migration by hand (docket migrate new); the files may hold extensions, enums, tables with serial and identity "+
-		"columns, primary keys, unique, check and foreign-key constraints, indexes, storage parameters, comments, views and "+
-		"materialized views", strings.Join(names, "; "))
+	return fmt.Errorf("it holds what Docket does not manage, and neither compares nor brings to a database: %s; take that out and do "+
+		"it by hand on the databases that need it (data: in a migration, docket migrate new). Files may hold extensions, enums, "+
+		"tables with serial and identity columns, primary keys, unique, check and foreign-key constraints, indexes, storage "+
+		"parameters, comments, views and materialized views", strings.Join(names, "; "))
 }
 
 // notOfExtension leaves out what CREATE EXTENSION brings.

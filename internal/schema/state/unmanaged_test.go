@@ -75,6 +75,8 @@ var unmanaged = []struct {
 	{"CREATE TABLE other.x (id int CONSTRAINT x_fkey REFERENCES t)", []string{"table constraint x_fkey on other.x"}},
 	{"CREATE TABLE other.x (id int PRIMARY KEY); ALTER TABLE u ADD CONSTRAINT x_fkey FOREIGN KEY (id) REFERENCES other.x",
 		[]string{"foreign key to another schema x_fkey on u"}},
+	{"ALTER TABLE u ADD CONSTRAINT x FOREIGN KEY (id) REFERENCES t; ALTER TABLE t DISABLE TRIGGER ALL",
+		[]string{"disabled foreign key x on u"}},
 	{"CREATE UNLOGGED TABLE x (id int)", []string{"unlogged table x"}},
 	{"CREATE TYPE c AS (a int); CREATE TABLE x OF c", []string{"composite type c", "table of a type x"}},
 	{"ALTER TABLE t REPLICA IDENTITY FULL", []string{"replica identity of t"}},
@@ -152,9 +154,10 @@ func TestUnsupportedNamesEachObjectAndTheWayOut(t *testing.T) {
 	t.Parallel()
 	db := open(t, dbtest.Empty(t))
 	require.NoError(t, inspect(t, db).Unsupported())
+	require.Error(t, inspect(t, db).Unsupported(state.Object{Kind: "rows", Name: "of t"}))
 	run(t, db, unmanagedBase)
-	err := inspect(t, db).Unsupported()
-	for _, object := range append([]string{"docket migrate new"}, unmanagedBaseObjects...) {
+	err := inspect(t, db).Unsupported(state.Object{Kind: "rows", Name: "of t"})
+	for _, object := range append([]string{"by hand", "rows of t"}, unmanagedBaseObjects...) {
 		require.ErrorContains(t, err, object)
 	}
 }
