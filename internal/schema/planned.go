@@ -136,7 +136,11 @@ func (t *trial) downText(next *state.State) string {
 	policy := t.policy
 	policy.ConcurrentIndexes = false // a down file runs in one transaction, with the deletion of its record
 	p, err := plan.Between(next, t.state, policy)
+	var enum *plan.EnumError
 	switch {
+	case errors.As(err, &enum): // its own words are about the files of the wanted schema, and a database that is soon gone
+		return impossible(fmt.Sprintf("it adds to enum %s, and PostgreSQL cannot take a value out of one; what becomes of the rows "+
+			"that have it only you can tell: %s", enum.Enum, enum.ByHand()))
 	case err != nil:
 		return impossible(err.Error())
 	case len(p.Phases) == 0:

@@ -8,6 +8,29 @@ import (
 	"docket/internal/schema/state"
 )
 
+// EnumError is the ErrEnumValueRemoved of one enum.
+type EnumError struct {
+	Enum, Database string
+
+	what string
+}
+
+func (e *EnumError) Error() string {
+	return fmt.Sprintf("%s: of %s in database %s, %s. PostgreSQL cannot take a value out of an enum, and what becomes of the "+
+		"rows that have it only you can tell. Put it back in the files, or write the change by hand: docket migrate new, then in "+
+		"that file %s", ErrEnumValueRemoved, e.Enum, e.Database, e.what, e.ByHand())
+}
+
+func (e *EnumError) Unwrap() error { return ErrEnumValueRemoved }
+
+// ByHand says which statements lead there, to end a sentence.
+func (e *EnumError) ByHand() string {
+	name, old := ident(e.Enum), ident(e.Enum+"_old")
+	return fmt.Sprintf("update the rows, ALTER TYPE %s RENAME TO %s, CREATE TYPE %[1]s with the values wanted, ALTER TABLE … "+
+		"ALTER COLUMN … TYPE %[1]s USING …::text::%[1]s for each column (dropping the views on it before, and making them again "+
+		"after), DROP TYPE %[2]s", name, old)
+}
+
 // checkEnums refuses what PostgreSQL cannot do to an enum. Atlas plans nothing for it, and never says so.
 func (p *planner) checkEnums() error {
 	for _, had := range p.from.Enums {
@@ -33,12 +56,7 @@ func (p *planner) checkEnums() error {
 		default:
 			continue
 		}
-		return fmt.Errorf("%w: of %s in database %s, %s. PostgreSQL cannot take a value out of an enum, and what becomes of the "+
-			"rows that have it only you can tell. Put it back in the files, or write the change by hand: docket migrate new, "+
-			"then in that file update the rows, ALTER TYPE %s RENAME TO %s_old, CREATE TYPE %s with the values wanted, ALTER TABLE "+
-			"… ALTER COLUMN … TYPE %s USING …::text::%s for each column (dropping the views on it before, and making them "+
-			"again after), DROP TYPE %s_old", ErrEnumValueRemoved, had.Name, p.from.Database, what, had.Name, had.Name, had.Name,
-			had.Name, had.Name, had.Name)
+		return &EnumError{Enum: had.Name, Database: p.from.Database, what: what}
 	}
 	return nil
 }

@@ -16,7 +16,8 @@ const revisionsTable = "atlas_schema_revisions"
 
 // Inspect reads the public schema through db, a connection or transaction whose search_path is public; another path is an
 // error. Names in exclude (of tables, views or whole schemas, as glob patterns) are passed over. Atlas's revisions table
-// always is. It waits for locks no longer than the session does, or than 30 seconds. In a transaction that is not REPEATABLE READ, a change committed meanwhile may be seen in part.
+// always is. It waits for locks no longer than the session does, or than 30 seconds. In a transaction that is not
+// REPEATABLE READ, a change committed meanwhile may be seen in part.
 //
 // The role must own the tables, or be a member of the roles that do: PostgreSQL hides parts of a table from others.
 func Inspect(ctx context.Context, db atlas.ExecQuerier, exclude []string) (_ *State, err error) {
