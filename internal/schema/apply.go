@@ -69,11 +69,11 @@ func (m *Migrator) Apply(ctx context.Context, opts ...ApplyOption) (Report, erro
 	}
 	store := revisions{db: conn}
 	if err := store.create(ctx); err != nil {
-		return report, err
+		return report, m.onRecord(err)
 	}
 	if choice.baseline != "" {
 		if err := store.WriteRevision(ctx, m.baselineRevision(choice.baseline)); err != nil {
-			return report, err
+			return report, m.onRecord(err)
 		}
 		report.Baseline, report.To = choice.baseline, choice.baseline
 	}

@@ -65,8 +65,11 @@ func (t *Target) Version(ctx context.Context) (string, error) {
 	}
 	defer disconnect()
 	applied, err := revisions{db: conn}.ReadRevisions(ctx)
-	if err != nil || len(applied) == 0 {
-		return "", err
+	if err != nil {
+		return "", t.m.onRecord(err)
+	}
+	if len(applied) == 0 {
+		return "", nil
 	}
 	return applied[len(applied)-1].Version, nil
 }

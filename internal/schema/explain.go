@@ -83,6 +83,8 @@ func (m *Migrator) remedy(ctx context.Context, conn *sql.Conn, f failure) string
 	case code == "2BP01", code == "0A000" && refusal.Detail != "": // what is dropped, or changes its type, is in use
 		mend = fmt.Sprintf("in the way, since nothing is dropped with CASCADE: %s; see to that first, then %s",
 			strings.ReplaceAll(refusal.Detail, "\n", "; "), f.again)
+	case refusedRole[code] != "":
+		mend = refusedRole[code] + ", then " + f.again
 	case strings.HasPrefix(code, "53"): // the class "insufficient resources": disk, memory, connections
 		mend = "the server has run out of something: make room, then " + f.again
 	case !f.transactional && (code == "42P07" || code == "42710"): // it exists already
@@ -100,6 +102,21 @@ func (m *Migrator) remedy(ctx context.Context, conn *sql.Conn, f failure) string
 		mend = dropInvalid(indexes) + "; " + mend
 	}
 	return mend
+}
+
+// refusedRole says what to do, by SQLSTATE, where nothing is wrong with the statement.
+var refusedRole = map[string]string{
+	"42501": "the role may not do that: connect as the one that owns the tables, or as a superuser",
+	"25006": "the database takes no changes, as a standby or with default_transaction_read_only: name its primary, or set that off",
+}
+
+// onRecord says of an error with the record of migrations where it arose, and how to go on.
+func (m *Migrator) onRecord(err error) error {
+	_, code := refusalOf(err)
+	if way := refusedRole[code]; way != "" {
+		return fmt.Errorf("database %s: %w; %s", m.where(), err, way)
+	}
+	return fmt.Errorf("database %s: %w", m.where(), err)
 }
 
 // refusalOf is what the server answered, with its code; empty when it did not.

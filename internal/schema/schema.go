@@ -123,7 +123,7 @@ func (m *Migrator) connect(ctx context.Context) (*sql.Conn, func(), error) {
 func (m *Migrator) read(ctx context.Context, conn *sql.Conn) (Status, []*file, error) {
 	applied, err := revisions{db: conn}.ReadRevisions(ctx)
 	if err != nil {
-		return Status{}, nil, err
+		return Status{}, nil, m.onRecord(err)
 	}
 	status, pending := compare(m.dir.files, applied)
 	status.Database = m.where()
