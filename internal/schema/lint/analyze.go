@@ -212,6 +212,7 @@ func (h *history) check(ctx context.Context, opts Options, complete bool) ([]pro
 	}
 	problems = append(problems, h.indexes(opts)...)
 	problems = append(problems, h.storage(opts)...)
+	problems = append(problems, h.constraints(opts)...)
 	if complete {
 		problems = append(problems, h.materializedViews()...)
 		problems = append(problems, h.replacedViews(opts)...)

@@ -12,8 +12,8 @@ import (
 type catalog struct {
 	mark        string // changes with every statement that defines anything
 	relations   map[uint32]relation
-	columns     map[column]string // names
-	foreignKeys map[uint32]foreignKey
+	columns     map[column]string     // names
+	constraints map[uint32]constraint // foreign keys and checks
 }
 
 type relation struct {
@@ -31,9 +31,12 @@ type column struct {
 	number int16
 }
 
-type foreignKey struct {
-	table uint32
-	name  string
+type constraint struct {
+	name       string
+	table      uint32
+	references uint32   // 0 for a check
+	columns    []column // that it is about
+	validated  bool
 }
 
 func (r relation) isTable() bool { return r.kind == "r" || r.kind == "p" }
@@ -76,7 +79,7 @@ func readCatalog(ctx context.Context, db atlas.ExecQuerier, before *catalog) (*c
 	if err != nil || before != nil && before.mark == mark {
 		return before, err
 	}
-	c := &catalog{mark: mark, relations: map[uint32]relation{}, columns: map[column]string{}, foreignKeys: map[uint32]foreignKey{}}
+	c := &catalog{mark: mark, relations: map[uint32]relation{}, columns: map[column]string{}, constraints: map[uint32]constraint{}}
 	// Without MATERIALIZED and statistics, which a new database lacks, the parts would be gathered for each relation anew.
 	err = collect(ctx, db, `
 WITH parts AS MATERIALIZED (
@@ -118,12 +121,18 @@ WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p') AND a.
 		return nil, err
 	}
 	err = collect(ctx, db, `
-SELECT oid, conrelid, conname FROM pg_constraint
-WHERE connamespace = 'public'::regnamespace AND contype = 'f'`, func(scan scanFunc) error {
+SELECT k.oid, k.conname, k.conrelid, k.confrelid, n.number, k.convalidated
+FROM pg_constraint k LEFT JOIN LATERAL unnest(k.conkey) AS n (number) ON true
+WHERE k.connamespace = 'public'::regnamespace AND k.contype IN ('f', 'c') AND k.conrelid <> 0`, func(scan scanFunc) error {
 		var oid uint32
-		var key foreignKey
-		err := scan(&oid, &key.table, &key.name)
-		c.foreignKeys[oid] = key
+		var of constraint
+		var number *int16
+		err := scan(&oid, &of.name, &of.table, &of.references, &number, &of.validated)
+		of.columns = c.constraints[oid].columns
+		if number != nil {
+			of.columns = append(of.columns, column{of.table, *number})
+		}
+		c.constraints[oid] = of
 		return err
 	})
 	return c, err

@@ -120,6 +120,10 @@ func TestChecks(t *testing.T) {
 		{name: "drop what the file made",
 			sql: "CREATE TABLE t (id int);\nALTER TABLE t ADD COLUMN a int;\nALTER TABLE t DROP COLUMN a;\nDROP TABLE t;"},
 		{name: "empty a table", sql: "SELECT 1;\nTRUNCATE child;", want: "2 DK304 error", text: `Emptying table "child"`},
+		{name: "empty a table row by row", sql: "DELETE FROM ONLY public.child AS c;\nDELETE FROM parent WHERE id = 1;\n" +
+			"CREATE TABLE t (id int);\nDELETE FROM t;", want: "1 DK304 error", text: `Emptying table "child"`},
+		{name: "empty a table that was written anew", sql: "ALTER TABLE child ADD x int DEFAULT random();\nTRUNCATE child;",
+			want: "1 DK303 warning, 2 DK304 error"},
 		{name: "rename column", sql: "ALTER TABLE child RENAME COLUMN note TO remark;",
 			want: "1 BC102 warning", text: `"note" to "remark"`},
 		{name: "rename an indexed column", sql: "ALTER TABLE child RENAME name TO title;",
@@ -207,6 +211,20 @@ func TestChecks(t *testing.T) {
 		{name: "rewritten with a new index", sql: "ALTER TABLE child ADD COLUMN number serial UNIQUE;", want: "1 DK303 warning"},
 		{name: "type that needs no rewriting", sql: "DROP VIEW names;\nALTER TABLE child ALTER COLUMN name TYPE text;",
 			want: "1 DK205 warning"},
+
+		{name: "foreign key", sql: "ALTER TABLE child ADD CONSTRAINT x FOREIGN KEY (id) REFERENCES parent;",
+			want: "1 DK305 warning", text: `writers of tables "child" and "parent"`, hint: "NOT VALID"},
+		{name: "foreign key of a new column", sql: "ALTER TABLE child ADD COLUMN aunt int REFERENCES parent;"},
+		{name: "check", sql: "ALTER TABLE child ADD CONSTRAINT x CHECK (id > 0);", want: "1 DK305 warning",
+			text: `readers and writers of table "child"`},
+		{name: "check of a new column", sql: "ALTER TABLE child ADD COLUMN age int CHECK (age > 0);", want: "1 DK305 warning"},
+		{name: "constraints that nobody waits for", sql: "-- atlas:txmode none\n\n" +
+			"ALTER TABLE child ADD CONSTRAINT x CHECK (id > 0) NOT VALID;\nALTER TABLE child VALIDATE CONSTRAINT x;\nALTER TABLE child RENAME CONSTRAINT x TO y;\n" +
+			"CREATE TABLE t (id int CHECK (id > 0) REFERENCES parent);"},
+		{name: "constraint validated under its own lock", sql: "ALTER TABLE child ADD CONSTRAINT x CHECK (id > 0) NOT VALID;\n" +
+			"ALTER TABLE child VALIDATE CONSTRAINT x;", want: "2 DK305 warning"},
+		{name: "constraint made again for a type", sql: "ALTER TABLE parent ADD COLUMN x varchar(3) CHECK (x <> '');\n" +
+			"ALTER TABLE parent ALTER COLUMN x TYPE varchar(4);", want: "1 DK305 warning"},
 
 		// What cannot run.
 		{name: "syntax", sql: "SELECT 1;\nCREATE TABLE t (\n    id int,\n    name strange\n);",

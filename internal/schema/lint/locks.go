@@ -11,6 +11,7 @@ import (
 var (
 	dropIndex = regexp.MustCompile(`(?i)^drop\s+index\b`)
 	truncate  = regexp.MustCompile(`(?i)^truncate\b`)
+	deleteAll = regexp.MustCompile(`(?is)^delete\s+from\s+(?:only\s+)?(?:public\s*\.\s*)?"?(\w+)"?(?:\s*\*)?(?:\s+as)?(?:\s+\w+)?\s*;?$`)
 )
 
 // indexes finds indexes that are built or dropped while nobody may write to their table. Tables that the file itself
@@ -72,27 +73,82 @@ func constraintInstead(text string) string {
 		", then ADD CONSTRAINT … USING INDEX in the next file"
 }
 
-// storage finds tables that are written anew, or emptied. Emptying one that the same transaction has written anew before does
-// not show.
+// storage finds tables that are written anew, or emptied.
 func (h *history) storage(opts Options) []problem {
 	var problems []problem
 	for _, s := range h.steps {
 		for _, oid := range slices.Sorted(maps.Keys(s.after.relations)) {
 			was, now := s.before.relations[oid], s.after.relations[oid]
-			if !was.isTable() || was.storage == now.storage || !h.start.catalog.relations[oid].isTable() {
+			if !was.isTable() || !h.start.catalog.relations[oid].isTable() {
 				continue
 			}
-			switch {
-			case truncate.MatchString(s.stmt.Text):
+			switch anew := was.storage != now.storage; {
+			case empties(s.stmt.Text, now.name, anew):
 				problems = append(problems, problem{file: h.file, stmt: s.stmt, code: codeTruncate,
 					text: fmt.Sprintf("Emptying table %q%s", now.name, h.size(oid, opts))})
-			case h.worth(oid, opts):
+			case anew && h.worth(oid, opts):
 				problems = append(problems, problem{file: h.file, stmt: s.stmt, code: codeRewrite,
 					text: fmt.Sprintf("Writing table %q%s anew locks out readers and writers meanwhile", now.name, h.size(oid, opts))})
 			}
 		}
 	}
 	return problems
+}
+
+// empties tells whether a statement takes all rows of a table. A table that the same transaction has written anew before is
+// emptied in place, and only the text tells.
+func empties(text, table string, anew bool) bool {
+	if truncate.MatchString(text) {
+		return anew || regexp.MustCompile(`(?i)\W`+regexp.QuoteMeta(table)+`\b`).MatchString(text)
+	}
+	all := deleteAll.FindStringSubmatch(text)
+	return all != nil && strings.EqualFold(all[1], table)
+}
+
+// constraints finds foreign keys and checks that all rows of a table are held against while it is locked.
+func (h *history) constraints(opts Options) []problem {
+	var problems []problem
+	for _, s := range h.steps {
+		for _, oid := range slices.Sorted(maps.Keys(s.after.constraints)) {
+			c := s.after.constraints[oid]
+			was, old := s.before.constraints[oid]
+			_, before := h.start.catalog.constraints[oid]
+			switch {
+			case !c.validated, !h.worth(c.table, opts):
+				continue
+			case old && (was.validated || before || !h.file.transactional):
+				continue // validated beside everybody, unless the same transaction added it and still holds the lock
+			case !old && s.sparesRows(c):
+				continue
+			}
+			table := s.after.relations[c.table].name
+			text := fmt.Sprintf("Adding check %q locks out readers and writers of table %q%s until all its rows are read",
+				c.name, table, h.size(c.table, opts))
+			if c.references != 0 {
+				text = fmt.Sprintf("Adding foreign key %q locks out writers of tables %q%s and %q until all rows of the former are read",
+					c.name, table, h.size(c.table, opts), s.after.relations[c.references].name)
+			}
+			problems = append(problems, problem{file: h.file, stmt: s.stmt, code: codeValidate, text: text})
+		}
+	}
+	return problems
+}
+
+// sparesRows tells whether no row had to be read for a constraint alone: it came along with a table that was written anew, is
+// an old one that a change of a type made again, or a foreign key from columns that were just added.
+func (s step) sparesRows(c constraint) bool {
+	if s.before.relations[c.table].storage != s.after.relations[c.table].storage {
+		return true
+	}
+	for _, old := range s.before.constraints {
+		if old.table == c.table && old.name == c.name {
+			return true
+		}
+	}
+	return c.references != 0 && !slices.ContainsFunc(c.columns, func(key column) bool {
+		_, old := s.before.columns[key]
+		return old
+	})
 }
 
 // worth tells whether a lock on the table is worth a word: it was there before the file, and is not known to be small.

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -90,6 +91,24 @@ func TestProjectKnowsTheAnalyzers(t *testing.T) {
 	e, err := project.Load(path, "x", project.Options{Getenv: func(string) string { return "" }})
 	require.NoError(t, err)
 	require.Equal(t, want, e.Lint.Errors)
+}
+
+// The DBA's page lists every code with its analyzer and what it is without a policy.
+func TestPageListsTheCodes(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile("../../../docs/operations.md")
+	require.NoError(t, err)
+	listed := map[string]string{}
+	for _, row := range regexp.MustCompile("(?m)^\\| ([A-Z]{2}\\d{3}[A-Z0-9, ]*) \\| `(\\w+)` \\| .* \\| (\\w+) \\|$").FindAllStringSubmatch(string(page), -1) {
+		for _, code := range strings.Split(row[1], ", ") {
+			listed[code] = row[2] + " " + row[3]
+		}
+	}
+	want := map[string]string{}
+	for code, rule := range rules {
+		want[code] = rule.analyzer + " " + string(rule.severity(nil))
+	}
+	require.Equal(t, want, listed)
 }
 
 func TestSelection(t *testing.T) {

@@ -32,6 +32,7 @@ const (
 	codeDropIndex    = "DK302"
 	codeRewrite      = "DK303"
 	codeTruncate     = "DK304"
+	codeValidate     = "DK305"
 	codeNoDown       = "DK401"
 	codeDownDiffers  = "DK402"
 	codeDownFails    = "DK403"
@@ -73,6 +74,8 @@ var rules = map[string]rule{
 	codeRewrite: {analyzer: "table_rewrite",
 		instead: "add a new column, fill it in portions and switch over, or apply it when nobody works"},
 	codeTruncate: {analyzer: "destructive", err: true, instead: keepData},
+	codeValidate: {analyzer: "constraint_scan",
+		instead: "add it NOT VALID, which reads no row, and VALIDATE CONSTRAINT in the next file, which reads beside everybody"},
 
 	codeNoDown: {analyzer: "down_file", instead: "write the statements that lead back, or waive it with -- atlas:nolint down_file"},
 	codeDownDiffers: {analyzer: "down_file", err: true,

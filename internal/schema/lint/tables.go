@@ -121,9 +121,9 @@ func filled(c *atlas.Column, table *state.Table) *atlas.Column {
 
 // stillThere tells whether a foreign key was only given another name.
 func stillThere(name string, table uint32, before, after *catalog) bool {
-	for oid, key := range before.foreignKeys {
+	for oid, key := range before.constraints {
 		if key.table == table && key.name == name {
-			_, alive := after.foreignKeys[oid]
+			_, alive := after.constraints[oid]
 			return alive
 		}
 	}

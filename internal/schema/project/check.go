@@ -62,7 +62,7 @@ func skips() map[string]kind {
 var analyzers = []string{
 	"destructive", "data_depend", "incompatible", "condrop", "concurrent_index", "naming", "nestedtx",
 	// Those of Docket, which Atlas passes over.
-	"materialized_view_index", "materialized_view_rebuild", "view_grants", "table_rewrite", "down_file",
+	"materialized_view_index", "materialized_view_rebuild", "view_grants", "table_rewrite", "constraint_scan", "down_file",
 }
 
 // atlasBlocks are passed over with all they hold.
