@@ -106,7 +106,7 @@ func applySchema(
 	}
 	if version != "" {
 		fmt.Fprintf(cmd.ErrOrStderr(), "note: the database has a record of migrations, up to %s, and this change will not be in it: "+
-			"other databases get it from a migration, docket migrate diff NAME\n", version)
+			"a migration that brings the same to other databases, docket migrate diff NAME, will fail on this one\n", version)
 	}
 	if err := confirm(cmd, fmt.Sprintf("Run this on %s?", live), flags.autoApprove); err != nil {
 		return err

@@ -49,7 +49,7 @@ type diffBlock struct {
 type lintBlock struct {
 	Latest int `spec:"latest"`
 	Git    *struct {
-		Dir  string `spec:"dir"`
+		Dir  string `spec:"dir"` // Docket asks the repository that the migrations are in
 		Base string `spec:"base"`
 	} `spec:"git"`
 	schemahcl.DefaultExtension // the analyzers
@@ -147,7 +147,7 @@ func extendLint(own, global *lintBlock) Lint {
 	}
 	policy := Lint{Latest: chosen.Latest, Errors: map[string]bool{}}
 	if git := chosen.Git; git != nil {
-		policy.GitBase, policy.GitDir = git.Base, git.Dir
+		policy.GitBase = git.Base
 	}
 	for _, analyzer := range analyzers {
 		if attr, ok := analyzer.Attr("error"); ok {

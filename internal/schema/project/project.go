@@ -51,7 +51,6 @@ type Diff struct {
 type Lint struct {
 	Latest  int    // how many of the last files to check; 0 when not given
 	GitBase string // branch whose files are not checked; empty when not given
-	GitDir  string // of the repository; empty when not given
 	// Whether what the analyzer of that name finds is an error; those not named decide for themselves.
 	Errors map[string]bool
 }
