@@ -117,6 +117,16 @@ func TestChecks(t *testing.T) {
 			want: "3 DK205 warning, 4 DK205 warning, 5 DS102 error", text: `Dropping materialized view "families"`},
 		{name: "drop column", sql: "SELECT 1;\n-- A comment\n-- of two lines.\nALTER TABLE child\n    DROP COLUMN note;",
 			want: "4 DS103 error", text: `"note"`, hint: "atlas:nolint destructive"},
+		{name: "drop column and add it again", sql: "ALTER TABLE child DROP COLUMN note, ADD COLUMN note text;", want: "1 DS103 error"},
+		{name: "drop column and compute it", want: "1 DK303 warning, 1 DS103 error", text: "Writing",
+			sql: "ALTER TABLE child DROP COLUMN note, ADD COLUMN note text GENERATED ALWAYS AS (name || 'x') STORED;"},
+		{name: "compute a column otherwise",
+			sql: "ALTER TABLE child ADD COLUMN n int GENERATED ALWAYS AS (id + 1) STORED;\n" +
+				"ALTER TABLE child DROP COLUMN n, ADD COLUMN n int GENERATED ALWAYS AS (id + 2) STORED;\nALTER TABLE child DROP COLUMN n;",
+			want: "1 DK303 warning, 2 DK303 warning"},
+		{name: "drop table and make it again", sql: "DO $$ BEGIN DROP MATERIALIZED VIEW families; DROP VIEW names; DROP TABLE child; " +
+			"CREATE TABLE child (id int, parent_id int, name text, note text, mood mood); END $$;",
+			want: "1 DK205 warning, 1 DK205 warning, 1 DS102 error"},
 		{name: "drop what the file made",
 			sql: "CREATE TABLE t (id int);\nALTER TABLE t ADD COLUMN a int;\nALTER TABLE t DROP COLUMN a;\nDROP TABLE t;"},
 		{name: "empty a table", sql: "SELECT 1;\nTRUNCATE child;", want: "2 DK304 error", text: `Emptying table "child"`},

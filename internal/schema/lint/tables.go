@@ -19,11 +19,12 @@ import (
 // changes are those of tables and enums between two moments. Atlas compares by name and so takes a rename for a drop and an
 // addition, which the numbers put right.
 func changes(driver migrate.Driver, before, after moment) (atlas.Changes, error) {
-	all, err := driver.SchemaDiff(before.state.Tables, after.state.Tables)
+	was, is, again := replaced(before, after)
+	all, err := driver.SchemaDiff(was, is)
 	if err != nil {
 		return nil, err
 	}
-	all = renamedTables(all, before.catalog, after.catalog)
+	all = append(again, renamedTables(all, before.catalog, after.catalog)...)
 	for _, c := range all {
 		if modify, ok := c.(*atlas.ModifyTable); ok {
 			table := after.catalog.find(modify.T.Name)
@@ -33,8 +34,11 @@ func changes(driver migrate.Driver, before, after moment) (atlas.Changes, error)
 				return ok && stillThere(drop.F.Symbol, table, before.catalog, after.catalog)
 			})
 			for _, c := range modify.Changes {
-				if add, ok := c.(*atlas.AddColumn); ok {
-					add.C = filled(add.C, after.state.Table(modify.T.Name))
+				switch c := c.(type) {
+				case *atlas.AddColumn:
+					c.C = filled(c.C, after.state.Table(modify.T.Name))
+				case *atlas.DropColumn:
+					c.C = lossless(c.C)
 				}
 			}
 		}
