@@ -1,13 +1,13 @@
-// For DBAs who prefer the Atlas command (v1.2 or later, community build) to
-// "docket migrate": both read the same files, keep the same revisions table
-// and wait for each other's lock.
+// Environments of the database, for "docket schema" and "docket migrate" (--env NAME), and for DBAs who prefer the Atlas
+// command (v1.2 or later, community build). Both read the same files, keep the same revisions table and wait for each
+// other's lock.
 //
-//   DATABASE_URL       the database to look at or change
-//   ATLAS_DEV_URL      an empty scratch database on a server of the same major
-//                      version, for the commands that plan
+//   DATABASE_URL       the database to look at or change. Without it, local is Docket's own, and Docket refuses the others.
+//   ATLAS_DEV_URL      a server of the same major version for scratch databases. Docket makes databases of its own there,
+//                      and starts a server for them when this is not set; the Atlas command wants an empty database.
 //
-// The Atlas community build plans tables, enums and indexes. It passes over
-// views in sql/schema without a word; files in sql/migrations it runs whole.
+// The Atlas community build plans tables, enums and indexes. It passes over views in sql/schema without a word; files in
+// sql/migrations it runs whole.
 
 locals {
   // Scoped to one schema: plans come out unqualified, and what lives beside
@@ -64,6 +64,7 @@ env "prod" {
       drop_schema = true
       drop_table  = true
       drop_column = true
+      drop_view   = true
     }
     concurrent_index {
       create = true

@@ -11,7 +11,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"docket/api"
 	"docket/internal/dbtest"
 	"docket/internal/intake"
 	"docket/internal/ranking"
@@ -37,8 +36,7 @@ func TestStranger(t *testing.T) {
 	_, err := intake.Seed(t.Context(), pool, intake.SeedOptions{URLs: 30, Seed: 1})
 	require.NoError(t, err)
 	const user = 4242
-	said := command(t, dir, nil, "./stranger", "-server", serve(t, pool, ranking.NewQueue()).URL, "-token", tokenFor(t, user),
-		"-migrate="+strconv.FormatBool(api.Written("annotateMigrate")))
+	said := command(t, dir, nil, "./stranger", "-server", serve(t, pool, ranking.NewQueue()).URL, "-token", tokenFor(t, user))
 	annotated, err := strconv.Atoi(strings.TrimSpace(said))
 	require.NoError(t, err)
 

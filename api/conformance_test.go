@@ -9,7 +9,6 @@ import (
 	"mime"
 	"net/http"
 	"net/http/httptest"
-	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -49,20 +48,6 @@ func Conforms(r *http.Request, answer *httptest.ResponseRecorder) error {
 		return err
 	}
 	return expected.check(r, answer)
-}
-
-// Written tells whether an operation has a handler of its own.
-func Written(operationID string) bool {
-	all := reflect.TypeFor[handlers]()
-	for i := range all.NumField() {
-		field := all.Field(i).Type
-		for j := range field.NumMethod() {
-			if field != reflect.TypeFor[pending]() && strings.EqualFold(field.Method(j).Name, operationID) {
-				return true
-			}
-		}
-	}
-	return false
 }
 
 // expectation is the contract with nothing left open: an object has no keys but those described, and an operation answers

@@ -73,12 +73,8 @@ type handlers struct {
 	counts
 	exports
 	robots
-	pending
 	*health
 }
-
-// pending stands for the operations still to be written.
-type pending struct{ StrictServerInterface }
 
 // server is what the middleware shares.
 type server struct {
@@ -97,7 +93,17 @@ func New(cfg Config) (http.Handler, error) {
 		openCatalog(doc)
 	}
 	return newRouter(cfg, doc, func(router gin.IRouter, s *server) {
-		operations := handlers{annotate{cfg.Annotations}, search{cfg.Catalog}, agencies{cfg.Catalog}, urls{cfg.Intake, cfg.Catalog}, batches{cfg.Intake}, counts{cfg.Progress}, exports{cfg.Export}, robots{cfg.Intake}, pending{}, &health{checks: cfg.Checks, views: cfg.Views, clock: s.cfg.Clock}}
+		operations := handlers{
+			annotate{cfg.Annotations},
+			search{cfg.Catalog},
+			agencies{cfg.Catalog},
+			urls{cfg.Intake, cfg.Catalog},
+			batches{cfg.Intake},
+			counts{cfg.Progress},
+			exports{cfg.Export},
+			robots{cfg.Intake},
+			&health{checks: cfg.Checks, views: cfg.Views, clock: s.cfg.Clock},
+		}
 		s.register(router, operations, timeEncoding)
 	})
 }

@@ -13,7 +13,8 @@ var files embed.FS
 // Schema holds sql/schema/*.sql, to be executed in name order on an empty database.
 var Schema = sub("schema")
 
-// Migrations holds sql/migrations: the versioned files and their checksum file atlas.sum.
+// Migrations holds sql/migrations: the versioned files and their checksum file atlas.sum, and in down/ the same for what
+// undoes each.
 var Migrations = sub("migrations")
 
 func sub(dir string) fs.FS {

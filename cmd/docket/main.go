@@ -40,17 +40,29 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if err == nil {
 		return 0
 	}
+	status := exitFailure
+	if exact := (statusError{}); errors.As(err, &exact) {
+		status = exact.status
+	}
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
 		fmt.Fprintln(stderr, "docket: interrupted")
-		return exitFailure
+		return status
 	}
 	fmt.Fprintln(stderr, "docket:", err)
 	var usage usageError
 	if errors.As(err, &usage) {
 		return exitUsage
 	}
-	return exitFailure
+	return status
 }
+
+// statusError is an error of a command whose exit statuses mean something of their own.
+type statusError struct {
+	error
+	status int
+}
+
+func (e statusError) Unwrap() error { return e.error }
 
 // usageError is a mistake in the command line or the environment.
 type usageError struct{ error }
@@ -83,6 +95,7 @@ Exit status: 0 done, 1 failed or, for commands that check, something found, 2 wr
 	root.AddCommand(
 		serveCommand(cfg),
 		migrateCommand(cfg),
+		schemaCommand(cfg),
 		dbCommand(cfg),
 		importCommand(cfg),
 		exportCommand(cfg),

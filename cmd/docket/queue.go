@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/spf13/cobra"
@@ -22,7 +24,7 @@ a URL they added is missing, a suggestion of theirs is not counted.`,
 		RunE: needsSubcommand,
 	}
 	cmd.AddCommand(
-		queueCheckCommand(cfg, "verify", "List every difference; exit status 1 if there is any", "differences", ranking.Verify, true),
+		queueCheckCommand(cfg, "verify", "Look for differences; exit status 1 if there is any", "differences", ranking.Verify, true),
 		queueCheckCommand(cfg, "reconcile", "Repair every difference, while everybody goes on", "repairs", ranking.Reconcile, false),
 	)
 	return cmd
@@ -43,9 +45,11 @@ var errDifferences = errors.New("the queue differs from a recount; docket queue 
 
 type queueCheckFunc func(context.Context, *pgxpool.Pool, func(ranking.Difference)) error
 
-// queueCheckCommand prints differences as they are found, so that memory does not grow with their number.
+// shownDifferences is how many are printed one by one: a queue that was never filled differs in every URL.
+const shownDifferences = 20
+
 func queueCheckCommand(cfg *config, name, short, counted string, check queueCheckFunc, failing bool) *cobra.Command {
-	var asJSON bool
+	var asJSON, all bool
 	cmd := &cobra.Command{
 		Use:   name,
 		Short: short,
@@ -53,11 +57,11 @@ func queueCheckCommand(cfg *config, name, short, counted string, check queueChec
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return cfg.withPool(cmd, func(ctx context.Context, pool *pgxpool.Pool) error {
 				out := cmd.OutOrStdout()
-				count := 0
+				found := tally{}
 				var writing error
 				err := check(ctx, pool, func(d ranking.Difference) {
-					count++
-					if writing == nil {
+					found[d.Kind]++
+					if writing == nil && (asJSON || all || found.total() <= shownDifferences) {
 						writing = printDifference(out, d, asJSON)
 					}
 				})
@@ -65,9 +69,9 @@ func queueCheckCommand(cfg *config, name, short, counted string, check queueChec
 					return err
 				}
 				if !asJSON {
-					fmt.Fprintf(out, "%d %s\n", count, counted)
+					found.print(out, counted, !all && found.total() > shownDifferences)
 				}
-				if count > 0 && failing {
+				if found.total() > 0 && failing {
 					return errDifferences
 				}
 				return nil
@@ -75,7 +79,29 @@ func queueCheckCommand(cfg *config, name, short, counted string, check queueChec
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object a line for each difference")
+	cmd.Flags().BoolVar(&all, "all", false, fmt.Sprintf("print every difference, not the first %d and how many there are", shownDifferences))
 	return cmd
+}
+
+// tally counts differences by kind, so that memory does not grow with their number.
+type tally map[string]int
+
+func (t tally) total() (n int) {
+	for _, count := range t {
+		n += count
+	}
+	return n
+}
+
+// print ends a list of differences, which may be cut short.
+func (t tally) print(out io.Writer, counted string, short bool) {
+	if short {
+		fmt.Fprintln(out, "… (--all prints every one)")
+		for _, kind := range slices.Sorted(maps.Keys(t)) {
+			fmt.Fprintf(out, "%8d %s\n", t[kind], kind)
+		}
+	}
+	fmt.Fprintf(out, "%d %s\n", t.total(), counted)
 }
 
 func printDifference(out io.Writer, d ranking.Difference, asJSON bool) error {

@@ -11,7 +11,7 @@ import (
 
 const AgencyInsertMany = `-- name: AgencyInsertMany :execrows
 WITH given AS MATERIALIZED (
-    SELECT nextval(pg_get_serial_sequence('agencies', 'id'))::integer AS id, a.name, a.jurisdiction_type, a.location_id
+    SELECT row_number() OVER () AS n, a.name, a.jurisdiction_type, a.location_id
     FROM (
         SELECT
             unnest($1::text[]) AS name,
@@ -19,11 +19,14 @@ WITH given AS MATERIALIZED (
             unnest($3::bigint[]) AS location_id
     ) AS a
 ), agency AS (
-    INSERT INTO agencies (id, name, jurisdiction_type)
-    SELECT id, name, jurisdiction_type FROM given
+    INSERT INTO agencies (name, jurisdiction_type)
+    SELECT name, jurisdiction_type FROM given ORDER BY n
+    RETURNING id
+), numbered AS (
+    SELECT id, row_number() OVER (ORDER BY id) AS n FROM agency
 )
 INSERT INTO link_agencies__locations (agency_id, location_id)
-SELECT id, location_id FROM given
+SELECT numbered.id, given.location_id FROM given JOIN numbered ON numbered.n = given.n
 `
 
 type AgencyInsertManyParams struct {
@@ -32,7 +35,8 @@ type AgencyInsertManyParams struct {
 	LocationIDs       []int64
 }
 
-// Stores agencies, each with one location, and returns how many.
+// Stores agencies, each with one location, and returns how many. Ids come from the column's default, whichever sequence
+// that is, and ascend in the order given.
 func (q *Queries) AgencyInsertMany(ctx context.Context, db DBTX, arg AgencyInsertManyParams) (int64, error) {
 	result, err := db.Exec(ctx, AgencyInsertMany, arg.Names, arg.JurisdictionTypes, arg.LocationIDs)
 	if err != nil {
@@ -268,6 +272,7 @@ func (q *Queries) BatchURLInsertMany(ctx context.Context, db DBTX, arg BatchURLI
 const CountyInsertMany = `-- name: CountyInsertMany :execrows
 INSERT INTO counties (fips, name, state_id)
 SELECT unnest($1::text[]), unnest($2::text[]), unnest($3::integer[])
+ON CONFLICT DO NOTHING
 `
 
 type CountyInsertManyParams struct {
@@ -276,7 +281,7 @@ type CountyInsertManyParams struct {
 	StateIds []int32
 }
 
-// Stores counties. A FIPS code that is known, or a name that the state has already, violates a key.
+// Stores counties whose FIPS codes are unknown and whose names their states do not have.
 func (q *Queries) CountyInsertMany(ctx context.Context, db DBTX, arg CountyInsertManyParams) (int64, error) {
 	result, err := db.Exec(ctx, CountyInsertMany, arg.Fips, arg.Names, arg.StateIds)
 	if err != nil {
@@ -286,25 +291,17 @@ func (q *Queries) CountyInsertMany(ctx context.Context, db DBTX, arg CountyInser
 }
 
 const CountyListAll = `-- name: CountyListAll :many
-SELECT
-    c.id,
-    c.fips,
-    coalesce(c.name, '')::text AS name,
-    coalesce(c.state_id, 0)::bigint AS state_id,
-    coalesce((SELECT min(l.id) FROM locations l WHERE l.type = 'County' AND l.county_id = c.id), 0)::bigint AS location_id
-FROM counties c
-ORDER BY c.id
+SELECT c.id, c.fips, coalesce(c.name, '')::text AS name, coalesce(c.state_id, 0)::bigint AS state_id FROM counties c ORDER BY c.id
 `
 
 type CountyListAllRow struct {
-	ID         int64
-	Fips       string
-	Name       string
-	StateID    int64
-	LocationID int64
+	ID      int64
+	Fips    string
+	Name    string
+	StateID int64
 }
 
-// Every county with its state and location, 0 where it has none.
+// Every county with its state, 0 where it has none.
 // No limit: the table is small by nature.
 // @sqlc-vet-disable many-without-limit
 func (q *Queries) CountyListAll(ctx context.Context, db DBTX) ([]CountyListAllRow, error) {
@@ -321,7 +318,6 @@ func (q *Queries) CountyListAll(ctx context.Context, db DBTX) ([]CountyListAllRo
 			&i.Fips,
 			&i.Name,
 			&i.StateID,
-			&i.LocationID,
 		); err != nil {
 			return nil, err
 		}
@@ -368,40 +364,22 @@ func (q *Queries) LocalityInsertMany(ctx context.Context, db DBTX, arg LocalityI
 }
 
 const LocalityListAll = `-- name: LocalityListAll :many
-SELECT
-    p.id,
-    p.name,
-    p.county_id,
-    coalesce((SELECT min(l.id) FROM locations l WHERE l.type = 'Locality' AND l.locality_id = p.id), 0)::bigint AS location_id
-FROM localities p
-ORDER BY p.id
+SELECT p.id, p.name, p.county_id FROM localities p ORDER BY p.id
 `
 
-type LocalityListAllRow struct {
-	ID         int64
-	Name       string
-	CountyID   int32
-	LocationID int64
-}
-
-// Every locality with its county and location, 0 where it has none.
+// Every locality with its county.
 // No limit: the table is small by nature.
 // @sqlc-vet-disable many-without-limit
-func (q *Queries) LocalityListAll(ctx context.Context, db DBTX) ([]LocalityListAllRow, error) {
+func (q *Queries) LocalityListAll(ctx context.Context, db DBTX) ([]Locality, error) {
 	rows, err := db.Query(ctx, LocalityListAll)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	items := []LocalityListAllRow{}
+	items := []Locality{}
 	for rows.Next() {
-		var i LocalityListAllRow
-		if err := rows.Scan(
-			&i.ID,
-			&i.Name,
-			&i.CountyID,
-			&i.LocationID,
-		); err != nil {
+		var i Locality
+		if err := rows.Scan(&i.ID, &i.Name, &i.CountyID); err != nil {
 			return nil, err
 		}
 		items = append(items, i)
@@ -410,18 +388,6 @@ func (q *Queries) LocalityListAll(ctx context.Context, db DBTX) ([]LocalityListA
 		return nil, err
 	}
 	return items, nil
-}
-
-const LocationGetNational = `-- name: LocationGetNational :one
-SELECT coalesce(min(l.id), 0)::bigint AS id FROM locations l WHERE l.type = 'National'
-`
-
-// The location of the whole nation, 0 when there is none.
-func (q *Queries) LocationGetNational(ctx context.Context, db DBTX) (int64, error) {
-	row := db.QueryRow(ctx, LocationGetNational)
-	var id int64
-	err := row.Scan(&id)
-	return id, err
 }
 
 const LocationInsertMissing = `-- name: LocationInsertMissing :execrows
@@ -453,8 +419,9 @@ type LocationInsertMissingParams struct {
 	LocalityIds []int64
 }
 
-// Gives each of these places its location, and the nation too if asked, where it has none. It comes after the
-// statements that insert the places, because a database of the reference does the same by trigger.
+// Gives each of these places its location, and the nation too if asked, where it has none. It has to be a statement
+// after those that insert the places: a database of the reference does the same by trigger, and no part of a statement
+// sees what triggers do in it. The lock on imports keeps another one from doing this at the same time.
 func (q *Queries) LocationInsertMissing(ctx context.Context, db DBTX, arg LocationInsertMissingParams) (int64, error) {
 	result, err := db.Exec(ctx, LocationInsertMissing,
 		arg.National,
@@ -466,6 +433,47 @@ func (q *Queries) LocationInsertMissing(ctx context.Context, db DBTX, arg Locati
 		return 0, err
 	}
 	return result.RowsAffected(), nil
+}
+
+const LocationListAll = `-- name: LocationListAll :many
+SELECT
+    l.type,
+    coalesce(CASE l.type WHEN 'State' THEN l.state_id WHEN 'County' THEN l.county_id WHEN 'Locality' THEN l.locality_id END, 0)::bigint AS place_id,
+    min(l.id)::bigint AS id
+FROM locations l
+GROUP BY 1, 2
+ORDER BY 1, 2
+`
+
+type LocationListAllRow struct {
+	Type    LocationType
+	PlaceID int64
+	ID      int64
+}
+
+// Every location by what it is of: the id of a state, county or locality, 0 for the nation. Of several locations of one
+// place it is the first: the table's key does not keep a place from having two. To be joined by the caller: in the middle
+// of an import PostgreSQL knows the tables as they were before it, and joins them row by row.
+// No limit: the table is small by nature.
+// @sqlc-vet-disable many-without-limit
+func (q *Queries) LocationListAll(ctx context.Context, db DBTX) ([]LocationListAllRow, error) {
+	rows, err := db.Query(ctx, LocationListAll)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []LocationListAllRow{}
+	for rows.Next() {
+		var i LocationListAllRow
+		if err := rows.Scan(&i.Type, &i.PlaceID, &i.ID); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const LocationSuggestionInsertMany = `-- name: LocationSuggestionInsertMany :one
@@ -568,22 +576,15 @@ func (q *Queries) StateInsertMany(ctx context.Context, db DBTX, arg StateInsertM
 }
 
 const StateListAll = `-- name: StateListAll :many
-SELECT
-    s.id,
-    s.state_iso,
-    coalesce((SELECT min(l.id) FROM locations l WHERE l.type = 'State' AND l.state_id = s.id), 0)::bigint AS location_id
-FROM us_states s
-ORDER BY s.id
+SELECT s.id, s.state_iso FROM us_states s ORDER BY s.id
 `
 
 type StateListAllRow struct {
-	ID         int64
-	StateIso   string
-	LocationID int64
+	ID       int64
+	StateIso string
 }
 
-// Every state with its location, 0 where it has none. Of several locations the first counts, here and below: the
-// table's key does not keep a place from having two.
+// Every state.
 // No limit: the table is small by nature.
 // @sqlc-vet-disable many-without-limit
 func (q *Queries) StateListAll(ctx context.Context, db DBTX) ([]StateListAllRow, error) {
@@ -595,7 +596,7 @@ func (q *Queries) StateListAll(ctx context.Context, db DBTX) ([]StateListAllRow,
 	items := []StateListAllRow{}
 	for rows.Next() {
 		var i StateListAllRow
-		if err := rows.Scan(&i.ID, &i.StateIso, &i.LocationID); err != nil {
+		if err := rows.Scan(&i.ID, &i.StateIso); err != nil {
 			return nil, err
 		}
 		items = append(items, i)

@@ -997,3 +997,9 @@ func (e UpdateMethodEnum) Valid() bool {
 	}
 	return false
 }
+
+type Locality struct {
+	ID       int64
+	Name     string
+	CountyID int32
+}

@@ -54,9 +54,9 @@ type nameWithin struct {
 }
 
 func loadGazetteer(ctx context.Context, tx db.DBTX) (*gazetteer, error) {
-	national, err := queries.LocationGetNational(ctx, tx)
+	locations, err := queries.LocationListAll(ctx, tx)
 	if err != nil {
-		return nil, fmt.Errorf("find the nation: %w", err)
+		return nil, fmt.Errorf("list locations: %w", err)
 	}
 	states, err := queries.StateListAll(ctx, tx)
 	if err != nil {
@@ -70,22 +70,30 @@ func loadGazetteer(ctx context.Context, tx db.DBTX) (*gazetteer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("list localities: %w", err)
 	}
+	type located struct {
+		kind  db.LocationType
+		place int64
+	}
+	location := make(map[located]int64, len(locations))
+	for _, l := range locations {
+		location[located{l.Type, l.PlaceID}] = l.ID
+	}
 	g := &gazetteer{
-		national:   national,
+		national:   location[located{kind: db.LocationTypeNational}],
 		states:     make(map[string]knownPlace, len(states)),
 		counties:   make(map[string]knownPlace, len(counties)),
 		countyName: make(map[nameWithin]string, len(counties)),
 		localities: make(map[nameWithin]knownPlace, len(localities)),
 	}
 	for _, s := range states {
-		g.states[s.StateIso] = knownPlace{s.ID, s.LocationID}
+		g.states[s.StateIso] = knownPlace{s.ID, location[located{db.LocationTypeState, s.ID}]}
 	}
 	for _, c := range counties {
-		g.counties[c.Fips] = knownPlace{c.ID, c.LocationID}
+		g.counties[c.Fips] = knownPlace{c.ID, location[located{db.LocationTypeCounty, c.ID}]}
 		g.countyName[nameWithin{c.StateID, strings.ToLower(c.Name)}] = c.Fips
 	}
 	for _, l := range localities {
-		g.localities[nameWithin{int64(l.CountyID), strings.ToLower(l.Name)}] = knownPlace{l.ID, l.LocationID}
+		g.localities[nameWithin{int64(l.CountyID), strings.ToLower(l.Name)}] = knownPlace{l.ID, location[located{db.LocationTypeLocality, l.ID}]}
 	}
 	return g, nil
 }
@@ -114,40 +122,52 @@ type placesCreated struct {
 	states, counties, localities, locations int64
 }
 
-// settle sees to it that every agency's place exists and has a location. An agency whose county cannot be made is
-// moved to its state, with a note. It returns the gazetteer with all of them.
+// settle sees to it that every agency's place exists and has a location, made by it or, where the database has such
+// triggers, by them. An agency whose county cannot be made is moved to its state, with a note. It returns the gazetteer
+// with all of them.
 func settle(ctx context.Context, tx db.DBTX, agencies []agencyRow, note noteFunc) (*gazetteer, placesCreated, error) {
 	var created placesCreated
 	g, err := loadGazetteer(ctx, tx)
 	if err != nil {
 		return nil, created, err
 	}
-	// From the state down, each step needs what the one before has made.
+	// From the state down, each step needs what the one before has made, and somebody who does not import may have
+	// stored the same place in between.
 	steps := []struct {
 		what  string
 		count *int64
-		add   func() (int64, error)
+		add   func() (tried bool, n int64, err error)
 	}{
-		{"states", &created.states, func() (int64, error) { return g.addStates(ctx, tx, agencies) }},
-		{"counties", &created.counties, func() (int64, error) { return g.addCounties(ctx, tx, agencies, note) }},
-		{"localities", &created.localities, func() (int64, error) { return g.addLocalities(ctx, tx, agencies) }},
-		{"locations", &created.locations, func() (int64, error) { return g.addLocations(ctx, tx, agencies) }},
+		{"states", &created.states, func() (bool, int64, error) { return g.addStates(ctx, tx, agencies) }},
+		{"counties", &created.counties, func() (bool, int64, error) { return g.addCounties(ctx, tx, agencies, note) }},
+		{"localities", &created.localities, func() (bool, int64, error) { return g.addLocalities(ctx, tx, agencies) }},
+		{"locations", &created.locations, func() (bool, int64, error) { return g.addLocations(ctx, tx, agencies) }},
 	}
 	for _, step := range steps {
-		if *step.count, err = step.add(); err != nil {
+		tried, n, err := step.add()
+		if err != nil {
 			return nil, created, fmt.Errorf("add %s: %w", step.what, err)
 		}
-		if *step.count == 0 {
+		if !tried {
 			continue
 		}
+		*step.count = n
 		if g, err = loadGazetteer(ctx, tx); err != nil {
 			return nil, created, err
+		}
+	}
+	for _, a := range agencies {
+		if g.location(a.place) == 0 {
+			return nil, created, fmt.Errorf("somebody else changed the places at the same time, and that of line %d is not there; try again", a.line)
 		}
 	}
 	return g, created, nil
 }
 
-func (g *gazetteer) addStates(ctx context.Context, tx db.DBTX, agencies []agencyRow) (int64, error) {
+// The add methods store what is missing of one kind. They tell whether anything was, and how much of it they stored
+// themselves.
+
+func (g *gazetteer) addStates(ctx context.Context, tx db.DBTX, agencies []agencyRow) (tried bool, n int64, err error) {
 	var add db.StateInsertManyParams
 	for _, a := range agencies {
 		if _, known := g.states[a.place.state]; known || a.place.state == "" || slices.Contains(add.StateIsos, a.place.state) {
@@ -158,12 +178,13 @@ func (g *gazetteer) addStates(ctx context.Context, tx db.DBTX, agencies []agency
 		add.Names = append(add.Names, state.name)
 	}
 	if len(add.StateIsos) == 0 {
-		return 0, nil
+		return false, 0, nil
 	}
-	return queries.StateInsertMany(ctx, tx, add)
+	n, err = queries.StateInsertMany(ctx, tx, add)
+	return true, n, err
 }
 
-func (g *gazetteer) addCounties(ctx context.Context, tx db.DBTX, agencies []agencyRow, note noteFunc) (int64, error) {
+func (g *gazetteer) addCounties(ctx context.Context, tx db.DBTX, agencies []agencyRow, note noteFunc) (tried bool, n int64, err error) {
 	var add db.CountyInsertManyParams
 	for i := range agencies {
 		p := &agencies[i].place
@@ -184,9 +205,10 @@ func (g *gazetteer) addCounties(ctx context.Context, tx db.DBTX, agencies []agen
 		add.StateIds = append(add.StateIds, int32(state))
 	}
 	if len(add.Fips) == 0 {
-		return 0, nil
+		return false, 0, nil
 	}
-	return queries.CountyInsertMany(ctx, tx, add)
+	n, err = queries.CountyInsertMany(ctx, tx, add)
+	return true, n, err
 }
 
 // nameCounty returns the name for a new county, or why there is none. Names are unique within a state.
@@ -210,7 +232,7 @@ func (g *gazetteer) nameCounty(state int64, p place) (name, reason string) {
 	}
 }
 
-func (g *gazetteer) addLocalities(ctx context.Context, tx db.DBTX, agencies []agencyRow) (int64, error) {
+func (g *gazetteer) addLocalities(ctx context.Context, tx db.DBTX, agencies []agencyRow) (tried bool, n int64, err error) {
 	var add db.LocalityInsertManyParams
 	for _, a := range agencies {
 		if a.place.locality == "" || g.locality(a.place).id != 0 {
@@ -222,14 +244,15 @@ func (g *gazetteer) addLocalities(ctx context.Context, tx db.DBTX, agencies []ag
 		add.CountyIds = append(add.CountyIds, int32(county))
 	}
 	if len(add.Names) == 0 {
-		return 0, nil
+		return false, 0, nil
 	}
-	return queries.LocalityInsertMany(ctx, tx, add)
+	n, err = queries.LocalityInsertMany(ctx, tx, add)
+	return true, n, err
 }
 
 // addLocations gives a location to the places of the agencies and to those around them: a state's and a county's
 // location are there even when agencies are linked to its localities only.
-func (g *gazetteer) addLocations(ctx context.Context, tx db.DBTX, agencies []agencyRow) (int64, error) {
+func (g *gazetteer) addLocations(ctx context.Context, tx db.DBTX, agencies []agencyRow) (tried bool, n int64, err error) {
 	var add db.LocationInsertMissingParams
 	lack := func(ids []int64, p knownPlace) []int64 {
 		if p.id == 0 || p.location != 0 {
@@ -244,7 +267,8 @@ func (g *gazetteer) addLocations(ctx context.Context, tx db.DBTX, agencies []age
 		add.LocalityIds = lack(add.LocalityIds, g.locality(a.place))
 	}
 	if !add.National && len(add.StateIds)+len(add.CountyIds)+len(add.LocalityIds) == 0 {
-		return 0, nil
+		return false, 0, nil
 	}
-	return queries.LocationInsertMissing(ctx, tx, add)
+	n, err = queries.LocationInsertMissing(ctx, tx, add)
+	return true, n, err
 }

@@ -55,10 +55,22 @@ func (w *seedWriter) places(world *sample.World) {
 	put(w, w.queries.StateInsertMany, world.States)
 	put(w, w.queries.CountyInsertMany, world.Counties)
 	put(w, w.queries.LocalityInsertMany, world.Localities)
+	w.clearLocations()
 	put(w, w.queries.LocationInsertMany, world.Locations)
 	put(w, w.queries.AgencyInsertMany, world.Agencies)
 	put(w, w.queries.AgencyLocationInsertMany, world.AgencyLocations)
 	put(w, w.queries.AgencyOutwardLinkInsertMany, world.AgencyOutwardLinks)
+}
+
+// clearLocations makes room for locations with the ids of the sample. The tables were empty and are locked, so whatever
+// is there was made by triggers.
+func (w *seedWriter) clearLocations() {
+	if w.err != nil {
+		return
+	}
+	if err := w.queries.LocationDeleteAll(w.ctx, w.tx); err != nil {
+		w.err = fmt.Errorf("clear locations made by triggers: %w", err)
+	}
 }
 
 func (w *seedWriter) batches(world *sample.World) {

@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -32,6 +33,9 @@ type ServerConfig struct {
 	// Ephemeral trades durability for speed: for tests. The data is apart from that of a durable server in the
 	// same directory, and what an earlier ephemeral server left there may or may not be found again.
 	Ephemeral bool
+
+	// Major is the version wanted for a new cluster, when programs of more than one are installed; 0 wants none.
+	Major int
 
 	// Owner names the command that holds the directory, such as "docket serve".
 	Owner string
@@ -74,8 +78,8 @@ func StartServer(ctx context.Context, cfg ServerConfig) (_ *Server, err error) {
 	if c.acct, err = serverAccount(c.pgdata, dir); err != nil {
 		return nil, err
 	}
-	major, _ := clusterMajor(c.pgdata) // 0, no preference, when there is none; ensure reports the rest
-	if c.bin, err = systemFinder().find(major); err != nil {
+	major, _ := clusterMajor(c.pgdata) // 0 when there is none; ensure reports the rest
+	if c.bin, err = systemFinder().find(cmp.Or(major, cfg.Major)); err != nil {
 		return nil, err
 	}
 	if blocked := c.acct.blockedAt(c.bin.program("postgres")); blocked != "" {

@@ -1,6 +1,7 @@
 package schema_test
 
 import (
+	"io/fs"
 	"os"
 	"path/filepath"
 	"testing"
@@ -16,24 +17,38 @@ import (
 func hashed(t *testing.T, files map[string]string) fstest.MapFS {
 	t.Helper()
 	dir := t.TempDir()
-	for name, content := range files {
-		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600))
-	}
+	write(t, dir, files)
 	require.NoError(t, schema.Hash(dir))
 	return loaded(t, dir)
 }
 
+func write(t *testing.T, dir string, files map[string]string) {
+	t.Helper()
+	for name, content := range files {
+		path := filepath.Join(dir, name)
+		require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o700))
+		require.NoError(t, os.WriteFile(path, []byte(content), 0o600))
+	}
+}
+
 func loaded(t *testing.T, dir string) fstest.MapFS {
 	t.Helper()
-	entries, err := os.ReadDir(dir)
-	require.NoError(t, err)
 	m := fstest.MapFS{}
-	for _, e := range entries {
-		content, err := os.ReadFile(filepath.Join(dir, e.Name()))
-		require.NoError(t, err)
-		m[e.Name()] = &fstest.MapFile{Data: content}
-	}
+	files := os.DirFS(dir)
+	require.NoError(t, fs.WalkDir(files, ".", func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		content, err := fs.ReadFile(files, path)
+		m[path] = &fstest.MapFile{Data: content}
+		return err
+	}))
 	return m
+}
+
+var aAndB = map[string]string{
+	fileA: "CREATE TABLE a (id int);", "down/" + fileA: "DROP TABLE a;",
+	fileB: "CREATE TABLE b (id int);", "down/" + fileB: "DROP TABLE b;",
 }
 
 func TestShippedMigrationsAreValid(t *testing.T) {
@@ -65,14 +80,32 @@ func TestValidateComparesWithSum(t *testing.T) {
 			func(m fstest.MapFS) { delete(m, "atlas.sum") },
 			"checksum file not found",
 		},
+		"down file edited": {
+			func(m fstest.MapFS) { m["down/20260102000000_b.sql"].Data = []byte("SELECT 1;") },
+			"down/20260102000000_b.sql was edited",
+		},
+		"down file removed": {
+			func(m fstest.MapFS) { delete(m, "down/20260102000000_b.sql") },
+			"down/20260102000000_b.sql was removed",
+		},
+		"all down files removed": {
+			func(m fstest.MapFS) { delete(m, "down/"+fileA); delete(m, "down/"+fileB) },
+			"was removed",
+		},
+		"no sum of down files": {
+			func(m fstest.MapFS) { delete(m, "down/atlas.sum") },
+			"checksum file not found",
+		},
+		"a merge's marks in the sum": {
+			func(m fstest.MapFS) { m["atlas.sum"].Data = append([]byte("<<<<<<< HEAD\n"), m["atlas.sum"].Data...) },
+			"atlas.sum holds the marks of a merge; put the migration that no database has yet after the last one: " +
+				`run "docket migrate rebase FILE"`,
+		},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			m := hashed(t, map[string]string{
-				"20260101000000_a.sql": "CREATE TABLE a (id int);",
-				"20260102000000_b.sql": "CREATE TABLE b (id int);",
-			})
+			m := hashed(t, aAndB)
 			require.NoError(t, schema.Validate(m))
 			test.change(m)
 			err := schema.Validate(m)
@@ -94,11 +127,52 @@ func TestHashRefusesWhatApplyCouldNotRun(t *testing.T) {
 		},
 		"same version twice": {
 			map[string]string{"20260101000000_a.sql": "SELECT 1;", "20260101000000_b.sql": "SELECT 2;"},
-			"20260101000000_b.sql: has the same version as 20260101000000_a.sql",
+			"20260101000000_b.sql: has the same version as 20260101000000_a.sql; put the one that no database has yet after the " +
+				`last one: run "docket migrate rebase 20260101000000_b.sql"`,
+		},
+		"commit in the down file": {
+			map[string]string{fileA: "SELECT 1;", "down/" + fileA: "DROP TABLE a;\nCOMMIT;"},
+			`down/20260101000000_a.sql: line 2: a migration runs in a transaction of its own; remove "COMMIT;"`,
+		},
+		"down file outside a transaction": {
+			map[string]string{fileA: "SELECT 1;", "down/" + fileA: "-- atlas:txmode none\n\nDROP INDEX CONCURRENTLY a;"},
+			"down/20260101000000_a.sql: what undoes a migration runs in one transaction",
+		},
+		"down file of no migration": {
+			map[string]string{fileA: "SELECT 1;", "down/" + fileB: "SELECT 1;"},
+			"down/20260102000000_b.sql: no migration has this version",
+		},
+		"down file of another name": {
+			map[string]string{fileA: "SELECT 1;", "down/20260101000000_b.sql": "SELECT 1;"},
+			"down/20260101000000_b.sql: the migration of this version is called 20260101000000_a.sql",
+		},
+		"two down files of one version": {
+			map[string]string{fileA: "SELECT 1;", "down/" + fileA: "SELECT 1;", "down/20260101000000_b.sql": "SELECT 1;"},
+			"down/20260101000000_b.sql: has the same version as 20260101000000_a.sql",
 		},
 		"commit in the file": {
 			map[string]string{"20260101000000_a.sql": "CREATE TABLE a (id int);\nCOMMIT;\nSELECT 1;"},
 			`line 2: a migration runs in a transaction of its own; remove "COMMIT;"`,
+		},
+		"begin outside of a transaction": {
+			map[string]string{fileA: "-- atlas:txmode none\n\nBEGIN;\nCREATE TABLE a (id int);"},
+			`line 3: with atlas:txmode none each statement is recorded as it is done, and has to be a transaction of its own; remove "BEGIN;"`,
+		},
+		"rows for psql": {
+			map[string]string{fileA: "CREATE TABLE a (id int);\n/* rows */ copy a (id)\n  from /* here */ STDIN;\n1\n\\.\n"},
+			"20260101000000_a.sql: line 2: COPY FROM STDIN waits for rows that only psql would send",
+		},
+		"rows for psql in the down file": {
+			map[string]string{fileA: "SELECT 1;", "down/" + fileA: "COPY a FROM STDIN;"}, "down/20260101000000_a.sql: line 1: COPY FROM STDIN",
+		},
+		"byte order mark that hides a directive": {
+			map[string]string{fileA: "\ufeff-- atlas:txmode none\n\nSELECT 1;"}, "line 1: a byte order mark",
+		},
+		"another encoding": {
+			map[string]string{fileA: "SELECT 1;\nSELECT 'caf\xe9';"}, "line 2: the statement is not UTF-8",
+		},
+		"NUL": {
+			map[string]string{fileA: "SELECT 1;\nSELECT '\x00';"}, "line 2: the statement holds a NUL byte",
 		},
 		"directive that Atlas would not see": {
 			map[string]string{"20260101000000_a.sql": "-- atlas:txmode none\nSELECT 1;"}, "an empty line after it",
@@ -121,11 +195,10 @@ func TestHashRefusesWhatApplyCouldNotRun(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			dir := t.TempDir()
-			for file, content := range test.files {
-				require.NoError(t, os.WriteFile(filepath.Join(dir, file), []byte(content), 0o600))
-			}
+			write(t, dir, test.files)
 			require.ErrorContains(t, schema.Hash(dir), test.want)
 			require.NoFileExists(t, filepath.Join(dir, "atlas.sum"))
+			require.NoFileExists(t, filepath.Join(dir, "down", "atlas.sum"))
 		})
 	}
 }
@@ -135,9 +208,33 @@ func TestValidateRefusesAnEmptyDirectory(t *testing.T) {
 	require.ErrorContains(t, schema.Validate(fstest.MapFS{}), "no .sql file")
 }
 
-func TestTransactionControlIsAllowedOutsideTransactions(t *testing.T) {
+// A name goes into messages, and to terminals: nobody's line breaks and colours.
+func TestValidateQuotesStrangeNames(t *testing.T) {
 	t.Parallel()
-	require.NoError(t, schema.Validate(hashed(t, map[string]string{
-		"20260101000000_a.sql": "-- atlas:txmode none\n\nBEGIN;\nSELECT 1;\nCOMMIT;",
-	})))
+	for _, at := range []string{"", "down/"} {
+		m := hashed(t, aAndB)
+		m[at+"new\nline\x1b[31m.sql"] = &fstest.MapFile{Data: []byte("SELECT 1;")}
+		require.ErrorContains(t, schema.Validate(m), `migration "`+at+`new\nline\x1b[31m.sql": rename it to YYYYMMDDHHMMSS_name.sql`)
+	}
+}
+
+// The way out of two files with one version is not the one of a wrong checksum.
+func TestMergedBranchesAreToldToRebase(t *testing.T) {
+	t.Parallel()
+	m := hashed(t, aAndB)
+	m["20260102000000_c.sql"] = &fstest.MapFile{Data: []byte("SELECT 1;")}
+	err := schema.Validate(m)
+	require.ErrorContains(t, err, "docket migrate rebase 20260102000000_c.sql")
+	require.NotErrorIs(t, err, schema.ErrChecksum)
+}
+
+func TestValidateWantsAWayDownAndStatements(t *testing.T) {
+	t.Parallel()
+	err := schema.Validate(hashed(t, map[string]string{
+		fileA: "CREATE TABLE a ();",
+		fileB: "-- to be written\n", "down/" + fileB: "-- to be written\n",
+	}))
+	require.ErrorContains(t, err, "migration 20260101000000_a.sql: down/20260101000000_a.sql is missing")
+	require.ErrorContains(t, err, "migration 20260102000000_b.sql: holds no statement")
+	require.ErrorContains(t, err, "migration down/20260102000000_b.sql: holds no statement")
 }

@@ -11,7 +11,7 @@ import (
 // foreignObjects lists what stands in public besides the revisions table and
 // the members of extensions.
 func foreignObjects(ctx context.Context, conn *sql.Conn) ([]string, error) {
-	rows, err := conn.QueryContext(ctx, `
+	return scanStrings(ctx, conn, "list objects in public", `
 SELECT pg_describe_object(d.classid, d.objid, d.objsubid) COLLATE "C"
 FROM pg_depend d
 WHERE d.refclassid = 'pg_namespace'::regclass AND d.refobjid = 'public'::regnamespace
@@ -19,19 +19,6 @@ WHERE d.refclassid = 'pg_namespace'::regclass AND d.refobjid = 'public'::regname
     AND NOT (d.classid = 'pg_class'::regclass AND d.objid = coalesce(to_regclass($1)::oid, 0))
     AND NOT EXISTS (SELECT FROM pg_depend e WHERE e.classid = d.classid AND e.objid = d.objid AND e.deptype = 'e')
 ORDER BY 1`, revisionsTable)
-	if err != nil {
-		return nil, fmt.Errorf("list objects in public: %w", err)
-	}
-	defer func() { _ = rows.Close() }()
-	var objects []string
-	for rows.Next() {
-		var object string
-		if err := rows.Scan(&object); err != nil {
-			return nil, fmt.Errorf("list objects in public: %w", err)
-		}
-		objects = append(objects, object)
-	}
-	return objects, rows.Err()
 }
 
 func foreignProblem(objects []string) error {
@@ -39,6 +26,7 @@ func foreignProblem(objects []string) error {
 	if rest := len(objects) - len(shown); rest > 0 {
 		shown = append(shown, fmt.Sprintf("%d more", rest))
 	}
-	return fmt.Errorf("%w (%s) and no record of migrations; point Docket at an empty database, "+
-		"or let a DBA bring this one to a known version first", ErrForeign, strings.Join(shown, ", "))
+	return fmt.Errorf("%w (%s) and no record of migrations; point Docket at an empty database, or, when this one has all that "+
+		`the migrations up to some version make, record that with "docket migrate apply --baseline VERSION": `+
+		"docs/operations.md says how to adopt a database", ErrForeign, strings.Join(shown, ", "))
 }

@@ -35,47 +35,41 @@ func TestFailedFileLeavesNothing(t *testing.T) {
 	require.Equal(t, []string{"a", "atlas_schema_revisions", "b"}, b.tables(t))
 }
 
-// The server cannot tell a killed program from a killed connection, and both
-// end here: in the middle of a file, its first statement done.
 func TestKilledMidFile(t *testing.T) {
 	t.Parallel()
-	const gate = 4242
 	files := map[string]string{
 		fileA: "CREATE TABLE a (id int);",
-		fileB: "CREATE TABLE b (id int);\nSELECT pg_advisory_xact_lock(4242);\nCREATE TABLE c (id int);",
+		fileB: "CREATE TABLE b (id int);\n" + gated + "\nCREATE TABLE c (id int);",
 	}
-	tests := map[string]func(t *testing.T, b bundle, pid int32, cancel context.CancelFunc){
-		"connection": func(t *testing.T, b bundle, pid int32, _ context.CancelFunc) {
-			b.exec(t, "SELECT pg_terminate_backend($1)", pid)
-		},
-		"context": func(_ *testing.T, _ bundle, _ int32, cancel context.CancelFunc) { cancel() },
-	}
-	for name, kill := range tests {
-		t.Run(name, func(t *testing.T) {
+	for kill := range kills {
+		t.Run(kill, func(t *testing.T) {
 			t.Parallel()
 			b := setup(t)
-			b.exec(t, "SELECT pg_advisory_lock($1)", gate)
-			ctx, cancel := context.WithCancel(t.Context())
-			defer cancel()
-			failed := make(chan error, 1)
 			m := b.migrator(t, hashed(t, files))
-			go func() {
+			err := b.killed(t, kill, func(ctx context.Context) error {
 				_, err := m.Apply(ctx)
-				failed <- err
-			}()
-			kill(t, b, b.waiter(t), cancel)
-			require.Error(t, <-failed)
-			b.exec(t, "SELECT pg_advisory_unlock($1)", gate)
-			b.untilAlone(t)
+				return err
+			})
+			require.ErrorContains(t, err, "nothing of this file was kept")
+			require.ErrorContains(t, err, `"docket migrate apply" goes on from there`)
 			require.Equal(t, []string{"a", "atlas_schema_revisions"}, b.tables(t))
+			status, err := m.Status(t.Context())
+			require.NoError(t, err)
+			require.Equal(t, schema.Pending, status.State)
 
-			_, err := m.Apply(t.Context())
+			_, err = m.Apply(t.Context())
 			require.NoError(t, err)
 			require.Equal(t, []string{"a", "atlas_schema_revisions", "b", "c"}, b.tables(t))
 			require.NoError(t, m.Check(t.Context()))
 		})
 	}
 }
+
+// How long, and how often, a test looks for what another session is about to do.
+const (
+	patience = time.Minute
+	tick     = 10 * time.Millisecond
+)
 
 // waiter is the session that stands before an advisory lock.
 func (b bundle) waiter(t *testing.T) (pid int32) {
@@ -84,7 +78,7 @@ func (b bundle) waiter(t *testing.T) (pid int32) {
 		return b.conn.QueryRow(t.Context(), `
 SELECT pid FROM pg_stat_activity
 WHERE datname = current_database() AND wait_event_type = 'Lock' AND wait_event = 'advisory'`).Scan(&pid) == nil
-	}, time.Minute, 10*time.Millisecond)
+	}, patience, tick)
 	return pid
 }
 
@@ -96,7 +90,7 @@ func (b bundle) untilAlone(t *testing.T) {
 SELECT count(*) FROM pg_stat_activity
 WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid()`).Scan(&others)
 		return err == nil && others == 0
-	}, time.Minute, 10*time.Millisecond)
+	}, patience, tick)
 }
 
 func TestFileOutsideTransactionGoesOnWhereItFailed(t *testing.T) {

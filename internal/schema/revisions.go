@@ -166,3 +166,24 @@ func scanOne(rows *sql.Rows, dest ...any) error {
 	}
 	return rows.Close()
 }
+
+// scanStrings gives the rows of a query with one column of text; act names it in errors.
+func scanStrings(ctx context.Context, db atlas.ExecQuerier, act, query string, args ...any) ([]string, error) {
+	rows, err := db.QueryContext(ctx, query, args...)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", act, err)
+	}
+	defer func() { _ = rows.Close() }()
+	var all []string
+	for rows.Next() {
+		var s string
+		if err := rows.Scan(&s); err != nil {
+			return nil, fmt.Errorf("%s: %w", act, err)
+		}
+		all = append(all, s)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("%s: %w", act, err)
+	}
+	return all, nil
+}

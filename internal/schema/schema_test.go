@@ -221,6 +221,55 @@ func TestApplyRefusesABrokenHistory(t *testing.T) {
 	}
 }
 
+// A file does the same after others as by itself, whatever they set for their session.
+func TestFilesDoNotShareASession(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	settings := "SELECT set_config('search_path', '', false);\nSET default_transaction_read_only = on;\nCREATE TEMP TABLE c (id int);\n"
+	m := b.migrator(t, hashed(t, map[string]string{
+		fileA: settings + "CREATE TABLE public.a (id int);", "down/" + fileA: "DROP TABLE a;",
+		fileB:                  "-- atlas:txmode none\n\nCREATE TABLE b (id int);\nSET search_path = nowhere;",
+		"down/" + fileB:        settings + "DROP TABLE public.b;",
+		"20260103000000_c.sql": "CREATE TABLE c (id int);", "down/20260103000000_c.sql": "DROP TABLE c;",
+	}))
+	_, err := m.Apply(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, []string{"a", "atlas_schema_revisions", "b", "c"}, b.tables(t))
+	way, err := m.PreviewDown(t.Context(), 3)
+	require.NoError(t, err)
+	_, err = m.Down(t.Context(), way)
+	require.NoError(t, err)
+	require.Equal(t, []string{"atlas_schema_revisions"}, b.tables(t))
+}
+
+// Who may not change a database is told which one, and who may.
+func TestApplyWithoutRights(t *testing.T) {
+	t.Parallel()
+	const owner, primary = "connect as the one that owns the tables", "the database takes no changes"
+	for name, test := range map[string]struct {
+		to, as, want string // version that it has already; what is set in the session; what is said
+	}{
+		"new database":            {"", "role=pg_monitor", owner},
+		"no right to the record":  {"20260101000000", "role=pg_monitor", owner},
+		"new database, read only": {"", "default_transaction_read_only=on", primary},
+		"read only":               {"20260101000000", "default_transaction_read_only=on", primary},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t)
+			dir := hashed(t, aAndB)
+			if test.to != "" {
+				_, err := b.migrator(t, dir).Apply(t.Context(), schema.To(test.to))
+				require.NoError(t, err)
+			}
+			b.url += "&" + test.as
+			_, err := b.migrator(t, dir).Apply(t.Context())
+			require.ErrorContains(t, err, test.want)
+			require.Regexp(t, `database "testdb_\w+" at `, err.Error())
+		})
+	}
+}
+
 func TestNewChecksTheDirectory(t *testing.T) {
 	t.Parallel()
 	_, err := schema.New("postgres://localhost/x", fstest.MapFS{fileA: {Data: []byte("SELECT 1;")}}, schema.Options{})

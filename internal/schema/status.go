@@ -14,11 +14,12 @@ import (
 var (
 	ErrPending    = errors.New("migrations are pending")
 	ErrEdited     = errors.New("a migration was edited after it was applied")
-	ErrAhead      = errors.New("the database is newer than this program")
+	ErrAhead      = errors.New("the database has a migration that is not known here")
 	ErrOutOfOrder = errors.New("a migration was added before ones already applied")
 	ErrUnfinished = errors.New("a migration stopped half-way")
 	ErrForeign    = errors.New("the database holds objects already")
 	ErrLocked     = errors.New("another migration is running")
+	ErrBaseline   = errors.New("no baseline can be recorded")
 )
 
 // State is the verdict of Status in one word.
@@ -42,9 +43,11 @@ func (s State) appliable() bool { return s == OK || s == Pending || s == Unfinis
 type Status struct {
 	Database string    `json:"database"`
 	State    State     `json:"state"`
-	Version  string    `json:"version"` // last fully applied version; empty when none
-	Applied  []Applied `json:"applied"` // oldest first
-	Pending  []string  `json:"pending"` // file names in the order Apply would run them
+	Problem  string    `json:"problem,omitempty"` // what Err says
+	Version  string    `json:"version"`           // last fully applied version; empty when none
+	Latest   string    `json:"latest"`            // version of the last file
+	Applied  []Applied `json:"applied"`           // oldest first
+	Pending  []string  `json:"pending"`           // file names in the order Apply would run them
 
 	problem error
 }
@@ -56,6 +59,7 @@ type Applied struct {
 	Kind       string        `json:"kind"` // "applied", "baseline", or "manually set" by the Atlas command
 	Statements int           `json:"statements"`
 	Total      int           `json:"total"` // more than Statements: it stopped half-way
+	Down       bool          `json:"down"`  // whether a down file can undo it
 	Error      string        `json:"error,omitempty"`
 	At         time.Time     `json:"at"`
 	Duration   time.Duration `json:"duration_ns"`
@@ -85,6 +89,7 @@ func compare(files []*file, applied []*migrate.Revision) (Status, []*file) {
 			s.Version = r.Version
 		}
 	}
+	last := files[len(files)-1].Version()
 	// A baseline stands for its file and all before it.
 	if len(applied) > 0 && applied[0].Type.Has(migrate.RevisionTypeBaseline) {
 		for len(files) > 0 && files[0].Version() <= applied[0].Version {
@@ -96,11 +101,17 @@ func compare(files []*file, applied []*migrate.Revision) (Status, []*file) {
 	for _, r := range applied {
 		switch {
 		case len(files) == 0 || r.Version < files[0].Version():
-			return s.broken(Ahead, fmt.Errorf("%w: it has migration %s_%s (applied by %s), which this program does not know; "+
-				"run the version of the program that brought it", ErrAhead, r.Version, r.Description, r.OperatorVersion))
+			why := "it is newer than all that are: use the program and the files that brought it"
+			if r.Version < last {
+				why = "others that are known are newer: the file was taken away, given another version (docket migrate rebase is for " +
+					"files that no database has), or is on another branch: put it back"
+			}
+			return s.broken(Ahead, fmt.Errorf("%w: %s_%s, applied by %s; %s",
+				ErrAhead, r.Version, r.Description, r.OperatorVersion, why))
 		case r.Version > files[0].Version():
-			return s.broken(OutOfOrder, fmt.Errorf("%w: %s was never applied, but %s was; "+
-				`give it a version after the last one and run "docket migrate hash"`, ErrOutOfOrder, files[0].Name(), r.Version))
+			return s.broken(OutOfOrder, fmt.Errorf("%w: %s was never applied, but %s was; if no database has the former, "+
+				`"docket migrate rebase %[2]s" puts it after the last one; if others have it, run "docket migrate down" here with the `+
+				"files from before the merge, then rebase what that undid", ErrOutOfOrder, files[0].Name(), r.Version))
 		case r.Applied < r.Total:
 			pending = append(pending, files[0])
 			s.State = Unfinished

@@ -65,10 +65,11 @@ func TestCompare(t *testing.T) {
 		},
 		"ahead": {
 			[]*migrate.Revision{done(a), done(b), done(c), done("20270101000000")},
-			Ahead, "20270101000000", nil, ErrAhead, "20270101000000_x (applied by Docket v2)",
+			Ahead, "20270101000000", nil, ErrAhead, "20270101000000_x, applied by Docket v2; it is newer than all that are",
 		},
 		"ahead in the middle": {
-			[]*migrate.Revision{done(a), done("20260101120000"), done(b)}, Ahead, b, nil, ErrAhead, "20260101120000_x",
+			[]*migrate.Revision{done(a), done("20260101120000"), done(b)}, Ahead, b, nil, ErrAhead,
+			"20260101120000_x, applied by Docket v2; others that are known are newer: the file was taken away",
 		},
 		"out of order": {
 			[]*migrate.Revision{done(a), with(done(c), func(r *migrate.Revision) { r.Hash = "other" })},

@@ -7,45 +7,36 @@
 SELECT pg_advisory_xact_lock(hashtextextended('docket import', 0));
 
 -- name: StateListAll :many
--- Every state with its location, 0 where it has none. Of several locations the first counts, here and below: the
--- table's key does not keep a place from having two.
+-- Every state.
 -- No limit: the table is small by nature.
 -- @sqlc-vet-disable many-without-limit
-SELECT
-    s.id,
-    s.state_iso,
-    coalesce((SELECT min(l.id) FROM locations l WHERE l.type = 'State' AND l.state_id = s.id), 0)::bigint AS location_id
-FROM us_states s
-ORDER BY s.id;
+SELECT s.id, s.state_iso FROM us_states s ORDER BY s.id;
 
 -- name: CountyListAll :many
--- Every county with its state and location, 0 where it has none.
+-- Every county with its state, 0 where it has none.
 -- No limit: the table is small by nature.
 -- @sqlc-vet-disable many-without-limit
-SELECT
-    c.id,
-    c.fips,
-    coalesce(c.name, '')::text AS name,
-    coalesce(c.state_id, 0)::bigint AS state_id,
-    coalesce((SELECT min(l.id) FROM locations l WHERE l.type = 'County' AND l.county_id = c.id), 0)::bigint AS location_id
-FROM counties c
-ORDER BY c.id;
+SELECT c.id, c.fips, coalesce(c.name, '')::text AS name, coalesce(c.state_id, 0)::bigint AS state_id FROM counties c ORDER BY c.id;
 
 -- name: LocalityListAll :many
--- Every locality with its county and location, 0 where it has none.
+-- Every locality with its county.
+-- No limit: the table is small by nature.
+-- @sqlc-vet-disable many-without-limit
+SELECT p.id, p.name, p.county_id FROM localities p ORDER BY p.id;
+
+-- name: LocationListAll :many
+-- Every location by what it is of: the id of a state, county or locality, 0 for the nation. Of several locations of one
+-- place it is the first: the table's key does not keep a place from having two. To be joined by the caller: in the middle
+-- of an import PostgreSQL knows the tables as they were before it, and joins them row by row.
 -- No limit: the table is small by nature.
 -- @sqlc-vet-disable many-without-limit
 SELECT
-    p.id,
-    p.name,
-    p.county_id,
-    coalesce((SELECT min(l.id) FROM locations l WHERE l.type = 'Locality' AND l.locality_id = p.id), 0)::bigint AS location_id
-FROM localities p
-ORDER BY p.id;
-
--- name: LocationGetNational :one
--- The location of the whole nation, 0 when there is none.
-SELECT coalesce(min(l.id), 0)::bigint AS id FROM locations l WHERE l.type = 'National';
+    l.type,
+    coalesce(CASE l.type WHEN 'State' THEN l.state_id WHEN 'County' THEN l.county_id WHEN 'Locality' THEN l.locality_id END, 0)::bigint AS place_id,
+    min(l.id)::bigint AS id
+FROM locations l
+GROUP BY 1, 2
+ORDER BY 1, 2;
 
 -- name: StateInsertMany :execrows
 -- Stores states that are unknown.
@@ -54,9 +45,10 @@ SELECT unnest(@state_isos::text[]), unnest(@names::text[])
 ON CONFLICT ON CONSTRAINT us_states_state_iso_key DO NOTHING;
 
 -- name: CountyInsertMany :execrows
--- Stores counties. A FIPS code that is known, or a name that the state has already, violates a key.
+-- Stores counties whose FIPS codes are unknown and whose names their states do not have.
 INSERT INTO counties (fips, name, state_id)
-SELECT unnest(@fips::text[]), unnest(@names::text[]), unnest(@state_ids::integer[]);
+SELECT unnest(@fips::text[]), unnest(@names::text[]), unnest(@state_ids::integer[])
+ON CONFLICT DO NOTHING;
 
 -- name: LocalityInsertMany :execrows
 -- Stores localities that are unknown to their county.
@@ -65,8 +57,9 @@ SELECT unnest(@names::text[]), unnest(@county_ids::integer[])
 ON CONFLICT ON CONSTRAINT localities_name_county_id_key DO NOTHING;
 
 -- name: LocationInsertMissing :execrows
--- Gives each of these places its location, and the nation too if asked, where it has none. It comes after the
--- statements that insert the places, because a database of the reference does the same by trigger.
+-- Gives each of these places its location, and the nation too if asked, where it has none. It has to be a statement
+-- after those that insert the places: a database of the reference does the same by trigger, and no part of a statement
+-- sees what triggers do in it. The lock on imports keeps another one from doing this at the same time.
 INSERT INTO locations (type, state_id, county_id, locality_id)
 SELECT 'National'::location_type, NULL::bigint, NULL::bigint, NULL::bigint
 WHERE @national::boolean AND NOT EXISTS (SELECT FROM locations l WHERE l.type = 'National')
@@ -104,9 +97,10 @@ LEFT JOIN us_states s ON s.id = l.state_id
 ORDER BY a.id, l.id;
 
 -- name: AgencyInsertMany :execrows
--- Stores agencies, each with one location, and returns how many.
+-- Stores agencies, each with one location, and returns how many. Ids come from the column's default, whichever sequence
+-- that is, and ascend in the order given.
 WITH given AS MATERIALIZED (
-    SELECT nextval(pg_get_serial_sequence('agencies', 'id'))::integer AS id, a.name, a.jurisdiction_type, a.location_id
+    SELECT row_number() OVER () AS n, a.name, a.jurisdiction_type, a.location_id
     FROM (
         SELECT
             unnest(@names::text[]) AS name,
@@ -114,11 +108,14 @@ WITH given AS MATERIALIZED (
             unnest(@location_ids::bigint[]) AS location_id
     ) AS a
 ), agency AS (
-    INSERT INTO agencies (id, name, jurisdiction_type)
-    SELECT id, name, jurisdiction_type FROM given
+    INSERT INTO agencies (name, jurisdiction_type)
+    SELECT name, jurisdiction_type FROM given ORDER BY n
+    RETURNING id
+), numbered AS (
+    SELECT id, row_number() OVER (ORDER BY id) AS n FROM agency
 )
 INSERT INTO link_agencies__locations (agency_id, location_id)
-SELECT id, location_id FROM given;
+SELECT numbered.id, given.location_id FROM given JOIN numbered ON numbered.n = given.n;
 
 -- name: URLListByIDForm :many
 -- Those of the given id forms that are known.

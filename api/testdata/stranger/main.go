@@ -13,9 +13,8 @@ import (
 )
 
 var (
-	server  = flag.String("server", "", "`address` of the service")
-	token   = flag.String("token", "", "token of a user who has annotated nothing")
-	migrate = flag.Bool("migrate", false, "hand the anonymous session over in the end")
+	server = flag.String("server", "", "`address` of the service")
+	token  = flag.String("token", "", "token of a user who has annotated nothing")
 )
 
 func main() {
@@ -62,9 +61,6 @@ func run(ctx context.Context) (annotated int, err error) {
 		if next, err = annotate(ctx, user, next); err != nil {
 			return annotated, fmt.Errorf("URL %d: %w", annotated+1, err)
 		}
-	}
-	if !*migrate {
-		return annotated, nil
 	}
 	moved, err := user.AnnotateMigrateWithResponse(ctx, &AnnotateMigrateParams{SessionId: session})
 	if err != nil || moved.JSON200 == nil {

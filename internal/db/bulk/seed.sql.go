@@ -258,6 +258,16 @@ type LocalityInsertManyParams struct {
 	CountyID int32
 }
 
+const locationDeleteAll = `-- name: LocationDeleteAll :exec
+DELETE FROM locations
+`
+
+// Clears away the locations that triggers of a database of the reference have made while the places came in.
+func (q *Queries) LocationDeleteAll(ctx context.Context, db DBTX) error {
+	_, err := db.Exec(ctx, locationDeleteAll)
+	return err
+}
+
 type LocationInsertManyParams struct {
 	ID         int64
 	Type       LocationType

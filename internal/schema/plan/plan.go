@@ -1,15 +1,18 @@
 // Package plan turns the difference between two states of a schema into ordered statements, each with what it costs those
 // who use the database meanwhile.
 //
-// Tables, enums and their parts are planned by the Atlas library; extensions, storage parameters, sequences, views,
-// materialized views with their indexes, comments and grants, and the renaming of constraints and indexes are planned
-// here. A plan is deterministic: the same two states give the same text.
+// Columns are compared and written by the Atlas library. Constraints and indexes are compared here, in PostgreSQL's own
+// words, which say more than Atlas's model of them does; so are extensions, enums, storage parameters, sequences, comments,
+// and views and materialized views with their indexes and grants. What is the same under another name is renamed. A plan is
+// deterministic: the same two states give the same text.
 //
 // It never drops with CASCADE: a dependent that nobody knows of has to stop the plan.
 package plan
 
 import (
 	"errors"
+	"fmt"
+	"slices"
 
 	"docket/internal/schema/state"
 )
@@ -25,7 +28,7 @@ type Policy struct {
 	// Build and drop indexes of existing tables outside the transaction, without locking out writers.
 	ConcurrentIndexes bool
 	// Views that a migration file rebuilds have grants on the databases the file will run on that from, a scratch
-	// database, cannot know: the file itself must save and restore them.
+	// database, cannot know: the file itself must save and restore them. Nor does from know how large tables are there.
 	UnknownGrants bool
 }
 
@@ -62,18 +65,50 @@ type HazardKind string
 
 // The costs of statements. Only the first needs the caller's leave.
 const (
-	DropsData    HazardKind = "drops data"
-	RewritesData HazardKind = "rewrites a table"             // while nobody else can use it
-	LocksReads   HazardKind = "locks out readers"            // ACCESS EXCLUSIVE, until the transaction ends
-	LocksWrites  HazardKind = "locks out writers"            // SHARE or SHARE ROW EXCLUSIVE
-	RebuildsView HazardKind = "rebuilds a materialized view" // readers wait until it is filled
-	LosesUnique  HazardKind = "breaks concurrent refresh"    // a materialized view is left without a usable unique index
+	DropsData     HazardKind = "drops data"
+	RewritesData  HazardKind = "rewrites a table"             // while nobody else can use it
+	LocksReads    HazardKind = "locks out readers"            // ACCESS EXCLUSIVE, until the transaction ends
+	LocksWrites   HazardKind = "locks out writers"            // SHARE or SHARE ROW EXCLUSIVE, until the transaction ends
+	RebuildsView  HazardKind = "rebuilds a materialized view" // readers wait until it is filled
+	LosesUnique   HazardKind = "breaks concurrent refresh"    // a materialized view is left without a usable unique index
+	DropsRule     HazardKind = "drops a rule"                 // a constraint that rows had to keep goes
+	DependsOnRows HazardKind = "depends on the rows"          // all are read, and the statement fails if one does not fit
+	LosesSetting  HazardKind = "loses a setting"              // that is not managed, and is for somebody to set again
 )
 
 // Between plans the way from one state to another. Both must come from servers of one major version, or definitions of
 // views cannot be compared and an error says so. The statements of each phase are in an order that PostgreSQL accepts.
 func Between(from, to *state.State, policy Policy) (*Plan, error) {
-	return nil, errors.New("not yet")
+	if from.Major != to.Major {
+		return nil, fmt.Errorf("plan changes: database %s is on PostgreSQL %d and %s on %d, which print the definitions of views "+
+			"differently; compare databases of one major version", from.Database, from.Major, to.Database, to.Major)
+	}
+	p := newPlanner(from, to, policy)
+	if err := p.checkEnums(); err != nil {
+		return nil, err
+	}
+	p.in(&p.first, p.createExtensions)
+	p.in(&p.first, p.rename)
+	p.changeEnums()
+	if err := p.changeTables(); err != nil {
+		return nil, err
+	}
+	p.changeComments()
+	if err := p.markViews(); err != nil {
+		return nil, err
+	}
+	p.in(&p.first, p.saveGrants)
+	p.in(&p.first, p.replaceEarly)
+	p.in(&p.first, p.dropViews)
+	if err := p.makeViews(); err != nil {
+		return nil, err
+	}
+	p.dropEnums()
+	p.restoreGrants()
+	return &Plan{
+		Phases:    p.phases(),
+		LeftAlone: slices.DeleteFunc(p.leftAlone, func(what string) bool { return p.lost[what] }),
+	}, nil
 }
 
 // Empty tells whether there is nothing to do.

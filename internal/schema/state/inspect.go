@@ -3,13 +3,211 @@ package state
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
+	"strings"
 
+	"ariga.io/atlas/sql/postgres"
 	atlas "ariga.io/atlas/sql/schema"
 )
 
+// revisionsTable is where applied migrations are recorded: it belongs to whoever applies them, not to the schema.
+const revisionsTable = "atlas_schema_revisions"
+
 // Inspect reads the public schema through db, a connection or transaction whose search_path is public; another path is an
 // error. Names in exclude (of tables, views or whole schemas, as glob patterns) are passed over. Atlas's revisions table
-// always is.
-func Inspect(ctx context.Context, db atlas.ExecQuerier, exclude []string) (*State, error) {
-	return nil, errors.New("not yet")
+// always is. It waits for locks no longer than the session does, or than 30 seconds. In a transaction that is not
+// REPEATABLE READ, a change committed meanwhile may be seen in part.
+//
+// The role must own the tables, or be a member of the roles that do: PostgreSQL hides parts of a table from others.
+func Inspect(ctx context.Context, db atlas.ExecQuerier, exclude []string) (_ *State, err error) {
+	db, done, err := session(ctx, db)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		// In a transaction that an error has aborted, this fails too and says nothing new.
+		if undo := done(); err == nil {
+			err = undo
+		}
+	}()
+	s := &State{}
+	if err := s.readServer(ctx, db); err != nil {
+		return nil, err
+	}
+	r := reader{State: s, db: db, exclude: exclude, relations: map[string]relation{}, viewIndexes: map[string][]*Index{}}
+	for _, read := range []func(context.Context) error{
+		r.readRelations, r.readDefaultGrants, r.readExtensions, r.readEnums, r.readAtlas, r.readTables, r.readIndexes, r.readSequences, r.readViews,
+		r.readComments, r.readUnmanaged,
+	} {
+		if err := read(ctx); err != nil {
+			return nil, waited(s.Database, err)
+		}
+	}
+	s.fillEmpty()
+	return s, nil
+}
+
+// fillEmpty puts empty lists where there are none, so that programs that read them as JSON need not tell the two apart.
+func (s *State) fillEmpty() {
+	s.DefaultGrants = list(s.DefaultGrants)
+	s.Extensions, s.Enums, s.Details = list(s.Extensions), list(s.Enums), list(s.Details)
+	s.Sequences, s.Views = list(s.Sequences), list(s.Views)
+	s.Unmanaged, s.Excluded = list(s.Unmanaged), list(s.Excluded)
+	for _, t := range s.Details {
+		t.Columns, t.Constraints, t.Indexes = list(t.Columns), list(t.Constraints), list(t.Indexes)
+	}
+	for _, v := range s.Views {
+		v.Columns, v.Options, v.Grants, v.Reads = list(v.Columns), list(v.Options), list(v.Grants), list(v.Reads)
+	}
+}
+
+func list[T any](all []T) []T {
+	if all == nil {
+		return []T{}
+	}
+	return all
+}
+
+// reader holds what the steps of one inspection share.
+type reader struct {
+	*State
+	db        atlas.ExecQuerier
+	exclude   []string
+	relations map[string]relation // everything in public that may hold rows, by name
+
+	viewIndexes map[string][]*Index // of materialized views, by view
+}
+
+// relation is a table, view, materialized view, foreign table, or partitioned table in public.
+type relation struct {
+	Name     string
+	Kind     string // pg_class.relkind
+	Owner    string
+	Readable bool // whether the role sees all of its definition
+	Child    bool // it inherits from another, or is a partition
+	Rows     int64
+	Bytes    int64
+	Options  []string
+	// The first index of it whose storage parameters Atlas's parser stumbles over: it knows true and false only.
+	Summarize string
+
+	excluded bool
+}
+
+// managed tells whether the state holds the relation.
+func (r relation) managed() bool {
+	return !r.excluded && !r.Child && strings.Contains("rvm", r.Kind)
+}
+
+func (r relation) table() bool { return r.managed() && r.Kind == "r" }
+
+func (s *State) readServer(ctx context.Context, db atlas.ExecQuerier) error {
+	type server struct {
+		Version  int
+		Database string
+		Role     string
+		Host     string
+		Path     string
+		Public   bool
+	}
+	rows, err := query[server](ctx, db, "inspect server", `
+SELECT current_setting('server_version_num')::int AS version, current_database() AS database, current_user AS role,
+    coalesce(host(inet_server_addr()), 'local socket') AS host, current_setting('search_path') AS path,
+    current_schemas(false) = '{public}' AS public`)
+	if err != nil {
+		return err
+	}
+	if len(rows) != 1 {
+		return errors.New("inspect server: it gave no answer")
+	}
+	s.Major, s.Role = rows[0].Version/10000, rows[0].Role
+	s.Database = fmt.Sprintf("%q at %s", rows[0].Database, rows[0].Host)
+	if !rows[0].Public {
+		return fmt.Errorf("inspect database %s: definitions can only be compared when search_path is public, and it is %q; "+
+			"set it on the connection", s.Database, rows[0].Path)
+	}
+	return nil
+}
+
+// readRelations lists what there is, without the members of extensions.
+func (r *reader) readRelations(ctx context.Context) error {
+	all, err := query[relation](ctx, r.db, "inspect relations", `
+SELECT c.relname AS name, c.relkind AS kind, pg_get_userbyid(c.relowner) AS owner, pg_has_role(c.relowner, 'USAGE') AS readable,
+    EXISTS (SELECT FROM pg_inherits i WHERE i.inhrelid = c.oid) AS child, c.reltuples::bigint AS rows,
+    CASE WHEN c.relkind IN ('r', 'm') THEN pg_total_relation_size(c.oid) END AS bytes,
+    c.reloptions || (SELECT array_agg('toast.' || o) FROM pg_class t, unnest(t.reloptions) AS o WHERE t.oid = c.reltoastrelid)
+        AS options,
+    (SELECT min(quote_ident(i.relname)) FROM pg_index x JOIN pg_class i ON i.oid = x.indexrelid, unnest(i.reloptions) AS o
+     WHERE x.indrelid = c.oid AND o ~ '^autosummarize=' AND o !~* '=(t|f|true|false|1|0)$') AS summarize
+FROM pg_class c
+WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
+    AND NOT EXISTS (SELECT FROM pg_depend e WHERE e.classid = 'pg_class'::regclass AND e.objid = c.oid AND e.deptype = 'e')`)
+	if err != nil {
+		return err
+	}
+	r.Estimates, r.Parameters = map[string]Estimate{}, map[string][]string{}
+	for _, rel := range all {
+		if rel.excluded, err = r.excludes(selectorKinds[rel.Kind], rel.Name); err != nil {
+			return err
+		}
+		if rel.excluded && rel.Name != revisionsTable {
+			r.Excluded = append(r.Excluded, Object{Kind: relationKinds[rel.Kind], Name: rel.Name})
+		}
+		r.relations[rel.Name] = rel
+		if rel.managed() && rel.Kind != "v" {
+			r.Estimates[rel.Name] = Estimate{rel.Rows, rel.Bytes}
+		}
+		if rel.table() && len(rel.Options) > 0 {
+			slices.Sort(rel.Options)
+			r.Parameters[rel.Name] = rel.Options
+		}
+		if rel.table() && rel.Summarize != "" {
+			return fmt.Errorf("inspect database %s: Atlas cannot read how index %s says autosummarize; say it so: "+
+				"ALTER INDEX %[2]s SET (autosummarize = true)", r.Database, rel.Summarize)
+		}
+		if rel.table() && !rel.Readable {
+			return fmt.Errorf("inspect database %s: table %s belongs to role %s, and PostgreSQL shows its defaults to members of that "+
+				"role only; connect as %[3]s, as a member of it or as a superuser", r.Database, rel.Name, rel.Owner)
+		}
+	}
+	return nil
+}
+
+var relationKinds = map[string]string{
+	"r": "table", "p": "partitioned table", "v": "view", "m": "materialized view", "f": "foreign table",
+}
+
+// selectorKinds is what patterns call kinds of relations.
+var selectorKinds = map[string]string{"r": "table", "p": "table", "f": "table", "v": "view", "m": "materialized"}
+
+func (r *reader) readExtensions(ctx context.Context) error {
+	type extension struct{ Name string }
+	all, err := query[extension](ctx, r.db, "inspect extensions",
+		`SELECT extname AS name FROM pg_extension WHERE extname <> 'plpgsql' ORDER BY extname COLLATE "C"`)
+	for _, e := range all {
+		r.Extensions = append(r.Extensions, e.Name)
+	}
+	return err
+}
+
+// readAtlas reads what Atlas reads, and takes out of it what the state tells elsewhere.
+func (r *reader) readAtlas(ctx context.Context) error {
+	driver, err := postgres.Open(r.db)
+	if err != nil {
+		return fmt.Errorf("inspect tables: %w", err)
+	}
+	schema, err := driver.InspectSchema(ctx, "public", &atlas.InspectOptions{Exclude: r.exclude})
+	if err != nil {
+		return fmt.Errorf("inspect tables: %w", err)
+	}
+	// The text that PostgreSQL gives the schema by itself is nobody's concern.
+	schema.Attrs = atlas.RemoveAttr[*atlas.Comment](schema.Attrs)
+	schema.Tables = slices.DeleteFunc(schema.Tables, func(t *atlas.Table) bool { return !r.relations[t.Name].table() })
+	schema.Objects = slices.DeleteFunc(schema.Objects, func(o atlas.Object) bool {
+		enum, ok := o.(*atlas.EnumType)
+		return ok && !slices.ContainsFunc(r.Enums, func(e Enum) bool { return e.Name == enum.T })
+	})
+	r.Tables = schema
+	return nil
 }

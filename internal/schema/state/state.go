@@ -1,9 +1,11 @@
 // Package state reads what the public schema of a database holds, and writes it down as SQL that makes it again.
 //
 // Atlas's library reads tables, columns, constraints, their indexes, enums and comments. This package adds what it passes
-// over and Docket's schema has: extensions, storage parameters of tables, parameters of sequences, plain and materialized
-// views with their indexes, comments and grants. Everything else (functions, triggers, domains, policies, partitions …)
-// is listed as Unmanaged: never compared, never changed, never passed over without a word.
+// over and Docket's schema has: extensions, storage parameters, parameters of sequences, comments on types and
+// constraints, plain and materialized views with their indexes, comments and grants. It also reads tables a second time, in
+// PostgreSQL's own words, because Atlas's model of them leaves things out (see Table). Everything else (functions,
+// triggers, domains, policies, partitions …) is listed as Unmanaged: never compared, never changed, never passed over
+// without a word.
 //
 // It changes nothing in the database that it reads.
 package state
@@ -16,87 +18,176 @@ import (
 
 // State is the public schema of one database at one moment.
 type State struct {
-	Major    int    // of the PostgreSQL server, e.g. 15: definitions of views read alike on servers of one major version only
-	Database string // name and host, for messages
+	Major    int    `json:"postgres_major"` // e.g. 15: definitions of views read alike on servers of one major version only
+	Database string `json:"database"`       // name and host, for messages
+	Role     string `json:"role"`           // that read it, and would own what it made
 
-	Extensions []string      // names, sorted; plpgsql is in every database and left out
-	Tables     *atlas.Schema // tables and enums
-	Parameters map[string][]string
-	Sequences  []Sequence // of serial columns, sorted by name
-	Views      []*View    // each after those that it reads
-	Estimates  map[string]Estimate
+	DefaultGrants []Grant `json:"default_grants"` // what others may do with tables and views that the role makes, sorted
 
-	Unmanaged []Object // sorted
+	Extensions []string      `json:"extensions"` // names, sorted; plpgsql is in every database and left out
+	Enums      []Enum        `json:"enums"`      // sorted by name
+	Tables     *atlas.Schema `json:"-"`          // tables and enums as Atlas sees them
+	Details    []*Table      `json:"tables"`     // the same tables as PostgreSQL describes them, sorted by name
+
+	// Storage parameters of tables and of their indexes, sorted, by the name of the relation: tables and indexes share one
+	// namespace, and ALTER TABLE sets those of both. Tables has none: of an index's, Atlas knows BRIN's alone.
+	Parameters map[string][]string `json:"parameters"`
+	// Comments that Atlas does not carry, by what COMMENT ON wants: "TYPE mood", `CONSTRAINT "Odd" ON urls`.
+	Comments  map[string]string `json:"comments"`
+	Sequences []Sequence        `json:"sequences"` // of serial and identity columns, sorted by name
+	Views     []*View           `json:"views"`     // each after those that it reads, otherwise by name
+
+	Estimates map[string]Estimate `json:"estimates"` // of tables and materialized views
+	Unmanaged []Object            `json:"unmanaged"` // sorted
+	Excluded  []Object            `json:"excluded"`  // what the caller's patterns passed over, sorted
 }
 
 // Object is something that stands in the schema and is neither compared nor changed.
 type Object struct {
 	Kind string `json:"kind"` // "function", "trigger", …
-	Name string `json:"name"` // as PostgreSQL describes it, e.g. "touch_updated_at()" or "set_updated_at on table urls"
+	Name string `json:"name"` // as PostgreSQL identifies it, e.g. "touch_updated_at()" or "set_updated_at on urls"
+
+	// On is the relation that takes it along when it is dropped; empty when none would. Parts are columns, constraints and
+	// indexes of that relation of which each would do so by itself.
+	On    string   `json:"-"`
+	Parts []string `json:"-"`
 }
 
-// Estimate is how large a table or materialized view is, as of the last ANALYZE.
+func (o Object) String() string { return o.Kind + " " + o.Name }
+
+// Estimate is how large a table or materialized view is.
 type Estimate struct {
-	Rows  int64 // -1 when never analyzed
-	Bytes int64 // with indexes and TOAST
+	Rows  int64 `json:"rows"`  // as of the last ANALYZE; -1 when never analyzed
+	Bytes int64 `json:"bytes"` // now, with indexes and TOAST
 }
 
-// Sequence belongs to a serial column. What Atlas knows of it is the column's type.
+// Sequence belongs to a serial or identity column. What Atlas knows of it is the column's type and, for identity columns,
+// Start and Increment.
 type Sequence struct {
-	Name, Table, Column               string
-	Type                              string // "integer", "bigint", …
-	Start, Increment, Min, Max, Cache int64
-	Cycle                             bool
+	Name      string `json:"name"`
+	Table     string `json:"table"`
+	Column    string `json:"column"`
+	Identity  bool   `json:"identity"`
+	Type      string `json:"type"` // "integer", "bigint", …
+	Start     int64  `json:"start"`
+	Increment int64  `json:"increment"`
+	Min       int64  `json:"min"`
+	Max       int64  `json:"max"`
+	Cache     int64  `json:"cache"`
+	Cycle     bool   `json:"cycle"`
+}
+
+// Enum is an enumerated type.
+type Enum struct {
+	Name    string   `json:"name"`
+	Values  []string `json:"values"` // in order
+	Comment string   `json:"comment,omitempty"`
 }
 
 // View is a plain or a materialized view.
 type View struct {
-	Name         string
-	Materialized bool
-	Definition   string       // pg_get_viewdef, not pretty-printed, with search_path public, without the closing semicolon
-	Columns      []ViewColumn // in order
-	Options      []string     // reloptions, sorted: "security_barrier=true"
-	Comment      string
-	Owner        string
-	Grants       []Grant // beyond the owner's own, sorted
-	Reads        []Reference
+	Name         string       `json:"name"`
+	Materialized bool         `json:"materialized"`
+	Definition   string       `json:"definition"` // pg_get_viewdef, not pretty-printed, without the closing semicolon
+	Columns      []ViewColumn `json:"columns"`    // in order
+	Options      []string     `json:"options"`    // reloptions, sorted: "security_barrier=true", "toast.autovacuum_enabled=off"
+	Comment      string       `json:"comment,omitempty"`
+	Owner        string       `json:"owner"`
+	Grants       []Grant      `json:"grants"` // beyond the owner's own, sorted
+	Reads        []Reference  `json:"reads"`  // sorted
 
 	// Of materialized views only.
-	Indexes     []*Index // sorted by name
-	Populated   bool
-	LastRefresh *time.Duration // how long the last one took; nil when nothing recorded it
+	Indexes     []*Index       `json:"indexes,omitempty"` // sorted by name
+	Populated   bool           `json:"populated"`
+	LastRefresh *time.Duration `json:"last_refresh_ns,omitempty"` // how long the last one took; nil when nothing recorded it
 }
 
 // ViewColumn is a column of a view.
 type ViewColumn struct {
-	Name, Type, Comment string
+	Name      string `json:"name"`
+	Type      string `json:"type"`
+	Collation string `json:"collation,omitempty"` // quoted where it must be; "" for the type's own
+	Comment   string `json:"comment,omitempty"`
 }
 
 // Grant is one privilege of one role on a view or one of its columns.
 type Grant struct {
-	Grantee         string // role name, or "" for PUBLIC
-	Privilege       string // "SELECT", …
-	Column          string // "" for the whole view
-	WithGrantOption bool
+	Grantee         string `json:"grantee"`          // role name, or "" for PUBLIC
+	Privilege       string `json:"privilege"`        // "SELECT", …
+	Column          string `json:"column,omitempty"` // "" for the whole view
+	WithGrantOption bool   `json:"with_grant_option,omitempty"`
 }
 
-// Reference is what a view's definition depends on.
+// Reference is what a view's definition depends on. One thing each: of Column and Constraint, at most one is set besides
+// Relation, which is empty when Type or Function is set.
 type Reference struct {
-	Relation   string // table or view
-	Column     string // "" when the relation is read as a whole or for its rows only
-	Constraint string // of Relation: a primary key that a GROUP BY relies on
-	Type       string // an enum of the schema that an expression mentions
-	Function   string // a function in public: it is not managed, so a view that calls one is Unmanaged's business
+	Relation   string `json:"relation,omitempty"`   // table or view, as "schema.name" when it is not in public
+	Column     string `json:"column,omitempty"`     // "" when the relation is read as a whole or for its rows only
+	Constraint string `json:"constraint,omitempty"` // of Relation: a primary key that a GROUP BY relies on
+	Type       string `json:"type,omitempty"`       // an enum of the schema that an expression mentions
+	Function   string `json:"function,omitempty"`   // in public and not managed, with its arguments' types
 }
 
-// Index is an index of a materialized view.
+// Index is an index of a table or of a materialized view.
 type Index struct {
-	Name       string
-	Definition string // pg_get_indexdef: CREATE INDEX with this name
-	Shape      string // Definition without the name: equal shapes are the same index under two names
-	Comment    string
-	Unique     bool
-	Valid      bool // false is what a failed CREATE INDEX CONCURRENTLY leaves behind
-	// Whether REFRESH MATERIALIZED VIEW CONCURRENTLY can use it: unique, of plain columns, not partial, valid.
-	Concurrent bool
+	Name       string `json:"name"`
+	Definition string `json:"definition"` // CREATE INDEX with this name, storage parameters included, no schema named
+	Shape      string `json:"-"`          // Definition without the name: equal shapes are the same index under two names
+	Comment    string `json:"comment,omitempty"`
+	Unique     bool   `json:"unique"`
+	Valid      bool   `json:"valid"` // false is what a failed CREATE INDEX CONCURRENTLY leaves behind
+	// Whether REFRESH MATERIALIZED VIEW CONCURRENTLY could use it: unique, of plain columns, not partial, valid.
+	Concurrent bool `json:"concurrent"`
+}
+
+// Table is a table in PostgreSQL's own words. It is exact where Atlas's model is not: the names of primary keys, collations
+// of index columns, storage parameters, types such as numeric(5,-2), DEFERRABLE, MATCH FULL, the quotes of odd texts.
+type Table struct {
+	Name        string       `json:"name"`
+	Comment     string       `json:"comment,omitempty"`
+	Columns     []Column     `json:"columns"`     // in order
+	Constraints []Constraint `json:"constraints"` // sorted by kind (primary key, unique, exclusion, check, foreign key), then name
+	Indexes     []*Index     `json:"indexes"`     // without those of constraints, sorted by name
+}
+
+// Column is a column of a table.
+type Column struct {
+	Name      string `json:"name"`
+	Type      string `json:"type"` // format_type
+	NotNull   bool   `json:"not_null"`
+	Default   string `json:"default,omitempty"`   // expression
+	Generated string `json:"generated,omitempty"` // expression of a stored generated column
+	Identity  string `json:"identity,omitempty"`  // "ALWAYS" or "BY DEFAULT"
+	Collation string `json:"collation,omitempty"` // quoted where it must be; "" for the type's own
+	Comment   string `json:"comment,omitempty"`
+}
+
+// Constraint is a constraint of a table.
+type Constraint struct {
+	Name         string `json:"name"`
+	Kind         string `json:"kind"`       // "primary key", "unique", "exclusion", "check" or "foreign key"
+	Definition   string `json:"definition"` // pg_get_constraintdef
+	References   string `json:"references,omitempty"`
+	Comment      string `json:"comment,omitempty"`
+	IndexComment string `json:"index_comment,omitempty"` // on the index that serves it
+}
+
+// Table returns the details of a table, or nil.
+func (s *State) Table(name string) *Table {
+	for _, t := range s.Details {
+		if t.Name == name {
+			return t
+		}
+	}
+	return nil
+}
+
+// View returns a view, or nil.
+func (s *State) View(name string) *View {
+	for _, v := range s.Views {
+		if v.Name == name {
+			return v
+		}
+	}
+	return nil
 }

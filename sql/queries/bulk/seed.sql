@@ -169,6 +169,10 @@ INSERT INTO localities (id, name, county_id)
 OVERRIDING SYSTEM VALUE
 VALUES (@id, @name, @county_id);
 
+-- name: LocationDeleteAll :exec
+-- Clears away the locations that triggers of a database of the reference have made while the places came in.
+DELETE FROM locations;
+
 -- name: LocationInsertMany :copyfrom
 INSERT INTO locations (id, type, state_id, county_id, locality_id)
 OVERRIDING SYSTEM VALUE

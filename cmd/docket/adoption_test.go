@@ -1,0 +1,358 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/require"
+
+	"docket/internal/dbtest"
+)
+
+// TestAdoption takes a database of the service that Docket succeeds the way docs/operations.md says: look at what would
+// change, apply it, record the migrations, reconcile, serve, import. Nothing that the other service left may be lost.
+func TestAdoption(t *testing.T) {
+	t.Setenv("DS_APP_SECRET_KEY", "0123456789abcdef0123456789abcdef")
+	url := dbtest.Reference(t)
+	adopted := &adoption{t: t, url: url, db: connect(t, url)}
+	rows, theirs := adopted.rows(), adopted.neighbours()
+	require.NotEmpty(t, theirs)
+
+	adopted.plan()
+	require.Equal(t, rows, adopted.rows(), "a diff changes nothing")
+	adopted.apply()
+	adopted.noDifference()
+
+	after := adopted.rows()
+	for table := range rows {
+		require.Equal(t, rows[table], after[table], table)
+	}
+	require.Subset(t, adopted.neighbours(), theirs, "what Docket does not know is still there")
+
+	adopted.baseline()
+	require.NotEmpty(t, adopted.docket("queue", "reconcile"))
+	require.Equal(t, "0 differences\n", adopted.docket("queue", "verify"))
+	adopted.noDifference()
+
+	adopted.serve("queue")
+	adopted.importRealFiles()
+	adopted.refresh()
+	adopted.serve("matview")
+	require.Equal(t, "0 differences\n", adopted.docket("queue", "verify"))
+}
+
+// adoption is one database on its way from the one service to the other.
+type adoption struct {
+	t   *testing.T
+	url string
+	db  *pgx.Conn
+}
+
+func connect(t *testing.T, url string) *pgx.Conn {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), url)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = conn.Close(t.Context()) })
+	return conn
+}
+
+func (a *adoption) docket(args ...string) string {
+	a.t.Helper()
+	return succeed(a.t, append(args, "--database-url", a.url)...)
+}
+
+// schema runs a command of docket schema as in the root of the repository, for production.
+func (a *adoption) schema(args ...string) (status int, stdout, stderr string) {
+	a.t.Helper()
+	args = append([]string{"schema"}, args...)
+	return docket(a.t, append(args, "--env", "prod", "--config", "file://../../atlas.hcl", "--to", "file://../../sql/schema",
+		"--database-url", a.url)...)
+}
+
+func (a *adoption) apply() {
+	a.t.Helper()
+	status, _, stderr := a.schema("apply", "--auto-approve")
+	require.Zero(a.t, status, stderr)
+	require.Contains(a.t, stderr, "run docket queue reconcile")
+}
+
+// list returns the first column of a query as texts.
+func (a *adoption) list(sql string, args ...any) []string {
+	a.t.Helper()
+	rows, err := a.db.Query(a.t.Context(), sql, args...)
+	require.NoError(a.t, err)
+	values, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	require.NoError(a.t, err, sql)
+	return values
+}
+
+// rows returns the number of rows of each table and a checksum of all their values, by column name.
+func (a *adoption) rows() map[string]string {
+	a.t.Helper()
+	digests := make(map[string]string)
+	for _, table := range a.list(`
+SELECT relname::text FROM pg_class
+WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace AND relname <> 'atlas_schema_revisions'`) {
+		digests[table] = a.list(`SELECT concat(count(*), ' ', md5(string_agg(r, E'\n' ORDER BY r COLLATE "C")))
+FROM (SELECT to_jsonb(t)::text AS r FROM ` + pgx.Identifier{table}.Sanitize() + ` t) AS rows`)[0]
+	}
+	return digests
+}
+
+// neighbours describes what the database holds that is no part of Docket's schema: functions, triggers, types, tables and
+// views of others, their rights, and columns that they added.
+func (a *adoption) neighbours() []string {
+	a.t.Helper()
+	return a.list(`
+SELECT pg_get_functiondef(oid) FROM pg_proc WHERE pronamespace = 'public'::regnamespace AND prokind = 'f'
+    AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.objid = pg_proc.oid AND d.deptype = 'e')
+UNION ALL SELECT 'aggregate ' || oid::regprocedure FROM pg_proc WHERE pronamespace = 'public'::regnamespace AND prokind = 'a'
+UNION ALL SELECT concat_ws(' ', pg_get_triggerdef(oid), tgenabled) FROM pg_trigger WHERE NOT tgisinternal
+UNION ALL SELECT 'domain ' || typname FROM pg_type WHERE typnamespace = 'public'::regnamespace AND typtype = 'd'
+UNION ALL SELECT pg_get_indexdef(indexrelid) FROM pg_index WHERE indrelid IN ('labeler_notes'::regclass, 'alembic_version'::regclass)
+UNION ALL SELECT concat_ws(' ', relname, relkind, relacl, obj_description(oid), pg_get_viewdef(oid)) FROM pg_class
+    WHERE relname IN ('alembic_version', 'labeler_notes', 'labeler_workload', 'labeler_dashboard', 'batches')
+UNION ALL SELECT conrelid::regclass || ' ' || pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid = 'labeler_notes'::regclass`)
+}
+
+// plan looks at the difference before anything is done.
+func (a *adoption) plan() {
+	a.t.Helper()
+	status, plan, stderr := a.schema("diff", "--exit-code")
+	require.Equal(a.t, 1, status, stderr)
+	require.NotContains(a.t, plan, "DROP TABLE")
+	require.NotContains(a.t, plan, "DROP COLUMN")
+	require.NotContains(a.t, plan, "drops data")
+	for _, named := range []string{
+		"alembic_version", "labeler_notes", "labeler_workload", "labeler_dashboard", "ticket", "ticket_number", "locate_state()", "log_change()",
+		"after_locality_insert", "any_text",
+	} {
+		require.Contains(a.t, plan+stderr, named, "what is left alone is listed")
+	}
+}
+
+func (a *adoption) noDifference() {
+	a.t.Helper()
+	status, plan, stderr := a.schema("diff", "--exit-code")
+	require.Zero(a.t, status, "%s%s", plan, stderr)
+}
+
+// baseline records that the database has what the migrations make.
+func (a *adoption) baseline() {
+	a.t.Helper()
+	status, _, stderr := docket(a.t, "migrate", "apply", "--database-url", a.url)
+	require.Equal(a.t, exitFailure, status)
+	require.Contains(a.t, stderr, "--baseline", "the refusal tells the way out")
+	a.docket("migrate", "apply", "--baseline", a.lastVersion())
+	require.Contains(a.t, a.docket("migrate", "status"), "state     ok")
+}
+
+func (a *adoption) lastVersion() string {
+	a.t.Helper()
+	files, err := filepath.Glob(filepath.Join("..", "..", "sql", "migrations", "*.sql"))
+	require.NoError(a.t, err)
+	version, _, _ := strings.Cut(filepath.Base(slices.Max(files)), "_")
+	return version
+}
+
+// nextURL is which URL a user who has not answered anything gets, by the letter of the definition.
+const nextURL = `
+SELECT u.id::text FROM urls u
+LEFT JOIN (
+    SELECT url_id FROM url_auto_agency_id_subtasks
+    UNION ALL SELECT url_id FROM auto_location_id_subtasks
+    UNION ALL SELECT url_id FROM auto_record_type_suggestions
+    UNION ALL SELECT url_id FROM auto_relevant_suggestions
+    UNION ALL SELECT url_id FROM user_url_agency_suggestions
+    UNION ALL SELECT url_id FROM user_location_suggestions
+    UNION ALL SELECT url_id FROM user_record_type_suggestions
+    UNION ALL SELECT url_id FROM user_url_type_suggestions
+) AS a ON a.url_id = u.id
+WHERE u.status = 'ok'
+    AND NOT EXISTS (SELECT FROM flag_url_validated f WHERE f.url_id = u.id)
+    AND NOT EXISTS (SELECT FROM flag_url_suspended f WHERE f.url_id = u.id)
+GROUP BY u.id
+ORDER BY count(a.url_id) DESC, u.id
+LIMIT 1`
+
+// serve asks and answers under one of the rankings.
+func (a *adoption) serve(ranking string) {
+	a.t.Helper()
+	docket := serve(a.t, "--database-url", a.url, "--ranking", ranking)
+	defer docket.stop()
+	docket.ready(a.t)
+
+	var next struct {
+		Annotation *struct {
+			URL struct {
+				ID int `json:"url_id"`
+			} `json:"url_info"`
+		} `json:"next_annotation"`
+	}
+	status, body := docket.get(a.t, "/annotate/all", a.token("1001"))
+	require.Equal(a.t, http.StatusOK, status, body)
+	require.NoError(a.t, json.Unmarshal([]byte(body), &next))
+	require.NotNil(a.t, next.Annotation, body)
+	require.Equal(a.t, a.list(nextURL), []string{fmt.Sprint(next.Annotation.URL.ID)}, ranking)
+
+	// The URL without a text, one annotated by everybody, one under two locations of the same place.
+	for id := range 241 {
+		status, body := docket.get(a.t, fmt.Sprintf("/annotate/all?anno_url_id=%d", id+1), a.token("1001"))
+		require.Equal(a.t, http.StatusOK, status, body)
+	}
+
+	user := map[string]string{"queue": "1002", "matview": "1003"}[ranking]
+	answer := fmt.Sprintf(`{"suggested_status": "data source", "record_type": "Stops", "agency_info": {"agency_ids": [23191]},
+		"location_info": {"location_ids": [%s]}, "name_info": {"new_name": "A name by %s"}}`, a.list("SELECT min(id)::text FROM locations")[0], user)
+	status, body = docket.post(a.t, fmt.Sprintf("/annotate/all/%d", next.Annotation.URL.ID), a.token(user), answer)
+	require.Equal(a.t, http.StatusOK, status, body)
+	require.NotContains(a.t, body, fmt.Sprintf(`"url_id":%d}`, next.Annotation.URL.ID), "the answer brings another URL")
+	require.Equal(a.t, []string{"data source"}, a.list("SELECT type::text FROM user_url_type_suggestions WHERE user_id = $1::text::integer", user))
+	status, body = docket.post(a.t, fmt.Sprintf("/annotate/all/%d", next.Annotation.URL.ID), a.token(user), answer)
+	require.Equal(a.t, http.StatusConflict, status, body)
+}
+
+func (a *adoption) token(user string) string {
+	a.t.Helper()
+	return strings.TrimSpace(a.docket("token", "--user", user))
+}
+
+func (s serving) post(t *testing.T, path, token, body string) (status int, answer string) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+s.address+path, strings.NewReader(body))
+	require.NoError(t, err)
+	req.Header.Set("Authorization", "Bearer "+token)
+	req.Header.Set("Content-Type", "application/json")
+	resp, err := http.DefaultClient.Do(req)
+	require.NoError(t, err)
+	defer resp.Body.Close()
+	data, err := io.ReadAll(resp.Body)
+	require.NoError(t, err)
+	return resp.StatusCode, string(data)
+}
+
+// importRealFiles takes in both real files, that of the agencies twice. The triggers make the locations of places, and
+// Docket only the others.
+func (a *adoption) importRealFiles() {
+	a.t.Helper()
+	const doubled = `SELECT full_display_name FROM locations_expanded GROUP BY type, full_display_name, state_id, county_id, locality_id
+HAVING count(*) > 1`
+	require.Equal(a.t, []string{"Monroeville, Allegheny, Pennsylvania"}, a.list(doubled), "as the other service left it")
+	agencies, urls := realFile(a.t, "agencies.csv"), realFile(a.t, "urls.csv")
+	a.docket("import", "agencies", agencies)
+	require.Equal(a.t, []string{"Monroeville, Allegheny, Pennsylvania"}, a.list(doubled))
+	require.Empty(a.t, a.list(`
+SELECT state_iso FROM us_states s WHERE NOT EXISTS (SELECT FROM locations l WHERE l.type = 'State' AND l.state_id = s.id)
+UNION ALL SELECT fips FROM counties c WHERE NOT EXISTS (SELECT FROM locations l WHERE l.type = 'County' AND l.county_id = c.id)
+UNION ALL SELECT name FROM localities p WHERE NOT EXISTS (SELECT FROM locations l WHERE l.type = 'Locality' AND l.locality_id = p.id)`),
+		"every place has a location")
+	require.Equal(a.t, []string{"23202"}, a.list("SELECT min(id)::text FROM agencies WHERE id > 23201"), "ids go on where the other service was")
+	a.docket("import", "urls", urls, "--robo")
+
+	before := a.rows()
+	require.Contains(a.t, a.docket("import", "agencies", agencies), "nothing new")
+	require.Equal(a.t, before, a.rows(), "a second import changes nothing, not even through triggers")
+}
+
+// realFile names one of the two real files. They are not part of the repository: by default they stand beside it.
+func realFile(t *testing.T, name string) string {
+	t.Helper()
+	dir := os.Getenv("DOCKET_TEST_DATA")
+	if dir == "" {
+		dir = filepath.Join("..", "..", "..", "shared", "data")
+	}
+	path := filepath.Join(dir, name)
+	_, err := os.Stat(path)
+	require.NoError(t, err, "the real data files are needed: set DOCKET_TEST_DATA to the directory that has them")
+	return path
+}
+
+// refresh fills every view while readers go on.
+func (a *adoption) refresh() {
+	a.t.Helper()
+	views := a.list("SELECT matviewname::text FROM pg_matviews WHERE schemaname = 'public' ORDER BY 1")
+	require.Len(a.t, views, 5)
+	for _, view := range views {
+		_, err := a.db.Exec(a.t.Context(), "REFRESH MATERIALIZED VIEW CONCURRENTLY "+pgx.Identifier{view}.Sanitize())
+		require.NoError(a.t, err)
+	}
+	var results []refreshResult
+	require.NoError(a.t, json.Unmarshal([]byte(a.docket("refresh", "--json")), &results))
+	refreshed := make(map[string]string)
+	for _, result := range results {
+		refreshed[result.View] = result.Outcome
+	}
+	require.Equal(a.t, views, slices.Sorted(maps.Keys(refreshed)))
+	require.NotContains(a.t, slices.Collect(maps.Values(refreshed)), "failed")
+}
+
+// TestAdoptionRefused has databases of the other service that cannot be taken as they are: nothing changes, and the
+// message says what stands in the way.
+func TestAdoptionRefused(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		spoil, mend string
+		refusal     []string
+	}{
+		"a rule that a trigger did not keep on updates": {
+			spoil: "UPDATE user_url_agency_suggestions SET agency_id = 23191 WHERE is_new AND id = (SELECT min(id) FROM user_url_agency_suggestions WHERE is_new)",
+			mend:  "UPDATE user_url_agency_suggestions SET is_new = NULL WHERE agency_id IS NOT NULL",
+			refusal: []string{
+				"user_url_agency_suggestions_is_new_check", "rows of user_url_agency_suggestions that break it (1): id ",
+				"SELECT * FROM",
+			},
+		},
+		"a key that was lost": {
+			spoil: `ALTER TABLE auto_location_id_subtasks DROP CONSTRAINT uq_auto_location_id_subtasks_url_id_type;
+				INSERT INTO auto_location_id_subtasks (task_id, url_id, type, locations_found) VALUES (17, 3, 'batch_link', false)`,
+			mend: "DELETE FROM auto_location_id_subtasks WHERE id = (SELECT max(id) FROM auto_location_id_subtasks)",
+			refusal: []string{
+				"auto_location_id_subtasks_url_id_type_key", "rows of auto_location_id_subtasks that break it (2): id ", "SELECT * FROM",
+			},
+		},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			url := dbtest.Reference(t)
+			refused := &adoption{t: t, url: url, db: connect(t, url)}
+			_, err := refused.db.Exec(t.Context(), test.spoil)
+			require.NoError(t, err)
+			rows, theirs, catalog := refused.rows(), refused.neighbours(), refused.catalog()
+
+			status, _, stderr := refused.schema("apply", "--auto-approve")
+			require.NotZero(t, status)
+			for _, text := range test.refusal {
+				require.Contains(t, stderr, text)
+			}
+			require.Equal(t, rows, refused.rows())
+			require.Equal(t, theirs, refused.neighbours())
+			require.Equal(t, catalog, refused.catalog(), "nothing changed")
+
+			_, err = refused.db.Exec(t.Context(), test.mend)
+			require.NoError(t, err)
+			refused.apply()
+			refused.noDifference()
+		})
+	}
+}
+
+// catalog names every relation, constraint and view definition.
+func (a *adoption) catalog() []string {
+	a.t.Helper()
+	return a.list(`
+SELECT concat_ws(' ', relname, relkind, pg_get_viewdef(oid)) FROM pg_class
+WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'i', 'S', 'm', 'v')
+UNION ALL SELECT concat_ws(' ', conrelid::regclass, conname, pg_get_constraintdef(oid)) FROM pg_constraint
+WHERE connamespace = 'public'::regnamespace
+ORDER BY 1`)
+}

@@ -1,0 +1,49 @@
+package main
+
+import (
+	"context"
+	"io"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/spf13/cobra"
+	"github.com/stretchr/testify/require"
+)
+
+func TestAsk(t *testing.T) {
+	t.Parallel()
+	for answer, want := range map[string]error{
+		"y\n": nil, "Yes\n": nil, " yes \r\n": nil, "yes": nil,
+		"n\n": errDeclined, "\n": errDeclined, "": errDeclined, "yesterday\n": errDeclined,
+	} {
+		var out strings.Builder
+		require.ErrorIs(t, ask(t.Context(), strings.NewReader(answer), &out, "Go on?"), want, "%q", answer)
+		require.Equal(t, "Go on? [y/N] ", out.String())
+	}
+}
+
+func TestAskEndsWithItsContext(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	silent, hold := io.Pipe()
+	defer hold.Close()
+	require.ErrorIs(t, ask(ctx, silent, io.Discard, "Go on?"), context.Canceled)
+}
+
+func TestConfirmWithoutATerminal(t *testing.T) {
+	t.Parallel()
+	null, err := os.Open(os.DevNull)
+	require.NoError(t, err)
+	defer null.Close()
+	cmd := &cobra.Command{Use: "down"}
+	cmd.SetErr(io.Discard)
+	for _, in := range []io.Reader{null, strings.NewReader("yes\n")} {
+		cmd.SetIn(in)
+		err := confirm(cmd, "Go on?", false)
+		require.ErrorAs(t, err, &usageError{})
+		require.ErrorContains(t, err, "--auto-approve")
+		require.NoError(t, confirm(cmd, "Go on?", true))
+	}
+}

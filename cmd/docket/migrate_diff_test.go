@@ -1,0 +1,76 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"docket/internal/dbtest"
+)
+
+// sqlCopy is a copy of the repository's SQL, to be changed.
+func sqlCopy(t *testing.T) (dir string) {
+	t.Helper()
+	dir = t.TempDir()
+	for _, sub := range []string{"schema", "migrations"} {
+		require.NoError(t, os.CopyFS(filepath.Join(dir, "sql", sub), os.DirFS(filepath.Join(repository, "sql", sub))))
+	}
+	return dir
+}
+
+// edit replaces one text in a file that holds it once.
+func edit(t *testing.T, path, before, after string) {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	require.NoError(t, err)
+	require.Equal(t, 1, strings.Count(string(text), before), "%s: %s", path, before)
+	require.NoError(t, os.WriteFile(path, []byte(strings.Replace(string(text), before, after, 1)), 0o600))
+}
+
+// TestMigrateDiff is the day of somebody who adds a column to a table and to a materialized view: with data in the
+// database, it works first time.
+func TestMigrateDiff(t *testing.T) {
+	t.Parallel()
+	s := newSchemaTest(t, dbtest.Empty(t))
+	s.succeed(t, "migrate", "apply", "--dir", migrationsFolder)
+	s.succeed(t, "seed", "--urls", "30")
+	dir := sqlCopy(t)
+	migrations, wanted := "file://"+filepath.Join(dir, "sql/migrations"), "file://"+filepath.Join(dir, "sql/schema")
+	diff := func(name string) (stdout, stderr string) {
+		return s.succeed(t, "migrate", "diff", name, "--dir", migrations, "--to", wanted)
+	}
+	stdout, stderr := diff("nothing")
+	require.Empty(t, stdout)
+	require.Contains(t, stderr, "nothing to do")
+
+	edit(t, filepath.Join(dir, "sql/schema/30_urls.sql"), "    description varchar,\n",
+		"    description varchar,\n    language text NOT NULL DEFAULT 'en',\n")
+	edit(t, filepath.Join(dir, "sql/schema/75_materialized_views.sql"), "AS total_anno_count\nFROM urls\n",
+		"AS total_anno_count,\n    urls.language\nFROM urls\n")
+	stdout, _ = diff("add_language")
+	written := strings.Fields(stdout)
+	require.Len(t, written, 2)
+	require.Regexp(t, `/sql/migrations/\d{14}_add_language\.sql$`, written[0])
+	require.Equal(t, filepath.Join(dir, "sql/migrations/down", filepath.Base(written[0])), written[1])
+	s.succeed(t, "migrate", "validate", "--dir", migrations)
+	s.succeed(t, "migrate", "lint", "--dir", migrations)
+	stdout, _ = diff("again")
+	require.Empty(t, stdout)
+
+	s.succeed(t, "migrate", "apply", "--dir", migrations)
+	s.succeed(t, "schema", "diff", "--to", wanted, "--exit-code")
+	require.Equal(t, s.count(t, "SELECT count(*) FROM urls"),
+		s.count(t, "SELECT count(*) FROM url_annotation_count_view WHERE language = 'en'"))
+	s.exec(t, "REFRESH MATERIALIZED VIEW CONCURRENTLY url_annotation_count_view")
+
+	s.succeed(t, "migrate", "down", "--auto-approve", "--dir", migrations)
+	s.succeed(t, "migrate", "apply", "--dir", migrations)
+	s.succeed(t, "schema", "diff", "--to", wanted, "--exit-code")
+
+	status, _, stderr := s.run(t, "migrate", "diff", "Bad Name", "--dir", migrations, "--to", wanted)
+	require.NotZero(t, status)
+	require.Contains(t, stderr, "lower-case")
+}

@@ -1,0 +1,240 @@
+package schema
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+
+	"ariga.io/atlas/sql/migrate"
+	"ariga.io/atlas/sql/postgres"
+	atlas "ariga.io/atlas/sql/schema"
+
+	"docket/internal/schema/scratch"
+)
+
+// Report tells what one Apply or Down did.
+type Report struct {
+	From     string       `json:"from"`               // version before; empty for a new database
+	To       string       `json:"to"`                 // version after
+	Baseline string       `json:"baseline,omitempty"` // version that was recorded without running anything
+	Files    []FileReport `json:"files"`              // in the order they ran
+}
+
+// FileReport tells how one file went.
+type FileReport struct {
+	Version    string        `json:"version"`
+	Name       string        `json:"name"`
+	Statements int           `json:"statements"`
+	Duration   time.Duration `json:"duration_ns"`
+}
+
+// ApplyOption narrows what an Apply does.
+type ApplyOption func(*applyChoice)
+
+type applyChoice struct{ to, baseline string }
+
+// To stops after the file of this version. Empty means all files.
+func To(version string) ApplyOption { return func(c *applyChoice) { c.to = version } }
+
+// FromBaseline records, as Atlas does, that a database without any record of
+// migrations has what the files up to and including this version make: none of
+// them is run, then or later. Options.VerifyBaseline is asked first. Empty
+// means no baseline.
+func FromBaseline(version string) ApplyOption { return func(c *applyChoice) { c.baseline = version } }
+
+// Apply brings the database up to date. Each file runs in one transaction
+// together with its row in the revisions table, so a run that is stopped,
+// however harshly, leaves whole files only, and the next run goes on from
+// there. A file marked "-- atlas:txmode none" runs statement by statement, and
+// the next run goes on from the statement that failed.
+//
+// Nothing is touched unless the history is in order (see Status). When a file
+// fails, the report holds those before it, which stay applied.
+func (m *Migrator) Apply(ctx context.Context, opts ...ApplyOption) (Report, error) {
+	report := Report{Files: []FileReport{}}
+	conn, release, err := m.exclusive(ctx)
+	if err != nil {
+		return report, err
+	}
+	defer release()
+	choice := chosen(opts)
+	status, files, err := m.choose(ctx, conn, choice)
+	report.From, report.To = status.Version, status.Version
+	if err != nil || len(files) == 0 && choice.baseline == "" {
+		return report, err
+	}
+	store := revisions{db: conn}
+	if err := store.create(ctx); err != nil {
+		return report, m.onRecord(err)
+	}
+	if choice.baseline != "" {
+		if err := store.WriteRevision(ctx, m.baselineRevision(choice.baseline)); err != nil {
+			return report, m.onRecord(err)
+		}
+		report.Baseline, report.To = choice.baseline, choice.baseline
+	}
+	for _, f := range files {
+		start := time.Now()
+		if err := m.applyFile(ctx, conn, f); err != nil {
+			return report, m.explain(ctx, conn, apply, f, err)
+		}
+		report.To = f.Version()
+		report.Files = append(report.Files, FileReport{
+			Version: f.Version(), Name: f.Desc(), Statements: len(f.statements), Duration: time.Since(start),
+		})
+	}
+	return report, nil
+}
+
+func chosen(opts []ApplyOption) applyChoice {
+	var c applyChoice
+	for _, opt := range opts {
+		opt(&c)
+	}
+	return c
+}
+
+// choose is the database's status and the files that an Apply has to run. Its
+// error says why none may run; it has written nothing.
+func (m *Migrator) choose(ctx context.Context, conn *sql.Conn, c applyChoice) (Status, []*file, error) {
+	status, files, err := m.read(ctx, conn)
+	if err != nil {
+		return status, nil, err
+	}
+	at := status.Version
+	if c.baseline != "" {
+		at = c.baseline
+		files, err = m.afterBaseline(ctx, conn, status, c.baseline)
+	} else if !status.State.appliable() {
+		err = status.Err()
+	}
+	if err != nil {
+		return status, nil, err
+	}
+	if c.to != "" {
+		if files, err = m.upTo(files, c.to, at); err != nil {
+			return status, nil, err
+		}
+	}
+	for _, f := range files {
+		if err := f.mustHaveStatements(); err != nil {
+			return status, nil, err
+		}
+	}
+	return status, files, nil
+}
+
+// afterBaseline is what is to run on a database whose history is to begin with
+// a baseline.
+func (m *Migrator) afterBaseline(ctx context.Context, conn *sql.Conn, status Status, version string) ([]*file, error) {
+	if len(status.Applied) > 0 {
+		return nil, fmt.Errorf("%w: database %s has a record of migrations already, up to version %s; "+
+			`run "docket migrate apply" without a baseline`, ErrBaseline, m.where(), status.Version)
+	}
+	i := m.dir.index(version)
+	if i < 0 {
+		return nil, fmt.Errorf("%w: %w", ErrBaseline, m.dir.unknown(version))
+	}
+	if m.opts.VerifyBaseline != nil {
+		if err := m.opts.VerifyBaseline(ctx, conn, version); err != nil {
+			return nil, fmt.Errorf("%w: database %s at version %s: %w", ErrBaseline, m.where(), version, err)
+		}
+	}
+	return m.dir.files[i+1:], nil
+}
+
+func (m *Migrator) baselineRevision(version string) *migrate.Revision {
+	return &migrate.Revision{
+		Version: version, Description: m.dir.files[m.dir.index(version)].Desc(), Type: migrate.RevisionTypeBaseline,
+		ExecutedAt: time.Now(), OperatorVersion: m.opts.Operator,
+	}
+}
+
+// upTo cuts pending off after a version; at is the one that the database has.
+func (m *Migrator) upTo(pending []*file, version, at string) ([]*file, error) {
+	if i := slices.IndexFunc(pending, func(f *file) bool { return f.Version() == version }); i >= 0 {
+		return pending[:i+1], nil
+	}
+	switch {
+	case m.dir.index(version) < 0:
+		return nil, m.dir.unknown(version)
+	case version == at:
+		return nil, nil
+	default:
+		return nil, fmt.Errorf("database %s is at version %s already, past %s; "+
+			`to go back, run "docket migrate down --to %s"`, m.where(), at, version, version)
+	}
+}
+
+func (m *Migrator) applyFile(ctx context.Context, conn *sql.Conn, f *file) error {
+	if err := resetSession(ctx, conn); err != nil {
+		return err
+	}
+	if !f.transactional {
+		return m.execute(ctx, conn, f)
+	}
+	return m.inTransaction(ctx, conn, func(tx *sql.Tx) error { return m.execute(ctx, tx, f) })
+}
+
+// resetSession takes back what the file before has set for the session.
+func resetSession(ctx context.Context, conn *sql.Conn) error {
+	if _, err := conn.ExecContext(ctx, scratch.ResetSession); err != nil {
+		return fmt.Errorf("put back the settings of the session: %w", err)
+	}
+	return nil
+}
+
+// inTransaction commits what fn did, or nothing.
+func (m *Migrator) inTransaction(ctx context.Context, conn *sql.Conn, fn func(*sql.Tx) error) error {
+	tx, err := conn.BeginTx(ctx, nil)
+	if err != nil {
+		return fmt.Errorf("begin: %w", err)
+	}
+	defer func() { _ = tx.Rollback() }()
+	// A statement that queues behind a long transaction makes every request
+	// for that table queue behind it in turn.
+	wait := strconv.FormatInt(m.opts.LockWait.Milliseconds(), 10)
+	if _, err := tx.ExecContext(ctx, "SELECT set_config('lock_timeout', $1, true)", wait); err != nil {
+		return fmt.Errorf("set lock timeout: %w", err)
+	}
+	if err := fn(tx); err != nil {
+		return err
+	}
+	if err := tx.Commit(); err != nil {
+		return commitError{err}
+	}
+	return nil
+}
+
+// execute runs the statements of f that have not run yet and records them,
+// both on c.
+func (m *Migrator) execute(ctx context.Context, c atlas.ExecQuerier, f *file) error {
+	driver, err := postgres.Open(c)
+	if err != nil {
+		return fmt.Errorf("open migration driver: %w", err)
+	}
+	store := revisions{db: c, started: time.Now()}
+	// The executor goes on within a half-applied file, but keeps the checksum
+	// and length it had then, although its rest may have been mended since.
+	switch r, err := store.ReadRevision(ctx, f.Version()); {
+	case errors.Is(err, migrate.ErrRevisionNotExist):
+	case err != nil:
+		return err
+	case r.Applied > len(f.statements): // the executor would look for them beyond the end of the file
+		return migrate.HistoryChangedError{File: f.Name(), Stmt: len(f.statements) + 1}
+	default:
+		r.Hash, r.Total = f.hash, len(f.statements)
+		if err := store.WriteRevision(ctx, r); err != nil {
+			return err
+		}
+	}
+	executor, err := migrate.NewExecutor(driver, m.dir, store, migrate.WithOperatorVersion(m.opts.Operator))
+	if err != nil {
+		return fmt.Errorf("open migration executor: %w", err)
+	}
+	return executor.Execute(ctx, f.LocalFile)
+}

@@ -1,0 +1,52 @@
+package schema
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	atlas "ariga.io/atlas/sql/schema"
+
+	"docket/internal/schema/plan"
+	"docket/internal/schema/state"
+)
+
+// VerifyBaseline is the check of Options.VerifyBaseline: it replays the
+// migrations up to the version on a scratch database and wants the database to
+// lack nothing of what comes out. What the database holds beyond that is its own
+// affair.
+func VerifyBaseline(w *Workbench, migrations Source, exclude []string) func(context.Context, atlas.ExecQuerier, string) error {
+	return func(ctx context.Context, db atlas.ExecQuerier, version string) error {
+		have, err := state.Inspect(ctx, db, exclude)
+		if err != nil {
+			return err
+		}
+		server, err := w.Server(ctx, have.Major)
+		if err != nil {
+			return err
+		}
+		want, err := migrations.readVersion(ctx, server, version)
+		if err != nil {
+			return err
+		}
+		p, err := plan.Between(have, want, plan.Policy{KeepTables: true, KeepColumns: true, KeepViews: true})
+		if err != nil {
+			return err
+		}
+		if p.Empty() {
+			return nil
+		}
+		var missing []string
+		for _, phase := range p.Phases {
+			for _, s := range phase.Statements {
+				missing = append(missing, s.SQL)
+			}
+		}
+		const most = 5
+		if rest := len(missing) - most; rest > 0 {
+			missing = append(missing[:most], fmt.Sprintf("%d statements more", rest))
+		}
+		return fmt.Errorf("it is not what the migrations make; it would take: %s. Bring it there first with "+
+			`"docket schema apply", or take an earlier version as the baseline`, strings.Join(missing, "; "))
+	}
+}

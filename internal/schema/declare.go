@@ -1,0 +1,238 @@
+package schema
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	atlas "ariga.io/atlas/sql/schema"
+
+	"docket/internal/schema/plan"
+	"docket/internal/schema/state"
+)
+
+// ErrStale says that a database is no longer what a plan was made for.
+var ErrStale = errors.New("the database has changed since the plan was shown")
+
+// ErrRemains says that a plan was run and did not lead where it should.
+var ErrRemains = errors.New("the plan did not lead to the wanted schema")
+
+// Target is a live database that is brought to a wanted schema without files
+// of migrations. It holds no connection between calls.
+type Target struct {
+	m       *Migrator // for its connection and lock; it has no migrations
+	exclude []string
+	policy  plan.Policy
+}
+
+// TargetOptions are the knobs of a Target; the zero value is usable.
+type TargetOptions struct {
+	LockWait time.Duration // as Options.LockWait
+	Exclude  []string      // as state.Inspect
+	Policy   plan.Policy
+}
+
+// NewTarget does not connect yet.
+func NewTarget(url string, opts TargetOptions) (*Target, error) {
+	config, err := connConfig(url, "docket schema apply")
+	if err != nil {
+		return nil, err
+	}
+	if opts.LockWait == 0 {
+		opts.LockWait = 30 * time.Second
+	}
+	return &Target{
+		m:       &Migrator{config: config, opts: Options{LockWait: opts.LockWait}},
+		exclude: opts.Exclude, policy: opts.Policy,
+	}, nil
+}
+
+// AppliedPlan tells how long a plan took.
+type AppliedPlan struct {
+	Statements int           `json:"statements"`
+	Duration   time.Duration `json:"duration_ns"`
+}
+
+// Version is the last migration that the database has a record of, which what
+// Apply does will not be part of. It is empty when migrations were never used.
+func (t *Target) Version(ctx context.Context) (string, error) {
+	conn, disconnect, err := t.m.connect(ctx)
+	if err != nil {
+		return "", err
+	}
+	defer disconnect()
+	applied, err := revisions{db: conn}.ReadRevisions(ctx)
+	if err != nil {
+		return "", t.m.onRecord(err)
+	}
+	if len(applied) == 0 {
+		return "", nil
+	}
+	return applied[len(applied)-1].Version, nil
+}
+
+// Apply runs the plan that leads the database to want, under Atlas's lock. The
+// plan must be what plan.Between gives for the database as it is then, or
+// nothing is run and the error is ErrStale.
+//
+// A transactional phase is kept whole or not at all: before it is committed the
+// database is inspected again, and if more remains to be done than the phases
+// after it do, all of it is undone and the error is ErrRemains. Statements of
+// another phase are kept as they are done. After an interruption, however harsh,
+// a new plan does the rest.
+func (t *Target) Apply(ctx context.Context, want *state.State, shown *plan.Plan) (AppliedPlan, error) {
+	var report AppliedPlan
+	start := time.Now()
+	conn, release, err := t.m.exclusive(ctx)
+	if err != nil {
+		return report, err
+	}
+	defer release()
+	now, err := t.remaining(ctx, conn, want)
+	if err != nil {
+		return report, err
+	}
+	if !sameStatements(now.Phases, shown.Phases) {
+		return report, fmt.Errorf("%w (database %s): nothing was done; run the command again to see the plan as it is now",
+			ErrStale, t.m.where())
+	}
+	for i, phase := range shown.Phases {
+		if err := t.run(ctx, conn, phase, func(db atlas.ExecQuerier) error {
+			return t.check(ctx, db, want, shown.Phases[i+1:])
+		}); err != nil {
+			return report, t.explain(ctx, conn, phase, i > 0, err)
+		}
+		report.Statements += len(phase.Statements)
+	}
+	report.Duration = time.Since(start)
+	return report, nil
+}
+
+// remaining is the plan from the database as db sees it.
+func (t *Target) remaining(ctx context.Context, db atlas.ExecQuerier, want *state.State) (*plan.Plan, error) {
+	found, err := state.Inspect(ctx, db, t.exclude)
+	if err != nil {
+		return nil, err
+	}
+	return plan.Between(found, want, t.policy)
+}
+
+func (t *Target) run(ctx context.Context, conn *sql.Conn, phase plan.Phase, check func(atlas.ExecQuerier) error) error {
+	if !phase.Transactional {
+		if err := execute(ctx, conn, phase.Statements); err != nil {
+			return err
+		}
+		return check(conn)
+	}
+	return t.m.inTransaction(ctx, conn, func(tx *sql.Tx) error {
+		if err := execute(ctx, tx, phase.Statements); err != nil {
+			return err
+		}
+		return check(tx)
+	})
+}
+
+// check is nil when the database lacks what the phases to come bring, and
+// nothing else.
+func (t *Target) check(ctx context.Context, db atlas.ExecQuerier, want *state.State, toCome []plan.Phase) error {
+	remains, err := t.remaining(ctx, db, want)
+	if err != nil {
+		return fmt.Errorf("inspect the result: %w", err)
+	}
+	if sameStatements(remains.Phases, toCome) {
+		return nil
+	}
+	var list []string
+	for _, phase := range remains.Phases {
+		for _, s := range phase.Statements {
+			list = append(list, s.SQL)
+		}
+	}
+	return fmt.Errorf("%w; it would take: %s", ErrRemains, strings.Join(list, "; "))
+}
+
+func sameStatements(a, b []plan.Phase) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i := range a {
+		if a[i].Transactional != b[i].Transactional || len(a[i].Statements) != len(b[i].Statements) {
+			return false
+		}
+		for j := range a[i].Statements {
+			if a[i].Statements[j].SQL != b[i].Statements[j].SQL {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// statementError is a statement of a plan that failed.
+type statementError struct {
+	statement plan.Statement
+	error
+}
+
+func (e statementError) Unwrap() error { return e.error }
+
+func execute(ctx context.Context, db atlas.ExecQuerier, statements []plan.Statement) error {
+	for _, s := range statements {
+		if _, err := db.ExecContext(ctx, s.SQL); err != nil {
+			return statementError{s, err}
+		}
+	}
+	return nil
+}
+
+// explain says what failed, what was kept and how to go on. The phase's
+// transaction, if it had one, is over.
+func (t *Target) explain(ctx context.Context, conn *sql.Conn, phase plan.Phase, later bool, err error) error {
+	place := "change"
+	var statement statementError
+	if errors.As(err, &statement) {
+		place = strings.Join(strings.Fields(statement.statement.SQL), " ")
+		if len(place) > 100 {
+			place = strings.ToValidUTF8(place[:100], "") + " …"
+		}
+		err = statement.error
+	}
+	kept := "nothing was kept"
+	switch {
+	case !phase.Transactional:
+		kept = "the statements before it were kept, since this part runs outside a transaction"
+	case later:
+		kept = "what went before in transactions of its own was kept, and nothing of this part"
+	}
+	if lost(conn) && commitUnknown(err) {
+		kept = "whether it was kept is not known"
+	}
+	const again = "run the command again: it plans what is left"
+	f := failure{
+		err: err, statement: statement.statement.SQL, transactional: phase.Transactional,
+		mend: "mend the cause, then " + again, again: again, lost: again,
+	}
+	if errors.Is(err, ErrRemains) {
+		f.mend = "this is a defect of the plan: please report it with both schemas"
+	}
+	return fmt.Errorf("apply to database %s: %s: %w; %s; %s", t.m.where(), place, err, kept, t.m.remedy(ctx, conn, f))
+}
+
+// Dropped lists what a plan destroys: the statements that drop data, each with
+// what it says of it.
+func Dropped(p *plan.Plan) []string {
+	var list []string
+	for _, phase := range p.Phases {
+		for _, s := range phase.Statements {
+			for _, h := range s.Hazards {
+				if h.Kind == plan.DropsData {
+					list = append(list, fmt.Sprintf("%s (%s)", s.SQL, h.Detail))
+				}
+			}
+		}
+	}
+	return list
+}

@@ -1,0 +1,221 @@
+package lint
+
+import (
+	"cmp"
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+
+	"ariga.io/atlas/sql/migrate"
+	"ariga.io/atlas/sql/postgres"
+	atlas "ariga.io/atlas/sql/schema"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"docket/internal/schema/scratch"
+	"docket/internal/schema/state"
+)
+
+// moment is what a scratch database holds between two statements.
+type moment struct {
+	state   *state.State
+	catalog *catalog
+}
+
+// step is one statement and what it did.
+type step struct {
+	stmt          *migrate.Stmt
+	before, after *catalog
+	// Of tables and enums, renames told from drops; none while only what the file made itself has changed, which comes with
+	// the next change to anything else.
+	changes atlas.Changes
+}
+
+// history is what one file did. The last step is not there when it could not run, and end is then unknown.
+type history struct {
+	file       *file
+	start, end moment
+	steps      []step
+	driver     migrate.Driver // for analyzers that ask it to take the file apart
+}
+
+// analyze runs the judged files statement by statement, after those before them. It stops at the file that cannot run.
+func analyze(ctx context.Context, opts Options, before, judged []*file) (problems []problem, failed *file, err error) {
+	err = withDatabase(ctx, opts.Server, func(db *scratch.Database) error {
+		broken, err := replay(ctx, db, before)
+		if broken != nil {
+			problems, failed = []problem{*broken}, broken.file
+		}
+		if broken != nil || err != nil {
+			return err
+		}
+		conn, err := db.DB.Conn(ctx)
+		if err != nil {
+			return fmt.Errorf("connect to scratch database: %w", err)
+		}
+		defer func() { _ = conn.Close() }()
+		for _, f := range judged {
+			found, ok, err := analyzeFile(ctx, conn, opts, f)
+			if err != nil {
+				return err
+			}
+			problems = append(problems, found...)
+			if !ok {
+				failed = f
+				return nil
+			}
+		}
+		return nil
+	})
+	return problems, failed, err
+}
+
+func analyzeFile(ctx context.Context, conn *sql.Conn, opts Options, f *file) (problems []problem, ok bool, err error) {
+	if err := grantViews(ctx, conn); err != nil {
+		return nil, false, err
+	}
+	var h *history
+	var broken []problem
+	if f.transactional {
+		tx, err := conn.BeginTx(ctx, nil)
+		if err != nil {
+			return nil, false, fmt.Errorf("begin: %w", err)
+		}
+		defer func() { _ = tx.Rollback() }()
+		if h, broken, ok, err = run(ctx, tx, f); err != nil {
+			return nil, false, err
+		}
+		if ok {
+			// What a deferred constraint has against it comes up here.
+			if err := tx.Commit(); err != nil {
+				broken, ok = append(broken, *f.cannotRun(codeCannotRun, 1, err)), false
+			}
+		}
+	} else if h, broken, ok, err = run(ctx, conn, f); err != nil {
+		return nil, false, err
+	}
+	if ok {
+		// What the file set must not reach the next one.
+		if _, err := conn.ExecContext(ctx, scratch.ResetSession); err != nil {
+			return nil, false, fmt.Errorf("reset the session after %s: %w", f.path, err)
+		}
+	}
+	found, err := h.check(ctx, opts, ok)
+	return append(broken, found...), ok, err
+}
+
+// run executes the statements of f and looks at the catalog after each. It is not ok when one of them cannot run.
+func run(ctx context.Context, db atlas.ExecQuerier, f *file) (h *history, problems []problem, ok bool, err error) {
+	driver, err := postgres.Open(db)
+	if err != nil {
+		return nil, nil, false, fmt.Errorf("open migration driver: %w", err)
+	}
+	start, err := look(ctx, db)
+	if err != nil {
+		return nil, nil, false, err
+	}
+	h = &history{file: f, start: start, end: start, driver: driver}
+	last := start // when the state was read
+	for _, stmt := range f.statements {
+		text := stmt.Text
+		if at := concurrently(text); f.transactional && at != nil {
+			problems = append(problems, problem{file: f, stmt: stmt, code: codeConcurrently,
+				text: "CONCURRENTLY in a file that runs in a transaction fails"})
+			// The statements after it are worth judging all the same.
+			text = text[:at[0]] + strings.Repeat(" ", at[1]-at[0]) + text[at[1]:]
+		}
+		if _, err := db.ExecContext(ctx, text); err != nil {
+			var refused *pgconn.PgError
+			if !errors.As(err, &refused) {
+				return nil, nil, false, fmt.Errorf("run %s on a scratch database: %w", f.path, err)
+			}
+			return h, append(problems, *f.cannotRun(codeCannotRun, f.lineOf(stmt, refused), err)), false, nil
+		}
+		s := step{stmt: stmt, before: h.end.catalog}
+		if s.after, err = readCatalog(ctx, db, s.before); err != nil {
+			return nil, nil, false, err
+		}
+		h.end.catalog = s.after
+		if s.before.touched(start.catalog, s.after) {
+			now := moment{catalog: s.after}
+			if now.state, err = inspect(ctx, db); err != nil {
+				return nil, nil, false, fmt.Errorf("%s:%d: after this statement: %w", f.path, f.line(stmt), err)
+			}
+			if s.changes, err = changes(driver, last, now); err != nil {
+				return nil, nil, false, fmt.Errorf("%s:%d: compare tables: %w", f.path, f.line(stmt), err)
+			}
+			last = now
+		}
+		h.steps = append(h.steps, s)
+	}
+	if h.end.state, err = inspect(ctx, db); err != nil {
+		return nil, nil, false, fmt.Errorf("at the end of %s: %w", f.path, err)
+	}
+	return h, problems, true, nil
+}
+
+func look(ctx context.Context, db atlas.ExecQuerier) (m moment, err error) {
+	if m.catalog, err = readCatalog(ctx, db, nil); err != nil {
+		return m, err
+	}
+	m.state, err = inspect(ctx, db)
+	return m, err
+}
+
+// inspect reads the state under the search path that this takes, and leaves the session with the one that the file set.
+func inspect(ctx context.Context, db atlas.ExecQuerier) (held *state.State, err error) {
+	var path string
+	err = collect(ctx, db, "SELECT current_setting('search_path')", func(scan scanFunc) error { return scan(&path) })
+	if err != nil {
+		return nil, err
+	}
+	set := func(path string) error {
+		if _, err := db.ExecContext(ctx, "SELECT set_config('search_path', $1, false)", path); err != nil {
+			return fmt.Errorf("set search_path: %w", err)
+		}
+		return nil
+	}
+	if err := set("public"); err != nil {
+		return nil, err
+	}
+	held, err = state.Inspect(ctx, db, nil)
+	return held, cmp.Or(err, set(path))
+}
+
+var concurrentStatement = regexp.MustCompile(
+	`(?is)^(?:create\s+(?:unique\s+)?index|drop\s+index|reindex\s+(?:\([^)]*\)\s*)?(?:index|table|schema|database))` +
+		`\s+(concurrently)\b`)
+
+// concurrently returns where in the text of a statement about indexes CONCURRENTLY stands, or nil. A materialized view can
+// be refreshed concurrently in a transaction.
+func concurrently(text string) []int {
+	at := concurrentStatement.FindStringSubmatchIndex(text)
+	if at == nil {
+		return nil
+	}
+	return at[2:4]
+}
+
+// lineOf is where in the file PostgreSQL says that the statement went wrong.
+func (f *file) lineOf(stmt *migrate.Stmt, refused *pgconn.PgError) int {
+	runes := []rune(stmt.Text)
+	return f.line(stmt) + strings.Count(string(runes[:min(max(int(refused.Position)-1, 0), len(runes))]), "\n")
+}
+
+// check gives the history to every check. Those about the end of a file need it to have come there.
+func (h *history) check(ctx context.Context, opts Options, complete bool) ([]problem, error) {
+	problems, err := h.analyzers(ctx)
+	if err != nil {
+		return nil, err
+	}
+	problems = append(problems, h.indexes(opts)...)
+	problems = append(problems, h.storage(opts)...)
+	problems = append(problems, h.constraints(opts)...)
+	if complete {
+		problems = append(problems, h.materializedViews()...)
+		problems = append(problems, h.replacedViews(opts)...)
+	}
+	return problems, nil
+}

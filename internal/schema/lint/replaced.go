@@ -1,0 +1,76 @@
+package lint
+
+import (
+	"slices"
+
+	atlas "ariga.io/atlas/sql/schema"
+)
+
+// replaced takes out of both moments what one statement dropped and made again under the same name: by name, Atlas would see
+// no change, or one that it cannot follow. The changes are that drop and that addition.
+func replaced(before, after moment) (was, is *atlas.Schema, changes atlas.Changes) {
+	was, is = shallow(before.state.Tables), shallow(after.state.Tables)
+	for _, had := range before.state.Tables.Tables {
+		has, ok := after.state.Tables.Table(had.Name)
+		if !ok {
+			continue
+		}
+		if table := before.catalog.find(had.Name); table != after.catalog.find(had.Name) {
+			changes = append(changes, &atlas.DropTable{T: had}, &atlas.AddTable{T: has})
+			was.Tables = slices.DeleteFunc(was.Tables, func(t *atlas.Table) bool { return t.Name == had.Name })
+			is.Tables = slices.DeleteFunc(is.Tables, func(t *atlas.Table) bool { return t.Name == had.Name })
+		} else if columns := replacedColumns(table, had, has, before.catalog, after.catalog); len(columns) > 0 {
+			changes = append(changes, &atlas.ModifyTable{T: has, Changes: columns})
+			without(was, had, columns)
+			without(is, has, columns)
+		}
+	}
+	return was, is, changes
+}
+
+func replacedColumns(table uint32, had, has *atlas.Table, before, after *catalog) (changes []atlas.Change) {
+	for key, name := range before.columns {
+		if _, alive := after.columns[key]; alive || key.table != table {
+			continue
+		}
+		old, wasThere := had.Column(name)
+		if now, isThere := has.Column(name); wasThere && isThere {
+			changes = append(changes, &atlas.DropColumn{C: old}, &atlas.AddColumn{C: now})
+		}
+	}
+	return changes
+}
+
+func shallow(s *atlas.Schema) *atlas.Schema {
+	with := *s
+	with.Tables = slices.Clone(s.Tables)
+	return &with
+}
+
+// without puts in the place of a table one without the columns that the changes drop.
+func without(s *atlas.Schema, t *atlas.Table, changes []atlas.Change) {
+	rest := *t
+	rest.Columns = slices.DeleteFunc(slices.Clone(t.Columns), func(c *atlas.Column) bool {
+		return slices.ContainsFunc(changes, func(change atlas.Change) bool {
+			drop, ok := change.(*atlas.DropColumn)
+			return ok && drop.C.Name == c.Name
+		})
+	})
+	s.Tables[slices.IndexFunc(s.Tables, func(other *atlas.Table) bool { return other.Name == t.Name })] = &rest
+}
+
+// lossless tells Atlas's analyzer that a column which goes can be computed again.
+func lossless(c *atlas.Column) *atlas.Column {
+	var generated *atlas.GeneratedExpr
+	for _, attr := range c.Attrs {
+		if g, ok := attr.(*atlas.GeneratedExpr); ok {
+			generated = g
+		}
+	}
+	if generated == nil {
+		return c
+	}
+	with := *c
+	with.Attrs = []atlas.Attr{&atlas.GeneratedExpr{Expr: generated.Expr, Type: "VIRTUAL"}}
+	return &with
+}

@@ -1,0 +1,114 @@
+package plan
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"docket/internal/schema/state"
+)
+
+// createTables makes the new tables, each after those that it references. Foreign keys that go in a circle come when all
+// tables are there, as do those to tables that the plan changes.
+func (p *planner) createTables(changes []*tableChange) {
+	isNew := func(t *state.Table) bool { return tableOf(p.have, t.Name) == nil }
+	waiting := slices.DeleteFunc(slices.Clone(p.want), func(t *state.Table) bool { return !isNew(t) })
+	for len(waiting) > 0 {
+		// The first that waits for nobody, or in a circle the first of all.
+		i := max(0, slices.IndexFunc(waiting, func(t *state.Table) bool { return !refersTo(t, waiting) }))
+		t := waiting[i]
+		waiting = slices.Delete(waiting, i, i+1)
+		p.createTable(t, waiting, changes)
+	}
+}
+
+func (p *planner) createTable(t *state.Table, missing []*state.Table, changes []*tableChange) {
+	now := *t
+	now.Constraints = nil
+	late := &tableChange{name: t.Name, dropped: map[string]bool{}}
+	for i := range t.Constraints {
+		c := &t.Constraints[i]
+		changed := slices.ContainsFunc(changes, func(other *tableChange) bool {
+			return other.name == c.References && len(other.clauses) > 0
+		})
+		if foreign(c) && (tableOf(missing, c.References) != nil || changed) {
+			late.addForeign = append(late.addForeign, p.addConstraint(late, c))
+			continue
+		}
+		now.Constraints = append(now.Constraints, *c)
+	}
+	for _, sql := range p.to.TableSQL(&now) {
+		s := Statement{SQL: sql, Comment: p.newPart(t.Name, sql)}
+		if strings.HasPrefix(sql, "CREATE TABLE") {
+			s.Hazards = p.referencing(&now)
+		}
+		p.add(s)
+	}
+	for _, c := range tableComments([]*state.Table{&now}, &state.State{}) {
+		p.described[c.target] = true
+	}
+	for _, q := range p.to.Sequences {
+		if q.Table == t.Name {
+			p.described["SEQUENCE "+ident(q.Name)] = true
+		}
+	}
+	p.late = append(p.late, late)
+}
+
+// newPart says what a statement of a new table does.
+func (p *planner) newPart(table, sql string) string {
+	what, _, _ := strings.Cut(sql, " ")
+	switch {
+	case strings.HasPrefix(sql, "CREATE TABLE"):
+		return fmt.Sprintf("Make table %s.", table)
+	case strings.HasPrefix(sql, "CREATE SEQUENCE"), strings.HasPrefix(sql, "ALTER SEQUENCE"):
+		return fmt.Sprintf("Set how %s is numbered.", table)
+	case what == "COMMENT":
+		return "Describe it."
+	case what == "CREATE":
+		return fmt.Sprintf("Index %s.", table)
+	default:
+		return fmt.Sprintf("Set options of %s.", table)
+	}
+}
+
+// refersTo tells whether t has a foreign key to another one of the tables.
+func refersTo(t *state.Table, tables []*state.Table) bool {
+	return slices.ContainsFunc(t.Constraints, func(c state.Constraint) bool {
+		return c.References != t.Name && tableOf(tables, c.References) != nil
+	})
+}
+
+// dropTables drops each table before those that it references; those that reference one another go in one statement.
+func (p *planner) dropTables() {
+	waiting := slices.DeleteFunc(slices.Clone(p.have), func(t *state.Table) bool { return tableOf(p.want, t.Name) != nil })
+	for _, t := range waiting {
+		p.tables[t.Name] = true
+	}
+	for len(waiting) > 0 {
+		free := slices.IndexFunc(waiting, func(t *state.Table) bool {
+			return !slices.ContainsFunc(waiting, func(other *state.Table) bool { return other != t && refersTo(other, []*state.Table{t}) })
+		})
+		if free < 0 {
+			p.dropTable(waiting)
+			return
+		}
+		p.dropTable(waiting[free : free+1])
+		waiting = slices.Delete(waiting, free, free+1)
+	}
+}
+
+func (p *planner) dropTable(tables []*state.Table) {
+	var names []string
+	var hazards []Hazard
+	for _, t := range tables {
+		names = append(names, ident(t.Name))
+		hazards = append(hazards, Hazard{DropsData, p.rows(t.Name)})
+		p.lose(t.Name, "")
+	}
+	for _, t := range tables {
+		hazards = append(hazards, Hazard{LocksReads, t.Name})
+	}
+	list := strings.Join(names, ", ")
+	p.add(Statement{"DROP TABLE " + list, fmt.Sprintf("Drop %s, which the files do not have.", list), hazards})
+}

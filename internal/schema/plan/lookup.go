@@ -1,0 +1,122 @@
+package plan
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+
+	"docket/internal/schema/state"
+)
+
+func tableOf(tables []*state.Table, name string) *state.Table {
+	i := slices.IndexFunc(tables, func(t *state.Table) bool { return t.Name == name })
+	if i < 0 {
+		return nil
+	}
+	return tables[i]
+}
+
+func columnOf(t *state.Table, name string) *state.Column {
+	i := slices.IndexFunc(t.Columns, func(c state.Column) bool { return c.Name == name })
+	if i < 0 {
+		return nil
+	}
+	return &t.Columns[i]
+}
+
+func constraintOf(t *state.Table, name string) *state.Constraint {
+	i := slices.IndexFunc(t.Constraints, func(c state.Constraint) bool { return c.Name == name })
+	if i < 0 {
+		return nil
+	}
+	return &t.Constraints[i]
+}
+
+func indexOf(t *state.Table, name string) *state.Index {
+	return indexNamed(t.Indexes, name)
+}
+
+func indexNamed(indexes []*state.Index, name string) *state.Index {
+	i := slices.IndexFunc(indexes, func(index *state.Index) bool { return index.Name == name })
+	if i < 0 {
+		return nil
+	}
+	return indexes[i]
+}
+
+func sequenceOf(s *state.State, table, column string) *state.Sequence {
+	i := slices.IndexFunc(s.Sequences, func(q state.Sequence) bool { return q.Table == table && q.Column == column })
+	if i < 0 {
+		return nil
+	}
+	return &s.Sequences[i]
+}
+
+func enumOf(s *state.State, name string) *state.Enum {
+	i := slices.IndexFunc(s.Enums, func(e state.Enum) bool { return e.Name == name })
+	if i < 0 {
+		return nil
+	}
+	return &s.Enums[i]
+}
+
+// usesType tells whether a column of a table or an expression of a view is of the enum.
+func usesType(s *state.State, enum string) bool {
+	for _, t := range s.Details {
+		for _, c := range t.Columns {
+			if strings.TrimSuffix(c.Type, "[]") == ident(enum) {
+				return true
+			}
+		}
+	}
+	return slices.ContainsFunc(s.Views, func(v *state.View) bool {
+		return slices.ContainsFunc(v.Reads, func(r state.Reference) bool { return r.Type == enum }) ||
+			slices.ContainsFunc(v.Columns, func(c state.ViewColumn) bool { return strings.TrimSuffix(c.Type, "[]") == ident(enum) })
+	})
+}
+
+// indexed tells whether an index serves the constraint, and bears its name.
+func indexed(c *state.Constraint) bool {
+	return c.Kind == "primary key" || c.Kind == "unique" || c.Kind == "exclusion"
+}
+
+// foreign tells whether the constraint is a foreign key.
+func foreign(c *state.Constraint) bool { return c.Kind == "foreign key" }
+
+var (
+	storage    = regexp.MustCompile(` WITH \([a-z_]+='[^']*'(?:, [a-z_]+='[^']*')*\)`)
+	keyColumns = regexp.MustCompile(`^(?:PRIMARY KEY|UNIQUE(?: NULLS NOT DISTINCT)?) \((.*?)\)`)
+	uniqueKey  = regexp.MustCompile(`^CREATE UNIQUE INDEX ON .+ USING btree \(([^()]*)\)` +
+		`(?: INCLUDE \([^()]*\))?(?: NULLS NOT DISTINCT)?$`)
+	references = regexp.MustCompile(`^FOREIGN KEY \((.*?)\) REFERENCES .*?\((.*?)\)`)
+)
+
+// withoutStorage takes the storage parameters, which can be changed in place, out of an index's definition.
+func withoutStorage(definition string) string { return storage.ReplaceAllString(definition, "") }
+
+// columnSet makes a list of columns as PostgreSQL prints it comparable whatever its order.
+func columnSet(list string) string {
+	columns := strings.Split(list, ", ")
+	slices.Sort(columns)
+	return strings.Join(columns, ", ")
+}
+
+// hasWord tells whether an expression, as PostgreSQL prints it, holds the word, quoted or not. It may hold it as part of
+// a string: callers treat that as a dependency, which costs a needless rebuild and nothing else.
+func hasWord(expression, word string) bool {
+	for at := 0; ; {
+		i := strings.Index(expression[at:], word)
+		if i < 0 {
+			return false
+		}
+		start, end := at+i, at+i+len(word)
+		if (start == 0 || !wordByte(expression[start-1])) && (end == len(expression) || !wordByte(expression[end])) {
+			return true
+		}
+		at = start + 1
+	}
+}
+
+func wordByte(b byte) bool {
+	return b == '_' || b >= '0' && b <= '9' || b >= 'a' && b <= 'z' || b >= 'A' && b <= 'Z' || b >= 0x80
+}

@@ -1,0 +1,201 @@
+package plan_test
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"docket/internal/dbtest"
+	"docket/internal/schema/plan"
+	"docket/internal/schema/state"
+)
+
+func TestOtherMajorIsRefused(t *testing.T) {
+	t.Parallel()
+	_, err := plan.Between(&state.State{Major: 15, Database: "ours"}, &state.State{Major: 18, Database: "files"}, plan.Policy{})
+	require.ErrorContains(t, err, "ours is on PostgreSQL 15 and files on 18")
+}
+
+func TestEmptyPlan(t *testing.T) {
+	t.Parallel()
+	p, err := plan.Between(&state.State{}, &state.State{}, plan.Policy{})
+	require.NoError(t, err)
+	require.True(t, p.Empty())
+	require.Empty(t, p.SQL())
+	text, err := json.Marshal(p)
+	require.NoError(t, err)
+	require.JSONEq(t, `{"phases": [], "left_alone": []}`, string(text))
+}
+
+func TestEnumErrorIsTold(t *testing.T) {
+	t.Parallel()
+	enum := func(values ...string) *state.State {
+		return &state.State{Enums: []state.Enum{{Name: "mood", Values: values}}}
+	}
+	for _, wanted := range [][]string{{"sad"}, {"glad", "sad"}, {"sad", "new"}} {
+		_, err := plan.Between(enum("sad", "glad"), enum(wanted...), plan.Policy{})
+		require.ErrorIs(t, err, plan.ErrEnumValueRemoved)
+	}
+}
+
+// table has one column and a materialized view on it, and is as large as shown.
+func table(typ string) *state.State {
+	took := 2100 * time.Millisecond
+	return &state.State{
+		Details: []*state.Table{{Name: "urls", Columns: []state.Column{{Name: "n", Type: typ}}}},
+		Views: []*state.View{{
+			Name: "v", Materialized: true, Definition: "SELECT urls.n FROM urls", Populated: true, LastRefresh: &took,
+			Columns: []state.ViewColumn{{Name: "n", Type: typ}}, Reads: []state.Reference{{Relation: "urls", Column: "n"}},
+		}},
+		Estimates: map[string]state.Estimate{"urls": {Rows: 19262, Bytes: 12 << 20}},
+	}
+}
+
+func TestHazardsTellSizes(t *testing.T) {
+	t.Parallel()
+	hazards := func(policy plan.Policy) (all []string) {
+		p, err := plan.Between(table("integer"), table("bigint"), policy)
+		require.NoError(t, err)
+		for _, s := range p.Phases[0].Statements {
+			for _, h := range s.Hazards {
+				all = append(all, string(h.Kind)+": "+h.Detail)
+			}
+		}
+		return all
+	}
+	require.Contains(t, hazards(plan.Policy{}), "rewrites a table: about 19,262 rows (12 MB) of urls")
+	require.Contains(t, hazards(plan.Policy{}),
+		"rebuilds a materialized view: readers of v wait until it is filled: 2.1 s at its last refresh")
+	// What is large on a scratch database says nothing about where the file will run.
+	require.Contains(t, hazards(plan.Policy{UnknownGrants: true}), "rewrites a table: all rows of urls")
+}
+
+// TestTypes tells by its hazards what a change of type costs.
+func TestTypes(t *testing.T) {
+	t.Parallel()
+	for change, want := range map[string]string{
+		"character varying(10) to character varying(20)":                "",
+		"character varying(10) to text":                                 "",
+		"text to character varying":                                     "",
+		"text to character varying(20)":                                 "rewrites, may fail",
+		"character varying(20) to character varying(10)":                "rewrites, may fail",
+		"character(5) to character(9)":                                  "rewrites, may fail",
+		"integer to bigint":                                             "rewrites",
+		"bigint to integer":                                             "rewrites, may fail",
+		"bigint to double precision":                                    "rewrites, loses, may fail",
+		"integer to text":                                               "rewrites",
+		"text to integer":                                               "rewrites, may fail",
+		"numeric(8,2) to numeric(10,2)":                                 "",
+		"numeric(8,2) to numeric(10,1)":                                 "rewrites, loses, may fail",
+		"numeric to integer":                                            "rewrites, loses, may fail",
+		"timestamp without time zone to date":                           "rewrites, loses",
+		"timestamp without time zone to timestamp(3) without time zone": "rewrites, loses",
+		"timestamp(3) without time zone to timestamp without time zone": "",
+		"cidr to inet":                                                  "",
+		"inet to cidr":                                                  "rewrites, loses, may fail",
+		"integer to boolean":                                            "rewrites, loses, may fail",
+		"interval to time without time zone":                            "rewrites, loses, may fail",
+		"double precision to numeric(8,2)":                              "rewrites, loses, may fail",
+		"numeric(8,2)[] to numeric(10,1)[]":                             "rewrites, loses, may fail",
+		"integer to character varying(3)":                               "rewrites, may fail",
+		"text[] to character varying(3)[]":                              "rewrites, may fail",
+		"text to date":                                                  "rewrites, loses, may fail",
+		"text to uuid":                                                  "rewrites, may fail",
+		"text to numeric(8,2)":                                          "rewrites, loses, may fail",
+		"timestamp without time zone to timestamp with time zone":       "rewrites",
+		"json to jsonb":                                                 "rewrites, may fail",
+	} {
+		before, after, _ := strings.Cut(change, " to ")
+		p, err := plan.Between(table(before), table(after), plan.Policy{})
+		require.NoError(t, err, change)
+		var got []string
+		for _, s := range p.Phases[0].Statements {
+			for _, h := range s.Hazards {
+				if word := map[plan.HazardKind]string{
+					plan.RewritesData: "rewrites", plan.DropsData: "loses", plan.DependsOnRows: "may fail",
+				}[h.Kind]; word != "" {
+					got = append(got, word)
+				}
+			}
+		}
+		for _, order := range []string{"rewrites", "loses", "may fail"} {
+			if !strings.Contains(want, order) {
+				require.NotContains(t, got, order, change)
+				continue
+			}
+			require.Contains(t, got, order, change)
+		}
+	}
+}
+
+// TestStatesAreNotChanged plans between two states that differ in every way, and finds them as they were.
+func TestStatesAreNotChanged(t *testing.T) {
+	t.Parallel()
+	from, to := inspect(t, build(t, schemas.Example(1))), inspect(t, build(t, schemas.Example(2)))
+	text := func() string {
+		a, err := json.Marshal(from)
+		require.NoError(t, err)
+		b, err := json.Marshal(to)
+		require.NoError(t, err)
+		return string(a) + string(b)
+	}
+	before := text()
+	for _, policy := range []plan.Policy{
+		{}, {KeepTables: true, KeepColumns: true, KeepViews: true, UnknownGrants: true, ConcurrentIndexes: true},
+	} {
+		_, err := plan.Between(from, to, policy)
+		require.NoError(t, err)
+		require.Equal(t, before, text())
+	}
+}
+
+// TestReference takes over a database of the service before: what hangs on other names for constraints, and on plain views
+// in place of materialized ones, is all that changes, and no row goes.
+func TestReference(t *testing.T) {
+	t.Parallel()
+	db, want := open(t, dbtest.Reference(t)), build(t, "\\schema\n")
+	from, to := inspect(t, db), inspect(t, want)
+	policy := plan.Policy{KeepTables: true, KeepColumns: true, KeepViews: true}
+	before := rows(t, db, from, to)
+	planned, err := plan.Between(from, to, policy)
+	require.NoError(t, err)
+	for _, phase := range planned.Phases {
+		for _, s := range phase.Statements {
+			require.NotContains(t, s.SQL, "DROP COLUMN", s.SQL)
+			require.NotContains(t, s.SQL, "DROP TABLE", s.SQL)
+			require.NotRegexp(t, `ADD CONSTRAINT \S+ (PRIMARY KEY|UNIQUE)`, s.SQL)
+		}
+	}
+	apply(t, db, planned)
+	rest, err := plan.Between(inspect(t, db), to, policy)
+	require.NoError(t, err)
+	require.True(t, rest.Empty(), rest.SQL())
+	require.Equal(t, before, rows(t, db, from, to))
+	require.Empty(t, state.Missing(catalog(t, want), catalog(t, db)))
+}
+
+// TestFileWithoutTransaction runs what a migration file would hold statement by statement, as replaying it does: grants come
+// back all the same.
+func TestFileWithoutTransaction(t *testing.T) {
+	t.Parallel()
+	const text = `CREATE TABLE t (id integer, note text); CREATE VIEW v AS SELECT id FROM t; CREATE VIEW w AS SELECT note FROM t;`
+	db := build(t, text)
+	to := inspect(t, build(t, strings.ReplaceAll(text, "integer", "bigint")))
+	planned, err := plan.Between(inspect(t, db), to, plan.Policy{UnknownGrants: true})
+	require.NoError(t, err)
+	run(t, db, "GRANT SELECT ON v TO pg_monitor WITH GRANT OPTION; GRANT SELECT (note) ON w TO pg_monitor")
+	require.NotContains(t, planned.SQL(), "'w'", "it stays, and keeps its own")
+	conn, err := db.Conn(t.Context())
+	require.NoError(t, err)
+	for _, s := range planned.Phases[0].Statements {
+		_, err := conn.ExecContext(t.Context(), s.SQL)
+		require.NoError(t, err, s.SQL)
+	}
+	require.NoError(t, conn.Close())
+	after := inspect(t, db)
+	require.Equal(t, []state.Grant{{Grantee: "pg_monitor", Privilege: "SELECT", WithGrantOption: true}}, after.View("v").Grants)
+	require.Equal(t, []state.Grant{{Grantee: "pg_monitor", Privilege: "SELECT", Column: "note"}}, after.View("w").Grants)
+}

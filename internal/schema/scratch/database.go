@@ -1,0 +1,117 @@
+package scratch
+
+import (
+	"context"
+	"crypto/rand"
+	"database/sql"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/stdlib"
+)
+
+// Database is empty when it is made, in UTF-8, and belongs to the caller alone until it is dropped.
+type Database struct {
+	Name string
+	URL  string
+	DB   *sql.DB // sessions as Settle makes them
+
+	server *Server
+	config *pgx.ConnConfig
+	drop   func() error
+}
+
+// createTimeout bounds CREATE DATABASE, which copies about 8 MB.
+const createTimeout = time.Minute
+
+// Create makes a database. The caller drops it.
+func (s *Server) Create(ctx context.Context) (*Database, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	// An interrupted CREATE DATABASE may or may not have made one. So it runs to its end, and what nobody wants
+	// any more is dropped.
+	making, cancel := context.WithTimeout(context.WithoutCancel(ctx), createTimeout)
+	defer cancel()
+	name, err := s.create(making)
+	if err != nil {
+		return nil, err
+	}
+	d := &Database{Name: name, URL: withDatabase(s.config.ConnString(), name), server: s, config: s.config.Copy()}
+	d.config.Database = name
+	// Nothing in it outlives a crash of the server, so nothing has to reach the disk at once.
+	d.config.RuntimeParams["synchronous_commit"] = "off"
+	d.DB = stdlib.OpenDB(*d.config)
+	d.drop = sync.OnceValue(d.destroy)
+	s.mu.Lock()
+	s.open[d] = struct{}{}
+	s.mu.Unlock()
+	// The session stays open in the pool: by it others see that the database is in use.
+	if err := d.DB.PingContext(ctx); err != nil {
+		return nil, errors.Join(fmt.Errorf("connect to scratch database %s: %w", name, err), d.Drop())
+	}
+	return d, nil
+}
+
+func (s *Server) create(ctx context.Context) (name string, err error) {
+	conn, err := s.connect(ctx)
+	if err != nil {
+		return "", err
+	}
+	defer disconnect(conn)
+	random := make([]byte, 6)
+	_, _ = rand.Read(random) // never fails
+	err = conn.QueryRow(ctx, "SELECT $1 || to_char(now() AT TIME ZONE 'UTC', 'YYYYMMDDHH24MISS') || '_' || $2",
+		prefix, hex.EncodeToString(random)).Scan(&name)
+	if err != nil {
+		return "", fmt.Errorf("name a scratch database: %w", err)
+	}
+	// Locale C exists everywhere and allows every encoding.
+	_, err = conn.Exec(ctx, "CREATE DATABASE "+name+" TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C'")
+	if err != nil {
+		return "", errors.Join(fmt.Errorf("create scratch database: %w", err), dropDatabase(ctx, conn, name, " WITH (FORCE)"))
+	}
+	return name, nil
+}
+
+// Drop ends the sessions of the database and drops it. It works after the caller was interrupted, and does nothing the
+// second time.
+func (d *Database) Drop() error { return d.drop() }
+
+func (d *Database) destroy() error {
+	d.server.mu.Lock()
+	delete(d.server.open, d)
+	d.server.mu.Unlock()
+	closed := d.DB.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), goodbye)
+	defer cancel()
+	conn, err := d.server.connect(ctx)
+	if err != nil {
+		return fmt.Errorf("drop scratch database %s: %w", d.Name, err)
+	}
+	defer disconnect(conn)
+	return errors.Join(closed, dropDatabase(ctx, conn, d.Name, " WITH (FORCE)"))
+}
+
+// withDatabase is the connection string for another database of the server.
+func withDatabase(connString, name string) string {
+	if !strings.HasPrefix(connString, "postgres://") && !strings.HasPrefix(connString, "postgresql://") {
+		return connString + " dbname=" + name // in key=value form the last one counts
+	}
+	u, err := url.Parse(connString)
+	if err != nil {
+		return "" // pgx has parsed it already
+	}
+	u.Path = "/" + name
+	query := u.Query()
+	query.Del("dbname")
+	query.Del("database")
+	u.RawQuery = strings.ReplaceAll(query.Encode(), "+", "%20") // PostgreSQL's URLs take + literally
+	return u.String()
+}

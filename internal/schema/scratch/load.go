@@ -1,0 +1,132 @@
+package scratch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+
+	"ariga.io/atlas/sql/migrate"
+	"ariga.io/atlas/sql/postgres"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// Error is a statement of a file that PostgreSQL or CheckStatement refused.
+type Error struct {
+	File string
+	Line int // of what PostgreSQL points at, else of the statement's beginning
+	Err  error
+}
+
+func (e *Error) Error() string { return fmt.Sprintf("%s:%d: %v", e.File, e.Line, e.Err) }
+
+// Unwrap gives what PostgreSQL said.
+func (e *Error) Unwrap() error { return e.Err }
+
+// Load executes the .sql files of a folder in the order of their names, each statement by itself. A statement that fails,
+// or that CheckStatement refuses, is an *Error.
+func (d *Database) Load(ctx context.Context, files fs.FS) error {
+	return d.each(ctx, files, func(string) bool { return true }, func(conn *pgx.Conn, file *migrate.LocalFile) error {
+		return execute(ctx, conn.PgConn(), file)
+	})
+}
+
+// Replay executes migrations in the order of their versions, up to and with version to (empty: all), each file in a
+// transaction unless it is marked "-- atlas:txmode none". It records nothing in the database. What one file sets for its
+// session is gone before the next. A statement that fails is an *Error.
+func (d *Database) Replay(ctx context.Context, migrations fs.FS, to string) error {
+	wanted := func(name string) bool {
+		version, _, _ := strings.Cut(name, "_")
+		return to == "" || strings.TrimSuffix(version, ".sql") <= to
+	}
+	return d.each(ctx, migrations, wanted, func(conn *pgx.Conn, file *migrate.LocalFile) error {
+		return d.run(ctx, conn, file)
+	})
+}
+
+// Run executes the text of one migration as Replay does.
+func (d *Database) Run(ctx context.Context, name, text string) error {
+	return d.session(ctx, func(conn *pgx.Conn) error {
+		return d.run(ctx, conn, migrate.NewLocalFile(name, []byte(text)))
+	})
+}
+
+func (d *Database) run(ctx context.Context, conn *pgx.Conn, file *migrate.LocalFile) error {
+	if _, err := conn.PgConn().Exec(ctx, ResetSession).ReadAll(); err != nil {
+		return fmt.Errorf("%s: put back the settings of the session: %w", file.Name(), err)
+	}
+	if modes := file.Directive("txmode"); len(modes) == 1 && modes[0] == "none" {
+		return execute(ctx, conn.PgConn(), file)
+	}
+	return pgx.BeginFunc(ctx, conn, func(pgx.Tx) error { return execute(ctx, conn.PgConn(), file) })
+}
+
+func (d *Database) each(ctx context.Context, files fs.FS, wanted func(string) bool,
+	do func(*pgx.Conn, *migrate.LocalFile) error) error {
+	names, err := fs.Glob(files, "*.sql") // sorted
+	if err != nil {
+		return fmt.Errorf("list SQL files: %w", err)
+	}
+	if len(names) == 0 {
+		return errors.New("list SQL files: the folder holds no .sql file")
+	}
+	return d.session(ctx, func(conn *pgx.Conn) error {
+		for _, name := range names {
+			if !wanted(name) {
+				continue
+			}
+			text, err := fs.ReadFile(files, name)
+			if err != nil {
+				return fmt.Errorf("read SQL file: %w", err)
+			}
+			if err := do(conn, migrate.NewLocalFile(name, text)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// session is one of its own: what files set stays in it.
+func (d *Database) session(ctx context.Context, fn func(*pgx.Conn) error) error {
+	conn, err := pgx.ConnectConfig(ctx, d.config.Copy())
+	if err != nil {
+		return fmt.Errorf("connect to scratch database %s: %w", d.Name, err)
+	}
+	defer disconnect(conn)
+	return fn(conn)
+}
+
+// ResetSession takes back what statements before it have set for the session, so that a migration does the same after others
+// as by itself: SET search_path, as dumps have it, would send the tables of the next file elsewhere. Locks are kept.
+const ResetSession = "RESET SESSION AUTHORIZATION; RESET ROLE; RESET ALL; DISCARD TEMP"
+
+func execute(ctx context.Context, conn *pgconn.PgConn, file *migrate.LocalFile) error {
+	text := string(file.Bytes())
+	statements, err := (&postgres.Driver{}).ScanStmts(text)
+	if err != nil {
+		return fmt.Errorf("%s: take apart into statements: %w", file.Name(), err)
+	}
+	for _, statement := range statements {
+		if err := CheckStatement(statement.Text); err != nil {
+			return &Error{File: file.Name(), Line: line(text, statement, err), Err: err}
+		}
+		if _, err := conn.Exec(ctx, statement.Text).ReadAll(); err != nil {
+			return &Error{File: file.Name(), Line: line(text, statement, err), Err: err}
+		}
+	}
+	return nil
+}
+
+// line is where in the text of a file a statement went wrong.
+func line(text string, statement *migrate.Stmt, err error) int {
+	at := 1 + strings.Count(text[:statement.Pos], "\n")
+	var refusal *pgconn.PgError
+	if errors.As(err, &refusal) && refusal.Position > 0 {
+		runes := []rune(statement.Text)
+		at += strings.Count(string(runes[:min(int(refusal.Position)-1, len(runes))]), "\n")
+	}
+	return at
+}

@@ -1,0 +1,296 @@
+package scratch_test
+
+import (
+	"context"
+	"net/url"
+	"path/filepath"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/require"
+
+	"docket/internal/dbtest"
+	"docket/internal/schema/scratch"
+	sqlfiles "docket/sql"
+)
+
+type bundle struct {
+	url    string
+	conn   *pgx.Conn // to the database that the URL names
+	server *scratch.Server
+}
+
+func setup(t *testing.T) bundle {
+	t.Helper()
+	b := bundle{url: dbtest.Empty(t)}
+	var err error
+	b.conn, err = pgx.Connect(t.Context(), b.url)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, b.conn.Close(context.Background())) })
+	b.server, err = scratch.Open(t.Context(), b.url)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, b.server.Close()) })
+	return b
+}
+
+func (b bundle) database(t *testing.T) *scratch.Database {
+	t.Helper()
+	d, err := b.server.Create(t.Context())
+	require.NoError(t, err)
+	return d
+}
+
+func (b bundle) exec(t *testing.T, sql string) {
+	t.Helper()
+	_, err := b.conn.Exec(t.Context(), sql)
+	require.NoError(t, err)
+}
+
+func (b bundle) exists(t *testing.T, database string) (found bool) {
+	t.Helper()
+	err := b.conn.QueryRow(t.Context(), "SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)", database).Scan(&found)
+	require.NoError(t, err)
+	return found
+}
+
+func count(t *testing.T, d *scratch.Database, sql string) (n int) {
+	t.Helper()
+	require.NoError(t, d.DB.QueryRowContext(t.Context(), sql).Scan(&n))
+	return n
+}
+
+func files(texts map[string]string) fstest.MapFS {
+	fsys := fstest.MapFS{}
+	for name, text := range texts {
+		fsys[name] = &fstest.MapFile{Data: []byte(text)}
+	}
+	return fsys
+}
+
+func TestDatabaseIsEmptyAndSettled(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	u, err := url.Parse(b.url)
+	require.NoError(t, err)
+	query := u.Query()
+	query.Set("search_path", "elsewhere")
+	query.Set("timezone", "Asia/Kolkata")
+	u.RawQuery = query.Encode()
+	server, err := scratch.Open(t.Context(), u.String())
+	require.NoError(t, err)
+	defer server.Close()
+	d, err := server.Create(t.Context())
+	require.NoError(t, err)
+	require.Zero(t, count(t, d, "SELECT count(*) FROM pg_class WHERE relnamespace = 'public'::regnamespace"))
+	var encoding, path, zone string
+	err = d.DB.QueryRowContext(t.Context(),
+		"SELECT current_setting('server_encoding'), current_setting('search_path'), current_setting('timezone')").
+		Scan(&encoding, &path, &zone)
+	require.NoError(t, err)
+	require.Equal(t, []string{"UTF8", "public", "UTC"}, []string{encoding, path, zone})
+
+	conn, err := pgx.Connect(t.Context(), d.URL)
+	require.NoError(t, err)
+	defer conn.Close(context.Background())
+	var name string
+	require.NoError(t, conn.QueryRow(t.Context(), "SELECT current_database()::text").Scan(&name))
+	require.Equal(t, d.Name, name)
+}
+
+func TestDropLeavesNothing(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	d, other := b.database(t), b.database(t)
+	require.NotEqual(t, d.Name, other.Name)
+	busy, err := pgx.Connect(t.Context(), d.URL)
+	require.NoError(t, err)
+	defer busy.Close(context.Background())
+	require.NoError(t, d.Drop())
+	require.False(t, b.exists(t, d.Name), "sessions do not keep it")
+	require.NoError(t, d.Drop(), "again")
+	require.True(t, b.exists(t, other.Name))
+	require.NoError(t, b.server.Close())
+	require.False(t, b.exists(t, other.Name), "the server drops what is left")
+}
+
+// Interrupted at any moment, nothing stays.
+func TestCancelledLeavesNothing(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	cancelled, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err := b.server.Create(cancelled)
+	require.ErrorIs(t, err, context.Canceled)
+
+	d := b.database(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	failed := make(chan error, 1)
+	go func() { failed <- d.Load(ctx, files(map[string]string{"a.sql": "SELECT pg_sleep(600);"})) }()
+	require.Eventually(t, func() bool {
+		var asleep bool
+		err := b.conn.QueryRow(t.Context(), "SELECT count(*) > 0 FROM pg_stat_activity WHERE datname = $1 AND wait_event = 'PgSleep'",
+			d.Name).Scan(&asleep)
+		return err == nil && asleep
+	}, time.Minute, time.Millisecond)
+	cancel()
+	require.ErrorIs(t, <-failed, context.Canceled)
+	require.NoError(t, d.Drop())
+	require.False(t, b.exists(t, d.Name))
+}
+
+// It is not parallel: whoever opens the server drops them.
+func TestLeftoversOfDeadRunsAreDropped(t *testing.T) {
+	b := setup(t)
+	const dead, busy = "docket_scratch_20200101000000_0123456789ab", "docket_scratch_20200101000000_0123456789cd"
+	kept := []string{busy, "docket_scratch_of_mine", dead + "_copy", "x_" + dead}
+	for _, name := range append(kept, dead) {
+		b.exec(t, "CREATE DATABASE "+name)
+		t.Cleanup(func() {
+			_, err := b.conn.Exec(context.Background(), "DROP DATABASE IF EXISTS "+name+" WITH (FORCE)")
+			require.NoError(t, err)
+		})
+	}
+	config := b.conn.Config().Copy()
+	config.Database = busy
+	conn, err := pgx.ConnectConfig(t.Context(), config)
+	require.NoError(t, err)
+	defer conn.Close(context.Background())
+	young := b.database(t)
+
+	again, err := scratch.Open(t.Context(), b.url)
+	require.NoError(t, err)
+	defer again.Close()
+	require.False(t, b.exists(t, dead))
+	for _, name := range append(kept, young.Name) {
+		require.True(t, b.exists(t, name), name)
+	}
+}
+
+func TestOpenRefuses(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	_, err := scratch.Open(t.Context(), "postgres://me:secret@:x/")
+	require.ErrorContains(t, err, "should look like")
+	require.NotContains(t, err.Error(), "secret")
+	_, err = scratch.Open(t.Context(), "docker://postgres/15/dev")
+	require.ErrorContains(t, err, "Docket starts none")
+
+	b.exec(t, "DROP ROLE IF EXISTS scratch_test_reader; CREATE ROLE scratch_test_reader LOGIN")
+	t.Cleanup(func() {
+		_, err := b.conn.Exec(context.Background(), "DROP ROLE scratch_test_reader")
+		require.NoError(t, err)
+	})
+	u, err := url.Parse(b.url)
+	require.NoError(t, err)
+	u.User = url.User("scratch_test_reader")
+	_, err = scratch.Open(t.Context(), u.String())
+	require.ErrorContains(t, err, "ALTER ROLE scratch_test_reader CREATEDB")
+
+	require.NoError(t, b.server.CheckMajor(b.server.Major))
+	require.ErrorContains(t, b.server.CheckMajor(9), "name a server of version 9, on which databases may be created, with --dev-url")
+}
+
+func TestStart(t *testing.T) {
+	t.Parallel()
+	server, err := scratch.Start(t.Context(), 0)
+	require.NoError(t, err)
+	d, err := server.Create(t.Context())
+	require.NoError(t, err)
+	require.NoError(t, d.Load(t.Context(), sqlfiles.Schema))
+	var dir string
+	require.NoError(t, d.DB.QueryRowContext(t.Context(), "SHOW data_directory").Scan(&dir))
+	require.DirExists(t, dir)
+	require.NoError(t, server.Close())
+	require.Error(t, d.DB.PingContext(t.Context()))
+	require.NoDirExists(t, filepath.Dir(filepath.Dir(dir)))
+
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err = scratch.Start(ctx, 0)
+	require.ErrorIs(t, err, context.Canceled)
+}
+
+// An interrupt in the moment in which a database comes to be leaves none.
+func TestCreateCancelledLeavesNothing(t *testing.T) {
+	t.Parallel()
+	server, err := scratch.Start(t.Context(), 0) // of its own: other tests make databases on the shared one
+	require.NoError(t, err)
+	defer server.Close()
+	watcher, err := server.Create(t.Context())
+	require.NoError(t, err)
+	databases := func() int {
+		return count(t, watcher, "SELECT count(*) FROM pg_database WHERE datname LIKE 'docket%scratch%'")
+	}
+	for range 5 {
+		ctx, cancel := context.WithCancel(t.Context())
+		created := make(chan *scratch.Database, 1)
+		go func() {
+			d, _ := server.Create(ctx)
+			created <- d
+		}()
+		require.Eventually(t, func() bool { return databases() == 2 }, time.Minute, 100*time.Microsecond)
+		cancel()
+		if d := <-created; d != nil {
+			require.NoError(t, d.Drop())
+		}
+		require.Equal(t, 1, databases())
+	}
+}
+
+func TestLoad(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	d := b.database(t)
+	require.NoError(t, d.Load(t.Context(), files(map[string]string{
+		"20_b.sql":  "SET search_path = '';\nINSERT INTO public.a VALUES (1);\nCREATE INDEX CONCURRENTLY a_id ON public.a (id);",
+		"10_a.sql":  "CREATE TABLE a (id int);\nCREATE FUNCTION f() RETURNS int LANGUAGE sql AS $$ SELECT 1; SELECT 2; $$;",
+		"notes.txt": "not SQL",
+	})))
+	require.Equal(t, 1, count(t, d, "SELECT count(*) FROM a"), "what a file sets does not stay set")
+
+	for name, text := range map[string]string{
+		"beginning of a statement": "-- first\nCREATE TABLE t (id int);\n\n\nDROP TABLE\n  missing;",
+		"within a statement":       "CREATE TABLE u (\n  id int,\n  -- who\n  name text,\n  äge ümlaut\n);",
+	} {
+		var failed *scratch.Error
+		err := d.Load(t.Context(), files(map[string]string{"bad.sql": text}))
+		require.ErrorAs(t, err, &failed, name)
+		require.Equal(t, "bad.sql", failed.File)
+		require.Equal(t, 5, failed.Line, name)
+		require.ErrorContains(t, err, "bad.sql:5: ")
+	}
+	require.ErrorContains(t, d.Load(t.Context(), files(nil)), "no .sql file")
+	err := d.Load(t.Context(), files(map[string]string{"rows.sql": "CREATE TABLE rows (id int);\nCOPY rows FROM STDIN;\n1\n\\."}))
+	require.ErrorContains(t, err, "rows.sql:2: COPY FROM STDIN waits for rows", "the server would wait for them for ever")
+}
+
+func TestReplay(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	migrations := files(map[string]string{
+		"20260101000000_a.sql": "CREATE TABLE a (id int);\nSET LOCAL work_mem = '1MB';\nLOCK TABLE a;",
+		"20260102000000_b.sql": "-- atlas:txmode none\n\nCREATE INDEX CONCURRENTLY a_id ON a (id);\nCREATE TYPE e AS ENUM ('x');",
+		"20260103000000_c.sql": "CREATE TABLE c (id int);\nSELECT 1/0;",
+		"atlas.sum":            "not looked at",
+	})
+	d := b.database(t)
+	require.NoError(t, d.Replay(t.Context(), migrations, "20260102000000"))
+	require.Equal(t, 1, count(t, d, "SELECT count(*) FROM pg_class WHERE relname = 'a_id'"))
+
+	d = b.database(t)
+	err := d.Replay(t.Context(), migrations, "")
+	require.ErrorContains(t, err, "20260103000000_c.sql:2: ")
+	require.Equal(t, 0, count(t, d, "SELECT count(*) FROM pg_class WHERE relname = 'c'"), "a file runs in a transaction")
+	require.NoError(t, d.Run(t.Context(), "more.sql", "CREATE TABLE c (id int);\nLOCK TABLE c;"))
+
+	require.NoError(t, b.database(t).Replay(t.Context(), sqlfiles.Migrations, ""))
+
+	d = b.database(t)
+	require.NoError(t, d.Replay(t.Context(), files(map[string]string{
+		"20260101000000_a.sql": "SELECT set_config('search_path', '', false);\nCREATE TEMP TABLE b (id int);",
+		"20260102000000_b.sql": "CREATE TABLE b (id int);",
+	}), ""))
+	require.Equal(t, 0, count(t, d, "SELECT count(*) FROM public.b"), "what a file sets is gone before the next")
+}

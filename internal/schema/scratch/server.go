@@ -1,0 +1,163 @@
+// Package scratch makes databases that live for one comparison: files are loaded into them, migrations replayed, and what
+// comes out is read.
+//
+// It owns the server that they stand on, when it is given none, and every database that it made, and leaves neither
+// behind, also when its caller is interrupted. On a server of somebody else it touches nothing but databases of its own.
+package scratch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"docket/internal/postgres"
+)
+
+// goodbye bounds each step of tidying up, which goes on when the caller was interrupted.
+const goodbye = 30 * time.Second
+
+// Server is where scratch databases are made. Its methods may be called from several goroutines.
+type Server struct {
+	Major int // of PostgreSQL, e.g. 15
+
+	config *pgx.ConnConfig
+	stop   func() error // of a server of our own; nil for one that was given
+
+	mu   sync.Mutex
+	open map[*Database]struct{}
+}
+
+// Open uses the server of the URL, whose role must be allowed to create databases. The database that the URL names is
+// connected to and not touched. What killed runs of the same role left on the server more than an hour ago is dropped.
+func Open(ctx context.Context, url string) (*Server, error) {
+	if strings.HasPrefix(url, "docker://") || strings.HasPrefix(url, "docker+") {
+		return nil, errors.New("a docker:// dev URL asks for a container, and Docket starts none: name a server on which databases " +
+			"may be created, postgres://user:password@host:5432/database, or none, and Docket starts an installed one by itself")
+	}
+	config, err := pgx.ParseConfig(url)
+	if err != nil {
+		// Not even the parser's reason may be told: it can hold a piece of the password.
+		return nil, errors.New("the URL of the scratch server cannot be read: " +
+			"it should look like postgres://user:password@host:5432/database")
+	}
+	Settle(config, "docket scratch")
+	s := &Server{config: config, open: map[*Database]struct{}{}}
+	conn, err := s.connect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer disconnect(conn)
+	var role string
+	var allowed bool
+	err = conn.QueryRow(ctx, `
+SELECT current_setting('server_version_num')::int / 10000, rolname::text, rolcreatedb OR rolsuper
+FROM pg_roles WHERE rolname = current_user`).Scan(&s.Major, &role, &allowed)
+	if err != nil {
+		return nil, fmt.Errorf("ask the scratch server at %s who we are: %w", config.Host, err)
+	}
+	if !allowed {
+		return nil, fmt.Errorf("role %s may not create databases on the scratch server at %s: "+
+			"ALTER ROLE %s CREATEDB lets it, or name another server with --dev-url", role, config.Host, role)
+	}
+	if err := dropLeftovers(ctx, conn); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// Start runs a server of its own in a temporary directory, preferably of the given major version (0: any).
+func Start(ctx context.Context, major int) (*Server, error) {
+	base, err := os.MkdirTemp("", "docket-scratch-*")
+	if err != nil {
+		return nil, fmt.Errorf("make a directory for the scratch server: %w", err)
+	}
+	remove := func() error { return os.RemoveAll(base) }
+	// PostgreSQL does not run as root; whoever runs it then has to get through to the directory inside, which is closed.
+	if err := os.Chmod(base, 0o711); err != nil {
+		return nil, errors.Join(fmt.Errorf("open the directory of the scratch server: %w", err), remove())
+	}
+	server, err := postgres.StartServer(ctx, postgres.ServerConfig{
+		DataDir: filepath.Join(base, "data"), Ephemeral: true, Major: major, Owner: "docket scratch",
+	})
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("start a scratch server (--dev-url names one that runs already): %w", err), remove())
+	}
+	stop := func() error {
+		ctx, cancel := context.WithTimeout(context.Background(), goodbye)
+		defer cancel()
+		return errors.Join(server.Stop(ctx), remove())
+	}
+	s, err := Open(ctx, server.URL())
+	if err != nil {
+		return nil, errors.Join(err, stop())
+	}
+	s.stop = stop
+	return s, nil
+}
+
+// CheckMajor refuses to compare with a database of another major version: the same view reads differently there.
+func (s *Server) CheckMajor(target int) error {
+	if s.Major == target {
+		return nil
+	}
+	return fmt.Errorf("the scratch server at %s is PostgreSQL %d and the database is on %d, where definitions of views read "+
+		"differently: name a server of version %d, on which databases may be created, with --dev-url",
+		s.config.Host, s.Major, target, target)
+}
+
+// Close drops the databases that are left and stops the server if it was started here.
+func (s *Server) Close() error {
+	s.mu.Lock()
+	left := make([]*Database, 0, len(s.open))
+	for d := range s.open {
+		left = append(left, d)
+	}
+	s.mu.Unlock()
+	var errs []error
+	for _, d := range left {
+		errs = append(errs, d.Drop())
+	}
+	if s.stop != nil {
+		errs = append(errs, s.stop())
+	}
+	return errors.Join(errs...)
+}
+
+func (s *Server) connect(ctx context.Context) (*pgx.Conn, error) {
+	conn, err := pgx.ConnectConfig(ctx, s.config.Copy())
+	if err != nil {
+		return nil, fmt.Errorf("connect to the scratch server: %w", err)
+	}
+	return conn, nil
+}
+
+func disconnect(conn *pgx.Conn) {
+	ctx, cancel := context.WithTimeout(context.Background(), goodbye)
+	defer cancel()
+	_ = conn.Close(ctx)
+}
+
+// Settle makes sessions of config read a schema the same way, whatever their role, database and URL say: definitions name
+// what is outside search_path in full, and print times as the session prints them. Statements take the time they need.
+func Settle(config *pgx.ConnConfig, application string) {
+	for name, value := range map[string]string{
+		"search_path":       "public",
+		"statement_timeout": "0",
+		"TimeZone":          "UTC",
+		"DateStyle":         "ISO, MDY",
+		"IntervalStyle":     "postgres",
+		"application_name":  application,
+	} {
+		// Names of parameters are the same in every case, and of two that differ in it either may win.
+		maps.DeleteFunc(config.RuntimeParams, func(given, _ string) bool { return strings.EqualFold(given, name) })
+		config.RuntimeParams[name] = value
+	}
+}

@@ -1,0 +1,27 @@
+package scratch
+
+import (
+	"errors"
+	"regexp"
+	"strings"
+	"unicode/utf8"
+)
+
+// copyFromClient waits for rows that nobody sends, with all its locks.
+var copyFromClient = regexp.MustCompile(`(?is)^copy\b.*\bstdin\b`)
+
+// CheckStatement refuses what cannot be sent to a server as one statement: text that PostgreSQL does not take for text, and
+// COPY FROM STDIN, whose rows only psql takes from the file.
+func CheckStatement(text string) error {
+	switch {
+	case strings.HasPrefix(text, "\ufeff"):
+		return errors.New("a byte order mark stands before the statement; save the file as UTF-8 without one")
+	case strings.ContainsRune(text, 0):
+		return errors.New("the statement holds a NUL byte; save the file as UTF-8 text")
+	case !utf8.ValidString(text):
+		return errors.New("the statement is not UTF-8; save the file as UTF-8")
+	case copyFromClient.MatchString(text):
+		return errors.New("COPY FROM STDIN waits for rows that only psql would send; write them as INSERT … VALUES")
+	}
+	return nil
+}

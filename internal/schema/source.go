@@ -1,0 +1,254 @@
+package schema
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"ariga.io/atlas/sql/migrate"
+	atlas "ariga.io/atlas/sql/schema"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/stdlib"
+
+	"docket/internal/schema/scratch"
+	"docket/internal/schema/state"
+)
+
+// Source is where a state of the schema comes from: a live database, schema
+// files, or migrations.
+type Source struct {
+	url        string
+	files      fs.FS
+	name       string
+	migrations bool // whatever the files look like
+}
+
+// Live is the database of a connection string. It is read only.
+func Live(url string) Source { return Source{url: url} }
+
+// Folder is a folder of SQL files under the name that messages give it: of
+// migrations, to be replayed, when it holds an atlas.sum, else of the wanted
+// schema, to be loaded.
+func Folder(files fs.FS, name string) Source { return Source{files: files, name: name} }
+
+// Migrations is a folder of migrations, which may have none yet.
+func Migrations(files fs.FS, name string) Source {
+	return Source{files: files, name: name, migrations: true}
+}
+
+// ParseSource reads postgres://… or file://DIR.
+func ParseSource(text string) (Source, error) {
+	path, isFile := strings.CutPrefix(text, "file://")
+	switch {
+	case strings.HasPrefix(text, "postgres://"), strings.HasPrefix(text, "postgresql://"):
+		return Live(text), nil
+	case !isFile:
+		return Source{}, errors.New("a schema is given as postgres://user:password@host:5432/database or as file://FOLDER")
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		return Source{}, fmt.Errorf("%s: %w", text, err)
+	}
+	if !info.IsDir() {
+		return Source{}, fmt.Errorf("%s: name the folder that holds the SQL files, not a file", text)
+	}
+	return Folder(os.DirFS(path), filepath.Clean(path)), nil
+}
+
+// IsLive tells whether the source is a database.
+func (s Source) IsLive() bool { return s.files == nil }
+
+// String names the source as messages do, without any password.
+func (s Source) String() string {
+	if !s.IsLive() {
+		return s.name
+	}
+	config, err := pgx.ParseConfig(s.url)
+	if err != nil {
+		return "the database"
+	}
+	return fmt.Sprintf("database %q at %s", config.Database, config.Host)
+}
+
+// Workbench is where files become databases. It opens its server when the first
+// is needed and keeps it until it is closed.
+type Workbench struct {
+	// DevURL names the server; without it one is started.
+	DevURL string
+
+	server *scratch.Server
+}
+
+// Server is a server of the given major version of PostgreSQL (0: any).
+func (w *Workbench) Server(ctx context.Context, major int) (*scratch.Server, error) {
+	if w.server == nil {
+		var err error
+		if w.DevURL != "" {
+			w.server, err = scratch.Open(ctx, w.DevURL)
+		} else {
+			w.server, err = scratch.Start(ctx, major)
+		}
+		if err != nil {
+			w.server = nil
+			return nil, err
+		}
+	}
+	if major == 0 {
+		return w.server, nil
+	}
+	return w.server, w.server.CheckMajor(major)
+}
+
+// Close drops what is left on the server and stops it if it was started here.
+func (w *Workbench) Close() error {
+	if w.server == nil {
+		return nil
+	}
+	return w.server.Close()
+}
+
+// ReadStates reads two sources to be compared. What is in files must be managed
+// whole (see state.State.Unmanaged); exclude is for live databases.
+func ReadStates(ctx context.Context, w *Workbench, from, to Source, exclude []string) (_, _ *state.State, err error) {
+	// Live databases first: they say which version the others need.
+	var states [2]*state.State
+	major := 0
+	for _, live := range []bool{true, false} {
+		for i, source := range []Source{from, to} {
+			if source.IsLive() != live {
+				continue
+			}
+			if states[i], err = source.read(ctx, w, major, exclude); err != nil {
+				return nil, nil, err
+			}
+			major = states[i].Major
+		}
+	}
+	return states[0], states[1], nil
+}
+
+// ReadState reads one source.
+func ReadState(ctx context.Context, w *Workbench, source Source, exclude []string) (*state.State, error) {
+	return source.read(ctx, w, 0, exclude)
+}
+
+func (s Source) read(ctx context.Context, w *Workbench, major int, exclude []string) (*state.State, error) {
+	if s.IsLive() {
+		return s.readLive(ctx, exclude)
+	}
+	server, err := w.Server(ctx, major)
+	if err != nil {
+		return nil, err
+	}
+	return s.readVersion(ctx, server, "")
+}
+
+// readVersion reads files; of migrations, those up to a version (empty: all).
+func (s Source) readVersion(ctx context.Context, server *scratch.Server, version string) (found *state.State, err error) {
+	err = withScratch(ctx, server, func(db *scratch.Database) error {
+		if err := s.fill(ctx, db, version); err != nil {
+			return err
+		}
+		found, err = s.inspectFilled(ctx, db.DB)
+		return err
+	})
+	return found, err
+}
+
+// withScratch lends a new database.
+func withScratch(ctx context.Context, server *scratch.Server, fn func(*scratch.Database) error) (err error) {
+	db, err := server.Create(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, db.Drop()) }()
+	return fn(db)
+}
+
+func (s Source) readLive(ctx context.Context, exclude []string) (*state.State, error) {
+	config, err := connConfig(s.url, "docket schema")
+	if err != nil {
+		return nil, err
+	}
+	db := stdlib.OpenDB(*config)
+	defer func() { _ = db.Close() }()
+	found, err := state.Inspect(ctx, db, exclude)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", s, err)
+	}
+	return found, nil
+}
+
+// fill makes the files' schema in an empty database; of migrations, up to a
+// version (empty: all).
+func (s Source) fill(ctx context.Context, db *scratch.Database, version string) error {
+	replays, err := s.replays()
+	switch {
+	case err != nil:
+	case !replays:
+		err = db.Load(ctx, s.files)
+	default:
+		if _, err = readDirectory(s.files); err == nil {
+			err = db.Replay(ctx, s.files, version)
+		}
+	}
+	if err != nil && !errors.Is(err, errNoFiles) {
+		return fmt.Errorf("%s: %w", s, err)
+	}
+	return nil
+}
+
+// errNoFiles says that a folder of migrations is still empty.
+var errNoFiles = errors.New("no migrations yet")
+
+// replays tells whether the files are migrations.
+func (s Source) replays() (bool, error) {
+	if s.migrations {
+		names, err := fs.Glob(s.files, "*.sql")
+		if err == nil && len(names) == 0 {
+			err = errNoFiles
+		}
+		return true, err
+	}
+	_, err := fs.Stat(s.files, migrate.HashFileName)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	return true, err
+}
+
+// inspectFilled reads what files made. Docket could neither compare nor bring to
+// a database what it does not manage; rows and privileges are for migrations.
+func (s Source) inspectFilled(ctx context.Context, db atlas.ExecQuerier) (*state.State, error) {
+	found, err := state.Inspect(ctx, db, nil)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", s, err)
+	}
+	var beyond []state.Object
+	if replays, _ := s.replays(); !replays {
+		if beyond, err = state.Beyond(ctx, db); err != nil {
+			return nil, fmt.Errorf("%s: %w", s, err)
+		}
+	}
+	if err := found.Unsupported(beyond...); err != nil {
+		return nil, fmt.Errorf("%s: %w", s, err)
+	}
+	return found, nil
+}
+
+// connConfig reads a connection string for sessions that change or read a
+// schema: whatever the role or the URL say, the tables live in public, and a long
+// index build must not fall to a timeout meant for requests.
+func connConfig(url, application string) (*pgx.ConnConfig, error) {
+	config, err := pgx.ParseConfig(url)
+	if err != nil {
+		// Not even the parser's reason may be told: it can hold a piece of the password.
+		return nil, errors.New("the database URL cannot be read: it should look like postgres://user:password@host:5432/database")
+	}
+	scratch.Settle(config, application)
+	return config, nil
+}

@@ -1,0 +1,69 @@
+package state
+
+// propertiesQuery lists how tables, columns, constraints and indexes of public differ from what Atlas can write, each with
+// the part of the relation that it goes with, if not with the whole. A table of such a kind is compared all the same, without
+// the property.
+const propertiesQuery = `
+WITH relations AS (
+    SELECT c.*, quote_ident(c.relname) AS name FROM pg_class c
+    WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'v', 'm')
+        AND NOT EXISTS (SELECT FROM pg_inherits i WHERE i.inhrelid = c.oid)
+        AND NOT EXISTS (SELECT FROM pg_depend e WHERE e.classid = 'pg_class'::regclass AND e.objid = c.oid AND e.deptype = 'e')
+), columns AS (
+    SELECT c.relkind, c.relname, format('%s.%I', c.name, a.attname) AS name, a.attname AS part, a.*
+    FROM relations c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+), constraints AS (
+    SELECT k.*, c.relname, format('%I on %s', k.conname, c.name) AS name, k.conname AS part
+    FROM relations c JOIN pg_constraint k ON k.conrelid = c.oid
+), indexes AS (
+    SELECT x.*, i.reltablespace, i.relname AS part, c.relkind, c.relname, format('%I on %s', i.relname, c.name) AS name
+    FROM relations c JOIN pg_index x ON x.indrelid = c.oid JOIN pg_class i ON i.oid = x.indexrelid
+)
+SELECT p.*, ARRAY[p.part] AS parts, true AS goes FROM (
+SELECT 'unlogged table' AS kind, name, relname AS relation, '' AS part FROM relations WHERE relpersistence = 'u'
+UNION ALL SELECT 'table of a type', name, relname, '' FROM relations WHERE reloftype <> 0
+UNION ALL SELECT 'row security', 'of ' || name, relname, '' FROM relations WHERE relrowsecurity OR relforcerowsecurity
+UNION ALL SELECT 'replica identity', 'of ' || name, relname,
+    coalesce((SELECT part FROM indexes WHERE indrelid = relations.oid AND indisreplident), '')
+    FROM relations WHERE relkind = 'r' AND relreplident <> 'd'
+UNION ALL SELECT 'access method', format('%I of %s', am.amname, name), relname, ''
+    FROM relations JOIN pg_am am ON am.oid = relam WHERE am.amname <> 'heap'
+UNION ALL SELECT 'tablespace', format('%I of %s', s.spcname, name), relname, part
+    FROM (SELECT reltablespace, name, relname, '' AS part FROM relations
+        UNION ALL SELECT reltablespace, name, relname, part FROM indexes) AS r
+    JOIN pg_tablespace s ON s.oid = r.reltablespace
+
+UNION ALL SELECT 'column storage', name, relname, part FROM columns JOIN pg_type t ON t.oid = atttypid
+    WHERE attstorage <> typstorage AND relkind <> 'v'
+UNION ALL SELECT 'column compression', name, relname, part FROM columns WHERE attcompression <> ''
+UNION ALL SELECT 'column statistics target', name, relname, part FROM columns WHERE coalesce(attstattarget, -1) <> -1
+UNION ALL SELECT 'column options', name, relname, part FROM columns WHERE attoptions IS NOT NULL
+UNION ALL SELECT 'default of a view column', name, relname, part FROM columns WHERE relkind = 'v' AND atthasdef
+UNION ALL SELECT 'virtual generated column', name, relname, part FROM columns WHERE attgenerated = 'v'
+
+UNION ALL SELECT 'exclusion constraint', name, relname, part FROM constraints WHERE contype = 'x'
+UNION ALL SELECT 'deferrable constraint', name, relname, part FROM constraints WHERE condeferrable AND contype <> 't'
+UNION ALL SELECT 'constraint that is not validated', name, relname, part FROM constraints WHERE NOT convalidated
+UNION ALL SELECT 'check without a column', name, relname, part FROM constraints
+    WHERE contype = 'c' AND (cardinality(conkey) = 0 OR conkey IS NULL OR 0 = ANY (conkey))
+UNION ALL SELECT 'foreign key with MATCH FULL', name, relname, part FROM constraints WHERE contype = 'f' AND confmatchtype <> 's'
+UNION ALL SELECT 'foreign key that sets some columns', name, relname, part FROM constraints
+    WHERE contype = 'f' AND cardinality(confdelsetcols) > 0
+UNION ALL SELECT 'foreign key to another schema', k.name, k.relname, k.part
+    FROM constraints k JOIN pg_class f ON f.oid = k.confrelid WHERE f.relnamespace <> 'public'::regnamespace
+UNION ALL SELECT DISTINCT 'disabled foreign key', k.name, k.relname, k.part
+    FROM constraints k JOIN pg_trigger t ON t.tgconstraint = k.oid AND t.tgisinternal AND t.tgenabled <> 'O'
+
+UNION ALL SELECT 'clustering', 'by ' || name, relname, part FROM indexes WHERE indisclustered
+UNION ALL SELECT 'index statistics target', format('of column %s of %s', a.attnum, name), relname, part
+    FROM indexes JOIN pg_attribute a ON a.attrelid = indexrelid WHERE coalesce(a.attstattarget, -1) <> -1
+
+UNION ALL SELECT 'name with a quote, backslash or control character', quote_ident(odd.name), odd.relname, ''
+    FROM (
+        SELECT relname AS name, relname FROM relations WHERE relkind = 'r'
+        UNION ALL SELECT attname, relname FROM columns WHERE relkind = 'r'
+        UNION ALL SELECT conname, relname FROM constraints
+        UNION ALL SELECT part, relname FROM indexes WHERE relkind = 'r'
+        UNION ALL SELECT typname, '' FROM pg_type WHERE typnamespace = 'public'::regnamespace AND typtype = 'e'
+    ) AS odd WHERE odd.name ~ '["\\[:cntrl:]]'
+) AS p`

@@ -1,0 +1,228 @@
+package state
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"ariga.io/atlas/sql/postgres"
+	atlas "ariga.io/atlas/sql/schema"
+)
+
+func (r *reader) readEnums(ctx context.Context) (err error) {
+	r.Enums, err = query[Enum](ctx, r.db, "inspect enums", `
+SELECT t.typname AS name, obj_description(t.oid, 'pg_type') AS comment,
+    ARRAY(SELECT e.enumlabel FROM pg_enum e WHERE e.enumtypid = t.oid ORDER BY e.enumsortorder) AS values
+FROM pg_type t
+WHERE t.typnamespace = 'public'::regnamespace AND t.typtype = 'e'
+    AND NOT EXISTS (SELECT FROM pg_depend e WHERE e.classid = 'pg_type'::regclass AND e.objid = t.oid AND e.deptype = 'e')
+ORDER BY t.typname COLLATE "C"`)
+	if err != nil {
+		return err
+	}
+	r.Enums = slices.DeleteFunc(r.Enums, func(e Enum) bool {
+		excluded, problem := r.excludes("enum", e.Name)
+		if problem != nil {
+			err = problem
+		}
+		if excluded {
+			r.Excluded = append(r.Excluded, Object{Kind: "enum", Name: e.Name})
+		}
+		return excluded
+	})
+	return err
+}
+
+// readTables reads in PostgreSQL's own words what Atlas has read into its model.
+func (r *reader) readTables(ctx context.Context) error {
+	all, err := query[Table](ctx, r.db, "inspect columns and constraints", `
+SELECT c.relname AS name, obj_description(c.oid, 'pg_class') AS comment,
+    (SELECT json_agg(json_build_object('name', a.attname, 'type', format_type(a.atttypid, a.atttypmod), 'not_null', a.attnotnull,
+            'default', CASE a.attgenerated WHEN '' THEN pg_get_expr(d.adbin, d.adrelid) END,
+            'generated', CASE a.attgenerated WHEN 's' THEN pg_get_expr(d.adbin, d.adrelid) END,
+            'identity', CASE a.attidentity WHEN 'a' THEN 'ALWAYS' WHEN 'd' THEN 'BY DEFAULT' END,
+            'collation', CASE WHEN a.attcollation <> t.typcollation THEN a.attcollation::regcollation::text END,
+            'comment', col_description(c.oid, a.attnum)) ORDER BY a.attnum)
+     FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
+     LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+     WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped) AS columns,
+    (SELECT json_agg(json_build_object('name', k.conname, 'kind', kind.name, 'definition', pg_get_constraintdef(k.oid),
+            'references', (SELECT f.relname FROM pg_class f WHERE f.oid = k.confrelid AND f.relnamespace = c.relnamespace),
+            'comment', obj_description(k.oid, 'pg_constraint'),
+            'index_comment', CASE WHEN k.contype IN ('p', 'u', 'x') THEN obj_description(k.conindid, 'pg_class') END)
+            ORDER BY kind.rank, k.conname COLLATE "C")
+     FROM pg_constraint k
+     JOIN (VALUES ('p', 1, 'primary key'), ('u', 2, 'unique'), ('x', 3, 'exclusion'), ('c', 4, 'check'), ('f', 5, 'foreign key'))
+         AS kind (type, rank, name) ON kind.type = k.contype::text
+     WHERE k.conrelid = c.oid) AS constraints
+FROM pg_class c
+WHERE c.relnamespace = 'public'::regnamespace AND c.relkind = 'r'
+ORDER BY c.relname COLLATE "C"`)
+	if err != nil {
+		return err
+	}
+	for _, t := range all {
+		model, ok := r.Tables.Table(t.Name)
+		if !ok {
+			continue
+		}
+		t.Columns = slices.DeleteFunc(t.Columns, func(c Column) bool {
+			_, ok := model.Column(c.Name)
+			return !ok // Atlas was told to exclude it
+		})
+		r.Details = append(r.Details, &t)
+	}
+	return nil
+}
+
+// indexRow is an index with what its place in the state hangs on.
+type indexRow struct {
+	Index
+	Quoted     string
+	Relation   string
+	Constraint bool
+	Options    []string
+	Collations []string // of each key column, where it has to be said; "" elsewhere
+}
+
+func (r *reader) readIndexes(ctx context.Context) error {
+	all, err := query[indexRow](ctx, r.db, "inspect indexes", `
+SELECT i.relname AS name, quote_ident(i.relname) AS quoted, c.relname AS relation, pg_get_indexdef(x.indexrelid) AS definition,
+    obj_description(x.indexrelid, 'pg_class') AS comment, x.indisunique AS unique, x.indisvalid AS valid,
+    x.indisunique AND x.indimmediate AND x.indisvalid AND x.indpred IS NULL AND 0 < ALL (x.indkey::int2[])
+        AND i.relam = (SELECT oid FROM pg_am WHERE amname = 'btree') AS concurrent,
+    EXISTS (SELECT FROM pg_constraint k WHERE k.conindid = x.indexrelid AND k.contype IN ('p', 'u', 'x')) AS constraint,
+    i.reloptions AS options,
+    -- Of a column, its own collation goes without saying; of an expression, nothing tells what its own is.
+    ARRAY(SELECT CASE WHEN x.indcollation[n - 1] NOT IN (0, coalesce(a.attcollation, 'pg_catalog."default"'::regcollation))
+              THEN l.collname ELSE '' END
+          FROM generate_series(1, x.indnkeyatts) AS n
+          LEFT JOIN pg_attribute a ON a.attrelid = x.indrelid AND a.attnum = x.indkey[n - 1] AND a.attnum <> 0
+          LEFT JOIN pg_collation l ON l.oid = x.indcollation[n - 1]
+          ORDER BY n) AS collations
+FROM pg_index x JOIN pg_class i ON i.oid = x.indexrelid JOIN pg_class c ON c.oid = x.indrelid
+WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'm')
+ORDER BY i.relname COLLATE "C"`)
+	if err != nil {
+		return err
+	}
+	for _, row := range all {
+		index := row.Index
+		index.Definition = strings.Replace(index.Definition, " INDEX "+row.Quoted+" ON public.", " INDEX "+row.Quoted+" ON ", 1)
+		index.Shape = strings.Replace(index.Definition, " INDEX "+row.Quoted+" ON ", " INDEX ON ", 1)
+		if !r.relations[row.Relation].table() {
+			// Materialized views are read later; theirs are kept apart until then.
+			r.viewIndexes[row.Relation] = append(r.viewIndexes[row.Relation], &index)
+			continue
+		}
+		if table := r.Table(row.Relation); table != nil && !row.Constraint {
+			table.Indexes = append(table.Indexes, &index)
+		}
+		if len(row.Options) > 0 {
+			slices.Sort(row.Options)
+			r.Parameters[row.Name] = row.Options
+		}
+		r.mend(row)
+	}
+	return nil
+}
+
+// mend makes Atlas's model of an index say what it leaves out, the collations of columns, and keep silent about what
+// Parameters tells: of storage parameters, it has BRIN's alone, and would build an index anew that ALTER INDEX can change.
+func (r *reader) mend(row indexRow) {
+	table, ok := r.Tables.Table(row.Relation)
+	if !ok {
+		return
+	}
+	index, ok := table.Index(row.Name)
+	if !ok && table.PrimaryKey != nil && table.PrimaryKey.Name == row.Name {
+		index, ok = table.PrimaryKey, true
+	}
+	if !ok {
+		return // Atlas was told to exclude it
+	}
+	index.Attrs = atlas.RemoveAttr[*postgres.IndexStorageParams](index.Attrs)
+	for i, part := range index.Parts {
+		if i < len(row.Collations) && row.Collations[i] != "" {
+			part.Attrs = append(part.Attrs, &atlas.Collation{V: row.Collations[i]})
+		}
+	}
+}
+
+func (r *reader) readSequences(ctx context.Context) error {
+	all, err := query[Sequence](ctx, r.db, "inspect sequences", `
+SELECT c.relname AS name, t.relname AS table, a.attname AS column, d.deptype = 'i' AS identity,
+    format_type(s.seqtypid, NULL) AS type,
+    s.seqstart AS start, s.seqincrement AS increment, s.seqmin AS min, s.seqmax AS max, s.seqcache AS cache, s.seqcycle AS cycle
+FROM pg_sequence s
+JOIN pg_class c ON c.oid = s.seqrelid
+JOIN pg_depend d ON d.classid = 'pg_class'::regclass AND d.objid = s.seqrelid AND d.refclassid = 'pg_class'::regclass
+    AND d.refobjsubid > 0 AND d.deptype IN ('a', 'i')
+JOIN pg_class t ON t.oid = d.refobjid
+JOIN pg_attribute a ON a.attrelid = t.oid AND a.attnum = d.refobjsubid
+WHERE c.relnamespace = 'public'::regnamespace AND t.relnamespace = c.relnamespace
+ORDER BY c.relname COLLATE "C"`)
+	if err != nil {
+		return err
+	}
+	for _, s := range all {
+		// One that Atlas does not take for part of a serial column is a sequence for itself, and listed as such.
+		if r.relations[s.Table].table() && (s.Identity || r.serial(s)) {
+			r.Sequences = append(r.Sequences, s)
+		}
+	}
+	return nil
+}
+
+// serial tells whether Atlas sees the sequence as that of a serial column, and can write that. The types of the two may
+// differ: a column that was made bigint later keeps its integer sequence.
+func (r *reader) serial(s Sequence) bool {
+	table, ok := r.Tables.Table(s.Table)
+	if !ok {
+		return false
+	}
+	column, ok := table.Column(s.Column)
+	if !ok {
+		return false
+	}
+	serial, ok := column.Type.Type.(*postgres.SerialType)
+	return ok && !column.Type.Null && serial.SequenceName == s.Name
+}
+
+func (r *reader) readComments(ctx context.Context) error {
+	type comment struct{ Sequence, Schema, Text string }
+	all, err := query[comment](ctx, r.db, "inspect comments", `
+SELECT c.relname AS sequence, '' AS schema, obj_description(c.oid, 'pg_class') AS text
+FROM pg_class c WHERE c.relkind = 'S' AND c.relnamespace = 'public'::regnamespace AND obj_description(c.oid, 'pg_class') <> ''
+UNION ALL
+SELECT '', nspname, obj_description(oid, 'pg_namespace') FROM pg_namespace
+WHERE nspname = 'public' AND obj_description(oid, 'pg_namespace') <> 'standard public schema' -- which PostgreSQL gives it`)
+	if err != nil {
+		return err
+	}
+	r.Comments = map[string]string{}
+	for _, c := range all {
+		if c.Schema != "" {
+			r.Comments["SCHEMA "+Ident(c.Schema)] = c.Text
+		}
+		if slices.ContainsFunc(r.Sequences, func(s Sequence) bool { return s.Name == c.Sequence }) {
+			r.Comments["SEQUENCE "+Ident(c.Sequence)] = c.Text
+		}
+	}
+	for _, e := range r.Enums {
+		if e.Comment != "" {
+			r.Comments["TYPE "+Ident(e.Name)] = e.Comment
+		}
+	}
+	for _, t := range r.Details {
+		for _, k := range t.Constraints {
+			if k.Comment != "" {
+				r.Comments["CONSTRAINT "+Ident(k.Name)+" ON "+Ident(t.Name)] = k.Comment
+			}
+			if k.IndexComment != "" && k.Kind == "primary key" {
+				r.Comments["INDEX "+Ident(k.Name)] = k.IndexComment
+			}
+		}
+	}
+	return nil
+}

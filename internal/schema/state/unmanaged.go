@@ -1,0 +1,193 @@
+package state
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"ariga.io/atlas/sql/postgres"
+	atlas "ariga.io/atlas/sql/schema"
+)
+
+// found is an object that one of the queries below lists.
+type found struct {
+	Object
+	Bare     string // its own name alone, for patterns
+	Selector string // what patterns call its kind, where that is not Kind
+	Relation string // in public, that it hangs on
+	Goes     bool   // with the relation, rather than keep it from being dropped
+	Parts    []string
+}
+
+// readUnmanaged lists what the state does not hold. The first two queries go by what depends on the schema and on its
+// relations, whatever kind that is, so that a kind nobody thought of is listed too.
+func (r *reader) readUnmanaged(ctx context.Context) error {
+	var all []found
+	for _, text := range []string{membersQuery, dependentsQuery, propertiesQuery, databaseQuery} {
+		rows, err := query[found](ctx, r.db, "inspect what is not managed", text)
+		if err != nil {
+			return err
+		}
+		all = append(all, rows...)
+	}
+	for name, rel := range r.relations {
+		switch {
+		case rel.Child:
+			all = append(all, found{Object: Object{Kind: "inherited table or partition", Name: name}, Relation: name})
+		case !rel.managed():
+			all = append(all, found{Object: Object{Kind: relationKinds[rel.Kind], Name: name}, Relation: name})
+		}
+	}
+	r.dropExclusions()
+	for _, f := range all {
+		if err := r.list(f); err != nil {
+			return err
+		}
+	}
+	r.Unmanaged = sorted(r.Unmanaged)
+	r.Excluded = sorted(r.Excluded)
+	return nil
+}
+
+// list adds an object to those that are not managed, or to the excluded ones.
+func (r *reader) list(f found) error {
+	if r.relations[f.Relation].excluded || f.Bare == revisionsTable {
+		return nil // whoever excludes a table has excluded what hangs on it
+	}
+	if f.Kind == "sequence" && slices.ContainsFunc(r.Sequences, func(s Sequence) bool { return s.Name == f.Bare }) {
+		return nil
+	}
+	f.Name = strings.ReplaceAll(f.Name, "public.", "")
+	excluded := false
+	if f.Bare != "" {
+		var err error
+		if excluded, err = r.excludes(cmp.Or(f.Selector, f.Kind), f.Bare); err != nil {
+			return err
+		}
+	}
+	if f.Goes {
+		f.On, f.Object.Parts = f.Relation, f.Parts
+	}
+	if excluded {
+		r.Excluded = append(r.Excluded, f.Object)
+	} else {
+		r.Unmanaged = append(r.Unmanaged, f.Object)
+	}
+	return nil
+}
+
+// dropExclusions takes exclusion constraints out of Atlas's model, where they could be dropped but not written.
+func (r *reader) dropExclusions() {
+	for _, t := range r.Tables.Tables {
+		t.Indexes = slices.DeleteFunc(t.Indexes, func(i *atlas.Index) bool {
+			return slices.ContainsFunc(i.Attrs, func(a atlas.Attr) bool {
+				c, ok := a.(*postgres.Constraint)
+				return ok && c.IsExclude()
+			})
+		})
+	}
+}
+
+func sorted(objects []Object) []Object {
+	slices.SortFunc(objects, func(a, b Object) int {
+		return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Name, b.Name))
+	})
+	return slices.CompactFunc(objects, func(a, b Object) bool { return a.Kind == b.Kind && a.Name == b.Name })
+}
+
+// Unsupported is nil when Docket can manage all that the state holds, and there is nothing beyond it. It is for states that
+// come from the project's own files: what they hold and nobody compares would reach new databases and no existing one. A
+// live database may hold what it likes.
+func (s *State) Unsupported(beyond ...Object) error {
+	all := slices.Concat(s.Unmanaged, beyond)
+	if len(all) == 0 {
+		return nil
+	}
+	names := make([]string, len(all))
+	for i, o := range all {
+		names[i] = o.String()
+	}
+	return fmt.Errorf("it holds what Docket does not manage, and neither compares nor brings to a database: %s; take that out and do "+
+		"it by hand on the databases that need it (data: in a migration, docket migrate new). Files may hold extensions, enums, "+
+		"tables with serial and identity columns, primary keys, unique, check and foreign-key constraints, indexes, storage "+
+		"parameters, comments, views and materialized views", strings.Join(names, "; "))
+}
+
+// notOfExtension leaves out what CREATE EXTENSION brings.
+const notOfExtension = `NOT EXISTS (SELECT FROM pg_depend e WHERE e.classid = d.classid AND e.objid = d.objid AND e.deptype = 'e')`
+
+// notPart leaves out what another object consists of, such as the functions that make values of a range type.
+const notPart = `NOT EXISTS (SELECT FROM pg_depend i WHERE i.classid = d.classid AND i.objid = d.objid AND i.deptype = 'i')`
+
+// partsOf are the columns that an object goes with.
+const partsOf = `ARRAY(SELECT a.attname FROM pg_depend p JOIN pg_attribute a ON a.attrelid = p.refobjid AND a.attnum = p.refobjsubid
+    WHERE p.classid = d.classid AND p.objid = d.objid AND p.refclassid = 'pg_class'::regclass AND p.refobjsubid > 0
+        AND p.deptype = 'a' ORDER BY a.attnum)`
+
+// membersQuery lists all that stands in public, apart from relations that hold rows and enums with values.
+const membersQuery = `
+SELECT DISTINCT i.identity AS name, coalesce(c.relname, t.typname, p.proname, i.name) AS bare,
+    CASE t.typtype WHEN 'c' THEN 'composite type' WHEN 'd' THEN 'domain' WHEN 'r' THEN 'range type'
+        WHEN 'e' THEN 'enum without values' ELSE i.type END AS kind,
+    CASE t.typtype WHEN 'e' THEN 'enum' END AS selector, coalesce(owner.relname, described.relname) AS relation,
+    x.oid IS NOT NULL AS goes, ` + partsOf + ` AS parts
+FROM pg_depend d
+CROSS JOIN LATERAL pg_identify_object(d.classid, d.objid, d.objsubid) AS i
+LEFT JOIN pg_class c ON d.classid = 'pg_class'::regclass AND c.oid = d.objid
+LEFT JOIN pg_type t ON d.classid = 'pg_type'::regclass AND t.oid = d.objid
+LEFT JOIN pg_proc p ON d.classid = 'pg_proc'::regclass AND p.oid = d.objid
+LEFT JOIN pg_depend o ON c.relkind = 'S' AND o.classid = d.classid AND o.objid = d.objid AND o.refclassid = 'pg_class'::regclass
+    AND o.refobjsubid > 0
+LEFT JOIN pg_class owner ON owner.oid = o.refobjid
+LEFT JOIN pg_statistic_ext x ON d.classid = 'pg_statistic_ext'::regclass AND x.oid = d.objid
+LEFT JOIN pg_class described ON described.oid = x.stxrelid
+WHERE d.refclassid = 'pg_namespace'::regclass AND d.refobjid = 'public'::regnamespace AND d.classid <> 'pg_extension'::regclass
+    AND coalesce(c.relkind NOT IN ('r', 'p', 'v', 'm', 'f'), true)
+    AND NOT (coalesce(t.typtype, '') = 'e' AND EXISTS (SELECT FROM pg_enum e WHERE e.enumtypid = t.oid))
+    AND ` + notOfExtension + ` AND ` + notPart
+
+// dependentsQuery lists what hangs on relations of public besides their own parts: triggers, rules, policies, publications,
+// and views, foreign keys and other things outside of public.
+const dependentsQuery = `
+SELECT DISTINCT CASE WHEN v.oid IS NOT NULL THEN 'view outside of public' ELSE i.type END AS kind,
+    coalesce(v.oid::regclass::text, i.identity) AS name, coalesce(g.tgname, w.rulename, y.polname, '') AS bare,
+    c.relname AS relation, EXISTS (SELECT FROM pg_depend a WHERE a.classid = d.classid AND a.objid = d.objid
+        AND a.refclassid = d.refclassid AND a.refobjid = d.refobjid AND a.deptype = 'a') AS goes, ` + partsOf + ` AS parts
+FROM pg_depend d
+JOIN pg_class c ON c.oid = d.refobjid AND c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
+CROSS JOIN LATERAL pg_identify_object(d.classid, d.objid, 0) AS i
+LEFT JOIN pg_trigger g ON d.classid = 'pg_trigger'::regclass AND g.oid = d.objid
+LEFT JOIN pg_rewrite w ON d.classid = 'pg_rewrite'::regclass AND w.oid = d.objid
+LEFT JOIN pg_policy y ON d.classid = 'pg_policy'::regclass AND y.oid = d.objid
+LEFT JOIN pg_constraint k ON d.classid = 'pg_constraint'::regclass AND k.oid = d.objid
+LEFT JOIN pg_class k_table ON k_table.oid = k.conrelid
+LEFT JOIN pg_class v ON v.oid = w.ev_class AND w.rulename = '_RETURN' AND v.relnamespace <> c.relnamespace
+WHERE d.refclassid = 'pg_class'::regclass AND d.deptype IN ('n', 'a')
+    AND d.classid NOT IN ('pg_class'::regclass, 'pg_type'::regclass, 'pg_attrdef'::regclass)
+    AND NOT coalesce(g.tgisinternal, false)
+    AND NOT (coalesce(w.rulename, '') = '_RETURN' AND v.oid IS NULL)
+    AND coalesce(k_table.relnamespace <> c.relnamespace, k.oid IS NULL)
+    AND NOT EXISTS (SELECT FROM pg_depend n WHERE n.classid = d.classid AND n.objid = d.objid
+        AND n.refclassid = 'pg_namespace'::regclass AND n.refobjid = c.relnamespace)
+    AND ` + notOfExtension
+
+// databaseQuery lists what belongs to the whole database, reaches into every schema or stands beside public.
+const databaseQuery = `
+SELECT 'schema' AS kind, nspname::text AS name, nspname AS bare, '' AS relation
+FROM pg_namespace n WHERE nspname !~ '^pg_' AND nspname NOT IN ('public', 'information_schema')
+    AND NOT EXISTS (SELECT FROM pg_depend e WHERE e.classid = 'pg_namespace'::regclass AND e.objid = n.oid AND e.deptype = 'e')
+UNION ALL
+SELECT 'event trigger', evtname, evtname, '' FROM pg_event_trigger v
+WHERE NOT EXISTS (SELECT FROM pg_depend e WHERE e.classid = 'pg_event_trigger'::regclass AND e.objid = v.oid AND e.deptype = 'e')
+UNION ALL
+SELECT 'publication of all tables', pubname, pubname, '' FROM pg_publication WHERE puballtables
+UNION ALL
+SELECT i.type, i.identity, '', '' FROM pg_default_acl a, pg_identify_object('pg_default_acl'::regclass, a.oid, 0) AS i
+WHERE a.defaclnamespace = 0
+UNION ALL
+SELECT DISTINCT i.type, i.identity, '', ''
+FROM pg_depend d JOIN pg_type t ON t.oid = d.refobjid AND t.typnamespace = 'public'::regnamespace,
+    pg_identify_object(d.classid, d.objid, 0) AS i
+WHERE d.refclassid = 'pg_type'::regclass AND d.classid = 'pg_cast'::regclass AND ` + notOfExtension + ` AND ` + notPart

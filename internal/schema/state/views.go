@@ -1,0 +1,151 @@
+package state
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+func (r *reader) readViews(ctx context.Context) error {
+	all, err := query[View](ctx, r.db, "inspect views", `
+SELECT c.relname AS name, c.relkind = 'm' AS materialized, pg_get_viewdef(c.oid) AS definition,
+    (SELECT json_agg(json_build_object('name', a.attname, 'type', format_type(a.atttypid, a.atttypmod),
+         'collation', CASE WHEN a.attcollation <> t.typcollation THEN a.attcollation::regcollation::text END,
+         'comment', col_description(c.oid, a.attnum)) ORDER BY a.attnum)
+     FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
+     WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped) AS columns,
+    ARRAY(SELECT o FROM unnest(c.reloptions || (SELECT array_agg('toast.' || p) FROM pg_class t, unnest(t.reloptions) AS p
+        WHERE t.oid = c.reltoastrelid)) AS o ORDER BY o COLLATE "C") AS options,
+    obj_description(c.oid, 'pg_class') AS comment, pg_get_userbyid(c.relowner) AS owner, c.relispopulated AS populated
+FROM pg_class c
+WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('v', 'm')
+ORDER BY c.relname COLLATE "C"`)
+	if err != nil {
+		return err
+	}
+	byName := map[string]*View{}
+	for _, v := range all {
+		if !r.relations[v.Name].managed() {
+			continue
+		}
+		v.Definition = strings.TrimSuffix(strings.TrimSpace(v.Definition), ";")
+		v.Populated = v.Populated && v.Materialized
+		v.Indexes = r.viewIndexes[v.Name]
+		byName[v.Name] = &v
+		r.Views = append(r.Views, &v)
+	}
+	if err := r.readGrants(ctx, byName); err != nil {
+		return err
+	}
+	if err := r.readReferences(ctx, byName); err != nil {
+		return err
+	}
+	if err := r.readRefreshes(ctx, byName); err != nil {
+		return err
+	}
+	r.Views = inOrder(r.Views, byName)
+	return nil
+}
+
+func (r *reader) readReferences(ctx context.Context, views map[string]*View) error {
+	type row struct {
+		Reference
+		View string
+	}
+	// What extensions brought cannot change under a view, and is not for us to change.
+	all, err := query[row](ctx, r.db, "inspect what views read", `
+SELECT DISTINCT v.relname AS view,
+    CASE WHEN rel.relnamespace <> v.relnamespace THEN format('%s.%s', rel.relnamespace::regnamespace, quote_ident(rel.relname))
+        ELSE rel.relname::text END AS relation,
+    a.attname AS column, k.conname AS constraint, t.typname AS type, p.oid::regprocedure::text AS function
+FROM pg_class v
+JOIN pg_rewrite w ON w.ev_class = v.oid AND w.rulename = '_RETURN'
+JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = w.oid AND d.deptype = 'n'
+LEFT JOIN pg_constraint k ON d.refclassid = 'pg_constraint'::regclass AND k.oid = d.refobjid
+LEFT JOIN pg_class rel ON rel.oid = CASE d.refclassid WHEN 'pg_class'::regclass THEN d.refobjid ELSE k.conrelid END
+LEFT JOIN pg_attribute a ON d.refclassid = 'pg_class'::regclass AND a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
+    AND d.refobjsubid <> 0
+LEFT JOIN pg_type array_type ON d.refclassid = 'pg_type'::regclass AND array_type.oid = d.refobjid
+LEFT JOIN pg_type t ON t.oid = CASE array_type.typcategory WHEN 'A' THEN array_type.typelem ELSE array_type.oid END
+    AND t.typtype = 'e' AND t.typnamespace = v.relnamespace
+LEFT JOIN pg_proc p ON d.refclassid = 'pg_proc'::regclass AND p.oid = d.refobjid AND p.pronamespace = v.relnamespace
+    AND NOT EXISTS (SELECT FROM pg_depend e WHERE e.classid = 'pg_proc'::regclass AND e.objid = p.oid AND e.deptype = 'e')
+WHERE v.relnamespace = 'public'::regnamespace AND v.relkind IN ('v', 'm') AND coalesce(rel.oid, t.oid, p.oid) IS NOT NULL
+    AND rel.oid IS DISTINCT FROM v.oid`)
+	if err != nil {
+		return err
+	}
+	for _, ref := range all {
+		if v, ok := views[ref.View]; ok {
+			v.Reads = append(v.Reads, ref.Reference)
+		}
+	}
+	for _, v := range views {
+		slices.SortFunc(v.Reads, func(a, b Reference) int {
+			return cmp.Or(cmp.Compare(a.Relation, b.Relation), cmp.Compare(a.Column, b.Column),
+				cmp.Compare(a.Constraint, b.Constraint), cmp.Compare(a.Type, b.Type), cmp.Compare(a.Function, b.Function))
+		})
+	}
+	return nil
+}
+
+// readRefreshes takes how long refreshes took from the table where Docket writes it down, if there is one like it.
+func (r *reader) readRefreshes(ctx context.Context, views map[string]*View) error {
+	type found struct{ There bool }
+	there, err := query[found](ctx, r.db, "inspect refreshes", `
+SELECT count(*) = 2 AND bool_and(has_table_privilege(attrelid, 'SELECT')) AS there FROM pg_attribute
+WHERE attrelid = to_regclass('public.materialized_view_refreshes')
+    AND (attname, atttypid) IN (('view_name', 'text'::regtype), ('seconds', 'double precision'::regtype))`)
+	if err != nil || !there[0].There {
+		return err
+	}
+	type refresh struct {
+		View    string
+		Seconds float64
+	}
+	all, err := query[refresh](ctx, r.db, "inspect refreshes",
+		`SELECT view_name AS view, seconds FROM public.materialized_view_refreshes WHERE seconds IS NOT NULL`)
+	if err != nil {
+		return err
+	}
+	for _, f := range all {
+		if v, ok := views[f.View]; ok && v.Materialized {
+			took := time.Duration(f.Seconds * float64(time.Second))
+			v.LastRefresh = &took
+		}
+	}
+	return nil
+}
+
+// inOrder puts each view after those that it reads and keeps the given order otherwise.
+func inOrder(views []*View, byName map[string]*View) []*View {
+	ordered := make([]*View, 0, len(views))
+	seen := map[string]bool{}
+	var add func(v *View)
+	add = func(v *View) {
+		if seen[v.Name] {
+			return
+		}
+		seen[v.Name] = true
+		for _, ref := range v.Reads {
+			if read, ok := byName[ref.Relation]; ok {
+				add(read)
+			}
+		}
+		ordered = append(ordered, v)
+	}
+	for _, v := range views {
+		add(v)
+	}
+	return ordered
+}
+
+func (v *View) String() string {
+	if v.Materialized {
+		return fmt.Sprintf("materialized view %s", v.Name)
+	}
+	return "view " + v.Name
+}
