@@ -10,22 +10,19 @@ import (
 )
 
 const AgencyListInLocation = `-- name: AgencyListInLocation :many
-SELECT agencies.id
-FROM agencies
-WHERE agencies.id = ANY($1::integer[])
-    AND EXISTS (
-        SELECT FROM link_agencies__locations link
-        WHERE link.agency_id = agencies.id
-            AND (
-                link.location_id = $2::bigint
-                OR EXISTS (
-                    SELECT FROM dependent_locations part
-                    WHERE part.parent_location_id = $2::bigint
-                        AND part.dependent_location_id = link.location_id
-                )
-            )
-    )
-ORDER BY agencies.id
+SELECT DISTINCT link.agency_id
+FROM unnest($1::integer[]) AS given (agency_id)
+JOIN link_agencies__locations link ON link.agency_id = given.agency_id
+JOIN locations there ON there.id = link.location_id
+JOIN locations here ON here.id = $2::bigint
+WHERE there.id = here.id
+    OR CASE here.type
+        WHEN 'National' THEN there.type <> 'National'
+        WHEN 'State' THEN there.state_id = here.state_id AND there.type IN ('County', 'Locality')
+        WHEN 'County' THEN there.county_id = here.county_id AND there.type = 'Locality'
+        ELSE false
+    END
+ORDER BY link.agency_id
 `
 
 type AgencyListInLocationParams struct {
@@ -33,7 +30,8 @@ type AgencyListInLocationParams struct {
 	LocationID int64
 }
 
-// Those of the given agencies that are linked to the location or to one within it.
+// Those of the given agencies that are linked to the location or to one within it, as in dependent_locations. A plan for that
+// view, made for any location, would read all of them.
 // No limit: there are no more than were given.
 // @sqlc-vet-disable many-without-limit
 func (q *Queries) AgencyListInLocation(ctx context.Context, db DBTX, arg AgencyListInLocationParams) ([]int32, error) {
@@ -44,11 +42,11 @@ func (q *Queries) AgencyListInLocation(ctx context.Context, db DBTX, arg AgencyL
 	defer rows.Close()
 	items := []int32{}
 	for rows.Next() {
-		var id int32
-		if err := rows.Scan(&id); err != nil {
+		var agency_id int32
+		if err := rows.Scan(&agency_id); err != nil {
 			return nil, err
 		}
-		items = append(items, id)
+		items = append(items, agency_id)
 	}
 	if err := rows.Err(); err != nil {
 		return nil, err

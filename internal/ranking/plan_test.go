@@ -62,6 +62,8 @@ func largeWorld(t *testing.T) (world, uuid.UUID) {
 		`INSERT INTO locations (type, state_id, county_id) SELECT 'County', state_id, id FROM counties`,
 		`INSERT INTO locations (type, state_id, county_id, locality_id)
 			SELECT 'Locality', state_id, counties.id, localities.id FROM localities JOIN counties ON counties.id = county_id`,
+		`INSERT INTO link_agencies__locations (agency_id, location_id)
+			SELECT n, 4 + n FROM generate_series(1, 20000) AS n UNION ALL SELECT n, 1 + n % 3 FROM generate_series(1, 20000, 3) AS n`,
 		`INSERT INTO link_user_suggestion_agency_not_found (user_id, url_id) SELECT 1000 + id % 300, id FROM urls WHERE id % 5 = 0`,
 		`INSERT INTO link_user_suggestion_location_not_found (user_id, url_id) SELECT 1000 + id % 300, id FROM urls WHERE id % 5 = 0`,
 		`INSERT INTO user_url_type_suggestions (user_id, url_id, type)
@@ -290,11 +292,13 @@ func TestPlans(t *testing.T) {
 		most, sorts int
 	}{{"typical", typical, 24, 4}, {"hottest", hottest, 800, 100}} {
 		e := watch(url.name, url.most, url.sorts)
+		local := db.AgencyListInLocationParams{AgencyIDs: ids(1, 2), LocationID: 1}
 		for _, list := range []func() error{
 			func() error { _, err := queries.HTMLContentListByURL(t.Context(), e, url.id); return err },
 			func() error { _, err := queries.URLTypeSuggestionListByURL(t.Context(), e, url.id); return err },
 			func() error { _, err := queries.RecordTypeSuggestionListByURL(t.Context(), e, url.id); return err },
 			func() error { _, err := queries.AgencySuggestionListByURL(t.Context(), e, url.id); return err },
+			func() error { _, err := queries.AgencyListInLocation(t.Context(), e, local); return err },
 			func() error { _, err := queries.LocationSuggestionListByURL(t.Context(), e, url.id); return err },
 			func() error {
 				_, err := queries.AgencyListInLocation(t.Context(), e, db.AgencyListInLocationParams{AgencyIDs: []int32{3}, LocationID: 3})

@@ -53,25 +53,23 @@ HAVING sum(suggested.user_count) > 0 OR max(suggested.confidence) > 0
 ORDER BY sum(suggested.user_count) + max(suggested.confidence) / 100.0 DESC, agencies.id;
 
 -- name: AgencyListInLocation :many
--- Those of the given agencies that are linked to the location or to one within it.
+-- Those of the given agencies that are linked to the location or to one within it, as in dependent_locations. A plan for that
+-- view, made for any location, would read all of them.
 -- No limit: there are no more than were given.
 -- @sqlc-vet-disable many-without-limit
-SELECT agencies.id
-FROM agencies
-WHERE agencies.id = ANY(@agency_ids::integer[])
-    AND EXISTS (
-        SELECT FROM link_agencies__locations link
-        WHERE link.agency_id = agencies.id
-            AND (
-                link.location_id = @location_id::bigint
-                OR EXISTS (
-                    SELECT FROM dependent_locations part
-                    WHERE part.parent_location_id = @location_id::bigint
-                        AND part.dependent_location_id = link.location_id
-                )
-            )
-    )
-ORDER BY agencies.id;
+SELECT DISTINCT link.agency_id
+FROM unnest(@agency_ids::integer[]) AS given (agency_id)
+JOIN link_agencies__locations link ON link.agency_id = given.agency_id
+JOIN locations there ON there.id = link.location_id
+JOIN locations here ON here.id = @location_id::bigint
+WHERE there.id = here.id
+    OR CASE here.type
+        WHEN 'National' THEN there.type <> 'National'
+        WHEN 'State' THEN there.state_id = here.state_id AND there.type IN ('County', 'Locality')
+        WHEN 'County' THEN there.county_id = here.county_id AND there.type = 'Locality'
+        ELSE false
+    END
+ORDER BY link.agency_id;
 
 -- name: LocationSuggestionListByURL :many
 -- Every location that a user suggested or a robot suggested with a confidence above 0, weighed like agencies.
