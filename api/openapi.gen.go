@@ -1262,7 +1262,28 @@ type Problem struct {
 	Status    int32  `json:"status"`
 	Title     string `json:"title"`
 
-	// Type Names the kind of problem, for programs.
+	// Type Names the kind of problem, for programs:
+	//
+	// | type | status | what it says |
+	// | --- | --- | --- |
+	// | `urn:docket:problem:not-authenticated` | 401 | there is no token |
+	// | `urn:docket:problem:invalid-token` | 401 | the token does not hold |
+	// | `urn:docket:problem:forbidden` | 403 | the token lacks the permission |
+	// | `urn:docket:problem:invalid-request` | 422 | the request does not fit this description; see `errors` |
+	// | `urn:docket:problem:rule-broken` | 400 | fields that are right one by one do not go together |
+	// | `urn:docket:problem:not-found` | 404 | what the request names does not exist |
+	// | `urn:docket:problem:unknown-agency`, `urn:docket:problem:unknown-batch` | 400 | likewise, where the reference says 400 |
+	// | `urn:docket:problem:already-annotated` | 409 | this user or session has annotated the URL before |
+	// | `urn:docket:problem:already-stored` | 409 | what should be added is there |
+	// | `urn:docket:problem:agency-suggested` | 409 | an agency that a user suggested is not deleted |
+	// | `urn:docket:problem:not-in-process` | 409 | a batch that nobody collects is not aborted |
+	// | `urn:docket:problem:request-under-way` | 409 | a request with the same `Idempotency-Key` is not done yet |
+	// | `urn:docket:problem:idempotency-key-reused` | 422 | the `Idempotency-Key` was sent with another request |
+	// | `urn:docket:problem:too-many-exports` | 503 | as many exports as are served at once are running |
+	// | `about:blank` | any | what the status says |
+	//
+	//
+	// Example: urn:docket:problem:already-annotated
 	Type string `json:"type"`
 }
 
