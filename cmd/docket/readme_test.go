@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/spf13/pflag"
 	"github.com/stretchr/testify/require"
 )
 
@@ -58,4 +59,51 @@ func TestReadme(t *testing.T) {
 	require.Equal(t, http.StatusOK, resp.StatusCode, string(next))
 	require.Contains(t, string(next), `"url_id"`, "another URL comes with it")
 	require.NotEqual(t, body, string(next))
+}
+
+// The README has every flag that all commands or serve take, with its variable and its default, and every package.
+func TestReadmeListsAll(t *testing.T) {
+	t.Parallel()
+	data, err := os.ReadFile(filepath.Join("..", "..", "README.md"))
+	require.NoError(t, err)
+	readme := string(data)
+	// What the value does not say, or says for the directory that the test runs in.
+	said := map[string]string{"max-conns": "four per core", "data-dir": "`.docket`"}
+	root := rootCommand()
+	serve, _, err := root.Find([]string{"serve"})
+	require.NoError(t, err)
+	listed := func(flag *pflag.Flag) {
+		value := said[flag.Name]
+		switch {
+		case value != "":
+		case flag.DefValue == "":
+			value = "none"
+		default:
+			value = "`" + strings.Trim(tidyDuration(flag), "[]") + "`"
+		}
+		require.Contains(t, readme, "\n| `--"+flag.Name+"` | `"+variable(flag.Name)+"` | "+value+" | ")
+	}
+	root.PersistentFlags().VisitAll(listed)
+	serve.LocalNonPersistentFlags().VisitAll(listed)
+
+	for _, pattern := range []string{"../../internal/*", "../../cmd/*"} {
+		dirs, err := filepath.Glob(pattern)
+		require.NoError(t, err)
+		require.NotEmpty(t, dirs)
+		for _, dir := range dirs {
+			require.Contains(t, readme, "`"+strings.TrimPrefix(filepath.ToSlash(dir), "../../")+"/`")
+		}
+	}
+}
+
+// tidyDuration writes 2m0s as people do, 2m.
+func tidyDuration(flag *pflag.Flag) string {
+	text := flag.DefValue
+	if flag.Value.Type() != "duration" {
+		return text
+	}
+	if text == "0s" {
+		return "0"
+	}
+	return regexp.MustCompile(`([hm])0[ms](0s)?$`).ReplaceAllString(text, "$1")
 }
