@@ -103,7 +103,7 @@ func TestPlans(t *testing.T) {
 	require.NoError(t, err)
 
 	for _, query := range watched.seen {
-		for _, mode := range []string{"force_generic_plan", "force_custom_plan"} {
+		for _, mode := range dbtest.PlanModes {
 			requireNoWholeTable(t, pool, mode, query)
 		}
 	}

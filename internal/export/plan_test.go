@@ -1,15 +1,14 @@
 package export_test
 
 import (
-	"context"
 	"fmt"
 	"strings"
 	"testing"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
 	"docket/internal/db"
+	"docket/internal/dbtest"
 )
 
 // A page costs what the page has, wherever it is and whichever plan the statement gets: no table is read whole, and what is said
@@ -37,31 +36,17 @@ func TestPlans(t *testing.T) {
 		`INSERT INTO anonymous_annotation_agency (url_id, session_id, agency_id) SELECT id, md5('1')::uuid, 1 FROM urls`,
 		`INSERT INTO anonymous_annotation_location (url_id, session_id, location_id) SELECT id, md5('1')::uuid, 1 FROM urls`,
 		`VACUUM ANALYZE`)
-	explain := func(mode, query, arguments string) string {
-		tx, err := pool.Begin(t.Context())
-		require.NoError(t, err)
-		defer func() { _ = tx.Rollback(context.Background()) }()
-		for _, command := range []string{"SET LOCAL plan_cache_mode = " + mode, "DEALLOCATE ALL", "PREPARE p AS " + query} {
-			_, err := tx.Exec(t.Context(), command, pgx.QueryExecModeExec)
-			require.NoError(t, err)
-		}
-		rows, err := tx.Query(t.Context(), fmt.Sprintf("EXPLAIN (ANALYZE, TIMING off) EXECUTE p(%s)", arguments), pgx.QueryExecModeExec)
-		require.NoError(t, err)
-		plan, err := pgx.CollectRows(rows, pgx.RowTo[string])
-		require.NoError(t, err)
-		return strings.Join(plan, "\n")
-	}
 	const from = `%d, %d, '00000000-0000-0000-0000-000000000000', -1, '', '', %s, 5000`
-	for _, mode := range []string{"force_generic_plan", "force_custom_plan"} {
+	for _, mode := range dbtest.PlanModes {
 		for _, arguments := range []string{"0, 1000", "19000, 1000"} {
-			plan := explain(mode, db.URLWindowGet, arguments)
+			plan := dbtest.Explain(t, pool, mode, db.URLWindowGet, arguments)
 			require.NotContains(t, plan, "Seq Scan", "%s(%s)", mode, arguments)
 		}
 		for _, arguments := range []string{
 			fmt.Sprintf(from, 1, 1000, "NULL"), fmt.Sprintf(from, 19001, 20000, "NULL"), fmt.Sprintf(from, 1, 1000, "'2020-01-01'"),
 			fmt.Sprintf(from, 1, 1000, "'infinity'"),
 		} {
-			plan := explain(mode, db.AnswerListPage, arguments)
+			plan := dbtest.Explain(t, pool, mode, db.AnswerListPage, arguments)
 			require.NotContains(t, plan, "Seq Scan", "%s(%s)", mode, arguments)
 			if !strings.Contains(arguments, "infinity") {
 				require.Regexp(t, `Index Scan using urls_pkey on urls u .*actual rows=(3[5-9]|4[0-4])\d `, plan,

@@ -1,15 +1,11 @@
 package intake_test
 
 import (
-	"context"
-	"fmt"
 	"strings"
 	"testing"
 
-	"github.com/jackc/pgx/v5"
-	"github.com/stretchr/testify/require"
-
 	"docket/internal/db"
+	"docket/internal/dbtest"
 )
 
 // What people look at page by page is read from indexes, a page of it, whichever plan the statement gets: a table is never
@@ -32,7 +28,7 @@ func TestPlans(t *testing.T) {
 		INSERT INTO url_screenshot (url_id, content, file_size) SELECT id, 'x', 1 FROM urls`)
 	b.exec(t, "VACUUM ANALYZE")
 	// This one always has a plan of its own: for a large batch, reading whole tables is right.
-	if plan := explain(t, b, "force_custom_plan", db.BatchURLCountMany, "'{77, 78, 79}'"); strings.Contains(plan, "Seq Scan") {
+	if plan := dbtest.Explain(t, b.pool, "force_custom_plan", db.BatchURLCountMany, "'{77, 78, 79}'"); strings.Contains(plan, "Seq Scan") {
 		t.Errorf("counting small batches reads a whole table:\n%s", plan)
 	}
 	for _, test := range []struct {
@@ -51,35 +47,12 @@ func TestPlans(t *testing.T) {
 		{"duplicates of a batch", db.BatchDuplicateListPage, []string{"2, 0", "77, 0"}},
 		{"log of a batch", db.BatchLogList, []string{"77"}},
 	} {
-		for _, mode := range []string{"force_generic_plan", "force_custom_plan"} {
+		for _, mode := range dbtest.PlanModes {
 			for _, arguments := range test.arguments {
-				if plan := explain(t, b, mode, test.query, arguments); strings.Contains(plan, "Seq Scan") {
+				if plan := dbtest.Explain(t, b.pool, mode, test.query, arguments); strings.Contains(plan, "Seq Scan") {
 					t.Errorf("%s (%s), %s, reads a whole table:\n%s", test.name, arguments, mode, plan)
 				}
 			}
 		}
 	}
-}
-
-// explain returns the parts of a statement's plan that are executed.
-func explain(t *testing.T, b bundle, mode, query, arguments string) string {
-	t.Helper()
-	tx, err := b.pool.Begin(t.Context())
-	require.NoError(t, err)
-	defer func() { _ = tx.Rollback(context.Background()) }()
-	for _, command := range []string{"SET LOCAL plan_cache_mode = " + mode, "DEALLOCATE ALL", "PREPARE p AS " + query} {
-		_, err := tx.Exec(t.Context(), command, pgx.QueryExecModeExec)
-		require.NoError(t, err)
-	}
-	rows, err := tx.Query(t.Context(), fmt.Sprintf("EXPLAIN (ANALYZE, TIMING off) EXECUTE p(%s)", arguments), pgx.QueryExecModeExec)
-	require.NoError(t, err)
-	lines, err := pgx.CollectRows(rows, pgx.RowTo[string])
-	require.NoError(t, err)
-	var executed []string
-	for _, line := range lines {
-		if !strings.Contains(line, "never executed") {
-			executed = append(executed, line)
-		}
-	}
-	return strings.Join(executed, "\n")
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"docket/internal/db"
+	"docket/internal/dbtest"
 	"docket/internal/ranking"
 )
 
@@ -172,7 +173,7 @@ func (e *explainer) explain(ctx context.Context, sql string, args []any) {
 	if len(args) > 0 {
 		call += "(" + strings.Join(literals, ", ") + ")"
 	}
-	for _, mode := range []string{"force_generic_plan", "force_custom_plan"} {
+	for _, mode := range dbtest.PlanModes {
 		var plans []struct{ Plan plan }
 		for range 2 { // the first run finds the buffers cold, and sets hint bits
 			e.try(ctx, func(tx pgx.Tx) {
