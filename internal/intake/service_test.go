@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -61,14 +62,22 @@ func (b bundle) requireExact(t testing.TB) {
 	require.NoError(t, ranking.Verify(t.Context(), b.pool, func(d ranking.Difference) { t.Errorf("the queue is wrong: %+v", d) }))
 }
 
-// blocked waits until a statement waits for a lock.
+// blocked waits until some statement waits for a lock.
 func (b bundle) blocked(t testing.TB) {
 	t.Helper()
-	waiting := func() bool {
-		return b.list(t, `SELECT count(*)::text FROM pg_stat_activity
-			WHERE datname = current_database() AND wait_event_type = 'Lock'`)[0] != "0"
+	b.blockedAtLeast(t, 1)
+}
+
+// blockedAtLeast waits until so many statements wait for a lock.
+func (b bundle) blockedAtLeast(t testing.TB, statements int) {
+	t.Helper()
+	waiting := func() int {
+		n, err := strconv.Atoi(b.list(t, `SELECT count(*)::text FROM pg_stat_activity
+			WHERE datname = current_database() AND wait_event_type = 'Lock'`)[0])
+		require.NoError(t, err)
+		return n
 	}
-	for !waiting() {
+	for waiting() < statements {
 		time.Sleep(time.Millisecond)
 	}
 }

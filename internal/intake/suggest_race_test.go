@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
@@ -133,10 +132,7 @@ func TestSuggestOneAfterAnother(t *testing.T) {
 			}()
 			b.blocked(t)
 			go func() { done <- other(b, given) }()
-			for b.list(t, `SELECT count(*)::text FROM pg_stat_activity
-				WHERE datname = current_database() AND wait_event_type = 'Lock'`)[0] != "2" {
-				time.Sleep(time.Millisecond)
-			}
+			b.blockedAtLeast(t, 2)
 			require.NoError(t, tx.Rollback(t.Context()))
 			require.NoError(t, <-done)
 			require.NoError(t, <-done)
@@ -144,4 +140,32 @@ func TestSuggestOneAfterAnother(t *testing.T) {
 			b.requireExact(t)
 		})
 	}
+}
+
+// TestSuggestNameBesideAnswer has an annotator and a robot give a URL the same name while the queue is held: whoever is first
+// has both, the name and its place in the queue, and none waits for the other crosswise.
+func TestSuggestNameBesideAnswer(t *testing.T) {
+	t.Parallel()
+	b := setup(t).withURLs(t, 1)
+	tx, err := b.pool.Begin(t.Context())
+	require.NoError(t, err)
+	defer func() { _ = tx.Rollback(context.Background()) }()
+	_, err = tx.Exec(t.Context(), "SELECT FROM annotation_queue FOR UPDATE", pgx.QueryExecModeExec)
+	require.NoError(t, err)
+	answered, suggested := make(chan error, 1), make(chan error, 1)
+	go func() {
+		answered <- b.annotations.Submit(t.Context(), 7, 1, annotation.Answer{URLType: annotation.DataSource, NewName: ref("One")})
+	}()
+	b.blocked(t)
+	given := lines(t, `{"url_id": 1, "attribute": "name", "value": "One"}
+{"url_id": 1, "attribute": "relevant", "value": true}`)
+	go func() {
+		_, err := b.Suggest(t.Context(), given)
+		suggested <- err
+	}()
+	b.blockedAtLeast(t, 2)
+	require.NoError(t, tx.Commit(t.Context()))
+	require.NoError(t, <-answered)
+	require.NoError(t, <-suggested)
+	b.requireExact(t)
 }

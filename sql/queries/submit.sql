@@ -65,6 +65,9 @@ WITH url AS (
         1 + coalesce(cardinality(@agency_ids::integer[]), 0) + coalesce(cardinality(@location_ids::bigint[]), 0)
             + CASE WHEN sqlc.narg('record_type')::record_type IS NULL THEN 0 ELSE 1 END AS annotations
     FROM accepted
+    -- At most one row, for the order alone: the name before the queue, as robots do, so that the two do not deadlock. What
+    -- nothing reads is done in reverse.
+    LEFT JOIN new_name ON true
 ), queue AS (
     UPDATE annotation_queue q
     SET priority = q.priority - counted.annotations,
