@@ -300,7 +300,7 @@ func (k *checker) text(loc []any, s *openapi3.Schema, v any) any {
 		}
 		return uuid.MustParse(text).String()
 	case "date":
-		if _, err := time.Parse(time.DateOnly, text); err != nil {
+		if day, err := time.Parse(time.DateOnly, text); err != nil || day.Year() == 0 { // no calendar of the reference's has it
 			k.fault(loc, "date_parsing", "Input should be a valid date in the format YYYY-MM-DD")
 		}
 		return text

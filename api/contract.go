@@ -2,6 +2,7 @@ package api
 
 import (
 	"bytes"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -175,10 +176,10 @@ func (op *operation) checkPath(c *gin.Context, k *checker) {
 	}
 }
 
-// checkQuery reads the parameters that the document knows; of a repeated one the last counts, and
-// what is not a well-formed pair is ignored, both as in the reference.
+// checkQuery reads the parameters that the document knows; of a repeated one the last counts, as in
+// the reference.
 func (op *operation) checkQuery(c *gin.Context, k *checker) {
-	given := c.Request.URL.Query()
+	given := parseQuery(c.Request.URL.RawQuery)
 	checked := make(url.Values, len(op.query))
 	for _, p := range op.query {
 		loc := []any{"query", p.Name}
@@ -211,6 +212,41 @@ func (op *operation) checkQuery(c *gin.Context, k *checker) {
 		}
 	}
 	c.Request.URL.RawQuery = checked.Encode()
+}
+
+// parseQuery reads a query as the reference does. Unlike url.ParseQuery it drops nothing, lest a filter that was meant be
+// ignored: a semicolon is a character like any other, and so is a percent sign that begins no escape.
+func parseQuery(raw string) url.Values {
+	values := make(url.Values)
+	for pair := range strings.SplitSeq(raw, "&") {
+		if pair == "" {
+			continue
+		}
+		key, value, _ := strings.Cut(pair, "=")
+		key = unescape(key)
+		values[key] = append(values[key], unescape(value))
+	}
+	return values
+}
+
+// unescape decodes what is escaped in a part of a query, and leaves the rest as it is.
+func unescape(part string) string {
+	part = strings.ReplaceAll(part, "+", " ")
+	if plain, err := url.PathUnescape(part); err == nil {
+		return plain
+	}
+	var plain strings.Builder
+	for i := 0; i < len(part); i++ {
+		if part[i] == '%' && i+2 < len(part) {
+			if b, err := hex.DecodeString(part[i+1 : i+3]); err == nil {
+				plain.WriteByte(b[0])
+				i += 2
+				continue
+			}
+		}
+		plain.WriteByte(part[i])
+	}
+	return plain.String()
 }
 
 // checkHeader reads the headers that the document knows; of a repeated one the first counts, as net/http has it.

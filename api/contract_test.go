@@ -25,7 +25,10 @@ func TestContractAccepts(t *testing.T) {
 			`{"id":"7","query":"flag=true&page=2&session=6ba7b810-9dad-11d1-80b4-00c04fd430c8&tag=1&tag=2&word=h%C3%A9llo","body":{"color":"red"}}`,
 		},
 		"last of a repeated parameter": {"/things/7?page=x&page=3", thing, `{"id":"7","query":"page=3","body":{"color":"red"}}`},
-		"malformed query pair":         {"/things/7?page=%zz", thing, `{"id":"7","query":"page=1","body":{"color":"red"}}`},
+		"query that is hardly escaped": {
+			"/things/7?&word=;+%41%4&&tag=3&page=2;&page=2", thing,
+			`{"id":"7","query":"page=2&tag=3&word=%3B+A%254","body":{"color":"red"}}`,
+		},
 		"every flag": {
 			"/things/7?flag=oN", thing, `{"id":"7","query":"flag=true&page=1","body":{"color":"red"}}`,
 		},
@@ -43,6 +46,7 @@ func TestContractAccepts(t *testing.T) {
 			"/things/7", `{"color":"red","free":{"a":[1,{"b":null}]},"labels":{"x":"1","y":2}}`,
 			`{"id":"7","query":"page=1","body":{"color":"red","free":{"a":[1,{"b":null}]},"labels":{"x":1,"y":2}}}`,
 		},
+		"escaped pair":                 {"/things/7", `{"color":"red","note":"\ud83D\uDe00\\ud8"}`, `{"id":"7","query":"page=1","body":{"color":"red","note":"😀\\ud8"}}`},
 		"large integer":                {"/things/7", `{"color":"red","big":9007199254740993}`, `{"id":"7","query":"page=1","body":{"color":"red","big":9007199254740993}}`},
 		"longest note":                 {"/things/7", `{"color":"red","note":"äöüß€"}`, `{"id":"7","query":"page=1","body":{"color":"red","note":"äöüß€"}}`},
 		"no body where none is needed": {"/open", " ", `{"id":"","query":"","body":null}`},
@@ -114,6 +118,12 @@ func TestContractRefuses(t *testing.T) {
 				`body.note value_error Value error, text must not contain NUL characters`,
 			},
 		},
+		"malformed query": {"/things/7?page=%zz&tag=1;flag=no", `{"color":"red"}`, []string{
+			`query.page int_parsing Input should be a valid integer, unable to parse string as an integer`,
+			`query.tag.0 int_parsing Input should be a valid integer, unable to parse string as an integer`,
+		}},
+		"year 0":              {"/things/7", `{"color":"red","day":"0000-12-31"}`, []string{`body.day date_parsing Input should be a valid date in the format YYYY-MM-DD`}},
+		"half a character":    {"/things/7", `{"color":"red","note":"\\\ud83d","labels":{"\uDE00\ud83d":1}}`, []string{`body json_invalid JSON decode error: half a surrogate pair`}},
 		"query not UTF-8":     {"/things/7?word=%ff", `{"color":"red"}`, []string{`query.word value_error Value error, text must be UTF-8`}},
 		"number out of range": {"/things/7", `{"color":"red","free":{"a":1e999}}`, []string{`body.free.a finite_number Input should be a finite number`}},
 		"types": {

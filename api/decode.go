@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
+	"unicode/utf16"
 	"unicode/utf8"
 )
 
@@ -19,7 +21,7 @@ const (
 
 // decodeJSON reads one JSON value as nil, bool, json.Number, string, []any and map[string]any. It
 // is stricter than encoding/json, which lets the last of several equal keys win and replaces bytes
-// that are not UTF-8. With ok false the value is not whole and only the faults count.
+// that are not UTF-8 and halves of surrogate pairs. With ok false the value is not whole and only the faults count.
 func decodeJSON(data []byte, loc []any) (value any, faults Faults, ok bool) {
 	if !utf8.Valid(data) {
 		return nil, Faults{{Loc: loc, Msg: "JSON decode error: not UTF-8", Type: "json_invalid"}}, false
@@ -31,10 +33,46 @@ func decodeJSON(data []byte, loc []any) (value any, faults Faults, ok bool) {
 		}
 		return nil, Faults{{Loc: loc, Msg: "JSON decode error: " + err.Error(), Type: "json_invalid"}}, false
 	}
+	if halfCharacter(data) {
+		return nil, Faults{{Loc: loc, Msg: "JSON decode error: half a surrogate pair", Type: "json_invalid"}}, false
+	}
 	d := decoder{Decoder: json.NewDecoder(bytes.NewReader(data))}
 	d.UseNumber()
 	value = d.value(loc, 0)
 	return value, d.faults, !d.tooFar
+}
+
+// halfCharacter tells whether JSON, known to be well-formed, escapes one half of a surrogate pair without the other.
+func halfCharacter(data []byte) bool {
+	for {
+		i := bytes.IndexByte(data, '\\')
+		if i < 0 {
+			return false
+		}
+		data = data[i:]
+		unit, ok := escapedUnit(data)
+		switch {
+		case !ok:
+			data = data[2:]
+		case !utf16.IsSurrogate(unit):
+			data = data[6:]
+		default:
+			low, ok := escapedUnit(data[6:])
+			if !ok || utf16.DecodeRune(unit, low) == utf8.RuneError {
+				return true
+			}
+			data = data[12:]
+		}
+	}
+}
+
+// escapedUnit returns the UTF-16 unit that data begins with, as in \u00e4.
+func escapedUnit(data []byte) (rune, bool) {
+	if len(data) < 6 || data[0] != '\\' || data[1] != 'u' {
+		return 0, false
+	}
+	unit, err := strconv.ParseUint(string(data[2:6]), 16, 16)
+	return rune(unit), err == nil
 }
 
 type decoder struct {
