@@ -1603,6 +1603,9 @@ type RuleBroken = Problem
 // TooLarge RFC 9457.
 type TooLarge = Problem
 
+// TooManyExports RFC 9457.
+type TooManyExports = Problem
+
 // Unauthorized RFC 9457.
 type Unauthorized = Problem
 
@@ -3456,6 +3459,15 @@ type ProblemApplicationProblemPlusJSONResponse Problem
 type RuleBrokenApplicationProblemPlusJSONResponse Problem
 
 type TooLargeApplicationProblemPlusJSONResponse Problem
+
+type TooManyExportsResponseHeaders struct {
+	RetryAfter *string
+}
+type TooManyExportsApplicationProblemPlusJSONResponse struct {
+	Body Problem
+
+	Headers TooManyExportsResponseHeaders
+}
 
 type UnauthorizedResponseHeaders struct {
 	WWWAuthenticate *string
@@ -5883,6 +5895,25 @@ func (response ExportAnnotations422ApplicationProblemPlusJSONResponse) VisitExpo
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ExportAnnotations503ApplicationProblemPlusJSONResponse struct {
+	TooManyExportsApplicationProblemPlusJSONResponse
+}
+
+func (response ExportAnnotations503ApplicationProblemPlusJSONResponse) VisitExportAnnotationsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
 	_, err := buf.WriteTo(w)
 	return err
 }
