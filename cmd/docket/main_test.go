@@ -112,13 +112,14 @@ func (s serving) get(t *testing.T, path, token string) (status int, body string)
 	return resp.StatusCode, string(data)
 }
 
-// ready asks until Docket is ready, as whoever starts it would: its checks have a deadline that a busy machine may miss.
-func (s serving) ready(t *testing.T) {
+// ready asks until Docket is ready, as whoever starts it would: its checks have a deadline that a busy machine may miss. It
+// returns the answer.
+func (s serving) ready(t *testing.T) (answer string) {
 	t.Helper()
 	for {
 		status, body := s.get(t, "/readyz", "")
 		if status == http.StatusOK {
-			return
+			return body
 		}
 		require.Equal(t, http.StatusServiceUnavailable, status, body)
 		time.Sleep(100 * time.Millisecond)

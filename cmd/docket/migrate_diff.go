@@ -66,6 +66,9 @@ func writeMigration(
 	for _, file := range files {
 		fmt.Fprintln(cmd.OutOrStdout(), file)
 	}
+	if n := len(planned.Drafts); n > 1 {
+		fmt.Fprintf(cmd.ErrOrStderr(), "note: it takes %d migrations; docket migrate lint --latest %[1]d checks them all\n", n)
+	}
 	if len(planned.Lost) > 0 {
 		fmt.Fprintln(cmd.ErrOrStderr(), "note: the way back does not restore everything; the comments in the down file say what")
 	}

@@ -70,6 +70,15 @@ func TestMigrateDiff(t *testing.T) {
 	s.succeed(t, "migrate", "apply", "--dir", migrations)
 	s.succeed(t, "schema", "diff", "--to", wanted, "--exit-code")
 
+	edit(t, filepath.Join(dir, "sql/schema/10_types.sql"), "('ok', 'duplicate', 'broken')", "('ok', 'duplicate', 'broken', 'gone')")
+	edit(t, filepath.Join(dir, "sql/schema/30_urls.sql"), "    status url_status NOT NULL,\n",
+		"    status url_status NOT NULL DEFAULT 'gone',\n")
+	stdout, stderr = diff("add_gone")
+	require.Len(t, strings.Fields(stdout), 4)
+	require.Contains(t, stderr, "docket migrate lint --latest 2")
+	stdout, _ = s.succeed(t, "migrate", "lint", "--dir", migrations, "--latest", "2")
+	require.Contains(t, stdout, "checked 2 files")
+
 	status, _, stderr := s.run(t, "migrate", "diff", "Bad Name", "--dir", migrations, "--to", wanted)
 	require.NotZero(t, status)
 	require.Contains(t, stderr, "lower-case")

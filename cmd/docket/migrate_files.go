@@ -56,15 +56,20 @@ func migrationsDir(asked string) (string, error) {
 	return checkoutMigrations, err
 }
 
+// findMigrations finds the migrations.
+func findMigrations(asked string) (migrationFiles, error) {
+	path, err := migrationsDir(asked)
+	if err != nil || path == "" {
+		return migrationFiles{fs: sqlfiles.Migrations}, err
+	}
+	return migrationFiles{fs: os.DirFS(path), path: path}, nil
+}
+
 // readableMigrations finds the migrations and tells on standard error which they are.
 func readableMigrations(cmd *cobra.Command, asked string) (migrationFiles, error) {
-	path, err := migrationsDir(asked)
+	files, err := findMigrations(asked)
 	if err != nil {
 		return migrationFiles{}, err
-	}
-	files := migrationFiles{fs: sqlfiles.Migrations}
-	if path != "" {
-		files = migrationFiles{fs: os.DirFS(path), path: path}
 	}
 	fmt.Fprintln(cmd.ErrOrStderr(), "migrations:", files)
 	if newest, own := newestMigration(files.fs), newestMigration(sqlfiles.Migrations); newest > own {

@@ -10,6 +10,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	sqlfiles "docket/sql"
+
 	"docket/internal/schema"
 	"docket/internal/schema/plan"
 	"docket/internal/schema/state"
@@ -31,7 +33,8 @@ under Atlas's advisory lock. Before that transaction is committed the result is 
 New values of enums are committed first when the plan itself uses them; where the environment wants indexes built
 concurrently they are built last, outside of the transaction.
 
-Statements that drop data are refused without --allow-destructive. The change is not recorded as a migration: a database
+Statements that drop data are refused without --allow-destructive, and so are files older than the database's record of
+migrations. The change is not recorded as a migration: a database
 that is kept by migrations is changed by docket migrate diff and docket migrate apply.`,
 		Example: `  docket schema apply --dry-run
   docket schema apply --env prod`,
@@ -90,7 +93,15 @@ func applySchema(
 	if err := printPlan(cmd, p); err != nil || p.Empty() {
 		return err
 	}
-	refusal := refuseLoss(p, flags)
+	version, err := target.Version(ctx)
+	if err != nil {
+		return err
+	}
+	migrations, err := findMigrations(project.chosen.MigrationDir)
+	if err != nil { // they are not what this works with: those of the program tell as well how old it is
+		migrations = migrationFiles{fs: sqlfiles.Migrations}
+	}
+	refusal := cmp.Or(refuseLoss(p, flags), refuseOlder(version, migrations, flags))
 	if flags.dryRun {
 		if refusal != nil {
 			fmt.Fprintln(cmd.ErrOrStderr(), "this would be refused:", refusal)
@@ -99,10 +110,6 @@ func applySchema(
 	}
 	if refusal != nil {
 		return refusal
-	}
-	version, err := target.Version(ctx)
-	if err != nil {
-		return err
 	}
 	if version != "" {
 		fmt.Fprintf(cmd.ErrOrStderr(), "note: the database has a record of migrations, up to %s, and this change will not be in it: "+
@@ -115,8 +122,8 @@ func applySchema(
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(cmd.ErrOrStderr(), "applied %d statements in %s: %s is as wanted\n",
-		report.Statements, report.Duration.Round(time.Millisecond), live)
+	fmt.Fprintf(cmd.ErrOrStderr(), "applied %s in %s: %s is as wanted\n",
+		count(report.Statements, "statement"), report.Duration.Round(time.Millisecond), live)
 	if version == "" {
 		fmt.Fprintln(cmd.ErrOrStderr(), "note: the database has no record of migrations, and docket serve wants one: "+
 			"docket migrate apply --baseline VERSION makes it, docket migrate status tells the last version")
@@ -133,6 +140,17 @@ func refuseLoss(p *plan.Plan, flags applyFlags) error {
 	}
 	return fmt.Errorf("the plan drops data: %s. Run it with --allow-destructive if that is meant; "+
 		"diff { skip { … } } in the project file keeps tables, columns or views for good", strings.Join(dropped, "; "))
+}
+
+// refuseOlder is nil unless the files are likely to be older than the database: then the plan takes back what later migrations
+// have made, rules and views among it, which drop no data.
+func refuseOlder(version string, migrations migrationFiles, flags applyFlags) error {
+	newest := newestMigration(migrations.fs)
+	if version <= newest || flags.allowLoss {
+		return nil
+	}
+	return fmt.Errorf("the database has migration %s, and those here (%s) end at %s: the plan would take back what later ones made. "+
+		"Take the files that belong to the database, or run it with --allow-destructive if that is meant", version, migrations, newest)
 }
 
 // noteQueue tells what is left to be done where URLs were there before the queue.

@@ -217,7 +217,8 @@ env "careful" {
 	s.succeed(t, "schema", "diff", "--exit-code")
 }
 
-// A database that is kept by migrations, and one whose queue is yet to be filled, are told what is left to do.
+// A database that is kept by migrations, and one whose queue is yet to be filled, are told what is left to do. One that is
+// ahead is left as it is.
 func TestSchemaApplyHints(t *testing.T) {
 	t.Parallel()
 	s := newSchemaTest(t, dbtest.Empty(t))
@@ -230,6 +231,17 @@ func TestSchemaApplyHints(t *testing.T) {
 	require.Contains(t, stderr, "run docket queue reconcile")
 	s.succeed(t, "queue", "reconcile")
 	s.succeed(t, "queue", "verify")
+
+	// What a later migration made is not for older files to take back.
+	s.exec(t, `INSERT INTO atlas_schema_revisions SELECT '29991231235959', description, type, applied, total, executed_at,
+		execution_time, error, error_stmt, hash, partial_hashes, operator_version FROM atlas_schema_revisions LIMIT 1;
+		ALTER TABLE urls ADD CONSTRAINT urls_later_check CHECK (id > 0)`)
+	require.Contains(t, s.fail(t, exitFailure, "schema", "apply", "--auto-approve"), "29991231235959")
+	_, stderr = s.succeed(t, "schema", "apply", "--dry-run")
+	require.Contains(t, stderr, "would be refused")
+	require.Equal(t, 1, s.count(t, "SELECT count(*) FROM pg_constraint WHERE conname = 'urls_later_check'"))
+	s.succeed(t, "schema", "apply", "--auto-approve", "--allow-destructive")
+	require.Zero(t, s.count(t, "SELECT count(*) FROM pg_constraint WHERE conname = 'urls_later_check'"))
 }
 
 // Whether a command ends well, with an error or by an interrupt, its scratch databases are gone.
