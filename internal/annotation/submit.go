@@ -40,7 +40,7 @@ func (s *Service) Submit(ctx context.Context, userID, urlID int32, answer Answer
 	}
 	defer phase.Start(ctx, phase.Submit)()
 
-	row, err := s.queries.AnnotationInsert(ctx, s.pool, db.AnnotationInsertParams{
+	params := db.AnnotationInsertParams{
 		URLID:            urlID,
 		UserID:           userID,
 		URLType:          db.URLType(answer.URLType),
@@ -51,6 +51,11 @@ func (s *Service) Submit(ctx context.Context, userID, urlID int32, answer Answer
 		LocationNotFound: answer.LocationNotFound && answer.URLType != NotRelevant,
 		NewName:          answer.NewName,
 		ExistingNameID:   answer.ExistingNameID,
+	}
+	var row db.AnnotationInsertRow
+	err := postgres.Retry(ctx, func() (err error) {
+		row, err = s.queries.AnnotationInsert(ctx, s.pool, params)
+		return err
 	})
 	switch {
 	case err != nil:
@@ -79,13 +84,18 @@ func (s *Service) SubmitAnonymous(ctx context.Context, session Session, urlID in
 	// The key of anonymous_annotation_url_type holds the type as well, so it lets a second type through; two requests
 	// at once would both find no first one.
 	oneByOne := postgres.WithLock(s.pool, fmt.Sprintf("anonymous annotation %s %d", session, urlID))
-	row, err := s.queries.AnonymousAnnotationInsert(ctx, oneByOne, db.AnonymousAnnotationInsertParams{
+	params := db.AnonymousAnnotationInsertParams{
 		URLID:       urlID,
 		SessionID:   session,
 		URLType:     db.URLType(answer.URLType),
 		RecordType:  (*db.RecordType)(answer.RecordType),
 		AgencyIDs:   answer.AgencyIDs,
 		LocationIDs: answer.LocationIDs,
+	}
+	var row db.AnonymousAnnotationInsertRow
+	err := postgres.Retry(ctx, func() (err error) {
+		row, err = s.queries.AnonymousAnnotationInsert(ctx, oneByOne, params)
+		return err
 	})
 	switch {
 	case err != nil:

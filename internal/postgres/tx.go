@@ -13,24 +13,30 @@ import (
 )
 
 const (
-	txAttempts      = 4
+	attempts        = 4
 	retryPause      = 10 * time.Millisecond
 	rollbackTimeout = 5 * time.Second
 )
 
 // InTx runs fn in a transaction and commits it, or rolls it back when fn fails or panics. When PostgreSQL chose
 // the transaction as the victim of a deadlock or a serialization conflict, it runs again, a few times at most:
-// fn must do nothing outside the transaction that it may not do twice. A single statement needs no InTx.
+// fn must do nothing outside the transaction that it may not do twice. A single statement needs no InTx, only Retry.
 func InTx(ctx context.Context, pool *pgxpool.Pool, fn func(pgx.Tx) error) error {
+	return Translate(Retry(ctx, func() error { return runTx(ctx, pool, pgx.TxOptions{}, fn) }))
+}
+
+// Retry runs fn, one statement or one transaction, again when PostgreSQL chose it as the victim of a deadlock or a serialization
+// conflict, a few times at most. The error is fn's last.
+func Retry(ctx context.Context, fn func() error) error {
 	for attempt := 1; ; attempt++ {
-		err := runTx(ctx, pool, pgx.TxOptions{}, fn)
-		if attempt == txAttempts || !isConflict(err) {
-			return Translate(err)
+		err := fn()
+		if attempt == attempts || !isConflict(err) {
+			return err
 		}
 		// The other side of the conflict is at work now; a random pause keeps the two from meeting again.
 		select {
 		case <-ctx.Done():
-			return Translate(err)
+			return err
 		case <-time.After(time.Duration(attempt) * retryPause * time.Duration(50+rand.IntN(100)) / 100):
 		}
 	}

@@ -90,7 +90,7 @@ func TestInTxRetriesConflictsOnly(t *testing.T) {
 	}{
 		{"40001", 2, 3, false},
 		{"40P01", 1, 2, false},
-		{"40P01", 100, txAttempts, true},
+		{"40P01", 100, attempts, true},
 		{"23505", 100, 1, true},
 	} {
 		calls := 0

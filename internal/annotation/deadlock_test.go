@@ -1,0 +1,72 @@
+package annotation_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"docket/internal/annotation"
+	"docket/internal/postgres"
+	"docket/internal/ranking"
+)
+
+// A program beside Docket may lock in another order. An answer that PostgreSQL gives up for it is given again.
+func TestSubmitAfterADeadlock(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		second string // what the other program wants when it has the queue's row: something that the answer holds by then
+		submit func(context.Context, *annotation.Service, annotation.Session) error
+		votes  string
+	}{
+		"user": {
+			"INSERT INTO user_url_type_suggestions (user_id, url_id, type) VALUES (7, 1, 'meta url')",
+			func(ctx context.Context, s *annotation.Service, _ annotation.Session) error {
+				return s.Submit(ctx, 7, 1, everything(1))
+			},
+			"SELECT count(*) FROM user_url_type_suggestions WHERE user_id = 7",
+		},
+		"session": {
+			"SELECT FROM anonymous_sessions FOR UPDATE",
+			func(ctx context.Context, s *annotation.Service, session annotation.Session) error {
+				return s.SubmitAnonymous(ctx, session, 1, everything(1))
+			},
+			"SELECT count(*) FROM anonymous_annotation_url_type",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t)
+			session := b.session(t)
+			// The answer looks for a deadlock long after the other has begun to wait for it; the other never looks.
+			_, err := b.pool.Exec(t.Context(), `DO $$ BEGIN
+				EXECUTE format('ALTER DATABASE %I SET deadlock_timeout = ''3s''', current_database());
+			END $$`)
+			require.NoError(t, err)
+			pool, err := postgres.Open(t.Context(), postgres.PoolConfig{URL: b.pool.Config().ConnString(), MaxConns: 2})
+			require.NoError(t, err)
+			t.Cleanup(pool.Close)
+
+			other, err := b.pool.Begin(t.Context())
+			require.NoError(t, err)
+			defer func() { _ = other.Rollback(context.Background()) }()
+			_, err = other.Exec(t.Context(), "SET LOCAL deadlock_timeout = '1h'")
+			require.NoError(t, err)
+			_, err = other.Exec(t.Context(), "SELECT FROM annotation_queue WHERE url_id = 1 FOR UPDATE")
+			require.NoError(t, err)
+			answered := make(chan error, 1)
+			go func() { answered <- test.submit(t.Context(), annotation.New(pool, ranking.NewQueue()), session) }()
+			for b.count(t, "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'") == 0 {
+				time.Sleep(time.Millisecond)
+			}
+			_, err = other.Exec(t.Context(), test.second)
+			require.NoError(t, err, "the answer gave way")
+			require.NoError(t, other.Rollback(t.Context()))
+
+			require.NoError(t, <-answered)
+			require.Equal(t, 1, b.count(t, test.votes))
+			b.requireTrueQueue(t)
+		})
+	}
+}
