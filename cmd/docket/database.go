@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -23,6 +24,15 @@ const stopTimeout = 30 * time.Second
 type database struct {
 	url    string
 	server *postgres.Server // nil when it is not ours to stop
+
+	// migrator has the migrations that the program carries. It takes them apart once: readiness is asked for every second.
+	migrator func() (*schema.Migrator, error)
+}
+
+func newDatabase(url string, server *postgres.Server) *database {
+	return &database{url: url, server: server, migrator: sync.OnceValues(func() (*schema.Migrator, error) {
+		return schema.New(url, sqlfiles.Migrations, schema.Options{Operator: "Docket " + build()})
+	})}
 }
 
 // Another command may be starting or stopping the server of --data-dir just now: it is waited for.
@@ -35,12 +45,12 @@ const (
 // a server which it starts for as long as the command lasts.
 func (c *config) openDatabase(ctx context.Context, owner string, log *zap.Logger) (*database, error) {
 	if c.databaseURL != "" {
-		return &database{url: c.databaseURL}, nil
+		return newDatabase(c.databaseURL, nil), nil
 	}
 	for last := time.Now().Add(inUseWait); ; {
 		url, err := postgres.RunningURL(c.dataDir)
 		if err == nil {
-			return &database{url: url}, nil
+			return newDatabase(url, nil), nil
 		}
 		if !errors.Is(err, postgres.ErrNotRunning) {
 			return nil, err
@@ -63,7 +73,7 @@ func (c *config) startDatabase(ctx context.Context, owner string, log *zap.Logge
 	if err != nil {
 		return nil, err
 	}
-	return &database{url: server.URL(), server: server}, nil
+	return newDatabase(server.URL(), server), nil
 }
 
 // close stops the server if the command started it. It works after the command was interrupted as well.
@@ -76,13 +86,9 @@ func (d *database) close() error {
 	return d.server.Stop(ctx)
 }
 
-func (d *database) migrator(lockWait time.Duration) (*schema.Migrator, error) {
-	return schema.New(d.url, sqlfiles.Migrations, schema.Options{Operator: "Docket " + build(), LockWait: lockWait})
-}
-
 // migrate applies what is pending.
 func (d *database) migrate(ctx context.Context) (schema.Report, error) {
-	migrator, err := d.migrator(0)
+	migrator, err := d.migrator()
 	if err != nil {
 		return schema.Report{}, err
 	}
@@ -91,7 +97,7 @@ func (d *database) migrate(ctx context.Context) (schema.Report, error) {
 
 // checkMigrated fails unless the database has exactly the migrations this program knows.
 func (d *database) checkMigrated(ctx context.Context) error {
-	migrator, err := d.migrator(0)
+	migrator, err := d.migrator()
 	if err != nil {
 		return err
 	}

@@ -104,7 +104,7 @@ func (cfg *serveConfig) serve(cmd *cobra.Command, log *zap.Logger) (err error) {
 		return err
 	}
 
-	db := &database{url: cfg.databaseURL}
+	db := newDatabase(cfg.databaseURL, nil)
 	if cfg.databaseURL == "" {
 		if db, err = cfg.startDatabase(ctx, cmd.CommandPath(), log); err != nil {
 			return err
