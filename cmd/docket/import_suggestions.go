@@ -87,9 +87,6 @@ type suggestionsResult struct {
 	Notes      problemsList `json:"notes"`
 }
 
-// errLinesRejected makes the exit status of an import that took the rest.
-var errLinesRejected = errors.New("lines were rejected; the others are stored")
-
 func runSuggestions(cmd *cobra.Command, cfg *config, name string, decode intake.DecodeFunc, asJSON bool) error {
 	input, size, err := openInput(cmd, name)
 	if err != nil {
@@ -118,7 +115,7 @@ func runSuggestions(cmd *cobra.Command, cfg *config, name string, decode intake.
 		case err != nil:
 			err = fmt.Errorf("%s: %w", name, err)
 		case summary.Rejected > 0:
-			err = fmt.Errorf("%s: %d %w", name, summary.Rejected, errLinesRejected)
+			err = fmt.Errorf("%s: lines rejected: %d; the others are stored", name, summary.Rejected)
 		}
 		if asJSON {
 			return firstError(err, writeJSON(cmd.OutOrStdout(), result))

@@ -30,7 +30,7 @@ func TestImportSuggestions(t *testing.T) {
 	require.Equal(t, exitFailure, status)
 	require.Regexp(t, `(?m)^ +1 +stored`, stdout)
 	require.Contains(t, stdout, "rejected 1: does not exist")
-	require.Equal(t, some+":2: url y.org does not exist\ndocket: "+some+": 1 lines were rejected; the others are stored\n", stderr)
+	require.Equal(t, some+":2: url y.org does not exist\ndocket: "+some+": lines rejected: 1; the others are stored\n", stderr)
 
 	var result suggestionsResult
 	status, stdout, _ = docket(t, "import", "suggestions", some, "--json", "--database-url", url)
