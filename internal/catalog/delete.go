@@ -41,8 +41,8 @@ func (s *Service) DeleteAgency(ctx context.Context, id int32) error {
 }
 
 // deleteAgency locks the URLs that the agency has to do with, then their rows of the queue, then the agency, without ever
-// waiting for the last: an answer, a rename or an import holds the agency and may be waiting for one of the URLs. Of such a
-// deadlock an answer could be the victim, and it is a single statement that nobody repeats.
+// waiting for the last: an answer, a rename or an import holds the agency and may be waiting for one of the URLs. Such
+// deadlocks cost the answers a second each, and come again as often as it is tried.
 //
 // That is why the queue is recounted before the agency goes. Nothing that it counts goes with it, but for what anonymous
 // sessions said.
