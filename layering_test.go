@@ -18,7 +18,7 @@ import (
 
 // useCases own the rules of the domain.
 var useCases = []string{
-	"internal/annotation", "internal/ranking", "internal/consensus", "internal/catalog", "internal/intake",
+	"internal/annotation", "internal/ranking", "internal/views", "internal/consensus", "internal/catalog", "internal/intake",
 	"internal/progress", "internal/export", "internal/idempotency", "internal/changelog",
 }
 

@@ -9,7 +9,7 @@ import (
 	"sync"
 	"time"
 
-	"docket/internal/ranking"
+	"docket/internal/views"
 )
 
 // Check is one condition for serving requests. Its name is shown to anybody, its error to the log.
@@ -99,7 +99,7 @@ func (h *health) viewAges(ctx context.Context) ([]ViewAge, error) {
 	return ages, nil
 }
 
-func viewAge(view ranking.View) ViewAge {
+func viewAge(view views.View) ViewAge {
 	if view.RefreshedAt == nil {
 		return ViewAge{Name: view.Name}
 	}

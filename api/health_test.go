@@ -12,7 +12,7 @@ import (
 	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest/observer"
 
-	"docket/internal/ranking"
+	"docket/internal/views"
 )
 
 func TestHealth(t *testing.T) {
@@ -67,11 +67,11 @@ func TestReadyzShowsViews(t *testing.T) {
 	now := time.Now()
 	cfg.Clock = func() time.Time { return now }
 	var failure error
-	cfg.Views = func(ctx context.Context) ([]ranking.View, error) {
+	cfg.Views = func(ctx context.Context) ([]views.View, error) {
 		if _, bounded := ctx.Deadline(); !bounded {
 			return nil, errors.New("views must not take for ever")
 		}
-		return []ranking.View{
+		return []views.View{
 			{Name: "old", RefreshedAt: &refreshed, Age: 90 * time.Second, Rows: 3, Took: time.Second, Failure: secret}, {Name: "never"},
 		}, failure
 	}

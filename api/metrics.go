@@ -11,7 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"docket/internal/phase"
-	"docket/internal/ranking"
+	"docket/internal/views"
 )
 
 // PoolStats is the state of the pool of database connections at one moment.
@@ -62,7 +62,7 @@ func (m *Metrics) observe(method, route string, status int, total time.Duration,
 }
 
 // ViewsFunc returns the materialized views and their last refreshes.
-type ViewsFunc func(context.Context) ([]ranking.View, error)
+type ViewsFunc func(context.Context) ([]views.View, error)
 
 // AddViews has the age of materialized views told too. Views are asked for at every scrape; while they cannot be had, and
 // for views never refreshed, there are no such series.
@@ -76,12 +76,12 @@ type viewCollector ViewsFunc
 
 var viewMetrics = []struct {
 	desc  *prometheus.Desc
-	value func(ranking.View) float64
+	value func(views.View) float64
 }{
 	{viewDesc("age_seconds", "How long ago the last refresh that worked began."),
-		func(v ranking.View) float64 { return v.Age.Seconds() }},
-	{viewDesc("rows", "Rows after that refresh."), func(v ranking.View) float64 { return float64(v.Rows) }},
-	{viewDesc("refresh_seconds", "Time that refresh took."), func(v ranking.View) float64 { return v.Took.Seconds() }},
+		func(v views.View) float64 { return v.Age.Seconds() }},
+	{viewDesc("rows", "Rows after that refresh."), func(v views.View) float64 { return float64(v.Rows) }},
+	{viewDesc("refresh_seconds", "Time that refresh took."), func(v views.View) float64 { return v.Took.Seconds() }},
 }
 
 func viewDesc(name, help string) *prometheus.Desc {

@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"docket/internal/phase"
-	"docket/internal/ranking"
+	"docket/internal/views"
 )
 
 func TestMetrics(t *testing.T) {
@@ -51,11 +51,11 @@ func TestViewMetrics(t *testing.T) {
 	refreshed := time.Now()
 	var failure error
 	metrics := NewMetrics(func() PoolStats { return PoolStats{} })
-	metrics.AddViews(func(ctx context.Context) ([]ranking.View, error) {
+	metrics.AddViews(func(ctx context.Context) ([]views.View, error) {
 		if _, bounded := ctx.Deadline(); !bounded {
 			return nil, errors.New("a scrape must not take for ever")
 		}
-		return []ranking.View{
+		return []views.View{
 			{Name: "old", RefreshedAt: &refreshed, Age: 90 * time.Second, Rows: 3, Took: 250 * time.Millisecond}, {Name: "never"},
 		}, failure
 	})

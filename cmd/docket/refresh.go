@@ -11,7 +11,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/spf13/cobra"
 
-	"docket/internal/ranking"
+	"docket/internal/views"
 )
 
 func refreshCommand(cfg *config) *cobra.Command {
@@ -27,8 +27,8 @@ The age is that of what the view holds, rows and seconds are those of its last r
 		Args: arguments(cobra.ArbitraryArgs),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return cfg.withPool(cmd, func(ctx context.Context, pool *pgxpool.Pool) error {
-				refreshed, err := ranking.Refresh(ctx, pool, args...)
-				if errors.Is(err, ranking.ErrUnknownView) {
+				refreshed, err := views.Refresh(ctx, pool, args...)
+				if errors.Is(err, views.ErrUnknown) {
 					return usageError{err}
 				}
 				results := refreshResults(refreshed)
@@ -54,11 +54,11 @@ type refreshResult struct {
 	Error       string     `json:"error,omitempty"`
 }
 
-func refreshResults(refreshed []ranking.Refreshed) []refreshResult {
+func refreshResults(refreshed []views.Refreshed) []refreshResult {
 	results := []refreshResult{}
 	for _, r := range refreshed {
 		result := refreshResult{View: r.Name, Outcome: string(r.Outcome)}
-		if r.Outcome == ranking.RefreshFailed {
+		if r.Outcome == views.Failed {
 			result.Error = r.Failure
 		}
 		if r.RefreshedAt != nil {

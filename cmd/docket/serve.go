@@ -24,6 +24,7 @@ import (
 	"docket/internal/postgres"
 	"docket/internal/progress"
 	"docket/internal/ranking"
+	"docket/internal/views"
 )
 
 // serveConfig is what serve has beside the configuration of all commands.
@@ -138,13 +139,13 @@ func (cfg *serveConfig) serve(cmd *cobra.Command, log *zap.Logger) (err error) {
 	}
 	if cfg.ranking == "matview" || cfg.viewsMaxAge > 0 {
 		checks = append(checks, api.Check{Name: "views", Run: func(ctx context.Context) error {
-			return ranking.CheckViews(ctx, pool, cfg.viewsMaxAge)
+			return views.Check(ctx, pool, cfg.viewsMaxAge)
 		}})
 	}
-	views := func(ctx context.Context) ([]ranking.View, error) { return ranking.Views(ctx, pool) }
+	viewAges := func(ctx context.Context) ([]views.View, error) { return views.List(ctx, pool) }
 
 	metrics := api.NewMetrics(poolStats(pool))
-	metrics.AddViews(views)
+	metrics.AddViews(viewAges)
 	handler, err := api.New(api.Config{
 		Annotations: annotation.New(pool, ranked),
 		Catalog:     catalog.New(pool),
@@ -156,7 +157,7 @@ func (cfg *serveConfig) serve(cmd *cobra.Command, log *zap.Logger) (err error) {
 		Metrics:     metrics,
 		Log:         log,
 		Checks:      checks,
-		Views:       views,
+		Views:       viewAges,
 
 		RequestTimeout: cfg.requestTimeout,
 		ExportTimeout:  cfg.exportTimeout,

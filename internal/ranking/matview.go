@@ -3,15 +3,18 @@ package ranking
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
 
 	"docket/internal/db"
+	"docket/internal/views"
 )
 
-// Matview ranks by url_annotation_count_view as it was at its last refresh. Whether a URL is eligible, and whether the
-// annotator has done it, is always live. It is safe for concurrent use.
+// Matview ranks by url_annotation_count_view as of its last refresh. Whether a URL is eligible, and whether the annotator has
+// done it, is read from the tables. It is safe for concurrent use.
 type Matview struct{}
 
 // NextForUser returns the next URL for a user, or nil when none is left.
@@ -47,4 +50,20 @@ func rowChoice(row matviewRow, err error) (*Choice, error) {
 		return nil, nil
 	}
 	return &Choice{URLID: row.URLID, URL: row.URL, Scheme: row.Scheme, TrailingSlash: row.TrailingSlash, Revision: UnknownRevision}, err
+}
+
+// countView is the view that Matview reads.
+const countView = "url_annotation_count_view"
+
+// Prepare refreshes the count view if no refresh of it is on record. A migration creates the view with the rows of that time,
+// often none, and then every URL would count 0. Prepare does not wait while another process does the same; see views.Check.
+func (Matview) Prepare(ctx context.Context, pool *pgxpool.Pool) ([]views.Refreshed, error) {
+	known, err := views.List(ctx, pool)
+	if err != nil {
+		return nil, err
+	}
+	if slices.ContainsFunc(known, func(v views.View) bool { return v.Name == countView && v.RefreshedAt != nil && v.Populated }) {
+		return nil, nil
+	}
+	return views.Refresh(ctx, pool, countView)
 }

@@ -1,10 +1,9 @@
-// Package ranking owns the order in which URLs are offered: who comes next for an annotator, by one of two rankings, and
-// what has to be kept up for that. It owns the tables of 80_queue.sql, the materialized views of 75_materialized_views.sql
-// and their refresh. It does not know what annotations say.
+// Package ranking owns the order in which URLs are offered to an annotator, by one of two rankings, and the tables of
+// 80_queue.sql that one of them needs. It does not know what annotations say.
 //
-// Both rankings have one order: the number of annotations descending, then the URL's id. Queue is always fresh and costs
-// the same whatever the number of URLs, but every writer has to do its part, see Recount. Matview asks nothing of the
-// writers and is as fresh as the last refresh.
+// Both rankings have one order: the number of annotations descending, then the URL's id. Queue sees every commit, and its
+// cost does not depend on the number of URLs, but every writer must call Recount. Matview requires nothing of the writers and
+// is as old as the last refresh of the count view.
 package ranking
 
 import "docket/internal/db"

@@ -1,4 +1,4 @@
-package ranking_test
+package views_test
 
 import (
 	"context"
@@ -10,48 +10,48 @@ import (
 
 	"docket/internal/dbtest"
 	"docket/internal/postgres"
-	"docket/internal/ranking"
+	"docket/internal/views"
 )
 
 var allViews = []string{"batch_url_status_mat_view", "mat_view__html_duplicate_url", "url_annotation_count_view",
 	"url_annotation_flags", "url_status_mat_view"}
 
-func outcomes(refreshed []ranking.Refreshed) map[string]ranking.Outcome {
-	outcomes := map[string]ranking.Outcome{}
+func outcomes(refreshed []views.Refreshed) map[string]views.Outcome {
+	outcomes := map[string]views.Outcome{}
 	for _, r := range refreshed {
 		outcomes[r.Name] = r.Outcome
 	}
 	return outcomes
 }
 
-func viewNames(refreshed []ranking.Refreshed) (names []string) {
+func viewNames(refreshed []views.Refreshed) (names []string) {
 	for _, r := range refreshed {
 		names = append(names, r.Name)
 	}
 	return names
 }
 
-func (w world) view(t testing.TB, name string) ranking.View {
+func (w world) view(t testing.TB, name string) views.View {
 	t.Helper()
-	views, err := ranking.Views(t.Context(), w.pool)
+	all, err := views.List(t.Context(), w.pool)
 	require.NoError(t, err)
-	for _, view := range views {
+	for _, view := range all {
 		if view.Name == name {
 			return view
 		}
 	}
 	require.Fail(t, "no such view", name)
-	return ranking.View{}
+	return views.View{}
 }
 
-// soon is a context for what would wait for ever if it were wrong.
+// soon is a context that ends a call which would otherwise never return.
 func soon(t testing.TB) context.Context {
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	t.Cleanup(cancel)
 	return ctx
 }
 
-// begin opens a transaction that ends with the test at the latest.
+// begin opens a transaction that is rolled back at the end of the test.
 func (w world) begin(t testing.TB, statements ...string) pgx.Tx {
 	t.Helper()
 	tx, err := w.pool.Begin(t.Context())
@@ -64,7 +64,7 @@ func (w world) begin(t testing.TB, statements ...string) pgx.Tx {
 	return tx
 }
 
-// awaitWaiting returns when somebody waits for a lock on the view.
+// awaitWaiting returns when a session waits for a lock on the view.
 func (w world) awaitWaiting(ctx context.Context, view string) error {
 	for {
 		var waiting bool
@@ -81,20 +81,20 @@ func (w world) awaitWaiting(ctx context.Context, view string) error {
 func TestRefresh(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, 4)
-	views, err := ranking.Views(t.Context(), w.pool)
+	before, err := views.List(t.Context(), w.pool)
 	require.NoError(t, err)
-	for i, view := range views {
-		require.Equal(t, ranking.View{Name: allViews[i], Populated: true}, view, "no refresh is on record yet")
+	for i, view := range before {
+		require.Equal(t, views.View{Name: allViews[i], Populated: true}, view, "no refresh is on record yet")
 	}
 
-	before := scan[time.Time](t, w.pool, "SELECT now() AT TIME ZONE 'UTC'")
+	begin := scan[time.Time](t, w.pool, "SELECT now() AT TIME ZONE 'UTC'")
 	refreshed := w.refresh(t)
-	after := scan[time.Time](t, w.pool, "SELECT now() AT TIME ZONE 'UTC'")
+	end := scan[time.Time](t, w.pool, "SELECT now() AT TIME ZONE 'UTC'")
 	require.Equal(t, allViews, viewNames(refreshed))
 	for i, r := range refreshed {
-		require.Equal(t, ranking.RefreshDone, r.Outcome)
+		require.Equal(t, views.Done, r.Outcome)
 		require.Equal(t, []int64{3, 0, 4, 4, 4}[i], r.Rows)
-		require.True(t, r.RefreshedAt.After(before) && r.RefreshedAt.Before(after), "%s < %s < %s", before, r.RefreshedAt, after)
+		require.True(t, r.RefreshedAt.After(begin) && r.RefreshedAt.Before(end), "%s < %s < %s", begin, r.RefreshedAt, end)
 		require.Positive(t, r.Took)
 		require.GreaterOrEqual(t, r.Age, r.Took)
 		require.Empty(t, r.Failure)
@@ -103,44 +103,43 @@ func TestRefresh(t *testing.T) {
 
 	refreshed = w.refresh(t, "url_status_mat_view", "batch_url_status_mat_view", "url_status_mat_view")
 	require.Equal(t, []string{"batch_url_status_mat_view", "url_status_mat_view"}, viewNames(refreshed), "each once")
-	require.True(t, w.view(t, "url_status_mat_view").RefreshedAt.After(after))
-	require.True(t, w.view(t, "url_annotation_flags").RefreshedAt.Before(after), "only those named")
+	require.True(t, w.view(t, "url_status_mat_view").RefreshedAt.After(end))
+	require.True(t, w.view(t, "url_annotation_flags").RefreshedAt.Before(end), "only those named")
 }
 
 func TestRefreshUnknownView(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, 0)
-	refreshed, err := ranking.Refresh(t.Context(), w.pool, "url_status_mat_view", "urls")
-	require.ErrorIs(t, err, ranking.ErrUnknownView)
+	refreshed, err := views.Refresh(t.Context(), w.pool, "url_status_mat_view", "urls")
+	require.ErrorIs(t, err, views.ErrUnknown)
 	require.ErrorContains(t, err, `"urls"`)
 	for _, name := range allViews {
 		require.ErrorContains(t, err, name)
 	}
 	require.Empty(t, refreshed)
-	require.Nil(t, w.view(t, "url_status_mat_view").RefreshedAt, "nothing is done when the command is wrong")
+	require.Nil(t, w.view(t, "url_status_mat_view").RefreshedAt, "no view is refreshed when a name is unknown")
 }
 
-// TestFirstFill empties a view as WITH NO DATA does.
+// TestFirstFill refreshes a view that was emptied by WITH NO DATA.
 func TestFirstFill(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, 300)
 	w.exec(t, "REFRESH MATERIALIZED VIEW url_annotation_count_view WITH NO DATA")
 	require.False(t, w.view(t, "url_annotation_count_view").Populated)
-	_, err := ranking.Matview{}.NextForUser(t.Context(), w.pool, 1, ranking.Filter{})
+	_, err := w.pool.Exec(t.Context(), "SELECT FROM url_annotation_count_view")
 	require.ErrorContains(t, err, "has not been populated")
-	require.ErrorContains(t, ranking.CheckViews(t.Context(), w.pool, 0), "url_annotation_count_view was never filled")
+	require.ErrorContains(t, views.Check(t.Context(), w.pool, 0), "url_annotation_count_view was never filled")
 
 	refreshed := w.refresh(t)
 	require.Len(t, refreshed, len(allViews))
 	require.True(t, w.view(t, "url_annotation_count_view").Populated)
 	require.EqualValues(t, 300, w.view(t, "url_annotation_count_view").Rows)
 	require.Equal(t, 10, scan[int](t, w.pool, "SELECT count(*) FROM pg_stats WHERE tablename = 'url_annotation_count_view'"),
-		"plans know what is in it")
-	_, err = ranking.Matview{}.NextForUser(t.Context(), w.pool, 1, ranking.Filter{})
-	require.NoError(t, err)
+		"the view is analyzed")
+	w.exec(t, "SELECT FROM url_annotation_count_view")
 }
 
-// TestRefreshOrder has an order that neither names nor age tell.
+// TestRefreshOrder has views whose order follows neither from their names nor from their age.
 func TestRefreshOrder(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, 0)
@@ -160,8 +159,8 @@ func TestRefreshOrder(t *testing.T) {
 		CREATE VIEW hen AS SELECT id FROM z_source;
 		CREATE VIEW egg AS SELECT id FROM hen;
 		CREATE OR REPLACE VIEW hen AS SELECT id FROM z_source UNION ALL SELECT id FROM egg`)
-	_, err := ranking.Views(soon(t), w.pool)
-	require.NoError(t, err, "views that read each other cannot be read, but do not keep others from it")
+	_, err := views.List(soon(t), w.pool)
+	require.NoError(t, err, "plain views that read each other do not make List fail")
 }
 
 func TestFailingViewDoesNotStopOthers(t *testing.T) {
@@ -175,22 +174,22 @@ func TestFailingViewDoesNotStopOthers(t *testing.T) {
 	require.EqualValues(t, 3, worked.Rows)
 
 	w.exec(t, "INSERT INTO urls (id, url, status, source) VALUES (7, 'poison.org', 'ok', 'manual')")
-	refreshed, err := ranking.Refresh(t.Context(), w.pool)
+	refreshed, err := views.Refresh(t.Context(), w.pool)
 	require.ErrorContains(t, err, "view a_poisoned")
 	require.ErrorContains(t, err, "division by zero")
 	require.Len(t, refreshed, len(allViews)+1)
 	for name, outcome := range outcomes(refreshed) {
 		if name == "a_poisoned" {
-			require.Equal(t, ranking.RefreshFailed, outcome)
+			require.Equal(t, views.Failed, outcome)
 		} else {
-			require.Equal(t, ranking.RefreshDone, outcome)
+			require.Equal(t, views.Done, outcome)
 		}
 	}
 	require.EqualValues(t, 4, w.view(t, "url_annotation_flags").Rows)
 
 	failed := w.view(t, "a_poisoned")
 	require.Contains(t, failed.Failure, "division by zero")
-	require.Equal(t, worked.RefreshedAt, failed.RefreshedAt, "what the view holds is as old as before")
+	require.Equal(t, worked.RefreshedAt, failed.RefreshedAt, "the view still has its rows from the refresh before")
 	require.Equal(t, worked.Rows, failed.Rows)
 	require.Equal(t, 3, scan[int](t, w.pool, "SELECT count(*) FROM a_poisoned"))
 
@@ -199,7 +198,7 @@ func TestFailingViewDoesNotStopOthers(t *testing.T) {
 	require.Empty(t, w.view(t, "a_poisoned").Failure)
 }
 
-// TestBusyView has a refresh wait behind a transaction, and a second one meet it.
+// TestBusyView refreshes a view while another refresh of it waits for a transaction.
 func TestBusyView(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, 2)
@@ -207,33 +206,33 @@ func TestBusyView(t *testing.T) {
 	blocker := w.begin(t, "REFRESH MATERIALIZED VIEW CONCURRENTLY "+view)
 
 	type result struct {
-		refreshed []ranking.Refreshed
+		refreshed []views.Refreshed
 		err       error
 	}
 	first := make(chan result, 1)
 	go func() {
-		refreshed, err := ranking.Refresh(soon(t), w.pool, view)
+		refreshed, err := views.Refresh(soon(t), w.pool, view)
 		first <- result{refreshed, err}
 	}()
 	require.NoError(t, w.awaitWaiting(soon(t), view))
 
-	second, err := ranking.Refresh(soon(t), w.pool)
+	second, err := views.Refresh(soon(t), w.pool)
 	require.NoError(t, err)
 	for name, outcome := range outcomes(second) {
 		if name == view {
-			require.Equal(t, ranking.RefreshBusy, outcome)
+			require.Equal(t, views.Busy, outcome)
 		} else {
-			require.Equal(t, ranking.RefreshDone, outcome, name)
+			require.Equal(t, views.Done, outcome, name)
 		}
 	}
 	require.NoError(t, blocker.Rollback(t.Context()))
 	got := <-first
 	require.NoError(t, got.err)
-	require.Equal(t, map[string]ranking.Outcome{view: ranking.RefreshDone}, outcomes(got.refreshed))
-	require.Equal(t, ranking.RefreshDone, w.refresh(t, view)[0].Outcome, "the lock is gone with the refresh")
+	require.Equal(t, map[string]views.Outcome{view: views.Done}, outcomes(got.refreshed))
+	require.Equal(t, views.Done, w.refresh(t, view)[0].Outcome, "the lock was released with the refresh")
 }
 
-func TestRefreshIsGivenUp(t *testing.T) {
+func TestRefreshIsCancelled(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, 2)
 	w.begin(t, "REFRESH MATERIALIZED VIEW CONCURRENTLY url_annotation_count_view")
@@ -242,16 +241,16 @@ func TestRefreshIsGivenUp(t *testing.T) {
 		defer cancel()
 		_ = w.awaitWaiting(t.Context(), "url_annotation_count_view")
 	}()
-	refreshed, err := ranking.Refresh(ctx, w.pool)
+	refreshed, err := views.Refresh(ctx, w.pool)
 	require.ErrorIs(t, err, context.Canceled)
-	require.Equal(t, allViews[:3], viewNames(refreshed), "what was done is told, the rest is not begun")
+	require.Equal(t, allViews[:3], viewNames(refreshed), "the views that were tried are returned, the others are not begun")
 	require.NotNil(t, refreshed[1].RefreshedAt)
-	require.Equal(t, ranking.RefreshFailed, refreshed[2].Outcome)
+	require.Equal(t, views.Failed, refreshed[2].Outcome)
 	require.Nil(t, refreshed[2].RefreshedAt)
 }
 
-// TestReadersGoOn has readers and refreshes hold their locks at the same time.
-func TestReadersGoOn(t *testing.T) {
+// TestReadersAreNotBlocked has readers and refreshes hold their locks at the same time.
+func TestReadersAreNotBlocked(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, 3)
 	reader := w.begin(t, "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
@@ -264,23 +263,23 @@ func TestReadersGoOn(t *testing.T) {
 		_, err := postgres.RefreshView(soon(t), refresher, view) // does not wait for the reader
 		require.NoError(t, err, view)
 		impatient := w.begin(t, "SET LOCAL lock_timeout = '50ms'")
-		require.Zero(t, scan[int](t, impatient, "SELECT count(*) FROM "+view), "a reader does not wait for the refresh, nor see it")
+		require.Zero(t, scan[int](t, impatient, "SELECT count(*) FROM "+view), "a reader does not wait for the refresh and does not see it")
 		require.NoError(t, impatient.Rollback(t.Context()))
 		require.NoError(t, refresher.Commit(t.Context()))
-		require.Zero(t, scan[int](t, reader, "SELECT count(*) FROM "+view), "a snapshot stays what it is")
+		require.Zero(t, scan[int](t, reader, "SELECT count(*) FROM "+view), "a snapshot does not change")
 	}
 	require.Equal(t, 3, scan[int](t, w.pool, "SELECT count(*) FROM url_annotation_count_view"))
 
-	// The proof of the proof: in the place of a plain refresh the impatient reader would have failed.
+	// Check the check: a plain refresh does block the impatient reader.
 	require.NoError(t, reader.Rollback(t.Context()))
 	w.begin(t, "REFRESH MATERIALIZED VIEW url_annotation_count_view")
 	impatient := w.begin(t, "SET LOCAL lock_timeout = '50ms'")
-	_, err := ranking.Matview{}.NextForUser(t.Context(), impatient, 1, ranking.Filter{})
+	_, err := impatient.Exec(t.Context(), "SELECT FROM url_annotation_count_view")
 	require.ErrorContains(t, err, "lock timeout")
 }
 
-// TestRefreshTakesItsTime has a view tell the limit that it was filled under.
-func TestRefreshTakesItsTime(t *testing.T) {
+// TestRefreshHasNoTimeout refreshes a view that contains the statement timeout of its refresh.
+func TestRefreshHasNoTimeout(t *testing.T) {
 	t.Parallel()
 	pool, err := postgres.Open(t.Context(), postgres.PoolConfig{URL: dbtest.URL(t), StatementTimeout: time.Minute})
 	require.NoError(t, err)
@@ -298,7 +297,7 @@ func TestRefreshTakesItsTime(t *testing.T) {
 func TestCheckViews(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, 1)
-	check := func(bound time.Duration) error { return ranking.CheckViews(t.Context(), w.pool, bound) }
+	check := func(bound time.Duration) error { return views.Check(t.Context(), w.pool, bound) }
 	require.NoError(t, check(0))
 	require.ErrorContains(t, check(time.Hour), "view url_status_mat_view has no refresh on record")
 	w.refresh(t)

@@ -1,4 +1,6 @@
-package ranking
+// Package views owns the materialized views: which there are, their refresh, how old each is and whether that is too old.
+// What the views say is defined in sql/schema/75_materialized_views.sql; the package does not know what they are read for.
+package views
 
 import (
 	"context"
@@ -15,19 +17,19 @@ import (
 	"docket/internal/postgres"
 )
 
-// View is a materialized view and its last refreshes, as the database has them on record.
+// View is a materialized view and what the database has on record of its last refreshes.
 type View struct {
 	Name        string
-	Populated   bool          // reading one that is not is an error
-	RefreshedAt *time.Time    // it holds everything committed before then; nil when no refresh is on record
+	Populated   bool          // reading one that is not populated is an error
+	RefreshedAt *time.Time    // the view has everything committed before then; nil when no refresh is on record
 	Age         time.Duration // since RefreshedAt
 	Rows        int64         // after that refresh
 	Took        time.Duration // by that refresh
 	Failure     string        // why the last attempt failed; empty when it did not
 }
 
-// Views returns all materialized views, each one after those that it reads.
-func Views(ctx context.Context, pool *pgxpool.Pool) ([]View, error) {
+// List returns all materialized views, each one after those that it reads.
+func List(ctx context.Context, pool *pgxpool.Pool) ([]View, error) {
 	known, err := postgres.Views(ctx, pool)
 	if err != nil {
 		return nil, err
@@ -50,19 +52,21 @@ func Views(ctx context.Context, pool *pgxpool.Pool) ([]View, error) {
 	return views, nil
 }
 
+var queries = db.New()
+
 func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
 
-// ErrUnknownView says that there is no materialized view of a name.
-var ErrUnknownView = errors.New("unknown materialized view")
+// ErrUnknown means that no materialized view has the name.
+var ErrUnknown = errors.New("unknown materialized view")
 
-// Outcome is what came of one view in a Refresh.
+// Outcome is the result of a Refresh for one view.
 type Outcome string
 
 // Outcomes.
 const (
-	RefreshDone   Outcome = "refreshed"
-	RefreshBusy   Outcome = "busy" // somebody else was refreshing it, and what they began was not waited for
-	RefreshFailed Outcome = "failed"
+	Done   Outcome = "refreshed"
+	Busy   Outcome = "busy" // another transaction is refreshing it; Refresh does not wait
+	Failed Outcome = "failed"
 )
 
 // Refreshed is a view after a Refresh.
@@ -71,25 +75,24 @@ type Refreshed struct {
 	Outcome Outcome
 }
 
-// Refresh fills the named materialized views anew, or all when none is named, one after the other and each one after those
-// that it reads. Readers go on meanwhile. A view that fails does not keep the others from their turn; the error joins all
-// failures. A view that another Refresh is at, in this process or another, is left to that one. What became of each is
-// recorded with it, in one transaction.
+// Refresh refreshes the named materialized views, or all of them when no name is given, one by one, each after those that it
+// reads. Readers are not blocked. When a view fails, the others are still refreshed, and the error joins all failures. A view
+// that another Refresh is refreshing, in this process or another, is skipped. Each refresh and its record are one transaction.
 //
-// It returns what it got to, also beside an error, unless a name is unknown or the database cannot be asked.
+// Refresh returns the views it has tried, even with an error, unless a name is unknown or the database cannot be read.
 func Refresh(ctx context.Context, pool *pgxpool.Pool, names ...string) ([]Refreshed, error) {
-	known, err := Views(ctx, pool)
+	known, err := List(ctx, pool)
 	if err != nil {
 		return nil, err
 	}
-	chosen, err := chooseViews(known, names)
+	chosen, err := choose(known, names)
 	if err != nil {
 		return nil, err
 	}
 	var failures []error
 	outcomes := map[string]Outcome{}
 	for _, name := range chosen {
-		outcome, err := refreshView(ctx, pool, name)
+		outcome, err := refreshOne(ctx, pool, name)
 		if err != nil {
 			failures = append(failures, fmt.Errorf("view %s: %w", name, err))
 		}
@@ -98,10 +101,10 @@ func Refresh(ctx context.Context, pool *pgxpool.Pool, names ...string) ([]Refres
 			break
 		}
 	}
-	// What was done is reported although the caller has given up.
+	// Report what was done even if the caller has cancelled.
 	reporting, cancel := context.WithTimeout(context.WithoutCancel(ctx), reportTimeout)
 	defer cancel()
-	views, err := Views(reporting, pool)
+	views, err := List(reporting, pool)
 	if err != nil {
 		failures = append(failures, err)
 		views = known
@@ -117,8 +120,8 @@ func Refresh(ctx context.Context, pool *pgxpool.Pool, names ...string) ([]Refres
 
 const reportTimeout = 5 * time.Second
 
-// chooseViews returns the names in the order of the views.
-func chooseViews(views []View, names []string) ([]string, error) {
+// choose returns the names of the views to refresh, in the order of the views.
+func choose(views []View, names []string) ([]string, error) {
 	var known, chosen []string
 	for _, view := range views {
 		known = append(known, view.Name)
@@ -128,25 +131,25 @@ func chooseViews(views []View, names []string) ([]string, error) {
 	}
 	for _, name := range names {
 		if !slices.Contains(known, name) {
-			return nil, fmt.Errorf("%w %q; there are %s", ErrUnknownView, name, strings.Join(known, ", "))
+			return nil, fmt.Errorf("%w %q; there are %s", ErrUnknown, name, strings.Join(known, ", "))
 		}
 	}
 	return chosen, nil
 }
 
-// refreshView refreshes one view under a lock that ends with its transaction.
-func refreshView(ctx context.Context, pool *pgxpool.Pool, name string) (Outcome, error) {
+// refreshOne refreshes one view under an advisory lock that lasts as long as its transaction.
+func refreshOne(ctx context.Context, pool *pgxpool.Pool, name string) (Outcome, error) {
 	var (
 		locked  bool
 		failure error
 	)
 	err := postgres.InTx(ctx, pool, func(tx pgx.Tx) error {
 		var err error
-		failure = nil // of an earlier run
+		failure = nil // InTx may run this more than once
 		if locked, err = queries.ViewRefreshLock(ctx, tx, name); err != nil || !locked {
 			return err
 		}
-		// A failure rolls back to here, so that the lock is still held when it is recorded.
+		// A failure rolls back to this savepoint, so the lock is still held while it is recorded.
 		var refreshed postgres.Refreshed
 		failure = pgx.BeginFunc(ctx, tx, func(attempt pgx.Tx) error {
 			refreshed, err = postgres.RefreshView(ctx, attempt, name)
@@ -161,35 +164,18 @@ func refreshView(ctx context.Context, pool *pgxpool.Pool, name string) (Outcome,
 	})
 	switch {
 	case failure != nil:
-		return RefreshFailed, failure
+		return Failed, failure
 	case err != nil:
-		return RefreshFailed, err
+		return Failed, err
 	case !locked:
-		return RefreshBusy, nil
+		return Busy, nil
 	}
-	return RefreshDone, nil
+	return Done, nil
 }
 
-// countView is what Matview reads.
-const countView = "url_annotation_count_view"
-
-// Prepare makes the ranking ready to be asked: it fills the view of the counts if no refresh of it is on record. A migration
-// fills it with what there is at that moment, often nothing, and then every URL would count 0. While another process does
-// the same, Prepare does not wait; see CheckViews.
-func (Matview) Prepare(ctx context.Context, pool *pgxpool.Pool) ([]Refreshed, error) {
-	views, err := Views(ctx, pool)
-	if err != nil {
-		return nil, err
-	}
-	if slices.ContainsFunc(views, func(v View) bool { return v.Name == countView && v.RefreshedAt != nil && v.Populated }) {
-		return nil, nil
-	}
-	return Refresh(ctx, pool, countView)
-}
-
-// CheckViews fails when a view was never filled, or, with a bound above 0, when one is older than that or of unknown age.
-func CheckViews(ctx context.Context, pool *pgxpool.Pool, bound time.Duration) error {
-	views, err := Views(ctx, pool)
+// Check fails when a view was never filled. With a bound above 0 it also fails when a view is older or of unknown age.
+func Check(ctx context.Context, pool *pgxpool.Pool, bound time.Duration) error {
+	views, err := List(ctx, pool)
 	if err != nil {
 		return err
 	}

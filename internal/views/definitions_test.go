@@ -1,45 +1,14 @@
-package ranking_test
+package views_test
 
 import (
 	"fmt"
 	"slices"
-	"strconv"
-	"strings"
 	"testing"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
-
-	"docket/internal/ranking"
 )
 
-// refresh brings views up to date; none named means all.
-func (w world) refresh(t testing.TB, names ...string) []ranking.Refreshed {
-	t.Helper()
-	refreshed, err := ranking.Refresh(t.Context(), w.pool, names...)
-	require.NoError(t, err)
-	return refreshed
-}
-
-// about executes statements in which ID stands for an id.
-func (w world) about(t testing.TB, id int, statements ...string) {
-	t.Helper()
-	for _, statement := range statements {
-		w.exec(t, strings.ReplaceAll(statement, "ID", strconv.Itoa(id)))
-	}
-}
-
-// lines returns a query's only column.
-func (w world) lines(t testing.TB, query string) []string {
-	t.Helper()
-	rows, err := w.pool.Query(t.Context(), query)
-	require.NoError(t, err)
-	lines, err := pgx.CollectRows(rows, pgx.RowTo[string])
-	require.NoError(t, err)
-	return lines
-}
-
-// trueOf lists the columns of a view that are true, or not 0, by URL.
+// trueOf is a query for the columns of a view that are true, or not 0, one line for each URL.
 func trueOf(view string) string {
 	return fmt.Sprintf(`
 		SELECT v.url_id || ':' || coalesce(string_agg(' ' || c.key || CASE c.value WHEN 'true' THEN '' ELSE '=' || c.value END, '' ORDER BY c.key), '')
@@ -47,7 +16,7 @@ func trueOf(view string) string {
 		GROUP BY v.url_id ORDER BY v.url_id`, view)
 }
 
-// Annotations and outcomes, each about URL ID.
+// Annotations and outcomes, each of URL ID.
 const (
 	subtaskAgency = `WITH s AS (INSERT INTO url_auto_agency_id_subtasks (task_id, url_id, type, agencies_found)
 		VALUES (1, ID, 'homepage_match', true) RETURNING id)
@@ -259,15 +228,15 @@ func TestHTMLDuplicateView(t *testing.T) {
 	require.Equal(t, []string{"1", "3", "4", "5", "6"}, w.lines(t, "SELECT url_id::text FROM mat_view__html_duplicate_url ORDER BY url_id"))
 }
 
-// TestViewsShowWhatTheyHeld reads each view before and after a refresh: nothing but a refresh changes it, and a second one
-// takes away what is gone.
-func TestViewsShowWhatTheyHeld(t *testing.T) {
+// TestOnlyRefreshChangesViews reads each view before and after a refresh: only a refresh changes it, and a refresh removes
+// the rows of what was deleted.
+func TestOnlyRefreshChangesViews(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, 2)
-	views := []string{"url_annotation_count_view", "url_annotation_flags", "url_status_mat_view", "batch_url_status_mat_view",
+	names := []string{"url_annotation_count_view", "url_annotation_flags", "url_status_mat_view", "batch_url_status_mat_view",
 		"mat_view__html_duplicate_url"}
 	sizes := func() (sizes []int) {
-		for _, view := range views {
+		for _, view := range names {
 			sizes = append(sizes, scan[int](t, w.pool, "SELECT count(*) FROM "+view))
 		}
 		return sizes
@@ -276,7 +245,7 @@ func TestViewsShowWhatTheyHeld(t *testing.T) {
 	require.Equal(t, []int{0, 0, 0, 0, 0}, sizes())
 	w.refresh(t)
 	require.Equal(t, []int{2, 2, 2, 3, 2}, sizes())
-	require.NoError(t, w.remove(t.Context(), ids(1)))
+	w.exec(t, "DELETE FROM urls WHERE id = 1")
 	w.exec(t, "DELETE FROM batches WHERE id = 3")
 	require.Equal(t, []int{2, 2, 2, 3, 2}, sizes())
 	w.refresh(t)
