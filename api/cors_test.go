@@ -9,14 +9,14 @@ import (
 	"github.com/gin-gonic/gin"
 	"github.com/stretchr/testify/require"
 
-	"docket/internal/annotation"
+	"docket/internal/unknown"
 )
 
 func setupCORS(t *testing.T, origins ...string) bundle {
 	t.Helper()
 	return setup(t, func(c *gin.Context, fail func(*gin.Context, error)) {
 		if c.Param("id") == "404" {
-			fail(c, &annotation.UnknownError{Kind: "thing"})
+			fail(c, &unknown.Error{Kind: "thing"})
 			return
 		}
 		answerEcho(c)

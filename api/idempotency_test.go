@@ -18,6 +18,7 @@ import (
 	"docket/internal/auth"
 	"docket/internal/dbtest"
 	"docket/internal/idempotency"
+	"docket/internal/unknown"
 )
 
 // counted is a bundle on a database whose handler counts.
@@ -132,7 +133,7 @@ func TestFailureReleasesTheKey(t *testing.T) {
 		handler func(*gin.Context, func(*gin.Context, error))
 		status  int
 	}{
-		"unknown":  {func(c *gin.Context, fail func(*gin.Context, error)) { fail(c, &annotation.UnknownError{Kind: "URL"}) }, 404},
+		"unknown":  {func(c *gin.Context, fail func(*gin.Context, error)) { fail(c, &unknown.Error{Kind: unknown.URL}) }, 404},
 		"conflict": {func(c *gin.Context, fail func(*gin.Context, error)) { fail(c, annotation.ErrAlreadyAnnotated) }, 409},
 		"defect":   {func(c *gin.Context, fail func(*gin.Context, error)) { fail(c, crash) }, 500},
 		"panic":    {func(*gin.Context, func(*gin.Context, error)) { panic(crash) }, 500},

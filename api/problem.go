@@ -18,6 +18,7 @@ import (
 	"docket/internal/export"
 	"docket/internal/idempotency"
 	"docket/internal/intake"
+	"docket/internal/unknown"
 )
 
 // answers says which answer an error of a use case gets: its status and the slug that makes the
@@ -31,17 +32,16 @@ var answers = []struct {
 	{is(auth.ErrInvalidToken), http.StatusUnauthorized, "invalid-token"},
 	{is(auth.ErrForbidden), http.StatusForbidden, "forbidden"},
 	{as[*annotation.RuleError](), http.StatusBadRequest, "rule-broken"},
-	{as[*annotation.UnknownError](), http.StatusNotFound, "not-found"},
+	{unknownBatch, http.StatusBadRequest, "unknown-batch"},
+	{as[*unknown.Error](), http.StatusNotFound, "not-found"},
 	{is(annotation.ErrAlreadyAnnotated), http.StatusConflict, "already-annotated"},
 	{is(catalog.ErrNoAgency), http.StatusBadRequest, "unknown-agency"},
 	{is(catalog.ErrNothingToSearch), http.StatusBadRequest, "rule-broken"},
-	{as[*catalog.UnknownError](), http.StatusNotFound, "not-found"},
 	{is(catalog.ErrAgencySuggested), http.StatusConflict, "agency-suggested"},
 	{is(catalog.ErrLocationLinked), http.StatusConflict, "already-stored"},
 	{is(catalog.ErrLocalityKnown), http.StatusConflict, "already-stored"},
 	{is(intake.ErrInvalidURL), http.StatusBadRequest, "rule-broken"},
 	{as[*intake.DuplicateError](), http.StatusConflict, "already-stored"},
-	{as[*intake.UnknownBatchError](), http.StatusBadRequest, "unknown-batch"},
 	{is(intake.ErrNotInProcess), http.StatusConflict, "not-in-process"},
 	{is(intake.ErrNoScreenshot), http.StatusNotFound, "not-found"},
 	{is(export.ErrBusy), http.StatusServiceUnavailable, "too-many-exports"},
@@ -67,6 +67,15 @@ func as[E error]() matcher {
 		}
 		return found.Error(), true
 	}
+}
+
+// unknownBatch matches the error for a batch that does not exist, which has a text of its own in the reference.
+func unknownBatch(err error) (string, bool) {
+	found, ok := errors.AsType[*unknown.Error](err)
+	if !ok || found.Kind != unknown.Batch {
+		return "", false
+	}
+	return fmt.Sprintf("Batch %s does not exist", strings.Join(found.IDs, ", ")), true
 }
 
 // statusClientClosed is logged when the client was gone before the answer; nobody receives it.

@@ -15,6 +15,7 @@ import (
 
 	"docket/internal/annotation"
 	"docket/internal/auth"
+	"docket/internal/unknown"
 )
 
 const secret = "hunter2-confidential"
@@ -45,7 +46,8 @@ func TestProblems(t *testing.T) {
 		"invalid token":        {fmt.Errorf("%w: %s", auth.ErrInvalidToken, secret), 401, "urn:docket:problem:invalid-token", "Could not validate credentials"},
 		"forbidden":            {auth.ErrForbidden, 403, "urn:docket:problem:forbidden", "Access forbidden"},
 		"already annotated":    {fmt.Errorf("%w: %w", annotation.ErrAlreadyAnnotated, secretive()), 409, "urn:docket:problem:already-annotated", "This annotator has annotated the URL before"},
-		"unknown agency":       {fmt.Errorf("%w: %w", &annotation.UnknownError{Kind: "agency", IDs: []string{"5"}}, secretive()), 404, "urn:docket:problem:not-found", "agency not found: 5"},
+		"unknown agency":       {fmt.Errorf("%w: %w", unknown.New(unknown.Agency, 5), secretive()), 404, "urn:docket:problem:not-found", "agency not found: 5"},
+		"unknown batch":        {fmt.Errorf("%w: %w", unknown.New(unknown.Batch, 5), secretive()), 400, "urn:docket:problem:unknown-batch", "Batch 5 does not exist"},
 		"rule":                 {fmt.Errorf("%w: %w", &annotation.RuleError{Text: "record_type must be None"}, secretive()), 400, "urn:docket:problem:rule-broken", "record_type must be None"},
 		"fields":               {fmt.Errorf("%s: %w", secret, annotation.FieldErrors{{Field: "agency_info", Text: "no"}}), 422, "urn:docket:problem:invalid-request", "body.agency_info: Value error, no"},
 		"faults":               {Faults{{Loc: []any{"body", "ids", 3}, Msg: "No", Type: "x"}}, 422, "urn:docket:problem:invalid-request", "body.ids.3: No"},

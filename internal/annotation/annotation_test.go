@@ -15,6 +15,7 @@ import (
 	"docket/internal/annotation"
 	"docket/internal/dbtest"
 	"docket/internal/ranking"
+	"docket/internal/unknown"
 )
 
 // poll is how often a test looks whether another connection has come as far as it should.
@@ -186,9 +187,9 @@ func TestDeletedMeanwhile(t *testing.T) {
 			require.NoError(t, tx.Commit(t.Context()))
 
 			err := <-submitted
-			var unknown *annotation.UnknownError
-			require.ErrorAs(t, err, &unknown)
-			require.Equal(t, test.kind, unknown.Kind)
+			var missing *unknown.Error
+			require.ErrorAs(t, err, &missing)
+			require.Equal(t, test.kind, missing.Kind)
 			require.Zero(t, b.count(t, `SELECT (SELECT count(*) FROM user_url_type_suggestions)
 				+ (SELECT count(*) FROM anonymous_annotation_url_type)`))
 		})
@@ -242,8 +243,8 @@ func TestUnknownAreAllNamed(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	err := b.service.Submit(t.Context(), 7, 1, annotation.Answer{URLType: annotation.DataSource, AgencyIDs: []int32{99, 1, 98}})
-	var unknown *annotation.UnknownError
-	require.ErrorAs(t, err, &unknown)
-	require.Equal(t, &annotation.UnknownError{Kind: "agency", IDs: []string{"98", "99"}}, unknown)
+	var missing *unknown.Error
+	require.ErrorAs(t, err, &missing)
+	require.Equal(t, unknown.New(unknown.Agency, 98, 99), missing)
 	require.False(t, errors.Is(err, annotation.ErrAlreadyAnnotated))
 }

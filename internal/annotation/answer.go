@@ -2,7 +2,6 @@ package annotation
 
 import (
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 )
@@ -42,31 +41,6 @@ func (e FieldErrors) Error() string {
 		texts[i] = field.Field + ": " + field.Text
 	}
 	return strings.Join(texts, "; ")
-}
-
-// UnknownError tells what an answer refers to that does not exist. Nothing was stored.
-type UnknownError struct {
-	Kind string // "URL", "agency", "location", "name suggestion" or "session"
-	IDs  []string
-}
-
-func (e *UnknownError) Error() string {
-	if len(e.IDs) == 0 {
-		return e.Kind + " not found"
-	}
-	const named = 20
-	if more := len(e.IDs) - named; more > 0 {
-		return fmt.Sprintf("%s not found: %s and %d more", e.Kind, strings.Join(e.IDs[:named], ", "), more)
-	}
-	return fmt.Sprintf("%s not found: %s", e.Kind, strings.Join(e.IDs, ", "))
-}
-
-func unknown[T int32 | int64](kind string, ids ...T) error {
-	e := &UnknownError{Kind: kind}
-	for _, id := range ids {
-		e.IDs = append(e.IDs, fmt.Sprint(id))
-	}
-	return e
 }
 
 // check applies the rules across fields in the order the REST contract promises: contradictions within a field, all of

@@ -10,6 +10,7 @@ import (
 	"docket/internal/phase"
 	"docket/internal/postgres"
 	"docket/internal/ranking"
+	"docket/internal/unknown"
 )
 
 // Migration says how many URLs of a session became a user's, and how many did not, because they had been the user's before.
@@ -17,7 +18,7 @@ type Migration struct {
 	Migrated, Skipped int32
 }
 
-// Migrate hands what an anonymous session said to a user and closes the session: from then on it is an *UnknownError. A URL
+// Migrate hands what an anonymous session said to a user and closes the session: from then on it is an *unknown.Error. A URL
 // that the user annotated keeps the user's own answer, and the session's is dropped. An answer of the session that is being
 // stored meanwhile is either handed over too or refused.
 //
@@ -42,7 +43,7 @@ func (s *Service) migrate(ctx context.Context, tx pgx.Tx, userID int32, session 
 		return done, fmt.Errorf("lock session: %w", err)
 	}
 	if known == 0 {
-		return done, &UnknownError{Kind: "session", IDs: []string{session.String()}}
+		return done, unknown.New(unknown.Session, session)
 	}
 	if err := s.queries.AnonymousURLLockMany(ctx, tx, session); err != nil {
 		return done, fmt.Errorf("lock URLs: %w", err)

@@ -12,6 +12,7 @@ import (
 
 	"docket/internal/annotation"
 	"docket/internal/ranking"
+	"docket/internal/unknown"
 )
 
 // withURLs adds URLs up to the id n, and puts all into a batch.
@@ -65,8 +66,8 @@ func theOther() annotation.Answer {
 }
 
 func unknownSession(err error) bool {
-	var unknown *annotation.UnknownError
-	return errors.As(err, &unknown) && unknown.Kind == "session"
+	var missing *unknown.Error
+	return errors.As(err, &missing) && missing.Kind == unknown.Session
 }
 
 func TestMigrateKeepsTimes(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 	"docket/internal/db"
 	"docket/internal/phase"
 	"docket/internal/postgres"
+	"docket/internal/unknown"
 )
 
 // refusals names the keys that an answer can violate: the same annotator answered before, be it a moment ago in another
@@ -22,18 +23,18 @@ var refusals = []postgres.Rule{
 	postgres.On("anonymous_annotation_location_pkey", ErrAlreadyAnnotated),
 	postgres.On("anonymous_annotation_agency_pkey", ErrAlreadyAnnotated),
 
-	postgres.On("user_url_type_suggestions_url_id_fkey", &UnknownError{Kind: "URL"}),
-	postgres.On("anonymous_annotation_url_type_url_id_fkey", &UnknownError{Kind: "URL"}),
-	postgres.On("user_url_agency_suggestions_agency_id_fkey", &UnknownError{Kind: "agency"}),
-	postgres.On("anonymous_annotation_agency_agency_id_fkey", &UnknownError{Kind: "agency"}),
-	postgres.On("user_location_suggestions_location_id_fkey", &UnknownError{Kind: "location"}),
-	postgres.On("anonymous_annotation_location_location_id_fkey", &UnknownError{Kind: "location"}),
-	postgres.On("link_user_name_suggestions_suggestion_id_fkey", &UnknownError{Kind: "name suggestion"}),
+	postgres.On("user_url_type_suggestions_url_id_fkey", &unknown.Error{Kind: unknown.URL}),
+	postgres.On("anonymous_annotation_url_type_url_id_fkey", &unknown.Error{Kind: unknown.URL}),
+	postgres.On("user_url_agency_suggestions_agency_id_fkey", &unknown.Error{Kind: unknown.Agency}),
+	postgres.On("anonymous_annotation_agency_agency_id_fkey", &unknown.Error{Kind: unknown.Agency}),
+	postgres.On("user_location_suggestions_location_id_fkey", &unknown.Error{Kind: unknown.Location}),
+	postgres.On("anonymous_annotation_location_location_id_fkey", &unknown.Error{Kind: unknown.Location}),
+	postgres.On("link_user_name_suggestions_suggestion_id_fkey", &unknown.Error{Kind: unknown.NameSuggestion}),
 }
 
 // Submit stores a user's answer about a URL, as a whole or not at all; when it returns nil the answer is committed.
 // The URL need not be eligible. Errors: FieldErrors and *RuleError for an answer that contradicts itself,
-// *UnknownError, and ErrAlreadyAnnotated.
+// *unknown.Error, and ErrAlreadyAnnotated.
 func (s *Service) Submit(ctx context.Context, userID, urlID int32, answer Answer) error {
 	if err := answer.check(); err != nil {
 		return err
@@ -63,13 +64,13 @@ func (s *Service) Submit(ctx context.Context, userID, urlID int32, answer Answer
 	case row.Stored:
 		return nil
 	case !row.URLKnown:
-		return unknown("URL", urlID)
+		return unknown.New(unknown.URL, urlID)
 	case len(row.UnknownAgencyIDs) > 0:
-		return unknown("agency", row.UnknownAgencyIDs...)
+		return unknown.New(unknown.Agency, row.UnknownAgencyIDs...)
 	case len(row.UnknownLocationIDs) > 0:
-		return unknown("location", row.UnknownLocationIDs...)
+		return unknown.New(unknown.Location, row.UnknownLocationIDs...)
 	default:
-		return unknown("name suggestion", *answer.ExistingNameID)
+		return unknown.New(unknown.NameSuggestion, *answer.ExistingNameID)
 	}
 }
 
@@ -103,14 +104,14 @@ func (s *Service) SubmitAnonymous(ctx context.Context, session Session, urlID in
 	case row.Stored:
 		return nil
 	case !row.SessionKnown:
-		return &UnknownError{Kind: "session", IDs: []string{session.String()}}
+		return unknown.New(unknown.Session, session)
 	case !row.URLKnown:
-		return unknown("URL", urlID)
+		return unknown.New(unknown.URL, urlID)
 	case row.AnnotatedBefore:
 		return ErrAlreadyAnnotated
 	case len(row.UnknownAgencyIDs) > 0:
-		return unknown("agency", row.UnknownAgencyIDs...)
+		return unknown.New(unknown.Agency, row.UnknownAgencyIDs...)
 	default:
-		return unknown("location", row.UnknownLocationIDs...)
+		return unknown.New(unknown.Location, row.UnknownLocationIDs...)
 	}
 }

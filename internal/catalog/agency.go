@@ -11,6 +11,7 @@ import (
 	"docket/internal/db"
 	"docket/internal/postgres"
 	"docket/internal/ranking"
+	"docket/internal/unknown"
 )
 
 // agencyPage is how many agencies a page of the list has, as in agency.sql.
@@ -48,7 +49,7 @@ type NewAgency struct {
 	LocationIDs      []int64 // without repeats
 }
 
-// AddAgency stores an agency with its locations, or nothing, and returns its id. Errors: *ValueError and *UnknownError.
+// AddAgency stores an agency with its locations, or nothing, and returns its id. Errors: *ValueError and *unknown.Error.
 func (s *Service) AddAgency(ctx context.Context, agency NewAgency) (id int32, err error) {
 	if err := notBlank("name", agency.Name); err != nil {
 		return 0, err
@@ -64,7 +65,7 @@ func (s *Service) AddAgency(ctx context.Context, agency NewAgency) (id int32, er
 			return err
 		}
 		if len(row.UnknownLocationIDs) > 0 {
-			return &UnknownError{Kind: "location", IDs: row.UnknownLocationIDs}
+			return unknown.New(unknown.Location, row.UnknownLocationIDs...)
 		}
 		id = row.ID
 		return changelog.New(db.OperationTypeINSERT, changelog.Agencies).Add(id, nil, row.NewData).Write(ctx, tx)
@@ -134,7 +135,7 @@ func (s *Service) AgencyLocations(ctx context.Context, id int32) ([]Location, er
 	return locations, nil
 }
 
-// AddAgencyLocation gives an agency one more location. Errors: *UnknownError and ErrLocationLinked.
+// AddAgencyLocation gives an agency one more location. Errors: *unknown.Error and ErrLocationLinked.
 func (s *Service) AddAgencyLocation(ctx context.Context, agencyID int32, locationID int64) error {
 	err := postgres.InTx(ctx, s.pool, func(tx pgx.Tx) error {
 		row, err := queries.AgencyLocationInsert(ctx, tx, db.AgencyLocationInsertParams{AgencyID: agencyID, LocationID: locationID})
@@ -142,9 +143,9 @@ func (s *Service) AddAgencyLocation(ctx context.Context, agencyID int32, locatio
 		case err != nil:
 			return err
 		case !row.AgencyKnown:
-			return &UnknownError{Kind: "agency", IDs: []int64{int64(agencyID)}}
+			return unknown.New(unknown.Agency, agencyID)
 		case !row.LocationKnown:
-			return &UnknownError{Kind: "location", IDs: []int64{locationID}}
+			return unknown.New(unknown.Location, locationID)
 		}
 		return touchAgency(ctx, tx, agencyID)
 	})

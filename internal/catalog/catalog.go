@@ -5,13 +5,13 @@ package catalog
 
 import (
 	"errors"
-	"fmt"
 	"strings"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"docket/internal/db"
 	"docket/internal/postgres"
+	"docket/internal/unknown"
 )
 
 // Service reads and changes the catalog. It is safe for concurrent use.
@@ -52,20 +52,6 @@ var (
 	ErrNothingToSearch = errors.New("at least one of query or location_id must be provided")
 )
 
-// UnknownError tells what a request refers to that does not exist. Nothing was stored.
-type UnknownError struct {
-	Kind string  // "agency", "location" or "county"
-	IDs  []int64 // empty when it went away in the meantime
-}
-
-func (e *UnknownError) Error() string {
-	text := e.Kind + " not found"
-	for i, id := range e.IDs {
-		text += map[bool]string{true: ": ", false: ", "}[i == 0] + fmt.Sprint(id)
-	}
-	return text
-}
-
 // ValueError refuses the value of one field, which the REST contract cannot express.
 type ValueError struct {
 	Field string // as in the REST contract
@@ -89,7 +75,7 @@ var refusals = []postgres.Rule{
 	postgres.On("link_agencies__locations_pkey", ErrLocationLinked),
 	postgres.On("localities_name_county_id_key", ErrLocalityKnown),
 	postgres.On("localities_name_check", &ValueError{"locality_name", "must not contain a comma"}),
-	postgres.On("localities_county_id_fkey", &UnknownError{Kind: "county"}),
-	postgres.On("link_agencies__locations_agency_id_fkey", &UnknownError{Kind: "agency"}),
-	postgres.On("link_agencies__locations_location_id_fkey", &UnknownError{Kind: "location"}),
+	postgres.On("localities_county_id_fkey", &unknown.Error{Kind: unknown.County}),
+	postgres.On("link_agencies__locations_agency_id_fkey", &unknown.Error{Kind: unknown.Agency}),
+	postgres.On("link_agencies__locations_location_id_fkey", &unknown.Error{Kind: unknown.Location}),
 }

@@ -19,6 +19,7 @@ import (
 	"docket/internal/dbtest"
 	"docket/internal/postgres"
 	"docket/internal/ranking"
+	"docket/internal/unknown"
 )
 
 // bundle is a database with URLs 1 to 6, of which a robot finds agency 1 for 1 to 3, sessions suggested it for 4, and it was
@@ -123,12 +124,12 @@ func TestDeleteRace(t *testing.T) {
 		close(ended)
 
 		for err := range told {
-			var unknown *annotation.UnknownError
-			require.True(t, err == nil || errors.As(err, &unknown), "an answer: %v", err)
+			var missing *unknown.Error
+			require.True(t, err == nil || errors.As(err, &missing), "an answer: %v", err)
 		}
 		for err := range changed {
-			var unknown *catalog.UnknownError
-			require.True(t, err == nil || errors.Is(err, catalog.ErrNoAgency) || errors.As(err, &unknown), "a change: %v", err)
+			var missing *unknown.Error
+			require.True(t, err == nil || errors.Is(err, catalog.ErrNoAgency) || errors.As(err, &missing), "a change: %v", err)
 		}
 		left := b.count(t, "SELECT count(*) FROM agencies WHERE id = 1")
 		refused := 0

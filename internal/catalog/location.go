@@ -10,7 +10,7 @@ import (
 	"docket/internal/postgres"
 )
 
-// AddLocality stores a locality and returns the id of its location. Errors: *ValueError, *UnknownError for the county, and
+// AddLocality stores a locality and returns the id of its location. Errors: *ValueError, *unknown.Error for the county, and
 // ErrLocalityKnown.
 func (s *Service) AddLocality(ctx context.Context, name string, countyID int32) (locationID int64, err error) {
 	if err := notBlank("locality_name", name); err != nil {

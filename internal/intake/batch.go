@@ -10,6 +10,7 @@ import (
 
 	"docket/internal/db"
 	"docket/internal/postgres"
+	"docket/internal/unknown"
 )
 
 // Batch is what came in together, and how far its URLs are.
@@ -51,11 +52,11 @@ func (s *Service) Batches(ctx context.Context, filter BatchFilter, page int32) (
 	return s.counted(ctx, column(rows, func(row db.BatchListPageRow) Batch { return batchFromRow(db.BatchGetRow(row)) }))
 }
 
-// Batch returns a batch, or an *UnknownBatchError.
+// Batch returns a batch, or an *unknown.Error.
 func (s *Service) Batch(ctx context.Context, id int32) (Batch, error) {
 	row, err := queries.BatchGet(ctx, s.pool, id)
 	if errors.Is(err, pgx.ErrNoRows) {
-		return Batch{}, &UnknownBatchError{id}
+		return Batch{}, unknown.New(unknown.Batch, id)
 	}
 	if err != nil {
 		return Batch{}, fmt.Errorf("read batch %d: %w", id, postgres.Translate(err))
@@ -165,14 +166,14 @@ func (s *Service) BatchLogs(ctx context.Context, batchID int32) ([]BatchLog, err
 	return column(rows, func(row db.BatchLogListRow) BatchLog { return BatchLog{ID: row.ID, Text: row.Log, At: row.CreatedAt} }), nil
 }
 
-// AbortBatch marks a batch that is in process as aborted. Errors: *UnknownBatchError and ErrNotInProcess.
+// AbortBatch marks a batch that is in process as aborted. Errors: *unknown.Error and ErrNotInProcess.
 func (s *Service) AbortBatch(ctx context.Context, id int32) error {
 	aborted, err := queries.BatchAbort(ctx, s.pool, id)
 	if err == nil && aborted == 0 {
 		_, err = queries.BatchGet(ctx, s.pool, id)
 		switch {
 		case errors.Is(err, pgx.ErrNoRows):
-			return &UnknownBatchError{id}
+			return unknown.New(unknown.Batch, id)
 		case err == nil:
 			return ErrNotInProcess
 		}

@@ -2,12 +2,11 @@ package intake
 
 import (
 	"errors"
-	"fmt"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
-	"docket/internal/catalog"
 	"docket/internal/postgres"
+	"docket/internal/unknown"
 	"docket/internal/urlform"
 )
 
@@ -35,11 +34,6 @@ var (
 	ErrNotInProcess = errors.New("the batch is not in process, so it cannot be aborted")
 )
 
-// UnknownBatchError refuses a request about a batch that does not exist.
-type UnknownBatchError struct{ ID int32 }
-
-func (e *UnknownBatchError) Error() string { return fmt.Sprintf("Batch %d does not exist", e.ID) }
-
 // DuplicateError refuses a data source whose URL is there already.
 type DuplicateError struct {
 	URLID     int32
@@ -51,10 +45,10 @@ func (e *DuplicateError) Error() string { return "Duplicate URL found" }
 
 // refusals names the keys that a submission can violate when what it refers to goes away between the look and the write.
 var refusals = []postgres.Rule{
-	postgres.On("user_url_agency_suggestions_agency_id_fkey", &catalog.UnknownError{Kind: "agency"}),
-	postgres.On("user_location_suggestions_location_id_fkey", &catalog.UnknownError{Kind: "location"}),
-	postgres.On("anonymous_annotation_agency_agency_id_fkey", &catalog.UnknownError{Kind: "agency"}),
-	postgres.On("anonymous_annotation_location_location_id_fkey", &catalog.UnknownError{Kind: "location"}),
+	postgres.On("user_url_agency_suggestions_agency_id_fkey", &unknown.Error{Kind: unknown.Agency}),
+	postgres.On("user_location_suggestions_location_id_fkey", &unknown.Error{Kind: unknown.Location}),
+	postgres.On("anonymous_annotation_agency_agency_id_fkey", &unknown.Error{Kind: unknown.Agency}),
+	postgres.On("anonymous_annotation_location_location_id_fkey", &unknown.Error{Kind: unknown.Location}),
 }
 
 // submittedForm takes a submitted URL apart. It is less choosy than an import, which must not take prose for URLs: whoever

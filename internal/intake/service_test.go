@@ -18,10 +18,10 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"docket/internal/annotation"
-	"docket/internal/catalog"
 	"docket/internal/dbtest"
 	"docket/internal/intake"
 	"docket/internal/ranking"
+	"docket/internal/unknown"
 )
 
 // bundle is a database with two agencies and a location, and what acts on it.
@@ -217,9 +217,9 @@ func TestSubmitWhatGoes(t *testing.T) {
 				go func() { outcome <- submit(b) }()
 				b.blocked(t)
 				require.NoError(t, tx.Commit(t.Context()))
-				unknown := new(catalog.UnknownError)
-				require.ErrorAs(t, <-outcome, &unknown)
-				require.Equal(t, kind, unknown.Kind)
+				missing := new(unknown.Error)
+				require.ErrorAs(t, <-outcome, &missing)
+				require.Equal(t, kind, missing.Kind)
 				require.Empty(t, b.list(t, "SELECT url FROM urls"))
 			})
 		}
@@ -320,8 +320,8 @@ func TestDeleteURLRace(t *testing.T) {
 					return err
 				}
 			}
-			unknown := new(annotation.UnknownError)
-			if errors.As(err, &unknown) && unknown.Kind == "URL" {
+			missing := new(unknown.Error)
+			if errors.As(err, &missing) && missing.Kind == unknown.URL {
 				return nil
 			}
 			return err

@@ -8,11 +8,11 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"docket/internal/catalog"
 	"docket/internal/changelog"
 	"docket/internal/db"
 	"docket/internal/postgres"
 	"docket/internal/ranking"
+	"docket/internal/unknown"
 	"docket/internal/urlform"
 )
 
@@ -45,7 +45,7 @@ type Submitted struct {
 
 // SubmitURL stores a URL that is new, and what its submitter knows of it as suggestions of theirs: as a whole or not at all.
 // The URL waits in the queue from then on; for its submitter it does not if they suggested more than a name. A URL that is
-// none, or known, is no error. Error: *catalog.UnknownError.
+// none, or known, is no error. Error: *unknown.Error.
 func (s *Service) SubmitURL(ctx context.Context, userID int32, submission Submission) (Submitted, error) {
 	form, ok := submittedForm(submission.URL)
 	if !ok {
@@ -107,7 +107,7 @@ type DataSource struct {
 }
 
 // SubmitDataSource stores a data source in a batch of its own, with what is said of it as suggestions of an anonymous session
-// of its own, and returns the URL's id. Errors: ErrInvalidURL, *DuplicateError and *catalog.UnknownError.
+// of its own, and returns the URL's id. Errors: ErrInvalidURL, *DuplicateError and *unknown.Error.
 func (s *Service) SubmitDataSource(ctx context.Context, source DataSource) (urlID int32, err error) {
 	form, ok := submittedForm(source.URL)
 	if !ok {
@@ -208,14 +208,14 @@ func checkKnown(ctx context.Context, tx pgx.Tx, agencyIDs []int32, locationIDs [
 		return nil
 	}
 	named := db.SubmissionListUnknownParams{AgencyIDs: agencyIDs, LocationIDs: locationIDs}
-	unknown, err := queries.SubmissionListUnknown(ctx, tx, named)
+	missing, err := queries.SubmissionListUnknown(ctx, tx, named)
 	switch {
 	case err != nil:
 		return fmt.Errorf("look up agencies and locations: %w", err)
-	case len(unknown.UnknownAgencyIDs) > 0:
-		return &catalog.UnknownError{Kind: "agency", IDs: column(unknown.UnknownAgencyIDs, func(id int32) int64 { return int64(id) })}
-	case len(unknown.UnknownLocationIDs) > 0:
-		return &catalog.UnknownError{Kind: "location", IDs: unknown.UnknownLocationIDs}
+	case len(missing.UnknownAgencyIDs) > 0:
+		return unknown.New(unknown.Agency, missing.UnknownAgencyIDs...)
+	case len(missing.UnknownLocationIDs) > 0:
+		return unknown.New(unknown.Location, missing.UnknownLocationIDs...)
 	}
 	return nil
 }

@@ -16,6 +16,7 @@ import (
 
 	"docket/internal/annotation"
 	"docket/internal/ranking"
+	"docket/internal/unknown"
 )
 
 // history is a database that many act on at once, and what a process or two remember of its annotators.
@@ -130,8 +131,8 @@ func (a *actor) annotate(ctx context.Context) error {
 	} else {
 		err = process.service.Submit(ctx, by.user, url, a.answer())
 	}
-	var unknown *annotation.UnknownError
-	if errors.Is(err, annotation.ErrAlreadyAnnotated) || errors.As(err, &unknown) && unknown.Kind != "agency" {
+	var missing *unknown.Error
+	if errors.Is(err, annotation.ErrAlreadyAnnotated) || errors.As(err, &missing) && missing.Kind != unknown.Agency {
 		return nil
 	}
 	return err
@@ -141,8 +142,8 @@ func (a *actor) annotate(ctx context.Context) error {
 func (a *actor) migrate(ctx context.Context) error {
 	service := a.processes[0].service
 	_, err := service.Migrate(ctx, 1+a.Int32N(historyUsers), a.someSession())
-	var unknown *annotation.UnknownError
-	if err != nil && !errors.As(err, &unknown) {
+	var missing *unknown.Error
+	if err != nil && !errors.As(err, &missing) {
 		return err
 	}
 	session, err := service.OpenSession(ctx)

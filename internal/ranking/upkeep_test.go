@@ -17,6 +17,7 @@ import (
 	"docket/internal/db"
 	"docket/internal/postgres"
 	"docket/internal/ranking"
+	"docket/internal/unknown"
 )
 
 // poll is how often a test looks whether another connection has come as far as it should.
@@ -188,8 +189,8 @@ func TestRecountMeetsDelete(t *testing.T) {
 
 // ignoreUnknown takes it for granted that a URL can be gone.
 func ignoreUnknown(err error) error {
-	var unknown *annotation.UnknownError
-	if errors.As(err, &unknown) && unknown.Kind == "URL" {
+	var missing *unknown.Error
+	if errors.As(err, &missing) && missing.Kind == unknown.URL {
 		return nil
 	}
 	return err
