@@ -18,7 +18,7 @@ import (
 	"time"
 
 	"docket/benchmarks"
-	"docket/internal/postgres"
+	"docket/internal/postgres/embedded"
 )
 
 func main() {
@@ -75,7 +75,7 @@ func measure(ctx context.Context, c configuration) (err error) {
 		}
 		defer func() { err = errors.Join(err, os.RemoveAll(c.dir)) }()
 	}
-	server, err := postgres.StartServer(ctx, postgres.ServerConfig{DataDir: c.dir, Owner: "scripts/bench"})
+	server, err := embedded.StartServer(ctx, embedded.ServerConfig{DataDir: c.dir, Owner: "scripts/bench"})
 	if err != nil {
 		return err
 	}

@@ -16,7 +16,7 @@ import (
 	"go.uber.org/zap/zapcore"
 
 	"docket/internal/auth"
-	"docket/internal/postgres"
+	"docket/internal/postgres/embedded"
 )
 
 // config is what all subcommands share.
@@ -45,7 +45,7 @@ func (c *config) addFlags(flags *pflag.FlagSet) {
 // /var/lib/docket where that somebody could not get there.
 func defaultDataDir() string {
 	const local = ".docket"
-	if postgres.Reachable(local) {
+	if embedded.Reachable(local) {
 		return local
 	}
 	return "/var/lib/docket"

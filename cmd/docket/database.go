@@ -14,6 +14,7 @@ import (
 	sqlfiles "docket/sql"
 
 	"docket/internal/postgres"
+	"docket/internal/postgres/embedded"
 	"docket/internal/schema"
 )
 
@@ -23,13 +24,13 @@ const stopTimeout = 30 * time.Second
 // database is the database that a command works on.
 type database struct {
 	url    string
-	server *postgres.Server // nil when it is not ours to stop
+	server *embedded.Server // nil when it is not ours to stop
 
 	// migrator has the migrations that the program carries. It takes them apart once: readiness is asked for every second.
 	migrator func() (*schema.Migrator, error)
 }
 
-func newDatabase(url string, server *postgres.Server) *database {
+func newDatabase(url string, server *embedded.Server) *database {
 	return &database{url: url, server: server, migrator: sync.OnceValues(func() (*schema.Migrator, error) {
 		return schema.New(url, sqlfiles.Migrations, schema.Options{Operator: "Docket " + build()})
 	})}
@@ -48,15 +49,15 @@ func (c *config) openDatabase(ctx context.Context, owner string, log *zap.Logger
 		return newDatabase(c.databaseURL, nil), nil
 	}
 	for last := time.Now().Add(inUseWait); ; {
-		url, err := postgres.RunningURL(c.dataDir)
+		url, err := embedded.RunningURL(c.dataDir)
 		if err == nil {
 			return newDatabase(url, nil), nil
 		}
-		if !errors.Is(err, postgres.ErrNotRunning) {
+		if !errors.Is(err, embedded.ErrNotRunning) {
 			return nil, err
 		}
 		db, err := c.startDatabase(ctx, owner, log)
-		if !errors.Is(err, postgres.ErrInUse) || time.Now().After(last) {
+		if !errors.Is(err, embedded.ErrInUse) || time.Now().After(last) {
 			return db, err
 		}
 		select {
@@ -69,7 +70,7 @@ func (c *config) openDatabase(ctx context.Context, owner string, log *zap.Logger
 
 // startDatabase starts Docket's own server.
 func (c *config) startDatabase(ctx context.Context, owner string, log *zap.Logger) (*database, error) {
-	server, err := postgres.StartServer(ctx, postgres.ServerConfig{DataDir: c.dataDir, Owner: owner, Log: log})
+	server, err := embedded.StartServer(ctx, embedded.ServerConfig{DataDir: c.dataDir, Owner: owner, Log: log})
 	if err != nil {
 		return nil, err
 	}
@@ -154,7 +155,7 @@ func dbCommand(cfg *config) *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			url := cfg.databaseURL
 			if url == "" {
-				running, err := postgres.RunningURL(cfg.dataDir)
+				running, err := embedded.RunningURL(cfg.dataDir)
 				if err != nil {
 					return fmt.Errorf("%w; start it with docket serve", err)
 				}
@@ -169,7 +170,7 @@ func dbCommand(cfg *config) *cobra.Command {
 		Short: "Print the directory of the PostgreSQL server programs that Docket would run",
 		Args:  arguments(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			binaries, err := postgres.FindBinaries()
+			binaries, err := embedded.FindBinaries()
 			if err != nil {
 				return err
 			}

@@ -12,7 +12,7 @@ import (
 
 	sqlfiles "docket/sql"
 
-	"docket/internal/postgres"
+	"docket/internal/postgres/embedded"
 	"docket/internal/schema"
 	"docket/internal/schema/plan"
 	"docket/internal/schema/state"
@@ -212,7 +212,7 @@ func (c *config) devURL(project *projectFlags, db *database) string {
 	if db != nil {
 		return db.url
 	}
-	url, err := postgres.RunningURL(c.dataDir)
+	url, err := embedded.RunningURL(c.dataDir)
 	if err != nil {
 		return ""
 	}

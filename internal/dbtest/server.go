@@ -15,7 +15,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"docket/internal/postgres"
+	"docket/internal/postgres/embedded"
 )
 
 const (
@@ -65,14 +65,14 @@ func parse(text string) (server, error) {
 
 // startInSlot starts a server in the first directory that no other process holds. The directories stay for the
 // next process: initialising one takes longer than most tests.
-func startInSlot(ctx context.Context) (*postgres.Server, error) {
+func startInSlot(ctx context.Context) (*embedded.Server, error) {
 	base := filepath.Join(os.TempDir(), "docket-test-"+strconv.Itoa(os.Geteuid()))
 	for slot := range slots {
 		dir := filepath.Join(base, strconv.Itoa(slot))
-		running, err := postgres.StartServer(ctx, postgres.ServerConfig{
+		running, err := embedded.StartServer(ctx, embedded.ServerConfig{
 			DataDir: dir, Ephemeral: true, Owner: "the tests of " + filepath.Base(os.Args[0]),
 		})
-		if !errors.Is(err, postgres.ErrInUse) {
+		if !errors.Is(err, embedded.ErrInUse) {
 			return running, err
 		}
 	}

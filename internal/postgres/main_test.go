@@ -3,27 +3,20 @@ package postgres
 import (
 	"context"
 	"fmt"
+	"net/url"
 	"os"
-	"os/signal"
-	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/stretchr/testify/require"
-	"go.uber.org/zap/zaptest"
+
+	"docket/internal/postgres/embedded"
 )
 
-// ownerDirEnv makes the test binary a process that starts a server in that directory and waits to be killed.
-const ownerDirEnv = "DOCKET_TEST_OWNER_DIR"
-
 func TestMain(m *testing.M) {
-	if dir := os.Getenv(ownerDirEnv); dir != "" {
-		ownServer(dir)
-		return
-	}
 	code := m.Run()
 	if shared.server != nil {
 		if err := shared.server.Stop(context.Background()); err != nil {
@@ -35,61 +28,16 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-func ownServer(dir string) {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
-	server, err := StartServer(ctx, ServerConfig{DataDir: dir, Owner: "docket test"})
-	if err != nil {
-		fmt.Println(err)
-		os.Exit(1)
-	}
-	fmt.Println("ready", server.process.Pid)
-	<-ctx.Done()
-	if err := server.Stop(context.Background()); err != nil {
-		fmt.Println(err)
-		os.Exit(1)
-	}
-}
-
-// newDir is t.TempDir, but open to the user that root's servers run as.
-func newDir(t testing.TB) string {
-	t.Helper()
-	dir, err := openTempDir()
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, os.RemoveAll(dir)) })
-	return dir
-}
-
-func openTempDir() (string, error) {
-	dir, err := os.MkdirTemp("", "docket-postgres-")
-	if err == nil {
-		err = os.Chmod(dir, 0o711)
-	}
-	if err == nil {
-		dir, err = filepath.EvalSymlinks(dir)
-	}
-	return dir, err
-}
-
-// start runs a server for one test.
-func start(t testing.TB, cfg ServerConfig) *Server {
-	t.Helper()
-	cfg.Log = zaptest.NewLogger(t)
-	server, err := StartServer(t.Context(), cfg)
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, server.Stop(context.Background())) })
-	return server
-}
-
-// shared is the server of the tests that only need some database.
+// shared is the server of all tests. dbtest cannot provide it, because dbtest imports this package.
 var shared struct {
-	once   sync.Once
-	dir    string
-	server *Server
-	err    error
+	once      sync.Once
+	dir       string
+	server    *embedded.Server
+	err       error
+	databases atomic.Int64
 }
 
-// newPool returns a pool on a database of its own.
+// newPool returns a pool on a new database.
 func newPool(t testing.TB, cfg PoolConfig) *pgxpool.Pool {
 	t.Helper()
 	cfg.URL = newDatabase(t)
@@ -99,20 +47,30 @@ func newPool(t testing.TB, cfg PoolConfig) *pgxpool.Pool {
 	return pool
 }
 
+// newDatabase returns the URL of a new database.
 func newDatabase(t testing.TB) string {
 	t.Helper()
 	shared.once.Do(func() {
-		if shared.dir, shared.err = openTempDir(); shared.err == nil {
-			shared.server, shared.err = StartServer(context.Background(), ServerConfig{DataDir: shared.dir, Ephemeral: true})
+		if shared.dir, shared.err = os.MkdirTemp("", "docket-postgres-"); shared.err != nil {
+			return
 		}
+		// When the tests run as root, the server runs as another user, who must be able to search the directory.
+		if shared.err = os.Chmod(shared.dir, 0o711); shared.err != nil {
+			return
+		}
+		shared.server, shared.err = embedded.StartServer(context.Background(),
+			embedded.ServerConfig{DataDir: shared.dir, Ephemeral: true})
 	})
 	require.NoError(t, shared.err)
-	name := "test_" + shortHash(t.Name())
+	name := fmt.Sprintf("test_%d", shared.databases.Add(1))
 	execute(t, shared.server.URL(), "CREATE DATABASE "+name)
-	return socketURL(shared.server.socketDir, port, name)
+	database, err := url.Parse(shared.server.URL())
+	require.NoError(t, err)
+	database.Path = "/" + name
+	return database.String()
 }
 
-// execute runs one statement on a connection of its own.
+// execute runs one statement on a new connection.
 func execute(t testing.TB, url, sql string) {
 	t.Helper()
 	conn, err := pgx.Connect(t.Context(), url)
@@ -122,7 +80,7 @@ func execute(t testing.TB, url, sql string) {
 	require.NoError(t, err)
 }
 
-// value returns the single text that a query answers.
+// value returns the only row and column of a query's result, which must be a text.
 func value(t testing.TB, url, sql string) string {
 	t.Helper()
 	conn, err := pgx.Connect(t.Context(), url)
@@ -131,14 +89,4 @@ func value(t testing.TB, url, sql string) string {
 	var text string
 	require.NoError(t, conn.QueryRow(t.Context(), sql).Scan(&text))
 	return text
-}
-
-// closed waits for a channel that must close soon.
-func closed(t testing.TB, ch <-chan struct{}) {
-	t.Helper()
-	select {
-	case <-ch:
-	case <-time.After(time.Minute):
-		require.FailNow(t, "still open after a minute")
-	}
 }

@@ -71,7 +71,7 @@ func TestIsUnavailableOfConnections(t *testing.T) {
 	execute(t, url, fmt.Sprintf("SELECT pg_terminate_backend(%d, 60000)", ended.PgConn().PID()))
 	require.True(t, IsUnavailable(ask(ended, "SELECT 'a'")), "a connection that the server ended")
 
-	_, err := pgx.Connect(t.Context(), "postgres:///docket?host="+newDir(t))
+	_, err := pgx.Connect(t.Context(), "postgres:///docket?host="+t.TempDir())
 	require.Error(t, err)
 	require.True(t, IsUnavailable(err), "no server")
 

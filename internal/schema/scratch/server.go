@@ -18,7 +18,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"docket/internal/postgres"
+	"docket/internal/postgres/embedded"
 )
 
 // goodbye bounds each step of tidying up, which goes on when the caller was interrupted.
@@ -84,7 +84,7 @@ func Start(ctx context.Context, major int) (*Server, error) {
 	if err := os.Chmod(base, 0o711); err != nil {
 		return nil, errors.Join(fmt.Errorf("open the directory of the scratch server: %w", err), remove())
 	}
-	server, err := postgres.StartServer(ctx, postgres.ServerConfig{
+	server, err := embedded.StartServer(ctx, embedded.ServerConfig{
 		DataDir: filepath.Join(base, "data"), Ephemeral: true, Major: major, Owner: "docket scratch",
 	})
 	if err != nil {

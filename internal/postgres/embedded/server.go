@@ -1,4 +1,4 @@
-package postgres
+package embedded
 
 import (
 	"cmp"
@@ -232,6 +232,7 @@ func (s *Server) awaitReady(ctx context.Context) error {
 			defer conn.Close(context.WithoutCancel(ctx))
 			return ensureDatabase(ctx, conn)
 		}
+		const cannotConnectNow = "57P03"
 		var refusal *pgconn.PgError
 		if errors.As(err, &refusal) && refusal.Code == cannotConnectNow {
 			deadline = time.Now().Add(startTimeout)

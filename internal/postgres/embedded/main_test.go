@@ -1,0 +1,103 @@
+package embedded
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/zap/zaptest"
+)
+
+// ownerDirEnv makes the test binary a process that starts a server in that directory and waits to be killed.
+const ownerDirEnv = "DOCKET_TEST_OWNER_DIR"
+
+func TestMain(m *testing.M) {
+	if dir := os.Getenv(ownerDirEnv); dir != "" {
+		ownServer(dir)
+		return
+	}
+	os.Exit(m.Run())
+}
+
+func ownServer(dir string) {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	server, err := StartServer(ctx, ServerConfig{DataDir: dir, Owner: "docket test"})
+	if err != nil {
+		fmt.Println(err)
+		os.Exit(1)
+	}
+	fmt.Println("ready", server.process.Pid)
+	<-ctx.Done()
+	if err := server.Stop(context.Background()); err != nil {
+		fmt.Println(err)
+		os.Exit(1)
+	}
+}
+
+// newDir is t.TempDir, but open to the user that root's servers run as.
+func newDir(t testing.TB) string {
+	t.Helper()
+	dir, err := openTempDir()
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, os.RemoveAll(dir)) })
+	return dir
+}
+
+func openTempDir() (string, error) {
+	dir, err := os.MkdirTemp("", "docket-postgres-")
+	if err == nil {
+		err = os.Chmod(dir, 0o711)
+	}
+	if err == nil {
+		dir, err = filepath.EvalSymlinks(dir)
+	}
+	return dir, err
+}
+
+// start runs a server for one test.
+func start(t testing.TB, cfg ServerConfig) *Server {
+	t.Helper()
+	cfg.Log = zaptest.NewLogger(t)
+	server, err := StartServer(t.Context(), cfg)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, server.Stop(context.Background())) })
+	return server
+}
+
+// execute runs one statement on a connection of its own.
+func execute(t testing.TB, url, sql string) {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), url)
+	require.NoError(t, err)
+	defer conn.Close(context.Background())
+	_, err = conn.Exec(t.Context(), sql)
+	require.NoError(t, err)
+}
+
+// value returns the single text that a query answers.
+func value(t testing.TB, url, sql string) string {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), url)
+	require.NoError(t, err)
+	defer conn.Close(context.Background())
+	var text string
+	require.NoError(t, conn.QueryRow(t.Context(), sql).Scan(&text))
+	return text
+}
+
+// closed waits for a channel that must close soon.
+func closed(t testing.TB, ch <-chan struct{}) {
+	t.Helper()
+	select {
+	case <-ch:
+	case <-time.After(time.Minute):
+		require.FailNow(t, "still open after a minute")
+	}
+}
