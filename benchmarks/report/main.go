@@ -75,7 +75,7 @@ func measure(ctx context.Context, c configuration) (err error) {
 		}
 		defer func() { err = errors.Join(err, os.RemoveAll(c.dir)) }()
 	}
-	server, err := embedded.StartServer(ctx, embedded.ServerConfig{DataDir: c.dir, Owner: "scripts/bench"})
+	server, err := embedded.Start(ctx, embedded.Config{DataDir: c.dir, Owner: "scripts/bench"})
 	if err != nil {
 		return err
 	}

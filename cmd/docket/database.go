@@ -70,7 +70,7 @@ func (c *config) openDatabase(ctx context.Context, owner string, log *zap.Logger
 
 // startDatabase starts Docket's own server.
 func (c *config) startDatabase(ctx context.Context, owner string, log *zap.Logger) (*database, error) {
-	server, err := embedded.StartServer(ctx, embedded.ServerConfig{DataDir: c.dataDir, Owner: owner, Log: log})
+	server, err := embedded.Start(ctx, embedded.Config{DataDir: c.dataDir, Owner: owner, Log: log})
 	if err != nil {
 		return nil, err
 	}

@@ -69,7 +69,7 @@ func startInSlot(ctx context.Context) (*embedded.Server, error) {
 	base := filepath.Join(os.TempDir(), "docket-test-"+strconv.Itoa(os.Geteuid()))
 	for slot := range slots {
 		dir := filepath.Join(base, strconv.Itoa(slot))
-		running, err := embedded.StartServer(ctx, embedded.ServerConfig{
+		running, err := embedded.Start(ctx, embedded.Config{
 			DataDir: dir, Ephemeral: true, Owner: "the tests of " + filepath.Base(os.Args[0]),
 		})
 		if !errors.Is(err, embedded.ErrInUse) {

@@ -58,8 +58,8 @@ func newDatabase(t testing.TB) string {
 		if shared.err = os.Chmod(shared.dir, 0o711); shared.err != nil {
 			return
 		}
-		shared.server, shared.err = embedded.StartServer(context.Background(),
-			embedded.ServerConfig{DataDir: shared.dir, Ephemeral: true})
+		shared.server, shared.err = embedded.Start(context.Background(),
+			embedded.Config{DataDir: shared.dir, Ephemeral: true})
 	})
 	require.NoError(t, shared.err)
 	name := fmt.Sprintf("test_%d", shared.databases.Add(1))

@@ -7,19 +7,20 @@ import (
 	"os"
 	"os/user"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"syscall"
 )
 
-// account is the operating-system user the server runs as. PostgreSQL refuses to run as root, so root hands it
-// to somebody else; nil means the current user.
+// account is the operating-system user the server runs as; nil means the current user. PostgreSQL refuses to run as
+// root, so root has to run it as another user.
 type account struct {
 	uid, gid int
 	name     string
 }
 
-// serverAccount picks the account for a data directory: whoever owns one of the paths already, else the system
-// user postgres, else nobody.
+// serverAccount chooses the account for a data directory: the owner of the first path that exists and does not belong
+// to root, else the system user postgres, else the system user nobody.
 func serverAccount(paths ...string) (*account, error) {
 	if os.Geteuid() != 0 {
 		return nil, nil
@@ -48,7 +49,7 @@ func serverAccount(paths ...string) (*account, error) {
 		}
 		return &account{uid: uid, gid: gid, name: name}, nil
 	}
-	return nil, errors.New("PostgreSQL does not run as root, and this system has neither a user postgres nor nobody: " +
+	return nil, errors.New("PostgreSQL does not run as root, and this system has no user named postgres or nobody: " +
 		"create one, or start Docket as an ordinary user")
 }
 
@@ -61,7 +62,7 @@ func ownerOf(info fs.FileInfo) account {
 	return a
 }
 
-// credential makes a child process run as the account.
+// credential returns what makes a child process run as the account.
 func (a *account) credential() *syscall.Credential {
 	if a == nil {
 		return nil
@@ -69,7 +70,7 @@ func (a *account) credential() *syscall.Credential {
 	return &syscall.Credential{Uid: uint32(a.uid), Gid: uint32(a.gid)}
 }
 
-// own gives path to the account.
+// own makes the account the owner of path.
 func (a *account) own(path string) error {
 	if a == nil {
 		return nil
@@ -77,7 +78,7 @@ func (a *account) own(path string) error {
 	return os.Lchown(path, a.uid, a.gid)
 }
 
-// ownTree gives everything under path to the account.
+// ownTree makes the account the owner of path and of everything below it.
 func (a *account) ownTree(path string) error {
 	if a == nil {
 		return nil
@@ -90,23 +91,23 @@ func (a *account) ownTree(path string) error {
 	})
 }
 
-// blockedAt returns the first directory on the way to path, path itself excluded, that the account cannot
-// search; "" when the way is free. Missing directories block nothing: whoever makes them decides.
+// blockedAt returns the topmost parent of path that the account may not search, or "" if it may search all of them.
+// Missing directories do not count: their permissions are known only when they are created.
 func (a *account) blockedAt(path string) string {
 	if a == nil {
 		return ""
 	}
-	var ways []string
+	var parents []string
 	for dir := filepath.Dir(path); ; dir = filepath.Dir(dir) {
-		ways = append(ways, dir)
+		parents = append(parents, dir)
 		if dir == filepath.Dir(dir) {
 			break
 		}
 	}
-	for i := len(ways) - 1; i >= 0; i-- {
-		info, err := os.Stat(ways[i])
+	for _, dir := range slices.Backward(parents) {
+		info, err := os.Stat(dir)
 		if err == nil && !a.maySearch(info) {
-			return ways[i]
+			return dir
 		}
 	}
 	return ""
@@ -124,9 +125,9 @@ func (a *account) maySearch(dir fs.FileInfo) bool {
 	}
 }
 
-// Reachable reports whether an embedded server could work in dir, as far as directory permissions tell. It is
-// false only for root, whose server runs as another user, and a dir that lies below a private directory such as
-// /root.
+// Reachable reports whether the permissions of the parents of dir let an embedded server use it as its data
+// directory. It is false only when the caller is root, whose server runs as another user, and dir is below a private
+// directory such as /root.
 func Reachable(dir string) bool {
 	dir, err := realPath(dir)
 	if err != nil {
@@ -136,7 +137,7 @@ func Reachable(dir string) bool {
 	return err == nil && acct.blockedAt(dir) == ""
 }
 
-// realPath returns the absolute path without symlinks; the last parts of it need not exist.
+// realPath returns the absolute path without symlinks. Its last elements need not exist.
 func realPath(path string) (string, error) {
 	path, err := filepath.Abs(path)
 	if err != nil {

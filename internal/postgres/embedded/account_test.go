@@ -19,7 +19,7 @@ func TestReachable(t *testing.T) {
 	for dir, want := range map[string]bool{
 		open:                                   true,
 		filepath.Join(open, "not", "yet"):      true,
-		private:                                true, // the data directory itself is opened to the server
+		private:                                true, // Start itself lets the server search the data directory
 		filepath.Join(private, "data"):         !root,
 		filepath.Join(private, "not", "yet"):   !root,
 		filepath.Join(open, "link", "not-yet"): !root,
@@ -28,14 +28,14 @@ func TestReachable(t *testing.T) {
 	}
 }
 
-func TestUnreachableDataDirIsNamed(t *testing.T) {
+func TestErrorNamesTheUnreachableDirectory(t *testing.T) {
 	t.Parallel()
 	private := filepath.Join(newDir(t), "private")
 	require.NoError(t, os.Mkdir(private, 0o700))
 	acct := &account{uid: os.Geteuid() + 12345, gid: os.Getegid() + 12345, name: "someone"}
 	err := prepareDataDir(filepath.Join(private, "data"), acct)
-	require.ErrorContains(t, err, "someone, as whom it would run, cannot enter "+private+" on the way")
-	require.ErrorContains(t, err, "use a --data-dir elsewhere")
+	require.ErrorContains(t, err, "It would run as someone, but that user may not search "+private+", a parent of ")
+	require.ErrorContains(t, err, "use another --data-dir")
 }
 
 func TestServerAccountIsTheOwnerOfTheData(t *testing.T) {
@@ -44,7 +44,7 @@ func TestServerAccountIsTheOwnerOfTheData(t *testing.T) {
 	if os.Geteuid() != 0 {
 		acct, err := serverAccount(dir)
 		require.NoError(t, err)
-		require.Nil(t, acct, "the server runs as ourselves")
+		require.Nil(t, acct, "the server runs as the current user")
 		return
 	}
 	acct, err := serverAccount(filepath.Join(dir, "missing"), dir)
@@ -77,17 +77,17 @@ func TestMaySearch(t *testing.T) {
 	require.NoError(t, os.Chmod(dir, 0o700))
 }
 
-func TestSocketDirOfAStrangerIsRefused(t *testing.T) {
+func TestSocketDirThatIsASymlinkIsRefused(t *testing.T) {
 	t.Parallel()
 	dir := newDir(t)
 	elsewhere := filepath.Join(dir, "elsewhere")
 	require.NoError(t, os.Mkdir(elsewhere, 0o700))
 	require.NoError(t, os.Symlink(elsewhere, filepath.Join(dir, socketDir)))
 	_, err := makeSocketDir(dir, nil)
-	require.ErrorContains(t, err, "is somebody else's")
+	require.ErrorContains(t, err, "belongs to another user or is not a directory")
 }
 
-func TestLogIsPutAsideWhenLarge(t *testing.T) {
+func TestLargeLogIsRenamed(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), logFile)
 	for _, text := range []string{"first", strings.Repeat("x", maxLog), "last"} {
@@ -98,9 +98,9 @@ func TestLogIsPutAsideWhenLarge(t *testing.T) {
 		require.NoError(t, file.Close())
 	}
 	require.Equal(t, "last", tail(path, 0))
-	aside, err := os.Stat(path + ".1")
+	renamed, err := os.Stat(path + ".1")
 	require.NoError(t, err)
-	require.Equal(t, int64(len("first")+maxLog), aside.Size(), "small logs are appended to")
+	require.Equal(t, int64(len("first")+maxLog), renamed.Size(), "small logs are appended to")
 }
 
 func TestTail(t *testing.T) {

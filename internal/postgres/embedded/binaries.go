@@ -13,29 +13,29 @@ import (
 	"strings"
 )
 
-// minMajor is the oldest PostgreSQL the schema works on.
+// minMajor is the oldest version of PostgreSQL that Docket's schema works with.
 const minMajor = 15
 
-// Binaries is a directory with the PostgreSQL server programs of one version.
+// Binaries are the PostgreSQL server programs of one version, in one directory.
 type Binaries struct {
 	Dir   string
 	Major int
 }
 
-// FindBinaries returns installed server programs that Docket can use: those in PG_BINDIR when it is set, else
-// the first of pg_config's directory, PATH, and the places where the packages of Debian, Fedora, Homebrew and
-// Postgres.app put them. Its error says what to install.
+// FindBinaries returns installed server programs that Docket can use. When PG_BINDIR is set, it only searches there.
+// Otherwise it searches pg_config's directory, then PATH, then the directories of the packages of Debian, Fedora,
+// Homebrew and Postgres.app. Its error says what to install.
 func FindBinaries() (Binaries, error) {
 	return systemFinder().find(0)
 }
 
 func (b Binaries) program(name string) string { return filepath.Join(b.Dir, name) }
 
-// serverPrograms must all be there: distributions put clients alone into the same places.
+// serverPrograms must all be in the directory: distributions install a client without a server in the same directories.
 var serverPrograms = []string{"initdb", "postgres", "pg_ctl"}
 
-// packagePlaces is in order of preference; within one pattern the newest version wins.
-var packagePlaces = []string{
+// packageDirs are patterns of directories in order of preference. Within one pattern the newest version is preferred.
+var packageDirs = []string{
 	"/usr/lib/postgresql/*/bin",
 	"/usr/pgsql-*/bin",
 	"/opt/homebrew/opt/postgresql*/bin",
@@ -44,9 +44,9 @@ var packagePlaces = []string{
 	"/Applications/Postgres.app/Contents/Versions/*/bin",
 }
 
-// finder is what the search depends on, so that tests can show it another machine.
+// finder is what the search depends on, so that tests can replace it.
 type finder struct {
-	root     string // goes before packagePlaces
+	root     string // prefix of packageDirs
 	getenv   func(string) string
 	lookPath func(string) (string, error)
 }
@@ -55,7 +55,7 @@ func systemFinder() finder {
 	return finder{getenv: os.Getenv, lookPath: exec.LookPath}
 }
 
-// find returns the first usable binaries, but any of version prefer before all others; 0 prefers none.
+// find returns the first usable binaries. Those of the version prefer come before all others; 0 prefers none.
 func (f finder) find(prefer int) (Binaries, error) {
 	if dir := f.getenv("PG_BINDIR"); dir != "" {
 		b, err := inspect(dir)
@@ -94,11 +94,11 @@ func missingError(old []Binaries) error {
   Debian, Ubuntu:  apt-get install postgresql
   Fedora, RHEL:    dnf install postgresql-server
   macOS:           brew install postgresql@17
-or set PG_BINDIR to the directory that holds them, or DATABASE_URL to use a server that runs already`, minMajor)
+or set PG_BINDIR to the directory that holds them, or set DATABASE_URL to use a server that already runs`, minMajor)
 	return errors.New(msg.String())
 }
 
-// installed lists the complete installations, each once, in order of preference.
+// installed lists the complete installations in order of preference, without repeats.
 func (f finder) installed() []Binaries {
 	var found []Binaries
 	add := func(dirs ...string) {
@@ -119,12 +119,12 @@ func (f finder) installed() []Binaries {
 		}
 	}
 	if server, err := f.lookPath("postgres"); err == nil {
-		// The programs find their libraries beside their real place, not beside a symlink.
+		// The programs find their libraries relative to their real path, not to a symlink.
 		if real, err := filepath.EvalSymlinks(server); err == nil {
 			add(filepath.Dir(real))
 		}
 	}
-	for _, pattern := range packagePlaces {
+	for _, pattern := range packageDirs {
 		dirs, _ := filepath.Glob(f.root + pattern) // the patterns are constants
 		add(dirs...)
 	}
@@ -133,7 +133,7 @@ func (f finder) installed() []Binaries {
 
 var versionOutput = regexp.MustCompile(`^postgres \(PostgreSQL\) (\d+)`)
 
-// inspect returns the installation in dir under its real path, or why there is none.
+// inspect returns the installation in dir, with its real path, or an error that says why there is none.
 func inspect(dir string) (Binaries, error) {
 	dir, err := filepath.EvalSymlinks(dir)
 	if err != nil {
@@ -141,7 +141,7 @@ func inspect(dir string) (Binaries, error) {
 	}
 	for _, name := range serverPrograms {
 		if _, err := exec.LookPath(filepath.Join(dir, name)); err != nil {
-			return Binaries{}, fmt.Errorf("no program %s there", name)
+			return Binaries{}, fmt.Errorf("it has no program %s", name)
 		}
 	}
 	out, err := exec.Command(filepath.Join(dir, "postgres"), "--version").Output()
@@ -150,7 +150,7 @@ func inspect(dir string) (Binaries, error) {
 	}
 	match := versionOutput.FindSubmatch(out)
 	if match == nil {
-		return Binaries{}, fmt.Errorf("postgres --version answers %q", out)
+		return Binaries{}, fmt.Errorf("postgres --version printed %q", out)
 	}
 	major, err := strconv.Atoi(string(match[1]))
 	if err != nil {

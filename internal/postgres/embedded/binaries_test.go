@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// machine is a file system with the given installations, "VERSION" or "VERSION without PROGRAM" by directory.
+// machine creates a file system with the given installations, "VERSION" or "VERSION without PROGRAM" by directory.
 func machine(t *testing.T, installations map[string]string) string {
 	t.Helper()
 	root, err := filepath.EvalSymlinks(t.TempDir())
@@ -37,7 +37,7 @@ func TestFindBinaries(t *testing.T) {
 		name      string
 		installed map[string]string // directory to version
 		bindir    string            // PG_BINDIR
-		config    string            // what pg_config answers
+		config    string            // what pg_config prints
 		path      string            // directory in PATH
 		prefer    int
 		wantDir   string
@@ -45,9 +45,11 @@ func TestFindBinaries(t *testing.T) {
 		wantErr   string
 	}{
 		{
-			name:      "the newest, compared as numbers",
-			installed: map[string]string{debian + "/9/bin": "9.6.24", debian + "/15/bin": "15.18 (Debian 15.18-0+deb12u1)", debian + "/100/bin": "100.1"},
-			wantDir:   debian + "/100/bin", wantMajor: 100,
+			name: "the newest, compared as numbers",
+			installed: map[string]string{
+				debian + "/9/bin": "9.6.24", debian + "/15/bin": "15.18 (Debian 15.18-0+deb12u1)", debian + "/100/bin": "100.1",
+			},
+			wantDir: debian + "/100/bin", wantMajor: 100,
 		}, {
 			name:      "the version of the data before the newest",
 			installed: map[string]string{debian + "/16/bin": "16.2", debian + "/18/bin": "18.4"},
@@ -63,7 +65,7 @@ func TestFindBinaries(t *testing.T) {
 		}, {
 			name:      "PG_BINDIR without a server",
 			installed: map[string]string{"/opt/mine": "15.1 without initdb", debian + "/18/bin": "18.4"},
-			bindir:    "/opt/mine", wantErr: "no program initdb there",
+			bindir:    "/opt/mine", wantErr: "it has no program initdb",
 		}, {
 			name:      "PG_BINDIR too old",
 			installed: map[string]string{"/opt/mine": "14.9"},
@@ -73,7 +75,7 @@ func TestFindBinaries(t *testing.T) {
 			installed: map[string]string{"/a": "16.0", "/b": "17.0", debian + "/18/bin": "18.4"},
 			config:    "/a", path: "/b", wantDir: "/a", wantMajor: 16,
 		}, {
-			name:      "pg_config of a mere client",
+			name:      "pg_config of a client without a server",
 			installed: map[string]string{"/a": "16.0 without postgres", "/b": "17.0"},
 			config:    "/a", path: "/b", wantDir: "/b", wantMajor: 17,
 		}, {
@@ -81,13 +83,15 @@ func TestFindBinaries(t *testing.T) {
 			installed: map[string]string{"/b": "15.0", debian + "/18/bin": "18.4"},
 			path:      "/b", wantDir: "/b", wantMajor: 15,
 		}, {
-			name:      "an old one in PATH is passed over",
+			name:      "an old one in PATH is skipped",
 			installed: map[string]string{"/b": "13.0", "/usr/pgsql-16/bin": "16.4"},
 			path:      "/b", wantDir: "/usr/pgsql-16/bin", wantMajor: 16,
 		}, {
-			name:      "Homebrew",
-			installed: map[string]string{"/opt/homebrew/opt/postgresql@16/bin": "16.4 (Homebrew)", "/opt/homebrew/opt/postgresql@17/bin": "17.0 (Homebrew)"},
-			wantDir:   "/opt/homebrew/opt/postgresql@17/bin", wantMajor: 17,
+			name: "Homebrew",
+			installed: map[string]string{
+				"/opt/homebrew/opt/postgresql@16/bin": "16.4 (Homebrew)", "/opt/homebrew/opt/postgresql@17/bin": "17.0 (Homebrew)",
+			},
+			wantDir: "/opt/homebrew/opt/postgresql@17/bin", wantMajor: 17,
 		}, {
 			name:      "Postgres.app",
 			installed: map[string]string{"/Applications/Postgres.app/Contents/Versions/17/bin": "17.0 (Postgres.app)"},

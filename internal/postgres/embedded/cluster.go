@@ -19,13 +19,13 @@ import (
 	"go.uber.org/zap"
 )
 
-// Role and database of the embedded server. The role is its only one, and superuser.
+// Role and database of the embedded server. It has no other role, and this one is a superuser.
 const (
 	roleName     = "docket"
 	databaseName = "docket"
 )
 
-// cluster is the database cluster that an embedded server works on.
+// cluster is the database cluster of an embedded server.
 type cluster struct {
 	pgdata    string
 	ephemeral bool
@@ -34,10 +34,10 @@ type cluster struct {
 	log       *zap.Logger
 }
 
-// ensure initialises the cluster when there is none, and checks that there is none of another major version.
-// A process killed in the middle leaves nothing that a later one takes for a cluster.
+// ensure initialises the cluster when there is none, and refuses a cluster of another major version. A process that
+// is killed during ensure leaves nothing that a later process takes for a cluster.
 func (c cluster) ensure(ctx context.Context) error {
-	c.sweep()
+	c.removeUnfinished()
 	if c.ephemeral && !c.reusable() {
 		if err := os.RemoveAll(c.pgdata); err != nil {
 			return fmt.Errorf("remove ephemeral cluster: %w", err)
@@ -51,29 +51,30 @@ func (c cluster) ensure(ctx context.Context) error {
 		return err
 	case major != c.bin.Major:
 		return fmt.Errorf("the data in %s is of PostgreSQL %d, but the programs in %s are of PostgreSQL %d: "+
-			"install PostgreSQL %d (PG_BINDIR may name its programs), convert the data with pg_upgrade, or use another --data-dir",
+			"install PostgreSQL %d (and set PG_BINDIR to its programs if they are not found), "+
+			"convert the data with pg_upgrade, or use another --data-dir",
 			c.pgdata, major, c.bin.Dir, c.bin.Major, major)
 	}
 	if c.acct != nil {
-		// Somebody has copied or restored the data as root.
+		// The data may have been copied or restored by root.
 		if info, err := os.Stat(c.pgdata); err == nil && ownerOf(info).uid != c.acct.uid {
 			if err := c.acct.ownTree(c.pgdata); err != nil {
-				return fmt.Errorf("give the data to %s: %w", c.acct.name, err)
+				return fmt.Errorf("change the owner of the data to %s: %w", c.acct.name, err)
 			}
 		}
 	}
 	return nil
 }
 
-// reusable reports whether an ephemeral cluster may serve again. After an unclean end it may be damaged, since
-// it is never synced to disk.
+// reusable reports whether an ephemeral cluster can be used again. After a crash it may be damaged, because it is
+// never synced to disk.
 func (c cluster) reusable() bool {
 	_, err := os.Stat(filepath.Join(c.pgdata, pidFile))
 	major, _ := clusterMajor(c.pgdata)
 	return errors.Is(err, fs.ErrNotExist) && major == c.bin.Major
 }
 
-// clusterMajor returns the version that wrote the cluster, and fs.ErrNotExist when there is none yet.
+// clusterMajor returns the major version of the cluster, and fs.ErrNotExist when there is no cluster yet.
 func clusterMajor(pgdata string) (int, error) {
 	path := filepath.Join(pgdata, "PG_VERSION")
 	text, err := os.ReadFile(path)
@@ -92,10 +93,11 @@ func clusterMajor(pgdata string) (int, error) {
 	return major, nil
 }
 
+// unfinished is in the name of a cluster's directory while initdb runs.
 const unfinished = ".init-"
 
-// sweep removes what interrupted initialisations left.
-func (c cluster) sweep() {
+// removeUnfinished removes what interrupted initialisations left.
+func (c cluster) removeUnfinished() {
 	leftovers, _ := filepath.Glob(c.pgdata + unfinished + "*")
 	for _, dir := range leftovers {
 		if err := os.RemoveAll(dir); err != nil {
@@ -104,7 +106,7 @@ func (c cluster) sweep() {
 	}
 }
 
-// init runs initdb beside the final place and renames, so that the final place is a whole cluster or absent.
+// init runs initdb in a directory next to c.pgdata and renames that, so that c.pgdata is absent or complete.
 func (c cluster) init(ctx context.Context) error {
 	parent := filepath.Dir(c.pgdata)
 	dir, err := os.MkdirTemp(parent, filepath.Base(c.pgdata)+unfinished)
@@ -113,12 +115,11 @@ func (c cluster) init(ctx context.Context) error {
 	}
 	defer os.RemoveAll(dir)
 	if err := c.acct.own(dir); err != nil {
-		return fmt.Errorf("give cluster directory to %s: %w", c.acct.name, err)
+		return fmt.Errorf("change the owner of the cluster directory to %s: %w", c.acct.name, err)
 	}
 	start := time.Now()
-	// Text is ordered by bytes, the one order that no upgrade of the operating system changes under an index
-	// and that serves LIKE 'x%'. Upper and lower case are still those of all of Unicode, where the system has
-	// that locale.
+	// Text is ordered by bytes: no upgrade of the operating system changes that order under an index, and an index
+	// in that order serves LIKE 'x%'. With C.UTF-8, upper() and lower() know all of Unicode; some systems lack it.
 	err = c.initdb(ctx, dir, "C.UTF-8")
 	if err != nil && ctx.Err() == nil {
 		err = c.initdb(ctx, dir, "C")
@@ -127,7 +128,7 @@ func (c cluster) init(ctx context.Context) error {
 		return err
 	}
 	if err := os.Rename(dir, c.pgdata); err != nil {
-		return fmt.Errorf("put cluster in place: %w", err)
+		return fmt.Errorf("rename the new cluster: %w", err)
 	}
 	if !c.ephemeral {
 		if err := syncDir(parent); err != nil {
@@ -150,7 +151,7 @@ func (c cluster) initdb(ctx context.Context, dir, ctype string) error {
 	cmd := exec.CommandContext(ctx, c.bin.program("initdb"), args...)
 	cmd.Dir, cmd.Env = "/", childEnv()
 	cmd.SysProcAttr = processAttributes(c.acct, syscall.SIGINT)
-	// Interrupted, initdb ends its helpers and empties the directory.
+	// On SIGINT initdb ends its child processes and empties the directory.
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGINT) }
 	cmd.WaitDelay = 10 * time.Second
 	runtime.LockOSThread() // see startChild
@@ -165,8 +166,8 @@ func (c cluster) initdb(ctx context.Context, dir, ctype string) error {
 	return nil
 }
 
-// childEnv is all that a server program sees of Docket's environment: no secrets, and nothing of PGDATA or
-// LC_ALL that would change what it does.
+// childEnv is the whole environment of a server program. It has none of Docket's secrets, and no PGDATA or LC_ALL of
+// the caller's that would change what the program does.
 func childEnv() []string {
 	env := []string{"LC_ALL=C", "TZ=UTC"}
 	for _, name := range []string{"PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH"} {

@@ -12,8 +12,8 @@ import (
 	"github.com/gofrs/flock"
 )
 
-// What stands in a data directory. A server without durability has a cluster of its own, so that no mistake in
-// the configuration can take the durability, or the data, from a real one.
+// The names in a data directory. An ephemeral server has a cluster of its own, so that no mistake in the
+// configuration can turn off the durability of a durable cluster, or remove its data.
 const (
 	clusterDir   = "postgres"
 	ephemeralDir = "ephemeral"
@@ -22,10 +22,10 @@ const (
 	logFile      = "postgres.log"
 )
 
-// ErrInUse is returned by StartServer when another process has a server in the data directory, or is about to.
+// ErrInUse is returned by Start when another process runs or starts a server in the data directory.
 var ErrInUse = errors.New("data directory is in use")
 
-// prepareDataDir makes dir if need be and lets the account through it, and nobody else.
+// prepareDataDir creates dir if necessary and gives the account, and no other user, permission to search it.
 func prepareDataDir(dir string, acct *account) error {
 	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
 		return fmt.Errorf("make data directory: %w", err)
@@ -44,26 +44,26 @@ func prepareDataDir(dir string, acct *account) error {
 		return nil
 	}
 	if blocked := acct.blockedAt(dir); blocked != "" {
-		return fmt.Errorf("PostgreSQL does not run as root, and %s, as whom it would run, cannot enter %s on the way to %s: "+
-			"use a --data-dir elsewhere, such as /var/lib/docket, or start Docket as an ordinary user", acct.name, blocked, dir)
+		return fmt.Errorf("PostgreSQL does not run as root. It would run as %s, but that user may not search %s, a parent of %s: "+
+			"use another --data-dir, such as /var/lib/docket, or start Docket as an ordinary user", acct.name, blocked, dir)
 	}
 	if owner := ownerOf(info); owner.uid == acct.uid {
 		return nil
 	}
-	// Search permission through the group is all the server needs: the directory, the lock and whatever else
-	// Docket keeps there stay root's.
+	// The server only needs search permission, through the group. The directory, the lock and all other files of
+	// Docket's still belong to root.
 	if err := os.Chown(dir, -1, acct.gid); err != nil {
-		return fmt.Errorf("let %s into the data directory: %w", acct.name, err)
+		return fmt.Errorf("let %s search the data directory: %w", acct.name, err)
 	}
 	if err := os.Chmod(dir, info.Mode().Perm()|0o010); err != nil {
-		return fmt.Errorf("let %s into the data directory: %w", acct.name, err)
+		return fmt.Errorf("let %s search the data directory: %w", acct.name, err)
 	}
 	return nil
 }
 
-// holdDataDir keeps other Docket processes out until the lock is released, which the kernel does for a process
-// that dies. The file names the holder, for the message to whoever comes second.
-func holdDataDir(dir, owner string) (*flock.Flock, error) {
+// lockDataDir excludes other Docket processes from the directory until the lock is released. The kernel releases it
+// when the process dies. The lock file names the holder, for the error of the next process.
+func lockDataDir(dir, owner string) (*flock.Flock, error) {
 	path := filepath.Join(dir, lockFile)
 	lock := flock.New(path)
 	switch free, err := lock.TryLock(); {
@@ -72,12 +72,12 @@ func holdDataDir(dir, owner string) (*flock.Flock, error) {
 	case err != nil:
 		return nil, fmt.Errorf("lock data directory %s: %w", dir, err)
 	case !free:
-		holder, _ := os.ReadFile(path) // the refusal stands without the name
-		who := strings.TrimSpace(string(holder))
-		if who == "" {
-			who = "another Docket"
+		text, _ := os.ReadFile(path) // without it the error only lacks the name
+		holder := strings.TrimSpace(string(text))
+		if holder == "" {
+			holder = "another Docket process"
 		}
-		return nil, fmt.Errorf("%w: %s is held by %s; stop that first, or use another --data-dir", ErrInUse, dir, who)
+		return nil, fmt.Errorf("%w: %s is held by %s; stop that first, or use another --data-dir", ErrInUse, dir, holder)
 	}
 	if err := os.WriteFile(path, fmt.Appendf(nil, "%s (pid %d)\n", owner, os.Getpid()), 0o600); err != nil {
 		return nil, errors.Join(fmt.Errorf("write %s: %w", path, err), lock.Unlock())
@@ -85,31 +85,34 @@ func holdDataDir(dir, owner string) (*flock.Flock, error) {
 	return lock, nil
 }
 
-// maxSocketDir keeps the path of the socket within sockaddr_un, whose smallest size among our systems is 104.
+// maxSocketDir is the longest directory whose socket fits into sockaddr_un, which has 104 bytes on macOS and more on
+// Linux.
 const maxSocketDir = 104 - len("/.s.PGSQL.5432\x00")
 
-// fitsSocket reports whether the directory can be named in a connection string: a comma separates hosts there.
+// fitsSocket reports whether a socket in the directory can be created, and named in a connection string, where a
+// comma separates hosts.
 func fitsSocket(dir string) bool { return len(dir) <= maxSocketDir && !strings.Contains(dir, ",") }
 
-// makeSocketDir returns the private directory for the server's socket: below the data directory, or in the
-// system's temporary directory when that path does not do for a socket.
+// makeSocketDir creates the private directory for the server's socket and returns it. The directory is in the data
+// directory, or in the system's temporary directory when a socket cannot have the first path.
 //
-// The server has no TCP port and asks for no password; this directory is the whole access control. Only the
-// server's own user, who can read the data files anyway, and root can enter it.
+// The server has no TCP port and requires no password: the directory's permissions are the only access control. Only
+// root and the server's user, who can read the data files anyway, can search it.
 func makeSocketDir(dataDir string, acct *account) (string, error) {
 	dir := filepath.Join(dataDir, socketDir)
 	if !fitsSocket(dir) {
 		dir = filepath.Join(os.TempDir(), "docket-"+shortHash(dataDir))
 		if !fitsSocket(dir) || acct.blockedAt(dir) != "" {
-			return "", fmt.Errorf("no place for the server's socket: the name of %s is over %d bytes or has a comma, and %s does not do instead; "+
-				"use a --data-dir with a shorter name", dataDir, maxSocketDir-len("/"+socketDir), os.TempDir())
+			return "", fmt.Errorf("the server's socket cannot be in %s, whose name is longer than %d bytes or has a comma, nor in %s: "+
+				"use a --data-dir with a shorter name and without a comma",
+				dataDir, maxSocketDir-len("/"+socketDir), os.TempDir())
 		}
 	}
 	err := os.Mkdir(dir, 0o700)
 	if err != nil && !errors.Is(err, fs.ErrExist) {
 		return "", fmt.Errorf("make socket directory: %w", err)
 	}
-	// In a temporary directory a stranger may have been first.
+	// In the temporary directory another user may have created it first.
 	info, err := os.Lstat(dir)
 	if err != nil {
 		return "", fmt.Errorf("socket directory: %w", err)
@@ -117,7 +120,8 @@ func makeSocketDir(dataDir string, acct *account) (string, error) {
 	uid := int(info.Sys().(*syscall.Stat_t).Uid)
 	ours := uid == os.Geteuid() || acct != nil && uid == acct.uid
 	if !info.IsDir() || !ours {
-		return "", fmt.Errorf("socket directory %s is somebody else's: remove it, or use another --data-dir", dir)
+		return "", fmt.Errorf("socket directory %s belongs to another user or is not a directory: "+
+			"remove it, or use another --data-dir", dir)
 	}
 	if err := os.Chmod(dir, 0o700); err != nil {
 		return "", fmt.Errorf("socket directory: %w", err)

@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// maxLog is the size at which a server's log is put aside at the next start, in place of the one put aside before.
+// maxLog is the size above which the next start renames a server's log to NAME.1, replacing an earlier NAME.1.
 const maxLog = 16 << 20
 
 func openLog(path string) (*os.File, error) {
@@ -27,7 +27,7 @@ func openLog(path string) (*os.File, error) {
 	return file, nil
 }
 
-// tail returns the last lines of a log from the offset on, for a message.
+// tail returns the last lines of the part of a log that starts at the offset, or the error of reading it.
 func tail(path string, from int64) string {
 	const maxBytes, maxLines = 8 << 10, 20
 	file, err := os.Open(path)

@@ -14,7 +14,7 @@ import (
 	"go.uber.org/zap/zaptest"
 )
 
-// ownerDirEnv makes the test binary a process that starts a server in that directory and waits to be killed.
+// ownerDirEnv makes the test binary a process that starts a server in that directory and waits for a signal.
 const ownerDirEnv = "DOCKET_TEST_OWNER_DIR"
 
 func TestMain(m *testing.M) {
@@ -28,7 +28,7 @@ func TestMain(m *testing.M) {
 func ownServer(dir string) {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	server, err := StartServer(ctx, ServerConfig{DataDir: dir, Owner: "docket test"})
+	server, err := Start(ctx, Config{DataDir: dir, Owner: "docket test"})
 	if err != nil {
 		fmt.Println(err)
 		os.Exit(1)
@@ -41,37 +41,29 @@ func ownServer(dir string) {
 	}
 }
 
-// newDir is t.TempDir, but open to the user that root's servers run as.
+// newDir is t.TempDir with search permission for all users, because root's servers run as another user.
 func newDir(t testing.TB) string {
 	t.Helper()
-	dir, err := openTempDir()
+	dir, err := os.MkdirTemp("", "docket-embedded-")
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, os.RemoveAll(dir)) })
+	require.NoError(t, os.Chmod(dir, 0o711))
+	dir, err = filepath.EvalSymlinks(dir)
+	require.NoError(t, err)
 	return dir
 }
 
-func openTempDir() (string, error) {
-	dir, err := os.MkdirTemp("", "docket-postgres-")
-	if err == nil {
-		err = os.Chmod(dir, 0o711)
-	}
-	if err == nil {
-		dir, err = filepath.EvalSymlinks(dir)
-	}
-	return dir, err
-}
-
 // start runs a server for one test.
-func start(t testing.TB, cfg ServerConfig) *Server {
+func start(t testing.TB, cfg Config) *Server {
 	t.Helper()
 	cfg.Log = zaptest.NewLogger(t)
-	server, err := StartServer(t.Context(), cfg)
+	server, err := Start(t.Context(), cfg)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, server.Stop(context.Background())) })
 	return server
 }
 
-// execute runs one statement on a connection of its own.
+// execute runs one statement on a new connection.
 func execute(t testing.TB, url, sql string) {
 	t.Helper()
 	conn, err := pgx.Connect(t.Context(), url)
@@ -81,7 +73,7 @@ func execute(t testing.TB, url, sql string) {
 	require.NoError(t, err)
 }
 
-// value returns the single text that a query answers.
+// value returns the only row and column of a query's result, which must be a text.
 func value(t testing.TB, url, sql string) string {
 	t.Helper()
 	conn, err := pgx.Connect(t.Context(), url)
@@ -92,8 +84,8 @@ func value(t testing.TB, url, sql string) string {
 	return text
 }
 
-// closed waits for a channel that must close soon.
-func closed(t testing.TB, ch <-chan struct{}) {
+// requireClosed waits for a channel that must close soon.
+func requireClosed(t testing.TB, ch <-chan struct{}) {
 	t.Helper()
 	select {
 	case <-ch:

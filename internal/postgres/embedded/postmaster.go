@@ -17,20 +17,20 @@ import (
 	"go.uber.org/zap"
 )
 
-// pidFile is where PostgreSQL says which process serves a cluster, and where it listens.
+// pidFile is the file in which PostgreSQL records the process that serves a cluster, and its socket.
 const pidFile = "postmaster.pid"
 
 // ErrNotRunning is returned by RunningURL when no server runs in the data directory.
 var ErrNotRunning = errors.New("no embedded server is running")
 
-// postmaster is what a pidFile tells.
+// postmaster is the content of a pidFile.
 type postmaster struct {
 	pid       int
 	port      string
 	socketDir string
 }
 
-// errMalformed is for a pidFile that a crash or a full disk cut short.
+// errMalformed is the error for a pidFile that is incomplete: after a crash, on a full disk, or still being written.
 var errMalformed = errors.New("malformed " + pidFile)
 
 func readPostmaster(pgdata string) (postmaster, error) {
@@ -46,19 +46,19 @@ func readPostmaster(pgdata string) (postmaster, error) {
 	return postmaster{pid: pid, port: lines[3], socketDir: lines[4]}, nil
 }
 
-// socketURL is understood by pgx, psql and everything else on libpq. It names the port, which is part of the
-// socket's name, lest PGPORT change it.
+// socketURL returns a connection string for pgx, psql and everything else that uses libpq. It names the port, which
+// is part of the socket's file name, because PGPORT would replace a missing one.
 func socketURL(socketDir, port, database string) string {
-	// libpq reads %20 but takes + literally.
+	// libpq decodes %20 to a space, but not +.
 	query := strings.ReplaceAll(url.Values{"host": {socketDir}, "port": {port}}.Encode(), "+", "%20")
 	return "postgres://" + roleName + "@/" + database + "?" + query
 }
 
-// runningTimeout bounds the wait for a server that is just starting.
+// runningTimeout limits the wait of RunningURL for a server that is starting.
 const runningTimeout = 10 * time.Second
 
-// RunningURL returns the connection string of the live embedded server of a data directory, for another process
-// than the one that started it. The server has answered under that URL; one that is starting is waited for.
+// RunningURL returns the connection string of the server that runs in a data directory, for other processes than the
+// one that started it. RunningURL has connected with that URL; it waits for a server that is starting.
 func RunningURL(dataDir string) (string, error) {
 	dir, err := realPath(dataDir)
 	if err != nil {
@@ -67,7 +67,7 @@ func RunningURL(dataDir string) (string, error) {
 	pgdata := filepath.Join(dir, clusterDir)
 	ctx, cancel := context.WithTimeout(context.Background(), runningTimeout)
 	defer cancel()
-	var answer error
+	var connectErr error
 	for {
 		pm, err := readPostmaster(pgdata)
 		switch {
@@ -77,22 +77,22 @@ func RunningURL(dataDir string) (string, error) {
 			return "", fmt.Errorf("data directory %s belongs to another user: %w", dir, err)
 		case err == nil:
 			serverURL := socketURL(pm.socketDir, pm.port, databaseName)
-			if answer = serves(ctx, serverURL, pgdata); answer == nil {
+			if connectErr = checkServes(ctx, serverURL, pgdata); connectErr == nil {
 				return serverURL, nil
 			}
 		case !errors.Is(err, errMalformed): // a starting server writes the file line by line
-			return "", fmt.Errorf("look for a running server: %w", err)
+			return "", fmt.Errorf("find the running server: %w", err)
 		}
 		select {
 		case <-ctx.Done():
-			return "", fmt.Errorf("the server in %s does not answer: %w", dir, errors.Join(answer, err))
+			return "", fmt.Errorf("the server in %s does not respond: %w", dir, errors.Join(connectErr, err))
 		case <-time.After(50 * time.Millisecond):
 		}
 	}
 }
 
-// serves checks that the server behind the URL works on the cluster.
-func serves(ctx context.Context, serverURL, pgdata string) error {
+// checkServes returns an error unless the server at the URL serves the cluster.
+func checkServes(ctx context.Context, serverURL, pgdata string) error {
 	conn, err := pgx.Connect(ctx, serverURL)
 	if err != nil {
 		return err
@@ -108,16 +108,16 @@ func serves(ctx context.Context, serverURL, pgdata string) error {
 	return nil
 }
 
-// How long an orderly shutdown may take before it is forced, and the forced one before it is given up. Forcing
-// loses nothing: the next start replays the log.
+// How long a fast shutdown may take before Docket forces one, and how long each forced one may take. A forced
+// shutdown loses nothing: the next start replays the WAL.
 const (
 	fastStopTimeout   = 60 * time.Second
 	forcedStopTimeout = 10 * time.Second
 )
 
-// clearLeftover prepares the cluster for a new server after one whose Docket is gone. The caller holds the data
-// directory. A server still alive is stopped rather than adopted: it is nobody's child, so nobody would notice
-// its end, and it may run with other settings.
+// clearLeftover prepares the cluster for a new server when an earlier Docket process died. The caller must hold the
+// lock of the data directory. A server that still runs is stopped, not adopted: it is not a child of this process,
+// which would not notice its exit, and it may run with other settings.
 func clearLeftover(ctx context.Context, pgdata string, log *zap.Logger) error {
 	pm, err := readPostmaster(pgdata)
 	switch {
@@ -127,10 +127,10 @@ func clearLeftover(ctx context.Context, pgdata string, log *zap.Logger) error {
 		log.Warn("remove malformed pid file of an earlier server", zap.String("directory", pgdata))
 		return os.Remove(filepath.Join(pgdata, pidFile))
 	case err != nil:
-		return fmt.Errorf("look for an earlier server: %w", err)
+		return fmt.Errorf("find an earlier server: %w", err)
 	}
 	if isPostmaster(pm.pid, pgdata) {
-		log.Warn("stop a server that an earlier Docket left running", zap.Int("pid", pm.pid), zap.String("directory", pgdata))
+		log.Warn("stop a server that an earlier Docket process left running", zap.Int("pid", pm.pid), zap.String("directory", pgdata))
 		alive := func() []int {
 			if isPostmaster(pm.pid, pgdata) {
 				return []int{pm.pid}
@@ -145,7 +145,7 @@ func clearLeftover(ctx context.Context, pgdata string, log *zap.Logger) error {
 			return fmt.Errorf("stop earlier server in %s: %w", pgdata, err)
 		}
 	}
-	// A server that was killed cannot end its backends; one busy with a statement may outlive it by hours.
+	// A killed server cannot end its backends, and a backend that executes a statement may outlive it by hours.
 	if err := end(ctx, func() []int { return backends(pgdata) }, syscall.SIGQUIT, forcedStopTimeout); err != nil {
 		return fmt.Errorf("stop backends of an earlier server in %s: %w", pgdata, err)
 	}
@@ -154,7 +154,7 @@ func clearLeftover(ctx context.Context, pgdata string, log *zap.Logger) error {
 
 var errStillAlive = errors.New("still alive")
 
-// end signals the processes and returns when none is alive any more.
+// end sends the signal to the processes and returns when all have exited.
 func end(ctx context.Context, alive func() []int, signal syscall.Signal, timeout time.Duration) error {
 	for _, pid := range alive() {
 		if err := syscall.Kill(pid, signal); err != nil && !errors.Is(err, syscall.ESRCH) {
@@ -177,9 +177,10 @@ func end(ctx context.Context, alive func() []int, signal syscall.Signal, timeout
 	}
 }
 
-// disown writes Docket's own process id into a dead server's pid file. PostgreSQL would refuse to start if the
-// id in the file were, by chance, that of a living process, but never minds its parent's. Removing the file
-// would do as well, were it not also how PostgreSQL finds orphaned backends that still write to the cluster.
+// disown writes this process's id into the pid file of a dead server. PostgreSQL refuses to start if the id in the
+// file is that of a live process, which may have got the dead server's id by chance. It ignores the id of its parent,
+// which is this process. The file is not removed, because through it PostgreSQL finds backends of the dead server
+// that may still write to the cluster.
 func disown(pgdata string) error {
 	path := filepath.Join(pgdata, pidFile)
 	text, err := os.ReadFile(path)

@@ -9,14 +9,14 @@ import (
 	"syscall"
 )
 
-// processAttributes detach a child from the terminal, so that Ctrl-C reaches Docket alone and Docket decides
-// when the server stops, and have the kernel send it onOrphan when Docket dies without deciding anything.
+// processAttributes puts a child in a process group of its own, so that only Docket receives the SIGINT of Ctrl-C and
+// decides when the server stops. The kernel sends the signal onOrphan to the child when Docket dies.
 func processAttributes(acct *account, onOrphan syscall.Signal) *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Setpgid: true, Credential: acct.credential(), Pdeathsig: onOrphan}
 }
 
-// isPostmaster reports whether the process is a live server of the cluster: a postgres that works in that
-// directory. A zombie, or a stranger that got a dead server's process id, does not.
+// isPostmaster reports whether the process is a live server of the cluster: a postgres whose working directory that
+// is. A zombie is not, nor is an unrelated process that got the id of a dead server.
 func isPostmaster(pid int, pgdata string) bool {
 	cwd, err := os.Stat(fmt.Sprintf("/proc/%d/cwd", pid))
 	if err != nil {
@@ -30,7 +30,7 @@ func isPostmaster(pid int, pgdata string) bool {
 	return err == nil && bytes.HasPrefix(name, []byte("postgres"))
 }
 
-// backends lists the live processes of the cluster, its server's and those it left behind.
+// backends lists the live processes of the cluster: those of its server and those that a dead server left running.
 func backends(pgdata string) []int {
 	processes, _ := filepath.Glob("/proc/[0-9]*") // the pattern is a constant
 	var pids []int

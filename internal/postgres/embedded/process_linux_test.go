@@ -13,8 +13,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The kernel takes the end of the forking thread for the end of the parent. A goroutine that ends while it is
-// locked to its thread ends the thread.
+// The kernel kills the child when the thread that forked it ends. A goroutine that ends while it is locked to its
+// thread ends the thread.
 func TestChildOutlivesTheThreadOfItsCaller(t *testing.T) {
 	t.Parallel()
 	cmd := exec.Command("sh", "-c", "read line")
@@ -33,7 +33,7 @@ func TestChildOutlivesTheThreadOfItsCaller(t *testing.T) {
 			call()
 			return
 		}
-		// The main thread never ends. While we keep it, the next goroutine gets another.
+		// The main thread never ends. While this goroutine holds it, the next one gets another thread.
 		second := make(chan struct{})
 		go func() {
 			defer close(second)
@@ -51,13 +51,13 @@ func TestChildOutlivesTheThreadOfItsCaller(t *testing.T) {
 	}, time.Minute, time.Millisecond)
 	_, err = stdin.Write([]byte("\n"))
 	require.NoError(t, err)
-	require.NoError(t, <-exited, "it read the line")
+	require.NoError(t, <-exited, "the child lived and read the line")
 }
 
 func TestBackendsAreFoundByTheirDirectory(t *testing.T) {
 	t.Parallel()
 	dir := newDir(t)
-	server := start(t, ServerConfig{DataDir: dir, Ephemeral: true})
+	server := start(t, Config{DataDir: dir, Ephemeral: true})
 	pgdata := dir + "/" + ephemeralDir
 	require.Contains(t, backends(pgdata), server.process.Pid)
 	require.Greater(t, len(backends(pgdata)), 1)

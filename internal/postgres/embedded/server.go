@@ -20,30 +20,32 @@ import (
 	"go.uber.org/zap"
 )
 
-// port is only part of the socket's name: the server listens to no network.
+// port is only part of the socket's file name: the server listens on no TCP port.
 const port = "5432"
 
-// startTimeout is how long a server may stay mute. One that answers that it is recovering may take its time.
+// startTimeout is how long a starting server may fail to respond. Each response that it is still recovering starts
+// the time again.
 const startTimeout = time.Minute
 
-// ServerConfig says where an embedded server keeps its data, and for whom.
-type ServerConfig struct {
+// Config describes an embedded server.
+type Config struct {
 	DataDir string
 
-	// Ephemeral trades durability for speed: for tests. The data is apart from that of a durable server in the
-	// same directory, and what an earlier ephemeral server left there may or may not be found again.
+	// Ephemeral trades durability for speed, for tests. The server has a cluster of its own, apart from that of a
+	// durable server in the same directory. The data of an earlier ephemeral server may or may not be there again.
 	Ephemeral bool
 
-	// Major is the version wanted for a new cluster, when programs of more than one are installed; 0 wants none.
+	// Major is the preferred version of a new cluster when programs of several versions are installed; 0 prefers none.
 	Major int
 
-	// Owner names the command that holds the directory, such as "docket serve".
+	// Owner names the command that starts the server, such as "docket serve", in the error of the next command
+	// that finds the directory in use.
 	Owner string
 
 	Log *zap.Logger // nil logs nothing
 }
 
-// Server is a PostgreSQL server that lives no longer than this process.
+// Server is a PostgreSQL server that runs no longer than this process.
 type Server struct {
 	url       string
 	logPath   string
@@ -54,13 +56,13 @@ type Server struct {
 
 	stopping atomic.Bool
 	done     chan struct{}
-	err      error // settled when done is closed
+	err      error // must not be read before done is closed
 }
 
-// StartServer runs PostgreSQL on the data directory, which it creates and initialises if need be, and returns
-// when the server answers. As root it runs the server as an unprivileged user. It returns ErrInUse while
-// another process does the same with the directory; a server left behind by a killed process it stops first.
-func StartServer(ctx context.Context, cfg ServerConfig) (_ *Server, err error) {
+// Start runs PostgreSQL on the data directory, which it creates and initialises if necessary, and returns when the
+// server accepts connections. As root it runs the server as an unprivileged user. It returns ErrInUse when another
+// process has a server in the directory. It first stops a server that a killed process left running.
+func Start(ctx context.Context, cfg Config) (_ *Server, err error) {
 	if cfg.Log == nil {
 		cfg.Log = zap.NewNop()
 	}
@@ -83,13 +85,13 @@ func StartServer(ctx context.Context, cfg ServerConfig) (_ *Server, err error) {
 		return nil, err
 	}
 	if blocked := c.acct.blockedAt(c.bin.program("postgres")); blocked != "" {
-		return nil, fmt.Errorf("the PostgreSQL programs in %s are of no use to %s, as whom they would run: %s is closed to it; set PG_BINDIR",
-			c.bin.Dir, c.acct.name, blocked)
+		return nil, fmt.Errorf("the PostgreSQL programs in %s would run as %s, but that user may not search the directory %s: "+
+			"set PG_BINDIR to programs that the user can run", c.bin.Dir, c.acct.name, blocked)
 	}
 	if err := prepareDataDir(dir, c.acct); err != nil {
 		return nil, err
 	}
-	lock, err := holdDataDir(dir, cfg.Owner)
+	lock, err := lockDataDir(dir, cfg.Owner)
 	if err != nil {
 		return nil, err
 	}
@@ -111,8 +113,8 @@ func StartServer(ctx context.Context, cfg ServerConfig) (_ *Server, err error) {
 	return launch(ctx, c, lock, sockets, filepath.Join(dir, logFile))
 }
 
-// launch starts the server process and waits until it answers. Once the process runs, everything the server
-// holds, the lock included, is released at its end.
+// launch starts the server process and waits until it accepts connections. Once the process runs, watch releases
+// everything the server holds, including the lock, when the process exits.
 func launch(ctx context.Context, c cluster, lock *flock.Flock, sockets, logPath string) (*Server, error) {
 	out, err := openLog(logPath)
 	if err != nil {
@@ -140,7 +142,7 @@ func launch(ctx context.Context, c cluster, lock *flock.Flock, sockets, logPath 
 	go s.watch(exited, logStart)
 	if err := s.awaitReady(ctx); err != nil {
 		if !errors.Is(err, s.Err()) {
-			err = fmt.Errorf("%w; its log %s ends:\n%s", err, logPath, tail(logPath, logStart))
+			err = fmt.Errorf("%w; the last lines of its log %s:\n%s", err, logPath, tail(logPath, logStart))
 		}
 		return nil, errors.Join(fmt.Errorf("start PostgreSQL in %s: %w", c.pgdata, err), s.Stop(context.WithoutCancel(ctx)))
 	}
@@ -149,14 +151,14 @@ func launch(ctx context.Context, c cluster, lock *flock.Flock, sockets, logPath 
 	return s, nil
 }
 
-// serverArgs are the settings Docket depends on. They go on the command line, where no file overrides them;
-// everything else is the operator's, in postgresql.conf.
+// serverArgs are the settings Docket depends on. They are on the command line because no file overrides that. The
+// operator sets everything else in postgresql.conf.
 func serverArgs(c cluster, sockets string) []string {
 	args := []string{"-D", c.pgdata}
 	durable := "on"
 	if c.ephemeral {
 		durable = "off"
-		// Its log is of no use, and there may be one such server for each process that tests.
+		// Nothing ever replays the WAL of an ephemeral server, and each test process may have such a server.
 		args = append(args, "-c", "min_wal_size=32MB", "-c", "max_wal_size=128MB")
 	}
 	for _, setting := range []string{
@@ -172,19 +174,19 @@ func serverArgs(c cluster, sockets string) []string {
 		"log_destination=stderr",
 		"logging_collector=off",
 		"log_line_prefix=%m [%p] ",
-		"jit=off", // our statements are short: compiling one costs more than it saves
+		"jit=off", // Docket's statements are short: compiling one takes longer than it saves
 	} {
 		args = append(args, "-c", setting)
 	}
 	return args
 }
 
-// startChild starts the command and returns where its end will be told.
+// startChild starts the command and returns a channel that receives the result of waiting for it.
 func startChild(cmd *exec.Cmd) (<-chan error, error) {
 	started, exited := make(chan error), make(chan error, 1)
 	go func() {
-		// The kernel takes the end of the thread that forked the child for the end of its parent, so that thread
-		// must last as long as the child.
+		// The kernel sends Pdeathsig when the thread that forked the child ends, not when the parent process ends.
+		// So that thread must live as long as the child.
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()
 		err := cmd.Start()
@@ -196,14 +198,14 @@ func startChild(cmd *exec.Cmd) (<-chan error, error) {
 	return exited, <-started
 }
 
-// watch settles how the server ended, and frees what it held.
+// watch records why the server exited, and releases what it held.
 func (s *Server) watch(exited <-chan error, logStart int64) {
 	err := <-exited
 	if !s.stopping.Load() {
-		s.err = fmt.Errorf("embedded PostgreSQL (pid %d) ended by itself: %w; its log %s ends:\n%s",
-			s.process.Pid, endOf(err), s.logPath, tail(s.logPath, logStart))
-		s.log.Error("embedded PostgreSQL ended by itself", zap.Int("pid", s.process.Pid), zap.NamedError("reason", endOf(err)),
-			zap.String("log", s.logPath))
+		s.err = fmt.Errorf("embedded PostgreSQL (pid %d) exited unexpectedly: %w; the last lines of its log %s:\n%s",
+			s.process.Pid, exitReason(err), s.logPath, tail(s.logPath, logStart))
+		s.log.Error("embedded PostgreSQL exited unexpectedly", zap.Int("pid", s.process.Pid),
+			zap.NamedError("reason", exitReason(err)), zap.String("log", s.logPath))
 	}
 	if err := os.Remove(s.socketDir); err != nil {
 		// A killed server leaves its socket; the next start reuses the directory.
@@ -215,7 +217,8 @@ func (s *Server) watch(exited <-chan error, logStart int64) {
 	close(s.done)
 }
 
-func endOf(err error) error {
+// exitReason names the exit of a process, given the error of waiting for it.
+func exitReason(err error) error {
 	if err == nil {
 		return errors.New("exit status 0")
 	}
@@ -238,7 +241,7 @@ func (s *Server) awaitReady(ctx context.Context) error {
 			deadline = time.Now().Add(startTimeout)
 		}
 		if time.Now().After(deadline) {
-			return fmt.Errorf("no answer in %v: %w", startTimeout, err)
+			return fmt.Errorf("no response within %v: %w", startTimeout, err)
 		}
 		select {
 		case <-s.done:
@@ -262,13 +265,13 @@ func ensureDatabase(ctx context.Context, conn *pgx.Conn) error {
 	return nil
 }
 
-// URL is the connection string of the server's database, for pgx and for psql.
+// URL returns the connection string of the server's database, for pgx and for psql.
 func (s *Server) URL() string { return s.url }
 
-// Done is closed when the server process has ended, for whatever reason.
+// Done returns a channel that is closed when the server process has exited, for any reason.
 func (s *Server) Done() <-chan struct{} { return s.done }
 
-// Err tells, once Done is closed, why the server ended without having been told to; nil otherwise.
+// Err returns why the server exited without a call of Stop. It returns nil before Done is closed and after a Stop.
 func (s *Server) Err() error {
 	select {
 	case <-s.done:
@@ -278,9 +281,9 @@ func (s *Server) Err() error {
 	}
 }
 
-// Stop shuts the server down and returns when it is gone: running statements are aborted, committed work is on
-// disk. When ctx ends, or the server takes too long, the shutdown is forced, and the next start recovers.
-// Stopping again, or a server that is gone already, does nothing.
+// Stop shuts the server down and returns when it has exited. Running statements are aborted; committed work is on
+// disk. When ctx ends, or the server takes too long, Stop forces the shutdown, and the next start recovers. Stop does
+// nothing to a server that has exited.
 func (s *Server) Stop(ctx context.Context) error {
 	s.stopping.Store(true)
 	for _, step := range []struct {
@@ -290,17 +293,17 @@ func (s *Server) Stop(ctx context.Context) error {
 		if err := s.process.Signal(step.signal); err != nil && !errors.Is(err, os.ErrProcessDone) {
 			return fmt.Errorf("stop PostgreSQL (pid %d): %w", s.process.Pid, err)
 		}
-		patience := ctx.Done()
+		canceled := ctx.Done()
 		if step.signal != syscall.SIGINT {
-			patience = nil
+			canceled = nil // a forced shutdown does not depend on ctx
 		}
 		select {
 		case <-s.done:
 			return nil
-		case <-patience:
+		case <-canceled:
 		case <-time.After(step.timeout):
 		}
 		s.log.Warn("PostgreSQL is slow to stop", zap.Int("pid", s.process.Pid), zap.Stringer("after", step.signal))
 	}
-	return fmt.Errorf("stop PostgreSQL (pid %d): it does not end; see %s", s.process.Pid, s.logPath)
+	return fmt.Errorf("stop PostgreSQL (pid %d): it does not exit; see %s", s.process.Pid, s.logPath)
 }

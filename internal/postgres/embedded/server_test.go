@@ -19,10 +19,10 @@ import (
 	"go.uber.org/zap"
 )
 
-func TestServerKeepsDataOverARestart(t *testing.T) {
+func TestServerKeepsDataAcrossARestart(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(newDir(t), "made by", "the server")
-	first := start(t, ServerConfig{DataDir: dir})
+	first := start(t, Config{DataDir: dir})
 	execute(t, first.URL(), "CREATE TABLE kept AS SELECT 'still here' AS word")
 	for setting, want := range map[string]string{
 		"fsync": "on", "full_page_writes": "on", "synchronous_commit": "on", "data_checksums": "on",
@@ -36,21 +36,21 @@ func TestServerKeepsDataOverARestart(t *testing.T) {
 	require.Equal(t, first.URL(), running)
 
 	require.NoError(t, first.Stop(t.Context()))
-	closed(t, first.Done())
+	requireClosed(t, first.Done())
 	require.NoError(t, first.Err())
 	require.NoError(t, first.Stop(t.Context()), "a second Stop does nothing")
 	require.NoDirExists(t, first.socketDir)
 	_, err = RunningURL(dir)
 	require.ErrorIs(t, err, ErrNotRunning)
 
-	second := start(t, ServerConfig{DataDir: dir})
+	second := start(t, Config{DataDir: dir})
 	require.Equal(t, "still here", value(t, second.URL(), "SELECT word FROM kept"))
 }
 
-func TestServerRunsAsSomebodyElseThanRoot(t *testing.T) {
+func TestServerNeverRunsAsRoot(t *testing.T) {
 	t.Parallel()
 	dir := newDir(t)
-	server := start(t, ServerConfig{DataDir: dir, Ephemeral: true})
+	server := start(t, Config{DataDir: dir, Ephemeral: true})
 	cluster, err := os.Stat(filepath.Join(dir, ephemeralDir))
 	require.NoError(t, err)
 	sockets, err := os.Stat(server.socketDir)
@@ -60,14 +60,14 @@ func TestServerRunsAsSomebodyElseThanRoot(t *testing.T) {
 	require.Equal(t, os.FileMode(0o700), sockets.Mode().Perm(), "the directory is the access control")
 	root, err := os.Stat(dir)
 	require.NoError(t, err)
-	require.Equal(t, os.Geteuid(), ownerOf(root).uid, "the data directory itself stays ours")
+	require.Equal(t, os.Geteuid(), ownerOf(root).uid, "the data directory itself still belongs to the current user")
 }
 
 func TestServerRefusesASecondInstance(t *testing.T) {
 	t.Parallel()
 	dir := newDir(t)
-	start(t, ServerConfig{DataDir: dir, Ephemeral: true, Owner: "docket serve"})
-	_, err := StartServer(t.Context(), ServerConfig{DataDir: dir})
+	start(t, Config{DataDir: dir, Ephemeral: true, Owner: "docket serve"})
+	_, err := Start(t.Context(), Config{DataDir: dir})
 	require.ErrorIs(t, err, ErrInUse)
 	require.ErrorContains(t, err, fmt.Sprintf("held by docket serve (pid %d)", os.Getpid()))
 	require.ErrorContains(t, err, "--data-dir")
@@ -76,30 +76,31 @@ func TestServerRefusesASecondInstance(t *testing.T) {
 func TestServerCrashIsNoticed(t *testing.T) {
 	t.Parallel()
 	dir := newDir(t)
-	server := start(t, ServerConfig{DataDir: dir})
+	server := start(t, Config{DataDir: dir})
 	execute(t, server.URL(), "CREATE TABLE kept AS SELECT 'still here' AS word")
-	require.NoError(t, server.Err(), "alive")
+	require.NoError(t, server.Err(), "running")
 	require.NoError(t, server.process.Signal(syscall.SIGKILL))
-	closed(t, server.Done())
+	requireClosed(t, server.Done())
 	require.ErrorContains(t, server.Err(), "killed")
 	require.ErrorContains(t, server.Err(), filepath.Join(dir, logFile))
 	require.ErrorContains(t, server.Err(), "ready to accept connections", "the end of the log")
 	require.NoError(t, server.Stop(t.Context()))
 
-	again := start(t, ServerConfig{DataDir: dir})
+	again := start(t, Config{DataDir: dir})
 	require.Equal(t, "still here", value(t, again.URL(), "SELECT word FROM kept"))
 }
 
 func TestBackendOfAKilledServerIsEnded(t *testing.T) {
 	t.Parallel()
 	dir := newDir(t)
-	server := start(t, ServerConfig{DataDir: dir})
+	server := start(t, Config{DataDir: dir})
 	conn, err := pgx.Connect(t.Context(), server.URL())
 	require.NoError(t, err)
 	defer conn.Close(context.Background())
 	busy := make(chan error, 1)
 	go func() {
-		// Never looks whether its server lives; bounded lest it outlive a test that is broken off.
+		// A backend does not check whether its server lives while it executes a loop. This one ends after 2 minutes
+		// even if the test is aborted.
 		_, err := conn.Exec(t.Context(), `DO $$ DECLARE last timestamptz := clock_timestamp() + interval '2 minutes';
 			BEGIN WHILE clock_timestamp() < last LOOP END LOOP; END $$`)
 		busy <- err
@@ -108,49 +109,49 @@ func TestBackendOfAKilledServerIsEnded(t *testing.T) {
 		return value(t, server.URL(), "SELECT count(*)::text FROM pg_stat_activity WHERE state = 'active' AND query LIKE 'DO %'") == "1"
 	}, time.Minute, 5*time.Millisecond)
 	require.NoError(t, server.process.Signal(syscall.SIGKILL))
-	closed(t, server.Done())
-	start(t, ServerConfig{DataDir: dir})
+	requireClosed(t, server.Done())
+	start(t, Config{DataDir: dir})
 	require.Error(t, <-busy)
 }
 
 func TestServerThatCannotStartShowsItsLog(t *testing.T) {
 	t.Parallel()
 	dir := newDir(t)
-	require.NoError(t, start(t, ServerConfig{DataDir: dir}).Stop(t.Context()))
+	require.NoError(t, start(t, Config{DataDir: dir}).Stop(t.Context()))
 	conf, err := os.OpenFile(filepath.Join(dir, clusterDir, "postgresql.conf"), os.O_APPEND|os.O_WRONLY, 0)
 	require.NoError(t, err)
 	_, err = conf.WriteString("no_such_setting = 1\n")
 	require.NoError(t, err)
 	require.NoError(t, conf.Close())
-	_, err = StartServer(t.Context(), ServerConfig{DataDir: dir})
+	_, err = Start(t.Context(), Config{DataDir: dir})
 	require.ErrorContains(t, err, `unrecognized configuration parameter "no_such_setting"`)
-	require.Equal(t, 1, strings.Count(err.Error(), "no_such_setting"), "told once")
-	lock, err := holdDataDir(dir, "test")
-	require.NoError(t, err, "the directory is free again")
+	require.Equal(t, 1, strings.Count(err.Error(), "no_such_setting"), "the log is quoted one time")
+	lock, err := lockDataDir(dir, "test")
+	require.NoError(t, err, "the lock is released")
 	require.NoError(t, lock.Unlock())
 }
 
-func TestServerStartGivesUpWithItsContext(t *testing.T) {
+func TestStartStopsWhenItsContextEnds(t *testing.T) {
 	t.Parallel()
 	dir := newDir(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	_, err := StartServer(ctx, ServerConfig{DataDir: dir})
+	_, err := Start(ctx, Config{DataDir: dir})
 	require.ErrorIs(t, err, context.Canceled)
 	require.NoDirExists(t, filepath.Join(dir, clusterDir))
 }
 
-func TestServerTakesOverAStalePidFile(t *testing.T) {
+func TestServerStartsDespiteAStalePidFile(t *testing.T) {
 	t.Parallel()
 	for name, pid := range map[string]string{
 		"of a dead process":       "999999999",
-		"of an unrelated process": strconv.Itoa(stranger(t)),
-		"cut short":               "",
+		"of an unrelated process": strconv.Itoa(unrelatedProcess(t)),
+		"empty":                   "",
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			dir := newDir(t)
-			server := start(t, ServerConfig{DataDir: dir})
+			server := start(t, Config{DataDir: dir})
 			pidPath := filepath.Join(dir, clusterDir, pidFile)
 			text, err := os.ReadFile(pidPath)
 			require.NoError(t, err)
@@ -167,14 +168,15 @@ func TestServerTakesOverAStalePidFile(t *testing.T) {
 				_, err = RunningURL(dir)
 				require.ErrorIs(t, err, ErrNotRunning)
 			}
-			again := start(t, ServerConfig{DataDir: dir})
+			again := start(t, Config{DataDir: dir})
 			require.Equal(t, "1", value(t, again.URL(), "SELECT '1'"))
 		})
 	}
 }
 
-// stranger is a live process of the user the servers run as; PostgreSQL by itself would take it for the server.
-func stranger(t *testing.T) int {
+// unrelatedProcess returns the id of a live process of the user that the servers run as. PostgreSQL alone would take it
+// for the server.
+func unrelatedProcess(t *testing.T) int {
 	t.Helper()
 	acct, err := serverAccount()
 	require.NoError(t, err)
@@ -197,7 +199,7 @@ func TestServerOfAnotherMajorIsRefused(t *testing.T) {
 	require.NoError(t, os.WriteFile(filepath.Join(dir, clusterDir, "PG_VERSION"), []byte("9\n"), 0o600))
 	bin, err := FindBinaries()
 	require.NoError(t, err)
-	_, err = StartServer(t.Context(), ServerConfig{DataDir: dir})
+	_, err = Start(t.Context(), Config{DataDir: dir})
 	require.ErrorContains(t, err, "is of PostgreSQL 9, but")
 	require.ErrorContains(t, err, fmt.Sprintf("are of PostgreSQL %d", bin.Major))
 	require.ErrorContains(t, err, "install PostgreSQL 9")
@@ -209,30 +211,30 @@ func TestServerRefusesADirectoryOfSomethingElse(t *testing.T) {
 	require.NoError(t, os.Mkdir(filepath.Join(dir, clusterDir), 0o700))
 	precious := filepath.Join(dir, clusterDir, "thesis.txt")
 	require.NoError(t, os.WriteFile(precious, nil, 0o600))
-	_, err := StartServer(t.Context(), ServerConfig{DataDir: dir})
+	_, err := Start(t.Context(), Config{DataDir: dir})
 	require.ErrorContains(t, err, "holds no PostgreSQL data")
 	require.FileExists(t, precious)
 }
 
-func TestServerForgetsAnInterruptedInitialisation(t *testing.T) {
+func TestServerRemovesAnInterruptedInitialisation(t *testing.T) {
 	t.Parallel()
 	dir := newDir(t)
-	half := filepath.Join(dir, ephemeralDir+unfinished+"1")
-	require.NoError(t, os.Mkdir(half, 0o700))
-	require.NoError(t, os.WriteFile(filepath.Join(half, "PG_VERSION"), []byte("15\n"), 0o600))
-	start(t, ServerConfig{DataDir: dir, Ephemeral: true})
-	require.NoDirExists(t, half)
+	interrupted := filepath.Join(dir, ephemeralDir+unfinished+"1")
+	require.NoError(t, os.Mkdir(interrupted, 0o700))
+	require.NoError(t, os.WriteFile(filepath.Join(interrupted, "PG_VERSION"), []byte("15\n"), 0o600))
+	start(t, Config{DataDir: dir, Ephemeral: true})
+	require.NoDirExists(t, interrupted)
 }
 
-func TestEphemeralServerStartsAfreshAfterACrash(t *testing.T) {
+func TestEphemeralServerIsNewAfterACrash(t *testing.T) {
 	t.Parallel()
 	dir := newDir(t)
-	server := start(t, ServerConfig{DataDir: dir, Ephemeral: true})
+	server := start(t, Config{DataDir: dir, Ephemeral: true})
 	require.Equal(t, "off", value(t, server.URL(), "SELECT current_setting('fsync')"))
 	execute(t, server.URL(), "CREATE TABLE doubtful ()")
 	require.NoError(t, server.process.Signal(syscall.SIGKILL))
-	closed(t, server.Done())
-	again := start(t, ServerConfig{DataDir: dir, Ephemeral: true})
+	requireClosed(t, server.Done())
+	again := start(t, Config{DataDir: dir, Ephemeral: true})
 	require.Equal(t, "false", value(t, again.URL(), "SELECT (to_regclass('doubtful') IS NOT NULL)::text"))
 	require.NoDirExists(t, filepath.Join(dir, clusterDir), "a durable cluster is never touched")
 }
@@ -240,7 +242,7 @@ func TestEphemeralServerStartsAfreshAfterACrash(t *testing.T) {
 func TestServerInADirectoryWithALongName(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(newDir(t), strings.Repeat("long", 30))
-	server := start(t, ServerConfig{DataDir: dir})
+	server := start(t, Config{DataDir: dir})
 	require.NotContains(t, server.socketDir, dir)
 	running, err := RunningURL(dir)
 	require.NoError(t, err)
@@ -249,19 +251,19 @@ func TestServerInADirectoryWithALongName(t *testing.T) {
 	require.NoDirExists(t, server.socketDir)
 }
 
-func TestSocketURLSurvivesAnyPath(t *testing.T) {
+func TestSocketURLWithSpecialCharacters(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(newDir(t), `a b+c%d,e"f&g`)
-	server := start(t, ServerConfig{DataDir: dir, Ephemeral: true})
+	server := start(t, Config{DataDir: dir, Ephemeral: true})
 	require.Equal(t, "docket", value(t, server.URL(), "SELECT current_database()::text"))
 	parsed, err := url.Parse(server.URL())
 	require.NoError(t, err)
 	require.Equal(t, "docket", parsed.User.String())
-	require.NotContains(t, server.URL(), "+", "libpq does not read it as a space")
+	require.NotContains(t, server.URL(), "+", "libpq does not decode it to a space")
 }
 
-// owner is another process that has a server in dir.
-func owner(t *testing.T, dir string) (cmd *exec.Cmd, serverPid int) {
+// startOwner starts another process, which starts a server in dir.
+func startOwner(t *testing.T, dir string) (cmd *exec.Cmd, serverPid int) {
 	t.Helper()
 	exe, err := os.Executable()
 	require.NoError(t, err)
@@ -271,7 +273,7 @@ func owner(t *testing.T, dir string) (cmd *exec.Cmd, serverPid int) {
 	require.NoError(t, err)
 	require.NoError(t, cmd.Start())
 	t.Cleanup(func() {
-		_ = cmd.Process.Kill() // dead already, in most tests
+		_ = cmd.Process.Kill() // most tests have already killed it
 		_ = cmd.Wait()
 	})
 	line, err := bufio.NewReader(out).ReadString('\n')
@@ -287,7 +289,7 @@ func TestServerDiesWithItsOwner(t *testing.T) {
 		t.Run(signal.String(), func(t *testing.T) {
 			t.Parallel()
 			dir := newDir(t)
-			cmd, pid := owner(t, dir)
+			cmd, pid := startOwner(t, dir)
 			running, err := RunningURL(dir)
 			require.NoError(t, err)
 			execute(t, running, "CREATE TABLE kept AS SELECT 'still here' AS word")
@@ -295,16 +297,16 @@ func TestServerDiesWithItsOwner(t *testing.T) {
 			_ = cmd.Wait()
 			pgdata := filepath.Join(dir, clusterDir)
 			require.Eventually(t, func() bool { return !isPostmaster(pid, pgdata) }, time.Minute, 5*time.Millisecond)
-			server := start(t, ServerConfig{DataDir: dir})
+			server := start(t, Config{DataDir: dir})
 			require.Equal(t, "still here", value(t, server.URL(), "SELECT word FROM kept"))
 		})
 	}
 }
 
-func TestServerLeftBehindIsStoppedFirst(t *testing.T) {
+func TestServerThatWasLeftRunningIsStoppedFirst(t *testing.T) {
 	t.Parallel()
 	dir := newDir(t)
-	require.NoError(t, start(t, ServerConfig{DataDir: dir}).Stop(t.Context()))
+	require.NoError(t, start(t, Config{DataDir: dir}).Stop(t.Context()))
 	acct, err := serverAccount(filepath.Join(dir, clusterDir))
 	require.NoError(t, err)
 	bin, err := FindBinaries()
@@ -323,17 +325,17 @@ func TestServerLeftBehindIsStoppedFirst(t *testing.T) {
 	}
 	execute(t, leftover, "CREATE TABLE kept AS SELECT 'still here' AS word")
 
-	server := start(t, ServerConfig{DataDir: dir})
+	server := start(t, Config{DataDir: dir})
 	require.NoError(t, <-exited, "an orderly shutdown")
 	require.Equal(t, "still here", value(t, server.URL(), "SELECT word FROM kept"))
 }
 
 func TestStopIsForcedWhenItsContextEnds(t *testing.T) {
 	t.Parallel()
-	server := start(t, ServerConfig{DataDir: newDir(t), Ephemeral: true})
+	server := start(t, Config{DataDir: newDir(t), Ephemeral: true})
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	require.NoError(t, server.Stop(ctx))
-	closed(t, server.Done())
+	requireClosed(t, server.Done())
 	require.NoError(t, server.Err(), "stopped on purpose")
 }

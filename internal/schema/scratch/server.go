@@ -84,7 +84,7 @@ func Start(ctx context.Context, major int) (*Server, error) {
 	if err := os.Chmod(base, 0o711); err != nil {
 		return nil, errors.Join(fmt.Errorf("open the directory of the scratch server: %w", err), remove())
 	}
-	server, err := embedded.StartServer(ctx, embedded.ServerConfig{
+	server, err := embedded.Start(ctx, embedded.Config{
 		DataDir: filepath.Join(base, "data"), Ephemeral: true, Major: major, Owner: "docket scratch",
 	})
 	if err != nil {
