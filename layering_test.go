@@ -18,8 +18,8 @@ import (
 
 // useCases own the rules of the domain.
 var useCases = []string{
-	"internal/annotation", "internal/ranking", "internal/views", "internal/consensus", "internal/catalog", "internal/intake",
-	"internal/progress", "internal/export", "internal/idempotency", "internal/changelog",
+	"internal/annotation", "internal/ranking", "internal/robots", "internal/imports", "internal/submissions", "internal/catalog",
+	"internal/progress", "internal/export", "internal/idempotency", "internal/changelog", "internal/views", "internal/sample",
 }
 
 const (

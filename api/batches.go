@@ -3,17 +3,17 @@ package api
 import (
 	"context"
 
-	"docket/internal/intake"
+	"docket/internal/submissions"
 )
 
 // batches serves what came in together.
 type batches struct {
-	intake *intake.Service
+	submissions *submissions.Service
 }
 
 func (h batches) BatchList(ctx context.Context, req BatchListRequestObject) (BatchListResponseObject, error) {
-	filter := intake.BatchFilter{Strategy: (*string)(req.Params.CollectorType), URLStatus: (*string)(req.Params.Status)}
-	page, err := h.intake.Batches(ctx, filter, pageFrom(req.Params.Page))
+	filter := submissions.BatchFilter{Strategy: (*string)(req.Params.CollectorType), URLStatus: (*string)(req.Params.Status)}
+	page, err := h.submissions.Batches(ctx, filter, pageFrom(req.Params.Page))
 	if err != nil {
 		return nil, err
 	}
@@ -21,14 +21,14 @@ func (h batches) BatchList(ctx context.Context, req BatchListRequestObject) (Bat
 }
 
 func (h batches) BatchGet(ctx context.Context, req BatchGetRequestObject) (BatchGetResponseObject, error) {
-	batch, err := h.intake.Batch(ctx, req.BatchID)
+	batch, err := h.submissions.Batch(ctx, req.BatchID)
 	if err != nil {
 		return nil, err
 	}
 	return BatchGet200JSONResponse(batchFrom(batch)), nil
 }
 
-func batchFrom(batch intake.Batch) BatchSummary {
+func batchFrom(batch submissions.Batch) BatchSummary {
 	return BatchSummary{
 		ID:            batch.ID,
 		Strategy:      BatchStrategy(batch.Strategy),
@@ -49,11 +49,11 @@ func batchFrom(batch intake.Batch) BatchSummary {
 }
 
 func (h batches) BatchURLList(ctx context.Context, req BatchURLListRequestObject) (BatchURLListResponseObject, error) {
-	page, err := h.intake.BatchURLs(ctx, req.BatchID, pageFrom(req.Params.Page))
+	page, err := h.submissions.BatchURLs(ctx, req.BatchID, pageFrom(req.Params.Page))
 	if err != nil {
 		return nil, err
 	}
-	return BatchURLList200JSONResponse{Urls: each(page, func(u intake.BatchURL) BatchURL {
+	return BatchURLList200JSONResponse{Urls: each(page, func(u submissions.BatchURL) BatchURL {
 		return BatchURL{
 			ID:                u.ID,
 			BatchID:           req.BatchID,
@@ -71,11 +71,11 @@ func (h batches) BatchURLList(ctx context.Context, req BatchURLListRequestObject
 func (h batches) BatchDuplicateList(
 	ctx context.Context, req BatchDuplicateListRequestObject,
 ) (BatchDuplicateListResponseObject, error) {
-	page, err := h.intake.BatchDuplicates(ctx, req.BatchID, pageFrom(req.Params.Page))
+	page, err := h.submissions.BatchDuplicates(ctx, req.BatchID, pageFrom(req.Params.Page))
 	if err != nil {
 		return nil, err
 	}
-	return BatchDuplicateList200JSONResponse{Duplicates: each(page, func(d intake.BatchDuplicate) BatchDuplicate {
+	return BatchDuplicateList200JSONResponse{Duplicates: each(page, func(d submissions.BatchDuplicate) BatchDuplicate {
 		return BatchDuplicate{
 			OriginalURLID:     d.OriginalURLID,
 			BatchID:           req.BatchID,
@@ -88,17 +88,17 @@ func (h batches) BatchDuplicateList(
 }
 
 func (h batches) BatchLogList(ctx context.Context, req BatchLogListRequestObject) (BatchLogListResponseObject, error) {
-	logs, err := h.intake.BatchLogs(ctx, req.BatchID)
+	logs, err := h.submissions.BatchLogs(ctx, req.BatchID)
 	if err != nil {
 		return nil, err
 	}
-	return BatchLogList200JSONResponse{Logs: each(logs, func(l intake.BatchLog) BatchLog {
+	return BatchLogList200JSONResponse{Logs: each(logs, func(l submissions.BatchLog) BatchLog {
 		return BatchLog{ID: l.ID, Log: l.Text, CreatedAt: timestampFrom(l.At)}
 	})}, nil
 }
 
 func (h batches) BatchAbort(ctx context.Context, req BatchAbortRequestObject) (BatchAbortResponseObject, error) {
-	if err := h.intake.AbortBatch(ctx, req.BatchID); err != nil {
+	if err := h.submissions.AbortBatch(ctx, req.BatchID); err != nil {
 		return nil, err
 	}
 	return BatchAbort200JSONResponse{Message: "Batch aborted."}, nil

@@ -12,8 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"docket/internal/dbtest"
-	"docket/internal/intake"
 	"docket/internal/ranking"
+	"docket/internal/sample"
 )
 
 // TestStranger has a client generated from the contract, compiled with a program that goes through the annotation cycle
@@ -33,7 +33,7 @@ func TestStranger(t *testing.T) {
 	command(t, dir, []string{"GOPROXY=off"}, "go", "build", "-mod=mod", "-o", "stranger", ".")
 
 	pool := dbtest.New(t)
-	_, err := intake.Seed(t.Context(), pool, intake.SeedOptions{URLs: 30, Seed: 1})
+	_, err := sample.Seed(t.Context(), pool, sample.Options{URLs: 30, Seed: 1})
 	require.NoError(t, err)
 	const user = 4242
 	said := command(t, dir, nil, "./stranger", "-server", serve(t, pool, ranking.NewQueue()).URL, "-token", tokenFor(t, user))

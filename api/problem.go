@@ -17,7 +17,7 @@ import (
 	"docket/internal/catalog"
 	"docket/internal/export"
 	"docket/internal/idempotency"
-	"docket/internal/intake"
+	"docket/internal/submissions"
 	"docket/internal/unknown"
 )
 
@@ -40,10 +40,10 @@ var answers = []struct {
 	{is(catalog.ErrAgencySuggested), http.StatusConflict, "agency-suggested"},
 	{is(catalog.ErrLocationLinked), http.StatusConflict, "already-stored"},
 	{is(catalog.ErrLocalityKnown), http.StatusConflict, "already-stored"},
-	{is(intake.ErrInvalidURL), http.StatusBadRequest, "rule-broken"},
-	{as[*intake.DuplicateError](), http.StatusConflict, "already-stored"},
-	{is(intake.ErrNotInProcess), http.StatusConflict, "not-in-process"},
-	{is(intake.ErrNoScreenshot), http.StatusNotFound, "not-found"},
+	{is(submissions.ErrInvalidURL), http.StatusBadRequest, "rule-broken"},
+	{as[*submissions.DuplicateError](), http.StatusConflict, "already-stored"},
+	{is(submissions.ErrNotInProcess), http.StatusConflict, "not-in-process"},
+	{is(submissions.ErrNoScreenshot), http.StatusNotFound, "not-found"},
 	{is(export.ErrBusy), http.StatusServiceUnavailable, "too-many-exports"},
 	{is(idempotency.ErrUnderWay), http.StatusConflict, "request-under-way"},
 	{is(idempotency.ErrOtherRequest), http.StatusUnprocessableEntity, "idempotency-key-reused"},
@@ -230,7 +230,7 @@ func (s *server) fail(c *gin.Context, err error) {
 // withDetail is the problem that err means; for a data source that is there already, the reference's clients read an object
 // in place of the text.
 func withDetail(p Problem, err error) any {
-	duplicate := new(intake.DuplicateError)
+	duplicate := new(submissions.DuplicateError)
 	if !errors.As(err, &duplicate) {
 		return p
 	}

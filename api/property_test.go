@@ -24,8 +24,8 @@ import (
 	"docket/api"
 	"docket/internal/auth"
 	"docket/internal/dbtest"
-	"docket/internal/intake"
 	"docket/internal/ranking"
+	"docket/internal/sample"
 )
 
 // Enough for every run of the tests; -rapid.checks makes it more.
@@ -83,7 +83,7 @@ type described struct {
 func newTarget(t *testing.T) *target {
 	t.Helper()
 	pool := dbtest.New(t)
-	_, err := intake.Seed(t.Context(), pool, intake.SeedOptions{URLs: 60, Seed: 1})
+	_, err := sample.Seed(t.Context(), pool, sample.Options{URLs: 60, Seed: 1})
 	require.NoError(t, err)
 	_, err = pool.Exec(t.Context(), "INSERT INTO anonymous_sessions (id) VALUES ($1)", knownSession)
 	require.NoError(t, err)

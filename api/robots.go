@@ -3,30 +3,30 @@ package api
 import (
 	"context"
 
-	"docket/internal/intake"
+	"docket/internal/robots"
 )
 
-// robots serves those who suggest without being asked.
-type robots struct {
-	intake *intake.Service
+// suggestions serves robots.
+type suggestions struct {
+	robots *robots.Service
 }
 
-func (h robots) SuggestionsInsert(ctx context.Context, req SuggestionsInsertRequestObject) (SuggestionsInsertResponseObject, error) {
-	done, err := h.intake.Suggest(ctx, each(req.Body.Suggestions, suggestionFrom))
+func (h suggestions) SuggestionsInsert(ctx context.Context, req SuggestionsInsertRequestObject) (SuggestionsInsertResponseObject, error) {
+	done, err := h.robots.Suggest(ctx, each(req.Body.Suggestions, suggestionFrom))
 	if err != nil {
 		return nil, err
 	}
 	return SuggestionsInsert200JSONResponse{
 		Stored:    int32(done.Stored),
 		Unchanged: int32(done.Unchanged),
-		Rejected: each(done.Rejected, func(r intake.RejectedSuggestion) RejectedSuggestion {
+		Rejected: each(done.Rejected, func(r robots.Rejection) RejectedSuggestion {
 			return RejectedSuggestion{Index: int32(r.Index), Detail: r.Detail}
 		}),
 	}, nil
 }
 
-func suggestionFrom(wire RobotSuggestion) intake.RobotSuggestion {
-	return intake.RobotSuggestion{
+func suggestionFrom(wire RobotSuggestion) robots.Suggestion {
+	return robots.Suggestion{
 		URLID:      wire.URLID,
 		URL:        wire.URL,
 		Attribute:  string(wire.Attribute),

@@ -22,8 +22,9 @@ import (
 	"docket/internal/catalog"
 	"docket/internal/export"
 	"docket/internal/idempotency"
-	"docket/internal/intake"
 	"docket/internal/progress"
+	"docket/internal/robots"
+	"docket/internal/submissions"
 )
 
 // What a request may cost unless the configuration says otherwise.
@@ -37,7 +38,8 @@ const (
 type Config struct {
 	Annotations *annotation.Service
 	Catalog     *catalog.Service
-	Intake      *intake.Service
+	Robots      *robots.Service
+	Submissions *submissions.Service
 	Progress    *progress.Service
 	Export      *export.Service
 	Idempotency *idempotency.Store
@@ -72,7 +74,7 @@ type handlers struct {
 	batches
 	counts
 	exports
-	robots
+	suggestions
 	*health
 }
 
@@ -97,11 +99,11 @@ func New(cfg Config) (http.Handler, error) {
 			annotate{cfg.Annotations},
 			search{cfg.Catalog},
 			agencies{cfg.Catalog},
-			urls{cfg.Intake, cfg.Catalog},
-			batches{cfg.Intake},
+			urls{cfg.Submissions, cfg.Catalog},
+			batches{cfg.Submissions},
 			counts{cfg.Progress},
 			exports{cfg.Export},
-			robots{cfg.Intake},
+			suggestions{cfg.Robots},
 			&health{checks: cfg.Checks, views: cfg.Views, clock: s.cfg.Clock},
 		}
 		s.register(router, operations, timeEncoding)

@@ -31,9 +31,10 @@ import (
 	"docket/internal/dbtest"
 	"docket/internal/export"
 	"docket/internal/idempotency"
-	"docket/internal/intake"
 	"docket/internal/progress"
 	"docket/internal/ranking"
+	"docket/internal/robots"
+	"docket/internal/submissions"
 )
 
 var update = flag.Bool("update", false, "write what was answered into the scripts")
@@ -158,7 +159,8 @@ func newHandler(
 	cfg := api.Config{
 		Annotations: annotation.New(pool, rank),
 		Catalog:     catalog.New(pool),
-		Intake:      intake.New(pool),
+		Robots:      robots.New(pool),
+		Submissions: submissions.New(pool),
 		Progress:    progress.New(pool),
 		Export:      export.New(pool, testKey),
 		Idempotency: idempotency.New(pool),

@@ -9,21 +9,21 @@ import (
 
 	"docket/internal/auth"
 	"docket/internal/catalog"
-	"docket/internal/intake"
+	"docket/internal/submissions"
 )
 
 // urls serves URLs and takes them in.
 type urls struct {
-	intake  *intake.Service
-	catalog *catalog.Service
+	submissions *submissions.Service
+	catalog     *catalog.Service
 }
 
 func (h urls) URLList(ctx context.Context, req URLListRequestObject) (URLListResponseObject, error) {
-	page, err := h.intake.URLs(ctx, pageFrom(req.Params.Page), orZero(req.Params.Errors))
+	page, err := h.submissions.URLs(ctx, pageFrom(req.Params.Page), orZero(req.Params.Errors))
 	if err != nil {
 		return nil, err
 	}
-	return URLList200JSONResponse{Count: int32(len(page)), Urls: each(page, func(u intake.URL) URLListed {
+	return URLList200JSONResponse{Count: int32(len(page)), Urls: each(page, func(u submissions.URL) URLListed {
 		return URLListed{
 			ID:                u.ID,
 			BatchID:           u.BatchID,
@@ -32,7 +32,7 @@ func (h urls) URLList(ctx context.Context, req URLListRequestObject) (URLListRes
 			CollectorMetadata: metadataFrom(u.CollectorMetadata),
 			CreatedAt:         timestampFrom(u.CreatedAt),
 			UpdatedAt:         timestampOrNull(u.UpdatedAt),
-			Errors: each(u.Errors, func(e intake.TaskError) URLError {
+			Errors: each(u.Errors, func(e submissions.TaskError) URLError {
 				return URLError{Task: e.Task, Error: e.Text, UpdatedAt: timestampFrom(e.At)}
 			}),
 		}
@@ -40,14 +40,14 @@ func (h urls) URLList(ctx context.Context, req URLListRequestObject) (URLListRes
 }
 
 func (h urls) URLDelete(ctx context.Context, req URLDeleteRequestObject) (URLDeleteResponseObject, error) {
-	if err := h.intake.DeleteURL(ctx, req.URLID); err != nil {
+	if err := h.submissions.DeleteURL(ctx, req.URLID); err != nil {
 		return nil, err
 	}
 	return URLDelete200JSONResponse{Message: "URL deleted."}, nil
 }
 
 func (h urls) URLScreenshot(ctx context.Context, req URLScreenshotRequestObject) (URLScreenshotResponseObject, error) {
-	image, err := h.intake.Screenshot(ctx, req.URLID)
+	image, err := h.submissions.Screenshot(ctx, req.URLID)
 	if err != nil {
 		return nil, err
 	}
@@ -63,7 +63,7 @@ func (h urls) CheckUniqueURL(ctx context.Context, req CheckUniqueURLRequestObjec
 }
 
 func (h urls) SubmitURL(ctx context.Context, req SubmitURLRequestObject) (SubmitURLResponseObject, error) {
-	submitted, err := h.intake.SubmitURL(ctx, auth.UserFrom(ctx).UserID, intake.Submission{
+	submitted, err := h.submissions.SubmitURL(ctx, auth.UserFrom(ctx).UserID, submissions.Submission{
 		URL:         req.Body.URL,
 		RecordType:  (*string)(req.Body.RecordType),
 		Name:        req.Body.Name,
@@ -83,15 +83,15 @@ func (h urls) SubmitURL(ctx context.Context, req SubmitURLRequestObject) (Submit
 }
 
 func (h urls) SubmitDataSource(ctx context.Context, req SubmitDataSourceRequestObject) (SubmitDataSourceResponseObject, error) {
-	id, err := h.intake.SubmitDataSource(ctx, dataSourceFrom(req.Body))
+	id, err := h.submissions.SubmitDataSource(ctx, dataSourceFrom(req.Body))
 	if err != nil {
 		return nil, err
 	}
 	return SubmitDataSource200JSONResponse{URLID: id}, nil
 }
 
-func dataSourceFrom(body *DataSourceSubmission) intake.DataSource {
-	return intake.DataSource{
+func dataSourceFrom(body *DataSourceSubmission) submissions.DataSource {
+	return submissions.DataSource{
 		URL:                          body.SourceURL,
 		Name:                         body.Name,
 		RecordType:                   string(body.RecordType),
@@ -126,8 +126,8 @@ func dayFrom(date *openapi_types.Date) *time.Time {
 }
 
 func (h urls) CollectorManual(ctx context.Context, req CollectorManualRequestObject) (CollectorManualResponseObject, error) {
-	entries := each(req.Body.Entries, func(entry ManualBatchEntry) intake.ManualEntry {
-		return intake.ManualEntry{
+	entries := each(req.Body.Entries, func(entry ManualBatchEntry) submissions.ManualEntry {
+		return submissions.ManualEntry{
 			URL:               entry.URL,
 			Name:              orZero(entry.Name),
 			Description:       orZero(entry.Description),
@@ -138,7 +138,7 @@ func (h urls) CollectorManual(ctx context.Context, req CollectorManualRequestObj
 			SupplyingEntity:   orZero(entry.SupplyingEntity),
 		}
 	})
-	entered, err := h.intake.EnterBatch(ctx, auth.UserFrom(ctx).UserID, req.Body.Name, entries)
+	entered, err := h.submissions.EnterBatch(ctx, auth.UserFrom(ctx).UserID, req.Body.Name, entries)
 	if err != nil {
 		return nil, err
 	}

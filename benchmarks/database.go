@@ -10,8 +10,8 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
-	"docket/internal/intake"
 	"docket/internal/postgres"
+	"docket/internal/sample"
 	sqlfiles "docket/sql"
 )
 
@@ -62,7 +62,7 @@ func Prepare(ctx context.Context, pool *pgxpool.Pool, urls int) (Prepared, error
 // prepareData does what comes after the schema.
 func prepareData(ctx context.Context, pool *pgxpool.Pool, urls int) (Prepared, error) {
 	begin := time.Now()
-	summary, err := intake.Seed(ctx, pool, intake.SeedOptions{URLs: urls, Seed: 1})
+	summary, err := sample.Seed(ctx, pool, sample.Options{URLs: urls, Seed: 1})
 	if err != nil {
 		return Prepared{}, err
 	}

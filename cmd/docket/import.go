@@ -12,7 +12,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/spf13/cobra"
 
-	"docket/internal/intake"
+	"docket/internal/imports"
 )
 
 func importCommand(cfg *config) *cobra.Command {
@@ -39,15 +39,15 @@ func importAgenciesCommand(cfg *config) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "agencies FILE.csv",
 		Short: "Import agencies, and the places they belong to",
-		Long: `Import agencies from a CSV file with the columns ` + strings.Join(intake.AgencyColumns, ", ") + `,
+		Long: `Import agencies from a CSV file with the columns ` + strings.Join(imports.AgencyColumns, ", ") + `,
 in any order. States, counties and localities are created as needed, with their locations. An agency whose name is known
 in its state, in whatever letter case, is a duplicate. The home page is not stored: home pages come as URLs.
 
 A file is one transaction. Every row is created, duplicate or rejected with its line and reason; "-" reads standard input.`,
 		Args: arguments(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return runImport(cmd, cfg, args[0], flags, func(ctx context.Context, pool *pgxpool.Pool, file io.Reader, o intake.Options) (importResult, error) {
-				summary, err := intake.ImportAgencies(ctx, pool, file, o)
+			return runImport(cmd, cfg, args[0], flags, func(ctx context.Context, pool *pgxpool.Pool, file io.Reader, o imports.Options) (importResult, error) {
+				summary, err := imports.Agencies(ctx, pool, file, o)
 				return agenciesResult(summary), err
 			})
 		},
@@ -59,12 +59,12 @@ A file is one transaction. Every row is created, duplicate or rejected with its 
 func importURLsCommand(cfg *config) *cobra.Command {
 	var (
 		flags importFlags
-		o     intake.URLOptions
+		o     imports.URLOptions
 	)
 	cmd := &cobra.Command{
 		Use:   "urls FILE.csv",
 		Short: "Import URLs, with what the file says of them as robots' suggestions",
-		Long: `Import URLs from a CSV file with the columns ` + strings.Join(intake.URLColumns, ", ") + `,
+		Long: `Import URLs from a CSV file with the columns ` + strings.Join(imports.URLColumns, ", ") + `,
 in any order; several agencies are separated by "|". URLs are the same when they differ in nothing but scheme, trailing slashes
 and fragment. With --robo, url type, record type, name, agencies and the agencies' locations become robots' suggestions
 where no robot has made any; import the agencies first.
@@ -78,9 +78,9 @@ A file is one transaction. Every row is created, duplicate or rejected with its 
 			if o.Confidence < 1 || o.Confidence > 100 {
 				return usageError{fmt.Errorf("--confidence: %d is not from 1 to 100", o.Confidence)}
 			}
-			return runImport(cmd, cfg, args[0], flags, func(ctx context.Context, pool *pgxpool.Pool, file io.Reader, shared intake.Options) (importResult, error) {
+			return runImport(cmd, cfg, args[0], flags, func(ctx context.Context, pool *pgxpool.Pool, file io.Reader, shared imports.Options) (importResult, error) {
 				o.Options = shared
-				summary, err := intake.ImportURLs(ctx, pool, file, o)
+				summary, err := imports.URLs(ctx, pool, file, o)
 				return urlsResult(summary), err
 			})
 		},
@@ -88,11 +88,11 @@ A file is one transaction. Every row is created, duplicate or rejected with its 
 	flags.add(cmd)
 	cmd.Flags().StringVar(&o.Batch, "batch", "", "`name` of the batch for new URLs; the file's name without its ending by default")
 	cmd.Flags().BoolVar(&o.Robots, "robo", false, "turn what the file says of the URLs into robots' suggestions")
-	cmd.Flags().IntVar(&o.Confidence, "confidence", intake.DefaultConfidence, "confidence of these suggestions, 1 to 100")
+	cmd.Flags().IntVar(&o.Confidence, "confidence", imports.DefaultConfidence, "confidence of these suggestions, 1 to 100")
 	return cmd
 }
 
-type importFunc func(context.Context, *pgxpool.Pool, io.Reader, intake.Options) (importResult, error)
+type importFunc func(context.Context, *pgxpool.Pool, io.Reader, imports.Options) (importResult, error)
 
 // runImport opens file and database, shows the progress, and prints what came of it. The rows that were rejected are
 // told even when the import is refused because of them.
@@ -106,9 +106,9 @@ func runImport(cmd *cobra.Command, cfg *config, name string, flags importFlags, 
 	return cfg.withPool(cmd, func(ctx context.Context, pool *pgxpool.Pool) error {
 		begin := time.Now()
 		progress := newProgress("importing")
-		result, err := run(ctx, pool, file, intake.Options{Strict: flags.strict, Progress: progress.report})
+		result, err := run(ctx, pool, file, imports.Options{Strict: flags.strict, Progress: progress.report})
 		progress.finish()
-		if err != nil && !errors.Is(err, intake.ErrRejected) {
+		if err != nil && !errors.Is(err, imports.ErrRejected) {
 			return fmt.Errorf("import %s: %w", name, err)
 		}
 		result.Seconds = time.Since(begin).Seconds()

@@ -6,7 +6,8 @@ import (
 	"strings"
 	"text/tabwriter"
 
-	"docket/internal/intake"
+	"docket/internal/csvfile"
+	"docket/internal/imports"
 )
 
 // importResult is what an import prints, for people and for programs.
@@ -47,14 +48,14 @@ type problem struct {
 	Rows   int64  `json:"rows"`
 }
 
-func agenciesResult(s intake.AgencySummary) importResult {
+func agenciesResult(s imports.AgencySummary) importResult {
 	return resultOf(s.Accounting, s.Unchanged(), []alsoMade{
 		{"states", s.States}, {"counties", s.Counties}, {"localities", s.Localities}, {"locations", s.Locations},
 		{"links of agencies and locations", s.Links},
 	})
 }
 
-func urlsResult(s intake.URLSummary) importResult {
+func urlsResult(s imports.URLSummary) importResult {
 	batches := int64(0)
 	if s.BatchCreated {
 		batches = 1
@@ -66,14 +67,14 @@ func urlsResult(s intake.URLSummary) importResult {
 	})
 }
 
-func resultOf(a intake.Accounting, unchanged bool, also []alsoMade) importResult {
+func resultOf(a csvfile.Accounting, unchanged bool, also []alsoMade) importResult {
 	return importResult{
 		Rows: a.Rows, Created: a.Created, Duplicate: a.Duplicate, Rejected: a.Rejected, Unchanged: unchanged,
 		Also: also, Rejections: problemsOf(a.Rejections), Notes: problemsOf(a.Notes),
 	}
 }
 
-func problemsOf(p intake.Problems) problemsList {
+func problemsOf(p csvfile.Problems) problemsList {
 	list := problemsList{Total: p.Total, Reasons: []reasonCount{}, First: []problem{}}
 	for _, reason := range p.Reasons {
 		list.Reasons = append(list.Reasons, reasonCount(reason))

@@ -15,7 +15,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/spf13/cobra"
 
-	"docket/internal/intake"
+	"docket/internal/robots"
 )
 
 func importSuggestionsCommand(cfg *config) *cobra.Command {
@@ -27,7 +27,7 @@ func importSuggestionsCommand(cfg *config) *cobra.Command {
 		Use:   "suggestions FILE.csv|FILE.jsonl",
 		Short: "Import what robots suggest about URLs",
 		Long: `Import what robots suggest about URLs: agencies, locations, record types, relevance and names. A CSV file has the columns
-` + strings.Join(intake.SuggestionColumns, ", ") + `, and some of ` + strings.Join(intake.SuggestionOptional, ", ") + `,
+` + strings.Join(robots.Columns, ", ") + `, and some of ` + strings.Join(robots.OptionalColumns, ", ") + `,
 in any order; a JSONL file has an object with these keys on each line, as POST /suggestions takes it. A URL is named by its id or in any spelling; no value for an
 agency or a location says that the robot looked and found none.
 
@@ -49,7 +49,7 @@ stored, and the exit status is 1. "-" reads standard input.`,
 }
 
 // suggestionFormat returns what takes the lines of the file, nil for CSV.
-func suggestionFormat(format, name string) (intake.DecodeFunc, error) {
+func suggestionFormat(format, name string) (robots.DecodeFunc, error) {
 	if format == "" {
 		format = strings.TrimPrefix(strings.ToLower(filepath.Ext(name)), ".")
 	}
@@ -87,7 +87,7 @@ type suggestionsResult struct {
 	Notes      problemsList `json:"notes"`
 }
 
-func runSuggestions(cmd *cobra.Command, cfg *config, name string, decode intake.DecodeFunc, asJSON bool) error {
+func runSuggestions(cmd *cobra.Command, cfg *config, name string, decode robots.DecodeFunc, asJSON bool) error {
 	input, size, err := openInput(cmd, name)
 	if err != nil {
 		return err
@@ -98,7 +98,7 @@ func runSuggestions(cmd *cobra.Command, cfg *config, name string, decode intake.
 		begin := time.Now()
 		read := &countedInput{Reader: input}
 		progress := newProgress("importing")
-		summary, err := intake.ImportSuggestions(ctx, pool, read, intake.SuggestionOptions{
+		summary, err := robots.New(pool).Import(ctx, read, robots.ImportOptions{
 			Decode:   decode,
 			Progress: func() { progress.report(read.bytes, size) },
 			Rejected: func(line int64, detail string) {

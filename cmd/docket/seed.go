@@ -9,7 +9,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/spf13/cobra"
 
-	"docket/internal/intake"
+	"docket/internal/sample"
 )
 
 // seedResult is what seed prints as JSON.
@@ -26,7 +26,7 @@ type seedResult struct {
 
 func seedCommand(cfg *config) *cobra.Command {
 	var (
-		o       intake.SeedOptions
+		o       sample.Options
 		ifEmpty bool
 		asJSON  bool
 	)
@@ -41,9 +41,9 @@ annotators 1, 2, 3 and so on. The same --urls and --seed make the same rows ever
 				begin := time.Now()
 				progress := newProgress("seeding")
 				o.Progress = progress.report
-				summary, err := intake.Seed(ctx, pool, o)
+				summary, err := sample.Seed(ctx, pool, o)
 				progress.finish()
-				notEmpty := errors.Is(err, intake.ErrNotEmpty)
+				notEmpty := errors.Is(err, sample.ErrNotEmpty)
 				if err != nil && !(notEmpty && ifEmpty) {
 					return err
 				}

@@ -20,10 +20,11 @@ import (
 	"docket/internal/catalog"
 	"docket/internal/export"
 	"docket/internal/idempotency"
-	"docket/internal/intake"
 	"docket/internal/postgres"
 	"docket/internal/progress"
 	"docket/internal/ranking"
+	"docket/internal/robots"
+	"docket/internal/submissions"
 	"docket/internal/views"
 )
 
@@ -149,7 +150,8 @@ func (cfg *serveConfig) serve(cmd *cobra.Command, log *zap.Logger) (err error) {
 	handler, err := api.New(api.Config{
 		Annotations: annotation.New(pool, ranked),
 		Catalog:     catalog.New(pool),
-		Intake:      intake.New(pool),
+		Robots:      robots.New(pool),
+		Submissions: submissions.New(pool),
 		Progress:    progress.New(pool),
 		Export:      export.New(pool, key),
 		Idempotency: idempotency.New(pool),

@@ -17,7 +17,7 @@ import (
 
 	"docket/internal/catalog"
 	"docket/internal/dbtest"
-	"docket/internal/intake"
+	"docket/internal/imports"
 	"docket/internal/postgres"
 )
 
@@ -33,7 +33,7 @@ func largeCatalog(t testing.TB) *pgxpool.Pool {
 	require.NoError(t, err, "the real data files are needed: set DOCKET_TEST_DATA to the directory that has them")
 	defer func() { _ = file.Close() }()
 	pool := dbtest.New(t)
-	_, err = intake.ImportAgencies(t.Context(), pool, file, intake.Options{})
+	_, err = imports.Agencies(t.Context(), pool, file, imports.Options{})
 	require.NoError(t, err)
 	for _, statement := range []string{
 		// The same names elsewhere, as in the real world, and new ones made of two.

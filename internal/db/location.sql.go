@@ -19,7 +19,7 @@ type LocalityInsertParams struct {
 	CountyID int32
 }
 
-// Places that people add. A location is given to them by LocationInsertMissing (intake.sql).
+// Places that people add. A location is given to them by LocationInsertMissing (imports.sql).
 // Stores a locality of a county that exists.
 func (q *Queries) LocalityInsert(ctx context.Context, db DBTX, arg LocalityInsertParams) (int64, error) {
 	row := db.QueryRow(ctx, LocalityInsert, arg.Name, arg.CountyID)

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
 )
 
 // referenceFiles build the database of the service that Docket succeeds, in the order of their names.
@@ -40,4 +41,12 @@ func AddReferenceTriggers(t testing.TB, url string) {
 	if _, err := conn.Exec(t.Context(), string(text)); err != nil {
 		t.Fatalf("reference triggers: %v", err)
 	}
+}
+
+// NewWithReferenceTriggers is New with these triggers.
+func NewWithReferenceTriggers(t testing.TB) *pgxpool.Pool {
+	t.Helper()
+	pool := New(t)
+	AddReferenceTriggers(t, pool.Config().ConnString())
+	return pool
 }

@@ -1,4 +1,4 @@
--- Places that people add. A location is given to them by LocationInsertMissing (intake.sql).
+-- Places that people add. A location is given to them by LocationInsertMissing (imports.sql).
 
 -- name: LocalityInsert :one
 -- Stores a locality of a county that exists.

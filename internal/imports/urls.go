@@ -1,0 +1,288 @@
+package imports
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"unicode"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"docket/internal/convert"
+	"docket/internal/csvfile"
+	"docket/internal/db"
+	"docket/internal/postgres"
+	"docket/internal/ranking"
+	"docket/internal/urlform"
+)
+
+// URLColumns are the columns a file of URLs must have, in any order.
+var URLColumns = []string{"url", "url_type", "record_type", "name", "description", "agencies"}
+
+const (
+	reasonURLLong   = "the URL is longer than 2,000 bytes"
+	reasonURLSpace  = "the URL has white space or control characters in it"
+	reasonURLScheme = "not a page of the web: that begins with http:// or https:// and a host"
+	reasonURLHost   = "without http:// or https://, the URL must begin with the name of a host, like example.org"
+)
+
+// URLOptions say how to import URLs.
+type URLOptions struct {
+	Options
+
+	// Batch is the name of the batch that new URLs are put into. It must not be empty. A batch made by hand under
+	// this name is continued.
+	Batch string
+
+	// Robots turns what the file says of a URL into robots' suggestions, where no robot has made any.
+	Robots bool
+
+	// Confidence is that of the suggestions, 1 to 100; 0 stands for DefaultConfidence.
+	Confidence int
+}
+
+// DefaultConfidence is how far a file's word is trusted when nobody says how far.
+const DefaultConfidence = 90
+
+// URLSummary says what an import of URLs did.
+type URLSummary struct {
+	csvfile.Accounting
+	BatchID      int32 // of the batch the new URLs are in; 0 when there were none
+	BatchCreated bool
+
+	// Robots' suggestions created, by kind.
+	Relevance, RecordTypes, Names, Agencies, Locations int64
+	Tasks                                              int64 // created, for the agencies and the locations
+}
+
+// Unchanged tells whether the import left the database as it was.
+func (s URLSummary) Unchanged() bool {
+	return s.Created+s.Relevance+s.RecordTypes+s.Names+s.Agencies+s.Locations+s.Tasks == 0
+}
+
+// webPage is one URL of a file, with what all of its rows say of it.
+type webPage struct {
+	form        urlform.Form
+	rows        int64
+	name        string
+	description string
+	urlType     string
+	recordType  db.RecordType // empty when the file gives none that exists
+	agencies    []mention     // each list once
+	line        int64         // of the first row
+
+	id int32 // set when stored
+}
+
+// mention is a list of agencies as the file spells it, and where.
+type mention struct {
+	line  int64
+	names string
+}
+
+// URLs stores the URLs of a CSV file with the columns URLColumns. Rows whose URLs have the same id form are
+// one URL: the first is created, unless the database knows it, the others are duplicates. The first row that says
+// something of a URL is believed; of agencies (names separated by "|", which may be in a name as well: the
+// longest known name counts) all rows count.
+//
+// Either all rows that were not rejected are stored, or, with an error, nothing is. The summary tells of the rows
+// read in either case.
+func URLs(ctx context.Context, pool *pgxpool.Pool, file io.Reader, o URLOptions) (URLSummary, error) {
+	switch {
+	case strings.TrimSpace(o.Batch) == "":
+		return URLSummary{}, errors.New("the batch needs a name")
+	case o.Confidence < 0 || o.Confidence > 100:
+		return URLSummary{}, fmt.Errorf("the confidence is %d and must be 1 to 100", o.Confidence)
+	case o.Confidence == 0:
+		o.Confidence = DefaultConfidence
+	}
+	read, pages, err := readURLs(file, o.Robots)
+	if err != nil {
+		return URLSummary{}, err
+	}
+	if err := o.refuse(read); err != nil {
+		return URLSummary{Accounting: read}, err
+	}
+	var summary URLSummary
+	err = postgres.InTx(ctx, pool, func(tx pgx.Tx) error {
+		summary = URLSummary{Accounting: read.Clone()}
+		if err := storeURLs(ctx, tx, pages, o, &summary); err != nil || summary.Unchanged() {
+			return err
+		}
+		if err := ranking.Recount(ctx, tx, convert.Each(pages, pageID)); err != nil {
+			return err
+		}
+		return analyze(ctx, tx)
+	})
+	if err != nil {
+		return URLSummary{Accounting: read}, fmt.Errorf("import URLs: %w", err)
+	}
+	return summary, nil
+}
+
+func storeURLs(ctx context.Context, tx db.DBTX, pages []*webPage, o URLOptions, summary *URLSummary) error {
+	if err := queries.ImportLock(ctx, tx); err != nil {
+		return fmt.Errorf("wait for another import: %w", err)
+	}
+	work := progress{report: o.Progress, total: len(pages)}
+	if o.Robots {
+		work.total += suggestionSteps * len(pages)
+	}
+	err := inChunks(pages, func(chunk []*webPage) error {
+		defer work.add(len(chunk))
+		return storePages(ctx, tx, chunk, o.Batch, summary)
+	})
+	if err != nil || !o.Robots {
+		return err
+	}
+	return suggest(ctx, tx, pages, o.Confidence, summary, func() { work.add(len(pages)) })
+}
+
+// storePages gives every page its id, creating those that are unknown.
+func storePages(ctx context.Context, tx db.DBTX, pages []*webPage, batch string, summary *URLSummary) error {
+	ids := make(map[string]int32, len(pages))
+	look := func(pages []*webPage) error {
+		known, err := queries.URLListByIDForm(ctx, tx, convert.Each(pages, func(p *webPage) string { return p.form.ID }))
+		if err != nil {
+			return fmt.Errorf("look up URLs: %w", err)
+		}
+		for _, url := range known {
+			ids[url.URL] = url.ID
+		}
+		return nil
+	}
+	unknown := func() (rest []*webPage) {
+		for _, p := range pages {
+			if p.id = ids[p.form.ID]; p.id == 0 {
+				rest = append(rest, p)
+			}
+		}
+		return rest
+	}
+
+	if err := look(pages); err != nil {
+		return err
+	}
+	var created []int32
+	if fresh := unknown(); len(fresh) > 0 {
+		urls, err := queries.URLInsertMany(ctx, tx, db.URLInsertManyParams{
+			Urls:            convert.Each(fresh, func(p *webPage) string { return p.form.ID }),
+			Schemes:         convert.Each(fresh, func(p *webPage) string { return p.form.SchemeText() }),
+			TrailingSlashes: convert.Each(fresh, func(p *webPage) bool { return p.form.TrailingSlash }),
+			Descriptions:    convert.Each(fresh, func(p *webPage) string { return p.description }),
+		})
+		if err != nil {
+			return fmt.Errorf("store URLs: %w", err)
+		}
+		for _, url := range urls {
+			ids[url.URL] = url.ID
+			created = append(created, url.ID)
+		}
+	}
+	// What is still unknown was stored by somebody else between the two statements, who does not import.
+	if late := unknown(); len(late) > 0 {
+		if err := look(late); err != nil {
+			return err
+		}
+		if left := unknown(); len(left) > 0 {
+			return fmt.Errorf("the URL of line %d was stored and removed by somebody else at the same time; try again", left[0].line)
+		}
+	}
+
+	summary.Created += int64(len(created))
+	for _, p := range pages {
+		summary.Duplicate += p.rows
+	}
+	summary.Duplicate -= int64(len(created))
+	return putInBatch(ctx, tx, created, batch, summary)
+}
+
+func putInBatch(ctx context.Context, tx db.DBTX, urlIDs []int32, name string, summary *URLSummary) error {
+	if len(urlIDs) == 0 {
+		return nil
+	}
+	if summary.BatchID == 0 {
+		var err error
+		summary.BatchID, err = queries.BatchGetByName(ctx, tx, name)
+		if errors.Is(err, pgx.ErrNoRows) {
+			summary.BatchCreated = true
+			summary.BatchID, err = queries.BatchInsert(ctx, tx, name)
+		}
+		if err != nil {
+			return fmt.Errorf("open batch %q: %w", name, err)
+		}
+	}
+	err := queries.BatchURLInsertMany(ctx, tx, db.BatchURLInsertManyParams{BatchID: summary.BatchID, URLIDs: urlIDs})
+	if err != nil {
+		return fmt.Errorf("put URLs into batch %q: %w", name, err)
+	}
+	return nil
+}
+
+// readURLs reads the whole file. What the file says of URLs is noted only when robots are to use it.
+func readURLs(r io.Reader, robots bool) (a csvfile.Accounting, pages []*webPage, err error) {
+	note := a.Note
+	if !robots {
+		note = func(int64, *csvfile.Defect) {}
+	}
+	byID := make(map[string]*webPage)
+	err = csvfile.ReadAll(r, csvfile.Columns{Required: URLColumns}, &a, func(row csvfile.Row) *csvfile.Defect {
+		form, defect := checkURL(row.Fields[0])
+		if defect != nil {
+			return defect
+		}
+		page, ok := byID[form.ID]
+		if !ok {
+			page = &webPage{form: form, line: row.Line}
+			byID[form.ID] = page
+			pages = append(pages, page)
+		}
+		page.learn(row, note)
+		return nil
+	})
+	return a, pages, err
+}
+
+// checkURL returns the form of a URL that is valid. Beyond that it refuses what cannot be stored, white space, and
+// without a scheme what does not begin like a host: any prose with a dot in it would be a URL.
+func checkURL(raw string) (urlform.Form, *csvfile.Defect) {
+	refuse := func(reason string) (urlform.Form, *csvfile.Defect) {
+		return urlform.Form{}, csvfile.NewDefect("url", raw, reason)
+	}
+	form, err := urlform.Parse(raw)
+	switch {
+	case err != nil:
+		return refuse(err.Error())
+	case len(form.ID) > urlform.MaxID:
+		return refuse(reasonURLLong)
+	case strings.ContainsFunc(form.ID, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }):
+		return refuse(reasonURLSpace)
+	case form.Scheme == nil && !isHost(form.Host()):
+		return refuse(reasonURLHost)
+	case !urlform.Valid(raw):
+		return refuse(reasonURLScheme)
+	default:
+		return form, nil
+	}
+}
+
+// isHost tells whether the text is a host with a dot in it, with or without a port. Letters of any script may be in
+// its name, and so may the underscore, against the rules but not against practice.
+func isHost(text string) bool {
+	name, port, _ := strings.Cut(text, ":")
+	if strings.ContainsFunc(port, func(r rune) bool { return r < '0' || r > '9' }) {
+		return false
+	}
+	labels := strings.Split(strings.TrimSuffix(name, "."), ".")
+	for _, label := range labels {
+		if label == "" || strings.ContainsFunc(label, func(r rune) bool {
+			return !unicode.IsLetter(r) && !unicode.IsDigit(r) && !unicode.IsMark(r) && r != '-' && r != '_'
+		}) {
+			return false
+		}
+	}
+	return len(labels) > 1
+}

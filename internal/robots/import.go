@@ -1,0 +1,139 @@
+package robots
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"docket/internal/csvfile"
+	"docket/internal/db/sampledb"
+	"docket/internal/postgres"
+)
+
+// ImportOptions say how to import suggestions.
+type ImportOptions struct {
+	// Decode, if not nil, takes the lines of the file, which is CSV otherwise.
+	Decode DecodeFunc
+
+	// Rejected, if not nil, is told of every line that is rejected, in the order of the file.
+	Rejected func(line int64, detail string)
+	// Progress, if not nil, is called whenever a part of the file is stored.
+	Progress func()
+}
+
+// ImportSummary says what an import of suggestions did: Stored + Unchanged + Rejected == Rows.
+type ImportSummary struct {
+	Rows      int64 // without the header and blank lines
+	Stored    int64 // new or changed
+	Unchanged int64
+	Rejected  int64
+	Tasks     int64 // created
+
+	Rejections csvfile.Problems // why lines were rejected
+	Notes      csvfile.Problems // what was ignored
+}
+
+// Import stores what robots suggest, as Suggest does, line by line of a file of any length. The file is
+// stored in parts, each as a whole or not at all: with an error, and that includes the end of ctx, what was stored before
+// stays, the summary tells of it, and the import may be repeated. A file that contradicts itself changes something each time, and
+// what it says last stays.
+func (s *Service) Import(ctx context.Context, file io.Reader, o ImportOptions) (ImportSummary, error) {
+	i := suggestionImport{pool: s.pool, options: o}
+	err := i.run(ctx, file)
+	i.summary.Rows, i.summary.Rejected = i.rows.Rows, i.rows.Rejected
+	i.summary.Rejections, i.summary.Notes = i.rows.Rejections, i.rows.Notes
+	if err != nil {
+		return i.summary, fmt.Errorf("import suggestions: %w", err)
+	}
+	return i.summary, nil
+}
+
+// partLines is how many lines of a file are stored in one transaction.
+const partLines = 5000
+
+type suggestionImport struct {
+	pool    *pgxpool.Pool
+	options ImportOptions
+	rows    csvfile.Accounting
+	summary ImportSummary
+	tasks   map[string]int32
+}
+
+func (i *suggestionImport) run(ctx context.Context, file io.Reader) (err error) {
+	next := suggestionsFromLines(file, i.options.Decode)
+	if i.options.Decode == nil {
+		if next, err = suggestionsFromCSV(file, i.rows.Note); err != nil {
+			return err
+		}
+	}
+	part := make([]suggestionLine, 0, partLines)
+	for !errors.Is(err, io.EOF) {
+		var read suggestionLine
+		read, err = next()
+		switch {
+		case err == nil:
+			part = append(part, read)
+		case !errors.Is(err, io.EOF):
+			return err
+		}
+		if len(part) == partLines || err != nil {
+			if err := i.store(ctx, part); err != nil {
+				return err
+			}
+			part = part[:0]
+		}
+	}
+	if i.summary.Stored == 0 {
+		return nil
+	}
+	return postgres.InTx(ctx, i.pool, func(tx pgx.Tx) error { return sampledb.New().IntakeAnalyze(ctx, tx) })
+}
+
+// store stores a part of the file.
+func (i *suggestionImport) store(ctx context.Context, part []suggestionLine) error {
+	var (
+		taken    []suggestion
+		rejected []rejection
+	)
+	for at, line := range part {
+		var s suggestion
+		d := line.defect
+		if d == nil {
+			s, d = checkSuggestion(line.given)
+		}
+		if d != nil {
+			rejected = append(rejected, rejection{at, d})
+			continue
+		}
+		s.index = at
+		taken = append(taken, s)
+	}
+	stored, err := storeSuggestions(ctx, i.pool, taken, i.tasks)
+	if err != nil {
+		return err
+	}
+	i.tasks = stored.tasks
+	rejected = append(rejected, stored.rejected...)
+	slices.SortFunc(rejected, func(a, b rejection) int { return cmp.Compare(a.index, b.index) })
+	for _, r := range rejected {
+		line := part[r.index].line
+		i.rows.Reject(line, r.defect)
+		if i.options.Rejected != nil {
+			i.options.Rejected(line, detail(r.defect))
+		}
+	}
+	i.rows.Rows += int64(len(part))
+	i.summary.Stored += int64(stored.count)
+	i.summary.Unchanged += int64(len(part) - len(rejected) - stored.count)
+	i.summary.Tasks += stored.newTasks
+	if i.options.Progress != nil {
+		i.options.Progress()
+	}
+	return nil
+}

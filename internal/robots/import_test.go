@@ -1,0 +1,104 @@
+package robots_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+	"testing"
+	"testing/iotest"
+
+	"github.com/stretchr/testify/require"
+
+	"docket/internal/csvfile"
+	"docket/internal/dbtest"
+	"docket/internal/robots"
+)
+
+// decodeObject is a DecodeFunc for numbers that are small.
+func decodeObject(line string) (fields map[string]any, err error) {
+	return fields, json.Unmarshal([]byte(line), &fields)
+}
+
+// importSuggestions imports a file of suggestions and returns what was told of its lines.
+func (b bundle) importSuggestions(t testing.TB, file string, jsonl bool) (summary robots.ImportSummary, rejected []string) {
+	t.Helper()
+	parts := 0
+	var decode robots.DecodeFunc
+	if jsonl {
+		decode = decodeObject
+	}
+	summary, err := b.Import(t.Context(), strings.NewReader(file), robots.ImportOptions{
+		Decode:   decode,
+		Progress: func() { parts++ },
+		Rejected: func(line int64, detail string) { rejected = append(rejected, fmt.Sprintf("%d: %s", line, detail)) },
+	})
+	require.NoError(t, err)
+	require.Positive(t, parts)
+	require.Equal(t, summary.Rows, summary.Stored+summary.Unchanged+summary.Rejected)
+	require.Equal(t, summary.Rejected, summary.Rejections.Total)
+	require.Len(t, rejected, int(summary.Rejected))
+	return summary, rejected
+}
+
+func TestImportSuggestions(t *testing.T) {
+	t.Parallel()
+	b := setup(t, 3)
+	summary, rejected := b.importSuggestions(t, everyAttribute+`
+{"url_id": 4, "attribute": "agency", "value": 1, "confidence": 80}
+
+{"url_id": 1, "attribute": "agency", "value": 1, "confidence": 80, "color": "red"}`, true)
+	require.Equal(t, []string{"10: url_id 4 does not exist", "12: color is not a key of a suggestion"}, rejected)
+	require.Equal(t, []int64{11, 9, 0, 5}, []int64{summary.Rows, summary.Stored, summary.Unchanged, summary.Tasks})
+	suggested, tasks := b.suggested(t), b.tasks(t)
+	require.Len(t, suggested, 9)
+
+	// The same as CSV says nothing new.
+	summary, rejected = b.importSuggestions(t, `source,confidence,value,attribute,url,url_id
+,80,1,agency,,1
+muckrock_match,70,2,agency,,1
+,,,agency,,2
+,62.5,1,location,,1
+batch_link,,,location,,2
+,,Stops,record_type,,1
+a model,0.5,TRUE,relevant,,1
+,,false,relevant,,2
+,,Police reports,name,3.org/,
+,,,name,3.org/,
+`, false)
+	require.Equal(t, []string{"11: value is needed: only an agency or a location can be looked for in vain"}, rejected)
+	require.Equal(t, []int64{10, 0, 9, 0}, []int64{summary.Rows, summary.Stored, summary.Unchanged, summary.Tasks})
+	require.Equal(t, suggested, b.suggested(t))
+	require.Equal(t, tasks, b.tasks(t))
+	b.requireExact(t)
+
+	_, err := b.Import(t.Context(), strings.NewReader("url,value\n"), robots.ImportOptions{})
+	require.ErrorIs(t, err, csvfile.ErrFormat)
+}
+
+// TestImportSuggestionsInParts has a file of several parts under one task, and one whose end cannot be read.
+func TestImportSuggestionsInParts(t *testing.T) {
+	t.Parallel()
+	const urls = 6000
+	b := setup(t, urls)
+	var file strings.Builder
+	for url := range urls {
+		fmt.Fprintf(&file, "{\"url_id\": %d, \"attribute\": \"record_type\", \"value\": \"Stops\"}\n", url+1)
+	}
+	broken := io.MultiReader(strings.NewReader(file.String()), iotest.ErrReader(io.ErrClosedPipe))
+	summary, err := b.Import(t.Context(), broken, robots.ImportOptions{Decode: decodeObject})
+	require.ErrorIs(t, err, io.ErrClosedPipe)
+	require.Equal(t, int64(5000), summary.Stored, "what was stored stays")
+	require.Equal(t, []string{"5000"}, dbtest.List(t, b.pool, "SELECT count(*)::text FROM auto_record_type_suggestions"))
+	b.requireExact(t)
+
+	again, rejected := b.importSuggestions(t, file.String(), true)
+	require.Empty(t, rejected)
+	require.Equal(t, []int64{urls, urls - 5000, 5000}, []int64{again.Rows, again.Stored, again.Unchanged})
+	dbtest.Exec(t, b.pool, "DELETE FROM tasks")
+	dbtest.Exec(t, b.pool, "DELETE FROM auto_record_type_suggestions")
+	whole, _ := b.importSuggestions(t, file.String(), true)
+	require.Equal(t, int64(1), whole.Tasks)
+	require.Equal(t, []string{"1 6000"}, dbtest.List(t, b.pool, "SELECT concat_ws(' ', count(DISTINCT task_id), count(*)) FROM link_tasks__urls"))
+	b.requireExact(t)
+}

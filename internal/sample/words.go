@@ -1,0 +1,89 @@
+package sample
+
+import (
+	"strings"
+
+	"docket/internal/db/sampledb"
+)
+
+// Two halves make the name of a place.
+var (
+	placeBeginnings = []string{
+		"Alder", "Ash", "Bell", "Brook", "Cedar", "Clear", "Copper", "Eagle", "Elm", "Fair", "Fox", "Glen", "Green",
+		"Hart", "Haw", "Hazel", "Iron", "Kings", "Lake", "Lin", "Maple", "Mill", "North", "Oak", "Pine", "River",
+		"Rock", "Sand", "Silver", "Spring", "Stone", "Sun", "Thorn", "Wal", "West", "Win",
+	}
+	placeEndings = []string{
+		"ton", "ville", "field", "brook", "wood", "ford", "dale", "port", "haven", "burg", "ridge", "view", "mont",
+		"bury", "ham", "land", "worth", "mere", "crest", "side",
+	}
+)
+
+// placeNames returns n different names.
+func placeNames(d dice, n int) []string {
+	names := make([]string, 0, n)
+	for _, i := range d.Perm(len(placeBeginnings) * len(placeEndings)) {
+		if len(names) == n {
+			break
+		}
+		beginning, ending := placeBeginnings[i/len(placeEndings)], placeEndings[i%len(placeEndings)]
+		if strings.ToLower(beginning) != ending { // no Brookbrook
+			names = append(names, beginning+ending)
+		}
+	}
+	return names
+}
+
+// What the agencies publish, by their kind. The common ones come more than once.
+var (
+	policeRecords = []sampledb.RecordType{
+		sampledb.RecordTypeAccidentReports, sampledb.RecordTypeArrestRecords, sampledb.RecordTypeCallsforService,
+		sampledb.RecordTypeCallsforService, sampledb.RecordTypeCarGPS, sampledb.RecordTypeCitations, sampledb.RecordTypeDispatchLogs,
+		sampledb.RecordTypeDispatchRecordings, sampledb.RecordTypeFieldContacts, sampledb.RecordTypeIncidentReports,
+		sampledb.RecordTypeIncidentReports, sampledb.RecordTypeMiscPoliceActivity, sampledb.RecordTypeOfficerInvolvedShootings,
+		sampledb.RecordTypeStops, sampledb.RecordTypeSurveys, sampledb.RecordTypeUseofForceReports, sampledb.RecordTypeVehiclePursuits,
+		sampledb.RecordTypeComplaintsMisconduct, sampledb.RecordTypeComplaintsMisconduct, sampledb.RecordTypeDailyActivityLogs,
+		sampledb.RecordTypeTrainingHiringInfo, sampledb.RecordTypePersonnelRecords, sampledb.RecordTypeAnnualMonthlyReports,
+		sampledb.RecordTypeAnnualMonthlyReports, sampledb.RecordTypeBudgetsFinances, sampledb.RecordTypeGeographic,
+		sampledb.RecordTypeListofDataSources, sampledb.RecordTypePoliciesContracts, sampledb.RecordTypePoliciesContracts,
+		sampledb.RecordTypeCrimeMapsReports, sampledb.RecordTypeCrimeMapsReports, sampledb.RecordTypeCrimeStatistics,
+		sampledb.RecordTypeCrimeStatistics, sampledb.RecordTypeMediaBulletins, sampledb.RecordTypeRecordsRequestInfo,
+		sampledb.RecordTypeResources, sampledb.RecordTypeSexOffenderRegistry, sampledb.RecordTypeWantedPersons,
+		sampledb.RecordTypeOther,
+	}
+	courtRecords = []sampledb.RecordType{
+		sampledb.RecordTypeCourtCases, sampledb.RecordTypeCourtCases, sampledb.RecordTypeCourtCases, sampledb.RecordTypeResources,
+		sampledb.RecordTypeRecordsRequestInfo, sampledb.RecordTypeAnnualMonthlyReports, sampledb.RecordTypeBudgetsFinances,
+	}
+	jailRecords = []sampledb.RecordType{
+		sampledb.RecordTypeBookingReports, sampledb.RecordTypeBookingReports, sampledb.RecordTypeIncarcerationRecords,
+		sampledb.RecordTypeIncarcerationRecords, sampledb.RecordTypePoliciesContracts, sampledb.RecordTypeAnnualMonthlyReports,
+		sampledb.RecordTypeComplaintsMisconduct,
+	}
+)
+
+// What robots find on the hosts of agencies although nobody looks for it.
+var offTopics = []string{
+	"Parks and Recreation", "Water Billing", "City Council Minutes", "Zoning Map", "Library Hours", "Yard Waste",
+	"Summer Camp Registration", "Pet Licenses", "Farmers Market", "Employee Benefits",
+}
+
+// What pages that lead on to records, rather than holding them, are called.
+var leadingPages = []string{"Transparency Portal", "Public Records", "Forms and Documents", "Open Data", "Divisions"}
+
+// What pages on one single case are called; the number of the case follows.
+var singleCases = []string{"Incident Report", "Press Release", "Case Summary", "Arrest Report", "Meeting Notice"}
+
+// nameForms are the ways to put a name together from what the page holds and whose it is.
+var nameForms = []string{
+	"%[1]s for %[2]s", "%[2]s %[1]s", "%[1]s (%[2]s)", "%[1]s, %[2]s", "%[2]s: %[1]s", "%[1]s of %[2]s",
+	"%[1]s at %[2]s", "%[1]s by %[2]s", "%[1]s from %[2]s", "Public %[1]s, %[2]s", "%[1]s page, %[2]s",
+	"%[1]s archive, %[2]s", "All %[1]s, %[2]s",
+}
+
+var slugReplacer = strings.NewReplacer(" & ", "-and-", " ", "-")
+
+// slug writes a phrase the way paths do.
+func slug(phrase string) string {
+	return strings.ToLower(slugReplacer.Replace(phrase))
+}

@@ -1,0 +1,187 @@
+package submissions
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"docket/internal/convert"
+	"docket/internal/db"
+	"docket/internal/page"
+	"docket/internal/postgres"
+	"docket/internal/unknown"
+)
+
+// Batch is what came in together, and how far its URLs are.
+type Batch struct {
+	ID            int32
+	Strategy      string // a value of batch_strategy
+	Status        string // a value of batch_status
+	UserID        *int32
+	Parameters    []byte   // a JSON object, or nil
+	ComputeTime   *float64 // seconds
+	DateGenerated time.Time
+	URLs          BatchURLCounts
+}
+
+// BatchURLCounts counts the URLs of a batch.
+type BatchURLCounts struct {
+	Total       int32
+	Pending     int32 // not validated
+	Duplicate   int32 // by their status
+	NotRelevant int32 // validated as that
+	Submitted   int32 // to the outward application, as data sources
+	Errored     int32 // a task failed on them
+}
+
+// BatchFilter narrows a list of batches. Both conditions must hold; nil means no condition.
+type BatchFilter struct {
+	Strategy  *string // a value of batch_strategy
+	URLStatus *string // "Error", "No URLs", "Labeling Complete" or "Has Unlabeled URLs"
+}
+
+// Batches returns a page of the batches that pass a filter, by id; the first page is 1.
+func (s *Service) Batches(ctx context.Context, filter BatchFilter, number int32) ([]Batch, error) {
+	rows, err := queries.BatchListPage(ctx, s.pool, db.BatchListPageParams{
+		Strategy: (*db.BatchStrategy)(filter.Strategy), URLStatus: filter.URLStatus, Skip: page.Offset(number, page.Size),
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list batches: %w", postgres.Translate(err))
+	}
+	return s.counted(ctx, convert.Each(rows, func(row db.BatchListPageRow) Batch { return batchFromRow(db.BatchGetRow(row)) }))
+}
+
+// Batch returns a batch, or an *unknown.Error.
+func (s *Service) Batch(ctx context.Context, id int32) (Batch, error) {
+	row, err := queries.BatchGet(ctx, s.pool, id)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return Batch{}, unknown.New(unknown.Batch, id)
+	}
+	if err != nil {
+		return Batch{}, fmt.Errorf("read batch %d: %w", id, postgres.Translate(err))
+	}
+	batches, err := s.counted(ctx, []Batch{batchFromRow(row)})
+	if err != nil {
+		return Batch{}, err
+	}
+	return batches[0], nil
+}
+
+// counted counts the URLs of batches.
+func (s *Service) counted(ctx context.Context, batches []Batch) ([]Batch, error) {
+	ids := convert.Each(batches, func(batch Batch) int32 { return batch.ID })
+	rows, err := queries.BatchURLCountMany(ctx, postgres.WithOwnPlan(s.pool), ids)
+	if err != nil {
+		return nil, fmt.Errorf("count URLs of batches: %w", postgres.Translate(err))
+	}
+	counts := make(map[int32]BatchURLCounts, len(rows))
+	for _, row := range rows {
+		counts[row.BatchID] = BatchURLCounts{
+			Total: row.Total, Pending: row.Pending, Duplicate: row.Duplicate,
+			NotRelevant: row.NotRelevant, Submitted: row.Submitted, Errored: row.Errored,
+		}
+	}
+	for i := range batches {
+		batches[i].URLs = counts[batches[i].ID]
+	}
+	return batches, nil
+}
+
+func batchFromRow(row db.BatchGetRow) Batch {
+	return Batch{
+		ID:            row.ID,
+		Strategy:      string(row.Strategy),
+		Status:        string(row.Status),
+		UserID:        row.UserID,
+		Parameters:    row.Parameters,
+		ComputeTime:   row.ComputeTime,
+		DateGenerated: row.DateGenerated,
+	}
+}
+
+// BatchURL is a URL of a batch, as it is stored.
+type BatchURL struct {
+	ID                int32
+	URL               string // in its id form
+	Status            string // a value of url_status
+	Source            string // a value of url_source
+	Name              *string
+	CollectorMetadata []byte // a JSON object, or nil
+	CreatedAt         time.Time
+	UpdatedAt         *time.Time
+}
+
+// BatchURLs returns a page of the URLs of a batch by id, none of an unknown batch; the first page is 1.
+func (s *Service) BatchURLs(ctx context.Context, batchID, number int32) ([]BatchURL, error) {
+	rows, err := queries.BatchURLListPage(ctx, s.pool, db.BatchURLListPageParams{BatchID: batchID, Skip: page.Offset(number, page.Size)})
+	if err != nil {
+		return nil, fmt.Errorf("list URLs of batch %d: %w", batchID, postgres.Translate(err))
+	}
+	return convert.Each(rows, func(row db.BatchURLListPageRow) BatchURL {
+		return BatchURL{
+			ID: row.ID, URL: row.URL, Status: string(row.Status), Source: string(row.Source), Name: row.Name,
+			CollectorMetadata: row.CollectorMetadata, CreatedAt: row.CreatedAt, UpdatedAt: row.UpdatedAt,
+		}
+	}), nil
+}
+
+// BatchDuplicate is a URL that a batch met although another batch had it.
+type BatchDuplicate struct {
+	OriginalURLID      int32
+	URL                string // in its id form
+	OriginalBatchID    int32
+	Parameters         []byte // of the batch: a JSON object, or nil
+	OriginalParameters []byte // of the other batch
+}
+
+// BatchDuplicates returns a page of what a batch met and a batch had already, by the URL's id and as often as it was met;
+// none of an unknown batch. The first page is 1.
+func (s *Service) BatchDuplicates(ctx context.Context, batchID, number int32) ([]BatchDuplicate, error) {
+	rows, err := queries.BatchDuplicateListPage(ctx, s.pool, db.BatchDuplicateListPageParams{BatchID: batchID, Skip: page.Offset(number, page.Size)})
+	if err != nil {
+		return nil, fmt.Errorf("list duplicates of batch %d: %w", batchID, postgres.Translate(err))
+	}
+	return convert.Each(rows, func(row db.BatchDuplicateListPageRow) BatchDuplicate {
+		return BatchDuplicate{
+			OriginalURLID: row.OriginalURLID, URL: row.SourceURL, OriginalBatchID: row.OriginalBatchID,
+			Parameters: row.Parameters, OriginalParameters: row.OriginalParameters,
+		}
+	}), nil
+}
+
+// BatchLog is a line that the collector of a batch logged.
+type BatchLog struct {
+	ID   int32
+	Text string
+	At   time.Time
+}
+
+// BatchLogs returns what the collector of a batch logged by time, nothing of an unknown batch.
+func (s *Service) BatchLogs(ctx context.Context, batchID int32) ([]BatchLog, error) {
+	rows, err := queries.BatchLogList(ctx, s.pool, batchID)
+	if err != nil {
+		return nil, fmt.Errorf("list logs of batch %d: %w", batchID, postgres.Translate(err))
+	}
+	return convert.Each(rows, func(row db.BatchLogListRow) BatchLog { return BatchLog{ID: row.ID, Text: row.Log, At: row.CreatedAt} }), nil
+}
+
+// AbortBatch marks a batch that is in process as aborted. Errors: *unknown.Error and ErrNotInProcess.
+func (s *Service) AbortBatch(ctx context.Context, id int32) error {
+	aborted, err := queries.BatchAbort(ctx, s.pool, id)
+	if err == nil && aborted == 0 {
+		_, err = queries.BatchGet(ctx, s.pool, id)
+		switch {
+		case errors.Is(err, pgx.ErrNoRows):
+			return unknown.New(unknown.Batch, id)
+		case err == nil:
+			return ErrNotInProcess
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("abort batch %d: %w", id, postgres.Translate(err))
+	}
+	return nil
+}

@@ -1,0 +1,155 @@
+package submissions
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+
+	"docket/internal/changelog"
+	"docket/internal/convert"
+	"docket/internal/db"
+	"docket/internal/postgres"
+	"docket/internal/ranking"
+	"docket/internal/urlform"
+)
+
+// ManualEntry is a URL of a batch entered by hand, with what is known of it. An empty text is none.
+type ManualEntry struct {
+	URL               string
+	Name              string
+	Description       string
+	CollectorMetadata []byte // a JSON object, or nil
+	RecordType        string // the final one, not a suggestion
+	RecordFormats     []string
+	DataPortalType    string
+	SupplyingEntity   string
+}
+
+// EnteredBatch says what became of a batch entered by hand.
+type EnteredBatch struct {
+	BatchID int32
+	URLIDs  []int32  // of the new URLs, ascending, in the order they were given
+	LeftOut []string // URLs as they were given: none at all, known, or given twice
+}
+
+// manualURL is an entry that can be stored unless it is known.
+type manualURL struct {
+	ManualEntry
+	form urlform.Form
+	id   int32 // set when stored
+}
+
+// EnterBatch stores the new ones of URLs in a batch of a user's, with what is known of them, and puts them into the queue: as
+// a whole or not at all. A batch without a new URL is stored as well.
+func (s *Service) EnterBatch(ctx context.Context, userID int32, name string, entries []ManualEntry) (EnteredBatch, error) {
+	given := make([]*manualURL, len(entries)) // nil where it is left out
+	var urls []*manualURL
+	seen := make(map[string]bool, len(entries))
+	for i, entry := range entries {
+		if form, ok := submittedForm(entry.URL); ok && !seen[form.ID] {
+			seen[form.ID] = true
+			given[i] = &manualURL{ManualEntry: entry, form: form}
+			urls = append(urls, given[i])
+		}
+	}
+	var entered EnteredBatch
+	err := postgres.InTx(ctx, s.pool, func(tx pgx.Tx) (err error) {
+		entered = EnteredBatch{}
+		entered.BatchID, err = queries.ManualBatchInsert(ctx, tx, db.ManualBatchInsertParams{UserID: userID, Name: name})
+		if err != nil {
+			return fmt.Errorf("open batch: %w", err)
+		}
+		fresh, err := storeManual(ctx, tx, urls)
+		if err != nil || len(fresh) == 0 {
+			return err
+		}
+		entered.URLIDs = convert.Each(fresh, func(url *manualURL) int32 { return url.id })
+		if err := describeManual(ctx, tx, entered.BatchID, fresh); err != nil {
+			return err
+		}
+		return ranking.Recount(ctx, tx, entered.URLIDs)
+	})
+	if err != nil {
+		return EnteredBatch{}, fmt.Errorf("enter batch: %w", err)
+	}
+	for i, url := range given {
+		if url == nil || url.id == 0 {
+			entered.LeftOut = append(entered.LeftOut, entries[i].URL)
+		}
+	}
+	return entered, nil
+}
+
+// storeManual stores those URLs that are new, gives them their ids and returns them.
+func storeManual(ctx context.Context, tx pgx.Tx, urls []*manualURL) (fresh []*manualURL, err error) {
+	known, err := queries.URLListByIDForm(ctx, tx, convert.Each(urls, func(url *manualURL) string { return url.form.ID }))
+	if err != nil {
+		return nil, fmt.Errorf("look up URLs: %w", err)
+	}
+	byForm := make(map[string]*manualURL, len(urls))
+	for _, url := range urls {
+		url.id = 0 // of an attempt that was rolled back
+		byForm[url.form.ID] = url
+	}
+	for _, url := range known {
+		delete(byForm, url.URL)
+	}
+	var missing []*manualURL
+	for _, url := range urls {
+		if byForm[url.form.ID] != nil {
+			missing = append(missing, url)
+		}
+	}
+	stored, err := queries.ManualURLInsertMany(ctx, tx, db.ManualURLInsertManyParams{
+		Urls:              convert.Each(missing, func(url *manualURL) string { return url.form.ID }),
+		Schemes:           convert.Each(missing, func(url *manualURL) string { return url.form.SchemeText() }),
+		TrailingSlashes:   convert.Each(missing, func(url *manualURL) bool { return url.form.TrailingSlash }),
+		Names:             convert.Each(missing, func(url *manualURL) string { return url.Name }),
+		Descriptions:      convert.Each(missing, func(url *manualURL) string { return url.Description }),
+		CollectorMetadata: convert.Each(missing, func(url *manualURL) string { return string(url.CollectorMetadata) }),
+	})
+	if err != nil {
+		return nil, fmt.Errorf("store URLs: %w", err)
+	}
+	log := changelog.New(db.OperationTypeINSERT, changelog.URLs)
+	for _, row := range stored {
+		url := byForm[row.URL]
+		url.id = row.ID
+		fresh = append(fresh, url)
+		log.Add(row.ID, nil, row.NewData)
+	}
+	return fresh, log.Write(ctx, tx)
+}
+
+// describeManual puts new URLs into their batch and stores what is known of them.
+func describeManual(ctx context.Context, tx pgx.Tx, batchID int32, urls []*manualURL) error {
+	var (
+		types    db.URLRecordTypeInsertManyParams
+		metadata db.ManualMetadataInsertManyParams
+	)
+	for _, url := range urls {
+		if url.RecordType != "" {
+			types.URLIDs, types.RecordTypes = append(types.URLIDs, url.id), append(types.RecordTypes, url.RecordType)
+		}
+		metadata.URLIDs = append(metadata.URLIDs, url.id)
+		metadata.DataPortalTypes = append(metadata.DataPortalTypes, url.DataPortalType)
+		metadata.SupplyingEntities = append(metadata.SupplyingEntities, url.SupplyingEntity)
+		for i, format := range url.RecordFormats {
+			metadata.FormatURLIDs = append(metadata.FormatURLIDs, url.id)
+			metadata.FormatPositions = append(metadata.FormatPositions, int32(i))
+			metadata.Formats = append(metadata.Formats, format)
+		}
+	}
+	link := db.BatchURLInsertManyParams{BatchID: batchID, URLIDs: metadata.URLIDs}
+	if err := queries.BatchURLInsertMany(ctx, tx, link); err != nil {
+		return fmt.Errorf("put URLs into batch: %w", err)
+	}
+	if err := queries.URLRecordTypeInsertMany(ctx, tx, types); err != nil {
+		return fmt.Errorf("store record types: %w", err)
+	}
+	if err := queries.ManualMetadataInsertMany(ctx, tx, metadata); err != nil {
+		return fmt.Errorf("store metadata: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,58 @@
+package submissions_test
+
+import (
+	"strings"
+	"testing"
+
+	"docket/internal/db"
+	"docket/internal/dbtest"
+)
+
+// What people look at page by page is read from indexes, a page of it, whichever plan the statement gets: a table is never
+// read whole, neither for the first page nor for a later one.
+func TestPlans(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	// A large batch, and many small ones.
+	dbtest.Exec(t, b.pool, `INSERT INTO urls (url, status, source, description)
+		SELECT n || '.org', 'ok', 'manual', repeat('x', 1000) FROM generate_series(1, 20000) AS n;
+		INSERT INTO batches (strategy, status) SELECT 'manual', CASE WHEN n % 9 = 0 THEN 'error' ELSE 'ready to label' END::batch_status
+		FROM generate_series(1, 5000) AS n;
+		INSERT INTO link_batches__urls (batch_id, url_id) SELECT CASE WHEN id <= 12000 THEN 1 ELSE id % 5000 + 1 END, id FROM urls;
+		INSERT INTO flag_url_validated (url_id, type) SELECT id, 'data source' FROM urls WHERE id % 3 = 0 OR id > 19000;
+		INSERT INTO ds_app_link_data_source (url_id, ds_data_source_id) SELECT id, id FROM urls WHERE id % 9 = 0;
+		INSERT INTO tasks (id, task_type, task_status) VALUES (1, 'HTML', 'error');
+		INSERT INTO url_task_error (url_id, task_id, task_type, error) SELECT id, 1, 'HTML', 'x' FROM urls WHERE id % 2 = 0;
+		INSERT INTO duplicates (batch_id, original_url_id) SELECT 2 + n % 2, n FROM generate_series(1, 20000) AS n;
+		INSERT INTO logs (batch_id, log) SELECT n % 5000 + 1, 'x' FROM generate_series(1, 20000) AS n;
+		INSERT INTO url_screenshot (url_id, content, file_size) SELECT id, 'x', 1 FROM urls`)
+	dbtest.Exec(t, b.pool, "VACUUM ANALYZE")
+	// This one always has a plan of its own: for a large batch, reading whole tables is right.
+	if plan := dbtest.Explain(t, b.pool, "force_custom_plan", db.BatchURLCountMany, "'{77, 78, 79}'"); strings.Contains(plan, "Seq Scan") {
+		t.Errorf("counting small batches reads a whole table:\n%s", plan)
+	}
+	for _, test := range []struct {
+		name, query string
+		arguments   []string
+	}{
+		{"URLs", db.URLListPage, []string{"false, 0", "false, 19000", "true, 0", "true, 9000"}},
+		{"screenshot", db.URLScreenshotGet, []string{"77"}},
+		{"duplicate", db.URLGetDuplicate, []string{"'77.org'"}},
+		{"batches", db.BatchListPage, []string{
+			"NULL, NULL, 0", "NULL, NULL, 4000", "'manual', 'Error', 0", "NULL, 'No URLs', 0", "NULL, 'Labeling Complete', 0",
+			"NULL, 'Has Unlabeled URLs', 100",
+		}},
+		{"batch", db.BatchGet, []string{"77"}},
+		{"URLs of a batch", db.BatchURLListPage, []string{"1, 0", "1, 11000", "77, 0"}},
+		{"duplicates of a batch", db.BatchDuplicateListPage, []string{"2, 0", "77, 0"}},
+		{"log of a batch", db.BatchLogList, []string{"77"}},
+	} {
+		for _, mode := range dbtest.PlanModes {
+			for _, arguments := range test.arguments {
+				if plan := dbtest.Explain(t, b.pool, mode, test.query, arguments); strings.Contains(plan, "Seq Scan") {
+					t.Errorf("%s (%s), %s, reads a whole table:\n%s", test.name, arguments, mode, plan)
+				}
+			}
+		}
+	}
+}

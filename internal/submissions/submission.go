@@ -1,0 +1,228 @@
+package submissions
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"docket/internal/changelog"
+	"docket/internal/db"
+	"docket/internal/postgres"
+	"docket/internal/ranking"
+	"docket/internal/unknown"
+	"docket/internal/urlform"
+)
+
+// Submission is a URL with what its submitter knows of it, where anything is known.
+type Submission struct {
+	URL         string
+	RecordType  *string // a value of the database type record_type
+	Name        *string // at most 100 characters
+	LocationID  *int64
+	AgencyID    *int32
+	Description *string
+}
+
+// SubmissionStatus tells what became of a Submission, in the words of the wire.
+type SubmissionStatus string
+
+const (
+	AcceptedAsIs         SubmissionStatus = "accepted_as_is"
+	AcceptedWithCleaning SubmissionStatus = "accepted_with_cleaning"
+	DatabaseDuplicate    SubmissionStatus = "database_duplicate"
+	Invalid              SubmissionStatus = "invalid"
+)
+
+// Submitted is the answer to a Submission.
+type Submitted struct {
+	Status  SubmissionStatus
+	Cleaned *string // nil when it is invalid
+	URLID   *int32  // nil unless it was accepted
+}
+
+// SubmitURL stores a URL that is new, and what its submitter knows of it as suggestions of theirs: as a whole or not at all.
+// The URL waits in the queue from then on; for its submitter it does not if they suggested more than a name. A URL that is
+// none, or known, is no error. Error: *unknown.Error.
+func (s *Service) SubmitURL(ctx context.Context, userID int32, submission Submission) (Submitted, error) {
+	form, ok := submittedForm(submission.URL)
+	if !ok {
+		return Submitted{Status: Invalid}, nil
+	}
+	cleaned := urlform.Clean(submission.URL)
+	submitted := Submitted{Status: AcceptedAsIs, Cleaned: &cleaned}
+	if cleaned != submission.URL {
+		submitted.Status = AcceptedWithCleaning
+	}
+	err := s.submit(ctx, form, nil, submission.Description, func(tx pgx.Tx, id int32) error {
+		if err := checkKnown(ctx, tx, listOf(submission.AgencyID), listOf(submission.LocationID)); err != nil {
+			return err
+		}
+		submitted.URLID = &id
+		return queries.UserSubmissionInsert(ctx, tx, db.UserSubmissionInsertParams{
+			URLID:      id,
+			UserID:     userID,
+			RecordType: (*db.RecordType)(submission.RecordType),
+			Name:       submission.Name,
+			LocationID: submission.LocationID,
+			AgencyID:   submission.AgencyID,
+		})
+	})
+	if duplicate := new(DuplicateError); errors.As(err, &duplicate) {
+		return Submitted{Status: DatabaseDuplicate, Cleaned: &cleaned}, nil
+	}
+	if err != nil {
+		return Submitted{}, fmt.Errorf("submit URL: %w", err)
+	}
+	return submitted, nil
+}
+
+// DataSource is a URL that somebody says is a data source, with what is known of it.
+type DataSource struct {
+	URL         string
+	Name        string // at most 100 characters
+	RecordType  string
+	AgencyIDs   []int32 // without repeats
+	LocationIDs []int64 // without repeats
+	Description *string
+
+	RecordFormats                []string
+	AccessTypes                  []string // values of access_type_enum
+	DataPortalType               *string
+	SupplyingEntity              *string
+	CoverageStart, CoverageEnd   *time.Time // days
+	AgencySupplied               *bool
+	AgencyOriginated             *bool
+	AgencyAggregation            *string // a value of agency_aggregation_enum
+	AgencyDescribedNotInDatabase *string
+	UpdateMethod                 *string // a value of update_method_enum
+	ReadmeURL                    *string
+	OriginatingEntity            *string
+	RetentionSchedule            *string // a value of retention_schedule_enum
+	ScraperURL                   *string
+	SubmissionNotes              *string
+	AccessNotes                  *string
+}
+
+// SubmitDataSource stores a data source in a batch of its own, with what is said of it as suggestions of an anonymous session
+// of its own, and returns the URL's id. Errors: ErrInvalidURL, *DuplicateError and *unknown.Error.
+func (s *Service) SubmitDataSource(ctx context.Context, source DataSource) (urlID int32, err error) {
+	form, ok := submittedForm(source.URL)
+	if !ok {
+		return 0, ErrInvalidURL
+	}
+	err = s.submit(ctx, form, &source.Name, source.Description, func(tx pgx.Tx, id int32) error {
+		if err := checkKnown(ctx, tx, source.AgencyIDs, source.LocationIDs); err != nil {
+			return err
+		}
+		urlID = id
+		err := queries.DataSourceSubmissionInsert(ctx, tx, db.DataSourceSubmissionInsertParams{
+			URLID:       id,
+			Name:        source.Name,
+			RecordType:  db.RecordType(source.RecordType),
+			AgencyIDs:   source.AgencyIDs,
+			LocationIDs: source.LocationIDs,
+		})
+		if err != nil {
+			return fmt.Errorf("store what is said of it: %w", err)
+		}
+		return queries.DataSourceMetadataInsert(ctx, tx, source.metadata(id))
+	})
+	if err != nil {
+		return 0, fmt.Errorf("submit data source: %w", err)
+	}
+	return urlID, nil
+}
+
+func (source DataSource) metadata(urlID int32) db.DataSourceMetadataInsertParams {
+	return db.DataSourceMetadataInsertParams{
+		URLID:                        urlID,
+		RecordFormats:                source.RecordFormats,
+		DataPortalType:               source.DataPortalType,
+		SupplyingEntity:              source.SupplyingEntity,
+		CoverageStart:                source.CoverageStart,
+		CoverageEnd:                  source.CoverageEnd,
+		AgencySupplied:               source.AgencySupplied,
+		AgencyOriginated:             source.AgencyOriginated,
+		AgencyAggregation:            (*db.AgencyAggregationEnum)(source.AgencyAggregation),
+		AgencyDescribedNotInDatabase: source.AgencyDescribedNotInDatabase,
+		UpdateMethod:                 (*db.UpdateMethodEnum)(source.UpdateMethod),
+		ReadmeURL:                    source.ReadmeURL,
+		OriginatingEntity:            source.OriginatingEntity,
+		RetentionSchedule:            (*db.RetentionScheduleEnum)(source.RetentionSchedule),
+		ScraperURL:                   source.ScraperURL,
+		SubmissionNotes:              source.SubmissionNotes,
+		AccessNotes:                  source.AccessNotes,
+		AccessTypes:                  source.AccessTypes,
+	}
+}
+
+// submit stores a new URL with what store says of it, and puts it into the queue: all in one transaction. A known URL is a
+// *DuplicateError.
+func (s *Service) submit(
+	ctx context.Context, form urlform.Form, name, description *string, store func(tx pgx.Tx, urlID int32) error,
+) error {
+	err := postgres.InTx(ctx, s.pool, func(tx pgx.Tx) error {
+		url, err := insertURL(ctx, tx, db.URLInsertParams{
+			URL: form.ID, Scheme: form.Scheme, TrailingSlash: form.TrailingSlash, Name: name, Description: description,
+		})
+		if err != nil {
+			return err
+		}
+		if err := store(tx, url.ID); err != nil {
+			return err
+		}
+		if err := changelog.New(db.OperationTypeINSERT, changelog.URLs).Add(url.ID, nil, url.NewData).Write(ctx, tx); err != nil {
+			return err
+		}
+		return ranking.Recount(ctx, tx, []int32{url.ID})
+	})
+	return postgres.Translate(err, refusals...)
+}
+
+// insertAttempts bounds how often a URL may turn out to be known and be gone when it is looked at.
+const insertAttempts = 5
+
+func insertURL(ctx context.Context, tx pgx.Tx, url db.URLInsertParams) (db.URLInsertRow, error) {
+	for range insertAttempts {
+		stored, err := queries.URLInsert(ctx, tx, url)
+		if !errors.Is(err, pgx.ErrNoRows) {
+			return stored, err
+		}
+		known, err := queries.URLGetDuplicate(ctx, tx, url.URL)
+		switch {
+		case err == nil:
+			return stored, &DuplicateError{URLID: known.ID, URLType: (*string)(known.URLType), URLStatus: string(known.Status)}
+		case !errors.Is(err, pgx.ErrNoRows):
+			return stored, err
+		}
+	}
+	return db.URLInsertRow{}, errors.New("the URL was stored and deleted by others again and again")
+}
+
+// checkKnown tells which agencies, or else which locations, do not exist.
+func checkKnown(ctx context.Context, tx pgx.Tx, agencyIDs []int32, locationIDs []int64) error {
+	if len(agencyIDs)+len(locationIDs) == 0 {
+		return nil
+	}
+	named := db.SubmissionListUnknownParams{AgencyIDs: agencyIDs, LocationIDs: locationIDs}
+	missing, err := queries.SubmissionListUnknown(ctx, tx, named)
+	switch {
+	case err != nil:
+		return fmt.Errorf("look up agencies and locations: %w", err)
+	case len(missing.UnknownAgencyIDs) > 0:
+		return unknown.New(unknown.Agency, missing.UnknownAgencyIDs...)
+	case len(missing.UnknownLocationIDs) > 0:
+		return unknown.New(unknown.Location, missing.UnknownLocationIDs...)
+	}
+	return nil
+}
+
+func listOf[T any](p *T) []T {
+	if p == nil {
+		return nil
+	}
+	return []T{*p}
+}

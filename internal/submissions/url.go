@@ -1,0 +1,129 @@
+package submissions
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"docket/internal/changelog"
+	"docket/internal/db"
+	"docket/internal/page"
+	"docket/internal/postgres"
+	"docket/internal/ranking"
+	"docket/internal/urlform"
+)
+
+// URL is a URL as it came in, with what tasks failed on it.
+type URL struct {
+	ID                int32
+	BatchID           *int32
+	URL               string // with scheme and trailing slash, where known
+	Status            string // a value of url_status
+	CollectorMetadata []byte // a JSON object, or nil
+	CreatedAt         time.Time
+	UpdatedAt         *time.Time
+	Errors            []TaskError // by task type
+}
+
+// TaskError is why a task failed on a URL.
+type TaskError struct {
+	Task string // a value of task_type
+	Text string
+	At   time.Time
+}
+
+// URLs returns a page of all URLs by id, or of those with a task error; the first page is 1.
+func (s *Service) URLs(ctx context.Context, number int32, withErrors bool) ([]URL, error) {
+	rows, err := queries.URLListPage(ctx, s.pool, db.URLListPageParams{WithErrors: withErrors, Skip: page.Offset(number, page.Size)})
+	if err != nil {
+		return nil, fmt.Errorf("list URLs: %w", postgres.Translate(err))
+	}
+	urls := make([]URL, 0, page.Size)
+	for _, row := range rows {
+		if last := len(urls) - 1; last < 0 || urls[last].ID != row.ID {
+			urls = append(urls, URL{
+				ID:                row.ID,
+				BatchID:           row.BatchID,
+				URL:               urlform.Full(row.Scheme, row.URL, row.TrailingSlash),
+				Status:            string(row.Status),
+				CollectorMetadata: row.CollectorMetadata,
+				CreatedAt:         row.CreatedAt,
+				UpdatedAt:         row.UpdatedAt,
+			})
+		}
+		if row.TaskType != nil {
+			url := &urls[len(urls)-1]
+			url.Errors = append(url.Errors, TaskError{Task: string(*row.TaskType), Text: *row.Error, At: *row.FailedAt})
+		}
+	}
+	return urls, nil
+}
+
+// Screenshot returns what the page of a URL looked like, a WebP image, or ErrNoScreenshot.
+func (s *Service) Screenshot(ctx context.Context, urlID int32) ([]byte, error) {
+	image, err := queries.URLScreenshotGet(ctx, s.pool, urlID)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return nil, ErrNoScreenshot
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read screenshot of URL %d: %w", urlID, postgres.Translate(err))
+	}
+	return image, nil
+}
+
+// DeleteURL deletes a URL, if there is one, with everything that is known and was said of it. When the outward application
+// knows it, it is told to delete it as well. Answers about the URL that are being stored are waited for and go too; later
+// ones find no URL.
+func (s *Service) DeleteURL(ctx context.Context, id int32) error {
+	err := postgres.InTx(ctx, s.pool, func(tx pgx.Tx) error {
+		// First, because it locks in the order of an answer.
+		if err := ranking.Forget(ctx, tx, []int32{id}); err != nil {
+			return err
+		}
+		if err := queries.URLOutwardDelete(ctx, tx, id); err != nil {
+			return fmt.Errorf("ask for outward deletion: %w", err)
+		}
+		if err := unlinkURL(ctx, tx, id); err != nil {
+			return err
+		}
+		row, err := queries.URLDelete(ctx, tx, id)
+		if errors.Is(err, pgx.ErrNoRows) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		return changelog.New(db.OperationTypeDELETE, changelog.URLs).Add(id, row, nil).Write(ctx, tx)
+	})
+	if err != nil {
+		return fmt.Errorf("delete URL %d: %w", id, err)
+	}
+	return nil
+}
+
+// unlinkURL does what the foreign keys would do without a trace.
+func unlinkURL(ctx context.Context, tx pgx.Tx, id int32) error {
+	link, err := queries.URLDataSourceUnlink(ctx, tx, id)
+	switch {
+	case errors.Is(err, pgx.ErrNoRows):
+	case err != nil:
+		return fmt.Errorf("leave the outward data source alone: %w", err)
+	default:
+		log := changelog.New(db.OperationTypeUPDATE, changelog.DataSourceLinks).Add(link.ID, link.OldData, link.NewData)
+		if err := log.Write(ctx, tx); err != nil {
+			return err
+		}
+	}
+	agencies, err := queries.URLAgencyDelete(ctx, tx, id)
+	if err != nil {
+		return fmt.Errorf("take its agencies from it: %w", err)
+	}
+	log := changelog.New(db.OperationTypeDELETE, changelog.URLAgencies)
+	for _, link := range agencies {
+		log.Add(link.ID, link.OldData, nil)
+	}
+	return log.Write(ctx, tx)
+}

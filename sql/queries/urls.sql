@@ -1,0 +1,78 @@
+-- URLs one by one: listed, looked at and deleted. How they come in is in submissions.sql and manual_batch.sql.
+
+-- name: URLListPage :many
+-- A page of a hundred URLs by id, or of those with a task error, each once for each of its errors by task type; once
+-- without an error when it has none. Metadata that are no object are none.
+SELECT
+    u.id, link.batch_id, u.url, u.scheme, u.trailing_slash, u.status, u.created_at, u.updated_at,
+    (CASE WHEN json_typeof(u.collector_metadata) = 'object' THEN u.collector_metadata END)::json AS collector_metadata,
+    e.task_type, e.error, e.created_at AS failed_at
+FROM (
+    (
+        SELECT urls.id FROM urls
+        WHERE NOT @with_errors::boolean
+        ORDER BY urls.id
+        LIMIT 100 OFFSET @skip::bigint
+    ) UNION ALL (
+        SELECT DISTINCT failed.url_id FROM url_task_error failed
+        WHERE @with_errors::boolean
+        ORDER BY failed.url_id
+        LIMIT 100 OFFSET @skip::bigint
+    )
+) AS page
+JOIN urls u ON u.id = page.id
+LEFT JOIN link_batches__urls link ON link.url_id = u.id
+LEFT JOIN url_task_error e ON e.url_id = u.id
+ORDER BY u.id, e.task_type;
+
+-- name: URLScreenshotGet :one
+-- The screenshot of a URL. No rows: there is none.
+SELECT url_screenshot.content FROM url_screenshot WHERE url_screenshot.url_id = @url_id;
+
+-- name: URLGetDuplicate :one
+-- What there is under an id form, and what it was validated as. No rows: it is new.
+SELECT urls.id, urls.status, flag.type AS url_type
+FROM urls
+LEFT JOIN flag_url_validated flag ON flag.url_id = urls.id
+WHERE urls.url = @url::text;
+
+-- name: URLOutwardDelete :exec
+-- Asks for the deletion of what a URL is in the outward application, if it is known there.
+WITH data_source AS (
+    INSERT INTO flag_ds_delete_data_source (ds_data_source_id)
+    SELECT link.ds_data_source_id FROM ds_app_link_data_source link WHERE link.url_id = @url_id::integer
+    ON CONFLICT ON CONSTRAINT flag_ds_delete_data_source_pkey DO NOTHING
+)
+INSERT INTO flag_ds_delete_meta_url (ds_meta_url_id)
+SELECT link.ds_meta_url_id FROM ds_app_link_meta_url link WHERE link.url_id = @url_id::integer
+ON CONFLICT ON CONSTRAINT flag_ds_delete_meta_url_pkey DO NOTHING;
+
+-- name: URLDataSourceUnlink :one
+-- Leaves the outward data source of a URL without it, and tells what the row was and is. No rows: it has none.
+WITH before AS (
+    SELECT link.* FROM ds_app_link_data_source link WHERE link.url_id = @url_id::integer FOR UPDATE
+), changed AS (
+    UPDATE ds_app_link_data_source link SET url_id = NULL
+    FROM before
+    WHERE link.ds_data_source_id = before.ds_data_source_id
+    RETURNING link.*
+)
+SELECT before.id, to_jsonb(before)::jsonb AS old_data, to_jsonb(changed)::jsonb AS new_data
+FROM before
+JOIN changed ON changed.ds_data_source_id = before.ds_data_source_id;
+
+-- name: URLAgencyDelete :many
+-- Takes the agencies agreed on from a URL, and returns the rows that were, by id.
+-- No limit: all of them go.
+-- @sqlc-vet-disable many-without-limit
+WITH deleted AS (
+    DELETE FROM link_agencies__urls link WHERE link.url_id = @url_id RETURNING link.*
+)
+SELECT deleted.id, to_jsonb(deleted)::jsonb AS old_data FROM deleted ORDER BY deleted.id;
+
+-- name: URLDelete :one
+-- Deletes a URL with everything that is stored about it, but for outward links, which lose it. No rows: there is none.
+WITH deleted AS (
+    DELETE FROM urls WHERE urls.id = @id RETURNING urls.*
+)
+SELECT to_jsonb(deleted)::jsonb AS old_data FROM deleted;
