@@ -118,7 +118,7 @@ of those is run, and the later ones are. See docs/operations.md.`,
 	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "print the statements that would run, file by file, and change nothing")
 	cmd.Flags().StringVar(&to, "to", "", "last `version` to apply; without it all")
 	cmd.Flags().StringVar(&baseline, "baseline", "",
-		"`version` that a database without a record of migrations has already; nothing up to it is run")
+		"`version` that a database without a record of migrations has already, or latest; nothing up to it is run")
 	cmd.Flags().DurationVar(&lockWait, "lock-timeout", 30*time.Second, lockTimeoutUsage)
 	return cmd
 }
@@ -187,7 +187,7 @@ func migrateStatusCommand(cfg *config, flags *migrateFlags) *cobra.Command {
 }
 
 func printStatus(out io.Writer, status schema.Status) {
-	fmt.Fprintf(out, "database  %s\nstate     %s\n", status.Database, status.State)
+	fmt.Fprintf(out, "database  %s\nstate     %s\nlatest    %s\n", status.Database, status.State, status.Latest)
 	for _, applied := range status.Applied {
 		fmt.Fprintf(out, "%-9s %s %s, %s", applied.Kind, applied.Version, applied.Name, applied.At.UTC().Format(time.RFC3339))
 		if applied.Total > applied.Statements {

@@ -126,7 +126,7 @@ func applySchema(
 		count(report.Statements, "statement"), report.Duration.Round(time.Millisecond), live)
 	if version == "" {
 		fmt.Fprintln(cmd.ErrOrStderr(), "note: the database has no record of migrations, and docket serve wants one: "+
-			"docket migrate apply --baseline VERSION makes it, docket migrate status tells the last version")
+			"docket migrate apply --baseline latest makes it")
 	}
 	noteQueue(cmd, have, want)
 	return nil

@@ -177,7 +177,7 @@ func TestSchemaApply(t *testing.T) {
 
 	_, stderr = s.succeed(t, "schema", "apply", "--auto-approve")
 	require.NotContains(t, stderr, "reconcile", "there are no URLs yet")
-	require.Contains(t, stderr, "docket migrate apply --baseline VERSION")
+	require.Contains(t, stderr, "docket migrate apply --baseline latest")
 	s.succeed(t, "schema", "diff", "--exit-code")
 	stdout, _ = s.succeed(t, "schema", "apply") // nothing to ask
 	require.Equal(t, "-- Nothing has to be done.\n", stdout)
@@ -293,6 +293,11 @@ func TestBaselineIsChecked(t *testing.T) {
 	require.Contains(t, stderr, "ADD COLUMN collector_metadata")
 	require.Contains(t, stderr, "docket schema apply")
 	s.succeed(t, "schema", "apply", "--to", schemaFolder, "--auto-approve")
-	s.succeed(t, "migrate", "apply", "--dir", migrationsFolder, "--baseline", last)
-	s.succeed(t, "migrate", "status", "--dir", migrationsFolder)
+	first, _, _ := strings.Cut(filepath.Base(names[0]), "_")
+	stderr = s.fail(t, exitFailure, "migrate", "apply", "--dir", migrationsFolder, "--baseline", first)
+	require.Contains(t, stderr, "--baseline latest", "the database has the schema of a later version")
+	stdout, _ := s.succeed(t, "migrate", "apply", "--dir", migrationsFolder, "--baseline", "latest")
+	require.Contains(t, stdout, "baseline "+last+": recorded, nothing up to it was run\n")
+	stdout, _ = s.succeed(t, "migrate", "status", "--dir", migrationsFolder)
+	require.Contains(t, stdout, "latest    "+last+"\n")
 }

@@ -40,6 +40,9 @@ type applyChoice struct{ to, baseline string }
 // To stops after the file of this version. Empty means all files.
 func To(version string) ApplyOption { return func(c *applyChoice) { c.to = version } }
 
+// Latest, given to FromBaseline, is the version of the last file.
+const Latest = "latest"
+
 // FromBaseline records, as Atlas does, that a database without any record of
 // migrations has what the files up to and including this version make: none of
 // them is run, then or later. Options.VerifyBaseline is asked first. Empty
@@ -61,7 +64,7 @@ func (m *Migrator) Apply(ctx context.Context, opts ...ApplyOption) (Report, erro
 		return report, err
 	}
 	defer release()
-	choice := chosen(opts)
+	choice := m.chosen(opts)
 	status, files, err := m.choose(ctx, conn, choice)
 	report.From, report.To = status.Version, status.Version
 	if err != nil || len(files) == 0 && choice.baseline == "" {
@@ -90,10 +93,13 @@ func (m *Migrator) Apply(ctx context.Context, opts ...ApplyOption) (Report, erro
 	return report, nil
 }
 
-func chosen(opts []ApplyOption) applyChoice {
+func (m *Migrator) chosen(opts []ApplyOption) applyChoice {
 	var c applyChoice
 	for _, opt := range opts {
 		opt(&c)
+	}
+	if c.baseline == Latest {
+		c.baseline = m.dir.latest()
 	}
 	return c
 }

@@ -46,7 +46,8 @@ func VerifyBaseline(w *Workbench, migrations Source, exclude []string) func(cont
 		if rest := len(missing) - most; rest > 0 {
 			missing = append(missing[:most], fmt.Sprintf("%d statements more", rest))
 		}
-		return fmt.Errorf("it is not what the migrations make; it would take: %s. Bring it there first with "+
-			`"docket schema apply", or take an earlier version as the baseline`, strings.Join(missing, "; "))
+		return fmt.Errorf("the database lacks what the migrations up to this version make; it would take: %s. "+
+			"If the database has the schema of a later version, record that one; --baseline latest records the last. "+
+			`Otherwise run "docket schema apply" first`, strings.Join(missing, "; "))
 	}
 }

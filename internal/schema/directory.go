@@ -46,9 +46,11 @@ func (d *directory) index(version string) int {
 	return slices.IndexFunc(d.files, func(f *file) bool { return f.Version() == version })
 }
 
+// latest is the version of the last file.
+func (d *directory) latest() string { return d.files[len(d.files)-1].Version() }
+
 func (d *directory) unknown(version string) error {
-	return fmt.Errorf("no migration has version %q; the first is %s, the last %s",
-		version, d.files[0].Version(), d.files[len(d.files)-1].Version())
+	return fmt.Errorf("no migration has version %q; the first is %s, the last %s", version, d.files[0].Version(), d.latest())
 }
 
 // file is one migration, or what undoes it, taken apart.

@@ -29,7 +29,7 @@ func (m *Migrator) PreviewApply(ctx context.Context, opts ...ApplyOption) (Previ
 		return Preview{}, err
 	}
 	defer disconnect()
-	choice := chosen(opts)
+	choice := m.chosen(opts)
 	status, files, err := m.choose(ctx, conn, choice)
 	p := Preview{Database: m.where(), From: status.Version, To: status.Version, Baseline: choice.baseline, Files: []PreviewFile{}}
 	if err != nil {

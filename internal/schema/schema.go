@@ -127,7 +127,7 @@ func (m *Migrator) read(ctx context.Context, conn *sql.Conn) (Status, []*file, e
 	}
 	status, pending := compare(m.dir.files, applied)
 	status.Database = m.where()
-	status.Latest = m.dir.files[len(m.dir.files)-1].Version()
+	status.Latest = m.dir.latest()
 	for i := range status.Applied {
 		_, status.Applied[i].Down = m.dir.downs[status.Applied[i].Version]
 	}
