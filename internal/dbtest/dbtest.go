@@ -1,9 +1,8 @@
-// Package dbtest gives each test a PostgreSQL database of its own. It owns the servers that tests run on, and the
-// template that the databases are cloned from. It refuses to be part of the program: only tests import it.
+// Package dbtest gives each test a PostgreSQL database of its own, and the helpers that tests of several packages need to
+// query one. It owns the servers that tests run on and the templates that the databases are cloned from. Only tests import it.
 //
-// A test process starts a server when its first test asks for a database, and the server ends with the process. Its
-// directory is kept and taken by a later process, so that only the first one ever pays for its initialisation.
-// DOCKET_TEST_DATABASE_URL names a running server to use instead.
+// A test process starts a server when its first test needs a database, and the server ends with the process. Later processes
+// reuse the server's data directory, so initdb runs once. DOCKET_TEST_DATABASE_URL names a running server to use instead.
 package dbtest
 
 import (
@@ -25,17 +24,17 @@ import (
 	sqlfiles "docket/sql"
 )
 
-// maxConns is enough for tests whose statements wait for one another, and leaves room for tests beside them.
+// maxConns is enough for tests whose statements wait for one another, and leaves connections for parallel tests.
 const maxConns = 8
 
-// server is where this process's databases are made.
+// server is the PostgreSQL server on which this process creates its databases.
 type server struct {
 	url  *url.URL
 	user string
 }
 
-// New returns a pool on a new database with the whole schema and no data. Both go away with the test; the database of
-// a failed one stays until the server ends.
+// New returns a pool on a new database with the whole schema and no data. The test's end closes the pool and drops the
+// database. The database of a failed test is kept until the server ends.
 func New(t testing.TB) *pgxpool.Pool {
 	t.Helper()
 	pool, err := postgres.Open(t.Context(), postgres.PoolConfig{URL: URL(t), MaxConns: maxConns})
@@ -52,7 +51,7 @@ func URL(t testing.TB) string {
 	return create(t, fromFiles{sqlfiles.Schema})
 }
 
-// Empty returns the connection string of a new database without anything in it.
+// Empty returns the connection string of a new database that contains nothing.
 func Empty(t testing.TB) string {
 	t.Helper()
 	return create(t, nothing{})
@@ -105,14 +104,14 @@ func (m fromFiles) each(fn func(name string, text []byte) error) error {
 	return nil
 }
 
-// nothing leaves the template as PostgreSQL makes it.
+// nothing leaves the template empty.
 type nothing struct{}
 
 func (nothing) Hash() (string, error)                                   { return "empty", nil }
 func (nothing) Migrate(context.Context, *sql.DB, pgtestdb.Config) error { return nil }
 
-// config describes the server to pgtestdb, which puts a connection string together from it without escaping anything. So
-// the host, which may be the path of a socket, and the password travel as options.
+// config describes the server to pgtestdb, which builds a connection string from it without escaping. Therefore the host,
+// which may be the path of a socket, and the password are options.
 func (s server) config() pgtestdb.Config {
 	options := s.url.Query()
 	if host := s.url.Hostname(); host != "" {

@@ -14,20 +14,20 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// childEnv makes the test binary a process that has the shared server and then does what the value says.
+// childEnv makes the test binary start the shared server and then end in the manner that the value names.
 const childEnv = "DOCKET_TEST_CHILD"
 
 func TestMain(m *testing.M) {
-	if act := os.Getenv(childEnv); act != "" {
+	if ending := os.Getenv(childEnv); ending != "" {
 		s, err := sharedServer()
 		if err != nil {
 			fmt.Println(err)
 			os.Exit(1)
 		}
 		fmt.Println(s.url)
-		switch act {
+		switch ending {
 		case "panic":
-			panic("a test went wrong")
+			panic("a test has failed")
 		case "wait":
 			<-context.Background().Done()
 		}
@@ -42,11 +42,8 @@ func TestEachTestHasItsOwnDatabase(t *testing.T) {
 		t.Run(fmt.Sprint(i), func(t *testing.T) {
 			t.Parallel()
 			pool := New(t)
-			_, err := pool.Exec(t.Context(), "CREATE TABLE mine ()")
-			require.NoError(t, err)
-			var tables int
-			require.NoError(t, pool.QueryRow(t.Context(), "SELECT count(*) FROM pg_class WHERE relname = 'mine'").Scan(&tables))
-			require.Equal(t, 1, tables)
+			Exec(t, pool, "CREATE TABLE mine ()")
+			require.Equal(t, 1, Value[int](t, pool, "SELECT count(*) FROM pg_class WHERE relname = 'mine'"))
 			require.Equal(t, int32(maxConns), pool.Config().MaxConns)
 		})
 	}
@@ -54,24 +51,16 @@ func TestEachTestHasItsOwnDatabase(t *testing.T) {
 
 func TestDatabaseHasTheSchema(t *testing.T) {
 	t.Parallel()
-	require.NotZero(t, relations(t, URL(t)))
-	require.Zero(t, relations(t, Empty(t)))
+	const relations = "SELECT count(*) FROM pg_class WHERE relnamespace = 'public'::regnamespace"
+	require.NotZero(t, Value[int](t, Connect(t, URL(t)), relations))
+	require.Zero(t, Value[int](t, Connect(t, Empty(t)), relations))
 }
 
-func relations(t *testing.T, url string) (n int) {
-	t.Helper()
-	conn, err := pgx.Connect(t.Context(), url)
-	require.NoError(t, err)
-	defer conn.Close(context.Background())
-	require.NoError(t, conn.QueryRow(t.Context(), "SELECT count(*) FROM pg_class WHERE relnamespace = 'public'::regnamespace").Scan(&n))
-	return n
-}
-
-func TestDatabaseGoesWithItsTest(t *testing.T) {
+func TestDatabaseEndsWithItsTest(t *testing.T) {
 	t.Parallel()
 	var database string
 	t.Run("owner", func(t *testing.T) {
-		require.NoError(t, New(t).QueryRow(t.Context(), "SELECT current_database()::text").Scan(&database))
+		database = Value[string](t, New(t), "SELECT current_database()::text")
 	})
 	s, err := sharedServer()
 	require.NoError(t, err)
@@ -79,24 +68,24 @@ func TestDatabaseGoesWithItsTest(t *testing.T) {
 	require.ErrorContains(t, err, "does not exist")
 }
 
-func TestServerGoesWithItsProcess(t *testing.T) {
+func TestServerEndsWithItsProcess(t *testing.T) {
 	t.Parallel()
-	for _, act := range []string{"return", "panic", "wait"} {
-		t.Run(act, func(t *testing.T) {
+	for _, ending := range []string{"return", "panic", "wait"} {
+		t.Run(ending, func(t *testing.T) {
 			t.Parallel()
 			exe, err := os.Executable()
 			require.NoError(t, err)
 			cmd := exec.Command(exe)
-			cmd.Env = append(os.Environ(), childEnv+"="+act, serverEnv+"=")
+			cmd.Env = append(os.Environ(), childEnv+"="+ending, serverEnv+"=")
 			out, err := cmd.StdoutPipe()
 			require.NoError(t, err)
 			require.NoError(t, cmd.Start())
 			line, err := bufio.NewReader(out).ReadString('\n')
 			require.NoError(t, err)
-			if act == "wait" {
+			if ending == "wait" {
 				require.NoError(t, cmd.Process.Kill())
 			}
-			_ = cmd.Wait() // it was killed, or panicked, or has ended well
+			_ = cmd.Wait() // the status differs: it was killed, panicked or returned
 			url := strings.TrimSpace(line)
 			require.Contains(t, url, "postgres://")
 			require.Eventually(t, func() bool {
@@ -129,15 +118,11 @@ func TestGivenServer(t *testing.T) {
 
 func TestLeftoversAreDropped(t *testing.T) {
 	if os.Getenv(serverEnv) != "" {
-		return // a given server is not ours to tidy
+		return // other processes may use a given server
 	}
 	s, err := sharedServer()
 	require.NoError(t, err)
-	conn, err := pgx.Connect(t.Context(), s.url.String())
-	require.NoError(t, err)
-	defer conn.Close(context.Background())
-	_, err = conn.Exec(t.Context(), "CREATE DATABASE testdb_tpl_1_inst_2")
-	require.NoError(t, err)
+	Exec(t, Connect(t, s.url.String()), "CREATE DATABASE testdb_tpl_1_inst_2")
 	require.NoError(t, dropLeftovers(t.Context(), s))
 	_, err = pgx.Connect(t.Context(), s.database("testdb_tpl_1_inst_2"))
 	require.ErrorContains(t, err, "does not exist")

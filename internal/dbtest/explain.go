@@ -11,11 +11,11 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// PlanModes are the two ways in which a prepared statement gets its plan, as plan_cache_mode names them.
+// PlanModes are the values of plan_cache_mode that choose how a prepared statement is planned.
 var PlanModes = []string{"force_generic_plan", "force_custom_plan"}
 
-// Explain runs a statement with arguments that are written as SQL, takes back what it wrote, and returns its plan: those lines of
-// it that were executed.
+// Explain runs a statement with arguments that are written as SQL, rolls it back, and returns the lines of its plan that were
+// executed.
 func Explain(t testing.TB, pool *pgxpool.Pool, mode, statement, arguments string) string {
 	t.Helper()
 	tx, err := pool.Begin(t.Context())

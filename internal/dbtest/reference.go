@@ -5,7 +5,6 @@ import (
 	"io/fs"
 	"testing"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
@@ -14,8 +13,8 @@ import (
 //go:embed reference/*.sql
 var referenceFiles embed.FS
 
-// Reference returns the connection string of a new database as that service leaves it to Docket: its tables under its own
-// names for constraints and sequences, plain views, triggers, rows in every table, and things of its operators.
+// Reference returns the connection string of a new database as that service leaves it: tables whose constraints and
+// sequences have its names, plain views, triggers, rows in every table, and objects that its operators added.
 func Reference(t testing.TB) string {
 	t.Helper()
 	files, err := fs.Sub(referenceFiles, "reference")
@@ -25,7 +24,7 @@ func Reference(t testing.TB) string {
 	return create(t, fromFiles{files})
 }
 
-// AddReferenceTriggers gives a database with Docket's schema the triggers of the other service: they make locations, keep
+// AddReferenceTriggers adds the triggers of the other service to a database with Docket's schema: they create locations, set
 // updated_at and write change_log.
 func AddReferenceTriggers(t testing.TB, url string) {
 	t.Helper()
@@ -33,14 +32,7 @@ func AddReferenceTriggers(t testing.TB, url string) {
 	if err != nil {
 		t.Fatalf("reference triggers: %v", err)
 	}
-	conn, err := pgx.Connect(t.Context(), url)
-	if err != nil {
-		t.Fatalf("reference triggers: %v", err)
-	}
-	defer func() { _ = conn.Close(t.Context()) }()
-	if _, err := conn.Exec(t.Context(), string(text)); err != nil {
-		t.Fatalf("reference triggers: %v", err)
-	}
+	Exec(t, Connect(t, url), string(text))
 }
 
 // NewWithReferenceTriggers is New with these triggers.

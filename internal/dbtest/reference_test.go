@@ -1,14 +1,14 @@
 package dbtest
 
 import (
-	"context"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 )
 
-// TestReference keeps the database worth testing on.
+// TestReference checks that the database has the properties that make it a good test: rows everywhere, Docket's columns, no
+// secondary index, and violations of rules that the tables do not enforce.
 func TestReference(t *testing.T) {
 	t.Parallel()
 	reference := lister(t, Reference(t))
@@ -34,15 +34,14 @@ WHERE c.relnamespace = 'public'::regnamespace AND c.relname <> 'labeler_notes'
 		reference(`SELECT matviewname::text FROM pg_matviews ORDER BY 1`))
 	require.Equal(t, []string{"Monroeville"}, reference(`
 SELECT locality_name FROM locations_expanded WHERE type = 'Locality' GROUP BY locality_name HAVING count(*) > 1`),
-		"nothing stops a second location")
+		"one place can have two locations")
 	require.NotEmpty(t, reference(`SELECT url_id::text FROM url_status_mat_view GROUP BY 1 HAVING count(*) > 1`),
-		"a unique index on this view fails")
+		"a unique index on this view would fail")
 	require.Equal(t, []string{""}, reference(`SELECT coalesce(pg_get_serial_sequence('agencies', 'id'), '')`),
-		"the sequence of the agencies is nobody's")
+		"no column owns the sequence of the agencies")
 	require.NotEmpty(t, reference(`SELECT table_name FROM change_log WHERE operation_type = 'UPDATE'`))
 }
 
-// TestAddReferenceTriggers shows that they fit Docket's schema.
 func TestAddReferenceTriggers(t *testing.T) {
 	t.Parallel()
 	url := URL(t)
@@ -50,20 +49,12 @@ func TestAddReferenceTriggers(t *testing.T) {
 	docket := lister(t, url)
 	const triggers = `SELECT tgrelid::regclass || ' ' || tgname FROM pg_trigger WHERE NOT tgisinternal`
 	require.ElementsMatch(t, lister(t, Reference(t))(triggers), docket(triggers))
-	docket(`INSERT INTO us_states (state_iso) VALUES ('PA') RETURNING state_iso`)
+	docket(`INSERT INTO us_states (state_iso) VALUES ('PA') RETURNING state_iso`) // fires a trigger
 	require.Equal(t, []string{"PA"}, docket("SELECT state_iso FROM locations_expanded"))
 }
 
-// lister returns a function that runs a query and returns its first column.
+// lister returns a function that runs a query on the database and returns its one column.
 func lister(t *testing.T, url string) func(sql string) []string {
-	conn, err := pgx.Connect(t.Context(), url)
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, conn.Close(context.Background())) })
-	return func(sql string) []string {
-		rows, err := conn.Query(t.Context(), sql)
-		require.NoError(t, err)
-		list, err := pgx.CollectRows(rows, pgx.RowTo[string])
-		require.NoError(t, err)
-		return list
-	}
+	conn := Connect(t, url)
+	return func(sql string) []string { return List(t, conn, sql) }
 }

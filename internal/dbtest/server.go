@@ -21,18 +21,17 @@ import (
 const (
 	serverEnv = "DOCKET_TEST_DATABASE_URL"
 
-	// slots bounds the search for a free directory, and so the test processes of one user at a time.
+	// slots is how many test processes of one user can run at a time: each needs a directory.
 	slots = 64
 
-	// keep is how many templates of earlier processes a server may keep; each saves some work to processes with
-	// the same schema.
+	// keep is how many templates of earlier processes stay on a server. A process with the same schema reuses one.
 	keep = 8
 
 	startTimeout = 2 * time.Minute
 )
 
-// sharedServer finds or starts the server, once in a process. Nothing stops it: on Linux the kernel does when the
-// process is gone, however it went; elsewhere the next process that takes the directory does.
+// sharedServer finds or starts the server, once per process. No test stops it. On Linux the kernel does when the process
+// ends, even by a crash; on other systems the next process that uses the directory does.
 var sharedServer = sync.OnceValues(func() (server, error) {
 	if given := os.Getenv(serverEnv); given != "" {
 		s, err := parse(given)
@@ -57,14 +56,14 @@ var sharedServer = sync.OnceValues(func() (server, error) {
 func parse(text string) (server, error) {
 	u, err := url.Parse(text)
 	if err != nil || u.User.Username() == "" || len(u.Path) < 2 {
-		// Without the reason, which may hold the password.
+		// The reason may contain the password.
 		return server{}, errors.New("it should look like postgres://user:password@host:5432/database")
 	}
 	return server{url: u, user: u.User.Username()}, nil
 }
 
-// startInSlot starts a server in the first directory that no other process holds. The directories stay for the
-// next process: initialising one takes longer than most tests.
+// startInSlot starts a server in the first directory that no other process uses. The directories are kept for later
+// processes: initdb takes longer than most tests.
 func startInSlot(ctx context.Context) (*embedded.Server, error) {
 	base := filepath.Join(os.TempDir(), "docket-test-"+strconv.Itoa(os.Geteuid()))
 	for slot := range slots {
@@ -79,8 +78,8 @@ func startInSlot(ctx context.Context) (*embedded.Server, error) {
 	return nil, fmt.Errorf("all %d directories in %s are in use", slots, base)
 }
 
-// dropLeftovers removes what failed tests left, and templates when there are many. It is for servers of our own:
-// on a given one somebody else may be testing.
+// dropLeftovers drops the databases of failed tests, and all templates when there are more than keep. It must not run on a
+// server that DOCKET_TEST_DATABASE_URL names: other processes may be testing there.
 func dropLeftovers(ctx context.Context, s server) error {
 	conn, err := pgx.Connect(ctx, s.url.String())
 	if err != nil {

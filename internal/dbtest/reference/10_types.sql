@@ -1,5 +1,5 @@
--- The service that Docket succeeds, as its own migrations left its database: the tables, constraints and views that
--- Docket takes over, under the names they got in the course of 98 revisions, and what Docket does not know at all.
+-- The database of the service that Docket succeeds, after that service's 98 revisions: the tables, constraints and views
+-- that Docket adopts, under their names there, and objects that Docket does not know.
 
 CREATE EXTENSION pgcrypto;
 CREATE EXTENSION pg_trgm;
@@ -62,5 +62,5 @@ CREATE TYPE access_type_enum AS ENUM ('Webpage', 'Download', 'API');
 CREATE TYPE resource_type_enum AS ENUM ('agency', 'data_source', 'meta_url');
 CREATE TYPE sync_type_enum AS ENUM ('add', 'update', 'delete');
 
--- Values that came later, by a revision of their own, keep no even numbering in the catalog.
+-- Values added by later revisions have fractional positions in the catalog.
 ALTER TYPE url_status ADD VALUE 'broken';

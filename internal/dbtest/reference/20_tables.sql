@@ -1,5 +1,5 @@
--- Columns stand in the order in which they were added; constraints have the names that PostgreSQL, SQLAlchemy or the
--- author of a revision gave them, some after a table's earlier name.
+-- Columns are in the order in which they were added. Constraints have the names that PostgreSQL, SQLAlchemy or the author
+-- of a revision gave them, some of them after an earlier name of the table.
 
 CREATE TABLE tasks (
     id serial PRIMARY KEY,
@@ -38,7 +38,7 @@ CREATE TABLE urls (
     CONSTRAINT check_url_no_fragment CHECK (url NOT LIKE '%#%'),
     CONSTRAINT check_url_no_nbsp CHECK (url NOT LIKE '%' || chr(160) || '%')
 );
--- A dropped column leaves a hole in the numbering.
+-- A dropped column leaves a gap in the column numbers.
 ALTER TABLE urls DROP COLUMN record_type_old;
 
 CREATE SEQUENCE agencies_agency_id_seq START WITH 23191;
@@ -104,7 +104,7 @@ CREATE TABLE link_agencies__locations (
     CONSTRAINT agencies_locations_pkey PRIMARY KEY (agency_id, location_id)
 );
 
--- What is known of a URL's page.
+-- Facts about a URL's page.
 
 CREATE TABLE url_html_content (
     url_id integer NOT NULL REFERENCES urls (id) ON DELETE CASCADE,
@@ -305,7 +305,7 @@ CREATE TABLE backlog_snapshot (
     created_at timestamp NOT NULL DEFAULT now()
 );
 
--- What signed-in annotators said.
+-- Answers of signed-in annotators.
 
 CREATE TABLE user_url_type_suggestions (
     url_id integer NOT NULL,
@@ -381,7 +381,7 @@ CREATE TABLE reviewing_user_url (
     CONSTRAINT approving_user_url_uq_user_id_url_id UNIQUE (url_id)
 );
 
--- What robots said.
+-- Suggestions by robots.
 
 CREATE TABLE url_auto_agency_id_subtasks (
     id serial PRIMARY KEY,
@@ -438,7 +438,7 @@ CREATE TABLE auto_relevant_suggestions (
     CONSTRAINT confidence_range CHECK (confidence IS NULL OR confidence >= 0 AND confidence <= 1)
 );
 
--- What annotators without an account said.
+-- Answers of anonymous sessions.
 
 CREATE TABLE anonymous_sessions (
     id uuid PRIMARY KEY DEFAULT gen_random_uuid(),

@@ -1,4 +1,4 @@
--- What the database does of itself. It applies to Docket's own schema as well.
+-- Triggers. They fit Docket's schema as well.
 
 CREATE FUNCTION set_updated_at() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -59,7 +59,7 @@ CREATE TRIGGER log_link_agencies__urls_changes AFTER INSERT OR UPDATE OR DELETE 
 CREATE TRIGGER log_ds_app_link_data_source_changes AFTER INSERT OR UPDATE OR DELETE ON ds_app_link_data_source
     FOR EACH ROW EXECUTE FUNCTION log_change();
 
--- Links bump the updated_at of what they hang on, statement by statement.
+-- A change of a link sets updated_at of the linked row, per statement.
 
 CREATE FUNCTION bump_linked_urls() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -89,7 +89,7 @@ CREATE TRIGGER bump_agencies_after_update AFTER UPDATE ON link_agencies__locatio
 CREATE TRIGGER bump_agencies_after_delete AFTER DELETE ON link_agencies__locations
     REFERENCING OLD TABLE AS touched FOR EACH STATEMENT EXECUTE FUNCTION bump_linked_agencies();
 
--- A place is a location from the moment it is known.
+-- A new state, county or locality gets its location.
 
 CREATE FUNCTION locate_state() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN

@@ -1,5 +1,5 @@
--- Rows in every table, made while the triggers are there. They keep all rules of the tables, and break those that only
--- good manners keep: a place with two locations, one with none, several errors of one URL, repeated agencyless votes.
+-- Rows in every table, inserted while the triggers exist. They satisfy all constraints and break rules that no constraint
+-- enforces: a place with two locations, one with none, several errors of one URL, repeated votes without an agency.
 
 INSERT INTO us_states (state_iso, state_name) VALUES
     ('PA', 'Pennsylvania'), ('CA', 'California'), ('TX', 'Texas'), ('GU', NULL), ('WY', 'Wyoming');
@@ -25,7 +25,7 @@ ORDER BY l.name;
 
 INSERT INTO locations (type) VALUES ('National');
 
--- Somebody made Monroeville's location by hand as well; Wyoming is older than the trigger.
+-- Monroeville's location was also inserted by hand; Wyoming is older than the trigger.
 INSERT INTO locations (type, state_id, county_id, locality_id)
 SELECT l.type, l.state_id, l.county_id, l.locality_id
 FROM locations l JOIN localities p ON p.id = l.locality_id
@@ -89,7 +89,7 @@ SELECT
 FROM generate_series(1, 240) AS n;
 INSERT INTO urls (url, status, source) VALUES (NULL, 'ok', 'collector');
 
--- What is known of the pages.
+-- Facts about the pages.
 
 INSERT INTO url_html_content (url_id, content_type, content)
 SELECT u.id, c, c || ' of page ' || u.id FROM urls u, unnest(enum_range(NULL::url_html_content_type)) AS c WHERE u.id % 4 = 0;
@@ -145,7 +145,7 @@ INSERT INTO missing (place_id, record_type, batch_id, strategy_used) VALUES (1, 
 INSERT INTO backlog_snapshot (count_pending_total, created_at)
 SELECT 100 + n, '2025-01-31'::timestamp + n * interval '1 day' FROM generate_series(1, 60) AS n;
 
--- What signed-in annotators said: seven of them, the last one only about agencies that nobody has heard of.
+-- Answers of seven signed-in annotators, the last one only about agencies without an id.
 
 INSERT INTO user_url_type_suggestions (url_id, user_id, type)
 SELECT u.id, n, (enum_range(NULL::url_type))[1 + (u.id / 3) % 6]
@@ -174,7 +174,7 @@ INSERT INTO link_user_suggestion_agency_not_found (user_id, url_id) SELECT user_
 INSERT INTO link_user_suggestion_location_not_found (user_id, url_id) SELECT user_id, url_id FROM user_url_type_suggestions WHERE url_id % 14 = 0;
 INSERT INTO reviewing_user_url (user_id, url_id) SELECT 9, id FROM urls WHERE id % 45 = 0;
 
--- What robots said; confidences of locations go beyond any scale.
+-- Suggestions by robots; confidences of locations exceed every scale.
 
 INSERT INTO url_auto_agency_id_subtasks (task_id, url_id, type, agencies_found, detail)
 SELECT 4, u.id, m, u.id % 3 <> 0, CASE WHEN u.id % 3 = 0 THEN 'retrieval error' ELSE 'no details' END::agency_id_subtask_detail_code
@@ -192,7 +192,7 @@ INSERT INTO auto_record_type_suggestions (url_id, record_type) SELECT id, (enum_
 INSERT INTO auto_relevant_suggestions (url_id, relevant, confidence, model_name)
 SELECT id, id % 5 <> 0, CASE WHEN id % 7 <> 0 THEN (id % 100) / 100.0 END, CASE WHEN id % 7 <> 0 THEN 'relevance-v2' END FROM urls WHERE id % 2 = 1;
 
--- What annotators without an account said: the second session changed its mind and left both.
+-- Answers of anonymous sessions: the second one gave two different ones, and both are kept.
 
 INSERT INTO anonymous_sessions (id, created_at)
 SELECT ('00000000-0000-4000-8000-00000000000' || n)::uuid, '2025-09-01'::timestamp FROM generate_series(1, 5) AS n;

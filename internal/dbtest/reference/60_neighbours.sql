@@ -1,5 +1,5 @@
--- What Docket does not know: the version table of the other service's migrations, tables, columns and functions that
--- its operators added, and a view of theirs that reads one of the views which Docket replaces.
+-- Objects that Docket does not know: the version table of the other service's migrations, tables, columns and functions
+-- that its operators added, and a view of theirs that reads one of the views that Docket replaces.
 
 CREATE TABLE alembic_version (
     version_num varchar(32) NOT NULL,
