@@ -54,7 +54,7 @@ func TestPreviewApply(t *testing.T) {
 	m := b.migrator(t, hashed(t, aToC))
 	preview, err := m.PreviewApply(t.Context(), schema.To(versionB))
 	require.NoError(t, err)
-	require.Empty(t, b.tables(t), "looking must not write")
+	require.Empty(t, b.tables(t), "a preview must not write")
 	require.Empty(t, preview.From)
 	require.Equal(t, versionB, preview.To)
 	require.Equal(t, []schema.PreviewFile{
@@ -65,7 +65,7 @@ func TestPreviewApply(t *testing.T) {
 
 	b.exec(t, "CREATE TABLE strange ()")
 	_, err = m.PreviewApply(t.Context())
-	require.ErrorIs(t, err, schema.ErrForeign, "it refuses what Apply would refuse")
+	require.ErrorIs(t, err, schema.ErrForeign, "a preview refuses what Apply refuses")
 }
 
 func TestPreviewOfAHalfAppliedFile(t *testing.T) {
@@ -88,7 +88,7 @@ func TestApplyRefusesAFileWithoutStatements(t *testing.T) {
 	m := b.migrator(t, hashed(t, map[string]string{fileA: "CREATE TABLE a ();", fileB: "-- to be written"}))
 	_, err := m.Apply(t.Context())
 	require.ErrorContains(t, err, fileB+": holds no statement")
-	require.Empty(t, b.tables(t), "nothing is begun that cannot be finished")
+	require.Empty(t, b.tables(t), "Apply starts no run that it cannot finish")
 	_, err = m.Apply(t.Context(), schema.To(versionA))
 	require.NoError(t, err)
 }
@@ -96,7 +96,7 @@ func TestApplyRefusesAFileWithoutStatements(t *testing.T) {
 func TestApplyFromABaseline(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	b.exec(t, "CREATE TABLE a (id int); CREATE TABLE b (id int); CREATE TABLE of_somebody_else ()")
+	b.exec(t, "CREATE TABLE a (id int); CREATE TABLE b (id int); CREATE TABLE unrelated ()")
 	m := b.migrator(t, hashed(t, aToC))
 	_, err := m.Apply(t.Context())
 	require.ErrorIs(t, err, schema.ErrForeign)
@@ -113,13 +113,13 @@ func TestApplyFromABaseline(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, []string{versionB, versionC}, []string{preview.Baseline, preview.To})
 	require.Len(t, preview.Files, 1)
-	require.Len(t, b.tables(t), 3, "looking must not write")
+	require.Len(t, b.tables(t), 3, "a preview must not write")
 
 	report, err := m.Apply(t.Context(), schema.FromBaseline(versionB), schema.To(versionB))
 	require.NoError(t, err)
 	require.Equal(t, []string{"", versionB, versionB}, []string{report.From, report.Baseline, report.To})
 	require.Empty(t, report.Files)
-	// The row that the Atlas command writes for --baseline.
+	// The same row as the Atlas command writes for --baseline.
 	require.Equal(t, []string{versionB + " b 1 0/0 '' Docket test"}, b.strings(t, `
 SELECT format('%s %s %s %s/%s %L %s', version, description, type, applied, total, hash, operator_version)
 FROM atlas_schema_revisions WHERE error IS NULL AND partial_hashes IS NULL AND executed_at > now() - interval '1 hour'`))
@@ -128,7 +128,7 @@ FROM atlas_schema_revisions WHERE error IS NULL AND partial_hashes IS NULL AND e
 	_, err = m.Apply(t.Context())
 	require.NoError(t, err)
 	require.NoError(t, m.Check(t.Context()))
-	require.Equal(t, []string{"a", "atlas_schema_revisions", "b", "c", "of_somebody_else"}, b.tables(t))
+	require.Equal(t, []string{"a", "atlas_schema_revisions", "b", "c", "unrelated"}, b.tables(t))
 
 	_, err = m.Apply(t.Context(), schema.FromBaseline(versionC))
 	require.ErrorIs(t, err, schema.ErrBaseline)

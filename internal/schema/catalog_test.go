@@ -12,7 +12,7 @@ import (
 	"docket/internal/schema/state"
 )
 
-// describe gives all facts about the database that conn is connected to, where its sequences stand included.
+// describe returns all facts about the database of conn, including the values of its sequences.
 func describe(t *testing.T, conn *pgx.Conn) []string {
 	t.Helper()
 	facts, err := state.Facts(t.Context(), public(t, conn.Config()), state.Positions())
@@ -20,7 +20,7 @@ func describe(t *testing.T, conn *pgx.Conn) []string {
 	return facts
 }
 
-// public connects anew, with nothing but public on the search path.
+// public opens another connection whose search path is public only.
 func public(t *testing.T, config *pgx.ConnConfig) *sql.DB {
 	t.Helper()
 	config = config.Copy()
@@ -30,7 +30,7 @@ func public(t *testing.T, config *pgx.ConnConfig) *sql.DB {
 	return db
 }
 
-// difference lists the lines that only one side has.
+// difference lists the lines that are on one side only.
 func difference(want, got []string) string {
 	return strings.Join(state.Difference(want, got), "\n")
 }

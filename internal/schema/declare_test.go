@@ -15,7 +15,7 @@ import (
 	"docket/internal/schema/state"
 )
 
-// declared is a database, the schema that it is to have, and the way there.
+// declared is a database, its target schema, and the policy of the plan that leads there.
 type declared struct {
 	bundle
 	target *schema.Target
@@ -55,7 +55,7 @@ func (d declared) apply(t *testing.T, ctx context.Context) (schema.AppliedPlan, 
 	return d.target.Apply(ctx, d.want, d.plan(t))
 }
 
-// finishes shows that a run after the failed one does all that is left.
+// finishes requires that the next run does everything that the failed one left.
 func (d declared) finishes(t *testing.T) {
 	t.Helper()
 	_, err := d.apply(t, t.Context())
@@ -69,7 +69,7 @@ const (
 CREATE TABLE b (id int, CONSTRAINT b_pkey PRIMARY KEY (id));
 CREATE MATERIALIZED VIEW m AS SELECT id, note FROM a;
 CREATE UNIQUE INDEX m_id_key ON m (id);`
-	// onMatview runs a statement when the plan has done all but the end.
+	// onMatview runs a statement when the plan creates its materialized view, near its end.
 	onMatview = `
 CREATE FUNCTION meddle() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN %s END $$;
 CREATE EVENT TRIGGER meddle ON ddl_command_end WHEN TAG IN ('CREATE MATERIALIZED VIEW') EXECUTE FUNCTION meddle();`
@@ -89,7 +89,7 @@ func TestTargetApply(t *testing.T) {
 	d.exec(t, "REFRESH MATERIALIZED VIEW CONCURRENTLY m")
 }
 
-// Whatever stops it, a plan in one transaction leaves nothing, and the next one does it all.
+// A plan in one transaction changes nothing when it is stopped, for any reason, and the next run completes.
 func TestTargetInterrupted(t *testing.T) {
 	t.Parallel()
 	const gate = 4242
@@ -118,8 +118,8 @@ func TestTargetInterrupted(t *testing.T) {
 			want:   []string{"CREATE MATERIALIZED VIEW", "no space left", "nothing was kept", "make room"},
 		},
 		"refused": {
-			meddle: "RAISE EXCEPTION 'not on my watch';",
-			want:   []string{"not on my watch", "mend the cause"},
+			meddle: "RAISE EXCEPTION 'refused by a trigger';",
+			want:   []string{"refused by a trigger", "mend the cause"},
 		},
 		"another result": {
 			meddle: "CREATE TABLE b2 (id int);",
@@ -161,7 +161,7 @@ func TestTargetInterrupted(t *testing.T) {
 func TestTargetWaitsForOthers(t *testing.T) {
 	t.Parallel()
 	d := declare(t, haveA, wantB, schema.TargetOptions{LockWait: time.Millisecond})
-	// The number is what the Atlas command locks: fnv-1 of atlas_migrate_execute.
+	// The number of the lock of the Atlas command: fnv-1 of atlas_migrate_execute.
 	d.exec(t, "SET application_name = 'other migrator'; SELECT pg_advisory_lock(2686470616)")
 	_, err := d.apply(t, t.Context())
 	require.ErrorIs(t, err, schema.ErrLocked)
@@ -176,8 +176,8 @@ func TestTargetWaitsForOthers(t *testing.T) {
 	d.finishes(t)
 }
 
-// Who is in the way is named: what others have made is theirs to see to.
-func TestTargetNamesWhatIsInTheWay(t *testing.T) {
+// An object of others that blocks the plan is named, and never dropped.
+func TestTargetNamesBlockingObjects(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct{ theirs, want, gone string }{
 		"view elsewhere": {

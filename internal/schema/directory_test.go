@@ -13,7 +13,7 @@ import (
 	sqlfiles "docket/sql"
 )
 
-// hashed gives the files as a directory with its atlas.sum.
+// hashed returns the files as a directory with its atlas.sum.
 func hashed(t *testing.T, files map[string]string) fstest.MapFS {
 	t.Helper()
 	dir := t.TempDir()
@@ -208,7 +208,7 @@ func TestValidateRefusesAnEmptyDirectory(t *testing.T) {
 	require.ErrorContains(t, schema.Validate(fstest.MapFS{}), "no .sql file")
 }
 
-// A name goes into messages, and to terminals: nobody's line breaks and colours.
+// File names are printed in messages and on terminals, so line breaks and control characters in them are escaped.
 func TestValidateQuotesStrangeNames(t *testing.T) {
 	t.Parallel()
 	for _, at := range []string{"", "down/"} {
@@ -218,7 +218,7 @@ func TestValidateQuotesStrangeNames(t *testing.T) {
 	}
 }
 
-// The way out of two files with one version is not the one of a wrong checksum.
+// For two files with the same version, the message suggests another command than for a wrong checksum.
 func TestMergedBranchesAreToldToRebase(t *testing.T) {
 	t.Parallel()
 	m := hashed(t, aAndB)
@@ -228,7 +228,7 @@ func TestMergedBranchesAreToldToRebase(t *testing.T) {
 	require.NotErrorIs(t, err, schema.ErrChecksum)
 }
 
-func TestValidateWantsAWayDownAndStatements(t *testing.T) {
+func TestValidateRequiresDownFilesAndStatements(t *testing.T) {
 	t.Parallel()
 	err := schema.Validate(hashed(t, map[string]string{
 		fileA: "CREATE TABLE a ();",

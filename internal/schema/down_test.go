@@ -12,7 +12,7 @@ import (
 	sqlfiles "docket/sql"
 )
 
-// catalogData is some data for every kind of table that the shipped migrations make.
+// catalogData is rows for every kind of table that the shipped migrations create.
 const catalogData = `
 INSERT INTO us_states (state_iso, state_name) VALUES ('PA', 'Pennsylvania');
 INSERT INTO counties (fips, name, state_id) VALUES ('42003', 'Allegheny', 1);
@@ -32,7 +32,7 @@ SELECT u.id, 'meta url', s.id FROM urls u, anonymous_sessions s;
 INSERT INTO flag_url_validated (url_id, type) VALUES (1, 'data source');
 INSERT INTO url_compressed_html (url_id, compressed_html) SELECT id, 'same' FROM urls WHERE id < 4`
 
-// contents gives a line for each table and materialized view of public, but for the revisions: its rows, as one number.
+// contents returns a line for each table and materialized view of public except the revisions: a hash of its rows.
 func contents(t *testing.T, b bundle, relations ...string) []string {
 	t.Helper()
 	if relations == nil {
@@ -47,12 +47,13 @@ func contents(t *testing.T, b bundle, relations ...string) []string {
 	return lines
 }
 
-// TestShippedMigrationsGoDownAndUp undoes each migration, looks, and applies it again, from the last to the first and back.
+// TestShippedMigrationsGoDownAndUp undoes each migration, compares the schema, and applies it again, from the last to the
+// first and from the first to the last.
 func TestShippedMigrationsGoDownAndUp(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	m := b.migrator(t, sqlfiles.Migrations)
-	b.exec(t, "CREATE EXTENSION pg_trgm; CREATE EXTENSION pgcrypto") // the down file says why they stay
+	b.exec(t, "CREATE EXTENSION pg_trgm; CREATE EXTENSION pgcrypto") // the down file says why it keeps them
 	_, err := m.Apply(t.Context())
 	require.NoError(t, err)
 	status, err := m.Status(t.Context())
@@ -60,7 +61,7 @@ func TestShippedMigrationsGoDownAndUp(t *testing.T) {
 	_, err = m.Down(t.Context(), down(t, m, len(status.Applied)))
 	require.NoError(t, err)
 
-	facts := [][]string{describe(t, b.conn)} // after none, one, … migrations
+	facts := [][]string{describe(t, b.conn)} // after 0, 1, … migrations
 	for i, applied := range status.Applied {
 		require.True(t, applied.Down, applied.Version)
 		_, err := m.Apply(t.Context(), schema.To(applied.Version))
@@ -81,11 +82,11 @@ func TestShippedMigrationsGoDownAndUp(t *testing.T) {
 	}
 	require.Equal(t, []string{"atlas_schema_revisions"}, b.tables(t))
 	_, err = m.Apply(t.Context())
-	require.NoError(t, err, "a database that is empty but for the record is nobody else's")
+	require.NoError(t, err, "a database that holds only the revisions is not foreign")
 	require.NoError(t, m.Check(t.Context()))
 }
 
-// TestShippedDownFilesKeepData: what a step down does not drop stays as it is, and what the step up computes comes back.
+// TestShippedDownFilesKeepData: a step down keeps the data that it does not drop, and the step up computes the rest again.
 func TestShippedDownFilesKeepData(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -115,7 +116,7 @@ func TestShippedDownFilesKeepData(t *testing.T) {
 	require.Contains(t, strings.Join(above, "\n"), "annotation_queue: 20 rows")
 }
 
-// A down file never cascades: what others have built on a table keeps it.
+// A down file never drops with CASCADE: an object of others that depends on a table makes it fail.
 func TestShippedDownFilesStopAtWhatOthersBuilt(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -173,7 +174,7 @@ func TestPreviewDown(t *testing.T) {
 	require.Empty(t, downTo(t, m, versionC).Files)
 	require.Len(t, downTo(t, m, schema.Before).Files, 3)
 	require.Empty(t, downTo(t, m, schema.Before).To)
-	require.NoError(t, m.Check(t.Context()), "looking must not write")
+	require.NoError(t, m.Check(t.Context()), "a preview must not write")
 
 	_, err = m.PreviewDown(t.Context(), 4)
 	require.ErrorContains(t, err, "cannot undo 4 migrations")
@@ -200,7 +201,7 @@ func TestDown(t *testing.T) {
 	require.Equal(t, []string{fileB, fileC}, status.Pending)
 
 	_, err = m.Down(t.Context(), shown)
-	require.ErrorIs(t, err, schema.ErrChanged, "what was shown is not what would be undone")
+	require.ErrorIs(t, err, schema.ErrChanged, "the preview is outdated")
 	require.Equal(t, []string{"a", "atlas_schema_revisions"}, b.tables(t))
 
 	report, err = m.Down(t.Context(), downTo(t, m, schema.Before))

@@ -10,14 +10,13 @@ import (
 	"docket/internal/schema"
 )
 
-// gate is an advisory lock that files of these tests wait for, and gated such a wait.
+// gate is an advisory lock for which the files of these tests wait; gated is the statement that waits.
 const (
 	gate  = 4242
 	gated = "SELECT pg_advisory_xact_lock(4242);"
 )
 
-// kills are the ways in which a run ends in the middle of a statement. To the server a killed program looks like the
-// first.
+// kills interrupt a run in the middle of a statement. For the server, a killed program is the same as a lost connection.
 var kills = map[string]func(t *testing.T, b bundle, pid int32, cancel context.CancelFunc){
 	"connection": func(t *testing.T, b bundle, pid int32, _ context.CancelFunc) {
 		b.exec(t, "SELECT pg_terminate_backend($1)", pid)
@@ -25,14 +24,14 @@ var kills = map[string]func(t *testing.T, b bundle, pid int32, cancel context.Ca
 	"context": func(_ *testing.T, _ bundle, _ int32, cancel context.CancelFunc) { cancel() },
 }
 
-// killed starts act, kills it while it waits for the gate, and returns its error once nobody else is connected.
-func (b bundle) killed(t *testing.T, kill string, act func(context.Context) error) error {
+// killed starts a run, interrupts it while it waits for the gate, and returns its error when no other session is left.
+func (b bundle) killed(t *testing.T, kill string, run func(context.Context) error) error {
 	t.Helper()
 	b.exec(t, "SELECT pg_advisory_lock($1)", gate)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	failed := make(chan error, 1)
-	go func() { failed <- act(ctx) }()
+	go func() { failed <- run(ctx) }()
 	kills[kill](t, b, b.waiter(t), cancel)
 	err := <-failed
 	require.Error(t, err)
@@ -62,7 +61,7 @@ func TestKilledMidDown(t *testing.T) {
 			require.ErrorContains(t, err, "undo down/"+fileA+", statement at line 2")
 			require.ErrorContains(t, err, "nothing of this file was kept")
 			require.ErrorContains(t, err, `"docket migrate down" goes on from there`)
-			require.Equal(t, versionA, report.To, "the step before stays done")
+			require.Equal(t, versionA, report.To, "the step before is kept")
 			require.Equal(t, []string{"a", "atlas_schema_revisions"}, b.tables(t))
 			status, err := m.Status(t.Context())
 			require.NoError(t, err)
@@ -82,7 +81,7 @@ func TestDownWaitsForAnotherMigration(t *testing.T) {
 	files := hashed(t, aToC)
 	_, err := b.migrator(t, files).Apply(t.Context())
 	require.NoError(t, err)
-	// As in TestApplyWaitsForAnotherMigration.
+	// The lock of the Atlas command, as in TestApplyWaitsForAnotherMigration.
 	b.exec(t, "SET application_name = 'other migrator'; SELECT pg_advisory_lock(2686470616)")
 	impatient, err := schema.New(b.url, files, schema.Options{LockWait: time.Millisecond})
 	require.NoError(t, err)
@@ -115,7 +114,7 @@ func TestDownGivesUpOnALockedTable(t *testing.T) {
 	require.NoError(t, m.Check(t.Context()))
 }
 
-// fullDisk fails as a server without room does, until the table room is there.
+// fullDisk fails with the error of a full disk until the table aside.room exists.
 const fullDisk = `DO $$ BEGIN
     IF to_regclass('aside.room') IS NULL THEN
         RAISE EXCEPTION 'could not extend file "base/1/2": No space left on device' USING ERRCODE = '53100';
@@ -132,7 +131,7 @@ func TestDownOnAFullDisk(t *testing.T) {
 	_, err = m.Down(t.Context(), down(t, m, 1))
 	require.ErrorContains(t, err, "SQLSTATE 53100")
 	require.ErrorContains(t, err, `make room, then run "docket migrate down" again`)
-	require.NoError(t, m.Check(t.Context()), "nothing has happened")
+	require.NoError(t, m.Check(t.Context()), "nothing was changed")
 	require.Contains(t, b.tables(t), "a")
 
 	b.exec(t, "CREATE TABLE aside.room ()")

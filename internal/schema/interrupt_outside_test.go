@@ -42,8 +42,8 @@ func TestKilledInAFileOutsideTransactions(t *testing.T) {
 	}
 }
 
-// Cut off while it waits for a transaction that writes to the table, the statement leaves an index that is no use, and that
-// stands in the way of the next run.
+// CREATE INDEX CONCURRENTLY, interrupted while it waits for a writing transaction, leaves an invalid index that makes the
+// next run fail.
 func TestKilledConcurrentIndex(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -90,7 +90,7 @@ func TestKilledConcurrentIndex(t *testing.T) {
 	require.NoError(t, m.Check(t.Context()))
 }
 
-// The record of a statement comes after it, so a run can be cut off in between.
+// A statement is recorded after it has run, so a run can be interrupted between the two.
 func TestStatementThatIsDoneButNotRecorded(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -110,7 +110,7 @@ func TestStatementThatIsDoneButNotRecorded(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// A file that was cut down to less than what has run is as wrong as one whose statements were changed.
+// A file with fewer statements than have run is refused like a file whose executed statements were changed.
 func TestHalfAppliedFileThatWasShortened(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -123,7 +123,7 @@ func TestHalfAppliedFileThatWasShortened(t *testing.T) {
 	require.ErrorContains(t, err, "statement 2 of "+fileA)
 }
 
-// Nobody knows what became of a COMMIT whose answer did not arrive.
+// When the result of a COMMIT does not arrive, the transaction may or may not be committed.
 func TestConnectionLostAtCommit(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

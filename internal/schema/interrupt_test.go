@@ -27,7 +27,7 @@ func TestFailedFileLeavesNothing(t *testing.T) {
 	require.Equal(t, []string{"a", "atlas_schema_revisions"}, b.tables(t))
 	require.ErrorIs(t, b.migrator(t, bad).Check(t.Context()), schema.ErrPending)
 
-	// The file never ran, so it may be changed and tried again.
+	// Nothing of the file was kept, so it may be changed before the next run.
 	_, err = b.migrator(t, hashed(t, map[string]string{
 		fileA: "CREATE TABLE a (id int);", fileB: "CREATE TABLE b (id int);",
 	})).Apply(t.Context())
@@ -65,13 +65,13 @@ func TestKilledMidFile(t *testing.T) {
 	}
 }
 
-// How long, and how often, a test looks for what another session is about to do.
+// How long, and how often, a test checks whether another session has reached a state.
 const (
 	patience = time.Minute
 	tick     = 10 * time.Millisecond
 )
 
-// waiter is the session that stands before an advisory lock.
+// waiter returns the session that waits for an advisory lock.
 func (b bundle) waiter(t *testing.T) (pid int32) {
 	t.Helper()
 	require.Eventually(t, func() bool {
@@ -113,14 +113,14 @@ func TestFileOutsideTransactionGoesOnWhereItFailed(t *testing.T) {
 	require.ErrorIs(t, m.Check(t.Context()), schema.ErrUnfinished)
 	require.ErrorContains(t, m.Check(t.Context()), "ran 2 of 4 statements")
 
-	// What has run must stay as it is in the file.
+	// Statements that have run must not be changed in the file.
 	_, err = b.migrator(t, hashed(t, map[string]string{
 		fileA: "-- atlas:txmode none\n\nCREATE TABLE a (id bigint);\nCREATE INDEX CONCURRENTLY a_id ON a (id);\nSELECT 1;",
 	})).Apply(t.Context())
 	require.ErrorIs(t, err, schema.ErrEdited)
 	require.ErrorContains(t, err, "statement 1 of "+fileA)
 
-	// What has not may be mended.
+	// Statements that have not run may be.
 	mended := b.migrator(t, hashed(t, map[string]string{fileA: head + "CREATE TABLE c (id int);"}))
 	_, err = mended.Apply(t.Context())
 	require.NoError(t, err)
@@ -131,7 +131,7 @@ func TestFileOutsideTransactionGoesOnWhereItFailed(t *testing.T) {
 func TestApplyWaitsForAnotherMigration(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	// The number is what the Atlas command locks: fnv-1 of atlas_migrate_execute.
+	// The number of the lock of the Atlas command: fnv-1 of atlas_migrate_execute.
 	b.exec(t, "SET application_name = 'other migrator'; SELECT pg_advisory_lock(2686470616)")
 	files := hashed(t, map[string]string{fileA: "CREATE TABLE a (id int);"})
 	impatient, err := schema.New(b.url, files, schema.Options{LockWait: time.Millisecond})

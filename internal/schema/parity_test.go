@@ -20,7 +20,7 @@ func TestParity(t *testing.T) {
 	want, got := describe(t, fromSchema.conn), describe(t, fromMigrations.conn)
 	require.NotEmpty(t, want)
 	if !slices.Equal(want, got) {
-		t.Errorf("sql/migrations do not lead to sql/schema; write a migration for the lines that differ "+
+		t.Errorf("sql/migrations do not lead to sql/schema; write a migration for the differing lines "+
 			"(- sql/schema, + sql/migrations):\n%s", difference(want, got))
 	}
 }
@@ -39,8 +39,8 @@ func loadSchema(t *testing.T, b bundle) {
 	}
 }
 
-// Where a column stands in its table is decided when it is added: a migration cannot put it elsewhere, so it does not count.
-// In a view it does.
+// The order of columns in a table is that in which they were added, and a migration cannot change it, so it is not compared.
+// In a view it is.
 func TestOrderOfColumns(t *testing.T) {
 	t.Parallel()
 	one, other := setup(t), setup(t)
@@ -58,7 +58,7 @@ func loadMigrations(t *testing.T, b bundle) {
 	require.NoError(t, err)
 }
 
-// Each change is of a kind that the parity test must notice.
+// The parity test must notice every kind of change.
 func TestDescribeSeesEveryKindOfChange(t *testing.T) {
 	t.Parallel()
 	const base = `

@@ -13,7 +13,7 @@ import (
 	"docket/internal/schema/plan"
 )
 
-// kept is a directory of migrations and the databases to try it on.
+// kept is a directory of migrations and the databases on which it is tested.
 type kept struct {
 	bundle
 	path  string
@@ -36,7 +36,7 @@ func (k kept) plan(t *testing.T, want string, policy plan.Policy) (schema.Planne
 	return schema.PlanMigration(t.Context(), k.bench, schema.Migrations(os.DirFS(k.path), k.path), folderOf(want), "second", policy)
 }
 
-// add plans, writes the files and returns them.
+// add plans a migration, writes its files and returns them.
 func (k kept) add(t *testing.T, want string, policy plan.Policy) (schema.Planned, []string) {
 	t.Helper()
 	planned, err := k.plan(t, want, policy)
@@ -83,7 +83,7 @@ func TestPlanMigration(t *testing.T) {
 	require.NoError(t, err)
 	_, err = m.Down(t.Context(), preview)
 	require.NoError(t, err)
-	require.Equal(t, []string{"(1)"}, k.strings(t, "SELECT m::text FROM m"), "the way back keeps what was there")
+	require.Equal(t, []string{"(1)"}, k.strings(t, "SELECT m::text FROM m"), "the down file keeps the row")
 	_, err = m.Apply(t.Context())
 	require.NoError(t, err)
 }
@@ -147,7 +147,7 @@ func TestPlanMigrationBegins(t *testing.T) {
 	require.Contains(t, k.read(t, paths[1]), "DROP TABLE a")
 }
 
-// What goes with an object and is not planned does not come back with it: the down file says so.
+// Objects that are dropped together with another one, and that are not planned, are not restored; the down file says so.
 func TestPlanMigrationTellsWhatIsLost(t *testing.T) {
 	t.Parallel()
 	k := keep(t, "CREATE TABLE a (id int);\nCREATE TABLE gone (id int);\nGRANT SELECT ON gone TO public;")

@@ -12,18 +12,17 @@ import (
 	sqlfiles "docket/sql"
 )
 
-// leads tells whether an index that covers the whole table starts with a column.
+// leads is a condition: some index of the whole table starts with the column.
 const leads = `EXISTS (SELECT FROM pg_index i
     WHERE i.indrelid = c.oid AND i.indpred IS NULL AND i.indkey[0] = a.attnum)`
 
 const rareDelete = "agencies and locations are seldom deleted; every annotation would pay for the index"
 
-// rules are what a reviewer would otherwise look for in every change of
-// sql/schema: each query lists the breaches, and each breach shows that the
-// query works.
+// rules are checks of sql/schema that a reviewer would otherwise do by hand. Each query lists violations; the breach shows
+// that the query finds them.
 var rules = map[string]struct {
 	breaches string
-	except   map[string]string // breach: why it is right
+	except   map[string]string // violation: why it is allowed
 	breach   string
 }{
 	"a constraint is named after its table": {
@@ -60,7 +59,7 @@ WHERE c.oid = 'public.link_batches__urls'::regclass AND NOT ` + leads,
         WHERE indrelid = 'link_batches__urls'::regclass AND NOT indisunique LOOP EXECUTE 'DROP INDEX ' || name; END LOOP;
 END $$`,
 	},
-	// Deleting a row looks for those that refer to it, one scan per row and key.
+	// DELETE searches the rows that refer to the deleted one: without an index, a sequential scan per row and foreign key.
 	"a foreign key's columns are indexed": {
 		breaches: `
 SELECT format('%s(%s)', c.relname, (
@@ -82,7 +81,7 @@ ORDER BY 1`,
 		},
 		breach: `CREATE TABLE x (id int, url_id int REFERENCES urls (id), PRIMARY KEY (id, url_id))`,
 	},
-	// Atlas plans such an index without its collation, and finds no difference afterwards.
+	// Atlas plans such an index without its collation and then reports no difference.
 	"an index on an expression has no collation of its own": {
 		breaches: `
 SELECT n.relname::text FROM pg_index i JOIN pg_class n ON n.oid = i.indexrelid
@@ -124,7 +123,7 @@ func TestSchemaKeepsTheRules(t *testing.T) {
 	}
 }
 
-// A name PostgreSQL made up changes with the statement that created it.
+// A name that PostgreSQL generates depends on the statement that created the object.
 func TestEveryConstraintIsNamedInTheSource(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -145,7 +144,7 @@ func TestEveryConstraintIsNamedInTheSource(t *testing.T) {
 	}
 }
 
-// One row at least for each CHECK that it alone must refuse.
+// For each CHECK there is at least one row that only this CHECK refuses.
 var refused = map[string][]string{
 	"localities_name_check": {
 		`INSERT INTO localities (name, county_id) VALUES ('Dover, Kent', 1)`,

@@ -20,7 +20,7 @@ const (
 	fileB = "20260102000000_b.sql"
 )
 
-// bundle is a database of its own and a connection to look into it.
+// bundle is a new database and a connection to it.
 type bundle struct {
 	url  string
 	conn *pgx.Conn
@@ -73,7 +73,7 @@ func TestApplyShippedMigrations(t *testing.T) {
 	b := setup(t)
 	m := b.migrator(t, sqlfiles.Migrations)
 	require.ErrorIs(t, m.Check(t.Context()), schema.ErrPending)
-	require.Empty(t, b.tables(t), "asking must not write")
+	require.Empty(t, b.tables(t), "a check must not write")
 
 	report, err := m.Apply(t.Context())
 	require.NoError(t, err)
@@ -119,11 +119,11 @@ FROM atlas_schema_revisions ORDER BY version`))
 	require.Equal(t, "20260102000000", status.Version)
 	require.Len(t, status.Applied, 2)
 	require.Equal(t, "applied", status.Applied[0].Kind)
-	require.GreaterOrEqual(t, status.Applied[1].Duration, 20*time.Millisecond, "of all its statements, not of the last")
+	require.GreaterOrEqual(t, status.Applied[1].Duration, 20*time.Millisecond, "the duration of all statements, not of the last one")
 	require.WithinDuration(t, time.Now(), status.Applied[0].At, time.Hour)
 }
 
-func TestApplyIgnoresWhatAtlasKeepsForItself(t *testing.T) {
+func TestApplyIgnoresRowsOfAtlasItself(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	files := hashed(t, map[string]string{fileA: "CREATE TABLE a (id int);"})
@@ -148,7 +148,7 @@ func TestApplyUsesPublicWhateverTheRoleSays(t *testing.T) {
 	require.Equal(t, []string{"a", "atlas_schema_revisions"}, b.tables(t))
 }
 
-// A foreign database is one Docket has not built; it must stay as it is.
+// A database that Docket has not built must not be changed.
 func TestApplyRefusesAForeignDatabase(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
@@ -186,7 +186,7 @@ func TestApplyTakesADatabaseWithExtensionsAndOtherSchemas(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// What is wrong with the history stops Apply before it touches anything.
+// An error in the history stops Apply before it changes anything.
 func TestApplyRefusesABrokenHistory(t *testing.T) {
 	t.Parallel()
 	first := map[string]string{fileA: "CREATE TABLE a (id int);", fileB: "CREATE TABLE b (id int);"}
@@ -221,7 +221,7 @@ func TestApplyRefusesABrokenHistory(t *testing.T) {
 	}
 }
 
-// A file does the same after others as by itself, whatever they set for their session.
+// Settings that a file makes for its session do not affect the next file.
 func TestFilesDoNotShareASession(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -242,12 +242,12 @@ func TestFilesDoNotShareASession(t *testing.T) {
 	require.Equal(t, []string{"atlas_schema_revisions"}, b.tables(t))
 }
 
-// Who may not change a database is told which one, and who may.
+// A role without the right to change a database is told its name, and which role may.
 func TestApplyWithoutRights(t *testing.T) {
 	t.Parallel()
 	const owner, primary = "connect as the one that owns the tables", "the database takes no changes"
 	for name, test := range map[string]struct {
-		to, as, want string // version that it has already; what is set in the session; what is said
+		to, as, want string // version that is applied before; setting of the session; message
 	}{
 		"new database":            {"", "role=pg_monitor", owner},
 		"no right to the record":  {"20260101000000", "role=pg_monitor", owner},

@@ -84,7 +84,7 @@ func TestCompare(t *testing.T) {
 			[]*migrate.Revision{with(done(a), func(r *migrate.Revision) { r.Applied, r.Total, r.Hash = 0, 1, "other" })},
 			Unfinished, "", []string{a, b, c}, ErrUnfinished, "ran 0 of 1",
 		},
-		"baseline stands for what is before it": {
+		"a baseline covers the migrations before it": {
 			[]*migrate.Revision{{Version: b, Type: migrate.RevisionTypeBaseline}, done(c)}, OK, c, nil, nil, "",
 		},
 		"baseline only": {

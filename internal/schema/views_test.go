@@ -14,7 +14,7 @@ import (
 	sqlfiles "docket/sql"
 )
 
-// views holds, for each plain view of sql/schema/70_views.sql, rows and what the view makes of them.
+// views has, for each plain view of sql/schema/70_views.sql, rows of the tables and the rows that the view must return.
 var views = map[string]struct {
 	setup, query string
 	want         []string
@@ -62,7 +62,7 @@ INSERT INTO locations (id, type, state_id, county_id, locality_id) OVERRIDING SY
     (5, 'County', 1, 2, NULL), (6, 'County', 2, 3, NULL), (7, 'Locality', 1, 1, 1), (8, 'Locality', 1, 2, 2)`,
 		query: `SELECT parent_location_id, dependent_location_id FROM dependent_locations ORDER BY 1, 2`,
 		want: []string{
-			"1|2", "1|3", "1|4", "1|5", "1|6", "1|7", "1|8", // the nation: all but itself
+			"1|2", "1|3", "1|4", "1|5", "1|6", "1|7", "1|8", // the nation: all others
 			"2|4", "2|5", "2|7", "2|8", // a state: its counties and localities
 			"3|6",
 			"4|7", // a county: its localities
@@ -115,7 +115,7 @@ INSERT INTO ds_app_link_meta_url (url_id, ds_meta_url_id) VALUES (NULL, 99);
 INSERT INTO flag_url_validated (url_id, type) VALUES (1, 'meta url'), (2, 'data source'), (4, 'meta url');
 INSERT INTO link_agencies__urls (url_id, agency_id) SELECT id, 1 FROM urls WHERE id <> 4`,
 		query: `SELECT url_id FROM integrity__incomplete_meta_urls_view ORDER BY 1`,
-		want:  []string{"2", "3", "4"}, // another flag, none, no agency; a record type is not asked for
+		want:  []string{"2", "3", "4"}, // another flag, none, no agency; a record type is not required
 	},
 	"integrity__non_federal_agencies_no_location_view": {
 		setup: `
@@ -135,7 +135,7 @@ INSERT INTO ds_app_link_meta_url (url_id, ds_meta_url_id) VALUES (2, 1), (3, 2),
 	},
 }
 
-// tasks are of all ages, by how many URLs each was about.
+// tasks of different ages, with the number of their URLs.
 const tasks = `
 INSERT INTO urls (id, url, status, source) SELECT n, n || '.org', 'ok', 'manual' FROM generate_series(1, 3) AS n;
 INSERT INTO tasks (id, task_type, task_status, updated_at) VALUES

@@ -28,7 +28,7 @@ func TestAdd(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	draft := schema.Draft{Name: "c", Up: "CREATE TABLE c ();", Down: "DROP TABLE c;"}
-	for _, want := range [][]string{ // into an empty directory, at once again, and with a clock that lags
+	for _, want := range [][]string{ // into an empty directory, immediately again, and when the clock is behind
 		{"20260304100000_c.sql"}, {"20260304100001_c.sql", "20260304100002_c.sql"}, {"20260304100003_c.sql"},
 	} {
 		drafts := make([]schema.Draft, len(want))
@@ -58,14 +58,14 @@ func TestAddGoesOnAfterTheLastSecondOfADay(t *testing.T) {
 	require.NoError(t, err)
 	require.Contains(t, listed(t, dir), "21000101000000_b.sql")
 
-	write(t, dir, map[string]string{"29999999999998_a.sql": "SELECT 1;"}) // fourteen digits all the same
+	write(t, dir, map[string]string{"29999999999998_a.sql": "SELECT 1;"}) // fourteen digits, but not a date
 	require.NoError(t, schema.Hash(dir))
 	_, err = schema.Add(dir, noon, schema.Draft{Name: "b"})
 	require.NoError(t, err)
 	require.Contains(t, listed(t, dir), "29999999999999_b.sql")
 }
 
-// What is refused must leave no file and no new checksum.
+// A refused file must not be written, and the checksums must not change.
 func TestAddRefuses(t *testing.T) {
 	t.Parallel()
 	good := schema.Draft{Name: "c", Up: "SELECT 1;", Down: "SELECT 1;"}
@@ -94,7 +94,7 @@ func TestAddRefuses(t *testing.T) {
 	}
 }
 
-// Two branches brought a migration each; after the merge neither directory nor sum is in order.
+// Two branches each added a migration: after the merge the order of the files and the checksums are wrong.
 func TestRebase(t *testing.T) {
 	t.Parallel()
 	const other = "20260102000000_other.sql"

@@ -22,7 +22,7 @@ const (
 	third  = "20260103000000_third.sql"
 )
 
-// directory makes migrations with their checksums; names that begin with down/ have theirs there.
+// directory returns migrations with their checksums. Files whose names begin with down/ have their checksums there.
 func directory(t *testing.T, files map[string]string) fstest.MapFS {
 	t.Helper()
 	dir := fstest.MapFS{}
@@ -56,8 +56,8 @@ func server(t *testing.T) *scratch.Server {
 	return s
 }
 
-// judge runs the checks, on a server of the test's own unless the options have one.
-func judge(t *testing.T, opts Options) *Report {
+// check runs the checks, on a scratch server of the test unless the options name one.
+func check(t *testing.T, opts Options) *Report {
 	t.Helper()
 	opts.Server = cmp.Or(opts.Server, server(t))
 	report, err := Run(t.Context(), opts)
@@ -65,7 +65,7 @@ func judge(t *testing.T, opts Options) *Report {
 	return report
 }
 
-// brief writes findings as "file:line code severity". That there is no down file is left out: few tests have them.
+// brief returns findings as "file:line code severity", without the finding that the down file is missing: few tests have one.
 func brief(report *Report) []string {
 	lines := []string{}
 	for _, f := range report.Findings {
@@ -76,8 +76,8 @@ func brief(report *Report) []string {
 	return lines
 }
 
-// places puts the file before each of "line code severity, …".
-func places(file, findings string) []string {
+// inFile returns the findings "line code severity, …" with the file before each.
+func inFile(file, findings string) []string {
 	lines := []string{}
 	for finding := range strings.SplitSeq(findings, ", ") {
 		if finding != "" {
@@ -101,18 +101,18 @@ CREATE MATERIALIZED VIEW families AS SELECT parent_id, count(*) AS n FROM child 
 CREATE UNIQUE INDEX families_parent_id_key ON families (parent_id);
 `
 
-// Each case is a file after the one above.
+// Each case is a migration that follows the one above.
 func TestChecks(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		name string
 		sql  string
 		want string // "line code severity, …"
-		text string // of the first finding, in part
-		hint string // what to do instead, in part
+		text string // part of the first finding
+		hint string // part of its suggestion
 	}{
 		// Tables, as Atlas's analyzers see them.
-		{name: "nothing to say", sql: "ALTER TABLE child ADD COLUMN more int;\nCOMMENT ON TABLE child IS 'x';"},
+		{name: "no finding", sql: "ALTER TABLE child ADD COLUMN more int;\nCOMMENT ON TABLE child IS 'x';"},
 		{name: "drop table", sql: "-- Why not.\n\nDROP MATERIALIZED VIEW families;\nDROP VIEW names;\nDROP TABLE child;",
 			want: "3 DK205 warning, 4 DK205 warning, 5 DS102 error", text: `Dropping materialized view "families"`},
 		{name: "drop column", sql: "SELECT 1;\n-- A comment\n-- of two lines.\nALTER TABLE child\n    DROP COLUMN note;",
@@ -212,7 +212,7 @@ func TestChecks(t *testing.T) {
 			"drop index\n  concurrently child_name_idx;\nALTER TABLE child DROP COLUMN note;",
 			want: "2 DK102 error, 3 DK102 error, 5 DS103 error", hint: "txmode none"},
 		{name: "drop index", sql: "DROP INDEX child_name_idx;", want: "1 DK302 warning", hint: "DROP INDEX CONCURRENTLY"},
-		{name: "index that comes and goes", sql: "CREATE INDEX x ON child (note);\nDROP INDEX x;", want: "1 DK301 warning"},
+		{name: "index created and dropped", sql: "CREATE INDEX x ON child (note);\nDROP INDEX x;", want: "1 DK301 warning"},
 		{name: "unique constraint", sql: "ALTER TABLE child ADD CONSTRAINT child_note_key UNIQUE (note);",
 			want: "1 DK301 warning, 1 MF101 warning", hint: "USING INDEX"},
 		{name: "drop a constraint's index", sql: "ALTER TABLE child DROP CONSTRAINT child_pkey;"},
@@ -228,7 +228,7 @@ func TestChecks(t *testing.T) {
 		{name: "check", sql: "ALTER TABLE child ADD CONSTRAINT x CHECK (id > 0);", want: "1 DK305 warning",
 			text: `readers and writers of table "child"`},
 		{name: "check of a new column", sql: "ALTER TABLE child ADD COLUMN age int CHECK (age > 0);", want: "1 DK305 warning"},
-		{name: "constraints that nobody waits for", sql: "-- atlas:txmode none\n\n" +
+		{name: "constraints that block no session", sql: "-- atlas:txmode none\n\n" +
 			"ALTER TABLE child ADD CONSTRAINT x CHECK (id > 0) NOT VALID;\nALTER TABLE child VALIDATE CONSTRAINT x;\nALTER TABLE child RENAME CONSTRAINT x TO y;\n" +
 			"CREATE TABLE t (id int CHECK (id > 0) REFERENCES parent);"},
 		{name: "constraint validated under its own lock", sql: "ALTER TABLE child ADD CONSTRAINT x CHECK (id > 0) NOT VALID;\n" +
@@ -236,7 +236,7 @@ func TestChecks(t *testing.T) {
 		{name: "constraint made again for a type", sql: "ALTER TABLE parent ADD COLUMN x varchar(3) CHECK (x <> '');\n" +
 			"ALTER TABLE parent ALTER COLUMN x TYPE varchar(4);", want: "1 DK305 warning"},
 
-		// What cannot run.
+		// Statements that fail.
 		{name: "syntax", sql: "SELECT 1;\nCREATE TABLE t (\n    id int,\n    name strange\n);",
 			want: "4 DK101 error", text: `"strange" does not exist`},
 		{name: "enum value used at once", sql: "ALTER TYPE mood ADD VALUE 'ugly';\nUPDATE child SET mood = 'ugly';",
@@ -251,9 +251,9 @@ func TestChecks(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			report := judge(t, Options{Server: shared, Migrations: directory(t, map[string]string{first: before, second: tt.sql}),
+			report := check(t, Options{Server: shared, Migrations: directory(t, map[string]string{first: before, second: tt.sql}),
 				Selection: Latest(1)})
-			require.Equal(t, places(second, tt.want), brief(report))
+			require.Equal(t, inFile(second, tt.want), brief(report))
 			if tt.want == "" {
 				return
 			}

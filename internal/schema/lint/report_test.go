@@ -47,9 +47,9 @@ func TestNolint(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			report := judge(t, Options{Server: shared, Migrations: directory(t, map[string]string{first: before, second: tt.sql}),
+			report := check(t, Options{Server: shared, Migrations: directory(t, map[string]string{first: before, second: tt.sql}),
 				Selection: Latest(1)})
-			require.Equal(t, places(second, tt.want), brief(report))
+			require.Equal(t, inFile(second, tt.want), brief(report))
 		})
 	}
 }
@@ -68,14 +68,14 @@ func TestPolicyDecidesOnSeverity(t *testing.T) {
 		if name, value, found := strings.Cut(policy, " "); found {
 			opts.Policy[name] = value == "true"
 		}
-		report := judge(t, opts)
-		require.Equal(t, places(second, want), brief(report), policy)
+		report := check(t, opts)
+		require.Equal(t, inFile(second, want), brief(report), policy)
 		require.Equal(t, strings.Count(want, "error"), report.Errors)
 		require.Equal(t, strings.Count(want, "warning")+1, report.Warnings, "that there is no down file is one more")
 	}
 }
 
-// The project file must take the names of all analyzers.
+// The project file accepts the names of all analyzers.
 func TestProjectKnowsTheAnalyzers(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "atlas.hcl")
@@ -93,7 +93,7 @@ func TestProjectKnowsTheAnalyzers(t *testing.T) {
 	require.Equal(t, want, e.Lint.Errors)
 }
 
-// The DBA's page lists every code with its analyzer and what it is without a policy.
+// The operations page lists every code with its analyzer and its severity without a policy.
 func TestPageListsTheCodes(t *testing.T) {
 	t.Parallel()
 	page, err := os.ReadFile("../../../docs/operations.md")
@@ -130,7 +130,7 @@ func TestSelection(t *testing.T) {
 		{"except the last", Except([]string{first, third}), []string{second, third}, 2},
 		{"except all", Except([]string{first, second, third}), []string{}, 0},
 	} {
-		report := judge(t, Options{Server: shared, Migrations: files, Selection: tt.selection})
+		report := check(t, Options{Server: shared, Migrations: files, Selection: tt.selection})
 		require.Equal(t, tt.files, report.Files, tt.name)
 		require.Len(t, brief(report), tt.findings, tt.name)
 	}
@@ -150,7 +150,7 @@ func TestNotInCommit(t *testing.T) {
 	git("init", "--quiet")
 	for i, name := range []string{first, second, third} {
 		require.NoError(t, os.WriteFile(filepath.Join(migrations, name), []byte("SELECT 1;"), 0o600))
-		if i < 2 { // the third is only in the work tree
+		if i < 2 { // the third exists only in the work tree
 			git("add", ".")
 			git("commit", "--quiet", "-m", name)
 			git("tag", "after-"+name)
@@ -173,15 +173,15 @@ func TestNotInCommit(t *testing.T) {
 
 func TestFilesThatCannotRunEndTheCheck(t *testing.T) {
 	t.Parallel()
-	report := judge(t, Options{Migrations: directory(t, map[string]string{
+	report := check(t, Options{Migrations: directory(t, map[string]string{
 		first: before, second: "DROP VIEW names;\nDROP TABLE nothing;", third: "DROP TABLE child;"}), Selection: Latest(2)})
-	require.Equal(t, places(second, "2 DK101 error"), brief(report), "nobody knows what is there at the end of the file")
+	require.Equal(t, inFile(second, "2 DK101 error"), brief(report), "the state at the end of the file is unknown")
 	require.Equal(t, []string{second}, report.Files)
 	require.Equal(t, []string{third}, report.Unchecked)
 
-	report = judge(t, Options{Migrations: directory(t, map[string]string{
+	report = check(t, Options{Migrations: directory(t, map[string]string{
 		first: "SELECT 1;\nSELECT nothing;", second: "SELECT 1;", third: "SELECT 2;"}), Selection: Latest(2)})
-	require.Equal(t, places(first, "2 DK101 error"), brief(report))
+	require.Equal(t, inFile(first, "2 DK101 error"), brief(report))
 	require.Empty(t, report.Files)
 	require.Equal(t, []string{second, third}, report.Unchecked)
 }
@@ -207,8 +207,8 @@ func TestDownFiles(t *testing.T) {
 		{name: "cannot be made to", up: up, down: "-- atlas:nolint DK402\n\nSELECT 1;"},
 		{name: "cannot run", up: up, down: "SELECT 1;\nALTER TABLE child\n  DROP COLUMN other;",
 			want: down + ":2 DK403 error", text: `"other"`},
-		{name: "refuses", up: up, down: "DO $$ BEGIN RAISE EXCEPTION 'there is no way back'; END $$;", want: down + ":1 DK404 warning",
-			text: "there is no way back"},
+		{name: "refuses", up: up, down: "DO $$ BEGIN RAISE EXCEPTION 'this cannot be undone'; END $$;", want: down + ":1 DK404 warning",
+			text: "this cannot be undone"},
 		{name: "cannot be done again", up: "SELECT lo_create(4711);", down: "SELECT 1;",
 			want: down + ":1 DK403 error", text: "again"},
 	}
@@ -219,7 +219,7 @@ func TestDownFiles(t *testing.T) {
 			if tt.down != "" {
 				files[down] = tt.down
 			}
-			report := judge(t, Options{Migrations: directory(t, files), Selection: Latest(1)})
+			report := check(t, Options{Migrations: directory(t, files), Selection: Latest(1)})
 			if tt.want == "" {
 				require.Empty(t, report.Findings)
 				return
@@ -233,10 +233,10 @@ func TestDownFiles(t *testing.T) {
 	}
 }
 
-// A down file that fails is rolled back, and the next file is judged all the same.
+// A down file that fails is rolled back, and the next file is still checked.
 func TestDownFilesAfterOneThatFails(t *testing.T) {
 	t.Parallel()
-	report := judge(t, Options{Migrations: directory(t, map[string]string{
+	report := check(t, Options{Migrations: directory(t, map[string]string{
 		first:  before,
 		second: "ALTER TABLE child ADD COLUMN more int;", "down/" + second: "ALTER TABLE child DROP COLUMN more;\nSELECT nothing;",
 		third: "ALTER TABLE child ADD COLUMN rest int;", "down/" + third: "SELECT 1;",
@@ -265,8 +265,8 @@ ANALYZE`} {
 		"TRUNCATE child;\nALTER TABLE child ALTER COLUMN mood TYPE text;\n" +
 		"DROP MATERIALIZED VIEW families;\nCREATE MATERIALIZED VIEW families AS SELECT 1 AS one;\nCREATE UNIQUE INDEX one ON families (one);"
 	opts := Options{Migrations: directory(t, map[string]string{first: before, second: change}), Selection: Latest(1), Live: live}
-	report := judge(t, opts)
-	require.Equal(t, places(second, "1 DK301 warning, 3 DK303 warning, 4 DK304 error, 6 DK202 warning, 6 DK204 warning"),
+	report := check(t, opts)
+	require.Equal(t, inFile(second, "1 DK301 warning, 3 DK303 warning, 4 DK304 error, 6 DK202 warning, 6 DK204 warning"),
 		brief(report))
 	texts := map[string]string{}
 	for _, f := range report.Findings {
@@ -278,16 +278,16 @@ ANALYZE`} {
 		require.Contains(t, texts[code], want)
 	}
 	opts.BigTable = 100
-	require.Contains(t, brief(judge(t, opts)), second+":2 DK301 warning")
+	require.Contains(t, brief(check(t, opts)), second+":2 DK301 warning")
 
 	live.Estimates["child"] = state.Estimate{Rows: -1, Bytes: neverAnalyzed + 1}
 	opts.BigTable = 0
-	require.Contains(t, brief(judge(t, opts)), second+":2 DK301 warning", "a large table that was never analyzed")
+	require.Contains(t, brief(check(t, opts)), second+":2 DK301 warning", "a large table that was never analyzed")
 }
 
 func TestReportAsJSON(t *testing.T) {
 	t.Parallel()
-	report := judge(t, Options{Migrations: directory(t, map[string]string{first: before, second: "-- atlas:nolint down_file\n\nDROP VIEW names;"}),
+	report := check(t, Options{Migrations: directory(t, map[string]string{first: before, second: "-- atlas:nolint down_file\n\nDROP VIEW names;"}),
 		Selection: Latest(1)})
 	text, err := json.Marshal(report)
 	require.NoError(t, err)
@@ -295,25 +295,25 @@ func TestReportAsJSON(t *testing.T) {
     "file": "`+second+`", "line": 3, "code": "DK205", "analyzer": "incompatible", "severity": "warning",
     "text": "Dropping view \"names\"", "instead": "`+rules[codeViewGone].instead+`"}]}`, string(text))
 
-	report = judge(t, Options{Migrations: directory(t, map[string]string{first: before}), Selection: Except([]string{first})})
+	report = check(t, Options{Migrations: directory(t, map[string]string{first: before}), Selection: Except([]string{first})})
 	text, err = json.Marshal(report)
 	require.NoError(t, err)
 	require.JSONEq(t, `{"files": [], "unchecked": [], "errors": 0, "warnings": 0, "findings": []}`, string(text))
 }
 
-func TestWhatAFileSetsEndsWithIt(t *testing.T) {
+func TestSessionSettingsEndWithTheirFile(t *testing.T) {
 	t.Parallel()
 	for _, mode := range []string{"", "-- atlas:txmode none\n\n"} {
-		report := judge(t, Options{Migrations: directory(t, map[string]string{
+		report := check(t, Options{Migrations: directory(t, map[string]string{
 			first:  before,
 			second: mode + "SET search_path = pg_catalog;\nALTER TABLE public.child ADD COLUMN more int;\nCREATE TEMPORARY TABLE names ();",
 			third:  "ALTER VIEW names RENAME TO titles;",
 		}), Selection: Latest(2)})
-		require.Equal(t, places(third, "1 DK205 warning"), brief(report))
+		require.Equal(t, inFile(third, "1 DK205 warning"), brief(report))
 	}
 }
 
-// Neither a run to its end nor an interrupted one leaves anything on the server.
+// Neither a complete nor an interrupted run leaves databases on the server.
 func TestNothingIsLeftBehind(t *testing.T) {
 	t.Parallel()
 	own, err := scratch.Start(t.Context(), 0)
@@ -327,7 +327,7 @@ func TestNothingIsLeftBehind(t *testing.T) {
 		return n
 	}
 	files := map[string]string{first: before, second: "SELECT 1;", "down/" + second: "SELECT 1;"}
-	judge(t, Options{Server: own, Migrations: directory(t, files)})
+	check(t, Options{Server: own, Migrations: directory(t, files)})
 	require.Zero(t, left())
 
 	files[second] = "SELECT pg_sleep(60);"

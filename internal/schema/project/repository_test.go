@@ -12,7 +12,7 @@ import (
 	"docket/internal/schema/project"
 )
 
-// TestRepositoryFile reads the atlas.hcl that ships with the program.
+// TestRepositoryFile reads the atlas.hcl of the repository.
 func TestRepositoryFile(t *testing.T) {
 	t.Parallel()
 	root := filepath.Join("..", "..", "..")

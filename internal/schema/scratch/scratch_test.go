@@ -18,7 +18,7 @@ import (
 
 type bundle struct {
 	url    string
-	conn   *pgx.Conn // to the database that the URL names
+	conn   *pgx.Conn // to the database of the URL
 	server *scratch.Server
 }
 
@@ -115,7 +115,7 @@ func TestDropLeavesNothing(t *testing.T) {
 	require.False(t, b.exists(t, other.Name), "the server drops what is left")
 }
 
-// Interrupted at any moment, nothing stays.
+// An interrupt at any point leaves no database.
 func TestCancelledLeavesNothing(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -140,7 +140,7 @@ func TestCancelledLeavesNothing(t *testing.T) {
 	require.False(t, b.exists(t, d.Name))
 }
 
-// It is not parallel: whoever opens the server drops them.
+// It is not parallel: every test that opens the server drops leftovers.
 func TestLeftoversOfDeadRunsAreDropped(t *testing.T) {
 	b := setup(t)
 	const dead, busy = "docket_scratch_20200101000000_0123456789ab", "docket_scratch_20200101000000_0123456789cd"
@@ -212,10 +212,10 @@ func TestStart(t *testing.T) {
 	require.ErrorIs(t, err, context.Canceled)
 }
 
-// An interrupt in the moment in which a database comes to be leaves none.
+// An interrupt while a database is created leaves none.
 func TestCreateCancelledLeavesNothing(t *testing.T) {
 	t.Parallel()
-	server, err := scratch.Start(t.Context(), 0) // of its own: other tests make databases on the shared one
+	server, err := scratch.Start(t.Context(), 0) // its own server: other tests create databases on the shared one
 	require.NoError(t, err)
 	defer server.Close()
 	watcher, err := server.Create(t.Context())
@@ -263,7 +263,7 @@ func TestLoad(t *testing.T) {
 	}
 	require.ErrorContains(t, d.Load(t.Context(), files(nil)), "no .sql file")
 	err := d.Load(t.Context(), files(map[string]string{"rows.sql": "CREATE TABLE rows (id int);\nCOPY rows FROM STDIN;\n1\n\\."}))
-	require.ErrorContains(t, err, "rows.sql:2: COPY FROM STDIN waits for rows", "the server would wait for them for ever")
+	require.ErrorContains(t, err, "rows.sql:2: COPY FROM STDIN waits for rows", "the server would wait for the rows without end")
 }
 
 func TestReplay(t *testing.T) {
