@@ -18,8 +18,8 @@ import (
 	"docket/internal/dbtest"
 )
 
-// TestAdoption takes a database of the service that Docket succeeds the way docs/operations.md says: look at what would
-// change, apply it, record the migrations, reconcile, serve, import. Nothing that the other service left may be lost.
+// TestAdoption adopts a database of the service that Docket succeeds, as docs/operations.md describes: show the difference,
+// apply it, record the migrations, reconcile, serve, import. No row and no object of the other service may be lost.
 func TestAdoption(t *testing.T) {
 	t.Setenv("DS_APP_SECRET_KEY", "0123456789abcdef0123456789abcdef")
 	url := dbtest.Reference(t)
@@ -36,7 +36,7 @@ func TestAdoption(t *testing.T) {
 	for table := range rows {
 		require.Equal(t, rows[table], after[table], table)
 	}
-	require.Subset(t, adopted.neighbours(), theirs, "what Docket does not know is still there")
+	require.Subset(t, adopted.neighbours(), theirs, "objects that Docket does not know are kept")
 
 	adopted.baseline()
 	require.NotEmpty(t, adopted.docket("queue", "reconcile"))
@@ -50,7 +50,7 @@ func TestAdoption(t *testing.T) {
 	require.Equal(t, "0 differences\n", adopted.docket("queue", "verify"))
 }
 
-// adoption is one database on its way from the one service to the other.
+// adoption is one database that Docket adopts from the other service.
 type adoption struct {
 	t   *testing.T
 	url string
@@ -70,8 +70,8 @@ func (a *adoption) docket(args ...string) string {
 	return succeed(a.t, append(args, "--database-url", a.url)...)
 }
 
-// schema runs a command of docket schema as in the root of the repository, for production. Scratch databases are made beside
-// the database: a server for each command would take longer than all else.
+// schema runs a command of docket schema for production, as in the root of the repository. Scratch databases are on the same
+// server as the database: starting a server for each command would take longer than the rest of the test.
 func (a *adoption) schema(args ...string) (status int, stdout, stderr string) {
 	a.t.Helper()
 	args = append([]string{"schema"}, args...)
@@ -109,8 +109,8 @@ FROM (SELECT to_jsonb(t)::text AS r FROM ` + pgx.Identifier{table}.Sanitize() + 
 	return digests
 }
 
-// neighbours describes what the database holds that is no part of Docket's schema: functions, triggers, types, tables and
-// views of others, their rights, and columns that they added.
+// neighbours describes the objects that are not part of Docket's schema: functions, triggers, types, tables and views of
+// others, their privileges, and the columns that they added.
 func (a *adoption) neighbours() []string {
 	a.t.Helper()
 	return a.list(`
@@ -125,7 +125,7 @@ UNION ALL SELECT concat_ws(' ', relname, relkind, relacl, obj_description(oid), 
 UNION ALL SELECT conrelid::regclass || ' ' || pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid = 'labeler_notes'::regclass`)
 }
 
-// plan looks at the difference before anything is done.
+// plan shows the difference before anything is changed.
 func (a *adoption) plan() {
 	a.t.Helper()
 	status, plan, stderr := a.schema("diff", "--exit-code")
@@ -137,7 +137,7 @@ func (a *adoption) plan() {
 		"alembic_version", "labeler_notes", "labeler_workload", "labeler_dashboard", "ticket", "ticket_number", "locate_state()", "log_change()",
 		"after_locality_insert", "any_text",
 	} {
-		require.Contains(a.t, plan+stderr, named, "what is left alone is listed")
+		require.Contains(a.t, plan+stderr, named, "the plan lists the objects that it leaves alone")
 	}
 }
 
@@ -147,12 +147,12 @@ func (a *adoption) noDifference() {
 	require.Zero(a.t, status, "%s%s", plan, stderr)
 }
 
-// baseline records that the database has what the migrations make.
+// baseline records that the database has what the migrations create.
 func (a *adoption) baseline() {
 	a.t.Helper()
 	status, _, stderr := docket(a.t, "migrate", "apply", "--database-url", a.url)
 	require.Equal(a.t, exitFailure, status)
-	require.Contains(a.t, stderr, "--baseline", "the refusal tells the way out")
+	require.Contains(a.t, stderr, "--baseline", "the refusal names the next command")
 	a.docket("migrate", "apply", "--baseline", a.lastVersion(), "--dev-url", a.url)
 	require.Contains(a.t, a.docket("migrate", "status"), "state     ok")
 }
@@ -165,7 +165,7 @@ func (a *adoption) lastVersion() string {
 	return version
 }
 
-// nextURL is which URL a user who has not answered anything gets, by the letter of the definition.
+// nextURL is the definition of the URL that a user without annotations gets.
 const nextURL = `
 SELECT u.id::text FROM urls u
 LEFT JOIN (
@@ -185,7 +185,7 @@ GROUP BY u.id
 ORDER BY count(a.url_id) DESC, u.id
 LIMIT 1`
 
-// serve asks and answers under one of the rankings.
+// serve gets the next URL and posts an answer under one of the rankings.
 func (a *adoption) serve(ranking string) {
 	a.t.Helper()
 	docket := serve(a.t, "--database-url", a.url, "--ranking", ranking)
@@ -205,8 +205,8 @@ func (a *adoption) serve(ranking string) {
 	require.NotNil(a.t, next.Annotation, body)
 	require.Equal(a.t, a.list(nextURL), []string{fmt.Sprint(next.Annotation.URL.ID)}, ranking)
 
-	if ranking == "queue" { // what is told of a URL that was asked for does not depend on it
-		// Among them one without a text, one annotated by everybody, one under two locations of the same place.
+	if ranking == "queue" { // a requested URL is shown in the same form under both rankings
+		// Among them one without a text, one that all users annotated, and one with two locations of the same place.
 		token := a.token("1001")
 		for id := range 241 {
 			status, body := docket.get(a.t, fmt.Sprintf("/annotate/all?anno_url_id=%d", id+1), token)
@@ -219,7 +219,7 @@ func (a *adoption) serve(ranking string) {
 		"location_info": {"location_ids": [%s]}, "name_info": {"new_name": "A name by %s"}}`, a.list("SELECT min(id)::text FROM locations")[0], user)
 	status, body = docket.post(a.t, fmt.Sprintf("/annotate/all/%d", next.Annotation.URL.ID), a.token(user), answer)
 	require.Equal(a.t, http.StatusOK, status, body)
-	require.NotContains(a.t, body, fmt.Sprintf(`"url_id":%d}`, next.Annotation.URL.ID), "the answer brings another URL")
+	require.NotContains(a.t, body, fmt.Sprintf(`"url_id":%d}`, next.Annotation.URL.ID), "the response has another URL")
 	require.Equal(a.t, []string{"data source"}, a.list("SELECT type::text FROM user_url_type_suggestions WHERE user_id = $1::text::integer", user))
 	status, body = docket.post(a.t, fmt.Sprintf("/annotate/all/%d", next.Annotation.URL.ID), a.token(user), answer)
 	require.Equal(a.t, http.StatusConflict, status, body)
@@ -244,13 +244,13 @@ func (s serving) post(t *testing.T, path, token, body string) (status int, answe
 	return resp.StatusCode, string(data)
 }
 
-// importRealFiles takes in both real files, that of the agencies twice. The triggers make the locations of places, and
-// Docket only the others.
+// importRealFiles imports both real files, that of the agencies twice. The triggers create the locations of new places, and
+// Docket creates only the missing ones.
 func (a *adoption) importRealFiles() {
 	a.t.Helper()
 	const doubled = `SELECT full_display_name FROM locations_expanded GROUP BY type, full_display_name, state_id, county_id, locality_id
 HAVING count(*) > 1`
-	require.Equal(a.t, []string{"Monroeville, Allegheny, Pennsylvania"}, a.list(doubled), "as the other service left it")
+	require.Equal(a.t, []string{"Monroeville, Allegheny, Pennsylvania"}, a.list(doubled), "from the other service")
 	agencies, urls := realFile(a.t, "agencies.csv"), realFile(a.t, "urls.csv")
 	a.docket("import", "agencies", agencies)
 	require.Equal(a.t, []string{"Monroeville, Allegheny, Pennsylvania"}, a.list(doubled))
@@ -259,7 +259,7 @@ SELECT state_iso FROM us_states s WHERE NOT EXISTS (SELECT FROM locations l WHER
 UNION ALL SELECT fips FROM counties c WHERE NOT EXISTS (SELECT FROM locations l WHERE l.type = 'County' AND l.county_id = c.id)
 UNION ALL SELECT name FROM localities p WHERE NOT EXISTS (SELECT FROM locations l WHERE l.type = 'Locality' AND l.locality_id = p.id)`),
 		"every place has a location")
-	require.Equal(a.t, []string{"23202"}, a.list("SELECT min(id)::text FROM agencies WHERE id > 23201"), "ids go on where the other service was")
+	require.Equal(a.t, []string{"23202"}, a.list("SELECT min(id)::text FROM agencies WHERE id > 23201"), "ids continue after those of the other service")
 	a.docket("import", "urls", urls, "--robo")
 
 	before := a.rows()
@@ -267,7 +267,7 @@ UNION ALL SELECT name FROM localities p WHERE NOT EXISTS (SELECT FROM locations 
 	require.Equal(a.t, before, a.rows(), "a second import changes nothing, not even through triggers")
 }
 
-// realFile names one of the two real files. They are not part of the repository: by default they stand beside it.
+// realFile returns the path of one of the two real files. By default they are in a directory next to the repository.
 func realFile(t *testing.T, name string) string {
 	t.Helper()
 	dir := os.Getenv("DOCKET_TEST_DATA")
@@ -280,7 +280,7 @@ func realFile(t *testing.T, name string) string {
 	return path
 }
 
-// refresh fills every view while readers go on.
+// refresh refreshes every view without blocking readers.
 func (a *adoption) refresh() {
 	a.t.Helper()
 	views := a.list("SELECT matviewname::text FROM pg_matviews WHERE schemaname = 'public' ORDER BY 1")
@@ -299,15 +299,14 @@ func (a *adoption) refresh() {
 	require.NotContains(a.t, slices.Collect(maps.Values(refreshed)), "failed")
 }
 
-// TestAdoptionRefused has databases of the other service that cannot be taken as they are: nothing changes, and the
-// message says what stands in the way.
+// TestAdoptionRefused applies the schema to databases whose rows violate it: nothing changes, and the message names the rows.
 func TestAdoptionRefused(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
 		spoil, mend string
 		refusal     []string
 	}{
-		"a rule that a trigger did not keep on updates": {
+		"a rule that the trigger did not enforce on updates": {
 			spoil: "UPDATE user_url_agency_suggestions SET agency_id = 23191 WHERE is_new AND id = (SELECT min(id) FROM user_url_agency_suggestions WHERE is_new)",
 			mend:  "UPDATE user_url_agency_suggestions SET is_new = NULL WHERE agency_id IS NOT NULL",
 			refusal: []string{
@@ -315,7 +314,7 @@ func TestAdoptionRefused(t *testing.T) {
 				"SELECT * FROM",
 			},
 		},
-		"a key that was lost": {
+		"a dropped key": {
 			spoil: `ALTER TABLE auto_location_id_subtasks DROP CONSTRAINT uq_auto_location_id_subtasks_url_id_type;
 				INSERT INTO auto_location_id_subtasks (task_id, url_id, type, locations_found) VALUES (17, 3, 'batch_link', false)`,
 			mend: "DELETE FROM auto_location_id_subtasks WHERE id = (SELECT max(id) FROM auto_location_id_subtasks)",
@@ -350,7 +349,7 @@ func TestAdoptionRefused(t *testing.T) {
 	}
 }
 
-// catalog names every relation, constraint and view definition.
+// catalog lists every relation, constraint and view definition.
 func (a *adoption) catalog() []string {
 	a.t.Helper()
 	return a.list(`

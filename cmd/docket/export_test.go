@@ -15,7 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The command line and REST export the same, down to the pseudonyms, since both find the same key.
+// The command line and REST export the same, including the pseudonyms, because both use the same key.
 func TestExportIsThatOfREST(t *testing.T) {
 	t.Parallel()
 	dir := dataDir(t)
@@ -67,12 +67,12 @@ func TestExportUsage(t *testing.T) {
 	}
 }
 
-// Until an export is whole, its file is what it was before, or is not.
+// Until an export is complete, its file keeps its earlier content or does not exist.
 func TestExportThatFails(t *testing.T) {
 	t.Parallel()
 	dir := dataDir(t)
 	succeed(t, "seed", "--urls", "50", "--data-dir", dir)
-	server := serve(t, "--data-dir", dir) // with a database to spoil
+	server := serve(t, "--data-dir", dir) // whose database the test breaks
 	conn, err := pgx.Connect(t.Context(), strings.TrimSpace(succeed(t, "db", "url", "--data-dir", dir)))
 	require.NoError(t, err)
 	_, err = conn.Exec(t.Context(), "ALTER TABLE anonymous_annotation_location RENAME TO elsewhere")
@@ -94,7 +94,7 @@ func TestExportThatFails(t *testing.T) {
 	require.Equal(t, "before", string(kept))
 	entries, err := os.ReadDir(files)
 	require.NoError(t, err)
-	require.Len(t, entries, 2, "nothing is left behind")
+	require.Len(t, entries, 2, "no temporary file is left")
 
 	status, _, stderr := docket(t, "export", "annotations", "--data-dir", dir, "--output", filepath.Join(files, "no", "where"))
 	require.Equal(t, exitFailure, status)
@@ -103,7 +103,7 @@ func TestExportThatFails(t *testing.T) {
 	require.Zero(t, status, stderr)
 }
 
-// Whoever reads standard output may leave before the end, as head does: that is told, and the database stopped.
+// A reader may close standard output before the end, as head does: the command reports it and stops the database.
 func TestExportToAClosedPipe(t *testing.T) {
 	t.Parallel()
 	dir := dataDir(t)
@@ -120,7 +120,7 @@ func TestExportToAClosedPipe(t *testing.T) {
 	require.Equal(t, exitFailure, status, "the server is stopped")
 }
 
-// An output replaces a file, or what a link points to, and goes straight to what is no regular file.
+// An output replaces a regular file or the target of a link, and writes directly to a device.
 func TestOutput(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -130,7 +130,7 @@ func TestOutput(t *testing.T) {
 		_, err = io.WriteString(out, "new")
 		require.NoError(t, err)
 		require.NoError(t, out.finish())
-		require.NoError(t, out.abandon(), "which has nothing left to do")
+		require.NoError(t, out.abandon(), "abandon after finish does nothing")
 	}
 	file, link := filepath.Join(dir, "file"), filepath.Join(dir, "link")
 	require.NoError(t, os.WriteFile(file, []byte("old, and longer"), 0o644))
@@ -138,7 +138,7 @@ func TestOutput(t *testing.T) {
 	write(link)
 	info, err := os.Lstat(link)
 	require.NoError(t, err)
-	require.NotZero(t, info.Mode()&os.ModeSymlink, "a link stays one")
+	require.NotZero(t, info.Mode()&os.ModeSymlink, "a link is kept")
 	for _, name := range []string{file, filepath.Join(dir, "another")} {
 		write(name)
 		text, err := os.ReadFile(name)
@@ -154,7 +154,7 @@ func TestOutput(t *testing.T) {
 	require.Len(t, entries, 3)
 }
 
-// An export that is interrupted leaves as little behind as one that fails.
+// An interrupted export leaves no file.
 func TestExportInterrupted(t *testing.T) {
 	t.Parallel()
 	ctx, interrupt := context.WithCancel(t.Context())

@@ -15,7 +15,7 @@ import (
 	"docket/internal/schema/lint"
 )
 
-// dangerous makes a directory of migrations like checkout's whose last one, in the given words, is a danger to a.
+// dangerous returns the directory of checkout with one more migration, which contains the SQL text.
 func dangerous(t *testing.T, sql string) (dir string) {
 	t.Helper()
 	dir = checkout(t, t.TempDir())
@@ -26,7 +26,7 @@ func dangerous(t *testing.T, sql string) (dir string) {
 
 const lastMigration = "20260103000000_c.sql"
 
-// undo writes what leads back from the last migration, and the checksums of all.
+// undo writes the down file of the last migration, and the checksums.
 func undo(t *testing.T, dir, sql string) {
 	t.Helper()
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "down", lastMigration), []byte(sql), 0o600))
@@ -53,7 +53,7 @@ func TestMigrateLint(t *testing.T) {
 	require.Equal(t, []string{"20260101000000_a.sql", "20260102000000_b.sql", "20260103000000_c.sql"}, report.Files)
 	require.Equal(t, 1, report.Errors)
 
-	// Nothing but warnings: the status is 0.
+	// With warnings only the status is 0.
 	dir = dangerous(t, "ALTER TABLE a RENAME COLUMN id TO number;")
 	undo(t, dir, "ALTER TABLE a RENAME COLUMN number TO id;")
 	require.Contains(t, succeed(t, "migrate", "lint", "--dir", dir, "--dev-url", server), "checked 1 file: 0 errors, 1 warning\n")

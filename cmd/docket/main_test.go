@@ -36,7 +36,7 @@ func succeed(t *testing.T, args ...string) string {
 	return stdout
 }
 
-// dataDir returns a directory that PostgreSQL can work in, whoever runs the test.
+// dataDir returns a directory that PostgreSQL can use, even when root runs the test.
 func dataDir(t *testing.T) string {
 	base, err := os.MkdirTemp("", "docket-command-*")
 	require.NoError(t, err)
@@ -63,7 +63,7 @@ func (o *output) String() string {
 	return o.buf.String()
 }
 
-// serving is a docket serve that runs.
+// serving is a running docket serve.
 type serving struct {
 	address, token string
 	stop           func() (status int, stderr string) // as SIGTERM would
@@ -112,9 +112,8 @@ func (s serving) get(t *testing.T, path, token string) (status int, body string)
 	return resp.StatusCode, string(data)
 }
 
-// ready asks until Docket is ready, as whoever starts it would: its checks have a deadline that a busy machine may miss. It
-// returns the answer.
-func (s serving) ready(t *testing.T) (answer string) {
+// ready requests /readyz until Docket is ready and returns the body: the checks have a deadline that a busy machine may miss.
+func (s serving) ready(t *testing.T) (body string) {
 	t.Helper()
 	for {
 		status, body := s.get(t, "/readyz", "")
@@ -126,7 +125,7 @@ func (s serving) ready(t *testing.T) (answer string) {
 	}
 }
 
-// TestServeWithItsOwnServer follows a newcomer: start, ask, import beside it, stop, start again.
+// TestServeWithItsOwnServer does the first steps of a new user: start, get a URL, seed while it runs, stop, start again.
 func TestServeWithItsOwnServer(t *testing.T) {
 	t.Parallel()
 	dir := dataDir(t)
@@ -142,7 +141,7 @@ func TestServeWithItsOwnServer(t *testing.T) {
 
 	status, _, stderr = docket(t, "serve", "--data-dir", dir, "--addr", "127.0.0.1:0")
 	require.Equal(t, exitFailure, status)
-	require.Contains(t, stderr, "docket serve", "the refusal names who holds the directory")
+	require.Contains(t, stderr, "docket serve", "the refusal names the command that uses the directory")
 
 	conn, err := pgx.Connect(t.Context(), strings.TrimSpace(succeed(t, "db", "url", "--data-dir", dir)))
 	require.NoError(t, err)
@@ -167,7 +166,7 @@ func TestServeWithItsOwnServer(t *testing.T) {
 	require.JSONEq(t, before, after, "data and key are kept")
 }
 
-// TestServeRefuses shows that nothing is served that could go wrong later.
+// TestServeRefuses starts docket serve with settings and databases that would fail later: each is refused at the start.
 func TestServeRefuses(t *testing.T) {
 	const key = "0123456789abcdef0123456789abcdef"
 	refusal := func(t *testing.T, args ...string) string {
@@ -265,14 +264,14 @@ func TestUsage(t *testing.T) {
 	require.Contains(t, stderr, "DOCKET_REQUEST_TIMEOUT")
 }
 
-// TestFlagWinsOverEnvironment also shows that a variable counts at all.
+// TestFlagWinsOverEnvironment also shows that a variable is read.
 func TestFlagWinsOverEnvironment(t *testing.T) {
 	t.Setenv("DATABASE_URL", "postgres://from/environment")
 	require.Equal(t, "postgres://from/environment\n", succeed(t, "db", "url"))
 	require.Equal(t, "postgres://from/flag\n", succeed(t, "db", "url", "--database-url", "postgres://from/flag"))
 }
 
-// TestHelpNamesEveryVariable keeps help and environment together.
+// TestHelpNamesEveryVariable requires that the help of a flag names its environment variable.
 func TestHelpNamesEveryVariable(t *testing.T) {
 	t.Parallel()
 	help := succeed(t, "serve", "--help")

@@ -11,7 +11,7 @@ import (
 	"docket/internal/dbtest"
 )
 
-// sqlCopy is a copy of the repository's SQL, to be changed.
+// sqlCopy returns a copy of the repository's SQL that the test may change.
 func sqlCopy(t *testing.T) (dir string) {
 	t.Helper()
 	dir = t.TempDir()
@@ -21,7 +21,7 @@ func sqlCopy(t *testing.T) (dir string) {
 	return dir
 }
 
-// edit replaces one text in a file that holds it once.
+// edit replaces a text that a file contains once.
 func edit(t *testing.T, path, before, after string) {
 	t.Helper()
 	text, err := os.ReadFile(path)
@@ -30,17 +30,16 @@ func edit(t *testing.T, path, before, after string) {
 	require.NoError(t, os.WriteFile(path, []byte(strings.Replace(string(text), before, after, 1)), 0o600))
 }
 
-// TestMigrateDiff is the day of somebody who adds a column to a table and to a materialized view: with data in the
-// database, it works first time.
+// TestMigrateDiff adds a column to a table and to a materialized view: the generated migration works on a database with data.
 func TestMigrateDiff(t *testing.T) {
 	t.Parallel()
 	s := newSchemaTest(t, dbtest.Empty(t))
 	s.succeed(t, "migrate", "apply", "--dir", migrationsFolder)
 	s.succeed(t, "seed", "--urls", "30")
 	dir := sqlCopy(t)
-	migrations, wanted := "file://"+filepath.Join(dir, "sql/migrations"), "file://"+filepath.Join(dir, "sql/schema")
+	migrations, target := "file://"+filepath.Join(dir, "sql/migrations"), "file://"+filepath.Join(dir, "sql/schema")
 	diff := func(name string) (stdout, stderr string) {
-		return s.succeed(t, "migrate", "diff", name, "--dir", migrations, "--to", wanted)
+		return s.succeed(t, "migrate", "diff", name, "--dir", migrations, "--to", target)
 	}
 	stdout, stderr := diff("nothing")
 	require.Empty(t, stdout)
@@ -61,14 +60,14 @@ func TestMigrateDiff(t *testing.T) {
 	require.Empty(t, stdout)
 
 	s.succeed(t, "migrate", "apply", "--dir", migrations)
-	s.succeed(t, "schema", "diff", "--to", wanted, "--exit-code")
+	s.succeed(t, "schema", "diff", "--to", target, "--exit-code")
 	require.Equal(t, s.count(t, "SELECT count(*) FROM urls"),
 		s.count(t, "SELECT count(*) FROM url_annotation_count_view WHERE language = 'en'"))
 	s.exec(t, "REFRESH MATERIALIZED VIEW CONCURRENTLY url_annotation_count_view")
 
 	s.succeed(t, "migrate", "down", "--auto-approve", "--dir", migrations)
 	s.succeed(t, "migrate", "apply", "--dir", migrations)
-	s.succeed(t, "schema", "diff", "--to", wanted, "--exit-code")
+	s.succeed(t, "schema", "diff", "--to", target, "--exit-code")
 
 	edit(t, filepath.Join(dir, "sql/schema/10_types.sql"), "('ok', 'duplicate', 'broken')", "('ok', 'duplicate', 'broken', 'gone')")
 	edit(t, filepath.Join(dir, "sql/schema/30_urls.sql"), "    status url_status NOT NULL,\n",
@@ -79,7 +78,7 @@ func TestMigrateDiff(t *testing.T) {
 	stdout, _ = s.succeed(t, "migrate", "lint", "--dir", migrations, "--latest", "2")
 	require.Contains(t, stdout, "checked 2 files")
 
-	status, _, stderr := s.run(t, "migrate", "diff", "Bad Name", "--dir", migrations, "--to", wanted)
+	status, _, stderr := s.run(t, "migrate", "diff", "Bad Name", "--dir", migrations, "--to", target)
 	require.NotZero(t, status)
 	require.Contains(t, stderr, "lower-case")
 }

@@ -15,7 +15,7 @@ import (
 	"docket/internal/schema"
 )
 
-// checkout makes a directory like a checkout's with two migrations, and returns that of the migrations.
+// checkout creates a directory like a checkout, with two migrations, and returns the directory of the migrations.
 func checkout(t *testing.T, root string) string {
 	t.Helper()
 	dir := filepath.Join(root, "sql", "migrations")
@@ -30,7 +30,7 @@ func checkout(t *testing.T, root string) string {
 	return dir
 }
 
-// tables lists the tables of public but that of the revisions.
+// tables lists the tables of public except the revisions.
 func tables(t *testing.T, url string) string {
 	t.Helper()
 	conn, err := pgx.Connect(t.Context(), url)
@@ -71,7 +71,7 @@ func TestMigrateFindsItsFiles(t *testing.T) {
 	require.NotContains(t, stderr, "note:")
 	require.Contains(t, stdout, "pending   20260102000000_b.sql\n")
 
-	// A server only ever applies what it carries.
+	// A server applies only the migrations that are built into it.
 	future := time.Date(2100, 1, 1, 12, 0, 0, 0, time.UTC)
 	_, err := schema.Add("sql/migrations", future, schema.Draft{Name: "future", Up: "SELECT 1;", Down: "SELECT 1;"})
 	require.NoError(t, err)
@@ -190,7 +190,7 @@ func TestMigrateStatusJSON(t *testing.T) {
 	}, got)
 }
 
-// TestMigrateByHand follows a migration from its first line over a merge to the database.
+// TestMigrateByHand writes a migration, merges another one, and applies both.
 func TestMigrateByHand(t *testing.T) {
 	t.Parallel()
 	url, dir := dbtest.Empty(t), checkout(t, t.TempDir())
@@ -204,7 +204,7 @@ func TestMigrateByHand(t *testing.T) {
 	require.Len(t, paths, 2)
 	require.Equal(t, filepath.Join(dir, "down"), filepath.Dir(paths[1]))
 	status, _, stderr = migrate("validate")
-	require.Equal(t, exitFailure, status, "nothing has been written yet")
+	require.Equal(t, exitFailure, status, "no statement has been written yet")
 	require.Contains(t, stderr, filepath.Base(paths[0])+": holds no statement")
 	require.Contains(t, stderr, "down/"+filepath.Base(paths[1])+": holds no statement")
 
@@ -220,7 +220,7 @@ func TestMigrateByHand(t *testing.T) {
 	succeed(t, "migrate", "hash", "--dir", dir)
 	succeed(t, "migrate", "validate", "--dir", dir)
 
-	// A merge brings another file with the version of b, which the database has.
+	// A merge adds another file with the version of b, which is applied already.
 	succeed(t, "migrate", "apply", "--dir", dir, "--database-url", url)
 	require.Equal(t, "a b c", tables(t, url))
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "20260102000000_d.sql"), []byte("CREATE TABLE d ();"), 0o600))

@@ -9,7 +9,7 @@ import (
 	"docket/internal/dbtest"
 )
 
-// TestEnvironmentGivesFlags shows which of several places a value comes from.
+// TestEnvironmentGivesFlags checks the precedence of flag, environment of atlas.hcl, and environment variable.
 func TestEnvironmentGivesFlags(t *testing.T) {
 	s := newSchemaTest(t, dbtest.URL(t))
 	other := newSchemaTest(t, dbtest.Empty(t))
@@ -46,7 +46,7 @@ env "prod" {
 	status, _, stderr = docket(t, "migrate", "status", "--env", "ci", "--config", config)
 	require.Equal(t, exitFailure, status)
 	require.Contains(t, stderr, repository+"/sql/migrations")
-	require.Contains(t, stderr, "holds objects already", "it is asked about the environment's database")
+	require.Contains(t, stderr, "holds objects already", "the database is that of the environment")
 
 	refused := func(want string, args ...string) {
 		t.Helper()
@@ -58,7 +58,7 @@ env "prod" {
 	status, _, _ = docket(t, "schema", "diff", "--exit-code", "--env", "ci", "--config", config, "--var", "folder=file://"+empty)
 	require.Equal(t, exitFailure, status)
 	refused("has no url", "--env", "prod")
-	succeed(t, "migrate", "validate", "--env", "prod", "--config", config, "--dir", migrationsFolder) // asks no database
+	succeed(t, "migrate", "validate", "--env", "prod", "--config", config, "--dir", migrationsFolder) // needs no database
 	refused("Docket starts none", "--env", "local", "--database-url", s.url)
 	refused(`no env "nowhere"`, "--env", "nowhere")
 	refused("write name=value", "--env", "ci", "--var", "folder")

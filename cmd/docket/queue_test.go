@@ -9,8 +9,8 @@ import (
 	"docket/internal/dbtest"
 )
 
-// A queue that was never filled differs in every URL: who fills it wants to know how many, not which.
-func TestQueueTellsManyDifferencesByKind(t *testing.T) {
+// A queue that was never filled differs in every URL: verify prints the first differences, and then their number by kind.
+func TestQueueSumsManyDifferencesByKind(t *testing.T) {
 	t.Parallel()
 	s := newSchemaTest(t, dbtest.Empty(t))
 	s.succeed(t, "migrate", "apply")

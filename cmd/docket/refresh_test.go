@@ -12,7 +12,7 @@ import (
 	"docket/internal/dbtest"
 )
 
-// migrated returns the URL of a database that a docket has migrated, and a function that changes it.
+// migrated returns the URL of a migrated database, and a function that executes statements on it.
 func migrated(t *testing.T) (url string, exec func(string)) {
 	t.Helper()
 	url = dbtest.Empty(t)
@@ -64,7 +64,7 @@ func TestRefresh(t *testing.T) {
 	require.GreaterOrEqual(t, *results[5].AgeSeconds, *results[5].Seconds)
 }
 
-// TestServeByMatview serves views that nobody ever refreshed, or that lost what they held.
+// TestServeByMatview serves from views that were never refreshed or are not populated.
 func TestServeByMatview(t *testing.T) {
 	t.Setenv("DS_APP_SECRET_KEY", "0123456789abcdef0123456789abcdef")
 	url, exec := migrated(t)

@@ -17,7 +17,7 @@ import (
 	"docket/internal/schema/scratch"
 )
 
-// repository is the root of the checkout, seen from here.
+// repository is the root of the checkout, relative to this package.
 const repository = "../.."
 
 const (
@@ -25,7 +25,7 @@ const (
 	migrationsFolder = "file://" + repository + "/sql/migrations"
 )
 
-// schemaTest is a database, with a connection to look into it, on the server where scratch databases are made too.
+// schemaTest is a database and a connection to it. Commands create their scratch databases on the same server.
 type schemaTest struct {
 	url string
 	db  *pgx.Conn
@@ -75,7 +75,7 @@ func (s schemaTest) count(t *testing.T, sql string) (n int) {
 	return n
 }
 
-// folder writes files and returns where.
+// folder writes files into a new directory.
 func folder(t *testing.T, files map[string]string) (path string) {
 	t.Helper()
 	path = t.TempDir()
@@ -119,7 +119,7 @@ func TestSchemaDiff(t *testing.T) {
 	require.Equal(t, "-- Nothing has to be done.\n", stdout)
 	require.NotContains(t, stderr, "differ")
 
-	// As migrations lead there, so does the program's own copy.
+	// The migrations lead to the same schema, and so does the program's own copy.
 	s.succeed(t, "schema", "diff", "--from", migrationsFolder, "--to", schemaFolder, "--exit-code")
 	s.succeed(t, "schema", "diff", "--exit-code")
 
@@ -129,7 +129,7 @@ func TestSchemaDiff(t *testing.T) {
 	require.Contains(t, stdout, "drops data")
 	require.Contains(t, s.fail(t, exitFailure, "schema", "diff", "--exit-code"), "differ")
 
-	// What is printed is what has to be done, no more and no less.
+	// After the printed statements there is no difference.
 	s.exec(t, stdout)
 	s.succeed(t, "schema", "diff", "--exit-code")
 
@@ -142,7 +142,7 @@ func TestSchemaDiff(t *testing.T) {
 	require.Empty(t, p.Phases)
 }
 
-// A script that asks whether there are differences must not take an error for an answer.
+// A script must be able to tell an error from a difference by the exit status.
 func TestSchemaDiffErrors(t *testing.T) {
 	t.Parallel()
 	s := newSchemaTest(t, dbtest.Empty(t))
@@ -179,7 +179,7 @@ func TestSchemaApply(t *testing.T) {
 	require.NotContains(t, stderr, "reconcile", "there are no URLs yet")
 	require.Contains(t, stderr, "docket migrate apply --baseline latest")
 	s.succeed(t, "schema", "diff", "--exit-code")
-	stdout, _ = s.succeed(t, "schema", "apply") // nothing to ask
+	stdout, _ = s.succeed(t, "schema", "apply") // no confirmation is needed
 	require.Equal(t, "-- Nothing has to be done.\n", stdout)
 }
 
@@ -195,7 +195,7 @@ func TestSchemaApplyKeepsData(t *testing.T) {
 	_, stderr = s.succeed(t, "schema", "apply", "--dry-run")
 	require.Contains(t, stderr, "would be refused")
 
-	// An environment may leave them alone for good.
+	// An environment may keep them.
 	config := filepath.Join(folder(t, map[string]string{"atlas.hcl": `
 variable "src" { type = string }
 env "careful" {
@@ -217,8 +217,8 @@ env "careful" {
 	s.succeed(t, "schema", "diff", "--exit-code")
 }
 
-// A database that is kept by migrations, and one whose queue is yet to be filled, are told what is left to do. One that is
-// ahead is left as it is.
+// The output names the next command for a database that has migrations or an empty queue. A database that is ahead of the
+// migrations is not changed.
 func TestSchemaApplyHints(t *testing.T) {
 	t.Parallel()
 	s := newSchemaTest(t, dbtest.Empty(t))
@@ -232,7 +232,7 @@ func TestSchemaApplyHints(t *testing.T) {
 	s.succeed(t, "queue", "reconcile")
 	s.succeed(t, "queue", "verify")
 
-	// What a later migration made is not for older files to take back.
+	// Older files must not undo a later migration.
 	s.exec(t, `INSERT INTO atlas_schema_revisions SELECT '29991231235959', description, type, applied, total, executed_at,
 		execution_time, error, error_stmt, hash, partial_hashes, operator_version FROM atlas_schema_revisions LIMIT 1;
 		ALTER TABLE urls ADD CONSTRAINT urls_later_check CHECK (id > 0)`)
@@ -244,10 +244,10 @@ func TestSchemaApplyHints(t *testing.T) {
 	require.Zero(t, s.count(t, "SELECT count(*) FROM pg_constraint WHERE conname = 'urls_later_check'"))
 }
 
-// Whether a command ends well, with an error or by an interrupt, its scratch databases are gone.
-func TestScratchDatabasesGo(t *testing.T) {
+// A command drops its scratch databases when it succeeds, fails or is interrupted.
+func TestScratchDatabasesAreDropped(t *testing.T) {
 	t.Parallel()
-	server, err := scratch.Start(t.Context(), 0) // of its own: other tests make scratch databases on the shared one
+	server, err := scratch.Start(t.Context(), 0) // its own server: other tests create scratch databases on the shared one
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, server.Close()) })
 	own, err := server.Create(t.Context())
@@ -257,8 +257,8 @@ func TestScratchDatabasesGo(t *testing.T) {
 		return s.count(t, "SELECT count(*) FROM pg_database WHERE datname LIKE 'docket\\_scratch\\_%'") - 1
 	}
 
-	wanted := folder(t, map[string]string{"10_a.sql": "CREATE TABLE a (id int);"})
-	s.succeed(t, "schema", "diff", "--to", "file://"+wanted)
+	target := folder(t, map[string]string{"10_a.sql": "CREATE TABLE a (id int);"})
+	s.succeed(t, "schema", "diff", "--to", "file://"+target)
 	require.Zero(t, left())
 	s.fail(t, 2, "schema", "diff", "--to", "file://"+folder(t, map[string]string{"10_a.sql": "CREATE TABLE a ();\nCREATE TABLE a ();"}))
 	require.Zero(t, left())
@@ -281,7 +281,7 @@ func TestScratchDatabasesGo(t *testing.T) {
 	require.Zero(t, left())
 }
 
-// A database may only be said to have what migrations make if it has.
+// A baseline is refused when the database lacks something that the migrations create.
 func TestBaselineIsChecked(t *testing.T) {
 	t.Parallel()
 	s := newSchemaTest(t, dbtest.URL(t))

@@ -10,7 +10,7 @@ import (
 	"docket/internal/dbtest"
 )
 
-// ask sends a request without a token and returns the answer, whose body is closed.
+// ask sends a request without a token and returns the response, whose body is closed.
 func (s serving) ask(t *testing.T, method, path, origin string) *http.Response {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), method, "http://"+s.address+path, strings.NewReader("{}"))
