@@ -731,13 +731,13 @@ type AnonymousNextAnnotationResponse struct {
 	SessionID      openapi_types.UUID `json:"session_id"`
 }
 
-// Answer What an annotator says of a URL. Rules across fields: not-found marks exclude ids (422); `meta url` and
-// `individual record` take no record type, `not relevant` takes no record type, agency or location (400).
+// Answer What an annotator says about a URL. Rules across fields: a not-found flag excludes ids (422); `meta url` and
+// `individual record` exclude a record type, `not relevant` excludes record type, agency and location (400).
 type Answer struct {
 	AgencyInfo   *AnswerAgencies  `json:"agency_info,omitempty"`
 	LocationInfo *AnswerLocations `json:"location_info,omitempty"`
 
-	// NameInfo An endorsement of a suggested name, or a new one; the first wins when both are given.
+	// NameInfo An endorsement of a suggested name, or a new name. When both are given, the endorsement counts.
 	NameInfo        *AnswerName `json:"name_info,omitempty"`
 	RecordType      *RecordType `json:"record_type,omitempty"`
 	SuggestedStatus URLType     `json:"suggested_status"`
@@ -747,7 +747,7 @@ type Answer struct {
 type AnswerAgencies struct {
 	AgencyIds *[]int32 `json:"agency_ids,omitempty"`
 
-	// NotFound The annotator looked and found no agency.
+	// NotFound The annotator searched and found no agency.
 	NotFound *bool `json:"not_found,omitempty"`
 }
 
@@ -755,11 +755,11 @@ type AnswerAgencies struct {
 type AnswerLocations struct {
 	LocationIds *[]int64 `json:"location_ids,omitempty"`
 
-	// NotFound The annotator looked and found no location.
+	// NotFound The annotator searched and found no location.
 	NotFound *bool `json:"not_found,omitempty"`
 }
 
-// AnswerName An endorsement of a suggested name, or a new one; the first wins when both are given.
+// AnswerName An endorsement of a suggested name, or a new name. When both are given, the endorsement counts.
 type AnswerName struct {
 	ExistingNameID *int32  `json:"existing_name_id,omitempty"`
 	NewName        *string `json:"new_name,omitempty"`
@@ -780,7 +780,7 @@ type BatchBreakdown struct {
 	CountURLTotal     int32 `json:"count_url_total"`
 	CountURLValidated int32 `json:"count_url_validated"`
 
-	// CreatedAt UTC, without zone, as the reference writes it; microseconds where there are any.
+	// CreatedAt UTC without a zone, as in the reference; with a fraction when the microseconds are not 0.
 	//
 	// Example: 2026-01-31T12:00:00.123456
 	CreatedAt Timestamp     `json:"created_at"`
@@ -809,7 +809,7 @@ type BatchDuplicateListResult struct {
 	Duplicates []BatchDuplicate `json:"duplicates"`
 }
 
-// BatchInfo Counts over the batch's URLs with status `ok`; annotated ones have an agency suggested by any user.
+// BatchInfo Counts of the batch's URLs with status `ok`. A URL with an agency suggested by any user counts as annotated.
 type BatchInfo struct {
 	CountAnnotated    int32 `json:"count_annotated"`
 	CountNotAnnotated int32 `json:"count_not_annotated"`
@@ -823,7 +823,7 @@ type BatchListResult struct {
 
 // BatchLog defines model for BatchLog.
 type BatchLog struct {
-	// CreatedAt UTC, without zone, as the reference writes it; microseconds where there are any.
+	// CreatedAt UTC without a zone, as in the reference; with a fraction when the microseconds are not 0.
 	//
 	// Example: 2026-01-31T12:00:00.123456
 	CreatedAt Timestamp `json:"created_at"`
@@ -847,7 +847,7 @@ type BatchSummary struct {
 	// ComputeTime Seconds.
 	ComputeTime *float64 `json:"compute_time"`
 
-	// DateGenerated UTC, without zone, as the reference writes it; microseconds where there are any.
+	// DateGenerated UTC without a zone, as in the reference; with a fraction when the microseconds are not 0.
 	//
 	// Example: 2026-01-31T12:00:00.123456
 	DateGenerated Timestamp      `json:"date_generated"`
@@ -857,7 +857,7 @@ type BatchSummary struct {
 	Strategy      BatchStrategy  `json:"strategy"`
 	URLCounts     BatchURLCounts `json:"url_counts"`
 
-	// UserID Null for a batch that nobody signed in made.
+	// UserID Null when created without a token.
 	UserID *int32 `json:"user_id"`
 }
 
@@ -866,7 +866,7 @@ type BatchURL struct {
 	BatchID           int32     `json:"batch_id"`
 	CollectorMetadata *Metadata `json:"collector_metadata"`
 
-	// CreatedAt UTC, without zone, as the reference writes it; microseconds where there are any.
+	// CreatedAt UTC without a zone, as in the reference; with a fraction when the microseconds are not 0.
 	//
 	// Example: 2026-01-31T12:00:00.123456
 	CreatedAt Timestamp  `json:"created_at"`
@@ -896,7 +896,7 @@ type BatchURLCounts struct {
 	// Pending Not validated.
 	Pending int32 `json:"pending"`
 
-	// Submitted With an outward data-source link.
+	// Submitted With a link to the data sources app.
 	Submitted int32 `json:"submitted"`
 	Total     int32 `json:"total"`
 }
@@ -911,7 +911,7 @@ type BatchURLStatus string
 
 // BatchesAggregatedResponse defines model for BatchesAggregatedResponse.
 type BatchesAggregatedResponse struct {
-	// ByStrategy One for each strategy.
+	// ByStrategy One entry per strategy.
 	ByStrategy   map[string]StrategyCounts `json:"by_strategy"`
 	TotalBatches int32                     `json:"total_batches"`
 }
@@ -961,11 +961,11 @@ type DuplicateDetail struct {
 	URLID     int32     `json:"url_id"`
 	URLStatus URLStatus `json:"url_status"`
 
-	// URLType What it was validated as.
+	// URLType The validated type.
 	URLType *SuggestedURLType `json:"url_type"`
 }
 
-// DuplicateProblem As Problem, but for a URL that Docket has already `detail` is an object, as in the reference.
+// DuplicateProblem As Problem, but `detail` is an object, as in the reference, when Docket has the URL already.
 type DuplicateProblem struct {
 	// Detail A text or a DuplicateDetail.
 	Detail    interface{} `json:"detail"`
@@ -982,14 +982,14 @@ type EntitySuggestion struct {
 	DisplayName string `json:"display_name"`
 	ID          int64  `json:"id"`
 
-	// RoboConfidence 0 when no robot suggests it.
+	// RoboConfidence 0 without a robot's suggestion.
 	RoboConfidence int32 `json:"robo_confidence"`
 	UserCount      int32 `json:"user_count"`
 }
 
 // EntitySuggestions defines model for EntitySuggestions.
 type EntitySuggestions struct {
-	// NotFoundCount Users who looked and found none.
+	// NotFoundCount Users who searched and found none.
 	NotFoundCount int32 `json:"not_found_count"`
 
 	// Suggestions By `user_count + robo_confidence / 100` descending, then id.
@@ -1003,8 +1003,8 @@ type ExportFormat string
 type ExportedAnnotation struct {
 	Attribute ExportedAnnotationAttribute `json:"attribute"`
 
-	// CreatedAt For a user's agency, of which no time is kept, that of the same user's URL type, given together with it. Null
-	// where it is not known.
+	// CreatedAt The tables have no time for a user's agency; its time is that of the URL type in the same answer. Null when the
+	// time is unknown.
 	CreatedAt *Timestamp `json:"created_at"`
 	URL       string     `json:"url"`
 	URLID     int32      `json:"url_id"`
@@ -1014,12 +1014,12 @@ type ExportedAnnotation struct {
 	// Example: 7
 	User string `json:"user"`
 
-	// Validated Whether the URL is validated and this is what was agreed on. Never for locations and not-found marks: agreement
-	// on them is not kept.
+	// Validated Whether the URL is validated and this is the validated value. Always false for locations and not-found flags, for
+	// which no agreement is stored.
 	Validated bool `json:"validated"`
 
-	// Value A text, or the id of an agency or location; null for a not-found mark, and for an agency that the annotator finds
-	// missing from the catalog.
+	// Value A text, or the id of an agency or location. Null for a not-found flag, and for an agency that is missing from the
+	// catalog according to the annotator.
 	Value *string `json:"value"`
 }
 
@@ -1028,7 +1028,7 @@ type ExportedAnnotationAttribute string
 
 // Fault defines model for Fault.
 type Fault struct {
-	// Loc `body`, `query` or `path`, then keys and indexes.
+	// Loc `body`, `query`, `path` or `header`, then keys and indexes.
 	Loc []interface{} `json:"loc"`
 
 	// Msg Example: Field required
@@ -1038,7 +1038,7 @@ type Fault struct {
 	Type string `json:"type"`
 }
 
-// HTMLInfo What was read from the page; absent texts are empty.
+// HTMLInfo Texts of the page; a missing text is empty.
 type HTMLInfo struct {
 	Description string `json:"description"`
 	Div         string `json:"div"`
@@ -1085,7 +1085,7 @@ type LeaderboardResponse struct {
 	Leaderboard []LeaderboardEntry `json:"leaderboard"`
 }
 
-// LocalityInput A locality within a county; its name has no comma and is new to the county.
+// LocalityInput A locality within a county. Its name must not contain a comma nor exist in the county.
 type LocalityInput struct {
 	CountyID     int32  `json:"county_id"`
 	LocalityName string `json:"locality_name"`
@@ -1146,10 +1146,10 @@ type ManualBatchEntry struct {
 type ManualBatchResponse struct {
 	BatchID int32 `json:"batch_id"`
 
-	// DuplicateUrls What was left out, as it was sent.
+	// DuplicateUrls The entries that were not stored, as they were sent.
 	DuplicateUrls []string `json:"duplicate_urls"`
 
-	// Urls The new ones, in the order of the request.
+	// Urls The ids of the stored URLs, in the order of the request.
 	Urls []int32 `json:"urls"`
 }
 
@@ -1158,14 +1158,14 @@ type Message struct {
 	Message string `json:"message"`
 }
 
-// Metadata Whatever a collector noted; it comes back as it was stored.
+// Metadata Data from a collector, returned as it is stored.
 type Metadata = json.RawMessage
 
 // MigrateResponse defines model for MigrateResponse.
 type MigrateResponse struct {
 	Message string `json:"message"`
 
-	// Migrated URLs whose answer is the caller's now.
+	// Migrated URLs whose answer is now the caller's.
 	Migrated int32 `json:"migrated"`
 
 	// Skipped URLs that the caller had annotated before.
@@ -1213,7 +1213,7 @@ type NameSuggestion struct {
 
 // NameSuggestions defines model for NameSuggestions.
 type NameSuggestions struct {
-	// Suggestions By endorsements descending, then id; three at most.
+	// Suggestions By endorsements descending, then id; at most three.
 	Suggestions []NameSuggestion `json:"suggestions"`
 }
 
@@ -1222,14 +1222,14 @@ type NextAnnotation struct {
 	AgencySuggestions EntitySuggestions `json:"agency_suggestions"`
 	BatchInfo         *BatchInfo        `json:"batch_info"`
 
-	// HTMLInfo What was read from the page; absent texts are empty.
+	// HTMLInfo Texts of the page; a missing text is empty.
 	HTMLInfo              HTMLInfo              `json:"html_info"`
 	LocationSuggestions   EntitySuggestions     `json:"location_suggestions"`
 	NameSuggestions       NameSuggestions       `json:"name_suggestions"`
 	RecordTypeSuggestions RecordTypeSuggestions `json:"record_type_suggestions"`
 	URLInfo               URLInfo               `json:"url_info"`
 
-	// URLTypeSuggestions Users' votes, most first, three at most.
+	// URLTypeSuggestions Users' votes, by number descending; at most three.
 	URLTypeSuggestions []URLTypeSuggestion `json:"url_type_suggestions"`
 }
 
@@ -1240,7 +1240,7 @@ type NextAnnotationResponse struct {
 
 // OldestPendingURL defines model for OldestPendingURL.
 type OldestPendingURL struct {
-	// CreatedAt UTC, without zone, as the reference writes it; microseconds where there are any.
+	// CreatedAt UTC without a zone, as in the reference; with a fraction when the microseconds are not 0.
 	//
 	// Example: 2026-01-31T12:00:00.123456
 	CreatedAt Timestamp `json:"created_at"`
@@ -1251,36 +1251,36 @@ type OldestPendingURL struct {
 type Problem struct {
 	Detail string `json:"detail"`
 
-	// Errors The faults of a request that does not fit this description, the first hundred or so.
+	// Errors The faults of a request that does not match this contract; about the first hundred.
 	Errors *[]Fault `json:"errors,omitempty"`
 
 	// Instance The path of the request.
 	Instance string `json:"instance"`
 
-	// RequestID As in the header X-Request-Id and in the log.
+	// RequestID The same as in the header X-Request-Id and in the log.
 	RequestID string `json:"request_id"`
 	Status    int32  `json:"status"`
 	Title     string `json:"title"`
 
-	// Type Names the kind of problem, for programs:
+	// Type The kind of problem, for programs:
 	//
-	// | type | status | what it says |
+	// | type | status | meaning |
 	// | --- | --- | --- |
-	// | `urn:docket:problem:not-authenticated` | 401 | there is no token |
-	// | `urn:docket:problem:invalid-token` | 401 | the token does not hold |
+	// | `urn:docket:problem:not-authenticated` | 401 | the token is missing |
+	// | `urn:docket:problem:invalid-token` | 401 | the token is invalid |
 	// | `urn:docket:problem:forbidden` | 403 | the token lacks the permission |
-	// | `urn:docket:problem:invalid-request` | 422 | the request does not fit this description; see `errors` |
-	// | `urn:docket:problem:rule-broken` | 400 | fields that are right one by one do not go together |
-	// | `urn:docket:problem:not-found` | 404 | what the request names does not exist |
-	// | `urn:docket:problem:unknown-agency`, `urn:docket:problem:unknown-batch` | 400 | likewise, where the reference says 400 |
+	// | `urn:docket:problem:invalid-request` | 422 | the request does not match this contract; see `errors` |
+	// | `urn:docket:problem:rule-broken` | 400 | each field is valid, but the fields contradict each other |
+	// | `urn:docket:problem:not-found` | 404 | something that the request refers to does not exist |
+	// | `urn:docket:problem:unknown-agency`, `urn:docket:problem:unknown-batch` | 400 | the same, where the reference returns 400 |
 	// | `urn:docket:problem:already-annotated` | 409 | this user or session has annotated the URL before |
-	// | `urn:docket:problem:already-stored` | 409 | what should be added is there |
-	// | `urn:docket:problem:agency-suggested` | 409 | an agency that a user suggested is not deleted |
-	// | `urn:docket:problem:not-in-process` | 409 | a batch that nobody collects is not aborted |
-	// | `urn:docket:problem:request-under-way` | 409 | a request with the same `Idempotency-Key` is not done yet |
-	// | `urn:docket:problem:idempotency-key-reused` | 422 | the `Idempotency-Key` was sent with another request |
-	// | `urn:docket:problem:too-many-exports` | 503 | as many exports as are served at once are running |
-	// | `about:blank` | any | what the status says |
+	// | `urn:docket:problem:already-stored` | 409 | what the request adds is already stored |
+	// | `urn:docket:problem:agency-suggested` | 409 | the agency is not deleted because a user suggested it |
+	// | `urn:docket:problem:not-in-process` | 409 | the batch is not aborted because it is not `in-process` |
+	// | `urn:docket:problem:request-under-way` | 409 | a request with the same `Idempotency-Key` is in progress |
+	// | `urn:docket:problem:idempotency-key-reused` | 422 | the `Idempotency-Key` was used for another request |
+	// | `urn:docket:problem:too-many-exports` | 503 | the maximum number of concurrent exports is running |
+	// | `about:blank` | any | the meaning of the status |
 	//
 	//
 	// Example: urn:docket:problem:already-annotated
@@ -1307,7 +1307,7 @@ type RecordTypeSuggestion struct {
 
 // RecordTypeSuggestions defines model for RecordTypeSuggestions.
 type RecordTypeSuggestions struct {
-	// Suggestions Users' votes, most first, three at most.
+	// Suggestions Users' votes, by number descending; at most three.
 	Suggestions []RecordTypeSuggestion `json:"suggestions"`
 }
 
@@ -1315,7 +1315,7 @@ type RecordTypeSuggestions struct {
 type RejectedSuggestion struct {
 	Detail string `json:"detail"`
 
-	// Index Its place in the request, from 0.
+	// Index The index in the request, from 0.
 	Index int32 `json:"index"`
 }
 
@@ -1324,23 +1324,23 @@ type RetentionSchedule string
 
 // RobotSuggestion | attribute | value | confidence | source |
 // | --- | --- | --- | --- |
-// | agency | agency id, or null for none found | 0 to 100, whole; needed unless none was found | an agency_auto_suggestion_method, `homepage_match` by default |
-// | location | location id, or null for none found | 0 to 100; needed unless none was found | an auto_location_id_subtask_type, `nlp_location_frequency` by default |
+// | agency | agency id, or null for none found | integer from 0 to 100; required with an id | an agency_auto_suggestion_method, `homepage_match` by default |
+// | location | location id, or null for none found | 0 to 100; required with an id | an auto_location_id_subtask_type, `nlp_location_frequency` by default |
 // | record_type | a record type | - | - |
-// | relevant | true or false | 0 to 1, may be left out | name of the model, may be left out |
+// | relevant | true or false | 0 to 1, optional | name of the model, optional |
 // | name | a text of at most 100 characters | - | - |
 type RobotSuggestion struct {
 	Attribute  SuggestedAttribute `json:"attribute"`
 	Confidence *float64           `json:"confidence,omitempty"`
 	Source     *string            `json:"source,omitempty"`
 
-	// URL In any spelling with the same id form.
+	// URL Any spelling with the same id form.
 	URL *string `json:"url,omitempty"`
 
 	// URLID Either this or `url`.
 	URLID *int32 `json:"url_id,omitempty"`
 
-	// Value As the table says.
+	// Value See the table.
 	Value interface{} `json:"value"`
 }
 
@@ -1382,23 +1382,23 @@ type StrategyCounts struct {
 	// CountUrlsRejected Validated as `not relevant`.
 	CountUrlsRejected int32 `json:"count_urls_rejected"`
 
-	// CountUrlsSubmitted With an outward data-source link.
+	// CountUrlsSubmitted With a link to the data sources app.
 	CountUrlsSubmitted int32 `json:"count_urls_submitted"`
 
-	// CountUrlsValidated Validated as anything.
+	// CountUrlsValidated Validated as any type.
 	CountUrlsValidated int32 `json:"count_urls_validated"`
 }
 
 // SuggestedAttribute defines model for SuggestedAttribute.
 type SuggestedAttribute string
 
-// SuggestedURLType As URLType; a database that Docket took over may hold one more.
+// SuggestedURLType As URLType; a database of the reference may contain one more.
 type SuggestedURLType string
 
 // TaskType The reference's task types; see `task_type` in the database.
 type TaskType = string
 
-// Timestamp UTC, without zone, as the reference writes it; microseconds where there are any.
+// Timestamp UTC without a zone, as in the reference; with a fraction when the microseconds are not 0.
 //
 // Example: 2026-01-31T12:00:00.123456
 type Timestamp = string
@@ -1410,7 +1410,7 @@ type URLError struct {
 	// Task The reference's task types; see `task_type` in the database.
 	Task TaskType `json:"task"`
 
-	// UpdatedAt UTC, without zone, as the reference writes it; microseconds where there are any.
+	// UpdatedAt UTC without a zone, as in the reference; with a fraction when the microseconds are not 0.
 	//
 	// Example: 2026-01-31T12:00:00.123456
 	UpdatedAt Timestamp `json:"updated_at"`
@@ -1430,7 +1430,7 @@ type URLInfo struct {
 
 // URLListResult defines model for URLListResult.
 type URLListResult struct {
-	// Count Of this answer.
+	// Count The number of URLs in this response.
 	Count int32       `json:"count"`
 	Urls  []URLListed `json:"urls"`
 }
@@ -1440,7 +1440,7 @@ type URLListed struct {
 	BatchID           *int32    `json:"batch_id"`
 	CollectorMetadata *Metadata `json:"collector_metadata"`
 
-	// CreatedAt UTC, without zone, as the reference writes it; microseconds where there are any.
+	// CreatedAt UTC without a zone, as in the reference; with a fraction when the microseconds are not 0.
 	//
 	// Example: 2026-01-31T12:00:00.123456
 	CreatedAt Timestamp `json:"created_at"`
@@ -1475,7 +1475,7 @@ type URLSubmission struct {
 type URLSubmissionResponse struct {
 	Status URLSubmissionStatus `json:"status"`
 
-	// URLCleaned Null when it is no URL.
+	// URLCleaned Null when it is not a URL.
 	URLCleaned *string `json:"url_cleaned"`
 
 	// URLID Null unless it was accepted.
@@ -1493,7 +1493,7 @@ type URLType string
 type URLTypeSuggestion struct {
 	EndorsementCount int32 `json:"endorsement_count"`
 
-	// URLType As URLType; a database that Docket took over may hold one more.
+	// URLType As URLType; a database of the reference may contain one more.
 	URLType SuggestedURLType `json:"url_type"`
 }
 
@@ -1549,12 +1549,12 @@ type UniqueURLResponse struct {
 // UpdateMethod defines model for UpdateMethod.
 type UpdateMethod string
 
-// ViewAge A materialized view and the last refresh of it that worked; nulls when none is on record.
+// ViewAge A materialized view and its last successful refresh; null when none is known.
 type ViewAge struct {
 	AgeSeconds *float64 `json:"age_seconds"`
 	Name       string   `json:"name"`
 
-	// RefreshedAt The view holds everything committed before then.
+	// RefreshedAt The view includes everything committed before this time.
 	RefreshedAt *time.Time `json:"refreshed_at"`
 }
 
@@ -1617,31 +1617,31 @@ type ValidationFailed = Problem
 
 // AgencyListParams defines parameters for AgencyList.
 type AgencyListParams struct {
-	// Page From 1.
+	// Page The page, from 1.
 	Page *Page `form:"page,omitempty" json:"page,omitempty"`
 }
 
 // AgencyInsertParams defines parameters for AgencyInsert.
 type AgencyInsertParams struct {
-	// IdempotencyKey A text that the caller made up for this one request, best a UUID. Within 24 hours of its success, the same request
-	// with the same key is not done again but gets the same answer, with the header `Idempotency-Replayed: true`; while
-	// it is under way it gets 409, of type `urn:docket:problem:request-under-way`. Another request with the key is refused
-	// with 422, of type `urn:docket:problem:idempotency-key-reused`. What was not a success is not kept.
+	// IdempotencyKey A text that the caller chose for this one request, preferably a UUID. For 24 hours after its success, the same request
+	// with the same key takes no effect but gets the same response, with the header `Idempotency-Replayed: true`. While the
+	// first one is in progress, the second gets 409 of type `urn:docket:problem:request-under-way`. A different request with
+	// the key gets 422 of type `urn:docket:problem:idempotency-key-reused`. After any result but a success the key is free.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // AgencyLocationInsertParams defines parameters for AgencyLocationInsert.
 type AgencyLocationInsertParams struct {
-	// IdempotencyKey A text that the caller made up for this one request, best a UUID. Within 24 hours of its success, the same request
-	// with the same key is not done again but gets the same answer, with the header `Idempotency-Replayed: true`; while
-	// it is under way it gets 409, of type `urn:docket:problem:request-under-way`. Another request with the key is refused
-	// with 422, of type `urn:docket:problem:idempotency-key-reused`. What was not a success is not kept.
+	// IdempotencyKey A text that the caller chose for this one request, preferably a UUID. For 24 hours after its success, the same request
+	// with the same key takes no effect but gets the same response, with the header `Idempotency-Replayed: true`. While the
+	// first one is in progress, the second gets 409 of type `urn:docket:problem:request-under-way`. A different request with
+	// the key gets 422 of type `urn:docket:problem:idempotency-key-reused`. After any result but a success the key is free.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // AnnotateNextParams defines parameters for AnnotateNext.
 type AnnotateNextParams struct {
-	// BatchID Only URLs of this batch; also fills `batch_info`.
+	// BatchID Only URLs of this batch; the response then has a `batch_info`.
 	BatchID *BatchID `form:"batch_id,omitempty" json:"batch_id,omitempty"`
 
 	// AnnoURLID Only this URL.
@@ -1650,52 +1650,52 @@ type AnnotateNextParams struct {
 
 // AnnotateSubmitParams defines parameters for AnnotateSubmit.
 type AnnotateSubmitParams struct {
-	// BatchID Only URLs of this batch; also fills `batch_info`.
+	// BatchID Only URLs of this batch; the response then has a `batch_info`.
 	BatchID *BatchID `form:"batch_id,omitempty" json:"batch_id,omitempty"`
 
 	// AnnoURLID Only this URL.
 	AnnoURLID *AnnoURLID `form:"anno_url_id,omitempty" json:"anno_url_id,omitempty"`
 
-	// IdempotencyKey A text that the caller made up for this one request, best a UUID. Within 24 hours of its success, the same request
-	// with the same key is not done again but gets the same answer, with the header `Idempotency-Replayed: true`; while
-	// it is under way it gets 409, of type `urn:docket:problem:request-under-way`. Another request with the key is refused
-	// with 422, of type `urn:docket:problem:idempotency-key-reused`. What was not a success is not kept.
+	// IdempotencyKey A text that the caller chose for this one request, preferably a UUID. For 24 hours after its success, the same request
+	// with the same key takes no effect but gets the same response, with the header `Idempotency-Replayed: true`. While the
+	// first one is in progress, the second gets 409 of type `urn:docket:problem:request-under-way`. A different request with
+	// the key gets 422 of type `urn:docket:problem:idempotency-key-reused`. After any result but a success the key is free.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // AnnotateAnonymousNextParams defines parameters for AnnotateAnonymousNext.
 type AnnotateAnonymousNextParams struct {
-	// SessionID The session, as an earlier answer gave it.
+	// SessionID The session, from an earlier response.
 	SessionID *openapi_types.UUID `form:"session_id,omitempty" json:"session_id,omitempty"`
 }
 
 // AnnotateAnonymousSubmitParams defines parameters for AnnotateAnonymousSubmit.
 type AnnotateAnonymousSubmitParams struct {
-	// SessionID The session, as `GET /annotate/anonymous` gave it.
+	// SessionID The session, from a response of `GET /annotate/anonymous`.
 	SessionID openapi_types.UUID `form:"session_id" json:"session_id"`
 
-	// IdempotencyKey A text that the caller made up for this one request, best a UUID. Within 24 hours of its success, the same request
-	// with the same key is not done again but gets the same answer, with the header `Idempotency-Replayed: true`; while
-	// it is under way it gets 409, of type `urn:docket:problem:request-under-way`. Another request with the key is refused
-	// with 422, of type `urn:docket:problem:idempotency-key-reused`. What was not a success is not kept.
+	// IdempotencyKey A text that the caller chose for this one request, preferably a UUID. For 24 hours after its success, the same request
+	// with the same key takes no effect but gets the same response, with the header `Idempotency-Replayed: true`. While the
+	// first one is in progress, the second gets 409 of type `urn:docket:problem:request-under-way`. A different request with
+	// the key gets 422 of type `urn:docket:problem:idempotency-key-reused`. After any result but a success the key is free.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // AnnotateMigrateParams defines parameters for AnnotateMigrate.
 type AnnotateMigrateParams struct {
-	// SessionID The session, as `GET /annotate/anonymous` gave it.
+	// SessionID The session, from a response of `GET /annotate/anonymous`.
 	SessionID openapi_types.UUID `form:"session_id" json:"session_id"`
 
-	// IdempotencyKey A text that the caller made up for this one request, best a UUID. Within 24 hours of its success, the same request
-	// with the same key is not done again but gets the same answer, with the header `Idempotency-Replayed: true`; while
-	// it is under way it gets 409, of type `urn:docket:problem:request-under-way`. Another request with the key is refused
-	// with 422, of type `urn:docket:problem:idempotency-key-reused`. What was not a success is not kept.
+	// IdempotencyKey A text that the caller chose for this one request, preferably a UUID. For 24 hours after its success, the same request
+	// with the same key takes no effect but gets the same response, with the header `Idempotency-Replayed: true`. While the
+	// first one is in progress, the second gets 409 of type `urn:docket:problem:request-under-way`. A different request with
+	// the key gets 422 of type `urn:docket:problem:idempotency-key-reused`. After any result but a success the key is free.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // AnnotateAgencySuggestionsParams defines parameters for AnnotateAgencySuggestions.
 type AnnotateAgencySuggestionsParams struct {
-	// LocationID Only agencies of this location or of one within it; an unknown location has none.
+	// LocationID Only agencies of this location or of one within it; none for an unknown location.
 	LocationID *int64 `form:"location_id,omitempty" json:"location_id,omitempty"`
 }
 
@@ -1704,28 +1704,28 @@ type BatchListParams struct {
 	CollectorType *BatchStrategy  `form:"collector_type,omitempty" json:"collector_type,omitempty"`
 	Status        *BatchURLStatus `form:"status,omitempty" json:"status,omitempty"`
 
-	// Page From 1.
+	// Page The page, from 1.
 	Page *Page `form:"page,omitempty" json:"page,omitempty"`
 }
 
 // BatchAbortParams defines parameters for BatchAbort.
 type BatchAbortParams struct {
-	// IdempotencyKey A text that the caller made up for this one request, best a UUID. Within 24 hours of its success, the same request
-	// with the same key is not done again but gets the same answer, with the header `Idempotency-Replayed: true`; while
-	// it is under way it gets 409, of type `urn:docket:problem:request-under-way`. Another request with the key is refused
-	// with 422, of type `urn:docket:problem:idempotency-key-reused`. What was not a success is not kept.
+	// IdempotencyKey A text that the caller chose for this one request, preferably a UUID. For 24 hours after its success, the same request
+	// with the same key takes no effect but gets the same response, with the header `Idempotency-Replayed: true`. While the
+	// first one is in progress, the second gets 409 of type `urn:docket:problem:request-under-way`. A different request with
+	// the key gets 422 of type `urn:docket:problem:idempotency-key-reused`. After any result but a success the key is free.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // BatchDuplicateListParams defines parameters for BatchDuplicateList.
 type BatchDuplicateListParams struct {
-	// Page From 1.
+	// Page The page, from 1.
 	Page *Page `form:"page,omitempty" json:"page,omitempty"`
 }
 
 // BatchURLListParams defines parameters for BatchURLList.
 type BatchURLListParams struct {
-	// Page From 1.
+	// Page The page, from 1.
 	Page *Page `form:"page,omitempty" json:"page,omitempty"`
 }
 
@@ -1736,10 +1736,10 @@ type CheckUniqueURLParams struct {
 
 // CollectorManualParams defines parameters for CollectorManual.
 type CollectorManualParams struct {
-	// IdempotencyKey A text that the caller made up for this one request, best a UUID. Within 24 hours of its success, the same request
-	// with the same key is not done again but gets the same answer, with the header `Idempotency-Replayed: true`; while
-	// it is under way it gets 409, of type `urn:docket:problem:request-under-way`. Another request with the key is refused
-	// with 422, of type `urn:docket:problem:idempotency-key-reused`. What was not a success is not kept.
+	// IdempotencyKey A text that the caller chose for this one request, preferably a UUID. For 24 hours after its success, the same request
+	// with the same key takes no effect but gets the same response, with the header `Idempotency-Replayed: true`. While the
+	// first one is in progress, the second gets 409 of type `urn:docket:problem:request-under-way`. A different request with
+	// the key gets 422 of type `urn:docket:problem:idempotency-key-reused`. After any result but a success the key is free.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
@@ -1747,27 +1747,27 @@ type CollectorManualParams struct {
 type ExportAnnotationsParams struct {
 	Format *ExportFormat `form:"format,omitempty" json:"format,omitempty"`
 
-	// Since Only answers whose `created_at` is at or after this time, as `2026-01-31` or `2026-01-31T12:00:00` (UTC). An
-	// answer stored while the last export ran may have an earlier time than its end: let the periods overlap.
+	// Since Only lines whose `created_at` is at or after this time, in the form `2026-01-31` or `2026-01-31T12:00:00` (UTC).
+	// An answer stored during the last export may have a time before the end of that export: let the periods overlap.
 	Since *string `form:"since,omitempty" json:"since,omitempty"`
 
-	// Pseudonymous Users by `user-` and a pseudonym, in every export the same one as long as the key of the tokens stays. It hides
-	// the id alone: whoever knows how much each user did may find them again.
+	// Pseudonymous Users appear as `user-` and a pseudonym, which is the same in every export until the token key changes. This
+	// hides only the id: a reader who knows how much each user annotated may still identify users.
 	Pseudonymous *bool `form:"pseudonymous,omitempty" json:"pseudonymous,omitempty"`
 }
 
 // LocalityInsertParams defines parameters for LocalityInsert.
 type LocalityInsertParams struct {
-	// IdempotencyKey A text that the caller made up for this one request, best a UUID. Within 24 hours of its success, the same request
-	// with the same key is not done again but gets the same answer, with the header `Idempotency-Replayed: true`; while
-	// it is under way it gets 409, of type `urn:docket:problem:request-under-way`. Another request with the key is refused
-	// with 422, of type `urn:docket:problem:idempotency-key-reused`. What was not a success is not kept.
+	// IdempotencyKey A text that the caller chose for this one request, preferably a UUID. For 24 hours after its success, the same request
+	// with the same key takes no effect but gets the same response, with the header `Idempotency-Replayed: true`. While the
+	// first one is in progress, the second gets 409 of type `urn:docket:problem:request-under-way`. A different request with
+	// the key gets 422 of type `urn:docket:problem:idempotency-key-reused`. After any result but a success the key is free.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // MetricsBatchesBreakdownParams defines parameters for MetricsBatchesBreakdown.
 type MetricsBatchesBreakdownParams struct {
-	// Page From 1.
+	// Page The page, from 1.
 	Page *Page `form:"page,omitempty" json:"page,omitempty"`
 }
 
@@ -1777,7 +1777,7 @@ type SearchAgencyParams struct {
 	Query            *string           `form:"query,omitempty" json:"query,omitempty"`
 	JurisdictionType *JurisdictionType `form:"jurisdiction_type,omitempty" json:"jurisdiction_type,omitempty"`
 
-	// Page From 1.
+	// Page The page, from 1.
 	Page *Page `form:"page,omitempty" json:"page,omitempty"`
 }
 
@@ -1788,46 +1788,46 @@ type SearchURLParams struct {
 
 // SubmitDataSourceParams defines parameters for SubmitDataSource.
 type SubmitDataSourceParams struct {
-	// IdempotencyKey A text that the caller made up for this one request, best a UUID. Within 24 hours of its success, the same request
-	// with the same key is not done again but gets the same answer, with the header `Idempotency-Replayed: true`; while
-	// it is under way it gets 409, of type `urn:docket:problem:request-under-way`. Another request with the key is refused
-	// with 422, of type `urn:docket:problem:idempotency-key-reused`. What was not a success is not kept.
+	// IdempotencyKey A text that the caller chose for this one request, preferably a UUID. For 24 hours after its success, the same request
+	// with the same key takes no effect but gets the same response, with the header `Idempotency-Replayed: true`. While the
+	// first one is in progress, the second gets 409 of type `urn:docket:problem:request-under-way`. A different request with
+	// the key gets 422 of type `urn:docket:problem:idempotency-key-reused`. After any result but a success the key is free.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // SubmitURLParams defines parameters for SubmitURL.
 type SubmitURLParams struct {
-	// IdempotencyKey A text that the caller made up for this one request, best a UUID. Within 24 hours of its success, the same request
-	// with the same key is not done again but gets the same answer, with the header `Idempotency-Replayed: true`; while
-	// it is under way it gets 409, of type `urn:docket:problem:request-under-way`. Another request with the key is refused
-	// with 422, of type `urn:docket:problem:idempotency-key-reused`. What was not a success is not kept.
+	// IdempotencyKey A text that the caller chose for this one request, preferably a UUID. For 24 hours after its success, the same request
+	// with the same key takes no effect but gets the same response, with the header `Idempotency-Replayed: true`. While the
+	// first one is in progress, the second gets 409 of type `urn:docket:problem:request-under-way`. A different request with
+	// the key gets 422 of type `urn:docket:problem:idempotency-key-reused`. After any result but a success the key is free.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // SuggestionsInsertParams defines parameters for SuggestionsInsert.
 type SuggestionsInsertParams struct {
-	// IdempotencyKey A text that the caller made up for this one request, best a UUID. Within 24 hours of its success, the same request
-	// with the same key is not done again but gets the same answer, with the header `Idempotency-Replayed: true`; while
-	// it is under way it gets 409, of type `urn:docket:problem:request-under-way`. Another request with the key is refused
-	// with 422, of type `urn:docket:problem:idempotency-key-reused`. What was not a success is not kept.
+	// IdempotencyKey A text that the caller chose for this one request, preferably a UUID. For 24 hours after its success, the same request
+	// with the same key takes no effect but gets the same response, with the header `Idempotency-Replayed: true`. While the
+	// first one is in progress, the second gets 409 of type `urn:docket:problem:request-under-way`. A different request with
+	// the key gets 422 of type `urn:docket:problem:idempotency-key-reused`. After any result but a success the key is free.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // TypeaheadAgenciesParams defines parameters for TypeaheadAgencies.
 type TypeaheadAgenciesParams struct {
-	// Query What was typed so far; blank finds nothing.
+	// Query The text typed so far; a blank one finds nothing.
 	Query TypeaheadQuery `form:"query" json:"query"`
 }
 
 // TypeaheadLocationsParams defines parameters for TypeaheadLocations.
 type TypeaheadLocationsParams struct {
-	// Query What was typed so far; blank finds nothing.
+	// Query The text typed so far; a blank one finds nothing.
 	Query TypeaheadQuery `form:"query" json:"query"`
 }
 
 // URLListParams defines parameters for URLList.
 type URLListParams struct {
-	// Page From 1.
+	// Page The page, from 1.
 	Page *Page `form:"page,omitempty" json:"page,omitempty"`
 
 	// Errors Only URLs with a task error.
@@ -1878,7 +1878,7 @@ type ServerInterface interface {
 	// AgencyLocationList The locations of an agency
 	// (GET /agencies/{agency_id}/locations)
 	AgencyLocationList(c *gin.Context, agencyID AgencyID)
-	// AgencyLocationDelete Take a location from an agency
+	// AgencyLocationDelete Remove a location from an agency
 	// (DELETE /agencies/{agency_id}/locations/{location_id})
 	AgencyLocationDelete(c *gin.Context, agencyID AgencyID, locationID LocationID)
 	// AgencyLocationInsert Add a location to an agency
@@ -1896,13 +1896,13 @@ type ServerInterface interface {
 	// AnnotateAnonymousSubmit Annotate a URL in an anonymous session and get the next one
 	// (POST /annotate/anonymous/{url_id})
 	AnnotateAnonymousSubmit(c *gin.Context, urlid URLID, params AnnotateAnonymousSubmitParams)
-	// AnnotateMigrate Take over what an anonymous session annotated
+	// AnnotateMigrate Transfer the answers of an anonymous session to the caller
 	// (POST /annotate/migrate)
 	AnnotateMigrate(c *gin.Context, params AnnotateMigrateParams)
 	// AnnotateAgencySuggestions The agencies suggested for a URL
 	// (GET /annotate/suggestions/agencies/{url_id})
 	AnnotateAgencySuggestions(c *gin.Context, urlid URLID, params AnnotateAgencySuggestionsParams)
-	// BatchList Batches and how far they are
+	// BatchList Batches and the state of their URLs
 	// (GET /batch)
 	BatchList(c *gin.Context, params BatchListParams)
 	// BatchGet A batch
@@ -1911,10 +1911,10 @@ type ServerInterface interface {
 	// BatchAbort Mark a batch that is being collected as aborted
 	// (POST /batch/{batch_id}/abort)
 	BatchAbort(c *gin.Context, batchID PathBatchID, params BatchAbortParams)
-	// BatchDuplicateList What a batch found that another batch had
+	// BatchDuplicateList The URLs of a batch that another batch had before
 	// (GET /batch/{batch_id}/duplicates)
 	BatchDuplicateList(c *gin.Context, batchID PathBatchID, params BatchDuplicateListParams)
-	// BatchLogList What the collector of a batch logged
+	// BatchLogList The log of the collector of a batch
 	// (GET /batch/{batch_id}/logs)
 	BatchLogList(c *gin.Context, batchID PathBatchID)
 	// BatchURLList The URLs of a batch
@@ -1926,10 +1926,10 @@ type ServerInterface interface {
 	// CollectorManual Enter a batch of URLs by hand
 	// (POST /collector/manual)
 	CollectorManual(c *gin.Context, params CollectorManualParams)
-	// ContributionsLeaderboard Who has annotated most
+	// ContributionsLeaderboard Users with the most annotations
 	// (GET /contributions/leaderboard)
 	ContributionsLeaderboard(c *gin.Context)
-	// ContributionsUser What the caller has annotated, and how much of it was confirmed
+	// ContributionsUser The caller's number of votes and agreement
 	// (GET /contributions/user)
 	ContributionsUser(c *gin.Context)
 	// ExportAnnotations Every answer of every annotator
@@ -1953,19 +1953,19 @@ type ServerInterface interface {
 	// MetricsURLsAggregate URLs by status, type and record type
 	// (GET /metrics/urls/aggregate)
 	MetricsURLsAggregate(c *gin.Context)
-	// MetricsURLsAggregatePending How far pending URLs are annotated
+	// MetricsURLsAggregatePending Annotation progress of pending URLs
 	// (GET /metrics/urls/aggregate/pending)
 	MetricsURLsAggregatePending(c *gin.Context)
-	// MetricsURLsBreakdownPending Pending URLs and how they are annotated, by month
+	// MetricsURLsBreakdownPending Pending URLs and their annotations, by month
 	// (GET /metrics/urls/breakdown/pending)
 	MetricsURLsBreakdownPending(c *gin.Context)
-	// MetricsURLsBreakdownSubmitted URLs submitted outward, by month
+	// MetricsURLsBreakdownSubmitted URLs submitted to the data sources app, by month
 	// (GET /metrics/urls/breakdown/submitted)
 	MetricsURLsBreakdownSubmitted(c *gin.Context)
 	// Readyz Whether requests can be served
 	// (GET /readyz)
 	Readyz(c *gin.Context)
-	// SearchAgency Agencies at a location or of a name
+	// SearchAgency Agencies by location or name
 	// (GET /search/agency)
 	SearchAgency(c *gin.Context, params SearchAgencyParams)
 	// SearchURL Whether a URL is known
@@ -1974,25 +1974,25 @@ type ServerInterface interface {
 	// SubmitDataSource Submit a data source
 	// (POST /submit/data-source)
 	SubmitDataSource(c *gin.Context, params SubmitDataSourceParams)
-	// SubmitURL Submit a URL, with what is known of it
+	// SubmitURL Submit a URL with known facts
 	// (POST /submit/url)
 	SubmitURL(c *gin.Context, params SubmitURLParams)
-	// SuggestionsInsert Enter what robots suggest
+	// SuggestionsInsert Store the suggestions of a robot
 	// (POST /suggestions)
 	SuggestionsInsert(c *gin.Context, params SuggestionsInsertParams)
-	// TypeaheadAgencies Agencies whose name begins like, or resembles, what was typed
+	// TypeaheadAgencies Agencies whose name begins with, or resembles, the typed text
 	// (GET /typeahead/agencies)
 	TypeaheadAgencies(c *gin.Context, params TypeaheadAgenciesParams)
-	// TypeaheadLocations Locations whose name begins like, or resembles, what was typed
+	// TypeaheadLocations Locations whose name begins with, or resembles, the typed text
 	// (GET /typeahead/locations)
 	TypeaheadLocations(c *gin.Context, params TypeaheadLocationsParams)
-	// URLList URLs and what tasks failed on them
+	// URLList URLs and their task errors
 	// (GET /url)
 	URLList(c *gin.Context, params URLListParams)
 	// URLDelete Delete a URL
 	// (DELETE /url/{url_id})
 	URLDelete(c *gin.Context, urlid URLID)
-	// URLScreenshot What the page looked like
+	// URLScreenshot A screenshot of the page
 	// (GET /url/{url_id}/screenshot)
 	URLScreenshot(c *gin.Context, urlid URLID)
 }
@@ -7810,7 +7810,7 @@ type StrictServerInterface interface {
 	// AgencyLocationList The locations of an agency
 	// (GET /agencies/{agency_id}/locations)
 	AgencyLocationList(ctx context.Context, request AgencyLocationListRequestObject) (AgencyLocationListResponseObject, error)
-	// AgencyLocationDelete Take a location from an agency
+	// AgencyLocationDelete Remove a location from an agency
 	// (DELETE /agencies/{agency_id}/locations/{location_id})
 	AgencyLocationDelete(ctx context.Context, request AgencyLocationDeleteRequestObject) (AgencyLocationDeleteResponseObject, error)
 	// AgencyLocationInsert Add a location to an agency
@@ -7828,13 +7828,13 @@ type StrictServerInterface interface {
 	// AnnotateAnonymousSubmit Annotate a URL in an anonymous session and get the next one
 	// (POST /annotate/anonymous/{url_id})
 	AnnotateAnonymousSubmit(ctx context.Context, request AnnotateAnonymousSubmitRequestObject) (AnnotateAnonymousSubmitResponseObject, error)
-	// AnnotateMigrate Take over what an anonymous session annotated
+	// AnnotateMigrate Transfer the answers of an anonymous session to the caller
 	// (POST /annotate/migrate)
 	AnnotateMigrate(ctx context.Context, request AnnotateMigrateRequestObject) (AnnotateMigrateResponseObject, error)
 	// AnnotateAgencySuggestions The agencies suggested for a URL
 	// (GET /annotate/suggestions/agencies/{url_id})
 	AnnotateAgencySuggestions(ctx context.Context, request AnnotateAgencySuggestionsRequestObject) (AnnotateAgencySuggestionsResponseObject, error)
-	// BatchList Batches and how far they are
+	// BatchList Batches and the state of their URLs
 	// (GET /batch)
 	BatchList(ctx context.Context, request BatchListRequestObject) (BatchListResponseObject, error)
 	// BatchGet A batch
@@ -7843,10 +7843,10 @@ type StrictServerInterface interface {
 	// BatchAbort Mark a batch that is being collected as aborted
 	// (POST /batch/{batch_id}/abort)
 	BatchAbort(ctx context.Context, request BatchAbortRequestObject) (BatchAbortResponseObject, error)
-	// BatchDuplicateList What a batch found that another batch had
+	// BatchDuplicateList The URLs of a batch that another batch had before
 	// (GET /batch/{batch_id}/duplicates)
 	BatchDuplicateList(ctx context.Context, request BatchDuplicateListRequestObject) (BatchDuplicateListResponseObject, error)
-	// BatchLogList What the collector of a batch logged
+	// BatchLogList The log of the collector of a batch
 	// (GET /batch/{batch_id}/logs)
 	BatchLogList(ctx context.Context, request BatchLogListRequestObject) (BatchLogListResponseObject, error)
 	// BatchURLList The URLs of a batch
@@ -7858,10 +7858,10 @@ type StrictServerInterface interface {
 	// CollectorManual Enter a batch of URLs by hand
 	// (POST /collector/manual)
 	CollectorManual(ctx context.Context, request CollectorManualRequestObject) (CollectorManualResponseObject, error)
-	// ContributionsLeaderboard Who has annotated most
+	// ContributionsLeaderboard Users with the most annotations
 	// (GET /contributions/leaderboard)
 	ContributionsLeaderboard(ctx context.Context, request ContributionsLeaderboardRequestObject) (ContributionsLeaderboardResponseObject, error)
-	// ContributionsUser What the caller has annotated, and how much of it was confirmed
+	// ContributionsUser The caller's number of votes and agreement
 	// (GET /contributions/user)
 	ContributionsUser(ctx context.Context, request ContributionsUserRequestObject) (ContributionsUserResponseObject, error)
 	// ExportAnnotations Every answer of every annotator
@@ -7885,19 +7885,19 @@ type StrictServerInterface interface {
 	// MetricsURLsAggregate URLs by status, type and record type
 	// (GET /metrics/urls/aggregate)
 	MetricsURLsAggregate(ctx context.Context, request MetricsURLsAggregateRequestObject) (MetricsURLsAggregateResponseObject, error)
-	// MetricsURLsAggregatePending How far pending URLs are annotated
+	// MetricsURLsAggregatePending Annotation progress of pending URLs
 	// (GET /metrics/urls/aggregate/pending)
 	MetricsURLsAggregatePending(ctx context.Context, request MetricsURLsAggregatePendingRequestObject) (MetricsURLsAggregatePendingResponseObject, error)
-	// MetricsURLsBreakdownPending Pending URLs and how they are annotated, by month
+	// MetricsURLsBreakdownPending Pending URLs and their annotations, by month
 	// (GET /metrics/urls/breakdown/pending)
 	MetricsURLsBreakdownPending(ctx context.Context, request MetricsURLsBreakdownPendingRequestObject) (MetricsURLsBreakdownPendingResponseObject, error)
-	// MetricsURLsBreakdownSubmitted URLs submitted outward, by month
+	// MetricsURLsBreakdownSubmitted URLs submitted to the data sources app, by month
 	// (GET /metrics/urls/breakdown/submitted)
 	MetricsURLsBreakdownSubmitted(ctx context.Context, request MetricsURLsBreakdownSubmittedRequestObject) (MetricsURLsBreakdownSubmittedResponseObject, error)
 	// Readyz Whether requests can be served
 	// (GET /readyz)
 	Readyz(ctx context.Context, request ReadyzRequestObject) (ReadyzResponseObject, error)
-	// SearchAgency Agencies at a location or of a name
+	// SearchAgency Agencies by location or name
 	// (GET /search/agency)
 	SearchAgency(ctx context.Context, request SearchAgencyRequestObject) (SearchAgencyResponseObject, error)
 	// SearchURL Whether a URL is known
@@ -7906,25 +7906,25 @@ type StrictServerInterface interface {
 	// SubmitDataSource Submit a data source
 	// (POST /submit/data-source)
 	SubmitDataSource(ctx context.Context, request SubmitDataSourceRequestObject) (SubmitDataSourceResponseObject, error)
-	// SubmitURL Submit a URL, with what is known of it
+	// SubmitURL Submit a URL with known facts
 	// (POST /submit/url)
 	SubmitURL(ctx context.Context, request SubmitURLRequestObject) (SubmitURLResponseObject, error)
-	// SuggestionsInsert Enter what robots suggest
+	// SuggestionsInsert Store the suggestions of a robot
 	// (POST /suggestions)
 	SuggestionsInsert(ctx context.Context, request SuggestionsInsertRequestObject) (SuggestionsInsertResponseObject, error)
-	// TypeaheadAgencies Agencies whose name begins like, or resembles, what was typed
+	// TypeaheadAgencies Agencies whose name begins with, or resembles, the typed text
 	// (GET /typeahead/agencies)
 	TypeaheadAgencies(ctx context.Context, request TypeaheadAgenciesRequestObject) (TypeaheadAgenciesResponseObject, error)
-	// TypeaheadLocations Locations whose name begins like, or resembles, what was typed
+	// TypeaheadLocations Locations whose name begins with, or resembles, the typed text
 	// (GET /typeahead/locations)
 	TypeaheadLocations(ctx context.Context, request TypeaheadLocationsRequestObject) (TypeaheadLocationsResponseObject, error)
-	// URLList URLs and what tasks failed on them
+	// URLList URLs and their task errors
 	// (GET /url)
 	URLList(ctx context.Context, request URLListRequestObject) (URLListResponseObject, error)
 	// URLDelete Delete a URL
 	// (DELETE /url/{url_id})
 	URLDelete(ctx context.Context, request URLDeleteRequestObject) (URLDeleteResponseObject, error)
-	// URLScreenshot What the page looked like
+	// URLScreenshot A screenshot of the page
 	// (GET /url/{url_id}/screenshot)
 	URLScreenshot(ctx context.Context, request URLScreenshotRequestObject) (URLScreenshotResponseObject, error)
 }
