@@ -5,14 +5,15 @@ import (
 
 	"docket/internal/annotation"
 	"docket/internal/auth"
+	"docket/internal/convert"
 )
 
-// annotate serves the annotation cycle of signed-in users and of anonymous sessions.
-type annotate struct {
+// annotateHandlers serve the annotation cycle of signed-in users and of anonymous sessions.
+type annotateHandlers struct {
 	annotations *annotation.Service
 }
 
-func (h annotate) AnnotateNext(ctx context.Context, req AnnotateNextRequestObject) (AnnotateNextResponseObject, error) {
+func (h annotateHandlers) AnnotateNext(ctx context.Context, req AnnotateNextRequestObject) (AnnotateNextResponseObject, error) {
 	filter := annotation.Filter{BatchID: req.Params.BatchID, URLID: req.Params.AnnoURLID}
 	next, err := h.annotations.Next(ctx, auth.UserFrom(ctx).UserID, filter)
 	if err != nil {
@@ -21,7 +22,7 @@ func (h annotate) AnnotateNext(ctx context.Context, req AnnotateNextRequestObjec
 	return AnnotateNext200JSONResponse{NextAnnotation: nextFrom(next)}, nil
 }
 
-func (h annotate) AnnotateSubmit(ctx context.Context, req AnnotateSubmitRequestObject) (AnnotateSubmitResponseObject, error) {
+func (h annotateHandlers) AnnotateSubmit(ctx context.Context, req AnnotateSubmitRequestObject) (AnnotateSubmitResponseObject, error) {
 	user := auth.UserFrom(ctx).UserID
 	if err := h.annotations.Submit(ctx, user, req.URLID, answerFrom(req.Body)); err != nil {
 		return nil, err
@@ -34,7 +35,7 @@ func (h annotate) AnnotateSubmit(ctx context.Context, req AnnotateSubmitRequestO
 	return AnnotateSubmit200JSONResponse{NextAnnotation: nextFrom(next)}, nil
 }
 
-func (h annotate) AnnotateAnonymousNext(
+func (h annotateHandlers) AnnotateAnonymousNext(
 	ctx context.Context, req AnnotateAnonymousNextRequestObject,
 ) (AnnotateAnonymousNextResponseObject, error) {
 	session := req.Params.SessionID
@@ -52,7 +53,7 @@ func (h annotate) AnnotateAnonymousNext(
 	return AnnotateAnonymousNext200JSONResponse{NextAnnotation: nextFrom(next), SessionID: *session}, nil
 }
 
-func (h annotate) AnnotateAnonymousSubmit(
+func (h annotateHandlers) AnnotateAnonymousSubmit(
 	ctx context.Context, req AnnotateAnonymousSubmitRequestObject,
 ) (AnnotateAnonymousSubmitResponseObject, error) {
 	session := req.Params.SessionID
@@ -66,7 +67,7 @@ func (h annotate) AnnotateAnonymousSubmit(
 	return AnnotateAnonymousSubmit200JSONResponse{NextAnnotation: nextFrom(next), SessionID: session}, nil
 }
 
-func (h annotate) AnnotateMigrate(ctx context.Context, req AnnotateMigrateRequestObject) (AnnotateMigrateResponseObject, error) {
+func (h annotateHandlers) AnnotateMigrate(ctx context.Context, req AnnotateMigrateRequestObject) (AnnotateMigrateResponseObject, error) {
 	done, err := h.annotations.Migrate(ctx, auth.UserFrom(ctx).UserID, req.Params.SessionID)
 	if err != nil {
 		return nil, err
@@ -74,7 +75,7 @@ func (h annotate) AnnotateMigrate(ctx context.Context, req AnnotateMigrateReques
 	return AnnotateMigrate200JSONResponse{Message: "Session migrated.", Migrated: done.Migrated, Skipped: done.Skipped}, nil
 }
 
-func (h annotate) AnnotateAgencySuggestions(
+func (h annotateHandlers) AnnotateAgencySuggestions(
 	ctx context.Context, req AnnotateAgencySuggestionsRequestObject,
 ) (AnnotateAgencySuggestionsResponseObject, error) {
 	suggestions, err := h.annotations.Agencies(ctx, req.URLID, req.Params.LocationID)
@@ -122,15 +123,15 @@ func nextFrom(next *annotation.Next) *NextAnnotation {
 		},
 		AgencySuggestions:   entitiesFrom(next.Agencies),
 		LocationSuggestions: entitiesFrom(next.Locations),
-		URLTypeSuggestions: each(next.URLTypes, func(v annotation.URLTypeVotes) URLTypeSuggestion {
+		URLTypeSuggestions: convert.Each(next.URLTypes, func(v annotation.URLTypeVotes) URLTypeSuggestion {
 			return URLTypeSuggestion{URLType: SuggestedURLType(v.Type), EndorsementCount: v.Votes}
 		}),
 		RecordTypeSuggestions: RecordTypeSuggestions{
-			Suggestions: each(next.RecordTypes, func(v annotation.RecordTypeVotes) RecordTypeSuggestion {
+			Suggestions: convert.Each(next.RecordTypes, func(v annotation.RecordTypeVotes) RecordTypeSuggestion {
 				return RecordTypeSuggestion{RecordType: RecordType(v.Type), UserCount: v.Votes}
 			}),
 		},
-		NameSuggestions: NameSuggestions{Suggestions: each(next.Names, nameFrom)},
+		NameSuggestions: NameSuggestions{Suggestions: convert.Each(next.Names, nameFrom)},
 	}
 	if batch := next.Batch; batch != nil {
 		wire.BatchInfo = &BatchInfo{
@@ -145,7 +146,7 @@ func nextFrom(next *annotation.Next) *NextAnnotation {
 func entitiesFrom(s annotation.EntitySuggestions) EntitySuggestions {
 	return EntitySuggestions{
 		NotFoundCount: s.NotFound,
-		Suggestions: each(s.Entities, func(e annotation.EntitySuggestion) EntitySuggestion {
+		Suggestions: convert.Each(s.Entities, func(e annotation.EntitySuggestion) EntitySuggestion {
 			return EntitySuggestion{
 				ID: e.ID, DisplayName: e.DisplayName, UserCount: e.Users, RoboConfidence: e.RoboConfidence,
 			}
@@ -157,15 +158,6 @@ func nameFrom(n annotation.NameSuggestion) NameSuggestion {
 	wire := NameSuggestion{ID: n.ID, DisplayName: n.Name, UserCount: n.Endorsements}
 	if n.FromRobot {
 		wire.RoboCount = 1
-	}
-	return wire
-}
-
-// each is never nil, so that an empty list is [] on the wire.
-func each[From, To any](list []From, convert func(From) To) []To {
-	wire := make([]To, len(list))
-	for i, item := range list {
-		wire[i] = convert(item)
 	}
 	return wire
 }

@@ -3,24 +3,25 @@ package api
 import (
 	"context"
 
+	"docket/internal/convert"
 	"docket/internal/submissions"
 )
 
-// batches serves what came in together.
-type batches struct {
+// batchHandlers serve batches of URLs.
+type batchHandlers struct {
 	submissions *submissions.Service
 }
 
-func (h batches) BatchList(ctx context.Context, req BatchListRequestObject) (BatchListResponseObject, error) {
+func (h batchHandlers) BatchList(ctx context.Context, req BatchListRequestObject) (BatchListResponseObject, error) {
 	filter := submissions.BatchFilter{Strategy: (*string)(req.Params.CollectorType), URLStatus: (*string)(req.Params.Status)}
 	page, err := h.submissions.Batches(ctx, filter, pageFrom(req.Params.Page))
 	if err != nil {
 		return nil, err
 	}
-	return BatchList200JSONResponse{Results: each(page, batchFrom)}, nil
+	return BatchList200JSONResponse{Results: convert.Each(page, batchFrom)}, nil
 }
 
-func (h batches) BatchGet(ctx context.Context, req BatchGetRequestObject) (BatchGetResponseObject, error) {
+func (h batchHandlers) BatchGet(ctx context.Context, req BatchGetRequestObject) (BatchGetResponseObject, error) {
 	batch, err := h.submissions.Batch(ctx, req.BatchID)
 	if err != nil {
 		return nil, err
@@ -48,12 +49,12 @@ func batchFrom(batch submissions.Batch) BatchSummary {
 	}
 }
 
-func (h batches) BatchURLList(ctx context.Context, req BatchURLListRequestObject) (BatchURLListResponseObject, error) {
+func (h batchHandlers) BatchURLList(ctx context.Context, req BatchURLListRequestObject) (BatchURLListResponseObject, error) {
 	page, err := h.submissions.BatchURLs(ctx, req.BatchID, pageFrom(req.Params.Page))
 	if err != nil {
 		return nil, err
 	}
-	return BatchURLList200JSONResponse{Urls: each(page, func(u submissions.BatchURL) BatchURL {
+	return BatchURLList200JSONResponse{Urls: convert.Each(page, func(u submissions.BatchURL) BatchURL {
 		return BatchURL{
 			ID:                u.ID,
 			BatchID:           req.BatchID,
@@ -68,14 +69,14 @@ func (h batches) BatchURLList(ctx context.Context, req BatchURLListRequestObject
 	})}, nil
 }
 
-func (h batches) BatchDuplicateList(
+func (h batchHandlers) BatchDuplicateList(
 	ctx context.Context, req BatchDuplicateListRequestObject,
 ) (BatchDuplicateListResponseObject, error) {
 	page, err := h.submissions.BatchDuplicates(ctx, req.BatchID, pageFrom(req.Params.Page))
 	if err != nil {
 		return nil, err
 	}
-	return BatchDuplicateList200JSONResponse{Duplicates: each(page, func(d submissions.BatchDuplicate) BatchDuplicate {
+	return BatchDuplicateList200JSONResponse{Duplicates: convert.Each(page, func(d submissions.BatchDuplicate) BatchDuplicate {
 		return BatchDuplicate{
 			OriginalURLID:     d.OriginalURLID,
 			BatchID:           req.BatchID,
@@ -87,24 +88,24 @@ func (h batches) BatchDuplicateList(
 	})}, nil
 }
 
-func (h batches) BatchLogList(ctx context.Context, req BatchLogListRequestObject) (BatchLogListResponseObject, error) {
+func (h batchHandlers) BatchLogList(ctx context.Context, req BatchLogListRequestObject) (BatchLogListResponseObject, error) {
 	logs, err := h.submissions.BatchLogs(ctx, req.BatchID)
 	if err != nil {
 		return nil, err
 	}
-	return BatchLogList200JSONResponse{Logs: each(logs, func(l submissions.BatchLog) BatchLog {
+	return BatchLogList200JSONResponse{Logs: convert.Each(logs, func(l submissions.BatchLog) BatchLog {
 		return BatchLog{ID: l.ID, Log: l.Text, CreatedAt: timestampFrom(l.At)}
 	})}, nil
 }
 
-func (h batches) BatchAbort(ctx context.Context, req BatchAbortRequestObject) (BatchAbortResponseObject, error) {
+func (h batchHandlers) BatchAbort(ctx context.Context, req BatchAbortRequestObject) (BatchAbortResponseObject, error) {
 	if err := h.submissions.AbortBatch(ctx, req.BatchID); err != nil {
 		return nil, err
 	}
 	return BatchAbort200JSONResponse{Message: "Batch aborted."}, nil
 }
 
-// metadataFrom is a JSON object as it was stored, or null.
+// metadataFrom returns a JSON object as it is stored, or null.
 func metadataFrom(object []byte) *Metadata {
 	if object == nil {
 		return nil

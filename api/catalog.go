@@ -4,30 +4,31 @@ import (
 	"context"
 
 	"docket/internal/catalog"
+	"docket/internal/convert"
 )
 
-// agencies serves the catalog: agencies and the places they belong to.
-type agencies struct {
+// catalogHandlers serve agencies and their locations.
+type catalogHandlers struct {
 	catalog *catalog.Service
 }
 
-func (h agencies) AgencyList(ctx context.Context, req AgencyListRequestObject) (AgencyListResponseObject, error) {
+func (h catalogHandlers) AgencyList(ctx context.Context, req AgencyListRequestObject) (AgencyListResponseObject, error) {
 	page, err := h.catalog.Agencies(ctx, pageFrom(req.Params.Page))
 	if err != nil {
 		return nil, err
 	}
-	return AgencyList200JSONResponse(each(page, func(a catalog.Agency) Agency {
+	return AgencyList200JSONResponse(convert.Each(page, func(a catalog.Agency) Agency {
 		return Agency{
 			ID:               a.ID,
 			Name:             a.Name,
 			Type:             AgencyType(a.Type),
 			JurisdictionType: JurisdictionType(a.JurisdictionType),
-			Locations:        each(a.Locations, agencyLocationFrom),
+			Locations:        convert.Each(a.Locations, agencyLocationFrom),
 		}
 	})), nil
 }
 
-func (h agencies) AgencyInsert(ctx context.Context, req AgencyInsertRequestObject) (AgencyInsertResponseObject, error) {
+func (h catalogHandlers) AgencyInsert(ctx context.Context, req AgencyInsertRequestObject) (AgencyInsertResponseObject, error) {
 	id, err := h.catalog.AddAgency(ctx, catalog.NewAgency{
 		Name:             req.Body.Name,
 		Type:             string(req.Body.Type),
@@ -40,7 +41,7 @@ func (h agencies) AgencyInsert(ctx context.Context, req AgencyInsertRequestObjec
 	return AgencyInsert200JSONResponse{AgencyID: id}, nil
 }
 
-func (h agencies) AgencyUpdate(ctx context.Context, req AgencyUpdateRequestObject) (AgencyUpdateResponseObject, error) {
+func (h catalogHandlers) AgencyUpdate(ctx context.Context, req AgencyUpdateRequestObject) (AgencyUpdateResponseObject, error) {
 	err := h.catalog.ChangeAgency(ctx, req.AgencyID, catalog.AgencyChange{
 		Name:             req.Body.Name,
 		Type:             (*string)(req.Body.Type),
@@ -52,24 +53,24 @@ func (h agencies) AgencyUpdate(ctx context.Context, req AgencyUpdateRequestObjec
 	return AgencyUpdate200JSONResponse{Message: "Agency updated."}, nil
 }
 
-func (h agencies) AgencyDelete(ctx context.Context, req AgencyDeleteRequestObject) (AgencyDeleteResponseObject, error) {
+func (h catalogHandlers) AgencyDelete(ctx context.Context, req AgencyDeleteRequestObject) (AgencyDeleteResponseObject, error) {
 	if err := h.catalog.DeleteAgency(ctx, req.AgencyID); err != nil {
 		return nil, err
 	}
 	return AgencyDelete200JSONResponse{Message: "Agency deleted."}, nil
 }
 
-func (h agencies) AgencyLocationList(
+func (h catalogHandlers) AgencyLocationList(
 	ctx context.Context, req AgencyLocationListRequestObject,
 ) (AgencyLocationListResponseObject, error) {
 	locations, err := h.catalog.AgencyLocations(ctx, req.AgencyID)
 	if err != nil {
 		return nil, err
 	}
-	return AgencyLocationList200JSONResponse(each(locations, agencyLocationFrom)), nil
+	return AgencyLocationList200JSONResponse(convert.Each(locations, agencyLocationFrom)), nil
 }
 
-func (h agencies) AgencyLocationInsert(
+func (h catalogHandlers) AgencyLocationInsert(
 	ctx context.Context, req AgencyLocationInsertRequestObject,
 ) (AgencyLocationInsertResponseObject, error) {
 	if err := h.catalog.AddAgencyLocation(ctx, req.AgencyID, req.LocationID); err != nil {
@@ -78,7 +79,7 @@ func (h agencies) AgencyLocationInsert(
 	return AgencyLocationInsert200JSONResponse{Message: "Location added to agency."}, nil
 }
 
-func (h agencies) AgencyLocationDelete(
+func (h catalogHandlers) AgencyLocationDelete(
 	ctx context.Context, req AgencyLocationDeleteRequestObject,
 ) (AgencyLocationDeleteResponseObject, error) {
 	if err := h.catalog.RemoveAgencyLocation(ctx, req.AgencyID, req.LocationID); err != nil {
@@ -87,7 +88,7 @@ func (h agencies) AgencyLocationDelete(
 	return AgencyLocationDelete200JSONResponse{Message: "Location removed from agency."}, nil
 }
 
-func (h agencies) LocalityInsert(ctx context.Context, req LocalityInsertRequestObject) (LocalityInsertResponseObject, error) {
+func (h catalogHandlers) LocalityInsert(ctx context.Context, req LocalityInsertRequestObject) (LocalityInsertResponseObject, error) {
 	id, err := h.catalog.AddLocality(ctx, req.Body.LocalityName, req.Body.CountyID)
 	if err != nil {
 		return nil, err

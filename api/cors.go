@@ -17,25 +17,25 @@ func DefaultCORSOrigins() []string {
 	return []string{"http://localhost:8888", "https://pdap.io", "https://pdap.dev"}
 }
 
-// anyOrigin admits the pages of every origin, without credentials: a browser refuses the two together.
+// anyOrigin admits every origin, but without credentials: browsers refuse the combination.
 const anyOrigin = "*"
 
-// preflightAge is how long, in seconds, a browser may keep the answer to a preflight; Chromium keeps none longer.
+// preflightAge is how long, in seconds, a browser may cache the response to a preflight. Chromium caches no longer.
 const preflightAge = 2 * 60 * 60
 
-// exposed are the headers of an answer that a page of another origin may read.
-var exposed = []string{
+// exposedHeaders are the response headers that a page of another origin may read.
+var exposedHeaders = []string{
 	requestIDHeader, "ETag", "Server-Timing", replayedHeader, "Retry-After", "WWW-Authenticate", "Content-Disposition", "Location",
 }
 
-// crossOrigin returns the gin middleware that lets pages of these origins use the operations of a document. It answers
-// preflights itself, before anybody asks for a token that they cannot have.
+// crossOrigin returns the gin middleware that lets pages of these origins call the operations of a document. It responds to
+// preflights itself, because a preflight carries no token.
 func crossOrigin(origins []string, doc *openapi3.T) (gin.HandlerFunc, error) {
 	if err := CheckCORSOrigins(origins); err != nil {
 		return nil, err
 	}
 	if len(origins) == 0 {
-		return func(*gin.Context) {}, nil // to the library, none means every one
+		return func(*gin.Context) {}, nil // for the library an empty list means every origin
 	}
 	methods := []string{http.MethodHead}
 	for _, item := range doc.Paths.Map() {
@@ -48,7 +48,7 @@ func crossOrigin(origins []string, doc *openapi3.T) (gin.HandlerFunc, error) {
 		AllowedOrigins:   origins,
 		AllowedMethods:   slices.Compact(methods),
 		AllowedHeaders:   []string{"*"},
-		ExposedHeaders:   exposed,
+		ExposedHeaders:   exposedHeaders,
 		AllowCredentials: !slices.Contains(origins, anyOrigin),
 		MaxAge:           preflightAge,
 	})
@@ -60,7 +60,7 @@ func crossOrigin(origins []string, doc *openapi3.T) (gin.HandlerFunc, error) {
 	}, nil
 }
 
-// CheckCORSOrigins returns an error when one of them is no origin.
+// CheckCORSOrigins returns an error when one of the texts is not an origin.
 func CheckCORSOrigins(origins []string) error {
 	for _, origin := range origins {
 		if err := checkOrigin(origin); err != nil {
@@ -70,7 +70,7 @@ func CheckCORSOrigins(origins []string) error {
 	return nil
 }
 
-// checkOrigin refuses what no browser would send as Origin, and patterns: one asterisk too many opens the door to everybody.
+// checkOrigin refuses texts that no browser sends as Origin, and patterns, because one wrong asterisk admits every origin.
 func checkOrigin(origin string) error {
 	if origin == anyOrigin {
 		return nil
@@ -78,7 +78,7 @@ func checkOrigin(origin string) error {
 	parsed, err := url.Parse(origin)
 	switch {
 	case err != nil:
-		return errors.New("it is no URL")
+		return errors.New("it is not a URL")
 	case parsed.Scheme != "http" && parsed.Scheme != "https" || parsed.Host == "":
 		return errors.New("it does not begin with http:// or https:// and a host")
 	case parsed.Scheme+"://"+parsed.Host != origin:

@@ -23,7 +23,7 @@ var contractText []byte
 //go:embed docs
 var docsPage embed.FS
 
-// Contract returns the REST contract as it is written, for the caller to change.
+// Contract returns a new copy of the REST contract, which the caller may change.
 func Contract() (*openapi3.T, error) {
 	doc, err := openapi3.NewLoader().LoadFromData(contractText)
 	if err != nil {
@@ -32,18 +32,18 @@ func Contract() (*openapi3.T, error) {
 	return doc, nil
 }
 
-// documentation are the routes beside the contract: they describe it, so it does not describe them.
+// documentation lists the routes that are not in the contract because they describe it.
 var documentation = []string{
 	"/", "/api", "/docs", "/openapi.json",
 	"/docs/init.js", "/docs/swagger-ui.css", "/docs/swagger-ui-bundle.js", "/docs/favicon-32x32.png",
 }
 
-// docsPolicy lets the documentation page load what it came with, call this server, and nothing else. Swagger UI draws its
+// docsPolicy lets the documentation page load its own files and call this server, and nothing else. Swagger UI loads its
 // icons from data URLs.
 const docsPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; " +
 	"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
-// registerDocumentation serves the documentation of a document, with everything that its page needs.
+// registerDocumentation serves a document and its documentation page with all files of the page.
 func registerDocumentation(router gin.IRouter, doc *openapi3.T) error {
 	description, err := json.Marshal(doc)
 	if err != nil {
@@ -59,20 +59,22 @@ func registerDocumentation(router gin.IRouter, doc *openapi3.T) error {
 		case "/openapi.json":
 			router.GET(route, func(c *gin.Context) {
 				c.Header("Content-Type", "application/json")
-				_ = notModified(c, description) || sent(c, description)
+				if !notModified(c, description) {
+					sendBody(c, description)
+				}
 			})
 		default:
-			serve, err := asset(route)
+			handler, err := asset(route)
 			if err != nil {
 				return fmt.Errorf("documentation: %w", err)
 			}
-			router.GET(route, serve)
+			router.GET(route, handler)
 		}
 	}
 	return nil
 }
 
-// asset returns the handler of a file of the page, ours or, compressed as they come, one of Swagger UI.
+// asset returns the handler of a file of the page: Docket's own, or one of Swagger UI, most of which are compressed.
 func asset(route string) (gin.HandlerFunc, error) {
 	name := path.Base(route)
 	if route == "/docs" {
@@ -97,7 +99,7 @@ func asset(route string) (gin.HandlerFunc, error) {
 		}
 		unpacked, err := unpack(packed)
 		if err != nil {
-			panic(err) // it is part of the program
+			panic(err) // the file is part of the program
 		}
 		serveAsset(c, name, unpacked)
 	}, nil
@@ -108,10 +110,12 @@ func serveAsset(c *gin.Context, name string, data []byte) {
 	c.Header("X-Content-Type-Options", "nosniff")
 	c.Header("Referrer-Policy", "no-referrer")
 	c.Header("Content-Type", contentTypes[path.Ext(name)])
-	_ = notModified(c, data) || sent(c, data)
+	if !notModified(c, data) {
+		sendBody(c, data)
+	}
 }
 
-// contentTypes are spelled out since the tables of the mime package are those of the machine.
+// contentTypes are listed here because the mime package reads the tables of the machine.
 var contentTypes = map[string]string{
 	".html": "text/html; charset=utf-8",
 	".js":   "text/javascript; charset=utf-8",
@@ -119,10 +123,9 @@ var contentTypes = map[string]string{
 	".png":  "image/png",
 }
 
-func sent(c *gin.Context, body []byte) bool {
+func sendBody(c *gin.Context, body []byte) {
 	c.Status(http.StatusOK)
-	_, err := c.Writer.Write(body)
-	return err == nil
+	_, _ = c.Writer.Write(body) // an error means that the client has left
 }
 
 func takesGzip(acceptEncoding string) bool {

@@ -45,13 +45,13 @@ func TestDownloadToAClientThatStalls(t *testing.T) {
 	}
 	var err error
 	b := setup(t, func(c *gin.Context, _ func(*gin.Context, error)) {
-		err = exportResponse{ctx: c, format: Csv, answers: answers}.VisitExportAnnotationsResponse(c.Writer)
+		err = exportResponse{format: Csv, answers: answers}.VisitExportAnnotationsResponse(c.Writer)
 	})
 	for _, broken := range []error{nil, http.ErrHandlerTimeout} {
 		client := &connection{ResponseRecorder: httptest.NewRecorder(), err: broken}
 		begin := time.Now()
 		b.handler.ServeHTTP(client, httptest.NewRequest(http.MethodGet, "/open?need=5e551011-0000-4000-8000-000000000001", nil))
-		require.WithinRange(t, client.deadline, begin.Add(downloadStall), time.Now().Add(downloadStall))
+		require.WithinRange(t, client.deadline, begin.Add(exportStall), time.Now().Add(exportStall))
 		if broken == nil {
 			require.NoError(t, err)
 			require.Greater(t, client.writes, 2)

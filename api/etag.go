@@ -9,37 +9,35 @@ import (
 	"github.com/gin-gonic/gin"
 )
 
-// conditional is the gin middleware of operations whose success has an ETag: an answer that the client has already is not
-// sent again. The answer is computed either way; what a client that polls saves is its transfer.
-func (s *server) conditional(c *gin.Context) {
-	if c.Request.Method != http.MethodGet {
+// sendETag is the gin middleware of operations whose success has an ETag: a client that already has the response gets 304
+// without a body. The response is computed either way; what a polling client saves is the transfer.
+func (s *server) sendETag(c *gin.Context) {
+	op := s.operations.of(c)
+	if !op.hasETag {
 		return
 	}
-	op := s.contract.operation(c)
-	if !op.conditional {
-		return
-	}
-	held := captured(c)
-	if held.Status() == http.StatusOK {
-		if op.signedIn {
-			c.Writer.Header().Add("Vary", "Authorization")
+	w := responseOf(c)
+	body := w.hold(c)
+	if w.Status() == http.StatusOK {
+		if op.NeedsToken {
+			w.Header().Add("Vary", "Authorization")
 		}
-		if notModified(c, held.body.Bytes()) {
+		if notModified(c, body) {
 			return
 		}
 	}
-	held.send()
+	w.send(body)
 }
 
-// notModified gives an answer its ETag, and answers 304 when the client has it already. The tag is a strong one: the same
-// bytes, the same tag. Clients may keep the answer and have to ask each time whether it still holds.
+// notModified sets the ETag of a response, and sends 304 and returns true when the client already has that response. The tag
+// is a strong one: equal bytes have equal tags. Clients may cache the response and must revalidate it each time.
 func notModified(c *gin.Context, body []byte) bool {
 	sum := sha256.Sum256(body)
 	tag := `"` + base64.RawURLEncoding.EncodeToString(sum[:16]) + `"`
 	header := c.Writer.Header()
 	header.Set("ETag", tag)
 	header.Set("Cache-Control", "private, no-cache")
-	if !names(c.Request.Header.Values("If-None-Match"), tag) {
+	if !matchesETag(c.Request.Header.Values("If-None-Match"), tag) {
 		return false
 	}
 	header.Del("Content-Type")
@@ -48,9 +46,9 @@ func notModified(c *gin.Context, body []byte) bool {
 	return true
 }
 
-// names tells whether If-None-Match names a tag, which holds no comma. The comparison is the weak one, since a proxy
-// that compressed the answer has weakened its tag.
-func names(ifNoneMatch []string, tag string) bool {
+// matchesETag reports whether If-None-Match lists a tag, which must contain no comma. The comparison is the weak one,
+// because a proxy that compresses a response makes its tag weak.
+func matchesETag(ifNoneMatch []string, tag string) bool {
 	for candidate := range strings.SplitSeq(strings.Join(ifNoneMatch, ","), ",") {
 		candidate = strings.TrimSpace(candidate)
 		if candidate == "*" || strings.TrimPrefix(candidate, "W/") == tag {

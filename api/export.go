@@ -6,110 +6,77 @@ import (
 	"context"
 	"encoding/csv"
 	"encoding/json"
-	"errors"
-	"fmt"
 	"io"
 	"iter"
 	"net/http"
 	"strconv"
 	"time"
 
+	"docket/internal/contract"
 	"docket/internal/export"
 )
 
-// exports serves everything that was answered.
-type exports struct {
+// exportHandlers serve the export.
+type exportHandlers struct {
 	export *export.Service
 }
 
-func (h exports) ExportAnnotations(
+func (h exportHandlers) ExportAnnotations(
 	ctx context.Context, req ExportAnnotationsRequestObject,
 ) (ExportAnnotationsResponseObject, error) {
 	options := export.Options{Pseudonymous: *cmp.Or(req.Params.Pseudonymous, new(false))}
 	if req.Params.Since != nil {
 		since, err := export.ParseSince(*req.Params.Since)
 		if err != nil {
-			return nil, Faults{valueFault(err.Error(), "query", "since")}
+			return nil, contract.Faults{contract.ValueFault(err.Error(), "query", "since")}
 		}
 		options.Since = &since
 	}
-	return exportResponse{ctx: ctx, format: *cmp.Or(req.Params.Format, new(Jsonl)), answers: h.export.Answers(ctx, options)}, nil
+	return exportResponse{
+		format:   *cmp.Or(req.Params.Format, new(Jsonl)),
+		headOnly: isHead(ctx),
+		answers:  h.export.Answers(ctx, options),
+	}, nil
 }
 
-// exportMedia are the media types of the formats.
+// exportMedia maps a format to its media type.
 var exportMedia = map[ExportFormat]string{Csv: "text/csv; charset=utf-8", Jsonl: "application/x-ndjson"}
 
-// exportResponse is sent while it is read.
+const (
+	exportBuffer = 64 << 10
+	// exportStall is how long a client may take to accept a buffer. Until then the export waits and holds a database connection.
+	exportStall = 30 * time.Second
+)
+
+// exportResponse is sent while it is read from the database.
 type exportResponse struct {
-	ctx     context.Context
-	format  ExportFormat
-	answers iter.Seq2[export.Answer, error]
+	format   ExportFormat
+	headOnly bool
+	answers  iter.Seq2[export.Answer, error]
 }
 
-// VisitExportAnnotationsResponse sends it. It may fail before the first byte, or in the middle.
+// VisitExportAnnotationsResponse sends the export. It may fail before the first byte or after it.
 func (r exportResponse) VisitExportAnnotationsResponse(w http.ResponseWriter) error {
-	client := &download{ResponseWriter: w, control: http.NewResponseController(w), format: r.format}
-	if isHead(r.ctx) {
-		client.begin()
-		return nil
-	}
-	out := bufio.NewWriterSize(client, downloadBuffer)
-	err := WriteAnnotations(out, r.format, r.answers)
-	if err == nil {
-		err = out.Flush()
-	}
-	if err != nil {
-		if errors.Is(r.ctx.Err(), context.Canceled) && !errors.Is(err, errClientClosed) {
-			err = fmt.Errorf("%w: %w", errClientClosed, err)
+	client := w.(*response)
+	client.stream(http.Header{
+		"Content-Type":        {exportMedia[r.format]},
+		"Content-Disposition": {`attachment; filename="annotations.` + string(r.format) + `"`},
+	}, exportStall)
+	if !r.headOnly {
+		out := bufio.NewWriterSize(client, exportBuffer)
+		if err := WriteAnnotations(out, r.format, r.answers); err != nil {
+			return err
 		}
-		return err
+		if err := out.Flush(); err != nil {
+			return err
+		}
 	}
-	client.begin() // unless it has, with the first answer
+	client.WriteHeaderNow() // without an annotation nothing has been written yet
 	return nil
 }
 
-const (
-	downloadBuffer = 64 << 10
-
-	// downloadStall is how long a client may take to make room for a buffer. Until then the export waits, with a connection to
-	// the database in its hands.
-	downloadStall = 30 * time.Second
-)
-
-// download is the client, for as long as it takes what is sent.
-type download struct {
-	http.ResponseWriter
-	control *http.ResponseController
-	format  ExportFormat
-	begun   bool
-}
-
-// begin sends the headers, once.
-func (d *download) begin() {
-	if d.begun {
-		return
-	}
-	d.begun = true
-	d.Header().Set("Content-Type", exportMedia[d.format])
-	d.Header().Set("Content-Disposition", `attachment; filename="annotations.`+string(d.format)+`"`)
-	d.WriteHeader(http.StatusOK)
-}
-
-func (d *download) Write(data []byte) (n int, err error) {
-	// In place of the server's own deadline, which is meant for answers that are sent at once. A recorder has none.
-	err = d.control.SetWriteDeadline(time.Now().Add(downloadStall))
-	if err == nil || errors.Is(err, http.ErrNotSupported) {
-		d.begin()
-		n, err = d.ResponseWriter.Write(data)
-	}
-	if err != nil {
-		err = fmt.Errorf("%w: %w", errClientClosed, err)
-	}
-	return n, err
-}
-
-// WriteAnnotations writes answers in a format until there are no more, or something fails. CSV begins with a line of names; texts
-// are as they are in both.
+// WriteAnnotations writes all answers in a format; it stops at the first error. CSV begins with a header line. Neither format
+// changes a text.
 func WriteAnnotations(w io.Writer, format ExportFormat, answers iter.Seq2[export.Answer, error]) error {
 	write, flush := annotationEncoder(w, format)
 	for answer, err := range answers {
@@ -123,7 +90,7 @@ func WriteAnnotations(w io.Writer, format ExportFormat, answers iter.Seq2[export
 	return flush()
 }
 
-// annotationEncoder returns how to write an annotation in a format, and what is left to do after the last.
+// annotationEncoder returns a function that writes an annotation in a format, and one to call after the last annotation.
 func annotationEncoder(w io.Writer, format ExportFormat) (write func(ExportedAnnotation) error, flush func() error) {
 	if format == Jsonl {
 		lines := json.NewEncoder(w)
@@ -133,7 +100,7 @@ func annotationEncoder(w io.Writer, format ExportFormat) (write func(ExportedAnn
 	table := csv.NewWriter(w)
 	header := []string{"url_id", "url", "user", "attribute", "value", "created_at", "validated"}
 	record := make([]string, len(header))
-	_ = table.Write(header) // into the table's own buffer, which is empty
+	_ = table.Write(header) // cannot fail: it goes to the table's own buffer, which is empty
 	write = func(a ExportedAnnotation) error {
 		record[0], record[1], record[2], record[3] = strconv.Itoa(int(a.URLID)), a.URL, a.User, string(a.Attribute)
 		record[4], record[5], record[6] = "", "", strconv.FormatBool(a.Validated)

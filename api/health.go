@@ -12,53 +12,53 @@ import (
 	"docket/internal/views"
 )
 
-// Check is one condition for serving requests. Its name is shown to anybody, its error to the log.
+// Check is a condition for serving requests. Its name is public, its error appears in the log only.
 type Check struct {
 	Name string
 	Run  func(context.Context) error
 }
 
-// What the checks may cost: nobody needs a token to ask for them.
+// Limits of the checks, because they can be requested without a token.
 const (
 	checksTimeout = 2 * time.Second
-	checksKept    = time.Second
+	checksCached  = time.Second
 )
 
-// health answers those who run Docket.
-type health struct {
+// healthHandlers report whether Docket can serve requests.
+type healthHandlers struct {
 	checks []Check
 	views  ViewsFunc // may be nil
 	clock  func() time.Time
 
-	mu   sync.Mutex // held while the checks run, so that they run once however many ask
-	at   time.Time  // of the last run; zero before the first
-	last error
-	ages []ViewAge
+	mu     sync.Mutex // held while the checks run, so that concurrent requests share one run
+	ranAt  time.Time  // end of the last run; zero before the first
+	result error
+	ages   []ViewAge
 }
 
-// Healthz says that the process is alive; it asks nothing of the database.
-func (*health) Healthz(context.Context, HealthzRequestObject) (HealthzResponseObject, error) {
+// Healthz reports that the process is alive. It does not use the database.
+func (*healthHandlers) Healthz(context.Context, HealthzRequestObject) (HealthzResponseObject, error) {
 	return Healthz200JSONResponse{Status: HealthStatusOk}, nil
 }
 
-// Readyz answers with what every check said a moment ago at most, and names those that failed.
-func (h *health) Readyz(ctx context.Context, _ ReadyzRequestObject) (ReadyzResponseObject, error) {
+// Readyz returns the result of the checks, at most checksCached old, and names the checks that failed.
+func (h *healthHandlers) Readyz(ctx context.Context, _ ReadyzRequestObject) (ReadyzResponseObject, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.at.IsZero() || h.clock().Sub(h.at) >= checksKept {
-		// One asker's leaving must not decide for the others.
+	if h.ranAt.IsZero() || h.clock().Sub(h.ranAt) >= checksCached {
+		// A client that leaves must not end the run for the others.
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), checksTimeout)
 		defer cancel()
-		h.ages, h.last = h.run(ctx)
-		h.at = h.clock() // now, not before: those who waited for a slow run must not each begin another
+		h.ages, h.result = h.run(ctx)
+		h.ranAt = h.clock() // after the run, so that requests that waited for a slow run do not each start another
 	}
-	if h.last != nil {
-		return nil, h.last
+	if h.result != nil {
+		return nil, h.result
 	}
 	return Readyz200JSONResponse{Status: HealthStatusOk, Views: h.ages}, nil
 }
 
-func (h *health) run(ctx context.Context) ([]ViewAge, error) {
+func (h *healthHandlers) run(ctx context.Context) ([]ViewAge, error) {
 	var (
 		failed []string
 		causes []error
@@ -83,15 +83,15 @@ func (h *health) run(ctx context.Context) ([]ViewAge, error) {
 	return ages, nil
 }
 
-// viewAges tells how old the views are; whether that is too old is for a check to say.
-func (h *health) viewAges(ctx context.Context) ([]ViewAge, error) {
+// viewAges returns the ages of the views. Whether one is too old is decided by a check.
+func (h *healthHandlers) viewAges(ctx context.Context) ([]ViewAge, error) {
 	ages := []ViewAge{}
 	if h.views == nil {
 		return ages, nil
 	}
 	views, err := h.views(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("look at views: %w", err)
+		return nil, fmt.Errorf("read views: %w", err)
 	}
 	for _, view := range views {
 		ages = append(ages, viewAge(view))

@@ -54,7 +54,7 @@ func TestHealth(t *testing.T) {
 
 	broken = false
 	require.Equal(t, 503, get("/readyz").Code, "what was found a moment ago is not asked again")
-	now = now.Add(checksKept)
+	now = now.Add(checksCached)
 	answer = get("/readyz")
 	require.Equal(t, 200, answer.Code)
 	require.JSONEq(t, `{"status":"ok","views":[]}`, answer.Body.String())
@@ -89,7 +89,7 @@ func TestReadyzShowsViews(t *testing.T) {
 		{"name":"never","refreshed_at":null,"age_seconds":null}]}`, answer.Body.String())
 
 	failure = errors.New(secret)
-	now = now.Add(checksKept)
+	now = now.Add(checksCached)
 	answer = get()
 	require.Equal(t, 503, answer.Code)
 	require.Equal(t, "Not ready: views", problemIn(t, answer).Detail)
@@ -124,7 +124,7 @@ func TestSlowChecksRunOnceForAllWhoWait(t *testing.T) {
 	cfg.Clock = func() time.Time { return now }
 	cfg.Checks = []Check{{"slow", func(context.Context) error {
 		runs++
-		now = now.Add(2 * checksKept)
+		now = now.Add(2 * checksCached)
 		return errors.New("slow")
 	}}}
 	router, err := New(cfg)

@@ -7,12 +7,12 @@ import (
 	"errors"
 	"fmt"
 	"hash"
-	"io"
 	"time"
 
 	"github.com/gin-gonic/gin"
 
 	"docket/internal/auth"
+	"docket/internal/contract"
 	"docket/internal/idempotency"
 	"docket/internal/phase"
 )
@@ -21,22 +21,22 @@ const (
 	idempotencyHeader = "Idempotency-Key"
 	replayedHeader    = "Idempotency-Replayed"
 
-	// settleTimeout bounds the keeping of an answer, which must not depend on whether its client still waits for it.
+	// settleTimeout limits the storing of a response, which must not depend on whether its client still waits for it.
 	settleTimeout = 5 * time.Second
 )
 
-// once is the gin middleware behind Idempotency-Key: a request that was done is answered again, not done again. It comes
-// after the contract's check, so that who asks is known and equal requests are spelled equally.
+// replay is the gin middleware behind Idempotency-Key: a request that has taken effect gets its stored response and does not
+// take effect again. It runs after the contract's check, so that the caller is known and equal requests have one spelling.
 //
-// Only success is kept. Whatever else is answered, nothing was stored, so that doing it again is harmless and may, after
-// the sender or somebody else mended what was wrong, succeed.
-func (s *server) once(c *gin.Context) {
+// Only the response of a success is stored. After any other response nothing was written, so that a repetition is harmless,
+// and it may succeed once the cause is removed.
+func (s *server) replay(c *gin.Context) {
 	key := c.GetHeader(idempotencyHeader)
-	if key == "" || !s.contract.operation(c).once {
+	if key == "" || !s.operations.of(c).takesKey {
 		return
 	}
 	ctx := c.Request.Context()
-	claim, answer, err := s.claim(c, key)
+	claim, stored, err := s.claim(c, key)
 	if err != nil {
 		if errors.Is(err, idempotency.ErrUnderWay) {
 			c.Header("Retry-After", "1")
@@ -44,29 +44,28 @@ func (s *server) once(c *gin.Context) {
 		s.fail(c, err)
 		return
 	}
-	if answer != nil {
+	if stored != nil {
 		c.Abort()
 		c.Header(replayedHeader, "true")
-		c.Data(answer.Status, answer.ContentType, answer.Body)
+		c.Data(stored.Status, stored.ContentType, stored.Body)
 		return
 	}
 
-	kept := false
+	succeeded := false
 	defer func() {
-		if !kept {
+		if !succeeded {
 			s.settle(c, ctx, claim.Release)
 		}
 	}()
-	held := captured(c)
-	if status := held.Status(); status >= 200 && status < 300 {
-		kept = true // should keeping fail: it has been done, so the key stays taken for as long as its lease
+	w := responseOf(c)
+	body := w.hold(c)
+	if status := w.Status(); status >= 200 && status < 300 {
+		succeeded = true // the claim stays until its lease ends, even if storing fails: the request has taken effect
 		s.settle(c, ctx, func(ctx context.Context) error {
-			return claim.Keep(ctx, idempotency.Answer{
-				Status: status, ContentType: held.Header().Get("Content-Type"), Body: held.body.Bytes(),
-			})
+			return claim.Keep(ctx, idempotency.Answer{Status: status, ContentType: w.Header().Get("Content-Type"), Body: body})
 		})
 	}
-	held.send()
+	w.send(body)
 }
 
 func (s *server) claim(c *gin.Context, key string) (*idempotency.Claim, *idempotency.Answer, error) {
@@ -75,22 +74,23 @@ func (s *server) claim(c *gin.Context, key string) (*idempotency.Claim, *idempot
 	if err != nil {
 		return nil, nil, err
 	}
-	// Longer than the request can take, so that only a dead process leaves a claim to its end.
+	// Longer than the request can take, so that only the claim of a process that died lasts until its lease ends.
 	lease := s.cfg.RequestTimeout + 2*settleTimeout
 	return s.cfg.Idempotency.Claim(c.Request.Context(), idempotency.Request{Caller: callerOf(c), Key: key, Digest: digest}, lease)
 }
 
-// settle does something about a claim when the request is over, whether or not its client still waits. It fails into the log.
-func (s *server) settle(c *gin.Context, ctx context.Context, do func(context.Context) error) {
+// settle ends a claim when the request is over, whether or not its client still waits. An error goes to the log.
+func (s *server) settle(c *gin.Context, ctx context.Context, end func(context.Context) error) {
 	defer phase.Start(ctx, phase.Idempotency)()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTimeout)
 	defer cancel()
-	if err := do(ctx); err != nil {
+	if err := end(ctx); err != nil {
 		_ = c.Error(err)
 	}
 }
 
-// callerOf tells apart those who may choose the same key. Who has no token is nobody in particular, at each operation anew.
+// callerOf identifies the caller, because two callers may choose the same key. Anonymous callers share one key space per
+// operation.
 func callerOf(c *gin.Context) string {
 	if user, ok := auth.FromContext(c.Request.Context()); ok {
 		return fmt.Sprintf("user %d", user.UserID)
@@ -98,7 +98,7 @@ func callerOf(c *gin.Context) string {
 	return fmt.Sprintf("anonymous %s %s", c.Request.Method, c.FullPath())
 }
 
-// digestOf names what a request asks: its operation, path, query and body, as the contract has left them.
+// digestOf returns a digest of the operation, path, query and body of a request, in the spelling of the contract's check.
 func digestOf(c *gin.Context) (digest [sha256.Size]byte, err error) {
 	sum := sha256.New()
 	for _, part := range []string{c.Request.Method, c.FullPath(), c.Request.URL.RawQuery} {
@@ -107,17 +107,17 @@ func digestOf(c *gin.Context) (digest [sha256.Size]byte, err error) {
 	for _, p := range c.Params {
 		writePart(sum, []byte(p.Value))
 	}
-	body, err := io.ReadAll(c.Request.Body)
+	body, err := contract.ReadBody(c.Request)
 	if err != nil {
-		return digest, bodyError(err)
+		return digest, err
 	}
 	writePart(sum, body)
-	c.Request.Body = rereadable(body)
+	contract.SetBody(c.Request, body)
 	sum.Sum(digest[:0])
 	return digest, nil
 }
 
-// writePart writes a part with its length before it, so that no two lists of parts are written alike.
+// writePart writes the length of a part, then the part, so that different lists of parts never give the same bytes.
 func writePart(sum hash.Hash, part []byte) {
 	var size [8]byte
 	binary.BigEndian.PutUint64(size[:], uint64(len(part)))

@@ -246,12 +246,12 @@ func TestEveryPostTakesAKey(t *testing.T) {
 	t.Parallel()
 	doc, err := Contract()
 	require.NoError(t, err)
-	contract, err := newContract(doc, nil, nil)
+	compiled, err := compileOperations(doc)
 	require.NoError(t, err)
 	posts := 0
-	for name, op := range contract.operations {
-		require.Equal(t, strings.HasPrefix(name, "POST "), op.once, name)
-		if op.once {
+	for name, op := range compiled {
+		require.Equal(t, strings.HasPrefix(name, "POST "), op.takesKey, name)
+		if op.takesKey {
 			posts++
 		}
 	}

@@ -14,29 +14,29 @@ import (
 	"docket/internal/views"
 )
 
-// PoolStats is the state of the pool of database connections at one moment.
+// PoolStats is the current state of the pool of database connections.
 type PoolStats struct {
 	Max, Open, Idle, Acquired int32
-	Acquires                  int64         // connections handed out since the start
-	EmptyAcquires             int64         // those that had to wait
-	CanceledAcquires          int64         // those given up while waiting
+	Acquires                  int64         // connections acquired since the start
+	EmptyAcquires             int64         // acquires that had to wait
+	CanceledAcquires          int64         // acquires canceled while waiting
 	AcquireTime               time.Duration // time spent acquiring, summed
 }
 
-// Metrics is what Prometheus is told. It is safe for concurrent use.
+// Metrics are the metrics for Prometheus. It is safe for concurrent use.
 type Metrics struct {
 	registry *prometheus.Registry
 	requests *prometheus.HistogramVec
 	phases   *phase.Histogram
 }
 
-// NewMetrics returns empty metrics that ask pool for its state at every scrape.
+// NewMetrics returns empty metrics that call pool at every scrape.
 func NewMetrics(pool func() PoolStats) *Metrics {
 	m := &Metrics{
 		registry: prometheus.NewRegistry(),
 		requests: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name:    "docket_http_request_duration_seconds",
-			Help:    "Time from a request to the end of its answer.",
+			Help:    "Time from the start of a request to the end of its response.",
 			Buckets: phase.Buckets,
 		}, []string{"method", "route", "status"}),
 		phases: phase.NewHistogram(),
@@ -51,8 +51,8 @@ func (m *Metrics) Handler() http.Handler {
 	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{})
 }
 
-// observe adds one finished request. Strangers choose the method of a request that matches no
-// route, so those share one series for each class of status.
+// observe adds one finished request. Requests that match no route share one series per class of status, because clients
+// could invent any number of methods and paths.
 func (m *Metrics) observe(method, route string, status int, total time.Duration, rec *phase.Recorder) {
 	if route == "" {
 		method, route = "", "unmatched"
@@ -64,11 +64,11 @@ func (m *Metrics) observe(method, route string, status int, total time.Duration,
 // ViewsFunc returns the materialized views and their last refreshes.
 type ViewsFunc func(context.Context) ([]views.View, error)
 
-// AddViews has the age of materialized views told too. Views are asked for at every scrape; while they cannot be had, and
-// for views never refreshed, there are no such series.
+// AddViews adds the ages of materialized views. It calls views at every scrape. There is no series for a view that was never
+// refreshed, and none at all when views fails.
 func (m *Metrics) AddViews(views ViewsFunc) { m.registry.MustRegister(viewCollector(views)) }
 
-// viewsTimeout bounds what a scrape waits for the database; the other metrics matter most while that is slow.
+// viewsTimeout limits how long a scrape waits for the database. The other metrics matter most while the database is slow.
 const viewsTimeout = 2 * time.Second
 
 // viewCollector reads the refreshes of views at every scrape.
@@ -78,10 +78,10 @@ var viewMetrics = []struct {
 	desc  *prometheus.Desc
 	value func(views.View) float64
 }{
-	{viewDesc("age_seconds", "How long ago the last refresh that worked began."),
+	{viewDesc("age_seconds", "Time since the last successful refresh began."),
 		func(v views.View) float64 { return v.Age.Seconds() }},
 	{viewDesc("rows", "Rows after that refresh."), func(v views.View) float64 { return float64(v.Rows) }},
-	{viewDesc("refresh_seconds", "Time that refresh took."), func(v views.View) float64 { return v.Took.Seconds() }},
+	{viewDesc("refresh_seconds", "Duration of that refresh."), func(v views.View) float64 { return v.Took.Seconds() }},
 }
 
 func viewDesc(name, help string) *prometheus.Desc {
@@ -99,7 +99,7 @@ func (views viewCollector) Collect(metrics chan<- prometheus.Metric) {
 	defer cancel()
 	all, err := views(ctx)
 	if err != nil {
-		return // an invalid metric would cost the whole scrape
+		return // an invalid metric would fail the whole scrape
 	}
 	for _, view := range all {
 		if view.RefreshedAt == nil {
@@ -119,19 +119,19 @@ var poolMetrics = []struct {
 	kind  prometheus.ValueType
 	value func(PoolStats) float64
 }{
-	{poolDesc("max_connections", "Most connections the pool opens."), prometheus.GaugeValue,
+	{poolDesc("max_connections", "Largest number of connections the pool opens."), prometheus.GaugeValue,
 		func(s PoolStats) float64 { return float64(s.Max) }},
-	{poolDesc("open_connections", "Connections open."), prometheus.GaugeValue,
+	{poolDesc("open_connections", "Open connections."), prometheus.GaugeValue,
 		func(s PoolStats) float64 { return float64(s.Open) }},
-	{poolDesc("idle_connections", "Connections open and idle."), prometheus.GaugeValue,
+	{poolDesc("idle_connections", "Idle connections."), prometheus.GaugeValue,
 		func(s PoolStats) float64 { return float64(s.Idle) }},
 	{poolDesc("acquired_connections", "Connections in use."), prometheus.GaugeValue,
 		func(s PoolStats) float64 { return float64(s.Acquired) }},
-	{poolDesc("acquires_total", "Connections handed out."), prometheus.CounterValue,
+	{poolDesc("acquires_total", "Connections acquired."), prometheus.CounterValue,
 		func(s PoolStats) float64 { return float64(s.Acquires) }},
-	{poolDesc("empty_acquires_total", "Connections handed out after a wait."), prometheus.CounterValue,
+	{poolDesc("empty_acquires_total", "Connections acquired after a wait."), prometheus.CounterValue,
 		func(s PoolStats) float64 { return float64(s.EmptyAcquires) }},
-	{poolDesc("canceled_acquires_total", "Waits for a connection that were given up."), prometheus.CounterValue,
+	{poolDesc("canceled_acquires_total", "Waits for a connection that were canceled."), prometheus.CounterValue,
 		func(s PoolStats) float64 { return float64(s.CanceledAcquires) }},
 	{poolDesc("acquire_seconds_total", "Time spent acquiring connections."), prometheus.CounterValue,
 		func(s PoolStats) float64 { return s.AcquireTime.Seconds() }},

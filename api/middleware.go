@@ -2,6 +2,8 @@ package api
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"net/http"
 	"runtime/debug"
 	"strings"
@@ -9,57 +11,60 @@ import (
 	"github.com/gin-gonic/gin"
 )
 
-// recoverPanics answers a request whose handler panicked. An answer half sent is broken off, lest
-// it be taken for a whole one; so is one the handler itself asks to break off.
+// recoverPanics sends a problem when a handler panics. http.ErrAbortHandler, with which a handler itself breaks off its
+// response, goes on to net/http.
 func (s *server) recoverPanics(c *gin.Context) {
 	defer func() {
-		value := recover()
-		if value == nil {
-			return
-		}
-		if value == http.ErrAbortHandler {
+		switch value := recover(); value {
+		case nil:
+		case http.ErrAbortHandler:
 			_ = c.Error(http.ErrAbortHandler)
 			panic(value)
-		}
-		begun := c.Writer.Written()
-		s.fail(c, &panicError{value: value, stack: debug.Stack()})
-		if begun {
-			panic(http.ErrAbortHandler)
+		default:
+			s.breakOff(c, &panicError{value: value, stack: debug.Stack()})
 		}
 	}()
 	c.Next()
 }
 
-// broken answers a request whose answer could not be made out of what its handler returned. One half sent is broken off.
-func (s *server) broken(c *gin.Context, err error) {
-	_, held := c.Writer.(*capture)
-	begun := c.Writer.Written() && !held
+// breakOff fails a request whose response may have been sent in part. Such a response is broken off, so that the client
+// does not take it for a whole one.
+func (s *server) breakOff(c *gin.Context, err error) {
+	sent := responseOf(c).sent()
 	s.fail(c, err)
-	if begun {
+	if sent {
 		panic(http.ErrAbortHandler)
 	}
 }
 
+// failEncoding fails a request whose handler returned a result that could not be sent.
+func (s *server) failEncoding(c *gin.Context, err error) {
+	if errors.Is(c.Request.Context().Err(), context.Canceled) && !errors.Is(err, errClientClosed) {
+		err = fmt.Errorf("%w: %w", errClientClosed, err)
+	}
+	s.breakOff(c, err)
+}
+
 type headKey struct{}
 
-// isHead tells whether nothing but the head of an answer is asked for, which is worth knowing where the rest costs something.
+// isHead reports whether the request is HEAD. A handler whose body is expensive need not produce it then.
 func isHead(ctx context.Context) bool { return ctx.Value(headKey{}) != nil }
 
-// engine answers HEAD wherever GET is a route, as HTTP has it; net/http leaves out the body.
+// engine serves HEAD wherever GET is a route, as HTTP requires; net/http leaves out the body.
 type engine struct{ *gin.Engine }
 
 func (e engine) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.Method == http.MethodHead {
-		r = r.WithContext(context.WithValue(r.Context(), headKey{}, true)) // a copy: net/http looks at the original's method
+		r = r.WithContext(context.WithValue(r.Context(), headKey{}, true)) // a copy: net/http reads the method of the original
 		r.Method = http.MethodGet
 	}
 	e.Engine.ServeHTTP(w, r)
 }
 
-// limit bounds what a request may cost: the time until its answer and the size of its body.
+// limit limits the time of a request and the size of its body.
 func (s *server) limit(c *gin.Context) {
 	timeout := s.cfg.RequestTimeout
-	if op := s.contract.operation(c); op != nil && op.streamed {
+	if op := s.operations.of(c); op != nil && op.streamed {
 		timeout = s.cfg.ExportTimeout
 	}
 	ctx, cancel := context.WithTimeout(c.Request.Context(), timeout)
@@ -73,18 +78,17 @@ func (s *server) limit(c *gin.Context) {
 	c.Next()
 }
 
-// noRoute redirects a path that would be known with one slash more or less at its end, and answers
-// 404 to every other.
+// noRoute redirects a path that would match a route with one slash more or less at its end. Every other path gets 404.
 func (s *server) noRoute(c *gin.Context) {
 	path := c.Request.URL.Path
-	twin := path + "/"
+	other := path + "/"
 	if strings.HasSuffix(path, "/") {
-		twin = path[:len(path)-1]
+		other = path[:len(path)-1]
 	}
 	for _, pattern := range s.patterns {
-		if matches(pattern, twin) {
+		if matches(pattern, other) {
 			location := c.Request.URL.EscapedPath()
-			if len(twin) < len(path) {
+			if len(other) < len(path) {
 				location = location[:len(location)-1]
 			} else {
 				location += "/"
@@ -100,14 +104,14 @@ func (s *server) noRoute(c *gin.Context) {
 	s.fail(c, errNoRoute)
 }
 
-// matches tells whether a path fits a gin pattern, whose segments are texts and :parameters.
+// matches reports whether a path matches a gin pattern, whose segments are texts and :parameters.
 func matches(pattern, path string) bool {
-	want, got := strings.Split(pattern, "/"), strings.Split(path, "/")
-	if len(want) != len(got) {
+	expected, segments := strings.Split(pattern, "/"), strings.Split(path, "/")
+	if len(expected) != len(segments) {
 		return false
 	}
-	for i := range want {
-		if parameter := strings.HasPrefix(want[i], ":"); parameter && got[i] == "" || !parameter && want[i] != got[i] {
+	for i, segment := range segments {
+		if parameter := strings.HasPrefix(expected[i], ":"); parameter && segment == "" || !parameter && expected[i] != segment {
 			return false
 		}
 	}

@@ -13,23 +13,24 @@ import (
 	"go.uber.org/zap/zapcore"
 
 	"docket/internal/auth"
+	"docket/internal/contract"
 	"docket/internal/phase"
 )
 
 const requestIDHeader = "X-Request-Id"
 
-// maxRequestID is the longest request id, in characters, that is taken from a client.
+// maxRequestID is the length, in characters, of the longest request id that is accepted from a client.
 const maxRequestID = 128
 
 type requestIDKey struct{}
 
-// RequestID returns the id of the request that ctx belongs to, "" outside of one.
+// RequestID returns the id of the request that ctx belongs to, "" when it belongs to none.
 func RequestID(ctx context.Context) string {
 	id, _ := ctx.Value(requestIDKey{}).(string)
 	return id
 }
 
-// identify gives the request its id: the client's, if it can stand in a log line, or a new one.
+// identify gives the request its id: the client's, if it fits in a log line, or a new one.
 func identify(c *gin.Context) {
 	id := c.GetHeader(requestIDHeader)
 	if !printable(id) {
@@ -48,23 +49,23 @@ func printable(id string) bool {
 	return id != "" && len(id) <= maxRequestID
 }
 
-// observe times a request, its phases included, and reports it when it is over: one log line, one
-// observation of each histogram. Query, body and unmatched paths stay out of both.
+// observe times a request and its phases and reports it when it has ended: one log line, and one observation in each
+// histogram. Neither contains the query, the body or a path that matches no route.
 func (s *server) observe(c *gin.Context) {
 	begin := s.cfg.Clock()
-	var rec *phase.Recorder
+	w := &response{ResponseWriter: c.Writer, clock: s.cfg.Clock, begin: begin}
 	if s.cfg.Timings {
-		rec = phase.NewRecorder(s.cfg.Clock)
-		c.Request = c.Request.WithContext(phase.NewContext(c.Request.Context(), rec))
-		c.Writer = &timedWriter{ResponseWriter: c.Writer, rec: rec, clock: s.cfg.Clock, begin: begin}
+		w.phases = phase.NewRecorder(s.cfg.Clock)
+		c.Request = c.Request.WithContext(phase.NewContext(c.Request.Context(), w.phases))
 	}
+	c.Writer = w
 	defer func() {
 		total := s.cfg.Clock().Sub(begin)
-		s.cfg.Metrics.observe(c.Request.Method, c.FullPath(), c.Writer.Status(), total, rec)
-		s.log(c, total, rec)
+		s.cfg.Metrics.observe(c.Request.Method, c.FullPath(), w.Status(), total, w.phases)
+		s.log(c, total, w.phases)
 	}()
 	c.Next()
-	c.Writer.WriteHeaderNow() // of an answer without a body, so that it too passes the timedWriter
+	w.WriteHeaderNow() // a response without a body has not been sent yet
 }
 
 func (s *server) log(c *gin.Context, total time.Duration, rec *phase.Recorder) {
@@ -76,9 +77,9 @@ func (s *server) log(c *gin.Context, total time.Duration, rec *phase.Recorder) {
 	cause := errors.Join(causes...)
 	level := zapcore.InfoLevel
 	switch {
-	case status < http.StatusBadRequest && errors.Is(cause, errClientClosed): // left in the middle
+	case status < http.StatusBadRequest && errors.Is(cause, errClientClosed): // the client left during the response
 	case status >= http.StatusInternalServerError,
-		status < http.StatusBadRequest && cause != nil: // broken off after a good beginning
+		status < http.StatusBadRequest && cause != nil: // failed after the header was sent
 		level = zapcore.ErrorLevel
 	case status == statusClientClosed:
 	case status >= http.StatusBadRequest:
@@ -90,7 +91,7 @@ func (s *server) log(c *gin.Context, total time.Duration, rec *phase.Recorder) {
 	}
 	fields := []zap.Field{
 		zap.String("request_id", RequestID(c.Request.Context())),
-		zap.String("method", echo(c.Request.Method)),
+		zap.String("method", contract.Excerpt(c.Request.Method)),
 		zap.String("route", c.FullPath()),
 		zap.Int("status", status),
 		zap.Int("bytes", max(c.Writer.Size(), 0)),
@@ -102,7 +103,7 @@ func (s *server) log(c *gin.Context, total time.Duration, rec *phase.Recorder) {
 	if user, ok := auth.FromContext(c.Request.Context()); ok {
 		fields = append(fields, zap.Int32("user_id", user.UserID))
 	}
-	fields = append(fields, zap.Error(cause)) // nothing when nil
+	fields = append(fields, zap.Error(cause)) // no field when nil
 	var crash *panicError
 	if errors.As(cause, &crash) {
 		fields = append(fields, zap.ByteString("stack", crash.stack))
@@ -110,68 +111,19 @@ func (s *server) log(c *gin.Context, total time.Duration, rec *phase.Recorder) {
 	entry.Write(fields...)
 }
 
-// timedWriter adds the Server-Timing header at the last moment, when the phases are over.
-type timedWriter struct {
-	gin.ResponseWriter
-	rec    *phase.Recorder
-	clock  func() time.Time
-	begin  time.Time
-	encode func() // ends the phase of encoding, if it has begun
-}
-
-func (w *timedWriter) WriteHeaderNow() {
-	if w.Written() {
-		return
-	}
-	w.encoded()
-	timings := append(w.rec.Timings(), phase.Timing{Name: "total_s", Duration: w.clock().Sub(w.begin)})
-	w.Header().Set("Server-Timing", phase.ServerTiming(timings))
-	w.ResponseWriter.WriteHeaderNow()
-}
-
-// encoded ends the phase of encoding, if it runs.
-func (w *timedWriter) encoded() {
-	if w.encode != nil {
-		w.encode()
-		w.encode = nil
-	}
-}
-
-func (w *timedWriter) Write(data []byte) (int, error) {
-	w.WriteHeaderNow()
-	return w.ResponseWriter.Write(data)
-}
-
-func (w *timedWriter) WriteString(data string) (int, error) {
-	w.WriteHeaderNow()
-	return w.ResponseWriter.WriteString(data)
-}
-
-func (w *timedWriter) Flush() {
-	w.WriteHeaderNow()
-	w.ResponseWriter.Flush()
-}
-
-// Unwrap lets http.ResponseController get at the connection.
-func (w *timedWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
-
-// timeEncoding is the strict server's middleware that begins the phase of encoding where a handler
-// ends; generated code encodes between there and the first byte written.
+// timeEncoding is the strict server's middleware that begins the phase of encoding when a handler returns. Generated code
+// encodes the response between then and the first byte written.
 func timeEncoding(next StrictHandlerFunc, _ string) StrictHandlerFunc {
 	return func(c *gin.Context, request any) (any, error) {
-		response, err := next(c, request)
-		writer := c.Writer
-		if held, ok := writer.(*capture); ok {
-			writer = held.ResponseWriter
+		result, err := next(c, request)
+		if err == nil {
+			responseOf(c).startEncoding(c.Request.Context())
 		}
-		if w, ok := writer.(*timedWriter); ok && err == nil {
-			w.encode = phase.Start(c.Request.Context(), phase.Encode)
-		}
-		return response, err
+		return result, err
 	}
 }
 
-// panicError is a panic of a handler, on its way to the log line.
+// panicError is the panic of a handler, as the log line reports it.
 type panicError struct {
 	value any
 	stack []byte

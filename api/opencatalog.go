@@ -6,8 +6,8 @@ import (
 	"github.com/getkin/kin-openapi/openapi3"
 )
 
-// openCatalog takes the need of a token from the operations that the reference leaves open and Docket does not: those of
-// the catalog, and the deletion of a URL. docs/decisions/catalog-writes.md says why that is not the default.
+// openCatalog lets callers without a token use the operations that need none in the reference but need one in Docket: those
+// of the catalog, and the deletion of a URL. docs/decisions/catalog-writes.md explains why this is not the default.
 func openCatalog(doc *openapi3.T) {
 	for _, item := range doc.Paths.Map() {
 		for _, op := range item.Operations() {

@@ -15,15 +15,18 @@ import (
 	"docket/internal/annotation"
 	"docket/internal/auth"
 	"docket/internal/catalog"
+	"docket/internal/contract"
+	"docket/internal/convert"
 	"docket/internal/export"
 	"docket/internal/idempotency"
 	"docket/internal/submissions"
 	"docket/internal/unknown"
 )
 
-// answers says which answer an error of a use case gets: its status and the slug that makes the
-// problem's type and title. The first match counts. What is not in the table says nothing.
-var answers = []struct {
+// errorResponses maps the errors of the packages below to a status and a slug, from which the type and the title of the
+// problem are made. Without a slug the status says it all. The first match counts. The text of an error that is not in the
+// table never reaches a client.
+var errorResponses = []struct {
 	matches matcher
 	status  int
 	slug    string
@@ -47,18 +50,21 @@ var answers = []struct {
 	{is(export.ErrBusy), http.StatusServiceUnavailable, "too-many-exports"},
 	{is(idempotency.ErrUnderWay), http.StatusConflict, "request-under-way"},
 	{is(idempotency.ErrOtherRequest), http.StatusUnprocessableEntity, "idempotency-key-reused"},
+	{is(contract.ErrMediaType), http.StatusUnsupportedMediaType, ""},
+	{is(contract.ErrBodyLate), http.StatusRequestTimeout, ""},
+	{is(contract.ErrBodyBroken), http.StatusBadRequest, ""},
 }
 
-// A matcher returns the text a client may see when err is the error it stands for.
+// A matcher reports whether it matches an error, and returns the text that a client may see.
 type matcher func(err error) (detail string, ok bool)
 
-// is matches a sentinel, however wrapped; the client sees the sentinel's own text only.
+// is matches a sentinel, also when it is wrapped. The client sees the sentinel's own text only.
 func is(sentinel error) matcher {
 	detail := capitalized(sentinel.Error())
 	return func(err error) (string, bool) { return detail, errors.Is(err, sentinel) }
 }
 
-// as matches errors of type E, however wrapped; the client sees their own text only.
+// as matches errors of type E, also when they are wrapped. The client sees their own text only.
 func as[E error]() matcher {
 	return func(err error) (string, bool) {
 		var found E
@@ -78,10 +84,10 @@ func unknownBatch(err error) (string, bool) {
 	return fmt.Sprintf("Batch %s does not exist", strings.Join(found.IDs, ", ")), true
 }
 
-// statusClientClosed is logged when the client was gone before the answer; nobody receives it.
+// statusClientClosed is logged when the client left before the response. No client receives it.
 const statusClientClosed = 499
 
-// statusError is an answer of HTTP itself, with a text for the client.
+// statusError is an error whose status says it all, with a text for the client.
 type statusError struct {
 	status int
 	detail string
@@ -98,38 +104,11 @@ var (
 	errClientClosed     = statusError{statusClientClosed, "Client closed the request"}
 )
 
-// A Fault says where a request is wrong, how, and in which of the reference's kinds. Faults is the
-// error of a request that does not fit the contract, answered with 422.
-type Faults []Fault
-
-// detailFaults is how many faults the text of an answer spells out; its list has them all.
-const detailFaults = 5
-
-func (f Faults) Error() string {
-	var b strings.Builder
-	for i, fault := range f[:min(len(f), detailFaults)] {
-		if i > 0 {
-			b.WriteString("; ")
-		}
-		for j, step := range fault.Loc {
-			if j > 0 {
-				b.WriteByte('.')
-			}
-			fmt.Fprint(&b, step)
-		}
-		b.WriteString(": " + fault.Msg)
-	}
-	if more := len(f) - detailFaults; more > 0 {
-		fmt.Fprintf(&b, "; and at least %d more", more)
-	}
-	return b.String()
-}
-
-// faultsOf returns the faults that err tells of: those of the contract, or those a use case found in
-// fields that the contract takes one by one.
-func faultsOf(err error) Faults {
+// faultsOf returns the faults that an error consists of: those of the contract's check, or those that a use case found in
+// single fields.
+func faultsOf(err error) contract.Faults {
 	var (
-		faults Faults
+		faults contract.Faults
 		fields annotation.FieldErrors
 		value  *catalog.ValueError
 	)
@@ -137,39 +116,25 @@ func faultsOf(err error) Faults {
 	case errors.As(err, &faults):
 	case errors.As(err, &fields):
 		for _, field := range fields {
-			faults = append(faults, valueFault(field.Text, "body", field.Field))
+			faults = append(faults, contract.ValueFault(field.Text, "body", field.Field))
 		}
 	case errors.As(err, &value):
-		faults = Faults{valueFault(value.Text, "body", value.Field)}
+		faults = contract.Faults{contract.ValueFault(value.Text, "body", value.Field)}
 	}
 	return faults
 }
 
-func valueFault(msg string, loc ...any) Fault {
-	return Fault{Loc: loc, Msg: "Value error, " + msg, Type: "value_error"}
-}
-
-// problemOf says what a client learns of err, which happened in a request whose context ended with
-// ctxErr, if it ended. No text of an error outside the table gets through.
+// problemOf returns what a client may know of an error. ctxErr says how the context of the request ended, if it did.
 func problemOf(err, ctxErr error, unavailable func(error) bool) Problem {
-	for _, answer := range answers {
-		if detail, ok := answer.matches(err); ok {
-			return Problem{
-				Type:   "urn:docket:problem:" + answer.slug,
-				Title:  capitalized(strings.ReplaceAll(answer.slug, "-", " ")),
-				Status: int32(answer.status),
-				Detail: detail,
-			}
+	for _, response := range errorResponses {
+		if detail, ok := response.matches(err); ok {
+			return newProblem(response.status, response.slug, detail)
 		}
 	}
 	if faults := faultsOf(err); len(faults) > 0 {
-		return Problem{
-			Type:   "urn:docket:problem:invalid-request",
-			Title:  "Invalid request",
-			Status: http.StatusUnprocessableEntity,
-			Detail: faults.Error(),
-			Errors: (*[]Fault)(&faults),
-		}
+		p := newProblem(http.StatusUnprocessableEntity, "invalid-request", faults.Error())
+		p.Errors = new(convert.Each(faults, func(f contract.Fault) Fault { return Fault(f) }))
+		return p
 	}
 	var (
 		known statusError
@@ -178,7 +143,7 @@ func problemOf(err, ctxErr error, unavailable func(error) bool) Problem {
 	)
 	switch {
 	case errors.As(err, &crash):
-		known = errUnknown // also when the client is gone: a defect is never told as its doing
+		known = errUnknown // even when the client has left: a bug is never reported as the client's doing
 	case errors.As(err, &known):
 	case errors.As(err, &size):
 		known = statusError{http.StatusRequestEntityTooLarge, fmt.Sprintf("The body is larger than %d bytes", size.Limit)}
@@ -191,18 +156,27 @@ func problemOf(err, ctxErr error, unavailable func(error) bool) Problem {
 	default:
 		known = errUnknown
 	}
-	return Problem{Type: "about:blank", Title: http.StatusText(known.status), Status: int32(known.status), Detail: known.detail}
+	return newProblem(known.status, "", known.detail)
 }
 
-// fail answers a request with the problem that err means and keeps err for the log line. An answer
-// already on its way is left alone.
+// newProblem returns a problem whose type and title come from a slug or, without one, from the status.
+func newProblem(status int, slug, detail string) Problem {
+	p := Problem{Type: "about:blank", Title: http.StatusText(status), Status: int32(status), Detail: detail}
+	if slug != "" {
+		p.Type = "urn:docket:problem:" + slug
+		p.Title = capitalized(strings.ReplaceAll(slug, "-", " "))
+	}
+	return p
+}
+
+// fail sends the problem of an error and keeps the error for the log line. It sends nothing when a part of the response has
+// been sent already.
 func (s *server) fail(c *gin.Context, err error) {
 	_ = c.Error(err)
 	c.Abort()
-	if held, ok := c.Writer.(*capture); ok {
-		held.discard()
-	}
-	if c.Writer.Written() {
+	w := responseOf(c)
+	w.discard()
+	if w.sent() {
 		return
 	}
 	p := problemOf(err, c.Request.Context().Err(), s.cfg.Unavailable)
@@ -211,10 +185,10 @@ func (s *server) fail(c *gin.Context, err error) {
 		c.Status(status)
 		return
 	}
-	p.Instance = echo(c.Request.URL.Path)
+	p.Instance = contract.Excerpt(c.Request.URL.Path)
 	p.RequestID = RequestID(c.Request.Context())
 
-	header := c.Writer.Header()
+	header := w.Header()
 	header.Set("Content-Type", "application/problem+json")
 	header.Set("Cache-Control", "no-store")
 	switch status {
@@ -224,11 +198,11 @@ func (s *server) fail(c *gin.Context, err error) {
 		header.Set("Retry-After", "1")
 	}
 	c.Status(status)
-	_ = json.NewEncoder(c.Writer).Encode(withDetail(p, err)) // fails when the client left, which needs no answer
+	_ = json.NewEncoder(w).Encode(withDetail(p, err)) // an error means that the client has left
 }
 
-// withDetail is the problem that err means; for a data source that is there already, the reference's clients read an object
-// in place of the text.
+// withDetail returns the problem as it is sent. For a data source that is stored already its detail is an object, which
+// the reference's clients read.
 func withDetail(p Problem, err error) any {
 	duplicate := new(submissions.DuplicateError)
 	if !errors.As(err, &duplicate) {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"strings"
 	"testing"
 
 	"github.com/gin-gonic/gin"
@@ -15,6 +14,7 @@ import (
 
 	"docket/internal/annotation"
 	"docket/internal/auth"
+	"docket/internal/contract"
 	"docket/internal/unknown"
 )
 
@@ -50,10 +50,10 @@ func TestProblems(t *testing.T) {
 		"unknown batch":        {fmt.Errorf("%w: %w", unknown.New(unknown.Batch, 5), secretive()), 400, "urn:docket:problem:unknown-batch", "Batch 5 does not exist"},
 		"rule":                 {fmt.Errorf("%w: %w", &annotation.RuleError{Text: "record_type must be None"}, secretive()), 400, "urn:docket:problem:rule-broken", "record_type must be None"},
 		"fields":               {fmt.Errorf("%s: %w", secret, annotation.FieldErrors{{Field: "agency_info", Text: "no"}}), 422, "urn:docket:problem:invalid-request", "body.agency_info: Value error, no"},
-		"faults":               {Faults{{Loc: []any{"body", "ids", 3}, Msg: "No", Type: "x"}}, 422, "urn:docket:problem:invalid-request", "body.ids.3: No"},
+		"faults":               {contract.Faults{{Loc: []any{"body", "ids", 3}, Msg: "No", Type: "x"}}, 422, "urn:docket:problem:invalid-request", "body.ids.3: No"},
 		"body too large":       {fmt.Errorf("%s: %w", secret, &http.MaxBytesError{Limit: 5}), 413, "about:blank", "The body is larger than 5 bytes"},
-		"status with a cause":  {fmt.Errorf("%w: %w", statusError{http.StatusBadRequest, "Told"}, secretive()), 400, "about:blank", "Told"},
-		"no faults is unknown": {Faults{}, 500, "about:blank", "Internal Server Error"},
+		"status with a cause":  {fmt.Errorf("%w: %w", statusError{http.StatusBadRequest, "Bad"}, secretive()), 400, "about:blank", "Bad"},
+		"no faults is unknown": {contract.Faults{}, 500, "about:blank", "Internal Server Error"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -101,15 +101,4 @@ func TestProblemsOnce(t *testing.T) {
 	answer := b.send("POST", "/things/7", `{"color":"red"}`)
 	require.Equal(t, "Access forbidden", problemIn(t, answer).Detail)
 	require.Equal(t, "access forbidden\nsecond", b.line(t).ContextMap()["error"])
-}
-
-func TestFaultsText(t *testing.T) {
-	t.Parallel()
-	faults := make(Faults, 7)
-	for i := range faults {
-		faults[i] = Fault{Loc: []any{"body", i}, Msg: "No"}
-	}
-	require.Equal(t, "body.0: No; body.1: No", faults[:2].Error())
-	require.Equal(t, 5, strings.Count(faults.Error(), "No"))
-	require.True(t, strings.HasSuffix(faults.Error(), "; and at least 2 more"))
 }

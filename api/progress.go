@@ -5,15 +5,16 @@ import (
 	"time"
 
 	"docket/internal/auth"
+	"docket/internal/convert"
 	"docket/internal/progress"
 )
 
-// counts serves what was done and what is left.
-type counts struct {
+// progressHandlers serve contributions and metrics.
+type progressHandlers struct {
 	progress *progress.Service
 }
 
-func (h counts) ContributionsLeaderboard(
+func (h progressHandlers) ContributionsLeaderboard(
 	ctx context.Context, _ ContributionsLeaderboardRequestObject,
 ) (ContributionsLeaderboardResponseObject, error) {
 	contributors, err := h.progress.Leaderboard(ctx)
@@ -21,13 +22,13 @@ func (h counts) ContributionsLeaderboard(
 		return nil, err
 	}
 	return ContributionsLeaderboard200JSONResponse{Body: LeaderboardResponse{
-		Leaderboard: each(contributors, func(c progress.Contributor) LeaderboardEntry {
+		Leaderboard: convert.Each(contributors, func(c progress.Contributor) LeaderboardEntry {
 			return LeaderboardEntry{UserID: c.UserID, Count: c.Votes}
 		}),
 	}}, nil
 }
 
-func (h counts) ContributionsUser(ctx context.Context, _ ContributionsUserRequestObject) (ContributionsUserResponseObject, error) {
+func (h progressHandlers) ContributionsUser(ctx context.Context, _ ContributionsUserRequestObject) (ContributionsUserResponseObject, error) {
 	did, err := h.progress.Contribution(ctx, auth.UserFrom(ctx).UserID)
 	if err != nil {
 		return nil, err
@@ -38,7 +39,7 @@ func (h counts) ContributionsUser(ctx context.Context, _ ContributionsUserReques
 	}}, nil
 }
 
-func (h counts) MetricsBatchesAggregated(
+func (h progressHandlers) MetricsBatchesAggregated(
 	ctx context.Context, _ MetricsBatchesAggregatedRequestObject,
 ) (MetricsBatchesAggregatedResponseObject, error) {
 	strategies, err := h.progress.BatchesByStrategy(ctx)
@@ -62,7 +63,7 @@ func (h counts) MetricsBatchesAggregated(
 	return MetricsBatchesAggregated200JSONResponse{Body: body}, nil
 }
 
-func (h counts) MetricsBatchesBreakdown(
+func (h progressHandlers) MetricsBatchesBreakdown(
 	ctx context.Context, req MetricsBatchesBreakdownRequestObject,
 ) (MetricsBatchesBreakdownResponseObject, error) {
 	batches, err := h.progress.Batches(ctx, pageFrom(req.Params.Page))
@@ -70,7 +71,7 @@ func (h counts) MetricsBatchesBreakdown(
 		return nil, err
 	}
 	return MetricsBatchesBreakdown200JSONResponse{Body: BatchesBreakdownResponse{
-		Batches: each(batches, func(b progress.Batch) BatchBreakdown {
+		Batches: convert.Each(batches, func(b progress.Batch) BatchBreakdown {
 			return BatchBreakdown{
 				BatchID:           b.ID,
 				Strategy:          BatchStrategy(b.Strategy),
@@ -87,7 +88,7 @@ func (h counts) MetricsBatchesBreakdown(
 	}}, nil
 }
 
-func (h counts) MetricsURLsAggregate(
+func (h progressHandlers) MetricsURLsAggregate(
 	ctx context.Context, _ MetricsURLsAggregateRequestObject,
 ) (MetricsURLsAggregateResponseObject, error) {
 	urls, err := h.progress.URLs(ctx)
@@ -106,7 +107,7 @@ func (h counts) MetricsURLsAggregate(
 	return MetricsURLsAggregate200JSONResponse{Body: body}, nil
 }
 
-func (h counts) MetricsURLsAggregatePending(
+func (h progressHandlers) MetricsURLsAggregatePending(
 	ctx context.Context, _ MetricsURLsAggregatePendingRequestObject,
 ) (MetricsURLsAggregatePendingResponseObject, error) {
 	pending, err := h.progress.Pending(ctx)
@@ -125,7 +126,7 @@ func (h counts) MetricsURLsAggregatePending(
 	}}, nil
 }
 
-func (h counts) MetricsURLsBreakdownSubmitted(
+func (h progressHandlers) MetricsURLsBreakdownSubmitted(
 	ctx context.Context, _ MetricsURLsBreakdownSubmittedRequestObject,
 ) (MetricsURLsBreakdownSubmittedResponseObject, error) {
 	months, err := h.progress.SubmittedByMonth(ctx)
@@ -133,13 +134,13 @@ func (h counts) MetricsURLsBreakdownSubmitted(
 		return nil, err
 	}
 	return MetricsURLsBreakdownSubmitted200JSONResponse{Body: URLsBreakdownSubmittedResponse{
-		Entries: each(months, func(m progress.MonthCount) MonthSubmitted {
+		Entries: convert.Each(months, func(m progress.MonthCount) MonthSubmitted {
 			return MonthSubmitted{Month: monthFrom(m.Month), CountSubmitted: m.Count}
 		}),
 	}}, nil
 }
 
-func (h counts) MetricsURLsBreakdownPending(
+func (h progressHandlers) MetricsURLsBreakdownPending(
 	ctx context.Context, _ MetricsURLsBreakdownPendingRequestObject,
 ) (MetricsURLsBreakdownPendingResponseObject, error) {
 	months, err := h.progress.PendingByMonth(ctx)
@@ -147,7 +148,7 @@ func (h counts) MetricsURLsBreakdownPending(
 		return nil, err
 	}
 	return MetricsURLsBreakdownPending200JSONResponse{Body: URLsBreakdownPendingResponse{
-		Entries: each(months, func(m progress.PendingMonth) MonthPending {
+		Entries: convert.Each(months, func(m progress.PendingMonth) MonthPending {
 			return MonthPending{
 				Month:                      monthFrom(m.Month),
 				CountPendingTotal:          m.All,
@@ -159,17 +160,17 @@ func (h counts) MetricsURLsBreakdownPending(
 	}}, nil
 }
 
-func (h counts) MetricsBacklog(ctx context.Context, _ MetricsBacklogRequestObject) (MetricsBacklogResponseObject, error) {
+func (h progressHandlers) MetricsBacklog(ctx context.Context, _ MetricsBacklogRequestObject) (MetricsBacklogResponseObject, error) {
 	months, err := h.progress.Backlog(ctx)
 	if err != nil {
 		return nil, err
 	}
 	return MetricsBacklog200JSONResponse{Body: BacklogResponse{
-		Entries: each(months, func(m progress.MonthCount) MonthBacklog {
+		Entries: convert.Each(months, func(m progress.MonthCount) MonthBacklog {
 			return MonthBacklog{Month: monthFrom(m.Month), CountPendingTotal: m.Count}
 		}),
 	}}, nil
 }
 
-// monthFrom writes a month as the reference does, as in "January 2021".
+// monthFrom formats a month as the reference does: "January 2021".
 func monthFrom(begin time.Time) string { return begin.Format("January 2006") }

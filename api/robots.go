@@ -3,23 +3,24 @@ package api
 import (
 	"context"
 
+	"docket/internal/convert"
 	"docket/internal/robots"
 )
 
-// suggestions serves robots.
-type suggestions struct {
+// robotHandlers store the suggestions of robots.
+type robotHandlers struct {
 	robots *robots.Service
 }
 
-func (h suggestions) SuggestionsInsert(ctx context.Context, req SuggestionsInsertRequestObject) (SuggestionsInsertResponseObject, error) {
-	done, err := h.robots.Suggest(ctx, each(req.Body.Suggestions, suggestionFrom))
+func (h robotHandlers) SuggestionsInsert(ctx context.Context, req SuggestionsInsertRequestObject) (SuggestionsInsertResponseObject, error) {
+	done, err := h.robots.Suggest(ctx, convert.Each(req.Body.Suggestions, suggestionFrom))
 	if err != nil {
 		return nil, err
 	}
 	return SuggestionsInsert200JSONResponse{
 		Stored:    int32(done.Stored),
 		Unchanged: int32(done.Unchanged),
-		Rejected: each(done.Rejected, func(r robots.Rejection) RejectedSuggestion {
+		Rejected: convert.Each(done.Rejected, func(r robots.Rejection) RejectedSuggestion {
 			return RejectedSuggestion{Index: int32(r.Index), Detail: r.Detail}
 		}),
 	}, nil

@@ -1,9 +1,8 @@
-// Package api is Docket's REST face: it binds a request, calls one use case and answers.
+// Package api is Docket's REST interface: a handler binds a request, calls one use case and returns its result.
 //
-// openapi.yaml is the contract; routes and wire types are generated from it, and contract.go holds
-// every request against it before a handler runs. Errors become problems in one place, problem.go.
-// The package owns status codes and JSON and refuses everything else: no rule of the domain, no SQL,
-// no driver.
+// openapi.yaml is the contract. Routes and wire types are generated from it, and every request is validated against it
+// before a handler runs (contract.go). Errors become problems in one place (problem.go), and one writer sends every
+// response (response.go). The package owns status codes and JSON; it contains no rule of the domain, no SQL and no driver.
 package api
 
 import (
@@ -27,14 +26,14 @@ import (
 	"docket/internal/submissions"
 )
 
-// What a request may cost unless the configuration says otherwise.
+// Limits of a request unless the configuration sets others.
 const (
 	DefaultMaxBodyBytes   = 1 << 20
 	DefaultRequestTimeout = 15 * time.Second
 	DefaultExportTimeout  = 30 * time.Minute
 )
 
-// Config is what the router is made of. The fields of the first block are needed.
+// Config configures the handler. The fields of the first block are required.
 type Config struct {
 	Annotations *annotation.Service
 	Catalog     *catalog.Service
@@ -47,19 +46,19 @@ type Config struct {
 	Metrics     *Metrics
 	Log         *zap.Logger
 
-	Checks []Check   // what /readyz asks
-	Views  ViewsFunc // what /readyz shows beside; may be nil
+	Checks []Check   // /readyz runs these
+	Views  ViewsFunc // /readyz also shows these; may be nil
 
 	MaxBodyBytes   int64         // DefaultMaxBodyBytes when 0
 	RequestTimeout time.Duration // DefaultRequestTimeout when 0
-	ExportTimeout  time.Duration // of what is sent while it is read; DefaultExportTimeout when 0
+	ExportTimeout  time.Duration // for operations that stream; DefaultExportTimeout when 0
 	Timings        bool          // measure phases: log fields, Server-Timing, histogram
 
-	CORSOrigins []string // whose pages may call; "*" alone for everybody's, none for nobody's
-	OpenCatalog bool     // the catalog is written without a token, as in the reference
+	CORSOrigins []string // pages of these origins may call; "*" admits every origin, an empty list none
+	OpenCatalog bool     // the catalog can be written without a token, as in the reference
 
-	// Unavailable tells an error that means the database cannot be reached (503) from one that
-	// means a defect (500). Nil takes every unknown error for a defect.
+	// Unavailable reports whether an error means that the database cannot be reached (503). Every other unknown error
+	// means a bug (500), and with nil every unknown error does.
 	Unavailable func(error) bool
 	// Clock measures durations; time.Now when nil.
 	Clock func() time.Time
@@ -67,22 +66,22 @@ type Config struct {
 
 // handlers are the operations of the contract, one type per tag.
 type handlers struct {
-	annotate
-	search
-	agencies
-	urls
-	batches
-	counts
-	exports
-	suggestions
-	*health
+	annotateHandlers
+	searchHandlers
+	catalogHandlers
+	urlHandlers
+	batchHandlers
+	progressHandlers
+	exportHandlers
+	robotHandlers
+	*healthHandlers
 }
 
-// server is what the middleware shares.
+// server is shared by the middleware.
 type server struct {
-	cfg      Config
-	contract *contract
-	patterns []string // gin's patterns of every route
+	cfg        Config
+	operations operations
+	patterns   []string // gin's patterns of all routes
 }
 
 // New returns the handler that serves the contract.
@@ -96,29 +95,29 @@ func New(cfg Config) (http.Handler, error) {
 	}
 	return newRouter(cfg, doc, func(router gin.IRouter, s *server) {
 		operations := handlers{
-			annotate{cfg.Annotations},
-			search{cfg.Catalog},
-			agencies{cfg.Catalog},
-			urls{cfg.Submissions, cfg.Catalog},
-			batches{cfg.Submissions},
-			counts{cfg.Progress},
-			exports{cfg.Export},
-			suggestions{cfg.Robots},
-			&health{checks: cfg.Checks, views: cfg.Views, clock: s.cfg.Clock},
+			annotateHandlers{cfg.Annotations},
+			searchHandlers{cfg.Catalog},
+			catalogHandlers{cfg.Catalog},
+			urlHandlers{cfg.Submissions, cfg.Catalog},
+			batchHandlers{cfg.Submissions},
+			progressHandlers{cfg.Progress},
+			exportHandlers{cfg.Export},
+			robotHandlers{cfg.Robots},
+			&healthHandlers{checks: cfg.Checks, views: cfg.Views, clock: s.cfg.Clock},
 		}
 		s.register(router, operations, timeEncoding)
 	})
 }
 
-// register adds the routes of the contract, whose handlers are the operations with something around each.
+// register adds the routes of the contract; the middleware around runs around each of their handlers.
 func (s *server) register(router gin.IRouter, operations StrictServerInterface, around StrictMiddlewareFunc) {
 	strict := NewStrictHandlerWithOptions(operations, []StrictMiddlewareFunc{around}, StrictGinServerOptions{
 		RequestErrorHandlerFunc:  s.fail,
 		HandlerErrorFunc:         s.fail,
-		ResponseErrorHandlerFunc: s.broken,
+		ResponseErrorHandlerFunc: s.failEncoding,
 	})
 	RegisterHandlersWithOptions(router, strict, GinServerOptions{
-		// The contract has checked what is bound here, so this is a defect, not the client's fault.
+		// The contract's check has let this request through, so this is a bug, not a fault of the client's.
 		ErrorHandler: func(c *gin.Context, err error, _ int) { s.fail(c, fmt.Errorf("bind request: %w", err)) },
 	})
 }
@@ -135,7 +134,7 @@ func newRouter(cfg Config, doc *openapi3.T, register func(gin.IRouter, *server))
 	}
 	s := &server{cfg: cfg}
 	var err error
-	if s.contract, err = newContract(doc, cfg.Verifier, s.fail); err != nil {
+	if s.operations, err = compileOperations(doc); err != nil {
 		return nil, err
 	}
 	cors, err := crossOrigin(cfg.CORSOrigins, doc)
@@ -143,13 +142,13 @@ func newRouter(cfg Config, doc *openapi3.T, register func(gin.IRouter, *server))
 		return nil, err
 	}
 	router := gin.New()
-	router.ContextWithFallback = true // handlers get gin's context and must see the request's
+	router.ContextWithFallback = true // handlers get gin's context, which must end with the request's
 	router.HandleMethodNotAllowed = true
-	router.RedirectTrailingSlash = false // gin's way bypasses the middleware; noRoute does it
+	router.RedirectTrailingSlash = false // gin's redirect bypasses the middleware; noRoute does it
 	router.Use(identify, s.observe, cors, s.limit, s.recoverPanics)
 	router.NoRoute(s.noRoute)
 	router.NoMethod(s.noMethod)
-	register(router.Group("", s.contract.check, s.conditional, s.once), s)
+	register(router.Group("", s.checkContract, s.sendETag, s.replay), s)
 	if err := registerDocumentation(router, doc); err != nil {
 		return nil, err
 	}

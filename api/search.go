@@ -4,14 +4,15 @@ import (
 	"context"
 
 	"docket/internal/catalog"
+	"docket/internal/convert"
 )
 
-// search finds URLs, agencies and locations.
-type search struct {
+// searchHandlers find URLs, agencies and locations.
+type searchHandlers struct {
 	catalog *catalog.Service
 }
 
-func (h search) SearchURL(ctx context.Context, req SearchURLRequestObject) (SearchURLResponseObject, error) {
+func (h searchHandlers) SearchURL(ctx context.Context, req SearchURLRequestObject) (SearchURLResponseObject, error) {
 	id, err := h.catalog.FindURL(ctx, req.Params.URL)
 	if err != nil {
 		return nil, err
@@ -19,7 +20,7 @@ func (h search) SearchURL(ctx context.Context, req SearchURLRequestObject) (Sear
 	return SearchURL200JSONResponse{Found: id != nil, URLID: id}, nil
 }
 
-func (h search) SearchAgency(ctx context.Context, req SearchAgencyRequestObject) (SearchAgencyResponseObject, error) {
+func (h searchHandlers) SearchAgency(ctx context.Context, req SearchAgencyRequestObject) (SearchAgencyResponseObject, error) {
 	found, err := h.catalog.SearchAgencies(ctx, catalog.Search{
 		LocationID:       req.Params.LocationID,
 		Query:            req.Params.Query,
@@ -29,7 +30,7 @@ func (h search) SearchAgency(ctx context.Context, req SearchAgencyRequestObject)
 	if err != nil {
 		return nil, err
 	}
-	return SearchAgency200JSONResponse(each(found, func(a catalog.FoundAgency) AgencySearchResult {
+	return SearchAgency200JSONResponse(convert.Each(found, func(a catalog.FoundAgency) AgencySearchResult {
 		return AgencySearchResult{
 			AgencyID:            a.ID,
 			AgencyName:          a.Name,
@@ -40,12 +41,12 @@ func (h search) SearchAgency(ctx context.Context, req SearchAgencyRequestObject)
 	})), nil
 }
 
-func (h search) TypeaheadAgencies(ctx context.Context, req TypeaheadAgenciesRequestObject) (TypeaheadAgenciesResponseObject, error) {
+func (h searchHandlers) TypeaheadAgencies(ctx context.Context, req TypeaheadAgenciesRequestObject) (TypeaheadAgenciesResponseObject, error) {
 	suggested, err := h.catalog.SuggestAgencies(ctx, req.Params.Query)
 	if err != nil {
 		return nil, err
 	}
-	return TypeaheadAgencies200JSONResponse{Suggestions: each(suggested, func(a catalog.SuggestedAgency) AgencyTypeahead {
+	return TypeaheadAgencies200JSONResponse{Suggestions: convert.Each(suggested, func(a catalog.SuggestedAgency) AgencyTypeahead {
 		return AgencyTypeahead{
 			ID:               a.ID,
 			DisplayName:      a.Name,
@@ -58,12 +59,12 @@ func (h search) TypeaheadAgencies(ctx context.Context, req TypeaheadAgenciesRequ
 	})}, nil
 }
 
-func (h search) TypeaheadLocations(ctx context.Context, req TypeaheadLocationsRequestObject) (TypeaheadLocationsResponseObject, error) {
+func (h searchHandlers) TypeaheadLocations(ctx context.Context, req TypeaheadLocationsRequestObject) (TypeaheadLocationsResponseObject, error) {
 	suggested, err := h.catalog.SuggestLocations(ctx, req.Params.Query)
 	if err != nil {
 		return nil, err
 	}
-	return TypeaheadLocations200JSONResponse{Suggestions: each(suggested, func(l catalog.SuggestedLocation) LocationTypeahead {
+	return TypeaheadLocations200JSONResponse{Suggestions: convert.Each(suggested, func(l catalog.SuggestedLocation) LocationTypeahead {
 		return LocationTypeahead{
 			LocationID:   l.ID,
 			DisplayName:  l.Name,
@@ -76,7 +77,7 @@ func (h search) TypeaheadLocations(ctx context.Context, req TypeaheadLocationsRe
 	})}, nil
 }
 
-// pageFrom is the page asked for; the contract fills in the first.
+// pageFrom returns the requested page, by default the first.
 func pageFrom(page *Page) int32 {
 	if page == nil {
 		return 1

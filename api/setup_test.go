@@ -39,7 +39,7 @@ func setup(t testing.TB, handler func(c *gin.Context, fail func(*gin.Context, er
 	for _, f := range change {
 		f(&cfg)
 	}
-	doc, err := openapi3.NewLoader().LoadFromFile("testdata/contract.yaml")
+	doc, err := openapi3.NewLoader().LoadFromFile("../internal/contract/testdata/contract.yaml")
 	require.NoError(t, err)
 	require.NoError(t, doc.Validate(t.Context()))
 	if handler == nil {

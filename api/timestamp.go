@@ -2,8 +2,8 @@ package api
 
 import "time"
 
-// timestampFrom writes a time as the reference does: in UTC, without a zone, and with all six digits of the microseconds or,
-// when there are none, without a fraction.
+// timestampFrom formats a time as the reference does: in UTC, without a zone, with six digits of microseconds, or without a
+// fraction when the microseconds are 0.
 func timestampFrom(t time.Time) Timestamp {
 	t = t.UTC()
 	layout := "2006-01-02T15:04:05"
@@ -13,7 +13,7 @@ func timestampFrom(t time.Time) Timestamp {
 	return t.Format(layout)
 }
 
-// timestampOrNull is null where no time is known.
+// timestampOrNull formats a time that may be null.
 func timestampOrNull(t *time.Time) *Timestamp {
 	if t == nil {
 		return nil

@@ -9,21 +9,22 @@ import (
 
 	"docket/internal/auth"
 	"docket/internal/catalog"
+	"docket/internal/convert"
 	"docket/internal/submissions"
 )
 
-// urls serves URLs and takes them in.
-type urls struct {
+// urlHandlers serve URLs and accept submissions.
+type urlHandlers struct {
 	submissions *submissions.Service
 	catalog     *catalog.Service
 }
 
-func (h urls) URLList(ctx context.Context, req URLListRequestObject) (URLListResponseObject, error) {
+func (h urlHandlers) URLList(ctx context.Context, req URLListRequestObject) (URLListResponseObject, error) {
 	page, err := h.submissions.URLs(ctx, pageFrom(req.Params.Page), orZero(req.Params.Errors))
 	if err != nil {
 		return nil, err
 	}
-	return URLList200JSONResponse{Count: int32(len(page)), Urls: each(page, func(u submissions.URL) URLListed {
+	return URLList200JSONResponse{Count: int32(len(page)), Urls: convert.Each(page, func(u submissions.URL) URLListed {
 		return URLListed{
 			ID:                u.ID,
 			BatchID:           u.BatchID,
@@ -32,21 +33,21 @@ func (h urls) URLList(ctx context.Context, req URLListRequestObject) (URLListRes
 			CollectorMetadata: metadataFrom(u.CollectorMetadata),
 			CreatedAt:         timestampFrom(u.CreatedAt),
 			UpdatedAt:         timestampOrNull(u.UpdatedAt),
-			Errors: each(u.Errors, func(e submissions.TaskError) URLError {
+			Errors: convert.Each(u.Errors, func(e submissions.TaskError) URLError {
 				return URLError{Task: e.Task, Error: e.Text, UpdatedAt: timestampFrom(e.At)}
 			}),
 		}
 	})}, nil
 }
 
-func (h urls) URLDelete(ctx context.Context, req URLDeleteRequestObject) (URLDeleteResponseObject, error) {
+func (h urlHandlers) URLDelete(ctx context.Context, req URLDeleteRequestObject) (URLDeleteResponseObject, error) {
 	if err := h.submissions.DeleteURL(ctx, req.URLID); err != nil {
 		return nil, err
 	}
 	return URLDelete200JSONResponse{Message: "URL deleted."}, nil
 }
 
-func (h urls) URLScreenshot(ctx context.Context, req URLScreenshotRequestObject) (URLScreenshotResponseObject, error) {
+func (h urlHandlers) URLScreenshot(ctx context.Context, req URLScreenshotRequestObject) (URLScreenshotResponseObject, error) {
 	image, err := h.submissions.Screenshot(ctx, req.URLID)
 	if err != nil {
 		return nil, err
@@ -54,7 +55,7 @@ func (h urls) URLScreenshot(ctx context.Context, req URLScreenshotRequestObject)
 	return URLScreenshot200ImageWebpResponse{Body: bytes.NewReader(image), ContentLength: int64(len(image))}, nil
 }
 
-func (h urls) CheckUniqueURL(ctx context.Context, req CheckUniqueURLRequestObject) (CheckUniqueURLResponseObject, error) {
+func (h urlHandlers) CheckUniqueURL(ctx context.Context, req CheckUniqueURLRequestObject) (CheckUniqueURLResponseObject, error) {
 	id, err := h.catalog.FindURL(ctx, req.Params.URL)
 	if err != nil {
 		return nil, err
@@ -62,7 +63,7 @@ func (h urls) CheckUniqueURL(ctx context.Context, req CheckUniqueURLRequestObjec
 	return CheckUniqueURL200JSONResponse{UniqueURL: id == nil, URLID: id}, nil
 }
 
-func (h urls) SubmitURL(ctx context.Context, req SubmitURLRequestObject) (SubmitURLResponseObject, error) {
+func (h urlHandlers) SubmitURL(ctx context.Context, req SubmitURLRequestObject) (SubmitURLResponseObject, error) {
 	submitted, err := h.submissions.SubmitURL(ctx, auth.UserFrom(ctx).UserID, submissions.Submission{
 		URL:         req.Body.URL,
 		RecordType:  (*string)(req.Body.RecordType),
@@ -82,7 +83,7 @@ func (h urls) SubmitURL(ctx context.Context, req SubmitURLRequestObject) (Submit
 	}, nil
 }
 
-func (h urls) SubmitDataSource(ctx context.Context, req SubmitDataSourceRequestObject) (SubmitDataSourceResponseObject, error) {
+func (h urlHandlers) SubmitDataSource(ctx context.Context, req SubmitDataSourceRequestObject) (SubmitDataSourceResponseObject, error) {
 	id, err := h.submissions.SubmitDataSource(ctx, dataSourceFrom(req.Body))
 	if err != nil {
 		return nil, err
@@ -99,7 +100,7 @@ func dataSourceFrom(body *DataSourceSubmission) submissions.DataSource {
 		LocationIDs:                  orZero(body.LocationIds),
 		Description:                  body.Description,
 		RecordFormats:                orZero(body.RecordFormats),
-		AccessTypes:                  each(orZero(body.AccessTypes), func(t AccessType) string { return string(t) }),
+		AccessTypes:                  convert.Each(orZero(body.AccessTypes), func(t AccessType) string { return string(t) }),
 		DataPortalType:               body.DataPortalType,
 		SupplyingEntity:              body.SupplyingEntity,
 		CoverageStart:                dayFrom(body.CoverageStart),
@@ -125,8 +126,8 @@ func dayFrom(date *openapi_types.Date) *time.Time {
 	return &date.Time
 }
 
-func (h urls) CollectorManual(ctx context.Context, req CollectorManualRequestObject) (CollectorManualResponseObject, error) {
-	entries := each(req.Body.Entries, func(entry ManualBatchEntry) submissions.ManualEntry {
+func (h urlHandlers) CollectorManual(ctx context.Context, req CollectorManualRequestObject) (CollectorManualResponseObject, error) {
+	entries := convert.Each(req.Body.Entries, func(entry ManualBatchEntry) submissions.ManualEntry {
 		return submissions.ManualEntry{
 			URL:               entry.URL,
 			Name:              orZero(entry.Name),

@@ -1,4 +1,4 @@
-package api
+package contract
 
 import (
 	"encoding/json"
@@ -16,48 +16,47 @@ import (
 	"github.com/google/uuid"
 )
 
-// checker holds values against schemas, as lenient and as talkative as the reference. kin-openapi's
-// own VisitJSON cannot stand in for it: it neither coerces ("12" for 12) nor says what was coerced,
-// and its errors do not carry the types and messages clients know.
+// checker validates values against schemas, as leniently as the reference and with its error types and messages.
+// kin-openapi's own VisitJSON cannot do this: it does not coerce ("12" to 12), and clients do not know its messages.
 type checker struct {
 	faults Faults
 }
 
-func (k *checker) fault(loc []any, kind, msg string) {
-	if len(k.faults) < maxFaults {
-		k.faults = append(k.faults, Fault{Loc: loc, Msg: msg, Type: kind})
+func (c *checker) fault(loc []any, kind, msg string) {
+	if len(c.faults) < maxFaults {
+		c.faults = append(c.faults, Fault{Loc: loc, Msg: msg, Type: kind})
 	}
 }
 
-// check returns v as the schema has it: integers as int64, numbers as float64, UUIDs in their usual
-// spelling, objects without the keys the schema does not know, defaults filled in. What does not fit
-// is reported; the value returned then means nothing.
-func (k *checker) check(loc []any, ref *openapi3.SchemaRef, v any) any {
+// check returns v in the spelling of the schema: integers as int64, numbers as float64, UUIDs in lower case with
+// hyphens, objects without the keys that the schema ignores and with its defaults. After a fault the returned value
+// is meaningless.
+func (c *checker) check(loc []any, ref *openapi3.SchemaRef, v any) any {
 	s, nullable := resolve(ref)
 	if v == nil && nullable {
 		return nil
 	}
 	switch {
 	case s.Type.IsEmpty():
-		return k.anything(loc, v)
+		return c.anything(loc, v)
 	case s.Type.Permits(openapi3.TypeObject):
-		return k.object(loc, s, v)
+		return c.object(loc, s, v)
 	case s.Type.Permits(openapi3.TypeArray):
-		return k.array(loc, s, v)
+		return c.array(loc, s, v)
 	case s.Type.Permits(openapi3.TypeInteger):
-		return k.integer(loc, s, v)
+		return c.integer(loc, s, v)
 	case s.Type.Permits(openapi3.TypeNumber):
-		return k.number(loc, s, v)
+		return c.number(loc, s, v)
 	case s.Type.Permits(openapi3.TypeBoolean):
-		return k.boolean(loc, v)
+		return c.boolean(loc, v)
 	case len(s.Enum) > 0:
-		return k.enum(loc, s, v)
+		return c.enum(loc, s, v)
 	default:
-		return k.text(loc, s, v)
+		return c.text(loc, s, v)
 	}
 }
 
-// resolve looks through the allOf of one that OpenAPI 3.0 needs to make a reference nullable.
+// resolve returns the schema inside an allOf with one element, which OpenAPI 3.0 needs to make a reference nullable.
 func resolve(ref *openapi3.SchemaRef) (s *openapi3.Schema, nullable bool) {
 	s = ref.Value
 	nullable = s.Nullable || s.Type.IncludesNull()
@@ -68,10 +67,10 @@ func resolve(ref *openapi3.SchemaRef) (s *openapi3.Schema, nullable bool) {
 	return s, nullable
 }
 
-func (k *checker) object(loc []any, s *openapi3.Schema, v any) any {
+func (c *checker) object(loc []any, s *openapi3.Schema, v any) any {
 	object, ok := v.(map[string]any)
 	if !ok {
-		k.fault(loc, "model_attributes_type", "Input should be a valid dictionary or object to extract fields from")
+		c.fault(loc, "model_attributes_type", "Input should be a valid dictionary or object to extract fields from")
 		return nil
 	}
 	result := make(map[string]any, len(object))
@@ -80,9 +79,9 @@ func (k *checker) object(loc []any, s *openapi3.Schema, v any) any {
 		value, given := object[name]
 		switch {
 		case given:
-			result[name] = k.check(at(loc, name), property, value)
+			result[name] = c.check(at(loc, name), property, value)
 		case slices.Contains(s.Required, name):
-			k.fault(at(loc, name), "missing", "Field required")
+			c.fault(at(loc, name), "missing", "Field required")
 		default:
 			if schema, _ := resolve(property); schema.Default != nil {
 				result[name] = schema.Default
@@ -94,51 +93,51 @@ func (k *checker) object(loc []any, s *openapi3.Schema, v any) any {
 		if _, known := s.Properties[name]; known {
 			continue
 		}
-		here := at(loc, echo(name))
+		here := at(loc, Excerpt(name))
 		switch {
 		case more.Schema != nil:
-			k.storable(here, name)
-			result[name] = k.check(here, more.Schema, object[name])
+			c.storable(here, name)
+			result[name] = c.check(here, more.Schema, object[name])
 		case more.Has != nil && !*more.Has:
-			k.fault(here, "extra_forbidden", "Extra inputs are not permitted")
+			c.fault(here, "extra_forbidden", "Extra inputs are not permitted")
 		case more.Has != nil || len(s.Properties) == 0:
-			k.storable(here, name)
-			result[name] = k.anything(here, object[name])
+			c.storable(here, name)
+			result[name] = c.anything(here, object[name])
 		}
 	}
 	return result
 }
 
-func (k *checker) array(loc []any, s *openapi3.Schema, v any) any {
+func (c *checker) array(loc []any, s *openapi3.Schema, v any) any {
 	list, ok := v.([]any)
 	if !ok {
-		k.fault(loc, "list_type", "Input should be a valid list")
+		c.fault(loc, "list_type", "Input should be a valid list")
 		return nil
 	}
 	if n := uint64(len(list)); n < s.MinItems {
-		k.fault(loc, "too_short", fmt.Sprintf("List should have at least %s after validation, not %d", plural(s.MinItems, "item"), n))
+		c.fault(loc, "too_short", fmt.Sprintf("List should have at least %s after validation, not %d", plural(s.MinItems, "item"), n))
 	} else if s.MaxItems != nil && n > *s.MaxItems {
-		k.fault(loc, "too_long", fmt.Sprintf("List should have at most %s after validation, not %d", plural(*s.MaxItems, "item"), n))
+		c.fault(loc, "too_long", fmt.Sprintf("List should have at most %s after validation, not %d", plural(*s.MaxItems, "item"), n))
 		return nil
 	}
 	result := make([]any, len(list))
 	seen := make(map[any]bool)
 	repeated := false
 	for i, item := range list {
-		before := len(k.faults)
-		result[i] = k.check(at(loc, i), s.Items, item)
-		if s.UniqueItems && len(k.faults) == before && len(k.faults) < maxFaults {
+		before := len(c.faults)
+		result[i] = c.check(at(loc, i), s.Items, item)
+		if s.UniqueItems && len(c.faults) == before && len(c.faults) < maxFaults {
 			repeated = repeated || seen[result[i]]
 			seen[result[i]] = true
 		}
 	}
 	if repeated {
-		k.fault(loc, "value_error", "Value error, items must not repeat")
+		c.fault(loc, "value_error", "Value error, items must not repeat")
 	}
 	return result
 }
 
-func (k *checker) enum(loc []any, s *openapi3.Schema, v any) any {
+func (c *checker) enum(loc []any, s *openapi3.Schema, v any) any {
 	if slices.Contains(s.Enum, v) && v != nil {
 		return v
 	}
@@ -152,11 +151,11 @@ func (k *checker) enum(loc []any, s *openapi3.Schema, v any) any {
 	if last := len(names) - 1; last > 0 {
 		expected = strings.Join(names[:last], ", ") + " or " + names[last]
 	}
-	k.fault(loc, "enum", "Input should be "+expected)
+	c.fault(loc, "enum", "Input should be "+expected)
 	return nil
 }
 
-func (k *checker) integer(loc []any, s *openapi3.Schema, v any) any {
+func (c *checker) integer(loc []any, s *openapi3.Schema, v any) any {
 	const invalid = "Input should be a valid integer"
 	low, high := bounds(s)
 	var (
@@ -167,32 +166,32 @@ func (k *checker) integer(loc []any, s *openapi3.Schema, v any) any {
 	case json.Number:
 		n, err = wholeNumber(v.String())
 		if errors.Is(err, strconv.ErrSyntax) {
-			k.fault(loc, "int_from_float", invalid+", got a number with a fractional part")
+			c.fault(loc, "int_from_float", invalid+", got a number with a fractional part")
 			return nil
 		}
 	case string:
 		digits, fraction, _ := strings.Cut(strings.TrimSpace(v), ".")
 		n, err = strconv.ParseInt(digits, 10, 64)
 		if errors.Is(err, strconv.ErrSyntax) || strings.Trim(fraction, "0") != "" {
-			k.fault(loc, "int_parsing", invalid+", unable to parse string as an integer")
+			c.fault(loc, "int_parsing", invalid+", unable to parse string as an integer")
 			return nil
 		}
 	default:
-		k.fault(loc, "int_type", invalid)
+		c.fault(loc, "int_type", invalid)
 		return nil
 	}
-	// Out of range of int64, n is the nearest bound of it and err not nil.
+	// When the number is outside of int64, n is the nearest int64 and err is not nil.
 	switch {
 	case n < low || err != nil && n < 0:
-		k.fault(loc, "greater_than_equal", fmt.Sprintf("Input should be greater than or equal to %d", low))
+		c.fault(loc, "greater_than_equal", fmt.Sprintf("Input should be greater than or equal to %d", low))
 	case n > high || err != nil:
-		k.fault(loc, "less_than_equal", fmt.Sprintf("Input should be less than or equal to %d", high))
+		c.fault(loc, "less_than_equal", fmt.Sprintf("Input should be less than or equal to %d", high))
 	}
 	return n
 }
 
-// wholeNumber reads a JSON number without a fraction, however spelled: 12, 12.0, 1.2e1. Out of
-// range, it returns the nearest int64 and strconv.ErrRange; with a fraction, strconv.ErrSyntax.
+// wholeNumber parses a JSON number without a fractional part in any spelling: 12, 12.0, 1.2e1. For a number outside of
+// int64 it returns the nearest int64 and strconv.ErrRange; for one with a fractional part, strconv.ErrSyntax.
 func wholeNumber(s string) (int64, error) {
 	n, err := strconv.ParseInt(s, 10, 64)
 	if !errors.Is(err, strconv.ErrSyntax) {
@@ -210,7 +209,7 @@ func wholeNumber(s string) (int64, error) {
 	return int64(f), nil
 }
 
-// bounds are the smallest and the largest integer that both the schema allows and its Go type holds.
+// bounds returns the smallest and the largest integer that the schema allows and its Go type can hold.
 func bounds(s *openapi3.Schema) (low, high int64) {
 	low, high = math.MinInt64, math.MaxInt64
 	if s.Format == "int32" {
@@ -225,13 +224,13 @@ func bounds(s *openapi3.Schema) (low, high int64) {
 	return low, high
 }
 
-func (k *checker) number(loc []any, s *openapi3.Schema, v any) any {
+func (c *checker) number(loc []any, s *openapi3.Schema, v any) any {
 	const invalid = "Input should be a valid number"
 	text, isText := v.(string)
 	if number, ok := v.(json.Number); ok {
 		text = number.String()
 	} else if !isText {
-		k.fault(loc, "float_type", invalid)
+		c.fault(loc, "float_type", invalid)
 		return nil
 	}
 	size := 64
@@ -241,18 +240,18 @@ func (k *checker) number(loc []any, s *openapi3.Schema, v any) any {
 	f, err := strconv.ParseFloat(strings.TrimSpace(text), size)
 	switch {
 	case err != nil && !isText, err == nil && (math.IsInf(f, 0) || math.IsNaN(f)):
-		k.fault(loc, "finite_number", "Input should be a finite number")
+		c.fault(loc, "finite_number", "Input should be a finite number")
 	case err != nil:
-		k.fault(loc, "float_parsing", invalid+", unable to parse string as a number")
+		c.fault(loc, "float_parsing", invalid+", unable to parse string as a number")
 	case s.Min != nil && f < *s.Min:
-		k.fault(loc, "greater_than_equal", fmt.Sprintf("Input should be greater than or equal to %v", *s.Min))
+		c.fault(loc, "greater_than_equal", fmt.Sprintf("Input should be greater than or equal to %v", *s.Min))
 	case s.Max != nil && f > *s.Max:
-		k.fault(loc, "less_than_equal", fmt.Sprintf("Input should be less than or equal to %v", *s.Max))
+		c.fault(loc, "less_than_equal", fmt.Sprintf("Input should be less than or equal to %v", *s.Max))
 	}
 	return f
 }
 
-func (k *checker) boolean(loc []any, v any) any {
+func (c *checker) boolean(loc []any, v any) any {
 	text := ""
 	switch v := v.(type) {
 	case bool:
@@ -266,7 +265,7 @@ func (k *checker) boolean(loc []any, v any) any {
 	case string:
 		text = strings.ToLower(v)
 	default:
-		k.fault(loc, "bool_type", "Input should be a valid boolean")
+		c.fault(loc, "bool_type", "Input should be a valid boolean")
 		return nil
 	}
 	switch text {
@@ -275,69 +274,69 @@ func (k *checker) boolean(loc []any, v any) any {
 	case "false", "0", "no", "off", "f", "n":
 		return false
 	}
-	k.fault(loc, "bool_parsing", "Input should be a valid boolean, unable to interpret input")
+	c.fault(loc, "bool_parsing", "Input should be a valid boolean, unable to interpret input")
 	return nil
 }
 
-func (k *checker) text(loc []any, s *openapi3.Schema, v any) any {
+func (c *checker) text(loc []any, s *openapi3.Schema, v any) any {
 	text, ok := v.(string)
 	if !ok {
 		kind, what := "string_type", "string"
 		if s.Format == "uuid" {
 			kind, what = "uuid_type", "UUID"
 		}
-		k.fault(loc, kind, "Input should be a valid "+what)
+		c.fault(loc, kind, "Input should be a valid "+what)
 		return nil
 	}
-	if !k.storable(loc, text) {
+	if !c.storable(loc, text) {
 		return nil
 	}
 	switch s.Format {
 	case "uuid":
 		if err := uuid.Validate(text); err != nil {
-			k.fault(loc, "uuid_parsing", "Input should be a valid UUID, unable to parse string as a UUID")
+			c.fault(loc, "uuid_parsing", "Input should be a valid UUID, unable to parse string as a UUID")
 			return nil
 		}
 		return uuid.MustParse(text).String()
 	case "date":
-		if day, err := time.Parse(time.DateOnly, text); err != nil || day.Year() == 0 { // no calendar of the reference's has it
-			k.fault(loc, "date_parsing", "Input should be a valid date in the format YYYY-MM-DD")
+		if day, err := time.Parse(time.DateOnly, text); err != nil || day.Year() == 0 { // Python, so the reference, has no year 0
+			c.fault(loc, "date_parsing", "Input should be a valid date in the format YYYY-MM-DD")
 		}
 		return text
 	}
 	if n := uint64(utf8.RuneCountInString(text)); n < s.MinLength {
-		k.fault(loc, "string_too_short", "String should have at least "+plural(s.MinLength, "character"))
+		c.fault(loc, "string_too_short", "String should have at least "+plural(s.MinLength, "character"))
 	} else if s.MaxLength != nil && n > *s.MaxLength {
-		k.fault(loc, "string_too_long", "String should have at most "+plural(*s.MaxLength, "character"))
+		c.fault(loc, "string_too_long", "String should have at most "+plural(*s.MaxLength, "character"))
 	}
 	return text
 }
 
-// anything accepts every value that can be stored.
-func (k *checker) anything(loc []any, v any) any {
+// anything accepts every value that PostgreSQL can store.
+func (c *checker) anything(loc []any, v any) any {
 	switch v := v.(type) {
 	case string:
-		k.storable(loc, v)
+		c.storable(loc, v)
 	case json.Number:
 		if _, err := v.Float64(); err != nil {
-			k.fault(loc, "finite_number", "Input should be a finite number")
+			c.fault(loc, "finite_number", "Input should be a finite number")
 		}
 	case []any:
 		for i, item := range v {
-			k.anything(at(loc, i), item)
+			c.anything(at(loc, i), item)
 		}
 	case map[string]any:
 		for _, name := range slices.Sorted(maps.Keys(v)) {
-			here := at(loc, echo(name))
-			k.storable(here, name)
-			k.anything(here, v[name])
+			here := at(loc, Excerpt(name))
+			c.storable(here, name)
+			c.anything(here, v[name])
 		}
 	}
 	return v
 }
 
-// storable reports a text that PostgreSQL cannot hold.
-func (k *checker) storable(loc []any, text string) bool {
+// storable reports whether PostgreSQL can store a text, and adds a fault when it cannot.
+func (c *checker) storable(loc []any, text string) bool {
 	msg := ""
 	switch {
 	case strings.ContainsRune(text, 0):
@@ -347,7 +346,7 @@ func (k *checker) storable(loc []any, text string) bool {
 	default:
 		return true
 	}
-	k.fault(loc, "value_error", msg)
+	c.fault(loc, "value_error", msg)
 	return false
 }
 

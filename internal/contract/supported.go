@@ -1,4 +1,4 @@
-package api
+package contract
 
 import (
 	"errors"
@@ -8,15 +8,15 @@ import (
 	"github.com/getkin/kin-openapi/openapi3"
 )
 
-// formats are those the checker enforces, or that ask nothing of a value its type does not.
+// formats lists the formats that the checker enforces, and those that add no rule to the type.
 var formats = map[string][]string{
 	openapi3.TypeString:  {"", "uuid", "date", "uri"},
 	openapi3.TypeInteger: {"", "int32", "int64"},
 	openapi3.TypeNumber:  {"", "float", "double"},
 }
 
-// supported returns an error when the checker would not enforce all that a schema of a request says.
-// An unenforced rule would let a value through to code that cannot hold it.
+// supported returns an error when the schema of a request has a rule that the checker does not enforce. Such a rule
+// would let a value through to code that cannot handle it.
 func supported(ref *openapi3.SchemaRef, above []*openapi3.Schema) error {
 	s := ref.Value
 	if slices.Contains(above, s) {
@@ -27,7 +27,8 @@ func supported(ref *openapi3.SchemaRef, above []*openapi3.Schema) error {
 	case len(s.OneOf) > 0 || len(s.AnyOf) > 0 || s.Not != nil || len(s.AllOf) > 1,
 		s.Pattern != "" || s.MultipleOf != nil || s.Const != nil || s.MinProps > 0 || s.MaxProps != nil,
 		s.ExclusiveMin.IsSet() || s.ExclusiveMax.IsSet():
-		return errors.New("schema has a rule that is not enforced (oneOf, anyOf, not, several allOf, pattern, multipleOf, const, min/maxProperties, exclusive bounds)")
+		return errors.New("schema has a rule that is not enforced " +
+			"(oneOf, anyOf, not, several allOf, pattern, multipleOf, const, min/maxProperties, exclusive bounds)")
 	case len(s.AllOf) == 1:
 		if !s.Type.IsEmpty() || len(s.Properties) > 0 || len(s.Enum) > 0 || s.Default != nil {
 			return errors.New("schema has both allOf and rules of its own")
@@ -57,7 +58,8 @@ func supported(ref *openapi3.SchemaRef, above []*openapi3.Schema) error {
 		}
 	case openapi3.TypeArray:
 		items, _ := resolve(s.Items)
-		if s.UniqueItems && (items.Type.IsEmpty() || items.Type.Permits(openapi3.TypeObject) || items.Type.Permits(openapi3.TypeArray)) {
+		plain := !items.Type.IsEmpty() && !items.Type.Permits(openapi3.TypeObject) && !items.Type.Permits(openapi3.TypeArray)
+		if s.UniqueItems && !plain {
 			return errors.New("uniqueItems is enforced on plain values only")
 		}
 		return supported(s.Items, above)
