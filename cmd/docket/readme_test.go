@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 	"github.com/stretchr/testify/require"
 )
@@ -21,13 +22,14 @@ var (
 	readmeJSON = regexp.MustCompile("(?s)```json\n(.*?)```")
 )
 
-// TestReadme types what the README says after ./scripts/run, and compares the answer that it shows.
+// TestReadme sends the requests of the README to a database as ./scripts/run makes it, and compares the response that the
+// README shows.
 func TestReadme(t *testing.T) {
 	t.Parallel()
 	text, err := os.ReadFile(filepath.Join("..", "..", "README.md"))
 	require.NoError(t, err)
 	lines := readmeCurl.FindAllStringSubmatch(string(text), -1)
-	require.Len(t, lines, 2, "one curl line to ask, one to answer")
+	require.Len(t, lines, 2, "one curl line asks, one answers")
 	ask, answer := lines[0], lines[1]
 	sent := readmeBody.FindStringSubmatch(answer[2])
 	require.NotNil(t, sent, "the answer has a body")
@@ -61,19 +63,19 @@ func TestReadme(t *testing.T) {
 	require.NotEqual(t, body, string(next))
 }
 
-// The README has every flag that all commands or serve take, with its variable and its default, and every package.
+// The README lists each flag of all commands and of serve with its variable and its default, and each package.
 func TestReadmeListsAll(t *testing.T) {
 	t.Parallel()
 	data, err := os.ReadFile(filepath.Join("..", "..", "README.md"))
 	require.NoError(t, err)
 	readme := string(data)
-	// What the value does not say, or says for the directory that the test runs in.
-	said := map[string]string{"max-conns": "four per core", "data-dir": "`.docket`"}
+	// The default of the one is 0; that of the other depends on the folder in which the test runs.
+	described := map[string]string{"max-conns": "four per core", "data-dir": "`.docket`"}
 	root := rootCommand()
 	serve, _, err := root.Find([]string{"serve"})
 	require.NoError(t, err)
 	listed := func(flag *pflag.Flag) {
-		value := said[flag.Name]
+		value := described[flag.Name]
 		switch {
 		case value != "":
 		case flag.DefValue == "":
@@ -81,7 +83,8 @@ func TestReadmeListsAll(t *testing.T) {
 		default:
 			value = "`" + strings.Trim(tidyDuration(flag), "[]") + "`"
 		}
-		require.Contains(t, readme, "\n| `--"+flag.Name+"` | `"+variable(flag.Name)+"` | "+value+" | ")
+		row := "| `--" + flag.Name + "` | `" + variable(flag.Name) + "` | " + value + " | "
+		require.True(t, strings.Contains(readme, "\n"+row), "the README has no row %s", row)
 	}
 	root.PersistentFlags().VisitAll(listed)
 	serve.LocalNonPersistentFlags().VisitAll(listed)
@@ -91,12 +94,76 @@ func TestReadmeListsAll(t *testing.T) {
 		require.NoError(t, err)
 		require.NotEmpty(t, dirs)
 		for _, dir := range dirs {
-			require.Contains(t, readme, "`"+strings.TrimPrefix(filepath.ToSlash(dir), "../../")+"/`")
+			folder := "`" + strings.TrimPrefix(filepath.ToSlash(dir), "../../") + "/`"
+			require.True(t, strings.Contains(readme, folder), "the README does not list %s", folder)
 		}
 	}
 }
 
-// tidyDuration writes 2m0s as people do, 2m.
+var (
+	docketCommand   = regexp.MustCompile("(?:^|[\\s(`\"])(?:bin/)?docket ([a-z-][^`#|;&)>\"\n]*)")
+	flagInSpan      = regexp.MustCompile("`--([a-z-]+)[^`]*`")
+	docketVariables = regexp.MustCompile(`\bDOCKET_[A-Z_]+\b`)
+)
+
+// TestPagesCommands shows that each docket command, flag and variable that a page of documentation names exists.
+func TestPagesCommands(t *testing.T) {
+	t.Parallel()
+	flags := map[string]bool{}
+	for _, cmd := range allCommands(rootCommand()) {
+		cmd.InitDefaultHelpFlag()
+		cmd.Flags().VisitAll(func(flag *pflag.Flag) { flags[flag.Name] = true })
+		cmd.PersistentFlags().VisitAll(func(flag *pflag.Flag) { flags[flag.Name] = true })
+	}
+	variables := map[string]bool{"DOCKET_TEST_DATABASE_URL": true, "DOCKET_TEST_DATA": true, "DOCKET_BENCH_URLS": true} // of tests
+	for flag := range flags {
+		variables[variable(flag)] = true
+	}
+	commands := 0
+	for _, pattern := range []string{"*.md", "docs/*.md", "docs/*/*.md", "benchmarks/*.md"} {
+		files, err := filepath.Glob(filepath.Join("..", "..", pattern))
+		require.NoError(t, err)
+		require.NotEmpty(t, files, pattern)
+		for _, file := range files {
+			text, err := os.ReadFile(file)
+			require.NoError(t, err)
+			for _, found := range docketCommand.FindAllStringSubmatch(string(text), -1) {
+				commands++
+				requireCommand(t, file, strings.Fields(strings.ReplaceAll(found[1], " ID", " 1")))
+			}
+			for _, found := range flagInSpan.FindAllStringSubmatch(string(text), -1) {
+				require.True(t, flags[found[1]], "%s: no command has --%s", file, found[1])
+			}
+			for _, name := range docketVariables.FindAllString(string(text), -1) {
+				require.True(t, variables[name], "%s: %s", file, name)
+			}
+		}
+	}
+	require.Greater(t, commands, 50, "the expression that finds commands has missed most of them")
+}
+
+func allCommands(cmd *cobra.Command) []*cobra.Command {
+	all := []*cobra.Command{cmd}
+	for _, sub := range cmd.Commands() {
+		all = append(all, allCommands(sub)...)
+	}
+	return all
+}
+
+// requireCommand fails unless the words are a command with flags of its own.
+func requireCommand(t *testing.T, file string, words []string) {
+	t.Helper()
+	root := rootCommand()
+	cmd, rest, err := root.Find(words)
+	require.NoError(t, err, "%s: docket %v", file, words)
+	cmd.InitDefaultHelpFlag()
+	require.NoError(t, cmd.ParseFlags(rest), "%s: docket %v", file, words)
+	if cmd.HasSubCommands() {
+		require.Empty(t, cmd.Flags().Args(), "%s: docket %v is no command", file, words)
+	}
+}
+
+// tidyDuration returns a flag's default, with 2m for 2m0s.
 func tidyDuration(flag *pflag.Flag) string {
 	text := flag.DefValue
 	if flag.Value.Type() != "duration" {
