@@ -1,22 +1,21 @@
-// Environments of the database, for "docket schema" and "docket migrate" (--env NAME), and for DBAs who prefer the Atlas
-// command (v1.2 or later, community build). Both read the same files, keep the same revisions table and wait for each
+// Database environments for "docket schema" and "docket migrate" (--env NAME), and for DBAs who prefer the Atlas command
+// (v1.2 or later, community build). Both programs read the same files, write the same revisions table and wait for each
 // other's lock.
 //
-//   DATABASE_URL       the database to look at or change. Without it, local is Docket's own, and Docket refuses the others.
-//   ATLAS_DEV_URL      a server of the same major version for scratch databases. Docket makes databases of its own there,
-//                      and starts a server for them when this is not set; the Atlas command wants an empty database.
+//   DATABASE_URL       the database to read or change. Without it, local is Docket's own, and Docket refuses the others.
+//   ATLAS_DEV_URL      a server of the same major version for scratch databases. Docket creates databases there, and
+//                      starts a server for them when this is not set; the Atlas command needs an empty database.
 //
-// The Atlas community build plans tables, enums and indexes. It passes over views in sql/schema without a word; files in
-// sql/migrations it runs whole.
+// The Atlas community build plans tables, enums and indexes. It skips views in sql/schema without a message; it runs every
+// statement of the files in sql/migrations.
 
 locals {
-  // Scoped to one schema: plans come out unqualified, and what lives beside
-  // public (the job queue's schema) is neither seen nor dropped.
+  // One schema: plans have unqualified names, and other schemas are neither read nor dropped.
   url = urlqueryset(getenv("DATABASE_URL"), "search_path", "public")
   dev = urlqueryset(getenv("ATLAS_DEV_URL"), "search_path", "public")
 
-  // The same set also keeps a URL without search_path from touching them.
-  foreign = ["river", "atlas_schema_revisions", "public.atlas_schema_revisions"]
+  // Both forms of the name: with and without search_path in the URL.
+  foreign = ["atlas_schema_revisions", "public.atlas_schema_revisions"]
 }
 
 env "local" {
