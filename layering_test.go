@@ -42,7 +42,7 @@ func forbidden(dir string) []string {
 		for _, useCase := range useCases {
 			list = append(list, "docket/"+useCase)
 		}
-	case within(dir, "internal/phase", "internal/auth", "internal/urlform", "internal/unknown"):
+	case within(dir, "internal/contract", "internal/phase", "internal/auth", "internal/urlform", "internal/unknown"):
 		list = append(list, "docket/", driver, "github.com/gin-gonic")
 	}
 	return list

@@ -38,7 +38,7 @@ func (s *server) replay(c *gin.Context) {
 	ctx := c.Request.Context()
 	claim, stored, err := s.claim(c, key)
 	if err != nil {
-		if errors.Is(err, idempotency.ErrUnderWay) {
+		if errors.Is(err, idempotency.ErrInProgress) {
 			c.Header("Retry-After", "1")
 		}
 		s.fail(c, err)
@@ -62,13 +62,13 @@ func (s *server) replay(c *gin.Context) {
 	if status := w.Status(); status >= 200 && status < 300 {
 		succeeded = true // the claim stays until its lease ends, even if storing fails: the request has taken effect
 		s.settle(c, ctx, func(ctx context.Context) error {
-			return claim.Keep(ctx, idempotency.Answer{Status: status, ContentType: w.Header().Get("Content-Type"), Body: body})
+			return claim.Save(ctx, idempotency.StoredResponse{Status: status, ContentType: w.Header().Get("Content-Type"), Body: body})
 		})
 	}
 	w.send(body)
 }
 
-func (s *server) claim(c *gin.Context, key string) (*idempotency.Claim, *idempotency.Answer, error) {
+func (s *server) claim(c *gin.Context, key string) (*idempotency.Claim, *idempotency.StoredResponse, error) {
 	defer phase.Start(c.Request.Context(), phase.Idempotency)()
 	digest, err := digestOf(c)
 	if err != nil {

@@ -225,7 +225,7 @@ func TestAnswerThatCannotBeKept(t *testing.T) {
 	require.Equal(t, http.StatusOK, answer.Code)
 	require.Contains(t, answer.Body.String(), "red")
 	require.Equal(t, zapcore.ErrorLevel, b.line(t).Level)
-	require.Contains(t, b.line(t).ContextMap()["error"], "keep answer of idempotency key")
+	require.Contains(t, b.line(t).ContextMap()["error"], "save response of idempotency key")
 	require.Equal(t, http.StatusConflict, b.keyed("k", "/things/7", red).Code, "not done again at once")
 	require.EqualValues(t, 1, b.done.Load())
 }

@@ -48,7 +48,7 @@ var errorResponses = []struct {
 	{is(submissions.ErrNotInProcess), http.StatusConflict, "not-in-process"},
 	{is(submissions.ErrNoScreenshot), http.StatusNotFound, "not-found"},
 	{is(export.ErrBusy), http.StatusServiceUnavailable, "too-many-exports"},
-	{is(idempotency.ErrUnderWay), http.StatusConflict, "request-under-way"},
+	{is(idempotency.ErrInProgress), http.StatusConflict, "request-under-way"},
 	{is(idempotency.ErrOtherRequest), http.StatusUnprocessableEntity, "idempotency-key-reused"},
 	{is(contract.ErrMediaType), http.StatusUnsupportedMediaType, ""},
 	{is(contract.ErrBodyLate), http.StatusRequestTimeout, ""},

@@ -1,7 +1,7 @@
-// Package idempotency keeps what was answered to a request that carries a key of its sender's, so that the request, sent
-// again, is answered again and not done again. It owns the table idempotency_keys. What a request or an answer says is
-// none of its business, and it cannot make a use case undo anything: docs/decisions/idempotency-keys.md tells what that
-// leaves open.
+// Package idempotency stores the responses to requests that carry a key chosen by their sender, so that a request that is
+// sent again gets the same response and does not take effect again. It owns the table idempotency_keys. It does not interpret
+// requests or responses, and it cannot undo what a use case did: docs/decisions/idempotency-keys.md says what that leaves
+// open.
 package idempotency
 
 import (
@@ -22,58 +22,58 @@ import (
 )
 
 var (
-	// ErrUnderWay is returned while another attempt holds the key.
-	ErrUnderWay = errors.New("a request with this Idempotency-Key is under way; ask again for its answer")
-	// ErrOtherRequest is returned when the key was used for something else.
+	// ErrInProgress is returned while another attempt holds the key.
+	ErrInProgress = errors.New("a request with this Idempotency-Key is in progress; repeat it later to get its response")
+	// ErrOtherRequest is returned when the key was used for a different request.
 	ErrOtherRequest = errors.New("this Idempotency-Key was used for another request; choose a new one")
 )
 
 const (
-	// KeptFor is how long an answer is kept.
-	KeptFor = 24 * time.Hour
-	// Expired keys go in the wake of new ones: with every sweepEvery answers, sweepAtMost of them. More go than come, and
-	// none does more than a millisecond or two of it.
-	sweepEvery  = 20
-	sweepAtMost = 100
+	// Retention is how long a response is stored.
+	Retention = 24 * time.Hour
+	// One of sweepEvery stored responses also deletes up to sweepLimit expired keys. So keys are deleted faster than they are
+	// stored, and no request spends more than a millisecond or two on it.
+	sweepEvery = 20
+	sweepLimit = 100
 )
 
-// Store keeps answers in a database. It is safe for concurrent use, and all stores of one database act as one.
+// Store stores responses in a database. It is safe for concurrent use, and all stores on one database act as one.
 type Store struct {
 	pool    *pgxpool.Pool
 	queries *db.Queries
-	kept    atomic.Uint64
+	saved   atomic.Uint64 // responses saved by this Store
 }
 
 // New returns a Store on the database of pool, which must be migrated.
 func New(pool *pgxpool.Pool) *Store { return &Store{pool: pool, queries: db.New()} }
 
-// Request is one that may be sent again: whose it is, the key its sender gave it, and a digest of what it asks. The same
-// key of different callers is different keys.
+// Request identifies a request that may be sent again: its caller, the key that the caller chose, and a digest of its
+// content. Equal keys of different callers are different keys.
 type Request struct {
 	Caller, Key string
 	Digest      [sha256.Size]byte
 }
 
-// Answer is what a request got.
-type Answer struct {
+// StoredResponse is the response that a request got.
+type StoredResponse struct {
 	Status      int
 	ContentType string
 	Body        []byte
 }
 
-// Claim is the right to do a request, and to keep its answer.
+// Claim is the right to execute a request and to save its response.
 type Claim struct {
 	store   *Store
 	request Request
 	id      uuid.UUID
 }
 
-// Claim takes the key of a request until it is kept or released, but for no longer than the lease: whoever holds it by then is
-// taken for dead, and the same request may be done again. When the request was done before, there is an answer instead.
-// Errors: ErrUnderWay, ErrOtherRequest.
-func (s *Store) Claim(ctx context.Context, request Request, lease time.Duration) (*Claim, *Answer, error) {
+// Claim claims the key of a request until the claim is saved or released, or until its lease expires. After that the process
+// that holds it counts as dead, and the same request may be executed again. For a request that succeeded before, Claim returns
+// the stored response and no claim. Errors: ErrInProgress, ErrOtherRequest.
+func (s *Store) Claim(ctx context.Context, request Request, lease time.Duration) (*Claim, *StoredResponse, error) {
 	claim := &Claim{store: s, request: request, id: uuid.New()}
-	// Between the claim that fails and the look at who holds the key, that one may have given it back.
+	// Between a failed claim and the read of the key, its holder may have released it. Then claim again.
 	for range 3 {
 		claimed, err := s.queries.IdempotencyKeyClaim(ctx, s.pool, db.IdempotencyKeyClaimParams{
 			Caller:       request.Caller,
@@ -81,7 +81,7 @@ func (s *Store) Claim(ctx context.Context, request Request, lease time.Duration)
 			Request:      request.Digest[:],
 			Claim:        claim.id,
 			LeaseSeconds: lease.Seconds(),
-			KeepSeconds:  KeptFor.Seconds(),
+			KeepSeconds:  Retention.Seconds(),
 		})
 		if err != nil {
 			return nil, nil, fmt.Errorf("claim idempotency key: %w", postgres.Translate(err))
@@ -94,35 +94,35 @@ func (s *Store) Claim(ctx context.Context, request Request, lease time.Duration)
 		case errors.Is(err, pgx.ErrNoRows):
 			continue
 		case err != nil:
-			return nil, nil, fmt.Errorf("look at idempotency key: %w", postgres.Translate(err))
+			return nil, nil, fmt.Errorf("read idempotency key: %w", postgres.Translate(err))
 		case !bytes.Equal(held.Request, request.Digest[:]):
 			return nil, nil, ErrOtherRequest
 		case held.Status == nil:
-			return nil, nil, ErrUnderWay
+			return nil, nil, ErrInProgress
 		}
-		return nil, &Answer{Status: int(*held.Status), ContentType: *held.ContentType, Body: held.Body}, nil
+		return nil, &StoredResponse{Status: int(*held.Status), ContentType: *held.ContentType, Body: held.Body}, nil
 	}
-	return nil, nil, ErrUnderWay
+	return nil, nil, ErrInProgress
 }
 
-// Keep stores the answer for those who send the request again. An attempt that outlived its lease keeps nothing: the
-// answer is another's by then.
-func (c *Claim) Keep(ctx context.Context, answer Answer) error {
+// Save stores the response for repetitions of the request. It stores nothing when another attempt has claimed the key after
+// the lease expired.
+func (c *Claim) Save(ctx context.Context, response StoredResponse) error {
 	_, err := c.store.queries.IdempotencyKeyUpdateAnswer(ctx, c.store.pool, db.IdempotencyKeyUpdateAnswerParams{
 		Caller:      c.request.Caller,
 		Key:         c.request.Key,
 		Claim:       c.id,
-		Status:      int16(answer.Status),
-		ContentType: answer.ContentType,
-		Body:        append([]byte{}, answer.Body...), // never nil, which is NULL
+		Status:      int16(response.Status),
+		ContentType: response.ContentType,
+		Body:        append([]byte{}, response.Body...), // never nil, which would be NULL
 	})
 	if err != nil {
-		return fmt.Errorf("keep answer of idempotency key: %w", postgres.Translate(err))
+		return fmt.Errorf("save response of idempotency key: %w", postgres.Translate(err))
 	}
 	return c.store.sweep(ctx)
 }
 
-// Release gives the key back, for the request to be done again or for another one.
+// Release gives up the claim. The key is then free for the same or a different request.
 func (c *Claim) Release(ctx context.Context) error {
 	err := c.store.queries.IdempotencyKeyRelease(ctx, c.store.pool, db.IdempotencyKeyReleaseParams{
 		Caller: c.request.Caller, Key: c.request.Key, Claim: c.id,
@@ -133,12 +133,12 @@ func (c *Claim) Release(ctx context.Context) error {
 	return nil
 }
 
-// sweep deletes expired keys now and then, beginning with the first call.
+// sweep deletes expired keys at the first of every sweepEvery calls.
 func (s *Store) sweep(ctx context.Context) error {
-	if s.kept.Add(1)%sweepEvery != 1 {
+	if s.saved.Add(1)%sweepEvery != 1 {
 		return nil
 	}
-	if _, err := s.queries.IdempotencyKeyDeleteManyExpired(ctx, s.pool, sweepAtMost); err != nil {
+	if _, err := s.queries.IdempotencyKeyDeleteManyExpired(ctx, s.pool, sweepLimit); err != nil {
 		return fmt.Errorf("delete expired idempotency keys: %w", postgres.Translate(err))
 	}
 	return nil

@@ -19,8 +19,8 @@ import (
 const lease = time.Hour
 
 var (
-	request = idempotency.Request{Caller: "user 7", Key: "k", Digest: sha256.Sum256([]byte("a"))}
-	answer  = idempotency.Answer{Status: 200, ContentType: "application/json", Body: []byte(`{"id":1}`)}
+	request  = idempotency.Request{Caller: "user 7", Key: "k", Digest: sha256.Sum256([]byte("a"))}
+	response = idempotency.StoredResponse{Status: 200, ContentType: "application/json", Body: []byte(`{"id":1}`)}
 )
 
 func setup(t *testing.T) (*idempotency.Store, *pgxpool.Pool) {
@@ -41,7 +41,7 @@ func replayed(t *testing.T, s *idempotency.Store, r idempotency.Request) {
 	claim, stored, err := s.Claim(t.Context(), r, lease)
 	require.NoError(t, err)
 	require.Nil(t, claim)
-	require.Equal(t, &answer, stored)
+	require.Equal(t, &response, stored)
 }
 
 func count(t *testing.T, pool *pgxpool.Pool) (n int) {
@@ -50,46 +50,46 @@ func count(t *testing.T, pool *pgxpool.Pool) (n int) {
 	return n
 }
 
-func TestAnswerIsReplayed(t *testing.T) {
+func TestResponseIsReplayed(t *testing.T) {
 	t.Parallel()
 	s, _ := setup(t)
-	require.NoError(t, claim(t, s, request).Keep(t.Context(), answer))
+	require.NoError(t, claim(t, s, request).Save(t.Context(), response))
 	replayed(t, s, request)
 	replayed(t, s, request)
 }
 
-func TestAnswerWithoutBody(t *testing.T) {
+func TestResponseWithoutBody(t *testing.T) {
 	t.Parallel()
 	s, _ := setup(t)
-	require.NoError(t, claim(t, s, request).Keep(t.Context(), idempotency.Answer{Status: 204}))
+	require.NoError(t, claim(t, s, request).Save(t.Context(), idempotency.StoredResponse{Status: 204}))
 	_, stored, err := s.Claim(t.Context(), request, lease)
 	require.NoError(t, err)
-	require.Equal(t, &idempotency.Answer{Status: 204, Body: []byte{}}, stored)
+	require.Equal(t, &idempotency.StoredResponse{Status: 204, Body: []byte{}}, stored)
 }
 
-func TestOneAtATime(t *testing.T) {
+func TestConcurrentRequestIsRefused(t *testing.T) {
 	t.Parallel()
 	s, pool := setup(t)
 	first := claim(t, s, request)
 	_, _, err := s.Claim(t.Context(), request, lease)
-	require.ErrorIs(t, err, idempotency.ErrUnderWay)
+	require.ErrorIs(t, err, idempotency.ErrInProgress)
 
 	require.NoError(t, first.Release(t.Context()))
 	require.Zero(t, count(t, pool))
 	claim(t, s, request)
 }
 
-func TestCallersAreKeptApart(t *testing.T) {
+func TestCallersHaveSeparateKeys(t *testing.T) {
 	t.Parallel()
 	s, _ := setup(t)
-	require.NoError(t, claim(t, s, request).Keep(t.Context(), answer))
+	require.NoError(t, claim(t, s, request).Save(t.Context(), response))
 	other := request
 	other.Caller = "user 8"
 	claim(t, s, other)
 	replayed(t, s, request)
 }
 
-func TestAnotherRequestIsRefused(t *testing.T) {
+func TestDifferentRequestIsRefused(t *testing.T) {
 	t.Parallel()
 	s, pool := setup(t)
 	other := request
@@ -102,46 +102,46 @@ func TestAnotherRequestIsRefused(t *testing.T) {
 	first := claim(t, s, request)
 	refused()
 	exec(t, pool, "UPDATE idempotency_keys SET claimed_until = now()")
-	refused() // what became of the first is not known, so the key stays its own
-	require.NoError(t, first.Keep(t.Context(), answer))
+	refused() // the result of the first attempt is unknown, so the key stays reserved for its request
+	require.NoError(t, first.Save(t.Context(), response))
 	refused()
 
 	exec(t, pool, "UPDATE idempotency_keys SET expires_at = now()")
 	claim(t, s, other)
 }
 
-// An attempt that died is done again; should it be alive after all, it does not overwrite what came after it.
-func TestDeadAttempt(t *testing.T) {
+// A request whose attempt died is executed again. If the first attempt still runs, it does not overwrite the second.
+func TestExpiredLease(t *testing.T) {
 	t.Parallel()
 	s, pool := setup(t)
 	late := claim(t, s, request)
 	exec(t, pool, "UPDATE idempotency_keys SET claimed_until = now()")
 	again := claim(t, s, request)
 	_, _, err := s.Claim(t.Context(), request, lease)
-	require.ErrorIs(t, err, idempotency.ErrUnderWay, "the second attempt has a lease of its own")
+	require.ErrorIs(t, err, idempotency.ErrInProgress, "the second attempt has its own lease")
 
 	require.NoError(t, late.Release(t.Context()))
-	require.NoError(t, late.Keep(t.Context(), idempotency.Answer{Status: 201, Body: []byte("late")}))
+	require.NoError(t, late.Save(t.Context(), idempotency.StoredResponse{Status: 201, Body: []byte("late")}))
 	_, _, err = s.Claim(t.Context(), request, lease)
-	require.ErrorIs(t, err, idempotency.ErrUnderWay)
+	require.ErrorIs(t, err, idempotency.ErrInProgress)
 
-	require.NoError(t, again.Keep(t.Context(), answer))
+	require.NoError(t, again.Save(t.Context(), response))
 	require.NoError(t, late.Release(t.Context()))
-	require.NoError(t, again.Release(t.Context()), "which takes back no answer")
+	require.NoError(t, again.Release(t.Context()), "a release after a save changes nothing")
 	replayed(t, s, request)
 }
 
-func TestKeptFor24Hours(t *testing.T) {
+func TestResponsesExpireAfter24Hours(t *testing.T) {
 	t.Parallel()
 	s, pool := setup(t)
-	require.NoError(t, claim(t, s, request).Keep(t.Context(), answer))
+	require.NoError(t, claim(t, s, request).Save(t.Context(), response))
 	var days float64
 	require.NoError(t, pool.QueryRow(t.Context(),
 		"SELECT extract(epoch FROM expires_at - now()) / 86400 FROM idempotency_keys").Scan(&days))
 	require.InDelta(t, 1, days, 0.1)
 
 	exec(t, pool, "UPDATE idempotency_keys SET expires_at = now()")
-	require.NoError(t, claim(t, s, request).Keep(t.Context(), answer))
+	require.NoError(t, claim(t, s, request).Save(t.Context(), response))
 	replayed(t, s, request)
 }
 
@@ -154,27 +154,27 @@ func TestExpiredKeysAreDeleted(t *testing.T) {
 	}
 	insert("expired", 150, "-1 second")
 	insert("alive", 10, "1 hour")
-	require.NoError(t, claim(t, s, request).Keep(t.Context(), answer)) // the first sweeps
-	require.Equal(t, 50+10+1, count(t, pool), "so many at once")
+	require.NoError(t, claim(t, s, request).Save(t.Context(), response)) // the first one sweeps
+	require.Equal(t, 50+10+1, count(t, pool), "sweepLimit in one sweep")
 	for i := range 19 {
 		r := request
 		r.Key = fmt.Sprint(i)
-		require.NoError(t, claim(t, s, r).Keep(t.Context(), answer))
+		require.NoError(t, claim(t, s, r).Save(t.Context(), response))
 	}
-	require.Equal(t, 50+10+20, count(t, pool), "and not each time")
+	require.Equal(t, 50+10+20, count(t, pool), "no sweep in the next 19")
 	r := request
 	r.Key = "last"
-	require.NoError(t, claim(t, s, r).Keep(t.Context(), answer))
+	require.NoError(t, claim(t, s, r).Save(t.Context(), response))
 	require.Equal(t, 10+21, count(t, pool))
 	replayed(t, s, request)
 }
 
-// Of many at once one does the request, whatever the others are told; nobody is told anything else than its answer.
+// Of many concurrent attempts exactly one executes the request, and all others get its response.
 func TestRace(t *testing.T) {
 	t.Parallel()
 	s, pool := setup(t)
 	exec(t, pool, `INSERT INTO idempotency_keys (caller, key, request, claim, claimed_until, expires_at)
-		VALUES ('user 7', 'k', sha256('a'), gen_random_uuid(), now(), now() + '1 hour')`) // a dead attempt to take over
+		VALUES ('user 7', 'k', sha256('a'), gen_random_uuid(), now(), now() + '1 hour')`) // an expired attempt
 	var done, failed atomic.Int32
 	var group sync.WaitGroup
 	for range 8 {
@@ -186,15 +186,15 @@ func TestRace(t *testing.T) {
 					failed.Add(1)
 					return
 				case claim != nil:
-					if claim.Keep(context.WithoutCancel(t.Context()), answer) != nil {
+					if claim.Save(context.WithoutCancel(t.Context()), response) != nil {
 						failed.Add(1)
 					}
 				case stored != nil:
-					if stored.Status != answer.Status || string(stored.Body) != string(answer.Body) {
+					if stored.Status != response.Status || string(stored.Body) != string(response.Body) {
 						failed.Add(1)
 					}
 					return
-				case err == nil || err.Error() != idempotency.ErrUnderWay.Error():
+				case err == nil || err.Error() != idempotency.ErrInProgress.Error():
 					failed.Add(1)
 					return
 				}
