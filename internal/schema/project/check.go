@@ -22,26 +22,26 @@ const (
 	textOrList
 	aFlag
 	aNumber
-	neverTrue // a flag that Docket has no answer to but false
-	passedOver
+	neverTrue // a flag that may only be false
+	skipped   // Atlas uses it
 )
 
 // attributes are the names that a block may hold, by the path of the block. Blocks without any are in it too.
 var attributes = map[string]map[string]kind{
-	"env": {"name": aText, "url": aText, "dev": aText, "src": textOrList, "exclude": aList, "schemas": passedOver},
+	"env": {"name": aText, "url": aText, "dev": aText, "src": textOrList, "exclude": aList, "schemas": skipped},
 	"env.migration": {
 		"dir": aText, "format": aText, "lock_timeout": aText, "revisions_schema": aText,
-		"baseline": passedOver, "exec_order": passedOver, "exclude": passedOver,
+		"baseline": skipped, "exec_order": skipped, "exclude": skipped,
 	},
 	"env.diff":                  {},
 	"env.diff.skip":             skips(),
 	"env.diff.concurrent_index": {"create": aFlag, "add": aFlag, "drop": aFlag},
-	"env.lint":                  {"latest": aNumber, "log": passedOver, "format": passedOver, "review": passedOver},
+	"env.lint":                  {"latest": aNumber, "log": skipped, "format": skipped, "review": skipped},
 	"env.lint.git":              {"dir": aText, "base": aText},
 }
 
-// skips are the changes that Atlas can be told to leave out. Some are none that Docket makes; of the others it leaves out
-// drops alone, and must not seem to promise more.
+// skips are the changes that Atlas can be told to leave out. Here only drops of tables, columns and views can be left out; a
+// file that asks for more is refused.
 func skips() map[string]kind {
 	names := map[string]kind{}
 	for _, act := range []string{"add", "drop", "modify", "rename"} {
@@ -49,7 +49,7 @@ func skips() map[string]kind {
 			names[act+"_"+object] = neverTrue
 		}
 		for _, object := range []string{"schema", "func", "proc", "trigger"} {
-			names[act+"_"+object] = passedOver
+			names[act+"_"+object] = skipped
 		}
 	}
 	for _, object := range []string{"table", "column", "view"} {
@@ -58,21 +58,21 @@ func skips() map[string]kind {
 	return names
 }
 
-// analyzers may stand in a lint block, each with attributes of its own beside error.
+// analyzers are the blocks that a lint block may hold, each with error and attributes of its own.
 var analyzers = []string{
 	"destructive", "data_depend", "incompatible", "condrop", "concurrent_index", "naming", "nestedtx",
-	// Those of Docket, which Atlas passes over.
+	// Those of package lint, which Atlas skips.
 	"materialized_view_index", "materialized_view_rebuild", "view_grants", "table_rewrite", "constraint_scan", "down_file",
 }
 
-// atlasBlocks are passed over with all they hold.
+// atlasBlocks are skipped with their content.
 var atlasBlocks = []string{
 	"atlas", "data", "docker", "test", "env.format", "env.log", "env.schema", "env.test", "env.migration.repo",
 }
 
 func belongsToAtlas(path string) bool { return slices.Contains(atlasBlocks, path) }
 
-// checker meets every block and attribute with its place before the values are used.
+// checker checks each block and attribute by its path before the values are used.
 type checker struct{ path []string }
 
 var _ schemahcl.SchemaValidator = (*checker)(nil)
@@ -89,38 +89,38 @@ func (c *checker) ValidateBlock(_ *hcl.EvalContext, block *hclsyntax.Block) (fun
 		c.path = c.path[:len(c.path)-1]
 		return nil
 	}
-	path := c.where()
+	path := c.blockPath()
 	_, known := attributes[path]
 	if known || c.inAtlas() || c.analyzer() {
 		return leave, nil
 	}
-	return nil, fmt.Errorf("%s: block %q is not known here, to Docket or to Atlas", place(block.TypeRange), block.Type)
+	return nil, fmt.Errorf("%s: block %q is known neither here nor to Atlas", position(block.TypeRange), block.Type)
 }
 
 func (c *checker) ValidateAttribute(_ *hcl.EvalContext, attr *hclsyntax.Attribute, value cty.Value) error {
 	if c.inAtlas() {
 		return nil
 	}
-	known := attributes[c.where()]
+	known := attributes[c.blockPath()]
 	if c.analyzer() {
-		known = map[string]kind{attr.Name: passedOver}
+		known = map[string]kind{attr.Name: skipped}
 		if attr.Name == "error" {
 			known["error"] = aFlag
 		}
 	}
 	want, ok := known[attr.Name]
 	if !ok {
-		return fmt.Errorf("%s: attribute %q is not known here, to Docket or to Atlas; known are: %s",
-			place(attr.SrcRange), attr.Name, strings.Join(slices.Sorted(maps.Keys(known)), ", "))
+		return fmt.Errorf("%s: attribute %q is known neither here nor to Atlas; known are: %s",
+			position(attr.SrcRange), attr.Name, strings.Join(slices.Sorted(maps.Keys(known)), ", "))
 	}
 	if problem := check(want, value); problem != "" {
-		return fmt.Errorf("%s: %s %s", place(attr.SrcRange), attr.Name, problem)
+		return fmt.Errorf("%s: %s %s", position(attr.SrcRange), attr.Name, problem)
 	}
 	return nil
 }
 
-// where is the path of the block, with the policies outside of env at the same path as those inside.
-func (c *checker) where() string {
+// blockPath is the path of the current block. A policy outside of env has the path of one inside.
+func (c *checker) blockPath() string {
 	path := strings.Join(c.path, ".")
 	if len(c.path) > 0 && (c.path[0] == "diff" || c.path[0] == "lint") {
 		path = "env." + path
@@ -129,17 +129,17 @@ func (c *checker) where() string {
 }
 
 func (c *checker) inAtlas() bool {
-	path := c.where()
+	path := c.blockPath()
 	return slices.ContainsFunc(atlasBlocks, func(block string) bool { return path == block || strings.HasPrefix(path, block+".") })
 }
 
 func (c *checker) analyzer() bool {
-	path, name, found := strings.Cut(c.where(), "env.lint.")
+	path, name, found := strings.Cut(c.blockPath(), "env.lint.")
 	name, _, _ = strings.Cut(name, ".")
 	return found && path == "" && slices.Contains(analyzers, name)
 }
 
-// check says what is wrong with a value; nothing when it fits.
+// check returns what is wrong with a value, or "".
 func check(want kind, value cty.Value) string {
 	t := value.Type()
 	list := t.IsTupleType() || t.IsListType() || t.IsSetType()
@@ -156,15 +156,15 @@ func check(want kind, value cty.Value) string {
 	case want == aNumber && t != cty.Number:
 		return "must be a number"
 	case want == neverTrue && value.True():
-		return "= true is nothing that Docket can keep: it plans such changes; remove the line"
+		return "= true is not supported: such changes are always planned; remove the line"
 	}
 	return ""
 }
 
-func place(r hcl.Range) string { return fmt.Sprintf("%s:%d", r.Filename, r.Start.Line) }
+func position(r hcl.Range) string { return fmt.Sprintf("%s:%d", r.Filename, r.Start.Line) }
 
-// withoutValues replaces the error of a URL function, which quotes the URL, by its place: not even a piece of a password
-// may be told.
+// withoutValues replaces the error of a URL function, which quotes the URL, by its position: no part of a password may be
+// shown.
 func withoutValues(err error) error {
 	var diags hcl.Diagnostics
 	if !errors.As(err, &diags) {
@@ -173,7 +173,7 @@ func withoutValues(err error) error {
 	for _, d := range diags {
 		if d.Subject != nil && strings.Contains(d.Detail, `"url`) {
 			return fmt.Errorf("%s: a function does not take the value it is given; "+
-				"a database URL should look like postgres://user:password@host:5432/database", place(*d.Subject))
+				"a database URL should look like postgres://user:password@host:5432/database", position(*d.Subject))
 		}
 	}
 	return err

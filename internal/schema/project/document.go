@@ -8,7 +8,7 @@ import (
 	"ariga.io/atlas/schemahcl"
 )
 
-// document is the file as schemahcl fills it in. Names and types were checked before.
+// document is the file as schemahcl decodes it. checker has checked names and types.
 type document struct {
 	Envs []*envBlock `spec:"env"`
 	Diff *diffBlock  `spec:"diff"`
@@ -41,7 +41,7 @@ type diffBlock struct {
 	} `spec:"skip"`
 	ConcurrentIndex *struct {
 		Create bool `spec:"create"`
-		Add    bool `spec:"add"` // what Atlas calls create as well
+		Add    bool `spec:"add"` // another name of Atlas for create
 		Drop   bool `spec:"drop"`
 	} `spec:"concurrent_index"`
 }
@@ -49,7 +49,7 @@ type diffBlock struct {
 type lintBlock struct {
 	Latest int `spec:"latest"`
 	Git    *struct {
-		Dir  string `spec:"dir"` // Docket asks the repository that the migrations are in
+		Dir  string `spec:"dir"` // not used: git is run in the directory of the migrations
 		Base string `spec:"base"`
 	} `spec:"git"`
 	schemahcl.DefaultExtension // the analyzers
@@ -62,7 +62,7 @@ func (d document) environment(path, name string) (*Environment, error) {
 		migration = &migrationBlock{}
 	}
 	if migration.Format != "" && migration.Format != "atlas" {
-		return nil, fmt.Errorf("%s: env %q: migration.format is %s, and Docket knows atlas only", path, name, migration.Format)
+		return nil, fmt.Errorf("%s: env %q: migration.format is %s, and only atlas is supported", path, name, migration.Format)
 	}
 	e := &Environment{
 		Name: name, URL: given(block.URL), Dev: given(block.Dev), Exclude: block.Exclude,
@@ -72,7 +72,7 @@ func (d document) environment(path, name string) (*Environment, error) {
 	var err error
 	if migration.LockTimeout != "" {
 		if e.LockTimeout, err = time.ParseDuration(migration.LockTimeout); err != nil || e.LockTimeout <= 0 {
-			return nil, fmt.Errorf("%s: env %q: migration.lock_timeout %q is no duration like 30s", path, name, migration.LockTimeout)
+			return nil, fmt.Errorf("%s: env %q: migration.lock_timeout %q is not a duration such as 30s", path, name, migration.LockTimeout)
 		}
 	}
 	if e.Src, err = source(block); err != nil {
@@ -81,7 +81,7 @@ func (d document) environment(path, name string) (*Environment, error) {
 	return e, nil
 }
 
-// source is src, which may be a list of one.
+// source is src: a text, or a list of one.
 func source(block *envBlock) (string, error) {
 	attr, ok := block.Attr("src")
 	if !ok {
@@ -97,7 +97,7 @@ func source(block *envBlock) (string, error) {
 	return list[0], nil
 }
 
-// given is empty for a URL made of a variable that is not set: urlqueryset adds its parameter to nothing.
+// given is empty for a URL made of a variable that is not set: urlqueryset then returns only its parameter.
 func given(url string) string {
 	if strings.HasPrefix(url, "?") {
 		return ""
@@ -105,8 +105,8 @@ func given(url string) string {
 	return url
 }
 
-// extendDiff is what Atlas makes of a block in the environment and one outside: of the latter, the environment's own takes
-// over what is skipped, unless it says that itself.
+// extendDiff combines a diff block in the environment with one outside, as Atlas does: the environment's own inherits skip
+// unless it has one.
 func extendDiff(own, global *diffBlock) (policy Diff) {
 	if own == nil {
 		own = global
@@ -127,8 +127,8 @@ func extendDiff(own, global *diffBlock) (policy Diff) {
 	return policy
 }
 
-// extendLint is what Atlas makes of both blocks: the environment's own takes over the analyzers if it has none, and the
-// choice of files if it makes none.
+// extendLint combines both lint blocks as Atlas does: the environment's own inherits the analyzers if it has none, and the
+// choice of files if it has none.
 func extendLint(own, global *lintBlock) Lint {
 	if own == nil {
 		own = global

@@ -1,8 +1,8 @@
 // Package project reads the Atlas project file, atlas.hcl, as the Atlas command reads it: environments with their URLs,
 // folders and policies.
 //
-// It owns what Docket understands of the file. What belongs to Atlas alone is passed over; a name that neither knows is an
-// error with its place, since a policy that nobody heeds is worse than none. It connects to nothing.
+// It skips the blocks and attributes that only Atlas uses. A name that is known neither here nor to Atlas is an error with
+// its position: a misspelt policy would have no effect. It connects to nothing.
 package project
 
 import (
@@ -29,7 +29,7 @@ type Environment struct {
 	Dev string // of a server for scratch databases; empty likewise
 	Src string // where the wanted schema is, e.g. file://sql/schema; empty when not given
 
-	Exclude []string // patterns of tables, views and schemas that are none of ours
+	Exclude []string // patterns of tables, views and schemas that are not managed
 
 	MigrationDir    string        // e.g. file://sql/migrations; empty when not given
 	RevisionsSchema string        // that holds the revisions table
@@ -61,11 +61,14 @@ type Options struct {
 	Getenv func(string) string
 }
 
+// ErrNoFile means that the project file does not exist.
+var ErrNoFile = errors.New("there is no project file")
+
 // Load reads the environment called env from the file at path.
 func Load(path, env string, opts Options) (*Environment, error) {
 	text, err := os.ReadFile(path)
 	if errors.Is(err, os.ErrNotExist) {
-		return nil, fmt.Errorf("there is no project file %s; run where it is or name it with --config file://PATH", path)
+		return nil, fmt.Errorf("%w %s", ErrNoFile, path)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read project file: %w", err)
@@ -131,7 +134,7 @@ func newState(path, env string, getenv func(string) string) *schemahcl.State {
 	)
 }
 
-// selectEnv leaves only what is evaluated for env: another environment may need variables that nobody gave.
+// selectEnv keeps only the blocks that env needs: another environment may use variables that have no value.
 func selectEnv(path string, file *hcl.File, env string, vars map[string]string) error {
 	body, ok := file.Body.(*hclsyntax.Body)
 	if !ok {
@@ -170,7 +173,7 @@ func selectEnv(path string, file *hcl.File, env string, vars map[string]string) 
 	}
 	for name := range vars {
 		if !declared[name] {
-			return fmt.Errorf("%s: it declares no variable %q, which --var gives; write variable %q { type = string }", path, name, name)
+			return fmt.Errorf("%s: it declares no variable %q, for which there is a value; write variable %q { type = string }", path, name, name)
 		}
 	}
 	body.Blocks = kept

@@ -141,7 +141,7 @@ func TestLoadRefuses(t *testing.T) {
 		},
 		"two sources":       {"env \"e\" {\n  src = [\"file://a\", \"file://b\"]\n}", "src must be one folder"},
 		"duration":          {"env \"e\" {\n  migration { lock_timeout = \"soon\" }\n}", `"soon" is no duration like 30s`},
-		"format":            {"env \"e\" {\n  migration { format = flyway }\n}", "Docket knows atlas only"},
+		"format":            {"env \"e\" {\n  migration { format = flyway }\n}", "only atlas is supported"},
 		"unknown variable":  {"env \"e\" {\n  url = var.nobody\n}", "atlas.hcl:2"},
 		"missing variable":  {"variable \"v\" { type = string }\nenv \"e\" {}", `"v"`},
 		"data source":       {"data \"sql\" \"s\" {}\nenv \"e\" {\n  url = data.sql.s.value\n}", "atlas.hcl:3"},
@@ -159,7 +159,7 @@ func TestLoadRefuses(t *testing.T) {
 	_, err := load(t, "env \"e\" {}", "e", project.Options{Vars: map[string]string{"v": "1"}})
 	require.ErrorContains(t, err, `declares no variable "v"`)
 	_, err = project.Load(filepath.Join(t.TempDir(), "atlas.hcl"), "e", project.Options{})
-	require.ErrorContains(t, err, "--config file://PATH")
+	require.ErrorIs(t, err, project.ErrNoFile)
 }
 
 func TestErrorsKeepPasswords(t *testing.T) {
