@@ -32,7 +32,7 @@ type database struct {
 
 func newDatabase(url string, server *embedded.Server) *database {
 	return &database{url: url, server: server, migrator: sync.OnceValues(func() (*schema.Migrator, error) {
-		return schema.New(url, sqlfiles.Migrations, schema.Options{Operator: "Docket " + build()})
+		return schema.New(url, sqlfiles.Migrations, schema.Options{Operator: operator(), Advice: advice})
 	})}
 }
 
@@ -143,15 +143,14 @@ func dbCommand(cfg *config) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "db",
 		Short: "Reach the database with other programs",
-		Args:  arguments(cobra.NoArgs),
-		RunE:  needsSubcommand,
+		Args:  cobra.NoArgs,
 	}
 	cmd.AddCommand(&cobra.Command{
 		Use:     "url",
 		Short:   "Print the connection string of the database, for psql and the like",
 		Long:    "Print the connection string: --database-url, or that of the server running in --data-dir. None running is an error.",
 		Example: `  psql "$(docket db url)"`,
-		Args:    arguments(cobra.NoArgs),
+		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			url := cfg.databaseURL
 			if url == "" {
@@ -168,7 +167,7 @@ func dbCommand(cfg *config) *cobra.Command {
 	cmd.AddCommand(&cobra.Command{
 		Use:   "binaries",
 		Short: "Print the directory of the PostgreSQL server programs that Docket would run",
-		Args:  arguments(cobra.NoArgs),
+		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			binaries, err := embedded.FindBinaries()
 			if err != nil {

@@ -21,8 +21,7 @@ func exportCommand(cfg *config) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "export",
 		Short: "Write what Docket holds to a file",
-		Args:  arguments(cobra.NoArgs),
-		RunE:  needsSubcommand,
+		Args:  cobra.NoArgs,
 	}
 	cmd.AddCommand(exportAnnotationsCommand(cfg))
 	return cmd
@@ -49,7 +48,7 @@ stays; the key is found as docket serve finds it. Anonymous sessions always have
 Texts are as annotators wrote them: a program for spreadsheets may take one that begins with "=" for a formula.`,
 		Example: `  docket export annotations --format csv --output annotations.csv
   docket export annotations --since 2026-01-31 | jq 'select(.validated)'`,
-		Args: arguments(cobra.NoArgs),
+		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runExport(cmd, cfg, flags) },
 	}
 	cmd.Flags().StringVar(&flags.format, "format", string(api.Jsonl), "csv or jsonl, which is a JSON object on each line")

@@ -19,8 +19,7 @@ func importCommand(cfg *config) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "import",
 		Short: "Take in agencies, URLs or robots' suggestions from a file",
-		Args:  arguments(cobra.NoArgs),
-		RunE:  needsSubcommand,
+		Args:  cobra.NoArgs,
 	}
 	cmd.AddCommand(importAgenciesCommand(cfg), importURLsCommand(cfg), importSuggestionsCommand(cfg))
 	return cmd
@@ -44,7 +43,7 @@ in any order. States, counties and localities are created as needed, with their 
 in its state, in whatever letter case, is a duplicate. The home page is not stored: home pages come as URLs.
 
 A file is one transaction. Every row is created, duplicate or rejected with its line and reason; "-" reads standard input.`,
-		Args: arguments(cobra.ExactArgs(1)),
+		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return runImport(cmd, cfg, args[0], flags, func(ctx context.Context, pool *pgxpool.Pool, file io.Reader, o imports.Options) (importResult, error) {
 				summary, err := imports.Agencies(ctx, pool, file, o)
@@ -70,7 +69,7 @@ and fragment. With --robo, url type, record type, name, agencies and the agencie
 where no robot has made any; import the agencies first.
 
 A file is one transaction. Every row is created, duplicate or rejected with its line and reason; "-" reads standard input.`,
-		Args: arguments(cobra.ExactArgs(1)),
+		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if !cmd.Flags().Changed("batch") {
 				o.Batch = strings.TrimSuffix(filepath.Base(args[0]), filepath.Ext(args[0]))

@@ -34,7 +34,7 @@ agency or a location says that the robot looked and found none.
 The file is read and stored part by part, so it may be of any length, and a part that is stored stays. Importing it again
 changes nothing. A line that cannot be taken is told on standard error with its number and the reason, the others are
 stored, and the exit status is 1. "-" reads standard input.`,
-		Args: arguments(cobra.ExactArgs(1)),
+		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			decode, err := suggestionFormat(format, args[0])
 			if err != nil {

@@ -30,7 +30,7 @@ const lastMigration = "20260103000000_c.sql"
 func undo(t *testing.T, dir, sql string) {
 	t.Helper()
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "down", lastMigration), []byte(sql), 0o600))
-	require.NoError(t, schema.Hash(dir))
+	require.NoError(t, schema.Hash(dir, advice))
 }
 
 func TestMigrateLint(t *testing.T) {

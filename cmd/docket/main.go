@@ -83,19 +83,16 @@ Every flag can be given in the environment too; its help names the variable. A f
 Exit status: 0 done, 1 failed or, for commands that check, something found, 2 wrong usage.`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		Args:          arguments(cobra.NoArgs),
+		Args:          cobra.NoArgs,
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
 			return fromEnvironment(cmd.Flags())
 		},
 		Version: build(),
-		RunE:    needsSubcommand,
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	cfg.addFlags(root.PersistentFlags())
 	root.AddCommand(
 		serveCommand(cfg),
-		migrateCommand(cfg),
-		schemaCommand(cfg),
 		dbCommand(cfg),
 		importCommand(cfg),
 		exportCommand(cfg),
@@ -105,21 +102,29 @@ Exit status: 0 done, 1 failed or, for commands that check, something found, 2 wr
 		tokenCommand(cfg),
 		versionCommand(),
 	)
+	root.AddCommand(schemaCommands(cfg)...)
+	makeStrict(root)
 	nameVariables(root)
 	return root
 }
 
-// needsSubcommand is a command that does nothing by itself: a script that forgot the rest must not take it for done.
-func needsSubcommand(cmd *cobra.Command, _ []string) error {
-	return usageError{fmt.Errorf("a subcommand is missing; see %s --help", cmd.CommandPath())}
-}
-
-// arguments makes a failed check of positional arguments a usage error.
-func arguments(check cobra.PositionalArgs) cobra.PositionalArgs {
-	return func(cmd *cobra.Command, args []string) error {
-		if err := check(cmd, args); err != nil {
-			return usageError{fmt.Errorf("%w; see %s --help", err, cmd.CommandPath())}
+// makeStrict makes wrong positional arguments a usage error, in all commands, and also a group without a subcommand: a script
+// that left the subcommand out must not take it for done.
+func makeStrict(cmd *cobra.Command) {
+	if check := cmd.Args; check != nil {
+		cmd.Args = func(cmd *cobra.Command, args []string) error {
+			if err := check(cmd, args); err != nil {
+				return usageError{fmt.Errorf("%w; see %s --help", err, cmd.CommandPath())}
+			}
+			return nil
 		}
-		return nil
+	}
+	if !cmd.Runnable() {
+		cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+			return usageError{fmt.Errorf("a subcommand is missing; see %s --help", cmd.CommandPath())}
+		}
+	}
+	for _, sub := range cmd.Commands() {
+		makeStrict(sub)
 	}
 }

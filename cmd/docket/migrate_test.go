@@ -26,7 +26,7 @@ func checkout(t *testing.T, root string) string {
 	} {
 		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600))
 	}
-	require.NoError(t, schema.Hash(dir))
+	require.NoError(t, schema.Hash(dir, advice))
 	return dir
 }
 
@@ -73,7 +73,7 @@ func TestMigrateFindsItsFiles(t *testing.T) {
 
 	// A server applies only the migrations that are built into it.
 	future := time.Date(2100, 1, 1, 12, 0, 0, 0, time.UTC)
-	_, err := schema.Add("sql/migrations", future, schema.Draft{Name: "future", Up: "SELECT 1;", Down: "SELECT 1;"})
+	_, err := schema.Add("sql/migrations", advice, future, schema.Draft{Name: "future", Up: "SELECT 1;", Down: "SELECT 1;"})
 	require.NoError(t, err)
 	_, _, stderr = docket(t, "migrate", "status", "--database-url", url)
 	require.Regexp(t, `note: they go up to 21000101120000 and this program knows them up to 20\d{12}:`, stderr)
@@ -140,13 +140,13 @@ func TestMigrateDown(t *testing.T) {
 		return append([]string{"migrate", command, "--dir", dir, "--database-url", url}, more...)
 	}
 	succeed(t, args("apply")...)
-	require.Equal(t, "-- "+dir+"/down/20260102000000_b.sql: 1 statements, in one transaction\n\nDROP TABLE b;\n\n",
+	require.Equal(t, "-- "+dir+"/down/20260102000000_b.sql: 1 statement, in one transaction\n\nDROP TABLE b;\n\n",
 		succeed(t, args("down", "--dry-run")...))
 	status, stdout, stderr := docket(t, args("down")...)
 	require.Equal(t, exitUsage, status)
 	require.Empty(t, stdout)
-	require.Contains(t, stderr, "goes from version 20260102000000 to 20260101000000 by\n  down/20260102000000_b.sql: 1 statements\n")
-	require.Contains(t, stderr, "gone with its data")
+	require.Contains(t, stderr, "goes from version 20260102000000 to 20260101000000 by\n  down/20260102000000_b.sql: 1 statement\n")
+	require.Contains(t, stderr, "data that they drop are lost")
 	require.Contains(t, stderr, "--auto-approve")
 	require.Equal(t, "a b", tables(t, url))
 
@@ -156,7 +156,7 @@ func TestMigrateDown(t *testing.T) {
 	}
 	require.Equal(t, "nothing to do: the database is at version 20260102000000\n",
 		succeed(t, args("down", "--to", "20260102000000")...))
-	require.Regexp(t, `^undone 20260102000000 b: 1 statements in .*\n$`, succeed(t, args("down", "--auto-approve")...))
+	require.Regexp(t, `^undone 20260102000000 b: 1 statement in .*\n$`, succeed(t, args("down", "--auto-approve")...))
 	require.Equal(t, "a", tables(t, url))
 	succeed(t, args("apply")...)
 	var report schema.Report
@@ -171,7 +171,7 @@ func TestMigrateStatusJSON(t *testing.T) {
 	url, dir := dbtest.Empty(t), checkout(t, t.TempDir())
 	succeed(t, "migrate", "apply", "--dir", dir, "--database-url", url, "--to", "20260101000000")
 	require.NoError(t, os.Remove(filepath.Join(dir, "down", "20260102000000_b.sql")))
-	require.NoError(t, schema.Hash(dir))
+	require.NoError(t, schema.Hash(dir, advice))
 	status, stdout, stderr := docket(t, "migrate", "status", "--json", "--dir", dir, "--database-url", url)
 	require.Equal(t, exitFailure, status)
 	var got map[string]any

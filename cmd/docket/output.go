@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -67,4 +68,22 @@ func (o *outputFile) abandon() error {
 	}
 	_ = o.draft.Close()
 	return os.Remove(o.draft.Name())
+}
+
+func writeJSON(out io.Writer, v any) error {
+	encoder := json.NewEncoder(out)
+	encoder.SetIndent("", "  ")
+	return encoder.Encode(v)
+}
+
+// writeJSONLine is for output of unknown length.
+func writeJSONLine(out io.Writer, v any) error { return json.NewEncoder(out).Encode(v) }
+
+func firstError(errs ...error) error {
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }

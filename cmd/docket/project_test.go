@@ -59,7 +59,7 @@ env "prod" {
 	require.Equal(t, exitFailure, status)
 	refused("has no url", "--env", "prod")
 	succeed(t, "migrate", "validate", "--env", "prod", "--config", config, "--dir", migrationsFolder) // needs no database
-	refused("Docket starts none", "--env", "local", "--database-url", s.url)
+	refused("no container is started", "--env", "local", "--database-url", s.url)
 	refused(`no env "nowhere"`, "--env", "nowhere")
 	refused("write name=value", "--env", "ci", "--var", "folder")
 	refused("only --env reads", "--var", "folder=x")

@@ -20,8 +20,7 @@ func queueCommand(cfg *config) *cobra.Command {
 		Short: "Compare the live queue with a recount, or repair it",
 		Long: `The queue is kept by everything that Docket writes. Other writers on the same database leave differences:
 a URL they added is missing, a suggestion of theirs is not counted.`,
-		Args: arguments(cobra.NoArgs),
-		RunE: needsSubcommand,
+		Args: cobra.NoArgs,
 	}
 	cmd.AddCommand(
 		queueCheckCommand(cfg, "verify", "Look for differences; exit status 1 if there is any", "differences", ranking.Verify, true),
@@ -53,7 +52,7 @@ func queueCheckCommand(cfg *config, name, short, counted string, check queueChec
 	cmd := &cobra.Command{
 		Use:   name,
 		Short: short,
-		Args:  arguments(cobra.NoArgs),
+		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return cfg.withPool(cmd, func(ctx context.Context, pool *pgxpool.Pool) error {
 				out := cmd.OutOrStdout()

@@ -24,7 +24,7 @@ keep the others from their turn. One that somebody else is refreshing is left to
 no failure.
 
 The age is that of what the view holds, rows and seconds are those of its last refresh that worked.`,
-		Args: arguments(cobra.ArbitraryArgs),
+		Args: cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return cfg.withPool(cmd, func(ctx context.Context, pool *pgxpool.Pool) error {
 				refreshed, err := views.Refresh(ctx, pool, args...)

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"docket/internal/dbtest"
+	"docket/internal/postgres/embedded"
 	"docket/internal/schema/scratch"
 )
 
@@ -247,14 +248,14 @@ func TestSchemaApplyHints(t *testing.T) {
 // A command drops its scratch databases when it succeeds, fails or is interrupted.
 func TestScratchDatabasesAreDropped(t *testing.T) {
 	t.Parallel()
-	server, err := scratch.Start(t.Context(), 0) // its own server: other tests create scratch databases on the shared one
+	server, err := scratch.Start(t.Context(), embedded.StartScratch, 0) // its own server: other tests create scratch databases on the shared one
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, server.Close()) })
 	own, err := server.Create(t.Context())
 	require.NoError(t, err)
 	s := newSchemaTest(t, own.URL)
 	left := func() int {
-		return s.count(t, "SELECT count(*) FROM pg_database WHERE datname LIKE 'docket\\_scratch\\_%'") - 1
+		return s.count(t, "SELECT count(*) FROM pg_database WHERE datname LIKE 'schema\\_scratch\\_%'") - 1
 	}
 
 	target := folder(t, map[string]string{"10_a.sql": "CREATE TABLE a (id int);"})

@@ -35,7 +35,7 @@ func seedCommand(cfg *config) *cobra.Command {
 		Short: "Fill an empty database with sample data",
 		Long: `Fill an empty database with sample data: places, agencies, URLs, robots' suggestions for half of the URLs, and the answers of
 annotators 1, 2, 3 and so on. The same --urls and --seed make the same rows everywhere.`,
-		Args: arguments(cobra.NoArgs),
+		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return cfg.withPool(cmd, func(ctx context.Context, pool *pgxpool.Pool) error {
 				begin := time.Now()

@@ -55,7 +55,7 @@ func serveCommand(shared *config) *cobra.Command {
 
 The database is migrated at the start. With --migrate=false, or when it is ahead of this program or holds an edited
 migration, a database of another version is refused.`,
-		Args: arguments(cobra.NoArgs),
+		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			log, err := cfg.logger()
 			if err != nil {

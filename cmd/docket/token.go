@@ -23,7 +23,7 @@ func tokenCommand(cfg *config) *cobra.Command {
 		Short: "Print a bearer token",
 		Long: `Print a bearer token signed with the key in ` + secretKeyVariable + `, or with the one that Docket made in --data-dir.
 Whoever has the key can be anybody: keep it.`,
-		Args: arguments(cobra.NoArgs),
+		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if !cmd.Flags().Changed("user") {
 				return usageError{errors.New("--user is missing: the number of the user the token is for")}

@@ -14,7 +14,7 @@ func versionCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "version",
 		Short: "Print which Docket this is",
-		Args:  arguments(cobra.NoArgs),
+		Args:  cobra.NoArgs,
 		Run: func(cmd *cobra.Command, _ []string) {
 			fmt.Fprintf(cmd.OutOrStdout(), "docket %s, %s %s/%s\n", build(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
 		},

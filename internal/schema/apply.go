@@ -83,7 +83,7 @@ func (m *Migrator) Apply(ctx context.Context, opts ...ApplyOption) (Report, erro
 	for _, f := range files {
 		start := time.Now()
 		if err := m.applyFile(ctx, conn, f); err != nil {
-			return report, m.explain(ctx, conn, apply, f, err)
+			return report, m.explain(ctx, conn, "apply", f, err)
 		}
 		report.To = f.Version()
 		report.Files = append(report.Files, FileReport{
@@ -127,7 +127,7 @@ func (m *Migrator) choose(ctx context.Context, conn *sql.Conn, c applyChoice) (S
 		}
 	}
 	for _, f := range files {
-		if err := f.mustHaveStatements(); err != nil {
+		if err := f.mustHaveStatements(m.opts.Advice); err != nil {
 			return status, nil, err
 		}
 	}
@@ -139,7 +139,7 @@ func (m *Migrator) choose(ctx context.Context, conn *sql.Conn, c applyChoice) (S
 func (m *Migrator) afterBaseline(ctx context.Context, conn *sql.Conn, status Status, version string) ([]*file, error) {
 	if len(status.Applied) > 0 {
 		return nil, fmt.Errorf("%w: database %s has a record of migrations already, up to version %s; "+
-			`run "docket migrate apply" without a baseline`, ErrBaseline, m.where(), status.Version)
+			"run %s without a baseline", ErrBaseline, m.where(), status.Version, m.opts.Advice.command("migrate apply"))
 	}
 	i := m.dir.index(version)
 	if i < 0 {
@@ -171,8 +171,8 @@ func (m *Migrator) upTo(pending []*file, version, at string) ([]*file, error) {
 	case version == at:
 		return nil, nil
 	default:
-		return nil, fmt.Errorf("database %s is at version %s already, past %s; "+
-			`to go back, run "docket migrate down --to %s"`, m.where(), at, version, version)
+		return nil, fmt.Errorf("database %s is at version %s already, past %s; to go back, run %s",
+			m.where(), at, version, m.opts.Advice.command("migrate down --to", version))
 	}
 }
 

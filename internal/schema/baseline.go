@@ -25,7 +25,7 @@ func VerifyBaseline(w *Workbench, migrations Source, exclude []string) func(cont
 		if err != nil {
 			return err
 		}
-		want, err := migrations.readVersion(ctx, server, version)
+		want, err := migrations.readVersion(ctx, w, server, version)
 		if err != nil {
 			return err
 		}
@@ -47,7 +47,7 @@ func VerifyBaseline(w *Workbench, migrations Source, exclude []string) func(cont
 			missing = append(missing[:most], fmt.Sprintf("%d statements more", rest))
 		}
 		return fmt.Errorf("the database lacks what the migrations up to this version make; it would take: %s. "+
-			"If the database has the schema of a later version, record that one; --baseline latest records the last. "+
-			`Otherwise run "docket schema apply" first`, strings.Join(missing, "; "))
+			"If the database has the schema of a later version, record that one (%s records the last); otherwise run %s first",
+			strings.Join(missing, "; "), w.Advice.command("migrate apply --baseline", Latest), w.Advice.command("schema apply"))
 	}
 }

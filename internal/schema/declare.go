@@ -33,11 +33,12 @@ type TargetOptions struct {
 	LockWait time.Duration // as Options.LockWait
 	Exclude  []string      // as state.Inspect
 	Policy   plan.Policy
+	Advice   Advice
 }
 
 // NewTarget does not connect yet.
 func NewTarget(url string, opts TargetOptions) (*Target, error) {
-	config, err := connConfig(url, "docket schema apply")
+	config, err := connConfig(url, opts.Advice.line("schema apply"))
 	if err != nil {
 		return nil, err
 	}
@@ -45,7 +46,7 @@ func NewTarget(url string, opts TargetOptions) (*Target, error) {
 		opts.LockWait = 30 * time.Second
 	}
 	return &Target{
-		m:       &Migrator{config: config, opts: Options{LockWait: opts.LockWait}},
+		m:       &Migrator{config: config, opts: Options{LockWait: opts.LockWait, Advice: opts.Advice}},
 		exclude: opts.Exclude, policy: opts.Policy,
 	}, nil
 }

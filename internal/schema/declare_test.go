@@ -27,7 +27,7 @@ func declare(t *testing.T, have, want string, opts schema.TargetOptions) declare
 	t.Helper()
 	d := declared{bundle: setup(t), policy: opts.Policy}
 	d.exec(t, have)
-	bench := &schema.Workbench{DevURL: d.url}
+	bench := &schema.Workbench{DevURL: d.url, Advice: advice}
 	t.Cleanup(func() { require.NoError(t, bench.Close()) })
 	var err error
 	d.want, err = schema.ReadState(t.Context(), bench, folderOf(want), nil)
@@ -43,7 +43,7 @@ func folderOf(text string) schema.Source {
 
 func (d declared) plan(t *testing.T) *plan.Plan {
 	t.Helper()
-	have, err := schema.ReadState(t.Context(), nil, schema.Live(d.url), nil)
+	have, err := schema.ReadState(t.Context(), &schema.Workbench{}, schema.Live(d.url), nil)
 	require.NoError(t, err)
 	p, err := plan.Between(have, d.want, d.policy)
 	require.NoError(t, err)

@@ -66,41 +66,41 @@ func (f *file) line(pos int) int { return 1 + strings.Count(string(f.Bytes()[:po
 
 // mustHaveStatements keeps a file that nobody has filled in from being taken
 // for done.
-func (f *file) mustHaveStatements() error {
+func (f *file) mustHaveStatements(advice Advice) error {
 	for _, s := range f.statements {
 		if !emptyStatement.MatchString(s.Text) {
 			return nil
 		}
 	}
-	return fmt.Errorf(`migration %s: holds no statement; write it (SELECT 1 where nothing is to be done) or delete it, `+
-		`then run "docket migrate hash"`, f.path)
+	return fmt.Errorf("migration %s: holds no statement; write it (SELECT 1 where nothing is to be done) or delete it, then run %s",
+		f.path, advice.command("migrate hash"))
 }
 
 // Validate checks a migrations directory: atlas.sum fits the files, names are
 // VERSION_name.sql with distinct versions, each file can be taken apart into
 // statements and has some, all of which a server takes and none of which begins
 // or ends a transaction. The same holds for down/, which has a file of the same name for each migration.
-func Validate(migrations fs.FS) error {
-	dir, err := readDirectory(migrations)
+func Validate(migrations fs.FS, advice Advice) error {
+	dir, err := readDirectory(migrations, advice)
 	if err != nil {
 		return err
 	}
 	var problems []error
 	for _, f := range dir.files {
-		problems = append(problems, f.mustHaveStatements())
+		problems = append(problems, f.mustHaveStatements(advice))
 		down, ok := dir.downs[f.Version()]
 		if !ok {
-			problems = append(problems, fmt.Errorf(`migration %s: %s/%[1]s is missing; write there what undoes it, `+
-				`then run "docket migrate hash"`, f.path, downDir))
+			problems = append(problems, fmt.Errorf("migration %s: %s/%[1]s is missing; write there what undoes it, then run %[3]s",
+				f.path, downDir, advice.command("migrate hash")))
 			continue
 		}
-		problems = append(problems, down.mustHaveStatements())
+		problems = append(problems, down.mustHaveStatements(advice))
 	}
 	return errors.Join(problems...)
 }
 
-func readDirectory(migrations fs.FS) (*directory, error) {
-	mem, files, err := readSummed(migrations, "")
+func readDirectory(migrations fs.FS, advice Advice) (*directory, error) {
+	mem, files, err := readSummed(migrations, "", advice)
 	if err != nil {
 		return nil, err
 	}
@@ -112,11 +112,11 @@ func readDirectory(migrations fs.FS) (*directory, error) {
 	if err != nil {
 		return nil, fmt.Errorf("list %s: %w", downDir, err)
 	}
-	_, downs, err := readSummed(sub, downDir)
+	_, downs, err := readSummed(sub, downDir, advice)
 	if err != nil {
 		return nil, err
 	}
-	if err := checkDowns(files, downs); err != nil {
+	if err := checkDowns(files, downs, advice); err != nil {
 		return nil, err
 	}
 	for _, f := range downs {
@@ -126,7 +126,7 @@ func readDirectory(migrations fs.FS) (*directory, error) {
 }
 
 // readSummed reads the files of one folder and holds them against its atlas.sum. An empty or missing folder has none.
-func readSummed(folder fs.FS, at string) (*migrate.MemDir, []*file, error) {
+func readSummed(folder fs.FS, at string, advice Advice) (*migrate.MemDir, []*file, error) {
 	names, err := fs.Glob(folder, "*.sql")
 	if err != nil {
 		return nil, nil, fmt.Errorf("list migrations: %w", err)
@@ -155,10 +155,10 @@ func readSummed(folder fs.FS, at string) (*migrate.MemDir, []*file, error) {
 		}
 	}
 	// Two branches that were merged: writing a new atlas.sum, which checkSum would advise, is not the way out.
-	if err := checkVersions(names, at); err != nil {
+	if err := checkVersions(names, at, advice); err != nil {
 		return nil, nil, err
 	}
-	if err := checkSum(mem, at); err != nil {
+	if err := checkSum(mem, at, advice); err != nil {
 		return nil, nil, err
 	}
 	sum, err := mem.Checksum()
@@ -170,20 +170,20 @@ func readSummed(folder fs.FS, at string) (*migrate.MemDir, []*file, error) {
 }
 
 // checkVersions refuses two files with one version; names are sorted.
-func checkVersions(names []string, at string) error {
+func checkVersions(names []string, at string, advice Advice) error {
 	for i := 1; i < len(names); i++ {
 		before, _, _ := strings.Cut(names[i-1], "_")
 		version, _, _ := strings.Cut(names[i], "_")
 		if before == version {
-			return fmt.Errorf("migration %s: has the same version as %s; put the one that no database has yet after the last one: "+
-				`run "docket migrate rebase %s"`, path.Join(at, names[i]), names[i-1], names[i])
+			return fmt.Errorf("migration %s: has the same version as %s; put the one that no database has yet after the last one: run %s",
+				path.Join(at, names[i]), names[i-1], advice.command("migrate rebase", names[i]))
 		}
 	}
 	return nil
 }
 
 // checkDowns refuses a down file that belongs to no migration or cannot run.
-func checkDowns(files, downs []*file) error {
+func checkDowns(files, downs []*file, advice Advice) error {
 	names := map[string]string{}
 	for _, f := range files {
 		names[f.Version()] = f.Name()
@@ -191,11 +191,11 @@ func checkDowns(files, downs []*file) error {
 	for _, down := range downs {
 		switch name, ok := names[down.Version()]; {
 		case !ok:
-			return fmt.Errorf(`migration %s: no migration has this version; rename the file or delete it, `+
-				`then run "docket migrate hash"`, down.path)
+			return fmt.Errorf("migration %s: no migration has this version; rename the file or delete it, then run %s",
+				down.path, advice.command("migrate hash"))
 		case name != down.Name():
-			return fmt.Errorf(`migration %s: the migration of this version is called %s; rename one of the two, `+
-				`then run "docket migrate hash"`, down.path, name)
+			return fmt.Errorf("migration %s: the migration of this version is called %s; rename one of the two, then run %s",
+				down.path, name, advice.command("migrate hash"))
 		case !down.transactional:
 			return fmt.Errorf("migration %s: what undoes a migration runs in one transaction; leave out atlas:txmode", down.path)
 		}
@@ -203,23 +203,23 @@ func checkDowns(files, downs []*file) error {
 	return nil
 }
 
-func checkSum(dir migrate.Dir, at string) error {
+func checkSum(dir migrate.Dir, at string, advice Advice) error {
 	err := migrate.Validate(dir)
 	if err == nil {
 		return nil
 	}
 	if merging(dir) {
 		return fmt.Errorf("%w: %s holds the marks of a merge; put the migration that no database has yet after the last one: "+
-			`run "docket migrate rebase FILE", which writes atlas.sum anew; if they are in order as they are, run "docket migrate hash"`,
-			ErrChecksum, path.Join(at, migrate.HashFileName))
+			"run %s, which writes atlas.sum anew; if they are in order as they are, run %s", ErrChecksum,
+			path.Join(at, migrate.HashFileName), advice.command("migrate rebase FILE"), advice.command("migrate hash"))
 	}
 	what := err.Error()
 	var sum *migrate.ChecksumError
 	if errors.As(err, &sum) {
 		what = fmt.Sprintf("%s was %s", path.Join(at, sum.File), sum.Reason)
 	}
-	return fmt.Errorf(`%w: %s; if that was meant and no database has it yet, run "docket migrate hash"; `+
-		"else put the files back as they were", ErrChecksum, what)
+	return fmt.Errorf("%w: %s; if that was meant and no database has it yet, run %s; else put the files back as they were",
+		ErrChecksum, what, advice.command("migrate hash"))
 }
 
 // merging tells whether git has left both sides of a merge in atlas.sum, which is where two branches with a migration meet.

@@ -18,7 +18,7 @@ func hashed(t *testing.T, files map[string]string) fstest.MapFS {
 	t.Helper()
 	dir := t.TempDir()
 	write(t, dir, files)
-	require.NoError(t, schema.Hash(dir))
+	require.NoError(t, schema.Hash(dir, advice))
 	return loaded(t, dir)
 }
 
@@ -53,7 +53,7 @@ var aAndB = map[string]string{
 
 func TestShippedMigrationsAreValid(t *testing.T) {
 	t.Parallel()
-	require.NoError(t, schema.Validate(sqlfiles.Migrations))
+	require.NoError(t, schema.Validate(sqlfiles.Migrations, advice))
 }
 
 func TestValidateComparesWithSum(t *testing.T) {
@@ -106,9 +106,9 @@ func TestValidateComparesWithSum(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			m := hashed(t, aAndB)
-			require.NoError(t, schema.Validate(m))
+			require.NoError(t, schema.Validate(m, advice))
 			test.change(m)
-			err := schema.Validate(m)
+			err := schema.Validate(m, advice)
 			require.ErrorIs(t, err, schema.ErrChecksum)
 			require.ErrorContains(t, err, test.want)
 			require.ErrorContains(t, err, "docket migrate hash")
@@ -196,7 +196,7 @@ func TestHashRefusesWhatApplyCouldNotRun(t *testing.T) {
 			t.Parallel()
 			dir := t.TempDir()
 			write(t, dir, test.files)
-			require.ErrorContains(t, schema.Hash(dir), test.want)
+			require.ErrorContains(t, schema.Hash(dir, advice), test.want)
 			require.NoFileExists(t, filepath.Join(dir, "atlas.sum"))
 			require.NoFileExists(t, filepath.Join(dir, "down", "atlas.sum"))
 		})
@@ -205,7 +205,7 @@ func TestHashRefusesWhatApplyCouldNotRun(t *testing.T) {
 
 func TestValidateRefusesAnEmptyDirectory(t *testing.T) {
 	t.Parallel()
-	require.ErrorContains(t, schema.Validate(fstest.MapFS{}), "no .sql file")
+	require.ErrorContains(t, schema.Validate(fstest.MapFS{}, advice), "no .sql file")
 }
 
 // File names are printed in messages and on terminals, so line breaks and control characters in them are escaped.
@@ -214,7 +214,7 @@ func TestValidateQuotesStrangeNames(t *testing.T) {
 	for _, at := range []string{"", "down/"} {
 		m := hashed(t, aAndB)
 		m[at+"new\nline\x1b[31m.sql"] = &fstest.MapFile{Data: []byte("SELECT 1;")}
-		require.ErrorContains(t, schema.Validate(m), `migration "`+at+`new\nline\x1b[31m.sql": rename it to YYYYMMDDHHMMSS_name.sql`)
+		require.ErrorContains(t, schema.Validate(m, advice), `migration "`+at+`new\nline\x1b[31m.sql": rename it to YYYYMMDDHHMMSS_name.sql`)
 	}
 }
 
@@ -223,7 +223,7 @@ func TestMergedBranchesAreToldToRebase(t *testing.T) {
 	t.Parallel()
 	m := hashed(t, aAndB)
 	m["20260102000000_c.sql"] = &fstest.MapFile{Data: []byte("SELECT 1;")}
-	err := schema.Validate(m)
+	err := schema.Validate(m, advice)
 	require.ErrorContains(t, err, "docket migrate rebase 20260102000000_c.sql")
 	require.NotErrorIs(t, err, schema.ErrChecksum)
 }
@@ -233,7 +233,7 @@ func TestValidateRequiresDownFilesAndStatements(t *testing.T) {
 	err := schema.Validate(hashed(t, map[string]string{
 		fileA: "CREATE TABLE a ();",
 		fileB: "-- to be written\n", "down/" + fileB: "-- to be written\n",
-	}))
+	}), advice)
 	require.ErrorContains(t, err, "migration 20260101000000_a.sql: down/20260101000000_a.sql is missing")
 	require.ErrorContains(t, err, "migration 20260102000000_b.sql: holds no statement")
 	require.ErrorContains(t, err, "migration down/20260102000000_b.sql: holds no statement")

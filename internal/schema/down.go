@@ -46,7 +46,7 @@ func (m *Migrator) PreviewDownTo(ctx context.Context, version string) (Preview, 
 		i := slices.IndexFunc(applied, func(a Applied) bool { return a.Version == version })
 		if i < 0 {
 			return 0, fmt.Errorf("database %s never had version %s, so it cannot go back there; "+
-				`"docket migrate status" lists the versions it has`, m.where(), version)
+				"%s lists the versions it has", m.where(), version, m.opts.Advice.command("migrate status"))
 		}
 		return len(applied) - i - 1, nil
 	})
@@ -103,14 +103,14 @@ func (m *Migrator) downFiles(status Status, n int) ([]*file, error) {
 	for _, a := range undone {
 		if a.Kind == migrate.RevisionTypeBaseline.String() {
 			return nil, fmt.Errorf("%w: %s is the baseline of database %s, which had all up to it before migrations were recorded; "+
-				"--to %s is as far as it goes", ErrNoDown, a.Version, m.where(), a.Version)
+				"%s is as far as it goes", ErrNoDown, a.Version, m.where(), m.opts.Advice.command("migrate down --to", a.Version))
 		}
 		f, ok := m.dir.downs[a.Version]
 		if !ok {
 			return nil, fmt.Errorf("%w: %s/%s_%s.sql is missing; write there what undoes the migration, "+
-				`then run "docket migrate hash" and try again`, ErrNoDown, downDir, a.Version, a.Name)
+				"then run %s and try again", ErrNoDown, downDir, a.Version, a.Name, m.opts.Advice.command("migrate hash"))
 		}
-		if err := f.mustHaveStatements(); err != nil {
+		if err := f.mustHaveStatements(m.opts.Advice); err != nil {
 			return nil, err
 		}
 		files = append(files, f)
@@ -151,7 +151,7 @@ func (m *Migrator) Down(ctx context.Context, shown Preview) (Report, error) {
 	for i, f := range files {
 		start := time.Now()
 		if err := m.undoFile(ctx, conn, f); err != nil {
-			return report, m.explain(ctx, conn, undo, f, err)
+			return report, m.explain(ctx, conn, "down", f, err)
 		}
 		report.To = ""
 		if left := len(versions) - i - 1; left > 0 {

@@ -12,14 +12,6 @@ import (
 	"github.com/jackc/pgx/v5/stdlib"
 )
 
-// act is what was being done with a file, and the command that does it.
-type act struct{ verb, command string }
-
-var (
-	apply = act{"apply", "docket migrate apply"}
-	undo  = act{"undo", "docket migrate down"}
-)
-
 // commitError says that nobody knows whether a transaction was committed,
 // unless the server itself answered that it was not.
 type commitError struct{ error }
@@ -28,8 +20,8 @@ func (e commitError) Error() string { return "commit: " + e.error.Error() }
 func (e commitError) Unwrap() error { return e.error }
 
 // explain says where in f the error arose, what of f remains and how to go on.
-// The file's transaction, if it had one, is over.
-func (m *Migrator) explain(ctx context.Context, conn *sql.Conn, a act, f *file, err error) error {
+// The file's transaction, if it had one, is over. The command is "apply" or "down".
+func (m *Migrator) explain(ctx context.Context, conn *sql.Conn, command string, f *file, err error) error {
 	place, kept := f.path, "nothing of this file was kept"
 	if !f.transactional {
 		kept = "the statements before it were kept, since the file runs outside a transaction"
@@ -53,14 +45,19 @@ func (m *Migrator) explain(ctx context.Context, conn *sql.Conn, a act, f *file, 
 			kept += ", and whether it was itself done is not known"
 		}
 	}
-	again := fmt.Sprintf(`run "%s" again`, a.command)
+	advice := m.opts.Advice
+	run := advice.command("migrate", command)
+	again := fmt.Sprintf("run %s again", run)
 	mend := m.remedy(ctx, conn, failure{
 		err: err, statement: text, transactional: f.transactional, again: again,
-		mend: `mend the cause (after changing the file: "docket migrate hash"), then ` + again,
-		lost: fmt.Sprintf(`"docket migrate status" tells where the database stands, and "%s" goes on from there`, a.command),
+		mend: fmt.Sprintf("mend the cause (after changing the file: %s), then %s", advice.command("migrate hash"), again),
+		lost: fmt.Sprintf("%s reports the version of the database, and %s goes on from there", advice.command("migrate status"), run),
 	})
-	return fmt.Errorf("%s %s to database %s: %w; %s; %s", a.verb, place, m.where(), err, kept, mend)
+	return fmt.Errorf("%s %s to database %s: %w; %s; %s", verbs[command], place, m.where(), err, kept, mend)
 }
+
+// verbs are what the commands do with a file.
+var verbs = map[string]string{"apply": "apply", "down": "undo"}
 
 // failure is a statement that failed, and how to go on by what was the reason.
 type failure struct {

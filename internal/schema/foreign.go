@@ -21,12 +21,16 @@ WHERE d.refclassid = 'pg_namespace'::regclass AND d.refobjid = 'public'::regname
 ORDER BY 1`, revisionsTable)
 }
 
-func foreignProblem(objects []string) error {
+func foreignProblem(objects []string, advice Advice) error {
 	shown := slices.Clone(objects[:min(3, len(objects))])
 	if rest := len(objects) - len(shown); rest > 0 {
 		shown = append(shown, fmt.Sprintf("%d more", rest))
 	}
-	return fmt.Errorf("%w (%s) and no record of migrations; point Docket at an empty database, or, when this one has all that "+
-		`the migrations up to some version make, record that with "docket migrate apply --baseline VERSION": `+
-		"docs/operations.md says how to adopt a database", ErrForeign, strings.Join(shown, ", "))
+	page := ""
+	if advice.AdoptionPage != "" {
+		page = ": " + advice.AdoptionPage + " says how to adopt a database"
+	}
+	return fmt.Errorf("%w (%s) and no record of migrations; name an empty database, or, when this one has all that the "+
+		"migrations up to some version make, record that with %s%s", ErrForeign, strings.Join(shown, ", "),
+		advice.command("migrate apply --baseline VERSION"), page)
 }

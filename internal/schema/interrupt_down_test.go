@@ -83,7 +83,7 @@ func TestDownWaitsForAnotherMigration(t *testing.T) {
 	require.NoError(t, err)
 	// The lock of the Atlas command, as in TestApplyWaitsForAnotherMigration.
 	b.exec(t, "SET application_name = 'other migrator'; SELECT pg_advisory_lock(2686470616)")
-	impatient, err := schema.New(b.url, files, schema.Options{LockWait: time.Millisecond})
+	impatient, err := schema.New(b.url, files, schema.Options{Advice: advice, LockWait: time.Millisecond})
 	require.NoError(t, err)
 	shown := down(t, impatient, 1)
 	_, err = impatient.Down(t.Context(), shown)
@@ -105,7 +105,7 @@ func TestDownGivesUpOnALockedTable(t *testing.T) {
 	require.NoError(t, err)
 	b.exec(t, "BEGIN")
 	b.exec(t, "LOCK TABLE c IN ACCESS SHARE MODE")
-	m, err := schema.New(b.url, files, schema.Options{LockWait: time.Millisecond})
+	m, err := schema.New(b.url, files, schema.Options{Advice: advice, LockWait: time.Millisecond})
 	require.NoError(t, err)
 	_, err = m.Down(t.Context(), down(t, m, 1))
 	require.ErrorContains(t, err, "another transaction has held a lock for longer than 1ms")

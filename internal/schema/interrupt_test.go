@@ -134,7 +134,7 @@ func TestApplyWaitsForAnotherMigration(t *testing.T) {
 	// The number of the lock of the Atlas command: fnv-1 of atlas_migrate_execute.
 	b.exec(t, "SET application_name = 'other migrator'; SELECT pg_advisory_lock(2686470616)")
 	files := hashed(t, map[string]string{fileA: "CREATE TABLE a (id int);"})
-	impatient, err := schema.New(b.url, files, schema.Options{LockWait: time.Millisecond})
+	impatient, err := schema.New(b.url, files, schema.Options{Advice: advice, LockWait: time.Millisecond})
 	require.NoError(t, err)
 	_, err = impatient.Apply(t.Context())
 	require.ErrorIs(t, err, schema.ErrLocked)
@@ -182,7 +182,7 @@ func TestApplyGivesUpOnALockedTable(t *testing.T) {
 	b.exec(t, "LOCK TABLE a")
 	m, err := schema.New(b.url, hashed(t, map[string]string{
 		fileA: "CREATE TABLE a (id int);", fileB: "ALTER TABLE a ADD COLUMN name text;",
-	}), schema.Options{LockWait: time.Millisecond})
+	}), schema.Options{Advice: advice, LockWait: time.Millisecond})
 	require.NoError(t, err)
 	_, err = m.Apply(t.Context())
 	require.ErrorContains(t, err, "another transaction has held a lock")

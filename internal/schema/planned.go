@@ -38,14 +38,14 @@ func PlanMigration(
 	}
 	var want reading
 	err = withScratch(ctx, server, func(db *scratch.Database) error {
-		want, err = wanted.readAll(ctx, db)
+		want, err = wanted.readAll(ctx, w, db)
 		return err
 	})
 	if err != nil {
 		return Planned{}, err
 	}
 	err = withScratch(ctx, server, func(db *scratch.Database) error {
-		have, err := migrations.readAll(ctx, db)
+		have, err := migrations.readAll(ctx, w, db)
 		if err != nil {
 			return err
 		}
@@ -54,11 +54,11 @@ func PlanMigration(
 		if p.Plan, err = plan.Between(have.state, want.state, policy); err != nil {
 			return err
 		}
-		t := trial{db: db, policy: policy, reading: have}
+		t := trial{db: db, policy: policy, advice: w.Advice, reading: have}
 		if p.Drafts, err = t.forth(ctx, p.Plan, name); err != nil {
 			return err
 		}
-		if err := arrived(t.facts, want.facts, wanted); err != nil {
+		if err := arrived(t.facts, want.facts, wanted, w.Advice); err != nil {
 			return err
 		}
 		p.Lost, err = t.back(ctx, p.Drafts)
@@ -77,8 +77,8 @@ type reading struct {
 	facts []string
 }
 
-func (s Source) readAll(ctx context.Context, db *scratch.Database) (r reading, err error) {
-	if err := s.fill(ctx, db, ""); err != nil {
+func (s Source) readAll(ctx context.Context, w *Workbench, db *scratch.Database) (r reading, err error) {
+	if err := s.fill(ctx, w, db, ""); err != nil {
 		return r, err
 	}
 	if r.state, err = s.inspectFilled(ctx, db.DB); err != nil {
@@ -90,19 +90,20 @@ func (s Source) readAll(ctx context.Context, db *scratch.Database) (r reading, e
 
 // arrived compares what the statements made with what is wanted, by all that the
 // catalog tells: no layer that plans can have missed a thing.
-func arrived(got, want []string, wanted Source) error {
+func arrived(got, want []string, wanted Source, advice Advice) error {
 	lines := state.Difference(want, got)
 	if len(lines) == 0 {
 		return nil
 	}
 	return fmt.Errorf("%w; nothing was written. The lines that differ (- %s, + migrations with the plan):\n%s\n"+
-		`What cannot be planned is written by hand: "docket migrate new"`, ErrNotThere, wanted, strings.Join(lines, "\n"))
+		"What cannot be planned is written by hand: %s", ErrNotThere, wanted, strings.Join(lines, "\n"), advice.command("migrate new"))
 }
 
 // trial is a scratch database on the way.
 type trial struct {
 	db     *scratch.Database
 	policy plan.Policy
+	advice Advice
 	reading
 
 	before [][]string // facts before each phase
@@ -139,14 +140,14 @@ func (t *trial) downText(next *state.State) string {
 	var enum *plan.EnumError
 	switch {
 	case errors.As(err, &enum): // its own words are about the files of the wanted schema, and a database that is soon gone
-		return impossible(fmt.Sprintf("it adds to enum %s, and PostgreSQL cannot take a value out of one; what becomes of the rows "+
+		return t.impossible(fmt.Sprintf("it adds to enum %s, and PostgreSQL cannot take a value out of one; what becomes of the rows "+
 			"that have it only you can tell: %s", enum.Enum, enum.ByHand()))
 	case err != nil:
-		return impossible(err.Error())
+		return t.impossible(err.Error())
 	case len(p.Phases) == 0:
 		return "-- Nothing has to be undone.\nSELECT 1;\n"
 	case len(p.Phases) > 1 || !p.Phases[0].Transactional:
-		return impossible("it takes more than one transaction: " + strings.Join(strings.Fields(p.SQL()), " "))
+		return t.impossible("it takes more than one transaction: " + strings.Join(strings.Fields(p.SQL()), " "))
 	}
 	var b strings.Builder
 	if dropped := Dropped(p); len(dropped) > 0 {
@@ -157,10 +158,10 @@ func (t *trial) downText(next *state.State) string {
 }
 
 // impossible is a down file that refuses, and says why.
-func impossible(why string) string {
+func (t *trial) impossible(why string) string {
 	var b strings.Builder
 	comment(&b, "This cannot be undone by statements that could be planned: "+why)
-	comment(&b, "Write here what undoes it, if there is a way, then: docket migrate hash")
+	comment(&b, "Write here what undoes it, if there is a way, then: "+t.advice.line("migrate hash"))
 	text := strings.ReplaceAll("this migration cannot be undone: "+why, "'", "''")
 	fmt.Fprintf(&b, "DO $down$ BEGIN RAISE EXCEPTION USING MESSAGE = '%s'; END $down$;\n", strings.ReplaceAll(text, "$down$", ""))
 	return b.String()

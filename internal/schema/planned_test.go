@@ -23,9 +23,9 @@ type kept struct {
 func keep(t *testing.T, first string) kept {
 	t.Helper()
 	k := kept{bundle: setup(t), path: t.TempDir()}
-	k.bench = &schema.Workbench{DevURL: k.url}
+	k.bench = &schema.Workbench{DevURL: k.url, Advice: advice}
 	t.Cleanup(func() { require.NoError(t, k.bench.Close()) })
-	_, err := schema.Add(k.path, time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC),
+	_, err := schema.Add(k.path, advice, time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC),
 		schema.Draft{Name: "first", Up: first, Down: "SELECT 1;"})
 	require.NoError(t, err)
 	return k
@@ -41,9 +41,9 @@ func (k kept) add(t *testing.T, want string, policy plan.Policy) (schema.Planned
 	t.Helper()
 	planned, err := k.plan(t, want, policy)
 	require.NoError(t, err)
-	paths, err := schema.Add(k.path, time.Date(2026, 1, 2, 0, 0, 0, 0, time.UTC), planned.Drafts...)
+	paths, err := schema.Add(k.path, advice, time.Date(2026, 1, 2, 0, 0, 0, 0, time.UTC), planned.Drafts...)
 	require.NoError(t, err)
-	require.NoError(t, schema.Validate(os.DirFS(k.path)))
+	require.NoError(t, schema.Validate(os.DirFS(k.path), advice))
 	again, err := k.plan(t, want, policy)
 	require.NoError(t, err)
 	require.Empty(t, again.Drafts, "the files lead there")
@@ -126,7 +126,7 @@ func TestPlanMigrationRefuses(t *testing.T) {
 	_, err = k.plan(t, "CREATE TABLE a (id int, name text); CREATE TYPE mood AS ENUM ('good');", plan.Policy{})
 	require.ErrorIs(t, err, plan.ErrEnumValueRemoved)
 	_, err = k.plan(t, "CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1';", plan.Policy{})
-	require.ErrorContains(t, err, "does not manage")
+	require.ErrorContains(t, err, "is not managed")
 	_, err = k.plan(t, "CREATE TABLE a (id int,, name text);", plan.Policy{})
 	require.ErrorContains(t, err, "10_all.sql:1")
 	require.NoError(t, os.WriteFile(filepath.Join(k.path, "20260101000000_first.sql"), []byte("SELECT 1;"), 0o600))
@@ -140,7 +140,7 @@ func TestPlanMigrationRefuses(t *testing.T) {
 func TestPlanMigrationBegins(t *testing.T) {
 	t.Parallel()
 	k := kept{bundle: setup(t), path: t.TempDir()}
-	k.bench = &schema.Workbench{DevURL: k.url}
+	k.bench = &schema.Workbench{DevURL: k.url, Advice: advice}
 	t.Cleanup(func() { require.NoError(t, k.bench.Close()) })
 	_, paths := k.add(t, "CREATE TABLE a (id int);", plan.Policy{})
 	require.Contains(t, k.read(t, paths[0]), "CREATE TABLE a")
@@ -161,12 +161,12 @@ func TestPlanMigrationTellsWhatIsLost(t *testing.T) {
 func TestVerifyBaseline(t *testing.T) {
 	t.Parallel()
 	k := keep(t, "CREATE TABLE a (id int);")
-	_, err := schema.Add(k.path, time.Date(2026, 1, 2, 0, 0, 0, 0, time.UTC), schema.Draft{
+	_, err := schema.Add(k.path, advice, time.Date(2026, 1, 2, 0, 0, 0, 0, time.UTC), schema.Draft{
 		Name: "more", Up: "CREATE TABLE b (id int);", Down: "DROP TABLE b;",
 	})
 	require.NoError(t, err)
 	migrations := schema.Migrations(os.DirFS(k.path), k.path)
-	m, err := schema.New(k.url, os.DirFS(k.path), schema.Options{VerifyBaseline: schema.VerifyBaseline(k.bench, migrations, nil)})
+	m, err := schema.New(k.url, os.DirFS(k.path), schema.Options{Advice: advice, VerifyBaseline: schema.VerifyBaseline(k.bench, migrations, nil)})
 	require.NoError(t, err)
 	k.exec(t, "CREATE TABLE a (id bigint); CREATE TABLE theirs (id int)")
 	_, err = m.Apply(t.Context(), schema.FromBaseline("20260101000000"))

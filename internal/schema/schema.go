@@ -25,8 +25,9 @@ import (
 
 // Options are the knobs of a Migrator; the zero value is usable.
 type Options struct {
-	// Operator is recorded with each applied file, e.g. "Docket v1.2.0".
+	// Operator is recorded with each applied file: the program and its version. The name in Advice when empty.
 	Operator string
+	Advice   Advice
 	// LockWait bounds the wait for another migration to end and, within a
 	// transactional file, for a lock on a table. 30 seconds when zero.
 	LockWait time.Duration
@@ -47,11 +48,11 @@ type Migrator struct {
 // New reads the migrations and checks them as Validate does. It does not
 // connect yet.
 func New(url string, migrations fs.FS, opts Options) (*Migrator, error) {
-	config, err := connConfig(url, "docket migrate")
+	config, err := connConfig(url, opts.Advice.line("migrate"))
 	if err != nil {
 		return nil, err
 	}
-	dir, err := readDirectory(migrations)
+	dir, err := readDirectory(migrations, opts.Advice)
 	if err != nil {
 		return nil, err
 	}
@@ -59,7 +60,7 @@ func New(url string, migrations fs.FS, opts Options) (*Migrator, error) {
 		opts.LockWait = 30 * time.Second
 	}
 	if opts.Operator == "" {
-		opts.Operator = "Docket"
+		opts.Operator = opts.Advice.Program
 	}
 	return &Migrator{config: config, dir: dir, opts: opts}, nil
 }
@@ -125,7 +126,7 @@ func (m *Migrator) read(ctx context.Context, conn *sql.Conn) (Status, []*file, e
 	if err != nil {
 		return Status{}, nil, m.onRecord(err)
 	}
-	status, pending := compare(m.dir.files, applied)
+	status, pending := compare(m.dir.files, applied, m.opts.Advice)
 	status.Database = m.where()
 	status.Latest = m.dir.latest()
 	for i := range status.Applied {
@@ -138,7 +139,7 @@ func (m *Migrator) read(ctx context.Context, conn *sql.Conn) (Status, []*file, e
 			return Status{}, nil, err
 		}
 		if len(objects) > 0 {
-			status.State, status.problem = Foreign, foreignProblem(objects)
+			status.State, status.problem = Foreign, foreignProblem(objects, m.opts.Advice)
 		}
 	case status.State == Unfinished:
 		indexes, err := invalidIndexes(ctx, conn)

@@ -61,9 +61,12 @@ func (b bundle) tables(t *testing.T) []string {
 	return b.strings(t, `SELECT tablename::text FROM pg_tables WHERE schemaname = 'public' ORDER BY 1`)
 }
 
+// advice is that of the program, whose commands the messages name.
+var advice = schema.Advice{Program: "docket", AdoptionPage: "docs/operations.md"}
+
 func (b bundle) migrator(t *testing.T, files fs.FS) *schema.Migrator {
 	t.Helper()
-	m, err := schema.New(b.url, files, schema.Options{Operator: "Docket test"})
+	m, err := schema.New(b.url, files, schema.Options{Advice: advice, Operator: "Docket test"})
 	require.NoError(t, err)
 	return m
 }

@@ -77,8 +77,13 @@ func (s Source) String() string {
 // Workbench is where files become databases. It opens its server when the first
 // is needed and keeps it until it is closed.
 type Workbench struct {
-	// DevURL names the server; without it one is started.
+	// DevURL names the server; without it Start starts one.
 	DevURL string
+	Start  scratch.StartFunc
+	Advice Advice
+	// RefreshTable is where live databases keep how long the refresh of each materialized view took, see
+	// state.ReadRefreshes; empty: nowhere.
+	RefreshTable string
 
 	server *scratch.Server
 }
@@ -90,17 +95,17 @@ func (w *Workbench) Server(ctx context.Context, major int) (*scratch.Server, err
 		if w.DevURL != "" {
 			w.server, err = scratch.Open(ctx, w.DevURL)
 		} else {
-			w.server, err = scratch.Start(ctx, major)
+			w.server, err = scratch.Start(ctx, w.Start, major)
 		}
 		if err != nil {
 			w.server = nil
-			return nil, err
+			return nil, w.Advice.onServer(err)
 		}
 	}
 	if major == 0 {
 		return w.server, nil
 	}
-	return w.server, w.server.CheckMajor(major)
+	return w.server, w.Advice.onServer(w.server.CheckMajor(major))
 }
 
 // Close drops what is left on the server and stops it if it was started here.
@@ -138,19 +143,21 @@ func ReadState(ctx context.Context, w *Workbench, source Source, exclude []strin
 
 func (s Source) read(ctx context.Context, w *Workbench, major int, exclude []string) (*state.State, error) {
 	if s.IsLive() {
-		return s.readLive(ctx, exclude)
+		return s.readLive(ctx, w, exclude)
 	}
 	server, err := w.Server(ctx, major)
 	if err != nil {
 		return nil, err
 	}
-	return s.readVersion(ctx, server, "")
+	return s.readVersion(ctx, w, server, "")
 }
 
 // readVersion reads files; of migrations, those up to a version (empty: all).
-func (s Source) readVersion(ctx context.Context, server *scratch.Server, version string) (found *state.State, err error) {
+func (s Source) readVersion(
+	ctx context.Context, w *Workbench, server *scratch.Server, version string,
+) (found *state.State, err error) {
 	err = withScratch(ctx, server, func(db *scratch.Database) error {
-		if err := s.fill(ctx, db, version); err != nil {
+		if err := s.fill(ctx, w, db, version); err != nil {
 			return err
 		}
 		found, err = s.inspectFilled(ctx, db.DB)
@@ -169,14 +176,17 @@ func withScratch(ctx context.Context, server *scratch.Server, fn func(*scratch.D
 	return fn(db)
 }
 
-func (s Source) readLive(ctx context.Context, exclude []string) (*state.State, error) {
-	config, err := connConfig(s.url, "docket schema")
+func (s Source) readLive(ctx context.Context, w *Workbench, exclude []string) (*state.State, error) {
+	config, err := connConfig(s.url, w.Advice.line("schema"))
 	if err != nil {
 		return nil, err
 	}
 	db := stdlib.OpenDB(*config)
 	defer func() { _ = db.Close() }()
 	found, err := state.Inspect(ctx, db, exclude)
+	if err == nil && w.RefreshTable != "" {
+		err = state.ReadRefreshes(ctx, db, found, w.RefreshTable)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", s, err)
 	}
@@ -185,14 +195,14 @@ func (s Source) readLive(ctx context.Context, exclude []string) (*state.State, e
 
 // fill makes the files' schema in an empty database; of migrations, up to a
 // version (empty: all).
-func (s Source) fill(ctx context.Context, db *scratch.Database, version string) error {
+func (s Source) fill(ctx context.Context, w *Workbench, db *scratch.Database, version string) error {
 	replays, err := s.replays()
 	switch {
 	case err != nil:
 	case !replays:
 		err = db.Load(ctx, s.files)
 	default:
-		if _, err = readDirectory(s.files); err == nil {
+		if _, err = readDirectory(s.files, w.Advice); err == nil {
 			err = db.Replay(ctx, s.files, version)
 		}
 	}
@@ -221,8 +231,8 @@ func (s Source) replays() (bool, error) {
 	return true, err
 }
 
-// inspectFilled reads what files made. Docket could neither compare nor bring to
-// a database what it does not manage; rows and privileges are for migrations.
+// inspectFilled reads what files made. What is not managed could neither be
+// compared nor brought to a database; rows and privileges are for migrations.
 func (s Source) inspectFilled(ctx context.Context, db atlas.ExecQuerier) (*state.State, error) {
 	found, err := state.Inspect(ctx, db, nil)
 	if err != nil {

@@ -78,7 +78,7 @@ func (s Status) Err() error {
 // compare walks both histories side by side, oldest first, and stops at the
 // first thing that does not fit: checksums are cumulative, so everything after
 // an edited or inserted file differs too.
-func compare(files []*file, applied []*migrate.Revision) (Status, []*file) {
+func compare(files []*file, applied []*migrate.Revision, advice Advice) (Status, []*file) {
 	s := Status{State: OK, Applied: make([]Applied, 0, len(applied)), Pending: []string{}}
 	for _, r := range applied {
 		s.Applied = append(s.Applied, Applied{
@@ -103,20 +103,21 @@ func compare(files []*file, applied []*migrate.Revision) (Status, []*file) {
 		case len(files) == 0 || r.Version < files[0].Version():
 			why := "it is newer than all that are: use the program and the files that brought it"
 			if r.Version < last {
-				why = "others that are known are newer: the file was taken away, given another version (docket migrate rebase is for " +
-					"files that no database has), or is on another branch: put it back"
+				why = fmt.Sprintf("others that are known are newer: the file was taken away, given another version (%s is for "+
+					"files that no database has), or is on another branch: put it back", advice.command("migrate rebase"))
 			}
 			return s.broken(Ahead, fmt.Errorf("%w: %s_%s, applied by %s; %s",
 				ErrAhead, r.Version, r.Description, r.OperatorVersion, why))
 		case r.Version > files[0].Version():
 			return s.broken(OutOfOrder, fmt.Errorf("%w: %s was never applied, but %s was; if no database has the former, "+
-				`"docket migrate rebase %[2]s" puts it after the last one; if others have it, run "docket migrate down" here with the `+
-				"files from before the merge, then rebase what that undid", ErrOutOfOrder, files[0].Name(), r.Version))
+				"%s puts it after the last one; if others have it, run %s here with the "+
+				"files from before the merge, then rebase what that undid", ErrOutOfOrder, files[0].Name(), r.Version,
+				advice.command("migrate rebase", files[0].Name()), advice.command("migrate down")))
 		case r.Applied < r.Total:
 			pending = append(pending, files[0])
 			s.State = Unfinished
-			s.problem = fmt.Errorf(`%w: %s ran %d of %d statements; %sto go on from there, run "docket migrate apply"`,
-				ErrUnfinished, files[0].Name(), r.Applied, r.Total, lastError(r))
+			s.problem = fmt.Errorf("%w: %s ran %d of %d statements; %sto go on from there, run %s",
+				ErrUnfinished, files[0].Name(), r.Applied, r.Total, lastError(r), advice.command("migrate apply"))
 		case r.Hash != "" && r.Hash != files[0].hash:
 			return s.broken(Edited, fmt.Errorf("%w: %s is not what was applied at %s; "+
 				"put the file back as it was and write the change as a new migration",
@@ -130,7 +131,7 @@ func compare(files []*file, applied []*migrate.Revision) (Status, []*file) {
 	}
 	if s.State == OK && len(pending) > 0 {
 		s.State = Pending
-		s.problem = fmt.Errorf(`%w: %s; to apply them, run "docket migrate apply"`, ErrPending, strings.Join(s.Pending, ", "))
+		s.problem = fmt.Errorf("%w: %s; to apply them, run %s", ErrPending, strings.Join(s.Pending, ", "), advice.command("migrate apply"))
 	}
 	return s, pending
 }

@@ -32,7 +32,7 @@ func TestCompare(t *testing.T) {
 		require.NoError(t, err)
 		mem["atlas.sum"] = &fstest.MapFile{Data: text}
 	}
-	dir, err := readDirectory(mem)
+	dir, err := readDirectory(mem, Advice{})
 	require.NoError(t, err)
 
 	done := func(version string) *migrate.Revision {
@@ -98,7 +98,7 @@ func TestCompare(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			status, pending := compare(dir.files, test.applied)
+			status, pending := compare(dir.files, test.applied, Advice{})
 			require.Equal(t, test.state, status.State)
 			require.Equal(t, test.version, status.Version)
 			require.Len(t, status.Applied, len(test.applied))

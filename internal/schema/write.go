@@ -18,7 +18,7 @@ import (
 // Hash rewrites atlas.sum in the directory at path, and that of its down
 // files, after a file was written or changed by hand. The files are checked as
 // Apply and Down would, before anything is written.
-func Hash(path string) error {
+func Hash(path string, advice Advice) error {
 	type pending struct {
 		dir *migrate.LocalDir
 		sum migrate.HashFile
@@ -36,7 +36,7 @@ func Hash(path string) error {
 				continue
 			}
 		}
-		if err := checkVersions(names, at); err != nil {
+		if err := checkVersions(names, at, advice); err != nil {
 			return err
 		}
 		local, err := migrate.NewLocalDir(folder)
@@ -52,7 +52,7 @@ func Hash(path string) error {
 		}
 		sums = append(sums, pending{local, sum})
 	}
-	if err := checkDowns(files[0], files[1]); err != nil {
+	if err := checkDowns(files[0], files[1], advice); err != nil {
 		return err
 	}
 	for _, p := range sums {
@@ -85,7 +85,7 @@ func checkDraftName(name string) error {
 //
 // The directory has to be in order: an edited file must not get a new checksum
 // by the way. Drafts that cannot be added leave it as it was.
-func Add(path string, now time.Time, drafts ...Draft) ([]string, error) {
+func Add(path string, advice Advice, now time.Time, drafts ...Draft) ([]string, error) {
 	for _, d := range drafts {
 		if err := checkDraftName(d.Name); err != nil {
 			return nil, err
@@ -96,7 +96,7 @@ func Add(path string, now time.Time, drafts ...Draft) ([]string, error) {
 		return nil, fmt.Errorf("list migrations: %w", err)
 	}
 	if len(names) > 0 {
-		if _, err := readDirectory(os.DirFS(path)); err != nil {
+		if _, err := readDirectory(os.DirFS(path), advice); err != nil {
 			return nil, err
 		}
 	}
@@ -117,7 +117,7 @@ func Add(path string, now time.Time, drafts ...Draft) ([]string, error) {
 			written = append(written, f.path)
 		}
 	}
-	if err := Hash(path); err != nil {
+	if err := Hash(path, advice); err != nil {
 		return nil, errors.Join(err, remove(written))
 	}
 	return written, nil
@@ -139,7 +139,7 @@ func remove(paths []string) error {
 // migration that a database has must keep its version, or that database will
 // be refused; the directory cannot tell which those are. It returns the files'
 // new names.
-func Rebase(path string, now time.Time, migrations ...string) ([]string, error) {
+func Rebase(path string, advice Advice, now time.Time, migrations ...string) ([]string, error) {
 	names, err := fs.Glob(os.DirFS(path), "*.sql")
 	if err != nil {
 		return nil, fmt.Errorf("list migrations: %w", err)
@@ -169,7 +169,7 @@ func Rebase(path string, now time.Time, migrations ...string) ([]string, error) 
 		}
 		renamed = append(renamed, to)
 	}
-	return renamed, Hash(path)
+	return renamed, Hash(path, advice)
 }
 
 // findName is the one file that has a version or a name.

@@ -35,14 +35,14 @@ func TestAdd(t *testing.T) {
 		for i := range drafts {
 			drafts[i] = draft
 		}
-		written, err := schema.Add(dir, noon.Add(-time.Duration(len(want)-1)*time.Hour), drafts...)
+		written, err := schema.Add(dir, advice, noon.Add(-time.Duration(len(want)-1)*time.Hour), drafts...)
 		require.NoError(t, err)
 		var paths []string
 		for _, name := range want {
 			paths = append(paths, filepath.Join(dir, name), filepath.Join(dir, "down", name))
 		}
 		require.Equal(t, paths, written)
-		require.NoError(t, schema.Validate(os.DirFS(dir)))
+		require.NoError(t, schema.Validate(os.DirFS(dir), advice))
 	}
 	content, err := os.ReadFile(filepath.Join(dir, "down", "20260304100003_c.sql"))
 	require.NoError(t, err)
@@ -53,14 +53,14 @@ func TestAddGoesOnAfterTheLastSecondOfADay(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	write(t, dir, map[string]string{"20991231235959_a.sql": "SELECT 1;"})
-	require.NoError(t, schema.Hash(dir))
-	_, err := schema.Add(dir, noon, schema.Draft{Name: "b"})
+	require.NoError(t, schema.Hash(dir, advice))
+	_, err := schema.Add(dir, advice, noon, schema.Draft{Name: "b"})
 	require.NoError(t, err)
 	require.Contains(t, listed(t, dir), "21000101000000_b.sql")
 
 	write(t, dir, map[string]string{"29999999999998_a.sql": "SELECT 1;"}) // fourteen digits, but not a date
-	require.NoError(t, schema.Hash(dir))
-	_, err = schema.Add(dir, noon, schema.Draft{Name: "b"})
+	require.NoError(t, schema.Hash(dir, advice))
+	_, err = schema.Add(dir, advice, noon, schema.Draft{Name: "b"})
 	require.NoError(t, err)
 	require.Contains(t, listed(t, dir), "29999999999999_b.sql")
 }
@@ -84,10 +84,10 @@ func TestAddRefuses(t *testing.T) {
 			t.Parallel()
 			dir := t.TempDir()
 			write(t, dir, aAndB)
-			require.NoError(t, schema.Hash(dir))
+			require.NoError(t, schema.Hash(dir, advice))
 			write(t, dir, test.spoil)
 			before := loaded(t, dir)
-			_, err := schema.Add(dir, noon, test.drafts...)
+			_, err := schema.Add(dir, advice, noon, test.drafts...)
 			require.ErrorContains(t, err, test.want)
 			require.Equal(t, before, loaded(t, dir))
 		})
@@ -104,27 +104,27 @@ func TestRebase(t *testing.T) {
 		other: "CREATE TABLE other ();", "down/" + other: "DROP TABLE other;",
 		"atlas.sum": "<<<<<<< HEAD\n", "down/atlas.sum": "=======\n",
 	})
-	_, err := schema.Rebase(dir, noon, "20260102000000")
+	_, err := schema.Rebase(dir, advice, noon, "20260102000000")
 	require.ErrorContains(t, err, "name the one to be moved: 20260102000000_b.sql or 20260102000000_other.sql")
-	_, err = schema.Rebase(dir, noon, "20270101000000")
+	_, err = schema.Rebase(dir, advice, noon, "20270101000000")
 	require.ErrorContains(t, err, "no migration is called")
-	_, err = schema.Rebase(dir, noon, "20260101000000", fileA)
+	_, err = schema.Rebase(dir, advice, noon, "20260101000000", fileA)
 	require.ErrorContains(t, err, "named twice")
 
-	renamed, err := schema.Rebase(dir, noon, other, "20260101000000")
+	renamed, err := schema.Rebase(dir, advice, noon, other, "20260101000000")
 	require.NoError(t, err)
 	require.Equal(t, []string{"20260304100000_other.sql", "20260304100001_a.sql"}, renamed)
 	require.Equal(t, []string{
 		fileB, renamed[0], renamed[1], "atlas.sum", "down/" + fileB, "down/" + renamed[0], "down/" + renamed[1], "down/atlas.sum",
 	}, listed(t, dir))
-	require.NoError(t, schema.Validate(os.DirFS(dir)))
+	require.NoError(t, schema.Validate(os.DirFS(dir), advice))
 }
 
 func TestRebaseWithoutADownFile(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	write(t, dir, map[string]string{fileA: "SELECT 1;", fileB: "SELECT 2;"})
-	_, err := schema.Rebase(dir, noon, fileA)
+	_, err := schema.Rebase(dir, advice, noon, fileA)
 	require.NoError(t, err)
 	require.Equal(t, []string{fileB, "20260304100000_a.sql", "atlas.sum"}, listed(t, dir))
 }

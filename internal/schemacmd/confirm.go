@@ -1,4 +1,4 @@
-package main
+package schemacmd
 
 import (
 	"bufio"
@@ -9,38 +9,39 @@ import (
 	"os"
 	"strings"
 
+	"github.com/mattn/go-isatty"
 	"github.com/spf13/cobra"
 )
 
-// errDeclined is what a command ends with when its question was not answered with yes.
+// errDeclined ends a command when the reply to its question was not yes.
 var errDeclined = errors.New("not confirmed: nothing was changed")
 
-// confirm asks on the terminal and returns nil for yes only. With autoApprove it does not ask. Without a terminal on both
-// standard input and standard error it refuses, so that no script waits for an answer or takes silence for one. Callers
-// have printed what the question is about, and touch nothing before it is answered.
-func confirm(cmd *cobra.Command, question string, autoApprove bool) error {
+// confirm asks on the terminal and returns nil only for yes. With autoApprove it does not ask. It refuses when standard
+// input or standard error is not a terminal, so that a script neither waits for a reply nor takes silence for one. Callers
+// print what the question is about first, and change nothing before the reply.
+func (c *commands) confirm(cmd *cobra.Command, question string, autoApprove bool) error {
 	if autoApprove {
 		return nil
 	}
 	if !isTerminal(cmd.InOrStdin()) || !isTerminal(cmd.ErrOrStderr()) {
-		return usageError{fmt.Errorf("%s: there is no terminal to ask %q on; --auto-approve answers yes", cmd.CommandPath(), question)}
+		return c.usagef("%s: there is no terminal to ask %q on; --auto-approve replies yes", cmd.CommandPath(), question)
 	}
 	return ask(cmd.Context(), cmd.InOrStdin(), cmd.ErrOrStderr(), question)
 }
 
-// ask returns nil for yes, errDeclined for anything else, and the reason when ctx ends before the answer comes.
+// ask returns nil for yes, errDeclined for any other reply, and the reason when ctx ends before the reply.
 func ask(ctx context.Context, in io.Reader, out io.Writer, question string) error {
 	fmt.Fprintf(out, "%s [y/N] ", question)
-	answers := make(chan string, 1)
+	replies := make(chan string, 1)
 	go func() { // a terminal cannot be read with a deadline: after an interrupt this ends with the process
 		line, _ := bufio.NewReader(in).ReadString('\n')
-		answers <- line
+		replies <- line
 	}()
 	select {
 	case <-ctx.Done():
 		return ctx.Err()
-	case answer := <-answers:
-		switch strings.ToLower(strings.TrimSpace(answer)) {
+	case reply := <-replies:
+		switch strings.ToLower(strings.TrimSpace(reply)) {
 		case "y", "yes":
 			return nil
 		}
@@ -50,5 +51,5 @@ func ask(ctx context.Context, in io.Reader, out io.Writer, question string) erro
 
 func isTerminal(stream any) bool {
 	file, ok := stream.(*os.File)
-	return ok && terminal(file)
+	return ok && isatty.IsTerminal(file.Fd())
 }

@@ -1,4 +1,4 @@
-package main
+package schemacmd
 
 import (
 	"context"
@@ -32,18 +32,21 @@ func TestAskEndsWithItsContext(t *testing.T) {
 	require.ErrorIs(t, ask(ctx, silent, io.Discard, "Go on?"), context.Canceled)
 }
 
+type usageError struct{ error }
+
 func TestConfirmWithoutATerminal(t *testing.T) {
 	t.Parallel()
 	null, err := os.Open(os.DevNull)
 	require.NoError(t, err)
 	defer null.Close()
+	c := commands{Program{UsageError: func(err error) error { return usageError{err} }}}
 	cmd := &cobra.Command{Use: "down"}
 	cmd.SetErr(io.Discard)
 	for _, in := range []io.Reader{null, strings.NewReader("yes\n")} {
 		cmd.SetIn(in)
-		err := confirm(cmd, "Go on?", false)
+		err := c.confirm(cmd, "Go on?", false)
 		require.ErrorAs(t, err, &usageError{})
 		require.ErrorContains(t, err, "--auto-approve")
-		require.NoError(t, confirm(cmd, "Go on?", true))
+		require.NoError(t, c.confirm(cmd, "Go on?", true))
 	}
 }

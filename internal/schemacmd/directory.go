@@ -1,4 +1,4 @@
-package main
+package schemacmd
 
 import (
 	"errors"
@@ -9,78 +9,70 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
-
-	sqlfiles "docket/sql"
-
-	"docket/internal/schema"
 )
 
-// checkoutMigrations is where a checkout keeps its migrations.
-const checkoutMigrations = "sql/migrations"
-
-// migrationFiles are the migrations that a command of migrate works with.
-type migrationFiles struct {
+// directory is a directory of migrations.
+type directory struct {
 	fs   fs.FS
-	path string // on disk; empty for those that the program carries
+	path string // on disk; empty for the one built into the program
 }
 
-// String tells where they are.
-func (f migrationFiles) String() string {
-	if f.path == "" {
-		return "built into docket " + build()
+// describe names the directory in messages.
+func (c *commands) describe(d directory) string {
+	if d.path == "" {
+		return "built into " + c.Name + " " + c.Version
 	}
-	return f.path
+	return d.path
 }
 
-// migrationsDir is the directory to work in, or "" for what the program carries: the one that was asked for, else that of
-// the checkout which is the working directory.
-func migrationsDir(asked string) (string, error) {
-	if asked != "" {
-		path := strings.TrimPrefix(asked, "file://")
+// migrationsPath is the directory to work in: the one of --dir, else that of the checkout in the working directory, else
+// "", which means the one built into the program.
+func (c *commands) migrationsPath(dir string) (string, error) {
+	if dir != "" {
+		path := strings.TrimPrefix(dir, "file://")
 		if strings.Contains(path, "://") {
-			return "", usageError{fmt.Errorf("--dir: %s is not a directory of files; write file://PATH", asked)}
+			return "", c.usagef("--dir: %s is not a directory of files; write file://PATH", dir)
 		}
 		info, err := os.Stat(path)
 		if err == nil && !info.IsDir() {
 			err = errors.New("not a directory")
 		}
 		if err != nil {
-			return "", usageError{fmt.Errorf("--dir: %s: %w", asked, err)}
+			return "", c.usagef("--dir: %s: %w", dir, err)
 		}
 		return filepath.Clean(path), nil
 	}
-	_, err := os.Stat(filepath.Join(checkoutMigrations, "atlas.sum"))
+	_, err := os.Stat(filepath.Join(c.Migrations.Checkout, "atlas.sum"))
 	if errors.Is(err, fs.ErrNotExist) {
 		return "", nil
 	}
-	return checkoutMigrations, err
+	return c.Migrations.Checkout, err
 }
 
-// findMigrations finds the migrations.
-func findMigrations(asked string) (migrationFiles, error) {
-	path, err := migrationsDir(asked)
+func (c *commands) findMigrations(dir string) (directory, error) {
+	path, err := c.migrationsPath(dir)
 	if err != nil || path == "" {
-		return migrationFiles{fs: sqlfiles.Migrations}, err
+		return directory{fs: c.Migrations.BuiltIn}, err
 	}
-	return migrationFiles{fs: os.DirFS(path), path: path}, nil
+	return directory{fs: os.DirFS(path), path: path}, nil
 }
 
-// readableMigrations finds the migrations and tells on standard error which they are.
-func readableMigrations(cmd *cobra.Command, asked string) (migrationFiles, error) {
-	files, err := findMigrations(asked)
+// readableMigrations finds the migrations and prints on standard error which ones they are.
+func (c *commands) readableMigrations(cmd *cobra.Command, dir string) (directory, error) {
+	found, err := c.findMigrations(dir)
 	if err != nil {
-		return migrationFiles{}, err
+		return directory{}, err
 	}
-	fmt.Fprintln(cmd.ErrOrStderr(), "migrations:", files)
-	if newest, own := newestMigration(files.fs), newestMigration(sqlfiles.Migrations); newest > own {
+	fmt.Fprintln(cmd.ErrOrStderr(), "migrations:", c.describe(found))
+	if newest, builtIn := newestMigration(found.fs), newestMigration(c.Migrations.BuiltIn); newest > builtIn {
 		fmt.Fprintf(cmd.ErrOrStderr(), "note: they go up to %s and this program knows them up to %s: "+
-			"it will not serve a database that has them all; build it again\n", newest, own)
+			"it will not serve a database that has them all; build it again\n", newest, builtIn)
 	}
-	return files, nil
+	return found, nil
 }
 
 func newestMigration(files fs.FS) string {
-	names, _ := fs.Glob(files, strings.Repeat("[0-9]", 14)+"_*.sql") // only a malformed pattern can fail
+	names, _ := fs.Glob(files, strings.Repeat("[0-9]", 14)+"_*.sql") // fails only for a malformed pattern
 	if len(names) == 0 {
 		return ""
 	}
@@ -88,25 +80,15 @@ func newestMigration(files fs.FS) string {
 	return version
 }
 
-// writableMigrations is the directory on disk that a command writes to.
-func writableMigrations(asked string) (string, error) {
-	path, err := migrationsDir(asked)
+// writableMigrations is the path of the directory that a command writes to.
+func (c *commands) writableMigrations(dir string) (string, error) {
+	path, err := c.migrationsPath(dir)
 	if err != nil || path != "" {
 		return path, err
 	}
-	if info, err := os.Stat(checkoutMigrations); err == nil && info.IsDir() { // its atlas.sum has yet to be written
-		return checkoutMigrations, nil
+	if info, err := os.Stat(c.Migrations.Checkout); err == nil && info.IsDir() { // its atlas.sum has yet to be written
+		return c.Migrations.Checkout, nil
 	}
-	return "", usageError{fmt.Errorf("there is no directory %s here to write to: run this in a checkout, or name one with --dir",
-		checkoutMigrations)}
-}
-
-// migratorOf works on the database with the given migrations.
-func (d *database) migratorOf(files migrationFiles, opts schema.Options) (*schema.Migrator, error) {
-	opts.Operator = "Docket " + build()
-	migrator, err := schema.New(d.url, files.fs, opts)
-	if err != nil {
-		return nil, fmt.Errorf("migrations %s: %w", files, err)
-	}
-	return migrator, nil
+	return "", c.usagef("there is no directory %s here to write to: run this in a checkout, or name one with --dir",
+		c.Migrations.Checkout)
 }

@@ -1,8 +1,7 @@
-package main
+package schemacmd
 
 import (
 	"cmp"
-	"context"
 	"fmt"
 	"os"
 	"time"
@@ -13,53 +12,55 @@ import (
 	"docket/internal/schema/plan"
 )
 
-func migrateDiffCommand(cfg *config, flags *migrateFlags) *cobra.Command {
+func (c *commands) migrateDiff(flags *migrateFlags) *cobra.Command {
 	var to string
 	cmd := &cobra.Command{
 		Use:   "diff NAME",
-		Short: "Write the migration that leads from the files to the wanted schema",
-		Long: `Write the migration that leads from the files to the wanted schema, the one that undoes it, and both atlas.sum. All are
-tried out on scratch databases before: what they make must be what sql/schema makes, down to the last thing that the
-catalog tells, or nothing is written. No database of yours is looked at.
+		Short: "Write the migration that leads from the files to the target schema",
+		Long: `Write the migration that leads from the files to the target schema, the one that undoes it, and both atlas.sum. All are
+first run on scratch databases. What they make must equal what ` + c.Schema.Checkout + ` makes, in every fact of the catalog, or nothing
+is written. None of your databases is read.
 
-A change that takes more than one transaction becomes several files. Of the environment's policy only the building of
-indexes counts here; what the files lack is dropped, and lint reports it.`,
-		Example:     "  docket migrate diff add_urls_language && docket migrate lint && docket migrate apply",
-		Args:        arguments(cobra.ExactArgs(1)),
+A change that takes more than one transaction becomes several files. Of the environment's policy only concurrent index
+builds apply here. What the target schema lacks is dropped, and lint reports it.`,
+		Example: fmt.Sprintf("  %s migrate diff add_urls_language && %[1]s migrate lint && %[1]s migrate apply", c.Name),
+
+		Args:        cobra.ExactArgs(1),
 		Annotations: needsNoDatabase,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			path, err := writableMigrations(flags.dir)
+			path, err := c.writableMigrations(flags.dir)
 			if err != nil {
 				return err
 			}
-			wanted, err := wantedFiles(cmp.Or(to, flags.chosen.Src))
+			target, err := c.targetFiles(cmp.Or(to, flags.chosen.Src))
 			if err != nil {
 				return err
 			}
-			return withWorkbench(cfg.devURL(&flags.projectFlags, nil), func(bench *schema.Workbench) error {
-				return writeMigration(cmd.Context(), cmd, bench, path, wanted, args[0], flags.policy())
+			all := c.policy(&flags.projectFlags)
+			policy := plan.Policy{ConcurrentIndexes: all.ConcurrentIndexes, ByHand: all.ByHand}
+			return c.withWorkbench(c.devURL(cmd, &flags.projectFlags, ""), func(bench *schema.Workbench) error {
+				return c.writeMigration(cmd, bench, path, target, args[0], policy)
 			})
 		},
 	}
-	cmd.Flags().StringVar(&to, "to", "", "`source` to arrive at, file://FOLDER; the wanted schema when left out")
+	cmd.Flags().StringVar(&to, "to", "", "target `source`, file://FOLDER; the target schema when left out")
 	return cmd
 }
 
-func writeMigration(
-	ctx context.Context, cmd *cobra.Command, bench *schema.Workbench, path string, wanted schema.Source, name string,
-	policy plan.Policy,
+func (c *commands) writeMigration(
+	cmd *cobra.Command, bench *schema.Workbench, path string, target schema.Source, name string, policy plan.Policy,
 ) error {
-	fmt.Fprintf(cmd.ErrOrStderr(), "from: %s\nto: %s\n", path, wanted)
-	policy = plan.Policy{ConcurrentIndexes: policy.ConcurrentIndexes}
-	planned, err := schema.PlanMigration(ctx, bench, schema.Migrations(os.DirFS(path), path), wanted, name, policy)
+	stderr := cmd.ErrOrStderr()
+	fmt.Fprintf(stderr, "from: %s\nto: %s\n", path, target)
+	planned, err := schema.PlanMigration(cmd.Context(), bench, schema.Migrations(os.DirFS(path), path), target, name, policy)
 	if err != nil {
 		return err
 	}
 	if len(planned.Drafts) == 0 {
-		fmt.Fprintln(cmd.ErrOrStderr(), "nothing to do: the migrations lead to the wanted schema")
+		fmt.Fprintln(stderr, "nothing to do: the migrations lead to the target schema")
 		return nil
 	}
-	files, err := schema.Add(path, time.Now(), planned.Drafts...)
+	files, err := schema.Add(path, c.advice(), time.Now(), planned.Drafts...)
 	if err != nil {
 		return err
 	}
@@ -67,10 +68,10 @@ func writeMigration(
 		fmt.Fprintln(cmd.OutOrStdout(), file)
 	}
 	if n := len(planned.Drafts); n > 1 {
-		fmt.Fprintf(cmd.ErrOrStderr(), "note: it takes %d migrations; docket migrate lint --latest %[1]d checks them all\n", n)
+		fmt.Fprintf(stderr, "note: it takes %d migrations; %s migrate lint --latest %[1]d checks them all\n", n, c.Name)
 	}
 	if len(planned.Lost) > 0 {
-		fmt.Fprintln(cmd.ErrOrStderr(), "note: the way back does not restore everything; the comments in the down file say what")
+		fmt.Fprintln(stderr, "note: the down file does not restore everything; its comments say what is lost")
 	}
 	return nil
 }

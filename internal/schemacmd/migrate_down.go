@@ -1,17 +1,26 @@
-package main
+package schemacmd
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"docket/internal/schema"
 )
 
-func migrateDownCommand(cfg *config, flags *migrateFlags) *cobra.Command {
+// addRunFlags adds the flags of the commands that run migration files.
+func addRunFlags(flags *pflag.FlagSet, asJSON, dryRun *bool, lockWait *time.Duration) {
+	flags.BoolVar(asJSON, "json", false, "print the report as JSON")
+	flags.BoolVar(dryRun, "dry-run", false, "print the statements that would run, file by file, and change nothing")
+	flags.DurationVar(lockWait, "lock-timeout", defaultLockTimeout, lockTimeoutUsage)
+}
+
+func (c *commands) migrateDown(flags *migrateFlags) *cobra.Command {
 	var (
 		asJSON, dryRun, autoApprove bool
 		to                          string
@@ -22,76 +31,60 @@ func migrateDownCommand(cfg *config, flags *migrateFlags) *cobra.Command {
 		Use:   "down",
 		Short: "Undo the last migration, or several, by their down files",
 		Long: `Undo the last migration, or several, newest first, by the files in down/: each in one transaction, together with its
-record, under Atlas's advisory lock. What the files drop is gone with its data; what they leave is kept. It asks before
-it starts. The version before the first is called 0.
+record, under Atlas's advisory lock. The data that the files drop are lost; all other data are kept. The command asks
+before it starts. The version before the first is called 0.
 
-Programs that need what is undone must not run: docket serve applies it again when it starts.`,
-		Example: `  docket migrate down --dry-run                  # the SQL that would undo the last migration
-  docket migrate down --to 20261123054300        # undo all after this one`,
-		Args: arguments(cobra.NoArgs),
+First stop the programs that need what is undone: ` + c.Server + ` applies it again when it starts.`,
+		Example: "  " + c.Name + ` migrate down --dry-run                  # the SQL that would undo the last migration
+  ` + c.Name + ` migrate down --to 20261123054300        # undo all after this one`,
+		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if to != "" && cmd.Flags().Changed("steps") {
-				return usageError{errors.New("--to and --steps exclude each other")}
+				return c.usagef("--to and --steps exclude each other")
 			}
 			if steps < 1 {
-				return usageError{fmt.Errorf("--steps: %d is not 1 or more", steps)}
+				return c.usagef("--steps: %d is not 1 or more", steps)
 			}
-			return cfg.withMigrator(cmd, flags, schema.Options{LockWait: lockWait},
-				func(ctx context.Context, migrator *schema.Migrator, files migrationFiles) error {
-					var preview schema.Preview
-					var err error
-					if to != "" {
-						preview, err = migrator.PreviewDownTo(ctx, to)
-					} else {
-						preview, err = migrator.PreviewDown(ctx, steps)
-					}
-					if err != nil {
+			return c.withMigrator(cmd, flags, lockWait, func(ctx context.Context, migrator *schema.Migrator, files directory) error {
+				preview, err := previewDown(ctx, migrator, to, steps)
+				if err != nil {
+					return err
+				}
+				if dryRun {
+					return printPreview(cmd.OutOrStdout(), preview, files, asJSON)
+				}
+				if len(preview.Files) > 0 {
+					printDown(cmd, preview)
+					if err := c.confirm(cmd, "Undo them?", autoApprove); err != nil {
 						return err
 					}
-					if dryRun {
-						return printPreview(cmd.OutOrStdout(), preview, files, asJSON)
-					}
-					if len(preview.Files) > 0 {
-						printWayDown(cmd, preview)
-						if err := confirm(cmd, "Undo them?", autoApprove); err != nil {
-							return err
-						}
-					}
-					report, err := migrator.Down(ctx, preview)
-					if asJSON {
-						return firstError(err, writeJSON(cmd.OutOrStdout(), report))
-					}
-					printFiles(cmd.OutOrStdout(), "undone", report)
-					if err == nil && len(report.Files) == 0 {
-						fmt.Fprintf(cmd.OutOrStdout(), "nothing to do: the database is at version %s\n", report.To)
-					}
-					return err
-				})
+				}
+				report, err := migrator.Down(ctx, preview)
+				return errors.Join(err, printReport(cmd.OutOrStdout(), "undone", report, err != nil, asJSON))
+			})
 		},
 	}
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print the report as JSON")
-	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "print the statements that would run, file by file, and change nothing")
+	addRunFlags(cmd.Flags(), &asJSON, &dryRun, &lockWait)
 	cmd.Flags().BoolVar(&autoApprove, "auto-approve", false, "do not ask")
 	cmd.Flags().StringVar(&to, "to", "", "`version` that the database is to be at afterwards; 0 is before the first")
 	cmd.Flags().IntVar(&steps, "steps", 1, "`number` of migrations to undo")
-	cmd.Flags().DurationVar(&lockWait, "lock-timeout", 30*time.Second, lockTimeoutUsage)
 	return cmd
 }
 
-// printWayDown shows what is about to go.
-func printWayDown(cmd *cobra.Command, preview schema.Preview) {
-	out := cmd.ErrOrStderr()
-	fmt.Fprintf(out, "database %s goes from version %s to %s by\n", preview.Database, preview.From, orNone(preview.To))
-	for _, file := range preview.Files {
-		fmt.Fprintf(out, "  %s: %d statements\n", file.Path, len(file.Statements))
+func previewDown(ctx context.Context, migrator *schema.Migrator, to string, steps int) (schema.Preview, error) {
+	if to != "" {
+		return migrator.PreviewDownTo(ctx, to)
 	}
-	fmt.Fprintln(out, "What they drop is gone with its data, and applying the migrations again does not bring that back; "+
-		"--dry-run shows the statements.")
+	return migrator.PreviewDown(ctx, steps)
 }
 
-func orNone(version string) string {
-	if version == "" {
-		return "none"
+// printDown prints what is about to be undone.
+func printDown(cmd *cobra.Command, preview schema.Preview) {
+	out := cmd.ErrOrStderr()
+	fmt.Fprintf(out, "database %s goes from version %s to %s by\n", preview.Database, preview.From, cmp.Or(preview.To, "none"))
+	for _, file := range preview.Files {
+		fmt.Fprintf(out, "  %s: %s\n", file.Path, count(len(file.Statements), "statement"))
 	}
-	return version
+	fmt.Fprintln(out, "The data that they drop are lost, and applying the migrations again does not restore them; "+
+		"--dry-run shows the statements.")
 }

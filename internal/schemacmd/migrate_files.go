@@ -1,4 +1,4 @@
-package main
+package schemacmd
 
 import (
 	"fmt"
@@ -10,80 +10,84 @@ import (
 	"docket/internal/schema"
 )
 
-// What a new file says to whoever fills it in. Atlas obeys a directive wherever a comment names one, so none is named.
-const (
-	upTemplate = `-- What this migration changes, and why, in a sentence: replace these lines.
+// template is the content of a new migration and of its down file. Atlas obeys a directive wherever a comment names one, so
+// the comments name none.
+func (c *commands) template(name string) schema.Draft {
+	return schema.Draft{
+		Name: name,
+		Up: `-- What this migration changes, and why, in a sentence: replace these lines.
 --
 -- Its statements run in order in one transaction, with search_path public. CREATE INDEX CONCURRENTLY and the like cannot:
--- they go into a file of their own, see "Change a table" in docs/development.md.
--- sql/schema says the same in its own words. Afterwards: docket migrate hash && docket migrate lint
+-- put them into a file of their own, see "Change a table" in ` + c.DevelopmentPage + `.
+-- Make the same change in ` + c.Schema.Checkout + `. Afterwards: ` + c.Name + ` migrate hash && ` + c.Name + ` migrate lint
 
-`
-	downTemplate = `-- What undoes the migration of this name, without CASCADE, and which data goes: replace these lines.
+`,
+		Down: `-- What undoes the migration of this name, without CASCADE, and which data are lost: replace these lines.
 --
--- It runs in one transaction. SELECT 1 where nothing is to be done. Afterwards: docket migrate hash
+-- It runs in one transaction. Write SELECT 1 when nothing is to be done. Afterwards: ` + c.Name + ` migrate hash
 
-`
-)
+`,
+	}
+}
 
-func migrateNewCommand(dir *string) *cobra.Command {
+func (c *commands) migrateNew(dir *string) *cobra.Command {
 	return &cobra.Command{
 		Use:   "new NAME",
 		Short: "Begin a migration that is written by hand",
 		Long: `Begin a migration that is written by hand: an empty file with a version after the last one, another to undo it, and
 their checksums in atlas.sum.`,
-		Example:     "  docket migrate new rename_urls_name",
-		Args:        arguments(cobra.ExactArgs(1)),
+		Example:     "  " + c.Name + " migrate new rename_urls_name",
+		Args:        cobra.ExactArgs(1),
 		Annotations: needsNoDatabase,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			path, err := writableMigrations(*dir)
+			path, err := c.writableMigrations(*dir)
 			if err != nil {
 				return err
 			}
-			files, err := schema.Add(path, time.Now(), schema.Draft{Name: args[0], Up: upTemplate, Down: downTemplate})
+			files, err := schema.Add(path, c.advice(), time.Now(), c.template(args[0]))
 			if err != nil {
 				return err
 			}
 			for _, file := range files {
 				fmt.Fprintln(cmd.OutOrStdout(), file)
 			}
-			fmt.Fprintln(cmd.ErrOrStderr(), `once they are written: "docket migrate hash"`)
+			fmt.Fprintf(cmd.ErrOrStderr(), "once they are written: \"%s migrate hash\"\n", c.Name)
 			return nil
 		},
 	}
 }
 
-func migrateHashCommand(dir *string) *cobra.Command {
+func (c *commands) migrateHash(dir *string) *cobra.Command {
 	return &cobra.Command{
 		Use:         "hash",
 		Short:       "Write atlas.sum, and that of down/, after a migration was written by hand",
-		Args:        arguments(cobra.NoArgs),
+		Args:        cobra.NoArgs,
 		Annotations: needsNoDatabase,
 		RunE: func(*cobra.Command, []string) error {
-			path, err := writableMigrations(*dir)
+			path, err := c.writableMigrations(*dir)
 			if err != nil {
 				return err
 			}
-			return schema.Hash(path)
+			return schema.Hash(path, c.advice())
 		},
 	}
 }
 
-func migrateRebaseCommand(dir *string) *cobra.Command {
+func (c *commands) migrateRebase(dir *string) *cobra.Command {
 	return &cobra.Command{
 		Use:   "rebase VERSION|FILE...",
 		Short: "Put migrations that no database has yet after the last one",
 		Long: `Put migrations that no database has yet after the last one: they get new versions in the order given, their down files
-too, and atlas.sum is written. That is the way out when two branches that both brought migrations were merged.`,
-		Example:     "  docket migrate rebase 20261201101500_add_urls_language.sql",
-		Args:        arguments(cobra.MinimumNArgs(1)),
+too, and atlas.sum is written. Use it after merging two branches that both added migrations.`,
+		Example:     "  " + c.Name + " migrate rebase 20261201101500_add_urls_language.sql",
+		Args:        cobra.MinimumNArgs(1),
 		Annotations: needsNoDatabase,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			path, err := writableMigrations(*dir)
+			path, err := c.writableMigrations(*dir)
 			if err != nil {
 				return err
 			}
-			renamed, err := schema.Rebase(path, time.Now(), args...)
+			renamed, err := schema.Rebase(path, c.advice(), time.Now(), args...)
 			for _, name := range renamed {
 				fmt.Fprintln(cmd.OutOrStdout(), filepath.Join(path, name))
 			}
@@ -92,18 +96,18 @@ too, and atlas.sum is written. That is the way out when two branches that both b
 	}
 }
 
-func migrateValidateCommand(dir *string) *cobra.Command {
+func (c *commands) migrateValidate(dir *string) *cobra.Command {
 	return &cobra.Command{
 		Use:         "validate",
 		Short:       "Check the files alone: names, versions, checksums, and that each can be undone",
-		Args:        arguments(cobra.NoArgs),
+		Args:        cobra.NoArgs,
 		Annotations: needsNoDatabase,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			files, err := readableMigrations(cmd, *dir)
+			files, err := c.readableMigrations(cmd, *dir)
 			if err != nil {
 				return err
 			}
-			return schema.Validate(files.fs)
+			return schema.Validate(files.fs, c.advice())
 		},
 	}
 }

@@ -158,7 +158,7 @@ func NotInCommit(ctx context.Context, dir, commit string) (Selection, error) {
 	out, err := list.Output()
 	if err != nil {
 		return Selection{}, fmt.Errorf("list the migrations of %s that are in commit %q: %w: %s; "+
-			"fetch it or name another with --git-base", filepath.Clean(dir), commit, err, strings.TrimSpace(stderr.String()))
+			"fetch it or name another", filepath.Clean(dir), commit, err, strings.TrimSpace(stderr.String()))
 	}
 	return Except(strings.Split(string(out), "\x00")), nil
 }

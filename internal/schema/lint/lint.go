@@ -32,6 +32,7 @@ type Options struct {
 	Migrations fs.FS     // the directory, with its atlas.sum and down/
 	Selection  Selection // the files to judge; those before them are replayed only
 	Policy     Policy
+	Advice     schema.Advice
 
 	// A database that the files will run on. With it, locks on tables of less than BigTable rows go unmentioned.
 	Live     *state.State
@@ -74,7 +75,7 @@ type Report struct {
 // Run checks the selected files. Its error is about not being able to check (atlas.sum does not fit, no scratch database);
 // what is wrong with the files is in the report.
 func Run(ctx context.Context, opts Options) (*Report, error) {
-	if err := schema.CheckDirectory(opts.Migrations); err != nil {
+	if err := schema.CheckDirectory(opts.Migrations, opts.Advice); err != nil {
 		return nil, err
 	}
 	files, err := readFiles(opts.Migrations)

@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"docket/internal/dbtest"
+	"docket/internal/postgres/embedded"
 	"docket/internal/schema"
 	"docket/internal/schema/project"
 	"docket/internal/schema/scratch"
@@ -316,14 +317,14 @@ func TestSessionSettingsEndWithTheirFile(t *testing.T) {
 // Neither a complete nor an interrupted run leaves databases on the server.
 func TestNothingIsLeftBehind(t *testing.T) {
 	t.Parallel()
-	own, err := scratch.Start(t.Context(), 0)
+	own, err := scratch.Start(t.Context(), embedded.StartScratch, 0)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, own.Close()) })
 	probe, err := own.Create(t.Context())
 	require.NoError(t, err)
 	left := func() (n int) {
 		require.NoError(t, probe.DB.QueryRowContext(t.Context(),
-			"SELECT count(*) FROM pg_database WHERE datname ~ '^docket_scratch' AND datname <> current_database()").Scan(&n))
+			"SELECT count(*) FROM pg_database WHERE datname ~ '^schema_scratch' AND datname <> current_database()").Scan(&n))
 		return n
 	}
 	files := map[string]string{first: before, second: "SELECT 1;", "down/" + second: "SELECT 1;"}

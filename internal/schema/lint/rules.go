@@ -66,7 +66,7 @@ var rules = map[string]rule{
 		instead: "create it without WITH NO DATA, or end the file with a REFRESH MATERIALIZED VIEW"},
 	codeGrants: {analyzer: "view_grants",
 		instead: "read the grants from pg_class.relacl before the drop and grant them again afterwards, " +
-			"as the files of \"docket migrate diff\" do; or use CREATE OR REPLACE VIEW where it suffices"},
+			"as planned migrations do; or use CREATE OR REPLACE VIEW where it suffices"},
 	codeViewGone: {analyzer: "incompatible", instead: "keep it until no running program reads it"},
 
 	codeCreateIndex: {analyzer: "concurrent_index", instead: "use CREATE INDEX CONCURRENTLY in " + ownFile},

@@ -12,13 +12,13 @@ import (
 type EnumError struct {
 	Enum, Database string
 
-	what string
+	what, command string
 }
 
 func (e *EnumError) Error() string {
 	return fmt.Sprintf("%s: of %s in database %s, %s. PostgreSQL cannot take a value out of an enum, and what becomes of the "+
-		"rows that have it only you can tell. Put it back in the files, or write the change by hand: docket migrate new, then in "+
-		"that file %s", ErrEnumValueRemoved, e.Enum, e.Database, e.what, e.ByHand())
+		"rows that have it only you can tell. Put it back in the files, or write the change by hand, as a migration%s: %s",
+		ErrEnumValueRemoved, e.Enum, e.Database, e.what, inParentheses(e.command), e.ByHand())
 }
 
 func (e *EnumError) Unwrap() error { return ErrEnumValueRemoved }
@@ -56,7 +56,7 @@ func (p *planner) checkEnums() error {
 		default:
 			continue
 		}
-		return &EnumError{Enum: had.Name, Database: p.from.Database, what: what}
+		return &EnumError{Enum: had.Name, Database: p.from.Database, what: what, command: p.policy.ByHand}
 	}
 	return nil
 }

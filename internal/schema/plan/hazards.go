@@ -59,11 +59,18 @@ func (p *planner) dropsColumn(c *tableChange, had *state.Column) string {
 	detail := fmt.Sprintf("column %s in %s", had.Name, p.rows(c.name))
 	for _, wanted := range c.want.Columns {
 		if columnOf(c.have, wanted.Name) == nil && wanted.Type == had.Type {
-			return fmt.Sprintf("%s; if it is called %s now, write that by hand instead (docket migrate new): "+
-				"ALTER TABLE %s RENAME COLUMN %s TO %s", detail, wanted.Name, ident(c.name), ident(had.Name), ident(wanted.Name))
+			return fmt.Sprintf("%s; if it is called %s now, write that by hand instead%s: ALTER TABLE %s RENAME COLUMN %s TO %s",
+				detail, wanted.Name, inParentheses(p.policy.ByHand), ident(c.name), ident(had.Name), ident(wanted.Name))
 		}
 	}
 	return detail
+}
+
+func inParentheses(text string) string {
+	if text == "" {
+		return ""
+	}
+	return " (" + text + ")"
 }
 
 var (

@@ -30,6 +30,8 @@ type Policy struct {
 	// Views that a migration file rebuilds have grants on the databases the file will run on that from, a scratch
 	// database, cannot know: the file itself must save and restore them. Nor does from know how large tables are there.
 	UnknownGrants bool
+	// The command that begins a migration written by hand. Messages name it where a change cannot be planned.
+	ByHand string
 }
 
 // Plan is what leads from one state to another. It is empty when nothing has to be done.

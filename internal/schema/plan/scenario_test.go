@@ -78,7 +78,7 @@ func runScenario(t *testing.T, file string) {
 	}
 	roles := strings.Split(strings.TrimSpace(section("roles")), "\n")
 	makeRoles(t, roles)
-	var policy plan.Policy
+	policy := plan.Policy{ByHand: "docket migrate new"}
 	if text := section("policy"); text != "" {
 		require.NoError(t, json.Unmarshal([]byte(text), &policy))
 	}
@@ -214,6 +214,7 @@ func inspect(t testing.TB, db *sql.DB) *state.State {
 	t.Helper()
 	s, err := state.Inspect(t.Context(), db, nil)
 	require.NoError(t, err)
+	require.NoError(t, state.ReadRefreshes(t.Context(), db, s, "materialized_view_refreshes"))
 	return s
 }
 

@@ -118,15 +118,15 @@ func TestLoadRefuses(t *testing.T) {
 		"syntax":              {"env \"e\" {", "atlas.hcl:1"},
 		"no such environment": {"env \"a\" {}\nenv \"b\" {}", `it has no env "e", only a, b`},
 		"twice":               {"env \"e\" {}\nenv \"e\" {}", `2 blocks for env "e"`},
-		"unknown attribute":   {"env \"e\" {\n  ulr = \"x\"\n}", `atlas.hcl:2: attribute "ulr" is not known`},
+		"unknown attribute":   {"env \"e\" {\n  ulr = \"x\"\n}", `atlas.hcl:2: attribute "ulr" is known neither`},
 		"unknown at the top":  {"url = \"x\"\nenv \"e\" {}", `atlas.hcl:1: attribute "url"`},
-		"unknown block":       {"env \"e\" {\n\n  migrations {}\n}", `atlas.hcl:3: block "migrations" is not known`},
-		"unknown top block":   {"polcy {}\nenv \"e\" {}", `atlas.hcl:1: block "polcy" is not known`},
+		"unknown block":       {"env \"e\" {\n\n  migrations {}\n}", `atlas.hcl:3: block "migrations" is known neither`},
+		"unknown top block":   {"polcy {}\nenv \"e\" {}", `atlas.hcl:1: block "polcy" is known neither`},
 		"misspelled skip": {
 			"diff {\n  skip {\n    drop_tables = true\n  }\n}\nenv \"e\" {}", `atlas.hcl:3: attribute "drop_tables"`,
 		},
 		"a skip not kept": {
-			"env \"e\" {\n  diff {\n    skip {\n      modify_table = true\n    }\n  }\n}", "atlas.hcl:4: modify_table = true is nothing",
+			"env \"e\" {\n  diff {\n    skip {\n      modify_table = true\n    }\n  }\n}", "atlas.hcl:4: modify_table = true is not supported",
 		},
 		"unknown analyzer": {"lint {\n  destructiv {}\n}\nenv \"e\" {}", `atlas.hcl:2: block "destructiv"`},
 		"text as flag": {
@@ -140,7 +140,7 @@ func TestLoadRefuses(t *testing.T) {
 			"lint {\n  destructive {\n    error = 1\n  }\n}\nenv \"e\" {}", "atlas.hcl:3: error must be true or false",
 		},
 		"two sources":       {"env \"e\" {\n  src = [\"file://a\", \"file://b\"]\n}", "src must be one folder"},
-		"duration":          {"env \"e\" {\n  migration { lock_timeout = \"soon\" }\n}", `"soon" is no duration like 30s`},
+		"duration":          {"env \"e\" {\n  migration { lock_timeout = \"soon\" }\n}", `"soon" is not a duration such as 30s`},
 		"format":            {"env \"e\" {\n  migration { format = flyway }\n}", "only atlas is supported"},
 		"unknown variable":  {"env \"e\" {\n  url = var.nobody\n}", "atlas.hcl:2"},
 		"missing variable":  {"variable \"v\" { type = string }\nenv \"e\" {}", `"v"`},

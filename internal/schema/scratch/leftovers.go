@@ -8,7 +8,7 @@ import (
 )
 
 // prefix begins the names of all scratch databases; the moment of their making, in UTC, and random digits follow.
-const prefix = "docket_scratch_"
+const prefix = "schema_scratch_"
 
 // dropLeftovers drops what runs that were killed left behind: databases with names like ours, of this role, made more than
 // an hour ago and without a session. A living run has one.

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"docket/internal/dbtest"
+	"docket/internal/postgres/embedded"
 	"docket/internal/schema/scratch"
 	sqlfiles "docket/sql"
 )
@@ -143,8 +144,8 @@ func TestCancelledLeavesNothing(t *testing.T) {
 // It is not parallel: every test that opens the server drops leftovers.
 func TestLeftoversOfDeadRunsAreDropped(t *testing.T) {
 	b := setup(t)
-	const dead, busy = "docket_scratch_20200101000000_0123456789ab", "docket_scratch_20200101000000_0123456789cd"
-	kept := []string{busy, "docket_scratch_of_mine", dead + "_copy", "x_" + dead}
+	const dead, busy = "schema_scratch_20200101000000_0123456789ab", "schema_scratch_20200101000000_0123456789cd"
+	kept := []string{busy, "schema_scratch_of_mine", dead + "_copy", "x_" + dead}
 	for _, name := range append(kept, dead) {
 		b.exec(t, "CREATE DATABASE "+name)
 		t.Cleanup(func() {
@@ -175,7 +176,7 @@ func TestOpenRefuses(t *testing.T) {
 	require.ErrorContains(t, err, "should look like")
 	require.NotContains(t, err.Error(), "secret")
 	_, err = scratch.Open(t.Context(), "docker://postgres/15/dev")
-	require.ErrorContains(t, err, "Docket starts none")
+	require.ErrorContains(t, err, "no container is started")
 
 	b.exec(t, "DROP ROLE IF EXISTS scratch_test_reader; CREATE ROLE scratch_test_reader LOGIN")
 	t.Cleanup(func() {
@@ -189,12 +190,12 @@ func TestOpenRefuses(t *testing.T) {
 	require.ErrorContains(t, err, "ALTER ROLE scratch_test_reader CREATEDB")
 
 	require.NoError(t, b.server.CheckMajor(b.server.Major))
-	require.ErrorContains(t, b.server.CheckMajor(9), "name a server of version 9, on which databases may be created, with --dev-url")
+	require.ErrorContains(t, b.server.CheckMajor(9), "name a server of version 9, on which databases may be created")
 }
 
 func TestStart(t *testing.T) {
 	t.Parallel()
-	server, err := scratch.Start(t.Context(), 0)
+	server, err := scratch.Start(t.Context(), embedded.StartScratch, 0)
 	require.NoError(t, err)
 	d, err := server.Create(t.Context())
 	require.NoError(t, err)
@@ -208,20 +209,20 @@ func TestStart(t *testing.T) {
 
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	_, err = scratch.Start(ctx, 0)
+	_, err = scratch.Start(ctx, embedded.StartScratch, 0)
 	require.ErrorIs(t, err, context.Canceled)
 }
 
 // An interrupt while a database is created leaves none.
 func TestCreateCancelledLeavesNothing(t *testing.T) {
 	t.Parallel()
-	server, err := scratch.Start(t.Context(), 0) // its own server: other tests create databases on the shared one
+	server, err := scratch.Start(t.Context(), embedded.StartScratch, 0) // its own server: other tests create databases on the shared one
 	require.NoError(t, err)
 	defer server.Close()
 	watcher, err := server.Create(t.Context())
 	require.NoError(t, err)
 	databases := func() int {
-		return count(t, watcher, "SELECT count(*) FROM pg_database WHERE datname LIKE 'docket%scratch%'")
+		return count(t, watcher, "SELECT count(*) FROM pg_database WHERE datname LIKE 'schema%scratch%'")
 	}
 	for range 5 {
 		ctx, cancel := context.WithCancel(t.Context())

@@ -11,14 +11,11 @@ import (
 	"fmt"
 	"maps"
 	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5"
-
-	"docket/internal/postgres/embedded"
 )
 
 // goodbye bounds each step of tidying up, which goes on when the caller was interrupted.
@@ -39,8 +36,8 @@ type Server struct {
 // connected to and not touched. What killed runs of the same role left on the server more than an hour ago is dropped.
 func Open(ctx context.Context, url string) (*Server, error) {
 	if strings.HasPrefix(url, "docker://") || strings.HasPrefix(url, "docker+") {
-		return nil, errors.New("a docker:// dev URL asks for a container, and Docket starts none: name a server on which databases " +
-			"may be created, postgres://user:password@host:5432/database, or none, and Docket starts an installed one by itself")
+		return nil, errors.New("a docker:// dev URL asks for a container, and no container is started here: name a server on which " +
+			"databases may be created, postgres://user:password@host:5432/database, or none, and an installed server is started")
 	}
 	config, err := pgx.ParseConfig(url)
 	if err != nil {
@@ -48,7 +45,7 @@ func Open(ctx context.Context, url string) (*Server, error) {
 		return nil, errors.New("the URL of the scratch server cannot be read: " +
 			"it should look like postgres://user:password@host:5432/database")
 	}
-	Settle(config, "docket scratch")
+	Settle(config, "scratch")
 	s := &Server{config: config, open: map[*Database]struct{}{}}
 	conn, err := s.connect(ctx)
 	if err != nil {
@@ -65,7 +62,7 @@ FROM pg_roles WHERE rolname = current_user`).Scan(&s.Major, &role, &allowed)
 	}
 	if !allowed {
 		return nil, fmt.Errorf("role %s may not create databases on the scratch server at %s: "+
-			"ALTER ROLE %s CREATEDB lets it, or name another server with --dev-url", role, config.Host, role)
+			"ALTER ROLE %s CREATEDB lets it, or name another server", role, config.Host, role)
 	}
 	if err := dropLeftovers(ctx, conn); err != nil {
 		return nil, err
@@ -73,29 +70,31 @@ FROM pg_roles WHERE rolname = current_user`).Scan(&s.Major, &role, &allowed)
 	return s, nil
 }
 
+// StartFunc starts a PostgreSQL server with its data in a new directory below dir, preferably of the given major version
+// (0: any). The data need not survive a crash. stop ends the server.
+type StartFunc func(ctx context.Context, dir string, major int) (url string, stop func(context.Context) error, err error)
+
 // Start runs a server of its own in a temporary directory, preferably of the given major version (0: any).
-func Start(ctx context.Context, major int) (*Server, error) {
-	base, err := os.MkdirTemp("", "docket-scratch-*")
+func Start(ctx context.Context, start StartFunc, major int) (*Server, error) {
+	base, err := os.MkdirTemp("", "schema-scratch-*")
 	if err != nil {
 		return nil, fmt.Errorf("make a directory for the scratch server: %w", err)
 	}
 	remove := func() error { return os.RemoveAll(base) }
-	// PostgreSQL does not run as root; whoever runs it then has to get through to the directory inside, which is closed.
+	// PostgreSQL does not run as root. The user that runs it instead must be able to reach its own directory inside.
 	if err := os.Chmod(base, 0o711); err != nil {
 		return nil, errors.Join(fmt.Errorf("open the directory of the scratch server: %w", err), remove())
 	}
-	server, err := embedded.Start(ctx, embedded.Config{
-		DataDir: filepath.Join(base, "data"), Ephemeral: true, Major: major, Owner: "docket scratch",
-	})
+	url, stopServer, err := start(ctx, base, major)
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("start a scratch server (--dev-url names one that runs already): %w", err), remove())
+		return nil, errors.Join(fmt.Errorf("start a scratch server: %w", err), remove())
 	}
 	stop := func() error {
 		ctx, cancel := context.WithTimeout(context.Background(), goodbye)
 		defer cancel()
-		return errors.Join(server.Stop(ctx), remove())
+		return errors.Join(stopServer(ctx), remove())
 	}
-	s, err := Open(ctx, server.URL())
+	s, err := Open(ctx, url)
 	if err != nil {
 		return nil, errors.Join(err, stop())
 	}
@@ -109,7 +108,7 @@ func (s *Server) CheckMajor(target int) error {
 		return nil
 	}
 	return fmt.Errorf("the scratch server at %s is PostgreSQL %d and the database is on %d, where definitions of views read "+
-		"differently: name a server of version %d, on which databases may be created, with --dev-url",
+		"differently: name a server of version %d, on which databases may be created",
 		s.config.Host, s.Major, target, target)
 }
 

@@ -17,7 +17,7 @@ func (s *State) SQL() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "-- The public schema, as PostgreSQL %d describes it.\n", s.Major)
 	if len(s.Unmanaged) > 0 {
-		b.WriteString("--\n-- Docket does not manage these, and they may be missing below:\n")
+		b.WriteString("--\n-- These are not managed, and may be missing below:\n")
 		for _, o := range s.Unmanaged {
 			fmt.Fprintf(&b, "--   %s\n", oneLine(o.String()))
 		}

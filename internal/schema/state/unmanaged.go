@@ -97,7 +97,7 @@ func sorted(objects []Object) []Object {
 	return slices.CompactFunc(objects, func(a, b Object) bool { return a.Kind == b.Kind && a.Name == b.Name })
 }
 
-// Unsupported is nil when Docket can manage all that the state holds, and there is nothing beyond it. It is for states that
+// Unsupported is nil when all that the state holds is managed, and there is nothing beyond it. It is for states that
 // come from the project's own files: what they hold and nobody compares would reach new databases and no existing one. A
 // live database may hold what it likes.
 func (s *State) Unsupported(beyond ...Object) error {
@@ -109,8 +109,8 @@ func (s *State) Unsupported(beyond ...Object) error {
 	for i, o := range all {
 		names[i] = o.String()
 	}
-	return fmt.Errorf("it holds what Docket does not manage, and neither compares nor brings to a database: %s; take that out and do "+
-		"it by hand on the databases that need it (data: in a migration, docket migrate new). Files may hold extensions, enums, "+
+	return fmt.Errorf("it holds what is not managed, that is, neither compared nor brought to a database: %s; take that out and do it "+
+		"by hand on the databases that need it (data: in a migration). Files may hold extensions, enums, "+
 		"tables with serial and identity columns, primary keys, unique, check and foreign-key constraints, indexes, storage "+
 		"parameters, comments, views and materialized views", strings.Join(names, "; "))
 }

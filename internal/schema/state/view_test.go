@@ -30,14 +30,16 @@ CREATE UNIQUE INDEX y_key ON y (id) NULLS NOT DISTINCT;
 COMMENT ON MATERIALIZED VIEW y IS 'the y';
 COMMENT ON COLUMN y.n IS 'the n';
 COMMENT ON INDEX y_key IS 'its key';
-CREATE TABLE materialized_view_refreshes (view_name text, seconds double precision);
-INSERT INTO materialized_view_refreshes VALUES ('y', 1.5), ('a', NULL), ('gone', 3), ('x', 7);`
+CREATE TABLE refreshes (view_name text, seconds double precision);
+INSERT INTO refreshes VALUES ('y', 1.5), ('a', NULL), ('gone', 3), ('x', 7);`
 
 func TestViews(t *testing.T) {
 	t.Parallel()
 	db := open(t, dbtest.Empty(t))
 	run(t, db, viewSchema)
 	s := inspect(t, db)
+	require.Nil(t, s.View("y").LastRefresh)
+	require.NoError(t, state.ReadRefreshes(t.Context(), db, s, "refreshes"))
 	var order []string
 	for _, v := range s.Views {
 		order = append(order, v.String())
@@ -163,7 +165,11 @@ func TestRefreshesOfAnotherShape(t *testing.T) {
 	t.Parallel()
 	db := open(t, dbtest.Empty(t))
 	run(t, db, `
-CREATE TABLE materialized_view_refreshes (view_name text, seconds text);
+CREATE TABLE refreshes (view_name text, seconds text);
 CREATE MATERIALIZED VIEW m AS SELECT 1 AS one`)
-	require.Nil(t, inspect(t, db).View("m").LastRefresh)
+	s := inspect(t, db)
+	for _, table := range []string{"refreshes", "missing"} {
+		require.NoError(t, state.ReadRefreshes(t.Context(), db, s, table))
+		require.Nil(t, s.View("m").LastRefresh)
+	}
 }

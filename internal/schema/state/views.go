@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	atlas "ariga.io/atlas/sql/schema"
 )
 
 func (r *reader) readViews(ctx context.Context) error {
@@ -41,9 +43,6 @@ ORDER BY c.relname COLLATE "C"`)
 		return err
 	}
 	if err := r.readReferences(ctx, byName); err != nil {
-		return err
-	}
-	if err := r.readRefreshes(ctx, byName); err != nil {
 		return err
 	}
 	r.Views = inOrder(r.Views, byName)
@@ -92,13 +91,14 @@ WHERE v.relnamespace = 'public'::regnamespace AND v.relkind IN ('v', 'm') AND co
 	return nil
 }
 
-// readRefreshes takes how long refreshes took from the table where Docket writes it down, if there is one like it.
-func (r *reader) readRefreshes(ctx context.Context, views map[string]*View) error {
+// ReadRefreshes sets LastRefresh of the materialized views from a table of public with the columns view_name text and
+// seconds double precision. A table that is missing, is of another form or may not be read changes nothing.
+func ReadRefreshes(ctx context.Context, db atlas.ExecQuerier, s *State, table string) error {
 	type found struct{ There bool }
-	there, err := query[found](ctx, r.db, "inspect refreshes", `
+	there, err := query[found](ctx, db, "inspect refreshes", `
 SELECT count(*) = 2 AND bool_and(has_table_privilege(attrelid, 'SELECT')) AS there FROM pg_attribute
-WHERE attrelid = to_regclass('public.materialized_view_refreshes')
-    AND (attname, atttypid) IN (('view_name', 'text'::regtype), ('seconds', 'double precision'::regtype))`)
+WHERE attrelid = to_regclass('public.' || quote_ident($1))
+    AND (attname, atttypid) IN (('view_name', 'text'::regtype), ('seconds', 'double precision'::regtype))`, table)
 	if err != nil || !there[0].There {
 		return err
 	}
@@ -106,13 +106,13 @@ WHERE attrelid = to_regclass('public.materialized_view_refreshes')
 		View    string
 		Seconds float64
 	}
-	all, err := query[refresh](ctx, r.db, "inspect refreshes",
-		`SELECT view_name AS view, seconds FROM public.materialized_view_refreshes WHERE seconds IS NOT NULL`)
+	all, err := query[refresh](ctx, db, "inspect refreshes",
+		`SELECT view_name AS view, seconds FROM public.`+Ident(table)+` WHERE seconds IS NOT NULL`)
 	if err != nil {
 		return err
 	}
 	for _, f := range all {
-		if v, ok := views[f.View]; ok && v.Materialized {
+		if v := s.View(f.View); v != nil && v.Materialized {
 			took := time.Duration(f.Seconds * float64(time.Second))
 			v.LastRefresh = &took
 		}
