@@ -13,7 +13,7 @@ const RobotAgencyLockMany = `-- name: RobotAgencyLockMany :many
 SELECT agencies.id FROM agencies WHERE agencies.id = ANY($1::integer[]) ORDER BY agencies.id FOR KEY SHARE
 `
 
-// Those of the agencies that exist, held against deletion to the end of the transaction.
+// The ids of the agencies that exist, ascending. Until the end of the transaction they cannot be deleted.
 // @sqlc-vet-disable many-without-limit
 func (q *Queries) RobotAgencyLockMany(ctx context.Context, db DBTX, agencyIds []int32) ([]int32, error) {
 	rows, err := db.Query(ctx, RobotAgencyLockMany, agencyIds)
@@ -49,7 +49,7 @@ WHERE NOT EXISTS (
     WHERE s.url_id = given.url_id AND s.type = given.type AND (s.agencies_found OR NOT given.found)
 )
 ORDER BY given.url_id, given.type
-RETURNING url_id, agencies_found
+RETURNING url_id, agencies_found AS found
 `
 
 type RobotAgencySubtaskInsertManyParams struct {
@@ -60,12 +60,12 @@ type RobotAgencySubtaskInsertManyParams struct {
 }
 
 type RobotAgencySubtaskInsertManyRow struct {
-	URLID         int32
-	AgenciesFound bool
+	URLID int32
+	Found bool
 }
 
-// Stores that a method looked for the agencies of URLs, and whether it found any, where that is not known. What was found
-// outweighs a look in vain, before or after.
+// Stores that a method searched for the agencies of URLs and whether it found any, where that is not known. A search that found
+// an agency prevails over one that found none, whichever is stored first.
 // @sqlc-vet-disable many-without-limit
 func (q *Queries) RobotAgencySubtaskInsertMany(ctx context.Context, db DBTX, arg RobotAgencySubtaskInsertManyParams) ([]RobotAgencySubtaskInsertManyRow, error) {
 	rows, err := db.Query(ctx, RobotAgencySubtaskInsertMany,
@@ -81,7 +81,7 @@ func (q *Queries) RobotAgencySubtaskInsertMany(ctx context.Context, db DBTX, arg
 	items := []RobotAgencySubtaskInsertManyRow{}
 	for rows.Next() {
 		var i RobotAgencySubtaskInsertManyRow
-		if err := rows.Scan(&i.URLID, &i.AgenciesFound); err != nil {
+		if err := rows.Scan(&i.URLID, &i.Found); err != nil {
 			return nil, err
 		}
 		items = append(items, i)
@@ -92,16 +92,23 @@ func (q *Queries) RobotAgencySubtaskInsertMany(ctx context.Context, db DBTX, arg
 	return items, nil
 }
 
-const RobotAgencySuggestionInsertMany = `-- name: RobotAgencySuggestionInsertMany :many
-WITH missing AS MATERIALIZED (
+const RobotAgencyUpsertMany = `-- name: RobotAgencyUpsertMany :many
+WITH given AS MATERIALIZED (
+    SELECT
+        unnest($1::integer[]) AS url_id,
+        unnest($2::text[])::agency_auto_suggestion_method AS type,
+        unnest($3::bigint[])::integer AS agency_id,
+        unnest($4::double precision[])::integer AS confidence
+), changed AS (
+    UPDATE agency_id_subtask_suggestions known SET confidence = given.confidence
+    FROM given
+    JOIN url_auto_agency_id_subtasks s ON s.url_id = given.url_id AND s.type = given.type
+    WHERE NOT $5::boolean
+        AND known.subtask_id = s.id AND known.agency_id = given.agency_id AND known.confidence <> given.confidence
+    RETURNING given.url_id, given.type, given.agency_id
+), missing AS MATERIALIZED (
     SELECT subtask.id AS subtask_id, given.url_id, given.agency_id, given.confidence
-    FROM (
-        SELECT
-            unnest($1::integer[]) AS url_id,
-            unnest($2::text[])::agency_auto_suggestion_method AS type,
-            unnest($3::integer[]) AS agency_id,
-            unnest($4::integer[]) AS confidence
-    ) AS given
+    FROM given
     CROSS JOIN LATERAL (
         SELECT min(s.id) AS id
         FROM url_auto_agency_id_subtasks s
@@ -115,79 +122,33 @@ WITH missing AS MATERIALIZED (
 ), stored AS (
     INSERT INTO agency_id_subtask_suggestions (subtask_id, agency_id, confidence)
     SELECT subtask_id, agency_id, confidence FROM missing ORDER BY url_id, agency_id
-)
-SELECT missing.url_id::integer AS url_id FROM missing ORDER BY missing.url_id
-`
-
-type RobotAgencySuggestionInsertManyParams struct {
-	URLIDs      []int32
-	Methods     []string
-	AgencyIDs   []int32
-	Confidences []int32
-}
-
-// Stores agencies that a method has not suggested before for a URL, with its first look that found any. A URL comes once for
-// each agency and method.
-// @sqlc-vet-disable many-without-limit
-func (q *Queries) RobotAgencySuggestionInsertMany(ctx context.Context, db DBTX, arg RobotAgencySuggestionInsertManyParams) ([]int32, error) {
-	rows, err := db.Query(ctx, RobotAgencySuggestionInsertMany,
-		arg.URLIDs,
-		arg.Methods,
-		arg.AgencyIDs,
-		arg.Confidences,
-	)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	items := []int32{}
-	for rows.Next() {
-		var url_id int32
-		if err := rows.Scan(&url_id); err != nil {
-			return nil, err
-		}
-		items = append(items, url_id)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
-const RobotAgencySuggestionUpdateMany = `-- name: RobotAgencySuggestionUpdateMany :many
-WITH changed AS (
-    UPDATE agency_id_subtask_suggestions known SET confidence = given.confidence
-    FROM (
-        SELECT
-            unnest($1::integer[]) AS url_id,
-            unnest($2::text[])::agency_auto_suggestion_method AS type,
-            unnest($3::integer[]) AS agency_id,
-            unnest($4::integer[]) AS confidence
-    ) AS given
-    JOIN url_auto_agency_id_subtasks s ON s.url_id = given.url_id AND s.type = given.type
-    WHERE known.subtask_id = s.id AND known.agency_id = given.agency_id AND known.confidence <> given.confidence
-    RETURNING given.url_id, given.type, given.agency_id
 ), items AS (
     SELECT DISTINCT changed.url_id, changed.type, changed.agency_id FROM changed
 )
-SELECT items.url_id::integer AS url_id FROM items ORDER BY items.url_id
+SELECT items.url_id::integer AS url_id FROM items
+UNION ALL
+SELECT missing.url_id FROM missing
+ORDER BY url_id
 `
 
-type RobotAgencySuggestionUpdateManyParams struct {
+type RobotAgencyUpsertManyParams struct {
 	URLIDs      []int32
 	Methods     []string
-	AgencyIDs   []int32
-	Confidences []int32
+	EntityIDs   []int64
+	Confidences []float64
+	Keep        bool
 }
 
-// Gives agencies that a method suggested before for a URL another confidence. A URL comes once for each agency and method.
+// Stores agencies that a method suggests for URLs, each with the method's first search that found any, or gives those that it
+// suggested before another confidence.
 // @sqlc-vet-disable many-without-limit
-func (q *Queries) RobotAgencySuggestionUpdateMany(ctx context.Context, db DBTX, arg RobotAgencySuggestionUpdateManyParams) ([]int32, error) {
-	rows, err := db.Query(ctx, RobotAgencySuggestionUpdateMany,
+func (q *Queries) RobotAgencyUpsertMany(ctx context.Context, db DBTX, arg RobotAgencyUpsertManyParams) ([]int32, error) {
+	rows, err := db.Query(ctx, RobotAgencyUpsertMany,
 		arg.URLIDs,
 		arg.Methods,
-		arg.AgencyIDs,
+		arg.EntityIDs,
 		arg.Confidences,
+		arg.Keep,
 	)
 	if err != nil {
 		return nil, err
@@ -211,7 +172,7 @@ const RobotLocationLockMany = `-- name: RobotLocationLockMany :many
 SELECT locations.id FROM locations WHERE locations.id = ANY($1::bigint[]) ORDER BY locations.id FOR KEY SHARE
 `
 
-// Those of the locations that exist, held against deletion to the end of the transaction.
+// The ids of the locations that exist, ascending. Until the end of the transaction they cannot be deleted.
 // @sqlc-vet-disable many-without-limit
 func (q *Queries) RobotLocationLockMany(ctx context.Context, db DBTX, locationIds []int64) ([]int64, error) {
 	rows, err := db.Query(ctx, RobotLocationLockMany, locationIds)
@@ -244,7 +205,7 @@ FROM (
 ) AS given
 ORDER BY given.url_id, given.type
 ON CONFLICT ON CONSTRAINT auto_location_id_subtasks_url_id_type_key DO NOTHING
-RETURNING url_id, locations_found
+RETURNING url_id, locations_found AS found
 `
 
 type RobotLocationSubtaskInsertManyParams struct {
@@ -255,11 +216,11 @@ type RobotLocationSubtaskInsertManyParams struct {
 }
 
 type RobotLocationSubtaskInsertManyRow struct {
-	URLID          int32
-	LocationsFound bool
+	URLID int32
+	Found bool
 }
 
-// Stores that a method looked for the locations of URLs, and whether it found any, where it had not looked.
+// Stores that a method searched for the locations of URLs and whether it found any, where it had not searched.
 // @sqlc-vet-disable many-without-limit
 func (q *Queries) RobotLocationSubtaskInsertMany(ctx context.Context, db DBTX, arg RobotLocationSubtaskInsertManyParams) ([]RobotLocationSubtaskInsertManyRow, error) {
 	rows, err := db.Query(ctx, RobotLocationSubtaskInsertMany,
@@ -275,7 +236,7 @@ func (q *Queries) RobotLocationSubtaskInsertMany(ctx context.Context, db DBTX, a
 	items := []RobotLocationSubtaskInsertManyRow{}
 	for rows.Next() {
 		var i RobotLocationSubtaskInsertManyRow
-		if err := rows.Scan(&i.URLID, &i.LocationsFound); err != nil {
+		if err := rows.Scan(&i.URLID, &i.Found); err != nil {
 			return nil, err
 		}
 		items = append(items, i)
@@ -286,7 +247,7 @@ func (q *Queries) RobotLocationSubtaskInsertMany(ctx context.Context, db DBTX, a
 	return items, nil
 }
 
-const RobotLocationSuggestionUpsertMany = `-- name: RobotLocationSuggestionUpsertMany :many
+const RobotLocationUpsertMany = `-- name: RobotLocationUpsertMany :many
 WITH given AS MATERIALIZED (
     SELECT
         unnest($1::integer[]) AS url_id,
@@ -304,28 +265,30 @@ WITH given AS MATERIALIZED (
     JOIN auto_location_id_subtasks s ON s.url_id = given.url_id AND s.type = given.type
     ORDER BY given.url_id, given.location_id
     ON CONFLICT ON CONSTRAINT location_id_subtask_suggestions_pkey
-        DO UPDATE SET confidence = excluded.confidence WHERE known.confidence <> excluded.confidence
+        DO UPDATE SET confidence = excluded.confidence WHERE NOT $5::boolean AND known.confidence <> excluded.confidence
     RETURNING known.subtask_id
 )
 SELECT s.url_id FROM stored JOIN auto_location_id_subtasks s ON s.id = stored.subtask_id ORDER BY s.url_id
 `
 
-type RobotLocationSuggestionUpsertManyParams struct {
+type RobotLocationUpsertManyParams struct {
 	URLIDs      []int32
 	Methods     []string
-	LocationIDs []int64
+	EntityIDs   []int64
 	Confidences []float64
+	Keep        bool
 }
 
-// Stores locations that a method suggests for a URL, or gives them another confidence; a look in vain has found something
-// now. A URL comes once for each location and method.
+// Stores locations that a method suggests for URLs, or gives those that it suggested before another confidence. A search that
+// had found none has found one now.
 // @sqlc-vet-disable many-without-limit
-func (q *Queries) RobotLocationSuggestionUpsertMany(ctx context.Context, db DBTX, arg RobotLocationSuggestionUpsertManyParams) ([]int32, error) {
-	rows, err := db.Query(ctx, RobotLocationSuggestionUpsertMany,
+func (q *Queries) RobotLocationUpsertMany(ctx context.Context, db DBTX, arg RobotLocationUpsertManyParams) ([]int32, error) {
+	rows, err := db.Query(ctx, RobotLocationUpsertMany,
 		arg.URLIDs,
 		arg.Methods,
-		arg.LocationIDs,
+		arg.EntityIDs,
 		arg.Confidences,
+		arg.Keep,
 	)
 	if err != nil {
 		return nil, err
@@ -351,6 +314,8 @@ SELECT given.url_id, given.suggestion, 'HTML Metadata Title'
 FROM (
     SELECT unnest($1::integer[]) AS url_id, unnest($2::text[]) AS suggestion
 ) AS given
+WHERE NOT $3::boolean
+    OR NOT EXISTS (SELECT FROM url_name_suggestions n WHERE n.url_id = given.url_id AND n.source = 'HTML Metadata Title')
 ORDER BY given.url_id, given.suggestion
 ON CONFLICT ON CONSTRAINT url_name_suggestions_url_id_suggestion_key DO NOTHING
 RETURNING url_id
@@ -359,12 +324,14 @@ RETURNING url_id
 type RobotNameInsertManyParams struct {
 	URLIDs      []int32
 	Suggestions []string
+	Keep        bool
 }
 
-// Suggests titles of pages as names. A name that the URL has already, from whomever, stays as it is.
+// Suggests titles of pages as names. A name that the URL has already, whether a robot or a user suggested it, is not changed. With
+// keep, a URL that has a title gets no other one.
 // @sqlc-vet-disable many-without-limit
 func (q *Queries) RobotNameInsertMany(ctx context.Context, db DBTX, arg RobotNameInsertManyParams) ([]int32, error) {
-	rows, err := db.Query(ctx, RobotNameInsertMany, arg.URLIDs, arg.Suggestions)
+	rows, err := db.Query(ctx, RobotNameInsertMany, arg.URLIDs, arg.Suggestions, arg.Keep)
 	if err != nil {
 		return nil, err
 	}
@@ -391,19 +358,21 @@ FROM (
 ) AS given
 ORDER BY given.url_id
 ON CONFLICT ON CONSTRAINT auto_record_type_suggestions_pkey
-    DO UPDATE SET record_type = excluded.record_type, updated_at = now() WHERE known.record_type <> excluded.record_type
+    DO UPDATE SET record_type = excluded.record_type, updated_at = now()
+    WHERE NOT $3::boolean AND known.record_type <> excluded.record_type
 RETURNING url_id
 `
 
 type RobotRecordTypeUpsertManyParams struct {
 	URLIDs      []int32
 	RecordTypes []string
+	Keep        bool
 }
 
 // Stores the record types of URLs, or changes them.
 // @sqlc-vet-disable many-without-limit
 func (q *Queries) RobotRecordTypeUpsertMany(ctx context.Context, db DBTX, arg RobotRecordTypeUpsertManyParams) ([]int32, error) {
-	rows, err := db.Query(ctx, RobotRecordTypeUpsertMany, arg.URLIDs, arg.RecordTypes)
+	rows, err := db.Query(ctx, RobotRecordTypeUpsertMany, arg.URLIDs, arg.RecordTypes, arg.Keep)
 	if err != nil {
 		return nil, err
 	}
@@ -436,8 +405,9 @@ ORDER BY given.url_id
 ON CONFLICT ON CONSTRAINT auto_relevant_suggestions_pkey
     DO UPDATE SET
         relevant = excluded.relevant, confidence = excluded.confidence, model_name = excluded.model_name, updated_at = now()
-    WHERE (known.relevant, known.confidence, known.model_name)
-        IS DISTINCT FROM (excluded.relevant, excluded.confidence, excluded.model_name)
+    WHERE NOT $5::boolean
+        AND (known.relevant, known.confidence, known.model_name)
+            IS DISTINCT FROM (excluded.relevant, excluded.confidence, excluded.model_name)
 RETURNING url_id
 `
 
@@ -446,9 +416,10 @@ type RobotRelevanceUpsertManyParams struct {
 	Relevant    []bool
 	Confidences []float64
 	ModelNames  []string
+	Keep        bool
 }
 
-// Stores whether URLs are relevant, or changes it, its confidence or its model. A confidence of -1 and an empty model are none.
+// Stores whether URLs are relevant, or changes it, its confidence or its model. A confidence of -1 and an empty model mean none.
 // @sqlc-vet-disable many-without-limit
 func (q *Queries) RobotRelevanceUpsertMany(ctx context.Context, db DBTX, arg RobotRelevanceUpsertManyParams) ([]int32, error) {
 	rows, err := db.Query(ctx, RobotRelevanceUpsertMany,
@@ -456,6 +427,7 @@ func (q *Queries) RobotRelevanceUpsertMany(ctx context.Context, db DBTX, arg Rob
 		arg.Relevant,
 		arg.Confidences,
 		arg.ModelNames,
+		arg.Keep,
 	)
 	if err != nil {
 		return nil, err
@@ -479,7 +451,7 @@ const RobotTaskDelete = `-- name: RobotTaskDelete :exec
 DELETE FROM tasks WHERE id = $1
 `
 
-// Drops a task that changed nothing.
+// Deletes a task that changed nothing.
 func (q *Queries) RobotTaskDelete(ctx context.Context, db DBTX, id int32) error {
 	_, err := db.Exec(ctx, RobotTaskDelete, id)
 	return err
@@ -489,7 +461,7 @@ const RobotTaskInsert = `-- name: RobotTaskInsert :one
 INSERT INTO tasks (task_type, task_status) VALUES ($1, 'complete') RETURNING id
 `
 
-// Opens a task, which is over with the transaction.
+// Stores a task, which is complete when the transaction commits.
 func (q *Queries) RobotTaskInsert(ctx context.Context, db DBTX, taskType TaskType) (int32, error) {
 	row := db.QueryRow(ctx, RobotTaskInsert, taskType)
 	var id int32
@@ -509,7 +481,7 @@ type RobotTaskURLInsertManyParams struct {
 	URLIDs []int32
 }
 
-// Links URLs to the task that changed something about them.
+// Links URLs to the task that changed suggestions for them.
 func (q *Queries) RobotTaskURLInsertMany(ctx context.Context, db DBTX, arg RobotTaskURLInsertManyParams) error {
 	_, err := db.Exec(ctx, RobotTaskURLInsertMany, arg.TaskID, arg.URLIDs)
 	return err
@@ -520,11 +492,12 @@ const RobotURLLockMany = `-- name: RobotURLLockMany :many
 SELECT urls.id FROM urls WHERE urls.id = ANY($1::integer[]) ORDER BY urls.id FOR NO KEY UPDATE
 `
 
-// What robots suggest. The caller holds the URLs, so that robots come one after another where there is no key to keep two from
-// storing the same thing; other writers of answers do not wait for that. Rows go in as arrays of equal length that unnest in
-// step, each thing once. Of every kind the statements say which URLs they changed; no row means that all was known.
-// Those of the URLs that exist, by id, held against deletion and other robots to the end of the transaction.
-// No limit, here and below: there are no more than were given.
+// What robots suggest. The caller holds a row lock on each URL, so concurrent robots wait for each other where no unique key
+// prevents them from storing the same suggestion twice; writers of answers do not wait for that lock. Rows are passed as arrays of
+// equal length that are unnested in parallel, and each suggestion occurs once. Every statement that stores suggestions returns the
+// URLs of those it changed; no row means that all of them were known. With keep, what was suggested before is not changed.
+// The ids of the URLs that exist, ascending. Until the end of the transaction they cannot be deleted, and other robots wait.
+// No limit, here and below: there are no more rows than were given.
 // @sqlc-vet-disable many-without-limit
 func (q *Queries) RobotURLLockMany(ctx context.Context, db DBTX, urlIds []int32) ([]int32, error) {
 	rows, err := db.Query(ctx, RobotURLLockMany, urlIds)

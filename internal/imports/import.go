@@ -10,7 +10,6 @@ import (
 
 	"docket/internal/csvfile"
 	"docket/internal/db"
-	"docket/internal/db/sampledb"
 )
 
 // ErrRejected says that a strict import stopped because of bad rows, and wrote nothing.
@@ -55,9 +54,9 @@ func (o Options) refuse(a csvfile.Accounting) error {
 		a.Rejected, a.Rows, ErrRejected, first.Line, first.Reason)
 }
 
-// analyze ends a bulk write.
+// analyze gives the planner statistics of what was stored.
 func analyze(ctx context.Context, tx pgx.Tx) error {
-	if err := sampledb.New().IntakeAnalyze(ctx, tx); err != nil {
+	if err := queries.TablesAnalyze(ctx, tx); err != nil {
 		return fmt.Errorf("analyze: %w", err)
 	}
 	return nil

@@ -16,6 +16,7 @@ import (
 	"docket/internal/db"
 	"docket/internal/postgres"
 	"docket/internal/ranking"
+	"docket/internal/robots"
 	"docket/internal/urlform"
 )
 
@@ -112,7 +113,7 @@ func URLs(ctx context.Context, pool *pgxpool.Pool, file io.Reader, o URLOptions)
 		if err := storeURLs(ctx, tx, pages, o, &summary); err != nil || summary.Unchanged() {
 			return err
 		}
-		if err := ranking.Recount(ctx, tx, convert.Each(pages, pageID)); err != nil {
+		if err := ranking.Recount(ctx, tx, convert.Each(pages, func(p *webPage) int32 { return p.id })); err != nil {
 			return err
 		}
 		return analyze(ctx, tx)
@@ -123,13 +124,13 @@ func URLs(ctx context.Context, pool *pgxpool.Pool, file io.Reader, o URLOptions)
 	return summary, nil
 }
 
-func storeURLs(ctx context.Context, tx db.DBTX, pages []*webPage, o URLOptions, summary *URLSummary) error {
+func storeURLs(ctx context.Context, tx pgx.Tx, pages []*webPage, o URLOptions, summary *URLSummary) error {
 	if err := queries.ImportLock(ctx, tx); err != nil {
 		return fmt.Errorf("wait for another import: %w", err)
 	}
 	work := progress{report: o.Progress, total: len(pages)}
 	if o.Robots {
-		work.total += suggestionSteps * len(pages)
+		work.total += len(robots.Attributes) * len(pages)
 	}
 	err := inChunks(pages, func(chunk []*webPage) error {
 		defer work.add(len(chunk))
@@ -223,9 +224,9 @@ func putInBatch(ctx context.Context, tx db.DBTX, urlIDs []int32, name string, su
 }
 
 // readURLs reads the whole file. What the file says of URLs is noted only when robots are to use it.
-func readURLs(r io.Reader, robots bool) (a csvfile.Accounting, pages []*webPage, err error) {
+func readURLs(r io.Reader, suggest bool) (a csvfile.Accounting, pages []*webPage, err error) {
 	note := a.Note
-	if !robots {
+	if !suggest {
 		note = func(int64, *csvfile.Defect) {}
 	}
 	byID := make(map[string]*webPage)

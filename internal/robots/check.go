@@ -16,27 +16,6 @@ import (
 // MaxName is the largest number of characters of a suggested name, as of the column url_name_suggestions.suggestion.
 const MaxName = 100
 
-// The attributes of a URL that robots suggest, in the words of the wire.
-const (
-	attributeAgency     = "agency"
-	attributeLocation   = "location"
-	attributeRecordType = "record_type"
-	attributeRelevant   = "relevant"
-	attributeName       = "name"
-)
-
-// Suggestion is what a robot says of one URL, named by its id or by itself in any spelling. Value is a text, a
-// whole number or a truth, as the attribute wants it, any of them possibly in the spelling of a text; nil says of an agency or a
-// location that the robot looked and found none.
-type Suggestion struct {
-	URLID      *int32
-	URL        *string
-	Attribute  string
-	Value      any
-	Confidence *float64 // 0 to 100, whole for agencies; of relevance 0 to 1
-	Source     *string  // the method that found an agency or a location; the model that judged relevance
-}
-
 // The values of the database's types of the same purpose; a test compares them.
 var (
 	agencyMethods   = []string{"homepage_match", "nlp_location_match", "muckrock_match", "ckan_match", "batch_link"}
@@ -44,33 +23,32 @@ var (
 )
 
 const (
-	reasonOneURL         = "must be one of url_id and url"
-	reasonURLUnknown     = "does not exist"
-	reasonAttribute      = "is none of agency, location, record_type, relevant and name"
-	reasonNeeded         = "is needed"
-	reasonNothingFound   = "is needed: only an agency or a location can be looked for in vain"
-	reasonID             = "is not the id of an agency or a location"
-	reasonAgencyUnknown  = "is the id of no agency"
-	reasonPlaceUnknown   = "is the id of no location"
-	reasonNoRecordType   = "is not a record type"
-	reasonTruth          = "is neither true nor false"
-	reasonText           = "is not a text"
-	reasonBlank          = "is blank"
-	reasonNameLong       = "is longer than 100 characters"
-	reasonNUL            = "has a character in it that cannot be stored"
-	reasonWholePercent   = "is not a whole number from 0 to 100"
-	reasonPercent        = "is not a number from 0 to 100"
-	reasonShare          = "is not a number from 0 to 1"
-	reasonUnused         = "has no meaning for this attribute"
-	reasonAgencyMethod   = "is not a method of finding agencies"
-	reasonLocationMethod = "is not a method of finding locations"
-	reasonModelLong      = "is longer than 100 characters"
+	reasonOneURL          = "must be one of url_id and url"
+	reasonURLUnknown      = "does not exist"
+	reasonAttribute       = "is none of agency, location, record_type, relevant and name"
+	reasonNeeded          = "is needed"
+	reasonNothingFound    = "is needed: only an agency or a location can be looked for in vain"
+	reasonID              = "is not the id of an agency or a location"
+	reasonAgencyUnknown   = "is the id of no agency"
+	reasonLocationUnknown = "is the id of no location"
+	reasonNoRecordType    = "is not a record type"
+	reasonTruth           = "is neither true nor false"
+	reasonText            = "is not a text"
+	reasonBlank           = "is blank"
+	reasonNameLong        = "is longer than 100 characters"
+	reasonNUL             = "has a character in it that cannot be stored"
+	reasonWholePercent    = "is not a whole number from 0 to 100"
+	reasonPercent         = "is not a number from 0 to 100"
+	reasonShare           = "is not a number from 0 to 1"
+	reasonUnused          = "has no meaning for this attribute"
+	reasonAgencyMethod    = "is not a method of finding agencies"
+	reasonLocationMethod  = "is not a method of finding locations"
+	reasonModelLong       = "is longer than 100 characters"
 )
 
-// suggestion is a Suggestion that is in order, as far as can be seen without the database. Of the values, the fields
-// that the attribute wants are filled.
+// suggestion is a correct Suggestion, as far as the database is not needed to know. Only the values of its attribute are set.
 type suggestion struct {
-	index     int
+	index     int    // in the list
 	url       int32  // 0 until it is known
 	form      string // the id form, unless the URL was named by its id
 	attribute string
@@ -79,11 +57,25 @@ type suggestion struct {
 	text       string  // record type or name
 	relevant   bool    // relevance
 	confidence float64 // -1 for none
-	source     string  // method or model; may be empty for the latter
+	source     string  // method or model; the latter may be empty
 }
 
-// checkSuggestion says what is wrong with a suggestion, first of all.
-func checkSuggestion(given Suggestion) (s suggestion, f *csvfile.Defect) {
+// checkAll returns the correct ones of suggestions, and why the others are rejected.
+func checkAll(given []Suggestion) (correct []suggestion, rejected []rejection) {
+	for i, g := range given {
+		s, defect := check(g)
+		s.index = i
+		if defect != nil {
+			rejected = append(rejected, rejection{i, defect})
+			continue
+		}
+		correct = append(correct, s)
+	}
+	return correct, rejected
+}
+
+// check returns the first defect of a suggestion, if it has one.
+func check(given Suggestion) (s suggestion, d *csvfile.Defect) {
 	s = suggestion{attribute: given.Attribute, confidence: -1}
 	switch {
 	case (given.URLID == nil) == (given.URL == nil):
@@ -98,24 +90,24 @@ func checkSuggestion(given Suggestion) (s suggestion, f *csvfile.Defect) {
 		s.form = form.ID
 	}
 	switch given.Attribute {
-	case attributeAgency:
-		f = s.takeEntity(given, agencyMethods, reasonAgencyMethod)
-		if f == nil && s.entity > math.MaxInt32 {
-			f = csvfile.NewDefect("value", show(given.Value), reasonAgencyUnknown)
+	case Agency:
+		d = s.takeEntity(given, agencyMethods, reasonAgencyMethod)
+		if d == nil && s.entity > math.MaxInt32 {
+			d = csvfile.NewDefect("value", show(given.Value), reasonAgencyUnknown)
 		}
-		if f == nil && s.confidence != math.Trunc(s.confidence) {
-			f = csvfile.NewDefect("confidence", number(s.confidence), reasonWholePercent)
+		if d == nil && s.confidence != math.Trunc(s.confidence) {
+			d = csvfile.NewDefect("confidence", number(s.confidence), reasonWholePercent)
 		}
-	case attributeLocation:
-		f = s.takeEntity(given, locationMethods, reasonLocationMethod)
-	case attributeRelevant:
-		f = s.takeRelevance(given)
-	case attributeRecordType, attributeName:
-		f = s.takeText(given)
+	case Location:
+		d = s.takeEntity(given, locationMethods, reasonLocationMethod)
+	case Relevant:
+		d = s.takeRelevance(given)
+	case RecordType, Name:
+		d = s.takeText(given)
 	default:
-		f = csvfile.NewDefect("attribute", given.Attribute, reasonAttribute)
+		d = csvfile.NewDefect("attribute", given.Attribute, reasonAttribute)
 	}
-	return s, f
+	return s, d
 }
 
 // takeEntity takes an agency or a location, or that there is none. The first of the methods is meant when none is named.
@@ -190,7 +182,7 @@ func (s *suggestion) takeText(given Suggestion) *csvfile.Defect {
 	case given.Source != nil:
 		return csvfile.NewDefect("source", *given.Source, reasonUnused)
 	}
-	if s.attribute == attributeRecordType {
+	if s.attribute == RecordType {
 		if s.text = text; !db.RecordType(text).Valid() {
 			return csvfile.NewDefect("value", text, reasonNoRecordType)
 		}
@@ -214,6 +206,8 @@ func wholeNumber(value any) (int64, bool) {
 	case float64:
 		// Beyond this, neighbours are one and the same.
 		return int64(value), value == math.Trunc(value) && math.Abs(value) < 1<<53
+	case int64:
+		return value, true
 	case string:
 		n, err := strconv.ParseInt(value, 10, 64)
 		return n, err == nil

@@ -164,7 +164,7 @@ func FuzzReadSuggestions(f *testing.F) {
 			if err != nil {
 				return
 			}
-			s, defect := checkSuggestion(read.given)
+			s, defect := check(read.given)
 			if read.defect != nil || defect != nil {
 				continue
 			}

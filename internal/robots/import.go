@@ -1,18 +1,14 @@
 package robots
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
 
 	"docket/internal/csvfile"
-	"docket/internal/db/sampledb"
 	"docket/internal/postgres"
 )
 
@@ -44,7 +40,7 @@ type ImportSummary struct {
 // stays, the summary tells of it, and the import may be repeated. A file that contradicts itself changes something each time, and
 // what it says last stays.
 func (s *Service) Import(ctx context.Context, file io.Reader, o ImportOptions) (ImportSummary, error) {
-	i := suggestionImport{pool: s.pool, options: o}
+	i := suggestionImport{service: s, options: o}
 	err := i.run(ctx, file)
 	i.summary.Rows, i.summary.Rejected = i.rows.Rows, i.rows.Rejected
 	i.summary.Rejections, i.summary.Notes = i.rows.Rejections, i.rows.Notes
@@ -58,7 +54,7 @@ func (s *Service) Import(ctx context.Context, file io.Reader, o ImportOptions) (
 const partLines = 5000
 
 type suggestionImport struct {
-	pool    *pgxpool.Pool
+	service *Service
 	options ImportOptions
 	rows    csvfile.Accounting
 	summary ImportSummary
@@ -92,35 +88,34 @@ func (i *suggestionImport) run(ctx context.Context, file io.Reader) (err error) 
 	if i.summary.Stored == 0 {
 		return nil
 	}
-	return postgres.InTx(ctx, i.pool, func(tx pgx.Tx) error { return sampledb.New().IntakeAnalyze(ctx, tx) })
+	return postgres.InTx(ctx, i.service.pool, func(tx pgx.Tx) error { return queries.TablesAnalyze(ctx, tx) })
 }
 
 // store stores a part of the file.
 func (i *suggestionImport) store(ctx context.Context, part []suggestionLine) error {
 	var (
-		taken    []suggestion
+		correct  []suggestion
 		rejected []rejection
 	)
-	for at, line := range part {
+	for index, line := range part {
 		var s suggestion
 		d := line.defect
 		if d == nil {
-			s, d = checkSuggestion(line.given)
+			s, d = check(line.given)
 		}
 		if d != nil {
-			rejected = append(rejected, rejection{at, d})
+			rejected = append(rejected, rejection{index, d})
 			continue
 		}
-		s.index = at
-		taken = append(taken, s)
+		s.index = index
+		correct = append(correct, s)
 	}
-	stored, err := storeSuggestions(ctx, i.pool, taken, i.tasks)
+	done, err := i.service.store(ctx, correct, i.tasks)
 	if err != nil {
 		return err
 	}
-	i.tasks = stored.tasks
-	rejected = append(rejected, stored.rejected...)
-	slices.SortFunc(rejected, func(a, b rejection) int { return cmp.Compare(a.index, b.index) })
+	i.tasks = done.tasks
+	rejected = inOrder(rejected, done.rejected)
 	for _, r := range rejected {
 		line := part[r.index].line
 		i.rows.Reject(line, r.defect)
@@ -129,9 +124,9 @@ func (i *suggestionImport) store(ctx context.Context, part []suggestionLine) err
 		}
 	}
 	i.rows.Rows += int64(len(part))
-	i.summary.Stored += int64(stored.count)
-	i.summary.Unchanged += int64(len(part) - len(rejected) - stored.count)
-	i.summary.Tasks += stored.newTasks
+	i.summary.Stored += int64(done.stored())
+	i.summary.Unchanged += int64(len(part) - len(rejected) - done.stored())
+	i.summary.Tasks += int64(done.newTasks)
 	if i.options.Progress != nil {
 		i.options.Progress()
 	}

@@ -1,14 +1,49 @@
-// Package robots owns what robots suggest: it checks suggestions and stores them, from requests and from files. It trusts a
-// robot's word for a suggestion, never for a fact.
+// Package robots owns what robots suggest about URLs: agencies, locations, record types, relevance and names. It checks suggestions
+// and is their only writer, whether they come in a request, in a file of suggestions or in a file of URLs. It trusts a robot's word
+// for a suggestion, never for a fact.
 package robots
 
 import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"docket/internal/convert"
+	"docket/internal/csvfile"
 	"docket/internal/db"
+	"docket/internal/postgres"
+	"docket/internal/ranking"
 )
 
 var queries = db.New()
+
+// The attributes of a URL that robots suggest, as in requests and files.
+const (
+	Agency     = "agency"
+	Location   = "location"
+	RecordType = "record_type"
+	Relevant   = "relevant"
+	Name       = "name"
+)
+
+// Attributes are all attributes, in the order in which every writer stores them.
+var Attributes = [...]string{Relevant, RecordType, Name, Agency, Location}
+
+// Suggestion is what a robot says about one URL, which is named by its id or by itself in any spelling. Value is a text, a whole
+// number or a boolean, as the attribute requires; numbers and booleans may be texts. A nil Value of an agency or a location means
+// that the robot searched and found none.
+type Suggestion struct {
+	URLID      *int32
+	URL        *string
+	Attribute  string
+	Value      any
+	Confidence *float64 // 0 to 100, whole for agencies; of relevance 0 to 1
+	Source     *string  // the method that found an agency or a location; the model that judged relevance
+}
 
 // Service stores what robots suggest. It is safe for concurrent use.
 type Service struct {
@@ -17,3 +52,103 @@ type Service struct {
 
 // New returns a Service on the database of pool, which must be migrated.
 func New(pool *pgxpool.Pool) *Service { return &Service{pool: pool} }
+
+// Result counts what became of suggestions. Each is in one of the three.
+type Result struct {
+	Stored    int // new or changed
+	Unchanged int // known, or contradicted by a later one of the same request
+	Rejected  []Rejection
+}
+
+// Rejection is the reason why a suggestion was rejected.
+type Rejection struct {
+	Index  int // of the suggestion in the list, from 0
+	Detail string
+}
+
+// Suggest stores the suggestions that are correct and about something that exists; the others are rejected one by one, in the
+// order they were given. To suggest the same again changes nothing. What was suggested before:
+//
+//   - An agency or a location of the same URL and method gets the new confidence. Others of that method remain.
+//   - That a method found none is stored where nothing is known, and replaced when the method finds one.
+//   - Record type and relevance are replaced.
+//   - Names remain, because people may have endorsed them; a name that the URL has already is known, whoever suggested it.
+//
+// Of several suggestions for the same thing the last one counts.
+func (s *Service) Suggest(ctx context.Context, given []Suggestion) (Result, error) {
+	correct, rejected := checkAll(given)
+	done, err := s.store(ctx, correct, nil)
+	if err != nil {
+		return Result{}, fmt.Errorf("store suggestions of robots: %w", err)
+	}
+	rejected = inOrder(rejected, done.rejected)
+	return Result{
+		Stored:    done.stored(),
+		Unchanged: len(given) - len(rejected) - done.stored(),
+		Rejected:  convert.Each(rejected, rejection.public),
+	}, nil
+}
+
+// store stores suggestions in a transaction of their own. What they change is linked to a task for each attribute, one of tasks or
+// a new one.
+func (s *Service) store(ctx context.Context, given []suggestion, tasks map[string]int32) (done *writer, err error) {
+	if len(given) == 0 {
+		return newWriter(Options{}, tasks), nil
+	}
+	err = postgres.InTx(ctx, s.pool, func(tx pgx.Tx) error {
+		done = newWriter(Options{}, tasks)
+		if err := done.store(ctx, tx, slices.Clone(given)); err != nil || len(done.urls) == 0 {
+			return err
+		}
+		return ranking.Recount(ctx, tx, done.urls)
+	})
+	return done, err
+}
+
+// Options say how Store treats what was suggested before.
+type Options struct {
+	// Keep leaves everything that was suggested before as it is, and a URL that has the title of its page as a name gets no other
+	// one. Tasks are created only for searches that are new.
+	Keep bool
+
+	// Progress, if not nil, is called after each of the Attributes.
+	Progress func()
+}
+
+// Stored counts what Store did.
+type Stored struct {
+	ByAttribute map[string]int // suggestions that are new or changed
+	Tasks       int            // created
+	Rejected    []Rejection
+	URLs        []int32 // of the changes, some of them more than once; the caller must pass them to ranking.Recount
+}
+
+// Store is Suggest within a transaction of the caller.
+func Store(ctx context.Context, tx pgx.Tx, given []Suggestion, o Options) (Stored, error) {
+	correct, rejected := checkAll(given)
+	w := newWriter(o, nil)
+	if err := w.store(ctx, tx, correct); err != nil {
+		return Stored{}, fmt.Errorf("store suggestions of robots: %w", err)
+	}
+	return Stored{
+		ByAttribute: w.changed,
+		Tasks:       w.newTasks,
+		Rejected:    convert.Each(inOrder(rejected, w.rejected), rejection.public),
+		URLs:        w.urls,
+	}, nil
+}
+
+// rejection is a Rejection before it is put into words.
+type rejection struct {
+	index  int
+	defect *csvfile.Defect
+}
+
+func (r rejection) public() Rejection { return Rejection{r.index, detail(r.defect)} }
+
+// inOrder joins rejections in the order of the suggestions.
+func inOrder(a, b []rejection) []rejection {
+	all := slices.Concat(a, b)
+	slices.SortFunc(all, func(a, b rejection) int { return cmp.Compare(a.index, b.index) })
+	return all
+}

@@ -8,121 +8,66 @@ import (
 	"slices"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
 
 	"docket/internal/convert"
 	"docket/internal/csvfile"
 	"docket/internal/db"
-	"docket/internal/postgres"
-	"docket/internal/ranking"
 )
 
-// Result says what became of robots' suggestions. Each is in one of the three counts.
-type Result struct {
-	Stored    int // new or changed
-	Unchanged int // known, or contradicted by a later one of the same request
-	Rejected  []Rejection
-}
+// partRows is how many rows one statement stores: enough that round trips take little of the time, few enough that the parameters
+// have at most some megabytes.
+const partRows = 5000
 
-// Rejection says why a suggestion was not taken.
-type Rejection struct {
-	Index  int // where it stood, from 0
-	Detail string
-}
+// writer stores suggestions in one transaction. It locks the URLs, then the agencies, then the locations, each in the order of
+// their ids, and stores the attributes in their order: concurrent writers wait for each other and do not deadlock.
+type writer struct {
+	Options
+	tasks map[string]int32 // by attribute: those of earlier transactions, and new ones
 
-// Suggest stores what robots suggest, each suggestion that is in order and about something that exists; the others are
-// rejected one by one, in the order they were given. To suggest the same again changes nothing. What was suggested before:
-//
-//   - An agency or a location of the same URL and method gets the new confidence. Others of that method stay.
-//   - That a method found none is stored where nothing is known of it, and forgotten when it finds one.
-//   - Record type and relevance are replaced.
-//   - Names stay, for people may have endorsed them; a name that the URL has already, from whomever, is known.
-//
-// Of several suggestions for the same thing the last one counts.
-func (s *Service) Suggest(ctx context.Context, given []Suggestion) (Result, error) {
-	var (
-		taken    []suggestion
-		rejected []rejection
-	)
-	for i, g := range given {
-		checked, d := checkSuggestion(g)
-		checked.index = i
-		if d != nil {
-			rejected = append(rejected, rejection{i, d})
-			continue
-		}
-		taken = append(taken, checked)
-	}
-	stored, err := storeSuggestions(ctx, s.pool, taken, nil)
-	if err != nil {
-		return Result{}, fmt.Errorf("store suggestions of robots: %w", err)
-	}
-	rejected = append(rejected, stored.rejected...)
-	slices.SortFunc(rejected, func(a, b rejection) int { return cmp.Compare(a.index, b.index) })
-	return Result{
-		Stored:    stored.count,
-		Unchanged: len(given) - len(rejected) - stored.count,
-		Rejected: convert.Each(rejected, func(r rejection) Rejection {
-			return Rejection{r.index, detail(r.defect)}
-		}),
-	}, nil
-}
-
-type rejection struct {
-	index  int
-	defect *csvfile.Defect
-}
-
-// storedSuggestions is what one transaction did.
-type storedSuggestions struct {
-	count    int
+	newTasks int
+	changed  map[string]int // suggestions, by attribute
+	urls     []int32        // of the changes, some of them more than once
 	rejected []rejection
-	tasks    map[string]int32 // by attribute: those there were, and new ones
-	newTasks int64
-	touched  []int32 // URLs, some of them more than once
 }
 
-// storeSuggestions stores suggestions in one transaction. What they change is linked to a task for each attribute, that of
-// the given ones or a new one.
-func storeSuggestions(
-	ctx context.Context, pool *pgxpool.Pool, given []suggestion, tasks map[string]int32,
-) (stored storedSuggestions, err error) {
-	if len(given) == 0 {
-		return storedSuggestions{tasks: tasks}, nil
+func newWriter(o Options, tasks map[string]int32) *writer {
+	w := &writer{Options: o, tasks: make(map[string]int32), changed: make(map[string]int)}
+	maps.Copy(w.tasks, tasks)
+	return w
+}
+
+// stored returns how many suggestions are new or changed.
+func (w *writer) stored() (n int) {
+	for _, changed := range w.changed {
+		n += changed
 	}
-	err = postgres.InTx(ctx, pool, func(tx pgx.Tx) error {
-		stored = storedSuggestions{tasks: make(map[string]int32)}
-		maps.Copy(stored.tasks, tasks)
-		return stored.store(ctx, tx, slices.Clone(given))
-	})
-	return stored, err
+	return n
 }
 
-func (r *storedSuggestions) store(ctx context.Context, tx pgx.Tx, given []suggestion) error {
-	given, err := r.findURLs(ctx, tx, given)
-	if err != nil || len(given) == 0 {
+func (w *writer) store(ctx context.Context, tx pgx.Tx, given []suggestion) error {
+	given, err := w.lockURLs(ctx, tx, given)
+	if err != nil {
 		return err
 	}
-	if given, err = r.findEntities(ctx, tx, given); err != nil {
+	if given, err = w.lockEntities(ctx, tx, given); err != nil {
 		return err
 	}
 	byAttribute := latest(given)
-	// The order of every writer of suggestions.
-	for _, attribute := range []string{attributeRelevant, attributeRecordType, attributeName, attributeAgency, attributeLocation} {
+	for _, attribute := range Attributes {
 		if given := byAttribute[attribute]; len(given) > 0 {
-			if err := r.storeAttribute(ctx, tx, attribute, given); err != nil {
+			if err := w.storeAttribute(ctx, tx, attribute, given); err != nil {
 				return fmt.Errorf("store %s: %w", attribute, err)
 			}
 		}
+		if w.Progress != nil {
+			w.Progress()
+		}
 	}
-	if len(r.touched) == 0 {
-		return nil
-	}
-	return ranking.Recount(ctx, tx, r.touched)
+	return nil
 }
 
-// findURLs fills in the ids of URLs, locks these, and rejects what is about no URL.
-func (r *storedSuggestions) findURLs(ctx context.Context, tx pgx.Tx, given []suggestion) ([]suggestion, error) {
+// lockURLs fills in the ids of URLs, locks the URLs, and rejects the suggestions about URLs that do not exist.
+func (w *writer) lockURLs(ctx context.Context, tx pgx.Tx, given []suggestion) ([]suggestion, error) {
 	var forms []string
 	for _, s := range given {
 		if s.form != "" {
@@ -144,11 +89,11 @@ func (r *storedSuggestions) findURLs(ctx context.Context, tx pgx.Tx, given []sug
 			s.url = byForm[s.form]
 		}
 	}
-	known, err := queries.RobotURLLockMany(ctx, tx, convert.Each(given, func(s suggestion) int32 { return s.url }))
+	known, err := lock(ctx, tx, convert.Each(given, urlOf), queries.RobotURLLockMany)
 	if err != nil {
 		return nil, fmt.Errorf("lock URLs: %w", err)
 	}
-	return r.reject(given, func(s suggestion) *csvfile.Defect {
+	return w.reject(given, func(s suggestion) *csvfile.Defect {
 		_, found := slices.BinarySearch(known, s.url)
 		switch {
 		case found:
@@ -161,8 +106,8 @@ func (r *storedSuggestions) findURLs(ctx context.Context, tx pgx.Tx, given []sug
 	}), nil
 }
 
-// findEntities locks the agencies and locations, and rejects what names others.
-func (r *storedSuggestions) findEntities(ctx context.Context, tx pgx.Tx, given []suggestion) ([]suggestion, error) {
+// lockEntities locks the agencies and locations, and rejects the suggestions of others.
+func (w *writer) lockEntities(ctx context.Context, tx pgx.Tx, given []suggestion) ([]suggestion, error) {
 	var (
 		agencies  []int32
 		locations []int64
@@ -170,31 +115,27 @@ func (r *storedSuggestions) findEntities(ctx context.Context, tx pgx.Tx, given [
 	)
 	for _, s := range given {
 		switch s.attribute {
-		case attributeAgency:
+		case Agency:
 			agencies = append(agencies, int32(s.entity))
-		case attributeLocation:
+		case Location:
 			locations = append(locations, s.entity)
 		}
 	}
-	if len(agencies) > 0 {
-		if agencies, err = queries.RobotAgencyLockMany(ctx, tx, agencies); err != nil {
-			return nil, fmt.Errorf("lock agencies: %w", err)
-		}
+	if agencies, err = lock(ctx, tx, agencies, queries.RobotAgencyLockMany); err != nil {
+		return nil, fmt.Errorf("lock agencies: %w", err)
 	}
-	if len(locations) > 0 {
-		if locations, err = queries.RobotLocationLockMany(ctx, tx, locations); err != nil {
-			return nil, fmt.Errorf("lock locations: %w", err)
-		}
+	if locations, err = lock(ctx, tx, locations, queries.RobotLocationLockMany); err != nil {
+		return nil, fmt.Errorf("lock locations: %w", err)
 	}
-	return r.reject(given, func(s suggestion) *csvfile.Defect {
+	return w.reject(given, func(s suggestion) *csvfile.Defect {
 		found, reason := true, reasonAgencyUnknown
 		switch {
 		case s.entity == 0: // another attribute, or none found
-		case s.attribute == attributeAgency:
+		case s.attribute == Agency:
 			_, found = slices.BinarySearch(agencies, int32(s.entity))
 		default:
 			_, found = slices.BinarySearch(locations, s.entity)
-			reason = reasonPlaceUnknown
+			reason = reasonLocationUnknown
 		}
 		if found {
 			return nil
@@ -203,19 +144,34 @@ func (r *storedSuggestions) findEntities(ctx context.Context, tx pgx.Tx, given [
 	}), nil
 }
 
-// reject keeps the suggestions that nothing is wrong with.
-func (r *storedSuggestions) reject(given []suggestion, wrong func(suggestion) *csvfile.Defect) []suggestion {
+// lock locks the rows with the ids in ascending order, and returns the ids of those that exist.
+func lock[ID cmp.Ordered](
+	ctx context.Context, tx pgx.Tx, ids []ID, lockMany func(context.Context, db.DBTX, []ID) ([]ID, error),
+) (existing []ID, err error) {
+	slices.Sort(ids)
+	for part := range slices.Chunk(slices.Compact(ids), partRows) {
+		locked, err := lockMany(ctx, tx, part)
+		if err != nil {
+			return nil, err
+		}
+		existing = append(existing, locked...)
+	}
+	return existing, nil
+}
+
+// reject removes the suggestions that have a defect.
+func (w *writer) reject(given []suggestion, check func(suggestion) *csvfile.Defect) []suggestion {
 	return slices.DeleteFunc(given, func(s suggestion) bool {
-		d := wrong(s)
+		d := check(s)
 		if d != nil {
-			r.rejected = append(r.rejected, rejection{s.index, d})
+			w.rejected = append(w.rejected, rejection{s.index, d})
 		}
 		return d != nil
 	})
 }
 
-// latest keeps the last of the suggestions for each thing, by attribute and URL. That none was found is not kept beside
-// something that was.
+// latest returns the last of the suggestions for each thing, by attribute and in the order of URL ids. That a method found none is
+// dropped when the method found one as well.
 func latest(given []suggestion) map[string][]suggestion {
 	type thing struct {
 		attribute string
@@ -229,9 +185,9 @@ func latest(given []suggestion) map[string][]suggestion {
 	for _, s := range given {
 		of := thing{attribute: s.attribute, url: s.url}
 		switch s.attribute {
-		case attributeName:
+		case Name:
 			of.name = s.text
-		case attributeAgency, attributeLocation:
+		case Agency, Location:
 			of.method = s.source
 			found[of] = found[of] || s.entity != 0
 			of.entity = s.entity
@@ -253,39 +209,51 @@ func latest(given []suggestion) map[string][]suggestion {
 	return byAttribute
 }
 
-// taskTypes are those under which the reference runs what suggests an attribute.
+// taskTypes are those of the reference's tasks that suggest an attribute.
 var taskTypes = map[string]db.TaskType{
-	attributeAgency:     db.TaskTypeAgencyIdentification,
-	attributeLocation:   db.TaskTypeLocationID,
-	attributeRecordType: db.TaskTypeRecordType,
-	attributeRelevant:   db.TaskTypeRelevancy,
-	attributeName:       db.TaskTypeAutoName,
+	Agency:     db.TaskTypeAgencyIdentification,
+	Location:   db.TaskTypeLocationID,
+	RecordType: db.TaskTypeRecordType,
+	Relevant:   db.TaskTypeRelevancy,
+	Name:       db.TaskTypeAutoName,
 }
 
-// storeAttribute stores suggestions of one attribute, each for another thing and in the order of URL ids.
-func (r *storedSuggestions) storeAttribute(ctx context.Context, tx pgx.Tx, attribute string, given []suggestion) error {
-	task, known := r.tasks[attribute]
+// storeAttribute stores suggestions of one attribute, which are for different things and in the order of URL ids.
+func (w *writer) storeAttribute(ctx context.Context, tx pgx.Tx, attribute string, given []suggestion) error {
+	if w.Keep && attribute != Agency && attribute != Location {
+		changes, err := w.write(ctx, tx, 0, attribute, given)
+		w.add(attribute, changes)
+		return err
+	}
+	task, known := w.tasks[attribute]
 	if !known {
 		var err error
 		if task, err = queries.RobotTaskInsert(ctx, tx, taskTypes[attribute]); err != nil {
-			return fmt.Errorf("open task: %w", err)
+			return fmt.Errorf("store task: %w", err)
 		}
 	}
-	changed, urls, err := writeSuggestions(ctx, tx, task, attribute, given)
+	changes, err := w.write(ctx, tx, task, attribute, given)
 	if err != nil {
 		return err
 	}
-	if len(urls) == 0 {
-		if known {
-			return nil
-		}
+	w.add(attribute, changes)
+	linked := changes.urls
+	if w.Keep {
+		linked = changes.searched
+	}
+	switch {
+	case len(linked) > 0 && !known:
+		w.tasks[attribute] = task
+		w.newTasks++
+	case len(linked) == 0 && !known:
 		return queries.RobotTaskDelete(ctx, tx, task)
+	case len(linked) == 0:
+		return nil
 	}
-	r.count += changed
-	r.touched = append(r.touched, urls...)
-	if !known {
-		r.tasks[attribute] = task
-		r.newTasks++
-	}
-	return queries.RobotTaskURLInsertMany(ctx, tx, db.RobotTaskURLInsertManyParams{TaskID: task, URLIDs: urls})
+	return queries.RobotTaskURLInsertMany(ctx, tx, db.RobotTaskURLInsertManyParams{TaskID: task, URLIDs: linked})
+}
+
+func (w *writer) add(attribute string, c changes) {
+	w.changed[attribute] += c.suggestions
+	w.urls = append(w.urls, c.urls...)
 }

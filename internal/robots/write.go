@@ -3,127 +3,137 @@ package robots
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"docket/internal/convert"
 	"docket/internal/db"
 )
 
-// writeSuggestions stores suggestions of one attribute, and returns how many of them changed something, and of which URLs.
-func writeSuggestions(
-	ctx context.Context, tx db.DBTX, task int32, attribute string, given []suggestion,
-) (changed int, urls []int32, err error) {
-	switch attribute {
-	case attributeAgency:
-		return writeAgencies(ctx, tx, task, given)
-	case attributeLocation:
-		return writeLocations(ctx, tx, task, given)
-	case attributeRecordType:
-		urls, err = queries.RobotRecordTypeUpsertMany(ctx, tx, db.RobotRecordTypeUpsertManyParams{
-			URLIDs: convert.Each(given, suggestedURL), RecordTypes: convert.Each(given, suggestedText),
-		})
-	case attributeRelevant:
-		urls, err = queries.RobotRelevanceUpsertMany(ctx, tx, db.RobotRelevanceUpsertManyParams{
-			URLIDs:      convert.Each(given, suggestedURL),
-			Relevant:    convert.Each(given, func(s suggestion) bool { return s.relevant }),
-			Confidences: convert.Each(given, func(s suggestion) float64 { return s.confidence }),
-			ModelNames:  convert.Each(given, func(s suggestion) string { return s.source }),
-		})
-	case attributeName:
-		urls, err = queries.RobotNameInsertMany(ctx, tx, db.RobotNameInsertManyParams{
-			URLIDs: convert.Each(given, suggestedURL), Suggestions: convert.Each(given, suggestedText),
-		})
-	}
-	return len(urls), urls, err
+// changes are what statements have changed.
+type changes struct {
+	suggestions int
+	urls        []int32 // of all changes, some of them more than once
+	searched    []int32 // of the searches that were not known
 }
 
-func suggestedURL(s suggestion) int32   { return s.url }
-func suggestedText(s suggestion) string { return s.text }
+// write stores suggestions of one attribute. A search for agencies or locations is part of the task.
+func (w *writer) write(ctx context.Context, tx db.DBTX, task int32, attribute string, given []suggestion) (all changes, err error) {
+	for part := range slices.Chunk(given, partRows) {
+		var c changes
+		switch attribute {
+		case Agency:
+			c, err = w.writeEntities(ctx, tx, task, part, agencyStatements)
+		case Location:
+			c, err = w.writeEntities(ctx, tx, task, part, locationStatements)
+		case RecordType:
+			c.urls, err = queries.RobotRecordTypeUpsertMany(ctx, tx, db.RobotRecordTypeUpsertManyParams{
+				URLIDs: convert.Each(part, urlOf), RecordTypes: convert.Each(part, textOf), Keep: w.Keep,
+			})
+			c.suggestions = len(c.urls)
+		case Relevant:
+			c.urls, err = queries.RobotRelevanceUpsertMany(ctx, tx, db.RobotRelevanceUpsertManyParams{
+				URLIDs:      convert.Each(part, urlOf),
+				Relevant:    convert.Each(part, func(s suggestion) bool { return s.relevant }),
+				Confidences: convert.Each(part, confidenceOf),
+				ModelNames:  convert.Each(part, sourceOf),
+				Keep:        w.Keep,
+			})
+			c.suggestions = len(c.urls)
+		case Name:
+			c.urls, err = queries.RobotNameInsertMany(ctx, tx, db.RobotNameInsertManyParams{
+				URLIDs: convert.Each(part, urlOf), Suggestions: convert.Each(part, textOf), Keep: w.Keep,
+			})
+			c.suggestions = len(c.urls)
+		}
+		if err != nil {
+			return changes{}, err
+		}
+		all.suggestions += c.suggestions
+		all.urls = append(all.urls, c.urls...)
+		all.searched = append(all.searched, c.searched...)
+	}
+	return all, nil
+}
 
-// look is what a method, looking for the agencies or the locations of a URL, found at all.
-type look struct {
+func urlOf(s suggestion) int32          { return s.url }
+func textOf(s suggestion) string        { return s.text }
+func sourceOf(s suggestion) string      { return s.source }
+func confidenceOf(s suggestion) float64 { return s.confidence }
+
+// entityStatements store agencies or locations. Their parameters and rows are the same but for the names of their types.
+type entityStatements struct {
+	searches func(context.Context, db.DBTX, db.RobotAgencySubtaskInsertManyParams) ([]db.RobotAgencySubtaskInsertManyRow, error)
+	upsert   func(context.Context, db.DBTX, db.RobotAgencyUpsertManyParams) ([]int32, error)
+}
+
+var agencyStatements = entityStatements{queries.RobotAgencySubtaskInsertMany, queries.RobotAgencyUpsertMany}
+
+var locationStatements = entityStatements{
+	func(ctx context.Context, tx db.DBTX, p db.RobotAgencySubtaskInsertManyParams) ([]db.RobotAgencySubtaskInsertManyRow, error) {
+		rows, err := queries.RobotLocationSubtaskInsertMany(ctx, tx, db.RobotLocationSubtaskInsertManyParams(p))
+		return convert.Each(rows, func(row db.RobotLocationSubtaskInsertManyRow) db.RobotAgencySubtaskInsertManyRow {
+			return db.RobotAgencySubtaskInsertManyRow(row)
+		}), err
+	},
+	func(ctx context.Context, tx db.DBTX, p db.RobotAgencyUpsertManyParams) ([]int32, error) {
+		return queries.RobotLocationUpsertMany(ctx, tx, db.RobotLocationUpsertManyParams(p))
+	},
+}
+
+// search is what a method found when it searched for the agencies or the locations of a URL.
+type search struct {
 	url    int32
 	method string
 	found  bool
 }
 
-// looks tells what suggestions of agencies or locations say of looks, and which of them name something.
-func looks(given []suggestion) (all []look, found []suggestion) {
-	seen := make(map[look]bool, len(given))
+// searchesOf returns the searches that suggestions are from, and the suggestions that name an agency or a location.
+func searchesOf(given []suggestion) (searches []search, found []suggestion) {
+	seen := make(map[search]bool, len(given))
 	for _, s := range given {
-		l := look{s.url, s.source, s.entity != 0}
-		if !seen[l] {
-			seen[l] = true
-			all = append(all, l)
+		from := search{s.url, s.source, s.entity != 0}
+		if !seen[from] {
+			seen[from] = true
+			searches = append(searches, from)
 		}
-		if l.found {
+		if from.found {
 			found = append(found, s)
 		}
 	}
-	return all, found
+	return searches, found
 }
 
-func writeAgencies(ctx context.Context, tx db.DBTX, task int32, given []suggestion) (changed int, urls []int32, err error) {
-	all, found := looks(given)
-	subtasks, err := queries.RobotAgencySubtaskInsertMany(ctx, tx, db.RobotAgencySubtaskInsertManyParams{
+func (w *writer) writeEntities(
+	ctx context.Context, tx db.DBTX, task int32, given []suggestion, statements entityStatements,
+) (c changes, err error) {
+	searches, found := searchesOf(given)
+	stored, err := statements.searches(ctx, tx, db.RobotAgencySubtaskInsertManyParams{
 		TaskID:  task,
-		URLIDs:  convert.Each(all, func(l look) int32 { return l.url }),
-		Methods: convert.Each(all, func(l look) string { return l.method }),
-		Found:   convert.Each(all, func(l look) bool { return l.found }),
+		URLIDs:  convert.Each(searches, func(s search) int32 { return s.url }),
+		Methods: convert.Each(searches, func(s search) string { return s.method }),
+		Found:   convert.Each(searches, func(s search) bool { return s.found }),
 	})
 	if err != nil {
-		return 0, nil, fmt.Errorf("store looks: %w", err)
+		return changes{}, fmt.Errorf("store searches: %w", err)
 	}
-	for _, subtask := range subtasks {
-		urls = append(urls, subtask.URLID)
-		if !subtask.AgenciesFound {
-			changed++
+	for _, search := range stored {
+		c.searched = append(c.searched, search.URLID)
+		if !search.Found {
+			c.suggestions++
 		}
 	}
 	if len(found) == 0 {
-		return changed, urls, nil
+		c.urls = c.searched
+		return c, nil
 	}
-	update := db.RobotAgencySuggestionUpdateManyParams{
-		URLIDs:      convert.Each(found, suggestedURL),
-		Methods:     convert.Each(found, func(s suggestion) string { return s.source }),
-		AgencyIDs:   convert.Each(found, func(s suggestion) int32 { return int32(s.entity) }),
-		Confidences: convert.Each(found, func(s suggestion) int32 { return int32(s.confidence) }),
-	}
-	updated, err := queries.RobotAgencySuggestionUpdateMany(ctx, tx, update)
-	if err != nil {
-		return 0, nil, fmt.Errorf("change confidence: %w", err)
-	}
-	inserted, err := queries.RobotAgencySuggestionInsertMany(ctx, tx, db.RobotAgencySuggestionInsertManyParams(update))
-	if err != nil {
-		return 0, nil, err
-	}
-	return changed + len(updated) + len(inserted), append(append(urls, updated...), inserted...), nil
-}
-
-func writeLocations(ctx context.Context, tx db.DBTX, task int32, given []suggestion) (changed int, urls []int32, err error) {
-	all, found := looks(given)
-	subtasks, err := queries.RobotLocationSubtaskInsertMany(ctx, tx, db.RobotLocationSubtaskInsertManyParams{
-		TaskID:  task,
-		URLIDs:  convert.Each(all, func(l look) int32 { return l.url }),
-		Methods: convert.Each(all, func(l look) string { return l.method }),
-		Found:   convert.Each(all, func(l look) bool { return l.found }),
+	urls, err := statements.upsert(ctx, tx, db.RobotAgencyUpsertManyParams{
+		URLIDs:      convert.Each(found, urlOf),
+		Methods:     convert.Each(found, sourceOf),
+		EntityIDs:   convert.Each(found, func(s suggestion) int64 { return s.entity }),
+		Confidences: convert.Each(found, confidenceOf),
+		Keep:        w.Keep,
 	})
-	if err != nil {
-		return 0, nil, fmt.Errorf("store looks: %w", err)
-	}
-	for _, subtask := range subtasks {
-		urls = append(urls, subtask.URLID)
-		if !subtask.LocationsFound {
-			changed++
-		}
-	}
-	if len(found) == 0 {
-		return changed, urls, nil
-	}
-	stored, err := queries.RobotLocationSuggestionUpsertMany(ctx, tx, db.RobotLocationSuggestionUpsertManyParams{
-		URLIDs:      convert.Each(found, suggestedURL),
-		Methods:     convert.Each(found, func(s suggestion) string { return s.source }),
-		LocationIDs: convert.Each(found, func(s suggestion) int64 { return s.entity }),
-		Confidences: convert.Each(found, func(s suggestion) float64 { return s.confidence }),
-	})
-	return changed + len(stored), append(urls, stored...), err
+	c.suggestions += len(urls)
+	c.urls = slices.Concat(c.searched, urls)
+	return c, err
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"docket/internal/db"
 	"docket/internal/db/sampledb"
 	"docket/internal/imports"
 	"docket/internal/postgres"
@@ -92,14 +93,23 @@ func writeWorld(ctx context.Context, tx pgx.Tx, world *World, opts Options) (row
 	if err := queries.SequencesAdvance(ctx, tx); err != nil {
 		return 0, fmt.Errorf("advance sequences: %w", err)
 	}
-	for _, step := range []func(context.Context, sampledb.DBTX) error{
-		// The planner needs statistics of what was copied before it reads all of it.
-		queries.IntakeAnalyze, queries.QueueFill, queries.UserDoneFill, queries.AnonymousDoneFill, queries.BatchProgressFill,
-		queries.IntakeAnalyze,
+	// The planner needs statistics of what was copied before it reads all of it, and then of what is filled.
+	if err := analyze(ctx, tx); err != nil {
+		return 0, err
+	}
+	for _, fill := range []func(context.Context, sampledb.DBTX) error{
+		queries.QueueFill, queries.UserDoneFill, queries.AnonymousDoneFill, queries.BatchProgressFill,
 	} {
-		if err := step(ctx, tx); err != nil {
+		if err := fill(ctx, tx); err != nil {
 			return 0, fmt.Errorf("fill queue: %w", err)
 		}
 	}
-	return rows, nil
+	return rows, analyze(ctx, tx)
+}
+
+func analyze(ctx context.Context, tx pgx.Tx) error {
+	if err := db.New().TablesAnalyze(ctx, tx); err != nil {
+		return fmt.Errorf("analyze: %w", err)
+	}
+	return nil
 }

@@ -195,63 +195,6 @@ type HTMLContentInsertManyParams struct {
 	UpdatedAt   time.Time
 }
 
-const intakeAnalyze = `-- name: IntakeAnalyze :exec
-ANALYZE
-    us_states,
-    counties,
-    localities,
-    locations,
-    agencies,
-    link_agencies__locations,
-    ds_app_link_agency,
-    batches,
-    link_batches__locations,
-    link_agencies__batches,
-    anonymous_sessions,
-    tasks,
-    urls,
-    link_tasks__urls,
-    link_batches__urls,
-    duplicates,
-    url_html_content,
-    url_web_metadata,
-    url_auto_agency_id_subtasks,
-    agency_id_subtask_suggestions,
-    auto_location_id_subtasks,
-    location_id_subtask_suggestions,
-    auto_record_type_suggestions,
-    auto_relevant_suggestions,
-    user_url_type_suggestions,
-    user_record_type_suggestions,
-    user_url_agency_suggestions,
-    user_location_suggestions,
-    url_name_suggestions,
-    link_user_name_suggestions,
-    link_user_suggestion_agency_not_found,
-    link_user_suggestion_location_not_found,
-    anonymous_annotation_url_type,
-    anonymous_annotation_record_type,
-    anonymous_annotation_agency,
-    anonymous_annotation_location,
-    flag_url_validated,
-    flag_url_auto_validated,
-    flag_url_suspended,
-    url_record_type,
-    link_agencies__urls,
-    ds_app_link_data_source,
-    ds_app_link_meta_url,
-    annotation_queue,
-    user_url_done,
-    anonymous_url_done,
-    batch_progress
-`
-
-// Tells the planner what came in; it would else plan for empty tables until autovacuum gets to them.
-func (q *Queries) IntakeAnalyze(ctx context.Context, db DBTX) error {
-	_, err := db.Exec(ctx, intakeAnalyze)
-	return err
-}
-
 type LocalityInsertManyParams struct {
 	ID       int64
 	Name     string
