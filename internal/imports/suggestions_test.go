@@ -1,6 +1,7 @@
 package imports
 
 import (
+	"context"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -216,4 +217,33 @@ func TestShortenName(t *testing.T) {
 	short := shortenName(strings.Repeat("x", 96) + " yyyyyyy")
 	require.Equal(t, strings.Repeat("x", 96)+"...", short)
 	require.LessOrEqual(t, utf8.RuneCountInString(short), robots.MaxName)
+}
+
+// TestSuggestDeletedAgency deletes an agency, uncommitted when the import reads the agencies and committed when it locks them.
+func TestSuggestDeletedAgency(t *testing.T) {
+	t.Parallel()
+	pool := dbtest.New(t)
+	importAgencies(t, pool, "A,local,CO,,,,\nB,local,CO,,,,\n")
+	tx, err := pool.Begin(t.Context())
+	require.NoError(t, err)
+	defer func() { _ = tx.Rollback(context.Background()) }()
+	_, err = tx.Exec(t.Context(), "DELETE FROM agencies WHERE name = 'B'")
+	require.NoError(t, err)
+
+	var summary URLSummary
+	done := make(chan error, 1)
+	go func() (err error) {
+		defer func() { done <- err }()
+		file := strings.NewReader(urlHeader + "x.org/1,meta url,,,,A|B\n")
+		summary, err = URLs(t.Context(), pool, file, URLOptions{Batch: "b", Robots: true})
+		return err
+	}()
+	dbtest.WaitForLocks(t, pool, 1)
+	require.NoError(t, tx.Commit(t.Context()))
+	require.NoError(t, <-done)
+	require.Equal(t, int64(1), summary.Agencies)
+	require.Equal(t, []string{"x.org/1: A (90)"}, suggested(t, pool, "agency"))
+	require.Len(t, summary.Notes.First, 1)
+	require.Equal(t, reasonDeleted, summary.Notes.First[0].Reason)
+	require.Equal(t, int64(2), summary.Notes.First[0].Line)
 }
