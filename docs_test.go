@@ -270,6 +270,23 @@ func checkVersions(t *testing.T, text string) {
 	}
 }
 
+// TestReadmeListsPackages shows that the README describes each package, and no other.
+func TestReadmeListsPackages(t *testing.T) {
+	t.Parallel()
+	_, section, found := strings.Cut(docPages(t)["README.md"], "\n## Folders\n")
+	require.True(t, found)
+	var listed, existing []string
+	for _, folder := range regexp.MustCompile("`((?:internal|cmd)/\\w+)/`").FindAllStringSubmatch(section, -1) {
+		listed = append(listed, folder[1])
+	}
+	for _, pattern := range []string{"internal/*", "cmd/*"} {
+		folders, err := filepath.Glob(pattern)
+		require.NoError(t, err)
+		existing = append(existing, folders...)
+	}
+	require.ElementsMatch(t, existing, listed)
+}
+
 var (
 	pictureNode = regexp.MustCompile(`(\w+)\["((?:api|cmd|internal)[\w/]*)[^"]*"\]`)
 	pictureEdge = regexp.MustCompile(`(?m)^ *(\w+)[^\n]*? -->(?:\|[^|]*\|)? *(\w+)`)
