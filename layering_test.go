@@ -35,7 +35,8 @@ func forbidden(dir string) []string {
 	}
 	switch {
 	case within(dir, useCases...):
-		list = append(list, "github.com/gin-gonic", "net/http", "encoding/json", "docket/api", "docket/cmd", "docket/internal/auth")
+		list = append(list, driver+"/v5/pgxpool", // postgres.Pool translates errors
+			"github.com/gin-gonic", "net/http", "encoding/json", "docket/api", "docket/cmd", "docket/internal/auth")
 	case within(dir, "api"):
 		list = append(list, driver, "docket/internal/postgres", "docket/internal/schema", "docket/sql")
 	case within(dir, "internal/postgres"):

@@ -11,19 +11,19 @@ import (
 	"testing"
 	"time"
 
-	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest/observer"
 
 	"docket/api"
 	"docket/internal/dbtest"
+	"docket/internal/postgres"
 	"docket/internal/ranking"
 )
 
 // exporting is a Docket with more answers than all buffers between it and a client that does not read hold.
 type exporting struct {
-	pool   *pgxpool.Pool
+	pool   *postgres.Pool
 	server *httptest.Server
 	logs   *observer.ObservedLogs
 }

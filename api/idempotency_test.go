@@ -10,7 +10,6 @@ import (
 	"testing"
 
 	"github.com/gin-gonic/gin"
-	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/zap/zapcore"
 
@@ -18,13 +17,14 @@ import (
 	"docket/internal/auth"
 	"docket/internal/dbtest"
 	"docket/internal/idempotency"
+	"docket/internal/postgres"
 	"docket/internal/unknown"
 )
 
 // counted is a bundle on a database whose handler counts.
 type counted struct {
 	bundle
-	pool *pgxpool.Pool
+	pool *postgres.Pool
 	done *atomic.Int32
 }
 

@@ -15,7 +15,6 @@ import (
 
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest/observer"
@@ -24,6 +23,7 @@ import (
 	"docket/api"
 	"docket/internal/auth"
 	"docket/internal/dbtest"
+	"docket/internal/postgres"
 	"docket/internal/ranking"
 	"docket/internal/sample"
 )
@@ -64,7 +64,7 @@ func TestBrokenRequestsWriteNothing(t *testing.T) {
 // target is the service under test.
 type target struct {
 	handler http.Handler
-	pool    *pgxpool.Pool
+	pool    *postgres.Pool
 	logs    *observer.ObservedLogs
 	doc     *openapi3.T
 

@@ -19,7 +19,6 @@ import (
 
 	"github.com/golang-jwt/jwt/v5"
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/zap"
 	"golang.org/x/tools/txtar"
@@ -31,6 +30,7 @@ import (
 	"docket/internal/dbtest"
 	"docket/internal/export"
 	"docket/internal/idempotency"
+	"docket/internal/postgres"
 	"docket/internal/progress"
 	"docket/internal/ranking"
 	"docket/internal/robots"
@@ -123,7 +123,7 @@ func runScript(t *testing.T, file string, rank annotation.Ranking) {
 
 // conversation is a client with a server and a database of its own.
 type conversation struct {
-	pool    *pgxpool.Pool
+	pool    *postgres.Pool
 	server  *httptest.Server
 	session string
 	answer  string
@@ -144,7 +144,7 @@ func (c *conversation) settle(t *testing.T) {
 }
 
 // serve runs the whole REST interface on a database, and holds every answer against the contract.
-func serve(t testing.TB, pool *pgxpool.Pool, rank annotation.Ranking) *httptest.Server {
+func serve(t testing.TB, pool *postgres.Pool, rank annotation.Ranking) *httptest.Server {
 	server := httptest.NewServer(api.Conforming(t, newHandler(t, pool, rank, zap.NewNop())))
 	t.Cleanup(server.Close)
 	return server
@@ -152,7 +152,7 @@ func serve(t testing.TB, pool *pgxpool.Pool, rank annotation.Ranking) *httptest.
 
 // newHandler makes the whole REST interface on a database.
 func newHandler(
-	t testing.TB, pool *pgxpool.Pool, rank annotation.Ranking, log *zap.Logger, change ...func(*api.Config),
+	t testing.TB, pool *postgres.Pool, rank annotation.Ranking, log *zap.Logger, change ...func(*api.Config),
 ) http.Handler {
 	verifier, err := auth.NewVerifier(testKey, time.Now)
 	require.NoError(t, err)
@@ -244,12 +244,12 @@ var annotationTables = []string{
 }
 
 // annotationRows prints the rows of annotationTables.
-func annotationRows(t testing.TB, pool *pgxpool.Pool) string {
+func annotationRows(t testing.TB, pool *postgres.Pool) string {
 	return rowsOf(t, pool, annotationTables)
 }
 
 // rowsOf prints the rows of tables, one JSON object a line.
-func rowsOf(t testing.TB, pool *pgxpool.Pool, tables []string) string {
+func rowsOf(t testing.TB, pool *postgres.Pool, tables []string) string {
 	var out strings.Builder
 	for _, table := range tables {
 		rows, err := pool.Query(context.Background(), fmt.Sprintf(`SELECT (to_jsonb(r) - 'created_at' - 'updated_at')::text

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
 
 	"docket/internal/annotation"
 	"docket/internal/postgres"
@@ -27,7 +26,7 @@ const (
 
 // answerer stores answers of five rows: a type, a record type, two agencies and a location.
 type answerer struct {
-	pool      *pgxpool.Pool
+	pool      *postgres.Pool
 	service   *annotation.Service
 	without   string // the statement without upkeep of the queue
 	urls      []int32
@@ -36,7 +35,7 @@ type answerer struct {
 	user      *atomic.Int32 // the last one who answered: nobody answers twice
 }
 
-func newAnswerer(ctx context.Context, pool *pgxpool.Pool) (*answerer, error) {
+func newAnswerer(ctx context.Context, pool *postgres.Pool) (*answerer, error) {
 	a := &answerer{
 		pool: pool, service: annotation.New(pool, ranking.NewQueue()), without: statement("submit_without_queue"),
 		user: &atomic.Int32{},
@@ -54,7 +53,7 @@ func newAnswerer(ctx context.Context, pool *pgxpool.Pool) (*answerer, error) {
 	return a, err
 }
 
-func column[T any](ctx context.Context, pool *pgxpool.Pool, text string) ([]T, error) {
+func column[T any](ctx context.Context, pool *postgres.Pool, text string) ([]T, error) {
 	rows, err := pool.Query(ctx, text)
 	if err != nil {
 		return nil, err
@@ -227,7 +226,7 @@ func (r *run) deadlocks(ctx context.Context) (n int64, err error) {
 	return n, err
 }
 
-func (r *run) verify(ctx context.Context, pool *pgxpool.Pool) error {
+func (r *run) verify(ctx context.Context, pool *postgres.Pool) error {
 	begin, differences := time.Now(), 0
 	if err := ranking.Verify(ctx, pool, func(ranking.Difference) { differences++ }); err != nil {
 		return fmt.Errorf("verify queue: %w", err)
@@ -245,7 +244,7 @@ func (r *run) oneByOne(ctx context.Context, a *answerer) error {
 		config := a.pool.Config()
 		config.MaxConns = 1
 		config.ConnConfig.RuntimeParams["synchronous_commit"] = durable
-		pool, err := pgxpool.NewWithConfig(ctx, config)
+		pool, err := postgres.NewPool(ctx, config)
 		if err != nil {
 			return err
 		}
@@ -275,7 +274,7 @@ func (r *run) oneByOne(ctx context.Context, a *answerer) error {
 }
 
 // walPerCall is the median, so that a page written whole after a checkpoint does not count.
-func walPerCall(ctx context.Context, pool *pgxpool.Pool, call func(context.Context) error) (float64, error) {
+func walPerCall(ctx context.Context, pool *postgres.Pool, call func(context.Context) error) (float64, error) {
 	position := func() (n int64, err error) {
 		err = pool.QueryRow(ctx, "SELECT (pg_current_wal_insert_lsn() - '0/0')::bigint").Scan(&n)
 		return n, err

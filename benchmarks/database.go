@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
 
 	"docket/internal/postgres"
 	"docket/internal/sample"
@@ -42,7 +41,7 @@ type Prepared struct {
 
 // Prepare fills an empty database: the schema, sample data, the annotators measured with, the other forms' views, and
 // everything refreshed, vacuumed and analyzed.
-func Prepare(ctx context.Context, pool *pgxpool.Pool, urls int) (Prepared, error) {
+func Prepare(ctx context.Context, pool *postgres.Pool, urls int) (Prepared, error) {
 	entries, err := fs.ReadDir(sqlfiles.Schema, ".")
 	if err != nil {
 		return Prepared{}, err
@@ -60,7 +59,7 @@ func Prepare(ctx context.Context, pool *pgxpool.Pool, urls int) (Prepared, error
 }
 
 // prepareData does what comes after the schema.
-func prepareData(ctx context.Context, pool *pgxpool.Pool, urls int) (Prepared, error) {
+func prepareData(ctx context.Context, pool *postgres.Pool, urls int) (Prepared, error) {
 	begin := time.Now()
 	summary, err := sample.Seed(ctx, pool, sample.Options{URLs: urls, Seed: 1})
 	if err != nil {
@@ -75,7 +74,7 @@ func prepareData(ctx context.Context, pool *pgxpool.Pool, urls int) (Prepared, e
 	return prepared, nil
 }
 
-func addCast(ctx context.Context, pool *pgxpool.Pool) error {
+func addCast(ctx context.Context, pool *postgres.Pool) error {
 	err := postgres.InTx(ctx, pool, func(tx pgx.Tx) error {
 		_, err := tx.Exec(ctx, statement("cast"))
 		return err

@@ -10,13 +10,14 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
-	"github.com/jackc/pgx/v5/pgxpool"
+
+	"docket/internal/postgres"
 )
 
 // explained is one connection on which PostgreSQL tells, by its module auto_explain, what each statement that is really
 // sent touches: EXPLAIN (ANALYZE, BUFFERS) without a copy of the statement.
 type explained struct {
-	pool  *pgxpool.Pool
+	pool  *postgres.Pool
 	pages int64
 }
 
@@ -40,7 +41,7 @@ func openExplained(ctx context.Context, url string) (*explained, error) {
 			SET auto_explain.log_level = notice`)
 		return err
 	}
-	if e.pool, err = pgxpool.NewWithConfig(ctx, config); err != nil {
+	if e.pool, err = postgres.NewPool(ctx, config); err != nil {
 		return nil, fmt.Errorf("open connection for plans: %w", err)
 	}
 	if err := e.pool.Ping(ctx); err != nil {

@@ -7,9 +7,9 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
 
 	"docket/internal/annotation"
+	"docket/internal/postgres"
 	"docket/internal/ranking"
 )
 
@@ -83,7 +83,7 @@ type asker struct {
 	forget  bool // what is shown of the URL; where the annotator is stays known
 	queue   *ranking.Queue
 	service *annotation.Service
-	pool    *pgxpool.Pool // that of the service
+	pool    *postgres.Pool // that of the service
 }
 
 func (a *asker) before() {
@@ -98,7 +98,7 @@ func (a *asker) before() {
 	}
 }
 
-func (a *asker) ask(ctx context.Context, pool *pgxpool.Pool) error {
+func (a *asker) ask(ctx context.Context, pool *postgres.Pool) error {
 	if a.service == nil || a.pool != pool {
 		a.pool, a.service = pool, annotation.New(pool, a.queue)
 	}

@@ -14,20 +14,20 @@ import (
 	"time"
 
 	"github.com/gin-gonic/gin"
-	"github.com/jackc/pgx/v5/pgxpool"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 
 	"docket/api"
 	"docket/internal/annotation"
 	"docket/internal/auth"
+	"docket/internal/postgres"
 	"docket/internal/ranking"
 )
 
 var tokenKey = []byte("a key for benchmarks and for nothing else")
 
 // NewHandler returns what docket serve serves, phases timed and every request logged to nowhere.
-func NewHandler(pool *pgxpool.Pool) (http.Handler, error) {
+func NewHandler(pool *postgres.Pool) (http.Handler, error) {
 	verifier, err := auth.NewVerifier(tokenKey, time.Now)
 	if err != nil {
 		return nil, err
@@ -51,7 +51,7 @@ func Token(user int32) (string, error) {
 
 // yardsticks are the least that an endpoint with a database can do, on the same pool. They are not authenticated, not
 // logged, not timed.
-func yardsticks(pool *pgxpool.Pool) http.Handler {
+func yardsticks(pool *postgres.Pool) http.Handler {
 	engine := gin.New()
 	engine.GET("/urls/:id", func(c *gin.Context) {
 		id, err := strconv.Atoi(c.Param("id"))

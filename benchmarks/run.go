@@ -32,8 +32,8 @@ var DefaultOptions = Options{Probe: time.Second, Load: 2 * time.Second, Limit: 5
 type run struct {
 	Options
 	url       string
-	conn      *pgx.Conn     // times statements one by one
-	pool      *pgxpool.Pool // one connection, on which round trips are counted
+	conn      *pgx.Conn      // times statements one by one
+	pool      *postgres.Pool // one connection, on which round trips are counted
 	trips     *roundTrips
 	explained *explained // nil where PostgreSQL has no auto_explain
 	size      *Size
@@ -48,7 +48,7 @@ func measure(ctx context.Context, url string, size *Size, opts Options) (err err
 	}
 	config.ConnConfig.DialFunc = r.trips.dial
 	config.ConnConfig.RuntimeParams["statement_timeout"] = fmt.Sprint(opts.Limit.Milliseconds())
-	if r.pool, err = pgxpool.NewWithConfig(ctx, config); err != nil {
+	if r.pool, err = postgres.NewPool(ctx, config); err != nil {
 		return fmt.Errorf("open database: %w", err)
 	}
 	defer r.pool.Close()
@@ -82,7 +82,7 @@ func measure(ctx context.Context, url string, size *Size, opts Options) (err err
 }
 
 // openAsServed opens a pool as docket serve does. 0 connections mean as many as it takes.
-func openAsServed(ctx context.Context, url string, conns int32) (*pgxpool.Pool, error) {
+func openAsServed(ctx context.Context, url string, conns int32) (*postgres.Pool, error) {
 	return postgres.Open(ctx, postgres.PoolConfig{URL: url, MaxConns: conns, GenericPlans: true})
 }
 

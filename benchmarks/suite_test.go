@@ -7,11 +7,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/stretchr/testify/require"
 
 	"docket/internal/db"
 	"docket/internal/dbtest"
+	"docket/internal/postgres"
 	"docket/internal/ranking"
 )
 
@@ -99,7 +99,7 @@ func TestCast(t *testing.T) {
 }
 
 // next is 0 when nothing is left.
-func next(t *testing.T, pool *pgxpool.Pool, user int32) int32 {
+func next(t *testing.T, pool *postgres.Pool, user int32) int32 {
 	t.Helper()
 	choice, err := ranking.NewQueue().NextForUser(t.Context(), pool, user, ranking.Filter{})
 	require.NoError(t, err)

@@ -7,7 +7,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/spf13/cobra"
 	"go.uber.org/zap"
 
@@ -121,7 +120,7 @@ func (c *config) withDatabase(cmd *cobra.Command, fn func(context.Context, *data
 
 // withPool runs a command on a migrated database; Docket's own is migrated if need be. Its statements take the time they
 // need.
-func (c *config) withPool(cmd *cobra.Command, fn func(context.Context, *pgxpool.Pool) error) error {
+func (c *config) withPool(cmd *cobra.Command, fn func(context.Context, *postgres.Pool) error) error {
 	return c.withDatabase(cmd, func(ctx context.Context, db *database) error {
 		if c.databaseURL == "" {
 			if _, err := db.migrate(ctx); err != nil {

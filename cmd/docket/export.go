@@ -10,11 +10,11 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/spf13/cobra"
 
 	"docket/api"
 	"docket/internal/export"
+	"docket/internal/postgres"
 )
 
 func exportCommand(cfg *config) *cobra.Command {
@@ -90,7 +90,7 @@ func runExport(cmd *cobra.Command, cfg *config, flags exportFlags) (err error) {
 	}
 	defer func() { err = errors.Join(err, out.abandon()) }() // what was not finished
 
-	return cfg.withPool(cmd, func(ctx context.Context, pool *pgxpool.Pool) error {
+	return cfg.withPool(cmd, func(ctx context.Context, pool *postgres.Pool) error {
 		begin := time.Now()
 		bar := newProgress("exporting")
 		defer bar.finish()

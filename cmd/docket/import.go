@@ -9,10 +9,10 @@ import (
 	"strings"
 	"time"
 
-	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/spf13/cobra"
 
 	"docket/internal/imports"
+	"docket/internal/postgres"
 )
 
 func importCommand(cfg *config) *cobra.Command {
@@ -45,7 +45,7 @@ in its state, in whatever letter case, is a duplicate. The home page is not stor
 A file is one transaction. Every row is created, duplicate or rejected with its line and reason; "-" reads standard input.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return runImport(cmd, cfg, args[0], flags, func(ctx context.Context, pool *pgxpool.Pool, file io.Reader, o imports.Options) (importResult, error) {
+			return runImport(cmd, cfg, args[0], flags, func(ctx context.Context, pool *postgres.Pool, file io.Reader, o imports.Options) (importResult, error) {
 				summary, err := imports.Agencies(ctx, pool, file, o)
 				return agenciesResult(summary), err
 			})
@@ -77,7 +77,7 @@ A file is one transaction. Every row is created, duplicate or rejected with its 
 			if o.Confidence < 1 || o.Confidence > 100 {
 				return usageError{fmt.Errorf("--confidence: %d is not from 1 to 100", o.Confidence)}
 			}
-			return runImport(cmd, cfg, args[0], flags, func(ctx context.Context, pool *pgxpool.Pool, file io.Reader, shared imports.Options) (importResult, error) {
+			return runImport(cmd, cfg, args[0], flags, func(ctx context.Context, pool *postgres.Pool, file io.Reader, shared imports.Options) (importResult, error) {
 				o.Options = shared
 				summary, err := imports.URLs(ctx, pool, file, o)
 				return urlsResult(summary), err
@@ -91,7 +91,7 @@ A file is one transaction. Every row is created, duplicate or rejected with its 
 	return cmd
 }
 
-type importFunc func(context.Context, *pgxpool.Pool, io.Reader, imports.Options) (importResult, error)
+type importFunc func(context.Context, *postgres.Pool, io.Reader, imports.Options) (importResult, error)
 
 // runImport opens file and database, shows the progress, and prints what came of it. The rows that were rejected are
 // told even when the import is refused because of them.
@@ -102,7 +102,7 @@ func runImport(cmd *cobra.Command, cfg *config, name string, flags importFlags, 
 	}
 	defer file.Close()
 
-	return cfg.withPool(cmd, func(ctx context.Context, pool *pgxpool.Pool) error {
+	return cfg.withPool(cmd, func(ctx context.Context, pool *postgres.Pool) error {
 		begin := time.Now()
 		progress := newProgress("importing")
 		result, err := run(ctx, pool, file, imports.Options{Strict: flags.strict, Progress: progress.report})

@@ -12,9 +12,9 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/spf13/cobra"
 
+	"docket/internal/postgres"
 	"docket/internal/robots"
 )
 
@@ -94,7 +94,7 @@ func runSuggestions(cmd *cobra.Command, cfg *config, name string, decode robots.
 	}
 	defer input.Close()
 
-	return cfg.withPool(cmd, func(ctx context.Context, pool *pgxpool.Pool) error {
+	return cfg.withPool(cmd, func(ctx context.Context, pool *postgres.Pool) error {
 		begin := time.Now()
 		read := &countedInput{Reader: input}
 		progress := newProgress("importing")

@@ -8,9 +8,9 @@ import (
 	"maps"
 	"slices"
 
-	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/spf13/cobra"
 
+	"docket/internal/postgres"
 	"docket/internal/ranking"
 )
 
@@ -42,7 +42,7 @@ type queueDifference struct {
 // errDifferences makes a check that found something end with status 1.
 var errDifferences = errors.New("the queue differs from a recount; docket queue reconcile repairs it")
 
-type queueCheckFunc func(context.Context, *pgxpool.Pool, func(ranking.Difference)) error
+type queueCheckFunc func(context.Context, *postgres.Pool, func(ranking.Difference)) error
 
 // shownDifferences is how many are printed one by one: a queue that was never filled differs in every URL.
 const shownDifferences = 20
@@ -54,7 +54,7 @@ func queueCheckCommand(cfg *config, name, short, counted string, check queueChec
 		Short: short,
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return cfg.withPool(cmd, func(ctx context.Context, pool *pgxpool.Pool) error {
+			return cfg.withPool(cmd, func(ctx context.Context, pool *postgres.Pool) error {
 				out := cmd.OutOrStdout()
 				found := tally{}
 				var writing error

@@ -8,9 +8,9 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/spf13/cobra"
 
+	"docket/internal/postgres"
 	"docket/internal/views"
 )
 
@@ -26,7 +26,7 @@ no failure.
 The age is that of what the view holds, rows and seconds are those of its last refresh that worked.`,
 		Args: cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return cfg.withPool(cmd, func(ctx context.Context, pool *pgxpool.Pool) error {
+			return cfg.withPool(cmd, func(ctx context.Context, pool *postgres.Pool) error {
 				refreshed, err := views.Refresh(ctx, pool, args...)
 				if errors.Is(err, views.ErrUnknown) {
 					return usageError{err}

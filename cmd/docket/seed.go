@@ -6,9 +6,9 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/spf13/cobra"
 
+	"docket/internal/postgres"
 	"docket/internal/sample"
 )
 
@@ -37,7 +37,7 @@ func seedCommand(cfg *config) *cobra.Command {
 annotators 1, 2, 3 and so on. The same --urls and --seed make the same rows everywhere.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return cfg.withPool(cmd, func(ctx context.Context, pool *pgxpool.Pool) error {
+			return cfg.withPool(cmd, func(ctx context.Context, pool *postgres.Pool) error {
 				begin := time.Now()
 				progress := newProgress("seeding")
 				o.Progress = progress.report

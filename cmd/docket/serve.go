@@ -9,7 +9,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/spf13/cobra"
 	"go.uber.org/zap"
 	"golang.org/x/sync/errgroup"
@@ -202,7 +201,7 @@ func (cfg *serveConfig) check() error {
 }
 
 // prepareMatview sees to it that there is an order before anybody asks for it.
-func prepareMatview(ctx context.Context, pool *pgxpool.Pool, log *zap.Logger) error {
+func prepareMatview(ctx context.Context, pool *postgres.Pool, log *zap.Logger) error {
 	refreshed, err := ranking.Matview{}.Prepare(ctx, pool)
 	for _, view := range refreshed {
 		log.Info("view filled", zap.String("view", view.Name), zap.String("outcome", string(view.Outcome)),
@@ -331,7 +330,7 @@ func printCurl(cmd *cobra.Command, key []byte, addr string) error {
 	return err
 }
 
-func poolStats(pool *pgxpool.Pool) func() api.PoolStats {
+func poolStats(pool *postgres.Pool) func() api.PoolStats {
 	return func() api.PoolStats {
 		stat := pool.Stat()
 		return api.PoolStats{

@@ -8,24 +8,25 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5/pgxpool"
 
 	"docket/internal/db"
+	"docket/internal/postgres"
 	"docket/internal/ranking"
 )
 
 // Service serves signed-in users and anonymous sessions. It is safe for concurrent use.
 type Service struct {
-	pool    *pgxpool.Pool
+	pool    *postgres.Pool
 	ranking Ranking
-	queries *db.Queries
 	memory  memory
 }
 
 // New returns a Service on the database of pool, which must be migrated.
-func New(pool *pgxpool.Pool, ranking Ranking) *Service {
-	return &Service{pool: pool, ranking: ranking, queries: db.New(), memory: newMemory(time.Now)}
+func New(pool *postgres.Pool, ranking Ranking) *Service {
+	return &Service{pool: pool.WithRules(refusals...), ranking: ranking, memory: newMemory(time.Now)}
 }
+
+var queries = db.New()
 
 // URLType says what a URL is; the texts are those of the database and of the wire.
 type URLType string

@@ -9,11 +9,11 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/stretchr/testify/require"
 
 	"docket/internal/annotation"
 	"docket/internal/dbtest"
+	"docket/internal/postgres"
 	"docket/internal/ranking"
 	"docket/internal/unknown"
 )
@@ -23,7 +23,7 @@ const poll = 5 * time.Millisecond
 
 // bundle is a database with agencies 1 and 2, locations 1 and 2 and URLs 1 to 3, name 1 being one of URL 1's.
 type bundle struct {
-	pool    *pgxpool.Pool
+	pool    *postgres.Pool
 	service *annotation.Service
 }
 

@@ -38,22 +38,22 @@ func (s *Service) Migrate(ctx context.Context, userID int32, session Session) (M
 }
 
 func (s *Service) migrate(ctx context.Context, tx pgx.Tx, userID int32, session Session) (done Migration, err error) {
-	known, err := s.queries.AnonymousSessionLock(ctx, tx, session)
+	known, err := queries.AnonymousSessionLock(ctx, tx, session)
 	if err != nil {
 		return done, fmt.Errorf("lock session: %w", err)
 	}
 	if known == 0 {
 		return done, unknown.New(unknown.Session, session)
 	}
-	if err := s.queries.AnonymousURLLockMany(ctx, tx, session); err != nil {
+	if err := queries.AnonymousURLLockMany(ctx, tx, session); err != nil {
 		return done, fmt.Errorf("lock URLs: %w", err)
 	}
-	answered, err := s.queries.AnonymousAnnotationMigrate(ctx, tx,
+	answered, err := queries.AnonymousAnnotationMigrate(ctx, tx,
 		db.AnonymousAnnotationMigrateParams{SessionID: session, UserID: userID})
 	if err != nil {
 		return done, fmt.Errorf("hand over: %w", err)
 	}
-	if err := s.queries.AnonymousAnnotationDelete(ctx, tx, session); err != nil {
+	if err := queries.AnonymousAnnotationDelete(ctx, tx, session); err != nil {
 		return done, fmt.Errorf("drop what the session said: %w", err)
 	}
 	var urlIDs []int32
@@ -68,7 +68,7 @@ func (s *Service) migrate(ctx context.Context, tx pgx.Tx, userID int32, session 
 	if err := ranking.Recount(ctx, tx, urlIDs); err != nil {
 		return done, err
 	}
-	if err := s.queries.AnonymousSessionDelete(ctx, tx, session); err != nil {
+	if err := queries.AnonymousSessionDelete(ctx, tx, session); err != nil {
 		return done, fmt.Errorf("close session: %w", err)
 	}
 	return done, nil

@@ -6,7 +6,6 @@ import (
 
 	"docket/internal/db"
 	"docket/internal/phase"
-	"docket/internal/postgres"
 	"docket/internal/ranking"
 	"docket/internal/urlform"
 )
@@ -36,7 +35,7 @@ func (s *Service) NextAnonymous(ctx context.Context, session Session) (*Next, er
 
 // OpenSession opens an anonymous session. Sessions do not expire.
 func (s *Service) OpenSession(ctx context.Context) (Session, error) {
-	session, err := s.queries.AnonymousSessionInsert(ctx, s.pool)
+	session, err := queries.AnonymousSessionInsert(ctx, s.pool)
 	if err != nil {
 		return Session{}, fmt.Errorf("open anonymous session: %w", err)
 	}
@@ -55,7 +54,7 @@ func (s *Service) next(ctx context.Context, batchID *int32, choose func(db.DBTX)
 	chosen, err := choose(conn)
 	stop()
 	if err != nil {
-		return nil, fmt.Errorf("choose next URL: %w", postgres.Translate(err))
+		return nil, fmt.Errorf("choose next URL: %w", err)
 	}
 	if chosen == nil {
 		return nil, nil
@@ -63,7 +62,7 @@ func (s *Service) next(ctx context.Context, batchID *int32, choose func(db.DBTX)
 
 	next := &Next{URLID: chosen.URLID, URL: urlform.Full(chosen.Scheme, chosen.URL, chosen.TrailingSlash)}
 	if err := s.describe(ctx, conn, next, chosen.Revision, batchID); err != nil {
-		return nil, fmt.Errorf("describe URL %d: %w", next.URLID, postgres.Translate(err))
+		return nil, fmt.Errorf("describe URL %d: %w", next.URLID, err)
 	}
 	return next, nil
 }

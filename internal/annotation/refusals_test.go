@@ -9,7 +9,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"docket/internal/annotation"
-	"docket/internal/postgres"
 )
 
 // earlier holds, for each key that an answer can violate, the row that makes an answer do so: everything(1), with the
@@ -102,8 +101,8 @@ func TestRefusalsAreConstraints(t *testing.T) {
 		var named []string
 		for _, name := range constraints {
 			violation := &pgconn.PgError{ConstraintName: name}
-			meaning := postgres.Translate(violation, rule)
-			if meaning == error(violation) {
+			meaning := rule.Meaning(violation)
+			if meaning == nil {
 				continue
 			}
 			named = append(named, name)

@@ -55,12 +55,12 @@ func (s *Service) Submit(ctx context.Context, userID, urlID int32, answer Answer
 	}
 	var row db.AnnotationInsertRow
 	err := postgres.Retry(ctx, func() (err error) {
-		row, err = s.queries.AnnotationInsert(ctx, s.pool, params)
+		row, err = queries.AnnotationInsert(ctx, s.pool, params)
 		return err
 	})
 	switch {
 	case err != nil:
-		return fmt.Errorf("store annotation of URL %d: %w", urlID, postgres.Translate(err, refusals...))
+		return fmt.Errorf("store annotation of URL %d: %w", urlID, err)
 	case row.Stored:
 		return nil
 	case !row.URLKnown:
@@ -95,12 +95,12 @@ func (s *Service) SubmitAnonymous(ctx context.Context, session Session, urlID in
 	}
 	var row db.AnonymousAnnotationInsertRow
 	err := postgres.Retry(ctx, func() (err error) {
-		row, err = s.queries.AnonymousAnnotationInsert(ctx, oneByOne, params)
+		row, err = queries.AnonymousAnnotationInsert(ctx, oneByOne, params)
 		return err
 	})
 	switch {
 	case err != nil:
-		return fmt.Errorf("store anonymous annotation of URL %d: %w", urlID, postgres.Translate(err, refusals...))
+		return fmt.Errorf("store anonymous annotation of URL %d: %w", urlID, err)
 	case row.Stored:
 		return nil
 	case !row.SessionKnown:

@@ -6,7 +6,6 @@ import (
 	"slices"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
 
 	"docket/internal/db"
 	"docket/internal/phase"
@@ -14,7 +13,7 @@ import (
 )
 
 // describe fills in what is known and suggested of next's URL, from memory or in one round trip.
-func (s *Service) describe(ctx context.Context, conn *pgxpool.Conn, next *Next, revision int64, batchID *int32) error {
+func (s *Service) describe(ctx context.Context, conn *postgres.Conn, next *Next, revision int64, batchID *int32) error {
 	var steps []postgres.Step
 	remembered := s.memory.recall(next, revision)
 	if !remembered {
@@ -64,7 +63,7 @@ func agenciesOf(urlID int32, agencies *EntitySuggestions) []postgres.Step {
 func (s *Service) Agencies(ctx context.Context, urlID int32, locationID *int64) (EntitySuggestions, error) {
 	agencies, err := s.agencies(ctx, urlID, locationID)
 	if err != nil {
-		return EntitySuggestions{}, fmt.Errorf("list agencies of URL %d: %w", urlID, postgres.Translate(err))
+		return EntitySuggestions{}, fmt.Errorf("list agencies of URL %d: %w", urlID, err)
 	}
 	return agencies, nil
 }
@@ -86,7 +85,7 @@ func (s *Service) agencies(ctx context.Context, urlID int32, locationID *int64) 
 		ids[i] = int32(agency.ID)
 	}
 	defer phase.Start(ctx, phase.AgencySuggestions)()
-	there, err := s.queries.AgencyListInLocation(ctx, conn,
+	there, err := queries.AgencyListInLocation(ctx, conn,
 		db.AgencyListInLocationParams{AgencyIDs: ids, LocationID: *locationID})
 	agencies.Entities = slices.DeleteFunc(agencies.Entities, func(agency EntitySuggestion) bool {
 		_, found := slices.BinarySearch(there, int32(agency.ID))

@@ -21,7 +21,7 @@ const agencyPage = 100
 func (s *Service) Agencies(ctx context.Context, page int32) ([]Agency, error) {
 	rows, err := queries.AgencyListPage(ctx, s.pool, before(page, agencyPage))
 	if err != nil {
-		return nil, fmt.Errorf("list agencies: %w", postgres.Translate(err))
+		return nil, fmt.Errorf("list agencies: %w", err)
 	}
 	agencies := make([]Agency, 0, agencyPage)
 	for _, row := range rows {
@@ -71,7 +71,7 @@ func (s *Service) AddAgency(ctx context.Context, agency NewAgency) (id int32, er
 		return changelog.New(db.OperationTypeINSERT, changelog.Agencies).Add(id, nil, row.NewData).Write(ctx, tx)
 	})
 	if err != nil {
-		return 0, fmt.Errorf("add agency: %w", postgres.Translate(err, refusals...))
+		return 0, fmt.Errorf("add agency: %w", err)
 	}
 	return id, nil
 }
@@ -126,7 +126,7 @@ func (s *Service) ChangeAgency(ctx context.Context, id int32, change AgencyChang
 func (s *Service) AgencyLocations(ctx context.Context, id int32) ([]Location, error) {
 	rows, err := queries.AgencyLocationList(ctx, s.pool, id)
 	if err != nil {
-		return nil, fmt.Errorf("list locations of agency %d: %w", id, postgres.Translate(err))
+		return nil, fmt.Errorf("list locations of agency %d: %w", id, err)
 	}
 	locations := make([]Location, len(rows))
 	for i, row := range rows {
@@ -150,7 +150,7 @@ func (s *Service) AddAgencyLocation(ctx context.Context, agencyID int32, locatio
 		return touchAgency(ctx, tx, agencyID)
 	})
 	if err != nil {
-		return fmt.Errorf("add location %d to agency %d: %w", locationID, agencyID, postgres.Translate(err, refusals...))
+		return fmt.Errorf("add location %d to agency %d: %w", locationID, agencyID, err)
 	}
 	return nil
 }
@@ -175,7 +175,7 @@ func (s *Service) RemoveAgencyLocation(ctx context.Context, agencyID int32, loca
 }
 
 // touchAgency marks an agency as changed.
-func touchAgency(ctx context.Context, tx db.DBTX, id int32) error {
+func touchAgency(ctx context.Context, tx pgx.Tx, id int32) error {
 	row, err := queries.AgencyTouch(ctx, tx, id)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return nil // deleted meanwhile, and its locations with it

@@ -7,8 +7,6 @@ import (
 	"errors"
 	"strings"
 
-	"github.com/jackc/pgx/v5/pgxpool"
-
 	"docket/internal/db"
 	"docket/internal/postgres"
 	"docket/internal/unknown"
@@ -16,11 +14,11 @@ import (
 
 // Service reads and changes the catalog. It is safe for concurrent use.
 type Service struct {
-	pool *pgxpool.Pool
+	pool *postgres.Pool
 }
 
 // New returns a Service on the database of pool, which must be migrated.
-func New(pool *pgxpool.Pool) *Service { return &Service{pool: pool} }
+func New(pool *postgres.Pool) *Service { return &Service{pool: pool.WithRules(refusals...)} }
 
 var queries = db.New()
 

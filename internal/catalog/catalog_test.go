@@ -11,7 +11,6 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
-	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/stretchr/testify/require"
 
 	"docket/internal/annotation"
@@ -25,7 +24,7 @@ import (
 // bundle is a database with URLs 1 to 6, of which a robot finds agency 1 for 1 to 3, sessions suggested it for 4, and it was
 // agreed on for 5. Agency 2 and location 1 are there as well.
 type bundle struct {
-	pool    *pgxpool.Pool
+	pool    *postgres.Pool
 	service *catalog.Service
 	answers *annotation.Service
 }
@@ -269,7 +268,7 @@ func TestRefusalsAreConstraints(t *testing.T) {
 	for i, rule := range catalog.Refusals {
 		require.True(t, slices.ContainsFunc(constraints, func(name string) bool {
 			violation := &pgconn.PgError{ConstraintName: name}
-			return postgres.Translate(violation, rule) != error(violation)
+			return rule.Meaning(violation) != nil
 		}), "rule %d of refusals names no constraint", i)
 	}
 }

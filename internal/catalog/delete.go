@@ -29,11 +29,11 @@ func (s *Service) DeleteAgency(ctx context.Context, id int32) error {
 		switch {
 		case errors.Is(err, errInUse):
 			if err := queries.AgencyWait(ctx, s.pool, id); err != nil {
-				return fmt.Errorf("wait for others to be done with agency %d: %w", id, postgres.Translate(err))
+				return fmt.Errorf("wait for others to be done with agency %d: %w", id, err)
 			}
 		case errors.Is(err, errMoreURLs):
 		case err != nil:
-			return fmt.Errorf("delete agency %d: %w", id, postgres.Translate(err, refusals...))
+			return fmt.Errorf("delete agency %d: %w", id, err)
 		default:
 			return nil
 		}

@@ -29,7 +29,7 @@ func (s *Service) AddLocality(ctx context.Context, name string, countyID int32) 
 		return err
 	})
 	if err != nil {
-		return 0, fmt.Errorf("add locality: %w", postgres.Translate(err, refusals...))
+		return 0, fmt.Errorf("add locality: %w", err)
 	}
 	return locationID, nil
 }

@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/stretchr/testify/require"
 
 	"docket/internal/catalog"
@@ -23,7 +22,7 @@ import (
 
 // largeCatalog is a database with the real agencies, some 23,000, and their places, filled up to 30,000 with localities of
 // plausible names.
-func largeCatalog(t testing.TB) *pgxpool.Pool {
+func largeCatalog(t testing.TB) *postgres.Pool {
 	t.Helper()
 	dir := os.Getenv("DOCKET_TEST_DATA")
 	if dir == "" {
@@ -111,7 +110,7 @@ func TestPlans(t *testing.T) {
 
 // watchedPool is a pool that remembers what it runs.
 type watchedPool struct {
-	pool *pgxpool.Pool
+	pool *postgres.Pool
 	seen []call
 }
 
@@ -121,13 +120,13 @@ type call struct {
 }
 
 // watch returns a pool on the same database, for one user at a time.
-func watch(t *testing.T, pool *pgxpool.Pool) *watchedPool {
+func watch(t *testing.T, pool *postgres.Pool) *watchedPool {
 	t.Helper()
 	w := &watchedPool{}
 	config := pool.Config()
 	config.ConnConfig.Tracer = w
 	var err error
-	w.pool, err = pgxpool.NewWithConfig(t.Context(), config)
+	w.pool, err = postgres.NewPool(t.Context(), config)
 	require.NoError(t, err)
 	t.Cleanup(w.pool.Close)
 	return w
@@ -158,7 +157,7 @@ type node struct {
 	Plans    []node  `json:"Plans"`
 }
 
-func requireNoWholeTable(t *testing.T, pool *pgxpool.Pool, mode string, query call) {
+func requireNoWholeTable(t *testing.T, pool *postgres.Pool, mode string, query call) {
 	t.Helper()
 	tx, err := pool.Begin(t.Context())
 	require.NoError(t, err)

@@ -10,7 +10,6 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"docket/internal/db"
-	"docket/internal/postgres"
 	"docket/internal/urlform"
 )
 
@@ -25,7 +24,7 @@ func (s *Service) FindURL(ctx context.Context, url string) (*int32, error) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("find URL: %w", postgres.Translate(err))
+		return nil, fmt.Errorf("find URL: %w", err)
 	}
 	return &id, nil
 }
@@ -58,7 +57,7 @@ func (s *Service) SearchAgencies(ctx context.Context, search Search) ([]FoundAge
 	}
 	rows, err := s.searchAgencies(ctx, search)
 	if err != nil {
-		return nil, fmt.Errorf("search agencies: %w", postgres.Translate(err))
+		return nil, fmt.Errorf("search agencies: %w", err)
 	}
 	found := make([]FoundAgency, len(rows))
 	for i, row := range rows {

@@ -10,7 +10,6 @@ import (
 	"unicode/utf8"
 
 	"docket/internal/db"
-	"docket/internal/postgres"
 )
 
 // mostSuggestions is how many suggestions a typeahead gives.
@@ -43,7 +42,7 @@ type Place struct {
 func (s *Service) SuggestAgencies(ctx context.Context, typed string) ([]SuggestedAgency, error) {
 	agencies, err := s.suggestAgencies(ctx, typed)
 	if err != nil {
-		return nil, fmt.Errorf("suggest agencies: %w", postgres.Translate(err))
+		return nil, fmt.Errorf("suggest agencies: %w", err)
 	}
 	return agencies, nil
 }
@@ -111,7 +110,7 @@ const (
 func (s *Service) SuggestLocations(ctx context.Context, typed string) ([]SuggestedLocation, error) {
 	found, err := s.suggestLocations(ctx, readings(typed))
 	if err != nil {
-		return nil, fmt.Errorf("suggest locations: %w", postgres.Translate(err))
+		return nil, fmt.Errorf("suggest locations: %w", err)
 	}
 	return converted(found, func(row locationRow) SuggestedLocation {
 		return SuggestedLocation{

@@ -7,6 +7,8 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/jackc/pgx/v5"
+
 	"docket/internal/db"
 )
 
@@ -36,7 +38,7 @@ func (l *Log) Add(id int32, before, after []byte) *Log {
 
 // Write stores what was collected: of an update what differs, and nothing when nothing does. On a database of the reference,
 // whose triggers write the log, it stores nothing at all.
-func (l *Log) Write(ctx context.Context, tx db.DBTX) error {
+func (l *Log) Write(ctx context.Context, tx pgx.Tx) error {
 	if len(l.Ids) == 0 {
 		return nil
 	}

@@ -16,7 +16,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/jackc/pgx/v5/pgxpool"
 	_ "github.com/jackc/pgx/v5/stdlib" // the driver "pgx" for pgtestdb
 	"github.com/peterldowns/pgtestdb"
 
@@ -35,7 +34,7 @@ type server struct {
 
 // New returns a pool on a new database with the whole schema and no data. The test's end closes the pool and drops the
 // database. The database of a failed test is kept until the server ends.
-func New(t testing.TB) *pgxpool.Pool {
+func New(t testing.TB) *postgres.Pool {
 	t.Helper()
 	pool, err := postgres.Open(t.Context(), postgres.PoolConfig{URL: URL(t), MaxConns: maxConns})
 	if err != nil {

@@ -7,8 +7,9 @@ import (
 	"testing"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/stretchr/testify/require"
+
+	"docket/internal/postgres"
 )
 
 // PlanModes are the values of plan_cache_mode that choose how a prepared statement is planned.
@@ -16,7 +17,7 @@ var PlanModes = []string{"force_generic_plan", "force_custom_plan"}
 
 // Explain runs a statement with arguments that are written as SQL, rolls it back, and returns the lines of its plan that were
 // executed.
-func Explain(t testing.TB, pool *pgxpool.Pool, mode, statement, arguments string) string {
+func Explain(t testing.TB, pool *postgres.Pool, mode, statement, arguments string) string {
 	t.Helper()
 	tx, err := pool.Begin(t.Context())
 	require.NoError(t, err)

@@ -5,7 +5,7 @@ import (
 	"io/fs"
 	"testing"
 
-	"github.com/jackc/pgx/v5/pgxpool"
+	"docket/internal/postgres"
 )
 
 // referenceFiles build the database of the service that Docket succeeds, in the order of their names.
@@ -36,7 +36,7 @@ func AddReferenceTriggers(t testing.TB, url string) {
 }
 
 // NewWithReferenceTriggers is New with these triggers.
-func NewWithReferenceTriggers(t testing.TB) *pgxpool.Pool {
+func NewWithReferenceTriggers(t testing.TB) *postgres.Pool {
 	t.Helper()
 	pool := New(t)
 	AddReferenceTriggers(t, pool.Config().ConnString())

@@ -13,7 +13,6 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
 
 	"docket/internal/db"
 	"docket/internal/phase"
@@ -41,14 +40,14 @@ var (
 
 // Service exports. It is safe for concurrent use.
 type Service struct {
-	pool       *pgxpool.Pool
+	pool       *postgres.Pool
 	pseudonyms *pseudonyms   // nil without a key
 	slots      chan struct{} // one taken by each export under way
 }
 
 // New returns a Service on the database of pool, which must be migrated. The key of the tokens is what pseudonyms are derived
 // from: as long as it stays, they do. Without one there are no pseudonyms.
-func New(pool *pgxpool.Pool, tokenKey []byte) *Service {
+func New(pool *postgres.Pool, tokenKey []byte) *Service {
 	s := &Service{pool: pool, slots: make(chan struct{}, max(1, pool.Config().MaxConns/connsPerExport))}
 	if len(tokenKey) > 0 {
 		s.pseudonyms = newPseudonyms(tokenKey)

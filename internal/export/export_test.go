@@ -9,16 +9,16 @@ import (
 	"testing"
 	"time"
 
-	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/stretchr/testify/require"
 
 	"docket/internal/dbtest"
 	"docket/internal/export"
+	"docket/internal/postgres"
 )
 
 var tokenKey = []byte("a key for tests, of thirty-two bytes and more")
 
-func setup(t *testing.T, statements ...string) (*pgxpool.Pool, *export.Service) {
+func setup(t *testing.T, statements ...string) (*postgres.Pool, *export.Service) {
 	pool := dbtest.New(t)
 	for _, statement := range statements {
 		_, err := pool.Exec(t.Context(), statement)

@@ -15,7 +15,6 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
 
 	"docket/internal/db"
 	"docket/internal/postgres"
@@ -39,13 +38,14 @@ const (
 
 // Store stores responses in a database. It is safe for concurrent use, and all stores on one database act as one.
 type Store struct {
-	pool    *pgxpool.Pool
-	queries *db.Queries
-	saved   atomic.Uint64 // responses saved by this Store
+	pool  *postgres.Pool
+	saved atomic.Uint64 // responses saved by this Store
 }
 
 // New returns a Store on the database of pool, which must be migrated.
-func New(pool *pgxpool.Pool) *Store { return &Store{pool: pool, queries: db.New()} }
+func New(pool *postgres.Pool) *Store { return &Store{pool: pool} }
+
+var queries = db.New()
 
 // Request identifies a request that may be sent again: its caller, the key that the caller chose, and a digest of its
 // content. Equal keys of different callers are different keys.
@@ -75,7 +75,7 @@ func (s *Store) Claim(ctx context.Context, request Request, lease time.Duration)
 	claim := &Claim{store: s, request: request, id: uuid.New()}
 	// Between a failed claim and the read of the key, its holder may have released it. Then claim again.
 	for range 3 {
-		claimed, err := s.queries.IdempotencyKeyClaim(ctx, s.pool, db.IdempotencyKeyClaimParams{
+		claimed, err := queries.IdempotencyKeyClaim(ctx, s.pool, db.IdempotencyKeyClaimParams{
 			Caller:       request.Caller,
 			Key:          request.Key,
 			Request:      request.Digest[:],
@@ -84,17 +84,17 @@ func (s *Store) Claim(ctx context.Context, request Request, lease time.Duration)
 			KeepSeconds:  Retention.Seconds(),
 		})
 		if err != nil {
-			return nil, nil, fmt.Errorf("claim idempotency key: %w", postgres.Translate(err))
+			return nil, nil, fmt.Errorf("claim idempotency key: %w", err)
 		}
 		if claimed > 0 {
 			return claim, nil, nil
 		}
-		held, err := s.queries.IdempotencyKeyGet(ctx, s.pool, db.IdempotencyKeyGetParams{Caller: request.Caller, Key: request.Key})
+		held, err := queries.IdempotencyKeyGet(ctx, s.pool, db.IdempotencyKeyGetParams{Caller: request.Caller, Key: request.Key})
 		switch {
 		case errors.Is(err, pgx.ErrNoRows):
 			continue
 		case err != nil:
-			return nil, nil, fmt.Errorf("read idempotency key: %w", postgres.Translate(err))
+			return nil, nil, fmt.Errorf("read idempotency key: %w", err)
 		case !bytes.Equal(held.Request, request.Digest[:]):
 			return nil, nil, ErrOtherRequest
 		case held.Status == nil:
@@ -108,7 +108,7 @@ func (s *Store) Claim(ctx context.Context, request Request, lease time.Duration)
 // Save stores the response for repetitions of the request. It stores nothing when another attempt has claimed the key after
 // the lease expired.
 func (c *Claim) Save(ctx context.Context, response StoredResponse) error {
-	_, err := c.store.queries.IdempotencyKeyUpdateAnswer(ctx, c.store.pool, db.IdempotencyKeyUpdateAnswerParams{
+	_, err := queries.IdempotencyKeyUpdateAnswer(ctx, c.store.pool, db.IdempotencyKeyUpdateAnswerParams{
 		Caller:      c.request.Caller,
 		Key:         c.request.Key,
 		Claim:       c.id,
@@ -117,18 +117,18 @@ func (c *Claim) Save(ctx context.Context, response StoredResponse) error {
 		Body:        append([]byte{}, response.Body...), // never nil, which would be NULL
 	})
 	if err != nil {
-		return fmt.Errorf("save response of idempotency key: %w", postgres.Translate(err))
+		return fmt.Errorf("save response of idempotency key: %w", err)
 	}
 	return c.store.sweep(ctx)
 }
 
 // Release gives up the claim. The key is then free for the same or a different request.
 func (c *Claim) Release(ctx context.Context) error {
-	err := c.store.queries.IdempotencyKeyRelease(ctx, c.store.pool, db.IdempotencyKeyReleaseParams{
+	err := queries.IdempotencyKeyRelease(ctx, c.store.pool, db.IdempotencyKeyReleaseParams{
 		Caller: c.request.Caller, Key: c.request.Key, Claim: c.id,
 	})
 	if err != nil {
-		return fmt.Errorf("release idempotency key: %w", postgres.Translate(err))
+		return fmt.Errorf("release idempotency key: %w", err)
 	}
 	return nil
 }
@@ -138,8 +138,8 @@ func (s *Store) sweep(ctx context.Context) error {
 	if s.saved.Add(1)%sweepEvery != 1 {
 		return nil
 	}
-	if _, err := s.queries.IdempotencyKeyDeleteManyExpired(ctx, s.pool, sweepLimit); err != nil {
-		return fmt.Errorf("delete expired idempotency keys: %w", postgres.Translate(err))
+	if _, err := queries.IdempotencyKeyDeleteManyExpired(ctx, s.pool, sweepLimit); err != nil {
+		return fmt.Errorf("delete expired idempotency keys: %w", err)
 	}
 	return nil
 }

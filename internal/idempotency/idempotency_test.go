@@ -9,11 +9,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/stretchr/testify/require"
 
 	"docket/internal/dbtest"
 	"docket/internal/idempotency"
+	"docket/internal/postgres"
 )
 
 const lease = time.Hour
@@ -23,7 +23,7 @@ var (
 	response = idempotency.StoredResponse{Status: 200, ContentType: "application/json", Body: []byte(`{"id":1}`)}
 )
 
-func setup(t *testing.T) (*idempotency.Store, *pgxpool.Pool) {
+func setup(t *testing.T) (*idempotency.Store, *postgres.Pool) {
 	pool := dbtest.New(t)
 	return idempotency.New(pool), pool
 }
@@ -44,7 +44,7 @@ func replayed(t *testing.T, s *idempotency.Store, r idempotency.Request) {
 	require.Equal(t, &response, stored)
 }
 
-func count(t *testing.T, pool *pgxpool.Pool) (n int) {
+func count(t *testing.T, pool *postgres.Pool) (n int) {
 	t.Helper()
 	require.NoError(t, pool.QueryRow(t.Context(), "SELECT count(*) FROM idempotency_keys").Scan(&n))
 	return n
@@ -206,7 +206,7 @@ func TestRace(t *testing.T) {
 	require.Zero(t, failed.Load())
 }
 
-func exec(t *testing.T, pool *pgxpool.Pool, sql string) {
+func exec(t *testing.T, pool *postgres.Pool, sql string) {
 	t.Helper()
 	_, err := pool.Exec(t.Context(), sql)
 	require.NoError(t, err)

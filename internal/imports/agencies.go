@@ -9,7 +9,6 @@ import (
 	"unicode/utf8"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
 
 	"docket/internal/convert"
 	"docket/internal/csvfile"
@@ -74,7 +73,7 @@ type agencyRow struct {
 //
 // Either all rows that were not rejected are stored, or, with an error, nothing is. The summary tells of the rows
 // read in either case.
-func Agencies(ctx context.Context, pool *pgxpool.Pool, file io.Reader, o Options) (AgencySummary, error) {
+func Agencies(ctx context.Context, pool *postgres.Pool, file io.Reader, o Options) (AgencySummary, error) {
 	read, rows, err := readAgencies(file)
 	if err != nil {
 		return AgencySummary{}, err
@@ -96,7 +95,7 @@ func Agencies(ctx context.Context, pool *pgxpool.Pool, file io.Reader, o Options
 	return summary, nil
 }
 
-func storeAgencies(ctx context.Context, tx db.DBTX, rows []agencyRow, o Options, summary *AgencySummary) error {
+func storeAgencies(ctx context.Context, tx pgx.Tx, rows []agencyRow, o Options, summary *AgencySummary) error {
 	if err := queries.ImportLock(ctx, tx); err != nil {
 		return fmt.Errorf("wait for another import: %w", err)
 	}

@@ -6,16 +6,16 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/stretchr/testify/require"
 
 	"docket/internal/csvfile"
 	"docket/internal/dbtest"
+	"docket/internal/postgres"
 )
 
 const agencyHeader = "agency,jurisdiction_type,state,county_fips,county,locality,homepage_url\n"
 
-func importAgencies(t *testing.T, pool *pgxpool.Pool, rows string) AgencySummary {
+func importAgencies(t *testing.T, pool *postgres.Pool, rows string) AgencySummary {
 	t.Helper()
 	summary, err := Agencies(t.Context(), pool, strings.NewReader(agencyHeader+rows), Options{})
 	require.NoError(t, err)
@@ -30,7 +30,7 @@ func requireBalanced(t *testing.T, a csvfile.Accounting) {
 }
 
 // count returns the number of rows of each table.
-func count(t *testing.T, pool *pgxpool.Pool, tables ...string) map[string]int64 {
+func count(t *testing.T, pool *postgres.Pool, tables ...string) map[string]int64 {
 	t.Helper()
 	counts := make(map[string]int64)
 	for _, table := range tables {

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"strings"
 
-	"docket/internal/db"
+	"github.com/jackc/pgx/v5"
 )
 
 // directory is what the database knows of agencies.
@@ -25,7 +25,7 @@ func newDirectory(size int) directory {
 	return directory{known: make(map[string][]*knownAgency, size), pieces: 1}
 }
 
-func loadDirectory(ctx context.Context, tx db.DBTX) (directory, error) {
+func loadDirectory(ctx context.Context, tx pgx.Tx) (directory, error) {
 	rows, err := queries.AgencyListAll(ctx, tx)
 	if err != nil {
 		return directory{}, fmt.Errorf("list agencies: %w", err)

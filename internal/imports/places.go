@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/jackc/pgx/v5"
+
 	"docket/internal/csvfile"
 	"docket/internal/db"
 )
@@ -54,7 +56,7 @@ type nameWithin struct {
 	name   string // in lower case
 }
 
-func loadGazetteer(ctx context.Context, tx db.DBTX) (*gazetteer, error) {
+func loadGazetteer(ctx context.Context, tx pgx.Tx) (*gazetteer, error) {
 	locations, err := queries.LocationListAll(ctx, tx)
 	if err != nil {
 		return nil, fmt.Errorf("list locations: %w", err)
@@ -126,7 +128,7 @@ type placesCreated struct {
 // settle sees to it that every agency's place exists and has a location, made by it or, where the database has such
 // triggers, by them. An agency whose county cannot be made is moved to its state, with a note. It returns the gazetteer
 // with all of them.
-func settle(ctx context.Context, tx db.DBTX, agencies []agencyRow, note csvfile.NoteFunc) (*gazetteer, placesCreated, error) {
+func settle(ctx context.Context, tx pgx.Tx, agencies []agencyRow, note csvfile.NoteFunc) (*gazetteer, placesCreated, error) {
 	var created placesCreated
 	g, err := loadGazetteer(ctx, tx)
 	if err != nil {
@@ -168,7 +170,7 @@ func settle(ctx context.Context, tx db.DBTX, agencies []agencyRow, note csvfile.
 // The add methods store what is missing of one kind. They tell whether anything was, and how much of it they stored
 // themselves.
 
-func (g *gazetteer) addStates(ctx context.Context, tx db.DBTX, agencies []agencyRow) (tried bool, n int64, err error) {
+func (g *gazetteer) addStates(ctx context.Context, tx pgx.Tx, agencies []agencyRow) (tried bool, n int64, err error) {
 	var add db.StateInsertManyParams
 	for _, a := range agencies {
 		if _, known := g.states[a.place.state]; known || a.place.state == "" || slices.Contains(add.StateIsos, a.place.state) {
@@ -185,7 +187,7 @@ func (g *gazetteer) addStates(ctx context.Context, tx db.DBTX, agencies []agency
 	return true, n, err
 }
 
-func (g *gazetteer) addCounties(ctx context.Context, tx db.DBTX, agencies []agencyRow, note csvfile.NoteFunc) (tried bool, n int64, err error) {
+func (g *gazetteer) addCounties(ctx context.Context, tx pgx.Tx, agencies []agencyRow, note csvfile.NoteFunc) (tried bool, n int64, err error) {
 	var add db.CountyInsertManyParams
 	for i := range agencies {
 		p := &agencies[i].place
@@ -233,7 +235,7 @@ func (g *gazetteer) nameCounty(state int64, p place) (name, reason string) {
 	}
 }
 
-func (g *gazetteer) addLocalities(ctx context.Context, tx db.DBTX, agencies []agencyRow) (tried bool, n int64, err error) {
+func (g *gazetteer) addLocalities(ctx context.Context, tx pgx.Tx, agencies []agencyRow) (tried bool, n int64, err error) {
 	var add db.LocalityInsertManyParams
 	for _, a := range agencies {
 		if a.place.locality == "" || g.locality(a.place).id != 0 {
@@ -253,7 +255,7 @@ func (g *gazetteer) addLocalities(ctx context.Context, tx db.DBTX, agencies []ag
 
 // addLocations gives a location to the places of the agencies and to those around them: a state's and a county's
 // location are there even when agencies are linked to its localities only.
-func (g *gazetteer) addLocations(ctx context.Context, tx db.DBTX, agencies []agencyRow) (tried bool, n int64, err error) {
+func (g *gazetteer) addLocations(ctx context.Context, tx pgx.Tx, agencies []agencyRow) (tried bool, n int64, err error) {
 	var add db.LocationInsertMissingParams
 	lack := func(ids []int64, p knownPlace) []int64 {
 		if p.id == 0 || p.location != 0 {

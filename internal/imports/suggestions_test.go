@@ -6,18 +6,18 @@ import (
 	"testing"
 	"unicode/utf8"
 
-	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/stretchr/testify/require"
 
 	"docket/internal/csvfile"
 	"docket/internal/dbtest"
+	"docket/internal/postgres"
 	"docket/internal/robots"
 )
 
 var withSuggestions = URLOptions{Robots: true}
 
 // suggested lists all suggestions of robots of a kind, as "URL: suggestion (confidence)".
-func suggested(t *testing.T, pool *pgxpool.Pool, kind string) []string {
+func suggested(t *testing.T, pool *postgres.Pool, kind string) []string {
 	t.Helper()
 	return dbtest.List(t, pool, map[string]string{
 		"relevance": `SELECT format('%s: %s (%s by %s)', url, relevant, confidence, model_name) FROM auto_relevant_suggestions

@@ -9,7 +9,6 @@ import (
 	"unicode"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
 
 	"docket/internal/convert"
 	"docket/internal/csvfile"
@@ -91,7 +90,7 @@ type mention struct {
 //
 // Either all rows that were not rejected are stored, or, with an error, nothing is. The summary tells of the rows
 // read in either case.
-func URLs(ctx context.Context, pool *pgxpool.Pool, file io.Reader, o URLOptions) (URLSummary, error) {
+func URLs(ctx context.Context, pool *postgres.Pool, file io.Reader, o URLOptions) (URLSummary, error) {
 	switch {
 	case strings.TrimSpace(o.Batch) == "":
 		return URLSummary{}, errors.New("the batch needs a name")
@@ -143,7 +142,7 @@ func storeURLs(ctx context.Context, tx pgx.Tx, pages []*webPage, o URLOptions, s
 }
 
 // storePages gives every page its id, creating those that are unknown.
-func storePages(ctx context.Context, tx db.DBTX, pages []*webPage, batch string, summary *URLSummary) error {
+func storePages(ctx context.Context, tx pgx.Tx, pages []*webPage, batch string, summary *URLSummary) error {
 	ids := make(map[string]int32, len(pages))
 	look := func(pages []*webPage) error {
 		known, err := queries.URLListByIDForm(ctx, tx, convert.Each(pages, func(p *webPage) string { return p.form.ID }))
@@ -201,7 +200,7 @@ func storePages(ctx context.Context, tx db.DBTX, pages []*webPage, batch string,
 	return putInBatch(ctx, tx, created, batch, summary)
 }
 
-func putInBatch(ctx context.Context, tx db.DBTX, urlIDs []int32, name string, summary *URLSummary) error {
+func putInBatch(ctx context.Context, tx pgx.Tx, urlIDs []int32, name string, summary *URLSummary) error {
 	if len(urlIDs) == 0 {
 		return nil
 	}

@@ -5,16 +5,16 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/stretchr/testify/require"
 
 	"docket/internal/csvfile"
 	"docket/internal/dbtest"
+	"docket/internal/postgres"
 )
 
 const urlHeader = "url,url_type,record_type,name,description,agencies\n"
 
-func importURLs(t *testing.T, pool *pgxpool.Pool, rows string, o URLOptions) URLSummary {
+func importURLs(t *testing.T, pool *postgres.Pool, rows string, o URLOptions) URLSummary {
 	t.Helper()
 	if o.Batch == "" {
 		o.Batch = "test"

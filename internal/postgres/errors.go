@@ -18,42 +18,59 @@ const (
 	invalidStatementName = "26000"
 )
 
-// Rule says which error of a use case one kind of database error means.
+// Rule maps one kind of database error to an error of a use case.
 type Rule struct {
-	matches func(error) bool
+	matches func(*pgconn.PgError) bool
 	means   error
 }
 
 // On is the rule for the violation of a named constraint or unique index.
 func On(constraint string, means error) Rule {
-	return Rule{func(err error) bool {
-		var pgErr *pgconn.PgError
-		return errors.As(err, &pgErr) && pgErr.ConstraintName == constraint
-	}, means}
+	return Rule{func(err *pgconn.PgError) bool { return err.ConstraintName == constraint }, means}
 }
 
 // onState is the rule for a SQLSTATE, for errors that concern no constraint.
 func onState(sqlState string, means error) Rule {
-	return Rule{func(err error) bool {
-		var pgErr *pgconn.PgError
-		return errors.As(err, &pgErr) && pgErr.Code == sqlState
-	}, means}
+	return Rule{func(err *pgconn.PgError) bool { return err.Code == sqlState }, means}
 }
 
-// Translate returns what the first matching rule says, wrapped around the cause, or err when no rule matches.
-// A statement that ran into its timeout is a context.DeadlineExceeded without any rule, as it would be had
-// Docket's own clock been first.
-func Translate(err error, rules ...Rule) error {
+// Meaning returns the error of the use case that the rule maps a database error to, or nil.
+func (r Rule) Meaning(err *pgconn.PgError) error {
+	if !r.matches(err) {
+		return nil
+	}
+	return r.means
+}
+
+// statementTimeout is a rule of every Pool: a statement that reached its timeout fails as if the deadline of the request had
+// come first.
+var statementTimeout = onState(queryCanceled, context.DeadlineExceeded)
+
+// rules are tried in order; the first that matches is applied, and statementTimeout after them.
+type rules []Rule
+
+// translate returns the error that a rule maps err to, wrapped around err, or err when no rule matches. Translating twice
+// changes nothing: a statement of a Pool may run within InTx.
+func (r rules) translate(err error) error {
 	if err == nil {
 		return nil
 	}
-	for _, rule := range rules {
-		if rule.matches(err) {
-			return fmt.Errorf("%w: %w", rule.means, err)
+	pgErr, ok := errors.AsType[*pgconn.PgError](err)
+	if !ok {
+		return err
+	}
+	meaning := r.meaning(pgErr)
+	if meaning == nil || errors.Is(err, meaning) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", meaning, err)
+}
+
+func (r rules) meaning(err *pgconn.PgError) error {
+	for _, rule := range r {
+		if meaning := rule.Meaning(err); meaning != nil {
+			return meaning
 		}
 	}
-	if timeout := onState(queryCanceled, context.DeadlineExceeded); timeout.matches(err) && !errors.Is(err, timeout.means) {
-		return fmt.Errorf("%w: %w", timeout.means, err)
-	}
-	return err
+	return statementTimeout.Meaning(err)
 }

@@ -10,7 +10,6 @@ import (
 	"testing"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/stretchr/testify/require"
 
 	"docket/internal/postgres/embedded"
@@ -38,7 +37,7 @@ var shared struct {
 }
 
 // newPool returns a pool on a new database.
-func newPool(t testing.TB, cfg PoolConfig) *pgxpool.Pool {
+func newPool(t testing.TB, cfg PoolConfig) *Pool {
 	t.Helper()
 	cfg.URL = newDatabase(t)
 	pool, err := Open(t.Context(), cfg)

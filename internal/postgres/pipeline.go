@@ -10,35 +10,34 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgtype"
-	"github.com/jackc/pgx/v5/pgxpool"
 
 	"docket/internal/phase"
 )
 
 // Step is one statement of a Pipeline.
 type Step struct {
-	Phase string // what its time is booked to
+	Phase string // the phase of the request in which its time is counted
 	SQL   string
 	Args  []any
 	Read  func(pgx.Rows) error
 }
 
-// Pipeline sends all steps in one round trip, as one implicit transaction, and reads their results in order. The first
-// error ends it. Each statement has its own snapshot.
+// Pipeline sends all steps in one round trip, as one implicit transaction, and reads their results in order. It stops at the
+// first error. Each statement has its own snapshot.
 //
-// Where phases are timed, PostgreSQL is asked to send each result as soon as it has it, so that the time between two
-// results is the time of a statement; otherwise it sends all of them together, which is a little cheaper. A pgx.Batch
+// While phases are timed, PostgreSQL is asked to send each result as soon as it has it, so that the time between two
+// results is the time of a statement. Otherwise it sends all of them together, which takes slightly less time. A pgx.Batch
 // cannot do the former.
-func Pipeline(ctx context.Context, conn *pgxpool.Conn, steps []Step) error {
+func Pipeline(ctx context.Context, conn *Conn, steps []Step) error {
 	err := runPipeline(ctx, conn.Conn(), steps)
 	var pgErr *pgconn.PgError
 	if errors.As(err, &pgErr) && slices.Contains([]string{featureNotSupported, invalidStatementName}, pgErr.Code) {
-		// The tables have changed under the prepared statements. The pool replaces a closed connection.
+		// A migration has changed the tables of the prepared statements. The pool replaces a closed connection.
 		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 		defer cancel()
 		_ = conn.Conn().Close(closing)
 	}
-	return err
+	return conn.rules.translate(err)
 }
 
 func runPipeline(ctx context.Context, conn *pgx.Conn, steps []Step) (err error) {
@@ -46,7 +45,7 @@ func runPipeline(ctx context.Context, conn *pgx.Conn, steps []Step) (err error) 
 	statements := make([]*pgconn.StatementDescription, len(steps))
 	arguments := make([][][]byte, len(steps))
 	for i, step := range steps {
-		// Under its own text as name, a statement is prepared once for each connection.
+		// Its text is also its name, so that a connection prepares it only once.
 		if statements[i], err = conn.Prepare(ctx, step.SQL, step.SQL); err != nil {
 			return fmt.Errorf("prepare statement: %w", err)
 		}
@@ -91,7 +90,7 @@ func readStep(ctx context.Context, types *pgtype.Map, pipeline *pgconn.Pipeline,
 	}
 	reader, ok := results.(*pgconn.ResultReader)
 	if !ok {
-		return fmt.Errorf("pipeline out of step: got %T instead of rows", results)
+		return fmt.Errorf("pipeline: got %T instead of rows", results)
 	}
 	rows := pgx.RowsFromResultReader(types, reader)
 	defer rows.Close()

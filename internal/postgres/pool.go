@@ -2,108 +2,95 @@ package postgres
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"runtime"
-	"strconv"
-	"strings"
-	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
-
-	"docket/internal/phase"
 )
 
-const (
-	// connsPerCore is where throughput stops growing: four to eight do equally well, more only queue inside
-	// PostgreSQL instead of in the pool.
-	connsPerCore = 4
-
-	connectTimeout = 10 * time.Second
-)
-
-// PoolConfig describes a connection pool. What the URL itself says (pool_max_conns, application_name,
-// statement_timeout, connect_timeout) holds unless a field here is set.
-type PoolConfig struct {
-	URL              string
-	MaxConns         int32         // 0: four per core
-	StatementTimeout time.Duration // 0: the server's setting; a statement over it fails with context.DeadlineExceeded
-
-	// GenericPlans plans each prepared statement once for each connection, whatever its arguments. For many small
-	// statements that each serve one shape of request: planning one anew takes longer than running it.
-	GenericPlans bool
+// Pool is a connection pool that translates the errors of PostgreSQL by the rules of the use case that holds it. Its own
+// methods do so, and InTx, InSnapshot, Pipeline, WithLock and WithOwnPlan. The methods that it has from pgxpool do not:
+// a use case calls none of those that run statements.
+type Pool struct {
+	*pgxpool.Pool
+	rules rules
 }
 
-// Open returns a pool whose database has answered. Sessions are in UTC, and waiting for a connection counts as
-// phase.Acquire. No error of Open holds the password.
-func Open(ctx context.Context, cfg PoolConfig) (*pgxpool.Pool, error) {
-	config, err := poolConfig(cfg)
+// NewPool returns a Pool without rules. Open is NewPool with Docket's own configuration.
+func NewPool(ctx context.Context, config *pgxpool.Config) (*Pool, error) {
+	pool, err := pgxpool.NewWithConfig(ctx, config)
 	if err != nil {
 		return nil, err
 	}
-	pool, err := pgxpool.NewWithConfig(ctx, config)
+	return &Pool{Pool: pool}, nil
+}
+
+// WithRules returns a Pool with the same connections and these rules.
+func (p *Pool) WithRules(rules ...Rule) *Pool { return &Pool{p.Pool, rules} }
+
+// Exec runs a statement that returns no rows.
+func (p *Pool) Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error) {
+	tag, err := p.Pool.Exec(ctx, sql, args...)
+	return tag, p.rules.translate(err)
+}
+
+// Query runs a statement that returns rows. They hold a connection until they are closed or read to their end.
+func (p *Pool) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
+	result, err := p.Pool.Query(ctx, sql, args...)
+	return &rows{result, p.rules}, p.rules.translate(err)
+}
+
+// QueryRow runs a statement that returns one row. As everywhere in pgx, Scan reports every failure and must be called.
+func (p *Pool) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
+	return &row{p.Pool.QueryRow(ctx, sql, args...), p.rules}
+}
+
+// Acquire returns a connection, which the caller must release.
+func (p *Pool) Acquire(ctx context.Context) (*Conn, error) {
+	conn, err := p.Pool.Acquire(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("open connection pool: %w", err)
+		return nil, p.rules.translate(err)
 	}
-	if err := pool.Ping(ctx); err != nil {
-		pool.Close()
-		conn := config.ConnConfig
-		return nil, fmt.Errorf("connect to database %q on %s as %q: %w", conn.Database, conn.Host, conn.User, err)
-	}
-	return pool, nil
+	return &Conn{conn, p.rules}, nil
 }
 
-func poolConfig(cfg PoolConfig) (*pgxpool.Config, error) {
-	config, err := pgxpool.ParseConfig(cfg.URL)
-	if err != nil {
-		// Not even the parser's reason may be told: of a malformed URL it can hold a piece of the password.
-		return nil, errors.New("the database URL cannot be read: it should look like postgres://user:password@host:5432/database, " +
-			"with every special character in the password percent-encoded")
-	}
-	if cfg.MaxConns > 0 {
-		config.MaxConns = cfg.MaxConns
-	} else if !strings.Contains(cfg.URL, "pool_max_conns") {
-		config.MaxConns = int32(connsPerCore * runtime.GOMAXPROCS(0))
-	}
-	params := config.ConnConfig.RuntimeParams
-	params["timezone"] = "UTC"
-	if params["application_name"] == "" {
-		params["application_name"] = "docket"
-	}
-	if cfg.GenericPlans {
-		params["plan_cache_mode"] = "force_generic_plan"
-	}
-	if cfg.StatementTimeout > 0 {
-		params["statement_timeout"] = strconv.FormatInt(max(1, cfg.StatementTimeout.Milliseconds()), 10)
-	}
-	if !strings.Contains(cfg.URL, "connect_timeout") {
-		config.ConnConfig.ConnectTimeout = connectTimeout
-	}
-	config.ConnConfig.Tracer = acquireTracer{}
-	return config, nil
+// Conn is a connection of a Pool. It translates errors as the Pool does.
+type Conn struct {
+	*poolConn
+	rules rules
 }
 
-// acquireTracer times the wait for a connection. pgxpool takes it only in the place of a query tracer.
-type acquireTracer struct{}
+// poolConn gives the embedded field another name than pgxpool.Conn's method Conn.
+type poolConn = pgxpool.Conn
 
-type acquireKey struct{}
-
-func (acquireTracer) TraceAcquireStart(ctx context.Context, _ *pgxpool.Pool, _ pgxpool.TraceAcquireStartData) context.Context {
-	if phase.FromContext(ctx) == nil {
-		return ctx // nobody listens: cost nothing
-	}
-	return context.WithValue(ctx, acquireKey{}, phase.Start(ctx, phase.Acquire))
+// Exec runs a statement that returns no rows.
+func (c *Conn) Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error) {
+	tag, err := c.poolConn.Exec(ctx, sql, args...)
+	return tag, c.rules.translate(err)
 }
 
-func (acquireTracer) TraceAcquireEnd(ctx context.Context, _ *pgxpool.Pool, _ pgxpool.TraceAcquireEndData) {
-	if stop, ok := ctx.Value(acquireKey{}).(func()); ok {
-		stop()
-	}
+// Query runs a statement that returns rows.
+func (c *Conn) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
+	result, err := c.poolConn.Query(ctx, sql, args...)
+	return &rows{result, c.rules}, c.rules.translate(err)
 }
 
-func (acquireTracer) TraceQueryStart(ctx context.Context, _ *pgx.Conn, _ pgx.TraceQueryStartData) context.Context {
-	return ctx
+// QueryRow runs a statement that returns one row.
+func (c *Conn) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
+	return &row{c.poolConn.QueryRow(ctx, sql, args...), c.rules}
 }
 
-func (acquireTracer) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData) {}
+// rows translates the error with which a result ends.
+type rows struct {
+	pgx.Rows
+	rules rules
+}
+
+func (r *rows) Err() error { return r.rules.translate(r.Rows.Err()) }
+
+type row struct {
+	pgx.Row
+	rules rules
+}
+
+func (r *row) Scan(dest ...any) error { return r.rules.translate(r.Row.Scan(dest...)) }

@@ -2,86 +2,96 @@ package postgres
 
 import (
 	"context"
-	"runtime"
+	"errors"
+	"strings"
 	"testing"
-	"time"
 
-	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/stretchr/testify/require"
 
 	"docket/internal/phase"
 )
 
-func TestOpen(t *testing.T) {
+// Every path to the database translates an error by the rules of the pool, once, and keeps the cause.
+func TestPoolTranslates(t *testing.T) {
 	t.Parallel()
-	pool := newPool(t, PoolConfig{StatementTimeout: 1500 * time.Millisecond})
-	require.Equal(t, int32(4*runtime.GOMAXPROCS(0)), pool.Config().MaxConns)
-	for setting, want := range map[string]string{"TimeZone": "UTC", "application_name": "docket", "statement_timeout": "1500ms"} {
-		var got string
-		require.NoError(t, pool.QueryRow(t.Context(), "SELECT current_setting($1)", setting).Scan(&got))
-		require.Equal(t, want, got, setting)
+	plain := newPool(t, PoolConfig{MaxConns: 2})
+	_, err := plain.Exec(t.Context(), "CREATE TABLE thing (name text CONSTRAINT thing_name_key UNIQUE); INSERT INTO thing VALUES ('a')")
+	require.NoError(t, err)
+	taken := errors.New("name is taken")
+	pool := plain.WithRules(On("thing_name_key", taken))
+	const insert = "INSERT INTO thing VALUES ($1) RETURNING name"
+	exec := func(ctx context.Context, conn Querier) error {
+		_, err := conn.Exec(ctx, insert, "a")
+		return err
 	}
-}
-
-func TestOpenHeedsTheURL(t *testing.T) {
-	t.Parallel()
-	url := newDatabase(t) + "&pool_max_conns=3&application_name=elsewhere&connect_timeout=7"
-	config, err := poolConfig(PoolConfig{URL: url})
-	require.NoError(t, err)
-	require.Equal(t, int32(3), config.MaxConns)
-	require.Equal(t, "elsewhere", config.ConnConfig.RuntimeParams["application_name"])
-	require.Equal(t, 7*time.Second, config.ConnConfig.ConnectTimeout)
-	config, err = poolConfig(PoolConfig{URL: url, MaxConns: 2})
-	require.NoError(t, err)
-	require.Equal(t, int32(2), config.MaxConns, "a flag is stronger")
-}
-
-func TestOpenNeverTellsThePassword(t *testing.T) {
-	t.Parallel()
-	for _, url := range []string{
-		"postgres://docket:hunter2@127.0.0.1:1/facts",        // nobody there
-		"postgres://docket:hunter2@127.0.0.1:port/facts",     // malformed
-		"postgres://docket:hunter2/x#y@127.0.0.1:5432/facts", // the password, unescaped
-		"host=127.0.0.1 password=hunter2 port=x",
-	} {
-		pool, err := Open(t.Context(), PoolConfig{URL: url})
-		require.Error(t, err, url)
-		require.Nil(t, pool)
-		require.NotContains(t, err.Error(), "hunter2")
+	query := func(ctx context.Context, conn Querier) error {
+		rows, err := conn.Query(ctx, insert, "a")
+		if err != nil {
+			return err
+		}
+		_, err = pgx.CollectRows(rows, pgx.RowTo[string])
+		return err
 	}
-	_, err := Open(t.Context(), PoolConfig{URL: "postgres://docket:hunter2@127.0.0.1:1/facts"})
-	require.ErrorContains(t, err, `connect to database "facts" on 127.0.0.1 as "docket"`)
+	queryRow := func(ctx context.Context, conn Querier) error {
+		var name string
+		return conn.QueryRow(ctx, insert, "a").Scan(&name)
+	}
+	withConn := func(run func(context.Context, *Conn) error) func(context.Context) error {
+		return func(ctx context.Context) error {
+			conn, err := pool.Acquire(ctx)
+			require.NoError(t, err)
+			defer conn.Release()
+			return run(ctx, conn)
+		}
+	}
+	paths := map[string]func(context.Context) error{
+		"Pipeline": withConn(func(ctx context.Context, conn *Conn) error {
+			return Pipeline(ctx, conn, []Step{{Phase: phase.Submit, SQL: insert, Args: []any{"a"}, Read: func(rows pgx.Rows) error {
+				rows.Close()
+				return rows.Err()
+			}}})
+		}),
+		"InTx": func(ctx context.Context) error {
+			return InTx(ctx, pool, func(tx pgx.Tx) error { return exec(ctx, tx) })
+		},
+		"statement of the pool in InTx": func(ctx context.Context) error {
+			return InTx(ctx, pool, func(pgx.Tx) error { return exec(ctx, pool) })
+		},
+		"Retry": func(ctx context.Context) error {
+			return Retry(ctx, func() error { return queryRow(ctx, pool) })
+		},
+	}
+	for name, run := range map[string]func(context.Context, Querier) error{"Exec": exec, "Query": query, "QueryRow": queryRow} {
+		paths[name] = func(ctx context.Context) error { return run(ctx, pool) }
+		paths["Conn "+name] = withConn(func(ctx context.Context, conn *Conn) error { return run(ctx, conn) })
+		paths["WithLock "+name] = func(ctx context.Context) error { return run(ctx, WithLock(pool, "key")) }
+		paths["WithOwnPlan "+name] = func(ctx context.Context) error { return run(ctx, WithOwnPlan(pool)) }
+	}
+	for name, path := range paths {
+		t.Run(name, func(t *testing.T) {
+			err := path(t.Context())
+			require.ErrorIs(t, err, taken)
+			require.Equal(t, 1, strings.Count(err.Error(), taken.Error()), err)
+			cause, ok := errors.AsType[*pgconn.PgError](err)
+			require.True(t, ok)
+			require.Equal(t, "thing_name_key", cause.ConstraintName)
+		})
+	}
+	require.NotErrorIs(t, exec(t.Context(), plain), taken, "the rules belong to one use case")
+	require.Equal(t, pgx.ErrNoRows, pool.QueryRow(t.Context(), "SELECT 1 WHERE false").Scan(), "no rows is no failure of PostgreSQL")
 }
 
-func TestStatementTimeoutIsADeadline(t *testing.T) {
+// A read-only transaction that times out fails as one that ran into the deadline of its request.
+func TestInSnapshotTranslates(t *testing.T) {
 	t.Parallel()
-	pool := newPool(t, PoolConfig{StatementTimeout: time.Millisecond})
-	_, err := pool.Exec(t.Context(), "SELECT pg_sleep(60)")
-	require.ErrorIs(t, Translate(err), context.DeadlineExceeded)
-}
-
-func TestWaitForAConnectionIsAPhase(t *testing.T) {
-	t.Parallel()
-	pool := newPool(t, PoolConfig{MaxConns: 1})
-	held, err := pool.Acquire(t.Context())
-	require.NoError(t, err)
-	now := time.Unix(0, 0)
-	rec := phase.NewRecorder(func() time.Time { now = now.Add(time.Second); return now })
-	ctx, cancel := context.WithCancel(phase.NewContext(t.Context(), rec))
-	cancel()
-	_, err = pool.Acquire(ctx)
-	require.ErrorIs(t, err, context.Canceled)
-	require.Equal(t, []phase.Timing{{Name: phase.Acquire, Duration: time.Second}}, rec.Timings(), "a wait in vain counts")
-	held.Release()
-	_, err = pool.Exec(phase.NewContext(t.Context(), rec), "SELECT 1")
-	require.NoError(t, err)
-	require.Equal(t, []phase.Timing{{Name: phase.Acquire, Duration: 2 * time.Second}}, rec.Timings())
-}
-
-func TestAcquireTracerIsFreeWithoutARecorder(t *testing.T) {
-	ctx := t.Context()
-	require.Zero(t, testing.AllocsPerRun(100, func() {
-		started := acquireTracer{}.TraceAcquireStart(ctx, nil, pgxpool.TraceAcquireStartData{})
-		acquireTracer{}.TraceAcquireEnd(started, nil, pgxpool.TraceAcquireEndData{})
-	}))
+	pool := newPool(t, PoolConfig{})
+	err := InSnapshot(t.Context(), pool, func(tx pgx.Tx) error {
+		_, err := tx.Exec(t.Context(), "SET LOCAL statement_timeout = 1")
+		require.NoError(t, err)
+		_, err = tx.Exec(t.Context(), "SELECT pg_sleep(60)")
+		return err
+	})
+	require.ErrorIs(t, err, context.DeadlineExceeded)
 }

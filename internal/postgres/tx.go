@@ -9,7 +9,6 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
-	"github.com/jackc/pgx/v5/pgxpool"
 )
 
 const (
@@ -18,22 +17,22 @@ const (
 	rollbackTimeout = 5 * time.Second
 )
 
-// InTx runs fn in a transaction and commits it, or rolls it back when fn fails or panics. When PostgreSQL chose
-// the transaction as the victim of a deadlock or a serialization conflict, it runs again, a few times at most:
-// fn must do nothing outside the transaction that it may not do twice. A single statement needs no InTx, only Retry.
-func InTx(ctx context.Context, pool *pgxpool.Pool, fn func(pgx.Tx) error) error {
-	return Translate(Retry(ctx, func() error { return runTx(ctx, pool, pgx.TxOptions{}, fn) }))
+// InTx runs fn in a transaction and commits it, or rolls it back when fn fails or panics. It translates fn's error. After a
+// deadlock or a serialization failure it runs fn again, a few times at most: what fn does outside the transaction must be
+// safe to repeat. A single statement needs no InTx, only Retry.
+func InTx(ctx context.Context, pool *Pool, fn func(pgx.Tx) error) error {
+	return pool.rules.translate(Retry(ctx, func() error { return runTx(ctx, pool, pgx.TxOptions{}, fn) }))
 }
 
-// Retry runs fn, one statement or one transaction, again when PostgreSQL chose it as the victim of a deadlock or a serialization
-// conflict, a few times at most. The error is fn's last.
+// Retry runs fn, one statement or one transaction, and again after a deadlock or a serialization failure, a few times at
+// most. It returns the error of the last run.
 func Retry(ctx context.Context, fn func() error) error {
 	for attempt := 1; ; attempt++ {
 		err := fn()
 		if attempt == attempts || !isConflict(err) {
 			return err
 		}
-		// The other side of the conflict is at work now; a random pause keeps the two from meeting again.
+		// The other transaction of the conflict continues now. The pause is random, so that two that retry do not collide again.
 		select {
 		case <-ctx.Done():
 			return err
@@ -42,10 +41,11 @@ func Retry(ctx context.Context, fn func() error) error {
 	}
 }
 
-// InSnapshot runs fn in a transaction that only reads, and that sees the database as it was at its first statement, however long
-// it lasts and whatever others commit meanwhile. fn runs once.
-func InSnapshot(ctx context.Context, pool *pgxpool.Pool, fn func(pgx.Tx) error) error {
-	return Translate(runTx(ctx, pool, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, fn))
+// InSnapshot runs fn in a read-only transaction with one snapshot, that of its first statement. It translates fn's error. fn
+// runs once.
+func InSnapshot(ctx context.Context, pool *Pool, fn func(pgx.Tx) error) error {
+	options := pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
+	return pool.rules.translate(runTx(ctx, pool, options, fn))
 }
 
 func isConflict(err error) bool {
@@ -53,14 +53,14 @@ func isConflict(err error) bool {
 	return errors.As(err, &pgErr) && (pgErr.Code == serializationFailure || pgErr.Code == deadlockDetected)
 }
 
-func runTx(ctx context.Context, pool *pgxpool.Pool, options pgx.TxOptions, fn func(pgx.Tx) error) error {
+func runTx(ctx context.Context, pool *Pool, options pgx.TxOptions, fn func(pgx.Tx) error) error {
 	tx, err := pool.BeginTx(ctx, options)
 	if err != nil {
 		return fmt.Errorf("begin: %w", err)
 	}
 	defer func() {
-		// A caller that gave up between two statements must not cost the pool a connection: pgx drops the one
-		// whose rollback it could not send. After a commit this does nothing.
+		// A caller that gave up between two statements must not cost the pool a connection: pgx closes a connection
+		// when it could not send the rollback. After a commit this does nothing.
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), rollbackTimeout)
 		defer cancel()
 		_ = tx.Rollback(ctx)

@@ -36,7 +36,7 @@ func TestIsUnavailable(t *testing.T) {
 		"unique violation":        {state("23505"), false},
 		"disk full":               {state("53100"), false},
 		"statement timeout":       {state("57014"), false},
-		"translated timeout":      {Translate(state("57014")), false},
+		"translated timeout":      {rules{}.translate(state("57014")), false},
 		"network timeout":         {&net.OpError{Op: "read", Err: os.ErrDeadlineExceeded}, false},
 		"deadline of the request": {context.DeadlineExceeded, false},
 		"cancelled request":       {context.Canceled, false},

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
 )
 
 // View is a materialized view.
@@ -43,7 +42,7 @@ GROUP BY view.oid, view.relname, view.relispopulated
 ORDER BY max(placed.place), view.relname`
 
 // Views returns the materialized views of the current schema, each one after those that it reads.
-func Views(ctx context.Context, pool *pgxpool.Pool) ([]View, error) {
+func Views(ctx context.Context, pool *Pool) ([]View, error) {
 	rows, err := pool.Query(ctx, listViews)
 	if err != nil {
 		return nil, fmt.Errorf("list materialized views: %w", err)

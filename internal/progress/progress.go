@@ -7,8 +7,6 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/jackc/pgx/v5/pgxpool"
-
 	"docket/internal/db"
 	"docket/internal/phase"
 	"docket/internal/postgres"
@@ -16,11 +14,11 @@ import (
 
 // Service counts. It is safe for concurrent use.
 type Service struct {
-	pool *pgxpool.Pool
+	pool *postgres.Pool
 }
 
 // New returns a Service on the database of pool, which must be migrated.
-func New(pool *pgxpool.Pool) *Service { return &Service{pool: pool} }
+func New(pool *postgres.Pool) *Service { return &Service{pool: pool} }
 
 var queries = db.New()
 
@@ -79,7 +77,7 @@ func counted[Result any](
 	defer conn.Release()
 	defer phase.Start(ctx, phase.Progress)()
 	if result, err = query(ctx, conn); err != nil {
-		return result, fmt.Errorf("%s: %w", act, postgres.Translate(err))
+		return result, fmt.Errorf("%s: %w", act, err)
 	}
 	return result, nil
 }

@@ -5,15 +5,15 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/stretchr/testify/require"
 
 	"docket/internal/dbtest"
 	"docket/internal/phase"
+	"docket/internal/postgres"
 	"docket/internal/progress"
 )
 
-func setup(t *testing.T, statements ...string) (*pgxpool.Pool, *progress.Service) {
+func setup(t *testing.T, statements ...string) (*postgres.Pool, *progress.Service) {
 	pool := dbtest.New(t)
 	for _, statement := range statements {
 		_, err := pool.Exec(t.Context(), statement)
@@ -23,7 +23,7 @@ func setup(t *testing.T, statements ...string) (*pgxpool.Pool, *progress.Service
 }
 
 // collect reads the rows of a statement into a slice of structs, by position.
-func collect[Row any](t *testing.T, pool *pgxpool.Pool, statement string) []Row {
+func collect[Row any](t *testing.T, pool *postgres.Pool, statement string) []Row {
 	rows, err := pool.Query(t.Context(), statement)
 	require.NoError(t, err)
 	list, err := pgx.CollectRows(rows, pgx.RowToStructByPos[Row])

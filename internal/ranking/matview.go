@@ -7,9 +7,9 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
 
 	"docket/internal/db"
+	"docket/internal/postgres"
 	"docket/internal/views"
 )
 
@@ -57,7 +57,7 @@ const countView = "url_annotation_count_view"
 
 // Prepare refreshes the count view if no refresh of it is on record. A migration creates the view with the rows of that time,
 // often none, and then every URL would count 0. Prepare does not wait while another process does the same; see views.Check.
-func (Matview) Prepare(ctx context.Context, pool *pgxpool.Pool) ([]views.Refreshed, error) {
+func (Matview) Prepare(ctx context.Context, pool *postgres.Pool) ([]views.Refreshed, error) {
 	known, err := views.List(ctx, pool)
 	if err != nil {
 		return nil, err

@@ -5,7 +5,6 @@ import (
 	"fmt"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
 
 	"docket/internal/db"
 	"docket/internal/postgres"
@@ -26,7 +25,7 @@ type Difference struct {
 // Verify reports every difference, URLs in the order of their ids, then batches, and changes nothing. Each part of some
 // thousand URLs is seen in one snapshot, so that no answer given meanwhile looks like a difference; memory does not grow
 // with the number of URLs.
-func Verify(ctx context.Context, pool *pgxpool.Pool, report func(Difference)) error {
+func Verify(ctx context.Context, pool *postgres.Pool, report func(Difference)) error {
 	return compare(ctx, pool, func(found []Difference) error {
 		for _, difference := range found {
 			report(difference)
@@ -37,7 +36,7 @@ func Verify(ctx context.Context, pool *pgxpool.Pool, report func(Difference)) er
 
 // Reconcile repairs every difference and reports it. Readers go on; answers about a URL wait while it is repaired, some
 // hundred URLs at a time, and none is lost. What writers outside Docket change while it runs may take another run.
-func Reconcile(ctx context.Context, pool *pgxpool.Pool, report func(Difference)) error {
+func Reconcile(ctx context.Context, pool *postgres.Pool, report func(Difference)) error {
 	return compare(ctx, pool, func(found []Difference) error {
 		var urls, batches []int32
 		for _, difference := range found {
@@ -80,7 +79,7 @@ const (
 )
 
 // compare hands the differences of one part after the other to handle, the batches last.
-func compare(ctx context.Context, pool *pgxpool.Pool, handle func([]Difference) error) error {
+func compare(ctx context.Context, pool *postgres.Pool, handle func([]Difference) error) error {
 	for after := int32(0); ; {
 		upto, err := queries.URLRangeGet(ctx, pool, db.URLRangeGetParams{After: after, Most: compareTogether})
 		if err != nil {

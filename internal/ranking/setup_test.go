@@ -7,7 +7,6 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/stretchr/testify/require"
 
 	"docket/internal/annotation"
@@ -20,7 +19,7 @@ import (
 // world is a database with URLs 1 to n, all eligible, without annotations and batch; agencies 1 to 3, locations 1 to 3,
 // batches 1 to 3 and task 1.
 type world struct {
-	pool *pgxpool.Pool
+	pool *postgres.Pool
 }
 
 func newWorld(t testing.TB, n int) world {

@@ -10,7 +10,6 @@ import (
 	"slices"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
 
 	"docket/internal/convert"
 	"docket/internal/csvfile"
@@ -47,11 +46,11 @@ type Suggestion struct {
 
 // Service stores what robots suggest. It is safe for concurrent use.
 type Service struct {
-	pool *pgxpool.Pool
+	pool *postgres.Pool
 }
 
 // New returns a Service on the database of pool, which must be migrated.
-func New(pool *pgxpool.Pool) *Service { return &Service{pool: pool} }
+func New(pool *postgres.Pool) *Service { return &Service{pool: pool} }
 
 // Result counts what became of suggestions. Each is in one of the three.
 type Result struct {

@@ -3,18 +3,18 @@ package robots_test
 import (
 	"testing"
 
-	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/stretchr/testify/require"
 
 	"docket/internal/annotation"
 	"docket/internal/dbtest"
+	"docket/internal/postgres"
 	"docket/internal/ranking"
 	"docket/internal/robots"
 )
 
 // bundle is a database with two agencies, a location and URLs, and the use cases that act on it.
 type bundle struct {
-	pool *pgxpool.Pool
+	pool *postgres.Pool
 	*robots.Service
 	annotations *annotation.Service
 }

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/jackc/pgx/v5"
+
 	"docket/internal/convert"
 	"docket/internal/db"
 )
@@ -17,7 +19,7 @@ type changes struct {
 }
 
 // write stores suggestions of one attribute. A search for agencies or locations is part of the task.
-func (w *writer) write(ctx context.Context, tx db.DBTX, task int32, attribute string, given []suggestion) (all changes, err error) {
+func (w *writer) write(ctx context.Context, tx pgx.Tx, task int32, attribute string, given []suggestion) (all changes, err error) {
 	for part := range slices.Chunk(given, partRows) {
 		var c changes
 		switch attribute {
@@ -69,14 +71,14 @@ type entityStatements struct {
 var agencyStatements = entityStatements{queries.RobotAgencySubtaskInsertMany, queries.RobotAgencyUpsertMany}
 
 var locationStatements = entityStatements{
-	func(ctx context.Context, tx db.DBTX, p db.RobotAgencySubtaskInsertManyParams) ([]db.RobotAgencySubtaskInsertManyRow, error) {
-		rows, err := queries.RobotLocationSubtaskInsertMany(ctx, tx, db.RobotLocationSubtaskInsertManyParams(p))
+	func(ctx context.Context, conn db.DBTX, p db.RobotAgencySubtaskInsertManyParams) ([]db.RobotAgencySubtaskInsertManyRow, error) {
+		rows, err := queries.RobotLocationSubtaskInsertMany(ctx, conn, db.RobotLocationSubtaskInsertManyParams(p))
 		return convert.Each(rows, func(row db.RobotLocationSubtaskInsertManyRow) db.RobotAgencySubtaskInsertManyRow {
 			return db.RobotAgencySubtaskInsertManyRow(row)
 		}), err
 	},
-	func(ctx context.Context, tx db.DBTX, p db.RobotAgencyUpsertManyParams) ([]int32, error) {
-		return queries.RobotLocationUpsertMany(ctx, tx, db.RobotLocationUpsertManyParams(p))
+	func(ctx context.Context, conn db.DBTX, p db.RobotAgencyUpsertManyParams) ([]int32, error) {
+		return queries.RobotLocationUpsertMany(ctx, conn, db.RobotLocationUpsertManyParams(p))
 	},
 }
 
@@ -104,7 +106,7 @@ func searchesOf(given []suggestion) (searches []search, found []suggestion) {
 }
 
 func (w *writer) writeEntities(
-	ctx context.Context, tx db.DBTX, task int32, given []suggestion, statements entityStatements,
+	ctx context.Context, tx pgx.Tx, task int32, given []suggestion, statements entityStatements,
 ) (c changes, err error) {
 	searches, found := searchesOf(given)
 	stored, err := statements.searches(ctx, tx, db.RobotAgencySubtaskInsertManyParams{

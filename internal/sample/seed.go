@@ -6,7 +6,6 @@ import (
 	"fmt"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
 
 	"docket/internal/db"
 	"docket/internal/db/sampledb"
@@ -42,7 +41,7 @@ type Summary struct {
 
 // Seed fills an empty database with sample data in one transaction. Other writers wait meanwhile, and memory does not grow with
 // the number of URLs. A database that contains data fails with ErrNotEmpty.
-func Seed(ctx context.Context, pool *pgxpool.Pool, opts Options) (Summary, error) {
+func Seed(ctx context.Context, pool *postgres.Pool, opts Options) (Summary, error) {
 	if opts.URLs < 0 || opts.URLs > maxURLs {
 		return Summary{}, fmt.Errorf("seed %d URLs: the number must be from 0 to %d", opts.URLs, maxURLs)
 	}

@@ -7,10 +7,10 @@ import (
 	"testing"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/stretchr/testify/require"
 
 	"docket/internal/dbtest"
+	"docket/internal/postgres"
 	sqlfiles "docket/sql"
 )
 
@@ -164,7 +164,7 @@ func TestViews(t *testing.T) {
 }
 
 // records returns the rows of a query with "|" between the columns.
-func records(t *testing.T, pool *pgxpool.Pool, query string) []string {
+func records(t *testing.T, pool *postgres.Pool, query string) []string {
 	t.Helper()
 	rows, err := pool.Query(t.Context(), query, pgx.QueryResultFormats{pgx.TextFormatCode})
 	require.NoError(t, err)

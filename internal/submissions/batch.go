@@ -49,7 +49,7 @@ func (s *Service) Batches(ctx context.Context, filter BatchFilter, number int32)
 		Strategy: (*db.BatchStrategy)(filter.Strategy), URLStatus: filter.URLStatus, Skip: page.Offset(number, page.Size),
 	})
 	if err != nil {
-		return nil, fmt.Errorf("list batches: %w", postgres.Translate(err))
+		return nil, fmt.Errorf("list batches: %w", err)
 	}
 	return s.counted(ctx, convert.Each(rows, func(row db.BatchListPageRow) Batch { return batchFromRow(db.BatchGetRow(row)) }))
 }
@@ -61,7 +61,7 @@ func (s *Service) Batch(ctx context.Context, id int32) (Batch, error) {
 		return Batch{}, unknown.New(unknown.Batch, id)
 	}
 	if err != nil {
-		return Batch{}, fmt.Errorf("read batch %d: %w", id, postgres.Translate(err))
+		return Batch{}, fmt.Errorf("read batch %d: %w", id, err)
 	}
 	batches, err := s.counted(ctx, []Batch{batchFromRow(row)})
 	if err != nil {
@@ -75,7 +75,7 @@ func (s *Service) counted(ctx context.Context, batches []Batch) ([]Batch, error)
 	ids := convert.Each(batches, func(batch Batch) int32 { return batch.ID })
 	rows, err := queries.BatchURLCountMany(ctx, postgres.WithOwnPlan(s.pool), ids)
 	if err != nil {
-		return nil, fmt.Errorf("count URLs of batches: %w", postgres.Translate(err))
+		return nil, fmt.Errorf("count URLs of batches: %w", err)
 	}
 	counts := make(map[int32]BatchURLCounts, len(rows))
 	for _, row := range rows {
@@ -118,7 +118,7 @@ type BatchURL struct {
 func (s *Service) BatchURLs(ctx context.Context, batchID, number int32) ([]BatchURL, error) {
 	rows, err := queries.BatchURLListPage(ctx, s.pool, db.BatchURLListPageParams{BatchID: batchID, Skip: page.Offset(number, page.Size)})
 	if err != nil {
-		return nil, fmt.Errorf("list URLs of batch %d: %w", batchID, postgres.Translate(err))
+		return nil, fmt.Errorf("list URLs of batch %d: %w", batchID, err)
 	}
 	return convert.Each(rows, func(row db.BatchURLListPageRow) BatchURL {
 		return BatchURL{
@@ -142,7 +142,7 @@ type BatchDuplicate struct {
 func (s *Service) BatchDuplicates(ctx context.Context, batchID, number int32) ([]BatchDuplicate, error) {
 	rows, err := queries.BatchDuplicateListPage(ctx, s.pool, db.BatchDuplicateListPageParams{BatchID: batchID, Skip: page.Offset(number, page.Size)})
 	if err != nil {
-		return nil, fmt.Errorf("list duplicates of batch %d: %w", batchID, postgres.Translate(err))
+		return nil, fmt.Errorf("list duplicates of batch %d: %w", batchID, err)
 	}
 	return convert.Each(rows, func(row db.BatchDuplicateListPageRow) BatchDuplicate {
 		return BatchDuplicate{
@@ -163,7 +163,7 @@ type BatchLog struct {
 func (s *Service) BatchLogs(ctx context.Context, batchID int32) ([]BatchLog, error) {
 	rows, err := queries.BatchLogList(ctx, s.pool, batchID)
 	if err != nil {
-		return nil, fmt.Errorf("list logs of batch %d: %w", batchID, postgres.Translate(err))
+		return nil, fmt.Errorf("list logs of batch %d: %w", batchID, err)
 	}
 	return convert.Each(rows, func(row db.BatchLogListRow) BatchLog { return BatchLog{ID: row.ID, Text: row.Log, At: row.CreatedAt} }), nil
 }
@@ -181,7 +181,7 @@ func (s *Service) AbortBatch(ctx context.Context, id int32) error {
 		}
 	}
 	if err != nil {
-		return fmt.Errorf("abort batch %d: %w", id, postgres.Translate(err))
+		return fmt.Errorf("abort batch %d: %w", id, err)
 	}
 	return nil
 }

@@ -3,8 +3,6 @@ package submissions
 import (
 	"errors"
 
-	"github.com/jackc/pgx/v5/pgxpool"
-
 	"docket/internal/db"
 	"docket/internal/postgres"
 	"docket/internal/unknown"
@@ -14,11 +12,11 @@ import (
 // Service takes in URLs that people submit, shows what came in and in which batches, and deletes URLs. It is safe for
 // concurrent use.
 type Service struct {
-	pool *pgxpool.Pool
+	pool *postgres.Pool
 }
 
 // New returns a Service on the database of pool, which must be migrated.
-func New(pool *pgxpool.Pool) *Service { return &Service{pool: pool} }
+func New(pool *postgres.Pool) *Service { return &Service{pool: pool.WithRules(refusals...)} }
 
 var queries = db.New()
 

@@ -10,7 +10,6 @@ import (
 	"testing"
 
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sync/errgroup"
 
@@ -18,6 +17,7 @@ import (
 	"docket/internal/convert"
 	"docket/internal/dbtest"
 	"docket/internal/imports"
+	"docket/internal/postgres"
 	"docket/internal/ranking"
 	"docket/internal/submissions"
 	"docket/internal/unknown"
@@ -25,7 +25,7 @@ import (
 
 // bundle is a database with two agencies and a location, and what acts on it.
 type bundle struct {
-	pool *pgxpool.Pool
+	pool *postgres.Pool
 	*submissions.Service
 	annotations *annotation.Service
 }

@@ -164,7 +164,7 @@ func (source DataSource) metadata(urlID int32) db.DataSourceMetadataInsertParams
 func (s *Service) submit(
 	ctx context.Context, form urlform.Form, name, description *string, store func(tx pgx.Tx, urlID int32) error,
 ) error {
-	err := postgres.InTx(ctx, s.pool, func(tx pgx.Tx) error {
+	return postgres.InTx(ctx, s.pool, func(tx pgx.Tx) error {
 		url, err := insertURL(ctx, tx, db.URLInsertParams{
 			URL: form.ID, Scheme: form.Scheme, TrailingSlash: form.TrailingSlash, Name: name, Description: description,
 		})
@@ -179,7 +179,6 @@ func (s *Service) submit(
 		}
 		return ranking.Recount(ctx, tx, []int32{url.ID})
 	})
-	return postgres.Translate(err, refusals...)
 }
 
 // insertAttempts bounds how often a URL may turn out to be known and be gone when it is looked at.

@@ -39,7 +39,7 @@ type TaskError struct {
 func (s *Service) URLs(ctx context.Context, number int32, withErrors bool) ([]URL, error) {
 	rows, err := queries.URLListPage(ctx, s.pool, db.URLListPageParams{WithErrors: withErrors, Skip: page.Offset(number, page.Size)})
 	if err != nil {
-		return nil, fmt.Errorf("list URLs: %w", postgres.Translate(err))
+		return nil, fmt.Errorf("list URLs: %w", err)
 	}
 	urls := make([]URL, 0, page.Size)
 	for _, row := range rows {
@@ -69,7 +69,7 @@ func (s *Service) Screenshot(ctx context.Context, urlID int32) ([]byte, error) {
 		return nil, ErrNoScreenshot
 	}
 	if err != nil {
-		return nil, fmt.Errorf("read screenshot of URL %d: %w", urlID, postgres.Translate(err))
+		return nil, fmt.Errorf("read screenshot of URL %d: %w", urlID, err)
 	}
 	return image, nil
 }

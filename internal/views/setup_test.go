@@ -6,18 +6,18 @@ import (
 	"testing"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/stretchr/testify/require"
 
 	"docket/internal/db"
 	"docket/internal/dbtest"
+	"docket/internal/postgres"
 	"docket/internal/views"
 )
 
 // world is a database with URLs 1 to n without annotations and batch, agencies 1 to 3, locations 1 to 3, batches 1 to 3 and
 // task 1. Its materialized views were created before all of these, and are empty.
 type world struct {
-	pool *pgxpool.Pool
+	pool *postgres.Pool
 }
 
 func newWorld(t testing.TB, n int) world {

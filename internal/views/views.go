@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
 
 	"docket/internal/db"
 	"docket/internal/postgres"
@@ -29,7 +28,7 @@ type View struct {
 }
 
 // List returns all materialized views, each one after those that it reads.
-func List(ctx context.Context, pool *pgxpool.Pool) ([]View, error) {
+func List(ctx context.Context, pool *postgres.Pool) ([]View, error) {
 	known, err := postgres.Views(ctx, pool)
 	if err != nil {
 		return nil, err
@@ -80,7 +79,7 @@ type Refreshed struct {
 // that another Refresh is refreshing, in this process or another, is skipped. Each refresh and its record are one transaction.
 //
 // Refresh returns the views it has tried, even with an error, unless a name is unknown or the database cannot be read.
-func Refresh(ctx context.Context, pool *pgxpool.Pool, names ...string) ([]Refreshed, error) {
+func Refresh(ctx context.Context, pool *postgres.Pool, names ...string) ([]Refreshed, error) {
 	known, err := List(ctx, pool)
 	if err != nil {
 		return nil, err
@@ -138,7 +137,7 @@ func choose(views []View, names []string) ([]string, error) {
 }
 
 // refreshOne refreshes one view under an advisory lock that lasts as long as its transaction.
-func refreshOne(ctx context.Context, pool *pgxpool.Pool, name string) (Outcome, error) {
+func refreshOne(ctx context.Context, pool *postgres.Pool, name string) (Outcome, error) {
 	var (
 		locked  bool
 		failure error
@@ -174,7 +173,7 @@ func refreshOne(ctx context.Context, pool *pgxpool.Pool, name string) (Outcome, 
 }
 
 // Check fails when a view was never filled. With a bound above 0 it also fails when a view is older or of unknown age.
-func Check(ctx context.Context, pool *pgxpool.Pool, bound time.Duration) error {
+func Check(ctx context.Context, pool *postgres.Pool, bound time.Duration) error {
 	views, err := List(ctx, pool)
 	if err != nil {
 		return err

@@ -6,7 +6,6 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
-	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sync/errgroup"
 )
@@ -14,7 +13,7 @@ import (
 const insertFirst = "INSERT INTO vote (who) SELECT $1 WHERE NOT EXISTS (SELECT FROM vote) RETURNING who"
 
 // lockPool has an empty table vote.
-func lockPool(t *testing.T, maxConns int32) *pgxpool.Pool {
+func lockPool(t *testing.T, maxConns int32) *Pool {
 	t.Helper()
 	pool := newPool(t, PoolConfig{MaxConns: maxConns})
 	_, err := pool.Exec(t.Context(), `CREATE TABLE vote (who text CONSTRAINT vote_who_check CHECK (who <> 'nobody'),
