@@ -141,7 +141,7 @@ func (t *trial) downText(next *state.State) string {
 	switch {
 	case errors.As(err, &enum): // its own words are about the files of the wanted schema, and a database that is soon gone
 		return t.impossible(fmt.Sprintf("it adds to enum %s, and PostgreSQL cannot take a value out of one; what becomes of the rows "+
-			"that have it only you can tell: %s", enum.Enum, enum.ByHand()))
+			"that have it only you can tell: %s", enum.Enum, enum.Statements()))
 	case err != nil:
 		return t.impossible(err.Error())
 	case len(p.Phases) == 0:

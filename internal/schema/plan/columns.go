@@ -13,12 +13,12 @@ import (
 	"docket/internal/schema/state"
 )
 
-// typeText is a type in PostgreSQL's own words. Atlas's types do not hold all there is (numeric(5,-2), names in mixed case),
-// but it passes on what it does not know.
+// typeText is a type as PostgreSQL prints it. Atlas cannot model all types (numeric(5,-2), names in mixed case), but it
+// writes the text of an unknown type unchanged.
 type typeText = postgres.UserDefinedType
 
-// atlasTable describes a table's columns to Atlas. Constraints and indexes are left out: their definitions, as PostgreSQL
-// prints them, hold more than Atlas's model. So do types, defaults and collations, which Atlas gets as text.
+// atlasTable returns Atlas's model of a table's columns. It has no constraints and indexes, and types, defaults and
+// collations only as text, because the definitions that PostgreSQL prints are more complete than Atlas's model.
 func atlasTable(s *state.State, t *state.Table) *atlas.Table {
 	table := atlas.NewTable(t.Name)
 	for i := range t.Columns {
@@ -45,7 +45,7 @@ func atlasColumn(s *state.State, t *state.Table, c *state.Column) *atlas.Column 
 	return column
 }
 
-// fullType is a column's type with its collation.
+// fullType returns a column's type with its collation.
 func fullType(c *state.Column) string {
 	if c.Collation != "" {
 		return c.Type + " COLLATE " + c.Collation
@@ -53,33 +53,31 @@ func fullType(c *state.Column) string {
 	return c.Type
 }
 
-// columnClauses plans the columns of a table: Atlas finds what differs, and writes it.
+// columnClauses plans the columns of a table. Atlas compares them and writes the changes.
 func (p *planner) columnClauses(c *tableChange) ([]clause, error) {
-	have, want := atlasTable(p.from, c.have), atlasTable(p.to, c.want)
+	atlasFrom, atlasTo := atlasTable(p.from, c.from), atlasTable(p.to, c.to)
 	p.findChanged(c)
-	for name := range c.gone {
-		have.Columns = slices.DeleteFunc(have.Columns, func(column *atlas.Column) bool { return column.Name == name })
+	for name := range c.droppedColumns {
+		atlasFrom.Columns = slices.DeleteFunc(atlasFrom.Columns, func(column *atlas.Column) bool { return column.Name == name })
 	}
 	var clauses []clause
-	for _, had := range c.have.Columns {
-		if c.gone[had.Name] {
-			clauses = append(clauses, p.dropColumn(c, &had))
+	// A generated column must be dropped before the columns that it is computed from.
+	for _, generated := range []bool{true, false} {
+		for _, from := range c.from.Columns {
+			if c.droppedColumns[from.Name] && (from.Generated != "") == generated {
+				clauses = append(clauses, p.dropColumn(c, &from))
+			}
 		}
 	}
-	// A generated column has to go before those that it is computed from.
-	slices.SortStableFunc(clauses, func(a, b clause) int {
-		generated := func(c clause) int { return strings.Count(c.says, "computed") }
-		return generated(b) - generated(a)
-	})
-	for _, column := range have.Columns {
+	for _, column := range atlasFrom.Columns {
 		clauses = append(clauses, p.identityClauses(c, column)...)
 	}
-	differences, err := postgres.DefaultDiff.TableDiff(have, want)
+	differences, err := postgres.DefaultDiff.TableDiff(atlasFrom, atlasTo)
 	if err != nil {
 		return nil, err
 	}
-	for _, column := range have.Columns {
-		to, _ := want.Column(column.Name)
+	for _, column := range atlasFrom.Columns {
+		to, _ := atlasTo.Column(column.Name)
 		adds, err := p.modifyColumn(c, changeOf(differences, column.Name), column, to)
 		if err != nil {
 			return nil, err
@@ -100,41 +98,41 @@ func (p *planner) columnClauses(c *tableChange) ([]clause, error) {
 	return clauses, nil
 }
 
-// findChanged notes which columns go, for good or because their expression cannot be changed in place, and whose type or
-// collation changes. Views on all of them have to go first.
+// findChanged records the columns that are dropped, including those that are added again because their expression cannot be
+// changed, and the columns whose type or collation changes. Views on all of these must be dropped first.
 func (p *planner) findChanged(c *tableChange) {
 	retyped := map[string]bool{}
-	for _, had := range c.have.Columns {
-		wanted := columnOf(c.want, had.Name)
+	for _, from := range c.from.Columns {
+		to := columnOf(c.to, from.Name)
 		switch {
-		case wanted == nil, wanted.Generated != "" && (wanted.Generated != had.Generated || fullType(wanted) != fullType(&had)):
-			c.gone[had.Name] = true
-		case fullType(&had) != fullType(wanted):
-			retyped[had.Name] = true
-			if !integers[had.Type] || !integers[wanted.Type] {
-				c.strangers[had.Name] = true
+		case to == nil, to.Generated != "" && (to.Generated != from.Generated || fullType(to) != fullType(&from)):
+			c.droppedColumns[from.Name] = true
+		case fullType(&from) != fullType(to):
+			retyped[from.Name] = true
+			if !integers[from.Type] || !integers[to.Type] {
+				c.incomparable[from.Name] = true
 			}
 		}
 	}
-	for _, had := range c.have.Columns {
+	for _, from := range c.from.Columns {
 		for name := range retyped {
-			if had.Generated != "" && hasWord(had.Generated, name) {
-				c.gone[had.Name] = true // its table cannot be altered under it
+			if from.Generated != "" && hasWord(from.Generated, name) {
+				c.droppedColumns[from.Name] = true // PostgreSQL cannot change the type of a column that it reads
 			}
 		}
 	}
 	for name := range retyped {
-		c.retyped[name] = true
+		c.retypedColumns[name] = true
 		p.columns[key{c.name, name}] = true
 	}
-	for name := range c.gone {
+	for name := range c.droppedColumns {
 		p.columns[key{c.name, name}] = true
 	}
 }
 
 var integers = map[string]bool{"smallint": true, "integer": true, "bigint": true}
 
-// changeOf returns what Atlas finds different about a column, which may be nothing.
+// changeOf returns the differences that Atlas found in a column, or nil.
 func changeOf(differences []atlas.Change, column string) *atlas.ModifyColumn {
 	for _, difference := range differences {
 		if change, ok := difference.(*atlas.ModifyColumn); ok && change.To.Name == column {
@@ -144,38 +142,39 @@ func changeOf(differences []atlas.Change, column string) *atlas.ModifyColumn {
 	return nil
 }
 
-// modifyColumn plans what becomes of a column that stays. Atlas's word on types is not taken: it sees none of the
-// differences between types that it does not know.
-func (p *planner) modifyColumn(c *tableChange, change *atlas.ModifyColumn, column, to *atlas.Column) ([]clause, error) {
-	had, wanted := columnOf(c.have, column.Name), columnOf(c.want, column.Name)
+// modifyColumn plans the change of a column that exists in both states. It ignores Atlas's comparison of types, which
+// treats all types that Atlas does not know as equal.
+func (p *planner) modifyColumn(c *tableChange, change *atlas.ModifyColumn, column, atlasTo *atlas.Column) ([]clause, error) {
+	from, to := columnOf(c.from, column.Name), columnOf(c.to, column.Name)
 	if change == nil {
-		change = &atlas.ModifyColumn{From: column, To: to}
+		change = &atlas.ModifyColumn{From: column, To: atlasTo}
 	}
-	kinds := change.Change &^ (atlas.ChangeAttr | atlas.ChangeType) // identity is identityClauses' business
-	serial := isSerial(column) != isSerial(to)
-	if c.retyped[column.Name] || serial {
+	kinds := change.Change &^ (atlas.ChangeAttr | atlas.ChangeType) // identityClauses plans the identity
+	serial := isSerial(column) != isSerial(atlasTo)
+	if c.retypedColumns[column.Name] || serial {
 		kinds |= atlas.ChangeType
 	}
 	var clauses []clause
-	if kinds.Is(atlas.ChangeType) && had.Default != "" && !isSerial(column) && !serial && !kin(had.Type, wanted.Type) {
-		// The old default may not fit the new type, and PostgreSQL would try.
-		clauses = append(clauses, clause{sql: "ALTER COLUMN " + ident(had.Name) + " DROP DEFAULT"})
-		if wanted.Default == "" {
+	if kinds.Is(atlas.ChangeType) && from.Default != "" && !isSerial(column) && !serial && !assignable(from.Type, to.Type) {
+		// PostgreSQL would convert the old default to the new type, which may fail.
+		clauses = append(clauses, clause{sql: "ALTER COLUMN " + ident(from.Name) + " DROP DEFAULT"})
+		if to.Default == "" {
 			kinds &^= atlas.ChangeDefault
 		} else {
 			kinds |= atlas.ChangeDefault
 		}
 	}
 	for _, kind := range []atlas.ChangeKind{atlas.ChangeType, atlas.ChangeGenerated, atlas.ChangeDefault, atlas.ChangeNull} {
-		if !kinds.Is(kind) || kind == atlas.ChangeDefault && isSerial(to) {
-			continue // with a serial type comes its default
+		if !kinds.Is(kind) || kind == atlas.ChangeDefault && isSerial(atlasTo) {
+			continue // a serial type includes its default
 		}
-		single := &atlas.ModifyColumn{From: column, To: to, Change: kind}
-		if kind == atlas.ChangeType && !kin(had.Type, wanted.Type) {
-			// Between kin the cast of an assignment is wanted, which refuses what does not fit; a written one would cut it.
-			using := ident(had.Name) + "::" + caster(wanted.Type)
-			if p.isEnum(had.Type) || p.isEnum(wanted.Type) {
-				using = ident(had.Name) + "::text::" + wanted.Type // the one cast that every enum has
+		single := &atlas.ModifyColumn{From: column, To: atlasTo, Change: kind}
+		if kind == atlas.ChangeType && !assignable(from.Type, to.Type) {
+			// Between assignable types the implicit cast is required: it refuses values that are too long, which an
+			// explicit cast would truncate.
+			using := ident(from.Name) + "::" + castType(to.Type)
+			if p.isEnum(from.Type) || p.isEnum(to.Type) {
+				using = ident(from.Name) + "::text::" + to.Type // each enum can only be cast from and to text
 			}
 			single.Extra = append(single.Extra, &postgres.ConvertUsing{X: using})
 		}
@@ -183,15 +182,15 @@ func (p *planner) modifyColumn(c *tableChange, change *atlas.ModifyColumn, colum
 		if err != nil {
 			return nil, err
 		}
-		clauses = append(clauses, clause{sql, sayModified(kind, had, wanted), p.modifyHazards(c, kind, had, wanted)})
+		clauses = append(clauses, clause{sql, columnChange(kind, from, to), p.modifyColumnHazards(c, kind, from, to)})
 	}
-	if serial && isSerial(to) {
-		p.taken = append(p.taken, sequenceOf(p.to, c.name, column.Name))
+	if serial && isSerial(atlasTo) {
+		p.continued = append(p.continued, sequenceOf(p.to, c.name, column.Name))
 	}
 	return clauses, nil
 }
 
-// isEnum tells whether a type, as PostgreSQL prints it, is an enum of the database or of the files.
+// isEnum reports whether a type, as PostgreSQL prints it, is an enum of the database or of the files.
 func (p *planner) isEnum(typ string) bool {
 	is := func(e state.Enum) bool { return ident(e.Name) == typ }
 	return slices.ContainsFunc(p.from.Enums, is) || slices.ContainsFunc(p.to.Enums, is)
@@ -202,65 +201,67 @@ func isSerial(c *atlas.Column) bool {
 	return ok
 }
 
-// identityClauses plans a column's becoming an identity column, ceasing to be one, or being one in another way.
+// identityClauses plans the changes of a column from, to and between GENERATED ALWAYS and GENERATED BY DEFAULT AS IDENTITY.
 func (p *planner) identityClauses(c *tableChange, column *atlas.Column) []clause {
-	had, wanted := columnOf(c.have, column.Name), columnOf(c.want, column.Name)
+	from, to := columnOf(c.from, column.Name), columnOf(c.to, column.Name)
 	lock := []Hazard{{LocksReads, c.name}}
 	alter := "ALTER COLUMN " + ident(column.Name)
 	switch {
-	case had.Identity == wanted.Identity:
+	case from.Identity == to.Identity:
 		return nil
-	case wanted.Identity == "" && (sequenceOf(p.to, c.name, column.Name) != nil || c.retyped[column.Name]):
-		// Its sequence may leave its name to that of a serial column, and may not be able to take the column's new type.
+	case to.Identity == "" && (sequenceOf(p.to, c.name, column.Name) != nil || c.retypedColumns[column.Name]):
+		// A serial column's sequence may need the name of the identity sequence, and an identity sequence may not be able
+		// to have the column's new type.
 		c.before = append(c.before, Statement{
 			SQL:     fmt.Sprintf("ALTER TABLE %s %s DROP IDENTITY", ident(c.name), alter),
-			Comment: fmt.Sprintf("Stop numbering %s.%s by an identity sequence.", c.name, column.Name), Hazards: lock,
+			Comment: fmt.Sprintf("Make %s.%s no longer an identity column.", c.name, column.Name), Hazards: lock,
 		})
 		return nil
-	case wanted.Identity == "":
-		return []clause{{alter + " DROP IDENTITY", "stop numbering " + column.Name, lock}}
-	case had.Identity != "":
-		says := fmt.Sprintf("number %s %s", column.Name, strings.ToLower(wanted.Identity))
-		return []clause{{alter + " SET GENERATED " + wanted.Identity, says, lock}}
+	case to.Identity == "":
+		return []clause{{alter + " DROP IDENTITY", fmt.Sprintf("make %s no longer an identity column", column.Name), lock}}
+	case from.Identity != "":
+		summary := fmt.Sprintf("generate the identity of %s %s", column.Name, strings.ToLower(to.Identity))
+		return []clause{{alter + " SET GENERATED " + to.Identity, summary, lock}}
 	}
-	// Only once the old default and its sequence are gone.
+	// The old default and its sequence must be dropped first.
 	if sequence := sequenceOf(p.to, c.name, column.Name); sequence != nil {
 		c.after = append(c.after, Statement{
 			SQL: fmt.Sprintf("ALTER TABLE %s %s ADD GENERATED %s AS IDENTITY (SEQUENCE NAME %s)", ident(c.name), alter,
-				wanted.Identity, ident(sequence.Name)),
-			Comment: fmt.Sprintf("Number %s.%s by an identity sequence.", c.name, column.Name), Hazards: lock,
+				to.Identity, ident(sequence.Name)),
+			Comment: fmt.Sprintf("Make %s.%s an identity column.", c.name, column.Name), Hazards: lock,
 		})
-		p.taken = append(p.taken, sequence)
+		p.continued = append(p.continued, sequence)
 	}
 	return nil
 }
 
-func (p *planner) dropColumn(c *tableChange, had *state.Column) clause {
+func (p *planner) dropColumn(c *tableChange, from *state.Column) clause {
 	hazards := []Hazard{{LocksReads, c.name}}
-	says := "drop column " + had.Name
-	hazards = append(hazards, p.loseColumn(c, had.Name)...)
-	if had.Generated != "" {
-		says = "drop computed column " + had.Name
+	summary := "drop column " + from.Name
+	hazards = append(hazards, p.loseColumn(c, from.Name)...)
+	if from.Generated != "" {
+		summary = "drop generated column " + from.Name
 	} else {
-		hazards = append(hazards, Hazard{DropsData, p.dropsColumn(c, had)})
+		hazards = append(hazards, Hazard{DropsData, p.dropColumnDetail(c, from)})
 	}
-	return clause{"DROP COLUMN " + ident(had.Name), says, hazards}
+	return clause{"DROP COLUMN " + ident(from.Name), summary, hazards}
 }
 
 func (p *planner) addColumn(c *tableChange, add *atlas.AddColumn) (clause, error) {
-	wanted := columnOf(c.want, add.C.Name)
-	p.renew(columnTarget(c.name, wanted.Name))
+	to := columnOf(c.to, add.C.Name)
+	p.recreate(columnTarget(c.name, to.Name))
 	sql, err := p.clauseSQL(c, add)
-	// Atlas says of a column that may be null that it may; PostgreSQL takes that for granted.
-	typed := "ADD COLUMN " + ident(wanted.Name) + " " + fullType(wanted)
+	// Atlas writes NULL for a nullable column, which is the default.
+	typed := "ADD COLUMN " + ident(to.Name) + " " + fullType(to)
 	if rest, ok := strings.CutPrefix(sql, typed+" NULL"); ok {
 		sql = typed + rest
 	}
-	return clause{sql, "add column " + wanted.Name, p.addColumnHazards(c, wanted, isSerial(add.C))}, err
+	return clause{sql, "add column " + to.Name, p.addColumnHazards(c, to, isSerial(add.C))}, err
 }
 
-// clauseSQL lets Atlas write one change of a column, and returns it without the ALTER TABLE in front. Statements that it
-// wants around it, which make or drop the sequences of serial columns, are planned around the table's other clauses.
+// clauseSQL lets Atlas write one change of a column, and returns it without the leading ALTER TABLE. Atlas may also write
+// statements before and after it, which create or drop the sequences of serial columns. Those are planned before and after
+// the ALTER TABLE with all clauses.
 func (p *planner) clauseSQL(c *tableChange, change atlas.Change) (string, error) {
 	table := atlas.NewTable(c.name)
 	plan, err := planChange(&atlas.ModifyTable{T: table, Changes: []atlas.Change{change}})
@@ -269,7 +270,7 @@ func (p *planner) clauseSQL(c *tableChange, change atlas.Change) (string, error)
 	}
 	prefix, sql := "ALTER TABLE "+ident(c.name)+" ", ""
 	for _, statement := range plan.Changes {
-		switch text := plainer(statement.Cmd); {
+		switch text := unquote(statement.Cmd); {
 		case strings.HasPrefix(text, prefix):
 			sql = strings.TrimPrefix(text, prefix)
 		case sql == "":
@@ -281,7 +282,7 @@ func (p *planner) clauseSQL(c *tableChange, change atlas.Change) (string, error)
 	return sql, nil
 }
 
-// planChange lets Atlas write a change, with names unqualified so that search_path decides where they run.
+// planChange lets Atlas write a change. Names are not qualified, so that search_path chooses the schema.
 func planChange(change atlas.Change) (*migrate.Plan, error) {
 	none := ""
 	return postgres.DefaultPlan.PlanChanges(context.Background(), "", []atlas.Change{change}, func(o *migrate.PlanOptions) {
@@ -289,28 +290,28 @@ func planChange(change atlas.Change) (*migrate.Plan, error) {
 	})
 }
 
-// sentence makes Atlas's comments read like ours.
+// sentence changes a comment of Atlas's to the style of this package.
 func sentence(comment string) string {
 	comment = strings.ReplaceAll(comment, `"`, "")
 	return strings.ToUpper(comment[:1]) + comment[1:] + "."
 }
 
-// sayModified puts a change of a column in words.
-func sayModified(kind atlas.ChangeKind, had, wanted *state.Column) string {
+// columnChange describes a change of a column.
+func columnChange(kind atlas.ChangeKind, from, to *state.Column) string {
 	switch kind {
 	case atlas.ChangeType:
-		if fullType(had) == fullType(wanted) {
-			return "number " + had.Name + " in another way"
+		if fullType(from) == fullType(to) {
+			return "change how " + from.Name + " is numbered"
 		}
-		return fmt.Sprintf("change the type of %s from %s to %s", had.Name, fullType(had), fullType(wanted))
+		return fmt.Sprintf("change the type of %s from %s to %s", from.Name, fullType(from), fullType(to))
 	case atlas.ChangeGenerated:
-		return "keep what is in " + had.Name + " and compute it no longer"
+		return "keep the values of " + from.Name + " and stop generating them"
 	case atlas.ChangeNull:
-		if wanted.NotNull {
-			return "require " + had.Name
+		if to.NotNull {
+			return "forbid nulls in " + from.Name
 		}
-		return "allow nulls in " + had.Name
+		return "allow nulls in " + from.Name
 	default:
-		return "change the default of " + had.Name
+		return "change the default of " + from.Name
 	}
 }

@@ -8,46 +8,46 @@ import (
 	"docket/internal/schema/state"
 )
 
-// renew notes that the plan makes something anew, by its name in COMMENT ON.
-func (p *planner) renew(targets ...string) {
+// recreate records that the plan creates the targets of COMMENT ON, some of them again.
+func (p *planner) recreate(targets ...string) {
 	for _, target := range targets {
-		p.renewed[target] = true
+		p.recreated[target] = true
 	}
 }
 
-func (p *planner) isRenewed(target string) bool { return p.renewed[target] }
+func (p *planner) isRecreated(target string) bool { return p.recreated[target] }
 
 func columnTarget(relation, column string) string {
 	return "COLUMN " + ident(relation) + "." + ident(column)
 }
 
-// changeComments sets the comments of all but views.
+// changeComments sets the comments of everything except views.
 func (p *planner) changeComments() {
-	had, wanted := tableComments(p.have, p.from), tableComments(p.want, p.to)
-	for _, c := range wanted {
-		if !p.described[c.target] {
-			p.changeComment(c.target, commentOn(had, c.target), c.text)
+	fromComments, toComments := tableComments(p.fromTables, p.from), tableComments(p.toTables, p.to)
+	for _, c := range toComments {
+		if !p.commented[c.target] {
+			p.changeComment(c.target, commentText(fromComments, c.target), c.text)
 		}
 	}
-	const public = "SCHEMA public" // which every database has, and others may describe
+	const public = "SCHEMA public" // which every database has, and which others may comment on
 	switch before, after := p.from.Comments[public], p.to.Comments[public]; {
 	case after != "":
 		p.changeComment(public, before, after)
 	case before != "":
-		p.leave("comment on schema public")
+		p.leaveAlone("comment on schema public")
 	}
 }
 
-func (p *planner) changeComment(target, had, wanted string) {
-	if p.isRenewed(target) {
-		had = ""
+func (p *planner) changeComment(target, from, to string) {
+	if p.isRecreated(target) {
+		from = ""
 	}
-	if had == wanted {
+	if from == to {
 		return
 	}
 	text := "NULL"
-	if wanted != "" {
-		text = literal(wanted)
+	if to != "" {
+		text = literal(to)
 	}
 	kind, name, _ := strings.Cut(target, " ")
 	if kind == "MATERIALIZED" {
@@ -55,50 +55,50 @@ func (p *planner) changeComment(target, had, wanted string) {
 	}
 	s := Statement{
 		SQL:     fmt.Sprintf("COMMENT ON %s IS %s", target, text),
-		Comment: fmt.Sprintf("Describe %s %s.", strings.ToLower(kind), strings.ReplaceAll(name, " ON ", " of ")),
+		Comment: fmt.Sprintf("Set the comment of %s %s.", strings.ToLower(kind), strings.ReplaceAll(name, " ON ", " of ")),
 	}
-	if strings.HasPrefix(target, "INDEX ") && p.waits[strings.TrimPrefix(target, "INDEX ")] {
-		p.apart = append(p.apart, s)
+	if strings.HasPrefix(target, "INDEX ") && p.builtConcurrently[strings.TrimPrefix(target, "INDEX ")] {
+		p.concurrent = append(p.concurrent, s)
 		return
 	}
 	p.add(s)
 }
 
-// remark is a comment in the database.
-type remark struct{ target, text string }
+// comment is a comment with its target, as COMMENT ON names it.
+type comment struct{ target, text string }
 
-func commentOn(remarks []remark, target string) string {
-	i := slices.IndexFunc(remarks, func(r remark) bool { return r.target == target })
+func commentText(comments []comment, target string) string {
+	i := slices.IndexFunc(comments, func(r comment) bool { return r.target == target })
 	if i < 0 {
 		return ""
 	}
-	return remarks[i].text
+	return comments[i].text
 }
 
-// tableComments lists what can have a comment in tables and enums, with the comment.
-func tableComments(tables []*state.Table, s *state.State) []remark {
-	var all []remark
+// tableComments lists all targets of COMMENT ON in the tables, enums and sequences, with their comments or "".
+func tableComments(tables []*state.Table, s *state.State) []comment {
+	var all []comment
 	for _, e := range s.Enums {
-		all = append(all, remark{"TYPE " + ident(e.Name), e.Comment})
+		all = append(all, comment{"TYPE " + ident(e.Name), e.Comment})
 	}
 	for _, t := range tables {
-		all = append(all, remark{"TABLE " + ident(t.Name), t.Comment})
+		all = append(all, comment{"TABLE " + ident(t.Name), t.Comment})
 		for _, c := range t.Columns {
-			all = append(all, remark{columnTarget(t.Name, c.Name), c.Comment})
+			all = append(all, comment{columnTarget(t.Name, c.Name), c.Comment})
 		}
 		for i := range t.Constraints {
 			c := &t.Constraints[i]
 			for i, target := range constraintTargets(t.Name, c) {
-				all = append(all, remark{target, []string{c.Comment, c.IndexComment}[i]})
+				all = append(all, comment{target, []string{c.Comment, c.IndexComment}[i]})
 			}
 		}
 		for _, index := range t.Indexes {
-			all = append(all, remark{"INDEX " + ident(index.Name), index.Comment})
+			all = append(all, comment{"INDEX " + ident(index.Name), index.Comment})
 		}
 	}
 	for _, q := range s.Sequences {
 		target := "SEQUENCE " + ident(q.Name)
-		all = append(all, remark{target, s.Comments[target]})
+		all = append(all, comment{target, s.Comments[target]})
 	}
 	return all
 }

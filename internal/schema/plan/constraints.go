@@ -7,9 +7,9 @@ import (
 	"docket/internal/schema/state"
 )
 
-// loses tells whether a definition mentions a column that goes: PostgreSQL drops what is built on such a column with it.
-func (c *tableChange) loses(definition string) bool {
-	for name := range c.gone {
+// losesColumn reports whether a definition names a dropped column. PostgreSQL drops the constraint or index with the column.
+func (c *tableChange) losesColumn(definition string) bool {
+	for name := range c.droppedColumns {
 		if hasWord(definition, name) {
 			return true
 		}
@@ -17,35 +17,35 @@ func (c *tableChange) loses(definition string) bool {
 	return false
 }
 
-// constraintClauses gives what drops and adds constraints, and sets foreign keys apart.
+// constraintClauses returns the clauses that drop and add constraints. Foreign keys are in lists of their own in c.
 func (p *planner) constraintClauses(c *tableChange) (drops, adds []clause) {
-	for i := range c.have.Constraints {
-		had := &c.have.Constraints[i]
-		wanted := constraintOf(c.want, had.Name)
+	for i := range c.from.Constraints {
+		from := &c.from.Constraints[i]
+		to := constraintOf(c.to, from.Name)
 		switch {
-		case wanted != nil && wanted.Definition == had.Definition && !c.loses(had.Definition):
+		case to != nil && to.Definition == from.Definition && !c.losesColumn(from.Definition):
 			continue
-		case wanted != nil && had.Definition == wanted.Definition+" NOT VALID":
+		case to != nil && from.Definition == to.Definition+" NOT VALID":
 			adds = append(adds, clause{
-				"VALIDATE CONSTRAINT " + ident(had.Name), "validate constraint " + had.Name,
-				[]Hazard{hazard(DependsOnRows, "%s is checked over %s", had.Name, p.rows(c.name))},
+				"VALIDATE CONSTRAINT " + ident(from.Name), "validate constraint " + from.Name,
+				[]Hazard{hazard(DependsOnRows, "%s is checked for %s", from.Name, p.rows(c.name))},
 			})
 			continue
 		}
-		drop := p.dropConstraint(c, had, wanted != nil)
-		if foreign(had) {
+		drop := p.dropConstraint(c, from, to != nil)
+		if isForeignKey(from) {
 			c.dropForeign = append(c.dropForeign, drop)
 		} else {
 			drops = append(drops, drop)
 		}
 	}
-	for i := range c.want.Constraints {
-		wanted := &c.want.Constraints[i]
-		if constraintOf(c.have, wanted.Name) != nil && !c.dropped[wanted.Name] {
+	for i := range c.to.Constraints {
+		to := &c.to.Constraints[i]
+		if constraintOf(c.from, to.Name) != nil && !c.droppedConstraints[to.Name] {
 			continue
 		}
-		add := p.addConstraint(c, wanted)
-		if foreign(wanted) {
+		add := p.addConstraint(c, to)
+		if isForeignKey(to) {
 			c.addForeign = append(c.addForeign, add)
 		} else {
 			adds = append(adds, add)
@@ -54,57 +54,58 @@ func (p *planner) constraintClauses(c *tableChange) (drops, adds []clause) {
 	return drops, adds
 }
 
-func (p *planner) dropConstraint(c *tableChange, had *state.Constraint, again bool) clause {
-	p.constraints[key{c.name, p.originalName(c.name, had.Name)}] = true
-	c.dropped[had.Name] = true
-	if match := keyColumns.FindStringSubmatch(had.Definition); match != nil {
-		c.lostKeys = append(c.lostKeys, columnSet(match[1]))
+func (p *planner) dropConstraint(c *tableChange, from *state.Constraint, again bool) clause {
+	p.constraints[key{c.name, p.originalName(c.name, from.Name)}] = true
+	c.droppedConstraints[from.Name] = true
+	if match := keyColumns.FindStringSubmatch(from.Definition); match != nil {
+		c.droppedKeys = append(c.droppedKeys, columnSet(match[1]))
 	}
 	hazards := []Hazard{{LocksReads, c.name}}
-	if foreign(had) && had.References != "" && had.References != c.name {
-		hazards = append(hazards, Hazard{LocksReads, had.References})
+	if isForeignKey(from) && from.References != "" && from.References != c.name {
+		hazards = append(hazards, Hazard{LocksReads, from.References})
 	}
-	hazards = append(hazards, p.loseIndex(c.name, had.Name)...)
+	hazards = append(hazards, p.loseIndex(c.name, from.Name)...)
 	if !again {
-		hazards = append(hazards, Hazard{DropsRule, had.Name + ": " + had.Definition})
+		hazards = append(hazards, Hazard{DropsRule, from.Name + ": " + from.Definition})
 	}
-	return clause{"DROP CONSTRAINT " + ident(had.Name), "drop constraint " + had.Name, hazards}
+	return clause{"DROP CONSTRAINT " + ident(from.Name), "drop constraint " + from.Name, hazards}
 }
 
-func (p *planner) addConstraint(c *tableChange, wanted *state.Constraint) clause {
-	p.renew(constraintTargets(c.name, wanted)...)
+func (p *planner) addConstraint(c *tableChange, to *state.Constraint) clause {
+	p.recreate(constraintTargets(c.name, to)...)
 	return clause{
-		fmt.Sprintf("ADD CONSTRAINT %s %s", ident(wanted.Name), wanted.Definition), "add constraint " + wanted.Name,
-		p.addingHazards(c, wanted),
+		fmt.Sprintf("ADD CONSTRAINT %s %s", ident(to.Name), to.Definition), "add constraint " + to.Name,
+		p.addConstraintHazards(c, to),
 	}
 }
 
-// rebuildForeignKeys drops and adds again the foreign keys that stay the same but cannot live through the plan: those whose
-// key is dropped and comes again, and those between columns that for a while cannot be compared.
+// rebuildForeignKeys drops and adds again the foreign keys that are the same in both states but cannot exist throughout the
+// plan: those whose key is dropped and added again, and those between columns whose types temporarily cannot be compared.
 func (p *planner) rebuildForeignKeys(changes []*tableChange) {
 	byName := map[string]*tableChange{}
 	for _, c := range changes {
 		byName[c.name] = c
 	}
 	for _, c := range changes {
-		for i := range c.have.Constraints {
-			had := &c.have.Constraints[i]
-			wanted, target := constraintOf(c.want, had.Name), byName[had.References]
-			match := references.FindStringSubmatch(had.Definition)
-			if match == nil || wanted == nil || c.dropped[had.Name] || target == nil {
+		for i := range c.from.Constraints {
+			from := &c.from.Constraints[i]
+			to, target := constraintOf(c.to, from.Name), byName[from.References]
+			match := references.FindStringSubmatch(from.Definition)
+			if match == nil || to == nil || c.droppedConstraints[from.Name] || target == nil {
 				continue
 			}
-			if slices.Contains(target.lostKeys, columnSet(match[2])) || c.estranges(match[1]) || target.estranges(match[2]) {
-				c.dropForeign = append(c.dropForeign, p.dropConstraint(c, had, true))
-				c.addForeign = append(c.addForeign, p.addConstraint(c, wanted))
+			if slices.Contains(target.droppedKeys, columnSet(match[2])) ||
+				c.makesIncomparable(match[1]) || target.makesIncomparable(match[2]) {
+				c.dropForeign = append(c.dropForeign, p.dropConstraint(c, from, true))
+				c.addForeign = append(c.addForeign, p.addConstraint(c, to))
 			}
 		}
 	}
 }
 
-// estranges tells whether one of the listed columns gets a type that the column it refers to cannot be compared with.
-func (c *tableChange) estranges(columns string) bool {
-	for name := range c.strangers {
+// makesIncomparable reports whether one of the listed columns gets a type that cannot be compared with its old type.
+func (c *tableChange) makesIncomparable(columns string) bool {
+	for name := range c.incomparable {
 		if hasWord(columns, name) {
 			return true
 		}
@@ -112,31 +113,31 @@ func (c *tableChange) estranges(columns string) bool {
 	return false
 }
 
-// constraintTargets names a constraint as COMMENT ON does, and the index that serves it.
+// constraintTargets returns the targets of COMMENT ON for a constraint and for its index.
 func constraintTargets(table string, c *state.Constraint) []string {
 	targets := []string{fmt.Sprintf("CONSTRAINT %s ON %s", ident(c.Name), ident(table))}
-	if indexed(c) {
+	if hasIndex(c) {
 		targets = append(targets, "INDEX "+ident(c.Name))
 	}
 	return targets
 }
 
-// indexChanges finds the indexes to drop and to create. Those that serve constraints come and go with them.
+// indexChanges finds the indexes to drop and to create, without the indexes of constraints.
 func (p *planner) indexChanges(c *tableChange) {
-	for _, had := range c.have.Indexes {
-		wanted := indexOf(c.want, had.Name)
-		if wanted == nil || !had.Valid || withoutStorage(wanted.Shape) != withoutStorage(had.Shape) || c.loses(had.Shape) {
-			c.dropIndexes = append(c.dropIndexes, had)
-			if match := uniqueKey.FindStringSubmatch(withoutStorage(had.Shape)); match != nil {
-				c.lostKeys = append(c.lostKeys, columnSet(match[1]))
+	for _, from := range c.from.Indexes {
+		to := indexOf(c.to, from.Name)
+		if to == nil || !from.Valid || withoutStorage(to.Shape) != withoutStorage(from.Shape) || c.losesColumn(from.Shape) {
+			c.dropIndexes = append(c.dropIndexes, from)
+			if match := uniqueKey.FindStringSubmatch(withoutStorage(from.Shape)); match != nil {
+				c.droppedKeys = append(c.droppedKeys, columnSet(match[1]))
 			}
 		}
 	}
-	for _, wanted := range c.want.Indexes {
-		had := indexOf(c.have, wanted.Name)
-		if had == nil || slices.Contains(c.dropIndexes, had) {
-			c.addIndexes = append(c.addIndexes, wanted)
-			p.renew("INDEX " + ident(wanted.Name))
+	for _, to := range c.to.Indexes {
+		from := indexOf(c.from, to.Name)
+		if from == nil || slices.Contains(c.dropIndexes, from) {
+			c.addIndexes = append(c.addIndexes, to)
+			p.recreate("INDEX " + ident(to.Name))
 		}
 	}
 }

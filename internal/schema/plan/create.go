@@ -8,13 +8,13 @@ import (
 	"docket/internal/schema/state"
 )
 
-// createTables makes the new tables, each after those that it references. Foreign keys that go in a circle come when all
-// tables are there, as do those to tables that the plan changes.
+// createTables creates the new tables, each after those that it references. Foreign keys that form a cycle, and those to
+// tables that the plan changes, are added when all tables exist.
 func (p *planner) createTables(changes []*tableChange) {
-	isNew := func(t *state.Table) bool { return tableOf(p.have, t.Name) == nil }
-	waiting := slices.DeleteFunc(slices.Clone(p.want), func(t *state.Table) bool { return !isNew(t) })
+	isNew := func(t *state.Table) bool { return tableOf(p.fromTables, t.Name) == nil }
+	waiting := slices.DeleteFunc(slices.Clone(p.toTables), func(t *state.Table) bool { return !isNew(t) })
 	for len(waiting) > 0 {
-		// The first that waits for nobody, or in a circle the first of all.
+		// The first table that references no waiting table, or the first table if they form a cycle.
 		i := max(0, slices.IndexFunc(waiting, func(t *state.Table) bool { return !refersTo(t, waiting) }))
 		t := waiting[i]
 		waiting = slices.Delete(waiting, i, i+1)
@@ -25,63 +25,63 @@ func (p *planner) createTables(changes []*tableChange) {
 func (p *planner) createTable(t *state.Table, missing []*state.Table, changes []*tableChange) {
 	now := *t
 	now.Constraints = nil
-	late := &tableChange{name: t.Name, dropped: map[string]bool{}}
+	late := &tableChange{name: t.Name, droppedConstraints: map[string]bool{}}
 	for i := range t.Constraints {
 		c := &t.Constraints[i]
 		changed := slices.ContainsFunc(changes, func(other *tableChange) bool {
 			return other.name == c.References && len(other.clauses) > 0
 		})
-		if foreign(c) && (tableOf(missing, c.References) != nil || changed) {
+		if isForeignKey(c) && (tableOf(missing, c.References) != nil || changed) {
 			late.addForeign = append(late.addForeign, p.addConstraint(late, c))
 			continue
 		}
 		now.Constraints = append(now.Constraints, *c)
 	}
 	for _, sql := range p.to.TableSQL(&now) {
-		s := Statement{SQL: sql, Comment: p.newPart(t.Name, sql)}
+		s := Statement{SQL: sql, Comment: p.newTableComment(t.Name, sql)}
 		if strings.HasPrefix(sql, "CREATE TABLE") {
-			s.Hazards = p.referencing(&now)
+			s.Hazards = p.referenceHazards(&now)
 		}
 		p.add(s)
 	}
 	for _, c := range tableComments([]*state.Table{&now}, &state.State{}) {
-		p.described[c.target] = true
+		p.commented[c.target] = true
 	}
 	for _, q := range p.to.Sequences {
 		if q.Table == t.Name {
-			p.described["SEQUENCE "+ident(q.Name)] = true
+			p.commented["SEQUENCE "+ident(q.Name)] = true
 		}
 	}
-	p.late = append(p.late, late)
+	p.lateForeignKeys = append(p.lateForeignKeys, late)
 }
 
-// newPart says what a statement of a new table does.
-func (p *planner) newPart(table, sql string) string {
+// newTableComment describes a statement that creates a part of a new table.
+func (p *planner) newTableComment(table, sql string) string {
 	what, _, _ := strings.Cut(sql, " ")
 	switch {
 	case strings.HasPrefix(sql, "CREATE TABLE"):
-		return fmt.Sprintf("Make table %s.", table)
+		return fmt.Sprintf("Create table %s.", table)
 	case strings.HasPrefix(sql, "CREATE SEQUENCE"), strings.HasPrefix(sql, "ALTER SEQUENCE"):
 		return fmt.Sprintf("Set how %s is numbered.", table)
 	case what == "COMMENT":
-		return "Describe it."
+		return "Comment on it."
 	case what == "CREATE":
-		return fmt.Sprintf("Index %s.", table)
+		return fmt.Sprintf("Create an index on %s.", table)
 	default:
 		return fmt.Sprintf("Set options of %s.", table)
 	}
 }
 
-// refersTo tells whether t has a foreign key to another one of the tables.
+// refersTo reports whether t has a foreign key to another one of the tables.
 func refersTo(t *state.Table, tables []*state.Table) bool {
 	return slices.ContainsFunc(t.Constraints, func(c state.Constraint) bool {
 		return c.References != t.Name && tableOf(tables, c.References) != nil
 	})
 }
 
-// dropTables drops each table before those that it references; those that reference one another go in one statement.
+// dropTables drops each table before those that it references. Tables that reference each other are dropped in one statement.
 func (p *planner) dropTables() {
-	waiting := slices.DeleteFunc(slices.Clone(p.have), func(t *state.Table) bool { return tableOf(p.want, t.Name) != nil })
+	waiting := slices.DeleteFunc(slices.Clone(p.fromTables), func(t *state.Table) bool { return tableOf(p.toTables, t.Name) != nil })
 	for _, t := range waiting {
 		p.tables[t.Name] = true
 	}
@@ -104,7 +104,7 @@ func (p *planner) dropTable(tables []*state.Table) {
 	for _, t := range tables {
 		names = append(names, ident(t.Name))
 		hazards = append(hazards, Hazard{DropsData, p.rows(t.Name)})
-		p.lose(t.Name, "")
+		p.loseUnmanaged(t.Name, "")
 	}
 	for _, t := range tables {
 		hazards = append(hazards, Hazard{LocksReads, t.Name})

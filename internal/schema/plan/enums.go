@@ -12,51 +12,51 @@ import (
 type EnumError struct {
 	Enum, Database string
 
-	what, command string
+	difference, byHand string
 }
 
 func (e *EnumError) Error() string {
-	return fmt.Sprintf("%s: of %s in database %s, %s. PostgreSQL cannot take a value out of an enum, and what becomes of the "+
-		"rows that have it only you can tell. Put it back in the files, or write the change by hand, as a migration%s: %s",
-		ErrEnumValueRemoved, e.Enum, e.Database, e.what, inParentheses(e.command), e.ByHand())
+	return fmt.Sprintf("%s: of %s in database %s, %s. PostgreSQL cannot remove an enum value, and only you know which value the "+
+		"rows should get instead. Restore the value in the files, or write %s: %s",
+		ErrEnumValueRemoved, e.Enum, e.Database, e.difference, e.byHand, e.Statements())
 }
 
 func (e *EnumError) Unwrap() error { return ErrEnumValueRemoved }
 
-// ByHand says which statements lead there, to end a sentence.
-func (e *EnumError) ByHand() string {
+// Statements lists the statements that make the change, as the end of a sentence.
+func (e *EnumError) Statements() string {
 	name, old := ident(e.Enum), ident(e.Enum+"_old")
-	return fmt.Sprintf("update the rows, ALTER TYPE %s RENAME TO %s, CREATE TYPE %[1]s with the values wanted, ALTER TABLE … "+
-		"ALTER COLUMN … TYPE %[1]s USING …::text::%[1]s for each column (dropping the views on it before, and making them again "+
-		"after), DROP TYPE %[2]s", name, old)
+	return fmt.Sprintf("update the rows, ALTER TYPE %s RENAME TO %s, CREATE TYPE %[1]s with the new values, ALTER TABLE … "+
+		"ALTER COLUMN … TYPE %[1]s USING …::text::%[1]s for each column (drop the views on it before, and create them again "+
+		"afterwards), DROP TYPE %[2]s", name, old)
 }
 
-// checkEnums refuses what PostgreSQL cannot do to an enum. Atlas plans nothing for it, and never says so.
+// checkEnums returns an error for a change of an enum that PostgreSQL cannot make. Atlas ignores such a change silently.
 func (p *planner) checkEnums() error {
-	for _, had := range p.from.Enums {
-		wanted := enumOf(p.to, had.Name)
-		if wanted == nil {
+	for _, from := range p.from.Enums {
+		to := enumOf(p.to, from.Name)
+		if to == nil {
 			continue
 		}
-		var gone, stay []string
-		for _, value := range had.Values {
-			if slices.Contains(wanted.Values, value) {
-				stay = append(stay, value)
+		var removed, remaining []string
+		for _, value := range from.Values {
+			if slices.Contains(to.Values, value) {
+				remaining = append(remaining, value)
 			} else {
-				gone = append(gone, literal(value))
+				removed = append(removed, literal(value))
 			}
 		}
-		order := slices.DeleteFunc(slices.Clone(wanted.Values), func(value string) bool { return !slices.Contains(had.Values, value) })
-		var what string
+		order := slices.DeleteFunc(slices.Clone(to.Values), func(value string) bool { return !slices.Contains(from.Values, value) })
+		var difference string
 		switch {
-		case len(gone) > 0:
-			what = "the files lack " + strings.Join(gone, ", ")
-		case !slices.Equal(order, stay):
-			what = fmt.Sprintf("the files order its values %s, the database %s", list(order), list(stay))
+		case len(removed) > 0:
+			difference = "the files lack " + strings.Join(removed, ", ")
+		case !slices.Equal(order, remaining):
+			difference = fmt.Sprintf("the files order its values %s, the database %s", list(order), list(remaining))
 		default:
 			continue
 		}
-		return &EnumError{Enum: had.Name, Database: p.from.Database, what: what, command: p.policy.ByHand}
+		return &EnumError{Enum: from.Name, Database: p.from.Database, difference: difference, byHand: p.policy.byHand()}
 	}
 	return nil
 }
@@ -69,60 +69,60 @@ func list(values []string) string {
 	return strings.Join(quoted, ", ")
 }
 
-// changeEnums makes new enums, and adds new values to those that are there.
+// changeEnums creates new enums, and adds new values to existing ones.
 func (p *planner) changeEnums() {
-	for _, wanted := range p.to.Enums {
-		if had := enumOf(p.from, wanted.Name); had != nil {
-			p.addValues(had, &wanted)
+	for _, to := range p.to.Enums {
+		if from := enumOf(p.from, to.Name); from != nil {
+			p.addValues(from, &to)
 			continue
 		}
-		p.renew("TYPE " + ident(wanted.Name))
+		p.recreate("TYPE " + ident(to.Name))
 		p.add(Statement{
-			SQL:     fmt.Sprintf("CREATE TYPE %s AS ENUM (%s)", ident(wanted.Name), list(wanted.Values)),
-			Comment: fmt.Sprintf("Make enum %s.", wanted.Name),
+			SQL:     fmt.Sprintf("CREATE TYPE %s AS ENUM (%s)", ident(to.Name), list(to.Values)),
+			Comment: fmt.Sprintf("Create enum %s.", to.Name),
 		})
 	}
 }
 
-func (p *planner) addValues(had, wanted *state.Enum) {
-	for i, value := range wanted.Values {
-		if slices.Contains(had.Values, value) {
+func (p *planner) addValues(from, to *state.Enum) {
+	for i, value := range to.Values {
+		if slices.Contains(from.Values, value) {
 			continue
 		}
-		place := ""
-		switch next := slices.IndexFunc(wanted.Values[i:], func(v string) bool { return slices.Contains(had.Values, v) }); {
-		case next < 0: // it comes last
+		position := ""
+		switch next := slices.IndexFunc(to.Values[i:], func(v string) bool { return slices.Contains(from.Values, v) }); {
+		case next < 0: // the new value is the last
 		case i == 0:
-			place = " BEFORE " + literal(wanted.Values[next])
+			position = " BEFORE " + literal(to.Values[next])
 		default:
-			place = " AFTER " + literal(wanted.Values[i-1])
+			position = " AFTER " + literal(to.Values[i-1])
 		}
-		p.newValues = append(p.newValues, value)
-		p.values = append(p.values, Statement{
-			SQL:     fmt.Sprintf("ALTER TYPE %s ADD VALUE %s%s", ident(wanted.Name), literal(value), place),
-			Comment: fmt.Sprintf("Add %s to enum %s.", literal(value), wanted.Name),
+		p.newEnumValues = append(p.newEnumValues, value)
+		p.enumValues = append(p.enumValues, Statement{
+			SQL:     fmt.Sprintf("ALTER TYPE %s ADD VALUE %s%s", ident(to.Name), literal(value), position),
+			Comment: fmt.Sprintf("Add %s to enum %s.", literal(value), to.Name),
 		})
 	}
 }
 
-// mentioned tells whether one of the statements names a new value. PostgreSQL refuses to look at it before the transaction
-// that added it has ended.
-func (p *planner) mentioned(statements []Statement) bool {
+// mentionNewEnumValue reports whether one of the statements contains a new enum value. PostgreSQL refuses to use a value
+// before the transaction that added it is committed.
+func (p *planner) mentionNewEnumValue(statements []Statement) bool {
 	return slices.ContainsFunc(statements, func(s Statement) bool {
-		return slices.ContainsFunc(p.newValues, func(value string) bool {
+		return slices.ContainsFunc(p.newEnumValues, func(value string) bool {
 			// An array of values is one constant: '{ok,broken}'.
 			return strings.Contains(s.SQL, literal(value)) || strings.Contains(s.SQL, "'{") && strings.Contains(s.SQL, value)
 		})
 	})
 }
 
-// dropEnums comes last: only then does nothing use them.
+// dropEnums must be the last step: before that, tables or views may still use the enums.
 func (p *planner) dropEnums() {
-	for _, had := range p.from.Enums {
-		if enumOf(p.to, had.Name) == nil {
+	for _, from := range p.from.Enums {
+		if enumOf(p.to, from.Name) == nil {
 			p.add(Statement{
-				SQL:     "DROP TYPE " + ident(had.Name),
-				Comment: fmt.Sprintf("Drop enum %s, which nothing uses any more.", had.Name),
+				SQL:     "DROP TYPE " + ident(from.Name),
+				Comment: fmt.Sprintf("Drop enum %s, which is no longer used.", from.Name),
 			})
 		}
 	}

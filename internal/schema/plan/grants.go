@@ -8,40 +8,41 @@ import (
 	"docket/internal/schema/state"
 )
 
-// grantAgain gives a view that was made again the owner and the privileges that it had. A new one gets what the files say.
-func (p *planner) grantAgain(had, wanted *state.View) {
-	if p.policy.UnknownGrants && had != nil {
-		return // restoreGrants does it, from what the database at hand had
+// regrant restores the owner and the privileges of a view that was created again. A new view gets those in the files.
+func (p *planner) regrant(from, to *state.View) {
+	if p.policy.UnknownGrants && from != nil {
+		return // restoreGrants restores those of the database that the file runs on
 	}
-	source := had
-	if had == nil {
-		source = wanted
+	source := from
+	if from == nil {
+		source = to
 	}
-	if takers := p.takers(had); len(takers) > 0 {
+	if grantees := p.grantees(from); len(grantees) > 0 {
 		p.add(Statement{
-			SQL:     fmt.Sprintf("REVOKE ALL ON %s FROM %s", ident(wanted.Name), strings.Join(takers, ", ")),
-			Comment: fmt.Sprintf("Take back what default privileges have just granted on %s.", wanted.Name),
+			SQL:     fmt.Sprintf("REVOKE ALL ON %s FROM %s", ident(to.Name), strings.Join(grantees, ", ")),
+			Comment: fmt.Sprintf("Revoke what default privileges have just granted on %s.", to.Name),
 		})
 	}
-	for _, g := range grantsSQL(source, wanted) {
-		p.add(Statement{SQL: g, Comment: fmt.Sprintf("Grant what was granted on %s.", wanted.Name)})
+	for _, g := range grantsSQL(source, to) {
+		p.add(Statement{SQL: g, Comment: fmt.Sprintf("Restore the grants on %s.", to.Name)})
 	}
-	if had != nil && had.Owner != "" && had.Owner != p.from.Role {
+	if from != nil && from.Owner != "" && from.Owner != p.from.Role {
 		p.add(Statement{
-			SQL:     fmt.Sprintf("ALTER %s %s OWNER TO %s", kind(wanted), ident(wanted.Name), ident(had.Owner)),
-			Comment: fmt.Sprintf("Give %s back to its owner.", wanted.Name),
+			SQL:     fmt.Sprintf("ALTER %s %s OWNER TO %s", kind(to), ident(to.Name), ident(from.Owner)),
+			Comment: fmt.Sprintf("Restore the owner of %s.", to.Name),
 		})
 	}
 }
 
-// takers are the roles, quoted, to which default privileges give on a new view what they did not have on the old one.
-func (p *planner) takers(had *state.View) []string {
-	if had == nil {
+// grantees lists the roles, quoted, that default privileges grant something on the new view that they did not have on the
+// old one.
+func (p *planner) grantees(from *state.View) []string {
+	if from == nil {
 		return nil
 	}
 	var roles []string
 	for _, g := range p.from.DefaultGrants {
-		if !slices.Contains(had.Grants, g) {
+		if !slices.Contains(from.Grants, g) {
 			roles = append(roles, grantee(g.Grantee))
 		}
 	}
@@ -55,8 +56,8 @@ func grantee(role string) string {
 	return ident(role)
 }
 
-// grantsSQL gives wanted the privileges of source, one statement for each role, column and right to pass on.
-func grantsSQL(source, wanted *state.View) []string {
+// grantsSQL grants the privileges on source on the view to, with one statement for each role, column and grant option.
+func grantsSQL(source, to *state.View) []string {
 	type group struct {
 		grantee, column string
 		option          bool
@@ -64,8 +65,8 @@ func grantsSQL(source, wanted *state.View) []string {
 	var order []group
 	privileges := map[group][]string{}
 	for _, g := range source.Grants {
-		if g.Column != "" && !slices.ContainsFunc(wanted.Columns, func(c state.ViewColumn) bool { return c.Name == g.Column }) {
-			continue // it went with the column
+		if g.Column != "" && !slices.ContainsFunc(to.Columns, func(c state.ViewColumn) bool { return c.Name == g.Column }) {
+			continue // the new view lacks the column
 		}
 		at := group{g.Grantee, g.Column, g.WithGrantOption}
 		if privileges[at] == nil {
@@ -83,29 +84,30 @@ func grantsSQL(source, wanted *state.View) []string {
 		if g.option {
 			option = " WITH GRANT OPTION"
 		}
-		all = append(all, fmt.Sprintf("GRANT %s ON %s TO %s%s", strings.Join(privileges[g], ", "), ident(wanted.Name), grantee(g.grantee), option))
+		all = append(all, fmt.Sprintf("GRANT %s ON %s TO %s%s",
+			strings.Join(privileges[g], ", "), ident(to.Name), grantee(g.grantee), option))
 	}
 	return all
 }
 
-// setting holds, for the length of a migration file, who may do what with the views that the file makes again. A setting
-// needs no privilege, unlike a temporary table; it is of the session and not of the transaction, so that the file may also be
-// run statement by statement, as replaying does; and it is gone when the transaction fails.
-const setting = "docket.grants"
+// grantsSetting is the setting in which a migration file saves the owners and grants of the views that it creates again. A
+// setting requires no privilege, unlike a temporary table. It belongs to the session and not to the transaction, so that the
+// file can also be run statement by statement, as a replay does. PostgreSQL resets it when the transaction fails.
+const grantsSetting = "rebuilt_views.grants"
 
-// rebuiltViews lists the views whose grants the plan would lose.
+// rebuiltViews lists the views, as string constants, whose grants are lost because the plan drops and creates them.
 func (p *planner) rebuiltViews() []string {
 	var names []string
 	for _, v := range p.from.Views {
-		if p.marks[v.Name] == rebuilt {
+		if p.decisions[v.Name] == rebuilt {
 			names = append(names, literal(v.Name))
 		}
 	}
 	return names
 }
 
-// saveGrants notes the owners and grants of views before they are dropped: a file runs on databases whose roles are not known
-// when it is written.
+// saveGrants saves the owners and grants of views before they are dropped. A migration file runs on databases whose roles are
+// unknown when it is written.
 func (p *planner) saveGrants() {
 	views := p.rebuiltViews()
 	if !p.policy.UnknownGrants || len(views) == 0 {
@@ -126,13 +128,13 @@ FROM (
     CROSS JOIN LATERAL aclexplode(lists.acl) AS acl
     WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('v', 'm')
         AND c.relname IN (%s)
-) AS saved`, setting, strings.Join(views, ", ")),
-		Comment: "Note who owns the views that are made again, and who may read them.",
+) AS saved`, grantsSetting, strings.Join(views, ", ")),
+		Comment: "Save the owners and grants of the views that are created again.",
 	})
 }
 
-// restoreGrants gives back what saveGrants noted, as far as the view and the column are still there, and nothing else: what
-// default privileges have granted on the new view is taken back before.
+// restoreGrants restores what saveGrants saved, for views and columns that still exist. Before that it revokes what default
+// privileges have granted on the new views.
 func (p *planner) restoreGrants() {
 	if !p.policy.UnknownGrants || len(p.rebuiltViews()) == 0 {
 		return
@@ -170,7 +172,7 @@ BEGIN
     END LOOP;
     PERFORM set_config('%[1]s', '', false);
 END
-$$`, setting),
-		Comment: "Give the views back to their owners, and grant again what was granted.",
+$$`, grantsSetting),
+		Comment: "Restore the owners and grants of these views.",
 	})
 }

@@ -21,17 +21,18 @@ func hazard(kind HazardKind, format string, args ...any) Hazard {
 	return Hazard{kind, fmt.Sprintf(format, args...)}
 }
 
-// rows says how large a table is, e.g. "about 19,262 rows (12 MB) of urls".
+// rows describes the size of a table, e.g. "about 19,262 rows (12 MB) of urls".
 func (p *planner) rows(table string) string {
 	estimate, ok := p.from.Estimates[table]
-	// A migration file runs on other databases than the one it was planned on.
+	// A migration file runs on other databases, with other sizes, than the one it was planned on.
 	if !ok || estimate.Rows < 0 || p.policy.UnknownGrants {
 		return "all rows of " + table
 	}
-	return fmt.Sprintf("about %s (%s) of %s", counted(estimate.Rows, "row"), size(estimate.Bytes), table)
+	return fmt.Sprintf("about %s (%s) of %s", countOf(estimate.Rows, "row"), sizeOf(estimate.Bytes), table)
 }
 
-func counted(n int64, thing string) string {
+// countOf writes a number with its noun, e.g. "19,262 rows".
+func countOf(n int64, thing string) string {
 	digits := strconv.FormatInt(n, 10)
 	for i := len(digits) - 3; i > 0; i -= 3 {
 		digits = digits[:i] + "," + digits[i:]
@@ -42,7 +43,8 @@ func counted(n int64, thing string) string {
 	return digits + " " + thing
 }
 
-func size(bytes int64) string {
+// sizeOf writes a number of bytes, e.g. "12 MB".
+func sizeOf(bytes int64) string {
 	units := []string{"bytes", "kB", "MB", "GB", "TB"}
 	n, unit := float64(bytes), 0
 	for n >= 1000 && unit < len(units)-1 {
@@ -54,99 +56,92 @@ func size(bytes int64) string {
 	return fmt.Sprintf("%.1f %s", n, units[unit])
 }
 
-// dropsColumn says what goes with a column, and what to do if it was meant to get another name.
-func (p *planner) dropsColumn(c *tableChange, had *state.Column) string {
-	detail := fmt.Sprintf("column %s in %s", had.Name, p.rows(c.name))
-	for _, wanted := range c.want.Columns {
-		if columnOf(c.have, wanted.Name) == nil && wanted.Type == had.Type {
-			return fmt.Sprintf("%s; if it is called %s now, write that by hand instead%s: ALTER TABLE %s RENAME COLUMN %s TO %s",
-				detail, wanted.Name, inParentheses(p.policy.ByHand), ident(c.name), ident(had.Name), ident(wanted.Name))
+// dropColumnDetail says what data a dropped column has, and what to do if the column was renamed in the files.
+func (p *planner) dropColumnDetail(c *tableChange, from *state.Column) string {
+	detail := fmt.Sprintf("column %s in %s", from.Name, p.rows(c.name))
+	for _, to := range c.to.Columns {
+		if columnOf(c.from, to.Name) == nil && to.Type == from.Type {
+			return fmt.Sprintf("%s; if the files only rename it to %s, write %s instead: ALTER TABLE %s RENAME COLUMN %s TO %s",
+				detail, to.Name, p.policy.byHand(), ident(c.name), ident(from.Name), ident(to.Name))
 		}
 	}
 	return detail
 }
 
-func inParentheses(text string) string {
-	if text == "" {
-		return ""
-	}
-	return " (" + text + ")"
-}
-
 var (
-	call = regexp.MustCompile(`\b([a-z_0-9]+)\(`)
+	functionCall = regexp.MustCompile(`\b([a-z_0-9]+)\(`)
 
-	// Functions that give one value throughout a statement, so that a default made of them needs no rewriting.
-	stable = []string{"now", "transaction_timestamp", "statement_timestamp"}
+	// Functions that return the same value for all rows of a statement: a default made of them needs no rewrite.
+	stableFunctions = []string{"now", "transaction_timestamp", "statement_timestamp"}
 )
 
-// computedForEach tells whether a default may give each row another value.
-func computedForEach(expression string) bool {
-	return slices.ContainsFunc(call.FindAllStringSubmatch(expression, -1), func(match []string) bool {
-		return !slices.Contains(stable, match[1])
+// differsByRow reports whether a default may have different values in different rows.
+func differsByRow(expression string) bool {
+	return slices.ContainsFunc(functionCall.FindAllStringSubmatch(expression, -1), func(match []string) bool {
+		return !slices.Contains(stableFunctions, match[1])
 	})
 }
 
-func (p *planner) addColumnHazards(c *tableChange, wanted *state.Column, serial bool) []Hazard {
+func (p *planner) addColumnHazards(c *tableChange, to *state.Column, serial bool) []Hazard {
 	hazards := []Hazard{{LocksReads, c.name}}
-	filled := serial || wanted.Identity != "" || wanted.Generated != "" || wanted.Default != ""
-	if serial || wanted.Identity != "" || wanted.Generated != "" || computedForEach(wanted.Default) {
+	filled := serial || to.Identity != "" || to.Generated != "" || to.Default != ""
+	if serial || to.Identity != "" || to.Generated != "" || differsByRow(to.Default) {
 		hazards = append(hazards, Hazard{RewritesData, p.rows(c.name)})
 	}
-	if wanted.NotNull && !filled {
-		hazards = append(hazards, hazard(DependsOnRows, "column %s has no default: %s has to be empty", wanted.Name, c.name))
+	if to.NotNull && !filled {
+		hazards = append(hazards, hazard(DependsOnRows, "column %s is NOT NULL without a default: %s must be empty", to.Name, c.name))
 	}
 	return hazards
 }
 
-func (p *planner) modifyHazards(c *tableChange, kind atlas.ChangeKind, had, wanted *state.Column) []Hazard {
+func (p *planner) modifyColumnHazards(c *tableChange, kind atlas.ChangeKind, from, to *state.Column) []Hazard {
 	hazards, rows := []Hazard{{LocksReads, c.name}}, p.rows(c.name)
 	switch {
-	case kind == atlas.ChangeNull && wanted.NotNull:
-		hazards = append(hazards, hazard(DependsOnRows, "%s is searched for nulls, over %s", had.Name, rows))
-	case kind == atlas.ChangeType && had.Type != wanted.Type:
-		hazards = append(hazards, p.loseStorage(c, had.Name)...)
-		if !coercible(had.Type, wanted.Type) {
+	case kind == atlas.ChangeNull && to.NotNull:
+		hazards = append(hazards, hazard(DependsOnRows, "%s must not be null in %s", from.Name, rows))
+	case kind == atlas.ChangeType && from.Type != to.Type:
+		hazards = append(hazards, p.loseStorage(c, from.Name)...)
+		if !avoidsRewrite(from.Type, to.Type) {
 			hazards = append(hazards, Hazard{RewritesData, rows})
 		}
-		if lossy(had.Type, wanted.Type) && !p.isEnum(had.Type) && !p.isEnum(wanted.Type) {
-			hazards = append(hazards, hazard(DropsData, "%s keeps less as %s than as %s, in %s", had.Name, wanted.Type, had.Type, rows))
+		if lossy(from.Type, to.Type) && !p.isEnum(from.Type) && !p.isEnum(to.Type) {
+			hazards = append(hazards, hazard(DropsData, "%s stores less as %s than as %s, in %s", from.Name, to.Type, from.Type, rows))
 		}
-		if mayFail(had.Type, wanted.Type) {
-			hazards = append(hazards, hazard(DependsOnRows, "each %s has to be a valid %s, over %s", had.Name, wanted.Type, rows))
+		if mayFail(from.Type, to.Type) {
+			hazards = append(hazards, hazard(DependsOnRows, "each %s must be a valid %s, in %s", from.Name, to.Type, rows))
 		}
 	}
 	return hazards
 }
 
-func (p *planner) addingHazards(c *tableChange, wanted *state.Constraint) []Hazard {
+func (p *planner) addConstraintHazards(c *tableChange, to *state.Constraint) []Hazard {
 	all := p.rows(c.name)
 	switch {
-	case wanted.Kind == "check":
-		return []Hazard{{LocksReads, c.name}, hazard(DependsOnRows, "%s is checked over %s", wanted.Name, all)}
-	case foreign(wanted):
+	case to.Kind == "check":
+		return []Hazard{{LocksReads, c.name}, hazard(DependsOnRows, "%s is checked for %s", to.Name, all)}
+	case isForeignKey(to):
 		hazards := []Hazard{{LocksWrites, c.name}}
-		if wanted.References != "" && wanted.References != c.name {
-			hazards = append(hazards, Hazard{LocksWrites, wanted.References})
+		if to.References != "" && to.References != c.name {
+			hazards = append(hazards, Hazard{LocksWrites, to.References})
 		}
-		if c.have == nil {
+		if c.from == nil {
 			return hazards
 		}
-		return append(hazards, hazard(DependsOnRows, "%s is checked over %s", wanted.Name, all))
+		return append(hazards, hazard(DependsOnRows, "%s is checked for %s", to.Name, all))
 	default:
 		return []Hazard{
-			hazard(LocksReads, "%s, while its index is built over %s", c.name, all),
-			hazard(DependsOnRows, "%s refuses duplicates, over %s", wanted.Name, all),
+			hazard(LocksReads, "%s, while its index is built from %s", c.name, all),
+			hazard(DependsOnRows, "%s allows no duplicates in %s", to.Name, all),
 		}
 	}
 }
 
-// referencing tells whose writers a new table's foreign keys lock out.
-func (p *planner) referencing(t *state.Table) []Hazard {
+// referenceHazards lists the tables whose writers the foreign keys of a new table lock out.
+func (p *planner) referenceHazards(t *state.Table) []Hazard {
 	var hazards []Hazard
 	for i := range t.Constraints {
 		h := Hazard{LocksWrites, t.Constraints[i].References}
-		if h.Detail != "" && tableOf(p.have, h.Detail) != nil && !slices.Contains(hazards, h) {
+		if h.Detail != "" && tableOf(p.fromTables, h.Detail) != nil && !slices.Contains(hazards, h) {
 			hazards = append(hazards, h)
 		}
 	}

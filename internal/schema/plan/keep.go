@@ -8,7 +8,7 @@ import (
 	"docket/internal/schema/state"
 )
 
-// keep returns to with what the policy keeps of from, and takes down what it left alone.
+// keep returns to with the objects of from that the policy keeps, and records what the plan leaves alone.
 func (p *planner) keep(to *state.State) *state.State {
 	kept := *to
 	kept.Parameters, kept.Comments = maps.Clone(to.Parameters), maps.Clone(to.Comments)
@@ -20,14 +20,14 @@ func (p *planner) keep(to *state.State) *state.State {
 	}
 	kept.Details = nil
 	for _, t := range to.Details {
-		if had := p.from.Table(t.Name); had != nil && p.policy.KeepColumns {
-			t = p.keepColumns(&kept, had, t)
+		if from := p.from.Table(t.Name); from != nil && p.policy.KeepColumns {
+			t = p.keepColumns(&kept, from, t)
 		}
 		kept.Details = append(kept.Details, t)
 	}
 	for _, t := range p.from.Details {
 		if p.policy.KeepTables && to.Table(t.Name) == nil {
-			p.leave("table %s", t.Name)
+			p.leaveAlone("table %s", t.Name)
 			kept.Details = append(kept.Details, t)
 			names := []string{t.Name}
 			for _, index := range t.Indexes {
@@ -41,7 +41,7 @@ func (p *planner) keep(to *state.State) *state.State {
 	}
 	for _, v := range p.from.Views {
 		if p.policy.KeepViews && to.View(v.Name) == nil {
-			p.leave("%s", v)
+			p.leaveAlone("%s", v)
 			kept.Views = append(slices.Clone(kept.Views), v)
 		}
 	}
@@ -61,37 +61,37 @@ func (p *planner) keep(to *state.State) *state.State {
 	}
 	for _, extension := range p.from.Extensions {
 		if !slices.Contains(to.Extensions, extension) {
-			p.leave("extension %s", extension)
+			p.leaveAlone("extension %s", extension)
 		}
 	}
 	for _, o := range slices.Concat(p.from.Unmanaged, p.from.Excluded) {
-		p.leave("%s", o)
+		p.leaveAlone("%s", o)
 	}
 	return &kept
 }
 
-// keepColumns returns the table with the columns that only had has, and what hangs on them.
-func (p *planner) keepColumns(kept *state.State, had, t *state.Table) *state.Table {
+// keepColumns returns the table with the columns that only from has, and with the constraints and indexes on them.
+func (p *planner) keepColumns(kept *state.State, from, t *state.Table) *state.Table {
 	with := *t
 	with.Columns, with.Constraints, with.Indexes = slices.Clone(t.Columns), slices.Clone(t.Constraints), slices.Clone(t.Indexes)
 	var names []string
-	for _, c := range had.Columns {
+	for _, c := range from.Columns {
 		if columnOf(t, c.Name) != nil {
 			continue
 		}
 		if c.NotNull && c.Default == "" && c.Generated == "" && c.Identity == "" {
-			p.leave("column %s.%s, which must have a value and has no default: rows that do not name it are refused", t.Name, c.Name)
+			p.leaveAlone("column %s.%s, which is NOT NULL without a default: an INSERT without it fails", t.Name, c.Name)
 		} else {
-			p.leave("column %s.%s", t.Name, c.Name)
+			p.leaveAlone("column %s.%s", t.Name, c.Name)
 		}
 		with.Columns = append(with.Columns, c)
-		for _, constraint := range had.Constraints {
+		for _, constraint := range from.Constraints {
 			if hasWord(constraint.Definition, c.Name) && constraintOf(&with, constraint.Name) == nil {
 				with.Constraints = append(with.Constraints, constraint)
 				names = append(names, constraint.Name)
 			}
 		}
-		for _, index := range had.Indexes {
+		for _, index := range from.Indexes {
 			if hasWord(index.Definition, c.Name) && indexOf(&with, index.Name) == nil {
 				with.Indexes = append(with.Indexes, index)
 				names = append(names, index.Name)
@@ -102,7 +102,7 @@ func (p *planner) keepColumns(kept *state.State, had, t *state.Table) *state.Tab
 	return &with
 }
 
-// keepParameters keeps the storage parameters of relations.
+// keepParameters copies the storage parameters of relations from the database.
 func (p *planner) keepParameters(kept *state.State, names []string) {
 	for _, name := range names {
 		if options, ok := p.from.Parameters[name]; ok {
@@ -111,7 +111,7 @@ func (p *planner) keepParameters(kept *state.State, names []string) {
 	}
 }
 
-// leave takes down what the plan does not touch.
-func (p *planner) leave(format string, args ...any) {
-	p.leftAlone = append(p.leftAlone, fmt.Sprintf(format, args...))
+// leaveAlone records something that the plan does not change.
+func (p *planner) leaveAlone(format string, args ...any) {
+	p.leftAloneTexts = append(p.leftAloneTexts, fmt.Sprintf(format, args...))
 }

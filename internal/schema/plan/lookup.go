@@ -60,7 +60,7 @@ func enumOf(s *state.State, name string) *state.Enum {
 	return &s.Enums[i]
 }
 
-// usesType tells whether a column of a table or an expression of a view is of the enum.
+// usesType reports whether a column of a table or an expression of a view has the type of the enum.
 func usesType(s *state.State, enum string) bool {
 	for _, t := range s.Details {
 		for _, c := range t.Columns {
@@ -75,13 +75,12 @@ func usesType(s *state.State, enum string) bool {
 	})
 }
 
-// indexed tells whether an index serves the constraint, and bears its name.
-func indexed(c *state.Constraint) bool {
+// hasIndex reports whether the constraint has an index, which then has the constraint's name.
+func hasIndex(c *state.Constraint) bool {
 	return c.Kind == "primary key" || c.Kind == "unique" || c.Kind == "exclusion"
 }
 
-// foreign tells whether the constraint is a foreign key.
-func foreign(c *state.Constraint) bool { return c.Kind == "foreign key" }
+func isForeignKey(c *state.Constraint) bool { return c.Kind == "foreign key" }
 
 var (
 	storage    = regexp.MustCompile(` WITH \([a-z_]+='[^']*'(?:, [a-z_]+='[^']*')*\)`)
@@ -91,18 +90,18 @@ var (
 	references = regexp.MustCompile(`^FOREIGN KEY \((.*?)\) REFERENCES .*?\((.*?)\)`)
 )
 
-// withoutStorage takes the storage parameters, which can be changed in place, out of an index's definition.
+// withoutStorage removes the storage parameters from the definition of an index. ALTER INDEX can change those.
 func withoutStorage(definition string) string { return storage.ReplaceAllString(definition, "") }
 
-// columnSet makes a list of columns as PostgreSQL prints it comparable whatever its order.
+// columnSet sorts a list of columns as PostgreSQL prints it, so that two lists with the same columns are equal.
 func columnSet(list string) string {
 	columns := strings.Split(list, ", ")
 	slices.Sort(columns)
 	return strings.Join(columns, ", ")
 }
 
-// hasWord tells whether an expression, as PostgreSQL prints it, holds the word, quoted or not. It may hold it as part of
-// a string: callers treat that as a dependency, which costs a needless rebuild and nothing else.
+// hasWord reports whether an expression, as PostgreSQL prints it, contains the word, quoted or not. It also finds the word
+// in a string constant: the caller then assumes a dependency that does not exist, and rebuilds an object needlessly.
 func hasWord(expression, word string) bool {
 	for at := 0; ; {
 		i := strings.Index(expression[at:], word)

@@ -11,17 +11,17 @@ var (
 	literal = state.Literal
 )
 
-// plainer takes the quotes from names that do not need them. Atlas quotes every name, which few people can read.
-func plainer(sql string) string {
+// unquote removes the quotes of names that need none. Atlas quotes every name, which is hard to read.
+func unquote(sql string) string {
 	var b strings.Builder
 	for i := 0; i < len(sql); {
 		end := i + 1
 		switch sql[i] {
 		case '\'':
-			end = closing(sql, i)
+			end = quoteEnd(sql, i)
 			b.WriteString(sql[i:end])
 		case '"':
-			end = closing(sql, i)
+			end = quoteEnd(sql, i)
 			b.WriteString(ident(strings.ReplaceAll(sql[i+1:end-1], `""`, `"`)))
 		default:
 			b.WriteByte(sql[i])
@@ -31,8 +31,8 @@ func plainer(sql string) string {
 	return b.String()
 }
 
-// closing returns the index behind the quote that closes the one at start; a doubled one does not.
-func closing(sql string, start int) int {
+// quoteEnd returns the index after the quote that closes the quote at start. A doubled quote does not close it.
+func quoteEnd(sql string, start int) int {
 	for i := start + 1; i < len(sql); i++ {
 		if sql[i] != sql[start] {
 			continue
@@ -46,10 +46,10 @@ func closing(sql string, start int) int {
 	return len(sql)
 }
 
-// maxName is the length in bytes at which PostgreSQL cuts names off.
+// maxName is the length in bytes to which PostgreSQL truncates names.
 const maxName = 63
 
-// freeName returns a name like the given one that is not taken.
+// freeName returns the name with the suffix, changed as necessary so that it is not taken and not too long.
 func freeName(name, suffix string, taken func(string) bool) string {
 	for {
 		candidate := name

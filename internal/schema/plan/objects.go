@@ -10,38 +10,38 @@ import (
 	"docket/internal/schema/state"
 )
 
-// createExtensions adds what is missing. One that the files do not have may serve somebody else and stays.
+// createExtensions adds missing extensions. It drops none, because other users of the database may need them.
 func (p *planner) createExtensions() {
 	for _, name := range p.to.Extensions {
 		if !slices.Contains(p.from.Extensions, name) {
 			p.add(Statement{
 				SQL:     "CREATE EXTENSION IF NOT EXISTS " + ident(name),
-				Comment: fmt.Sprintf("Add extension %s, which needs a role that may do so.", name),
+				Comment: fmt.Sprintf("Add extension %s, which requires a role with that privilege.", name),
 			})
 		}
 	}
 }
 
-// changeParameters sets and resets storage parameters of the tables that stay and of their indexes that do.
+// changeParameters sets and resets storage parameters of the tables and indexes that exist in both states.
 func (p *planner) changeParameters() {
-	for _, t := range p.want {
-		have := tableOf(p.have, t.Name)
-		if have == nil {
+	for _, t := range p.toTables {
+		fromTable := tableOf(p.fromTables, t.Name)
+		if fromTable == nil {
 			continue
 		}
 		p.changeOptions("TABLE", t.Name, p.from.Parameters[t.Name], p.to.Parameters[t.Name])
 		for i := range t.Constraints {
 			c := &t.Constraints[i]
-			had := p.from.Parameters[p.originalName(t.Name, c.Name)]
-			if p.isRenewed("INDEX "+ident(c.Name)) || constraintOf(have, c.Name) == nil {
-				had = nil
+			from := p.from.Parameters[p.originalName(t.Name, c.Name)]
+			if p.isRecreated("INDEX "+ident(c.Name)) || constraintOf(fromTable, c.Name) == nil {
+				from = nil
 			}
-			if indexed(c) {
-				p.changeOptions("INDEX", c.Name, had, p.to.Parameters[c.Name])
+			if hasIndex(c) {
+				p.changeOptions("INDEX", c.Name, from, p.to.Parameters[c.Name])
 			}
 		}
 		for _, index := range t.Indexes {
-			if !p.isRenewed("INDEX "+ident(index.Name)) && indexOf(have, index.Name) != nil {
+			if !p.isRecreated("INDEX "+ident(index.Name)) && indexOf(fromTable, index.Name) != nil {
 				p.changeOptions("INDEX", index.Name, p.from.Parameters[p.originalName(t.Name, index.Name)], p.to.Parameters[index.Name])
 			}
 		}
@@ -49,22 +49,22 @@ func (p *planner) changeParameters() {
 }
 
 // changeOptions sets and resets options of a relation, each written as "name=value".
-func (p *planner) changeOptions(kind, name string, had, wanted []string) {
+func (p *planner) changeOptions(kind, name string, from, to []string) {
 	var set, reset []string
-	for _, option := range wanted {
-		if !slices.Contains(had, option) {
+	for _, option := range to {
+		if !slices.Contains(from, option) {
 			key, value, _ := strings.Cut(option, "=")
 			set = append(set, key+" = "+literal(value))
 		}
 	}
-	for _, option := range had {
+	for _, option := range from {
 		key, _, _ := strings.Cut(option, "=")
-		if !slices.ContainsFunc(wanted, func(w string) bool { return strings.HasPrefix(w, key+"=") }) {
+		if !slices.ContainsFunc(to, func(w string) bool { return strings.HasPrefix(w, key+"=") }) {
 			reset = append(reset, key)
 		}
 	}
 	var hazards []Hazard
-	if kind == "VIEW" { // those of what holds rows are changed beside its readers
+	if kind == "VIEW" { // ALTER TABLE, INDEX and MATERIALIZED VIEW do not block readers
 		hazards = []Hazard{{LocksReads, name}}
 	}
 	alter := fmt.Sprintf("ALTER %s %s ", kind, ident(name))
@@ -76,52 +76,52 @@ func (p *planner) changeOptions(kind, name string, had, wanted []string) {
 	}
 }
 
-// changeSequences gives the sequences of columns their names and parameters. Those of new tables have them already.
+// changeSequences sets the names and parameters of the sequences of columns. Those of new tables are already set.
 func (p *planner) changeSequences() {
-	for _, wanted := range p.to.Sequences {
-		if tableOf(p.have, wanted.Table) == nil {
+	for _, to := range p.to.Sequences {
+		if tableOf(p.fromTables, to.Table) == nil {
 			continue
 		}
-		had, made := sequenceOf(p.from, wanted.Table, wanted.Column), false
-		if had == nil || had.Identity != wanted.Identity || p.isRenewed(columnTarget(wanted.Table, wanted.Column)) {
-			had, made = p.newSequence(&wanted), true
-			p.renew("SEQUENCE " + ident(wanted.Name))
+		from, created := sequenceOf(p.from, to.Table, to.Column), false
+		if from == nil || from.Identity != to.Identity || p.isRecreated(columnTarget(to.Table, to.Column)) {
+			from, created = p.newSequence(&to), true
+			p.recreate("SEQUENCE " + ident(to.Name))
 		}
-		if had.Name != wanted.Name {
+		if from.Name != to.Name {
 			p.add(Statement{
-				SQL:     fmt.Sprintf("ALTER SEQUENCE %s RENAME TO %s", ident(had.Name), ident(wanted.Name)),
-				Comment: fmt.Sprintf("Rename the sequence of %s.%s.", wanted.Table, wanted.Column),
-				Hazards: []Hazard{{LocksWrites, wanted.Table}},
+				SQL:     fmt.Sprintf("ALTER SEQUENCE %s RENAME TO %s", ident(from.Name), ident(to.Name)),
+				Comment: fmt.Sprintf("Rename the sequence of %s.%s.", to.Table, to.Column),
+				Hazards: []Hazard{{LocksWrites, to.Table}},
 			})
-			p.originally[key{"", wanted.Name}] = had.Name
+			p.originalNames[key{"", to.Name}] = from.Name
 		}
-		if options := sequenceOptions(had, &wanted, made); len(options) > 0 {
+		if options := sequenceOptions(from, &to, created); len(options) > 0 {
 			p.add(Statement{
-				SQL:     fmt.Sprintf("ALTER SEQUENCE %s %s", ident(wanted.Name), strings.Join(options, " ")),
-				Comment: fmt.Sprintf("Set how %s.%s is numbered.", wanted.Table, wanted.Column),
-				Hazards: []Hazard{{LocksWrites, "inserts into " + wanted.Table + " that need a number"}},
+				SQL:     fmt.Sprintf("ALTER SEQUENCE %s %s", ident(to.Name), strings.Join(options, " ")),
+				Comment: fmt.Sprintf("Set how %s.%s is numbered.", to.Table, to.Column),
+				Hazards: []Hazard{{LocksWrites, "inserts into " + to.Table + " that need a number"}},
 			})
 		}
 	}
-	for _, sequence := range p.taken {
+	for _, sequence := range p.continued {
 		p.add(p.continueSequence(sequence))
 	}
 }
 
-// newSequence is what PostgreSQL makes for a column unless told otherwise. For one that is there already, Atlas makes the
-// sequence of a serial type by itself, and so without the type of the column.
-func (p *planner) newSequence(wanted *state.Sequence) *state.Sequence {
-	made := *wanted
-	made.Start, made.Increment, made.Min, made.Cache, made.Cycle = 1, 1, 1, 1, false
-	made.Type = columnOf(tableOf(p.want, wanted.Table), wanted.Column).Type
-	if !wanted.Identity && !p.isRenewed(columnTarget(wanted.Table, wanted.Column)) {
-		made.Type = "bigint"
+// newSequence returns the sequence that PostgreSQL creates for a column by default. When an existing column becomes serial,
+// Atlas creates the sequence in a statement of its own, without the type of the column.
+func (p *planner) newSequence(to *state.Sequence) *state.Sequence {
+	sequence := *to
+	sequence.Start, sequence.Increment, sequence.Min, sequence.Cache, sequence.Cycle = 1, 1, 1, 1, false
+	sequence.Type = columnOf(tableOf(p.toTables, to.Table), to.Column).Type
+	if !to.Identity && !p.isRecreated(columnTarget(to.Table, to.Column)) {
+		sequence.Type = "bigint"
 	}
-	made.Max = highest(made.Type)
-	return &made
+	sequence.Max = maxValue(sequence.Type)
+	return &sequence
 }
 
-func highest(typ string) int64 {
+func maxValue(typ string) int64 {
 	switch typ {
 	case "smallint":
 		return math.MaxInt16
@@ -131,57 +131,58 @@ func highest(typ string) int64 {
 	return math.MaxInt64
 }
 
-// sequenceOptions lists what differs. Only a sequence that the plan makes is set to its start: where others stand is data.
-func sequenceOptions(had, wanted *state.Sequence, made bool) []string {
+// sequenceOptions lists the options that differ. Only a sequence that the plan creates is set to its start, because the
+// position of an existing sequence is data.
+func sequenceOptions(from, to *state.Sequence, created bool) []string {
 	var options []string
 	add := func(differs bool, format string, args ...any) {
 		if differs {
 			options = append(options, fmt.Sprintf(format, args...))
 		}
 	}
-	if wanted.Identity && !made {
-		had = identityAs(had, wanted.Type)
+	if to.Identity && !created {
+		from = withType(from, to.Type)
 	}
-	// With a type that had its own bounds PostgreSQL changes the upper one too.
-	high := had.Max
-	if had.Type != wanted.Type && high == highest(had.Type) {
-		high = highest(wanted.Type)
+	// When the maximum is that of the type, PostgreSQL changes it with the type.
+	high := from.Max
+	if from.Type != to.Type && high == maxValue(from.Type) {
+		high = maxValue(to.Type)
 	}
-	add(had.Type != wanted.Type, "AS %s", wanted.Type)
-	add(had.Increment != wanted.Increment, "INCREMENT BY %d", wanted.Increment)
-	add(had.Min != wanted.Min, "MINVALUE %d", wanted.Min)
-	add(high != wanted.Max, "MAXVALUE %d", wanted.Max)
-	add(had.Start != wanted.Start, "START WITH %d", wanted.Start)
-	add(made && had.Start != wanted.Start, "RESTART")
-	add(had.Cache != wanted.Cache, "CACHE %d", wanted.Cache)
-	add(wanted.Cycle && !had.Cycle, "CYCLE")
-	add(had.Cycle && !wanted.Cycle, "NO CYCLE")
+	add(from.Type != to.Type, "AS %s", to.Type)
+	add(from.Increment != to.Increment, "INCREMENT BY %d", to.Increment)
+	add(from.Min != to.Min, "MINVALUE %d", to.Min)
+	add(high != to.Max, "MAXVALUE %d", to.Max)
+	add(from.Start != to.Start, "START WITH %d", to.Start)
+	add(created && from.Start != to.Start, "RESTART")
+	add(from.Cache != to.Cache, "CACHE %d", to.Cache)
+	add(to.Cycle && !from.Cycle, "CYCLE")
+	add(from.Cycle && !to.Cycle, "NO CYCLE")
 	return options
 }
 
-// identityAs is the sequence as it is when its column has got the type: an identity column takes it along.
-func identityAs(had *state.Sequence, typ string) *state.Sequence {
-	as := *had
-	if as.Max == highest(as.Type) {
-		as.Max = highest(typ)
+// withType returns the sequence of an identity column after the column's type has changed, which also changes the sequence.
+func withType(from *state.Sequence, typ string) *state.Sequence {
+	as := *from
+	if as.Max == maxValue(as.Type) {
+		as.Max = maxValue(typ)
 	}
 	as.Type = typ
 	return &as
 }
 
-// ownerless is the default of a column that is numbered by a sequence of its own choice, not by the column's.
-var ownerless = regexp.MustCompile(`^nextval\('(.+)'::regclass\)$`)
+// nextvalDefault matches a default that takes numbers from a sequence.
+var nextvalDefault = regexp.MustCompile(`^nextval\('(.+)'::regclass\)$`)
 
-// continueSequence moves a sequence that was made for a column with rows behind the numbers that they have, and behind those
-// that the sequence before it has given out: the number of a row that went is not given to another.
+// continueSequence sets a new sequence of a column with rows to a number after all numbers of the column, and after those of
+// the column's previous sequence, so that the number of a deleted row is not used again.
 func (p *planner) continueSequence(s *state.Sequence) Statement {
 	table, column := ident(s.Table), ident(s.Column)
-	last, comment := fmt.Sprintf("max(%s)", column), fmt.Sprintf("Number on behind the highest %s in %s.", s.Column, s.Table)
-	before := ownerless.FindStringSubmatch(columnOf(tableOf(p.have, s.Table), s.Column).Default)
-	if before != nil && sequenceOf(p.from, s.Table, s.Column) == nil { // the column's own goes with the plan
+	last, comment := fmt.Sprintf("max(%s)", column), fmt.Sprintf("Continue after the highest %s in %s.", s.Column, s.Table)
+	before := nextvalDefault.FindStringSubmatch(columnOf(tableOf(p.fromTables, s.Table), s.Column).Default)
+	if before != nil && sequenceOf(p.from, s.Table, s.Column) == nil { // the plan drops a sequence that the column owns
 		name := strings.ReplaceAll(before[1], "''", "'")
 		last = fmt.Sprintf("greatest(max(%s), (SELECT last_value FROM %s))", column, name)
-		comment = fmt.Sprintf("Number on behind the highest %s in %s and the last number of %s.", s.Column, s.Table, name)
+		comment = fmt.Sprintf("Continue after the highest %s in %s and after the last number of %s.", s.Column, s.Table, name)
 	}
 	return Statement{
 		SQL:     fmt.Sprintf("SELECT setval(%s, %s) FROM %s HAVING %s >= %d", literal(ident(s.Name)), last, table, last, s.Start),

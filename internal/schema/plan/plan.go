@@ -1,12 +1,12 @@
-// Package plan turns the difference between two states of a schema into ordered statements, each with what it costs those
-// who use the database meanwhile.
+// Package plan turns the difference between two states of a schema into ordered SQL statements. Each statement comes with
+// its hazards: what it does to data, and to those who use the database while it runs.
 //
-// Columns are compared and written by the Atlas library. Constraints and indexes are compared here, in PostgreSQL's own
-// words, which say more than Atlas's model of them does; so are extensions, enums, storage parameters, sequences, comments,
-// and views and materialized views with their indexes and grants. What is the same under another name is renamed. A plan is
-// deterministic: the same two states give the same text.
+// The Atlas library compares columns and writes their changes. This package compares everything else by the definitions
+// that PostgreSQL prints, which are more complete than Atlas's model: constraints, indexes, extensions, enums, storage
+// parameters, sequences, comments, and views and materialized views with their indexes and grants. Constraints and indexes
+// that differ only in their names are renamed. The same two states always give the same plan.
 //
-// It never drops with CASCADE: a dependent that nobody knows of has to stop the plan.
+// A plan never drops with CASCADE: an unknown dependent object must make the statement fail.
 package plan
 
 import (
@@ -17,33 +17,42 @@ import (
 	"docket/internal/schema/state"
 )
 
-// ErrEnumValueRemoved says that the files lack, or order differently, a value that an enum of the database has. PostgreSQL
-// cannot take a value away; which rows are to become what has to be written by hand.
+// ErrEnumValueRemoved is the error for an enum of the database with a value that the files lack or order differently.
+// PostgreSQL cannot remove an enum value, and no comparison can know which value the rows should get instead.
 var ErrEnumValueRemoved = errors.New("an enum value was removed or moved")
 
 // Policy says what a plan may do.
 type Policy struct {
-	// What exists in from and not in to is left alone and listed in Plan.LeftAlone instead of being dropped.
+	// Do not drop tables, columns or views that exist only in from, but list them in Plan.LeftAlone.
 	KeepTables, KeepColumns, KeepViews bool
-	// Build and drop indexes of existing tables outside the transaction, without locking out writers.
+	// Create and drop indexes of existing tables concurrently, outside the transaction, so that writers do not wait.
 	ConcurrentIndexes bool
-	// Views that a migration file rebuilds have grants on the databases the file will run on that from, a scratch
-	// database, cannot know: the file itself must save and restore them. Nor does from know how large tables are there.
+	// The plan is for a migration file, and from is a scratch database. It does not know which grants views have on the
+	// databases that the file will run on, so the file must save and restore the grants of views that it rebuilds. It
+	// does not know how large tables are there either.
 	UnknownGrants bool
-	// The command that begins a migration written by hand. Messages name it where a change cannot be planned.
+	// The command that starts a hand-written migration, for messages; may be empty.
 	ByHand string
 }
 
-// Plan is what leads from one state to another. It is empty when nothing has to be done.
+// byHand names the migration in which to write what cannot be planned, for messages.
+func (p Policy) byHand() string {
+	if p.ByHand == "" {
+		return "a migration by hand"
+	}
+	return "a migration by hand (" + p.ByHand + ")"
+}
+
+// Plan is the change from one state to another. It is empty when the states are equal as far as the policy requires.
 type Plan struct {
-	// Each phase needs the one before it to be committed: the first adds enum values that later phases use, the last
-	// builds indexes concurrently.
+	// Each phase requires that the one before it is committed: the first adds enum values that later phases use, the
+	// last creates indexes concurrently.
 	Phases []Phase `json:"phases"`
-	// What the policy left alone, and what the database holds that is not managed, in words.
+	// What the policy left alone, and the objects of the database that are not managed, as text.
 	LeftAlone []string `json:"left_alone"`
 }
 
-// Phase is what runs in one transaction, or statement by statement outside of any.
+// Phase is a list of statements that run in one transaction, or one by one outside a transaction.
 type Phase struct {
 	Transactional bool        `json:"transactional"`
 	Statements    []Statement `json:"statements"`
@@ -56,30 +65,31 @@ type Statement struct {
 	Hazards []Hazard `json:"hazards,omitempty"`
 }
 
-// Hazard is what a statement costs.
+// Hazard is a cost or a risk of a statement.
 type Hazard struct {
 	Kind   HazardKind `json:"kind"`
 	Detail string     `json:"detail"` // e.g. "about 19,262 rows (12 MB) of urls"
 }
 
-// HazardKind is the name of a cost, as shown.
+// HazardKind is the name of a hazard, as shown.
 type HazardKind string
 
-// The costs of statements. Only the first needs the caller's leave.
+// The kinds of hazards. Of these, only DropsData requires the caller's permission.
 const (
 	DropsData     HazardKind = "drops data"
-	RewritesData  HazardKind = "rewrites a table"             // while nobody else can use it
+	RewritesData  HazardKind = "rewrites a table"             // no other session can use it meanwhile
 	LocksReads    HazardKind = "locks out readers"            // ACCESS EXCLUSIVE, until the transaction ends
 	LocksWrites   HazardKind = "locks out writers"            // SHARE or SHARE ROW EXCLUSIVE, until the transaction ends
 	RebuildsView  HazardKind = "rebuilds a materialized view" // readers wait until it is filled
-	LosesUnique   HazardKind = "breaks concurrent refresh"    // a materialized view is left without a usable unique index
-	DropsRule     HazardKind = "drops a rule"                 // a constraint that rows had to keep goes
-	DependsOnRows HazardKind = "depends on the rows"          // all are read, and the statement fails if one does not fit
-	LosesSetting  HazardKind = "loses a setting"              // that is not managed, and is for somebody to set again
+	LosesUnique   HazardKind = "breaks concurrent refresh"    // a materialized view has no usable unique index afterwards
+	DropsRule     HazardKind = "drops a rule"                 // rows no longer have to satisfy a constraint
+	DependsOnRows HazardKind = "depends on the rows"          // reads all rows, and fails if one violates the new rule
+	LosesSetting  HazardKind = "loses a setting"              // that is not managed and must be set again by hand
 )
 
-// Between plans the way from one state to another. Both must come from servers of one major version, or definitions of
-// views cannot be compared and an error says so. The statements of each phase are in an order that PostgreSQL accepts.
+// Between plans the change from one state to another. It returns an error when the states are from servers of different
+// major versions, because those print definitions of views differently. The statements of each phase are in an order that
+// PostgreSQL accepts.
 func Between(from, to *state.State, policy Policy) (*Plan, error) {
 	if from.Major != to.Major {
 		return nil, fmt.Errorf("plan changes: database %s is on PostgreSQL %d and %s on %d, which print the definitions of views "+
@@ -96,22 +106,22 @@ func Between(from, to *state.State, policy Policy) (*Plan, error) {
 		return nil, err
 	}
 	p.changeComments()
-	if err := p.markViews(); err != nil {
+	if err := p.decideViews(); err != nil {
 		return nil, err
 	}
 	p.in(&p.first, p.saveGrants)
 	p.in(&p.first, p.replaceEarly)
 	p.in(&p.first, p.dropViews)
-	if err := p.makeViews(); err != nil {
+	if err := p.createViews(); err != nil {
 		return nil, err
 	}
 	p.dropEnums()
 	p.restoreGrants()
 	return &Plan{
 		Phases:    p.phases(),
-		LeftAlone: slices.DeleteFunc(p.leftAlone, func(what string) bool { return p.lost[what] }),
+		LeftAlone: slices.DeleteFunc(p.leftAloneTexts, func(what string) bool { return p.lost[what] }),
 	}, nil
 }
 
-// Empty tells whether there is nothing to do.
+// Empty reports whether the plan has no statements.
 func (p *Plan) Empty() bool { return len(p.Phases) == 0 }

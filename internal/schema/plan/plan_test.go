@@ -30,14 +30,15 @@ func TestEmptyPlan(t *testing.T) {
 	require.JSONEq(t, `{"phases": [], "left_alone": []}`, string(text))
 }
 
-func TestEnumErrorIsTold(t *testing.T) {
+func TestRemovedEnumValueIsAnError(t *testing.T) {
 	t.Parallel()
 	enum := func(values ...string) *state.State {
 		return &state.State{Enums: []state.Enum{{Name: "mood", Values: values}}}
 	}
 	for _, wanted := range [][]string{{"sad"}, {"glad", "sad"}, {"sad", "new"}} {
-		_, err := plan.Between(enum("sad", "glad"), enum(wanted...), plan.Policy{})
+		_, err := plan.Between(enum("sad", "glad"), enum(wanted...), plan.Policy{ByHand: "schema new"})
 		require.ErrorIs(t, err, plan.ErrEnumValueRemoved)
+		require.ErrorContains(t, err, "write a migration by hand (schema new): update the rows, ALTER TYPE mood RENAME TO mood_old")
 	}
 }
 

@@ -10,54 +10,54 @@ import (
 // key names a part of a table: a column, constraint or index.
 type key struct{ table, name string }
 
-// planner gathers a plan. Its steps run in the order in which Between calls them, and each adds statements that need
-// those before it.
+// planner builds a plan. Its steps run in the order in which Between calls them. The statements that a step adds may
+// depend on the statements of earlier steps.
 type planner struct {
-	from, to *state.State // to holds also what the policy keeps
+	from, to *state.State // to also has what the policy keeps
 	policy   Policy
 
-	have, want []*state.Table // copies of the details of from and to; have changes as the plan renames
-	originally map[key]string // of what have calls by a new name, the old one
+	fromTables, toTables []*state.Table // copies of the details of from and to
+	originalNames        map[key]string // names in the database of parts that the plan has renamed in fromTables
 
-	// What changes under views: columns that go or are not what they were, constraints and tables that go.
+	// Changes that affect views: dropped and changed columns, dropped constraints, dropped tables.
 	columns     map[key]bool
 	constraints map[key]bool
 	tables      map[string]bool
 
-	renewed   map[string]bool // targets of COMMENT ON that the plan makes anew, and which so lost their comments
-	described map[string]bool // targets of COMMENT ON that the plan has dealt with
-	waits     map[string]bool // indexes, quoted, that are there only in the last phase
-	lost      map[string]bool // what is not managed and does not survive the plan
+	recreated         map[string]bool // targets of COMMENT ON that the plan creates, so that they have no comment yet
+	commented         map[string]bool // targets of COMMENT ON whose comments are already planned
+	builtConcurrently map[string]bool // indexes, quoted, that exist only in the last phase
+	lost              map[string]bool // objects that are not managed and that the plan drops, as text
 
-	marks     map[string]mark // of views of from
-	refreshed map[string]bool
+	decisions map[string]decision // about views of from
+	refreshed map[string]bool     // materialized views that are filled, or whose REFRESH is planned
 
-	taken     []*state.Sequence // by columns that have numbers already
-	late      []*tableChange    // foreign keys of new tables that cannot come with them
-	newValues []string
+	continued       []*state.Sequence // new sequences of columns that have numbers
+	lateForeignKeys []*tableChange    // foreign keys of new tables that cannot be created with them
+	newEnumValues   []string
 
-	values, first, main, apart []Statement  // by phase; first stands before main
-	into                       *[]Statement // where add puts statements
-	leftAlone                  []string
+	enumValues, first, main, concurrent []Statement  // first and main are one phase
+	into                                *[]Statement // the list that add appends to
+	leftAloneTexts                      []string
 }
 
 func newPlanner(from, to *state.State, policy Policy) *planner {
 	p := &planner{
-		from: from, policy: policy, leftAlone: []string{},
-		originally: map[key]string{}, columns: map[key]bool{}, constraints: map[key]bool{}, tables: map[string]bool{},
-		renewed: map[string]bool{}, described: map[string]bool{}, waits: map[string]bool{},
-		lost: map[string]bool{}, marks: map[string]mark{}, refreshed: map[string]bool{},
+		from: from, policy: policy, leftAloneTexts: []string{},
+		originalNames: map[key]string{}, columns: map[key]bool{}, constraints: map[key]bool{}, tables: map[string]bool{},
+		recreated: map[string]bool{}, commented: map[string]bool{}, builtConcurrently: map[string]bool{},
+		lost: map[string]bool{}, decisions: map[string]decision{}, refreshed: map[string]bool{},
 	}
 	p.into = &p.main
 	p.to = p.keep(to)
-	p.have, p.want = copyTables(from.Details), copyTables(p.to.Details)
+	p.fromTables, p.toTables = copyTables(from.Details), copyTables(p.to.Details)
 	return p
 }
 
-// add appends a statement to the step that is being planned.
+// add appends a statement to the current list.
 func (p *planner) add(s Statement) { *p.into = append(*p.into, s) }
 
-// in plans a step whose statements go to a list of their own.
+// in runs a step whose statements are appended to the list.
 func (p *planner) in(list *[]Statement, step func()) {
 	before := p.into
 	p.into = list
@@ -65,22 +65,22 @@ func (p *planner) in(list *[]Statement, step func()) {
 	p.into = before
 }
 
-// phases puts the statements gathered together.
+// phases returns the planned statements by phase.
 func (p *planner) phases() []Phase {
 	middle := slices.Concat(p.first, p.main)
 	phases := []Phase{} // rather than null in JSON
 	switch {
-	case len(p.values) == 0:
-	case p.mentioned(slices.Concat(middle, p.apart)):
-		phases = append(phases, Phase{true, p.values})
+	case len(p.enumValues) == 0:
+	case p.mentionNewEnumValue(slices.Concat(middle, p.concurrent)):
+		phases = append(phases, Phase{true, p.enumValues})
 	default:
-		middle = slices.Concat(p.values, middle)
+		middle = slices.Concat(p.enumValues, middle)
 	}
 	if len(middle) > 0 {
 		phases = append(phases, Phase{true, middle})
 	}
-	if len(p.apart) > 0 {
-		phases = append(phases, Phase{false, p.apart})
+	if len(p.concurrent) > 0 {
+		phases = append(phases, Phase{false, p.concurrent})
 	}
 	return phases
 }

@@ -9,69 +9,70 @@ import (
 	"docket/internal/schema/state"
 )
 
-// named is an index or a constraint of a table.
-type named struct {
+// part is an index or a constraint of a table.
+type part struct {
 	table      string
 	name       *string
-	constraint bool   // renamed through its table; otherwise a plain index
-	relation   bool   // its name is an index's, which no other relation of the schema may bear
-	shape      string // what it is, without its name
+	constraint bool   // otherwise it is an index without a constraint
+	relation   bool   // it is or has an index, whose name no other relation of the schema may have
+	shape      string // the definition without the name
 }
 
-// rename gives the indexes and constraints of p.have the names that equal ones bear in p.want, so that they do not differ:
-// to drop and add them would lock and scan for nothing, and a key that a foreign key needs cannot be dropped at all. Names
-// in the way are put aside first: of those that go later, and of those that swap.
+// rename gives the indexes and constraints of p.fromTables the names that the same ones have in p.toTables. Dropping and
+// adding them would lock and scan the table needlessly, and a key that a foreign key needs cannot be dropped. If another
+// part has the name, because it is dropped later or swaps names, it gets a temporary name first.
 func (p *planner) rename() {
-	p.renameAll(allNamed(p.have), allNamed(p.want))
+	p.renameAll(partsOf(p.fromTables), partsOf(p.toTables))
 }
 
-func (p *planner) renameAll(have, want []*named) {
+func (p *planner) renameAll(from, to []*part) {
 	taken := map[string]bool{}
-	for _, n := range slices.Concat(have, want) {
+	for _, n := range slices.Concat(from, to) {
 		taken[*n.name] = true
 	}
-	renames := pairs(have, want)
-	for _, n := range have {
-		target, ok := renames[n]
+	renames := matchRenames(from, to)
+	for _, n := range from {
+		match, ok := renames[n]
 		if !ok {
 			continue
 		}
-		if other := bearer(have, n, *target.name); other != nil {
-			aside := freeName(*other.name, "_old", func(name string) bool {
-				return taken[name] || isTaken(p.from, name) || isTaken(p.to, name)
+		if other := conflicting(from, n, *match.name); other != nil {
+			temporary := freeName(*other.name, "_old", func(name string) bool {
+				return taken[name] || nameTaken(p.from, name) || nameTaken(p.to, name)
 			})
-			taken[aside] = true
-			p.renameTo(other, aside)
+			taken[temporary] = true
+			p.renameTo(other, temporary)
 		}
-		p.renameTo(n, *target.name)
+		p.renameTo(n, *match.name)
 	}
 }
 
-// pairs finds what is the same under two names in one table. What has the same shape and name in both has no pair.
-func pairs(have, want []*named) map[*named]*named {
-	var free []*named
-	same := map[*named]bool{}
-	for _, w := range want {
-		i := slices.IndexFunc(have, func(h *named) bool { return h.table == w.table && h.shape == w.shape && *h.name == *w.name })
+// matchRenames pairs the parts that have the same shape under different names in one table. A part that has the same shape
+// and name in both lists is not paired.
+func matchRenames(from, to []*part) map[*part]*part {
+	var free []*part
+	same := map[*part]bool{}
+	for _, t := range to {
+		i := slices.IndexFunc(from, func(f *part) bool { return f.table == t.table && f.shape == t.shape && *f.name == *t.name })
 		if i < 0 {
-			free = append(free, w)
+			free = append(free, t)
 			continue
 		}
-		same[have[i]] = true
+		same[from[i]] = true
 	}
-	renames := map[*named]*named{}
-	for _, h := range have {
-		i := slices.IndexFunc(free, func(w *named) bool { return h.table == w.table && h.shape == w.shape })
-		if i >= 0 && !same[h] {
-			renames[h] = free[i]
+	renames := map[*part]*part{}
+	for _, f := range from {
+		i := slices.IndexFunc(free, func(t *part) bool { return f.table == t.table && f.shape == t.shape })
+		if i >= 0 && !same[f] {
+			renames[f] = free[i]
 			free = slices.Delete(free, i, i+1)
 		}
 	}
 	return renames
 }
 
-// bearer returns what stands in the way of renaming n.
-func bearer(all []*named, n *named, name string) *named {
+// conflicting returns the part that has the name and prevents that n gets it, or nil.
+func conflicting(all []*part, n *part, name string) *part {
 	for _, other := range all {
 		clash := other.relation && n.relation || other.constraint && n.constraint && other.table == n.table
 		if other != n && *other.name == name && clash {
@@ -81,7 +82,7 @@ func bearer(all []*named, n *named, name string) *named {
 	return nil
 }
 
-func (p *planner) renameTo(n *named, name string) {
+func (p *planner) renameTo(n *part, name string) {
 	if n.constraint {
 		p.add(Statement{
 			SQL:     fmt.Sprintf("ALTER TABLE %s RENAME CONSTRAINT %s TO %s", ident(n.table), ident(*n.name), ident(name)),
@@ -89,39 +90,39 @@ func (p *planner) renameTo(n *named, name string) {
 			Hazards: []Hazard{{LocksReads, n.table}},
 		})
 	} else {
-		// It locks out nothing but other schema changes.
+		// It only locks out other schema changes.
 		p.add(Statement{
 			SQL:     fmt.Sprintf("ALTER INDEX %s RENAME TO %s", ident(*n.name), ident(name)),
-			Comment: fmt.Sprintf("Rename an index of %s.", n.table),
+			Comment: fmt.Sprintf("Rename an index on %s.", n.table),
 		})
 	}
-	p.originally[key{n.table, name}] = p.originalName(n.table, *n.name)
+	p.originalNames[key{n.table, name}] = p.originalName(n.table, *n.name)
 	*n.name = name
 }
 
-// originalName is what a constraint or index of p.have is called in the database before the plan.
+// originalName returns the name that a constraint or index of p.fromTables has in the database before the plan.
 func (p *planner) originalName(table, name string) string {
-	if original, ok := p.originally[key{table, name}]; ok {
+	if original, ok := p.originalNames[key{table, name}]; ok {
 		return original
 	}
 	return name
 }
 
-// allNamed lists what is named in the tables, sorted by table and name.
-func allNamed(tables []*state.Table) []*named {
-	var all []*named
+// partsOf lists the indexes and constraints of the tables, sorted by table and name.
+func partsOf(tables []*state.Table) []*part {
+	var all []*part
 	for _, t := range tables {
 		for i := range t.Constraints {
 			c := &t.Constraints[i]
-			all = append(all, &named{t.Name, &c.Name, true, indexed(c), c.Definition})
+			all = append(all, &part{t.Name, &c.Name, true, hasIndex(c), c.Definition})
 		}
 		for _, index := range t.Indexes {
-			if index.Valid { // one that is not will be dropped
-				all = append(all, &named{t.Name, &index.Name, false, true, withoutStorage(index.Shape)})
+			if index.Valid { // an invalid index is dropped
+				all = append(all, &part{t.Name, &index.Name, false, true, withoutStorage(index.Shape)})
 			}
 		}
 	}
-	slices.SortFunc(all, func(a, b *named) int {
+	slices.SortFunc(all, func(a, b *part) int {
 		return cmp.Or(strings.Compare(a.table, b.table), strings.Compare(*a.name, *b.name))
 	})
 	return all

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// SQL writes the plan as a script to read or to run phase by phase. Each statement is preceded by what it does and what it
-// costs. The same plan gives the same text; an empty one gives none.
+// SQL writes the plan as a script to read, or to run phase by phase. A comment before each statement says what it does and
+// lists its hazards. The same plan always gives the same text, and an empty plan gives none.
 func (p *Plan) SQL() string {
 	var b strings.Builder
 	for i, phase := range p.Phases {
@@ -16,9 +16,9 @@ func (p *Plan) SQL() string {
 		}
 		switch {
 		case !phase.Transactional:
-			fmt.Fprintf(&b, "-- Phase %d of %d, outside of a transaction, statement by statement.\n\n", i+1, len(p.Phases))
+			fmt.Fprintf(&b, "-- Phase %d of %d, outside a transaction, statement by statement.\n\n", i+1, len(p.Phases))
 		case i+1 < len(p.Phases):
-			fmt.Fprintf(&b, "-- Phase %d of %d, in one transaction; the next phase needs it to be committed.\n\n", i+1, len(p.Phases))
+			fmt.Fprintf(&b, "-- Phase %d of %d, in one transaction; commit it before the next phase.\n\n", i+1, len(p.Phases))
 		case i > 0:
 			fmt.Fprintf(&b, "-- Phase %d of %d, in one transaction.\n\n", i+1, len(p.Phases))
 		}
@@ -28,7 +28,7 @@ func (p *Plan) SQL() string {
 		if i == 0 && b.Len() > 0 {
 			b.WriteString("\n")
 		}
-		fmt.Fprintf(&b, "-- Left alone: %s.\n", inLine(left))
+		fmt.Fprintf(&b, "-- Left alone: %s.\n", oneLine(left))
 	}
 	return b.String()
 }
@@ -40,19 +40,19 @@ func (p Phase) SQL() string {
 		if i > 0 {
 			b.WriteString("\n")
 		}
-		fmt.Fprintf(&b, "-- %s\n", inLine(s.Comment))
+		fmt.Fprintf(&b, "-- %s\n", oneLine(s.Comment))
 		for _, h := range s.Hazards {
-			fmt.Fprintf(&b, "--   %s: %s\n", h.Kind, inLine(h.Detail))
+			fmt.Fprintf(&b, "--   %s: %s\n", h.Kind, oneLine(h.Detail))
 		}
 		b.WriteString(s.SQL + ";\n")
 	}
 	return b.String()
 }
 
-// inLine keeps a text within one comment.
-func inLine(text string) string { return strings.NewReplacer("\n", " ", "\r", " ").Replace(text) }
+// oneLine replaces line breaks, so that a text stays within one SQL comment.
+func oneLine(text string) string { return strings.NewReplacer("\n", " ", "\r", " ").Replace(text) }
 
-// seconds writes how long something took, e.g. "2.1 s".
+// seconds writes a duration, e.g. "2.1 s".
 func seconds(d time.Duration) string {
 	if d < time.Minute {
 		return fmt.Sprintf("%.1f s", d.Seconds())

@@ -6,47 +6,48 @@ import (
 	"docket/internal/schema/state"
 )
 
-// ofConstraints are the kinds by which states list constraints that Atlas cannot write. Plans compare and write them all the
-// same.
-var ofConstraints = []string{
+// constraintKinds are the kinds of constraints that a state lists as not managed because Atlas cannot write them. Plans
+// compare and write them nevertheless.
+var constraintKinds = []string{
 	"exclusion constraint", "deferrable constraint", "constraint that is not validated", "check without a column",
 	"foreign key with MATCH FULL", "foreign key that sets some columns", "foreign key to another schema",
 }
 
-// lose notes what is not managed and goes with a part of a relation, or with all of it when no part is named, and returns it.
-// So it is not said to be left alone.
-func (p *planner) lose(relation, part string) []state.Object {
-	var gone []state.Object
+// loseUnmanaged returns the objects that are not managed and that PostgreSQL drops together with a part of a relation, or
+// with the whole relation if part is empty. It also records them, so that the plan does not list them as left alone.
+func (p *planner) loseUnmanaged(relation, part string) []state.Object {
+	var objects []state.Object
 	for _, o := range p.from.Unmanaged {
 		if o.On == relation && (part == "" || slices.Contains(o.Parts, part)) {
 			p.lost[o.String()] = true
-			gone = append(gone, o)
+			objects = append(objects, o)
 		}
 	}
-	return gone
+	return objects
 }
 
-// losing warns of what goes, apart from constraints, of which their own statements say enough.
-func losing(gone []state.Object) []Hazard {
+// lossHazards warns that the objects are dropped. It leaves out constraints, which have statements of their own.
+func lossHazards(objects []state.Object) []Hazard {
 	var hazards []Hazard
-	for _, o := range gone {
-		if !slices.Contains(ofConstraints, o.Kind) {
+	for _, o := range objects {
+		if !slices.Contains(constraintKinds, o.Kind) {
 			hazards = append(hazards, Hazard{LosesSetting, o.String()})
 		}
 	}
 	return hazards
 }
 
-// loseColumn warns of what goes with a column. What concerns nothing but a column that goes for good is not worth a word.
+// loseColumn warns of the objects that are dropped with a column. When the column is not created again, it leaves out
+// objects of that column alone.
 func (p *planner) loseColumn(c *tableChange, name string) []Hazard {
-	gone := p.lose(c.name, name)
-	if columnOf(c.want, name) == nil {
-		gone = slices.DeleteFunc(gone, func(o state.Object) bool { return len(o.Parts) < 2 })
+	objects := p.loseUnmanaged(c.name, name)
+	if columnOf(c.to, name) == nil {
+		objects = slices.DeleteFunc(objects, func(o state.Object) bool { return len(o.Parts) < 2 })
 	}
-	return losing(gone)
+	return lossHazards(objects)
 }
 
-// loseStorage warns of how a column is stored: PostgreSQL forgets that when the type changes.
+// loseStorage warns of the storage settings of a column: PostgreSQL resets them when the column's type changes.
 func (p *planner) loseStorage(c *tableChange, name string) []Hazard {
 	var hazards []Hazard
 	for _, o := range p.from.Unmanaged {
@@ -58,7 +59,7 @@ func (p *planner) loseStorage(c *tableChange, name string) []Hazard {
 	return hazards
 }
 
-// loseIndex warns of what goes with an index, which may bear a name by now that it did not have in the database.
+// loseIndex warns of the objects that are dropped with an index. The plan may have renamed the index.
 func (p *planner) loseIndex(relation, name string) []Hazard {
-	return losing(p.lose(relation, p.originalName(relation, name)))
+	return lossHazards(p.loseUnmanaged(relation, p.originalName(relation, name)))
 }

@@ -9,8 +9,8 @@ import (
 	"docket/internal/schema/state"
 )
 
-// changeTables plans tables, their columns, constraints and indexes. Foreign keys go first and come last, so that no other
-// step has to mind them.
+// changeTables plans tables, their columns, constraints and indexes. It drops foreign keys first and adds them last, so that
+// no other step depends on them.
 func (p *planner) changeTables() error {
 	changes, err := p.tableChanges()
 	if err != nil {
@@ -35,7 +35,7 @@ func (p *planner) changeTables() error {
 	}
 	p.changeParameters()
 	p.changeSequences()
-	for _, c := range slices.Concat(changes, p.late) {
+	for _, c := range slices.Concat(changes, p.lateForeignKeys) {
 		p.alter(c.name, c.addForeign)
 	}
 	return nil
@@ -47,39 +47,39 @@ func (p *planner) addAll(statements []Statement) {
 	}
 }
 
-// tableChange is what becomes of a table that is there before and after.
+// tableChange is the change of a table that exists in both states.
 type tableChange struct {
-	name       string
-	have, want *state.Table
+	name     string
+	from, to *state.Table
 
 	dropForeign, clauses, addForeign []clause
-	before, after                    []Statement // around the clauses
+	before, after                    []Statement // around the ALTER TABLE with the clauses
 	dropIndexes, addIndexes          []*state.Index
 
-	gone      map[string]bool // columns that go, for good or to come again
-	retyped   map[string]bool // columns that get another type or collation
-	strangers map[string]bool // columns that get a type that values of the old one cannot be compared with
-	dropped   map[string]bool // constraints that go, for good or to come again
-	lostKeys  []string        // columns of unique constraints and indexes that go
+	droppedColumns     map[string]bool // also those that are added again
+	retypedColumns     map[string]bool // columns that get another type or collation
+	incomparable       map[string]bool // columns whose new type cannot be compared with the old one
+	droppedConstraints map[string]bool // also those that are added again
+	droppedKeys        []string        // columns of dropped unique constraints and indexes
 }
 
 // clause is a part of an ALTER TABLE.
 type clause struct {
-	sql, says string
-	hazards   []Hazard
+	sql, summary string
+	hazards      []Hazard
 }
 
-// alter adds one ALTER TABLE, so that the table is locked, scanned and rewritten once at most.
+// alter adds one ALTER TABLE with all clauses, so that the table is locked, scanned and rewritten at most one time.
 func (p *planner) alter(table string, clauses []clause) {
 	if len(clauses) == 0 {
 		return
 	}
-	var says, sql []string
+	var summaries, sql []string
 	var hazards []Hazard
 	for _, c := range clauses {
 		sql = append(sql, c.sql)
-		if c.says != "" {
-			says = append(says, c.says)
+		if c.summary != "" {
+			summaries = append(summaries, c.summary)
 		}
 		for _, h := range c.hazards {
 			if !slices.Contains(hazards, h) {
@@ -87,7 +87,7 @@ func (p *planner) alter(table string, clauses []clause) {
 			}
 		}
 	}
-	// One lock is enough, and the longer word on it says more.
+	// Of two hazards for one lock, keep the one that says why.
 	hazards = slices.DeleteFunc(hazards, func(h Hazard) bool {
 		return slices.ContainsFunc(hazards, func(other Hazard) bool {
 			return other.Kind == h.Kind && strings.HasPrefix(other.Detail, h.Detail+", while")
@@ -100,25 +100,26 @@ func (p *planner) alter(table string, clauses []clause) {
 	}
 	p.add(Statement{
 		SQL:     "ALTER TABLE " + ident(table) + separator + strings.Join(sql, ","+separator),
-		Comment: fmt.Sprintf("Change %s: %s.", table, strings.Join(says, ", ")),
+		Comment: fmt.Sprintf("Change %s: %s.", table, strings.Join(summaries, ", ")),
 		Hazards: hazards,
 	})
 }
 
 func (p *planner) tableChanges() ([]*tableChange, error) {
 	var changes []*tableChange
-	for _, want := range p.want {
-		have := tableOf(p.have, want.Name)
-		if have == nil {
+	for _, to := range p.toTables {
+		from := tableOf(p.fromTables, to.Name)
+		if from == nil {
 			continue
 		}
 		c := &tableChange{
-			name: want.Name, have: have, want: want,
-			gone: map[string]bool{}, retyped: map[string]bool{}, strangers: map[string]bool{}, dropped: map[string]bool{},
+			name: to.Name, from: from, to: to,
+			droppedColumns: map[string]bool{}, retypedColumns: map[string]bool{}, incomparable: map[string]bool{},
+			droppedConstraints: map[string]bool{},
 		}
 		columns, err := p.columnClauses(c)
 		if err != nil {
-			return nil, fmt.Errorf("plan table %s: %w", want.Name, err)
+			return nil, fmt.Errorf("plan table %s: %w", to.Name, err)
 		}
 		drops, adds := p.constraintClauses(c)
 		c.clauses = slices.Concat(drops, columns, adds)

@@ -7,73 +7,73 @@ import (
 	"docket/internal/schema/state"
 )
 
-// changeViewIndexes changes the indexes of a materialized view that stays, without building it again.
-func (p *planner) changeViewIndexes(had, wanted *state.View) {
-	have := p.renameViewIndexes(had, wanted)
-	left := slices.Clone(have)
-	for _, index := range wanted.Indexes {
-		old := indexNamed(have, index.Name)
+// changeViewIndexes changes the indexes of a materialized view that is not created again.
+func (p *planner) changeViewIndexes(from, to *state.View) {
+	indexes := p.renameViewIndexes(from, to)
+	left := slices.Clone(indexes)
+	for _, index := range to.Indexes {
+		old := indexNamed(indexes, index.Name)
 		switch {
 		case old == nil:
-			p.add(p.createIndex(wanted.Name, index, index.Name, ""))
+			p.add(p.createIndex(to.Name, index, index.Name, ""))
 		case old.Shape == index.Shape && old.Valid:
 			left = slices.DeleteFunc(left, func(i *state.Index) bool { return i == old })
 			continue
 		case old.Valid && index.Unique:
-			p.replaceIndex(wanted.Name, old, index, "")
+			p.replaceIndex(to.Name, old, index, "")
 		default:
-			p.add(p.dropIndex(wanted.Name, old.Name, ""))
-			p.add(p.createIndex(wanted.Name, index, index.Name, ""))
+			p.add(p.dropIndex(to.Name, old.Name, ""))
+			p.add(p.createIndex(to.Name, index, index.Name, ""))
 		}
-		p.renew("INDEX " + ident(index.Name))
+		p.recreate("INDEX " + ident(index.Name))
 		left = slices.DeleteFunc(left, func(i *state.Index) bool { return i == old })
 	}
-	// Only when the new ones are there: a reader or a refresh may need one of them.
+	// Drop the old indexes after the new ones exist, because a reader or a refresh may need one.
 	for _, old := range left {
-		s := p.dropIndex(wanted.Name, old.Name, "")
-		if usable(had.Indexes) && !usable(wanted.Indexes) && old.Concurrent {
-			s.Hazards = append([]Hazard{{LosesUnique, losesUnique(wanted)}}, s.Hazards...)
+		s := p.dropIndex(to.Name, old.Name, "")
+		if usable(from.Indexes) && !usable(to.Indexes) && old.Concurrent {
+			s.Hazards = append([]Hazard{{LosesUnique, losesUniqueDetail(to)}}, s.Hazards...)
 		}
-		if isTaken(p.to, old.Name) {
-			p.first = append(p.first, s) // unless something else is to have its name
+		if nameTaken(p.to, old.Name) {
+			p.first = append(p.first, s) // another object needs its name
 		} else {
 			p.add(s)
 		}
 	}
 }
 
-// renameViewIndexes gives indexes the names that equal ones bear in wanted, and returns the indexes as they are then.
-func (p *planner) renameViewIndexes(had, wanted *state.View) []*state.Index {
-	var have, want []*named
-	indexes := make([]*state.Index, len(had.Indexes))
-	for i, index := range had.Indexes {
+// renameViewIndexes gives indexes the names that the same ones have in to, and returns the indexes with their new names.
+func (p *planner) renameViewIndexes(from, to *state.View) []*state.Index {
+	var fromParts, toParts []*part
+	indexes := make([]*state.Index, len(from.Indexes))
+	for i, index := range from.Indexes {
 		copied := *index
 		indexes[i] = &copied
 		if index.Valid {
-			have = append(have, &named{had.Name, &copied.Name, false, true, index.Shape})
+			fromParts = append(fromParts, &part{from.Name, &copied.Name, false, true, index.Shape})
 		}
 	}
-	for _, index := range wanted.Indexes {
-		want = append(want, &named{had.Name, &index.Name, false, true, index.Shape})
+	for _, index := range to.Indexes {
+		toParts = append(toParts, &part{from.Name, &index.Name, false, true, index.Shape})
 	}
-	p.renameAll(have, want)
+	p.renameAll(fromParts, toParts)
 	return indexes
 }
 
-// usable tells whether REFRESH MATERIALIZED VIEW CONCURRENTLY finds an index that it can use.
+// usable reports whether REFRESH MATERIALIZED VIEW CONCURRENTLY can use one of the indexes.
 func usable(indexes []*state.Index) bool {
 	return slices.ContainsFunc(indexes, func(index *state.Index) bool {
-		return index.Concurrent || index.Unique && !index.Valid // the latter is about to be built again
+		return index.Concurrent || index.Unique && !index.Valid // the plan creates an invalid index again
 	})
 }
 
-func losesUnique(v *state.View) string {
-	return v.Name + " has no unique index over plain columns, and locks its readers out whenever it is refreshed"
+func losesUniqueDetail(v *state.View) string {
+	return v.Name + " has no unique index on plain columns, so each refresh locks out its readers"
 }
 
-// fillProviders fills the materialized views that v reads, directly or through views, if nobody ever has: nothing can be
-// made of them before. Those that the plan makes are filled already.
-func (p *planner) fillProviders(v *state.View) {
+// fillSources fills the materialized views that v reads, directly or through views, if they were never filled, because they
+// cannot be read before. The plan fills those that it creates.
+func (p *planner) fillSources(v *state.View) {
 	if !v.Materialized {
 		return
 	}
@@ -87,15 +87,15 @@ func (p *planner) fill(v *state.View) {
 			continue
 		}
 		p.refreshed[read.Name] = true
-		had := p.from.View(read.Name)
-		if had == nil || p.marks[had.Name] == rebuilt {
-			continue // made just now, from providers that are full
+		from := p.from.View(read.Name)
+		if from == nil || p.decisions[from.Name] == rebuilt {
+			continue // the plan creates and fills it
 		}
 		p.fill(read)
-		if read.Materialized && !had.Populated {
+		if read.Materialized && !from.Populated {
 			p.add(Statement{
 				SQL:     "REFRESH MATERIALIZED VIEW " + ident(read.Name),
-				Comment: fmt.Sprintf("Fill %s, which %s reads and nobody has filled yet.", read, v.Name),
+				Comment: fmt.Sprintf("Fill %s, which %s reads and which was never filled.", read, v.Name),
 				Hazards: []Hazard{{LocksReads, read.Name}},
 			})
 		}
