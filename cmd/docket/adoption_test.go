@@ -18,19 +18,20 @@ import (
 	"docket/internal/dbtest"
 )
 
-// TestAdoption adopts a database of the service that Docket succeeds, as docs/operations.md describes: show the difference,
-// apply it, record the migrations, reconcile, serve, import. No row and no object of the other service may be lost.
+// TestAdoption adopts a database of the service that Docket succeeds with the commands of docs/operations.md: show the
+// difference, apply it, record the migrations, reconcile, serve; then it imports. No row and no object of the other service may
+// be lost.
 func TestAdoption(t *testing.T) {
 	t.Setenv("DS_APP_SECRET_KEY", "0123456789abcdef0123456789abcdef")
 	url := dbtest.Reference(t)
-	adopted := &adoption{t: t, url: url, db: connect(t, url)}
+	adopted := &adoption{t: t, url: url, db: connect(t, url), page: pageCommands(t, "Adopt a database of the reference")}
 	rows, theirs := adopted.rows(), adopted.neighbours()
 	require.NotEmpty(t, theirs)
 
 	adopted.plan()
 	require.Equal(t, rows, adopted.rows(), "a diff changes nothing")
-	adopted.apply()
-	adopted.noDifference()
+	adopted.apply(adopted.next("schema", "apply"))
+	adopted.noDifference(adopted.next(noDifference...))
 
 	after := adopted.rows()
 	for table := range rows {
@@ -39,10 +40,12 @@ func TestAdoption(t *testing.T) {
 	require.Subset(t, adopted.neighbours(), theirs, "objects that Docket does not know are kept")
 
 	adopted.baseline()
-	require.NotEmpty(t, adopted.docket("queue", "reconcile"))
-	require.Equal(t, "0 differences\n", adopted.docket("queue", "verify"))
-	adopted.noDifference()
+	require.NotEmpty(t, adopted.docket(adopted.next("queue", "reconcile")...))
+	require.Equal(t, "0 differences\n", adopted.docket(adopted.next("queue", "verify")...))
+	adopted.noDifference(noDifference)
 
+	require.Equal(t, []string{"serve"}, adopted.next("serve"))
+	require.Empty(t, adopted.page)
 	adopted.serve("queue")
 	adopted.importRealFiles()
 	adopted.refresh()
@@ -52,9 +55,20 @@ func TestAdoption(t *testing.T) {
 
 // adoption is one database that Docket adopts from the other service.
 type adoption struct {
-	t   *testing.T
-	url string
-	db  *pgx.Conn
+	t    *testing.T
+	url  string
+	db   *pgx.Conn
+	page [][]string // the commands of the page that are still to be run
+}
+
+// next returns the next command of the page, which must begin with the given words.
+func (a *adoption) next(words ...string) []string {
+	a.t.Helper()
+	require.NotEmpty(a.t, a.page)
+	command := a.page[0]
+	a.page = a.page[1:]
+	require.Equal(a.t, words, command[:min(len(words), len(command))])
+	return command
 }
 
 func connect(t *testing.T, url string) *pgx.Conn {
@@ -74,14 +88,13 @@ func (a *adoption) docket(args ...string) string {
 // server as the database: starting a server for each command would take longer than the rest of the test.
 func (a *adoption) schema(args ...string) (status int, stdout, stderr string) {
 	a.t.Helper()
-	args = append([]string{"schema"}, args...)
-	return docket(a.t, append(args, "--env", "prod", "--config", "file://../../atlas.hcl", "--to", "file://../../sql/schema",
+	return docket(a.t, append(args, "--config", "file://../../atlas.hcl", "--to", "file://../../sql/schema",
 		"--database-url", a.url, "--dev-url", a.url)...)
 }
 
-func (a *adoption) apply() {
+func (a *adoption) apply(command []string) {
 	a.t.Helper()
-	status, _, stderr := a.schema("apply", "--auto-approve")
+	status, _, stderr := a.schema(append(command, "--auto-approve")...)
 	require.Zero(a.t, status, stderr)
 	require.Contains(a.t, stderr, "run docket queue reconcile")
 }
@@ -128,7 +141,7 @@ UNION ALL SELECT conrelid::regclass || ' ' || pg_get_constraintdef(oid) FROM pg_
 // plan shows the difference before anything is changed.
 func (a *adoption) plan() {
 	a.t.Helper()
-	status, plan, stderr := a.schema("diff", "--exit-code")
+	status, plan, stderr := a.schema(append(a.next("schema", "diff"), "--exit-code")...)
 	require.Equal(a.t, 1, status, stderr)
 	require.NotContains(a.t, plan, "DROP TABLE")
 	require.NotContains(a.t, plan, "DROP COLUMN")
@@ -141,9 +154,11 @@ func (a *adoption) plan() {
 	}
 }
 
-func (a *adoption) noDifference() {
+var noDifference = []string{"schema", "diff", "--env", "prod", "--exit-code"}
+
+func (a *adoption) noDifference(command []string) {
 	a.t.Helper()
-	status, plan, stderr := a.schema("diff", "--exit-code")
+	status, plan, stderr := a.schema(command...)
 	require.Zero(a.t, status, "%s%s", plan, stderr)
 }
 
@@ -153,16 +168,8 @@ func (a *adoption) baseline() {
 	status, _, stderr := docket(a.t, "migrate", "apply", "--database-url", a.url)
 	require.Equal(a.t, exitFailure, status)
 	require.Contains(a.t, stderr, "--baseline", "the refusal names the next command")
-	a.docket("migrate", "apply", "--baseline", a.lastVersion(), "--dev-url", a.url)
+	a.docket(append(a.next("migrate", "apply", "--baseline"), "--dev-url", a.url)...)
 	require.Contains(a.t, a.docket("migrate", "status"), "state     ok")
-}
-
-func (a *adoption) lastVersion() string {
-	a.t.Helper()
-	files, err := filepath.Glob(filepath.Join("..", "..", "sql", "migrations", "*.sql"))
-	require.NoError(a.t, err)
-	version, _, _ := strings.Cut(filepath.Base(slices.Max(files)), "_")
-	return version
 }
 
 // nextURL is the definition of the URL that a user without annotations gets.
@@ -332,7 +339,8 @@ func TestAdoptionRefused(t *testing.T) {
 			require.NoError(t, err)
 			rows, theirs, catalog := refused.rows(), refused.neighbours(), refused.catalog()
 
-			status, _, stderr := refused.schema("apply", "--auto-approve")
+			apply := []string{"schema", "apply", "--env", "prod"}
+			status, _, stderr := refused.schema(append(apply, "--auto-approve")...)
 			require.NotZero(t, status)
 			for _, text := range test.refusal {
 				require.Contains(t, stderr, text)
@@ -343,8 +351,8 @@ func TestAdoptionRefused(t *testing.T) {
 
 			_, err = refused.db.Exec(t.Context(), test.mend)
 			require.NoError(t, err)
-			refused.apply()
-			refused.noDifference()
+			refused.apply(apply)
+			refused.noDifference(noDifference)
 		})
 	}
 }

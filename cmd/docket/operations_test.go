@@ -24,6 +24,23 @@ func operations(t *testing.T) string {
 	return string(text)
 }
 
+// pageCommands returns the words of each docket command in the first console block of a section of the DBA's page.
+func pageCommands(t *testing.T, title string) (commands [][]string) {
+	t.Helper()
+	_, section, found := strings.Cut(operations(t), "\n## "+title+"\n")
+	require.True(t, found, title)
+	block := fenced.FindStringSubmatch(section)
+	require.NotNil(t, block, title)
+	for line := range strings.Lines(block[2]) {
+		line, _, _ = strings.Cut(line, " #")
+		line, _, _ = strings.Cut(line, " >")
+		if _, command, found := strings.Cut(line, "docket "); found {
+			commands = append(commands, strings.Fields(command))
+		}
+	}
+	return commands
+}
+
 var (
 	fenced    = regexp.MustCompile("(?s)```(diff|console)\n(.*?)```")
 	durations = regexp.MustCompile(`\b[0-9.]+(ms|s)\b`)
@@ -164,4 +181,23 @@ func waits(mode string, conflicting ...string) string {
 		return "wait"
 	}
 	return "continue"
+}
+
+// TestOperationsHazards shows that the page explains each hazard that a plan can name, and no other.
+func TestOperationsHazards(t *testing.T) {
+	t.Parallel()
+	source, err := os.ReadFile(filepath.Join("..", "..", "internal", "schema", "plan", "plan.go"))
+	require.NoError(t, err)
+	_, section, found := strings.Cut(operations(t), "\n## Review a change\n")
+	require.True(t, found)
+	section, _, _ = strings.Cut(section, "\n## ")
+	var hazards, explained []string
+	for _, constant := range regexp.MustCompile(`\bHazardKind += "([^"]+)"`).FindAllSubmatch(source, -1) {
+		hazards = append(hazards, string(constant[1]))
+	}
+	for _, row := range regexp.MustCompile("(?m)^\\| `([^`]+)` \\|").FindAllStringSubmatch(section, -1) {
+		explained = append(explained, row[1])
+	}
+	require.NotEmpty(t, hazards)
+	require.ElementsMatch(t, hazards, explained)
 }
