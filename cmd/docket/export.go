@@ -20,14 +20,14 @@ import (
 func exportCommand(cfg *config) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "export",
-		Short: "Write what Docket holds to a file",
+		Short: "Write data of Docket to a file",
 		Args:  cobra.NoArgs,
 	}
 	cmd.AddCommand(exportAnnotationsCommand(cfg))
 	return cmd
 }
 
-// exportFlags are those of export annotations.
+// exportFlags are the flags of export annotations.
 type exportFlags struct {
 	format, since, output string
 	pseudonymous          bool
@@ -38,14 +38,14 @@ func exportAnnotationsCommand(cfg *config) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "annotations",
 		Short: "Export every answer of every annotator",
-		Long: `Export every answer of every annotator, one a line, as of one moment: by URL, then user, attribute and value. The columns
-are those of GET /export/annotations, which api/openapi.yaml describes.
+		Long: `Export every answer of every annotator, one on each line, from one snapshot of the database: by URL, then user, attribute and
+value. The columns are those of GET /export/annotations, which api/openapi.yaml describes.
 
-Without --output the lines go to standard output. A file is there when it is whole: until then they stand beside it under
-another name. With --pseudonymous users have pseudonyms, the same ones in every export as long as the key of the tokens
-stays; the key is found as docket serve finds it. Anonymous sessions always have one.
+Without --output the lines are written to standard output. A file appears when it is complete: until then it has a temporary
+name in the same directory. With --pseudonymous users have pseudonyms, which are the same in every export with the same token
+key; docket serve describes how the key is found. Anonymous sessions always have a pseudonym.
 
-Texts are as annotators wrote them: a program for spreadsheets may take one that begins with "=" for a formula.`,
+Texts are as annotators wrote them: a spreadsheet program may read a text that begins with "=" as a formula.`,
 		Example: `  docket export annotations --format csv --output annotations.csv
   docket export annotations --since 2026-01-31 | jq 'select(.validated)'`,
 		Args: cobra.NoArgs,
@@ -59,7 +59,7 @@ Texts are as annotators wrote them: a program for spreadsheets may take one that
 	return cmd
 }
 
-// options checks the flags. The key is nil where none is needed.
+// options checks the flags. The key is nil unless users have pseudonyms.
 func (f exportFlags) options(cfg *config) (o export.Options, key []byte, err error) {
 	if !api.ExportFormat(f.format).Valid() {
 		return o, nil, usageError{fmt.Errorf("--format: %q is neither csv nor jsonl", f.format)}
@@ -88,7 +88,7 @@ func runExport(cmd *cobra.Command, cfg *config, flags exportFlags) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, out.abandon()) }() // what was not finished
+	defer func() { err = errors.Join(err, out.abandon()) }() // deletes an unfinished file
 
 	return cfg.withPool(cmd, func(ctx context.Context, pool *postgres.Pool) error {
 		begin := time.Now()
@@ -101,7 +101,7 @@ func runExport(cmd *cobra.Command, cfg *config, flags exportFlags) (err error) {
 			err = out.finish()
 		}
 		if errors.Is(err, syscall.EPIPE) {
-			return errors.New("whoever reads the output left before its end")
+			return errors.New("the program that reads the output closed it before the end")
 		}
 		if err != nil || flags.output == "-" {
 			return err
@@ -120,7 +120,7 @@ func writeAnnotations(w io.Writer, format api.ExportFormat, answers iter.Seq2[ex
 	return buffered.Flush()
 }
 
-// counted counts the answers that pass.
+// counted counts the answers that are written.
 func counted(answers iter.Seq2[export.Answer, error], count *int) iter.Seq2[export.Answer, error] {
 	return func(yield func(export.Answer, error) bool) {
 		for answer, err := range answers {

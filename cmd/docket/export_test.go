@@ -115,7 +115,7 @@ func TestExportToAClosedPipe(t *testing.T) {
 	var stderr bytes.Buffer
 	status := run(t.Context(), []string{"export", "annotations", "--data-dir", dir, "--log-level", "error"}, writer, &stderr)
 	require.Equal(t, exitFailure, status)
-	require.Contains(t, stderr.String(), "left before its end")
+	require.Contains(t, stderr.String(), "closed it before the end")
 	status, _, _ = docket(t, "db", "url", "--data-dir", dir)
 	require.Equal(t, exitFailure, status, "the server is stopped")
 }

@@ -18,14 +18,14 @@ import (
 func importCommand(cfg *config) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "import",
-		Short: "Take in agencies, URLs or robots' suggestions from a file",
+		Short: "Import agencies, URLs or suggestions of robots from a file",
 		Args:  cobra.NoArgs,
 	}
 	cmd.AddCommand(importAgenciesCommand(cfg), importURLsCommand(cfg), importSuggestionsCommand(cfg))
 	return cmd
 }
 
-// importFlags are common to the imports that are one transaction.
+// importFlags are the flags of imports of one transaction.
 type importFlags struct{ strict, json bool }
 
 func (f *importFlags) add(cmd *cobra.Command) {
@@ -37,12 +37,13 @@ func importAgenciesCommand(cfg *config) *cobra.Command {
 	var flags importFlags
 	cmd := &cobra.Command{
 		Use:   "agencies FILE.csv",
-		Short: "Import agencies, and the places they belong to",
+		Short: "Import agencies and their places",
 		Long: `Import agencies from a CSV file with the columns ` + strings.Join(imports.AgencyColumns, ", ") + `,
-in any order. States, counties and localities are created as needed, with their locations. An agency whose name is known
-in its state, in whatever letter case, is a duplicate. The home page is not stored: home pages come as URLs.
+in any order. Missing states, counties and localities are created, with their locations. An agency whose name is known in its
+state, in any letter case, is a duplicate. The column homepage_url is not read: import home pages as URLs.
 
-A file is one transaction. Every row is created, duplicate or rejected with its line and reason; "-" reads standard input.`,
+The import is one transaction. Every row is created, a duplicate, or rejected with its line and the reason. "-" reads standard
+input.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return runImport(cmd, cfg, args[0], flags, func(ctx context.Context, pool *postgres.Pool, file io.Reader, o imports.Options) (importResult, error) {
@@ -62,13 +63,14 @@ func importURLsCommand(cfg *config) *cobra.Command {
 	)
 	cmd := &cobra.Command{
 		Use:   "urls FILE.csv",
-		Short: "Import URLs, with what the file says of them as robots' suggestions",
+		Short: "Import URLs, and what the file says about them as suggestions",
 		Long: `Import URLs from a CSV file with the columns ` + strings.Join(imports.URLColumns, ", ") + `,
-in any order; several agencies are separated by "|". URLs are the same when they differ in nothing but scheme, trailing slashes
-and fragment. With --robo, url type, record type, name, agencies and the agencies' locations become robots' suggestions
-where no robot has made any; import the agencies first.
+in any order; several agencies are separated by "|". URLs are the same if they differ only in scheme, trailing slashes and
+fragment. With --robo, URL type, record type, name, agencies and the locations of these become suggestions of robots, where no
+robot has made any; import the agencies first.
 
-A file is one transaction. Every row is created, duplicate or rejected with its line and reason; "-" reads standard input.`,
+The import is one transaction. Every row is created, a duplicate, or rejected with its line and the reason. "-" reads standard
+input.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if !cmd.Flags().Changed("batch") {
@@ -85,16 +87,16 @@ A file is one transaction. Every row is created, duplicate or rejected with its 
 		},
 	}
 	flags.add(cmd)
-	cmd.Flags().StringVar(&o.Batch, "batch", "", "`name` of the batch for new URLs; the file's name without its ending by default")
-	cmd.Flags().BoolVar(&o.Robots, "robo", false, "turn what the file says of the URLs into robots' suggestions")
+	cmd.Flags().StringVar(&o.Batch, "batch", "", "`name` of the batch for new URLs; by default the file name without its extension")
+	cmd.Flags().BoolVar(&o.Robots, "robo", false, "store what the file says about the URLs as suggestions of robots")
 	cmd.Flags().IntVar(&o.Confidence, "confidence", imports.DefaultConfidence, "confidence of these suggestions, 1 to 100")
 	return cmd
 }
 
 type importFunc func(context.Context, *postgres.Pool, io.Reader, imports.Options) (importResult, error)
 
-// runImport opens file and database, shows the progress, and prints what came of it. The rows that were rejected are
-// told even when the import is refused because of them.
+// runImport opens the file and the database, shows the progress, and prints the result. Rejected rows are printed also when the
+// import is refused because of them.
 func runImport(cmd *cobra.Command, cfg *config, name string, flags importFlags, run importFunc) error {
 	file, _, err := openInput(cmd, name)
 	if err != nil {

@@ -10,7 +10,7 @@ import (
 	"docket/internal/imports"
 )
 
-// importResult is what an import prints, for people and for programs.
+// importResult is the result of an import, printed as text or as JSON.
 type importResult struct {
 	Rows       int64        `json:"rows"`
 	Created    int64        `json:"created"`
@@ -23,7 +23,7 @@ type importResult struct {
 	Notes      problemsList `json:"notes"`
 }
 
-// alsoMade is something created beside what the file is about.
+// alsoMade counts rows that were created in addition to the rows of the file.
 type alsoMade struct {
 	What  string `json:"what"`
 	Count int64  `json:"count"`
@@ -85,10 +85,10 @@ func problemsOf(p csvfile.Problems) problemsList {
 	return list
 }
 
-// shown is how many rejections and notes are printed one by one; --json has more.
+// shown is the number of rejections and notes that are printed; --json prints more.
 const shown = 20
 
-// print tells people. When the import was not done, only why.
+// print writes the result as text. When the import stored nothing because of rejected rows, it writes only these.
 func (r importResult) print(out io.Writer, done bool) error {
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
 	if done {
@@ -104,7 +104,7 @@ func (r importResult) print(out io.Writer, done bool) error {
 	}
 	r.Rejections.print(out, "rejected")
 	if done {
-		r.Notes.print(out, "taken with a note")
+		r.Notes.print(out, "accepted with a note")
 		if r.Unchanged {
 			fmt.Fprintln(out, "nothing new: the database is unchanged")
 		}

@@ -25,14 +25,15 @@ func importSuggestionsCommand(cfg *config) *cobra.Command {
 	)
 	cmd := &cobra.Command{
 		Use:   "suggestions FILE.csv|FILE.jsonl",
-		Short: "Import what robots suggest about URLs",
-		Long: `Import what robots suggest about URLs: agencies, locations, record types, relevance and names. A CSV file has the columns
-` + strings.Join(robots.Columns, ", ") + `, and some of ` + strings.Join(robots.OptionalColumns, ", ") + `,
-in any order; a JSONL file has an object with these keys on each line, as POST /suggestions takes it. A URL is named by its id or in any spelling; no value for an
-agency or a location says that the robot looked and found none.
+		Short: "Import suggestions of robots about URLs",
+		Long: `Import suggestions of robots about URLs: agencies, locations, record types, relevance and names. A CSV file has the columns
+` + strings.Join(robots.Columns, ", ") + `, and may have the columns
+` + strings.Join(robots.OptionalColumns, ", ") + `, in any order. A JSONL file has an object with these keys on each line, like
+POST /suggestions. A URL is named by its id or in any spelling. An agency or a location without a value means that the robot
+searched and found none.
 
-The file is read and stored part by part, so it may be of any length, and a part that is stored stays. Importing it again
-changes nothing. A line that cannot be taken is told on standard error with its number and the reason, the others are
+The file is stored in parts, so it may be of any length, and parts that were stored remain when a later one fails. Importing
+the file again changes nothing. Rejected lines are printed on standard error with their number and the reason; the others are
 stored, and the exit status is 1. "-" reads standard input.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -43,12 +44,12 @@ stored, and the exit status is 1. "-" reads standard input.`,
 			return runSuggestions(cmd, cfg, args[0], decode, asJSON)
 		},
 	}
-	cmd.Flags().StringVar(&format, "format", "", "`csv or jsonl`; by default what the file's name ends in")
+	cmd.Flags().StringVar(&format, "format", "", "`csv or jsonl`; by default the extension of the file name")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print the summary as JSON")
 	return cmd
 }
 
-// suggestionFormat returns what takes the lines of the file, nil for CSV.
+// suggestionFormat returns the function that decodes the lines of the file, nil for CSV.
 func suggestionFormat(format, name string) (robots.DecodeFunc, error) {
 	if format == "" {
 		format = strings.TrimPrefix(strings.ToLower(filepath.Ext(name)), ".")
@@ -62,7 +63,7 @@ func suggestionFormat(format, name string) (robots.DecodeFunc, error) {
 	return nil, usageError{fmt.Errorf("--format: is %s csv or jsonl?", name)}
 }
 
-// decodeObject takes a line that is one JSON object.
+// decodeObject decodes a line with one JSON object.
 func decodeObject(line string) (fields map[string]any, err error) {
 	decoder := json.NewDecoder(strings.NewReader(line))
 	decoder.UseNumber()
@@ -75,7 +76,7 @@ func decodeObject(line string) (fields map[string]any, err error) {
 	return fields, nil
 }
 
-// suggestionsResult is what an import of suggestions prints, for programs.
+// suggestionsResult is the result of an import of suggestions, printed as JSON.
 type suggestionsResult struct {
 	Rows       int64        `json:"rows"`
 	Stored     int64        `json:"stored"`
@@ -124,14 +125,14 @@ func runSuggestions(cmd *cobra.Command, cfg *config, name string, decode robots.
 	})
 }
 
-// print tells people; the rejected lines have been told one by one.
+// print writes the result as text. The rejected lines were printed during the import.
 func (r suggestionsResult) print(out io.Writer) error {
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintf(table, "%d\trows\t\n%d\tstored\t\n%d\tunchanged\t\n%d\trejected\t\n", r.Rows, r.Stored, r.Unchanged, r.Rejected)
 	if err := table.Flush(); err != nil {
 		return err
 	}
-	r.Notes.print(out, "taken with a note")
+	r.Notes.print(out, "accepted with a note")
 	for _, reason := range r.Rejections.Reasons {
 		fmt.Fprintf(out, "  rejected %d: %s\n", reason.Rows, reason.Reason)
 	}
@@ -139,7 +140,7 @@ func (r suggestionsResult) print(out io.Writer) error {
 	return err
 }
 
-// countedInput counts what is read of a file.
+// countedInput counts the bytes that are read.
 type countedInput struct {
 	io.Reader
 	bytes int64
@@ -151,7 +152,7 @@ func (c *countedInput) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// openInput opens a file, or standard input for "-", and returns its size, -1 where nobody knows.
+// openInput opens a file, or standard input for "-", and returns its size, -1 if it is unknown.
 func openInput(cmd *cobra.Command, name string) (file io.ReadCloser, size int64, err error) {
 	if name == "-" {
 		return io.NopCloser(cmd.InOrStdin()), -1, nil

@@ -51,7 +51,7 @@ func TestImportSuggestions(t *testing.T) {
 	}
 	status, _, stderr = docket(t, "import", "suggestions", some, "--format", "csv", "--database-url", url)
 	require.Equal(t, exitFailure, status)
-	require.Contains(t, stderr, "another format than expected")
+	require.Contains(t, stderr, "does not have the expected format")
 	status, _, _ = docket(t, "import", "suggestions", filepath.Join(t.TempDir(), "none.csv"), "--database-url", url)
 	require.Equal(t, exitFailure, status)
 	require.NotContains(t, strings.ToLower(stderr), "sqlstate")

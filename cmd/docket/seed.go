@@ -12,7 +12,7 @@ import (
 	"docket/internal/sample"
 )
 
-// seedResult is what seed prints as JSON.
+// seedResult is the result of seed, printed as JSON.
 type seedResult struct {
 	Seeded     bool    `json:"seeded"`
 	URLs       int     `json:"urls"`
@@ -33,8 +33,8 @@ func seedCommand(cfg *config) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "seed",
 		Short: "Fill an empty database with sample data",
-		Long: `Fill an empty database with sample data: places, agencies, URLs, robots' suggestions for half of the URLs, and the answers of
-annotators 1, 2, 3 and so on. The same --urls and --seed make the same rows everywhere.`,
+		Long: `Fill an empty database with sample data: places, agencies, URLs, suggestions of robots for half of the URLs, and the answers
+of annotators 1, 2, 3 and so on. The same --urls and --seed make the same rows on every machine.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return cfg.withPool(cmd, func(ctx context.Context, pool *postgres.Pool) error {
@@ -56,7 +56,7 @@ annotators 1, 2, 3 and so on. The same --urls and --seed make the same rows ever
 				case asJSON:
 					return writeJSON(cmd.OutOrStdout(), result)
 				case notEmpty:
-					fmt.Fprintln(cmd.OutOrStdout(), "nothing to do: the database holds data already")
+					fmt.Fprintln(cmd.OutOrStdout(), "nothing to do: the database contains data")
 				default:
 					fmt.Fprintf(cmd.OutOrStdout(), "%d URLs in %d batches, %d agencies, %d locations, %d annotators: %d rows in %.1f seconds\n",
 						result.URLs, result.Batches, result.Agencies, result.Locations, result.Annotators, result.Rows, result.Seconds)
@@ -65,9 +65,9 @@ annotators 1, 2, 3 and so on. The same --urls and --seed make the same rows ever
 			})
 		},
 	}
-	cmd.Flags().IntVar(&o.URLs, "urls", 1000, "how many URLs")
-	cmd.Flags().Uint64Var(&o.Seed, "seed", 1, "chooses the data")
-	cmd.Flags().BoolVar(&ifEmpty, "if-empty", false, "leave a database with data alone, without an error")
+	cmd.Flags().IntVar(&o.URLs, "urls", 1000, "number of URLs")
+	cmd.Flags().Uint64Var(&o.Seed, "seed", 1, "number that selects the data")
+	cmd.Flags().BoolVar(&ifEmpty, "if-empty", false, "do nothing, without an error, if the database contains data")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print the summary as JSON")
 	return cmd
 }

@@ -11,7 +11,7 @@ import (
 )
 
 // ErrFormat means that a file as a whole is not in the format that the caller reads.
-var ErrFormat = errors.New("the file has another format than expected")
+var ErrFormat = errors.New("the file does not have the expected format")
 
 // MaxRecord is the largest size of a row in bytes. It bounds the memory for a row, and how far the search for a closing quote
 // reads ahead.
@@ -25,8 +25,8 @@ const (
 
 const (
 	reasonOpenQuote  = "a quote is opened and never closed"
-	reasonQuote      = `a quote stands inside a field; write "" for it and quote the field`
-	reasonFieldCount = "the row has another number of fields than the header"
+	reasonQuote      = `a quote is inside a field; write it as "" and quote the whole field`
+	reasonFieldCount = "the row does not have as many fields as the header"
 	reasonIgnored    = "the column is unknown and was ignored"
 )
 
@@ -83,7 +83,7 @@ func Open(r io.Reader, columns Columns, note NoteFunc) (*File, error) {
 		case i < 0 && slices.Contains(columns.Required, column):
 			problem = "is missing"
 		case i >= 0 && slices.Contains(names[i+1:], column):
-			problem = "is there twice"
+			problem = "appears twice"
 		}
 		if problem != "" {
 			return nil, fmt.Errorf("%w: the column %q %s; expected are the columns %s, found are %s",

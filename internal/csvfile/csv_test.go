@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// readAll reads a file with the columns a and b. What is wrong with a row stands in the place of its fields.
+// readAll reads a file with the columns a and b. A row with a defect is shown as its reason.
 func readAll(t require.TestingT, input io.Reader) (lines []int64, rows []string) {
 	file, err := Open(input, Columns{Required: []string{"a", "b"}}, func(int64, *Defect) {})
 	require.NoError(t, err)
@@ -47,7 +47,7 @@ func TestReadCSV(t *testing.T) {
 		"byte order mark":         {"\ufeffa,b\n1,2\n", []int64{2}, []string{"1|2"}},
 		"quoted after the mark":   {"\ufeff\"a\",b\n1,2\n", []int64{2}, []string{"1|2"}},
 		"columns in other order":  {"B , A\n1,2\n", []int64{2}, []string{"2|1"}},
-		"column nobody wants":     {"a,x,b\n1,2,3\n", []int64{2}, []string{"1|3"}},
+		"unknown column":          {"a,x,b\n1,2,3\n", []int64{2}, []string{"1|3"}},
 		"space around fields":     {"a,b\n 1 ,\u00a02\n", []int64{2}, []string{"1|2"}},
 		"blank lines":             {"\na,b\n\n1,2\n\n\n3,4\n", []int64{4, 7}, []string{"1|2", "3|4"}},
 		"quotes":                  {"a,b\n\"1,\"\"2\"\"\",3\n", []int64{2}, []string{`1,"2"|3`}},
@@ -87,9 +87,9 @@ func TestOpenCSVRefuses(t *testing.T) {
 	}{
 		"nothing":        {"", "it is empty; the first line must name the columns a,b"},
 		"blank":          {"\n\n", "it is empty"},
-		"another file":   {"id,name\n1,2\n", `the column "a" is missing; expected are the columns a,b, found are id,name`},
+		"wrong columns":  {"id,name\n1,2\n", `the column "a" is missing; expected are the columns a,b, found are id,name`},
 		"column missing": {"a\n1\n", `the column "b" is missing`},
-		"column twice":   {"a,b,A\n1,2,3\n", `the column "a" is there twice`},
+		"column twice":   {"a,b,A\n1,2,3\n", `the column "a" appears twice`},
 		"open quote":     {"\"a,b\n1,2\n", reasonOpenQuote},
 		"UTF-16":         {"\xff\xfea\x00,\x00b\x00\n\x00", ReasonEncoding},
 	}
@@ -103,7 +103,7 @@ func TestOpenCSVRefuses(t *testing.T) {
 	}
 }
 
-func TestReadCSVTellsOfABrokenInput(t *testing.T) {
+func TestReadCSVReportsAReadError(t *testing.T) {
 	t.Parallel()
 	broken := errors.New("disk on fire")
 	input := io.MultiReader(strings.NewReader("a,b\n1,2\n"), iotest.ErrReader(broken))
@@ -116,7 +116,7 @@ func TestReadCSVTellsOfABrokenInput(t *testing.T) {
 	require.ErrorContains(t, err, "line 3")
 }
 
-// FuzzReadCSV checks that no bytes upset the reader, and that it agrees with encoding/csv on what that can read.
+// FuzzReadCSV checks that the reader accepts any bytes, and agrees with encoding/csv on what that can read.
 func FuzzReadCSV(f *testing.F) {
 	for _, seed := range []string{
 		"1,2\n3,4\n", "\"1\n2\",3\r\n", "5\" pipe,1\n2,3", "\"\"\"\",\n", "\n\n\"", "1,\xff\n", "a\rb,c\r", "\"a\"b,c\n",

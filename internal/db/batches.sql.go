@@ -55,8 +55,8 @@ type BatchDuplicateListPageRow struct {
 	OriginalParameters []byte
 }
 
-// A page of a hundred of the URLs that a batch met and that were in a batch already, by id, each as often as it was met. With
-// the parameters of both batches; those that are no object are none.
+// A page of the URLs that the collector of a batch found and that were in a batch already, by id, each as often as it was found,
+// with the parameters of both batches. Parameters that are not an object are NULL.
 func (q *Queries) BatchDuplicateListPage(ctx context.Context, db DBTX, arg BatchDuplicateListPageParams) ([]BatchDuplicateListPageRow, error) {
 	rows, err := db.Query(ctx, BatchDuplicateListPage, arg.BatchID, arg.Skip)
 	if err != nil {
@@ -165,9 +165,9 @@ type BatchListPageRow struct {
 	Parameters    []byte
 }
 
-// Batches as those see them who entered or collected them. Everything is counted when it is asked for.
-// A page of a hundred batches by id: of a strategy and of a status of their URLs, where these are given. Parameters that are
-// no object are none. OFFSET 0 keeps PostgreSQL from answering the question for all batches before it looks at the first.
+// Batches as shown to those who entered or collected them. Everything is counted when it is read.
+// A page of batches by id, of a strategy and of a status of their URLs if these are given. Parameters that are not an object are
+// NULL. OFFSET 0 prevents the planner from evaluating a condition for all batches before it reads the first one.
 func (q *Queries) BatchListPage(ctx context.Context, db DBTX, arg BatchListPageParams) ([]BatchListPageRow, error) {
 	rows, err := db.Query(ctx, BatchListPage, arg.Strategy, arg.URLStatus, arg.Skip)
 	if err != nil {
@@ -206,8 +206,8 @@ type BatchLogListRow struct {
 	CreatedAt time.Time
 }
 
-// What the collector of a batch logged, by time.
-// No limit: there is no paging, and logs are deleted after a week.
+// The log of the collector of a batch, by time.
+// No limit: the list has no pages, and logs are deleted after a week.
 // @sqlc-vet-disable many-without-limit
 func (q *Queries) BatchLogList(ctx context.Context, db DBTX, batchID int32) ([]BatchLogListRow, error) {
 	rows, err := db.Query(ctx, BatchLogList, batchID)
@@ -257,9 +257,9 @@ type BatchURLCountManyRow struct {
 	Errored     int32
 }
 
-// How many URLs batches have, by batch id; those without any are left out. Batches differ in size by a factor of ten thousand, so
-// this is worth a plan for its arguments.
-// No limit: there are no more than were asked for.
+// The numbers of URLs of batches, by batch id; a batch without URLs has no row. The sizes of batches differ by a factor of ten
+// thousand, so the statement needs a custom plan.
+// No limit: there are no more rows than batches were given.
 // @sqlc-vet-disable many-without-limit
 func (q *Queries) BatchURLCountMany(ctx context.Context, db DBTX, ids []int32) ([]BatchURLCountManyRow, error) {
 	rows, err := db.Query(ctx, BatchURLCountMany, ids)
@@ -319,7 +319,7 @@ type BatchURLListPageRow struct {
 	CollectorMetadata []byte
 }
 
-// A page of a hundred URLs of a batch by id. Metadata that are no object are none.
+// A page of URLs of a batch by id. Metadata that are not an object are NULL.
 func (q *Queries) BatchURLListPage(ctx context.Context, db DBTX, arg BatchURLListPageParams) ([]BatchURLListPageRow, error) {
 	rows, err := db.Query(ctx, BatchURLListPage, arg.BatchID, arg.Skip)
 	if err != nil {

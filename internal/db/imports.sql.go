@@ -35,8 +35,8 @@ type AgencyInsertManyParams struct {
 	LocationIDs       []int64
 }
 
-// Stores agencies, each with one location, and returns how many. Ids come from the column's default, whichever sequence
-// that is, and ascend in the order given.
+// Stores agencies, each with one location, and returns their number. Ids come from the default of the column and ascend in the
+// order given.
 func (q *Queries) AgencyInsertMany(ctx context.Context, db DBTX, arg AgencyInsertManyParams) (int64, error) {
 	result, err := db.Exec(ctx, AgencyInsertMany, arg.Names, arg.JurisdictionTypes, arg.LocationIDs)
 	if err != nil {
@@ -65,9 +65,9 @@ type AgencyListAllRow struct {
 	StateIso   string
 }
 
-// Every agency, once for each of its locations, with the location and its state; once with location 0 and no state
-// when it has none. The state is empty for the nation as well.
-// No limit: an import compares every row of its file with all of them.
+// Every agency, once for each of its locations, with the location and its state; once with location 0 and an empty state if it
+// has no location. The state of the nation is empty as well.
+// No limit: an import compares every row of its file with all agencies.
 // @sqlc-vet-disable many-without-limit
 func (q *Queries) AgencyListAll(ctx context.Context, db DBTX) ([]AgencyListAllRow, error) {
 	rows, err := db.Query(ctx, AgencyListAll)
@@ -102,7 +102,7 @@ ORDER BY batches.id
 LIMIT 1
 `
 
-// The first batch made by hand under this name. No rows: there is none.
+// The first batch entered by hand with this name. No rows: there is none.
 func (q *Queries) BatchGetByName(ctx context.Context, db DBTX, name string) (int32, error) {
 	row := db.QueryRow(ctx, BatchGetByName, name)
 	var id int32
@@ -116,7 +116,7 @@ VALUES ('manual', 'ready to label', json_build_object('name', $1::text))
 RETURNING id
 `
 
-// Opens a batch made by hand, of nobody in particular.
+// Stores a batch entered by hand, without a user.
 func (q *Queries) BatchInsert(ctx context.Context, db DBTX, name string) (int32, error) {
 	row := db.QueryRow(ctx, BatchInsert, name)
 	var id int32
@@ -135,7 +135,7 @@ type BatchURLInsertManyParams struct {
 	URLIDs  []int32
 }
 
-// Puts URLs that are in no batch into this one.
+// Puts those of the URLs that are in no batch into this one.
 func (q *Queries) BatchURLInsertMany(ctx context.Context, db DBTX, arg BatchURLInsertManyParams) error {
 	_, err := db.Exec(ctx, BatchURLInsertMany, arg.BatchID, arg.URLIDs)
 	return err
@@ -174,7 +174,7 @@ type CountyListAllRow struct {
 }
 
 // Every county with its state, 0 where it has none.
-// No limit: the table is small by nature.
+// No limit: the table is small.
 // @sqlc-vet-disable many-without-limit
 func (q *Queries) CountyListAll(ctx context.Context, db DBTX) ([]CountyListAllRow, error) {
 	rows, err := db.Query(ctx, CountyListAll)
@@ -206,10 +206,10 @@ const ImportLock = `-- name: ImportLock :exec
 SELECT pg_advisory_xact_lock(hashtextextended('docket import', 0))
 `
 
-// What imports read and write. All of an import is one transaction under one lock; the tables it compares a file
-// with are read whole where they are small (places, agencies) and by key where they are not (URLs). Rows go in by
-// thousands, as arrays of equal length that unnest in step.
-// Waits until no other import is under way, and keeps others out to the end of the transaction.
+// What imports of agencies and URLs read and write. An import is one transaction and holds the import lock. It reads small
+// tables (places, agencies) completely and large ones (URLs) by key. Rows are stored by thousands: as arrays of equal length
+// that are unnested in parallel.
+// Waits for other imports, and makes later ones wait until the end of the transaction.
 func (q *Queries) ImportLock(ctx context.Context, db DBTX) error {
 	_, err := db.Exec(ctx, ImportLock)
 	return err
@@ -226,7 +226,7 @@ type LocalityInsertManyParams struct {
 	CountyIds []int32
 }
 
-// Stores localities that are unknown to their county.
+// Stores localities that their county does not have.
 func (q *Queries) LocalityInsertMany(ctx context.Context, db DBTX, arg LocalityInsertManyParams) (int64, error) {
 	result, err := db.Exec(ctx, LocalityInsertMany, arg.Names, arg.CountyIds)
 	if err != nil {
@@ -240,7 +240,7 @@ SELECT p.id, p.name, p.county_id FROM localities p ORDER BY p.id
 `
 
 // Every locality with its county.
-// No limit: the table is small by nature.
+// No limit: the table is small.
 // @sqlc-vet-disable many-without-limit
 func (q *Queries) LocalityListAll(ctx context.Context, db DBTX) ([]Locality, error) {
 	rows, err := db.Query(ctx, LocalityListAll)
@@ -291,9 +291,9 @@ type LocationInsertMissingParams struct {
 	LocalityIds []int64
 }
 
-// Gives each of these places its location, and the nation too if asked, where it has none. It has to be a statement
-// after those that insert the places: a database of the reference does the same by trigger, and no part of a statement
-// sees what triggers do in it. The lock on imports keeps another one from doing this at the same time.
+// Stores the missing locations of these places and, with national, of the nation. It must be a statement of its own after those
+// that insert the places: in a database of the reference triggers store the locations, and a statement does not see rows that
+// its own triggers store. The import lock prevents a concurrent import from storing the same locations.
 func (q *Queries) LocationInsertMissing(ctx context.Context, db DBTX, arg LocationInsertMissingParams) (int64, error) {
 	result, err := db.Exec(ctx, LocationInsertMissing,
 		arg.National,
@@ -323,10 +323,10 @@ type LocationListAllRow struct {
 	ID      int64
 }
 
-// Every location by what it is of: the id of a state, county or locality, 0 for the nation. Of several locations of one
-// place it is the first: the table's key does not keep a place from having two. To be joined by the caller: in the middle
-// of an import PostgreSQL knows the tables as they were before it, and joins them row by row.
-// No limit: the table is small by nature.
+// Every location with the id of its state, county or locality, 0 for the nation. If a place has several locations, which the
+// table's key does not prevent, the first one is returned. The caller joins places and locations: during an import the planner
+// has the statistics from before it, and would choose a nested loop.
+// No limit: the table is small.
 // @sqlc-vet-disable many-without-limit
 func (q *Queries) LocationListAll(ctx context.Context, db DBTX) ([]LocationListAllRow, error) {
 	rows, err := db.Query(ctx, LocationListAll)
@@ -378,7 +378,7 @@ type StateListAllRow struct {
 }
 
 // Every state.
-// No limit: the table is small by nature.
+// No limit: the table is small.
 // @sqlc-vet-disable many-without-limit
 func (q *Queries) StateListAll(ctx context.Context, db DBTX) ([]StateListAllRow, error) {
 	rows, err := db.Query(ctx, StateListAll)
@@ -425,9 +425,8 @@ type URLInsertManyRow struct {
 	URL string
 }
 
-// Stores URLs given by hand, in the order given, and returns those that nobody else has stored meanwhile. An empty
-// scheme or description is none.
-// No limit: there are no more than were given.
+// Stores URLs in the order given, and returns those that were new. An empty scheme or description is stored as NULL.
+// No limit: there are no more rows than were given.
 // @sqlc-vet-disable many-without-limit
 func (q *Queries) URLInsertMany(ctx context.Context, db DBTX, arg URLInsertManyParams) ([]URLInsertManyRow, error) {
 	rows, err := db.Query(ctx, URLInsertMany,
@@ -466,8 +465,8 @@ type URLListByIDFormRow struct {
 	URL string
 }
 
-// Those of the given id forms that are known.
-// No limit: there are no more than were asked for.
+// The URLs with these id forms that exist.
+// No limit: there are no more rows than id forms.
 // @sqlc-vet-disable many-without-limit
 func (q *Queries) URLListByIDForm(ctx context.Context, db DBTX, urls []string) ([]URLListByIDFormRow, error) {
 	rows, err := db.Query(ctx, URLListByIDForm, urls)

@@ -45,7 +45,7 @@ type DataSourceMetadataInsertParams struct {
 	AccessTypes                  []string
 }
 
-// Stores what else is known of a data source.
+// Stores what else is known about a data source.
 func (q *Queries) DataSourceMetadataInsert(ctx context.Context, db DBTX, arg DataSourceMetadataInsertParams) error {
 	_, err := db.Exec(ctx, DataSourceMetadataInsert,
 		arg.URLID,
@@ -101,8 +101,8 @@ type DataSourceSubmissionInsertParams struct {
 	LocationIDs []int64
 }
 
-// Puts a new URL into a batch of its own, and notes what was said of it as suggestions of an anonymous session of its own. The
-// name is a suggestion that nobody endorses.
+// Puts a new URL into a new batch, and stores what was said about it as suggestions of a new anonymous session. The name is a
+// suggestion without an endorsement.
 func (q *Queries) DataSourceSubmissionInsert(ctx context.Context, db DBTX, arg DataSourceSubmissionInsertParams) error {
 	_, err := db.Exec(ctx, DataSourceSubmissionInsert,
 		arg.URLID,
@@ -112,6 +112,145 @@ func (q *Queries) DataSourceSubmissionInsert(ctx context.Context, db DBTX, arg D
 		arg.LocationIDs,
 	)
 	return err
+}
+
+const ManualBatchInsert = `-- name: ManualBatchInsert :one
+
+INSERT INTO batches (strategy, user_id, status, parameters)
+VALUES ('manual', $1::integer, 'ready to label', json_build_object('name', $2::text))
+RETURNING id
+`
+
+type ManualBatchInsertParams struct {
+	UserID int32
+	Name   string
+}
+
+// In the following statements rows are passed as arrays of equal length that are unnested in parallel; an empty text is stored as
+// NULL.
+// Stores a batch entered by hand.
+func (q *Queries) ManualBatchInsert(ctx context.Context, db DBTX, arg ManualBatchInsertParams) (int32, error) {
+	row := db.QueryRow(ctx, ManualBatchInsert, arg.UserID, arg.Name)
+	var id int32
+	err := row.Scan(&id)
+	return id, err
+}
+
+const ManualMetadataInsertMany = `-- name: ManualMetadataInsertMany :exec
+WITH formats AS (
+    SELECT part.url_id, array_agg(part.format ORDER BY part.position) AS list
+    FROM (
+        SELECT
+            unnest($4::integer[]) AS url_id,
+            unnest($5::integer[]) AS position,
+            unnest($6::text[]) AS format
+    ) AS part
+    GROUP BY part.url_id
+)
+INSERT INTO url_optional_data_source_metadata (url_id, record_formats, data_portal_type, supplying_entity)
+SELECT given.url_id, coalesce(formats.list, '{}'), nullif(given.data_portal_type, ''), nullif(given.supplying_entity, '')
+FROM (
+    SELECT
+        unnest($1::integer[]) AS url_id,
+        unnest($2::text[]) AS data_portal_type,
+        unnest($3::text[]) AS supplying_entity
+) AS given
+LEFT JOIN formats ON formats.url_id = given.url_id
+`
+
+type ManualMetadataInsertManyParams struct {
+	URLIDs            []int32
+	DataPortalTypes   []string
+	SupplyingEntities []string
+	FormatURLIDs      []int32
+	FormatPositions   []int32
+	Formats           []string
+}
+
+// Stores what else is known about new URLs, a row for each. The record formats are separate arrays, in their order.
+func (q *Queries) ManualMetadataInsertMany(ctx context.Context, db DBTX, arg ManualMetadataInsertManyParams) error {
+	_, err := db.Exec(ctx, ManualMetadataInsertMany,
+		arg.URLIDs,
+		arg.DataPortalTypes,
+		arg.SupplyingEntities,
+		arg.FormatURLIDs,
+		arg.FormatPositions,
+		arg.Formats,
+	)
+	return err
+}
+
+const ManualURLInsertMany = `-- name: ManualURLInsertMany :many
+WITH given AS MATERIALIZED (
+    SELECT
+        nextval(pg_get_serial_sequence('urls', 'id'))::integer AS id,
+        entry.url, entry.scheme, entry.trailing_slash, entry.name, entry.description, entry.collector_metadata
+    FROM (
+        SELECT
+            unnest($1::text[]) AS url,
+            unnest($2::text[]) AS scheme,
+            unnest($3::boolean[]) AS trailing_slash,
+            unnest($4::text[]) AS name,
+            unnest($5::text[]) AS description,
+            unnest($6::text[]) AS collector_metadata
+    ) AS entry
+), stored AS (
+    INSERT INTO urls (id, url, scheme, trailing_slash, name, description, collector_metadata, status, source)
+    SELECT
+        given.id, given.url, nullif(given.scheme, ''), given.trailing_slash, nullif(given.name, ''),
+        nullif(given.description, ''), nullif(given.collector_metadata, '')::json, 'ok', 'manual'
+    FROM given
+    ORDER BY given.url COLLATE "C"
+    ON CONFLICT ON CONSTRAINT urls_url_key DO NOTHING
+    RETURNING urls.id, urls.url, urls.scheme, urls.trailing_slash, urls.collector_metadata, urls.status, urls.source, urls.name, urls.description, urls.created_at, urls.updated_at
+)
+SELECT stored.id, coalesce(stored.url, '')::text AS url, to_jsonb(stored)::jsonb AS new_data FROM stored ORDER BY stored.id
+`
+
+type ManualURLInsertManyParams struct {
+	Urls              []string
+	Schemes           []string
+	TrailingSlashes   []bool
+	Names             []string
+	Descriptions      []string
+	CollectorMetadata []string
+}
+
+type ManualURLInsertManyRow struct {
+	ID      int32
+	URL     string
+	NewData []byte
+}
+
+// Stores URLs and returns those that were new, by id. Ids ascend in the order given. The rows are inserted in the order of their id
+// forms, so that two such statements do not deadlock.
+// No limit: there are no more rows than were given.
+// @sqlc-vet-disable many-without-limit
+func (q *Queries) ManualURLInsertMany(ctx context.Context, db DBTX, arg ManualURLInsertManyParams) ([]ManualURLInsertManyRow, error) {
+	rows, err := db.Query(ctx, ManualURLInsertMany,
+		arg.Urls,
+		arg.Schemes,
+		arg.TrailingSlashes,
+		arg.Names,
+		arg.Descriptions,
+		arg.CollectorMetadata,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []ManualURLInsertManyRow{}
+	for rows.Next() {
+		var i ManualURLInsertManyRow
+		if err := rows.Scan(&i.ID, &i.URL, &i.NewData); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const SubmissionListUnknown = `-- name: SubmissionListUnknown :one
@@ -138,7 +277,7 @@ type SubmissionListUnknownRow struct {
 	UnknownLocationIDs []int64
 }
 
-// Which of the agencies and locations that a submission names do not exist.
+// The agencies and locations of a submission that do not exist.
 func (q *Queries) SubmissionListUnknown(ctx context.Context, db DBTX, arg SubmissionListUnknownParams) (SubmissionListUnknownRow, error) {
 	row := db.QueryRow(ctx, SubmissionListUnknown, arg.AgencyIDs, arg.LocationIDs)
 	var i SubmissionListUnknownRow
@@ -172,8 +311,8 @@ type URLInsertRow struct {
 	NewData []byte
 }
 
-// Submissions of single URLs: by users, whose suggestions come along, and of data sources, by nobody in particular.
-// Stores a URL given by hand. No rows: its id form is known. One that somebody else is storing is waited for.
+// What people submit: single URLs with a user's suggestions, data sources without a user, and batches entered by hand.
+// Stores a URL. No rows: its id form is known. If a concurrent transaction is storing it, the statement waits for that one.
 func (q *Queries) URLInsert(ctx context.Context, db DBTX, arg URLInsertParams) (URLInsertRow, error) {
 	row := db.QueryRow(ctx, URLInsert,
 		arg.URL,
@@ -185,6 +324,22 @@ func (q *Queries) URLInsert(ctx context.Context, db DBTX, arg URLInsertParams) (
 	var i URLInsertRow
 	err := row.Scan(&i.ID, &i.NewData)
 	return i, err
+}
+
+const URLRecordTypeInsertMany = `-- name: URLRecordTypeInsertMany :exec
+INSERT INTO url_record_type (url_id, record_type)
+SELECT unnest($1::integer[]), unnest($2::text[])::record_type
+`
+
+type URLRecordTypeInsertManyParams struct {
+	URLIDs      []int32
+	RecordTypes []string
+}
+
+// Stores the agreed record types of new URLs.
+func (q *Queries) URLRecordTypeInsertMany(ctx context.Context, db DBTX, arg URLRecordTypeInsertManyParams) error {
+	_, err := db.Exec(ctx, URLRecordTypeInsertMany, arg.URLIDs, arg.RecordTypes)
+	return err
 }
 
 const UserSubmissionInsert = `-- name: UserSubmissionInsert :exec
@@ -220,7 +375,7 @@ type UserSubmissionInsertParams struct {
 	LocationID *int64
 }
 
-// Notes who submitted a new URL, and what else they said of it as suggestions of theirs.
+// Stores who submitted a new URL, and what else they said about it as their suggestions.
 func (q *Queries) UserSubmissionInsert(ctx context.Context, db DBTX, arg UserSubmissionInsertParams) error {
 	_, err := db.Exec(ctx, UserSubmissionInsert,
 		arg.URLID,

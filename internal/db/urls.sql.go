@@ -22,8 +22,8 @@ type URLAgencyDeleteRow struct {
 	OldData []byte
 }
 
-// Takes the agencies agreed on from a URL, and returns the rows that were, by id.
-// No limit: all of them go.
+// Deletes the agreed agencies of a URL, and returns the deleted rows by id.
+// No limit: all of them are deleted.
 // @sqlc-vet-disable many-without-limit
 func (q *Queries) URLAgencyDelete(ctx context.Context, db DBTX, urlID int32) ([]URLAgencyDeleteRow, error) {
 	rows, err := db.Query(ctx, URLAgencyDelete, urlID)
@@ -65,7 +65,7 @@ type URLDataSourceUnlinkRow struct {
 	NewData []byte
 }
 
-// Leaves the outward data source of a URL without it, and tells what the row was and is. No rows: it has none.
+// Unlinks the outward data source of a URL, and returns the row before and after. No rows: it has none.
 func (q *Queries) URLDataSourceUnlink(ctx context.Context, db DBTX, urlID int32) (URLDataSourceUnlinkRow, error) {
 	row := db.QueryRow(ctx, URLDataSourceUnlink, urlID)
 	var i URLDataSourceUnlinkRow
@@ -80,7 +80,7 @@ WITH deleted AS (
 SELECT to_jsonb(deleted)::jsonb AS old_data FROM deleted
 `
 
-// Deletes a URL with everything that is stored about it, but for outward links, which lose it. No rows: there is none.
+// Deletes a URL with everything that is stored about it, except outward links, which are kept without it. No rows: there is none.
 func (q *Queries) URLDelete(ctx context.Context, db DBTX, id int32) ([]byte, error) {
 	row := db.QueryRow(ctx, URLDelete, id)
 	var old_data []byte
@@ -101,7 +101,7 @@ type URLGetDuplicateRow struct {
 	URLType *URLType
 }
 
-// What there is under an id form, and what it was validated as. No rows: it is new.
+// The URL with an id form, and its validated type. No rows: it is new.
 func (q *Queries) URLGetDuplicate(ctx context.Context, db DBTX, url string) (URLGetDuplicateRow, error) {
 	row := db.QueryRow(ctx, URLGetDuplicate, url)
 	var i URLGetDuplicateRow
@@ -154,9 +154,9 @@ type URLListPageRow struct {
 	FailedAt          *time.Time
 }
 
-// URLs one by one: listed, looked at and deleted. How they come in is in submissions.sql and manual_batch.sql.
-// A page of a hundred URLs by id, or of those with a task error, each once for each of its errors by task type; once
-// without an error when it has none. Metadata that are no object are none.
+// Lists of URLs, and their deletion. submissions.sql and imports.sql store URLs.
+// A page of URLs by id, or of those with a task error, each once for each of its errors by task type; once without an error if
+// it has none. Metadata that are not an object are NULL.
 func (q *Queries) URLListPage(ctx context.Context, db DBTX, arg URLListPageParams) ([]URLListPageRow, error) {
 	rows, err := db.Query(ctx, URLListPage, arg.WithErrors, arg.Skip)
 	if err != nil {
@@ -201,7 +201,7 @@ SELECT link.ds_meta_url_id FROM ds_app_link_meta_url link WHERE link.url_id = $1
 ON CONFLICT ON CONSTRAINT flag_ds_delete_meta_url_pkey DO NOTHING
 `
 
-// Asks for the deletion of what a URL is in the outward application, if it is known there.
+// Marks the data source and the meta URL of a URL for deletion in the outward application, if they are known there.
 func (q *Queries) URLOutwardDelete(ctx context.Context, db DBTX, urlID int32) error {
 	_, err := db.Exec(ctx, URLOutwardDelete, urlID)
 	return err

@@ -26,7 +26,7 @@ const federal = "federal"
 
 const (
 	maxAgencyName   = 500 // characters
-	maxLocalityName = 255 // characters; the column takes no more
+	maxLocalityName = 255 // characters, as of the column
 )
 
 const (
@@ -34,7 +34,7 @@ const (
 	reasonAgencyName   = "the name of the agency is longer than 500 characters"
 	reasonJurisdiction = "not a jurisdiction type"
 	reasonState        = "not the postal code of a state or territory"
-	reasonNoState      = "only a federal agency may do without a state"
+	reasonNoState      = "an agency that is not federal needs a state"
 	reasonFIPS         = "not the FIPS code of a county (five digits): linked to the state"
 	reasonFIPSState    = "the county is in another state than the agency: linked to the agency's state"
 	reasonNoCounty     = "a locality needs a county: linked to the state"
@@ -42,7 +42,7 @@ const (
 	reasonLocality     = "not the name of a locality (at most 255 characters, no comma): linked to the county"
 )
 
-// AgencySummary says what an import of agencies did.
+// AgencySummary counts what an import of agencies did.
 type AgencySummary struct {
 	csvfile.Accounting
 	States, Counties, Localities int64 // created
@@ -50,12 +50,12 @@ type AgencySummary struct {
 	Links                        int64 // of agencies to locations, created
 }
 
-// Unchanged tells whether the import left the database as it was.
+// Unchanged reports whether the import changed nothing in the database.
 func (s AgencySummary) Unchanged() bool {
 	return s.Created+s.States+s.Counties+s.Localities+s.Locations+s.Links == 0
 }
 
-// agencyRow is a row that was taken.
+// agencyRow is an accepted row.
 type agencyRow struct {
 	line         int64
 	name         string
@@ -63,16 +63,16 @@ type agencyRow struct {
 	place        place
 }
 
-// Agencies stores the agencies of a CSV file with the columns AgencyColumns, each linked to the finest place
-// the file gives: locality, county, state, or the nation for a federal agency without state. Places that are
-// unknown are created. An agency of the same name, in whatever letter case, in the same state is a duplicate and
-// changes nothing; one that has no place at all counts as being in every state.
+// Agencies stores the agencies of a CSV file with the columns AgencyColumns, each linked to the smallest place that the file
+// gives: locality, county, state, or the nation for a federal agency without a state. Unknown places are created. An agency
+// with the same name, in any letter case, in the same state is a duplicate and changes nothing; a known agency without a place
+// counts as being in every state.
 //
-// The column homepage_url may be there and is not read: an agency has no such column, and the same pages come in
-// as URLs of type "meta url".
+// The column homepage_url is allowed and not read, because agencies have no such column: home pages are imported as URLs of
+// type "meta url".
 //
-// Either all rows that were not rejected are stored, or, with an error, nothing is. The summary tells of the rows
-// read in either case.
+// The import stores all rows that were not rejected or, with an error, nothing. The summary counts the rows that were read in
+// both cases.
 func Agencies(ctx context.Context, pool *postgres.Pool, file io.Reader, o Options) (AgencySummary, error) {
 	read, rows, err := readAgencies(file)
 	if err != nil {
@@ -97,7 +97,7 @@ func Agencies(ctx context.Context, pool *postgres.Pool, file io.Reader, o Option
 
 func storeAgencies(ctx context.Context, tx pgx.Tx, rows []agencyRow, o Options, summary *AgencySummary) error {
 	if err := queries.ImportLock(ctx, tx); err != nil {
-		return fmt.Errorf("wait for another import: %w", err)
+		return fmt.Errorf("wait for the import lock: %w", err)
 	}
 	directory, err := loadDirectory(ctx, tx)
 	if err != nil {
@@ -148,8 +148,8 @@ func readAgencies(r io.Reader) (a csvfile.Accounting, rows []agencyRow, err erro
 	return a, rows, err
 }
 
-// agencyFromRow checks a row. What is wrong with the agency or its state rejects it; what is wrong with finer
-// places is left out with a note.
+// agencyFromRow checks a row. A defect of the agency or its state rejects the row; a smaller place with a defect is left out
+// with a note.
 func agencyFromRow(row csvfile.Row, note csvfile.NoteFunc) (agencyRow, *csvfile.Defect) {
 	name, jurisdiction, iso := row.Fields[0], strings.ToLower(row.Fields[1]), strings.ToUpper(row.Fields[2])
 	fips, county, locality := row.Fields[3], row.Fields[4], row.Fields[5]

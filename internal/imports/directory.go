@@ -8,16 +8,16 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// directory is what the database knows of agencies.
+// directory holds the agencies of the database.
 type directory struct {
 	known  map[string][]*knownAgency // by name in lower case
-	pieces int                       // of the name with the most "|" inside, were it cut there; at least 1
+	pieces int                       // the largest number of parts between separators in a name, at least 1
 }
 
 type knownAgency struct {
 	id        int32 // 0 while it is being imported
 	name      string
-	states    []string // postal codes, empty for the nation; none at all when the agency has no location
+	states    []string // a postal code for each location, empty for the nation
 	locations []int64
 }
 
@@ -51,7 +51,8 @@ func (d *directory) put(agency *knownAgency) {
 	d.pieces = max(d.pieces, 1+strings.Count(key, separator))
 }
 
-// add notes an agency that is about to be stored, and returns false if it is known already.
+// add adds an agency that the import will store. It returns false if the agency is known. One without a location counts as
+// being in every state.
 func (d *directory) add(name, state string) bool {
 	for _, known := range d.known[strings.ToLower(name)] {
 		if len(known.states) == 0 {
@@ -67,11 +68,11 @@ func (d *directory) add(name, state string) bool {
 	return true
 }
 
-// separator stands between the names of a list, and inside some names.
+// separator is between the names of a list, and can be part of a name.
 const separator = "|"
 
-// split takes a list of names apart. From the left, the longest text that is the name of a known agency is one, be
-// it the whole list; where there is none, the text up to the next separator is one.
+// split splits a list of names. From the left, each name is the longest text between separators that is the name of a known
+// agency, or, if there is none, the text up to the next separator.
 func (d directory) split(list string) []string {
 	var names []string
 	for rest := strings.Split(list, separator); len(rest) > 0; {
@@ -91,8 +92,8 @@ func (d directory) split(list string) []string {
 	return names
 }
 
-// find returns the agency that a file means by a name: the one spelled so or, if there is none, the one that
-// differs in letter case only. Where several would do it returns what is wrong.
+// find returns the agency with a name in the same letter case or, if there is none, in another one. If there are several or
+// none it returns the reason why none is meant.
 func (d directory) find(name string) (agency *knownAgency, reason string) {
 	candidates := d.known[strings.ToLower(name)]
 	var exact []*knownAgency

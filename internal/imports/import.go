@@ -12,22 +12,22 @@ import (
 	"docket/internal/db"
 )
 
-// ErrRejected says that a strict import stopped because of bad rows, and wrote nothing.
+// ErrRejected means that a strict import stopped because of rejected rows, and stored nothing.
 var ErrRejected = errors.New("rows were rejected")
 
-// chunkRows is how many rows travel in one statement: enough to make round trips not count, few enough for the
-// parameters of one to stay within some megabytes.
+// chunkRows is the number of rows in one statement: enough that round trips take little of the time, few enough that the
+// parameters have at most some megabytes.
 const chunkRows = 5000
 
 var queries = db.New()
 
 // Options are common to all imports.
 type Options struct {
-	// Strict refuses the whole file when a row is rejected.
+	// Strict stores nothing when a row is rejected.
 	Strict bool
 
-	// Progress, if not nil, is told how much of the work is done, in parts of a total that stays the same. A
-	// transaction that has to be repeated starts from zero. It is called from the goroutine of the import.
+	// Progress, if not nil, is called with the part of the work that is done, in the goroutine of the import. The total does
+	// not change. A transaction that is retried starts from zero.
 	Progress func(done, total int64)
 }
 
@@ -44,7 +44,7 @@ func (p *progress) add(n int) {
 	}
 }
 
-// refuse is the end of a strict import that met bad rows.
+// refuse returns the error of a strict import when rows were rejected.
 func (o Options) refuse(a csvfile.Accounting) error {
 	if !o.Strict || a.Rejected == 0 {
 		return nil

@@ -12,8 +12,8 @@ import (
 	"docket/internal/db"
 )
 
-// place is where an agency belongs, as a file says it: to a locality of a county of a state, or as much of that as
-// is known. Nothing at all is the nation.
+// place is the place of an agency in a file: a locality of a county of a state, or as much of that as the file gives. The zero
+// value is the nation.
 type place struct {
 	state      string // postal code
 	countyFIPS string
@@ -21,8 +21,8 @@ type place struct {
 	locality   string
 }
 
-// homonyms are the independent cities that have the name of a county of their state. The Census Bureau tells the
-// two apart by "city", and so does the gazetteer, whichever of them comes first.
+// homonyms are the independent cities with the same name as a county of their state. Like the Census Bureau, the import adds
+// "city" to their names, also when they are stored before the county.
 var homonyms = []string{
 	"24510", // Baltimore
 	"29510", // St. Louis
@@ -37,7 +37,7 @@ const (
 	reasonCountyNoName = "the county is unknown and the file does not name it: linked to the state"
 )
 
-// gazetteer is what the database knows of places.
+// gazetteer holds the places of the database.
 type gazetteer struct {
 	national   int64 // location, 0 if there is none
 	states     map[string]knownPlace
@@ -115,27 +115,27 @@ func (g *gazetteer) location(p place) int64 {
 	}
 }
 
-// locality returns what is known of the place's locality; the zero value if it has none.
+// locality returns the locality of the place, or the zero value if the gazetteer has none.
 func (g *gazetteer) locality(p place) knownPlace {
 	return g.localities[nameWithin{g.counties[p.countyFIPS].id, strings.ToLower(p.locality)}]
 }
 
-// placesCreated counts what an import added to the gazetteer.
+// placesCreated counts what an import stored.
 type placesCreated struct {
 	states, counties, localities, locations int64
 }
 
-// settle sees to it that every agency's place exists and has a location, made by it or, where the database has such
-// triggers, by them. An agency whose county cannot be made is moved to its state, with a note. It returns the gazetteer
-// with all of them.
+// settle creates the places of agencies that are missing, and locations for them; in a database with triggers for that, the
+// triggers create the locations. An agency whose county cannot be created is linked to its state, with a note. It returns a
+// gazetteer with all places.
 func settle(ctx context.Context, tx pgx.Tx, agencies []agencyRow, note csvfile.NoteFunc) (*gazetteer, placesCreated, error) {
 	var created placesCreated
 	g, err := loadGazetteer(ctx, tx)
 	if err != nil {
 		return nil, created, err
 	}
-	// From the state down, each step needs what the one before has made, and somebody who does not import may have
-	// stored the same place in between.
+	// Each kind needs the ids of the kind above it. The places are read again after each step, because a writer that does not
+	// take the import lock may have stored the same place.
 	steps := []struct {
 		what  string
 		count *int64
@@ -161,14 +161,13 @@ func settle(ctx context.Context, tx pgx.Tx, agencies []agencyRow, note csvfile.N
 	}
 	for _, a := range agencies {
 		if g.location(a.place) == 0 {
-			return nil, created, fmt.Errorf("somebody else changed the places at the same time, and that of line %d is not there; try again", a.line)
+			return nil, created, fmt.Errorf("another transaction changed the places during the import, and the one of line %d is missing; try again", a.line)
 		}
 	}
 	return g, created, nil
 }
 
-// The add methods store what is missing of one kind. They tell whether anything was, and how much of it they stored
-// themselves.
+// The add methods store what is missing of one kind. They return whether anything was missing, and how many rows they stored.
 
 func (g *gazetteer) addStates(ctx context.Context, tx pgx.Tx, agencies []agencyRow) (tried bool, n int64, err error) {
 	var add db.StateInsertManyParams
@@ -220,7 +219,7 @@ func (g *gazetteer) nameCounty(state int64, p place) (name, reason string) {
 		_, ok := g.countyName[nameWithin{state, strings.ToLower(name)}]
 		return ok
 	}
-	independentCity := p.countyFIPS[2:] >= "510" // real counties are numbered below
+	independentCity := p.countyFIPS[2:] >= "510" // the numbers of counties are lower
 	name = p.county
 	if slices.Contains(homonyms, p.countyFIPS) || independentCity && taken(name) {
 		name += " city"
@@ -253,8 +252,7 @@ func (g *gazetteer) addLocalities(ctx context.Context, tx pgx.Tx, agencies []age
 	return true, n, err
 }
 
-// addLocations gives a location to the places of the agencies and to those around them: a state's and a county's
-// location are there even when agencies are linked to its localities only.
+// addLocations stores the missing locations of the places of agencies, and of the state and the county around each.
 func (g *gazetteer) addLocations(ctx context.Context, tx pgx.Tx, agencies []agencyRow) (tried bool, n int64, err error) {
 	var add db.LocationInsertMissingParams
 	lack := func(ids []int64, p knownPlace) []int64 {

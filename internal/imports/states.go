@@ -7,7 +7,7 @@ type State struct {
 	FIPS string // the first two digits of the FIPS codes of its counties
 }
 
-// States ships with the program: it changes about once in a lifetime.
+// States are all of them.
 var States = []State{
 	{"AL", "Alabama", "01"},
 	{"AK", "Alaska", "02"},

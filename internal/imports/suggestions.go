@@ -20,7 +20,7 @@ const (
 )
 
 const (
-	reasonURLType         = "not a URL type that tells whether the URL is relevant: no suggestion"
+	reasonURLType         = "relevance does not follow from this URL type: no suggestion"
 	reasonRecordType      = "not a record type: no suggestion"
 	reasonUnknownAgency   = "the agency is unknown: no suggestion"
 	reasonSeveralAgencies = "several agencies have this name: no suggestion"

@@ -16,7 +16,7 @@ import (
 
 var withSuggestions = URLOptions{Robots: true}
 
-// suggested lists all suggestions of robots of a kind, as "URL: suggestion (confidence)".
+// suggested lists all suggestions of one kind, as "URL: suggestion (confidence)".
 func suggested(t *testing.T, pool *postgres.Pool, kind string) []string {
 	t.Helper()
 	return dbtest.List(t, pool, map[string]string{
@@ -43,7 +43,7 @@ func TestSuggest(t *testing.T) {
 	importAgencies(t, pool, "A,local,CO,08001,Adams,,\nB,local,CO,08001,Adams,,\nC,local,IN,,,,\n")
 	summary := importURLs(t, pool, ""+
 		"x.org/1,Meta URL,,First,,A|B\n"+
-		"x.org/1,data source,Other,Second,,C | |A\n"+ // another row of the same page
+		"x.org/1,data source,Other,Second,,C | |A\n"+ // another row of the same URL
 		"x.org/2,not relevant,Contact,,,Unknown\n"+
 		"x.org/3,individual record,Stops,,,c\n"+
 		"x.org/4,data source,Contact,,,\n"+
@@ -70,7 +70,7 @@ func TestSuggest(t *testing.T) {
 	})
 }
 
-// A file may be imported first without robots or before its agencies; what it says is then made up for.
+// A file that was imported without suggestions, or before its agencies, is imported again and adds them.
 func TestSuggestLater(t *testing.T) {
 	t.Parallel()
 	pool := dbtest.New(t)
@@ -97,7 +97,7 @@ func TestSuggestLater(t *testing.T) {
 	require.True(t, importURLs(t, pool, rows, withSuggestions).Unchanged())
 }
 
-func TestSuggestKeepsWhatRobotsSaid(t *testing.T) {
+func TestSuggestKeepsEarlierSuggestions(t *testing.T) {
 	t.Parallel()
 	pool := dbtest.New(t)
 	importAgencies(t, pool, "A,local,CO,,,,\n")
@@ -122,12 +122,12 @@ func TestSuggestKeepsWhatRobotsSaid(t *testing.T) {
 	require.Equal(t, []string{"x.org/1: f (0.5 by m)"}, suggested(t, pool, "relevance"))
 	require.Equal(t, []string{"x.org/1: Other"}, suggested(t, pool, "record type"))
 	require.Equal(t, []string{"x.org/1: Title (HTML Metadata Title)", "x.org/2: Known (User)"}, suggested(t, pool, "name"))
-	require.Equal(t, []string{"x.org/1: A (90)"}, suggested(t, pool, "agency"), "another robot's suggestion does not stand in the way")
-	require.Equal(t, []string{"x.org/1: Colorado (90)"}, suggested(t, pool, "location"), "the subtask has found something now")
+	require.Equal(t, []string{"x.org/1: A (90)"}, suggested(t, pool, "agency"), "a suggestion of another method is not an obstacle")
+	require.Equal(t, []string{"x.org/1: Colorado (90)"}, suggested(t, pool, "location"), "the search has found a location now")
 	require.True(t, importURLs(t, pool, rows, withSuggestions).Unchanged())
 }
 
-// More pairs than go into one statement, all of few URLs: parts of one URL's pairs come in different statements.
+// More agencies than fit into one statement, all of few URLs: the agencies of one URL are in several statements.
 func TestSuggestAcrossChunks(t *testing.T) {
 	t.Parallel()
 	pool := dbtest.New(t)
@@ -153,7 +153,7 @@ func TestSuggestAcrossChunks(t *testing.T) {
 		count(t, pool, "url_auto_agency_id_subtasks", "agency_id_subtask_suggestions", "tasks"))
 }
 
-// directoryOf holds agencies of these names, with the ids 1, 2 and so on.
+// directoryOf returns a directory of agencies with these names and the ids 1, 2 and so on.
 func directoryOf(names ...string) directory {
 	d := newDirectory(len(names))
 	for i, name := range names {
@@ -169,7 +169,7 @@ func TestDirectorySplit(t *testing.T) {
 		"":            nil,
 		" | | ":       nil,
 		"A":           {"A"},
-		"A|B":         {"A", "B"}, // the blanks are part of the name
+		"A|B":         {"A", "B"}, // blanks are part of the name
 		"A | B":       {"A | B"},
 		"a | b":       {"a | b"},
 		"x|A | B|C":   {"x", "A | B", "C"},
@@ -179,7 +179,7 @@ func TestDirectorySplit(t *testing.T) {
 		"A|B|C | B|C": {"A", "B", "C", "B", "C"},
 		"A||B|":       {"A", "B"},
 		"x|y":         {"x", "y"},
-		"E|F|A":       {"E|F", "A"}, // not known which one, but a name all the same
+		"E|F|A":       {"E|F", "A"}, // ambiguous, but a known name
 	} {
 		require.Equal(t, names, d.split(list), list)
 	}

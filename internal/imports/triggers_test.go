@@ -10,7 +10,7 @@ import (
 	"docket/internal/dbtest"
 )
 
-// locations tells how many locations there are of each place.
+// locations counts the locations of each place.
 const locations = "SELECT full_display_name || ' ' || count(*) FROM locations_expanded GROUP BY full_display_name ORDER BY 1"
 
 func TestImportBesideTriggers(t *testing.T) {
@@ -40,10 +40,11 @@ func TestImportBesideTriggers(t *testing.T) {
 	require.True(t, importAgencies(t, triggered, agencies).Unchanged())
 	again := importURLs(t, triggered, urls, URLOptions{Robots: true})
 	require.True(t, again.Unchanged())
-	require.Equal(t, before, dbtest.Digests(t, triggered), "no time of an update changes and nothing is logged")
+	require.Equal(t, before, dbtest.Digests(t, triggered), "updated_at does not change and nothing is logged")
 }
 
-// TestImportMendsLocations covers what stands in a database before triggers: places without a location, or with two.
+// TestImportMendsLocations imports into a database whose rows are older than its triggers: places without a location, or with
+// two.
 func TestImportMendsLocations(t *testing.T) {
 	t.Parallel()
 	pool := dbtest.NewWithReferenceTriggers(t)
@@ -61,7 +62,7 @@ func TestImportMendsLocations(t *testing.T) {
 	require.Equal(t, int64(4), count(t, pool, "link_agencies__locations")["link_agencies__locations"], "of two locations one is taken")
 }
 
-// TestImportMeetsAnotherWriter has somebody who knows no lock on imports store the same places at the same time.
+// TestImportMeetsAnotherWriter stores the same places concurrently in a transaction that does not take the import lock.
 func TestImportMeetsAnotherWriter(t *testing.T) {
 	t.Parallel()
 	const agencies = "A,local,CO,08001,Adams,Brighton,\n"
@@ -104,7 +105,7 @@ func TestImportMeetsAnotherWriter(t *testing.T) {
 	}
 }
 
-// TestImportTakesAnySequence has the ids of agencies come from a sequence that belongs to no column.
+// TestImportTakesAnySequence imports agencies whose ids come from a sequence that belongs to no column.
 func TestImportTakesAnySequence(t *testing.T) {
 	t.Parallel()
 	pool := dbtest.New(t)
@@ -119,13 +120,13 @@ func TestImportTakesAnySequence(t *testing.T) {
 		JOIN link_agencies__locations k ON k.agency_id = a.id JOIN locations_expanded l ON l.id = k.location_id ORDER BY a.id`))
 }
 
-// TestPlacesAreReadOnceEach measures the reads of the gazetteer where statistics tell of a handful of places and there
-// are thousands, as in the middle of an import into a database that had only few.
+// TestPlacesAreReadOnceEach counts the pages read for the gazetteer when the statistics are those of a few places and there are
+// thousands, as during an import into a small database.
 func TestPlacesAreReadOnceEach(t *testing.T) {
 	t.Parallel()
 	pool := dbtest.NewWithReferenceTriggers(t)
 	importAgencies(t, pool, "A,local,CO,08001,Adams,Brighton,\nB,local,CO,08003,Alamosa,Alamosa,\n")
-	tx, err := pool.Begin(t.Context()) // no autovacuum sees what comes now
+	tx, err := pool.Begin(t.Context()) // autovacuum does not see the following rows
 	require.NoError(t, err)
 	defer func() { _ = tx.Rollback(t.Context()) }()
 	_, err = tx.Exec(t.Context(), "INSERT INTO localities (name, county_id) SELECT 'Town ' || n, 1 + n % 2 FROM generate_series(1, 3000) AS n")

@@ -25,29 +25,28 @@ var URLColumns = []string{"url", "url_type", "record_type", "name", "description
 const (
 	reasonURLLong   = "the URL is longer than 2,000 bytes"
 	reasonURLSpace  = "the URL has white space or control characters in it"
-	reasonURLScheme = "not a page of the web: that begins with http:// or https:// and a host"
-	reasonURLHost   = "without http:// or https://, the URL must begin with the name of a host, like example.org"
+	reasonURLScheme = "not a web page: its URL begins with http:// or https:// and a host"
+	reasonURLHost   = "without http:// or https://, the URL must begin with a host name, like example.org"
 )
 
 // URLOptions say how to import URLs.
 type URLOptions struct {
 	Options
 
-	// Batch is the name of the batch that new URLs are put into. It must not be empty. A batch made by hand under
-	// this name is continued.
+	// Batch is the name of the batch for new URLs, not empty. A batch entered by hand with this name gets further URLs.
 	Batch string
 
-	// Robots turns what the file says of a URL into robots' suggestions, where no robot has made any.
+	// Robots stores what the file says about URLs as suggestions of robots, where no robot has made any.
 	Robots bool
 
-	// Confidence is that of the suggestions, 1 to 100; 0 stands for DefaultConfidence.
+	// Confidence of the suggestions, 1 to 100; 0 means DefaultConfidence.
 	Confidence int
 }
 
-// DefaultConfidence is how far a file's word is trusted when nobody says how far.
+// DefaultConfidence is the confidence of suggestions from a file when the caller does not give one.
 const DefaultConfidence = 90
 
-// URLSummary says what an import of URLs did.
+// URLSummary counts what an import of URLs did.
 type URLSummary struct {
 	csvfile.Accounting
 	BatchID      int32 // of the batch the new URLs are in; 0 when there were none
@@ -58,38 +57,38 @@ type URLSummary struct {
 	Tasks                                              int64 // created, for the agencies and the locations
 }
 
-// Unchanged tells whether the import left the database as it was.
+// Unchanged reports whether the import changed nothing in the database.
 func (s URLSummary) Unchanged() bool {
 	return s.Created+s.Relevance+s.RecordTypes+s.Names+s.Agencies+s.Locations+s.Tasks == 0
 }
 
-// webPage is one URL of a file, with what all of its rows say of it.
+// webPage is one URL of a file, with what all of its rows say about it.
 type webPage struct {
 	form        urlform.Form
 	rows        int64
 	name        string
 	description string
 	urlType     string
-	recordType  db.RecordType // empty when the file gives none that exists
-	agencies    []mention     // each list once
+	recordType  db.RecordType // empty when the file gives none that is valid
+	agencies    []mention     // without repeated lists
 	line        int64         // of the first row
 
 	id int32 // set when stored
 }
 
-// mention is a list of agencies as the file spells it, and where.
+// mention is a list of agencies as it is spelled in a line of the file.
 type mention struct {
 	line  int64
 	names string
 }
 
-// URLs stores the URLs of a CSV file with the columns URLColumns. Rows whose URLs have the same id form are
-// one URL: the first is created, unless the database knows it, the others are duplicates. The first row that says
-// something of a URL is believed; of agencies (names separated by "|", which may be in a name as well: the
-// longest known name counts) all rows count.
+// URLs stores the URLs of a CSV file with the columns URLColumns. Rows whose URLs have the same id form are one URL: the first
+// is created, unless the database has it, and the others are duplicates. For each URL and column the first row with a value
+// counts; of agencies, all rows count. Agencies are separated by "|", which can be part of a name as well: the longest known
+// name counts.
 //
-// Either all rows that were not rejected are stored, or, with an error, nothing is. The summary tells of the rows
-// read in either case.
+// The import stores all rows that were not rejected or, with an error, nothing. The summary counts the rows that were read in
+// both cases.
 func URLs(ctx context.Context, pool *postgres.Pool, file io.Reader, o URLOptions) (URLSummary, error) {
 	switch {
 	case strings.TrimSpace(o.Batch) == "":
@@ -125,7 +124,7 @@ func URLs(ctx context.Context, pool *postgres.Pool, file io.Reader, o URLOptions
 
 func storeURLs(ctx context.Context, tx pgx.Tx, pages []*webPage, o URLOptions, summary *URLSummary) error {
 	if err := queries.ImportLock(ctx, tx); err != nil {
-		return fmt.Errorf("wait for another import: %w", err)
+		return fmt.Errorf("wait for the import lock: %w", err)
 	}
 	work := progress{report: o.Progress, total: len(pages)}
 	if o.Robots {
@@ -141,10 +140,10 @@ func storeURLs(ctx context.Context, tx pgx.Tx, pages []*webPage, o URLOptions, s
 	return suggest(ctx, tx, pages, o.Confidence, summary, func() { work.add(len(pages)) })
 }
 
-// storePages gives every page its id, creating those that are unknown.
+// storePages sets the id of every page, and stores the pages that are unknown.
 func storePages(ctx context.Context, tx pgx.Tx, pages []*webPage, batch string, summary *URLSummary) error {
 	ids := make(map[string]int32, len(pages))
-	look := func(pages []*webPage) error {
+	find := func(pages []*webPage) error {
 		known, err := queries.URLListByIDForm(ctx, tx, convert.Each(pages, func(p *webPage) string { return p.form.ID }))
 		if err != nil {
 			return fmt.Errorf("look up URLs: %w", err)
@@ -154,7 +153,7 @@ func storePages(ctx context.Context, tx pgx.Tx, pages []*webPage, batch string, 
 		}
 		return nil
 	}
-	unknown := func() (rest []*webPage) {
+	missing := func() (rest []*webPage) {
 		for _, p := range pages {
 			if p.id = ids[p.form.ID]; p.id == 0 {
 				rest = append(rest, p)
@@ -163,11 +162,11 @@ func storePages(ctx context.Context, tx pgx.Tx, pages []*webPage, batch string, 
 		return rest
 	}
 
-	if err := look(pages); err != nil {
+	if err := find(pages); err != nil {
 		return err
 	}
 	var created []int32
-	if fresh := unknown(); len(fresh) > 0 {
+	if fresh := missing(); len(fresh) > 0 {
 		urls, err := queries.URLInsertMany(ctx, tx, db.URLInsertManyParams{
 			Urls:            convert.Each(fresh, func(p *webPage) string { return p.form.ID }),
 			Schemes:         convert.Each(fresh, func(p *webPage) string { return p.form.SchemeText() }),
@@ -182,13 +181,13 @@ func storePages(ctx context.Context, tx pgx.Tx, pages []*webPage, batch string, 
 			created = append(created, url.ID)
 		}
 	}
-	// What is still unknown was stored by somebody else between the two statements, who does not import.
-	if late := unknown(); len(late) > 0 {
-		if err := look(late); err != nil {
+	// A writer that does not take the import lock stored these between the two statements.
+	if late := missing(); len(late) > 0 {
+		if err := find(late); err != nil {
 			return err
 		}
-		if left := unknown(); len(left) > 0 {
-			return fmt.Errorf("the URL of line %d was stored and removed by somebody else at the same time; try again", left[0].line)
+		if left := missing(); len(left) > 0 {
+			return fmt.Errorf("another transaction stored and deleted the URL of line %d during the import; try again", left[0].line)
 		}
 	}
 
@@ -222,7 +221,7 @@ func putInBatch(ctx context.Context, tx pgx.Tx, urlIDs []int32, name string, sum
 	return nil
 }
 
-// readURLs reads the whole file. What the file says of URLs is noted only when robots are to use it.
+// readURLs reads the whole file. Defects of what it says about URLs are noted only when that becomes suggestions.
 func readURLs(r io.Reader, suggest bool) (a csvfile.Accounting, pages []*webPage, err error) {
 	note := a.Note
 	if !suggest {
@@ -246,8 +245,8 @@ func readURLs(r io.Reader, suggest bool) (a csvfile.Accounting, pages []*webPage
 	return a, pages, err
 }
 
-// checkURL returns the form of a URL that is valid. Beyond that it refuses what cannot be stored, white space, and
-// without a scheme what does not begin like a host: any prose with a dot in it would be a URL.
+// checkURL returns the form of a valid URL. It also refuses white space, what cannot be stored, and a URL without a scheme that
+// does not begin with a host, because any text with a dot would be a URL.
 func checkURL(raw string) (urlform.Form, *csvfile.Defect) {
 	refuse := func(reason string) (urlform.Form, *csvfile.Defect) {
 		return urlform.Form{}, csvfile.NewDefect("url", raw, reason)
@@ -269,8 +268,8 @@ func checkURL(raw string) (urlform.Form, *csvfile.Defect) {
 	}
 }
 
-// isHost tells whether the text is a host with a dot in it, with or without a port. Letters of any script may be in
-// its name, and so may the underscore, against the rules but not against practice.
+// isHost reports whether the text is a host name with a dot, with or without a port. It allows letters of any script and the
+// underscore, which the standard forbids and hosts use.
 func isHost(text string) bool {
 	name, port, _ := strings.Cut(text, ":")
 	if strings.ContainsFunc(port, func(r rune) bool { return r < '0' || r > '9' }) {

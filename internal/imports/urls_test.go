@@ -138,7 +138,7 @@ func TestImportURLsStores(t *testing.T) {
 	pool := dbtest.New(t)
 	summary := importURLs(t, pool, ""+
 		"HTTPS://X.org/a/#top,meta url,Other,A name,What it is,\n"+
-		"http://X.org/a,,,,,\n"+ // the same page
+		"http://X.org/a,,,,,\n"+ // the same URL
 		"x.org/b/,,,,,\n"+
 		"not a URL,,,,,\n", URLOptions{Batch: "first file"})
 	require.Equal(t, int64(2), summary.Created)
@@ -151,8 +151,8 @@ func TestImportURLsStores(t *testing.T) {
 		`(X.org/a,https,t,ok,manual,,"What it is")`,
 		`(x.org/b,,t,ok,manual,,)`,
 	}, dbtest.List(t, pool, "SELECT (url, scheme, trailing_slash, status, source, name, description)::text FROM urls ORDER BY id"))
-	require.Equal(t, []string{`manual, ready to label, {"name" : "first file"}, nobody, 2`}, dbtest.List(t, pool, `
-		SELECT concat_ws(', ', strategy, status, parameters, coalesce(user_id::text, 'nobody'), count(*))
+	require.Equal(t, []string{`manual, ready to label, {"name" : "first file"}, no user, 2`}, dbtest.List(t, pool, `
+		SELECT concat_ws(', ', strategy, status, parameters, coalesce(user_id::text, 'no user'), count(*))
 		FROM batches JOIN link_batches__urls ON batch_id = batches.id GROUP BY batches.id`))
 	for table, n := range count(t, pool, urlTables[3:]...) {
 		require.Zero(t, n, "without robots nothing is suggested: %s", table)

@@ -16,18 +16,18 @@ import (
 // MaxName is the largest number of characters of a suggested name, as of the column url_name_suggestions.suggestion.
 const MaxName = 100
 
-// The values of the database's types of the same purpose; a test compares them.
+// The values of the enum types of the database; a test compares them. The first one is used when no method is named.
 var (
 	agencyMethods   = []string{"homepage_match", "nlp_location_match", "muckrock_match", "ckan_match", "batch_link"}
 	locationMethods = []string{"nlp_location_frequency", "batch_link"}
 )
 
 const (
-	reasonOneURL          = "must be one of url_id and url"
+	reasonOneURL          = "give either url_id or url"
 	reasonURLUnknown      = "does not exist"
-	reasonAttribute       = "is none of agency, location, record_type, relevant and name"
-	reasonNeeded          = "is needed"
-	reasonNothingFound    = "is needed: only an agency or a location can be looked for in vain"
+	reasonAttribute       = "is not one of agency, location, record_type, relevant and name"
+	reasonMissing         = "is missing"
+	reasonNothingFound    = "is missing: only an agency or a location may be null, which means that none was found"
 	reasonID              = "is not the id of an agency or a location"
 	reasonAgencyUnknown   = "is the id of no agency"
 	reasonLocationUnknown = "is the id of no location"
@@ -36,7 +36,7 @@ const (
 	reasonText            = "is not a text"
 	reasonBlank           = "is blank"
 	reasonNameLong        = "is longer than 100 characters"
-	reasonNUL             = "has a character in it that cannot be stored"
+	reasonNUL             = "contains a character that cannot be stored"
 	reasonWholePercent    = "is not a whole number from 0 to 100"
 	reasonPercent         = "is not a number from 0 to 100"
 	reasonShare           = "is not a number from 0 to 1"
@@ -85,7 +85,7 @@ func check(given Suggestion) (s suggestion, d *csvfile.Defect) {
 	default:
 		form, err := urlform.Parse(*given.URL)
 		if err != nil {
-			return s, csvfile.NewDefect("url", *given.URL, "cannot be taken: "+err.Error())
+			return s, csvfile.NewDefect("url", *given.URL, "is not accepted: "+err.Error())
 		}
 		s.form = form.ID
 	}
@@ -110,7 +110,7 @@ func check(given Suggestion) (s suggestion, d *csvfile.Defect) {
 	return s, d
 }
 
-// takeEntity takes an agency or a location, or that there is none. The first of the methods is meant when none is named.
+// takeEntity checks an agency or a location, or that none was found.
 func (s *suggestion) takeEntity(given Suggestion, methods []string, noMethod string) *csvfile.Defect {
 	if given.Value != nil {
 		id, ok := wholeNumber(given.Value)
@@ -122,11 +122,11 @@ func (s *suggestion) takeEntity(given Suggestion, methods []string, noMethod str
 	switch {
 	case given.Confidence != nil:
 		s.confidence = *given.Confidence
-		if !(s.confidence >= 0 && s.confidence <= 100) { // NaN neither
+		if !(s.confidence >= 0 && s.confidence <= 100) { // also refuses NaN
 			return csvfile.NewDefect("confidence", number(s.confidence), reasonPercent)
 		}
 	case s.entity != 0:
-		return csvfile.NewDefect("confidence", "", reasonNeeded)
+		return csvfile.NewDefect("confidence", "", reasonMissing)
 	}
 	s.source = methods[0]
 	if given.Source != nil {
@@ -169,7 +169,7 @@ func (s *suggestion) takeRelevance(given Suggestion) *csvfile.Defect {
 	return nil
 }
 
-// takeText takes a record type or a name.
+// takeText checks a record type or a name.
 func (s *suggestion) takeText(given Suggestion) *csvfile.Defect {
 	text, ok := given.Value.(string)
 	switch {
@@ -200,25 +200,25 @@ func (s *suggestion) takeText(given Suggestion) *csvfile.Defect {
 	return nil
 }
 
-// wholeNumber takes a number in any of the ways in which formats give one.
+// wholeNumber converts a number from any of the types that callers and decoders use.
 func wholeNumber(value any) (int64, bool) {
 	switch value := value.(type) {
 	case float64:
-		// Beyond this, neighbours are one and the same.
+		// From 2^53 on, a float64 cannot represent every whole number.
 		return int64(value), value == math.Trunc(value) && math.Abs(value) < 1<<53
 	case int64:
 		return value, true
 	case string:
 		n, err := strconv.ParseInt(value, 10, 64)
 		return n, err == nil
-	case interface{ Int64() (int64, error) }: // a number as it was written
+	case interface{ Int64() (int64, error) }: // json.Number
 		n, err := value.Int64()
 		return n, err == nil
 	}
 	return 0, false
 }
 
-// show makes a value fit to be repeated.
+// show returns a value as a text for a message.
 func show(value any) string {
 	switch value := value.(type) {
 	case string:

@@ -13,8 +13,8 @@ import (
 	"docket/internal/csvfile"
 )
 
-// Columns are the columns a CSV file of suggestions must have; OptionalColumns are those it may have beside them.
-// The lines of another file are objects with the same keys.
+// Columns are the columns that a CSV file of suggestions must have, OptionalColumns those that it may have. The lines of a JSONL
+// file are objects with the same keys.
 var (
 	Columns         = []string{"attribute", "value"}
 	OptionalColumns = []string{"url_id", "url", "confidence", "source"}
@@ -37,7 +37,7 @@ type suggestionLine struct {
 // suggestionReader returns the next line, or io.EOF after the last one. Any other error concerns the file, not a line.
 type suggestionReader func() (suggestionLine, error)
 
-// suggestionsFromCSV reads a CSV file. An empty field is an absent one.
+// suggestionsFromCSV reads a CSV file. An empty field counts as absent.
 func suggestionsFromCSV(r io.Reader, note csvfile.NoteFunc) (suggestionReader, error) {
 	file, err := csvfile.Open(r, csvfile.Columns{Required: Columns, Optional: OptionalColumns}, note)
 	if err != nil {
@@ -61,8 +61,8 @@ func suggestionsFromCSV(r io.Reader, note csvfile.NoteFunc) (suggestionReader, e
 	}, nil
 }
 
-// DecodeFunc turns a line of a file into the keys and values of a suggestion. Numbers may be of a type that keeps how they
-// were written, with a method Int64. Its errors say nothing to people but that the line cannot be taken.
+// DecodeFunc returns the keys and values of a line of a file, which is one object. Numbers may be of a type with a method Int64,
+// like json.Number. The text of its errors is not used.
 type DecodeFunc func(line string) (map[string]any, error)
 
 // suggestionsFromLines reads a file with an object on each line. Blank lines are skipped.
@@ -97,13 +97,13 @@ func suggestionFromLine(text string, tooLong bool, decode DecodeFunc) (Suggestio
 		return Suggestion{}, csvfile.NewDefect("", text, reasonNoObject)
 	}
 	if _, ok := fields["value"]; !ok {
-		return Suggestion{}, csvfile.NewDefect("value", "", reasonNeeded)
+		return Suggestion{}, csvfile.NewDefect("value", "", reasonMissing)
 	}
 	return suggestionOf(fields)
 }
 
-// suggestionOf takes a line's fields, of which those that are absent are missing or nil, and says which is the first, in the
-// order of their names, that has the wrong kind of value.
+// suggestionOf converts the fields of a line; one that is missing or nil counts as absent. It returns the first defect in the
+// order of the names.
 func suggestionOf(fields map[string]any) (given Suggestion, f *csvfile.Defect) {
 	for _, name := range slices.Sorted(maps.Keys(fields)) {
 		value := fields[name]

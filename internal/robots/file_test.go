@@ -24,7 +24,7 @@ func decodeJSON(line string) (fields map[string]any, err error) {
 	return fields, nil
 }
 
-// readSuggestions prints the lines of a file as "LINE: what stands there".
+// readSuggestions lists the lines of a file, each with its number.
 func readSuggestions(t require.TestingT, text string, jsonl bool) (all []string) {
 	next := suggestionsFromLines(strings.NewReader(text), decodeJSON)
 	if !jsonl {
@@ -80,7 +80,7 @@ func TestReadSuggestionsCSV(t *testing.T) {
 		"7: rejected: url_id one is not the id of a URL",
 		"8: rejected: url_id 2147483648 is not the id of a URL",
 		"9: rejected: confidence high is not a number",
-		"10: rejected: 2 instead of 7 the row has another number of fields than the header",
+		"10: rejected: 2 instead of 7 the row does not have as many fields as the header",
 		"11: =<nil> url_id=1 confidence=NaN",
 	}, readSuggestions(t, `url_id,URL,attribute,value,confidence,source,colour
 1,,agency,7,80,ckan_match,
@@ -98,8 +98,8 @@ one,,agency,7,80,,
 	for text, want := range map[string]string{
 		"":                                "it is empty",
 		"url_id,value\n":                  `the column "attribute" is missing`,
-		"attribute,value,url,URL\n":       `the column "url" is there twice`,
-		"attribute,value,url,Attribute\n": `the column "attribute" is there twice`,
+		"attribute,value,url,URL\n":       `the column "url" appears twice`,
+		"attribute,value,url,Attribute\n": `the column "attribute" appears twice`,
 	} {
 		require.Contains(t, readSuggestions(t, text, false)[0], want)
 	}
@@ -111,7 +111,7 @@ func TestReadSuggestionsJSONL(t *testing.T) {
 		"1: agency=7 url_id=1 confidence=80 source=ckan_match",
 		"3: name=One url=x.org",
 		"4: agency=<nil> url_id=1",
-		"5: rejected: value is needed",
+		"5: rejected: value is missing",
 		"6: rejected: [1] is not an object",
 		"7: rejected: null is not an object",
 		`8: rejected: {"value": 1 is not an object`,
@@ -151,8 +151,8 @@ null
 	require.Equal(t, "2: =1", long[1])
 }
 
-// FuzzReadSuggestions holds that a stranger's file costs no more than its own lines, and that what is checked either has a
-// fault that can be told or fits the tables.
+// FuzzReadSuggestions checks that a bad line affects no other line, and that a suggestion either has a defect or fits into the
+// tables.
 func FuzzReadSuggestions(f *testing.F) {
 	f.Add("url_id,attribute,value\n1,name,One\n", false)
 	f.Add(`{"url_id": 1, "attribute": "agency", "value": 7, "confidence": 80}`+"\n\n[]", true)

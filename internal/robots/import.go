@@ -12,18 +12,18 @@ import (
 	"docket/internal/postgres"
 )
 
-// ImportOptions say how to import suggestions.
+// ImportOptions say how to import a file of suggestions.
 type ImportOptions struct {
-	// Decode, if not nil, takes the lines of the file, which is CSV otherwise.
+	// Decode decodes the lines of the file; nil means that the file is CSV.
 	Decode DecodeFunc
 
-	// Rejected, if not nil, is told of every line that is rejected, in the order of the file.
+	// Rejected, if not nil, is called for every rejected line, in the order of the file.
 	Rejected func(line int64, detail string)
 	// Progress, if not nil, is called whenever a part of the file is stored.
 	Progress func()
 }
 
-// ImportSummary says what an import of suggestions did: Stored + Unchanged + Rejected == Rows.
+// ImportSummary counts what an import of suggestions did: Stored + Unchanged + Rejected == Rows.
 type ImportSummary struct {
 	Rows      int64 // without the header and blank lines
 	Stored    int64 // new or changed
@@ -35,10 +35,10 @@ type ImportSummary struct {
 	Notes      csvfile.Problems // what was ignored
 }
 
-// Import stores what robots suggest, as Suggest does, line by line of a file of any length. The file is
-// stored in parts, each as a whole or not at all: with an error, and that includes the end of ctx, what was stored before
-// stays, the summary tells of it, and the import may be repeated. A file that contradicts itself changes something each time, and
-// what it says last stays.
+// Import stores the suggestions in a file of any length as Suggest does, and rejects single lines. The file is stored in parts,
+// each in one transaction. After an error, including the end of ctx, the parts that were stored remain, the summary counts them,
+// and the import may be repeated. A file that contradicts itself changes something whenever it is imported; its last suggestion
+// remains.
 func (s *Service) Import(ctx context.Context, file io.Reader, o ImportOptions) (ImportSummary, error) {
 	i := suggestionImport{service: s, options: o}
 	err := i.run(ctx, file)

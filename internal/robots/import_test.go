@@ -15,12 +15,12 @@ import (
 	"docket/internal/robots"
 )
 
-// decodeObject is a DecodeFunc for numbers that are small.
+// decodeObject is a DecodeFunc for small numbers.
 func decodeObject(line string) (fields map[string]any, err error) {
 	return fields, json.Unmarshal([]byte(line), &fields)
 }
 
-// importSuggestions imports a file of suggestions and returns what was told of its lines.
+// importSuggestions imports a file of suggestions and returns the rejected lines.
 func (b bundle) importSuggestions(t testing.TB, file string, jsonl bool) (summary robots.ImportSummary, rejected []string) {
 	t.Helper()
 	parts := 0
@@ -53,7 +53,7 @@ func TestImportSuggestions(t *testing.T) {
 	suggested, tasks := b.suggested(t), b.tasks(t)
 	require.Len(t, suggested, 9)
 
-	// The same as CSV says nothing new.
+	// The same suggestions as CSV change nothing.
 	summary, rejected = b.importSuggestions(t, `source,confidence,value,attribute,url,url_id
 ,80,1,agency,,1
 muckrock_match,70,2,agency,,1
@@ -66,7 +66,7 @@ a model,0.5,TRUE,relevant,,1
 ,,Police reports,name,3.org/,
 ,,,name,3.org/,
 `, false)
-	require.Equal(t, []string{"11: value is needed: only an agency or a location can be looked for in vain"}, rejected)
+	require.Equal(t, []string{"11: value is missing: only an agency or a location may be null, which means that none was found"}, rejected)
 	require.Equal(t, []int64{10, 0, 9, 0}, []int64{summary.Rows, summary.Stored, summary.Unchanged, summary.Tasks})
 	require.Equal(t, suggested, b.suggested(t))
 	require.Equal(t, tasks, b.tasks(t))
@@ -76,7 +76,7 @@ a model,0.5,TRUE,relevant,,1
 	require.ErrorIs(t, err, csvfile.ErrFormat)
 }
 
-// TestImportSuggestionsInParts has a file of several parts under one task, and one whose end cannot be read.
+// TestImportSuggestionsInParts imports a file of several parts with one task, and a file whose end cannot be read.
 func TestImportSuggestionsInParts(t *testing.T) {
 	t.Parallel()
 	const urls = 6000

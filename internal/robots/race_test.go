@@ -16,7 +16,7 @@ import (
 	"docket/internal/submissions"
 )
 
-// TestSuggestRace has robots say the same at once, in any order, beside annotators and the deletion of a URL and an agency.
+// TestSuggestRace stores the same suggestions concurrently in opposite orders, while an annotator answers and a URL is deleted.
 func TestSuggestRace(t *testing.T) {
 	t.Parallel()
 	const urls = 30
@@ -60,8 +60,8 @@ func TestSuggestRace(t *testing.T) {
 	b.requireExact(t)
 }
 
-// TestSuggestOfWhatGoes deletes what a robot names while its request waits.
-func TestSuggestOfWhatGoes(t *testing.T) {
+// TestSuggestDeletedReference deletes what a suggestion refers to while the request waits for its lock.
+func TestSuggestDeletedReference(t *testing.T) {
 	t.Parallel()
 	const said = `{"url_id": 1, "attribute": "agency", "value": 1, "confidence": 80}
 {"url": "2.org", "attribute": "agency", "value": 2, "confidence": 80}
@@ -102,9 +102,9 @@ func TestSuggestOfWhatGoes(t *testing.T) {
 	}
 }
 
-// TestSuggestOneAfterAnother has two robots, or a robot and an import of URLs, look for the same agency at once: no key keeps
-// them from storing it twice.
-func TestSuggestOneAfterAnother(t *testing.T) {
+// TestSuggestSerially stores the same agency concurrently from two robots, or from a robot and an import of URLs. No unique key
+// prevents that it is stored twice; the lock of the URL does.
+func TestSuggestSerially(t *testing.T) {
 	t.Parallel()
 	const said = `{"url": "1.org", "attribute": "agency", "value": 1, "confidence": 90, "source": "batch_link"}`
 	for name, other := range map[string]func(bundle, []robots.Suggestion) error{
@@ -145,9 +145,9 @@ func TestSuggestOneAfterAnother(t *testing.T) {
 	}
 }
 
-// TestSuggestNameBesideAnswer has an annotator and a robot give a URL the same name while the queue is held: whoever is first
-// has both, the name and its place in the queue, and none waits for the other crosswise.
-func TestSuggestNameBesideAnswer(t *testing.T) {
+// TestSuggestNameDuringAnswer stores the same name from an annotator and a robot while the queue row is locked. The first one
+// gets both the name and the queue row, so they do not deadlock.
+func TestSuggestNameDuringAnswer(t *testing.T) {
 	t.Parallel()
 	b := setup(t, 1)
 	tx, err := b.pool.Begin(t.Context())

@@ -15,7 +15,7 @@ import (
 	"docket/internal/robots"
 )
 
-// suggested lists everything that robots said, without what is generated.
+// suggested lists all suggestions without generated values.
 func (b bundle) suggested(t testing.TB) []string {
 	t.Helper()
 	return dbtest.List(t, b.pool, `
@@ -34,14 +34,14 @@ func (b bundle) suggested(t testing.TB) []string {
 		ORDER BY 1`)
 }
 
-// tasks lists the tasks, each with the URLs it is linked to.
+// tasks lists the tasks, each with the URLs that it is linked to.
 func (b bundle) tasks(t testing.TB) []string {
 	t.Helper()
 	return dbtest.List(t, b.pool, `SELECT format('%s, %s: %s', task_type, task_status, string_agg(url_id::text, ' ' ORDER BY url_id))
 		FROM tasks LEFT JOIN link_tasks__urls ON task_id = tasks.id GROUP BY tasks.id ORDER BY task_type, tasks.id`)
 }
 
-// lines reads suggestions as a file has them.
+// lines parses suggestions, one object a line.
 func lines(t testing.TB, jsonl string) (suggestions []robots.Suggestion) {
 	t.Helper()
 	for line := range strings.Lines(jsonl) {
@@ -59,7 +59,7 @@ func lines(t testing.TB, jsonl string) (suggestions []robots.Suggestion) {
 	return suggestions
 }
 
-// suggest stores suggestions, wants these counts, and returns what was rejected.
+// suggest stores suggestions, requires these counts, and returns the rejections.
 func (b bundle) suggest(t testing.TB, stored, unchanged int, jsonl string) []string {
 	t.Helper()
 	done, err := b.Suggest(t.Context(), lines(t, jsonl))
@@ -100,13 +100,13 @@ func TestSuggestEveryAttribute(t *testing.T) {
 	require.Equal(t, []string{"5"}, dbtest.List(t, b.pool, `SELECT count(DISTINCT task_id)::text FROM link_tasks__urls`))
 	b.requireExact(t)
 
-	// Again it changes nothing, not even a task.
+	// Repeating it changes nothing, not even a task.
 	require.Empty(t, b.suggest(t, 0, 9, everyAttribute))
 	require.Equal(t, want, b.suggested(t))
 	require.Equal(t, tasks, b.tasks(t))
 }
 
-// TestSuggestShows has an annotator see at once what a robot changed, in the order of the queue and beside the URL.
+// TestSuggestShows checks that an annotator sees each change at once, in the order of the queue and with the URL.
 func TestSuggestShows(t *testing.T) {
 	t.Parallel()
 	b := setup(t, 3)
@@ -129,13 +129,13 @@ func TestSuggestShows(t *testing.T) {
 		shown := next()
 		fresh, err := annotation.New(b.pool, ranking.NewQueue()).Next(t.Context(), 7, annotation.Filter{})
 		require.NoError(t, err)
-		require.Equal(t, fresh, shown, "what is kept in memory is given up")
+		require.Equal(t, fresh, shown, "cached suggestions are invalidated")
 	}
 	require.Equal(t, int32(90), next().Agencies.Entities[0].RoboConfidence)
 	b.requireExact(t)
 }
 
-// TestSuggestChanges shows what becomes of what was suggested before.
+// TestSuggestChanges checks what becomes of an earlier suggestion.
 func TestSuggestChanges(t *testing.T) {
 	t.Parallel()
 	const agency, location = `{"url_id": 1, "attribute": "agency", "value": 1, "confidence": 80}`,
@@ -196,7 +196,7 @@ func TestSuggestChanges(t *testing.T) {
 	}
 }
 
-// TestSuggestBesideOthers shows what robots do with what the reference's tables may hold.
+// TestSuggestBesideOthers checks suggestions for a URL with rows that only the reference writes.
 func TestSuggestBesideOthers(t *testing.T) {
 	t.Parallel()
 	b := setup(t, 1)
@@ -214,7 +214,7 @@ func TestSuggestBesideOthers(t *testing.T) {
 	require.Equal(t, []string{
 		"agency 1 homepage_match found 1:60", "agency 1 homepage_match found 1:60 2:70", "agency 1 homepage_match none",
 		"name 1 One (User)", "name 1 Uno ()",
-	}, b.suggested(t), "the highest confidence is shown, so all of them are changed")
+	}, b.suggested(t), "the highest confidence is shown, so it is changed in every row")
 	b.requireExact(t)
 }
 
@@ -273,28 +273,28 @@ func TestSuggestRejects(t *testing.T) {
 		"1: url_id 4711 does not exist",
 		"2: url_id -1 does not exist",
 		"3: url 2.org does not exist",
-		"4: url https:// cannot be taken: nothing is left of the URL without scheme, slashes and fragment",
-		"5: url a b.org cannot be taken: the URL is not UTF-8 text",
-		"6: must be one of url_id and url",
-		"7: must be one of url_id and url",
-		"8: attribute colour is none of agency, location, record_type, relevant and name",
+		"4: url https:// is not accepted: nothing is left of the URL without scheme, slashes and fragment",
+		"5: url a b.org is not accepted: the URL is not UTF-8 text",
+		"6: give either url_id or url",
+		"7: give either url_id or url",
+		"8: attribute colour is not one of agency, location, record_type, relevant and name",
 		"9: value stops is not a record type",
-		"10: value is needed: only an agency or a location can be looked for in vain",
+		"10: value is missing: only an agency or a location may be null, which means that none was found",
 		"11: value 7 is not a text",
 		"12: value (a list) is not a text",
 		"13: confidence 1 has no meaning for this attribute",
 		"14: source User has no meaning for this attribute",
 		"15: value is blank",
 		"16: value " + long + " is longer than 100 characters",
-		"17: value a b has a character in it that cannot be stored",
+		"17: value a b contains a character that cannot be stored",
 		"18: value (an object) is not a text",
-		"19: value is needed: only an agency or a location can be looked for in vain",
+		"19: value is missing: only an agency or a location may be null, which means that none was found",
 		"20: value maybe is neither true nor false",
 		"21: value 1 is neither true nor false",
 		"22: confidence 1.01 is not a number from 0 to 1",
 		"23: confidence -0.01 is not a number from 0 to 1",
 		"24: source " + long + " is longer than 100 characters",
-		"25: source a b has a character in it that cannot be stored",
+		"25: source a b contains a character that cannot be stored",
 		"26: value 3 is the id of no agency",
 		"27: value 0 is not the id of an agency or a location",
 		"28: value -1 is not the id of an agency or a location",
@@ -303,7 +303,7 @@ func TestSuggestRejects(t *testing.T) {
 		"31: value 4.294967297e+09 is the id of no agency",
 		"32: value Columbus is not the id of an agency or a location",
 		"33: value true is not the id of an agency or a location",
-		"34: confidence is needed",
+		"34: confidence is missing",
 		"35: confidence 101 is not a number from 0 to 100",
 		"36: confidence -1 is not a number from 0 to 100",
 		"37: confidence 80.5 is not a whole number from 0 to 100",
@@ -312,7 +312,7 @@ func TestSuggestRejects(t *testing.T) {
 		"40: source nlp_location_frequency is not a method of finding agencies",
 		"41: value 2 is the id of no location",
 		"42: value 9.007199254740992e+15 is not the id of an agency or a location",
-		"43: confidence is needed",
+		"43: confidence is missing",
 		"44: confidence 100.5 is not a number from 0 to 100",
 		"45: source homepage_match is not a method of finding locations",
 	}, rejected)

@@ -8,8 +8,7 @@ import (
 	"docket/internal/db/sampledb"
 )
 
-// address gives the URL an address that no other has: home pages are the only ones without a path, and every path
-// holds a number that is the URL's own.
+// address sets the URL's address. It is unique: only home pages have no path, and every path contains the URL's number.
 func (g *generator) address(u *draft) sampledb.URLInsertManyParams {
 	host := g.agencies[u.agency].host
 	row := sampledb.URLInsertManyParams{ID: u.id, Scheme: g.scheme()}
@@ -47,7 +46,7 @@ func (g *generator) address(u *draft) sampledb.URLInsertManyParams {
 	return row
 }
 
-// scheme returns nil for the few URLs that were stored as people typed them.
+// scheme returns nil for a few URLs, which were stored without a scheme.
 func (g *generator) scheme() *string {
 	scheme := "https"
 	switch throw := g.IntN(100); {
@@ -59,7 +58,7 @@ func (g *generator) scheme() *string {
 	return &scheme
 }
 
-// content stores what a visit to the page brought.
+// content adds what a crawl of the page stored.
 func (g *generator) content(u *draft) {
 	visited := u.created.Add(3 * time.Hour)
 	switch {

@@ -6,19 +6,19 @@ import (
 	"docket/internal/db/sampledb"
 )
 
-// answer is what one annotator says of a URL in one request, apart from the name.
+// answer is what one annotator says about a URL in one request, without the name.
 type answer struct {
 	urlType              sampledb.URLType
 	record               sampledb.RecordType // empty for none
 	agencies             []int               // by index
 	locations            []int64
-	noAgency, noLocation bool // looked for in vain
+	noAgency, noLocation bool // searched and not found
 }
 
-// annotate collects the answers of as many annotators as the URL has had.
+// annotate adds the answers of all annotators of the URL.
 func (g *generator) annotate(u *draft) {
 	g.chooseVoters(u)
-	// Those who see what everybody else sees come first; in a world of agreement the rest is outvoted.
+	// The agreeing annotators give the true answer. The others are a minority.
 	agreeing := 0
 	if u.fate == autoValidated {
 		agreeing = len(g.voters) - len(g.voters)/4
@@ -41,7 +41,7 @@ func answeredAt(u *draft, i int) time.Time {
 	return u.created.Add(24*time.Hour + time.Duration(i)*37*time.Minute + time.Duration(u.id%3600)*time.Second)
 }
 
-// chooseVoters fills g.voters with different users; small ids do most of the work.
+// chooseVoters fills g.voters with different users. Small ids do most of the work.
 func (g *generator) chooseVoters(u *draft) {
 	n := 0
 	switch u.fate {
@@ -53,7 +53,7 @@ func (g *generator) chooseVoters(u *draft) {
 		n = g.tail(3)
 	}
 	if u.urlType == sampledb.URLTypeNotrelevant && (u.fate == open || u.fate == duplicate) {
-		n = min(n, 1) // two would have settled it
+		n = min(n, 1) // two would have decided it
 	}
 	g.voters = g.voters[:0]
 	for range n {
@@ -66,7 +66,7 @@ func (g *generator) chooseVoters(u *draft) {
 	}
 }
 
-// truth is the full and right answer.
+// truth is the complete and correct answer.
 func (g *generator) truth(u *draft) answer {
 	if u.urlType == sampledb.URLTypeNotrelevant {
 		return answer{urlType: u.urlType}
@@ -77,7 +77,7 @@ func (g *generator) truth(u *draft) answer {
 	}
 }
 
-// missing is the answer of somebody who finds no agency for the URL, or no location.
+// missing is the answer of an annotator who finds no agency for the URL, or no location.
 func (g *generator) missing(u *draft) answer {
 	if u.id%3 == 0 {
 		return answer{urlType: u.urlType, record: u.record, agencies: []int{u.agency}, noLocation: true}
@@ -85,7 +85,7 @@ func (g *generator) missing(u *draft) answer {
 	return answer{urlType: u.urlType, record: u.record, noAgency: true}
 }
 
-// opinion is an answer as people give it: often right, seldom full, at times mistaken.
+// opinion is a realistic answer: often correct, seldom complete, sometimes wrong.
 func (g *generator) opinion(u *draft) answer {
 	a := answer{urlType: u.urlType, record: u.record}
 	if !g.percent(78) {
@@ -94,8 +94,8 @@ func (g *generator) opinion(u *draft) answer {
 			sampledb.URLTypeNotrelevant,
 		})
 	}
-	// One annotator may find the URL off topic, or look for something in vain. A second one would have settled
-	// the fate of the URL, which is settled already.
+	// One annotator may say that the URL is not relevant, or that there is no agency or location. A second one would change the
+	// fate of the URL, which is decided already.
 	if a.urlType == sampledb.URLTypeNotrelevant && u.urlType != sampledb.URLTypeNotrelevant && u.offTopic > 0 {
 		a.urlType = u.urlType
 	}
@@ -146,7 +146,7 @@ func (g *generator) opinionOnAgency(u *draft) int {
 	}
 }
 
-// store writes the rows that a request with this answer would have written.
+// store adds the rows that a request with this answer would have stored.
 func (g *generator) store(u *draft, user int32, a answer) {
 	at := u.answered
 	g.page.UserURLTypes = append(g.page.UserURLTypes, sampledb.UserURLTypeInsertManyParams{
@@ -185,8 +185,8 @@ func (g *generator) store(u *draft, user int32, a answer) {
 	}
 }
 
-// anonymous lets one or two sessions answer for a few URLs. They never tip the scales: each says what is true, and
-// that a URL is off topic they leave to others.
+// anonymous adds the answers of one or two sessions about a few URLs. They never decide a fact: each is true, and none says
+// that a URL is not relevant.
 func (g *generator) anonymous(u *draft) {
 	if !g.percent(3) || u.urlType == sampledb.URLTypeNotrelevant {
 		return

@@ -7,21 +7,21 @@ import (
 	"docket/internal/db/sampledb"
 )
 
-// generator fills page after page. Between pages it remembers ids, and nothing that grows.
+// generator fills one page after another. Between pages it keeps ids, and nothing that grows.
 type generator struct {
 	*World
 	dice
 	page      Page
-	homepages []int // agencies in the order in which their home pages come up
+	homepages []int // agencies in the order of their home pages
 	last      ids
 
 	agencyTask, locationTask, validationTask int32 // of this page
 
-	voters  []int32 // of the URL at hand
-	votedOn []int32 // by user: the last URL each was chosen for
+	voters  []int32 // of the current URL
+	votedOn []int32 // by user: the last URL that the user was chosen for
 }
 
-// ids holds the last id given out, by table.
+// ids holds the last id used in each table.
 type ids struct {
 	task, batchURL, agencySubtask, agencySubtaskSuggestion, locationSubtask int32
 	userAgency, name, agreedAgency, dataSource, metaURL                     int32
@@ -50,7 +50,7 @@ const (
 	broken
 )
 
-// draft is the URL at hand: what it is in truth, and what has been said of it so far.
+// draft is the current URL: the truth about it, and what has been said about it so far.
 type draft struct {
 	id      int32
 	fate    fate
@@ -61,7 +61,7 @@ type draft struct {
 	agency   int                 // the agency whose page it is, by index
 	record   sampledb.RecordType // empty when the page holds no records
 	subject  string              // what the page is about, in words
-	title    string              // empty when nobody fetched the page
+	title    string              // empty when the page was not fetched
 	homepage bool
 
 	robotName                      int32 // the name a robot suggested, 0 when none did
@@ -70,7 +70,7 @@ type draft struct {
 	offTopic, noAgency, noLocation int       // answers that say so
 }
 
-// fill makes the page of URLs first+1 to end.
+// fill generates the page of URLs first+1 to end.
 func (g *generator) fill(first, end int) {
 	g.page.reset()
 	finished := g.createdAt(end-1).AddDate(0, 0, 1)
@@ -107,7 +107,7 @@ func (g *generator) link(task int32, u *draft) {
 	g.page.TaskURLs = append(g.page.TaskURLs, sampledb.TaskURLInsertManyParams{TaskID: task, URLID: u.id})
 }
 
-// draft decides what a URL is in truth and what becomes of it.
+// draft decides the truth about a URL and its fate.
 func (g *generator) draft(i int) draft {
 	u := draft{id: int32(i + 1), created: g.createdAt(i), fate: g.fate(i)}
 	u.answered = u.created
@@ -118,7 +118,7 @@ func (g *generator) draft(i int) draft {
 		})
 	}
 
-	// Every twelfth URL is the home page of an agency, as long as there is one left.
+	// Every twelfth URL is the home page of an agency, as long as there are agencies left.
 	if i%12 == 0 && i/12 < len(g.homepages) {
 		u.homepage, u.agency, u.urlType, u.subject = true, g.homepages[i/12], sampledb.URLTypeMetaurl, "Home page"
 		if u.fate == broken {

@@ -16,13 +16,13 @@ func (g *generator) suggestName(u *draft, text string, source *sampledb.Suggesti
 	return id
 }
 
-// nameInForm is one of the names that people may think of; every form gives another.
+// nameInForm returns a plausible name. Every form gives another one.
 func (g *generator) nameInForm(u *draft, form int) string {
 	return fmt.Sprintf(nameForms[form], u.subject, g.agencies[u.agency].name)
 }
 
-// nameURL adds the annotators' names. The first of them agree on one name. Of the rest about half name the URL, and
-// never agree: an own name is nobody else's, and the two that are endorsed are so by as many each.
+// nameURL adds the names that annotators give. The agreeing annotators, who are the first, give one name. About half of the
+// others give a name and never agree: a name of their own is unique, and two other names are endorsed equally often.
 func (g *generator) nameURL(u *draft, agreeing int) {
 	suggest := func(form int, at time.Time) int32 {
 		return g.suggestName(u, g.nameInForm(u, form), &userSource, at)
@@ -47,7 +47,7 @@ func (g *generator) nameURL(u *draft, agreeing int) {
 		u.agreedName = g.nameInForm(u, 0)
 	}
 
-	// Names 0 and 1 of pair get their endorsements in turn; one that waits for its counterpart has not come yet.
+	// Names 0 and 1 of pair are endorsed in turn; the first endorsement is added only together with the second.
 	pair, waiting := [2]int32{u.robotName, 0}, -1
 	own := len(pair) // the first form for an own name
 	for i := agreeing; i < len(g.voters); i++ {
@@ -74,7 +74,7 @@ func (g *generator) nameURL(u *draft, agreeing int) {
 	}
 }
 
-// conclude writes what the answers led to.
+// conclude adds the facts that follow from the answers.
 func (g *generator) conclude(u *draft) {
 	at := u.answered.Add(time.Hour)
 	switch u.fate {
@@ -93,7 +93,7 @@ func (g *generator) conclude(u *draft) {
 	}
 }
 
-// validate writes the agreed facts, and for most of them the link to the outward application.
+// validate adds the agreed facts and, for most URLs, the link to the outward application.
 func (g *generator) validate(u *draft, at time.Time) {
 	u.answered = at
 	g.page.Validated = append(g.page.Validated, sampledb.ValidatedFlagInsertManyParams{

@@ -2,10 +2,10 @@ package sample
 
 import "docket/internal/db/sampledb"
 
-// pageSize is how many URLs a page has; the last one may have fewer.
+// pageSize is the number of URLs on a page; the last page can have fewer.
 const pageSize = 4000
 
-// Page is a run of URLs and all rows that hang on them, table by table.
+// Page is a range of URLs with all rows that belong to them, by table.
 type Page struct {
 	Tasks []sampledb.TaskInsertManyParams
 
@@ -46,7 +46,7 @@ type Page struct {
 	MetaURLLinks      []sampledb.MetaURLLinkInsertManyParams
 }
 
-// reset empties the page and keeps its memory for the next.
+// reset empties the page and keeps its memory for reuse.
 func (p *Page) reset() {
 	*p = Page{
 		Tasks: p.Tasks[:0],

@@ -8,16 +8,16 @@ import (
 	"docket/internal/imports"
 )
 
-// firstCountyCode keeps the made-up counties apart from the real ones, whose codes within a state end long before.
+// firstCountyCode is above the codes of real counties within a state.
 const firstCountyCode = 901
 
 const (
 	localitiesPerCounty = 4
-	firstAgencyID       = 23191 // where the sequence of the schema starts
+	firstAgencyID       = 23191 // the start of the sequence in the schema
 	nationalLocation    = 1
 )
 
-// agency is what the rest of the world needs to know of an agency.
+// agency is what other parts of the generator use of an agency.
 type agency struct {
 	id       int32
 	name     string
@@ -27,10 +27,10 @@ type agency struct {
 	records  []sampledb.RecordType
 }
 
-// span is a range of agencies, by index. Agencies near each other in the range are near each other on the map.
+// span is a range of agencies, by index. Agencies with close indexes are close on the map.
 type span struct{ from, to int }
 
-// layOut fills the world with states, counties, localities and their agencies.
+// layOut generates states, counties, localities and their agencies.
 func (w *World) layOut(d dice, states []imports.State) {
 	counties := min(5+w.urls/25_000, 40)
 	w.Locations = append(w.Locations, sampledb.LocationInsertManyParams{
@@ -82,7 +82,8 @@ type county struct {
 	number         int // within the state
 }
 
-// layOutCounty takes the name of the county and of its localities.
+// layOutCounty generates a county, its localities and their agencies. The names are that of the county and those of its
+// localities.
 func (w *World) layOutCounty(d dice, state imports.State, c county, names []string) {
 	id, stateID, name := int64(len(w.Counties)+1), int32(c.stateID), names[0]
 	population := int64(2_000 + d.skewed(600_000))
@@ -125,7 +126,7 @@ func (w *World) layOutCounty(d dice, state imports.State, c county, names []stri
 			name: name + title + state.ISO, host: "www." + strings.ToLower(name) + iso + ".gov",
 			location: at, parent: place, records: policeRecords,
 		}, sampledb.AgencyTypeEnumLawenforcement, jurisdiction)
-		if i > 0 && locality%7 == 0 { // serves its neighbor too
+		if i > 0 && locality%7 == 0 { // serves the neighboring locality as well
 			last := w.agencies[len(w.agencies)-1]
 			w.AgencyLocations = append(w.AgencyLocations, sampledb.AgencyLocationInsertManyParams{
 				AgencyID: last.id, LocationID: at - 1,
@@ -149,7 +150,7 @@ func (w *World) addAgency(a agency, kind sampledb.AgencyTypeEnum, jurisdiction s
 	w.AgencyLocations = append(w.AgencyLocations, sampledb.AgencyLocationInsertManyParams{
 		AgencyID: a.id, LocationID: a.location,
 	})
-	if len(w.agencies)%10 != 0 { // the outward application has not heard of the newest yet
+	if len(w.agencies)%10 != 0 { // the newest are not yet in the outward application
 		w.AgencyOutwardLinks = append(w.AgencyOutwardLinks, sampledb.AgencyOutwardLinkInsertManyParams{
 			AgencyID: &a.id, DsAgencyID: int32(len(w.agencies)), CreatedAt: epoch, LastSyncedAt: epoch,
 		})

@@ -12,13 +12,13 @@ var (
 	relevanceModel = "url-relevance-2025-03"
 )
 
-// agencyMethods are those that need no link from the batch.
+// agencyMethods are the methods that do not require a link of the batch.
 var agencyMethods = []sampledb.AgencyAutoSuggestionMethod{
 	sampledb.AgencyAutoSuggestionMethodHomepageMatch, sampledb.AgencyAutoSuggestionMethodNlpLocationMatch,
 	sampledb.AgencyAutoSuggestionMethodMuckrockMatch, sampledb.AgencyAutoSuggestionMethodCkanMatch,
 }
 
-// robots lets them look at half of the URLs. They are right more often than not, and surer then.
+// robots adds suggestions for half of the URLs. They are correct more often than not, and then with a higher confidence.
 func (g *generator) robots(u *draft) {
 	if !g.percent(50) {
 		return
@@ -86,7 +86,7 @@ func (g *generator) robotAgencies(u *draft, method sampledb.AgencyAutoSuggestion
 	}
 }
 
-// guesses returns different agencies: the true one likely first, then others from around it.
+// guesses returns different agencies: with a high probability the true one first, then neighbors of it.
 func (g *generator) guesses(truth, n int) []int {
 	guesses := make([]int, 0, n)
 	if g.percent(75) {
@@ -100,12 +100,12 @@ func (g *generator) guesses(truth, n int) []int {
 	return guesses
 }
 
-// neighbor returns another agency from around.
+// neighbor returns another agency close to this one.
 func (g *generator) neighbor(agency int) int {
 	return (agency + 1 + g.IntN(4)) % len(g.agencies)
 }
 
-// confidence is a whole number of percent; a robot that is quite unsure says 0.
+// confidence is a whole number of percent; a few are 0.
 func (g *generator) confidence(right bool) int {
 	switch {
 	case g.percent(3):

@@ -8,7 +8,7 @@ import (
 	"docket/internal/db/sampledb"
 )
 
-// halves counts votes in halves: a user's is two of them, an anonymous session's one.
+// halves counts votes in halves: a user's vote is two of them, an anonymous session's is one.
 type halves[V comparable] map[int32]map[V]int
 
 func (h halves[V]) add(url int32, value V, n int) {
@@ -18,7 +18,7 @@ func (h halves[V]) add(url int32, value V, n int) {
 	h[url][value] += n
 }
 
-// agreed returns the value that most voted for, if it has two votes and no other has as many.
+// agreed returns the value with the most votes, if it has two votes and more than any other value.
 func (h halves[V]) agreed(url int32) (value V, ok bool) {
 	most, tie := 0, false
 	for v, n := range h[url] {

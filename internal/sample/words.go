@@ -6,7 +6,7 @@ import (
 	"docket/internal/db/sampledb"
 )
 
-// Two halves make the name of a place.
+// A beginning and an ending make the name of a place.
 var (
 	placeBeginnings = []string{
 		"Alder", "Ash", "Bell", "Brook", "Cedar", "Clear", "Copper", "Eagle", "Elm", "Fair", "Fox", "Glen", "Green",
@@ -34,7 +34,7 @@ func placeNames(d dice, n int) []string {
 	return names
 }
 
-// What the agencies publish, by their kind. The common ones come more than once.
+// What agencies publish, by their kind. Common record types occur several times.
 var (
 	policeRecords = []sampledb.RecordType{
 		sampledb.RecordTypeAccidentReports, sampledb.RecordTypeArrestRecords, sampledb.RecordTypeCallsforService,
@@ -62,19 +62,19 @@ var (
 	}
 )
 
-// What robots find on the hosts of agencies although nobody looks for it.
+// What crawlers find on the hosts of agencies and is not relevant.
 var offTopics = []string{
 	"Parks and Recreation", "Water Billing", "City Council Minutes", "Zoning Map", "Library Hours", "Yard Waste",
 	"Summer Camp Registration", "Pet Licenses", "Farmers Market", "Employee Benefits",
 }
 
-// What pages that lead on to records, rather than holding them, are called.
+// Titles of pages that link to records and do not contain them.
 var leadingPages = []string{"Transparency Portal", "Public Records", "Forms and Documents", "Open Data", "Divisions"}
 
-// What pages on one single case are called; the number of the case follows.
+// Titles of pages about a single case; the number of the case follows.
 var singleCases = []string{"Incident Report", "Press Release", "Case Summary", "Arrest Report", "Meeting Notice"}
 
-// nameForms are the ways to put a name together from what the page holds and whose it is.
+// nameForms combine the subject of a page and its agency into a name.
 var nameForms = []string{
 	"%[1]s for %[2]s", "%[2]s %[1]s", "%[1]s (%[2]s)", "%[1]s, %[2]s", "%[2]s: %[1]s", "%[1]s of %[2]s",
 	"%[1]s at %[2]s", "%[1]s by %[2]s", "%[1]s from %[2]s", "Public %[1]s, %[2]s", "%[1]s page, %[2]s",
@@ -83,7 +83,7 @@ var nameForms = []string{
 
 var slugReplacer = strings.NewReplacer(" & ", "-and-", " ", "-")
 
-// slug writes a phrase the way paths do.
+// slug converts a phrase to the form that is used in paths.
 func slug(phrase string) string {
 	return strings.ToLower(slugReplacer.Replace(phrase))
 }

@@ -12,19 +12,19 @@ import (
 	"docket/internal/imports"
 )
 
-// epoch is when the world begins, intakePeriod how long URLs go on coming in.
+// epoch is when the first URLs are stored, storePeriod how long URLs continue to be stored.
 var epoch = time.Date(2025, time.January, 6, 8, 0, 0, 0, time.UTC)
 
-const intakePeriod = 300 * 24 * time.Hour
+const storePeriod = 300 * 24 * time.Hour
 
-// tinyBatch is how many URLs the smallest batch has, in a world that has as many. They are all open: somebody who
-// tries the product on one batch can see its end.
+// tinyBatch is the number of URLs of the smallest batch. All of them are open, so that a person who tries the product can
+// finish the batch.
 const tinyBatch = 5
 
-// maxAnnotators leaves the ids from 1000 on to users who have annotated nothing.
+// maxAnnotators is below 1000, so that users from 1000 on have annotated nothing.
 const maxAnnotators = 900
 
-// World holds what does not grow with the number of URLs, or hardly; Pages has the rest.
+// World holds the rows whose number hardly grows with the number of URLs; Pages has the others.
 type World struct {
 	States             []sampledb.StateInsertManyParams
 	Counties           []sampledb.CountyInsertManyParams
@@ -38,7 +38,7 @@ type World struct {
 	BatchAgencies      []sampledb.BatchAgencyInsertManyParams
 	Sessions           []sampledb.AnonymousSessionInsertManyParams
 
-	// Annotators is how many users annotate; their ids are 1 to this.
+	// Annotators is the number of users who annotate; their ids are 1 to this.
 	Annotators int
 
 	urls           int
@@ -49,7 +49,7 @@ type World struct {
 	batches        []batch
 }
 
-// batch is what URLs need to know of theirs.
+// batch is what URLs use of their batch.
 type batch struct {
 	id       int32
 	strategy sampledb.BatchStrategy
@@ -59,7 +59,7 @@ type batch struct {
 
 const noState = -1
 
-// newWorld makes a world of that many URLs. The states must not be empty.
+// newWorld generates a world with that many URLs. States must not be empty.
 func newWorld(urls int, seed uint64, states []imports.State) *World {
 	w := &World{urls: urls, seed: seed, Annotators: min(3+isqrt(urls)/3, maxAnnotators)}
 	d := newDice(seed, 0)
@@ -69,8 +69,8 @@ func newWorld(urls int, seed uint64, states []imports.State) *World {
 	return w
 }
 
-// Pages gives all URLs, in the order of their ids, with everything that hangs on them. A page refers to the world,
-// itself and earlier pages only. It is valid until the next one is asked for. Each range over Pages gives the same.
+// Pages returns all URLs in the order of their ids, with the rows that belong to them. A page refers to rows of the world, its
+// own and earlier pages. It is valid until the next one. Every range over Pages gives the same rows.
 func (w *World) Pages() iter.Seq[*Page] {
 	return func(yield func(*Page) bool) {
 		g := newGenerator(w)
@@ -83,12 +83,12 @@ func (w *World) Pages() iter.Seq[*Page] {
 	}
 }
 
-// createdAt spreads the URLs evenly over the intake period.
+// createdAt distributes the URLs evenly over the period.
 func (w *World) createdAt(url int) time.Time {
-	return epoch.Add(intakePeriod / time.Duration(w.urls) * time.Duration(url)).Truncate(time.Second)
+	return epoch.Add(storePeriod / time.Duration(w.urls) * time.Duration(url)).Truncate(time.Second)
 }
 
-// openBatches makes a tiny batch, a huge one, and several between them that each cover one state.
+// openBatches adds a tiny batch, a huge one, and several between them that each cover one state.
 func (w *World) openBatches(d dice) {
 	if w.urls >= 1 {
 		w.addBatch(batch{strategy: sampledb.BatchStrategyManual, state: noState}, "Pilot")
@@ -131,7 +131,7 @@ func (w *World) addBatch(b batch, name string) {
 	}
 }
 
-// openSessions starts some anonymous sessions, if there is something to annotate.
+// openSessions adds some anonymous sessions, if there are URLs.
 func (w *World) openSessions(d dice) {
 	if w.urls == 0 {
 		return

@@ -19,7 +19,7 @@ var testStates = []imports.State{
 	{Name: "Texas", ISO: "TX", FIPS: "48"},
 }
 
-// collect puts all pages into one.
+// collect returns all pages as one.
 func collect(w *World) *Page {
 	all := new(Page)
 	for p := range w.Pages() {
@@ -49,7 +49,7 @@ func collect(w *World) *Page {
 	return all
 }
 
-// set turns rows into the set of what key says of them.
+// set returns the keys of rows.
 func set[T any, K comparable](rows []T, key func(T) K) map[K]bool {
 	keys := make(map[K]bool, len(rows))
 	for _, row := range rows {
@@ -153,7 +153,7 @@ func TestNamesFitTheirColumns(t *testing.T) {
 	}
 }
 
-// digest is that of every row in order.
+// digest returns a digest of all rows in order.
 func digest(t *testing.T, w *World) string {
 	t.Helper()
 	sum := sha256.New()
@@ -173,6 +173,6 @@ func TestSameArgumentsSameRows(t *testing.T) {
 	require.NotEqual(t, digest(t, first), digest(t, newWorld(3000, 8, testStates)))
 	require.NotEqual(t, digest(t, first), digest(t, newWorld(3001, 7, testStates)))
 
-	// On any machine. Another digest is right only after a change to the generator or its rows.
+	// The digest is the same on every machine. It changes only with the generator or its rows.
 	require.Equal(t, "5ee5d36b27c864ee", digest(t, newWorld(500, 1, testStates)))
 }

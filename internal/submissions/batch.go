@@ -15,7 +15,7 @@ import (
 	"docket/internal/unknown"
 )
 
-// Batch is what came in together, and how far its URLs are.
+// Batch is a set of URLs that were collected or entered together.
 type Batch struct {
 	ID            int32
 	Strategy      string // a value of batch_strategy
@@ -32,7 +32,7 @@ type BatchURLCounts struct {
 	Total       int32
 	Pending     int32 // not validated
 	Duplicate   int32 // by their status
-	NotRelevant int32 // validated as that
+	NotRelevant int32 // validated as not relevant
 	Submitted   int32 // to the outward application, as data sources
 	Errored     int32 // a task failed on them
 }
@@ -43,7 +43,7 @@ type BatchFilter struct {
 	URLStatus *string // "Error", "No URLs", "Labeling Complete" or "Has Unlabeled URLs"
 }
 
-// Batches returns a page of the batches that pass a filter, by id; the first page is 1.
+// Batches returns a page of the batches that meet a filter, by id. Pages are counted from 1.
 func (s *Service) Batches(ctx context.Context, filter BatchFilter, number int32) ([]Batch, error) {
 	rows, err := queries.BatchListPage(ctx, s.pool, db.BatchListPageParams{
 		Strategy: (*db.BatchStrategy)(filter.Strategy), URLStatus: filter.URLStatus, Skip: page.Offset(number, page.Size),
@@ -114,7 +114,7 @@ type BatchURL struct {
 	UpdatedAt         *time.Time
 }
 
-// BatchURLs returns a page of the URLs of a batch by id, none of an unknown batch; the first page is 1.
+// BatchURLs returns a page of the URLs of a batch by id, none for an unknown batch. Pages are counted from 1.
 func (s *Service) BatchURLs(ctx context.Context, batchID, number int32) ([]BatchURL, error) {
 	rows, err := queries.BatchURLListPage(ctx, s.pool, db.BatchURLListPageParams{BatchID: batchID, Skip: page.Offset(number, page.Size)})
 	if err != nil {
@@ -128,7 +128,7 @@ func (s *Service) BatchURLs(ctx context.Context, batchID, number int32) ([]Batch
 	}), nil
 }
 
-// BatchDuplicate is a URL that a batch met although another batch had it.
+// BatchDuplicate is a URL that the collector of a batch found and that was in a batch already.
 type BatchDuplicate struct {
 	OriginalURLID      int32
 	URL                string // in its id form
@@ -137,8 +137,8 @@ type BatchDuplicate struct {
 	OriginalParameters []byte // of the other batch
 }
 
-// BatchDuplicates returns a page of what a batch met and a batch had already, by the URL's id and as often as it was met;
-// none of an unknown batch. The first page is 1.
+// BatchDuplicates returns a page of the duplicates of a batch by URL id, each as often as it was found; none for an unknown
+// batch. Pages are counted from 1.
 func (s *Service) BatchDuplicates(ctx context.Context, batchID, number int32) ([]BatchDuplicate, error) {
 	rows, err := queries.BatchDuplicateListPage(ctx, s.pool, db.BatchDuplicateListPageParams{BatchID: batchID, Skip: page.Offset(number, page.Size)})
 	if err != nil {
@@ -152,14 +152,14 @@ func (s *Service) BatchDuplicates(ctx context.Context, batchID, number int32) ([
 	}), nil
 }
 
-// BatchLog is a line that the collector of a batch logged.
+// BatchLog is an entry that the collector of a batch logged.
 type BatchLog struct {
 	ID   int32
 	Text string
 	At   time.Time
 }
 
-// BatchLogs returns what the collector of a batch logged by time, nothing of an unknown batch.
+// BatchLogs returns the log of the collector of a batch by time, empty for an unknown batch.
 func (s *Service) BatchLogs(ctx context.Context, batchID int32) ([]BatchLog, error) {
 	rows, err := queries.BatchLogList(ctx, s.pool, batchID)
 	if err != nil {

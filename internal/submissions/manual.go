@@ -14,23 +14,23 @@ import (
 	"docket/internal/urlform"
 )
 
-// ManualEntry is a URL of a batch entered by hand, with what is known of it. An empty text is none.
+// ManualEntry is a URL of a batch entered by hand, with what is known about it. An empty text means nothing.
 type ManualEntry struct {
 	URL               string
 	Name              string
 	Description       string
 	CollectorMetadata []byte // a JSON object, or nil
-	RecordType        string // the final one, not a suggestion
+	RecordType        string // a fact, not a suggestion
 	RecordFormats     []string
 	DataPortalType    string
 	SupplyingEntity   string
 }
 
-// EnteredBatch says what became of a batch entered by hand.
-type EnteredBatch struct {
+// BatchResult is the result of entering a batch by hand.
+type BatchResult struct {
 	BatchID int32
 	URLIDs  []int32  // of the new URLs, ascending, in the order they were given
-	LeftOut []string // URLs as they were given: none at all, known, or given twice
+	LeftOut []string // URLs as given that are invalid, known or repeated
 }
 
 // manualURL is an entry that can be stored unless it is known.
@@ -40,10 +40,10 @@ type manualURL struct {
 	id   int32 // set when stored
 }
 
-// EnterBatch stores the new ones of URLs in a batch of a user's, with what is known of them, and puts them into the queue: as
-// a whole or not at all. A batch without a new URL is stored as well.
-func (s *Service) EnterBatch(ctx context.Context, userID int32, name string, entries []ManualEntry) (EnteredBatch, error) {
-	given := make([]*manualURL, len(entries)) // nil where it is left out
+// EnterBatch stores those of the URLs that are new in a batch of the user, with what is known about them, and puts them into
+// the queue, in one transaction. A batch without a new URL is stored as well.
+func (s *Service) EnterBatch(ctx context.Context, userID int32, name string, entries []ManualEntry) (BatchResult, error) {
+	given := make([]*manualURL, len(entries)) // nil where the entry is left out
 	var urls []*manualURL
 	seen := make(map[string]bool, len(entries))
 	for i, entry := range entries {
@@ -53,12 +53,12 @@ func (s *Service) EnterBatch(ctx context.Context, userID int32, name string, ent
 			urls = append(urls, given[i])
 		}
 	}
-	var entered EnteredBatch
+	var entered BatchResult
 	err := postgres.InTx(ctx, s.pool, func(tx pgx.Tx) (err error) {
-		entered = EnteredBatch{}
+		entered = BatchResult{}
 		entered.BatchID, err = queries.ManualBatchInsert(ctx, tx, db.ManualBatchInsertParams{UserID: userID, Name: name})
 		if err != nil {
-			return fmt.Errorf("open batch: %w", err)
+			return fmt.Errorf("store batch: %w", err)
 		}
 		fresh, err := storeManual(ctx, tx, urls)
 		if err != nil || len(fresh) == 0 {
@@ -71,7 +71,7 @@ func (s *Service) EnterBatch(ctx context.Context, userID int32, name string, ent
 		return ranking.Recount(ctx, tx, entered.URLIDs)
 	})
 	if err != nil {
-		return EnteredBatch{}, fmt.Errorf("enter batch: %w", err)
+		return BatchResult{}, fmt.Errorf("enter batch: %w", err)
 	}
 	for i, url := range given {
 		if url == nil || url.id == 0 {
@@ -81,7 +81,7 @@ func (s *Service) EnterBatch(ctx context.Context, userID int32, name string, ent
 	return entered, nil
 }
 
-// storeManual stores those URLs that are new, gives them their ids and returns them.
+// storeManual stores the new ones of the URLs, sets their ids and returns them.
 func storeManual(ctx context.Context, tx pgx.Tx, urls []*manualURL) (fresh []*manualURL, err error) {
 	known, err := queries.URLListByIDForm(ctx, tx, convert.Each(urls, func(url *manualURL) string { return url.form.ID }))
 	if err != nil {
@@ -89,7 +89,7 @@ func storeManual(ctx context.Context, tx pgx.Tx, urls []*manualURL) (fresh []*ma
 	}
 	byForm := make(map[string]*manualURL, len(urls))
 	for _, url := range urls {
-		url.id = 0 // of an attempt that was rolled back
+		url.id = 0 // may be set by an attempt that was rolled back
 		byForm[url.form.ID] = url
 	}
 	for _, url := range known {
@@ -122,7 +122,7 @@ func storeManual(ctx context.Context, tx pgx.Tx, urls []*manualURL) (fresh []*ma
 	return fresh, log.Write(ctx, tx)
 }
 
-// describeManual puts new URLs into their batch and stores what is known of them.
+// describeManual puts new URLs into their batch and stores what is known about them.
 func describeManual(ctx context.Context, tx pgx.Tx, batchID int32, urls []*manualURL) error {
 	var (
 		types    db.URLRecordTypeInsertManyParams

@@ -8,8 +8,8 @@ import (
 	"docket/internal/dbtest"
 )
 
-// What people look at page by page is read from indexes, a page of it, whichever plan the statement gets: a table is never
-// read whole, neither for the first page nor for a later one.
+// Pages of lists are read from indexes with every kind of plan. No statement reads a whole table, neither for the first page
+// nor for a later one.
 func TestPlans(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -27,7 +27,7 @@ func TestPlans(t *testing.T) {
 		INSERT INTO logs (batch_id, log) SELECT n % 5000 + 1, 'x' FROM generate_series(1, 20000) AS n;
 		INSERT INTO url_screenshot (url_id, content, file_size) SELECT id, 'x', 1 FROM urls`)
 	dbtest.Exec(t, b.pool, "VACUUM ANALYZE")
-	// This one always has a plan of its own: for a large batch, reading whole tables is right.
+	// This statement always gets a custom plan: for a large batch a sequential scan is the right one.
 	if plan := dbtest.Explain(t, b.pool, "force_custom_plan", db.BatchURLCountMany, "'{77, 78, 79}'"); strings.Contains(plan, "Seq Scan") {
 		t.Errorf("counting small batches reads a whole table:\n%s", plan)
 	}

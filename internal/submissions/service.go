@@ -9,8 +9,7 @@ import (
 	"docket/internal/urlform"
 )
 
-// Service takes in URLs that people submit, shows what came in and in which batches, and deletes URLs. It is safe for
-// concurrent use.
+// Service stores URLs that people submit, lists URLs and batches, and deletes URLs. It is safe for concurrent use.
 type Service struct {
 	pool *postgres.Pool
 }
@@ -21,24 +20,25 @@ func New(pool *postgres.Pool) *Service { return &Service{pool: pool.WithRules(re
 var queries = db.New()
 
 var (
-	// ErrInvalidURL refuses a data source whose URL is none.
+	// ErrInvalidURL means that the URL of a data source is not valid.
 	ErrInvalidURL = errors.New("invalid URL")
-	// ErrNoScreenshot says that there is no screenshot of a URL, or no such URL.
+	// ErrNoScreenshot means that the URL has no screenshot, or does not exist.
 	ErrNoScreenshot = errors.New("URL not found")
-	// ErrNotInProcess refuses to abort a batch that is not being collected.
+	// ErrNotInProcess means that a batch cannot be aborted because it is not being collected.
 	ErrNotInProcess = errors.New("the batch is not in process, so it cannot be aborted")
 )
 
-// DuplicateError refuses a data source whose URL is there already.
+// DuplicateError means that the URL of a data source is stored already.
 type DuplicateError struct {
 	URLID     int32
-	URLType   *string // what it was validated as
+	URLType   *string // as validated; nil if it is not
 	URLStatus string
 }
 
 func (e *DuplicateError) Error() string { return "Duplicate URL found" }
 
-// refusals names the keys that a submission can violate when what it refers to goes away between the look and the write.
+// refusals are the foreign keys that a submission violates when a concurrent transaction deletes what it refers to after the
+// check.
 var refusals = []postgres.Rule{
 	postgres.On("user_url_agency_suggestions_agency_id_fkey", &unknown.Error{Kind: unknown.Agency}),
 	postgres.On("user_location_suggestions_location_id_fkey", &unknown.Error{Kind: unknown.Location}),
@@ -46,8 +46,8 @@ var refusals = []postgres.Rule{
 	postgres.On("anonymous_annotation_location_location_id_fkey", &unknown.Error{Kind: unknown.Location}),
 }
 
-// submittedForm takes a submitted URL apart. It is less choosy than an import, which must not take prose for URLs: whoever
-// submits a single one means it.
+// submittedForm returns the form of a submitted URL. An import also refuses a text that only looks like a URL; a person who
+// submits a single URL means it.
 func submittedForm(raw string) (form urlform.Form, ok bool) {
 	form, err := urlform.Parse(raw)
 	return form, err == nil && urlform.Valid(raw) && len(form.ID) <= urlform.MaxID

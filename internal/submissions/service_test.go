@@ -23,7 +23,7 @@ import (
 	"docket/internal/unknown"
 )
 
-// bundle is a database with two agencies and a location, and what acts on it.
+// bundle is a database with two agencies and a location, and the use cases that act on it.
 type bundle struct {
 	pool *postgres.Pool
 	*submissions.Service
@@ -40,13 +40,13 @@ func setup(t testing.TB) bundle {
 	return b
 }
 
-// requireExact wants the queue, the done rows and the progress of batches to be what a recount says.
+// requireExact requires that the queue, the done rows and the progress of batches equal a recount.
 func (b bundle) requireExact(t testing.TB) {
 	t.Helper()
 	require.NoError(t, ranking.Verify(t.Context(), b.pool, func(d ranking.Difference) { t.Errorf("the queue is wrong: %+v", d) }))
 }
 
-// Of the same URL submitted by several users at once, in whatever spelling, one is taken.
+// When several users submit the same URL concurrently, in any spelling, one submission is accepted.
 func TestSubmitURLRace(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -78,7 +78,7 @@ func TestSubmitURLRace(t *testing.T) {
 	b.requireExact(t)
 }
 
-// Of the same data source submitted several times at once, one is stored, and the others are told which.
+// When the same data source is submitted several times concurrently, one is stored and the others are refused with its id.
 func TestSubmitDataSourceRace(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -111,20 +111,20 @@ func TestSubmitDataSourceRace(t *testing.T) {
 	b.requireExact(t)
 }
 
-// A submission that waits for one that comes to nothing is stored itself.
+// A submission that waits for another transaction, which is rolled back, is stored itself.
 func TestSubmitAfterRollback(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	tx, err := b.pool.Begin(t.Context())
 	require.NoError(t, err)
-	defer tx.Rollback(context.Background()) // when the test fails before it does
+	defer tx.Rollback(context.Background()) // in case the test fails before
 	_, err = tx.Exec(t.Context(), "INSERT INTO urls (url, status, source) VALUES ('one.org', 'ok', 'manual')")
 	require.NoError(t, err)
 	var group errgroup.Group
 	group.Go(func() error {
 		submitted, err := b.SubmitURL(t.Context(), 7, submissions.Submission{URL: "one.org"})
 		if err == nil && submitted.URLID == nil {
-			return errors.New("the URL counts as a duplicate of one that nobody stored")
+			return errors.New("the URL is a duplicate of one that was not stored")
 		}
 		return err
 	})
@@ -134,8 +134,8 @@ func TestSubmitAfterRollback(t *testing.T) {
 	b.requireExact(t)
 }
 
-// What a submission refers to may go while it is stored: then it is unknown, and nothing is stored.
-func TestSubmitWhatGoes(t *testing.T) {
+// An agency or location is deleted while a submission that refers to it is stored: it is unknown, and nothing is stored.
+func TestSubmitDeletedReference(t *testing.T) {
 	t.Parallel()
 	submits := map[string]func(b bundle) error{
 		"URL": func(b bundle) error {
@@ -158,7 +158,7 @@ func TestSubmitWhatGoes(t *testing.T) {
 				b := setup(t)
 				tx, err := b.pool.Begin(t.Context())
 				require.NoError(t, err)
-				defer tx.Rollback(context.Background()) // when the test fails before the commit
+				defer tx.Rollback(context.Background()) // in case the test fails before the commit
 				_, err = tx.Exec(t.Context(), statement)
 				require.NoError(t, err)
 				outcome := make(chan error, 1)
@@ -174,13 +174,13 @@ func TestSubmitWhatGoes(t *testing.T) {
 	}
 }
 
-// Batches with the same URLs in different orders, entered at once, share them: each URL is in one batch, its ids ascend as
-// they were given, and nobody fails.
+// Batches with the same URLs in different orders are entered concurrently: each URL is in one batch, the ids of a batch ascend
+// in the order given, and no request fails.
 func TestEnterBatchRace(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	const urls, users = 60, 4
-	entered := make([]submissions.EnteredBatch, users)
+	entered := make([]submissions.BatchResult, users)
 	given := make([][]submissions.ManualEntry, users)
 	for user := range users {
 		for n := range urls {
@@ -207,8 +207,8 @@ func TestEnterBatchRace(t *testing.T) {
 	b.requireExact(t)
 }
 
-// An import and a batch entered by hand share their URLs as well, in whatever order they meet them.
-func TestEnterBatchBesideImport(t *testing.T) {
+// An import and a batch entered by hand store the same URLs in opposite orders: each URL is in one batch.
+func TestEnterBatchDuringImport(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	const urls = 400
@@ -220,7 +220,7 @@ func TestEnterBatchBesideImport(t *testing.T) {
 		entries = append(entries, submissions.ManualEntry{URL: fmt.Sprintf("https://one.org/%04d", urls-1-n)})
 	}
 	var imported imports.URLSummary
-	var entered submissions.EnteredBatch
+	var entered submissions.BatchResult
 	require.NoError(t, dbtest.Together(2, func(i int) (err error) {
 		if i == 0 {
 			imported, err = imports.URLs(t.Context(), b.pool, strings.NewReader(file.String()), imports.URLOptions{Batch: "file"})
@@ -235,8 +235,8 @@ func TestEnterBatchBesideImport(t *testing.T) {
 	b.requireExact(t)
 }
 
-// A URL is deleted while users and sessions answer about it: no answer fails for another reason than that the URL is gone,
-// nothing of it is left, and the rest of the queue and of its batch stays right.
+// A URL is deleted while users and sessions answer about it: an answer fails only because the URL does not exist, nothing of
+// the URL remains, and the queue and the progress of its batch are correct.
 func TestDeleteURLRace(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -282,7 +282,7 @@ func TestDeleteURLRace(t *testing.T) {
 	require.Empty(t, dbtest.List(t, b.pool, "SELECT url FROM urls WHERE url LIKE 'a.org/%'"))
 }
 
-// A URL whose id form is too long for an index is none, like any other that cannot be stored.
+// A URL whose id form is too long for an index is invalid.
 func TestLongURL(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -300,7 +300,7 @@ func TestLongURL(t *testing.T) {
 	require.Equal(t, []string{fits + "x"}, batch.LeftOut)
 }
 
-// Every list has pages of a hundred that lack nothing and repeat nothing.
+// Every list has pages of a hundred rows without gaps and repetitions.
 func TestPages(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

@@ -16,7 +16,7 @@ import (
 	"docket/internal/urlform"
 )
 
-// Submission is a URL with what its submitter knows of it, where anything is known.
+// Submission is a URL with what its submitter says about it. Nil means nothing.
 type Submission struct {
 	URL         string
 	RecordType  *string // a value of the database type record_type
@@ -26,7 +26,7 @@ type Submission struct {
 	Description *string
 }
 
-// SubmissionStatus tells what became of a Submission, in the words of the wire.
+// SubmissionStatus is what became of a Submission, as in the contract.
 type SubmissionStatus string
 
 const (
@@ -36,23 +36,23 @@ const (
 	Invalid              SubmissionStatus = "invalid"
 )
 
-// Submitted is the answer to a Submission.
-type Submitted struct {
+// SubmissionResult is the result of a Submission.
+type SubmissionResult struct {
 	Status  SubmissionStatus
 	Cleaned *string // nil when it is invalid
 	URLID   *int32  // nil unless it was accepted
 }
 
-// SubmitURL stores a URL that is new, and what its submitter knows of it as suggestions of theirs: as a whole or not at all.
-// The URL waits in the queue from then on; for its submitter it does not if they suggested more than a name. A URL that is
-// none, or known, is no error. Error: *unknown.Error.
-func (s *Service) SubmitURL(ctx context.Context, userID int32, submission Submission) (Submitted, error) {
+// SubmitURL stores a new URL, and what its submitter says about it as that user's suggestions, in one transaction. The URL is
+// in the queue from then on; if the submitter suggested more than a name, it is not offered to them. An invalid or known URL is
+// not an error. Error: *unknown.Error.
+func (s *Service) SubmitURL(ctx context.Context, userID int32, submission Submission) (SubmissionResult, error) {
 	form, ok := submittedForm(submission.URL)
 	if !ok {
-		return Submitted{Status: Invalid}, nil
+		return SubmissionResult{Status: Invalid}, nil
 	}
 	cleaned := urlform.Clean(submission.URL)
-	submitted := Submitted{Status: AcceptedAsIs, Cleaned: &cleaned}
+	submitted := SubmissionResult{Status: AcceptedAsIs, Cleaned: &cleaned}
 	if cleaned != submission.URL {
 		submitted.Status = AcceptedWithCleaning
 	}
@@ -71,15 +71,15 @@ func (s *Service) SubmitURL(ctx context.Context, userID int32, submission Submis
 		})
 	})
 	if duplicate := new(DuplicateError); errors.As(err, &duplicate) {
-		return Submitted{Status: DatabaseDuplicate, Cleaned: &cleaned}, nil
+		return SubmissionResult{Status: DatabaseDuplicate, Cleaned: &cleaned}, nil
 	}
 	if err != nil {
-		return Submitted{}, fmt.Errorf("submit URL: %w", err)
+		return SubmissionResult{}, fmt.Errorf("submit URL: %w", err)
 	}
 	return submitted, nil
 }
 
-// DataSource is a URL that somebody says is a data source, with what is known of it.
+// DataSource is a URL that its submitter says is a data source, with what else they say about it.
 type DataSource struct {
 	URL         string
 	Name        string // at most 100 characters
@@ -106,8 +106,8 @@ type DataSource struct {
 	AccessNotes                  *string
 }
 
-// SubmitDataSource stores a data source in a batch of its own, with what is said of it as suggestions of an anonymous session
-// of its own, and returns the URL's id. Errors: ErrInvalidURL, *DuplicateError and *unknown.Error.
+// SubmitDataSource stores a data source in a new batch, with what is said about it as suggestions of a new anonymous session,
+// and returns the URL's id. Errors: ErrInvalidURL, *DuplicateError and *unknown.Error.
 func (s *Service) SubmitDataSource(ctx context.Context, source DataSource) (urlID int32, err error) {
 	form, ok := submittedForm(source.URL)
 	if !ok {
@@ -126,7 +126,7 @@ func (s *Service) SubmitDataSource(ctx context.Context, source DataSource) (urlI
 			LocationIDs: source.LocationIDs,
 		})
 		if err != nil {
-			return fmt.Errorf("store what is said of it: %w", err)
+			return fmt.Errorf("store suggestions: %w", err)
 		}
 		return queries.DataSourceMetadataInsert(ctx, tx, source.metadata(id))
 	})
@@ -159,8 +159,8 @@ func (source DataSource) metadata(urlID int32) db.DataSourceMetadataInsertParams
 	}
 }
 
-// submit stores a new URL with what store says of it, and puts it into the queue: all in one transaction. A known URL is a
-// *DuplicateError.
+// submit stores a new URL, calls store for what is said about it, and puts it into the queue, in one transaction. A known URL
+// is a *DuplicateError.
 func (s *Service) submit(
 	ctx context.Context, form urlform.Form, name, description *string, store func(tx pgx.Tx, urlID int32) error,
 ) error {
@@ -181,7 +181,7 @@ func (s *Service) submit(
 	})
 }
 
-// insertAttempts bounds how often a URL may turn out to be known and be gone when it is looked at.
+// insertAttempts bounds the repetitions when a known URL is deleted before it can be read.
 const insertAttempts = 5
 
 func insertURL(ctx context.Context, tx pgx.Tx, url db.URLInsertParams) (db.URLInsertRow, error) {
@@ -198,10 +198,10 @@ func insertURL(ctx context.Context, tx pgx.Tx, url db.URLInsertParams) (db.URLIn
 			return stored, err
 		}
 	}
-	return db.URLInsertRow{}, errors.New("the URL was stored and deleted by others again and again")
+	return db.URLInsertRow{}, errors.New("other transactions stored and deleted the URL several times")
 }
 
-// checkKnown tells which agencies, or else which locations, do not exist.
+// checkKnown returns an *unknown.Error if agencies or, otherwise, locations do not exist.
 func checkKnown(ctx context.Context, tx pgx.Tx, agencyIDs []int32, locationIDs []int64) error {
 	if len(agencyIDs)+len(locationIDs) == 0 {
 		return nil

@@ -16,11 +16,11 @@ import (
 	"docket/internal/urlform"
 )
 
-// URL is a URL as it came in, with what tasks failed on it.
+// URL is a URL as stored, with the tasks that failed on it.
 type URL struct {
 	ID                int32
 	BatchID           *int32
-	URL               string // with scheme and trailing slash, where known
+	URL               string // with its scheme and trailing slash, if known
 	Status            string // a value of url_status
 	CollectorMetadata []byte // a JSON object, or nil
 	CreatedAt         time.Time
@@ -28,14 +28,14 @@ type URL struct {
 	Errors            []TaskError // by task type
 }
 
-// TaskError is why a task failed on a URL.
+// TaskError is the error of a task that failed on a URL.
 type TaskError struct {
 	Task string // a value of task_type
 	Text string
 	At   time.Time
 }
 
-// URLs returns a page of all URLs by id, or of those with a task error; the first page is 1.
+// URLs returns a page of all URLs by id, or of those with a task error. Pages are counted from 1.
 func (s *Service) URLs(ctx context.Context, number int32, withErrors bool) ([]URL, error) {
 	rows, err := queries.URLListPage(ctx, s.pool, db.URLListPageParams{WithErrors: withErrors, Skip: page.Offset(number, page.Size)})
 	if err != nil {
@@ -62,7 +62,7 @@ func (s *Service) URLs(ctx context.Context, number int32, withErrors bool) ([]UR
 	return urls, nil
 }
 
-// Screenshot returns what the page of a URL looked like, a WebP image, or ErrNoScreenshot.
+// Screenshot returns the screenshot of a URL, a WebP image, or ErrNoScreenshot.
 func (s *Service) Screenshot(ctx context.Context, urlID int32) ([]byte, error) {
 	image, err := queries.URLScreenshotGet(ctx, s.pool, urlID)
 	if errors.Is(err, pgx.ErrNoRows) {
@@ -74,17 +74,17 @@ func (s *Service) Screenshot(ctx context.Context, urlID int32) ([]byte, error) {
 	return image, nil
 }
 
-// DeleteURL deletes a URL, if there is one, with everything that is known and was said of it. When the outward application
-// knows it, it is told to delete it as well. Answers about the URL that are being stored are waited for and go too; later
-// ones find no URL.
+// DeleteURL deletes a URL, if it exists, with everything that is stored about it. A URL that the outward application has is
+// marked for deletion there as well. DeleteURL waits for concurrent answers about the URL and deletes them too; later ones fail
+// because the URL does not exist.
 func (s *Service) DeleteURL(ctx context.Context, id int32) error {
 	err := postgres.InTx(ctx, s.pool, func(tx pgx.Tx) error {
-		// First, because it locks in the order of an answer.
+		// First, because an answer locks the queue row first as well.
 		if err := ranking.Forget(ctx, tx, []int32{id}); err != nil {
 			return err
 		}
 		if err := queries.URLOutwardDelete(ctx, tx, id); err != nil {
-			return fmt.Errorf("ask for outward deletion: %w", err)
+			return fmt.Errorf("mark for outward deletion: %w", err)
 		}
 		if err := unlinkURL(ctx, tx, id); err != nil {
 			return err
@@ -104,13 +104,13 @@ func (s *Service) DeleteURL(ctx context.Context, id int32) error {
 	return nil
 }
 
-// unlinkURL does what the foreign keys would do without a trace.
+// unlinkURL deletes and logs the rows that foreign keys would change without a log entry.
 func unlinkURL(ctx context.Context, tx pgx.Tx, id int32) error {
 	link, err := queries.URLDataSourceUnlink(ctx, tx, id)
 	switch {
 	case errors.Is(err, pgx.ErrNoRows):
 	case err != nil:
-		return fmt.Errorf("leave the outward data source alone: %w", err)
+		return fmt.Errorf("unlink the outward data source: %w", err)
 	default:
 		log := changelog.New(db.OperationTypeUPDATE, changelog.DataSourceLinks).Add(link.ID, link.OldData, link.NewData)
 		if err := log.Write(ctx, tx); err != nil {
@@ -119,7 +119,7 @@ func unlinkURL(ctx context.Context, tx pgx.Tx, id int32) error {
 	}
 	agencies, err := queries.URLAgencyDelete(ctx, tx, id)
 	if err != nil {
-		return fmt.Errorf("take its agencies from it: %w", err)
+		return fmt.Errorf("delete its agencies: %w", err)
 	}
 	log := changelog.New(db.OperationTypeDELETE, changelog.URLAgencies)
 	for _, link := range agencies {

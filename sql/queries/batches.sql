@@ -1,8 +1,8 @@
--- Batches as those see them who entered or collected them. Everything is counted when it is asked for.
+-- Batches as shown to those who entered or collected them. Everything is counted when it is read.
 
 -- name: BatchListPage :many
--- A page of a hundred batches by id: of a strategy and of a status of their URLs, where these are given. Parameters that are
--- no object are none. OFFSET 0 keeps PostgreSQL from answering the question for all batches before it looks at the first.
+-- A page of batches by id, of a strategy and of a status of their URLs if these are given. Parameters that are not an object are
+-- NULL. OFFSET 0 prevents the planner from evaluating a condition for all batches before it reads the first one.
 SELECT
     b.id, b.strategy, b.status, b.user_id, b.compute_time, b.date_generated,
     (CASE WHEN json_typeof(b.parameters) = 'object' THEN b.parameters END)::json AS parameters
@@ -41,9 +41,9 @@ FROM batches b
 WHERE b.id = @id;
 
 -- name: BatchURLCountMany :many
--- How many URLs batches have, by batch id; those without any are left out. Batches differ in size by a factor of ten thousand, so
--- this is worth a plan for its arguments.
--- No limit: there are no more than were asked for.
+-- The numbers of URLs of batches, by batch id; a batch without URLs has no row. The sizes of batches differ by a factor of ten
+-- thousand, so the statement needs a custom plan.
+-- No limit: there are no more rows than batches were given.
 -- @sqlc-vet-disable many-without-limit
 SELECT
     link.batch_id,
@@ -62,7 +62,7 @@ GROUP BY link.batch_id
 ORDER BY link.batch_id;
 
 -- name: BatchURLListPage :many
--- A page of a hundred URLs of a batch by id. Metadata that are no object are none.
+-- A page of URLs of a batch by id. Metadata that are not an object are NULL.
 SELECT
     u.id, coalesce(u.url, '')::text AS url, u.status, u.source, u.name, u.created_at, u.updated_at,
     (CASE WHEN json_typeof(u.collector_metadata) = 'object' THEN u.collector_metadata END)::json AS collector_metadata
@@ -76,8 +76,8 @@ JOIN urls u ON u.id = page.url_id
 ORDER BY u.id;
 
 -- name: BatchDuplicateListPage :many
--- A page of a hundred of the URLs that a batch met and that were in a batch already, by id, each as often as it was met. With
--- the parameters of both batches; those that are no object are none.
+-- A page of the URLs that the collector of a batch found and that were in a batch already, by id, each as often as it was found,
+-- with the parameters of both batches. Parameters that are not an object are NULL.
 SELECT
     page.original_url_id, page.original_batch_id, coalesce(u.url, '')::text AS source_url,
     (CASE WHEN json_typeof(b.parameters) = 'object' THEN b.parameters END)::json AS parameters,
@@ -96,8 +96,8 @@ JOIN urls u ON u.id = page.original_url_id
 ORDER BY page.original_url_id;
 
 -- name: BatchLogList :many
--- What the collector of a batch logged, by time.
--- No limit: there is no paging, and logs are deleted after a week.
+-- The log of the collector of a batch, by time.
+-- No limit: the list has no pages, and logs are deleted after a week.
 -- @sqlc-vet-disable many-without-limit
 SELECT logs.id, logs.log, logs.created_at FROM logs WHERE logs.batch_id = @batch_id ORDER BY logs.created_at, logs.id;
 

@@ -1,34 +1,34 @@
--- What imports read and write. All of an import is one transaction under one lock; the tables it compares a file
--- with are read whole where they are small (places, agencies) and by key where they are not (URLs). Rows go in by
--- thousands, as arrays of equal length that unnest in step.
+-- What imports of agencies and URLs read and write. An import is one transaction and holds the import lock. It reads small
+-- tables (places, agencies) completely and large ones (URLs) by key. Rows are stored by thousands: as arrays of equal length
+-- that are unnested in parallel.
 
 -- name: ImportLock :exec
--- Waits until no other import is under way, and keeps others out to the end of the transaction.
+-- Waits for other imports, and makes later ones wait until the end of the transaction.
 SELECT pg_advisory_xact_lock(hashtextextended('docket import', 0));
 
 -- name: StateListAll :many
 -- Every state.
--- No limit: the table is small by nature.
+-- No limit: the table is small.
 -- @sqlc-vet-disable many-without-limit
 SELECT s.id, s.state_iso FROM us_states s ORDER BY s.id;
 
 -- name: CountyListAll :many
 -- Every county with its state, 0 where it has none.
--- No limit: the table is small by nature.
+-- No limit: the table is small.
 -- @sqlc-vet-disable many-without-limit
 SELECT c.id, c.fips, coalesce(c.name, '')::text AS name, coalesce(c.state_id, 0)::bigint AS state_id FROM counties c ORDER BY c.id;
 
 -- name: LocalityListAll :many
 -- Every locality with its county.
--- No limit: the table is small by nature.
+-- No limit: the table is small.
 -- @sqlc-vet-disable many-without-limit
 SELECT p.id, p.name, p.county_id FROM localities p ORDER BY p.id;
 
 -- name: LocationListAll :many
--- Every location by what it is of: the id of a state, county or locality, 0 for the nation. Of several locations of one
--- place it is the first: the table's key does not keep a place from having two. To be joined by the caller: in the middle
--- of an import PostgreSQL knows the tables as they were before it, and joins them row by row.
--- No limit: the table is small by nature.
+-- Every location with the id of its state, county or locality, 0 for the nation. If a place has several locations, which the
+-- table's key does not prevent, the first one is returned. The caller joins places and locations: during an import the planner
+-- has the statistics from before it, and would choose a nested loop.
+-- No limit: the table is small.
 -- @sqlc-vet-disable many-without-limit
 SELECT
     l.type,
@@ -51,15 +51,15 @@ SELECT unnest(@fips::text[]), unnest(@names::text[]), unnest(@state_ids::integer
 ON CONFLICT DO NOTHING;
 
 -- name: LocalityInsertMany :execrows
--- Stores localities that are unknown to their county.
+-- Stores localities that their county does not have.
 INSERT INTO localities (name, county_id)
 SELECT unnest(@names::text[]), unnest(@county_ids::integer[])
 ON CONFLICT ON CONSTRAINT localities_name_county_id_key DO NOTHING;
 
 -- name: LocationInsertMissing :execrows
--- Gives each of these places its location, and the nation too if asked, where it has none. It has to be a statement
--- after those that insert the places: a database of the reference does the same by trigger, and no part of a statement
--- sees what triggers do in it. The lock on imports keeps another one from doing this at the same time.
+-- Stores the missing locations of these places and, with national, of the nation. It must be a statement of its own after those
+-- that insert the places: in a database of the reference triggers store the locations, and a statement does not see rows that
+-- its own triggers store. The import lock prevents a concurrent import from storing the same locations.
 INSERT INTO locations (type, state_id, county_id, locality_id)
 SELECT 'National'::location_type, NULL::bigint, NULL::bigint, NULL::bigint
 WHERE @national::boolean AND NOT EXISTS (SELECT FROM locations l WHERE l.type = 'National')
@@ -81,9 +81,9 @@ WHERE p.id = ANY(@locality_ids::bigint[])
     AND NOT EXISTS (SELECT FROM locations l WHERE l.type = 'Locality' AND l.locality_id = p.id);
 
 -- name: AgencyListAll :many
--- Every agency, once for each of its locations, with the location and its state; once with location 0 and no state
--- when it has none. The state is empty for the nation as well.
--- No limit: an import compares every row of its file with all of them.
+-- Every agency, once for each of its locations, with the location and its state; once with location 0 and an empty state if it
+-- has no location. The state of the nation is empty as well.
+-- No limit: an import compares every row of its file with all agencies.
 -- @sqlc-vet-disable many-without-limit
 SELECT
     a.id,
@@ -97,8 +97,8 @@ LEFT JOIN us_states s ON s.id = l.state_id
 ORDER BY a.id, l.id;
 
 -- name: AgencyInsertMany :execrows
--- Stores agencies, each with one location, and returns how many. Ids come from the column's default, whichever sequence
--- that is, and ascend in the order given.
+-- Stores agencies, each with one location, and returns their number. Ids come from the default of the column and ascend in the
+-- order given.
 WITH given AS MATERIALIZED (
     SELECT row_number() OVER () AS n, a.name, a.jurisdiction_type, a.location_id
     FROM (
@@ -118,8 +118,8 @@ INSERT INTO link_agencies__locations (agency_id, location_id)
 SELECT numbered.id, given.location_id FROM given JOIN numbered ON numbered.n = given.n;
 
 -- name: URLListByIDForm :many
--- Those of the given id forms that are known.
--- No limit: there are no more than were asked for.
+-- The URLs with these id forms that exist.
+-- No limit: there are no more rows than id forms.
 -- @sqlc-vet-disable many-without-limit
 SELECT urls.id, coalesce(urls.url, '')::text AS url
 FROM urls
@@ -127,9 +127,8 @@ WHERE urls.url = ANY(@urls::text[])
 ORDER BY urls.id;
 
 -- name: URLInsertMany :many
--- Stores URLs given by hand, in the order given, and returns those that nobody else has stored meanwhile. An empty
--- scheme or description is none.
--- No limit: there are no more than were given.
+-- Stores URLs in the order given, and returns those that were new. An empty scheme or description is stored as NULL.
+-- No limit: there are no more rows than were given.
 -- @sqlc-vet-disable many-without-limit
 INSERT INTO urls (url, scheme, trailing_slash, description, status, source)
 SELECT
@@ -143,7 +142,7 @@ ON CONFLICT ON CONSTRAINT urls_url_key DO NOTHING
 RETURNING id, coalesce(url, '')::text AS url;
 
 -- name: BatchGetByName :one
--- The first batch made by hand under this name. No rows: there is none.
+-- The first batch entered by hand with this name. No rows: there is none.
 SELECT batches.id
 FROM batches
 WHERE batches.strategy = 'manual' AND batches.parameters ->> 'name' = @name::text
@@ -151,13 +150,13 @@ ORDER BY batches.id
 LIMIT 1;
 
 -- name: BatchInsert :one
--- Opens a batch made by hand, of nobody in particular.
+-- Stores a batch entered by hand, without a user.
 INSERT INTO batches (strategy, status, parameters)
 VALUES ('manual', 'ready to label', json_build_object('name', @name::text))
 RETURNING id;
 
 -- name: BatchURLInsertMany :exec
--- Puts URLs that are in no batch into this one.
+-- Puts those of the URLs that are in no batch into this one.
 INSERT INTO link_batches__urls (batch_id, url_id)
 SELECT @batch_id, unnest(@url_ids::integer[])
 ON CONFLICT ON CONSTRAINT link_batches__urls_url_id_key DO NOTHING;

@@ -1,7 +1,7 @@
--- Submissions of single URLs: by users, whose suggestions come along, and of data sources, by nobody in particular.
+-- What people submit: single URLs with a user's suggestions, data sources without a user, and batches entered by hand.
 
 -- name: URLInsert :one
--- Stores a URL given by hand. No rows: its id form is known. One that somebody else is storing is waited for.
+-- Stores a URL. No rows: its id form is known. If a concurrent transaction is storing it, the statement waits for that one.
 WITH stored AS (
     INSERT INTO urls (url, scheme, trailing_slash, name, description, status, source)
     SELECT
@@ -13,7 +13,7 @@ WITH stored AS (
 SELECT stored.id, to_jsonb(stored)::jsonb AS new_data FROM stored;
 
 -- name: SubmissionListUnknown :one
--- Which of the agencies and locations that a submission names do not exist.
+-- The agencies and locations of a submission that do not exist.
 SELECT
     ARRAY(
         SELECT given.id FROM unnest(@agency_ids::integer[]) AS given (id)
@@ -27,7 +27,7 @@ SELECT
     )::bigint[] AS unknown_location_ids;
 
 -- name: UserSubmissionInsert :exec
--- Notes who submitted a new URL, and what else they said of it as suggestions of theirs.
+-- Stores who submitted a new URL, and what else they said about it as their suggestions.
 WITH submitted AS (
     INSERT INTO link_user_submitted_urls (url_id, user_id) VALUES (@url_id::integer, @user_id::integer)
 ), record_type AS (
@@ -51,8 +51,8 @@ SELECT @url_id::integer, @user_id::integer, sqlc.narg('agency_id')::integer
 WHERE sqlc.narg('agency_id')::integer IS NOT NULL;
 
 -- name: DataSourceSubmissionInsert :exec
--- Puts a new URL into a batch of its own, and notes what was said of it as suggestions of an anonymous session of its own. The
--- name is a suggestion that nobody endorses.
+-- Puts a new URL into a new batch, and stores what was said about it as suggestions of a new anonymous session. The name is a
+-- suggestion without an endorsement.
 WITH batch AS (
     INSERT INTO batches (strategy, status, parameters) VALUES ('manual', 'ready to label', '{}') RETURNING id
 ), link AS (
@@ -75,7 +75,7 @@ WITH batch AS (
 INSERT INTO url_name_suggestions (url_id, suggestion, source) VALUES (@url_id::integer, @name::varchar, 'User');
 
 -- name: DataSourceMetadataInsert :exec
--- Stores what else is known of a data source.
+-- Stores what else is known about a data source.
 INSERT INTO url_optional_data_source_metadata (
     url_id, record_formats, data_portal_type, supplying_entity, coverage_start, coverage_end,
     agency_supplied, agency_originated, agency_aggregation, agency_described_not_in_database,
@@ -87,3 +87,69 @@ INSERT INTO url_optional_data_source_metadata (
     @update_method, @readme_url, @originating_entity, @retention_schedule,
     @scraper_url, @submission_notes, @access_notes, coalesce(CAST(@access_types::text[] AS access_type_enum[]), '{}')
 );
+
+-- In the following statements rows are passed as arrays of equal length that are unnested in parallel; an empty text is stored as
+-- NULL.
+
+-- name: ManualBatchInsert :one
+-- Stores a batch entered by hand.
+INSERT INTO batches (strategy, user_id, status, parameters)
+VALUES ('manual', @user_id::integer, 'ready to label', json_build_object('name', @name::text))
+RETURNING id;
+
+-- name: ManualURLInsertMany :many
+-- Stores URLs and returns those that were new, by id. Ids ascend in the order given. The rows are inserted in the order of their id
+-- forms, so that two such statements do not deadlock.
+-- No limit: there are no more rows than were given.
+-- @sqlc-vet-disable many-without-limit
+WITH given AS MATERIALIZED (
+    SELECT
+        nextval(pg_get_serial_sequence('urls', 'id'))::integer AS id,
+        entry.url, entry.scheme, entry.trailing_slash, entry.name, entry.description, entry.collector_metadata
+    FROM (
+        SELECT
+            unnest(@urls::text[]) AS url,
+            unnest(@schemes::text[]) AS scheme,
+            unnest(@trailing_slashes::boolean[]) AS trailing_slash,
+            unnest(@names::text[]) AS name,
+            unnest(@descriptions::text[]) AS description,
+            unnest(@collector_metadata::text[]) AS collector_metadata
+    ) AS entry
+), stored AS (
+    INSERT INTO urls (id, url, scheme, trailing_slash, name, description, collector_metadata, status, source)
+    SELECT
+        given.id, given.url, nullif(given.scheme, ''), given.trailing_slash, nullif(given.name, ''),
+        nullif(given.description, ''), nullif(given.collector_metadata, '')::json, 'ok', 'manual'
+    FROM given
+    ORDER BY given.url COLLATE "C"
+    ON CONFLICT ON CONSTRAINT urls_url_key DO NOTHING
+    RETURNING urls.*
+)
+SELECT stored.id, coalesce(stored.url, '')::text AS url, to_jsonb(stored)::jsonb AS new_data FROM stored ORDER BY stored.id;
+
+-- name: URLRecordTypeInsertMany :exec
+-- Stores the agreed record types of new URLs.
+INSERT INTO url_record_type (url_id, record_type)
+SELECT unnest(@url_ids::integer[]), unnest(@record_types::text[])::record_type;
+
+-- name: ManualMetadataInsertMany :exec
+-- Stores what else is known about new URLs, a row for each. The record formats are separate arrays, in their order.
+WITH formats AS (
+    SELECT part.url_id, array_agg(part.format ORDER BY part.position) AS list
+    FROM (
+        SELECT
+            unnest(@format_url_ids::integer[]) AS url_id,
+            unnest(@format_positions::integer[]) AS position,
+            unnest(@formats::text[]) AS format
+    ) AS part
+    GROUP BY part.url_id
+)
+INSERT INTO url_optional_data_source_metadata (url_id, record_formats, data_portal_type, supplying_entity)
+SELECT given.url_id, coalesce(formats.list, '{}'), nullif(given.data_portal_type, ''), nullif(given.supplying_entity, '')
+FROM (
+    SELECT
+        unnest(@url_ids::integer[]) AS url_id,
+        unnest(@data_portal_types::text[]) AS data_portal_type,
+        unnest(@supplying_entities::text[]) AS supplying_entity
+) AS given
+LEFT JOIN formats ON formats.url_id = given.url_id;

@@ -1,8 +1,8 @@
--- URLs one by one: listed, looked at and deleted. How they come in is in submissions.sql and manual_batch.sql.
+-- Lists of URLs, and their deletion. submissions.sql and imports.sql store URLs.
 
 -- name: URLListPage :many
--- A page of a hundred URLs by id, or of those with a task error, each once for each of its errors by task type; once
--- without an error when it has none. Metadata that are no object are none.
+-- A page of URLs by id, or of those with a task error, each once for each of its errors by task type; once without an error if
+-- it has none. Metadata that are not an object are NULL.
 SELECT
     u.id, link.batch_id, u.url, u.scheme, u.trailing_slash, u.status, u.created_at, u.updated_at,
     (CASE WHEN json_typeof(u.collector_metadata) = 'object' THEN u.collector_metadata END)::json AS collector_metadata,
@@ -30,14 +30,14 @@ ORDER BY u.id, e.task_type;
 SELECT url_screenshot.content FROM url_screenshot WHERE url_screenshot.url_id = @url_id;
 
 -- name: URLGetDuplicate :one
--- What there is under an id form, and what it was validated as. No rows: it is new.
+-- The URL with an id form, and its validated type. No rows: it is new.
 SELECT urls.id, urls.status, flag.type AS url_type
 FROM urls
 LEFT JOIN flag_url_validated flag ON flag.url_id = urls.id
 WHERE urls.url = @url::text;
 
 -- name: URLOutwardDelete :exec
--- Asks for the deletion of what a URL is in the outward application, if it is known there.
+-- Marks the data source and the meta URL of a URL for deletion in the outward application, if they are known there.
 WITH data_source AS (
     INSERT INTO flag_ds_delete_data_source (ds_data_source_id)
     SELECT link.ds_data_source_id FROM ds_app_link_data_source link WHERE link.url_id = @url_id::integer
@@ -48,7 +48,7 @@ SELECT link.ds_meta_url_id FROM ds_app_link_meta_url link WHERE link.url_id = @u
 ON CONFLICT ON CONSTRAINT flag_ds_delete_meta_url_pkey DO NOTHING;
 
 -- name: URLDataSourceUnlink :one
--- Leaves the outward data source of a URL without it, and tells what the row was and is. No rows: it has none.
+-- Unlinks the outward data source of a URL, and returns the row before and after. No rows: it has none.
 WITH before AS (
     SELECT link.* FROM ds_app_link_data_source link WHERE link.url_id = @url_id::integer FOR UPDATE
 ), changed AS (
@@ -62,8 +62,8 @@ FROM before
 JOIN changed ON changed.ds_data_source_id = before.ds_data_source_id;
 
 -- name: URLAgencyDelete :many
--- Takes the agencies agreed on from a URL, and returns the rows that were, by id.
--- No limit: all of them go.
+-- Deletes the agreed agencies of a URL, and returns the deleted rows by id.
+-- No limit: all of them are deleted.
 -- @sqlc-vet-disable many-without-limit
 WITH deleted AS (
     DELETE FROM link_agencies__urls link WHERE link.url_id = @url_id RETURNING link.*
@@ -71,7 +71,7 @@ WITH deleted AS (
 SELECT deleted.id, to_jsonb(deleted)::jsonb AS old_data FROM deleted ORDER BY deleted.id;
 
 -- name: URLDelete :one
--- Deletes a URL with everything that is stored about it, but for outward links, which lose it. No rows: there is none.
+-- Deletes a URL with everything that is stored about it, except outward links, which are kept without it. No rows: there is none.
 WITH deleted AS (
     DELETE FROM urls WHERE urls.id = @id RETURNING urls.*
 )

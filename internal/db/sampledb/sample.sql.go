@@ -205,7 +205,7 @@ const locationDeleteAll = `-- name: LocationDeleteAll :exec
 DELETE FROM locations
 `
 
-// Clears away the locations that triggers of a database of the reference have made while the places came in.
+// Deletes the locations that the triggers of a database of the reference have stored for the places.
 func (q *Queries) LocationDeleteAll(ctx context.Context, db DBTX) error {
 	_, err := db.Exec(ctx, locationDeleteAll)
 	return err
@@ -293,7 +293,7 @@ LEFT JOIN (
 ORDER BY urls.id
 `
 
-// Fills the empty queue from what is there: annotation_queue_recount for all URLs at once, each table read once.
+// Fills the empty queue: like annotation_queue_recount, but for all URLs, and it reads each table once.
 func (q *Queries) QueueFill(ctx context.Context, db DBTX) error {
 	_, err := db.Exec(ctx, queueFill)
 	return err
@@ -329,7 +329,7 @@ SELECT EXISTS (
 )::boolean AS has_rows
 `
 
-// Whether any of the tables that all rows hang on has a row.
+// Whether any of these tables has a row.
 func (q *Queries) SeedTargetHasRows(ctx context.Context, db DBTX) (bool, error) {
 	row := db.QueryRow(ctx, seedTargetHasRows)
 	var has_rows bool
@@ -352,9 +352,9 @@ LOCK TABLE
 IN SHARE ROW EXCLUSIVE MODE
 `
 
-// Sample data, table by table, through COPY. Every value is given, ids and times too, so that the same seed writes the
-// same rows anywhere.
-// Keeps every other writer out of the tables that all rows hang on, to the end of the transaction.
+// Sample data, written by COPY. Every value is given, ids and times as well, so that the same seed writes the same rows on every
+// machine.
+// Makes other writers of the tables that all rows refer to wait until the end of the transaction.
 func (q *Queries) SeedTargetLock(ctx context.Context, db DBTX) error {
 	_, err := db.Exec(ctx, seedTargetLock)
 	return err
@@ -380,8 +380,8 @@ SELECT
     setval(pg_get_serial_sequence('ds_app_link_data_source', 'id'), (SELECT coalesce(max(id), 0) + 1 FROM ds_app_link_data_source), false)
 `
 
-// Makes every sequence go on after the ids that were given. A sequence of an empty table starts over; that of the
-// agencies does so at 23191, as in the schema.
+// Makes every sequence continue after the ids that were given. The sequence of an empty table starts at 1, that of the agencies at
+// 23191, as in the schema.
 func (q *Queries) SequencesAdvance(ctx context.Context, db DBTX) error {
 	_, err := db.Exec(ctx, sequencesAdvance)
 	return err

@@ -1,8 +1,8 @@
--- Sample data, table by table, through COPY. Every value is given, ids and times too, so that the same seed writes the
--- same rows anywhere.
+-- Sample data, written by COPY. Every value is given, ids and times as well, so that the same seed writes the same rows on every
+-- machine.
 
 -- name: SeedTargetLock :exec
--- Keeps every other writer out of the tables that all rows hang on, to the end of the transaction.
+-- Makes other writers of the tables that all rows refer to wait until the end of the transaction.
 LOCK TABLE
     us_states,
     counties,
@@ -16,7 +16,7 @@ LOCK TABLE
 IN SHARE ROW EXCLUSIVE MODE;
 
 -- name: SeedTargetHasRows :one
--- Whether any of the tables that all rows hang on has a row.
+-- Whether any of these tables has a row.
 SELECT EXISTS (
     SELECT 1 FROM us_states
     UNION ALL SELECT 1 FROM counties
@@ -30,8 +30,8 @@ SELECT EXISTS (
 )::boolean AS has_rows;
 
 -- name: SequencesAdvance :exec
--- Makes every sequence go on after the ids that were given. A sequence of an empty table starts over; that of the
--- agencies does so at 23191, as in the schema.
+-- Makes every sequence continue after the ids that were given. The sequence of an empty table starts at 1, that of the agencies at
+-- 23191, as in the schema.
 SELECT
     setval(pg_get_serial_sequence('us_states', 'id'), (SELECT coalesce(max(id), 0) + 1 FROM us_states), false),
     setval(pg_get_serial_sequence('counties', 'id'), (SELECT coalesce(max(id), 0) + 1 FROM counties), false),
@@ -51,7 +51,7 @@ SELECT
     setval(pg_get_serial_sequence('ds_app_link_data_source', 'id'), (SELECT coalesce(max(id), 0) + 1 FROM ds_app_link_data_source), false);
 
 -- name: QueueFill :exec
--- Fills the empty queue from what is there: annotation_queue_recount for all URLs at once, each table read once.
+-- Fills the empty queue: like annotation_queue_recount, but for all URLs, and it reads each table once.
 INSERT INTO annotation_queue (url_id, eligible, priority, batch_id, status_ok, agency_votes, changed_xid)
 SELECT
     urls.id,
@@ -119,7 +119,7 @@ OVERRIDING SYSTEM VALUE
 VALUES (@id, @name, @county_id);
 
 -- name: LocationDeleteAll :exec
--- Clears away the locations that triggers of a database of the reference have made while the places came in.
+-- Deletes the locations that the triggers of a database of the reference have stored for the places.
 DELETE FROM locations;
 
 -- name: LocationInsertMany :copyfrom
