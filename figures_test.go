@@ -1,0 +1,167 @@
+package docket_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// figure is a figure of the main query in a stored result of scripts/bench.
+type figure struct {
+	Group   string
+	Name    string
+	P50     float64 `json:"p50_us"`
+	Over    float64 `json:"over_s"`
+	Times   float64 `json:"times_select_1"`
+	Buffers struct{ Generic, Custom int }
+}
+
+// mainQuery returns the figures of the main query by the number of URLs and by name, from the result that the page names.
+func mainQuery(t *testing.T, page string) map[int]map[string]figure {
+	t.Helper()
+	named := regexp.MustCompile("`(results/[0-9a-f]+)….json`").FindStringSubmatch(page)
+	require.NotNil(t, named)
+	files, err := filepath.Glob(filepath.Join("benchmarks", named[1]+"*.json"))
+	require.NoError(t, err)
+	require.Len(t, files, 1)
+	data, err := os.ReadFile(files[0])
+	require.NoError(t, err)
+	var result struct {
+		Sizes []struct {
+			URLs    int
+			Figures []figure
+		}
+	}
+	require.NoError(t, json.Unmarshal(data, &result))
+	figures := map[int]map[string]figure{}
+	for _, size := range result.Sizes {
+		figures[size.URLs] = map[string]figure{}
+		for _, f := range size.Figures {
+			if f.Group == "main query" {
+				figures[size.URLs][f.Name] = f
+			}
+		}
+	}
+	return figures
+}
+
+// rows returns the cells of the table whose first cell is title, by the first cell of each row.
+func rows(t *testing.T, page, title string) map[string][]string {
+	t.Helper()
+	_, table, found := strings.Cut(page, "\n| "+title+" |")
+	require.True(t, found, title)
+	table, _, _ = strings.Cut(table, "\n\n")
+	byTitle := map[string][]string{}
+	for line := range strings.Lines(table) {
+		cells := strings.Split(strings.Trim(strings.TrimSpace(line), "|"), "|")
+		for i := range cells {
+			cells[i] = strings.TrimSpace(cells[i])
+		}
+		byTitle[cells[0]] = cells[1:]
+	}
+	return byTitle
+}
+
+// requireRounded fails unless the printed number is the exact one, rounded to the decimals that are printed.
+func requireRounded(t *testing.T, printed string, exact float64, what string) {
+	t.Helper()
+	number, err := strconv.ParseFloat(strings.ReplaceAll(printed, ",", ""), 64)
+	require.NoError(t, err, what)
+	_, decimals, _ := strings.Cut(printed, ".")
+	require.InDelta(t, exact, number, 0.5*math.Pow10(-len(decimals))+1e-9, what)
+}
+
+var (
+	microseconds = map[string]float64{"us": 1, "ms": 1e3, "s": 1e6}
+	timeCell     = regexp.MustCompile(`^(> )?([\d.,]+) (us|ms|s)(?:, ([\d,]+)(?: buffers)?)?$`)
+	timesCell    = regexp.MustCompile(`^(\d+), ([\d.]+)x(?: to ([\d.]+)x)?$`)
+	sizes        = []int{10_000, 100_000, 1_000_000}
+)
+
+// TestFiguresOfMainQuery compares two tables of benchmarks/README.md, and what README.md says about them, with the stored result.
+func TestFiguresOfMainQuery(t *testing.T) {
+	t.Parallel()
+	pages := docPages(t)
+	page := pages["benchmarks/README.md"]
+	figures := mainQuery(t, page)
+
+	forms := rows(t, page, "main query, new user")
+	for row, name := range map[string]string{
+		"plain views, as in the reference": "form=plain/user=new",
+		"plain views, mended":              "form=plain_mended/user=new",
+		"the seed change":                  "form=seed_change/user=new",
+		"`--ranking matview`":              "form=matview/user=new",
+		"queue, cold":                      "form=queue/cursor=cold/user=new",
+		"queue, warm":                      "form=queue/cursor=warm/user=new",
+		"`SELECT 1` in the same run":       "SELECT 1",
+	} {
+		require.Len(t, forms[row], len(sizes), row)
+		for i, cell := range forms[row] {
+			measured, what := figures[sizes[i]][name], fmt.Sprintf("%s at %d: %s", row, sizes[i], cell)
+			printed := timeCell.FindStringSubmatch(cell)
+			require.NotNil(t, printed, what)
+			if printed[1] != "" {
+				requireRounded(t, printed[2], measured.Over*1e6/microseconds[printed[3]], what)
+				continue
+			}
+			requireRounded(t, printed[2], measured.P50/microseconds[printed[3]], what)
+			if printed[4] != "" {
+				requireRounded(t, printed[4], float64(max(measured.Buffers.Generic, measured.Buffers.Custom)), what)
+			}
+		}
+	}
+
+	warm := rows(t, page, "queue, warm: buffers, x `SELECT 1`")
+	var buffers []int
+	for row, users := range map[string][]string{
+		"new":                              {"new"},
+		"casual, 66 done":                  {"casual-66"},
+		"heavy, 5,000 done":                {"heavy-5000"},
+		"heavy, 50,000 done":               {"heavy-50000"},
+		"none left":                        {"none-left"},
+		"batch of 50, the three of them":   {"new/batch=50", "heavy-5000/batch=50", "heavy-50000/batch=50"},
+		"batch of half, the three of them": {"new/batch=half", "heavy-5000/batch=half", "heavy-50000/batch=half"},
+	} {
+		require.Len(t, warm[row], len(sizes), row)
+		for i, cell := range warm[row] {
+			var times []float64
+			what, printed := fmt.Sprintf("%s at %d: %s", row, sizes[i], cell), timesCell.FindStringSubmatch(cell)
+			require.NotNil(t, printed, what)
+			for _, user := range users {
+				measured := figures[sizes[i]]["form=queue/cursor=warm/user="+user]
+				worst := max(measured.Buffers.Generic, measured.Buffers.Custom)
+				require.Equal(t, printed[1], strconv.Itoa(worst), what)
+				require.InDelta(t, 2, measured.Times, 0.5, "twice the time of SELECT 1")
+				times = append(times, measured.Times)
+				if user != "none-left" {
+					buffers = append(buffers, worst)
+				}
+			}
+			requireRounded(t, printed[2], slices.Min(times), what)
+			requireRounded(t, max(printed[3], printed[2]), slices.Max(times), what)
+		}
+	}
+
+	oneLine := func(text string) string { return strings.Join(strings.Fields(text), " ") }
+	requireText := func(page, text string) {
+		t.Helper()
+		require.True(t, strings.Contains(oneLine(pages[page]), text), "%s does not say: %s", page, text)
+	}
+	requireText("README.md", fmt.Sprintf("reads %d to %d pages of the database", slices.Min(buffers), slices.Max(buffers)))
+	cold := func(user string) string {
+		ms := figures[1_000_000]["form=queue/cursor=cold/user="+user].P50 / 1000
+		return strconv.FormatFloat(ms, 'g', 2, 64) + " ms"
+	}
+	requireText("README.md", "at a million URLs, "+cold("heavy-5000")+" with 5,000 URLs done and "+cold("heavy-50000")+" with 50,000")
+	requireText("benchmarks/README.md", cold("heavy-5000")+" for 5,000 URLs, "+cold("heavy-50000")+" for 50,000, 590 ms for all of them at 1M")
+	require.InDelta(t, 590, figures[1_000_000]["form=queue/cursor=cold/user=none-left"].P50/1000, 5)
+}
