@@ -2,7 +2,6 @@ package api_test
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"flag"
 	"fmt"
@@ -37,20 +36,20 @@ import (
 	"docket/internal/submissions"
 )
 
-var update = flag.Bool("update", false, "write what was answered into the scripts")
+var update = flag.Bool("update", false, "write the responses into the scripts")
 
-// TestScripts runs the conversations in testdata/<tag> over HTTP, each on a database of its own and with each ranking:
-// both have to say the same, since the views are fresh after each setup and no script depends on a count that changes
-// later. A script is a txtar
-// archive of these sections, in any number and order:
+// TestScripts runs the conversations in testdata/<tag> over HTTP, each on its own database and with each ranking. Both
+// rankings must give the same responses, because the views are refreshed after each setup and no script depends on a count
+// that changes later. A script is a txtar archive of these sections, in any number and order:
 //
 //	setup     SQL
-//	request   METHOD PATH, then headers, an empty line and the body; "User: 7" stands for that user's token,
-//	          "Claims: {}" for a signed one with these claims, {session} for the anonymous session last seen
-//	response  the status and the body of the answer before it; a session is shown as {session}
-//	rows      every row of the tables that hold answers, without their times; "rows a b" shows tables a and b instead
+//	request   METHOD PATH, then headers, an empty line and the body; "User: 7" is replaced by a token of that user,
+//	          "Claims: {}" by a signed token with these claims, {session} by the last anonymous session in a response
+//	response  status and body of the response to that request; a session is printed as {session}, and an html_info
+//	          without any text as { all empty }
+//	rows      every row of the tables that store answers, without their times; "rows a b" prints tables a and b instead
 //
-// The last two are compared, or written with -update.
+// Sections response and rows are compared, or written with -update.
 func TestScripts(t *testing.T) {
 	t.Parallel()
 	files, err := filepath.Glob("testdata/*/*.txtar")
@@ -69,7 +68,7 @@ func TestScripts(t *testing.T) {
 	}
 }
 
-// scriptName is the tag and the name, or just the name for those of the annotation cycle.
+// scriptName returns the tag and the name, or just the name for scripts of the annotation cycle.
 func scriptName(file string) string {
 	name := strings.TrimSuffix(strings.TrimPrefix(filepath.ToSlash(file), "testdata/"), ".txtar")
 	return strings.TrimPrefix(name, "annotate/")
@@ -88,8 +87,7 @@ func runScript(t *testing.T, file string, rank annotation.Ranking) {
 		kind, tables, _ := strings.Cut(section.Name, " ")
 		switch kind {
 		case "setup":
-			_, err := conversation.pool.Exec(t.Context(), string(section.Data))
-			require.NoError(t, err)
+			dbtest.Exec(t, conversation.pool, string(section.Data))
 			conversation.settle(t)
 			continue
 		case "request":
@@ -98,7 +96,7 @@ func runScript(t *testing.T, file string, rank annotation.Ranking) {
 			require.Equal(t, "response", archive.Files[i+1].Name, "section %d", i+1)
 			continue
 		case "response":
-			got = conversation.answer
+			got = conversation.response
 		case "rows":
 			of := annotationTables
 			if tables != "" {
@@ -121,12 +119,12 @@ func runScript(t *testing.T, file string, rank annotation.Ranking) {
 	}
 }
 
-// conversation is a client with a server and a database of its own.
+// conversation is a client with its own server and database.
 type conversation struct {
-	pool    *postgres.Pool
-	server  *httptest.Server
-	session string
-	answer  string
+	pool     *postgres.Pool
+	server   *httptest.Server
+	session  string // the last one in a response
+	response string // the last one, as it is printed
 }
 
 var testKey = []byte("a key for tests, of thirty-two bytes and more")
@@ -136,21 +134,20 @@ func newConversation(t *testing.T, rank annotation.Ranking) *conversation {
 	return &conversation{pool: pool, server: serve(t, pool, rank)}
 }
 
-// settle does what the writers of a setup's rows, had they been Docket, would have done for either ranking.
+// settle updates what each ranking reads, which the SQL of a setup does not do.
 func (c *conversation) settle(t *testing.T) {
 	require.NoError(t, ranking.Reconcile(t.Context(), c.pool, func(ranking.Difference) {}))
-	_, err := c.pool.Exec(t.Context(), "REFRESH MATERIALIZED VIEW url_annotation_count_view")
-	require.NoError(t, err)
+	dbtest.Exec(t, c.pool, "REFRESH MATERIALIZED VIEW url_annotation_count_view")
 }
 
-// serve runs the whole REST interface on a database, and holds every answer against the contract.
+// serve runs the whole REST interface on a database, and checks every response against the contract.
 func serve(t testing.TB, pool *postgres.Pool, rank annotation.Ranking) *httptest.Server {
 	server := httptest.NewServer(api.Conforming(t, newHandler(t, pool, rank, zap.NewNop())))
 	t.Cleanup(server.Close)
 	return server
 }
 
-// newHandler makes the whole REST interface on a database.
+// newHandler returns the whole REST interface on a database.
 func newHandler(
 	t testing.TB, pool *postgres.Pool, rank annotation.Ranking, log *zap.Logger, change ...func(*api.Config),
 ) http.Handler {
@@ -186,13 +183,13 @@ func tokenFor(t testing.TB, user int32) string {
 var uuidPattern = regexp.MustCompile(`[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}`)
 
 func (c *conversation) send(t *testing.T, script string) {
-	head, body, _ := strings.Cut(script, "\n\n")
+	head, content, _ := strings.Cut(script, "\n\n")
 	lines := strings.Split(strings.TrimSpace(head), "\n")
 	method, path, ok := strings.Cut(lines[0], " ")
 	require.True(t, ok, "a request begins with METHOD PATH")
 
 	path = strings.ReplaceAll(path, "{session}", c.session)
-	req, err := http.NewRequestWithContext(t.Context(), method, c.server.URL+path, strings.NewReader(strings.TrimSpace(body)))
+	req, err := http.NewRequestWithContext(t.Context(), method, c.server.URL+path, strings.NewReader(strings.TrimSpace(content)))
 	require.NoError(t, err)
 	req.Header.Set("X-Request-Id", "script")
 	for _, line := range lines[1:] {
@@ -215,26 +212,40 @@ func (c *conversation) send(t *testing.T, script string) {
 	resp, err := c.server.Client().Do(req)
 	require.NoError(t, err)
 	defer resp.Body.Close()
-	answer, err := io.ReadAll(resp.Body)
+	body, err := io.ReadAll(resp.Body)
 	require.NoError(t, err)
 
-	var answered struct {
+	var opened struct {
 		Session string `json:"session_id"`
 	}
-	if json.Unmarshal(answer, &answered) == nil && uuidPattern.MatchString(answered.Session) {
-		c.session = answered.Session
+	if json.Unmarshal(body, &opened) == nil && uuidPattern.MatchString(opened.Session) {
+		c.session = opened.Session
 	}
-	var pretty bytes.Buffer
-	if err := json.Indent(&pretty, answer, "", "  "); err != nil {
-		pretty.Reset()
-		pretty.Write(answer)
-	}
-	c.answer = uuidPattern.ReplaceAllString(
-		fmt.Sprintf("%d %s\n%s\n", resp.StatusCode, resp.Header.Get("Content-Type"), strings.TrimSpace(pretty.String())),
-		"{session}")
+	c.response = uuidPattern.ReplaceAllString(
+		fmt.Sprintf("%d %s\n%s\n", resp.StatusCode, resp.Header.Get("Content-Type"), pretty(body)), "{session}")
 }
 
-// annotationTables are those that an answer may write to.
+// htmlInfo matches the texts of a page in indented JSON.
+var htmlInfo = regexp.MustCompile(`"html_info": (\{[^{}]*\})`)
+
+// pretty indents a body that is JSON. It prints an html_info without any text as one line: most pages of the scripts have none.
+func pretty(body []byte) string {
+	var indented bytes.Buffer
+	if json.Indent(&indented, body, "", "  ") != nil {
+		return strings.TrimSpace(string(body))
+	}
+	text := htmlInfo.ReplaceAllStringFunc(indented.String(), func(match string) string {
+		var info api.HTMLInfo
+		err := json.Unmarshal([]byte(htmlInfo.FindStringSubmatch(match)[1]), &info)
+		if err != nil || info != (api.HTMLInfo{Index: -1, HTTPResponse: -1}) {
+			return match
+		}
+		return `"html_info": { all empty }`
+	})
+	return strings.TrimSpace(text)
+}
+
+// annotationTables are the tables that an answer may write to.
 var annotationTables = []string{
 	"user_url_type_suggestions", "user_record_type_suggestions", "user_url_agency_suggestions",
 	"user_location_suggestions", "url_name_suggestions", "link_user_name_suggestions",
@@ -248,15 +259,12 @@ func annotationRows(t testing.TB, pool *postgres.Pool) string {
 	return rowsOf(t, pool, annotationTables)
 }
 
-// rowsOf prints the rows of tables, one JSON object a line.
+// rowsOf prints the rows of tables, one JSON object per line.
 func rowsOf(t testing.TB, pool *postgres.Pool, tables []string) string {
 	var out strings.Builder
 	for _, table := range tables {
-		rows, err := pool.Query(context.Background(), fmt.Sprintf(`SELECT (to_jsonb(r) - 'created_at' - 'updated_at')::text
+		lines := dbtest.List(t, pool, fmt.Sprintf(`SELECT (to_jsonb(r) - 'created_at' - 'updated_at')::text
 			FROM %s r ORDER BY 1`, pgx.Identifier{table}.Sanitize()))
-		require.NoError(t, err)
-		lines, err := pgx.CollectRows(rows, pgx.RowTo[string])
-		require.NoError(t, err)
 		for _, line := range lines {
 			fmt.Fprintf(&out, "%s %s\n", table, uuidPattern.ReplaceAllString(line, "{session}"))
 		}
