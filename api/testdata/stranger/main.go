@@ -1,5 +1,4 @@
-// The program of a stranger who has read nothing but openapi.yaml. The client beside it is generated from that when the
-// test runs.
+// The program of a stranger who knows Docket from openapi.yaml only. The test generates the client from that file.
 package main
 
 import (
@@ -27,7 +26,7 @@ func main() {
 	fmt.Println(annotated)
 }
 
-// run annotates everything there is and returns how many URLs that were.
+// run annotates all URLs and returns their number.
 func run(ctx context.Context) (annotated int, err error) {
 	signIn := func(_ context.Context, req *http.Request) error {
 		req.Header.Set("Authorization", "Bearer "+*token)
@@ -67,18 +66,19 @@ func run(ctx context.Context) (annotated int, err error) {
 		return annotated, fmt.Errorf("migrate: %v %s", err, moved.Body)
 	}
 	if moved.JSON200.Skipped != 1 || moved.JSON200.Migrated != 0 {
-		return annotated, fmt.Errorf("the user has annotated everything, and yet: %s", moved.Body)
+		return annotated, fmt.Errorf("the user has annotated every URL, but the response is %s", moved.Body)
 	}
 	return annotated, nil
 }
 
-// annotate answers for a URL, asks again for the answer as if it had been lost, and answers a second time, in vain.
+// annotate sends an answer for a URL, repeats the request as if the response had been lost, and sends a second answer, which is
+// refused.
 func annotate(ctx context.Context, user *ClientWithResponses, next *NextAnnotation) (*NextAnnotation, error) {
-	answer := Answer{SuggestedStatus: URLTypeDataSource, RecordType: pointer(Stops)}
+	answer := Answer{SuggestedStatus: URLTypeDataSource, RecordType: new(Stops)}
 	if agencies := next.AgencySuggestions.Suggestions; len(agencies) > 0 {
 		answer.AgencyInfo = &AnswerAgencies{AgencyIds: &[]int32{int32(agencies[0].Id)}}
 	} else {
-		answer.AgencyInfo = &AnswerAgencies{NotFound: pointer(true)}
+		answer.AgencyInfo = &AnswerAgencies{NotFound: new(true)}
 	}
 	if locations := next.LocationSuggestions.Suggestions; len(locations) > 0 {
 		answer.LocationInfo = &AnswerLocations{LocationIds: &[]int64{locations[0].Id}}
@@ -86,7 +86,7 @@ func annotate(ctx context.Context, user *ClientWithResponses, next *NextAnnotati
 	if names := next.NameSuggestions.Suggestions; len(names) > 0 {
 		answer.NameInfo = &AnswerName{ExistingNameId: &names[0].Id}
 	} else {
-		answer.NameInfo = &AnswerName{NewName: pointer("A name for " + next.UrlInfo.Url[:min(40, len(next.UrlInfo.Url))])}
+		answer.NameInfo = &AnswerName{NewName: new("A name for " + next.UrlInfo.Url[:min(40, len(next.UrlInfo.Url))])}
 	}
 	key := uuid.NewString()
 	stored, err := user.AnnotateSubmitWithResponse(ctx, next.UrlInfo.UrlId, &AnnotateSubmitParams{IdempotencyKey: &key}, answer)
@@ -104,17 +104,17 @@ func annotate(ctx context.Context, user *ClientWithResponses, next *NextAnnotati
 	return stored.JSON200.NextAnnotation, nil
 }
 
-// contradict sends an answer whose fields do not go together.
+// contradict sends an answer whose fields contradict each other.
 func contradict(ctx context.Context, user *ClientWithResponses, url int32) error {
 	refused, err := user.AnnotateSubmitWithResponse(ctx, url, &AnnotateSubmitParams{},
-		Answer{SuggestedStatus: URLTypeNotRelevant, RecordType: pointer(Stops)})
+		Answer{SuggestedStatus: URLTypeNotRelevant, RecordType: new(Stops)})
 	if err != nil || refused.ApplicationproblemJSON400 == nil {
 		return fmt.Errorf("contradiction: %v %s", err, refused.Body)
 	}
 	return nil
 }
 
-// annotateAnonymously annotates one URL in a session of its own.
+// annotateAnonymously annotates one URL in a new anonymous session.
 func annotateAnonymously(ctx context.Context, stranger *ClientWithResponses) (session uuid.UUID, err error) {
 	opened, err := stranger.AnnotateAnonymousNextWithResponse(ctx, &AnnotateAnonymousNextParams{})
 	if err != nil || opened.JSON200 == nil || opened.JSON200.NextAnnotation == nil {
@@ -132,5 +132,3 @@ func annotateAnonymously(ctx context.Context, stranger *ClientWithResponses) (se
 	}
 	return session, nil
 }
-
-func pointer[T any](v T) *T { return &v }
