@@ -14,15 +14,15 @@ import (
 	"docket/internal/ranking"
 )
 
-// answered is how a request ended.
-type answered struct {
+// outcome is the response to a request, or the error of sending it.
+type outcome struct {
 	status int
 	body   string
 	err    error
 }
 
-// postAtOnce sends two bodies to one path and holds both back in the database until both are there.
-func (c *conversation) postAtOnce(t *testing.T, path, bearer string, bodies [2]string) []answered {
+// postConcurrently sends two bodies to one path. A row lock makes both wait in the database until both have arrived.
+func (c *conversation) postConcurrently(t *testing.T, path, bearer string, bodies [2]string) []outcome {
 	t.Helper()
 	tx, err := c.pool.Begin(t.Context())
 	require.NoError(t, err)
@@ -30,7 +30,7 @@ func (c *conversation) postAtOnce(t *testing.T, path, bearer string, bodies [2]s
 	_, err = tx.Exec(t.Context(), "SELECT FROM urls WHERE id = 1 FOR UPDATE")
 	require.NoError(t, err)
 
-	ended := make(chan answered, len(bodies))
+	ended := make(chan outcome, len(bodies))
 	for _, body := range bodies {
 		go func() { ended <- c.post(t.Context(), path, bearer, body) }()
 	}
@@ -39,37 +39,36 @@ func (c *conversation) postAtOnce(t *testing.T, path, bearer string, bodies [2]s
 			WHERE datname = current_database() AND wait_event_type = 'Lock'`).Scan(&waiting))
 		select {
 		case early := <-ended:
-			t.Fatalf("answered while the URL was locked: %+v", early)
+			t.Fatalf("the request ended while the URL was locked: %+v", early)
 		case <-time.After(5 * time.Millisecond):
 		}
 	}
 	require.NoError(t, tx.Rollback(t.Context()))
-	return []answered{<-ended, <-ended}
+	return []outcome{<-ended, <-ended}
 }
 
-func (c *conversation) post(ctx context.Context, path, bearer, body string) (a answered) {
+func (c *conversation) post(ctx context.Context, path, bearer, body string) outcome {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.server.URL+path, strings.NewReader(body))
 	if err != nil {
-		return answered{err: err}
+		return outcome{err: err}
 	}
 	if bearer != "" {
 		req.Header.Set("Authorization", "Bearer "+bearer)
 	}
 	resp, err := c.server.Client().Do(req)
 	if err != nil {
-		return answered{err: err}
+		return outcome{err: err}
 	}
 	defer resp.Body.Close()
 	data, err := io.ReadAll(resp.Body)
-	return answered{status: resp.StatusCode, body: string(data), err: err}
+	return outcome{status: resp.StatusCode, body: string(data), err: err}
 }
 
-// generatedID is a column that annotationRows prints and a sequence filled, which a refused answer moves on as well.
+// generatedID matches the columns of annotationRows that come from a sequence, which a refused answer advances too.
 var generatedID = regexp.MustCompile(`"id": \d+, |, "suggestion_id": \d+`)
 
-// TestTwoAnswersAtOnce shows that of two answers of one annotator which the database handles at the same time, one is
-// stored as a whole and the other one is refused.
-func TestTwoAnswersAtOnce(t *testing.T) {
+// Of two concurrent answers of one annotator for one URL, one is stored as a whole and the other one is refused.
+func TestConcurrentAnswers(t *testing.T) {
 	t.Parallel()
 	const setup = `
 		INSERT INTO us_states (state_iso, state_name) VALUES ('PA', 'Pennsylvania'), ('NJ', 'New Jersey');
@@ -85,7 +84,7 @@ func TestTwoAnswersAtOnce(t *testing.T) {
 	}
 	tests := map[string]struct {
 		path, bearer string
-		rows         [2]string // after the one or the other answer
+		rows         [2]string // after the first or the second answer
 	}{
 		"of a user": {
 			path:   "/annotate/all/1",
@@ -127,15 +126,15 @@ anonymous_annotation_location {"url_id": 1, "session_id": "{session}", "location
 			require.NoError(t, err)
 			c.settle(t)
 
-			answers := c.postAtOnce(t, tt.path, tt.bearer, bodies)
+			outcomes := c.postConcurrently(t, tt.path, tt.bearer, bodies)
 			refused := 0
-			if answers[0].status == http.StatusOK {
+			if outcomes[0].status == http.StatusOK {
 				refused = 1
 			}
-			require.NoError(t, answers[0].err)
-			require.NoError(t, answers[1].err)
-			require.Equal(t, http.StatusOK, answers[1-refused].status, answers[1-refused].body)
-			require.Equal(t, http.StatusConflict, answers[refused].status, answers[refused].body)
+			require.NoError(t, outcomes[0].err)
+			require.NoError(t, outcomes[1].err)
+			require.Equal(t, http.StatusOK, outcomes[1-refused].status, outcomes[1-refused].body)
+			require.Equal(t, http.StatusConflict, outcomes[refused].status, outcomes[refused].body)
 			require.Contains(t, tt.rows, "\n"+generatedID.ReplaceAllString(annotationRows(t, c.pool), ""))
 		})
 	}

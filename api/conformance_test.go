@@ -23,41 +23,41 @@ import (
 
 func init() { openapi3filter.RegisterBodyDecoder("image/webp", openapi3filter.FileBodyDecoder) }
 
-// Conforming returns a handler that fails the test when an answer does not fit the contract.
+// Conforming returns a handler that fails the test when a response does not match the contract.
 func Conforming(t testing.TB, handler http.Handler) http.Handler {
 	t.Helper()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		answer := httptest.NewRecorder()
-		handler.ServeHTTP(answer, r)
-		if err := Conforms(r, answer); err != nil {
-			t.Errorf("%s %s is answered %d %s, which does not fit the contract: %v\n%.2000s",
-				r.Method, r.URL, answer.Code, answer.Header().Get("Content-Type"), err, answer.Body.String())
+		response := httptest.NewRecorder()
+		handler.ServeHTTP(response, r)
+		if err := Conforms(r, response); err != nil {
+			t.Errorf("%s %s got the response %d %s, which does not match the contract: %v\n%.2000s",
+				r.Method, r.URL, response.Code, response.Header().Get("Content-Type"), err, response.Body.String())
 		}
-		for name, values := range answer.Header() {
+		for name, values := range response.Header() {
 			w.Header()[name] = values
 		}
-		w.WriteHeader(answer.Code)
-		_, _ = w.Write(answer.Body.Bytes())
+		w.WriteHeader(response.Code)
+		_, _ = w.Write(response.Body.Bytes())
 	})
 }
 
-// Conforms returns an error when the answer to a request does not fit the contract.
-func Conforms(r *http.Request, answer *httptest.ResponseRecorder) error {
+// Conforms returns an error when the response to a request does not match the contract.
+func Conforms(r *http.Request, response *httptest.ResponseRecorder) error {
 	expected, err := strictContract()
 	if err != nil {
 		return err
 	}
-	return expected.check(r, answer)
+	return expected.check(r, response)
 }
 
-// expectation is the contract with nothing left open: an object has no keys but those described, and an operation answers
-// with no status that is not listed, apart from those of HTTP itself.
+// expectation is the contract in its strictest form: an object has only the described keys, and an operation returns only
+// the listed statuses and those in unlisted.
 type expectation struct {
 	doc    *openapi3.T
 	router routers.Router
 }
 
-// strictContract is made once: it is the same for every test, and only read.
+// strictContract returns one expectation for all tests, which only read it.
 var strictContract = sync.OnceValues(func() (*expectation, error) {
 	doc, err := Contract()
 	if err != nil {
@@ -85,65 +85,65 @@ func closeObjects(ref *openapi3.SchemaRef, above []*openapi3.Schema) {
 	closeObjects(s.Items, above)
 }
 
-// unlisted are statuses that any operation may answer with, by its contract's default.
+// unlisted are the statuses that any operation may return under "default".
 var unlisted = []int{
-	http.StatusBadRequest, // a body that breaks off
+	http.StatusBadRequest, // a body that ends too early
 	http.StatusRequestTimeout, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType,
 	http.StatusInternalServerError, http.StatusServiceUnavailable, http.StatusGatewayTimeout,
 	statusClientClosed,
 }
 
-func (e *expectation) check(r *http.Request, answer *httptest.ResponseRecorder) error {
+func (e *expectation) check(r *http.Request, response *httptest.ResponseRecorder) error {
 	get := r.Clone(r.Context())
 	if get.Method == http.MethodHead {
 		get.Method = http.MethodGet
 	}
 	route, params, err := e.router.FindRoute(get)
-	if err != nil || strings.HasSuffix(r.URL.Path, "/") { // the library sees no difference; Docket redirects
-		return e.checkUnrouted(get, answer)
+	if err != nil || strings.HasSuffix(r.URL.Path, "/") { // the library ignores a final slash; Docket redirects
+		return e.checkUnrouted(get, response)
 	}
-	listed := route.Operation.Responses.Status(answer.Code) != nil
+	listed := route.Operation.Responses.Status(response.Code) != nil
 	switch {
-	case !listed && !slices.Contains(unlisted, answer.Code):
+	case !listed && !slices.Contains(unlisted, response.Code):
 		return errors.New("the status is not listed")
-	case answer.Code == http.StatusNotModified && answer.Body.Len() > 0:
+	case response.Code == http.StatusNotModified && response.Body.Len() > 0:
 		return errors.New("304 has a body")
-	case answer.Code == statusClientClosed:
+	case response.Code == statusClientClosed:
 		return nil
 	}
 	input := &openapi3filter.ResponseValidationInput{
 		RequestValidationInput: &openapi3filter.RequestValidationInput{Request: get, PathParams: params, Route: route},
-		Status:                 answer.Code,
-		Header:                 answer.Header(),
+		Status:                 response.Code,
+		Header:                 response.Header(),
 		Options:                &openapi3filter.Options{IncludeResponseStatus: true, MultiError: true},
 	}
-	input.SetBodyBytes(answer.Body.Bytes())
-	media, _, err := mime.ParseMediaType(answer.Header().Get("Content-Type"))
+	input.SetBodyBytes(response.Body.Bytes())
+	media, _, err := mime.ParseMediaType(response.Header().Get("Content-Type"))
 	if listed && err == nil && media == "application/x-ndjson" {
 		input.Options.ExcludeResponseBody = true
-		described := route.Operation.Responses.Status(answer.Code).Value.Content[media]
+		described := route.Operation.Responses.Status(response.Code).Value.Content[media]
 		if described == nil {
 			return errors.New("the media type is not described")
 		}
-		if err := checkLines(described.Schema, answer.Body.Bytes()); err != nil {
+		if err := checkLines(described.Schema, response.Body.Bytes()); err != nil {
 			return err
 		}
 	}
 	return openapi3filter.ValidateResponse(r.Context(), input)
 }
 
-// checkUnrouted checks the answer to what the contract does not know, or knows by another method.
-func (e *expectation) checkUnrouted(r *http.Request, answer *httptest.ResponseRecorder) error {
-	if answer.Code < http.StatusBadRequest {
-		known := slices.Contains(documentation, r.URL.Path) || answer.Code == http.StatusTemporaryRedirect ||
+// checkUnrouted checks the response to a path or method that is not in the contract.
+func (e *expectation) checkUnrouted(r *http.Request, response *httptest.ResponseRecorder) error {
+	if response.Code < http.StatusBadRequest {
+		known := slices.Contains(documentation, r.URL.Path) || response.Code == http.StatusTemporaryRedirect ||
 			r.Method == http.MethodOptions
 		if !known {
-			return errors.New("the contract does not know this request")
+			return errors.New("the request is not in the contract")
 		}
 		return nil
 	}
 	var problem any
-	if err := json.Unmarshal(answer.Body.Bytes(), &problem); err != nil {
+	if err := json.Unmarshal(response.Body.Bytes(), &problem); err != nil {
 		return err
 	}
 	return e.doc.Components.Schemas["Problem"].Value.VisitJSON(problem)
@@ -151,7 +151,7 @@ func (e *expectation) checkUnrouted(r *http.Request, answer *httptest.ResponseRe
 
 func checkLines(schema *openapi3.SchemaRef, body []byte) error {
 	if len(body) > 0 && !bytes.HasSuffix(body, []byte("\n")) {
-		return errors.New("the last line has no end")
+		return errors.New("the last line has no newline")
 	}
 	lines := bufio.NewScanner(bytes.NewReader(body))
 	for n := 1; lines.Scan(); n++ {
@@ -166,7 +166,7 @@ func checkLines(schema *openapi3.SchemaRef, body []byte) error {
 	return lines.Err()
 }
 
-// The check finds what it is for.
+// The check detects each kind of violation.
 func TestConformance(t *testing.T) {
 	t.Parallel()
 	e, err := strictContract()
@@ -179,39 +179,39 @@ func TestConformance(t *testing.T) {
 		method, target string
 		status         int
 		media, body    string
-		want           string // "" when it fits
+		want           string // "" when it is valid
 	}{
-		"fits":                  {"GET", "/annotate/all", 200, "application/json", `{"next_annotation":null}`, ""},
-		"problem":               {"POST", "/annotate/all/1", 409, "application/problem+json", problem, ""},
-		"missing":               {"GET", "/annotate/all", 200, "application/json", `{}`, "next_annotation"},
-		"too much":              {"GET", "/annotate/all", 200, "application/json", `{"next_annotation":null,"x":1}`, `"x" is unsupported`},
-		"wrong type, deep down": {"GET", "/contributions/leaderboard", 200, "application/json", `{"leaderboard":[{"user_id":"7","count":1}]}`, "integer"},
-		"too much, deep down":   {"GET", "/contributions/leaderboard", 200, "application/json", `{"leaderboard":[{"user_id":7,"count":1,"x":1}]}`, `"x" is unsupported`},
-		"enum":                  {"POST", "/submit/url", 200, "application/json", `{"url_original":"u","url_cleaned":null,"status":"odd","url_id":null}`, "status"},
-		"media type":            {"GET", "/annotate/all", 200, "text/plain", `{"next_annotation":null}`, "text/plain"},
-		"no JSON":               {"GET", "/annotate/all", 200, "application/json", `{`, "EOF"},
-		"status not listed":     {"GET", "/annotate/all", 404, "application/problem+json", problem, "not listed"},
-		"a problem as success":  {"GET", "/annotate/all", 200, "application/problem+json", problem, "Content-Type"},
-		"lines":                 {"GET", "/export/annotations", 200, "application/x-ndjson", line + "\n" + line + "\n", ""},
-		"no lines":              {"GET", "/export/annotations", 200, "application/x-ndjson", "", ""},
-		"a bad line":            {"GET", "/export/annotations", 200, "application/x-ndjson", line + "\n{}\n", "line 2"},
-		"half a line":           {"GET", "/export/annotations", 200, "application/x-ndjson", line, "no end"},
-		"csv":                   {"GET", "/export/annotations", 200, "text/csv", "a,b\n1,2\n", ""},
-		"image":                 {"GET", "/url/1/screenshot", 200, "image/webp", "RIFF\x00\xff", ""},
-		"no image":              {"GET", "/url/1/screenshot", 200, "image/png", "x", "image/png"},
-		"head":                  {"HEAD", "/annotate/all", 404, "application/problem+json", problem, "not listed"},
-		"not modified":          {"GET", "/contributions/leaderboard", 304, "", "", ""},
-		"modified after all":    {"GET", "/contributions/leaderboard", 304, "", "x", "has a body"},
-		"unknown route":         {"GET", "/nowhere", 404, "application/problem+json", problem, ""},
-		"served beside":         {"GET", "/nowhere", 200, "application/json", `{}`, "does not know"},
-		"text for a problem":    {"GET", "/nowhere", 404, "text/plain", "404 page not found", "invalid character"},
-		"documentation":         {"GET", "/docs", 200, "text/html", "<p>", ""},
+		"valid":                    {"GET", "/annotate/all", 200, "application/json", `{"next_annotation":null}`, ""},
+		"problem":                  {"POST", "/annotate/all/1", 409, "application/problem+json", problem, ""},
+		"missing":                  {"GET", "/annotate/all", 200, "application/json", `{}`, "next_annotation"},
+		"extra key":                {"GET", "/annotate/all", 200, "application/json", `{"next_annotation":null,"x":1}`, `"x" is unsupported`},
+		"nested wrong type":        {"GET", "/contributions/leaderboard", 200, "application/json", `{"leaderboard":[{"user_id":"7","count":1}]}`, "integer"},
+		"nested extra key":         {"GET", "/contributions/leaderboard", 200, "application/json", `{"leaderboard":[{"user_id":7,"count":1,"x":1}]}`, `"x" is unsupported`},
+		"enum":                     {"POST", "/submit/url", 200, "application/json", `{"url_original":"u","url_cleaned":null,"status":"odd","url_id":null}`, "status"},
+		"media type":               {"GET", "/annotate/all", 200, "text/plain", `{"next_annotation":null}`, "text/plain"},
+		"no JSON":                  {"GET", "/annotate/all", 200, "application/json", `{`, "EOF"},
+		"status not listed":        {"GET", "/annotate/all", 404, "application/problem+json", problem, "not listed"},
+		"a problem as success":     {"GET", "/annotate/all", 200, "application/problem+json", problem, "Content-Type"},
+		"lines":                    {"GET", "/export/annotations", 200, "application/x-ndjson", line + "\n" + line + "\n", ""},
+		"no lines":                 {"GET", "/export/annotations", 200, "application/x-ndjson", "", ""},
+		"a bad line":               {"GET", "/export/annotations", 200, "application/x-ndjson", line + "\n{}\n", "line 2"},
+		"unended line":             {"GET", "/export/annotations", 200, "application/x-ndjson", line, "no newline"},
+		"csv":                      {"GET", "/export/annotations", 200, "text/csv", "a,b\n1,2\n", ""},
+		"image":                    {"GET", "/url/1/screenshot", 200, "image/webp", "RIFF\x00\xff", ""},
+		"no image":                 {"GET", "/url/1/screenshot", 200, "image/png", "x", "image/png"},
+		"head":                     {"HEAD", "/annotate/all", 404, "application/problem+json", problem, "not listed"},
+		"not modified":             {"GET", "/contributions/leaderboard", 304, "", "", ""},
+		"not modified, body":       {"GET", "/contributions/leaderboard", 304, "", "x", "has a body"},
+		"unknown route":            {"GET", "/nowhere", 404, "application/problem+json", problem, ""},
+		"served but not described": {"GET", "/nowhere", 200, "application/json", `{}`, "not in the contract"},
+		"text for a problem":       {"GET", "/nowhere", 404, "text/plain", "404 page not found", "invalid character"},
+		"documentation":            {"GET", "/docs", 200, "text/html", "<p>", ""},
 	} {
-		answer := httptest.NewRecorder()
-		answer.Code = test.status
-		answer.Header().Set("Content-Type", test.media)
-		answer.Body.WriteString(test.body)
-		err := e.check(httptest.NewRequest(test.method, test.target, nil), answer)
+		response := httptest.NewRecorder()
+		response.Code = test.status
+		response.Header().Set("Content-Type", test.media)
+		response.Body.WriteString(test.body)
+		err := e.check(httptest.NewRequest(test.method, test.target, nil), response)
 		if test.want == "" {
 			require.NoError(t, err, name)
 			continue

@@ -19,7 +19,7 @@ func setupCORS(t *testing.T, origins ...string) bundle {
 			fail(c, &unknown.Error{Kind: "thing"})
 			return
 		}
-		answerEcho(c)
+		echoRequest(c)
 	}, func(cfg *Config) { cfg.CORSOrigins = origins })
 }
 
@@ -32,9 +32,9 @@ func TestPreflight(t *testing.T) {
 	t.Parallel()
 	b := setupCORS(t, DefaultCORSOrigins()...)
 	for _, origin := range DefaultCORSOrigins() {
-		answer := b.preflight("/things/7", origin, "POST", "authorization,content-type,idempotency-key,x-anything")
-		require.Equal(t, http.StatusNoContent, answer.Code, "without a token")
-		header := answer.Header()
+		response := b.preflight("/things/7", origin, "POST", "authorization,content-type,idempotency-key,x-anything")
+		require.Equal(t, http.StatusNoContent, response.Code, "without a token")
+		header := response.Header()
 		require.Equal(t, origin, header.Get("Access-Control-Allow-Origin"))
 		require.Equal(t, "true", header.Get("Access-Control-Allow-Credentials"))
 		require.Equal(t, "POST", header.Get("Access-Control-Allow-Methods"))
@@ -44,69 +44,69 @@ func TestPreflight(t *testing.T) {
 			require.Contains(t, strings.Join(header.Values("Vary"), ", "), name)
 		}
 	}
-	for name, answer := range map[string]*httptest.ResponseRecorder{
-		"another origin":     b.preflight("/things/7", "https://evil.example", "POST", ""),
-		"a longer origin":    b.preflight("/things/7", "https://pdap.io.evil.example", "POST", ""),
-		"another scheme":     b.preflight("/things/7", "http://pdap.io", "POST", ""),
-		"no origin at all":   b.preflight("/things/7", "null", "POST", ""),
-		"a method of nobody": b.preflight("/things/7", "https://pdap.io", "TRACE", ""),
+	for name, response := range map[string]*httptest.ResponseRecorder{
+		"another origin":   b.preflight("/things/7", "https://evil.example", "POST", ""),
+		"a longer origin":  b.preflight("/things/7", "https://pdap.io.evil.example", "POST", ""),
+		"another scheme":   b.preflight("/things/7", "http://pdap.io", "POST", ""),
+		"no origin at all": b.preflight("/things/7", "null", "POST", ""),
+		"an unused method": b.preflight("/things/7", "https://pdap.io", "TRACE", ""),
 	} {
-		require.Equal(t, http.StatusNoContent, answer.Code, name)
-		require.Empty(t, answer.Header().Get("Access-Control-Allow-Origin"), name)
+		require.Equal(t, http.StatusNoContent, response.Code, name)
+		require.Empty(t, response.Header().Get("Access-Control-Allow-Origin"), name)
 	}
-	// OPTIONS without a preflight's header is a method like any other.
+	// OPTIONS without the header of a preflight is an ordinary method.
 	require.Equal(t, http.StatusMethodNotAllowed, b.send("OPTIONS", "/things/7", "", "Origin", "https://pdap.io").Code)
 }
 
-// A page must be able to read what went wrong.
-func TestCrossOriginAnswers(t *testing.T) {
+// A page of an admitted origin can read every response, also a problem.
+func TestCrossOriginResponses(t *testing.T) {
 	t.Parallel()
 	b := setupCORS(t, "https://pdap.io")
 	for name, test := range map[string]struct {
 		target, token string
 		status        int
 	}{
-		"success":          {"/things/7", b.bearer, 200},
-		"no token":         {"/things/7", "", 401},
-		"a problem":        {"/things/404", b.bearer, 404},
-		"does not fit":     {"/things/x", b.bearer, 422},
-		"no route":         {"/nowhere", b.bearer, 404},
-		"another method":   {"/secret/", b.bearer, 405},
-		"a slash too many": {"/things/7/", b.bearer, 307},
+		"success":        {"/things/7", b.bearer, 200},
+		"no token":       {"/things/7", "", 401},
+		"a problem":      {"/things/404", b.bearer, 404},
+		"invalid":        {"/things/x", b.bearer, 422},
+		"no route":       {"/nowhere", b.bearer, 404},
+		"another method": {"/secret/", b.bearer, 405},
+		"an extra slash": {"/things/7/", b.bearer, 307},
 	} {
-		answer := b.send("POST", test.target, `{"color":"red"}`, "Authorization", test.token, "Origin", "https://pdap.io")
-		require.Equal(t, test.status, answer.Code, name)
-		require.Equal(t, "https://pdap.io", answer.Header().Get("Access-Control-Allow-Origin"), name)
-		require.Equal(t, "true", answer.Header().Get("Access-Control-Allow-Credentials"), name)
-		require.Contains(t, answer.Header().Values("Vary"), "Origin", name)
+		response := b.send("POST", test.target, `{"color":"red"}`, "Authorization", test.token, "Origin", "https://pdap.io")
+		require.Equal(t, test.status, response.Code, name)
+		require.Equal(t, "https://pdap.io", response.Header().Get("Access-Control-Allow-Origin"), name)
+		require.Equal(t, "true", response.Header().Get("Access-Control-Allow-Credentials"), name)
+		require.Contains(t, response.Header().Values("Vary"), "Origin", name)
 		require.Equal(t, "X-Request-Id, Etag, Server-Timing, Idempotency-Replayed, Retry-After, Www-Authenticate, Content-Disposition, Location",
-			answer.Header().Get("Access-Control-Expose-Headers"), name)
+			response.Header().Get("Access-Control-Expose-Headers"), name)
 	}
 	for _, origin := range []string{"https://evil.example", ""} {
-		answer := b.send("POST", "/things/7", `{"color":"red"}`, "Origin", origin)
-		require.Equal(t, http.StatusOK, answer.Code)
-		require.Empty(t, answer.Header().Get("Access-Control-Allow-Origin"), origin)
-		require.Contains(t, answer.Header().Values("Vary"), "Origin", "a cache must not hand it to an admitted origin")
+		response := b.send("POST", "/things/7", `{"color":"red"}`, "Origin", origin)
+		require.Equal(t, http.StatusOK, response.Code)
+		require.Empty(t, response.Header().Get("Access-Control-Allow-Origin"), origin)
+		require.Contains(t, response.Header().Values("Vary"), "Origin", "a cache must not serve it to an admitted origin")
 	}
 }
 
-func TestAnyOriginHasNoCredentials(t *testing.T) {
+func TestAnyOriginWithoutCredentials(t *testing.T) {
 	t.Parallel()
-	answer := setupCORS(t, "*").send("POST", "/things/7", `{"color":"red"}`, "Origin", "https://any.example")
-	require.Equal(t, "*", answer.Header().Get("Access-Control-Allow-Origin"))
-	require.Empty(t, answer.Header().Get("Access-Control-Allow-Credentials"))
+	response := setupCORS(t, "*").send("POST", "/things/7", `{"color":"red"}`, "Origin", "https://any.example")
+	require.Equal(t, "*", response.Header().Get("Access-Control-Allow-Origin"))
+	require.Empty(t, response.Header().Get("Access-Control-Allow-Credentials"))
 }
 
-func TestNoOriginAtAll(t *testing.T) {
+func TestNoAdmittedOrigins(t *testing.T) {
 	t.Parallel()
 	b := setupCORS(t)
-	answer := b.send("POST", "/things/7", `{"color":"red"}`, "Origin", "https://pdap.io")
-	require.Equal(t, http.StatusOK, answer.Code)
-	require.Empty(t, answer.Header().Get("Access-Control-Allow-Origin"))
+	response := b.send("POST", "/things/7", `{"color":"red"}`, "Origin", "https://pdap.io")
+	require.Equal(t, http.StatusOK, response.Code)
+	require.Empty(t, response.Header().Get("Access-Control-Allow-Origin"))
 	require.Equal(t, http.StatusMethodNotAllowed, b.preflight("/things/7", "https://pdap.io", "POST", "").Code)
 }
 
-func TestOriginsAreChecked(t *testing.T) {
+func TestInvalidOriginsAreRefused(t *testing.T) {
 	t.Parallel()
 	for _, origin := range []string{
 		"", "pdap.io", "ftp://pdap.io", "https://pdap.io/", "https://pdap.io/x", "https://*.pdap.io", "https://pdap.io*", "https://",

@@ -27,10 +27,10 @@ func setupDocs(t *testing.T, change ...func(*Config)) bundle {
 // described returns the contract as it is served.
 func (b bundle) described(t *testing.T) *openapi3.T {
 	t.Helper()
-	answer := b.send("GET", "/openapi.json", "")
-	require.Equal(t, http.StatusOK, answer.Code)
-	require.Equal(t, "application/json", answer.Header().Get("Content-Type"))
-	doc, err := openapi3.NewLoader().LoadFromData(answer.Body.Bytes())
+	response := b.send("GET", "/openapi.json", "")
+	require.Equal(t, http.StatusOK, response.Code)
+	require.Equal(t, "application/json", response.Header().Get("Content-Type"))
+	doc, err := openapi3.NewLoader().LoadFromData(response.Body.Bytes())
 	require.NoError(t, err)
 	require.NoError(t, doc.Validate(t.Context()))
 	return doc
@@ -55,15 +55,15 @@ func TestRedirectsToDocs(t *testing.T) {
 	t.Parallel()
 	b := setupDocs(t)
 	for target, location := range map[string]string{"/": "docs", "/api": "docs", "/docs/": "/docs"} {
-		answer := b.send("GET", target, "")
-		require.Equal(t, http.StatusTemporaryRedirect, answer.Code, target)
-		require.Equal(t, location, answer.Header().Get("Location"), target)
+		response := b.send("GET", target, "")
+		require.Equal(t, http.StatusTemporaryRedirect, response.Code, target)
+		require.Equal(t, location, response.Header().Get("Location"), target)
 	}
 }
 
 var loaded = regexp.MustCompile(`(?:src|href)="([^"]+)"`)
 
-// Everything that the page loads comes from here, and is let through by the page's policy.
+// Everything that the page loads is served by Docket, and the page's policy allows it.
 func TestDocsPage(t *testing.T) {
 	t.Parallel()
 	b := setupDocs(t)
@@ -74,20 +74,20 @@ func TestDocsPage(t *testing.T) {
 	require.Len(t, links, 5)
 	for _, link := range links {
 		require.NotContains(t, link[1], "//")
-		answer := b.send("GET", "/"+link[1], "", "Accept-Encoding", "")
-		require.Equal(t, http.StatusOK, answer.Code, link[1])
-		require.NotContains(t, answer.Header().Get("Content-Type"), "text/html")
-		require.Empty(t, answer.Header().Get("Content-Encoding"))
+		response := b.send("GET", "/"+link[1], "", "Accept-Encoding", "")
+		require.Equal(t, http.StatusOK, response.Code, link[1])
+		require.NotContains(t, response.Header().Get("Content-Type"), "text/html")
+		require.Empty(t, response.Header().Get("Content-Encoding"))
 	}
-	require.NotRegexp(t, `<script>|<script [^s]|<style| on\w+=|style=`, page.Body.String(), "the policy forbids what is inline")
+	require.NotRegexp(t, `<script>|<script [^s]|<style| on\w+=|style=`, page.Body.String(), "the policy forbids inline code")
 	require.Contains(t, b.send("GET", "/docs/init.js", "").Body.String(), `url: "openapi.json"`)
 	for _, path := range documentation {
-		answer := b.send("GET", path, "")
-		if answer.Code == http.StatusOK && path != "/openapi.json" {
-			policy := answer.Header().Get("Content-Security-Policy")
+		response := b.send("GET", path, "")
+		if response.Code == http.StatusOK && path != "/openapi.json" {
+			policy := response.Header().Get("Content-Security-Policy")
 			require.Contains(t, policy, "default-src 'none'; script-src 'self'; style-src 'self';", path)
 			require.NotContains(t, policy, "unsafe")
-			require.Equal(t, "nosniff", answer.Header().Get("X-Content-Type-Options"))
+			require.Equal(t, "nosniff", response.Header().Get("X-Content-Type-Options"))
 		}
 	}
 }
@@ -101,16 +101,16 @@ func TestAssetsAreCompressed(t *testing.T) {
 		"gzip": true, "br, gzip;q=0.5": true, "deflate , gzip": true,
 		"": false, "br": false, "gzip;q=0": false, "gzip; q=0.0": false, "xgzip": false,
 	} {
-		answer := b.send("GET", "/docs/swagger-ui.css", "", "Accept-Encoding", acceptEncoding)
-		require.Contains(t, answer.Header().Values("Vary"), "Accept-Encoding")
+		response := b.send("GET", "/docs/swagger-ui.css", "", "Accept-Encoding", acceptEncoding)
+		require.Contains(t, response.Header().Values("Vary"), "Accept-Encoding")
 		if !compressed {
-			require.Empty(t, answer.Header().Get("Content-Encoding"), acceptEncoding)
-			require.Equal(t, plain.Body.Bytes(), answer.Body.Bytes())
+			require.Empty(t, response.Header().Get("Content-Encoding"), acceptEncoding)
+			require.Equal(t, plain.Body.Bytes(), response.Body.Bytes())
 			continue
 		}
-		require.Equal(t, "gzip", answer.Header().Get("Content-Encoding"), acceptEncoding)
-		require.NotEqual(t, plain.Header().Get("ETag"), answer.Header().Get("ETag"))
-		reader, err := gzip.NewReader(answer.Body)
+		require.Equal(t, "gzip", response.Header().Get("Content-Encoding"), acceptEncoding)
+		require.NotEqual(t, plain.Header().Get("ETag"), response.Header().Get("ETag"))
+		reader, err := gzip.NewReader(response.Body)
 		require.NoError(t, err)
 		unpacked, err := io.ReadAll(reader)
 		require.NoError(t, err)
@@ -118,10 +118,10 @@ func TestAssetsAreCompressed(t *testing.T) {
 	}
 }
 
-// With --open-catalog these operations need no token, and the served contract says so; no other changes.
+// With --open-catalog these operations need no token, and the served contract says so. No other operation changes.
 func TestOpenCatalog(t *testing.T) {
 	t.Parallel()
-	opened := []string{
+	withoutToken := []string{
 		"POST /agencies", "PUT /agencies/{agency_id}", "DELETE /agencies/{agency_id}",
 		"POST /agencies/{agency_id}/locations/{location_id}", "DELETE /agencies/{agency_id}/locations/{location_id}",
 		"POST /locations", "DELETE /url/{url_id}",
@@ -133,9 +133,9 @@ func TestOpenCatalog(t *testing.T) {
 			name, is := method+" "+path, after.Paths.Value(path).GetOperation(method)
 			target := regexp.MustCompile(`\{\w+\}`).ReplaceAllString(path, "x")
 			if path == "/locations" || path == "/agencies" {
-				target = path // the body, which is missing, is what does not fit
+				target = path // the request is invalid because it has no body
 			}
-			if !slices.Contains(opened, name) {
+			if !slices.Contains(withoutToken, name) {
 				require.Equal(t, was.Security, is.Security, name)
 				require.Equal(t, was.Responses.Len(), is.Responses.Len(), name)
 				continue
@@ -145,8 +145,8 @@ func TestOpenCatalog(t *testing.T) {
 			require.Nil(t, is.Responses.Status(http.StatusUnauthorized), name)
 			require.Equal(t, http.StatusUnauthorized, closed.send(method, target, "", "Authorization", "").Code, name)
 			require.Equal(t, http.StatusUnprocessableEntity, open.send(method, target, "", "Authorization", "").Code, name)
-			opened = slices.DeleteFunc(opened, func(o string) bool { return o == name })
+			withoutToken = slices.DeleteFunc(withoutToken, func(o string) bool { return o == name })
 		}
 	}
-	require.Empty(t, strings.Join(opened, ", "), "these are not in the contract")
+	require.Empty(t, strings.Join(withoutToken, ", "), "these are not in the contract")
 }

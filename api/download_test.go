@@ -12,7 +12,7 @@ import (
 	"docket/internal/export"
 )
 
-// connection is a client's, whose deadlines can be read.
+// connection is the connection of a client; it records deadlines and writes.
 type connection struct {
 	*httptest.ResponseRecorder
 	deadline time.Time
@@ -33,8 +33,8 @@ func (c *connection) Write(data []byte) (int, error) {
 	return c.ResponseRecorder.Write(data)
 }
 
-// Each piece of a download has its own time to be taken in place of one for all. A client that does not take it has left.
-func TestDownloadToAClientThatStalls(t *testing.T) {
+// Each piece of a streamed response has its own time limit. A client that does not accept a piece in time has left.
+func TestStreamToClientThatStalls(t *testing.T) {
 	t.Parallel()
 	answers := func(yield func(export.Answer, error) bool) {
 		for i := range int32(10_000) {
@@ -59,6 +59,6 @@ func TestDownloadToAClientThatStalls(t *testing.T) {
 		}
 		require.ErrorIs(t, err, errClientClosed)
 		require.ErrorIs(t, err, broken)
-		require.Equal(t, 1, client.writes, "it is left alone then")
+		require.Equal(t, 1, client.writes, "nothing more is sent")
 	}
 }

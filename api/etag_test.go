@@ -20,29 +20,29 @@ func TestETag(t *testing.T) {
 	require.Equal(t, "private, no-cache", first.Header().Get("Cache-Control"))
 	require.Equal(t, "first", first.Body.String())
 
-	for ifNoneMatch, has := range map[string]bool{
+	for ifNoneMatch, current := range map[string]bool{
 		tag: true, "W/" + tag: true, `"x", ` + tag: true, tag + `,"x"`: true, "*": true,
 		`"x"`: false, tag[1 : len(tag)-1]: false, "": false,
 	} {
-		answer := b.send("GET", "/polled", "", "If-None-Match", ifNoneMatch)
-		require.Equal(t, tag, answer.Header().Get("ETag"), ifNoneMatch)
-		require.Contains(t, answer.Header().Values("Vary"), "Authorization", "another user's answer is another")
-		if !has {
-			require.Equal(t, http.StatusOK, answer.Code, ifNoneMatch)
-			require.Equal(t, "first", answer.Body.String())
+		response := b.send("GET", "/polled", "", "If-None-Match", ifNoneMatch)
+		require.Equal(t, tag, response.Header().Get("ETag"), ifNoneMatch)
+		require.Contains(t, response.Header().Values("Vary"), "Authorization", "another user gets another response")
+		if !current {
+			require.Equal(t, http.StatusOK, response.Code, ifNoneMatch)
+			require.Equal(t, "first", response.Body.String())
 			continue
 		}
-		require.Equal(t, http.StatusNotModified, answer.Code, ifNoneMatch)
-		require.Empty(t, answer.Body.String())
-		require.Empty(t, answer.Header().Get("Content-Type"))
-		require.NotEmpty(t, answer.Header().Get("Server-Timing"))
+		require.Equal(t, http.StatusNotModified, response.Code, ifNoneMatch)
+		require.Empty(t, response.Body.String())
+		require.Empty(t, response.Header().Get("Content-Type"))
+		require.NotEmpty(t, response.Header().Get("Server-Timing"))
 	}
 
 	body = "second"
-	answer := b.send("GET", "/polled", "", "If-None-Match", tag)
-	require.Equal(t, http.StatusOK, answer.Code)
-	require.Equal(t, "second", answer.Body.String())
-	require.NotEqual(t, tag, answer.Header().Get("ETag"))
+	response := b.send("GET", "/polled", "", "If-None-Match", tag)
+	require.Equal(t, http.StatusOK, response.Code)
+	require.Equal(t, "second", response.Body.String())
+	require.NotEqual(t, tag, response.Header().Get("ETag"))
 }
 
 func TestETagOfHead(t *testing.T) {
@@ -67,21 +67,21 @@ func TestETagOfHead(t *testing.T) {
 	require.Equal(t, b.send("GET", "/polled", "").Header().Get("ETag"), resp.Header.Get("ETag"))
 }
 
-// Only success has a tag, and only where the contract says so.
+// Only a success has an ETag, and only where the contract says so.
 func TestNoETag(t *testing.T) {
 	t.Parallel()
 	b := setup(t, func(c *gin.Context, fail func(*gin.Context, error)) { fail(c, errors.New("crash")) })
-	answer := b.send("GET", "/polled", "", "If-None-Match", "*")
-	require.Equal(t, http.StatusInternalServerError, answer.Code)
-	require.Empty(t, answer.Header().Get("ETag"))
-	require.Equal(t, "no-store", answer.Header().Get("Cache-Control"))
+	response := b.send("GET", "/polled", "", "If-None-Match", "*")
+	require.Equal(t, http.StatusInternalServerError, response.Code)
+	require.Empty(t, response.Header().Get("ETag"))
+	require.Equal(t, "no-store", response.Header().Get("Cache-Control"))
 
-	answer = setup(t, nil).send("POST", "/polled", "", "If-None-Match", "*")
-	require.Equal(t, http.StatusOK, answer.Code)
-	require.Empty(t, answer.Header().Get("ETag"))
+	response = setup(t, nil).send("POST", "/polled", "", "If-None-Match", "*")
+	require.Equal(t, http.StatusOK, response.Code)
+	require.Empty(t, response.Header().Get("ETag"))
 }
 
-func TestWhatHasAnETag(t *testing.T) {
+func TestOperationsWithETag(t *testing.T) {
 	t.Parallel()
 	doc, err := Contract()
 	require.NoError(t, err)

@@ -21,14 +21,14 @@ import (
 	"docket/internal/ranking"
 )
 
-// exporting is a Docket with more answers than all buffers between it and a client that does not read hold.
+// exporting is a Docket with an export too large for the buffers between it and a client that does not read.
 type exporting struct {
 	pool   *postgres.Pool
 	server *httptest.Server
 	logs   *observer.ObservedLogs
 }
 
-const manyAnswers = 40_000 // of some 600 bytes
+const exportedLines = 40_000 // of some 600 bytes
 
 func newExporting(t *testing.T, change ...func(*api.Config)) exporting {
 	pool := dbtest.New(t)
@@ -53,45 +53,45 @@ func (e exporting) request(ctx context.Context, t *testing.T, method, query stri
 	return resp
 }
 
-// begin asks for an export and reads the first line.
+// begin requests an export and reads the first line.
 func (e exporting) begin(ctx context.Context, t *testing.T) (*http.Response, *bufio.Reader) {
 	resp := e.request(ctx, t, http.MethodGet, "")
 	require.Equal(t, http.StatusOK, resp.StatusCode)
 	lines := bufio.NewReader(resp.Body)
 	first, err := lines.ReadBytes('\n')
 	require.NoError(t, err)
-	var answer api.ExportedAnnotation
-	require.NoError(t, json.Unmarshal(first, &answer))
-	require.EqualValues(t, 1, answer.URLID)
+	var annotation api.ExportedAnnotation
+	require.NoError(t, json.Unmarshal(first, &annotation))
+	require.EqualValues(t, 1, annotation.URLID)
 	return resp, lines
 }
 
-// entry waits for the request to be over and returns its log line.
+// entry waits for the end of the request and returns its log line.
 func (e exporting) entry(t *testing.T) observer.LoggedEntry {
 	require.Eventually(t, func() bool { return e.logs.Len() > 0 }, time.Minute, time.Millisecond, "the request ends")
 	require.Eventually(t, func() bool { return e.pool.Stat().AcquiredConns() == 0 }, time.Minute, time.Millisecond,
-		"the connection to the database is free again")
+		"the database connection is free again")
 	return e.logs.TakeAll()[0]
 }
 
-// An export is on its way before it has been read, and takes longer than a request may.
+// An export is sent while it is read, and may take longer than other requests.
 func TestExportStreams(t *testing.T) {
 	t.Parallel()
 	e := newExporting(t, func(cfg *api.Config) { cfg.RequestTimeout = time.Nanosecond })
 	resp, lines := e.begin(t.Context(), t)
 	require.Equal(t, `attachment; filename="annotations.jsonl"`, resp.Header.Get("Content-Disposition"))
-	require.EqualValues(t, 1, e.pool.Stat().AcquiredConns(), "the export goes on")
+	require.EqualValues(t, 1, e.pool.Stat().AcquiredConns(), "the export is still running")
 	require.Zero(t, e.logs.Len())
 
 	rest, err := io.ReadAll(lines)
 	require.NoError(t, err)
-	require.Equal(t, manyAnswers, 1+bytes.Count(rest, []byte("\n")))
+	require.Equal(t, exportedLines, 1+bytes.Count(rest, []byte("\n")))
 	entry := e.entry(t)
 	require.Equal(t, zap.InfoLevel, entry.Level, entry.ContextMap())
 	require.Greater(t, entry.ContextMap()["bytes"], int64(len(rest)))
 }
 
-// What breaks in the middle does not end like a whole answer.
+// A failure after the first line does not look like the end of a whole export.
 func TestExportBreaksOff(t *testing.T) {
 	t.Parallel()
 	e := newExporting(t)
@@ -102,13 +102,13 @@ func TestExportBreaksOff(t *testing.T) {
 	require.Equal(t, 1, terminated)
 	rest, err := io.ReadAll(lines)
 	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
-	require.Less(t, bytes.Count(rest, []byte("\n")), manyAnswers)
+	require.Less(t, bytes.Count(rest, []byte("\n")), exportedLines)
 	entry := e.entry(t)
 	require.Equal(t, zap.ErrorLevel, entry.Level)
 	require.Contains(t, entry.ContextMap()["error"], "export answers: ")
 }
 
-// An export has a limit of its own. What fails before anything is sent is answered as everywhere.
+// An export has its own time limit. A failure before the first line is an ordinary problem.
 func TestExportTakesTooLong(t *testing.T) {
 	t.Parallel()
 	e := newExporting(t, func(cfg *api.Config) { cfg.ExportTimeout = time.Nanosecond })
@@ -118,8 +118,8 @@ func TestExportTakesTooLong(t *testing.T) {
 	require.Equal(t, zap.ErrorLevel, e.entry(t).Level)
 }
 
-// A client that leaves ends the work for it, and is nobody's fault.
-func TestExportToAClientThatLeaves(t *testing.T) {
+// When a client leaves, its export ends, and no error is logged.
+func TestExportToClientThatLeaves(t *testing.T) {
 	t.Parallel()
 	e := newExporting(t)
 	ctx, leave := context.WithCancel(t.Context())
@@ -131,8 +131,8 @@ func TestExportToAClientThatLeaves(t *testing.T) {
 	require.Contains(t, entry.ContextMap()["error"], "Client closed the request")
 }
 
-// Exports that last leave most connections alone, and those too many say so before they have begun.
-func TestExportsAtOnce(t *testing.T) {
+// Concurrent exports leave most connections free. One above the limit is refused.
+func TestConcurrentExports(t *testing.T) {
 	t.Parallel()
 	e := newExporting(t)
 	e.begin(t.Context(), t)
@@ -146,7 +146,7 @@ func TestExportsAtOnce(t *testing.T) {
 	require.NoError(t, json.NewDecoder(resp.Body).Decode(&problem))
 	require.Equal(t, "urn:docket:problem:too-many-exports", problem.Type)
 
-	// HEAD asks for nothing that would have to wait.
+	// HEAD reads nothing, so it is not refused.
 	resp = e.request(t.Context(), t, http.MethodHead, "?format=csv")
 	require.Equal(t, http.StatusOK, resp.StatusCode)
 	require.Equal(t, `attachment; filename="annotations.csv"`, resp.Header.Get("Content-Disposition"))

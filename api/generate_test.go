@@ -11,7 +11,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// texts are those that a property or parameter of this name may hold; others hold anything.
+// texts lists, by a part of its name, texts for a property or parameter.
 var texts = map[string][]string{
 	"url": {
 		"https://example.org", "http://example.org/a/", "example.org/a?b=c#d", "https://example.org/#x", "no url", "",
@@ -22,13 +22,13 @@ var texts = map[string][]string{
 	"confidence": {"1", "0.5", "100"},
 }
 
-// integers are interesting whatever they stand for.
+// integers lists the values for every integer property or parameter.
 var integers = []int64{0, 1, 2, 3, -1, math.MaxInt32, math.MaxInt32 - 1, math.MinInt32, math.MaxInt64, math.MinInt64}
 
-// generator draws values. Its ids are some that exist, by a part of the names that stand for them.
+// generator draws values. Its ids are ids that exist, by a part of the name of a property or parameter.
 type generator struct{ ids map[string][]int64 }
 
-// value draws a value that a schema allows, in one of the spellings that the contract takes.
+// value draws a value that a schema allows, in one of the spellings that the contract accepts.
 func (g generator) value(t *rapid.T, name string, ref *openapi3.SchemaRef) any {
 	s, nullable := resolved(ref)
 	if nullable && rapid.IntRange(0, 9).Draw(t, name+" is null") == 0 {
@@ -117,12 +117,12 @@ func (g generator) text(t *rapid.T, name string, s *openapi3.Schema) any {
 	}).Draw(t, name)
 }
 
-// storable takes from a text what the contract refuses everywhere.
+// storable removes from a text what the contract refuses in every text.
 func storable(text string) string {
 	return strings.ToValidUTF8(strings.ReplaceAll(text, "\x00", "x"), "x")
 }
 
-// brokenOf draws a value that a schema refuses; there is none where it refuses nothing.
+// brokenOf draws a value that a schema refuses, if there is one.
 func brokenOf(t *rapid.T, name string, ref *openapi3.SchemaRef) (any, bool) {
 	s, _ := resolved(ref)
 	var choices []any
@@ -150,7 +150,7 @@ func brokenOf(t *rapid.T, name string, ref *openapi3.SchemaRef) (any, bool) {
 	case s.Type.Permits(openapi3.TypeNumber):
 		choices = []any{"x", "", "Infinity", "1e999"}
 	case s.Type.Permits(openapi3.TypeBoolean):
-		choices = []any{"perhaps", "", "2"}
+		choices = []any{"maybe", "", "2"}
 	case s.Format != "":
 		choices = []any{"x", "", "2023-02-30", "6ba7b810-9dad-11d1-80b4-00c04fd430cg"}
 	default:
@@ -179,7 +179,7 @@ func integerBounds(s *openapi3.Schema) (low, high int64) {
 	return low, high
 }
 
-// resolved looks through the allOf of one that makes a reference nullable.
+// resolved returns the schema inside an allOf with one element, which makes a reference nullable.
 func resolved(ref *openapi3.SchemaRef) (s *openapi3.Schema, nullable bool) {
 	s = ref.Value
 	nullable = s.Nullable

@@ -26,7 +26,7 @@ func TestHealth(t *testing.T) {
 	check := func(err error) func(context.Context) error {
 		return func(ctx context.Context) error {
 			if _, bounded := ctx.Deadline(); !bounded {
-				return errors.New("a check must not take for ever")
+				return errors.New("a check has no time limit")
 			}
 			if !broken {
 				return nil
@@ -35,29 +35,29 @@ func TestHealth(t *testing.T) {
 		}
 	}
 	cfg.Checks = []Check{
-		{"database", check(errors.New(secret))}, {"always fine", check(nil)}, {"migrations", check(errors.New("behind"))},
+		{"database", check(errors.New(secret))}, {"always ready", check(nil)}, {"migrations", check(errors.New("behind"))},
 	}
 	router, err := New(cfg)
 	require.NoError(t, err)
 	get := func(path string) *httptest.ResponseRecorder {
-		answer := httptest.NewRecorder()
-		router.ServeHTTP(answer, httptest.NewRequest("GET", path, nil))
-		return answer
+		response := httptest.NewRecorder()
+		router.ServeHTTP(response, httptest.NewRequest("GET", path, nil))
+		return response
 	}
 
-	require.JSONEq(t, `{"status":"ok"}`, get("/healthz").Body.String(), "alive whatever the checks say")
-	answer := get("/readyz")
-	require.Equal(t, 503, answer.Code)
-	require.Equal(t, "Not ready: database, migrations", problemIn(t, answer).Detail)
-	require.NotContains(t, answer.Body.String(), secret)
+	require.JSONEq(t, `{"status":"ok"}`, get("/healthz").Body.String(), "the checks do not matter")
+	response := get("/readyz")
+	require.Equal(t, 503, response.Code)
+	require.Equal(t, "Not ready: database, migrations", problemIn(t, response).Detail)
+	require.NotContains(t, response.Body.String(), secret)
 	require.Contains(t, logs.All()[1].ContextMap()["error"], "check database: "+secret)
 
 	broken = false
-	require.Equal(t, 503, get("/readyz").Code, "what was found a moment ago is not asked again")
+	require.Equal(t, 503, get("/readyz").Code, "the result of the last run is used again")
 	now = now.Add(checksCached)
-	answer = get("/readyz")
-	require.Equal(t, 200, answer.Code)
-	require.JSONEq(t, `{"status":"ok","views":[]}`, answer.Body.String())
+	response = get("/readyz")
+	require.Equal(t, 200, response.Code)
+	require.JSONEq(t, `{"status":"ok","views":[]}`, response.Body.String())
 }
 
 func TestReadyzShowsViews(t *testing.T) {
@@ -69,7 +69,7 @@ func TestReadyzShowsViews(t *testing.T) {
 	var failure error
 	cfg.Views = func(ctx context.Context) ([]views.View, error) {
 		if _, bounded := ctx.Deadline(); !bounded {
-			return nil, errors.New("views must not take for ever")
+			return nil, errors.New("reading the views has no time limit")
 		}
 		return []views.View{
 			{Name: "old", RefreshedAt: &refreshed, Age: 90 * time.Second, Rows: 3, Took: time.Second, Failure: secret}, {Name: "never"},
@@ -78,22 +78,22 @@ func TestReadyzShowsViews(t *testing.T) {
 	router, err := New(cfg)
 	require.NoError(t, err)
 	get := func() *httptest.ResponseRecorder {
-		answer := httptest.NewRecorder()
-		router.ServeHTTP(answer, httptest.NewRequest("GET", "/readyz", nil))
-		return answer
+		response := httptest.NewRecorder()
+		router.ServeHTTP(response, httptest.NewRequest("GET", "/readyz", nil))
+		return response
 	}
-	answer := get()
-	require.Equal(t, 200, answer.Code)
+	response := get()
+	require.Equal(t, 200, response.Code)
 	require.JSONEq(t, `{"status":"ok","views":[
 		{"name":"old","refreshed_at":"2026-01-02T03:04:05Z","age_seconds":90},
-		{"name":"never","refreshed_at":null,"age_seconds":null}]}`, answer.Body.String())
+		{"name":"never","refreshed_at":null,"age_seconds":null}]}`, response.Body.String())
 
 	failure = errors.New(secret)
 	now = now.Add(checksCached)
-	answer = get()
-	require.Equal(t, 503, answer.Code)
-	require.Equal(t, "Not ready: views", problemIn(t, answer).Detail)
-	require.NotContains(t, answer.Body.String(), secret)
+	response = get()
+	require.Equal(t, 503, response.Code)
+	require.Equal(t, "Not ready: views", problemIn(t, response).Detail)
+	require.NotContains(t, response.Body.String(), secret)
 }
 
 func TestHeadIsGetWithoutBody(t *testing.T) {
@@ -115,8 +115,8 @@ func TestHeadIsGetWithoutBody(t *testing.T) {
 	require.Equal(t, 405, resp.StatusCode)
 }
 
-// TestSlowChecksRunOnceForAllWhoWait shows that those who waited for a slow run are told what it found.
-func TestSlowChecksRunOnceForAllWhoWait(t *testing.T) {
+// Requests that waited for a slow run of the checks get its result and do not start another run.
+func TestSlowChecksRunOnce(t *testing.T) {
 	t.Parallel()
 	now := time.Now()
 	runs := 0
@@ -130,9 +130,9 @@ func TestSlowChecksRunOnceForAllWhoWait(t *testing.T) {
 	router, err := New(cfg)
 	require.NoError(t, err)
 	for range 3 {
-		answer := httptest.NewRecorder()
-		router.ServeHTTP(answer, httptest.NewRequest("GET", "/readyz", nil))
-		require.Equal(t, 503, answer.Code)
+		response := httptest.NewRecorder()
+		router.ServeHTTP(response, httptest.NewRequest("GET", "/readyz", nil))
+		require.Equal(t, 503, response.Code)
 	}
 	require.Equal(t, 1, runs)
 }

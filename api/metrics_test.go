@@ -26,9 +26,9 @@ func TestMetrics(t *testing.T) {
 	b.send("POST", "/nowhere", "")
 	b.send("BREW", "/nowhere/else", "")
 
-	answer := httptest.NewRecorder()
-	b.metrics.Handler().ServeHTTP(answer, httptest.NewRequest("GET", "/internal/metrics", nil))
-	require.Equal(t, 200, answer.Code)
+	response := httptest.NewRecorder()
+	b.metrics.Handler().ServeHTTP(response, httptest.NewRequest("GET", "/internal/metrics", nil))
+	require.Equal(t, 200, response.Code)
 	for _, line := range []string{
 		`docket_http_request_duration_seconds_count{method="POST",route="/things/:id",status="2xx"} 2`,
 		`docket_http_request_duration_seconds_count{method="POST",route="/things/:id",status="4xx"} 1`,
@@ -40,10 +40,10 @@ func TestMetrics(t *testing.T) {
 		`docket_pool_acquire_seconds_total 1.5`,
 		`go_goroutines`,
 	} {
-		require.Contains(t, answer.Body.String(), "\n"+line)
+		require.Contains(t, response.Body.String(), "\n"+line)
 	}
-	require.NotContains(t, answer.Body.String(), "BREW")
-	require.NotContains(t, answer.Body.String(), "docket_view")
+	require.NotContains(t, response.Body.String(), "BREW")
+	require.NotContains(t, response.Body.String(), "docket_view")
 }
 
 func TestViewMetrics(t *testing.T) {
@@ -53,17 +53,17 @@ func TestViewMetrics(t *testing.T) {
 	metrics := NewMetrics(func() PoolStats { return PoolStats{} })
 	metrics.AddViews(func(ctx context.Context) ([]views.View, error) {
 		if _, bounded := ctx.Deadline(); !bounded {
-			return nil, errors.New("a scrape must not take for ever")
+			return nil, errors.New("the scrape has no time limit")
 		}
 		return []views.View{
 			{Name: "old", RefreshedAt: &refreshed, Age: 90 * time.Second, Rows: 3, Took: 250 * time.Millisecond}, {Name: "never"},
 		}, failure
 	})
 	scrape := func() string {
-		answer := httptest.NewRecorder()
-		metrics.Handler().ServeHTTP(answer, httptest.NewRequest("GET", "/internal/metrics", nil))
-		require.Equal(t, 200, answer.Code)
-		return answer.Body.String()
+		response := httptest.NewRecorder()
+		metrics.Handler().ServeHTTP(response, httptest.NewRequest("GET", "/internal/metrics", nil))
+		require.Equal(t, 200, response.Code)
+		return response.Body.String()
 	}
 	text := scrape()
 	for _, line := range []string{
@@ -76,5 +76,5 @@ func TestViewMetrics(t *testing.T) {
 	failure = errors.New("no database")
 	text = scrape()
 	require.NotContains(t, text, "docket_view")
-	require.Contains(t, text, "go_goroutines", "the rest is told without the database")
+	require.Contains(t, text, "go_goroutines", "the other metrics need no database")
 }

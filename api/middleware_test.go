@@ -24,12 +24,12 @@ func TestDeadline(t *testing.T) {
 		<-c.Done()
 		fail(c, errors.New("query: canceling statement"))
 	}, func(cfg *Config) { cfg.RequestTimeout = time.Millisecond })
-	answer := b.send("POST", "/things/7", `{"color":"red"}`)
-	require.Equal(t, http.StatusGatewayTimeout, answer.Code)
-	require.NotContains(t, problemIn(t, answer).Detail, "statement")
+	response := b.send("POST", "/things/7", `{"color":"red"}`)
+	require.Equal(t, http.StatusGatewayTimeout, response.Code)
+	require.NotContains(t, problemIn(t, response).Detail, "statement")
 }
 
-// A client that leaves gets no answer and makes no error.
+// A client that leaves gets no response, and no error is logged.
 func TestClientCloses(t *testing.T) {
 	t.Parallel()
 	ctx, leave := context.WithCancel(context.Background())
@@ -40,10 +40,10 @@ func TestClientCloses(t *testing.T) {
 	})
 	req := httptest.NewRequestWithContext(ctx, "POST", "/things/7", strings.NewReader(`{"color":"red"}`))
 	req.Header.Set("Authorization", b.bearer)
-	answer := httptest.NewRecorder()
-	b.handler.ServeHTTP(answer, req)
-	require.Equal(t, statusClientClosed, answer.Code)
-	require.Empty(t, answer.Body.String())
+	response := httptest.NewRecorder()
+	b.handler.ServeHTTP(response, req)
+	require.Equal(t, statusClientClosed, response.Code)
+	require.Empty(t, response.Body.String())
 	require.Equal(t, zapcore.InfoLevel, b.line(t).Level)
 	require.Equal(t, "query: conn closed", b.line(t).ContextMap()["error"])
 }
@@ -65,7 +65,7 @@ func TestBodyLimit(t *testing.T) {
 		"one more, length understated": {strings.NewReader(fits + " "), 5, 413},
 		"length overstated":            {strings.NewReader("{}"), 1 << 40, 413},
 		"endless":                      {endless{}, -1, 413},
-		"breaks off":                   {io.MultiReader(strings.NewReader(`{"col`), iotest.ErrReader(io.ErrUnexpectedEOF)), -1, 400},
+		"ends early":                   {io.MultiReader(strings.NewReader(`{"col`), iotest.ErrReader(io.ErrUnexpectedEOF)), -1, 400},
 		"too slow":                     {iotest.ErrReader(os.ErrDeadlineExceeded), -1, 408},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -74,11 +74,11 @@ func TestBodyLimit(t *testing.T) {
 			req := httptest.NewRequest("POST", "/things/7", test.body)
 			req.ContentLength = test.length
 			req.Header.Set("Authorization", b.bearer)
-			answer := httptest.NewRecorder()
-			b.handler.ServeHTTP(answer, req)
-			require.Equal(t, test.status, answer.Code)
+			response := httptest.NewRecorder()
+			b.handler.ServeHTTP(response, req)
+			require.Equal(t, test.status, response.Code)
 			if test.status == 413 {
-				require.Equal(t, "The body is larger than 1048576 bytes", problemIn(t, answer).Detail)
+				require.Equal(t, "The body is larger than 1048576 bytes", problemIn(t, response).Detail)
 			}
 		})
 	}
@@ -100,9 +100,9 @@ func TestUnknownRoutes(t *testing.T) {
 		"nowhere":                {"GET", "/nowhere", 404, "", "", "Not Found"},
 		"wrong method":           {"DELETE", "/open", 405, "Allow", "POST, GET", "Method Not Allowed"},
 		"invented method":        {"BREW", "/things/7", 405, "Allow", "POST", "Method Not Allowed"},
-		"slash too many":         {"GET", "/open/?need=1&x=%20", 307, "Location", "/open?need=1&x=%20", ""},
-		"slash too many, POST":   {"POST", "/things/7/", 307, "Location", "/things/7", ""},
-		"slash too many, DELETE": {"DELETE", "/things/7/", 307, "Location", "/things/7", ""},
+		"extra slash":            {"GET", "/open/?need=1&x=%20", 307, "Location", "/open?need=1&x=%20", ""},
+		"extra slash, POST":      {"POST", "/things/7/", 307, "Location", "/things/7", ""},
+		"extra slash, DELETE":    {"DELETE", "/things/7/", 307, "Location", "/things/7", ""},
 		"slash missing":          {"GET", "/secret", 307, "Location", "/secret/", ""},
 		"escaped":                {"POST", "/things/a%20b/", 307, "Location", "/things/a%20b", ""},
 		"two slashes":            {"GET", "/open//", 404, "", "", "Not Found"},
@@ -112,18 +112,18 @@ func TestUnknownRoutes(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			answer := b.send(test.method, test.target, "")
-			require.Equal(t, test.status, answer.Code)
+			response := b.send(test.method, test.target, "")
+			require.Equal(t, test.status, response.Code)
 			if test.header != "" {
-				require.Equal(t, test.value, answer.Header().Get(test.header))
+				require.Equal(t, test.value, response.Header().Get(test.header))
 			}
 			if test.detail != "" {
-				require.Equal(t, test.detail, problemIn(t, answer).Detail)
+				require.Equal(t, test.detail, problemIn(t, response).Detail)
 			} else {
-				require.Empty(t, answer.Body.String())
+				require.Empty(t, response.Body.String())
 			}
-			require.NotEmpty(t, answer.Header().Get("X-Request-Id"))
-			require.NotEmpty(t, answer.Header().Get("Server-Timing"))
+			require.NotEmpty(t, response.Header().Get("X-Request-Id"))
+			require.NotEmpty(t, response.Header().Get("Server-Timing"))
 		})
 	}
 }

@@ -18,7 +18,7 @@ import (
 	"docket/internal/phase"
 )
 
-// ticking returns a clock that moves a millisecond with every look at it.
+// ticking returns a clock that advances by a millisecond with every call.
 func ticking() func() time.Time {
 	now := time.Unix(0, 0)
 	return func() time.Time {
@@ -33,11 +33,11 @@ func TestOneLogLine(t *testing.T) {
 		phase.Start(c, phase.MainQuery)() // through gin's context, as handlers see it
 		c.String(http.StatusOK, "hello")
 	}, func(cfg *Config) { cfg.Clock = ticking() })
-	answer := b.send("POST", "/things/7?word=query", `{"color":"red","note":"body"}`, "X-Request-Id", "abc-1")
-	require.Equal(t, http.StatusOK, answer.Code)
-	require.Equal(t, "abc-1", answer.Header().Get("X-Request-Id"))
-	// Looks at the clock: begin, auth 2, main query 2, the header, the end.
-	require.Equal(t, "auth;dur=1.000, main_query;dur=1.000, total;dur=5.000", answer.Header().Get("Server-Timing"))
+	response := b.send("POST", "/things/7?word=query", `{"color":"red","note":"body"}`, "X-Request-Id", "abc-1")
+	require.Equal(t, http.StatusOK, response.Code)
+	require.Equal(t, "abc-1", response.Header().Get("X-Request-Id"))
+	// Calls of the clock: begin, auth 2, main query 2, the header, the end.
+	require.Equal(t, "auth;dur=1.000, main_query;dur=1.000, total;dur=5.000", response.Header().Get("Server-Timing"))
 
 	line := b.line(t)
 	require.Equal(t, "request", line.Message)
@@ -54,10 +54,10 @@ func TestLogLevels(t *testing.T) {
 		200: zapcore.InfoLevel, 204: zapcore.InfoLevel, 307: zapcore.InfoLevel, 404: zapcore.WarnLevel, 500: zapcore.ErrorLevel, 503: zapcore.ErrorLevel,
 	} {
 		b := setup(t, func(c *gin.Context, _ func(*gin.Context, error)) { c.Status(status) })
-		answer := b.send("POST", "/things/7", `{"color":"red"}`)
-		require.Equal(t, status, answer.Code)
+		response := b.send("POST", "/things/7", `{"color":"red"}`)
+		require.Equal(t, status, response.Code)
 		require.Equal(t, want, b.line(t).Level, "%d", status)
-		require.NotEmpty(t, answer.Header().Get("Server-Timing"), "an answer without a body has it too")
+		require.NotEmpty(t, response.Header().Get("Server-Timing"), "a response without a body has it too")
 	}
 }
 
@@ -67,15 +67,15 @@ func TestTimingsOff(t *testing.T) {
 		require.Nil(t, phase.FromContext(c))
 		c.Status(http.StatusOK)
 	}, func(cfg *Config) { cfg.Timings = false })
-	answer := b.send("POST", "/things/7", `{"color":"red"}`)
-	require.Empty(t, answer.Header().Get("Server-Timing"))
+	response := b.send("POST", "/things/7", `{"color":"red"}`)
+	require.Empty(t, response.Header().Get("Server-Timing"))
 	require.NotContains(t, b.line(t).ContextMap(), "auth_s")
 	require.Contains(t, b.line(t).ContextMap(), "total_s")
 }
 
 func TestRequestID(t *testing.T) {
 	t.Parallel()
-	for given, kept := range map[string]bool{
+	for given, accepted := range map[string]bool{
 		"a":                      true,
 		strings.Repeat("x", 128): true,
 		"~!{}\"'":                true,
@@ -88,18 +88,18 @@ func TestRequestID(t *testing.T) {
 		"\x7f":                   false,
 	} {
 		b := setup(t, func(c *gin.Context, _ func(*gin.Context, error)) { c.String(http.StatusOK, RequestID(c)) })
-		answer := b.send("POST", "/things/7", `{"color":"red"}`, "X-Request-Id", given)
-		id := answer.Header().Get("X-Request-Id")
-		require.Equal(t, kept, id == given, "%q", given)
+		response := b.send("POST", "/things/7", `{"color":"red"}`, "X-Request-Id", given)
+		id := response.Header().Get("X-Request-Id")
+		require.Equal(t, accepted, id == given, "%q", given)
 		require.NotEmpty(t, id)
-		require.Equal(t, id, answer.Body.String())
+		require.Equal(t, id, response.Body.String())
 		require.Equal(t, id, b.line(t).ContextMap()["request_id"])
 	}
 	require.Empty(t, RequestID(context.Background()))
 }
 
-// Strangers write paths and methods as they like: neither reaches the log or the labels.
-func TestUnmatchedStaysOut(t *testing.T) {
+// A path that matches no route reaches neither the log nor the labels: any client could fill them.
+func TestUnmatchedRequestIsNotLogged(t *testing.T) {
 	t.Parallel()
 	b := setup(t, nil)
 	require.Equal(t, http.StatusNotFound, b.send("GET", "/secret-path?secret=query", "secret body").Code)
@@ -115,23 +115,23 @@ func TestUnmatchedStaysOut(t *testing.T) {
 func TestPanics(t *testing.T) {
 	t.Parallel()
 	b := setup(t, func(*gin.Context, func(*gin.Context, error)) { panic("boom " + secret) })
-	answer := b.send("POST", "/things/7", `{"color":"red"}`)
-	require.Equal(t, "Internal Server Error", problemIn(t, answer).Detail)
-	require.NotContains(t, answer.Body.String(), secret)
+	response := b.send("POST", "/things/7", `{"color":"red"}`)
+	require.Equal(t, "Internal Server Error", problemIn(t, response).Detail)
+	require.NotContains(t, response.Body.String(), secret)
 	line := b.line(t)
 	require.Equal(t, zapcore.ErrorLevel, line.Level)
 	require.Equal(t, "panic: boom "+secret, line.ContextMap()["error"])
 	require.Contains(t, line.ContextMap()["stack"], "TestPanics")
 }
 
-// An answer that was half sent is broken off rather than ended as if it were whole.
-func TestPanicsAfterTheBeginning(t *testing.T) {
+// A response that was sent in part is broken off, so that it does not look whole.
+func TestPanicsAfterFirstByte(t *testing.T) {
 	t.Parallel()
 	for name, value := range map[string]any{"panic": errors.New("boom"), "abort": http.ErrAbortHandler} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			b := setup(t, func(c *gin.Context, _ func(*gin.Context, error)) {
-				c.String(http.StatusOK, "half")
+				c.String(http.StatusOK, "part")
 				panic(value)
 			})
 			require.PanicsWithValue(t, http.ErrAbortHandler, func() { b.send("POST", "/things/7", `{"color":"red"}`) })
@@ -143,7 +143,7 @@ func TestPanicsAfterTheBeginning(t *testing.T) {
 	}
 }
 
-// The phase of encoding lies between the end of the handler and the first byte.
+// The phase of encoding begins when the handler returns and ends with the first byte.
 func TestEncodeIsTimed(t *testing.T) {
 	t.Parallel()
 	core, logs := observer.New(zap.InfoLevel)
@@ -151,9 +151,9 @@ func TestEncodeIsTimed(t *testing.T) {
 	cfg.Log, cfg.Clock = zap.New(core), ticking()
 	router, err := New(cfg)
 	require.NoError(t, err)
-	answer := httptest.NewRecorder()
-	router.ServeHTTP(answer, httptest.NewRequest("GET", "/healthz", nil))
-	require.Equal(t, http.StatusOK, answer.Code)
-	require.Equal(t, "encode;dur=1.000, total;dur=3.000", answer.Header().Get("Server-Timing"))
+	response := httptest.NewRecorder()
+	router.ServeHTTP(response, httptest.NewRequest("GET", "/healthz", nil))
+	require.Equal(t, http.StatusOK, response.Code)
+	require.Equal(t, "encode;dur=1.000, total;dur=3.000", response.Header().Get("Server-Timing"))
 	require.Equal(t, 0.001, logs.All()[0].ContextMap()["encode_s"])
 }

@@ -10,8 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The routes served are those of the contract and of its documentation, no more and no fewer, and each of the contract is
-// checked.
+// Docket serves exactly the routes of the contract and of its documentation.
 func TestRouterEqualsContract(t *testing.T) {
 	t.Parallel()
 	doc, err := Contract()
@@ -38,7 +37,7 @@ func TestRouterEqualsContract(t *testing.T) {
 	require.Equal(t, want, got)
 }
 
-// Every operation turns a broken request away before its handler, which has no service here.
+// Every operation refuses an invalid request before its handler is called; the handlers have no service here.
 func TestContractGuardsHandlers(t *testing.T) {
 	t.Parallel()
 	router, err := New(testConfig(t))
@@ -75,10 +74,10 @@ func TestContractGuardsHandlers(t *testing.T) {
 			t.Parallel()
 			req := httptest.NewRequest(test.method, test.target, bytes.NewBufferString(test.body))
 			req.Header.Set("Authorization", test.token)
-			answer := httptest.NewRecorder()
-			Conforming(t, router).ServeHTTP(answer, req)
-			require.Equal(t, test.status, answer.Code)
-			p := problemIn(t, answer)
+			response := httptest.NewRecorder()
+			Conforming(t, router).ServeHTTP(response, req)
+			require.Equal(t, test.status, response.Code)
+			p := problemIn(t, response)
 			if test.faults != nil {
 				require.Equal(t, test.faults, lines(*p.Errors))
 			}

@@ -20,7 +20,7 @@ import (
 
 const secret = "hunter2-confidential"
 
-// secretive is what a database may say about somebody's data.
+// secretive returns a database error with private data in every field.
 func secretive() error {
 	return &pgconn.PgError{
 		Severity: secret, Code: secret, Message: secret, Detail: secret, Hint: secret, Where: secret, SchemaName: secret,
@@ -59,18 +59,18 @@ func TestProblems(t *testing.T) {
 			t.Parallel()
 			b := setup(t, func(c *gin.Context, fail func(*gin.Context, error)) { fail(c, test.err) },
 				func(cfg *Config) { cfg.Unavailable = func(err error) bool { return errors.Is(err, errDown) } })
-			answer := b.send("POST", "/things/7?word=query", `{"color":"red"}`)
-			require.Equal(t, test.status, answer.Code)
-			p := problemIn(t, answer)
+			response := b.send("POST", "/things/7?word=query", `{"color":"red"}`)
+			require.Equal(t, test.status, response.Code)
+			p := problemIn(t, response)
 			require.Equal(t, test.kind, p.Type)
 			require.Equal(t, test.detail, p.Detail)
 			require.Equal(t, "/things/7", p.Instance)
 			if test.kind == "about:blank" {
 				require.Equal(t, http.StatusText(test.status), p.Title)
 			}
-			require.NotContains(t, answer.Body.String()+fmt.Sprint(answer.Header()), secret)
-			require.Equal(t, test.status == 401, answer.Header().Get("WWW-Authenticate") == "Bearer")
-			require.Equal(t, test.status == 503 || test.status == 504, answer.Header().Get("Retry-After") != "")
+			require.NotContains(t, response.Body.String()+fmt.Sprint(response.Header()), secret)
+			require.Equal(t, test.status == 401, response.Header().Get("WWW-Authenticate") == "Bearer")
+			require.Equal(t, test.status == 503 || test.status == 504, response.Header().Get("Retry-After") != "")
 
 			line := b.line(t)
 			require.Equal(t, test.err.Error(), line.ContextMap()["error"], "the log has the cause")
@@ -82,8 +82,7 @@ func TestProblems(t *testing.T) {
 
 var errDown = errors.New("database is down")
 
-// An error that comes when the client is gone, or when our own deadline has passed, is neither the
-// client's fault nor a defect.
+// An error after the client left, or after the request's deadline, is reported neither as a fault of the client nor as a bug.
 func TestProblemsOfEndedRequests(t *testing.T) {
 	t.Parallel()
 	require.EqualValues(t, statusClientClosed, problemOf(secretive(), context.Canceled, nil).Status)
@@ -92,13 +91,13 @@ func TestProblemsOfEndedRequests(t *testing.T) {
 	require.EqualValues(t, 500, problemOf(&panicError{value: context.Canceled}, context.Canceled, nil).Status)
 }
 
-func TestProblemsOnce(t *testing.T) {
+func TestFirstProblemIsSent(t *testing.T) {
 	t.Parallel()
 	b := setup(t, func(c *gin.Context, fail func(*gin.Context, error)) {
 		fail(c, auth.ErrForbidden)
 		fail(c, errors.New("second"))
 	})
-	answer := b.send("POST", "/things/7", `{"color":"red"}`)
-	require.Equal(t, "Access forbidden", problemIn(t, answer).Detail)
+	response := b.send("POST", "/things/7", `{"color":"red"}`)
+	require.Equal(t, "Access forbidden", problemIn(t, response).Detail)
 	require.Equal(t, "access forbidden\nsecond", b.line(t).ContextMap()["error"])
 }

@@ -10,10 +10,10 @@ import (
 	"docket/internal/ranking"
 )
 
-// Who polls a count gets it again once it has changed, and not before.
+// A client that polls a count gets it again after it has changed, and not before.
 func TestPolledCounts(t *testing.T) {
 	t.Parallel()
-	polled := map[string]string{ // what changes the answer
+	polled := map[string]string{ // a statement that changes the response
 		"/contributions/leaderboard":        "INSERT INTO user_url_type_suggestions (url_id, user_id, type) VALUES (1, 31, 'meta url')",
 		"/contributions/user":               "INSERT INTO user_url_type_suggestions (url_id, user_id, type) VALUES (2, 7, 'meta url')",
 		"/metrics/batches/aggregated":       "INSERT INTO batches (strategy, status) VALUES ('ckan', 'error')",
@@ -32,7 +32,7 @@ func TestPolledCounts(t *testing.T) {
 		INSERT INTO batches (id, strategy, status) VALUES (1, 'manual', 'ready to label'); SELECT setval('batches_id_seq', 1)`)
 	require.NoError(t, err)
 	token := "Bearer " + tokenFor(t, 7)
-	ask := func(method, path, tag string) (int, string, string) {
+	request := func(method, path, tag string) (int, string, string) {
 		req, err := http.NewRequestWithContext(t.Context(), method, c.server.URL+path, nil)
 		require.NoError(t, err)
 		req.Header.Set("Authorization", token)
@@ -47,19 +47,19 @@ func TestPolledCounts(t *testing.T) {
 		return resp.StatusCode, resp.Header.Get("ETag"), string(body)
 	}
 	for path, change := range polled {
-		status, tag, first := ask("GET", path, "")
+		status, tag, first := request("GET", path, "")
 		require.Equal(t, http.StatusOK, status, "%s: %s", path, first)
 		require.NotEmpty(t, tag, path)
-		status, again, body := ask("GET", path, tag)
+		status, again, body := request("GET", path, tag)
 		require.Equal(t, [3]any{http.StatusNotModified, tag, ""}, [3]any{status, again, body}, path)
 
 		_, err := c.pool.Exec(t.Context(), change)
 		require.NoError(t, err, path)
-		status, changed, body := ask("GET", path, tag)
+		status, changed, body := request("GET", path, tag)
 		require.Equal(t, http.StatusOK, status, path)
 		require.NotEqual(t, tag, changed, path)
 		require.NotEqual(t, first, body, path)
-		status, _, body = ask("HEAD", path, "")
+		status, _, body = request("HEAD", path, "")
 		require.Equal(t, [2]any{http.StatusOK, ""}, [2]any{status, body}, path)
 	}
 }

@@ -28,16 +28,15 @@ import (
 	"docket/internal/sample"
 )
 
-// Enough for every run of the tests; -rapid.checks makes it more.
+// A number that every run of the tests can afford; -rapid.checks raises it.
 func init() { _ = flag.Set("rapid.checks", "50") }
 
-// knownSession is an anonymous session of the tester's database.
+// knownSession is an anonymous session in the database of the test.
 const knownSession = "00000000-0000-4000-8000-000000000001"
 
-// TestContractHolds sends every operation requests drawn from the contract, most of them valid, to the whole service on a
-// database with sample data. Whatever comes, in whatever order: no operation fails, every answer fits the contract, what
-// does not fit is refused, what fits is not refused for not fitting, and a polled or repeated request gets what it is
-// promised. -rapid.seed repeats a run.
+// TestContractHolds sends random requests to every operation of the whole service, on a database with sample data. Most of
+// the requests are valid. No operation fails, every response matches the contract, an invalid request is refused, a valid one
+// is not refused as invalid, and ETag and Idempotency-Key work as documented. -rapid.seed repeats a run.
 func TestContractHolds(t *testing.T) {
 	t.Parallel()
 	target := newTarget(t)
@@ -48,8 +47,8 @@ func TestContractHolds(t *testing.T) {
 	}
 }
 
-// TestBrokenRequestsWriteNothing sends every operation nothing but requests that do not fit.
-func TestBrokenRequestsWriteNothing(t *testing.T) {
+// TestInvalidRequestsWriteNothing sends only invalid requests to every operation.
+func TestInvalidRequestsWriteNothing(t *testing.T) {
 	t.Parallel()
 	target := newTarget(t)
 	before := target.rows(t)
@@ -69,11 +68,11 @@ type target struct {
 	doc     *openapi3.T
 
 	draws      generator
-	entitled   []string // Authorization headers of users who may do everything
-	unentitled string   // and of one who may do nothing
+	entitled   []string // Authorization headers of users with all permissions
+	unentitled string   // Authorization header of a user without any
 }
 
-// described is an operation of the contract and where it is.
+// described is an operation of the contract with its method and path.
 type described struct {
 	*openapi3.Operation
 	method, path string
@@ -138,7 +137,7 @@ func (target *target) rows(t *testing.T) (counts string) {
 	return counts
 }
 
-// request is what will be sent; it is sent more than once.
+// request is a request that can be sent more than once.
 type request struct {
 	method, target, body string
 	header               http.Header
@@ -161,56 +160,56 @@ func (target *target) send(t *rapid.T, r request) *httptest.ResponseRecorder {
 		t.Fatalf("%s: %v", r, err)
 	}
 	req.Header = r.header
-	answer := httptest.NewRecorder()
-	target.handler.ServeHTTP(answer, req)
-	if answer.Code >= http.StatusInternalServerError {
+	response := httptest.NewRecorder()
+	target.handler.ServeHTTP(response, req)
+	if response.Code >= http.StatusInternalServerError {
 		cause := "nothing"
 		if all := target.logs.All(); len(all) > 0 {
 			cause = fmt.Sprint(all[len(all)-1].ContextMap())
 		}
-		t.Fatalf("%s\nis answered %d; logged is %s", r, answer.Code, cause)
+		t.Fatalf("%s\ngot the response %d; the log has %s", r, response.Code, cause)
 	}
-	if err := api.Conforms(req, answer); err != nil {
-		t.Fatalf("%s\nis answered %d %s, which does not fit the contract: %v\n%.2000s",
-			r, answer.Code, answer.Header().Get("Content-Type"), err, answer.Body)
+	if err := api.Conforms(req, response); err != nil {
+		t.Fatalf("%s\ngot the response %d %s, which does not match the contract: %v\n%.2000s",
+			r, response.Code, response.Header().Get("Content-Type"), err, response.Body)
 	}
-	return answer
+	return response
 }
 
-// probe sends one request, and more that depend on its answer.
+// probe sends one request, and further ones that depend on its response.
 func (target *target) probe(t *rapid.T, op described, breakIt bool) {
 	r, refused := target.draw(t, op, breakIt)
-	answer := target.send(t, r)
-	success := answer.Code >= 200 && answer.Code < 300
-	problem := problemOf(answer)
+	response := target.send(t, r)
+	success := response.Code >= 200 && response.Code < 300
+	problem := problemOf(response)
 	switch {
 	case slices.Contains(refused, http.StatusOK): // it could not be broken
-	case len(refused) > 0 && !slices.Contains(refused, answer.Code):
-		t.Fatalf("%s\nis answered %d, not %v: %.2000s", r, answer.Code, refused, answer.Body)
-	case len(refused) == 0 && problem.unfit():
-		t.Fatalf("%s\nfits, and is told otherwise: %.2000s", r, answer.Body)
+	case len(refused) > 0 && !slices.Contains(refused, response.Code):
+		t.Fatalf("%s\ngot the response %d, not %v: %.2000s", r, response.Code, refused, response.Body)
+	case len(refused) == 0 && problem.invalid():
+		t.Fatalf("%s\nis valid, but was refused as invalid: %.2000s", r, response.Body)
 	}
 	if op.method == http.MethodGet {
 		head := r
 		head.method = http.MethodHead
-		if again := target.send(t, head); again.Code != answer.Code && op.Tags[0] != "operations" {
-			t.Fatalf("%s\nis answered %d, and HEAD %d", r, answer.Code, again.Code)
+		if again := target.send(t, head); again.Code != response.Code && op.Tags[0] != "operations" {
+			t.Fatalf("%s\ngot the response %d, but %d for HEAD", r, response.Code, again.Code)
 		}
 	}
-	if tag := answer.Header().Get("ETag"); tag != "" {
+	if tag := response.Header().Get("ETag"); tag != "" {
 		if again := target.send(t, r.with("If-None-Match", tag)); again.Code != http.StatusNotModified {
-			t.Fatalf("%s\nis answered %d to who has the answer", r, again.Code)
+			t.Fatalf("%s\ngot the response %d with its own ETag", r, again.Code)
 		}
 	}
 	if r.header.Get("Idempotency-Key") != "" && success {
 		again := target.send(t, r)
-		if again.Header().Get("Idempotency-Replayed") != "true" || again.Code != answer.Code || again.Body.String() != answer.Body.String() {
-			t.Fatalf("%s\nsent again is answered %d %.2000s, not %d %.2000s", r, again.Code, again.Body, answer.Code, answer.Body)
+		if again.Header().Get("Idempotency-Replayed") != "true" || again.Code != response.Code || again.Body.String() != response.Body.String() {
+			t.Fatalf("%s\nsent again got the response %d %.2000s, not %d %.2000s", r, again.Code, again.Body, response.Code, response.Body)
 		}
 	}
 }
 
-// draw draws a request; refused is what a broken one may be answered with, none for one that fits.
+// draw draws a request. For an invalid one, refused lists the statuses that its response may have; for a valid one it is empty.
 func (target *target) draw(t *rapid.T, op described, breakIt bool) (r request, refused []int) {
 	r = request{method: op.method, header: http.Header{}}
 	broken := ""
@@ -223,7 +222,7 @@ func (target *target) draw(t *rapid.T, op described, breakIt bool) (r request, r
 	} else {
 		r.header.Set("Authorization", rapid.SampledFrom(target.entitled).Draw(t, "user"))
 	}
-	unfit := func() { refused = []int{http.StatusUnprocessableEntity} }
+	invalid := func() { refused = []int{http.StatusUnprocessableEntity} }
 
 	path, query := op.path, url.Values{}
 	for _, ref := range op.Parameters {
@@ -232,7 +231,7 @@ func (target *target) draw(t *rapid.T, op described, breakIt bool) (r request, r
 		var value any
 		if isBroken {
 			value, _ = brokenOf(t, p.Name, p.Schema)
-			unfit()
+			invalid()
 		} else {
 			value = target.draws.value(t, p.Name, p.Schema)
 		}
@@ -257,7 +256,7 @@ func (target *target) draw(t *rapid.T, op described, breakIt bool) (r request, r
 	}
 	if name, ok := strings.CutPrefix(broken, "no query "); ok {
 		query.Del(name)
-		unfit()
+		invalid()
 	}
 	r.target = path
 	if len(query) > 0 {
@@ -269,7 +268,7 @@ func (target *target) draw(t *rapid.T, op described, breakIt bool) (r request, r
 		body := target.draws.value(t, "body", schema)
 		if broken == "body" {
 			r.body = brokenBody(t, schema, body.(map[string]any))
-			unfit()
+			invalid()
 		} else {
 			r.body = encoded(body)
 		}
@@ -280,7 +279,7 @@ func (target *target) draw(t *rapid.T, op described, breakIt bool) (r request, r
 	return r, refused
 }
 
-// breakable lists what can be wrong with a request; there is always something, be it nothing.
+// breakable lists the parts of a request that can be made invalid; "nothing" when there is none.
 func breakable(op described) []string {
 	list := []string{}
 	if op.signedIn {
@@ -301,24 +300,24 @@ func breakable(op described) []string {
 	return append(list, "nothing")[:max(1, len(list))]
 }
 
-// brokenBody encodes an object that fits, with one thing wrong.
+// brokenBody encodes a valid object with one error in it.
 func brokenBody(t *rapid.T, schema *openapi3.SchemaRef, body map[string]any) string {
 	s, _ := resolved(schema)
-	ways := []string{
+	bodies := []string{
 		"", " ", "{", "null", "[]", "1", `"x"`, "\xff", `{"a":"` + "\xff" + `"}`, strings.Repeat(`{"a":`, 5000), "{}{}", "NaN",
 		strings.Repeat(`[`, 40) + strings.Repeat(`]`, 40),
 	}
-	if way := rapid.IntRange(0, 3*len(ways)).Draw(t, "way"); way < len(ways) {
-		return ways[way]
+	if n := rapid.IntRange(0, 3*len(bodies)).Draw(t, "body"); n < len(bodies) {
+		return bodies[n]
 	}
 	name := rapid.SampledFrom(slices.Sorted(maps.Keys(s.Properties))).Draw(t, "property")
 	value, ok := brokenOf(t, name, s.Properties[name])
 	required := slices.Contains(s.Required, name)
 	closed := s.AdditionalProperties.Has != nil && !*s.AdditionalProperties.Has
-	switch way := rapid.IntRange(0, 3).Draw(t, "how"); {
-	case way == 0 && required:
+	switch change := rapid.IntRange(0, 3).Draw(t, "change"); {
+	case change == 0 && required:
 		delete(body, name)
-	case way == 1 && closed:
+	case change == 1 && closed:
 		body[rapid.SampledFrom([]string{"unknown", "", "__proto__", strings.Repeat("k", 1000)}).Draw(t, "key")] = 1
 	case ok && rapid.Bool().Draw(t, "twice"):
 		text := encoded(body)
@@ -340,20 +339,20 @@ func encoded(value any) string {
 	return string(data)
 }
 
-// problem is what is read of one.
+// problem is the part of a problem that the test reads.
 type problem struct {
 	Type   string
 	Errors []struct{ Type string }
 }
 
-func problemOf(answer *httptest.ResponseRecorder) (p problem) {
-	if answer.Code >= http.StatusBadRequest {
-		_ = json.Unmarshal(answer.Body.Bytes(), &p)
+func problemOf(response *httptest.ResponseRecorder) (p problem) {
+	if response.Code >= http.StatusBadRequest {
+		_ = json.Unmarshal(response.Body.Bytes(), &p)
 	}
 	return p
 }
 
-// unfit tells whether the contract refused the request, rather than a use case some value in it.
-func (p problem) unfit() bool {
+// invalid reports whether the contract's check refused the request, rather than a use case one of its values.
+func (p problem) invalid() bool {
 	return slices.ContainsFunc(p.Errors, func(fault struct{ Type string }) bool { return fault.Type != "value_error" })
 }

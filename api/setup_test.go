@@ -21,16 +21,15 @@ import (
 
 var testKey = []byte("0123456789abcdef0123456789abcdef")
 
-// bundle is a router over the contract of testdata, whose one handler answers what it was given.
+// bundle is a router for the contract in testdata with one handler for all operations.
 type bundle struct {
 	handler http.Handler
 	metrics *Metrics
 	logs    *observer.ObservedLogs
-	bearer  string // the Authorization header of user 7, who may do the usual
+	bearer  string // the Authorization header of user 7, an annotator
 }
 
-// setup makes a bundle. With a handler, that one answers in place of the echo; s.fail is its second
-// argument.
+// setup returns a bundle. Without a handler, the response shows the request. The second argument of a handler is s.fail.
 func setup(t testing.TB, handler func(c *gin.Context, fail func(*gin.Context, error)), change ...func(*Config)) bundle {
 	t.Helper()
 	cfg := testConfig(t)
@@ -43,16 +42,16 @@ func setup(t testing.TB, handler func(c *gin.Context, fail func(*gin.Context, er
 	require.NoError(t, err)
 	require.NoError(t, doc.Validate(t.Context()))
 	if handler == nil {
-		handler = func(c *gin.Context, _ func(*gin.Context, error)) { answerEcho(c) }
+		handler = func(c *gin.Context, _ func(*gin.Context, error)) { echoRequest(c) }
 	}
 	router, err := newRouter(cfg, doc, func(router gin.IRouter, s *server) {
-		answer := func(c *gin.Context) { handler(c, s.fail) }
-		router.POST("/things/:id", answer)
-		router.GET("/open", answer)
-		router.POST("/open", answer)
-		router.GET("/polled", answer)
-		router.POST("/polled", answer)
-		router.GET("/secret/", answer)
+		handle := func(c *gin.Context) { handler(c, s.fail) }
+		router.POST("/things/:id", handle)
+		router.GET("/open", handle)
+		router.POST("/open", handle)
+		router.GET("/polled", handle)
+		router.POST("/polled", handle)
+		router.GET("/secret/", handle)
 	})
 	require.NoError(t, err)
 	return bundle{handler: router, metrics: cfg.Metrics, logs: logs, bearer: bearer(t, 7, auth.AccessSourceCollector)}
@@ -77,7 +76,7 @@ func bearer(t testing.TB, user int32, permissions ...auth.Permission) string {
 	return "Bearer " + token
 }
 
-func answerEcho(c *gin.Context) {
+func echoRequest(c *gin.Context) {
 	body, err := io.ReadAll(c.Request.Body)
 	if err != nil {
 		panic(err)
@@ -90,7 +89,7 @@ func answerEcho(c *gin.Context) {
 	})
 }
 
-// send sends a request with the bundle's token; header pairs come last and may replace it.
+// send sends a request with the bundle's token. The pairs in header replace headers; an empty value removes one.
 func (b bundle) send(method, target, body string, header ...string) *httptest.ResponseRecorder {
 	req := httptest.NewRequest(method, target, strings.NewReader(body))
 	req.Header.Set("Authorization", b.bearer)
@@ -100,29 +99,29 @@ func (b bundle) send(method, target, body string, header ...string) *httptest.Re
 			req.Header.Set(header[i], header[i+1])
 		}
 	}
-	answer := httptest.NewRecorder()
-	b.handler.ServeHTTP(answer, req)
-	return answer
+	response := httptest.NewRecorder()
+	b.handler.ServeHTTP(response, req)
+	return response
 }
 
 // problemIn decodes a problem and checks what every problem has.
-func problemIn(t testing.TB, answer *httptest.ResponseRecorder) Problem {
+func problemIn(t testing.TB, response *httptest.ResponseRecorder) Problem {
 	t.Helper()
-	require.Equal(t, "application/problem+json", answer.Header().Get("Content-Type"), answer.Body.String())
-	decoder := json.NewDecoder(bytes.NewReader(answer.Body.Bytes()))
+	require.Equal(t, "application/problem+json", response.Header().Get("Content-Type"), response.Body.String())
+	decoder := json.NewDecoder(bytes.NewReader(response.Body.Bytes()))
 	decoder.DisallowUnknownFields()
 	var p Problem
 	require.NoError(t, decoder.Decode(&p))
-	require.Equal(t, answer.Code, int(p.Status))
+	require.Equal(t, response.Code, int(p.Status))
 	require.NotEmpty(t, p.Type)
 	require.NotEmpty(t, p.Title)
 	require.NotEmpty(t, p.Detail)
 	require.NotEmpty(t, p.RequestID)
-	require.Equal(t, answer.Header().Get("X-Request-Id"), p.RequestID)
+	require.Equal(t, response.Header().Get("X-Request-Id"), p.RequestID)
 	return p
 }
 
-// line returns the only log line.
+// line returns the log line; there must be only one.
 func (b bundle) line(t testing.TB) observer.LoggedEntry {
 	t.Helper()
 	require.Equal(t, 1, b.logs.Len(), "one line per request")
