@@ -1,4 +1,4 @@
-// Package docket_test holds the test of the architecture: who may import whom, and where SQL may stand.
+// Package docket_test checks the architecture: which package may import which, and which may contain SQL.
 package docket_test
 
 import (
@@ -18,39 +18,58 @@ import (
 
 // useCases own the rules of the domain.
 var useCases = []string{
-	"internal/annotation", "internal/ranking", "internal/robots", "internal/imports", "internal/submissions", "internal/catalog",
-	"internal/progress", "internal/export", "internal/idempotency", "internal/changelog", "internal/views", "internal/sample",
+	"internal/annotation", "internal/ranking", "internal/views", "internal/robots", "internal/imports", "internal/submissions",
+	"internal/catalog", "internal/progress", "internal/export", "internal/idempotency", "internal/changelog", "internal/sample",
+}
+
+// leaves import no other package of Docket, no driver and no web framework.
+var leaves = []string{
+	"internal/auth", "internal/contract", "internal/convert", "internal/csvfile", "internal/page", "internal/phase",
+	"internal/unknown", "internal/urlform",
 }
 
 const (
-	generatedQueries = "docket/internal/db"
-	driver           = "github.com/jackc/pgx"
+	driver       = "github.com/jackc/pgx"
+	webFramework = "github.com/gin-gonic"
 )
 
-// forbidden returns the imports that a package must do without, as prefixes of import paths.
-func forbidden(dir string) []string {
-	var list []string
-	if !within(dir, useCases...) && !within(dir, "internal/db") {
-		list = append(list, generatedQueries)
-	}
-	switch {
-	case within(dir, useCases...):
-		list = append(list, driver+"/v5/pgxpool", // postgres.Pool translates errors
-			"github.com/gin-gonic", "net/http", "encoding/json", "docket/api", "docket/cmd", "docket/internal/auth")
-	case within(dir, "api"):
-		list = append(list, driver, "docket/internal/postgres", "docket/internal/schema", "docket/sql")
-	case within(dir, "internal/postgres"):
-		for _, useCase := range useCases {
-			list = append(list, "docket/"+useCase)
-		}
-	case within(dir, "internal/contract", "internal/phase", "internal/auth", "internal/urlform", "internal/unknown"):
-		list = append(list, "docket/", driver, "github.com/gin-gonic")
-	}
-	return list
+// rule forbids imports, as prefixes of import paths. A package may always import itself.
+type rule struct {
+	packages, forbidden, except []string
 }
 
-// maySpeakSQL are the packages whose Go code may hold SQL.
-var maySpeakSQL = []string{"internal/schema", "internal/postgres", "internal/db", "internal/dbtest", "benchmarks"}
+// layers are rules for the program and its tests.
+var layers = []rule{
+	{packages: useCases, forbidden: []string{webFramework, "docket/api", "docket/cmd"}},
+	{packages: leaves, forbidden: []string{webFramework, "docket/"}},
+	{packages: []string{"internal/postgres", "internal/schema", "internal/schemacmd"},
+		forbidden: append([]string{webFramework, "docket/api", "docket/cmd"}, importPaths(useCases)...)},
+}
+
+// program are rules for the program only. Tests start databases, and read what was stored through the driver.
+var program = []rule{
+	{packages: useCases, forbidden: []string{
+		driver + "/v5/pgxpool", // postgres.Pool translates errors
+		"net/http", "encoding/json", "docket/internal/auth", "docket/internal/contract", "docket/internal/schema",
+	}},
+	{packages: []string{"api"}, forbidden: []string{
+		driver, "docket/internal/db", "docket/internal/postgres", "docket/internal/schema", "docket/sql",
+	}},
+	{packages: leaves, forbidden: []string{driver}},
+	// Schema management knows nothing of Docket.
+	{packages: []string{"internal/schema", "internal/schemacmd"}, forbidden: []string{"docket/"},
+		except: []string{"docket/internal/schema", "docket/internal/schemacmd"}},
+}
+
+func importPaths(packages []string) (paths []string) {
+	for _, dir := range packages {
+		paths = append(paths, "docket/"+dir)
+	}
+	return paths
+}
+
+// mayContainSQL are the packages whose Go code may contain SQL.
+var mayContainSQL = []string{"internal/schema", "internal/postgres", "internal/db", "internal/dbtest", "benchmarks"}
 
 var sqlStatement = regexp.MustCompile(`(?is)^\s*(SELECT|INSERT\s+INTO|UPDATE|DELETE\s+FROM|WITH|CREATE|ALTER|DROP|TRUNCATE|REFRESH|COPY|LOCK|SET|VACUUM|ANALYZE)\s+\S+.*\S`)
 
@@ -64,40 +83,50 @@ func TestArchitecture(t *testing.T) {
 		if entry.IsDir() && path != "." && strings.HasPrefix(entry.Name(), ".") {
 			return filepath.SkipDir
 		}
-		if !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+		if !strings.HasSuffix(path, ".go") {
 			return nil
 		}
 		checked++
 		file, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.SkipObjectResolution)
 		require.NoError(t, err)
 		checkImports(t, path, file)
-		checkSQL(t, path, file)
+		if !strings.HasSuffix(path, "_test.go") {
+			checkSQL(t, path, file)
+		}
 		return nil
 	})
 	require.NoError(t, err)
-	require.Greater(t, checked, 30, "the walk found too little to mean anything")
+	require.Greater(t, checked, 30, "too few files were found")
 }
 
-func checkImports(t *testing.T, path string, file *ast.File) {
-	for _, spec := range file.Imports {
+func checkImports(t *testing.T, file string, parsed *ast.File) {
+	dir, test := filepath.ToSlash(filepath.Dir(file)), strings.HasSuffix(file, "_test.go")
+	rules := layers
+	if !test {
+		rules = slices.Concat(layers, program)
+		if !within(dir, "internal/db") && !within(dir, useCases...) {
+			rules = append(rules, rule{packages: []string{dir}, forbidden: []string{"docket/internal/db"}, except: []string{"docket/internal/dbtest"}})
+		}
+		rules = append(rules, rule{packages: []string{dir}, forbidden: []string{"docket/internal/dbtest"}})
+	}
+	for _, spec := range parsed.Imports {
 		imported, err := strconv.Unquote(spec.Path.Value)
 		require.NoError(t, err)
-		for _, prefix := range forbidden(filepath.Dir(path)) {
-			if strings.HasPrefix(imported, prefix) {
-				t.Errorf("%s must not import %s", path, imported)
+		for _, r := range rules {
+			if within(dir, r.packages...) && hasPrefix(imported, r.forbidden) && !hasPrefix(imported, r.except) && imported != "docket/"+dir {
+				t.Errorf("%s must not import %s", file, imported)
 			}
-		}
-		// Schema management is independent of Docket.
-		if own, ok := strings.CutPrefix(imported, "docket/"); ok &&
-			within(filepath.Dir(path), "internal/schema", "internal/schemacmd") && !within(own, "internal/schema") {
-			t.Errorf("%s must not import %s", path, imported)
 		}
 	}
 }
 
-// checkSQL looks for statements in capitals, as SQL is written here; prose that begins with such a word is not.
+func hasPrefix(path string, prefixes []string) bool {
+	return slices.ContainsFunc(prefixes, func(prefix string) bool { return strings.HasPrefix(path, prefix) })
+}
+
+// checkSQL finds statements whose keywords are in capitals. A sentence that begins with such a word is not one.
 func checkSQL(t *testing.T, path string, file *ast.File) {
-	if within(filepath.Dir(path), maySpeakSQL...) {
+	if within(filepath.Dir(path), mayContainSQL...) {
 		return
 	}
 	ast.Inspect(file, func(node ast.Node) bool {
@@ -108,7 +137,7 @@ func checkSQL(t *testing.T, path string, file *ast.File) {
 		text, err := strconv.Unquote(literal.Value)
 		require.NoError(t, err)
 		if word, _, _ := strings.Cut(strings.TrimSpace(text), " "); word == strings.ToUpper(word) && sqlStatement.MatchString(text) {
-			t.Errorf("%s holds SQL, which belongs in sql/: %.60q", path, text)
+			t.Errorf("%s contains SQL, which belongs in sql/: %.60q", path, text)
 		}
 		return true
 	})
