@@ -1,25 +1,19 @@
 package main
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
-	"github.com/mattn/go-isatty"
-	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
-	"go.uber.org/zap"
-	"go.uber.org/zap/zapcore"
 
 	"docket/internal/auth"
 	"docket/internal/postgres/embedded"
 )
 
-// config is what all subcommands share.
+// config is shared by all commands.
 type config struct {
 	databaseURL      string
 	dataDir          string
@@ -30,7 +24,7 @@ type config struct {
 }
 
 func (c *config) addFlags(flags *pflag.FlagSet) {
-	flags.StringVar(&c.databaseURL, "database-url", "",
+	flags.StringVar(&c.databaseURL, databaseFlag, "",
 		"PostgreSQL database `URL`; without it Docket runs a server of its own in --data-dir")
 	flags.StringVar(&c.dataDir, "data-dir", defaultDataDir(),
 		"`directory` of Docket's own PostgreSQL server and of its token key")
@@ -41,8 +35,10 @@ func (c *config) addFlags(flags *pflag.FlagSet) {
 	flags.StringVar(&c.logLevel, "log-level", "info", "debug, info, warn or error")
 }
 
-// defaultDataDir is .docket in the working directory. For root, whose server runs as somebody else, it is
-// /var/lib/docket where that somebody could not get there.
+const databaseFlag = "database-url"
+
+// defaultDataDir is .docket in the working directory. As root, Docket runs its server as another user. When that user cannot
+// reach the working directory, the default is /var/lib/docket.
 func defaultDataDir() string {
 	const local = ".docket"
 	if embedded.Reachable(local) {
@@ -51,13 +47,13 @@ func defaultDataDir() string {
 	return "/var/lib/docket"
 }
 
-// secretKeyVariable holds the key of the tokens. It has no flag: a command line is for all to see.
+// secretKeyVariable holds the key of the tokens. It has no flag, because other users of the machine can read command lines.
 const secretKeyVariable = "DS_APP_SECRET_KEY"
 
-// keyFile is where Docket keeps the key it made for its own database.
+// keyFile holds the key that Docket made for its own database.
 func (c *config) keyFile() string { return filepath.Join(c.dataDir, "secret-key") }
 
-// secretKey returns the key that tokens are signed with. Beside a database of its own Docket makes one and keeps it.
+// secretKey returns the key that signs tokens. For its own database Docket makes one and keeps it.
 func (c *config) secretKey() ([]byte, error) {
 	if key := os.Getenv(secretKeyVariable); key != "" {
 		if len(key) < auth.MinKeyBytes {
@@ -76,6 +72,9 @@ func (c *config) secretKey() ([]byte, error) {
 	return auth.LoadOrCreateKey(c.keyFile())
 }
 
+// mostConns is more than any PostgreSQL server serves well.
+const mostConns = 10_000
+
 // check refuses values that no command can work with.
 func (c *config) check() error {
 	switch {
@@ -88,87 +87,3 @@ func (c *config) check() error {
 	}
 	return nil
 }
-
-// mostConns is more than any PostgreSQL server serves well.
-const mostConns = 10_000
-
-// logger writes to standard error, which leaves standard output to results.
-func (c *config) logger() (*zap.Logger, error) {
-	if err := c.check(); err != nil {
-		return nil, err
-	}
-	level, err := zapcore.ParseLevel(c.logLevel)
-	if err != nil {
-		return nil, usageError{fmt.Errorf("--log-level: %w", err)}
-	}
-	format := c.logFormat
-	if format == "auto" {
-		format = "json"
-		if terminal(os.Stderr) {
-			format = "console"
-		}
-	}
-	var zapConfig zap.Config
-	switch format {
-	case "json":
-		zapConfig = zap.NewProductionConfig()
-		zapConfig.EncoderConfig.EncodeTime = zapcore.RFC3339NanoTimeEncoder
-		zapConfig.EncoderConfig.TimeKey = "time"
-	case "console":
-		zapConfig = zap.NewDevelopmentConfig()
-		zapConfig.EncoderConfig.EncodeLevel = zapcore.CapitalColorLevelEncoder
-		zapConfig.EncoderConfig.EncodeTime = zapcore.TimeEncoderOfLayout(time.TimeOnly)
-		zapConfig.DisableCaller = true
-	default:
-		return nil, usageError{fmt.Errorf("--log-format: %q is none of json, console, auto", c.logFormat)}
-	}
-	zapConfig.Level = zap.NewAtomicLevelAt(level)
-	zapConfig.Sampling = nil // every request has its line
-	zapConfig.DisableStacktrace = true
-	return zapConfig.Build()
-}
-
-func terminal(f *os.File) bool { return isatty.IsTerminal(f.Fd()) }
-
-// variable names the environment variable of a flag.
-func variable(flag string) string {
-	if flag == "database-url" {
-		return "DATABASE_URL"
-	}
-	return "DOCKET_" + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
-}
-
-// nameVariables adds the variables to the flags' help.
-func nameVariables(cmd *cobra.Command) {
-	name := func(flag *pflag.Flag) { flag.Usage += " [$" + variable(flag.Name) + "]" }
-	cmd.PersistentFlags().VisitAll(name)
-	cmd.Flags().VisitAll(func(flag *pflag.Flag) {
-		if cmd.PersistentFlags().Lookup(flag.Name) == nil {
-			name(flag)
-		}
-	})
-	for _, sub := range cmd.Commands() {
-		nameVariables(sub)
-	}
-}
-
-// fromEnvironment sets the flags that the command line left out.
-func fromEnvironment(flags *pflag.FlagSet) error {
-	var errs []error
-	flags.VisitAll(func(flag *pflag.Flag) {
-		value, ok := os.LookupEnv(variable(flag.Name))
-		if flag.Changed || !ok || value == "" || flag.Name == "help" {
-			return
-		}
-		if err := flags.Set(flag.Name, value); err != nil {
-			errs = append(errs, fmt.Errorf("environment variable %s: %w", variable(flag.Name), err))
-		}
-	})
-	if len(errs) > 0 {
-		return usageError{errors.Join(errs...)}
-	}
-	return nil
-}
-
-// build tells which Docket this is.
-func build() string { return cmp.Or(version, "development") }

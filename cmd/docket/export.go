@@ -14,6 +14,7 @@ import (
 
 	"docket/api"
 	"docket/internal/export"
+	"docket/internal/outputfile"
 	"docket/internal/postgres"
 )
 
@@ -84,21 +85,24 @@ func runExport(cmd *cobra.Command, cfg *config, flags exportFlags) (err error) {
 	if err != nil {
 		return err
 	}
-	out, err := openOutput(flags.output, cmd.OutOrStdout())
+	out, err := outputfile.Open(flags.output, cmd.OutOrStdout())
+	if errors.Is(err, outputfile.ErrDirectory) {
+		return usageError{err}
+	}
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, out.abandon()) }() // deletes an unfinished file
+	defer func() { err = errors.Join(err, out.Abandon()) }() // deletes an unfinished file
 
 	return cfg.withPool(cmd, func(ctx context.Context, pool *postgres.Pool) error {
 		begin := time.Now()
-		bar := newProgress("exporting")
+		bar := newProgressBar("exporting")
 		defer bar.finish()
 		options.Progress = bar.report
 		count := 0
 		err := writeAnnotations(out, api.ExportFormat(flags.format), counted(export.New(pool, key).Answers(ctx, options), &count))
 		if err == nil {
-			err = out.finish()
+			err = out.Finish()
 		}
 		if errors.Is(err, syscall.EPIPE) {
 			return errors.New("the program that reads the output closed it before the end")

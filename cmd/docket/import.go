@@ -106,7 +106,7 @@ func runImport(cmd *cobra.Command, cfg *config, name string, flags importFlags, 
 
 	return cfg.withPool(cmd, func(ctx context.Context, pool *postgres.Pool) error {
 		begin := time.Now()
-		progress := newProgress("importing")
+		progress := newProgressBar("importing")
 		result, err := run(ctx, pool, file, imports.Options{Strict: flags.strict, Progress: progress.report})
 		progress.finish()
 		if err != nil && !errors.Is(err, imports.ErrRejected) {
@@ -114,8 +114,8 @@ func runImport(cmd *cobra.Command, cfg *config, name string, flags importFlags, 
 		}
 		result.Seconds = time.Since(begin).Seconds()
 		if flags.json {
-			return firstError(writeJSON(cmd.OutOrStdout(), result), err)
+			return errors.Join(writeJSON(cmd.OutOrStdout(), result), err)
 		}
-		return firstError(result.print(cmd.OutOrStdout(), err == nil), err)
+		return errors.Join(result.print(cmd.OutOrStdout(), err == nil), err)
 	})
 }

@@ -98,7 +98,7 @@ func runSuggestions(cmd *cobra.Command, cfg *config, name string, decode robots.
 	return cfg.withPool(cmd, func(ctx context.Context, pool *postgres.Pool) error {
 		begin := time.Now()
 		read := &countedInput{Reader: input}
-		progress := newProgress("importing")
+		progress := newProgressBar("importing")
 		summary, err := robots.New(pool).Import(ctx, read, robots.ImportOptions{
 			Decode:   decode,
 			Progress: func() { progress.report(read.bytes, size) },
@@ -119,9 +119,9 @@ func runSuggestions(cmd *cobra.Command, cfg *config, name string, decode robots.
 			err = fmt.Errorf("%s: lines rejected: %d; the others are stored", name, summary.Rejected)
 		}
 		if asJSON {
-			return firstError(err, writeJSON(cmd.OutOrStdout(), result))
+			return errors.Join(err, writeJSON(cmd.OutOrStdout(), result))
 		}
-		return firstError(err, result.print(cmd.OutOrStdout()))
+		return errors.Join(err, result.print(cmd.OutOrStdout()))
 	})
 }
 

@@ -64,7 +64,7 @@ func queueCheckCommand(cfg *config, name, short, counted string, check queueChec
 						writing = printDifference(out, d, asJSON)
 					}
 				})
-				if err := firstError(err, writing); err != nil {
+				if err := errors.Join(err, writing); err != nil {
 					return err
 				}
 				if !asJSON {

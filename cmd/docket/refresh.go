@@ -33,9 +33,9 @@ The age is that of what the view holds, rows and seconds are those of its last r
 				}
 				results := refreshResults(refreshed)
 				if asJSON {
-					return firstError(err, writeJSON(cmd.OutOrStdout(), results))
+					return errors.Join(err, writeJSON(cmd.OutOrStdout(), results))
 				}
-				return firstError(err, printRefreshed(cmd.OutOrStdout(), results))
+				return errors.Join(err, printRefreshed(cmd.OutOrStdout(), results))
 			})
 		},
 	}

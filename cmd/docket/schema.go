@@ -30,7 +30,7 @@ func schemaCommands(cfg *config) []*cobra.Command {
 
 		AdoptionPage: advice.AdoptionPage, DevelopmentPage: "docs/development.md",
 
-		DatabaseFlag: "database-url",
+		DatabaseFlag: databaseFlag,
 		WithDatabase: func(cmd *cobra.Command, fn func(context.Context, string) error) error {
 			return cfg.withDatabase(cmd, func(ctx context.Context, db *database) error { return fn(ctx, db.url) })
 		},

@@ -39,7 +39,7 @@ of annotators 1, 2, 3 and so on. The same --urls and --seed make the same rows o
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return cfg.withPool(cmd, func(ctx context.Context, pool *postgres.Pool) error {
 				begin := time.Now()
-				progress := newProgress("seeding")
+				progress := newProgressBar("seeding")
 				o.Progress = progress.report
 				summary, err := sample.Seed(ctx, pool, o)
 				progress.finish()

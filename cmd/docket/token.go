@@ -22,11 +22,11 @@ func tokenCommand(cfg *config) *cobra.Command {
 		Use:   "token --user ID",
 		Short: "Print a bearer token",
 		Long: `Print a bearer token signed with the key in ` + secretKeyVariable + `, or with the one that Docket made in --data-dir.
-Whoever has the key can be anybody: keep it.`,
+Anyone who has the key can make a token for any user: keep it secret.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if !cmd.Flags().Changed("user") {
-				return usageError{errors.New("--user is missing: the number of the user the token is for")}
+				return usageError{errors.New("--user is missing: the ID of the user of the token")}
 			}
 			granted, err := knownPermissions(permissions)
 			if err != nil {
@@ -55,8 +55,8 @@ Whoever has the key can be anybody: keep it.`,
 	}
 	cmd.Flags().Int32Var(&user, "user", 0, "`ID` of the user")
 	cmd.Flags().StringSliceVar(&permissions, "permission", []string{string(auth.AccessSourceCollector)},
-		"what the user may do; repeat for more")
-	cmd.Flags().DurationVar(&ttl, "ttl", 24*time.Hour, "how long the token holds; 0 means for ever")
+		"what the user may do; may be repeated")
+	cmd.Flags().DurationVar(&ttl, "ttl", 24*time.Hour, "how long the token is valid; 0 means permanently")
 	return cmd
 }
 

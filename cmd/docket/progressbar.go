@@ -7,17 +7,17 @@ import (
 	"github.com/schollz/progressbar/v3"
 )
 
-// progressBar shows how far long work is, on a terminal only.
+// progressBar shows the progress of long work, on a terminal only.
 type progressBar struct {
 	title string
 	bar   *progressbar.ProgressBar
 }
 
-func newProgress(title string) *progressBar { return &progressBar{title: title} }
+func newProgressBar(title string) *progressBar { return &progressBar{title: title} }
 
-// report is the callback of the packages that do the work.
+// report is called by the packages that do the work.
 func (p *progressBar) report(done, total int64) {
-	if !terminal(os.Stderr) {
+	if !isTerminal(os.Stderr) {
 		return
 	}
 	if p.bar == nil {

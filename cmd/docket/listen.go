@@ -1,0 +1,95 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/spf13/cobra"
+	"go.uber.org/zap"
+	"golang.org/x/sync/errgroup"
+
+	"docket/api"
+	"docket/internal/auth"
+	"docket/internal/httpserver"
+)
+
+// listen serves until the context ends or a server fails, then finishes the requests in progress.
+func (cfg *serveConfig) listen(
+	ctx context.Context, cmd *cobra.Command, db *database, key []byte, handler http.Handler, metrics *api.Metrics, log *zap.Logger,
+) (err error) {
+	ctx, stop := context.WithCancel(ctx)
+	group, ctx := errgroup.WithContext(ctx)
+	defer func() {
+		stop() // ends what was started before an error
+		err = errors.Join(err, group.Wait())
+	}()
+	addr, err := cfg.serveOn(ctx, group, cfg.addr, handler, log)
+	if err != nil {
+		return err
+	}
+	log.Info("serving", zap.String("address", "http://"+addr))
+	if cfg.adminAddr != "" {
+		mux := http.NewServeMux()
+		mux.Handle("GET /internal/metrics", metrics.Handler())
+		adminAddr, err := cfg.serveOn(ctx, group, cfg.adminAddr, mux, log)
+		if err != nil {
+			return err
+		}
+		log.Info("serving metrics", zap.String("address", "http://"+adminAddr+"/internal/metrics"))
+	}
+	if db.server != nil {
+		group.Go(func() error {
+			select {
+			case <-db.server.Done():
+				return fmt.Errorf("PostgreSQL ended: %w", db.server.Err())
+			case <-ctx.Done():
+				return nil
+			}
+		})
+	}
+	if cfg.printCurl {
+		if err := printCurl(cmd, key, addr); err != nil {
+			return err
+		}
+	}
+	group.Go(func() error {
+		<-ctx.Done()
+		log.Info("stopping: finishing requests in progress")
+		return nil
+	})
+	<-ctx.Done() // a signal, or a part has ended
+	return nil
+}
+
+// serveOn serves a handler until ctx ends, in goroutines of the group, and returns the address it listens on.
+func (cfg *serveConfig) serveOn(
+	ctx context.Context, group *errgroup.Group, addr string, handler http.Handler, log *zap.Logger,
+) (string, error) {
+	served, err := httpserver.Serve(ctx, group, addr, handler, httpserver.Timeouts{
+		Read: cfg.readTimeout,
+		// A request has a deadline of its own. This one only disconnects clients that do not read. Long responses set their own.
+		Write:    cfg.readTimeout + cfg.requestTimeout + 5*time.Second,
+		Idle:     cfg.idleTimeout,
+		Shutdown: cfg.shutdownTimeout,
+	}, log)
+	if err != nil {
+		return "", fmt.Errorf("%w; choose another address with --addr or --admin-addr", err)
+	}
+	return served, nil
+}
+
+// sampleUser is a user without answers in the sample data.
+const sampleUser = 1000
+
+func printCurl(cmd *cobra.Command, key []byte, addr string) error {
+	token, err := auth.Issue(key, sampleUser, []auth.Permission{auth.AccessSourceCollector}, 24*time.Hour, time.Now())
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(cmd.OutOrStdout(), "\nDocket is ready. Request the next URL to annotate:\n\n"+
+		"  curl -H 'Authorization: Bearer %s' http://%s/annotate/all\n\n", token, addr)
+	return err
+}

@@ -1,0 +1,60 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+)
+
+// Exit statuses other than 0.
+const (
+	exitFailure = 1 // the command failed, or a check found something
+	exitUsage   = 2 // the command line or the environment is wrong
+)
+
+func exitStatus(err error) int {
+	var own statusError
+	var usage usageError
+	switch {
+	case errors.As(err, &usage):
+		return exitUsage
+	case errors.As(err, &own):
+		return own.status
+	}
+	return exitFailure
+}
+
+// statusError is an error with an exit status of its own.
+type statusError struct {
+	error
+	status int
+}
+
+func (e statusError) Unwrap() error { return e.error }
+
+// usageError is a mistake in the command line or the environment.
+type usageError struct{ error }
+
+func (e usageError) Unwrap() error { return e.error }
+
+// makeStrict makes wrong positional arguments a usage error, in all commands. So is a group without a subcommand: a script
+// that left the subcommand out must not take it for done.
+func makeStrict(cmd *cobra.Command) {
+	if check := cmd.Args; check != nil {
+		cmd.Args = func(cmd *cobra.Command, args []string) error {
+			if err := check(cmd, args); err != nil {
+				return usageError{fmt.Errorf("%w; see %s --help", err, cmd.CommandPath())}
+			}
+			return nil
+		}
+	}
+	if !cmd.Runnable() {
+		cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+			return usageError{fmt.Errorf("a subcommand is missing; see %s --help", cmd.CommandPath())}
+		}
+	}
+	for _, sub := range cmd.Commands() {
+		makeStrict(sub)
+	}
+}
