@@ -31,7 +31,7 @@ WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('v', 'm') AND ac
 		}
 	}
 	for _, v := range views {
-		// Two grantors may give one privilege: the one that may be passed on says more.
+		// Several grantors may have granted one privilege: keep a grant with the grant option, which comes first.
 		v.Grants = slices.CompactFunc(inGrantOrder(v.Grants), func(a, b Grant) bool {
 			return a.Grantee == b.Grantee && a.Column == b.Column && a.Privilege == b.Privilege
 		})
@@ -39,7 +39,7 @@ WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('v', 'm') AND ac
 	return nil
 }
 
-// readDefaultGrants reads what ALTER DEFAULT PRIVILEGES has given to others.
+// readDefaultGrants reads what ALTER DEFAULT PRIVILEGES has granted to others.
 func (r *reader) readDefaultGrants(ctx context.Context) error {
 	all, err := query[Grant](ctx, r.db, "inspect default privileges", `
 SELECT DISTINCT CASE WHEN acl.grantee <> 0 THEN pg_get_userbyid(acl.grantee) ELSE '' END AS grantee,
@@ -52,8 +52,15 @@ WHERE d.defaclobjtype = 'r' AND d.defaclrole = (SELECT oid FROM pg_roles WHERE r
 }
 
 func inGrantOrder(grants []Grant) []Grant {
+	option := func(g Grant) int {
+		if g.WithGrantOption {
+			return 0
+		}
+		return 1
+	}
 	slices.SortFunc(grants, func(a, b Grant) int {
-		return cmp.Or(cmp.Compare(a.Grantee, b.Grantee), cmp.Compare(a.Column, b.Column), cmp.Compare(a.Privilege, b.Privilege))
+		return cmp.Or(cmp.Compare(a.Grantee, b.Grantee), cmp.Compare(a.Column, b.Column), cmp.Compare(a.Privilege, b.Privilege),
+			cmp.Compare(option(a), option(b)))
 	})
 	return grants
 }

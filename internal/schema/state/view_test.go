@@ -113,12 +113,17 @@ GRANT SELECT ON v TO PUBLIC;
 GRANT SELECT, UPDATE ON v TO pg_monitor WITH GRANT OPTION;
 GRANT INSERT (name), UPDATE (id) ON v TO pg_read_all_data;
 GRANT SELECT ON m TO pg_monitor;
-REVOKE INSERT ON v FROM docket;`)
+REVOKE INSERT ON v FROM docket;
+GRANT SELECT ON v TO pg_read_all_data;
+SET ROLE pg_monitor;
+GRANT SELECT ON v TO pg_read_all_data WITH GRANT OPTION;
+RESET ROLE;`)
 	s := inspect(t, db)
 	require.Equal(t, []state.Grant{
 		{Privilege: "SELECT"},
 		{Grantee: "pg_monitor", Privilege: "SELECT", WithGrantOption: true},
 		{Grantee: "pg_monitor", Privilege: "UPDATE", WithGrantOption: true},
+		{Grantee: "pg_read_all_data", Privilege: "SELECT", WithGrantOption: true}, // of two grantors
 		{Grantee: "pg_read_all_data", Column: "id", Privilege: "UPDATE"},
 		{Grantee: "pg_read_all_data", Column: "name", Privilege: "INSERT"},
 	}, s.View("v").Grants)
