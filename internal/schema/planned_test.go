@@ -126,7 +126,7 @@ func TestPlanMigrationRefuses(t *testing.T) {
 	_, err = k.plan(t, "CREATE TABLE a (id int, name text); CREATE TYPE mood AS ENUM ('good');", plan.Policy{})
 	require.ErrorIs(t, err, plan.ErrEnumValueRemoved)
 	_, err = k.plan(t, "CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1';", plan.Policy{})
-	require.ErrorContains(t, err, "is not managed")
+	require.ErrorContains(t, err, "are not managed")
 	_, err = k.plan(t, "CREATE TABLE a (id int,, name text);", plan.Policy{})
 	require.ErrorContains(t, err, "10_all.sql:1")
 	require.NoError(t, os.WriteFile(filepath.Join(k.path, "20260101000000_first.sql"), []byte("SELECT 1;"), 0o600))

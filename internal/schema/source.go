@@ -238,13 +238,13 @@ func (s Source) inspectFilled(ctx context.Context, db atlas.ExecQuerier) (*state
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", s, err)
 	}
-	var beyond []state.Object
+	var uncompared []state.Object
 	if replays, _ := s.replays(); !replays {
-		if beyond, err = state.Beyond(ctx, db); err != nil {
+		if uncompared, err = state.Uncompared(ctx, db); err != nil {
 			return nil, fmt.Errorf("%s: %w", s, err)
 		}
 	}
-	if err := found.Unsupported(beyond...); err != nil {
+	if err := found.Unsupported(uncompared...); err != nil {
 		return nil, fmt.Errorf("%s: %w", s, err)
 	}
 	return found, nil

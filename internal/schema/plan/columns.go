@@ -29,7 +29,7 @@ func atlasTable(s *state.State, t *state.Table) *atlas.Table {
 
 func atlasColumn(s *state.State, t *state.Table, c *state.Column) *atlas.Column {
 	column := &atlas.Column{Name: c.Name, Type: &atlas.ColumnType{Type: &typeText{T: fullType(c)}, Null: !c.NotNull}}
-	sequence := sequenceOf(s, t.Name, c.Name)
+	sequence := s.Sequence(t.Name, c.Name)
 	switch {
 	case sequence != nil && !sequence.Identity:
 		serial := &postgres.SerialType{SequenceName: sequence.Name}
@@ -185,7 +185,7 @@ func (p *planner) modifyColumn(c *tableChange, change *atlas.ModifyColumn, colum
 		clauses = append(clauses, clause{sql, columnChange(kind, from, to), p.modifyColumnHazards(c, kind, from, to)})
 	}
 	if serial && isSerial(atlasTo) {
-		p.continued = append(p.continued, sequenceOf(p.to, c.name, column.Name))
+		p.continued = append(p.continued, p.to.Sequence(c.name, column.Name))
 	}
 	return clauses, nil
 }
@@ -209,7 +209,7 @@ func (p *planner) identityClauses(c *tableChange, column *atlas.Column) []clause
 	switch {
 	case from.Identity == to.Identity:
 		return nil
-	case to.Identity == "" && (sequenceOf(p.to, c.name, column.Name) != nil || c.retypedColumns[column.Name]):
+	case to.Identity == "" && (p.to.Sequence(c.name, column.Name) != nil || c.retypedColumns[column.Name]):
 		// A serial column's sequence may need the name of the identity sequence, and an identity sequence may not be able
 		// to have the column's new type.
 		c.before = append(c.before, Statement{
@@ -224,7 +224,7 @@ func (p *planner) identityClauses(c *tableChange, column *atlas.Column) []clause
 		return []clause{{alter + " SET GENERATED " + to.Identity, summary, lock}}
 	}
 	// The old default and its sequence must be dropped first.
-	if sequence := sequenceOf(p.to, c.name, column.Name); sequence != nil {
+	if sequence := p.to.Sequence(c.name, column.Name); sequence != nil {
 		c.after = append(c.after, Statement{
 			SQL: fmt.Sprintf("ALTER TABLE %s %s ADD GENERATED %s AS IDENTITY (SEQUENCE NAME %s)", ident(c.name), alter,
 				to.Identity, ident(sequence.Name)),

@@ -116,7 +116,7 @@ func (c *tableChange) makesIncomparable(columns string) bool {
 // constraintTargets returns the targets of COMMENT ON for a constraint and for its index.
 func constraintTargets(table string, c *state.Constraint) []string {
 	targets := []string{fmt.Sprintf("CONSTRAINT %s ON %s", ident(c.Name), ident(table))}
-	if hasIndex(c) {
+	if c.HasIndex() {
 		targets = append(targets, "INDEX "+ident(c.Name))
 	}
 	return targets

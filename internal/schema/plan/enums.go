@@ -78,7 +78,7 @@ func (p *planner) changeEnums() {
 		}
 		p.recreate("TYPE " + ident(to.Name))
 		p.add(Statement{
-			SQL:     fmt.Sprintf("CREATE TYPE %s AS ENUM (%s)", ident(to.Name), list(to.Values)),
+			SQL:     state.Enum{Name: to.Name, Values: to.Values}.SQL()[0],
 			Comment: fmt.Sprintf("Create enum %s.", to.Name),
 		})
 	}

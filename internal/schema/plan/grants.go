@@ -28,7 +28,7 @@ func (p *planner) regrant(from, to *state.View) {
 	}
 	if from != nil && from.Owner != "" && from.Owner != p.from.Role {
 		p.add(Statement{
-			SQL:     fmt.Sprintf("ALTER %s %s OWNER TO %s", kind(to), ident(to.Name), ident(from.Owner)),
+			SQL:     fmt.Sprintf("ALTER %s %s OWNER TO %s", to.Kind(), ident(to.Name), ident(from.Owner)),
 			Comment: fmt.Sprintf("Restore the owner of %s.", to.Name),
 		})
 	}

@@ -46,7 +46,7 @@ func (p *planner) keep(to *state.State) *state.State {
 		}
 	}
 	for _, s := range p.from.Sequences {
-		if t := kept.Table(s.Table); t != nil && columnOf(t, s.Column) != nil && sequenceOf(to, s.Table, s.Column) == nil &&
+		if t := kept.Table(s.Table); t != nil && columnOf(t, s.Column) != nil && to.Sequence(s.Table, s.Column) == nil &&
 			(to.Table(s.Table) == nil || columnOf(to.Table(s.Table), s.Column) == nil) {
 			kept.Sequences = append(slices.Clone(kept.Sequences), s)
 			if text, ok := p.from.Comments["SEQUENCE "+ident(s.Name)]; ok {

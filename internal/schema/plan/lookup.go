@@ -16,20 +16,21 @@ func tableOf(tables []*state.Table, name string) *state.Table {
 	return tables[i]
 }
 
-func columnOf(t *state.Table, name string) *state.Column {
-	i := slices.IndexFunc(t.Columns, func(c state.Column) bool { return c.Name == name })
+// find returns the first element for which is returns true, or nil.
+func find[T any](all []T, is func(T) bool) *T {
+	i := slices.IndexFunc(all, is)
 	if i < 0 {
 		return nil
 	}
-	return &t.Columns[i]
+	return &all[i]
+}
+
+func columnOf(t *state.Table, name string) *state.Column {
+	return find(t.Columns, func(c state.Column) bool { return c.Name == name })
 }
 
 func constraintOf(t *state.Table, name string) *state.Constraint {
-	i := slices.IndexFunc(t.Constraints, func(c state.Constraint) bool { return c.Name == name })
-	if i < 0 {
-		return nil
-	}
-	return &t.Constraints[i]
+	return find(t.Constraints, func(c state.Constraint) bool { return c.Name == name })
 }
 
 func indexOf(t *state.Table, name string) *state.Index {
@@ -44,20 +45,8 @@ func indexNamed(indexes []*state.Index, name string) *state.Index {
 	return indexes[i]
 }
 
-func sequenceOf(s *state.State, table, column string) *state.Sequence {
-	i := slices.IndexFunc(s.Sequences, func(q state.Sequence) bool { return q.Table == table && q.Column == column })
-	if i < 0 {
-		return nil
-	}
-	return &s.Sequences[i]
-}
-
 func enumOf(s *state.State, name string) *state.Enum {
-	i := slices.IndexFunc(s.Enums, func(e state.Enum) bool { return e.Name == name })
-	if i < 0 {
-		return nil
-	}
-	return &s.Enums[i]
+	return find(s.Enums, func(e state.Enum) bool { return e.Name == name })
 }
 
 // usesType reports whether a column of a table or an expression of a view has the type of the enum.
@@ -73,11 +62,6 @@ func usesType(s *state.State, enum string) bool {
 		return slices.ContainsFunc(v.Reads, func(r state.Reference) bool { return r.Type == enum }) ||
 			slices.ContainsFunc(v.Columns, func(c state.ViewColumn) bool { return strings.TrimSuffix(c.Type, "[]") == ident(enum) })
 	})
-}
-
-// hasIndex reports whether the constraint has an index, which then has the constraint's name.
-func hasIndex(c *state.Constraint) bool {
-	return c.Kind == "primary key" || c.Kind == "unique" || c.Kind == "exclusion"
 }
 
 func isForeignKey(c *state.Constraint) bool { return c.Kind == "foreign key" }

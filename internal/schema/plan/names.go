@@ -9,6 +9,7 @@ import (
 var (
 	ident   = state.Ident
 	literal = state.Literal
+	oneLine = state.OneLine
 )
 
 // unquote removes the quotes of names that need none. Atlas quotes every name, which is hard to read.

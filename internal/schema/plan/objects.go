@@ -2,7 +2,6 @@ package plan
 
 import (
 	"fmt"
-	"math"
 	"regexp"
 	"slices"
 	"strings"
@@ -36,7 +35,7 @@ func (p *planner) changeParameters() {
 			if p.isRecreated("INDEX "+ident(c.Name)) || constraintOf(fromTable, c.Name) == nil {
 				from = nil
 			}
-			if hasIndex(c) {
+			if c.HasIndex() {
 				p.changeOptions("INDEX", c.Name, from, p.to.Parameters[c.Name])
 			}
 		}
@@ -82,7 +81,7 @@ func (p *planner) changeSequences() {
 		if tableOf(p.fromTables, to.Table) == nil {
 			continue
 		}
-		from, created := sequenceOf(p.from, to.Table, to.Column), false
+		from, created := p.from.Sequence(to.Table, to.Column), false
 		if from == nil || from.Identity != to.Identity || p.isRecreated(columnTarget(to.Table, to.Column)) {
 			from, created = p.newSequence(&to), true
 			p.recreate("SEQUENCE " + ident(to.Name))
@@ -122,13 +121,8 @@ func (p *planner) newSequence(to *state.Sequence) *state.Sequence {
 }
 
 func maxValue(typ string) int64 {
-	switch typ {
-	case "smallint":
-		return math.MaxInt16
-	case "integer":
-		return math.MaxInt32
-	}
-	return math.MaxInt64
+	_, largest := state.IntegerRange(typ)
+	return largest
 }
 
 // sequenceOptions lists the options that differ. Only a sequence that the plan creates is set to its start, because the
@@ -179,7 +173,7 @@ func (p *planner) continueSequence(s *state.Sequence) Statement {
 	table, column := ident(s.Table), ident(s.Column)
 	last, comment := fmt.Sprintf("max(%s)", column), fmt.Sprintf("Continue after the highest %s in %s.", s.Column, s.Table)
 	before := nextvalDefault.FindStringSubmatch(columnOf(tableOf(p.fromTables, s.Table), s.Column).Default)
-	if before != nil && sequenceOf(p.from, s.Table, s.Column) == nil { // the plan drops a sequence that the column owns
+	if before != nil && p.from.Sequence(s.Table, s.Column) == nil { // the plan drops a sequence that the column owns
 		name := strings.ReplaceAll(before[1], "''", "'")
 		last = fmt.Sprintf("greatest(max(%s), (SELECT last_value FROM %s))", column, name)
 		comment = fmt.Sprintf("Continue after the highest %s in %s and after the last number of %s.", s.Column, s.Table, name)

@@ -114,7 +114,7 @@ func partsOf(tables []*state.Table) []*part {
 	for _, t := range tables {
 		for i := range t.Constraints {
 			c := &t.Constraints[i]
-			all = append(all, &part{t.Name, &c.Name, true, hasIndex(c), c.Definition})
+			all = append(all, &part{t.Name, &c.Name, true, c.HasIndex(), c.Definition})
 		}
 		for _, index := range t.Indexes {
 			if index.Valid { // an invalid index is dropped

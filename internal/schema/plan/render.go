@@ -49,9 +49,6 @@ func (p Phase) SQL() string {
 	return b.String()
 }
 
-// oneLine replaces line breaks, so that a text stays within one SQL comment.
-func oneLine(text string) string { return strings.NewReplacer("\n", " ", "\r", " ").Replace(text) }
-
 // seconds writes a duration, e.g. "2.1 s".
 func seconds(d time.Duration) string {
 	if d < time.Minute {

@@ -134,7 +134,7 @@ func (p *planner) dropViews() {
 		if p.decisions[v.Name] < rebuilt {
 			continue
 		}
-		s := Statement{SQL: fmt.Sprintf("DROP %s %s", kind(v), ident(v.Name)), Hazards: []Hazard{{LocksReads, v.Name}}}
+		s := Statement{SQL: fmt.Sprintf("DROP %s %s", v.Kind(), ident(v.Name)), Hazards: []Hazard{{LocksReads, v.Name}}}
 		switch {
 		case p.decisions[v.Name] == dropped:
 			s.Comment = fmt.Sprintf("Drop %s, which the files do not have.", v)
@@ -159,13 +159,6 @@ func (p *planner) fillDetail(v *state.View) string {
 		return fmt.Sprintf("readers of %s wait until it is filled: %s", v.Name, p.rows(v.Name))
 	}
 	return fmt.Sprintf("readers of %s wait until it is filled: %s at its last refresh", v.Name, seconds(*v.LastRefresh))
-}
-
-func kind(v *state.View) string {
-	if v.Materialized {
-		return "MATERIALIZED VIEW"
-	}
-	return "VIEW"
 }
 
 // replaceEarly replaces views before the tables change.
@@ -194,7 +187,7 @@ func (p *planner) createViews() error {
 			p.add(p.replaceView(to))
 		}
 		if p.decisions[from.Name] == unchanged {
-			p.changeOptions(kind(to), to.Name, from.Options, to.Options)
+			p.changeOptions(to.Kind(), to.Name, from.Options, to.Options)
 		}
 		p.changeViewIndexes(from, to)
 		p.describeView(from, to)
@@ -207,7 +200,7 @@ func (p *planner) createView(from, to *state.View) {
 		s := Statement{SQL: sql, Comment: "Comment on it."}
 		switch {
 		case strings.HasPrefix(sql, "COMMENT"):
-		case strings.HasPrefix(sql, "CREATE "+kind(to)):
+		case strings.HasPrefix(sql, "CREATE "+to.Kind()):
 			s.Comment = fmt.Sprintf("Create %s.", to)
 			if to.Materialized {
 				s.Comment = fmt.Sprintf("Create and fill %s.", to)
@@ -256,7 +249,7 @@ func (p *planner) staleReaders(name string) []string {
 }
 
 func (p *planner) describeView(from, to *state.View) {
-	p.changeComment(kind(to)+" "+ident(to.Name), from.Comment, to.Comment)
+	p.changeComment(to.Kind()+" "+ident(to.Name), from.Comment, to.Comment)
 	for i, c := range to.Columns {
 		before := ""
 		if i < len(from.Columns) {

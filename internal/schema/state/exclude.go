@@ -8,11 +8,11 @@ import (
 	"strings"
 )
 
-// selector is the end of a pattern that limits it to kinds of objects, such as "[type=table|view]".
+// selector matches the end of a pattern that limits it to kinds of objects, such as "[type=table|view]".
 var selector = regexp.MustCompile(`\[type=([a-z|_]+)\]$`)
 
-// excludes tells whether a pattern of Atlas's "exclude" names the object as a whole; kind is what a selector calls it.
-// Patterns for parts of tables ("urls.note") are Atlas's own business.
+// excludes reports whether a pattern of Atlas's "exclude" matches the whole object, whose kind is named as in a selector. Atlas
+// applies the patterns for parts of tables ("urls.note").
 func (r *reader) excludes(kind, name string) (bool, error) {
 	if name == revisionsTable {
 		return true, nil

@@ -1,7 +1,7 @@
 package state
 
-// factQueries describe what stands in public, a property a row. A property that has its usual value gives none, so that
-// what somebody adds to an object leaves its other facts as they were.
+// factQueries describe the objects in public, with one row for each property. A property with its default value has no row,
+// so that a new property of an object does not change its other facts.
 var factQueries = []string{
 	`SELECT format('extension %s', extname) AS object, format('version %s in %s', extversion, extnamespace::regnamespace) AS text
 FROM pg_extension`,
@@ -44,13 +44,14 @@ CROSS JOIN LATERAL (
     UNION ALL SELECT 'compression ' || a.attcompression::text WHERE a.attcompression <> ''
     UNION ALL SELECT 'statistics target ' || a.attstattarget WHERE a.attstattarget <> -1
     UNION ALL SELECT 'option ' || unnest(a.attoptions)
-    -- Where a column stands in a table is decided when it is added, and no ALTER changes it.
+    -- Not for tables, where no ALTER changes the position of a column.
     UNION ALL SELECT 'number ' || (SELECT count(*) FROM pg_attribute b
-        WHERE b.attrelid = a.attrelid AND b.attnum BETWEEN 1 AND a.attnum AND NOT b.attisdropped) WHERE c.relkind IN ('v', 'm', 'c')
+            WHERE b.attrelid = a.attrelid AND b.attnum BETWEEN 1 AND a.attnum AND NOT b.attisdropped)
+        WHERE c.relkind IN ('v', 'm', 'c')
 ) AS f
 WHERE c.relnamespace = 'public'::regnamespace AND a.attnum > 0 AND NOT a.attisdropped`,
 
-	// That a column is not null is told with the column; from PostgreSQL 18 on, it is a constraint too.
+	// NOT NULL is a property of the column above; from PostgreSQL 18 on, it is also a constraint.
 	`SELECT format('constraint %I on %s%s', conname, nullif(conrelid, 0)::regclass, nullif(contypid, 0)::regtype) AS object,
     pg_get_constraintdef(k.oid) AS text, c.relname AS relation
 FROM pg_constraint k LEFT JOIN pg_class c ON c.oid = k.conrelid
@@ -70,12 +71,14 @@ WHERE c.relnamespace = 'public'::regnamespace`,
 
 	`SELECT format('sequence %I', c.relname) AS object, f.text, coalesce(t.relname, c.relname) AS relation
 FROM pg_sequence s JOIN pg_class c ON c.oid = s.seqrelid
-LEFT JOIN pg_depend d ON d.classid = 'pg_class'::regclass AND d.objid = s.seqrelid AND d.deptype IN ('a', 'i') AND d.refobjsubid > 0
+LEFT JOIN pg_depend d ON d.classid = 'pg_class'::regclass AND d.objid = s.seqrelid AND d.deptype IN ('a', 'i')
+    AND d.refobjsubid > 0
 LEFT JOIN pg_class t ON t.oid = d.refobjid
 LEFT JOIN pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
 CROSS JOIN LATERAL (VALUES ('type ' || s.seqtypid::regtype), ('start ' || s.seqstart), ('increment ' || s.seqincrement),
     ('min ' || s.seqmin), ('max ' || s.seqmax), ('cache ' || s.seqcache), ('cycle ' || s.seqcycle),
-    ('owned by ' || coalesce(format('%s %s.%s', d.deptype, quote_ident(t.relname), quote_ident(a.attname)), 'nothing'))) AS f (text)
+    ('owned by ' || coalesce(format('%s %s.%s', d.deptype, quote_ident(t.relname), quote_ident(a.attname)), 'nothing'))
+) AS f (text)
 WHERE c.relnamespace = 'public'::regnamespace`,
 
 	`SELECT format('view %I', c.relname) AS object, format('line %s: %s', lpad(n::text, 4, '0'), line) AS text, c.relname AS relation
@@ -105,7 +108,7 @@ FROM pg_policy p JOIN pg_class c ON c.oid = p.polrelid WHERE c.relnamespace = 'p
     c.relname AS relation
 FROM pg_statistic_ext s JOIN pg_class c ON c.oid = s.stxrelid WHERE c.relnamespace = 'public'::regnamespace`,
 
-	// Of what stands in public or hangs on its relations.
+	// Comments on objects in public and on objects of its relations.
 	`SELECT i.type || ' ' || i.identity AS object, 'comment ' || s.description AS text, c.relname AS relation
 FROM pg_description s
 CROSS JOIN LATERAL pg_identify_object(s.classoid, s.objoid, s.objsubid) AS i
@@ -116,15 +119,15 @@ LEFT JOIN pg_policy p ON s.classoid = 'pg_policy'::regclass AND p.oid = s.objoid
 LEFT JOIN pg_index x ON s.classoid = 'pg_class'::regclass AND x.indexrelid = s.objoid
 LEFT JOIN pg_class c ON c.oid = coalesce(k.conrelid, g.tgrelid, w.ev_class, p.polrelid, x.indrelid,
     CASE s.classoid WHEN 'pg_class'::regclass THEN s.objoid END)
-WHERE (s.objoid >= 16384 OR s.classoid = 'pg_namespace'::regclass) -- the first number that users' objects get
+WHERE (s.objoid >= 16384 OR s.classoid = 'pg_namespace'::regclass) -- 16384 is the first oid that is not PostgreSQL's own
     AND CASE WHEN s.classoid = 'pg_namespace'::regclass
-        THEN s.objoid = 'public'::regnamespace AND s.description <> 'standard public schema' -- which PostgreSQL gives it
+        THEN s.objoid = 'public'::regnamespace AND s.description <> 'standard public schema' -- PostgreSQL's default
         ELSE coalesce(c.relnamespace = 'public'::regnamespace, i.schema = 'public', true) END
     AND NOT EXISTS (SELECT FROM pg_depend e WHERE e.classid = s.classoid AND e.objid = s.objoid AND e.deptype = 'e')
     AND s.classoid <> 'pg_extension'::regclass`,
 }
 
-// accessQueries tell who owns what, and what others may do with it.
+// accessQueries describe owners and privileges.
 var accessQueries = []string{
 	`SELECT format('relation %I', relname) AS object, f.text, relname AS relation
 FROM pg_class CROSS JOIN LATERAL (VALUES ('owner ' || pg_get_userbyid(relowner)), ('acl ' || relacl::text)) AS f (text)

@@ -8,13 +8,13 @@ import (
 	atlas "ariga.io/atlas/sql/schema"
 )
 
-// FactOption says what else Facts tells, or what it leaves out.
+// FactOption adds facts to the result of Facts, or leaves facts out.
 type FactOption func(*factReader)
 
-// Positions adds where each sequence stands: a RESTART shows nowhere else. It is data for every other purpose.
+// Positions adds the position of each sequence, which is the only trace of a RESTART. Otherwise positions are data, not facts.
 func Positions() FactOption { return func(f *factReader) { f.positions = true } }
 
-// NoAccess leaves out owners and privileges, which roles of the server decide.
+// NoAccess leaves out owners and privileges, which depend on the roles of the server.
 func NoAccess() FactOption { return func(f *factReader) { f.noAccess = true } }
 
 type factReader struct {
@@ -26,24 +26,20 @@ type factReader struct {
 type fact struct {
 	Object   string // "column urls.id"
 	Text     string // "type integer"
-	Relation string // in public, that it hangs on, if any
+	Relation string // the relation in public that Object belongs to, or ""
 }
 
-// Facts describes everything in public, managed or not, one line for each fact: "column urls.id: type integer". Each line
-// begins with its object, and they are sorted, so that two databases built alike give the same lines. The order of columns
-// counts in views, not in tables. Atlas's revisions table is left out.
+// Facts describes all objects in public, managed or not, one line for each fact: "column urls.id: type integer". Each line
+// begins with its object. The lines are sorted, so that two databases with the same schema have the same lines. The order of
+// columns is a fact of views, not of tables. Atlas's revisions table is left out.
 //
-// db is as for Inspect.
+// The requirements on db are those of Inspect.
 func Facts(ctx context.Context, db atlas.ExecQuerier, options ...FactOption) (_ []string, err error) {
-	db, done, err := session(ctx, db)
+	db, closeSession, err := openSession(ctx, db)
 	if err != nil {
 		return nil, err
 	}
-	defer func() {
-		if undo := done(); err == nil {
-			err = undo
-		}
-	}()
+	defer closeSession(&err)
 	f := factReader{db: db}
 	for _, option := range options {
 		option(&f)
@@ -56,7 +52,7 @@ func Facts(ctx context.Context, db atlas.ExecQuerier, options ...FactOption) (_ 
 		queries = append(queries, accessQueries...)
 	}
 	for _, unmanaged := range []string{membersQuery, dependentsQuery, propertiesQuery, databaseQuery} {
-		queries = append(queries, "SELECT kind || ' ' || name AS object, 'stands' AS text, relation FROM ("+unmanaged+") AS u")
+		queries = append(queries, "SELECT kind || ' ' || name AS object, 'exists' AS text, relation FROM ("+unmanaged+") AS u")
 	}
 	if f.positions {
 		positions, err := f.positionsQuery(ctx)
@@ -85,7 +81,7 @@ func (f factReader) positionsQuery(ctx context.Context) ([]string, error) {
 	type row struct{ Text string }
 	all, err := query[row](ctx, f.db, "read the catalog", `
 SELECT format('SELECT %L AS object, format(%L, last_value, is_called) AS text, %L AS relation FROM public.%I',
-    'sequence ' || quote_ident(c.relname), 'stands at %s called %s', coalesce(t.relname, c.relname), c.relname) AS text
+    'sequence ' || quote_ident(c.relname), 'last value %s called %s', coalesce(t.relname, c.relname), c.relname) AS text
 FROM pg_class c
 LEFT JOIN pg_depend d ON d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.refobjsubid > 0
 LEFT JOIN pg_class t ON t.oid = d.refobjid
@@ -100,7 +96,7 @@ WHERE c.relkind = 'S' AND c.relnamespace = 'public'::regnamespace`)
 	return []string{strings.Join(texts, " UNION ALL ")}, nil
 }
 
-// Missing lists the facts of want that have lacks. A fact that comes twice in want has to come twice.
+// Missing lists the facts of want that have lacks. A fact that is twice in want must be twice in have.
 func Missing(want, have []string) []string {
 	count := map[string]int{}
 	for _, line := range have {
@@ -116,8 +112,8 @@ func Missing(want, have []string) []string {
 	return missing
 }
 
-// Difference lists the facts that only one side has, "- " before those of want and "+ " before those of have, by object, so
-// that two versions of one fact stand together. It is empty when both are the same, whatever their order.
+// Difference lists the facts that only one side has, with "- " before those of want and "+ " before those of have. It sorts
+// them by object, so that two versions of one fact are next to each other. The order of want and have does not matter.
 func Difference(want, have []string) []string {
 	type line struct{ fact, sign string }
 	var lines []line

@@ -8,7 +8,7 @@ import (
 
 var plainName = regexp.MustCompile(`^[a-z_][a-z0-9_]*$`)
 
-// Ident writes a name as SQL wants it, in quotes only where it must have them.
+// Ident writes a name as an SQL identifier, in quotes only if it requires them.
 func Ident(name string) string {
 	if _, keyword := slices.BinarySearch(keywords, name); !keyword && plainName.MatchString(name) {
 		return name
@@ -16,16 +16,16 @@ func Ident(name string) string {
 	return `"` + strings.ReplaceAll(name, `"`, `""`) + `"`
 }
 
-// Literal writes a text as a SQL string constant, whatever it holds.
+// Literal writes any text as an SQL string constant.
 func Literal(text string) string {
 	quoted := "'" + strings.ReplaceAll(text, "'", "''") + "'"
-	if strings.Contains(text, `\`) { // so that it means the same with standard_conforming_strings off
+	if strings.Contains(text, `\`) { // an E'' constant does not depend on standard_conforming_strings
 		return "E" + strings.ReplaceAll(quoted, `\`, `\\`)
 	}
 	return quoted
 }
 
-// keywords are the words that are no names without quotes everywhere, of PostgreSQL 15 to 18, sorted.
+// keywords are the words of PostgreSQL 15 to 18 that some context does not accept as a name without quotes, sorted.
 var keywords = strings.Fields(`
 all analyse analyze and any array as asc asymmetric authorization between bigint binary bit boolean both case cast char
 character check coalesce collate collation column concurrently constraint create cross current_catalog current_date

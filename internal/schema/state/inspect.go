@@ -11,44 +11,39 @@ import (
 	atlas "ariga.io/atlas/sql/schema"
 )
 
-// revisionsTable is where applied migrations are recorded: it belongs to whoever applies them, not to the schema.
+// revisionsTable is Atlas's record of applied migrations. It is not a part of the schema.
 const revisionsTable = "atlas_schema_revisions"
 
-// Inspect reads the public schema through db, a connection or transaction whose search_path is public; another path is an
-// error. Names in exclude (of tables, views or whole schemas, as glob patterns) are passed over. Atlas's revisions table
-// always is. It waits for locks no longer than the session does, or than 30 seconds. In a transaction that is not
-// REPEATABLE READ, a change committed meanwhile may be seen in part.
+// Inspect reads the public schema through db, a connection or transaction. Its search_path must be public. Objects that match
+// exclude (glob patterns for tables, views or whole schemas) are left out, and so is Atlas's revisions table. Inspect waits
+// for locks for the session's lock_timeout, or 30 seconds if that is not set. In a transaction that is not REPEATABLE READ,
+// Inspect may see only a part of a change that is committed meanwhile.
 //
-// The role must own the tables, or be a member of the roles that do: PostgreSQL hides parts of a table from others.
+// The role must own the tables, or be a member of the roles that own them: PostgreSQL hides parts of a table from others.
 func Inspect(ctx context.Context, db atlas.ExecQuerier, exclude []string) (_ *State, err error) {
-	db, done, err := session(ctx, db)
+	db, closeSession, err := openSession(ctx, db)
 	if err != nil {
 		return nil, err
 	}
-	defer func() {
-		// In a transaction that an error has aborted, this fails too and says nothing new.
-		if undo := done(); err == nil {
-			err = undo
-		}
-	}()
+	defer closeSession(&err)
 	s := &State{}
 	if err := s.readServer(ctx, db); err != nil {
 		return nil, err
 	}
 	r := reader{State: s, db: db, exclude: exclude, relations: map[string]relation{}, viewIndexes: map[string][]*Index{}}
 	for _, read := range []func(context.Context) error{
-		r.readRelations, r.readDefaultGrants, r.readExtensions, r.readEnums, r.readAtlas, r.readTables, r.readIndexes, r.readSequences, r.readViews,
-		r.readComments, r.readUnmanaged,
+		r.readRelations, r.readDefaultGrants, r.readExtensions, r.readEnums, r.readAtlas, r.readTables, r.readIndexes,
+		r.readSequences, r.readViews, r.readComments, r.readUnmanaged,
 	} {
 		if err := read(ctx); err != nil {
-			return nil, waited(s.Database, err)
+			return nil, adviseOnLock(s.Database, err)
 		}
 	}
 	s.fillEmpty()
 	return s, nil
 }
 
-// fillEmpty puts empty lists where there are none, so that programs that read them as JSON need not tell the two apart.
+// fillEmpty replaces nil lists by empty ones, so that the JSON has [] and never null.
 func (s *State) fillEmpty() {
 	s.DefaultGrants = list(s.DefaultGrants)
 	s.Extensions, s.Enums, s.Details = list(s.Extensions), list(s.Enums), list(s.Details)
@@ -69,12 +64,12 @@ func list[T any](all []T) []T {
 	return all
 }
 
-// reader holds what the steps of one inspection share.
+// reader is what the steps of one inspection share.
 type reader struct {
 	*State
 	db        atlas.ExecQuerier
 	exclude   []string
-	relations map[string]relation // everything in public that may hold rows, by name
+	relations map[string]relation // all tables, views and the like in public, by name
 
 	viewIndexes map[string][]*Index // of materialized views, by view
 }
@@ -84,18 +79,18 @@ type relation struct {
 	Name     string
 	Kind     string // pg_class.relkind
 	Owner    string
-	Readable bool // whether the role sees all of its definition
-	Child    bool // it inherits from another, or is a partition
+	Readable bool // whether PostgreSQL shows the role the whole definition
+	Child    bool // it inherits from another table, or is a partition
 	Rows     int64
 	Bytes    int64
 	Options  []string
-	// The first index of it whose storage parameters Atlas's parser stumbles over: it knows true and false only.
+	// The first index whose autosummarize is neither true nor false, which Atlas cannot parse.
 	Summarize string
 
 	excluded bool
 }
 
-// managed tells whether the state holds the relation.
+// managed reports whether the relation is a part of the state.
 func (r relation) managed() bool {
 	return !r.excluded && !r.Child && strings.Contains("rvm", r.Kind)
 }
@@ -119,7 +114,7 @@ SELECT current_setting('server_version_num')::int AS version, current_database()
 		return err
 	}
 	if len(rows) != 1 {
-		return errors.New("inspect server: it gave no answer")
+		return errors.New("inspect server: it returned no row")
 	}
 	s.Major, s.Role = rows[0].Version/10000, rows[0].Role
 	s.Database = fmt.Sprintf("%q at %s", rows[0].Database, rows[0].Host)
@@ -130,7 +125,7 @@ SELECT current_setting('server_version_num')::int AS version, current_database()
 	return nil
 }
 
-// readRelations lists what there is, without the members of extensions.
+// readRelations lists the relations that are not members of extensions.
 func (r *reader) readRelations(ctx context.Context) error {
 	all, err := query[relation](ctx, r.db, "inspect relations", `
 SELECT c.relname AS name, c.relkind AS kind, pg_get_userbyid(c.relowner) AS owner, pg_has_role(c.relowner, 'USAGE') AS readable,
@@ -163,12 +158,12 @@ WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p', 'v', '
 			r.Parameters[rel.Name] = rel.Options
 		}
 		if rel.table() && rel.Summarize != "" {
-			return fmt.Errorf("inspect database %s: Atlas cannot read how index %s says autosummarize; say it so: "+
+			return fmt.Errorf("inspect database %s: Atlas cannot read the autosummarize parameter of index %s; write it as true: "+
 				"ALTER INDEX %[2]s SET (autosummarize = true)", r.Database, rel.Summarize)
 		}
 		if rel.table() && !rel.Readable {
-			return fmt.Errorf("inspect database %s: table %s belongs to role %s, and PostgreSQL shows its defaults to members of that "+
-				"role only; connect as %[3]s, as a member of it or as a superuser", r.Database, rel.Name, rel.Owner)
+			return fmt.Errorf("inspect database %s: table %s belongs to role %s, and PostgreSQL shows its defaults only to members of "+
+				"that role; connect as %[3]s, as a member of it or as a superuser", r.Database, rel.Name, rel.Owner)
 		}
 	}
 	return nil
@@ -178,7 +173,7 @@ var relationKinds = map[string]string{
 	"r": "table", "p": "partitioned table", "v": "view", "m": "materialized view", "f": "foreign table",
 }
 
-// selectorKinds is what patterns call kinds of relations.
+// selectorKinds are the names of kinds of relations in patterns.
 var selectorKinds = map[string]string{"r": "table", "p": "table", "f": "table", "v": "view", "m": "materialized"}
 
 func (r *reader) readExtensions(ctx context.Context) error {
@@ -191,7 +186,7 @@ func (r *reader) readExtensions(ctx context.Context) error {
 	return err
 }
 
-// readAtlas reads what Atlas reads, and takes out of it what the state tells elsewhere.
+// readAtlas reads Atlas's model of the schema, and removes from it what the state does not have or has in another field.
 func (r *reader) readAtlas(ctx context.Context) error {
 	driver, err := postgres.Open(r.db)
 	if err != nil {
@@ -201,7 +196,7 @@ func (r *reader) readAtlas(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("inspect tables: %w", err)
 	}
-	// The text that PostgreSQL gives the schema by itself is nobody's concern.
+	// PostgreSQL's default comment on the schema is not a part of the state; readComments reads others.
 	schema.Attrs = atlas.RemoveAttr[*atlas.Comment](schema.Attrs)
 	schema.Tables = slices.DeleteFunc(schema.Tables, func(t *atlas.Table) bool { return !r.relations[t.Name].table() })
 	schema.Objects = slices.DeleteFunc(schema.Objects, func(o atlas.Object) bool {

@@ -1,8 +1,7 @@
 package state
 
-// propertiesQuery lists how tables, columns, constraints and indexes of public differ from what Atlas can write, each with
-// the part of the relation that it goes with, if not with the whole. A table of such a kind is compared all the same, without
-// the property.
+// propertiesQuery lists properties of tables, columns, constraints and indexes of public that Atlas cannot write, each with
+// the part of the relation that has it, or ” for the whole relation. Such a table is compared without the property.
 const propertiesQuery = `
 WITH relations AS (
     SELECT c.*, quote_ident(c.relname) AS name FROM pg_class c
@@ -19,7 +18,7 @@ WITH relations AS (
     SELECT x.*, i.reltablespace, i.relname AS part, c.relkind, c.relname, format('%I on %s', i.relname, c.name) AS name
     FROM relations c JOIN pg_index x ON x.indrelid = c.oid JOIN pg_class i ON i.oid = x.indexrelid
 )
-SELECT p.*, ARRAY[p.part] AS parts, true AS goes FROM (
+SELECT p.*, ARRAY[p.part] AS parts, true AS dropped FROM (
 SELECT 'unlogged table' AS kind, name, relname AS relation, '' AS part FROM relations WHERE relpersistence = 'u'
 UNION ALL SELECT 'table of a type', name, relname, '' FROM relations WHERE reloftype <> 0
 UNION ALL SELECT 'row security', 'of ' || name, relname, '' FROM relations WHERE relrowsecurity OR relforcerowsecurity

@@ -11,18 +11,18 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// pinned are the settings that change how PostgreSQL writes down constants and names. Two databases can only be compared
-// in texts that were written under the same ones. A session that would wait for ever waits for 30 seconds: definitions of
-// views and sizes of tables cannot be read while a migration has them.
-const pinned = `
+// fixedSettings sets the settings that change how PostgreSQL prints constants and names, because the texts of two databases
+// can only be compared when they were printed with the same settings. It also sets a lock_timeout of 30 seconds when there is
+// none, because reading the definition of a view or the size of a table waits for a migration that has locked it.
+const fixedSettings = `
 SELECT name, current_setting(name), set_config(name, value, false)
 FROM (VALUES ('DateStyle', 'ISO, MDY'), ('IntervalStyle', 'postgres'), ('TimeZone', 'UTC'), ('extra_float_digits', '1'),
     ('bytea_output', 'hex'), ('quote_all_identifiers', 'off'), ('standard_conforming_strings', 'on'),
     ('lock_timeout', coalesce(nullif(current_setting('lock_timeout'), '0'), '30s'))) AS s (name, value)`
 
-// session gives one connection for several queries, with the pinned settings, and what undoes both. A *sql.DB lends one of
-// its connections.
-func session(ctx context.Context, db atlas.ExecQuerier) (atlas.ExecQuerier, func() error, error) {
+// openSession returns one connection with fixedSettings, and a function that restores the settings, releases the connection
+// and sets the error unless it is set. When db is a *sql.DB, the connection is from its pool.
+func openSession(ctx context.Context, db atlas.ExecQuerier) (atlas.ExecQuerier, func(*error), error) {
 	release := func() error { return nil }
 	if pool, ok := db.(*sql.DB); ok {
 		conn, err := pool.Conn(ctx)
@@ -31,18 +31,24 @@ func session(ctx context.Context, db atlas.ExecQuerier) (atlas.ExecQuerier, func
 		}
 		db, release = conn, conn.Close
 	}
-	restore, err := pin(ctx, db)
+	restore, err := fixSettings(ctx, db)
 	if err != nil {
 		return nil, nil, errors.Join(err, release())
 	}
-	return db, func() error { return errors.Join(restore(), release()) }, nil
+	return db, func(err *error) {
+		// In a transaction that an error has aborted, restoring fails as well, and its error adds nothing.
+		if closeErr := errors.Join(restore(), release()); *err == nil {
+			*err = closeErr
+		}
+	}, nil
 }
 
-func pin(ctx context.Context, db atlas.ExecQuerier) (func() error, error) {
+// fixSettings applies fixedSettings and returns a function that restores the settings before.
+func fixSettings(ctx context.Context, db atlas.ExecQuerier) (func() error, error) {
 	type setting struct{ name, value string }
-	rows, err := db.QueryContext(ctx, pinned)
+	rows, err := db.QueryContext(ctx, fixedSettings)
 	if err != nil {
-		return nil, fmt.Errorf("set how definitions are written: %w", err)
+		return nil, fmt.Errorf("fix how definitions are printed: %w", err)
 	}
 	defer func() { _ = rows.Close() }()
 	var before []setting
@@ -50,54 +56,54 @@ func pin(ctx context.Context, db atlas.ExecQuerier) (func() error, error) {
 		var s setting
 		var now string
 		if err := rows.Scan(&s.name, &s.value, &now); err != nil {
-			return nil, fmt.Errorf("set how definitions are written: %w", err)
+			return nil, fmt.Errorf("fix how definitions are printed: %w", err)
 		}
 		before = append(before, s)
 	}
 	if err := rows.Err(); err != nil {
-		return nil, fmt.Errorf("set how definitions are written: %w", err)
+		return nil, fmt.Errorf("fix how definitions are printed: %w", err)
 	}
 	return func() error {
 		for _, s := range before {
 			if _, err := db.ExecContext(ctx, "SELECT set_config($1, $2, false)", s.name, s.value); err != nil {
-				return fmt.Errorf("put back setting %s: %w", s.name, err)
+				return fmt.Errorf("restore setting %s: %w", s.name, err)
 			}
 		}
 		return nil
 	}, nil
 }
 
-// waited says what to do about a lock that did not come free.
-func waited(database string, err error) error {
-	var refusal *pgconn.PgError
-	if errors.As(err, &refusal) && refusal.Code == "55P03" {
-		return fmt.Errorf("read database %s: another transaction, perhaps a migration, holds a lock on a table and did not give it "+
-			"back in time: find it in pg_stat_activity, then run the command again: %w", database, err)
+// adviseOnLock adds to the error of a lock timeout what to do about it.
+func adviseOnLock(database string, err error) error {
+	var pgErr *pgconn.PgError
+	if errors.As(err, &pgErr) && pgErr.Code == "55P03" {
+		return fmt.Errorf("read database %s: another transaction, perhaps a migration, holds a lock on a table and did not release "+
+			"it in time: find it in pg_stat_activity, then run the command again: %w", database, err)
 	}
 	return err
 }
 
-// query decodes each row of a query into a T, by the names of the columns as in JSON. act says what the query is for.
-func query[T any](ctx context.Context, db atlas.ExecQuerier, act, text string, args ...any) ([]T, error) {
+// query decodes each row of a query into a T, whose JSON names are the names of the columns. Errors begin with the step.
+func query[T any](ctx context.Context, db atlas.ExecQuerier, step, text string, args ...any) ([]T, error) {
 	rows, err := db.QueryContext(ctx, "SELECT to_json(q)::text FROM (\n"+text+"\n) AS q", args...)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", act, err)
+		return nil, fmt.Errorf("%s: %w", step, err)
 	}
 	defer func() { _ = rows.Close() }()
 	var all []T
 	for rows.Next() {
 		var line []byte
 		if err := rows.Scan(&line); err != nil {
-			return nil, fmt.Errorf("%s: %w", act, err)
+			return nil, fmt.Errorf("%s: %w", step, err)
 		}
 		var item T
 		if err := json.Unmarshal(line, &item); err != nil {
-			return nil, fmt.Errorf("%s: %w", act, err)
+			return nil, fmt.Errorf("%s: %w", step, err)
 		}
 		all = append(all, item)
 	}
 	if err := rows.Err(); err != nil {
-		return nil, fmt.Errorf("%s: %w", act, err)
+		return nil, fmt.Errorf("%s: %w", step, err)
 	}
 	return all, nil
 }

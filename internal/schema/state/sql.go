@@ -7,19 +7,19 @@ import (
 	"strings"
 )
 
-// SQL is a script that makes the state again on an empty database of the same major version, with search_path public. The
-// same state gives the same text.
+// SQL returns a script that creates the state in an empty database of the same major version, with search_path public. The
+// same state always gives the same text.
 //
-// Owners, grants and the positions of sequences are left out: roles are the server's, positions are data. Objects that are
-// not managed are named at the top, in a comment, and so is each foreign key to a table that the state does not hold, in
-// its place.
+// The script has no owners and grants, because roles belong to the server, and no positions of sequences, because these are
+// data. A comment at the top lists the objects that are not managed. A comment replaces each foreign key to a table that the
+// state does not have.
 func (s *State) SQL() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "-- The public schema, as PostgreSQL %d describes it.\n", s.Major)
 	if len(s.Unmanaged) > 0 {
-		b.WriteString("--\n-- These are not managed, and may be missing below:\n")
+		b.WriteString("--\n-- These objects are not managed, and may be missing below:\n")
 		for _, o := range s.Unmanaged {
-			fmt.Fprintf(&b, "--   %s\n", oneLine(o.String()))
+			fmt.Fprintf(&b, "--   %s\n", OneLine(o.String()))
 		}
 	}
 	section := func(statements ...string) {
@@ -41,21 +41,21 @@ func (s *State) SQL() string {
 	for _, e := range s.Enums {
 		section(e.SQL()...)
 	}
-	later := map[string][]Constraint{} // foreign keys to tables that come after
-	made := map[string]bool{}
+	later := map[string][]Constraint{} // foreign keys to tables that are created later
+	created := map[string]bool{}
 	for _, t := range s.tablesInOrder() {
-		made[t.Name] = true
+		created[t.Name] = true
 		now := *t
 		now.Constraints = nil
 		for _, c := range t.Constraints {
 			switch {
-			case c.Kind != "foreign key" || made[c.References]:
+			case c.Kind != "foreign key" || created[c.References]:
 				now.Constraints = append(now.Constraints, c)
 			case s.Table(c.References) != nil:
 				later[t.Name] = append(later[t.Name], c)
 			default:
-				fmt.Fprintf(&b, "\n-- Left out, since the table is no part of this: %s.\n",
-					oneLine(fmt.Sprintf("constraint %s of %s, %s", c.Name, t.Name, c.Definition)))
+				fmt.Fprintf(&b, "\n-- Left out, because this script does not create the referenced table: %s.\n",
+					OneLine(fmt.Sprintf("constraint %s of %s, %s", c.Name, t.Name, c.Definition)))
 			}
 		}
 		section(s.TableSQL(&now)...)
@@ -71,37 +71,50 @@ func (s *State) SQL() string {
 	return b.String()
 }
 
-// oneLine keeps a text within one comment.
-func oneLine(text string) string { return strings.NewReplacer("\n", " ", "\r", " ").Replace(text) }
+// OneLine replaces line breaks, so that a text stays within one SQL comment.
+func OneLine(text string) string { return strings.NewReplacer("\n", " ", "\r", " ").Replace(text) }
 
-// tablesInOrder puts each table after those that it references, as far as they do not go in a circle, and otherwise by
-// name.
+// tablesInOrder sorts the tables by name, but each after those that it references, unless they form a cycle.
 func (s *State) tablesInOrder() []*Table {
-	var ordered []*Table
-	seen := map[string]bool{}
-	var add func(t *Table)
-	add = func(t *Table) {
-		if t == nil || seen[t.Name] {
-			return
-		}
-		seen[t.Name] = true
-		references := []string{}
-		for _, c := range t.Constraints {
-			references = append(references, c.References)
+	return dependencyOrder(s.Details, func(t *Table) string { return t.Name }, func(t *Table) []string {
+		references := make([]string, len(t.Constraints))
+		for i, c := range t.Constraints {
+			references[i] = c.References
 		}
 		slices.Sort(references)
-		for _, name := range references {
-			add(s.Table(name))
-		}
-		ordered = append(ordered, t)
+		return references
+	})
+}
+
+// dependencyOrder moves each object after those on which it depends, by name, unless they form a cycle. It does not change
+// the order otherwise.
+func dependencyOrder[T any](all []T, name func(T) string, dependencies func(T) []string) []T {
+	ordered := make([]T, 0, len(all))
+	byName := map[string]T{}
+	for _, object := range all {
+		byName[name(object)] = object
 	}
-	for _, t := range s.Details {
-		add(t)
+	seen := map[string]bool{}
+	var add func(T)
+	add = func(object T) {
+		if seen[name(object)] {
+			return
+		}
+		seen[name(object)] = true
+		for _, dependency := range dependencies(object) {
+			if other, ok := byName[dependency]; ok {
+				add(other)
+			}
+		}
+		ordered = append(ordered, object)
+	}
+	for _, object := range all {
+		add(object)
 	}
 	return ordered
 }
 
-// SQL makes the type, with its comment.
+// SQL returns the statements that create the type with its comment.
 func (e Enum) SQL() []string {
 	values := make([]string, len(e.Values))
 	for i, v := range e.Values {
@@ -112,22 +125,27 @@ func (e Enum) SQL() []string {
 	}, "TYPE "+Ident(e.Name), e.Comment)
 }
 
-// SQL makes the view, with its indexes and comments and without its grants. A materialized one is filled.
+// SQL returns the statements that create the view with its indexes and comments, without its grants. They fill a materialized
+// view.
 func (v *View) SQL() []string {
-	kind := "VIEW"
-	if v.Materialized {
-		kind = "MATERIALIZED VIEW"
-	}
 	name := Ident(v.Name)
-	create := "CREATE " + kind + " " + name
+	create := "CREATE " + v.Kind() + " " + name
 	if len(v.Options) > 0 {
 		create += " WITH (" + parameters(v.Options) + ")"
 	}
-	all := withComment([]string{create + " AS\n" + v.Definition}, kind+" "+name, v.Comment)
+	all := withComment([]string{create + " AS\n" + v.Definition}, v.Kind()+" "+name, v.Comment)
 	for _, c := range v.Columns {
 		all = withComment(all, "COLUMN "+name+"."+Ident(c.Name), c.Comment)
 	}
 	return append(all, indexesSQL(v.Indexes)...)
+}
+
+// Kind returns the kind of the view as in CREATE, DROP and COMMENT ON: VIEW or MATERIALIZED VIEW.
+func (v *View) Kind() string {
+	if v.Materialized {
+		return "MATERIALIZED VIEW"
+	}
+	return "VIEW"
 }
 
 func indexesSQL(indexes []*Index) []string {
@@ -147,7 +165,7 @@ func withComment(statements []string, object, comment string) []string {
 
 var bareValue = regexp.MustCompile(`^[a-z0-9_.-]+$`)
 
-// parameters writes "name=value" as WITH and SET want it.
+// parameters writes storage parameters, each given as "name=value", for WITH or SET.
 func parameters(options []string) string {
 	all := make([]string, len(options))
 	for i, option := range options {

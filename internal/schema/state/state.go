@@ -1,13 +1,12 @@
-// Package state reads what the public schema of a database holds, and writes it down as SQL that makes it again.
+// Package state reads the public schema of a database into a State, and writes a State as SQL that creates the schema again.
 //
-// Atlas's library reads tables, columns, constraints, their indexes, enums and comments. This package adds what it passes
-// over and Docket's schema has: extensions, storage parameters, parameters of sequences, comments on types and
-// constraints, plain and materialized views with their indexes, comments and grants. It also reads tables a second time, in
-// PostgreSQL's own words, because Atlas's model of them leaves things out (see Table). Everything else (functions,
-// triggers, domains, policies, partitions …) is listed as Unmanaged: never compared, never changed, never passed over
-// without a word.
+// Atlas's library reads tables, columns, constraints, their indexes, enums and comments. This package adds what Atlas does
+// not read: extensions, storage parameters, parameters of sequences, comments on types and constraints, plain and
+// materialized views with their indexes, comments and grants. It also reads tables a second time, as the definitions that
+// PostgreSQL prints, because Atlas's model of them is incomplete (see Table). All other objects (functions, triggers,
+// domains, policies, partitions …) are listed as Unmanaged: they are never compared and never changed.
 //
-// It changes nothing in the database that it reads.
+// The package changes nothing in the database that it reads.
 package state
 
 import (
@@ -16,53 +15,53 @@ import (
 	atlas "ariga.io/atlas/sql/schema"
 )
 
-// State is the public schema of one database at one moment.
+// State is the public schema of one database at one point in time.
 type State struct {
-	Major    int    `json:"postgres_major"` // e.g. 15: definitions of views read alike on servers of one major version only
+	Major    int    `json:"postgres_major"` // e.g. 15; different major versions print definitions of views differently
 	Database string `json:"database"`       // name and host, for messages
-	Role     string `json:"role"`           // that read it, and would own what it made
+	Role     string `json:"role"`           // the role that read it, and that would own new objects
 
-	DefaultGrants []Grant `json:"default_grants"` // what others may do with tables and views that the role makes, sorted
+	DefaultGrants []Grant `json:"default_grants"` // default privileges of others on the role's new tables and views, sorted
 
-	Extensions []string      `json:"extensions"` // names, sorted; plpgsql is in every database and left out
+	Extensions []string      `json:"extensions"` // names, sorted; without plpgsql, which every database has
 	Enums      []Enum        `json:"enums"`      // sorted by name
-	Tables     *atlas.Schema `json:"-"`          // tables and enums as Atlas sees them
+	Tables     *atlas.Schema `json:"-"`          // Atlas's model of the tables and enums
 	Details    []*Table      `json:"tables"`     // the same tables as PostgreSQL describes them, sorted by name
 
-	// Storage parameters of tables and of their indexes, sorted, by the name of the relation: tables and indexes share one
-	// namespace, and ALTER TABLE sets those of both. Tables has none: of an index's, Atlas knows BRIN's alone.
+	// Storage parameters of tables and of their indexes, sorted, by the name of the table or index, which share one
+	// namespace. Tables has none: Atlas only knows those of BRIN indexes.
 	Parameters map[string][]string `json:"parameters"`
-	// Comments that Atlas does not carry, by what COMMENT ON wants: "TYPE mood", `CONSTRAINT "Odd" ON urls`.
+	// Comments that Tables does not have, by the target of COMMENT ON: "TYPE mood", `CONSTRAINT "Odd" ON urls`.
 	Comments  map[string]string `json:"comments"`
 	Sequences []Sequence        `json:"sequences"` // of serial and identity columns, sorted by name
 	Views     []*View           `json:"views"`     // each after those that it reads, otherwise by name
 
 	Estimates map[string]Estimate `json:"estimates"` // of tables and materialized views
 	Unmanaged []Object            `json:"unmanaged"` // sorted
-	Excluded  []Object            `json:"excluded"`  // what the caller's patterns passed over, sorted
+	Excluded  []Object            `json:"excluded"`  // objects that match the caller's patterns, sorted
 }
 
-// Object is something that stands in the schema and is neither compared nor changed.
+// Object is an object of the schema that is neither compared nor changed.
 type Object struct {
 	Kind string `json:"kind"` // "function", "trigger", …
 	Name string `json:"name"` // as PostgreSQL identifies it, e.g. "touch_updated_at()" or "set_updated_at on urls"
 
-	// On is the relation that takes it along when it is dropped; empty when none would. Parts are columns, constraints and
-	// indexes of that relation of which each would do so by itself.
+	// On is the relation with which PostgreSQL drops the object; empty if there is none. Parts are columns, constraints and
+	// indexes of that relation: PostgreSQL also drops the object with each of these.
 	On    string   `json:"-"`
 	Parts []string `json:"-"`
 }
 
 func (o Object) String() string { return o.Kind + " " + o.Name }
 
-// Estimate is how large a table or materialized view is.
+// Estimate is the size of a table or materialized view.
 type Estimate struct {
 	Rows  int64 `json:"rows"`  // as of the last ANALYZE; -1 when never analyzed
 	Bytes int64 `json:"bytes"` // now, with indexes and TOAST
 }
 
-// Sequence belongs to a serial or identity column. What Atlas knows of it is the column's type and, for identity columns,
-// Start and Increment.
+// Sequence is the sequence of a serial or identity column. Of its fields, Atlas's model only has the type and, for identity
+// columns, Start and Increment.
 type Sequence struct {
 	Name      string `json:"name"`
 	Table     string `json:"table"`
@@ -99,14 +98,14 @@ type View struct {
 	// Of materialized views only.
 	Indexes     []*Index       `json:"indexes,omitempty"` // sorted by name
 	Populated   bool           `json:"populated"`
-	LastRefresh *time.Duration `json:"last_refresh_ns,omitempty"` // how long the last one took; nil when nothing recorded it
+	LastRefresh *time.Duration `json:"last_refresh_ns,omitempty"` // how long the last one took; nil when not recorded
 }
 
 // ViewColumn is a column of a view.
 type ViewColumn struct {
 	Name      string `json:"name"`
 	Type      string `json:"type"`
-	Collation string `json:"collation,omitempty"` // quoted where it must be; "" for the type's own
+	Collation string `json:"collation,omitempty"` // quoted if necessary; "" for the type's default
 	Comment   string `json:"comment,omitempty"`
 }
 
@@ -118,11 +117,11 @@ type Grant struct {
 	WithGrantOption bool   `json:"with_grant_option,omitempty"`
 }
 
-// Reference is what a view's definition depends on. One thing each: of Column and Constraint, at most one is set besides
-// Relation, which is empty when Type or Function is set.
+// Reference is one object that a view's definition depends on. Either Relation is set, and at most one of Column and
+// Constraint, or Type, or Function.
 type Reference struct {
 	Relation   string `json:"relation,omitempty"`   // table or view, as "schema.name" when it is not in public
-	Column     string `json:"column,omitempty"`     // "" when the relation is read as a whole or for its rows only
+	Column     string `json:"column,omitempty"`     // "" when the view reads the whole row, or no column
 	Constraint string `json:"constraint,omitempty"` // of Relation: a primary key that a GROUP BY relies on
 	Type       string `json:"type,omitempty"`       // an enum of the schema that an expression mentions
 	Function   string `json:"function,omitempty"`   // in public and not managed, with its arguments' types
@@ -132,16 +131,16 @@ type Reference struct {
 type Index struct {
 	Name       string `json:"name"`
 	Definition string `json:"definition"` // CREATE INDEX with this name, storage parameters included, no schema named
-	Shape      string `json:"-"`          // Definition without the name: equal shapes are the same index under two names
+	Shape      string `json:"-"`          // Definition without the name: indexes with the same shape differ only in name
 	Comment    string `json:"comment,omitempty"`
 	Unique     bool   `json:"unique"`
-	Valid      bool   `json:"valid"` // false is what a failed CREATE INDEX CONCURRENTLY leaves behind
-	// Whether REFRESH MATERIALIZED VIEW CONCURRENTLY could use it: unique, of plain columns, not partial, valid.
+	Valid      bool   `json:"valid"` // false after a failed CREATE INDEX CONCURRENTLY
+	// Whether REFRESH MATERIALIZED VIEW CONCURRENTLY can use it: it is unique, valid, not partial, and on plain columns.
 	Concurrent bool `json:"concurrent"`
 }
 
-// Table is a table in PostgreSQL's own words. It is exact where Atlas's model is not: the names of primary keys, collations
-// of index columns, storage parameters, types such as numeric(5,-2), DEFERRABLE, MATCH FULL, the quotes of odd texts.
+// Table is a table as PostgreSQL describes it. It is exact where Atlas's model is not: names of primary keys, collations of
+// index columns, storage parameters, types such as numeric(5,-2), DEFERRABLE, MATCH FULL, quotes in texts.
 type Table struct {
 	Name        string       `json:"name"`
 	Comment     string       `json:"comment,omitempty"`
@@ -158,7 +157,7 @@ type Column struct {
 	Default   string `json:"default,omitempty"`   // expression
 	Generated string `json:"generated,omitempty"` // expression of a stored generated column
 	Identity  string `json:"identity,omitempty"`  // "ALWAYS" or "BY DEFAULT"
-	Collation string `json:"collation,omitempty"` // quoted where it must be; "" for the type's own
+	Collation string `json:"collation,omitempty"` // quoted if necessary; "" for the type's default
 	Comment   string `json:"comment,omitempty"`
 }
 
@@ -169,7 +168,7 @@ type Constraint struct {
 	Definition   string `json:"definition"` // pg_get_constraintdef
 	References   string `json:"references,omitempty"`
 	Comment      string `json:"comment,omitempty"`
-	IndexComment string `json:"index_comment,omitempty"` // on the index that serves it
+	IndexComment string `json:"index_comment,omitempty"` // the comment on its index
 }
 
 // Table returns the details of a table, or nil.
@@ -187,6 +186,16 @@ func (s *State) View(name string) *View {
 	for _, v := range s.Views {
 		if v.Name == name {
 			return v
+		}
+	}
+	return nil
+}
+
+// Sequence returns the sequence of a column, or nil.
+func (s *State) Sequence(table, column string) *Sequence {
+	for i := range s.Sequences {
+		if s.Sequences[i].Table == table && s.Sequences[i].Column == column {
+			return &s.Sequences[i]
 		}
 	}
 	return nil

@@ -21,9 +21,9 @@ ORDER BY t.typname COLLATE "C"`)
 		return err
 	}
 	r.Enums = slices.DeleteFunc(r.Enums, func(e Enum) bool {
-		excluded, problem := r.excludes("enum", e.Name)
-		if problem != nil {
-			err = problem
+		excluded, patternErr := r.excludes("enum", e.Name)
+		if patternErr != nil {
+			err = patternErr
 		}
 		if excluded {
 			r.Excluded = append(r.Excluded, Object{Kind: "enum", Name: e.Name})
@@ -33,7 +33,7 @@ ORDER BY t.typname COLLATE "C"`)
 	return err
 }
 
-// readTables reads in PostgreSQL's own words what Atlas has read into its model.
+// readTables reads the definitions that PostgreSQL prints of the tables in Atlas's model.
 func (r *reader) readTables(ctx context.Context) error {
 	all, err := query[Table](ctx, r.db, "inspect columns and constraints", `
 SELECT c.relname AS name, obj_description(c.oid, 'pg_class') AS comment,
@@ -68,21 +68,21 @@ ORDER BY c.relname COLLATE "C"`)
 		}
 		t.Columns = slices.DeleteFunc(t.Columns, func(c Column) bool {
 			_, ok := model.Column(c.Name)
-			return !ok // Atlas was told to exclude it
+			return !ok // a pattern excludes it
 		})
 		r.Details = append(r.Details, &t)
 	}
 	return nil
 }
 
-// indexRow is an index with what its place in the state hangs on.
+// indexRow is a row of the query for indexes.
 type indexRow struct {
 	Index
-	Quoted     string
+	Quoted     string // the name
 	Relation   string
-	Constraint bool
+	Constraint bool // whether it is the index of a constraint
 	Options    []string
-	Collations []string // of each key column, where it has to be said; "" elsewhere
+	Collations []string // of each key column, "" for the column's own
 }
 
 func (r *reader) readIndexes(ctx context.Context) error {
@@ -93,7 +93,7 @@ SELECT i.relname AS name, quote_ident(i.relname) AS quoted, c.relname AS relatio
         AND i.relam = (SELECT oid FROM pg_am WHERE amname = 'btree') AS concurrent,
     EXISTS (SELECT FROM pg_constraint k WHERE k.conindid = x.indexrelid AND k.contype IN ('p', 'u', 'x')) AS constraint,
     i.reloptions AS options,
-    -- Of a column, its own collation goes without saying; of an expression, nothing tells what its own is.
+    -- Leave out a column's own collation. That of an expression is unknown.
     ARRAY(SELECT CASE WHEN x.indcollation[n - 1] NOT IN (0, coalesce(a.attcollation, 'pg_catalog."default"'::regcollation))
               THEN l.collname ELSE '' END
           FROM generate_series(1, x.indnkeyatts) AS n
@@ -111,7 +111,7 @@ ORDER BY i.relname COLLATE "C"`)
 		index.Definition = strings.Replace(index.Definition, " INDEX "+row.Quoted+" ON public.", " INDEX "+row.Quoted+" ON ", 1)
 		index.Shape = strings.Replace(index.Definition, " INDEX "+row.Quoted+" ON ", " INDEX ON ", 1)
 		if !r.relations[row.Relation].table() {
-			// Materialized views are read later; theirs are kept apart until then.
+			// readViews, which runs later, takes these.
 			r.viewIndexes[row.Relation] = append(r.viewIndexes[row.Relation], &index)
 			continue
 		}
@@ -122,14 +122,14 @@ ORDER BY i.relname COLLATE "C"`)
 			slices.Sort(row.Options)
 			r.Parameters[row.Name] = row.Options
 		}
-		r.mend(row)
+		r.correctModel(row)
 	}
 	return nil
 }
 
-// mend makes Atlas's model of an index say what it leaves out, the collations of columns, and keep silent about what
-// Parameters tells: of storage parameters, it has BRIN's alone, and would build an index anew that ALTER INDEX can change.
-func (r *reader) mend(row indexRow) {
+// correctModel corrects Atlas's model of an index. It adds the collations of columns, and removes the storage parameters: the
+// model only has those of BRIN indexes, and Atlas would rebuild an index to change them. Parameters has them all.
+func (r *reader) correctModel(row indexRow) {
 	table, ok := r.Tables.Table(row.Relation)
 	if !ok {
 		return
@@ -139,7 +139,7 @@ func (r *reader) mend(row indexRow) {
 		index, ok = table.PrimaryKey, true
 	}
 	if !ok {
-		return // Atlas was told to exclude it
+		return // a pattern excludes it
 	}
 	index.Attrs = atlas.RemoveAttr[*postgres.IndexStorageParams](index.Attrs)
 	for i, part := range index.Parts {
@@ -166,7 +166,7 @@ ORDER BY c.relname COLLATE "C"`)
 		return err
 	}
 	for _, s := range all {
-		// One that Atlas does not take for part of a serial column is a sequence for itself, and listed as such.
+		// A sequence that Atlas does not consider part of a serial column is listed as unmanaged.
 		if r.relations[s.Table].table() && (s.Identity || r.serial(s)) {
 			r.Sequences = append(r.Sequences, s)
 		}
@@ -174,8 +174,8 @@ ORDER BY c.relname COLLATE "C"`)
 	return nil
 }
 
-// serial tells whether Atlas sees the sequence as that of a serial column, and can write that. The types of the two may
-// differ: a column that was made bigint later keeps its integer sequence.
+// serial reports whether Atlas considers the sequence part of a serial column, which it can write. The types of the two may
+// differ: changing a column to bigint does not change its integer sequence.
 func (r *reader) serial(s Sequence) bool {
 	table, ok := r.Tables.Table(s.Table)
 	if !ok {
@@ -196,7 +196,7 @@ SELECT c.relname AS sequence, '' AS schema, obj_description(c.oid, 'pg_class') A
 FROM pg_class c WHERE c.relkind = 'S' AND c.relnamespace = 'public'::regnamespace AND obj_description(c.oid, 'pg_class') <> ''
 UNION ALL
 SELECT '', nspname, obj_description(oid, 'pg_namespace') FROM pg_namespace
-WHERE nspname = 'public' AND obj_description(oid, 'pg_namespace') <> 'standard public schema' -- which PostgreSQL gives it`)
+WHERE nspname = 'public' AND obj_description(oid, 'pg_namespace') <> 'standard public schema' -- PostgreSQL's default`)
 	if err != nil {
 		return err
 	}

@@ -6,13 +6,13 @@ import (
 	"strings"
 )
 
-// TableSQL makes a table of the state: its sequences, itself with all constraints, its indexes, storage parameters and
-// comments. The tables it references must stand already.
+// TableSQL returns the statements that create a table of the state with its sequences, constraints, indexes, storage
+// parameters and comments. The tables that it references must exist.
 func (s *State) TableSQL(t *Table) []string {
 	name := Ident(t.Name)
 	var before, after, lines []string
 	for _, c := range t.Columns {
-		sequence := s.sequenceOf(t.Name, c.Name)
+		sequence := s.Sequence(t.Name, c.Name)
 		line := Ident(c.Name) + " " + c.Type
 		switch {
 		case sequence == nil:
@@ -34,14 +34,14 @@ func (s *State) TableSQL(t *Table) []string {
 		lines = append(lines, line+c.clauses(sequence))
 	}
 	for _, c := range t.Constraints {
-		if strings.HasSuffix(c.Definition, " NOT VALID") { // which CREATE TABLE would pass over
+		if strings.HasSuffix(c.Definition, " NOT VALID") { // CREATE TABLE would ignore the NOT VALID
 			after = append(after, c.add(t.Name)...)
 			continue
 		}
 		lines = append(lines, fmt.Sprintf("CONSTRAINT %s %s", Ident(c.Name), c.Definition))
 		after = append(after, c.comments(t.Name)...)
-		// An index of a constraint has no statement of its own to carry them.
-		if options := s.Parameters[c.Name]; len(options) > 0 && c.indexed() {
+		// The index of a constraint has no CREATE INDEX statement for its storage parameters.
+		if options := s.Parameters[c.Name]; len(options) > 0 && c.HasIndex() {
 			after = append(after, fmt.Sprintf("ALTER INDEX %s SET (%s)", Ident(c.Name), parameters(options)))
 		}
 	}
@@ -60,16 +60,7 @@ func (s *State) TableSQL(t *Table) []string {
 	return append(all, indexesSQL(t.Indexes)...)
 }
 
-func (s *State) sequenceOf(table, column string) *Sequence {
-	for i := range s.Sequences {
-		if s.Sequences[i].Table == table && s.Sequences[i].Column == column {
-			return &s.Sequences[i]
-		}
-	}
-	return nil
-}
-
-// clauses is what follows the type of a column.
+// clauses returns what follows the type of a column.
 func (c Column) clauses(sequence *Sequence) string {
 	var b strings.Builder
 	if c.Collation != "" {
@@ -101,12 +92,12 @@ func (c Column) clauses(sequence *Sequence) string {
 	return b.String()
 }
 
-// indexed tells whether an index of the same name serves the constraint.
-func (c Constraint) indexed() bool {
+// HasIndex reports whether the constraint has an index, which then has the constraint's name.
+func (c Constraint) HasIndex() bool {
 	return c.Kind == "primary key" || c.Kind == "unique" || c.Kind == "exclusion"
 }
 
-// add adds the constraint to a table that stands already.
+// add returns the statements that add the constraint to an existing table.
 func (c Constraint) add(table string) []string {
 	add := fmt.Sprintf("ALTER TABLE %s ADD CONSTRAINT %s %s", Ident(table), Ident(c.Name), c.Definition)
 	return append([]string{add}, c.comments(table)...)
@@ -117,7 +108,7 @@ func (c Constraint) comments(table string) []string {
 	return withComment(all, "INDEX "+Ident(c.Name), c.IndexComment)
 }
 
-// usualName is the name that PostgreSQL gives the sequence of a new column, or "" where it would have to shorten it.
+// usualName returns the name that PostgreSQL gives the sequence of a new column, or "" if it would truncate the name.
 func (q Sequence) usualName() string {
 	name := q.Table + "_" + q.Column + "_seq"
 	if len(name) >= 64 {
@@ -126,7 +117,7 @@ func (q Sequence) usualName() string {
 	return name
 }
 
-// serial is the type that makes the column with just this sequence, or "".
+// serial returns the serial type that creates the column with exactly this sequence, or "".
 func (q Sequence) serial(c Column) string {
 	types := map[string]string{"smallint": "smallserial", "integer": "serial", "bigint": "bigserial"}
 	if q.Identity || !c.NotNull || q.Type != c.Type || q.Name != q.usualName() ||
@@ -136,9 +127,9 @@ func (q Sequence) serial(c Column) string {
 	return types[c.Type]
 }
 
-// options are the parameters that a sequence of a type does not have by itself, apart from its start.
+// options returns the parameters, except the start, that differ from the defaults of a sequence of the type.
 func (q Sequence) options(typ string) []string {
-	lowest, highest := bounds(typ)
+	lowest, highest := IntegerRange(typ)
 	low, high := int64(1), highest
 	if q.Increment < 0 {
 		low, high = lowest, -1
@@ -157,7 +148,7 @@ func (q Sequence) options(typ string) []string {
 	return all
 }
 
-// start is where a new sequence with these options has to be told to start, or nothing.
+// start returns the START WITH parameter if it differs from the default.
 func (q Sequence) start() []string {
 	if q.Increment > 0 && q.Start == q.Min || q.Increment < 0 && q.Start == q.Max {
 		return nil
@@ -165,7 +156,8 @@ func (q Sequence) start() []string {
 	return []string{fmt.Sprintf("START WITH %d", q.Start)}
 }
 
-func bounds(typ string) (low, high int64) {
+// IntegerRange returns the smallest and the largest number of an integer type.
+func IntegerRange(typ string) (low, high int64) {
 	switch typ {
 	case "smallint":
 		return math.MinInt16, math.MaxInt16
@@ -176,7 +168,7 @@ func bounds(typ string) (low, high int64) {
 	}
 }
 
-// alter gives the sequence that came with a new column its type and parameters, and sets it to its start.
+// alter returns the statement, if any, that changes the sequence that PostgreSQL has created with a new column.
 func (q Sequence) alter(column string) []string {
 	options := q.options(q.Type)
 	if q.Type != column {

@@ -15,14 +15,14 @@ import (
 type found struct {
 	Object
 	Bare     string // its own name alone, for patterns
-	Selector string // what patterns call its kind, where that is not Kind
-	Relation string // in public, that it hangs on
-	Goes     bool   // with the relation, rather than keep it from being dropped
+	Selector string // the name of its kind in patterns, if that is not Kind
+	Relation string // the relation in public that it depends on, or ""
+	Dropped  bool   // PostgreSQL drops it with the relation; otherwise it prevents dropping the relation
 	Parts    []string
 }
 
-// readUnmanaged lists what the state does not hold. The first two queries go by what depends on the schema and on its
-// relations, whatever kind that is, so that a kind nobody thought of is listed too.
+// readUnmanaged lists the objects that the state does not have. The first two queries list everything that depends on the
+// schema and on its relations, so that they also find objects of kinds that this package does not know.
 func (r *reader) readUnmanaged(ctx context.Context) error {
 	var all []found
 	for _, text := range []string{membersQuery, dependentsQuery, propertiesQuery, databaseQuery} {
@@ -51,10 +51,10 @@ func (r *reader) readUnmanaged(ctx context.Context) error {
 	return nil
 }
 
-// list adds an object to those that are not managed, or to the excluded ones.
+// list adds an object to the unmanaged or to the excluded ones.
 func (r *reader) list(f found) error {
 	if r.relations[f.Relation].excluded || f.Bare == revisionsTable {
-		return nil // whoever excludes a table has excluded what hangs on it
+		return nil // excluding a table also excludes what depends on it
 	}
 	if f.Kind == "sequence" && slices.ContainsFunc(r.Sequences, func(s Sequence) bool { return s.Name == f.Bare }) {
 		return nil
@@ -67,7 +67,7 @@ func (r *reader) list(f found) error {
 			return err
 		}
 	}
-	if f.Goes {
+	if f.Dropped {
 		f.On, f.Object.Parts = f.Relation, f.Parts
 	}
 	if excluded {
@@ -78,7 +78,7 @@ func (r *reader) list(f found) error {
 	return nil
 }
 
-// dropExclusions takes exclusion constraints out of Atlas's model, where they could be dropped but not written.
+// dropExclusions removes exclusion constraints from Atlas's model: Atlas can drop them but cannot write them.
 func (r *reader) dropExclusions() {
 	for _, t := range r.Tables.Tables {
 		t.Indexes = slices.DeleteFunc(t.Indexes, func(i *atlas.Index) bool {
@@ -97,11 +97,11 @@ func sorted(objects []Object) []Object {
 	return slices.CompactFunc(objects, func(a, b Object) bool { return a.Kind == b.Kind && a.Name == b.Name })
 }
 
-// Unsupported is nil when all that the state holds is managed, and there is nothing beyond it. It is for states that
-// come from the project's own files: what they hold and nobody compares would reach new databases and no existing one. A
-// live database may hold what it likes.
-func (s *State) Unsupported(beyond ...Object) error {
-	all := slices.Concat(s.Unmanaged, beyond)
+// Unsupported returns an error if the state has unmanaged objects, or if there are uncompared ones. It is for the states of
+// the project's own schema files: such objects would be in new databases and never in existing ones. An existing database may
+// have any objects.
+func (s *State) Unsupported(uncompared ...Object) error {
+	all := slices.Concat(s.Unmanaged, uncompared)
 	if len(all) == 0 {
 		return nil
 	}
@@ -109,30 +109,32 @@ func (s *State) Unsupported(beyond ...Object) error {
 	for i, o := range all {
 		names[i] = o.String()
 	}
-	return fmt.Errorf("it holds what is not managed, that is, neither compared nor brought to a database: %s; take that out and do it "+
-		"by hand on the databases that need it (data: in a migration). Files may hold extensions, enums, "+
+	return fmt.Errorf("it has objects that are not managed: they are neither compared nor created in existing databases: %s; "+
+		"remove them and create them by hand where they are needed (data: in a migration). Files may have extensions, enums, "+
 		"tables with serial and identity columns, primary keys, unique, check and foreign-key constraints, indexes, storage "+
 		"parameters, comments, views and materialized views", strings.Join(names, "; "))
 }
 
-// notOfExtension leaves out what CREATE EXTENSION brings.
-const notOfExtension = `NOT EXISTS (SELECT FROM pg_depend e WHERE e.classid = d.classid AND e.objid = d.objid AND e.deptype = 'e')`
+// notOfExtension leaves out the objects that CREATE EXTENSION creates.
+const notOfExtension = `
+    NOT EXISTS (SELECT FROM pg_depend e WHERE e.classid = d.classid AND e.objid = d.objid AND e.deptype = 'e')`
 
-// notPart leaves out what another object consists of, such as the functions that make values of a range type.
+// notPart leaves out the parts of other objects, such as the functions that construct values of a range type.
 const notPart = `NOT EXISTS (SELECT FROM pg_depend i WHERE i.classid = d.classid AND i.objid = d.objid AND i.deptype = 'i')`
 
-// partsOf are the columns that an object goes with.
-const partsOf = `ARRAY(SELECT a.attname FROM pg_depend p JOIN pg_attribute a ON a.attrelid = p.refobjid AND a.attnum = p.refobjsubid
+// partsOf lists the columns with which PostgreSQL drops an object.
+const partsOf = `ARRAY(SELECT a.attname
+    FROM pg_depend p JOIN pg_attribute a ON a.attrelid = p.refobjid AND a.attnum = p.refobjsubid
     WHERE p.classid = d.classid AND p.objid = d.objid AND p.refclassid = 'pg_class'::regclass AND p.refobjsubid > 0
         AND p.deptype = 'a' ORDER BY a.attnum)`
 
-// membersQuery lists all that stands in public, apart from relations that hold rows and enums with values.
+// membersQuery lists all objects in public except relations with rows and enums with values.
 const membersQuery = `
 SELECT DISTINCT i.identity AS name, coalesce(c.relname, t.typname, p.proname, i.name) AS bare,
     CASE t.typtype WHEN 'c' THEN 'composite type' WHEN 'd' THEN 'domain' WHEN 'r' THEN 'range type'
         WHEN 'e' THEN 'enum without values' ELSE i.type END AS kind,
     CASE t.typtype WHEN 'e' THEN 'enum' END AS selector, coalesce(owner.relname, described.relname) AS relation,
-    x.oid IS NOT NULL AS goes, ` + partsOf + ` AS parts
+    x.oid IS NOT NULL AS dropped, ` + partsOf + ` AS parts
 FROM pg_depend d
 CROSS JOIN LATERAL pg_identify_object(d.classid, d.objid, d.objsubid) AS i
 LEFT JOIN pg_class c ON d.classid = 'pg_class'::regclass AND c.oid = d.objid
@@ -148,13 +150,13 @@ WHERE d.refclassid = 'pg_namespace'::regclass AND d.refobjid = 'public'::regname
     AND NOT (coalesce(t.typtype, '') = 'e' AND EXISTS (SELECT FROM pg_enum e WHERE e.enumtypid = t.oid))
     AND ` + notOfExtension + ` AND ` + notPart
 
-// dependentsQuery lists what hangs on relations of public besides their own parts: triggers, rules, policies, publications,
-// and views, foreign keys and other things outside of public.
+// dependentsQuery lists what depends on relations of public and is not a part of them: triggers, rules, policies, publications,
+// and views, foreign keys and other objects outside of public.
 const dependentsQuery = `
 SELECT DISTINCT CASE WHEN v.oid IS NOT NULL THEN 'view outside of public' ELSE i.type END AS kind,
     coalesce(v.oid::regclass::text, i.identity) AS name, coalesce(g.tgname, w.rulename, y.polname, '') AS bare,
     c.relname AS relation, EXISTS (SELECT FROM pg_depend a WHERE a.classid = d.classid AND a.objid = d.objid
-        AND a.refclassid = d.refclassid AND a.refobjid = d.refobjid AND a.deptype = 'a') AS goes, ` + partsOf + ` AS parts
+        AND a.refclassid = d.refclassid AND a.refobjid = d.refobjid AND a.deptype = 'a') AS dropped, ` + partsOf + ` AS parts
 FROM pg_depend d
 JOIN pg_class c ON c.oid = d.refobjid AND c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
 CROSS JOIN LATERAL pg_identify_object(d.classid, d.objid, 0) AS i
@@ -173,7 +175,7 @@ WHERE d.refclassid = 'pg_class'::regclass AND d.deptype IN ('n', 'a')
         AND n.refclassid = 'pg_namespace'::regclass AND n.refobjid = c.relnamespace)
     AND ` + notOfExtension
 
-// databaseQuery lists what belongs to the whole database, reaches into every schema or stands beside public.
+// databaseQuery lists other schemas, and objects that belong to the whole database or affect all schemas.
 const databaseQuery = `
 SELECT 'schema' AS kind, nspname::text AS name, nspname AS bare, '' AS relation
 FROM pg_namespace n WHERE nspname !~ '^pg_' AND nspname NOT IN ('public', 'information_schema')

@@ -3,7 +3,6 @@ package state
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -45,7 +44,7 @@ ORDER BY c.relname COLLATE "C"`)
 	if err := r.readReferences(ctx, byName); err != nil {
 		return err
 	}
-	r.Views = inOrder(r.Views, byName)
+	r.Views = inOrder(r.Views)
 	return nil
 }
 
@@ -54,7 +53,7 @@ func (r *reader) readReferences(ctx context.Context, views map[string]*View) err
 		Reference
 		View string
 	}
-	// What extensions brought cannot change under a view, and is not for us to change.
+	// Objects of extensions are left out: a plan never changes them.
 	all, err := query[row](ctx, r.db, "inspect what views read", `
 SELECT DISTINCT v.relname AS view,
     CASE WHEN rel.relnamespace <> v.relnamespace THEN format('%s.%s', rel.relnamespace::regnamespace, quote_ident(rel.relname))
@@ -92,14 +91,14 @@ WHERE v.relnamespace = 'public'::regnamespace AND v.relkind IN ('v', 'm') AND co
 }
 
 // ReadRefreshes sets LastRefresh of the materialized views from a table of public with the columns view_name text and
-// seconds double precision. A table that is missing, is of another form or may not be read changes nothing.
+// seconds double precision. It does nothing if the table is missing, has other columns, or may not be read.
 func ReadRefreshes(ctx context.Context, db atlas.ExecQuerier, s *State, table string) error {
-	type found struct{ There bool }
-	there, err := query[found](ctx, db, "inspect refreshes", `
-SELECT count(*) = 2 AND bool_and(has_table_privilege(attrelid, 'SELECT')) AS there FROM pg_attribute
+	type check struct{ Readable bool }
+	checks, err := query[check](ctx, db, "inspect refreshes", `
+SELECT count(*) = 2 AND bool_and(has_table_privilege(attrelid, 'SELECT')) AS readable FROM pg_attribute
 WHERE attrelid = to_regclass('public.' || quote_ident($1))
     AND (attname, atttypid) IN (('view_name', 'text'::regtype), ('seconds', 'double precision'::regtype))`, table)
-	if err != nil || !there[0].There {
+	if err != nil || !checks[0].Readable {
 		return err
 	}
 	type refresh struct {
@@ -120,32 +119,15 @@ WHERE attrelid = to_regclass('public.' || quote_ident($1))
 	return nil
 }
 
-// inOrder puts each view after those that it reads and keeps the given order otherwise.
-func inOrder(views []*View, byName map[string]*View) []*View {
-	ordered := make([]*View, 0, len(views))
-	seen := map[string]bool{}
-	var add func(v *View)
-	add = func(v *View) {
-		if seen[v.Name] {
-			return
+// inOrder moves each view after those that it reads, and does not change the order otherwise.
+func inOrder(views []*View) []*View {
+	return dependencyOrder(views, func(v *View) string { return v.Name }, func(v *View) []string {
+		relations := make([]string, len(v.Reads))
+		for i, ref := range v.Reads {
+			relations[i] = ref.Relation
 		}
-		seen[v.Name] = true
-		for _, ref := range v.Reads {
-			if read, ok := byName[ref.Relation]; ok {
-				add(read)
-			}
-		}
-		ordered = append(ordered, v)
-	}
-	for _, v := range views {
-		add(v)
-	}
-	return ordered
+		return relations
+	})
 }
 
-func (v *View) String() string {
-	if v.Materialized {
-		return fmt.Sprintf("materialized view %s", v.Name)
-	}
-	return "view " + v.Name
-}
+func (v *View) String() string { return strings.ToLower(v.Kind()) + " " + v.Name }

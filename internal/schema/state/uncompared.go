@@ -7,17 +7,17 @@ import (
 	atlas "ariga.io/atlas/sql/schema"
 )
 
-// Beyond lists what schema files made on an empty database and no State tells, sorted: rows of tables, positions of
-// sequences, privileges, and objects of another owner. None of it would reach a database.
+// Uncompared lists what schema files have created in an empty database and a State does not have, sorted: rows of tables,
+// positions of sequences, privileges, and objects of another owner. A plan would not change any of it in a database.
 //
-// db is as for Inspect.
-func Beyond(ctx context.Context, db atlas.ExecQuerier) ([]Object, error) {
-	all, err := query[Object](ctx, db, "look for what no comparison sees", beyondQuery)
+// The requirements on db are those of Inspect.
+func Uncompared(ctx context.Context, db atlas.ExecQuerier) ([]Object, error) {
+	all, err := query[Object](ctx, db, "list what is not compared", uncomparedQuery)
 	if err != nil {
 		return nil, err
 	}
 	type text struct{ SQL string }
-	positions, err := query[text](ctx, db, "look for positions of sequences", `
+	positions, err := query[text](ctx, db, "list positions of sequences", `
 SELECT format('SELECT ''position of sequence'' AS kind, %L AS name FROM public.%I WHERE is_called OR last_value <> %s',
     quote_ident(c.relname), c.relname, s.seqstart) AS "SQL"
 FROM pg_sequence s JOIN pg_class c ON c.oid = s.seqrelid WHERE c.relnamespace = 'public'::regnamespace`)
@@ -28,12 +28,12 @@ FROM pg_sequence s JOIN pg_class c ON c.oid = s.seqrelid WHERE c.relnamespace = 
 	for i, p := range positions {
 		queries[i] = p.SQL
 	}
-	moved, err := query[Object](ctx, db, "look for positions of sequences", strings.Join(queries, " UNION ALL "))
+	moved, err := query[Object](ctx, db, "list positions of sequences", strings.Join(queries, " UNION ALL "))
 	return sorted(append(all, moved...)), err
 }
 
-// A table without a page has no rows.
-const beyondQuery = `
+// uncomparedQuery takes a table with a page for a table with rows, which is correct in a new database.
+const uncomparedQuery = `
 WITH relations AS (
     SELECT c.*, quote_ident(c.relname) AS name FROM pg_class c
     WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'v', 'm', 'S')

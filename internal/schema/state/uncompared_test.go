@@ -9,7 +9,7 @@ import (
 	"docket/internal/schema/state"
 )
 
-func TestBeyond(t *testing.T) {
+func TestUncompared(t *testing.T) {
 	t.Parallel()
 	db := open(t, dbtest.Empty(t))
 	db.SetMaxOpenConns(1)
@@ -41,7 +41,7 @@ CREATE MATERIALIZED VIEW m AS SELECT 1 AS a`)
 		require.NoError(t, err)
 		_, err = tx.ExecContext(t.Context(), c.make)
 		require.NoError(t, err, c.make)
-		found, err := state.Beyond(t.Context(), tx)
+		found, err := state.Uncompared(t.Context(), tx)
 		require.NoError(t, err, c.make)
 		require.Equal(t, c.want, names(found), c.make)
 		require.NoError(t, tx.Rollback())
