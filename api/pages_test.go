@@ -13,8 +13,8 @@ import (
 	"docket/internal/ranking"
 )
 
-// TestPages leafs through every list that has pages: each row comes once, in the order of ids, and no page has more rows than
-// it should. There is no page below the first.
+// TestPages reads all pages of every list: each row is returned once, in the order of ids, and no page has more rows than the
+// page size. A page below the first is refused.
 func TestPages(t *testing.T) {
 	t.Parallel()
 	c := newConversation(t, ranking.NewQueue())
@@ -69,7 +69,7 @@ func TestPages(t *testing.T) {
 	}
 }
 
-// page asks for a page of a list as user 7.
+// page requests a page of a list as user 7.
 func (c *conversation) page(t *testing.T, list, page string) (status int, body string) {
 	separator := "?"
 	if strings.Contains(list, "?") {
@@ -86,7 +86,7 @@ func (c *conversation) page(t *testing.T, list, page string) (status int, body s
 	return resp.StatusCode, string(data)
 }
 
-// idsIn returns the ids of the rows of an answer, which stand under a key or are all of it.
+// idsIn returns the ids of the rows in a response body. The rows are the value of the key, or the whole body when it is empty.
 func idsIn(t *testing.T, body, key, id string) (ids []int) {
 	data := json.RawMessage(body)
 	if key != "" {
