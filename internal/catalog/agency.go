@@ -68,7 +68,7 @@ func (s *Service) AddAgency(ctx context.Context, agency NewAgency) (id int32, er
 			return unknown.New(unknown.Location, row.UnknownLocationIDs...)
 		}
 		id = row.ID
-		return changelog.New(db.OperationTypeINSERT, changelog.Agencies).Add(id, nil, row.NewData).Write(ctx, tx)
+		return s.changes.Write(ctx, tx, changelog.New(db.OperationTypeINSERT, changelog.Agencies).Add(id, nil, row.NewData))
 	})
 	if err != nil {
 		return 0, fmt.Errorf("add agency: %w", err)
@@ -106,8 +106,8 @@ func (s *Service) ChangeAgency(ctx context.Context, id int32, change AgencyChang
 		case !row.Changed:
 			return nil
 		}
-		log := changelog.New(db.OperationTypeUPDATE, changelog.Agencies).Add(id, row.OldData, row.NewData)
-		if err := log.Write(ctx, tx); err != nil || !row.Renamed {
+		changes := changelog.New(db.OperationTypeUPDATE, changelog.Agencies).Add(id, row.OldData, row.NewData)
+		if err := s.changes.Write(ctx, tx, changes); err != nil || !row.Renamed {
 			return err
 		}
 		shown, err := queries.AgencyShownURLList(ctx, tx, id)
@@ -147,7 +147,7 @@ func (s *Service) AddAgencyLocation(ctx context.Context, agencyID int32, locatio
 		case !row.LocationKnown:
 			return unknown.New(unknown.Location, locationID)
 		}
-		return touchAgency(ctx, tx, agencyID)
+		return s.touchAgency(ctx, tx, agencyID)
 	})
 	if err != nil {
 		return fmt.Errorf("add location %d to agency %d: %w", locationID, agencyID, err)
@@ -166,7 +166,7 @@ func (s *Service) RemoveAgencyLocation(ctx context.Context, agencyID int32, loca
 		if err != nil || removed == 0 {
 			return err
 		}
-		return touchAgency(ctx, tx, agencyID)
+		return s.touchAgency(ctx, tx, agencyID)
 	})
 	if err != nil {
 		return fmt.Errorf("remove location %d from agency %d: %w", locationID, agencyID, err)
@@ -175,7 +175,7 @@ func (s *Service) RemoveAgencyLocation(ctx context.Context, agencyID int32, loca
 }
 
 // touchAgency marks an agency as changed.
-func touchAgency(ctx context.Context, tx pgx.Tx, id int32) error {
+func (s *Service) touchAgency(ctx context.Context, tx pgx.Tx, id int32) error {
 	row, err := queries.AgencyTouch(ctx, tx, id)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return nil // deleted meanwhile, and its locations with it
@@ -183,5 +183,5 @@ func touchAgency(ctx context.Context, tx pgx.Tx, id int32) error {
 	if err != nil {
 		return fmt.Errorf("touch agency: %w", err)
 	}
-	return changelog.New(db.OperationTypeUPDATE, changelog.Agencies).Add(id, row.OldData, row.NewData).Write(ctx, tx)
+	return s.changes.Write(ctx, tx, changelog.New(db.OperationTypeUPDATE, changelog.Agencies).Add(id, row.OldData, row.NewData))
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"strings"
 
+	"docket/internal/changelog"
 	"docket/internal/db"
 	"docket/internal/postgres"
 	"docket/internal/unknown"
@@ -14,11 +15,14 @@ import (
 
 // Service reads and changes the catalog. It is safe for concurrent use.
 type Service struct {
-	pool *postgres.Pool
+	pool    *postgres.Pool
+	changes *changelog.Writer
 }
 
 // New returns a Service on the database of pool, which must be migrated.
-func New(pool *postgres.Pool) *Service { return &Service{pool: pool.WithRules(refusals...)} }
+func New(pool *postgres.Pool) *Service {
+	return &Service{pool: pool.WithRules(refusals...), changes: changelog.NewWriter()}
+}
 
 var queries = db.New()
 

@@ -25,7 +25,7 @@ var (
 // agency that a user suggested stays, with ErrAgencySuggested.
 func (s *Service) DeleteAgency(ctx context.Context, id int32) error {
 	for {
-		err := postgres.InTx(ctx, s.pool, func(tx pgx.Tx) error { return deleteAgency(ctx, tx, id) })
+		err := postgres.InTx(ctx, s.pool, func(tx pgx.Tx) error { return s.deleteAgency(ctx, tx, id) })
 		switch {
 		case errors.Is(err, errInUse):
 			if err := queries.AgencyWait(ctx, s.pool, id); err != nil {
@@ -46,7 +46,7 @@ func (s *Service) DeleteAgency(ctx context.Context, id int32) error {
 //
 // That is why the queue is recounted before the agency goes. Nothing that it counts goes with it, but for what anonymous
 // sessions said.
-func deleteAgency(ctx context.Context, tx pgx.Tx, id int32) error {
+func (s *Service) deleteAgency(ctx context.Context, tx pgx.Tx, id int32) error {
 	suggested, err := queries.AgencyIsSuggested(ctx, tx, id)
 	if err != nil {
 		return fmt.Errorf("look for users' suggestions: %w", err)
@@ -86,7 +86,7 @@ func deleteAgency(ctx context.Context, tx pgx.Tx, id int32) error {
 			return errMoreURLs
 		}
 	}
-	if err := deleteConfirmed(ctx, tx, id); err != nil {
+	if err := s.deleteConfirmed(ctx, tx, id); err != nil {
 		return err
 	}
 	if err := queries.AgencyOutwardDelete(ctx, tx, id); err != nil {
@@ -96,31 +96,31 @@ func deleteAgency(ctx context.Context, tx pgx.Tx, id int32) error {
 	if err != nil {
 		return err
 	}
-	return changelog.New(db.OperationTypeDELETE, changelog.Agencies).Add(id, row, nil).Write(ctx, tx)
+	return s.changes.Write(ctx, tx, changelog.New(db.OperationTypeDELETE, changelog.Agencies).Add(id, row, nil))
 }
 
 // deleteConfirmed takes the agency from the URLs that it was agreed on for, which the foreign key would do without a trace.
-func deleteConfirmed(ctx context.Context, tx pgx.Tx, id int32) error {
+func (s *Service) deleteConfirmed(ctx context.Context, tx pgx.Tx, id int32) error {
 	links, err := queries.AgencyURLDelete(ctx, tx, id)
 	if err != nil {
 		return fmt.Errorf("take it from URLs: %w", err)
 	}
 	urls := make([]int32, len(links))
-	log := changelog.New(db.OperationTypeDELETE, changelog.URLAgencies)
+	changes := changelog.New(db.OperationTypeDELETE, changelog.URLAgencies)
 	for i, link := range links {
 		urls[i] = link.URLID
-		log.Add(link.ID, link.OldData, nil)
+		changes.Add(link.ID, link.OldData, nil)
 	}
-	if err := log.Write(ctx, tx); err != nil {
+	if err := s.changes.Write(ctx, tx, changes); err != nil {
 		return err
 	}
 	touched, err := queries.URLTouchMany(ctx, tx, urls)
 	if err != nil {
 		return fmt.Errorf("touch URLs: %w", err)
 	}
-	log = changelog.New(db.OperationTypeUPDATE, changelog.URLs)
+	changes = changelog.New(db.OperationTypeUPDATE, changelog.URLs)
 	for _, url := range touched {
-		log.Add(url.ID, url.OldData, url.NewData)
+		changes.Add(url.ID, url.OldData, url.NewData)
 	}
-	return log.Write(ctx, tx)
+	return s.changes.Write(ctx, tx, changes)
 }

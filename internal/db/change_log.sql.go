@@ -27,12 +27,7 @@ FROM (
         SELECT unnest($3::integer[]) AS id, unnest($4::jsonb[]) AS old_data, unnest($5::jsonb[]) AS new_data
     ) AS given
 ) AS change
-WHERE (change.old_data IS NOT NULL OR change.new_data IS NOT NULL)
-    AND NOT EXISTS (
-        SELECT FROM pg_catalog.pg_trigger t
-        JOIN pg_catalog.pg_proc p ON p.oid = t.tgfoid
-        WHERE t.tgrelid = to_regclass($2::text) AND NOT t.tgisinternal AND strpos(p.prosrc, 'change_log') > 0
-    )
+WHERE change.old_data IS NOT NULL OR change.new_data IS NOT NULL
 ORDER BY change.id
 `
 
@@ -44,9 +39,8 @@ type ChangeLogInsertManyParams struct {
 	NewData   [][]byte
 }
 
-// Logs changes of rows of one table, in the transaction that made them: the whole row of an insert or a deletion, what differs
-// of an update, and an update of nothing not at all. Nothing is logged where a trigger of the table does so, as in a database of
-// the reference. The arrays are of equal length.
+// Logs changes of rows of one table, in the transaction that made them: the whole row of an insert or a deletion, and the
+// columns that differ of an update. An update without such columns is not logged. The arrays are of equal length.
 func (q *Queries) ChangeLogInsertMany(ctx context.Context, db DBTX, arg ChangeLogInsertManyParams) error {
 	_, err := db.Exec(ctx, ChangeLogInsertMany,
 		arg.Operation,
@@ -56,4 +50,21 @@ func (q *Queries) ChangeLogInsertMany(ctx context.Context, db DBTX, arg ChangeLo
 		arg.NewData,
 	)
 	return err
+}
+
+const ChangeLogTriggerExists = `-- name: ChangeLogTriggerExists :one
+SELECT EXISTS (
+    SELECT FROM pg_catalog.pg_trigger t
+    JOIN pg_catalog.pg_proc p ON p.oid = t.tgfoid
+    WHERE t.tgrelid = to_regclass($1::text) AND NOT t.tgisinternal AND strpos(p.prosrc, 'change_log') > 0
+)::boolean
+`
+
+// Whether a trigger of a table writes the change log, as in a database of the reference: whether the source of its function
+// contains the name of the log.
+func (q *Queries) ChangeLogTriggerExists(ctx context.Context, db DBTX, tableName string) (bool, error) {
+	row := db.QueryRow(ctx, ChangeLogTriggerExists, tableName)
+	var column_1 bool
+	err := row.Scan(&column_1)
+	return column_1, err
 }

@@ -60,7 +60,7 @@ func (s *Service) EnterBatch(ctx context.Context, userID int32, name string, ent
 		if err != nil {
 			return fmt.Errorf("store batch: %w", err)
 		}
-		fresh, err := storeManual(ctx, tx, urls)
+		fresh, err := s.storeManual(ctx, tx, urls)
 		if err != nil || len(fresh) == 0 {
 			return err
 		}
@@ -82,7 +82,7 @@ func (s *Service) EnterBatch(ctx context.Context, userID int32, name string, ent
 }
 
 // storeManual stores the new ones of the URLs, sets their ids and returns them.
-func storeManual(ctx context.Context, tx pgx.Tx, urls []*manualURL) (fresh []*manualURL, err error) {
+func (s *Service) storeManual(ctx context.Context, tx pgx.Tx, urls []*manualURL) (fresh []*manualURL, err error) {
 	known, err := queries.URLListByIDForm(ctx, tx, convert.Each(urls, func(url *manualURL) string { return url.form.ID }))
 	if err != nil {
 		return nil, fmt.Errorf("look up URLs: %w", err)
@@ -112,14 +112,14 @@ func storeManual(ctx context.Context, tx pgx.Tx, urls []*manualURL) (fresh []*ma
 	if err != nil {
 		return nil, fmt.Errorf("store URLs: %w", err)
 	}
-	log := changelog.New(db.OperationTypeINSERT, changelog.URLs)
+	changes := changelog.New(db.OperationTypeINSERT, changelog.URLs)
 	for _, row := range stored {
 		url := byForm[row.URL]
 		url.id = row.ID
 		fresh = append(fresh, url)
-		log.Add(row.ID, nil, row.NewData)
+		changes.Add(row.ID, nil, row.NewData)
 	}
-	return fresh, log.Write(ctx, tx)
+	return fresh, s.changes.Write(ctx, tx, changes)
 }
 
 // describeManual puts new URLs into their batch and stores what is known about them.

@@ -3,6 +3,7 @@ package submissions
 import (
 	"errors"
 
+	"docket/internal/changelog"
 	"docket/internal/db"
 	"docket/internal/postgres"
 	"docket/internal/unknown"
@@ -11,11 +12,14 @@ import (
 
 // Service stores URLs that people submit, lists URLs and batches, and deletes URLs. It is safe for concurrent use.
 type Service struct {
-	pool *postgres.Pool
+	pool    *postgres.Pool
+	changes *changelog.Writer
 }
 
 // New returns a Service on the database of pool, which must be migrated.
-func New(pool *postgres.Pool) *Service { return &Service{pool: pool.WithRules(refusals...)} }
+func New(pool *postgres.Pool) *Service {
+	return &Service{pool: pool.WithRules(refusals...), changes: changelog.NewWriter()}
+}
 
 var queries = db.New()
 

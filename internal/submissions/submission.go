@@ -174,7 +174,7 @@ func (s *Service) submit(
 		if err := store(tx, url.ID); err != nil {
 			return err
 		}
-		if err := changelog.New(db.OperationTypeINSERT, changelog.URLs).Add(url.ID, nil, url.NewData).Write(ctx, tx); err != nil {
+		if err := s.changes.Write(ctx, tx, changelog.New(db.OperationTypeINSERT, changelog.URLs).Add(url.ID, nil, url.NewData)); err != nil {
 			return err
 		}
 		return ranking.Recount(ctx, tx, []int32{url.ID})

@@ -86,7 +86,7 @@ func (s *Service) DeleteURL(ctx context.Context, id int32) error {
 		if err := queries.URLOutwardDelete(ctx, tx, id); err != nil {
 			return fmt.Errorf("mark for outward deletion: %w", err)
 		}
-		if err := unlinkURL(ctx, tx, id); err != nil {
+		if err := s.unlinkURL(ctx, tx, id); err != nil {
 			return err
 		}
 		row, err := queries.URLDelete(ctx, tx, id)
@@ -96,7 +96,7 @@ func (s *Service) DeleteURL(ctx context.Context, id int32) error {
 		if err != nil {
 			return err
 		}
-		return changelog.New(db.OperationTypeDELETE, changelog.URLs).Add(id, row, nil).Write(ctx, tx)
+		return s.changes.Write(ctx, tx, changelog.New(db.OperationTypeDELETE, changelog.URLs).Add(id, row, nil))
 	})
 	if err != nil {
 		return fmt.Errorf("delete URL %d: %w", id, err)
@@ -105,15 +105,15 @@ func (s *Service) DeleteURL(ctx context.Context, id int32) error {
 }
 
 // unlinkURL deletes and logs the rows that foreign keys would change without a log entry.
-func unlinkURL(ctx context.Context, tx pgx.Tx, id int32) error {
+func (s *Service) unlinkURL(ctx context.Context, tx pgx.Tx, id int32) error {
 	link, err := queries.URLDataSourceUnlink(ctx, tx, id)
 	switch {
 	case errors.Is(err, pgx.ErrNoRows):
 	case err != nil:
 		return fmt.Errorf("unlink the outward data source: %w", err)
 	default:
-		log := changelog.New(db.OperationTypeUPDATE, changelog.DataSourceLinks).Add(link.ID, link.OldData, link.NewData)
-		if err := log.Write(ctx, tx); err != nil {
+		changes := changelog.New(db.OperationTypeUPDATE, changelog.DataSourceLinks).Add(link.ID, link.OldData, link.NewData)
+		if err := s.changes.Write(ctx, tx, changes); err != nil {
 			return err
 		}
 	}
@@ -121,9 +121,9 @@ func unlinkURL(ctx context.Context, tx pgx.Tx, id int32) error {
 	if err != nil {
 		return fmt.Errorf("delete its agencies: %w", err)
 	}
-	log := changelog.New(db.OperationTypeDELETE, changelog.URLAgencies)
+	changes := changelog.New(db.OperationTypeDELETE, changelog.URLAgencies)
 	for _, link := range agencies {
-		log.Add(link.ID, link.OldData, nil)
+		changes.Add(link.ID, link.OldData, nil)
 	}
-	return log.Write(ctx, tx)
+	return s.changes.Write(ctx, tx, changes)
 }

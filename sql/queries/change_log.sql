@@ -1,7 +1,6 @@
 -- name: ChangeLogInsertMany :exec
--- Logs changes of rows of one table, in the transaction that made them: the whole row of an insert or a deletion, what differs
--- of an update, and an update of nothing not at all. Nothing is logged where a trigger of the table does so, as in a database of
--- the reference. The arrays are of equal length.
+-- Logs changes of rows of one table, in the transaction that made them: the whole row of an insert or a deletion, and the
+-- columns that differ of an update. An update without such columns is not logged. The arrays are of equal length.
 INSERT INTO change_log (operation_type, table_name, affected_id, old_data, new_data)
 SELECT @operation::operation_type, @table_name::text, change.id, change.old_data, change.new_data
 FROM (
@@ -19,10 +18,14 @@ FROM (
         SELECT unnest(@ids::integer[]) AS id, unnest(@old_data::jsonb[]) AS old_data, unnest(@new_data::jsonb[]) AS new_data
     ) AS given
 ) AS change
-WHERE (change.old_data IS NOT NULL OR change.new_data IS NOT NULL)
-    AND NOT EXISTS (
-        SELECT FROM pg_catalog.pg_trigger t
-        JOIN pg_catalog.pg_proc p ON p.oid = t.tgfoid
-        WHERE t.tgrelid = to_regclass(@table_name::text) AND NOT t.tgisinternal AND strpos(p.prosrc, 'change_log') > 0
-    )
+WHERE change.old_data IS NOT NULL OR change.new_data IS NOT NULL
 ORDER BY change.id;
+
+-- name: ChangeLogTriggerExists :one
+-- Whether a trigger of a table writes the change log, as in a database of the reference: whether the source of its function
+-- contains the name of the log.
+SELECT EXISTS (
+    SELECT FROM pg_catalog.pg_trigger t
+    JOIN pg_catalog.pg_proc p ON p.oid = t.tgfoid
+    WHERE t.tgrelid = to_regclass(@table_name::text) AND NOT t.tgisinternal AND strpos(p.prosrc, 'change_log') > 0
+)::boolean;
