@@ -165,3 +165,63 @@ func TestFiguresOfMainQuery(t *testing.T) {
 	requireText("benchmarks/README.md", cold("heavy-5000")+" for 5,000 URLs, "+cold("heavy-50000")+" for 50,000, 590 ms for all of them at 1M")
 	require.InDelta(t, 590, figures[1_000_000]["form=queue/cursor=cold/user=none-left"].P50/1000, 5)
 }
+
+// constants are the figures on the pages that are constants in the code: what a page says, and the expressions that must be in the
+// folder, without its tests.
+var constants = []struct {
+	page, text, folder string
+	expressions        []string
+}{
+	{"README.md", "(15 or newer)", "internal/postgres/embedded", []string{`= 15\b`}},
+	{"README.md", "at least 32 bytes", "internal/auth", []string{`MinKeyBytes = 32\b`}},
+	{"README.md", "for at most 10 seconds", "internal/annotation", []string{`= 10 \* time\.Second`}},
+	{"docs/operations.md", "within 10 seconds", "internal/annotation", []string{`= 10 \* time\.Second`}},
+	{"docs/operations.md", "`--lock-timeout` (30 s)", "internal/schemacmd", []string{`30 ?\* ?time\.Second`}},
+	{"docs/moving-from-the-reference.md", "for up to 10 seconds", "internal/annotation", []string{`= 10 \* time\.Second`}},
+	{"docs/moving-from-the-reference.md", "about a hundred at most", "internal/contract", []string{`maxFaults = 100\b`}},
+	{"docs/moving-from-the-reference.md", "nested over 32 levels", "internal/contract", []string{`= 32\b`}},
+	{"docs/moving-from-the-reference.md", "a body over 1 MiB", "api", []string{`= 1 << 20\b`}},
+	{"docs/moving-from-the-reference.md", "a token over 8 KiB", "internal/auth", []string{`= 8 << 10\b`}},
+	{"docs/moving-from-the-reference.md", "100 per page, by id", "internal/page", []string{`= 100\b`}},
+	{"docs/moving-from-the-reference.md", "id form over 2,000 bytes", "internal/urlform", []string{`= 2000\b`}},
+	{"docs/moving-from-the-reference.md", "URLs 8,192 characters, descriptions and other long texts 10,000, `query` of a search 500", "api",
+		[]string{`url: \{ type: string, maxLength: 8192\b`, `maxLength: 10000\b`, `maxLength: 500\b`}},
+	{"docs/decisions/live-queue.md", "than a limit (256)", "internal/ranking", []string{`= 256\b`}},
+	{"docs/decisions/names-as-you-type.md", "stops at the tenth", "internal/catalog", []string{`= 10\b`}},
+	{"docs/decisions/names-as-you-type.md", "are 256 bytes long", "sql/schema", []string{`siglen = 256\b`}},
+	{"docs/decisions/exports.md", "A page is 5,000 answers of at most 1,000 URLs.", "internal/export", []string{`= 5000\b`, `= 1000\b`}},
+	{"docs/decisions/exports.md", "At most a quarter of the connections", "internal/export", []string{`= 4\b`}},
+	{"docs/decisions/exports.md", "30 seconds for each 64 KiB", "api", []string{`= 30 \* time\.Second`, `= 64 << 10\b`}},
+	{"docs/decisions/exports.md", "may take 30 minutes", "api", []string{`= 30 \* time\.Minute`}},
+	{"docs/decisions/suggestions-of-robots.md", "parts of 5,000 lines", "internal/robots", []string{`= 5000\b`}},
+	{"docs/decisions/idempotency-keys.md", "for as long as a request can take and ten seconds more", "api",
+		[]string{`\.RequestTimeout \+ 2\*settleTimeout\b`, `settleTimeout = 5 \* time\.Second`}},
+	{"docs/decisions/idempotency-keys.md", "for 24 hours", "internal/idempotency", []string{`= 24 \* time\.Hour`}},
+	{"docs/decisions/idempotency-keys.md", "Every twentieth new key deletes up to a hundred expired ones.", "internal/idempotency",
+		[]string{`= 20\b`, `= 100\b`}},
+}
+
+// TestFiguresOfCode shows that the figures on the pages are those of the code.
+func TestFiguresOfCode(t *testing.T) {
+	t.Parallel()
+	pages := docPages(t)
+	for _, constant := range constants {
+		require.True(t, strings.Contains(strings.Join(strings.Fields(pages[constant.page]), " "), constant.text),
+			"%s does not say: %s", constant.page, constant.text)
+		var source strings.Builder
+		files, err := filepath.Glob(constant.folder + "/*.*")
+		require.NoError(t, err)
+		for _, file := range files {
+			if strings.HasSuffix(file, "_test.go") || strings.HasSuffix(file, ".gen.go") {
+				continue
+			}
+			text, err := os.ReadFile(file)
+			require.NoError(t, err)
+			source.Write(text)
+		}
+		for _, expression := range constant.expressions {
+			require.True(t, regexp.MustCompile(expression).MatchString(source.String()),
+				"%s says %q, and %s has nothing like %s", constant.page, constant.text, constant.folder, expression)
+		}
+	}
+}
