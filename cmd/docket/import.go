@@ -46,10 +46,11 @@ The import is one transaction. Every row is created, a duplicate, or rejected wi
 input.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return runImport(cmd, cfg, args[0], flags, func(ctx context.Context, pool *postgres.Pool, file io.Reader, o imports.Options) (importResult, error) {
+			agencies := func(ctx context.Context, pool *postgres.Pool, file io.Reader, o imports.Options) (importResult, error) {
 				summary, err := imports.Agencies(ctx, pool, file, o)
 				return agenciesResult(summary), err
-			})
+			}
+			return runImport(cmd, cfg, args[0], flags, agencies)
 		},
 	}
 	flags.add(cmd)
@@ -79,11 +80,12 @@ input.`,
 			if o.Confidence < 1 || o.Confidence > 100 {
 				return usageError{fmt.Errorf("--confidence: %d is not from 1 to 100", o.Confidence)}
 			}
-			return runImport(cmd, cfg, args[0], flags, func(ctx context.Context, pool *postgres.Pool, file io.Reader, shared imports.Options) (importResult, error) {
+			urls := func(ctx context.Context, pool *postgres.Pool, file io.Reader, shared imports.Options) (importResult, error) {
 				o.Options = shared
 				summary, err := imports.URLs(ctx, pool, file, o)
 				return urlsResult(summary), err
-			})
+			}
+			return runImport(cmd, cfg, args[0], flags, urls)
 		},
 	}
 	flags.add(cmd)

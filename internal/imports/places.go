@@ -96,7 +96,8 @@ func loadGazetteer(ctx context.Context, tx pgx.Tx) (*gazetteer, error) {
 		g.countyName[nameWithin{c.StateID, strings.ToLower(c.Name)}] = c.Fips
 	}
 	for _, l := range localities {
-		g.localities[nameWithin{int64(l.CountyID), strings.ToLower(l.Name)}] = knownPlace{l.ID, location[located{db.LocationTypeLocality, l.ID}]}
+		name := nameWithin{int64(l.CountyID), strings.ToLower(l.Name)}
+		g.localities[name] = knownPlace{l.ID, location[located{db.LocationTypeLocality, l.ID}]}
 	}
 	return g, nil
 }
@@ -161,7 +162,7 @@ func settle(ctx context.Context, tx pgx.Tx, agencies []agencyRow, note csvfile.N
 	}
 	for _, a := range agencies {
 		if g.location(a.place) == 0 {
-			return nil, created, fmt.Errorf("another transaction changed the places during the import, and the one of line %d is missing; try again", a.line)
+			return nil, created, fmt.Errorf("another transaction changed the place of line %d during the import; try again", a.line)
 		}
 	}
 	return g, created, nil
@@ -186,7 +187,9 @@ func (g *gazetteer) addStates(ctx context.Context, tx pgx.Tx, agencies []agencyR
 	return true, n, err
 }
 
-func (g *gazetteer) addCounties(ctx context.Context, tx pgx.Tx, agencies []agencyRow, note csvfile.NoteFunc) (tried bool, n int64, err error) {
+func (g *gazetteer) addCounties(
+	ctx context.Context, tx pgx.Tx, agencies []agencyRow, note csvfile.NoteFunc,
+) (tried bool, n int64, err error) {
 	var add db.CountyInsertManyParams
 	for i := range agencies {
 		p := &agencies[i].place

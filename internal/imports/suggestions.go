@@ -69,8 +69,8 @@ func shortenName(name string) string {
 	return strings.TrimSpace(string(runes[:robots.MaxName-3])) + "..."
 }
 
-// suggest stores what the file says about its URLs as suggestions of robots, and keeps what robots suggested before. It calls done
-// after each of robots.Attributes.
+// suggest stores what the file says about its URLs as suggestions of robots, and keeps earlier suggestions. It calls done after
+// each of robots.Attributes.
 func suggest(ctx context.Context, tx pgx.Tx, pages []*webPage, confidence int, summary *URLSummary, done func()) error {
 	directory, err := loadDirectory(ctx, tx)
 	if err != nil {

@@ -187,7 +187,8 @@ func storePages(ctx context.Context, tx pgx.Tx, pages []*webPage, batch string, 
 			return err
 		}
 		if left := missing(); len(left) > 0 {
-			return fmt.Errorf("another transaction stored and deleted the URL of line %d during the import; try again", left[0].line)
+			return fmt.Errorf("another transaction stored and deleted the URL of line %d during the import; try again",
+				left[0].line)
 		}
 	}
 

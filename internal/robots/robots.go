@@ -1,6 +1,6 @@
-// Package robots owns what robots suggest about URLs: agencies, locations, record types, relevance and names. It checks suggestions
-// and is their only writer, whether they come in a request, in a file of suggestions or in a file of URLs. It trusts a robot's word
-// for a suggestion, never for a fact.
+// Package robots owns what robots suggest about URLs: agencies, locations, record types, relevance and names. It checks
+// suggestions and is their only writer, whether they are in a request, in a file of suggestions or in a file of URLs. It trusts
+// a robot's word for a suggestion, never for a fact.
 package robots
 
 import (
@@ -88,8 +88,8 @@ func (s *Service) Suggest(ctx context.Context, given []Suggestion) (Result, erro
 	}, nil
 }
 
-// store stores suggestions in a transaction of their own. What they change is linked to a task for each attribute, one of tasks or
-// a new one.
+// store stores suggestions in a transaction of its own. What they change is linked to a task for each attribute, one of tasks
+// or a new one.
 func (s *Service) store(ctx context.Context, given []suggestion, tasks map[string]int32) (done *writer, err error) {
 	if len(given) == 0 {
 		return newWriter(Options{}, tasks), nil

@@ -170,8 +170,8 @@ func (w *writer) reject(given []suggestion, check func(suggestion) *csvfile.Defe
 	})
 }
 
-// latest returns the last of the suggestions for each thing, by attribute and in the order of URL ids. That a method found none is
-// dropped when the method found one as well.
+// latest returns the last of the suggestions for each thing, by attribute and in the order of URL ids. That a method found none
+// is dropped when the method found one as well.
 func latest(given []suggestion) map[string][]suggestion {
 	type thing struct {
 		attribute string

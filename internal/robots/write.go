@@ -19,7 +19,9 @@ type changes struct {
 }
 
 // write stores suggestions of one attribute. A search for agencies or locations is part of the task.
-func (w *writer) write(ctx context.Context, tx pgx.Tx, task int32, attribute string, given []suggestion) (all changes, err error) {
+func (w *writer) write(
+	ctx context.Context, tx pgx.Tx, task int32, attribute string, given []suggestion,
+) (all changes, err error) {
 	for part := range slices.Chunk(given, partRows) {
 		var c changes
 		switch attribute {
@@ -62,19 +64,22 @@ func textOf(s suggestion) string        { return s.text }
 func sourceOf(s suggestion) string      { return s.source }
 func confidenceOf(s suggestion) float64 { return s.confidence }
 
+// searchRow is a search that was stored.
+type searchRow = db.RobotAgencySubtaskInsertManyRow
+
 // entityStatements store agencies or locations. Their parameters and rows are the same but for the names of their types.
 type entityStatements struct {
-	searches func(context.Context, db.DBTX, db.RobotAgencySubtaskInsertManyParams) ([]db.RobotAgencySubtaskInsertManyRow, error)
+	searches func(context.Context, db.DBTX, db.RobotAgencySubtaskInsertManyParams) ([]searchRow, error)
 	upsert   func(context.Context, db.DBTX, db.RobotAgencyUpsertManyParams) ([]int32, error)
 }
 
 var agencyStatements = entityStatements{queries.RobotAgencySubtaskInsertMany, queries.RobotAgencyUpsertMany}
 
 var locationStatements = entityStatements{
-	func(ctx context.Context, conn db.DBTX, p db.RobotAgencySubtaskInsertManyParams) ([]db.RobotAgencySubtaskInsertManyRow, error) {
+	func(ctx context.Context, conn db.DBTX, p db.RobotAgencySubtaskInsertManyParams) ([]searchRow, error) {
 		rows, err := queries.RobotLocationSubtaskInsertMany(ctx, conn, db.RobotLocationSubtaskInsertManyParams(p))
-		return convert.Each(rows, func(row db.RobotLocationSubtaskInsertManyRow) db.RobotAgencySubtaskInsertManyRow {
-			return db.RobotAgencySubtaskInsertManyRow(row)
+		return convert.Each(rows, func(row db.RobotLocationSubtaskInsertManyRow) searchRow {
+			return searchRow(row)
 		}), err
 	},
 	func(ctx context.Context, conn db.DBTX, p db.RobotAgencyUpsertManyParams) ([]int32, error) {

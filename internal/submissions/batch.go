@@ -116,7 +116,9 @@ type BatchURL struct {
 
 // BatchURLs returns a page of the URLs of a batch by id, none for an unknown batch. Pages are counted from 1.
 func (s *Service) BatchURLs(ctx context.Context, batchID, number int32) ([]BatchURL, error) {
-	rows, err := queries.BatchURLListPage(ctx, s.pool, db.BatchURLListPageParams{BatchID: batchID, Skip: page.Offset(number, page.Size)})
+	rows, err := queries.BatchURLListPage(ctx, s.pool, db.BatchURLListPageParams{
+		BatchID: batchID, Skip: page.Offset(number, page.Size),
+	})
 	if err != nil {
 		return nil, fmt.Errorf("list URLs of batch %d: %w", batchID, err)
 	}
@@ -140,7 +142,9 @@ type BatchDuplicate struct {
 // BatchDuplicates returns a page of the duplicates of a batch by URL id, each as often as it was found; none for an unknown
 // batch. Pages are counted from 1.
 func (s *Service) BatchDuplicates(ctx context.Context, batchID, number int32) ([]BatchDuplicate, error) {
-	rows, err := queries.BatchDuplicateListPage(ctx, s.pool, db.BatchDuplicateListPageParams{BatchID: batchID, Skip: page.Offset(number, page.Size)})
+	rows, err := queries.BatchDuplicateListPage(ctx, s.pool, db.BatchDuplicateListPageParams{
+		BatchID: batchID, Skip: page.Offset(number, page.Size),
+	})
 	if err != nil {
 		return nil, fmt.Errorf("list duplicates of batch %d: %w", batchID, err)
 	}
@@ -165,7 +169,9 @@ func (s *Service) BatchLogs(ctx context.Context, batchID int32) ([]BatchLog, err
 	if err != nil {
 		return nil, fmt.Errorf("list logs of batch %d: %w", batchID, err)
 	}
-	return convert.Each(rows, func(row db.BatchLogListRow) BatchLog { return BatchLog{ID: row.ID, Text: row.Log, At: row.CreatedAt} }), nil
+	return convert.Each(rows, func(row db.BatchLogListRow) BatchLog {
+		return BatchLog{ID: row.ID, Text: row.Log, At: row.CreatedAt}
+	}), nil
 }
 
 // AbortBatch marks a batch that is in process as aborted. Errors: *unknown.Error and ErrNotInProcess.

@@ -174,7 +174,8 @@ func (s *Service) submit(
 		if err := store(tx, url.ID); err != nil {
 			return err
 		}
-		if err := s.changes.Write(ctx, tx, changelog.New(db.OperationTypeINSERT, changelog.URLs).Add(url.ID, nil, url.NewData)); err != nil {
+		stored := changelog.New(db.OperationTypeINSERT, changelog.URLs).Add(url.ID, nil, url.NewData)
+		if err := s.changes.Write(ctx, tx, stored); err != nil {
 			return err
 		}
 		return ranking.Recount(ctx, tx, []int32{url.ID})

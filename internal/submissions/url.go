@@ -37,7 +37,9 @@ type TaskError struct {
 
 // URLs returns a page of all URLs by id, or of those with a task error. Pages are counted from 1.
 func (s *Service) URLs(ctx context.Context, number int32, withErrors bool) ([]URL, error) {
-	rows, err := queries.URLListPage(ctx, s.pool, db.URLListPageParams{WithErrors: withErrors, Skip: page.Offset(number, page.Size)})
+	rows, err := queries.URLListPage(ctx, s.pool, db.URLListPageParams{
+		WithErrors: withErrors, Skip: page.Offset(number, page.Size),
+	})
 	if err != nil {
 		return nil, fmt.Errorf("list URLs: %w", err)
 	}
