@@ -42,7 +42,7 @@ func TestRemovedEnumValueIsAnError(t *testing.T) {
 	}
 }
 
-// table has one column and a materialized view on it, and is as large as shown.
+// table returns a state with a table of one column, its size, and a materialized view that reads it.
 func table(typ string) *state.State {
 	took := 2100 * time.Millisecond
 	return &state.State{
@@ -55,7 +55,7 @@ func table(typ string) *state.State {
 	}
 }
 
-func TestHazardsTellSizes(t *testing.T) {
+func TestHazardsIncludeSizes(t *testing.T) {
 	t.Parallel()
 	hazards := func(policy plan.Policy) (all []string) {
 		p, err := plan.Between(table("integer"), table("bigint"), policy)
@@ -70,11 +70,11 @@ func TestHazardsTellSizes(t *testing.T) {
 	require.Contains(t, hazards(plan.Policy{}), "rewrites a table: about 19,262 rows (12 MB) of urls")
 	require.Contains(t, hazards(plan.Policy{}),
 		"rebuilds a materialized view: readers of v wait until it is filled: 2.1 s at its last refresh")
-	// What is large on a scratch database says nothing about where the file will run.
+	// The sizes on a scratch database are not those of the databases that the file will run on.
 	require.Contains(t, hazards(plan.Policy{UnknownGrants: true}), "rewrites a table: all rows of urls")
 }
 
-// TestTypes tells by its hazards what a change of type costs.
+// TestTypes checks the hazards of changes of types.
 func TestTypes(t *testing.T) {
 	t.Parallel()
 	for change, want := range map[string]string{
@@ -132,7 +132,7 @@ func TestTypes(t *testing.T) {
 	}
 }
 
-// TestStatesAreNotChanged plans between two states that differ in every way, and finds them as they were.
+// TestStatesAreNotChanged requires that planning between two very different states does not modify them.
 func TestStatesAreNotChanged(t *testing.T) {
 	t.Parallel()
 	from, to := inspect(t, build(t, schemas.Example(1))), inspect(t, build(t, schemas.Example(2)))
@@ -153,8 +153,8 @@ func TestStatesAreNotChanged(t *testing.T) {
 	}
 }
 
-// TestReference takes over a database of the service before: what hangs on other names for constraints, and on plain views
-// in place of materialized ones, is all that changes, and no row goes.
+// TestReference plans the change of a database of the reference service. Only names of constraints, and plain views that become
+// materialized, and what depends on them, change. No row is lost.
 func TestReference(t *testing.T) {
 	t.Parallel()
 	db, want := open(t, dbtest.Reference(t)), build(t, "\\schema\n")
@@ -178,8 +178,7 @@ func TestReference(t *testing.T) {
 	require.Empty(t, state.Missing(catalog(t, want), catalog(t, db)))
 }
 
-// TestFileWithoutTransaction runs what a migration file would hold statement by statement, as replaying it does: grants come
-// back all the same.
+// TestFileWithoutTransaction runs the statements of a migration file one by one, as a replay does. Grants are restored as well.
 func TestFileWithoutTransaction(t *testing.T) {
 	t.Parallel()
 	const text = `CREATE TABLE t (id integer, note text); CREATE VIEW v AS SELECT id FROM t; CREATE VIEW w AS SELECT note FROM t;`
@@ -188,7 +187,7 @@ func TestFileWithoutTransaction(t *testing.T) {
 	planned, err := plan.Between(inspect(t, db), to, plan.Policy{UnknownGrants: true})
 	require.NoError(t, err)
 	run(t, db, "GRANT SELECT ON v TO pg_monitor WITH GRANT OPTION; GRANT SELECT (note) ON w TO pg_monitor")
-	require.NotContains(t, planned.SQL(), "'w'", "it stays, and keeps its own")
+	require.NotContains(t, planned.SQL(), "'w'", "it is not created again, so its grants need not be saved")
 	conn, err := db.Conn(t.Context())
 	require.NoError(t, err)
 	for _, s := range planned.Phases[0].Statements {

@@ -20,8 +20,8 @@ var (
 	seeds     = flag.Int("seeds", 8, "how many seeds to try")
 )
 
-// TestRandomSchemas goes from one random schema to another and back, with a row in each table: on both ways no other plan is
-// needed afterwards, and no fact is missing or left over.
+// TestRandomSchemas changes one random schema into another and back, with a row in each table. After each change planning
+// again yields nothing, and the facts are exactly those of the target schema.
 func TestRandomSchemas(t *testing.T) {
 	t.Parallel()
 	for seed := *firstSeed; seed < *firstSeed+*seeds; seed++ {
@@ -33,28 +33,28 @@ func TestRandomSchemas(t *testing.T) {
 					t.Logf("go test -run TestRandomSchemas -seed %d -seeds 1\n-- A --\n%s\n-- B --\n%s", seed, a, b)
 				}
 			})
-			there, wanted := build(t, a), build(t, b)
-			for _, table := range inspect(t, there).Details {
-				run(t, there, "INSERT INTO "+table.Name+" DEFAULT VALUES")
+			db, other := build(t, a), build(t, b)
+			for _, table := range inspect(t, db).Details {
+				run(t, db, "INSERT INTO "+table.Name+" DEFAULT VALUES")
 				for _, c := range table.Columns {
 					if value, ok := values[c.Name]; ok {
-						run(t, there, fmt.Sprintf("UPDATE %s SET %s = %s WHERE %[2]s IS NULL", table.Name, c.Name, value))
+						run(t, db, fmt.Sprintf("UPDATE %s SET %s = %s WHERE %[2]s IS NULL", table.Name, c.Name, value))
 					}
 				}
 			}
-			first, facts := inspect(t, there), catalog(t, there)
-			second := inspect(t, wanted)
-			converge(t, there, second, plan.Policy{UnknownGrants: true}, catalog(t, wanted))
-			converge(t, there, first, plan.Policy{ConcurrentIndexes: true}, facts)
+			first, facts := inspect(t, db), catalog(t, db)
+			second := inspect(t, other)
+			converge(t, db, second, plan.Policy{UnknownGrants: true}, catalog(t, other))
+			converge(t, db, first, plan.Policy{ConcurrentIndexes: true}, facts)
 		})
 	}
 }
 
-// values stand where there is no default: all of the types that a column of the name may have take them. What refers to other
-// tables is left null, since those may come to be empty.
+// values are for columns without a default. Each is valid for all types that a column of the name may have. Columns that refer
+// to other tables have none, because those tables may be empty.
 var values = map[string]string{"c2": "'1'", "c3": "'sad'", "c4": "'2026-01-02'"}
 
-// converge applies the plan from what there is to what is wanted.
+// converge plans the change of the database to the state, and applies the plan.
 func converge(t *testing.T, db *sql.DB, to *state.State, policy plan.Policy, facts []string) {
 	t.Helper()
 	from := inspect(t, db)
@@ -63,13 +63,13 @@ func converge(t *testing.T, db *sql.DB, to *state.State, policy plan.Policy, fac
 	apply(t, db, planned)
 	rest, err := plan.Between(inspect(t, db), to, policy)
 	require.NoError(t, err)
-	require.True(t, rest.Empty(), "after\n%s\nthere is left\n%s", planned.SQL(), rest.SQL())
+	require.True(t, rest.Empty(), "after\n%s\nplanning again yields\n%s", planned.SQL(), rest.SQL())
 	require.Empty(t, state.Difference(facts, catalog(t, db)), planned.SQL())
 	refresh(t, db, inspect(t, db))
 }
 
-// schemas makes SQL that makes a schema. Whichever of them turns into which, one row in each table fits: keys hold a 1, text
-// that may become a number is one, and no column that has to have a value lacks a default.
+// schemas generates SQL that creates a schema. One row in each table remains valid whichever schema changes into whichever
+// other: keys are 1, a text that may become a number is a number, and NOT NULL columns have defaults.
 var schemas = rapid.Custom(func(t *rapid.T) string {
 	g := generator{T: t, types: map[string]string{}}
 	for i := range 4 {
@@ -109,7 +109,7 @@ func (g *generator) oneOf(choices ...string) string {
 
 func (g *generator) put(format string, args ...any) { fmt.Fprintf(&g.sql, format+";\n", args...) }
 
-func (g *generator) describe(target string) {
+func (g *generator) comment(target string) {
 	if g.chance(30) {
 		g.put("COMMENT ON %s IS %s", target, state.Literal(g.oneOf("One.", "It's two.", "'three'", `back\slash`)))
 	}
@@ -137,7 +137,7 @@ func (g *generator) table(name string) {
 		}
 		column := fmt.Sprintf("c%d", i+1)
 		if i == 4 {
-			// No cast leads from the one to the other.
+			// There is no cast between these types.
 			at := rapid.IntRange(0, 2).Draw(g.T, "kind")
 			column, choices = fmt.Sprintf("d%d", at), choices[at:at+1]
 		}
@@ -172,14 +172,14 @@ func (g *generator) table(name string) {
 		g.put("ALTER TABLE %s SET (fillfactor = %s)", name, g.oneOf("70", "80"))
 	}
 	g.indexes(name, columns)
-	g.describe("TABLE " + name)
+	g.comment("TABLE " + name)
 	for _, column := range columns {
-		g.describe("COLUMN " + name + "." + column)
+		g.comment("COLUMN " + name + "." + column)
 	}
 	g.sources = append(g.sources, source{name, columns, grouped})
 }
 
-// indexes indexes plain columns, in several ways. No row is like another, as there is one.
+// indexes creates indexes of several kinds. A unique one always succeeds, because each table has one row.
 func (g *generator) indexes(relation string, columns []string) {
 	for i := range rapid.IntRange(0, 3).Draw(g.T, "indexes") {
 		column := g.oneOf(slices.DeleteFunc(slices.Clone(columns), func(c string) bool { return c == "d1" })...)
@@ -187,11 +187,11 @@ func (g *generator) indexes(relation string, columns []string) {
 		name := fmt.Sprintf("%s_%s%d", relation, g.oneOf("idx", "index"), i)
 		g.put("CREATE %sINDEX %s ON %s (%s)%s", g.oneOf("", "UNIQUE "), name, relation, parts,
 			g.oneOf("", "", fmt.Sprintf(" WHERE %s IS NOT NULL", columns[0])))
-		g.describe("INDEX " + name)
+		g.comment("INDEX " + name)
 	}
 }
 
-// view reads one or two of what there is.
+// view creates a view that reads one or two of the sources.
 func (g *generator) view(name string) {
 	from := rapid.SampledFrom(g.sources).Draw(g.T, "source")
 	outputs, columns := []string{"a." + from.columns[0] + " AS k"}, []string{"k"}
@@ -219,9 +219,9 @@ func (g *generator) view(name string) {
 	}
 	kind := g.oneOf("VIEW", "MATERIALIZED VIEW")
 	g.put("CREATE %s %s AS SELECT %s %s", kind, name, strings.Join(outputs, ", "), query)
-	g.describe(kind + " " + name)
+	g.comment(kind + " " + name)
 	for _, column := range columns {
-		g.describe("COLUMN " + name + "." + column)
+		g.comment("COLUMN " + name + "." + column)
 	}
 	if kind != "VIEW" {
 		if g.chance(80) {

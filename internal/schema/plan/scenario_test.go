@@ -25,32 +25,34 @@ import (
 	sqlfiles "docket/sql"
 )
 
-// sizes differ from one version of PostgreSQL to the next.
+// sizes differ between versions of PostgreSQL.
 var sizes = regexp.MustCompile(` \([0-9.]+ kB\)`)
 
-var exact = regexp.MustCompile(`^(numeric|timestamp)`)
+// exactTypes are the types whose values another type may not store exactly.
+var exactTypes = regexp.MustCompile(`^(numeric|timestamp)`)
 
-// printedBy is the major version that printed the definitions in the scenarios. On others, which print them otherwise, all but
-// the text of the plans is tested.
+// printedBy is the major version that printed the definitions in the scenarios. Others print them differently, so the text of
+// the plans is not tested there.
 const printedBy = 15
 
-var update = flag.Bool("update", false, "write the plans that were made into the scenarios")
+var update = flag.Bool("update", false, "write the plans into the scenarios")
 
-// TestScenarios plans the way from one schema to another, and goes it with rows in the tables. A scenario is a txtar archive:
+// TestScenarios plans the change from one schema to another, and applies the plan to a database with rows. A scenario is a
+// txtar archive:
 //
-//	roles      names, one a line, of roles that the rest needs
-//	base.sql   what is there and wanted alike; a line "\schema" stands for all files of sql/schema,
-//	           "\schema bigint" for the same with urls.id a bigint
-//	from.sql   what else is there
-//	data.sql   rows, and whatever else the database has that the files do not
-//	to.sql     what else is wanted
-//	check.sql  a query that has to give true afterwards
-//	policy     a plan.Policy as JSON, if it is not the usual one
+//	roles      names of roles that the scenario needs, one on each line
+//	base.sql   the part that both schemas have; a line "\schema" means all files of sql/schema,
+//	           "\schema bigint" the same with urls.id a bigint
+//	from.sql   the rest of the first schema
+//	data.sql   rows, and other objects that only the database has
+//	to.sql     the rest of the second schema
+//	check.sql  a query that must return true afterwards
+//	policy     a plan.Policy as JSON, if it is not the default
 //	plan.sql   the plan, compared, or written with -update
-//	error      instead of the plan, what planning says
+//	error      the error, if planning fails
 //
-// After each plan the database has all rows that it had, needs no other plan, differs in no fact from one that was built from
-// to.sql, and its materialized views are filled and can be refreshed while they are read.
+// After each plan the database has the same rows, planning again yields nothing, and its facts are those of a database built
+// from to.sql. Its materialized views are filled and can be refreshed concurrently if they have an index for that.
 func TestScenarios(t *testing.T) {
 	t.Parallel()
 	files, err := filepath.Glob("testdata/*.txtar")
@@ -121,24 +123,24 @@ func runScenario(t *testing.T, file string) {
 	require.NoError(t, err)
 	require.True(t, rest.Empty(), "what is left to do:\n%s", rest.SQL())
 	require.Equal(t, before, rows(t, have, from, to), "rows")
-	wanted, found := catalog(t, want), catalog(t, have)
-	require.Empty(t, state.Missing(wanted, found), "facts of the wanted schema that are missing")
+	target, found := catalog(t, want), catalog(t, have)
+	require.Empty(t, state.Missing(target, found), "facts of the second schema that are missing")
 	objects := map[string]bool{}
 	for _, fact := range facts {
 		objects[objectOf(fact)] = true
 	}
-	for _, fact := range state.Missing(found, wanted) {
-		// What is left over was there before. A view that the policy keeps may have been built again with other types.
+	for _, fact := range state.Missing(found, target) {
+		// Other facts must be as before. A view that the policy keeps may have been created again with other types.
 		same := slices.Contains(facts, fact) || policy.KeepViews && objects[objectOf(fact)]
-		require.True(t, same, "nobody wanted %s", fact)
+		require.True(t, same, "unexpected fact %s", fact)
 	}
 	for _, v := range after.Views {
-		if had := from.View(v.Name); had != nil {
-			kept := slices.DeleteFunc(slices.Clone(had.Grants), func(g state.Grant) bool {
+		if old := from.View(v.Name); old != nil {
+			kept := slices.DeleteFunc(slices.Clone(old.Grants), func(g state.Grant) bool {
 				return g.Column != "" && !slices.ContainsFunc(v.Columns, func(c state.ViewColumn) bool { return c.Name == g.Column })
 			})
 			require.Equal(t, kept, v.Grants, v.Name)
-			require.Equal(t, had.Owner, v.Owner, v.Name)
+			require.Equal(t, old.Owner, v.Owner, v.Name)
 		}
 	}
 	if check := section("check.sql"); check != "" {
@@ -149,7 +151,7 @@ func runScenario(t *testing.T, file string) {
 	refresh(t, have, after)
 }
 
-// objectOf is what a fact is about.
+// objectOf returns the object of a fact.
 func objectOf(fact string) string {
 	object, _, _ := strings.Cut(fact, ": ")
 	return object
@@ -160,7 +162,7 @@ func setSection(archive *txtar.Archive, name, text string) {
 	archive.Files = append(archive.Files, txtar.File{Name: name, Data: []byte(text)})
 }
 
-// build makes a database.
+// build creates a database.
 func build(t testing.TB, text string) *sql.DB {
 	t.Helper()
 	db := open(t, dbtest.Empty(t))
@@ -171,7 +173,7 @@ func build(t testing.TB, text string) *sql.DB {
 	return db
 }
 
-// schema is all of sql/schema.
+// schema returns all files of sql/schema.
 func schema(t testing.TB) string {
 	t.Helper()
 	names, err := fs.Glob(sqlfiles.Schema, "*.sql")
@@ -185,7 +187,7 @@ func schema(t testing.TB) string {
 	return all.String()
 }
 
-// catalog is all that PostgreSQL knows of the schema, apart from who may do what.
+// catalog returns all facts of the schema except owners and privileges.
 func catalog(t testing.TB, db *sql.DB) []string {
 	t.Helper()
 	facts, err := state.Facts(t.Context(), db, state.NoAccess())
@@ -218,7 +220,7 @@ func inspect(t testing.TB, db *sql.DB) *state.State {
 	return s
 }
 
-// makeRoles makes roles that go with the test. Roles are the server's, which other tests use at the same time.
+// makeRoles creates roles and drops them after the test. Other tests use the same server concurrently.
 func makeRoles(t *testing.T, roles []string) {
 	t.Helper()
 	if roles[0] == "" {
@@ -226,14 +228,14 @@ func makeRoles(t *testing.T, roles []string) {
 	}
 	admin := open(t, dbtest.Empty(t))
 	for _, role := range roles {
-		// A run that was killed has left its roles on the server.
+		// A run that was killed leaves its roles on the server.
 		run(t, admin, "DO $$ BEGIN CREATE ROLE "+role+"; EXCEPTION WHEN duplicate_object THEN NULL; END $$")
-		// Databases made from here on go first, and with them all that refers to the role, unless one such is left of that run.
+		// Databases created after this are dropped before the role, but a killed run may have left one that needs the role.
 		t.Cleanup(func() { _, _ = admin.ExecContext(context.Background(), "DROP ROLE "+role) })
 	}
 }
 
-// apply executes a plan as it asks for.
+// apply executes a plan phase by phase.
 func apply(t testing.TB, db *sql.DB, p *plan.Plan) {
 	t.Helper()
 	for _, phase := range p.Phases {
@@ -257,20 +259,20 @@ func apply(t testing.TB, db *sql.DB, p *plan.Plan) {
 	}
 }
 
-// rows gives, for each table that both states have, what its rows hold in the columns that both have.
+// rows returns, for each table that both states have, the values of its rows in the columns that both have.
 func rows(t testing.TB, db *sql.DB, from, to *state.State) map[string]string {
 	t.Helper()
 	all := map[string]string{}
 	for _, table := range from.Details {
-		wanted := to.Table(table.Name)
-		if wanted == nil {
+		other := to.Table(table.Name)
+		if other == nil {
 			continue
 		}
 		var columns []string
 		for _, c := range table.Columns {
-			// A value that is computed otherwise, or kept less exactly, is another one.
-			if slices.ContainsFunc(wanted.Columns, func(w state.Column) bool {
-				return w.Name == c.Name && w.Generated == c.Generated && (w.Type == c.Type || !exact.MatchString(c.Type))
+			// Leave out columns whose values are generated differently or stored less exactly.
+			if slices.ContainsFunc(other.Columns, func(w state.Column) bool {
+				return w.Name == c.Name && w.Generated == c.Generated && (w.Type == c.Type || !exactTypes.MatchString(c.Type))
 			}) {
 				columns = append(columns, state.Ident(c.Name)+"::text")
 			}
@@ -282,7 +284,7 @@ func rows(t testing.TB, db *sql.DB, from, to *state.State) map[string]string {
 	return all
 }
 
-// content is all rows of a query whose one column is r.
+// content returns all rows of a query with the single column r, sorted.
 func content(t testing.TB, db *sql.DB, query string) (text string) {
 	t.Helper()
 	query = fmt.Sprintf(`SELECT coalesce(string_agg(r, E'\n' ORDER BY r COLLATE "C"), '') FROM (%s) AS q`, query)
@@ -290,7 +292,8 @@ func content(t testing.TB, db *sql.DB, query string) (text string) {
 	return text
 }
 
-// refresh requires of each materialized view that it holds what it should and can be refreshed while it is read.
+// refresh requires that a refresh does not change the materialized views, and that it can be concurrent exactly if the state
+// says so.
 func refresh(t testing.TB, db *sql.DB, s *state.State) {
 	t.Helper()
 	for _, v := range s.Views {

@@ -9,7 +9,7 @@ import (
 	"docket/internal/schema/state"
 )
 
-// BenchmarkBetween plans on the real schema, with nothing to do and with a column changed that all views read.
+// BenchmarkBetween plans on the schema of this project, without a difference and with a change of a column that all views read.
 func BenchmarkBetween(b *testing.B) {
 	from := inspect(b, build(b, "\\schema\n"))
 	for name, to := range map[string]*state.State{"same": from, "urls.id": inspect(b, build(b, "\\schema bigint\n"))} {

@@ -49,8 +49,8 @@ func with(lines []string, part string) []string {
 	return found
 }
 
-// What somebody adds to an object of ours takes none of its facts away, so that a wanted schema is still found to be there.
-func TestWhatOthersAddTakesNoFactAway(t *testing.T) {
+// A DBA may add to objects of the schema. The database then still has all facts of the schema.
+func TestAdditionsRemoveNoFact(t *testing.T) {
 	t.Parallel()
 	db := open(t, dbtest.Empty(t))
 	db.SetMaxOpenConns(1)

@@ -44,7 +44,7 @@ func inspect(t testing.TB, db *sql.DB, exclude ...string) *state.State {
 	return s
 }
 
-// files is sql/schema in one text.
+// files returns all files of sql/schema.
 func files(t testing.TB) string {
 	t.Helper()
 	names, err := fs.Glob(sqlfiles.Schema, "*.sql")
@@ -91,7 +91,7 @@ func TestSearchPathMustBePublic(t *testing.T) {
 	}
 }
 
-// Sessions write down constants in their own ways; two states must not differ by that.
+// The settings of a session determine how PostgreSQL prints constants. Two states must not differ by that.
 func TestSettingsOfTheSessionDoNotMatter(t *testing.T) {
 	t.Parallel()
 	db := open(t, dbtest.Empty(t))
@@ -117,11 +117,11 @@ CREATE VIEW v AS SELECT at, date '2020-02-01' AS day FROM t WHERE at > '2020-01-
 	for name, value := range settings {
 		var now string
 		require.NoError(t, db.QueryRowContext(t.Context(), "SHOW "+name).Scan(&now))
-		require.Equal(t, value, now, "the session is left as it was")
+		require.Equal(t, value, now, "the settings of the session are restored")
 	}
 }
 
-// spy asks for a setting before each query.
+// spy records the lock_timeout before each query.
 type spy struct {
 	*sql.Conn
 	seen map[string]bool
@@ -136,8 +136,8 @@ func (s spy) QueryContext(ctx context.Context, query string, args ...any) (*sql.
 	return s.Conn.QueryContext(ctx, query, args...)
 }
 
-// A migration that runs for hours must not make those who look wait for hours, without a word.
-func TestInspectDoesNotWaitForEver(t *testing.T) {
+// A migration that runs for hours must not make an inspection wait for hours.
+func TestInspectLimitsItsWaitForLocks(t *testing.T) {
 	t.Parallel()
 	url := dbtest.Empty(t)
 	db := open(t, url)
@@ -148,7 +148,7 @@ func TestInspectDoesNotWaitForEver(t *testing.T) {
 	s := spy{conn, map[string]bool{}}
 	_, err = state.Inspect(t.Context(), s, nil)
 	require.NoError(t, err)
-	require.Equal(t, map[string]bool{"0": true, "30s": true}, s.seen, "0 before the settings are pinned")
+	require.Equal(t, map[string]bool{"0": true, "30s": true}, s.seen, "0 before the settings are fixed")
 	var after string
 	require.NoError(t, conn.QueryRowContext(t.Context(), "SHOW lock_timeout").Scan(&after))
 	require.Equal(t, "0", after)
@@ -164,7 +164,7 @@ func TestInspectDoesNotWaitForEver(t *testing.T) {
 	require.ErrorContains(t, err, "another transaction, perhaps a migration, holds a lock")
 }
 
-// Inside a transaction, what the transaction did is seen, and an error leaves it to the caller.
+// In a transaction, Inspect sees the transaction's changes. After an error the caller still has to roll back.
 func TestInspectInTransaction(t *testing.T) {
 	t.Parallel()
 	db := open(t, dbtest.Empty(t))
@@ -182,7 +182,7 @@ func TestInspectInTransaction(t *testing.T) {
 	require.ErrorContains(t, err, "25P02", "the transaction is aborted")
 }
 
-// To others than its owner, a table seems to have no defaults. No state is better than half of one.
+// Only its owner sees the defaults of a table. An error is better than an incomplete state.
 func TestTablesOfAnotherRoleAreRefused(t *testing.T) {
 	t.Parallel()
 	db := open(t, dbtest.Empty(t))
@@ -195,7 +195,7 @@ func TestTablesOfAnotherRoleAreRefused(t *testing.T) {
 	_, err = state.Inspect(t.Context(), tx, nil)
 	require.ErrorContains(t, err, "table t belongs to role docket")
 	s, err := state.Inspect(t.Context(), tx, []string{"t"})
-	require.NoError(t, err, "a table that is excluded may be anybody's")
+	require.NoError(t, err, "an excluded table may belong to any role")
 	require.NotNil(t, s.Table("u"))
 }
 
@@ -242,8 +242,8 @@ INSERT INTO t SELECT n, n FROM generate_series(1, 1000) AS n`)
 	require.Contains(t, s.Estimates, "m")
 }
 
-// What Atlas would leave out of an index, it plans from a state; what Parameters tells, it leaves out.
-func TestAtlasPlansIndexesAsTheyAre(t *testing.T) {
+// The state corrects Atlas's model of indexes: Atlas writes the collations of columns, and no storage parameters.
+func TestAtlasPlansIndexesFromTheCorrectedModel(t *testing.T) {
 	t.Parallel()
 	db := open(t, dbtest.Empty(t))
 	run(t, db, `
@@ -275,7 +275,7 @@ func TestAutosummarizeThatAtlasCannotRead(t *testing.T) {
 	inspect(t, db)
 }
 
-// Programs read lists where there is nothing, and the names of the fields stay as they are.
+// Programs read the JSON: empty lists are [], and the names of the fields must not change.
 func TestJSON(t *testing.T) {
 	t.Parallel()
 	db := open(t, dbtest.Empty(t))
@@ -283,8 +283,9 @@ func TestJSON(t *testing.T) {
 	empty.Database, empty.Role = "", ""
 	text, err := json.Marshal(empty)
 	require.NoError(t, err)
-	require.JSONEq(t, `{"postgres_major": 15, "database": "", "role": "", "default_grants": [], "extensions": [], "enums": [], "tables": [],
-		"parameters": {}, "comments": {}, "sequences": [], "views": [], "estimates": {}, "unmanaged": [], "excluded": []}`, string(text))
+	require.JSONEq(t, `{"postgres_major": 15, "database": "", "role": "", "default_grants": [], "extensions": [], "enums": [],
+		"tables": [], "parameters": {}, "comments": {}, "sequences": [], "views": [], "estimates": {}, "unmanaged": [],
+		"excluded": []}`, string(text))
 	run(t, db, `
 CREATE TYPE mood AS ENUM ('good');
 CREATE TABLE t (id int DEFAULT 1, mood mood NOT NULL, CONSTRAINT t_pkey PRIMARY KEY (id));
@@ -321,8 +322,8 @@ UNION ALL SELECT name, quote_ident(name)
 FROM unnest(ARRAY['urls', 'Urls', 'a b', 'a"b', '1a', 'a1', '_a', 'ä', 'a$', 'a.b', 'a-b']) AS name`)
 	require.NoError(t, err)
 	defer func() { require.NoError(t, rows.Close()) }()
-	later := " json json_array json_arrayagg json_exists json_object json_objectagg json_query json_scalar json_serialize json_table" +
-		" json_value merge_action system_user "
+	later := " json json_array json_arrayagg json_exists json_object json_objectagg json_query json_scalar json_serialize" +
+		" json_table json_value merge_action system_user "
 	for rows.Next() {
 		var name, quoted string
 		require.NoError(t, rows.Scan(&name, &quoted))
@@ -333,7 +334,7 @@ FROM unnest(ARRAY['urls', 'Urls', 'a b', 'a"b', '1a', 'a1', '_a', 'ä', 'a$', 'a
 	require.NoError(t, rows.Err())
 }
 
-func TestLiteralKeepsTheText(t *testing.T) {
+func TestLiteralPreservesTheText(t *testing.T) {
 	t.Parallel()
 	db := open(t, dbtest.Empty(t))
 	for _, setting := range []string{"on", "off"} {

@@ -9,13 +9,14 @@ import (
 	"docket/internal/schema/state"
 )
 
-// schemas are hand-written ones that SQL must bring back to the letter.
+// schemas are schemas that State.SQL must reproduce exactly.
 var schemas = map[string]string{
 	"names": `
 CREATE TYPE "Mixed Case" AS ENUM ('it''s', 'two
 lines', 'back\slash', '''quoted''', '"', 'ünï', '');
 CREATE TYPE "select" AS ENUM ('a');
-CREATE TABLE "Order" ("Id" int, "select" "select", "a ""quoted"" one" text, "dot.ted" "Mixed Case"[], "ünï" "Mixed Case" DEFAULT 'it''s',
+CREATE TABLE "Order" ("Id" int, "select" "select", "a ""quoted"" one" text, "dot.ted" "Mixed Case"[],
+    "ünï" "Mixed Case" DEFAULT 'it''s',
     CONSTRAINT "Order key" PRIMARY KEY ("Id"), CONSTRAINT "a.b" UNIQUE ("a ""quoted"" one"));
 CREATE INDEX "index of ""Order""" ON "Order" ("dot.ted");
 CREATE VIEW "View" AS SELECT "Id" AS "User", "a ""quoted"" one" FROM "Order";
@@ -24,16 +25,21 @@ CREATE UNIQUE INDEX "user key" ON "user" ("User");`,
 
 	"columns": `
 CREATE TABLE types (
-    a numeric(5, -2), b numeric(7), c numeric(7, 3), d numeric, e varchar(10), f varchar, g char(3), h char, i bpchar, j "char", k name,
+    a numeric(5, -2), b numeric(7), c numeric(7, 3), d numeric, e varchar(10), f varchar, g char(3), h char, i bpchar,
+    j "char", k name,
     l bit(3), m bit, n varbit, o varbit(9), p timestamp(3), q timestamptz(0), r time(2) with time zone, s interval year to month,
     t interval(2), u interval day to second(1), v int[], w text[][], x varchar(10)[], y numeric(5, 2)[], z int4range,
-    aa int4multirange, ab tsvector, ac jsonb, ad xml, ae money, af inet, ag macaddr8, ah uuid, ai bytea, aj point, ak oid, al regclass,
-    am xid8, an pg_lsn, ao real, ap float(3), aq double precision, ar date, as1 cidr, at timestamptz, au bool, av smallint, aw jsonpath);
+    aa int4multirange, ab tsvector, ac jsonb, ad xml, ae money, af inet, ag macaddr8, ah uuid, ai bytea, aj point,
+    ak oid, al regclass,
+    am xid8, an pg_lsn, ao real, ap float(3), aq double precision, ar date, as1 cidr, at timestamptz, au bool,
+    av smallint, aw jsonpath);
 CREATE TABLE defaults (
-    a int DEFAULT -1, b bigint DEFAULT 9223372036854775807, c numeric DEFAULT 'NaN', d text DEFAULT 'it''s', e text DEFAULT E'a\\b\n',
+    a int DEFAULT -1, b bigint DEFAULT 9223372036854775807, c numeric DEFAULT 'NaN', d text DEFAULT 'it''s',
+    e text DEFAULT E'a\\b\n',
     f text DEFAULT '''x''', g bool DEFAULT true, h timestamptz DEFAULT '2020-01-01 12:00+05', i date DEFAULT '2020-02-01',
     j interval DEFAULT '1 day 2 hours', k int[] DEFAULT '{1,2}', l jsonb DEFAULT '{"a": "b''c"}', m bytea DEFAULT '\x0012',
-    n uuid DEFAULT gen_random_uuid(), o timestamp DEFAULT now() + interval '1 day', p text DEFAULT upper('a' || 'b'), q bit(3) DEFAULT B'101',
+    n uuid DEFAULT gen_random_uuid(), o timestamp DEFAULT now() + interval '1 day', p text DEFAULT upper('a' || 'b'),
+    q bit(3) DEFAULT B'101',
     r text[] DEFAULT ARRAY['a', 'b''c'], s text DEFAULT NULL, t text DEFAULT '', u float8 DEFAULT 0.1, v varchar(3) DEFAULT 'abc',
     w date DEFAULT 'infinity', x real DEFAULT 1e10, y text DEFAULT current_user);
 CREATE TABLE generated (
@@ -81,14 +87,15 @@ COMMENT ON INDEX odd_primary IS 'its index';
 COMMENT ON CONSTRAINT a_x_key ON a IS 'unique';
 COMMENT ON INDEX a_x_key IS 'its index';
 COMMENT ON CONSTRAINT a_check ON a IS 'check';
--- What Atlas cannot write, and is written down all the same.
+-- Constraints that Atlas cannot write, but State.SQL can.
 ALTER TABLE c ADD CONSTRAINT c_later FOREIGN KEY (d) REFERENCES d MATCH FULL DEFERRABLE INITIALLY DEFERRED NOT VALID;
 ALTER TABLE c ADD CONSTRAINT c_no_column CHECK (random() < 2), ADD CONSTRAINT c_not_valid CHECK (id > 5) NOT VALID;
 ALTER TABLE c ADD CONSTRAINT c_exclusion EXCLUDE USING gist (int4range(id, d) WITH &&);`,
 
 	"indexes": `
 CREATE EXTENSION pg_trgm;
-CREATE TABLE t (id int, name text, tags text[], data jsonb, flag bool, at timestamptz) WITH (fillfactor = 70, autovacuum_enabled = false,
+CREATE TABLE t (id int, name text, tags text[], data jsonb, flag bool, at timestamptz) WITH (fillfactor = 70,
+    autovacuum_enabled = false,
     toast.autovacuum_vacuum_threshold = 77);
 CREATE INDEX i1 ON t (name COLLATE "C" text_pattern_ops DESC NULLS LAST, id NULLS FIRST);
 CREATE INDEX i2 ON t USING gin (name gin_trgm_ops) WITH (fastupdate = off);
@@ -120,11 +127,13 @@ COMMENT ON INDEX m_key IS 'm_key';`,
 
 	"views": `
 CREATE TYPE mood AS ENUM ('good', 'bad');
-CREATE TABLE t (id int, parent int, name text, mood mood, amount numeric, at timestamptz, data jsonb, CONSTRAINT t_pkey PRIMARY KEY (id));
+CREATE TABLE t (id int, parent int, name text, mood mood, amount numeric, at timestamptz, data jsonb,
+    CONSTRAINT t_pkey PRIMARY KEY (id));
 CREATE VIEW z AS SELECT t.* FROM t;
 CREATE MATERIALIZED VIEW y AS SELECT id, name, mood FROM z WHERE mood = 'good';
 CREATE VIEW x WITH (security_barrier = true) AS SELECT y.id, z.name FROM y JOIN z USING (id);
-CREATE MATERIALIZED VIEW a WITH (fillfactor = 80, autovacuum_enabled = off, toast.autovacuum_enabled = off) AS SELECT id, name FROM x;
+CREATE MATERIALIZED VIEW a WITH (fillfactor = 80, autovacuum_enabled = off, toast.autovacuum_enabled = off)
+    AS SELECT id, name FROM x;
 CREATE VIEW by_key AS SELECT t.*, count(*) OVER () FROM t JOIN z ON z.id = t.id GROUP BY t.id;
 CREATE VIEW checked AS SELECT id, name FROM t WHERE name <> '' WITH LOCAL CHECK OPTION;
 CREATE VIEW invoker WITH (security_invoker = on, security_barrier = off) AS SELECT 1 AS one;
@@ -135,7 +144,8 @@ WITH RECURSIVE tree AS (
     UNION ALL SELECT t.id, t.parent, depth + 1 FROM t JOIN tree ON tree.id = t.parent
 ), once AS MATERIALIZED (SELECT * FROM tree), inlined AS NOT MATERIALIZED (SELECT * FROM tree)
 SELECT
-    o.id, row_number() OVER w AS n, sum(t.amount) FILTER (WHERE t.mood = 'good') AS good, max(o.id) FILTER (WHERE o.id > 1) OVER w AS most, l.latest,
+    o.id, row_number() OVER w AS n, sum(t.amount) FILTER (WHERE t.mood = 'good') AS good,
+    max(o.id) FILTER (WHERE o.id > 1) OVER w AS most, l.latest,
     t.name COLLATE "C" AS name, CASE t.mood WHEN 'good' THEN 1 ELSE 0 END AS code, t.data -> 'a' ->> 'b' AS b,
     ARRAY(SELECT z.name FROM z ORDER BY z.at DESC NULLS LAST) AS names,
     EXISTS (SELECT FROM y WHERE y.id = o.id) AS known, coalesce(t.at, '2020-01-01 00:00+02'::timestamptz) AS at,
@@ -160,7 +170,7 @@ ALTER TABLE renamed RENAME a TO b;
 ALTER VIEW of_renamed RENAME a TO c;`,
 }
 
-func TestSQLMakesTheSameAgain(t *testing.T) {
+func TestSQLCreatesTheSameSchema(t *testing.T) {
 	t.Parallel()
 	cases := map[string]string{"files": files(t)}
 	for name, text := range schemas {

@@ -33,7 +33,7 @@ CREATE MATERIALIZED VIEW m AS SELECT 1 AS a`)
 		{"REVOKE USAGE ON SCHEMA public FROM PUBLIC", []string{"privileges on schema public"}},
 		{"ALTER VIEW v OWNER TO pg_monitor", []string{"owner of v"}},
 		{"ALTER TYPE mood OWNER TO pg_monitor", []string{"owner of type mood"}},
-		// What these do to a sequence outlives the transaction.
+		// A rollback does not undo what these do to a sequence.
 		{"SELECT setval('t_n_seq', 7)", []string{"position of sequence t_n_seq"}},
 		{"INSERT INTO t DEFAULT VALUES", []string{"position of sequence t_id_seq", "position of sequence t_n_seq", "rows of t"}},
 	} {

@@ -22,7 +22,7 @@ CREATE FUNCTION event_function() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGI
 
 var unmanagedBaseObjects = []string{"function event_function()", "function trigger_function()", "schema other"}
 
-// unmanaged holds, for each kind of object that is not managed, a statement that makes one and what is listed then.
+// unmanaged has, for each kind of object that is not managed, a statement that creates one, and the objects listed then.
 var unmanaged = []struct {
 	make string
 	want []string
@@ -147,10 +147,11 @@ func TestTablespacesAreListed(t *testing.T) {
 	}()
 	run(t, db, "CREATE TABLE t (id int) TABLESPACE "+space)
 	run(t, db, "CREATE INDEX i ON t (id) TABLESPACE "+space)
-	require.Equal(t, []string{"tablespace " + space + " of i on t", "tablespace " + space + " of t"}, names(inspect(t, db).Unmanaged))
+	require.Equal(t, []string{"tablespace " + space + " of i on t", "tablespace " + space + " of t"},
+		names(inspect(t, db).Unmanaged))
 }
 
-func TestUnsupportedNamesEachObjectAndTheWayOut(t *testing.T) {
+func TestUnsupportedNamesEachObjectAndWhatToDo(t *testing.T) {
 	t.Parallel()
 	db := open(t, dbtest.Empty(t))
 	require.NoError(t, inspect(t, db).Unsupported())
@@ -162,7 +163,7 @@ func TestUnsupportedNamesEachObjectAndTheWayOut(t *testing.T) {
 	}
 }
 
-// What a pattern names is told apart from what nobody thought of, with all that hangs on it.
+// Objects that match a pattern, and what depends on them, are listed as excluded and not as unmanaged.
 func TestExclude(t *testing.T) {
 	t.Parallel()
 	db := open(t, dbtest.Empty(t))

@@ -77,14 +77,14 @@ func TestViews(t *testing.T) {
 	require.Contains(t, x.Reads, state.Reference{Relation: "y", Column: "id"})
 	require.Nil(t, x.LastRefresh, "a plain view is never refreshed")
 	for _, ref := range x.Reads {
-		require.Empty(t, ref.Function, "a function of an extension is none of ours")
+		require.Empty(t, ref.Function, "functions of extensions are left out")
 	}
 
 	a := s.View("a")
 	require.False(t, a.Populated)
 	require.Nil(t, a.LastRefresh)
 	require.Contains(t, a.Reads, state.Reference{Function: "shout(text)"})
-	require.Contains(t, a.Reads, state.Reference{Relation: "t"}, "read for its rows only")
+	require.Contains(t, a.Reads, state.Reference{Relation: "t"}, "count(*) reads no column")
 	require.Contains(t, a.Reads, state.Reference{Type: "mood"})
 	require.NotContains(t, a.Reads, state.Reference{Relation: "a"})
 
@@ -165,8 +165,8 @@ func TestInvalidIndex(t *testing.T) {
 	require.False(t, s.Table("t").Indexes[0].Valid)
 }
 
-// A table of that name may be somebody else's, or not for the role to read.
-func TestRefreshesOfAnotherShape(t *testing.T) {
+// A table of that name may have another purpose, or not exist.
+func TestRefreshesFromAnotherTable(t *testing.T) {
 	t.Parallel()
 	db := open(t, dbtest.Empty(t))
 	run(t, db, `
