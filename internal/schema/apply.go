@@ -238,9 +238,15 @@ func (m *Migrator) execute(ctx context.Context, c atlas.ExecQuerier, f *file) er
 			return err
 		}
 	}
-	executor, err := migrate.NewExecutor(driver, m.dir, store, migrate.WithOperatorVersion(m.opts.Operator))
+	executor, err := migrate.NewExecutor(splitter{driver}, m.dir, store, migrate.WithOperatorVersion(m.opts.Operator))
 	if err != nil {
 		return fmt.Errorf("open migration executor: %w", err)
 	}
 	return executor.Execute(ctx, f.LocalFile)
 }
+
+// splitter is Atlas's driver with scratch.Statements.
+type splitter struct{ migrate.Driver }
+
+// ScanStmts implements migrate.StmtScanner.
+func (splitter) ScanStmts(text string) ([]*migrate.Stmt, error) { return scratch.Statements(text) }

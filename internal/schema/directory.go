@@ -11,7 +11,6 @@ import (
 	"strings"
 
 	"ariga.io/atlas/sql/migrate"
-	"ariga.io/atlas/sql/postgres"
 
 	"docket/internal/schema/scratch"
 )
@@ -271,7 +270,7 @@ func readFile(f migrate.File, sum migrate.HashFile) (*file, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: every file needs a checksum, so leave out atlas:sum", err)
 	}
-	statements, err := (&postgres.Driver{}).ScanStmts(string(f.Bytes()))
+	statements, err := scratch.Statements(string(f.Bytes()))
 	if err != nil {
 		return nil, fmt.Errorf("take apart into statements: %w", err)
 	}

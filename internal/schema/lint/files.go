@@ -12,8 +12,9 @@ import (
 	"strings"
 
 	"ariga.io/atlas/sql/migrate"
-	"ariga.io/atlas/sql/postgres"
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"docket/internal/schema/scratch"
 )
 
 // file is one migration, or the one that leads back from it.
@@ -47,7 +48,7 @@ func readFile(migrations fs.FS, name string) (*file, error) {
 		return nil, fmt.Errorf("read migration: %w", err)
 	}
 	local := migrate.NewLocalFile(path.Base(name), text)
-	statements, err := (&postgres.Driver{}).ScanStmts(string(text))
+	statements, err := scratch.Statements(string(text))
 	if err != nil {
 		return nil, fmt.Errorf("migration %s: take apart into statements: %w", name, err)
 	}

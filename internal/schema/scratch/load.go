@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"ariga.io/atlas/sql/migrate"
-	"ariga.io/atlas/sql/postgres"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 )
@@ -105,7 +104,7 @@ const ResetSession = "RESET SESSION AUTHORIZATION; RESET ROLE; RESET ALL; DISCAR
 
 func execute(ctx context.Context, conn *pgconn.PgConn, file *migrate.LocalFile) error {
 	text := string(file.Bytes())
-	statements, err := (&postgres.Driver{}).ScanStmts(text)
+	statements, err := Statements(text)
 	if err != nil {
 		return fmt.Errorf("%s: take apart into statements: %w", file.Name(), err)
 	}

@@ -5,7 +5,22 @@ import (
 	"regexp"
 	"strings"
 	"unicode/utf8"
+
+	"ariga.io/atlas/sql/migrate"
+	"ariga.io/atlas/sql/postgres"
 )
+
+var blockStart = regexp.MustCompile(`(?i)begin\s`)
+
+// Statements splits SQL text as Atlas's driver does. At each character the driver searches for BEGIN, which starts a block of
+// statements in the body of a function. That takes most of its time, so Statements omits it when the text contains no BEGIN.
+func Statements(text string) ([]*migrate.Stmt, error) {
+	if blockStart.MatchString(text) {
+		return (&postgres.Driver{}).ScanStmts(text)
+	}
+	withoutBlocks := migrate.ScannerOptions{MatchDollarQuote: true, EscapedStringExt: true}
+	return (&migrate.Scanner{ScannerOptions: withoutBlocks}).Scan(text)
+}
 
 // copyFromClient waits for rows that nobody sends, with all its locks.
 var copyFromClient = regexp.MustCompile(`(?is)^copy\b.*\bstdin\b`)
