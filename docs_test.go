@@ -118,6 +118,7 @@ var (
 	inTree      = regexp.MustCompile(`^(?:\./)?(?:api|benchmarks|cmd|docs|internal|scripts|sql|\.ci|\.github)(?:/|$)`)
 	fileName    = regexp.MustCompile(`^[\w.-]+\.(?:go|sql|yaml|hcl|mod|sum|md|txtar)$`)
 	qualified   = regexp.MustCompile(`^([a-z]+)\.([A-Z]\w*)`)
+	camelCase   = regexp.MustCompile(`^(?:[A-Z][a-z]+){2,}$`)
 	version     = regexp.MustCompile(`\b20[0-9]{12}`)
 	placeholder = regexp.MustCompile(`[<>…{}]|add_urls_language|\b[A-Z]{3,}\b`) // of a path that stands for others
 )
@@ -198,6 +199,10 @@ func checkSpan(t *testing.T, existing *tree, page, span string) {
 		if declared := existing.declared[name[1]]; declared != nil {
 			require.True(t, declared[name[2]], "no %s", name[0])
 		}
+	case camelCase.MatchString(span):
+		require.True(t, slices.ContainsFunc(slices.Collect(maps.Values(existing.declared)), func(names map[string]bool) bool {
+			return names[span]
+		}), "nothing is called %s", span)
 	default:
 		for _, word := range snakeCase.FindAllString(span, -1) {
 			if word == span && !strings.HasPrefix(word, "pg_") { // PostgreSQL's
@@ -345,6 +350,28 @@ func imports(t *testing.T, folders, others []string) (found bool) {
 		}))
 	}
 	return found
+}
+
+// TestArchitectureLayers shows that each package is in the table of layers in docs/architecture.md, and the use cases in their row.
+func TestArchitectureLayers(t *testing.T) {
+	t.Parallel()
+	_, table, found := strings.Cut(docPages(t)["docs/architecture.md"], "\n| layer | packages |")
+	require.True(t, found)
+	table, _, _ = strings.Cut(table, "\n\n")
+	listed := []string{"internal/dbtest"} // of the tests
+	for line := range strings.Lines(table) {
+		var row []string
+		for _, folder := range regexp.MustCompile("`(internal/\\w+)`").FindAllStringSubmatch(line, -1) {
+			row = append(row, folder[1])
+		}
+		if strings.HasPrefix(line, "| use cases |") {
+			require.ElementsMatch(t, useCases, row)
+		}
+		listed = append(listed, row...)
+	}
+	folders, err := filepath.Glob("internal/*")
+	require.NoError(t, err)
+	require.ElementsMatch(t, folders, listed)
 }
 
 // TestArchitectureCallersOfRecount shows that docs/architecture.md lists each file that calls ranking.Recount or ranking.Forget.
