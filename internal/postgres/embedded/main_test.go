@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 
@@ -22,7 +23,9 @@ func TestMain(m *testing.M) {
 		ownServer(dir)
 		return
 	}
-	os.Exit(m.Run())
+	code := m.Run()
+	_ = os.RemoveAll(template.dir)
+	os.Exit(code)
 }
 
 func ownServer(dir string) {
@@ -51,6 +54,43 @@ func newDir(t testing.TB) string {
 	dir, err = filepath.EvalSymlinks(dir)
 	require.NoError(t, err)
 	return dir
+}
+
+// template is a cluster that a server has stopped on.
+var template struct {
+	once sync.Once
+	dir  string
+	err  error
+}
+
+// newCluster is newDir with the cluster of an earlier server, durable or ephemeral: clusterDir or ephemeralDir. It is a copy,
+// because initdb takes longer than most tests.
+func newCluster(t testing.TB, name string) string {
+	t.Helper()
+	template.once.Do(func() { template.dir, template.err = makeTemplate() })
+	require.NoError(t, template.err)
+	dir := newDir(t)
+	pgdata := filepath.Join(dir, name)
+	require.NoError(t, os.CopyFS(pgdata, os.DirFS(filepath.Join(template.dir, ephemeralDir))))
+	require.NoError(t, os.Chmod(pgdata, 0o700))
+	acct, err := serverAccount()
+	require.NoError(t, err)
+	require.NoError(t, acct.ownTree(pgdata))
+	return dir
+}
+
+func makeTemplate() (dir string, err error) {
+	if dir, err = os.MkdirTemp("", "docket-embedded-"); err != nil {
+		return dir, err
+	}
+	if err := os.Chmod(dir, 0o711); err != nil {
+		return dir, err
+	}
+	server, err := Start(context.Background(), Config{DataDir: dir, Ephemeral: true})
+	if err != nil {
+		return dir, err
+	}
+	return dir, server.Stop(context.Background())
 }
 
 // start runs a server for one test.

@@ -56,7 +56,7 @@ func TestChildOutlivesTheThreadOfItsCaller(t *testing.T) {
 
 func TestBackendsAreFoundByTheirDirectory(t *testing.T) {
 	t.Parallel()
-	dir := newDir(t)
+	dir := newCluster(t, ephemeralDir)
 	server := start(t, Config{DataDir: dir, Ephemeral: true})
 	pgdata := dir + "/" + ephemeralDir
 	require.Contains(t, backends(pgdata), server.process.Pid)

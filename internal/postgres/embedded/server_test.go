@@ -65,7 +65,7 @@ func TestServerNeverRunsAsRoot(t *testing.T) {
 
 func TestServerRefusesASecondInstance(t *testing.T) {
 	t.Parallel()
-	dir := newDir(t)
+	dir := newCluster(t, ephemeralDir)
 	start(t, Config{DataDir: dir, Ephemeral: true, Owner: "docket serve"})
 	_, err := Start(t.Context(), Config{DataDir: dir})
 	require.ErrorIs(t, err, ErrInUse)
@@ -75,7 +75,7 @@ func TestServerRefusesASecondInstance(t *testing.T) {
 
 func TestServerCrashIsNoticed(t *testing.T) {
 	t.Parallel()
-	dir := newDir(t)
+	dir := newCluster(t, clusterDir)
 	server := start(t, Config{DataDir: dir})
 	execute(t, server.URL(), "CREATE TABLE kept AS SELECT 'still here' AS word")
 	require.NoError(t, server.Err(), "running")
@@ -92,7 +92,7 @@ func TestServerCrashIsNoticed(t *testing.T) {
 
 func TestBackendOfAKilledServerIsEnded(t *testing.T) {
 	t.Parallel()
-	dir := newDir(t)
+	dir := newCluster(t, clusterDir)
 	server := start(t, Config{DataDir: dir})
 	conn, err := pgx.Connect(t.Context(), server.URL())
 	require.NoError(t, err)
@@ -116,8 +116,7 @@ func TestBackendOfAKilledServerIsEnded(t *testing.T) {
 
 func TestServerThatCannotStartShowsItsLog(t *testing.T) {
 	t.Parallel()
-	dir := newDir(t)
-	require.NoError(t, start(t, Config{DataDir: dir}).Stop(t.Context()))
+	dir := newCluster(t, clusterDir)
 	conf, err := os.OpenFile(filepath.Join(dir, clusterDir, "postgresql.conf"), os.O_APPEND|os.O_WRONLY, 0)
 	require.NoError(t, err)
 	_, err = conf.WriteString("no_such_setting = 1\n")
@@ -150,7 +149,7 @@ func TestServerStartsDespiteAStalePidFile(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			dir := newDir(t)
+			dir := newCluster(t, clusterDir)
 			server := start(t, Config{DataDir: dir})
 			pidPath := filepath.Join(dir, clusterDir, pidFile)
 			text, err := os.ReadFile(pidPath)
@@ -288,7 +287,7 @@ func TestServerDiesWithItsOwner(t *testing.T) {
 	for _, signal := range []os.Signal{os.Kill, os.Interrupt} {
 		t.Run(signal.String(), func(t *testing.T) {
 			t.Parallel()
-			dir := newDir(t)
+			dir := newCluster(t, clusterDir)
 			cmd, pid := startOwner(t, dir)
 			running, err := RunningURL(dir)
 			require.NoError(t, err)
@@ -305,8 +304,7 @@ func TestServerDiesWithItsOwner(t *testing.T) {
 
 func TestServerThatWasLeftRunningIsStoppedFirst(t *testing.T) {
 	t.Parallel()
-	dir := newDir(t)
-	require.NoError(t, start(t, Config{DataDir: dir}).Stop(t.Context()))
+	dir := newCluster(t, clusterDir)
 	acct, err := serverAccount(filepath.Join(dir, clusterDir))
 	require.NoError(t, err)
 	bin, err := FindBinaries()
@@ -332,7 +330,7 @@ func TestServerThatWasLeftRunningIsStoppedFirst(t *testing.T) {
 
 func TestStopIsForcedWhenItsContextEnds(t *testing.T) {
 	t.Parallel()
-	server := start(t, Config{DataDir: newDir(t), Ephemeral: true})
+	server := start(t, Config{DataDir: newCluster(t, ephemeralDir), Ephemeral: true})
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	require.NoError(t, server.Stop(ctx))
