@@ -13,7 +13,7 @@ import (
 // locations counts the locations of each place.
 const locations = "SELECT full_display_name || ' ' || count(*) FROM locations_expanded GROUP BY full_display_name ORDER BY 1"
 
-func TestImportBesideTriggers(t *testing.T) {
+func TestImportWithTriggers(t *testing.T) {
 	t.Parallel()
 	const agencies = "A,local,CO,08001,Adams,Brighton,\nB,county,CO,08001,Adams,,\nC,state,CO,,,,\nD,federal,,,,,\n"
 	const urls = "x.org/1,data source,Stops,N,,A|B\nx.org/2,not relevant,,,,C\n"
@@ -43,9 +43,9 @@ func TestImportBesideTriggers(t *testing.T) {
 	require.Equal(t, before, dbtest.Digests(t, triggered), "updated_at does not change and nothing is logged")
 }
 
-// TestImportMendsLocations imports into a database whose rows are older than its triggers: places without a location, or with
+// TestImportCompletesLocations imports into a database whose rows are older than its triggers: places without a location, or with
 // two.
-func TestImportMendsLocations(t *testing.T) {
+func TestImportCompletesLocations(t *testing.T) {
 	t.Parallel()
 	pool := dbtest.NewWithReferenceTriggers(t)
 	importAgencies(t, pool, "A,local,CO,08001,Adams,Brighton,\n")
@@ -62,8 +62,8 @@ func TestImportMendsLocations(t *testing.T) {
 	require.Equal(t, int64(4), count(t, pool, "link_agencies__locations")["link_agencies__locations"], "of two locations one is taken")
 }
 
-// TestImportMeetsAnotherWriter stores the same places concurrently in a transaction that does not take the import lock.
-func TestImportMeetsAnotherWriter(t *testing.T) {
+// TestImportDuringAnotherWriter stores the same places concurrently in a transaction that does not take the import lock.
+func TestImportDuringAnotherWriter(t *testing.T) {
 	t.Parallel()
 	const agencies = "A,local,CO,08001,Adams,Brighton,\n"
 	writes := map[string][]string{

@@ -69,9 +69,9 @@ type Rejection struct {
 // order they were given. To suggest the same again changes nothing. What was suggested before:
 //
 //   - An agency or a location of the same URL and method gets the new confidence. Others of that method remain.
-//   - That a method found none is stored where nothing is known, and replaced when the method finds one.
+//   - That a method found none is stored where nothing is known, and superseded when the method finds one.
 //   - Record type and relevance are replaced.
-//   - Names remain, because people may have endorsed them; a name that the URL has already is known, whoever suggested it.
+//   - Names remain, because people may have endorsed them; a name that the URL has already is known, even if a user suggested it.
 //
 // Of several suggestions for the same thing the last one counts.
 func (s *Service) Suggest(ctx context.Context, given []Suggestion) (Result, error) {

@@ -196,8 +196,8 @@ func TestSuggestChanges(t *testing.T) {
 	}
 }
 
-// TestSuggestBesideOthers checks suggestions for a URL with rows that only the reference writes.
-func TestSuggestBesideOthers(t *testing.T) {
+// TestSuggestWithRowsOfTheReference checks suggestions for a URL with rows that only the reference writes.
+func TestSuggestWithRowsOfTheReference(t *testing.T) {
 	t.Parallel()
 	b := setup(t, 1)
 	dbtest.Exec(t, b.pool, `INSERT INTO tasks (id, task_type, task_status) VALUES (1001, 'Agency Identification', 'complete');

@@ -140,7 +140,7 @@ func TestSeedWritesAllOrNothing(t *testing.T) {
 	require.ErrorContains(t, err, "-1")
 }
 
-func TestSeedBesideTriggers(t *testing.T) {
+func TestSeedWithTriggers(t *testing.T) {
 	t.Parallel()
 	plain, triggered := dbtest.New(t), dbtest.NewWithReferenceTriggers(t)
 	opts := Options{URLs: 300, Seed: 7}

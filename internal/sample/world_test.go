@@ -103,8 +103,8 @@ func TestSharesAreThoseOfTheRealWorld(t *testing.T) {
 	for _, n := range votes {
 		hottest = max(hottest, n)
 	}
-	require.Greater(t, hottest, w.Annotators*2/3, "a URL that nearly everybody annotated")
-	require.Less(t, percent(len(votes)), 60.0, "many URLs that nobody annotated")
+	require.Greater(t, hottest, w.Annotators*2/3, "a URL that nearly all annotators annotated")
+	require.Less(t, percent(len(votes)), 60.0, "many URLs without an annotation")
 	require.Greater(t, work[1], len(page.UserURLTypes)/10, "an annotator who did much of the work")
 
 	batches := make(map[int32]int)

@@ -86,7 +86,7 @@ func (s *Service) DeleteURL(ctx context.Context, id int32) error {
 			return err
 		}
 		if err := queries.URLOutwardDelete(ctx, tx, id); err != nil {
-			return fmt.Errorf("mark for outward deletion: %w", err)
+			return fmt.Errorf("request outward deletion: %w", err)
 		}
 		if err := s.unlinkURL(ctx, tx, id); err != nil {
 			return err
