@@ -16,7 +16,7 @@ import (
 	"docket/internal/schema/scratch"
 )
 
-// Report tells what one Apply or Down did.
+// Report is what one Apply or Down did.
 type Report struct {
 	From     string       `json:"from"`               // version before; empty for a new database
 	To       string       `json:"to"`                 // version after
@@ -24,7 +24,7 @@ type Report struct {
 	Files    []FileReport `json:"files"`              // in the order they ran
 }
 
-// FileReport tells how one file went.
+// FileReport is what one file did.
 type FileReport struct {
 	Version    string        `json:"version"`
 	Name       string        `json:"name"`
@@ -32,7 +32,7 @@ type FileReport struct {
 	Duration   time.Duration `json:"duration_ns"`
 }
 
-// ApplyOption narrows what an Apply does.
+// ApplyOption restricts what an Apply does.
 type ApplyOption func(*applyChoice)
 
 type applyChoice struct{ to, baseline string }
@@ -43,40 +43,38 @@ func To(version string) ApplyOption { return func(c *applyChoice) { c.to = versi
 // Latest, given to FromBaseline, is the version of the last file.
 const Latest = "latest"
 
-// FromBaseline records, as Atlas does, that a database without any record of
-// migrations has what the files up to and including this version make: none of
-// them is run, then or later. Options.VerifyBaseline is asked first. Empty
-// means no baseline.
+// FromBaseline records, as Atlas does, that a database without a record of migrations has everything that the files up to
+// and including this version make. None of them is run, then or later. Options.VerifyBaseline is called first. Empty means
+// no baseline.
 func FromBaseline(version string) ApplyOption { return func(c *applyChoice) { c.baseline = version } }
 
-// Apply brings the database up to date. Each file runs in one transaction
-// together with its row in the revisions table, so a run that is stopped,
-// however harshly, leaves whole files only, and the next run goes on from
-// there. A file marked "-- atlas:txmode none" runs statement by statement, and
-// the next run goes on from the statement that failed.
+// Apply brings the database up to date. Each file runs in one transaction together with its row in the revisions table. A run
+// that is stopped, even by a crash, therefore leaves only complete files, and the next run continues with the file after
+// them. A file marked "-- atlas:txmode none" runs statement by statement, and the next run continues with the statement that
+// failed.
 //
-// Nothing is touched unless the history is in order (see Status). When a file
-// fails, the report holds those before it, which stay applied.
+// Nothing is changed unless the history is in order (see Status). When a file fails, the report holds those before it, which
+// stay applied.
 func (m *Migrator) Apply(ctx context.Context, opts ...ApplyOption) (Report, error) {
 	report := Report{Files: []FileReport{}}
-	conn, release, err := m.exclusive(ctx)
+	conn, release, err := m.connectLocked(ctx)
 	if err != nil {
 		return report, err
 	}
 	defer release()
 	choice := m.chosen(opts)
-	status, files, err := m.choose(ctx, conn, choice)
+	status, files, err := m.selectFiles(ctx, conn, choice)
 	report.From, report.To = status.Version, status.Version
 	if err != nil || len(files) == 0 && choice.baseline == "" {
 		return report, err
 	}
 	store := revisions{db: conn}
 	if err := store.create(ctx); err != nil {
-		return report, m.onRecord(err)
+		return report, m.recordError(err)
 	}
 	if choice.baseline != "" {
 		if err := store.WriteRevision(ctx, m.baselineRevision(choice.baseline)); err != nil {
-			return report, m.onRecord(err)
+			return report, m.recordError(err)
 		}
 		report.Baseline, report.To = choice.baseline, choice.baseline
 	}
@@ -104,9 +102,9 @@ func (m *Migrator) chosen(opts []ApplyOption) applyChoice {
 	return c
 }
 
-// choose is the database's status and the files that an Apply has to run. Its
-// error says why none may run; it has written nothing.
-func (m *Migrator) choose(ctx context.Context, conn *sql.Conn, c applyChoice) (Status, []*file, error) {
+// selectFiles returns the status of the database and the files that an Apply has to run. Its error says why none may run. It
+// writes nothing.
+func (m *Migrator) selectFiles(ctx context.Context, conn *sql.Conn, c applyChoice) (Status, []*file, error) {
 	status, files, err := m.read(ctx, conn)
 	if err != nil {
 		return status, nil, err
@@ -134,20 +132,19 @@ func (m *Migrator) choose(ctx context.Context, conn *sql.Conn, c applyChoice) (S
 	return status, files, nil
 }
 
-// afterBaseline is what is to run on a database whose history is to begin with
-// a baseline.
+// afterBaseline returns the files to run on a database whose history begins with a baseline.
 func (m *Migrator) afterBaseline(ctx context.Context, conn *sql.Conn, status Status, version string) ([]*file, error) {
 	if len(status.Applied) > 0 {
 		return nil, fmt.Errorf("%w: database %s has a record of migrations already, up to version %s; "+
-			"run %s without a baseline", ErrBaseline, m.where(), status.Version, m.opts.Advice.command("migrate apply"))
+			"run %s without a baseline", ErrBaseline, m.databaseName(), status.Version, m.opts.Advice.command("migrate apply"))
 	}
 	i := m.dir.index(version)
 	if i < 0 {
-		return nil, fmt.Errorf("%w: %w", ErrBaseline, m.dir.unknown(version))
+		return nil, fmt.Errorf("%w: %w", ErrBaseline, m.dir.unknownVersion(version))
 	}
 	if m.opts.VerifyBaseline != nil {
 		if err := m.opts.VerifyBaseline(ctx, conn, version); err != nil {
-			return nil, fmt.Errorf("%w: database %s at version %s: %w", ErrBaseline, m.where(), version, err)
+			return nil, fmt.Errorf("%w: database %s at version %s: %w", ErrBaseline, m.databaseName(), version, err)
 		}
 	}
 	return m.dir.files[i+1:], nil
@@ -160,19 +157,19 @@ func (m *Migrator) baselineRevision(version string) *migrate.Revision {
 	}
 }
 
-// upTo cuts pending off after a version; at is the one that the database has.
+// upTo cuts pending off after a version. The database is at version at.
 func (m *Migrator) upTo(pending []*file, version, at string) ([]*file, error) {
 	if i := slices.IndexFunc(pending, func(f *file) bool { return f.Version() == version }); i >= 0 {
 		return pending[:i+1], nil
 	}
 	switch {
 	case m.dir.index(version) < 0:
-		return nil, m.dir.unknown(version)
+		return nil, m.dir.unknownVersion(version)
 	case version == at:
 		return nil, nil
 	default:
 		return nil, fmt.Errorf("database %s is at version %s already, past %s; to go back, run %s",
-			m.where(), at, version, m.opts.Advice.command("migrate down --to", version))
+			m.databaseName(), at, version, m.opts.Advice.command("migrate down --to", version))
 	}
 }
 
@@ -186,23 +183,22 @@ func (m *Migrator) applyFile(ctx context.Context, conn *sql.Conn, f *file) error
 	return m.inTransaction(ctx, conn, func(tx *sql.Tx) error { return m.execute(ctx, tx, f) })
 }
 
-// resetSession takes back what the file before has set for the session.
+// resetSession resets what the previous file set for the session.
 func resetSession(ctx context.Context, conn *sql.Conn) error {
 	if _, err := conn.ExecContext(ctx, scratch.ResetSession); err != nil {
-		return fmt.Errorf("put back the settings of the session: %w", err)
+		return fmt.Errorf("reset the session: %w", err)
 	}
 	return nil
 }
 
-// inTransaction commits what fn did, or nothing.
+// inTransaction commits what fn did, or rolls it back.
 func (m *Migrator) inTransaction(ctx context.Context, conn *sql.Conn, fn func(*sql.Tx) error) error {
 	tx, err := conn.BeginTx(ctx, nil)
 	if err != nil {
 		return fmt.Errorf("begin: %w", err)
 	}
 	defer func() { _ = tx.Rollback() }()
-	// A statement that queues behind a long transaction makes every request
-	// for that table queue behind it in turn.
+	// A statement that waits for a lock on a table blocks all later statements on that table.
 	wait := strconv.FormatInt(m.opts.LockWait.Milliseconds(), 10)
 	if _, err := tx.ExecContext(ctx, "SELECT set_config('lock_timeout', $1, true)", wait); err != nil {
 		return fmt.Errorf("set lock timeout: %w", err)
@@ -216,16 +212,15 @@ func (m *Migrator) inTransaction(ctx context.Context, conn *sql.Conn, fn func(*s
 	return nil
 }
 
-// execute runs the statements of f that have not run yet and records them,
-// both on c.
+// execute runs the statements of f that have not run yet and records them, both on c.
 func (m *Migrator) execute(ctx context.Context, c atlas.ExecQuerier, f *file) error {
 	driver, err := postgres.Open(c)
 	if err != nil {
 		return fmt.Errorf("open migration driver: %w", err)
 	}
 	store := revisions{db: c, started: time.Now()}
-	// The executor goes on within a half-applied file, but keeps the checksum
-	// and length it had then, although its rest may have been mended since.
+	// The executor continues a half-applied file but keeps its recorded checksum and length. The rest of the file may have
+	// been changed since.
 	switch r, err := store.ReadRevision(ctx, f.Version()); {
 	case errors.Is(err, migrate.ErrRevisionNotExist):
 	case err != nil:

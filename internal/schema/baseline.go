@@ -11,10 +11,8 @@ import (
 	"docket/internal/schema/state"
 )
 
-// VerifyBaseline is the check of Options.VerifyBaseline: it replays the
-// migrations up to the version on a scratch database and wants the database to
-// lack nothing of what comes out. What the database holds beyond that is its own
-// affair.
+// VerifyBaseline returns a check for Options.VerifyBaseline. It replays the migrations up to the version on a scratch database
+// and fails unless the database has everything that they make. The database may hold more.
 func VerifyBaseline(w *Workbench, migrations Source, exclude []string) func(context.Context, atlas.ExecQuerier, string) error {
 	return func(ctx context.Context, db atlas.ExecQuerier, version string) error {
 		have, err := state.Inspect(ctx, db, exclude)

@@ -15,32 +15,33 @@ import (
 	"docket/internal/schema/scratch"
 )
 
-// ErrChecksum says that atlas.sum does not fit the files beside it.
+// ErrChecksum means that atlas.sum does not match the files next to it.
 var ErrChecksum = errors.New("migrations do not match atlas.sum")
 
 var (
 	fileName = regexp.MustCompile(`^\d{14}_[a-z0-9_]+\.sql$`)
-	// A COMMIT inside the file would end the transaction the file runs in, and a BEGIN without one undo what is on record.
+	// COMMIT inside a file would end the transaction that the file runs in. BEGIN without COMMIT would roll back statements that are
+	// recorded as done.
 	transactionControl = regexp.MustCompile(`(?i)^(begin|start\s+transaction|commit|end|rollback|abort|prepare\s+transaction)\b`)
-	// A comment at the end of a file counts as a statement of it.
+	// Atlas counts a comment at the end of a file as a statement.
 	emptyStatement = regexp.MustCompile(`^(--[^\n]*(\n|$)|[\s;])*$`)
-	// Atlas heeds a directive only if an empty line sets it apart.
+	// Atlas obeys a directive only when an empty line follows it.
 	txModeLine = regexp.MustCompile(`(?m)^--\s*atlas:txmode\b`)
-	mergeMark  = regexp.MustCompile(`(?m)^(<{7}|={7}|>{7})`)
+	mergeLine  = regexp.MustCompile(`(?m)^(<{7}|={7}|>{7})`)
 )
 
-// downDir holds what undoes each migration: files of the same names with an atlas.sum of their own. The Atlas command
-// reads the directory above only, and does not see them.
+// downDir holds the files that undo the migrations, under the same names, with an atlas.sum of their own. The Atlas command
+// does not read it.
 const downDir = "down"
 
-// directory is the migrations in memory, as Atlas's executor wants them.
+// directory is the migrations in memory, as Atlas's executor requires them.
 type directory struct {
 	*migrate.MemDir
-	files []*file          // never none, oldest first
-	downs map[string]*file // by version; each belongs to one of files
+	files []*file          // at least one, oldest first
+	downs map[string]*file // by version, each of one of files
 }
 
-// index is the place of a version in files, -1 when there is none.
+// index is the index of a version in files, -1 when there is none.
 func (d *directory) index(version string) int {
 	return slices.IndexFunc(d.files, func(f *file) bool { return f.Version() == version })
 }
@@ -48,23 +49,22 @@ func (d *directory) index(version string) int {
 // latest is the version of the last file.
 func (d *directory) latest() string { return d.files[len(d.files)-1].Version() }
 
-func (d *directory) unknown(version string) error {
+func (d *directory) unknownVersion(version string) error {
 	return fmt.Errorf("no migration has version %q; the first is %s, the last %s", version, d.files[0].Version(), d.latest())
 }
 
-// file is one migration, or what undoes it, taken apart.
+// file is a migration or a down file, with its statements.
 type file struct {
 	*migrate.LocalFile
 	path          string // within the directory of the migrations
-	hash          string // as atlas.sum has it: over this file and all before it
+	hash          string // from atlas.sum, of this file and all before it
 	statements    []*migrate.Stmt
 	transactional bool
 }
 
 func (f *file) line(pos int) int { return 1 + strings.Count(string(f.Bytes()[:pos]), "\n") }
 
-// mustHaveStatements keeps a file that nobody has filled in from being taken
-// for done.
+// mustHaveStatements refuses a file that was never filled in.
 func (f *file) mustHaveStatements(advice Advice) error {
 	for _, s := range f.statements {
 		if !emptyStatement.MatchString(s.Text) {
@@ -75,10 +75,9 @@ func (f *file) mustHaveStatements(advice Advice) error {
 		f.path, advice.command("migrate hash"))
 }
 
-// Validate checks a migrations directory: atlas.sum fits the files, names are
-// VERSION_name.sql with distinct versions, each file can be taken apart into
-// statements and has some, all of which a server takes and none of which begins
-// or ends a transaction. The same holds for down/, which has a file of the same name for each migration.
+// Validate checks a migrations directory. atlas.sum matches the files, names are VERSION_name.sql with distinct versions, and
+// each file has at least one statement. Each statement can be sent to a server, and none begins or ends a transaction. The
+// same holds for down/, which must have a file of the same name for each migration.
 func Validate(migrations fs.FS, advice Advice) error {
 	dir, err := readDirectory(migrations, advice)
 	if err != nil {
@@ -96,6 +95,13 @@ func Validate(migrations fs.FS, advice Advice) error {
 		problems = append(problems, down.mustHaveStatements(advice))
 	}
 	return errors.Join(problems...)
+}
+
+// CheckDirectory makes the checks of Validate on the files that exist. Missing down files and files without statements are
+// not errors.
+func CheckDirectory(migrations fs.FS, advice Advice) error {
+	_, err := readDirectory(migrations, advice)
+	return err
 }
 
 func readDirectory(migrations fs.FS, advice Advice) (*directory, error) {
@@ -124,7 +130,7 @@ func readDirectory(migrations fs.FS, advice Advice) (*directory, error) {
 	return dir, nil
 }
 
-// readSummed reads the files of one folder and holds them against its atlas.sum. An empty or missing folder has none.
+// readSummed reads the files of one folder and validates them against its atlas.sum. An empty or missing folder has none.
 func readSummed(folder fs.FS, at string, advice Advice) (*migrate.MemDir, []*file, error) {
 	names, err := fs.Glob(folder, "*.sql")
 	if err != nil {
@@ -153,7 +159,7 @@ func readSummed(folder fs.FS, at string, advice Advice) (*migrate.MemDir, []*fil
 			return nil, nil, fmt.Errorf("read migration %s: %w", path.Join(at, name), err)
 		}
 	}
-	// Two branches that were merged: writing a new atlas.sum, which checkSum would advise, is not the way out.
+	// Before checkSum: after a merge of two branches, its advice to write a new atlas.sum would not help.
 	if err := checkVersions(names, at, advice); err != nil {
 		return nil, nil, err
 	}
@@ -181,7 +187,7 @@ func checkVersions(names []string, at string, advice Advice) error {
 	return nil
 }
 
-// checkDowns refuses a down file that belongs to no migration or cannot run.
+// checkDowns refuses a down file without a migration and one that cannot run.
 func checkDowns(files, downs []*file, advice Advice) error {
 	names := map[string]string{}
 	for _, f := range files {
@@ -196,7 +202,7 @@ func checkDowns(files, downs []*file, advice Advice) error {
 			return fmt.Errorf("migration %s: the migration of this version is called %s; rename one of the two, then run %s",
 				down.path, name, advice.command("migrate hash"))
 		case !down.transactional:
-			return fmt.Errorf("migration %s: what undoes a migration runs in one transaction; leave out atlas:txmode", down.path)
+			return fmt.Errorf("migration %s: a down file runs in one transaction; remove atlas:txmode", down.path)
 		}
 	}
 	return nil
@@ -208,7 +214,7 @@ func checkSum(dir migrate.Dir, at string, advice Advice) error {
 		return nil
 	}
 	if merging(dir) {
-		return fmt.Errorf("%w: %s holds the marks of a merge; put the migration that no database has yet after the last one: "+
+		return fmt.Errorf("%w: %s holds conflict markers of a merge; put the migration that no database has yet after the last one: "+
 			"run %s, which writes atlas.sum anew; if they are in order as they are, run %s", ErrChecksum,
 			path.Join(at, migrate.HashFileName), advice.command("migrate rebase FILE"), advice.command("migrate hash"))
 	}
@@ -217,11 +223,11 @@ func checkSum(dir migrate.Dir, at string, advice Advice) error {
 	if errors.As(err, &sum) {
 		what = fmt.Sprintf("%s was %s", path.Join(at, sum.File), sum.Reason)
 	}
-	return fmt.Errorf("%w: %s; if that was meant and no database has it yet, run %s; else put the files back as they were",
+	return fmt.Errorf("%w: %s; if that was meant and no database has it yet, run %s; otherwise restore the files",
 		ErrChecksum, what, advice.command("migrate hash"))
 }
 
-// merging tells whether git has left both sides of a merge in atlas.sum, which is where two branches with a migration meet.
+// merging reports whether atlas.sum holds conflict markers of git. Two branches that both add a migration conflict there.
 func merging(dir migrate.Dir) bool {
 	sum, err := dir.Open(migrate.HashFileName)
 	if err != nil {
@@ -229,10 +235,10 @@ func merging(dir migrate.Dir) bool {
 	}
 	defer func() { _ = sum.Close() }()
 	text, err := io.ReadAll(sum)
-	return err == nil && mergeMark.Match(text)
+	return err == nil && mergeLine.Match(text)
 }
 
-// readFiles takes the files of dir apart, in the order of their versions.
+// readFiles parses the files of dir, in the order of their versions.
 func readFiles(dir migrate.Dir, sum migrate.HashFile, at string) ([]*file, error) {
 	all, err := dir.Files()
 	if err != nil {
@@ -261,18 +267,18 @@ func readFile(f migrate.File, sum migrate.HashFile) (*file, error) {
 	if err := checkName(f.Name()); err != nil {
 		return nil, err
 	}
-	// The executor takes a file apart by the rules of its database only when it is of this type.
+	// The executor splits a file by the rules of its database only when it has this type.
 	local, ok := f.(*migrate.LocalFile)
 	if !ok {
 		return nil, fmt.Errorf("unexpected type %T", f)
 	}
 	hash, err := sum.SumByName(f.Name())
 	if err != nil {
-		return nil, fmt.Errorf("%w: every file needs a checksum, so leave out atlas:sum", err)
+		return nil, fmt.Errorf("%w: every file needs a checksum, so remove atlas:sum", err)
 	}
 	statements, err := scratch.Statements(string(f.Bytes()))
 	if err != nil {
-		return nil, fmt.Errorf("take apart into statements: %w", err)
+		return nil, fmt.Errorf("split into statements: %w", err)
 	}
 	transactional, err := transactionMode(local)
 	if err != nil {
@@ -287,8 +293,8 @@ func readFile(f migrate.File, sum migrate.HashFile) (*file, error) {
 			continue
 		}
 		why := "a migration runs in a transaction of its own"
-		if !transactional { // what a cut-off transaction undid would be on record as done
-			why = "with atlas:txmode none each statement is recorded as it is done, and has to be a transaction of its own"
+		if !transactional { // an interrupted transaction would roll back statements that are recorded as done
+			why = "with atlas:txmode none each statement is recorded when it is done, and must be a transaction of its own"
 		}
 		return nil, fmt.Errorf("line %d: %s; remove %q", parsed.line(s.Pos), why, s.Text)
 	}
@@ -298,7 +304,7 @@ func readFile(f migrate.File, sum migrate.HashFile) (*file, error) {
 func transactionMode(f *migrate.LocalFile) (transactional bool, err error) {
 	modes := f.Directive("txmode")
 	if len(modes) == 0 && txModeLine.Match(f.Bytes()) {
-		return false, errors.New("put atlas:txmode at the top of the file and an empty line after it, or Atlas does not see it")
+		return false, errors.New("put atlas:txmode at the top of the file with an empty line after it; Atlas ignores it otherwise")
 	}
 	if len(modes) > 1 {
 		return false, errors.New("it has more than one atlas:txmode")

@@ -98,7 +98,7 @@ func TestValidateComparesWithSum(t *testing.T) {
 		},
 		"a merge's marks in the sum": {
 			func(m fstest.MapFS) { m["atlas.sum"].Data = append([]byte("<<<<<<< HEAD\n"), m["atlas.sum"].Data...) },
-			"atlas.sum holds the marks of a merge; put the migration that no database has yet after the last one: " +
+			"atlas.sum holds conflict markers of a merge; put the migration that no database has yet after the last one: " +
 				`run "docket migrate rebase FILE"`,
 		},
 	}
@@ -136,7 +136,7 @@ func TestHashRefusesWhatApplyCouldNotRun(t *testing.T) {
 		},
 		"down file outside a transaction": {
 			map[string]string{fileA: "SELECT 1;", "down/" + fileA: "-- atlas:txmode none\n\nDROP INDEX CONCURRENTLY a;"},
-			"down/20260101000000_a.sql: what undoes a migration runs in one transaction",
+			"down/20260101000000_a.sql: a down file runs in one transaction",
 		},
 		"down file of no migration": {
 			map[string]string{fileA: "SELECT 1;", "down/" + fileB: "SELECT 1;"},
@@ -156,7 +156,7 @@ func TestHashRefusesWhatApplyCouldNotRun(t *testing.T) {
 		},
 		"begin outside of a transaction": {
 			map[string]string{fileA: "-- atlas:txmode none\n\nBEGIN;\nCREATE TABLE a (id int);"},
-			`line 3: with atlas:txmode none each statement is recorded as it is done, and has to be a transaction of its own; remove "BEGIN;"`,
+			`line 3: with atlas:txmode none each statement is recorded when it is done, and must be a transaction of its own; remove "BEGIN;"`,
 		},
 		"rows for psql": {
 			map[string]string{fileA: "CREATE TABLE a (id int);\n/* rows */ copy a (id)\n  from /* here */ STDIN;\n1\n\\.\n"},
@@ -185,7 +185,7 @@ func TestHashRefusesWhatApplyCouldNotRun(t *testing.T) {
 			"more than one atlas:txmode",
 		},
 		"file without checksum": {
-			map[string]string{"20260101000000_a.sql": "-- atlas:sum ignore\n\nSELECT 1;"}, "leave out atlas:sum",
+			map[string]string{"20260101000000_a.sql": "-- atlas:sum ignore\n\nSELECT 1;"}, "remove atlas:sum",
 		},
 		"no statements to be found": {
 			map[string]string{"20260101000000_a.sql": "SELECT (1;"}, "unclosed '('",

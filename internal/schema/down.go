@@ -11,33 +11,29 @@ import (
 	"ariga.io/atlas/sql/migrate"
 )
 
-// What keeps a Down from its work, besides a history that is not in order.
+// The reasons why a Down is refused, other than a history that is not in order.
 var (
 	ErrNoDown  = errors.New("a migration cannot be undone")
-	ErrChanged = errors.New("the database was migrated meanwhile")
+	ErrChanged = errors.New("the database was migrated in the meantime")
 )
 
-// Before is the version to go down to when the very first migration is to be
-// undone as well.
+// Before is the version before the first migration.
 const Before = "0"
 
-// PreviewDown tells what it takes to undo the last steps migrations. It writes
-// nothing and takes no lock; Down carries it out.
+// PreviewDown returns what undoes the last migrations, as many as steps. It writes nothing and takes no lock. Down runs it.
 //
-// Only a history in order can be undone (see Status), and only what has a down
-// file: neither a baseline, which no migration made, nor a file that stopped
-// half-way.
+// Only a history in order can be undone (see Status), and only migrations with a down file: neither a baseline, which no
+// migration made, nor a file that stopped half-way.
 func (m *Migrator) PreviewDown(ctx context.Context, steps int) (Preview, error) {
 	return m.previewDown(ctx, func(applied []Applied) (int, error) {
 		if steps < 1 || steps > len(applied) {
-			return 0, fmt.Errorf("cannot undo %d migrations: database %s has %d", steps, m.where(), len(applied))
+			return 0, fmt.Errorf("cannot undo %d migrations: database %s has %d", steps, m.databaseName(), len(applied))
 		}
 		return steps, nil
 	})
 }
 
-// PreviewDownTo tells, like PreviewDown, what it takes to undo all migrations
-// after version, or all there are for Before.
+// PreviewDownTo returns, like PreviewDown, what undoes all migrations after version. For Before these are all migrations.
 func (m *Migrator) PreviewDownTo(ctx context.Context, version string) (Preview, error) {
 	return m.previewDown(ctx, func(applied []Applied) (int, error) {
 		if version == Before {
@@ -45,8 +41,8 @@ func (m *Migrator) PreviewDownTo(ctx context.Context, version string) (Preview, 
 		}
 		i := slices.IndexFunc(applied, func(a Applied) bool { return a.Version == version })
 		if i < 0 {
-			return 0, fmt.Errorf("database %s never had version %s, so it cannot go back there; "+
-				"%s lists the versions it has", m.where(), version, m.opts.Advice.command("migrate status"))
+			return 0, fmt.Errorf("database %s never had version %s, so it cannot go back to it; "+
+				"%s lists the versions it has", m.databaseName(), version, m.opts.Advice.command("migrate status"))
 		}
 		return len(applied) - i - 1, nil
 	})
@@ -73,7 +69,7 @@ func (m *Migrator) previewDown(ctx context.Context, count func([]Applied) (int, 
 	if err != nil {
 		return Preview{}, err
 	}
-	p := Preview{Database: m.where(), From: status.Version, Files: []PreviewFile{}}
+	p := Preview{Database: m.databaseName(), From: status.Version, Files: []PreviewFile{}}
 	if left := status.Applied[:len(status.Applied)-n]; len(left) > 0 {
 		p.To = left[len(left)-1].Version
 	}
@@ -83,13 +79,13 @@ func (m *Migrator) previewDown(ctx context.Context, count func([]Applied) (int, 
 	return p, nil
 }
 
-// undoable is nil for a history in which the last migration can be undone.
+// undoable fails when the last migration of a history cannot be undone.
 func undoable(status Status) error {
 	switch status.State {
 	case OK, Pending:
 		return nil
 	case Unfinished:
-		return fmt.Errorf("%w; only then can it be undone", status.Err())
+		return fmt.Errorf("%w; after that it can be undone", status.Err())
 	default:
 		return status.Err()
 	}
@@ -102,8 +98,8 @@ func (m *Migrator) downFiles(status Status, n int) ([]*file, error) {
 	files := make([]*file, 0, n)
 	for _, a := range undone {
 		if a.Kind == migrate.RevisionTypeBaseline.String() {
-			return nil, fmt.Errorf("%w: %s is the baseline of database %s, which had all up to it before migrations were recorded; "+
-				"%s is as far as it goes", ErrNoDown, a.Version, m.where(), m.opts.Advice.command("migrate down --to", a.Version))
+			return nil, fmt.Errorf("%w: %s is the baseline of database %s, whose earlier migrations were never recorded; "+
+				"%s is as far as it goes", ErrNoDown, a.Version, m.databaseName(), m.opts.Advice.command("migrate down --to", a.Version))
 		}
 		f, ok := m.dir.downs[a.Version]
 		if !ok {
@@ -118,15 +114,14 @@ func (m *Migrator) downFiles(status Status, n int) ([]*file, error) {
 	return files, nil
 }
 
-// Down carries out what PreviewDown or PreviewDownTo has shown: each file in
-// one transaction, together with the deletion of its migration's row in the
-// revisions table, newest first. A run that is stopped leaves whole steps only.
+// Down runs what PreviewDown or PreviewDownTo returned: each file in one transaction, together with the deletion of its
+// migration's row in the revisions table, newest first. A run that is stopped leaves only complete steps.
 //
-// It refuses, with ErrChanged, a database that is no longer as it was shown.
-// When a file fails, the report holds those before it, which stay undone.
+// It refuses, with ErrChanged, a database that has changed since the preview. When a file fails, the report holds those before
+// it, which stay undone.
 func (m *Migrator) Down(ctx context.Context, shown Preview) (Report, error) {
 	report := Report{From: shown.From, To: shown.From, Files: []FileReport{}}
-	conn, release, err := m.exclusive(ctx)
+	conn, release, err := m.connectLocked(ctx)
 	if err != nil {
 		return report, err
 	}
@@ -145,8 +140,8 @@ func (m *Migrator) Down(ctx context.Context, shown Preview) (Report, error) {
 	}
 	same := func(f *file, p PreviewFile) bool { return f.Version() == p.Version }
 	if !slices.EqualFunc(files, shown.Files, same) {
-		return report, fmt.Errorf("%w: database %s is at version %q, and was at %q when its way down was shown; look again",
-			ErrChanged, m.where(), status.Version, shown.From)
+		return report, fmt.Errorf("%w: database %s is at version %q, and was at %q when the plan was shown; run the command again",
+			ErrChanged, m.databaseName(), status.Version, shown.From)
 	}
 	for i, f := range files {
 		start := time.Now()

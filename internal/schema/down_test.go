@@ -237,7 +237,7 @@ func TestDownRefuses(t *testing.T) {
 			"DELETE FROM atlas_schema_revisions WHERE version < '20260102000000'", schema.ErrNoDown,
 			`--to 20260102000000" is as far as it goes`},
 		"half-applied": {aToC, "UPDATE atlas_schema_revisions SET applied = 0 WHERE version = '20260103000000'", schema.ErrUnfinished,
-			`run "docket migrate apply"; only then can it be undone`},
+			`run "docket migrate apply"; after that it can be undone`},
 		"edited": {aToC, "UPDATE atlas_schema_revisions SET hash = 'x'", schema.ErrEdited, "is not what was applied"},
 		"ahead": {aToC, "INSERT INTO atlas_schema_revisions (version, description, executed_at, execution_time, hash, " +
 			"operator_version) VALUES ('20270101000000', 'd', now(), 0, '', 'x')", schema.ErrAhead, "not known here"},

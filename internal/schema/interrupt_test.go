@@ -51,7 +51,7 @@ func TestKilledMidFile(t *testing.T) {
 				return err
 			})
 			require.ErrorContains(t, err, "nothing of this file was kept")
-			require.ErrorContains(t, err, `"docket migrate apply" goes on from there`)
+			require.ErrorContains(t, err, `"docket migrate apply" continues from there`)
 			require.Equal(t, []string{"a", "atlas_schema_revisions"}, b.tables(t))
 			status, err := m.Status(t.Context())
 			require.NoError(t, err)

@@ -14,8 +14,8 @@ import (
 // lockName is what the Atlas command locks while it applies migrations.
 const lockName = "atlas_migrate_execute"
 
-// lock keeps other migrators out. It polls instead of waiting inside the
-// server, where a waiting transaction would hold up CREATE INDEX CONCURRENTLY.
+// lock takes Atlas's advisory lock. It polls, because a transaction that waits inside the server would block CREATE INDEX
+// CONCURRENTLY.
 func (m *Migrator) lock(ctx context.Context, conn *sql.Conn) (atlas.UnlockFunc, error) {
 	driver, err := postgres.Open(conn)
 	if err != nil {
@@ -23,13 +23,13 @@ func (m *Migrator) lock(ctx context.Context, conn *sql.Conn) (atlas.UnlockFunc, 
 	}
 	locker, ok := driver.(atlas.Locker)
 	if !ok {
-		return nil, errors.New("this server has no advisory locks, so migrations cannot run alone on it; use PostgreSQL")
+		return nil, errors.New("this server has no advisory locks, so concurrent migrations could not be prevented; use PostgreSQL")
 	}
 	unlock, err := locker.Lock(ctx, lockName, m.opts.LockWait)
 	if errors.Is(err, atlas.ErrLocked) {
 		return nil, fmt.Errorf("%w: %s on database %s has been migrating for longer than %s; "+
 			"wait for it to end, or end it with SELECT pg_terminate_backend(pid), then try again",
-			ErrLocked, lockHolder(ctx, conn), m.where(), m.opts.LockWait)
+			ErrLocked, lockHolder(ctx, conn), m.databaseName(), m.opts.LockWait)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("lock migrations: %w", err)

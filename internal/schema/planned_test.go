@@ -73,7 +73,7 @@ func TestPlanMigration(t *testing.T) {
 		filepath.Join(k.path, "20260102000000_second.sql"), filepath.Join(k.path, "down", "20260102000000_second.sql"),
 	}, paths)
 	require.Contains(t, k.read(t, paths[0]), string(plan.RebuildsView), "hazards are told")
-	require.Contains(t, k.read(t, paths[1]), "goes, with the data in it")
+	require.Contains(t, k.read(t, paths[1]), "is dropped, with the data in it")
 
 	m := k.migrator(t, os.DirFS(k.path))
 	_, err = m.Apply(t.Context())
@@ -95,7 +95,7 @@ func TestPlanMigrationInPhases(t *testing.T) {
 		"CREATE INDEX a_id_idx ON a (id); CREATE VIEW v AS SELECT id FROM a WHERE mood = 'bad';", plan.Policy{ConcurrentIndexes: true})
 	require.Len(t, planned.Drafts, 3)
 	require.Contains(t, k.read(t, paths[0]), "ADD VALUE")
-	require.Contains(t, k.read(t, paths[1]), "cannot be undone: it adds to enum mood, and PostgreSQL cannot take a value out of one")
+	require.Contains(t, k.read(t, paths[1]), "cannot be undone: it adds to enum mood, and PostgreSQL cannot remove a value of an enum")
 	require.NotContains(t, k.read(t, paths[1]), "scratch", "what is committed does not name a database that is gone")
 	require.Contains(t, k.read(t, paths[2]), "CREATE VIEW")
 	require.True(t, strings.HasPrefix(k.read(t, paths[4]), "-- atlas:txmode none\n\n"))
@@ -119,7 +119,7 @@ func TestPlanMigrationRefuses(t *testing.T) {
 	t.Parallel()
 	k := keep(t, "CREATE TABLE a (id int, name text);\nCREATE TYPE mood AS ENUM ('good', 'bad');\nGRANT SELECT ON a TO public;")
 	_, err := k.plan(t, "CREATE TABLE a (id int, note text, name text); CREATE TYPE mood AS ENUM ('good', 'bad');", plan.Policy{})
-	require.ErrorIs(t, err, schema.ErrNotThere)
+	require.ErrorIs(t, err, schema.ErrNotReached)
 	require.ErrorContains(t, err, "\n+ relation a: acl")
 	_, err = k.plan(t, "CREATE TABLE a (id int, name text); GRANT SELECT ON a TO public; INSERT INTO a VALUES (1);", plan.Policy{})
 	require.ErrorContains(t, err, "privileges on a; rows of a")
@@ -154,7 +154,7 @@ func TestPlanMigrationTellsWhatIsLost(t *testing.T) {
 	planned, paths := k.add(t, "CREATE TABLE a (id int);", plan.Policy{})
 	require.NotEmpty(t, planned.Lost)
 	require.Contains(t, k.read(t, paths[0]), string(plan.DropsData))
-	require.Contains(t, k.read(t, paths[1]), "-- Not quite as it was before")
+	require.Contains(t, k.read(t, paths[1]), "-- This file does not restore everything")
 	require.Contains(t, k.read(t, paths[1]), planned.Lost[0])
 }
 

@@ -21,8 +21,8 @@ type PreviewFile struct {
 	Statements    []string `json:"statements"` // those still to run, with their semicolons
 }
 
-// PreviewApply tells what an Apply with the same options would run, and refuses
-// what it would refuse. It writes nothing and takes no lock.
+// PreviewApply returns what an Apply with the same options would run, and refuses what it would refuse. It writes nothing and
+// takes no lock.
 func (m *Migrator) PreviewApply(ctx context.Context, opts ...ApplyOption) (Preview, error) {
 	conn, disconnect, err := m.connect(ctx)
 	if err != nil {
@@ -30,8 +30,8 @@ func (m *Migrator) PreviewApply(ctx context.Context, opts ...ApplyOption) (Previ
 	}
 	defer disconnect()
 	choice := m.chosen(opts)
-	status, files, err := m.choose(ctx, conn, choice)
-	p := Preview{Database: m.where(), From: status.Version, To: status.Version, Baseline: choice.baseline, Files: []PreviewFile{}}
+	status, files, err := m.selectFiles(ctx, conn, choice)
+	p := Preview{Database: m.databaseName(), From: status.Version, To: status.Version, Baseline: choice.baseline, Files: []PreviewFile{}}
 	if err != nil {
 		return p, err
 	}

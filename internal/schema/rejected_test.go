@@ -55,7 +55,7 @@ INSERT INTO keyless VALUES (1), (1), (2)`)
 		"foreign key": {
 			`ALTER TABLE "Odd child" ADD CONSTRAINT f FOREIGN KEY (parent_id) REFERENCES parent (id)`,
 			`rows of Odd child that break it (1): day 2026-01-01, n 3; all of them: SELECT * FROM "Odd child" ` +
-				`WHERE "Odd child".parent_id IS NOT NULL AND NOT EXISTS (SELECT FROM parent AS wanted WHERE wanted.id = "Odd child".parent_id) ORDER BY day, n`,
+				`WHERE "Odd child".parent_id IS NOT NULL AND NOT EXISTS (SELECT FROM parent AS referenced WHERE referenced.id = "Odd child".parent_id) ORDER BY day, n`,
 		},
 		"what PostgreSQL said, where rows cannot be found again": {
 			`ALTER TABLE keyless ADD COLUMN y integer DEFAULT 1, ADD CONSTRAINT u UNIQUE (y)`,

@@ -11,9 +11,8 @@ import (
 	atlas "ariga.io/atlas/sql/schema"
 )
 
-// The Atlas command finds its revisions table in public because atlas.hcl says
-// revisions_schema = "public"; left alone it would look into a schema of the
-// table's own name.
+// The revisions table is in schema public, because atlas.hcl says revisions_schema = "public". By default the Atlas command
+// would use a schema with the name of the table.
 const (
 	revisionsName  = "atlas_schema_revisions"
 	revisionsTable = "public." + revisionsName
@@ -25,14 +24,14 @@ const cloudID = ".atlas_cloud_identifier"
 // revisions is Atlas's own revisions table, column for column.
 type revisions struct {
 	db atlas.ExecQuerier
-	// When the file being executed began. The executor stamps each write with
-	// the time of the write, which would leave the last statement's time only.
+	// The start of the current file. The executor sets the time of each write, which would leave only the time of the last
+	// statement.
 	started time.Time
 }
 
 var _ migrate.RevisionReadWriter = revisions{}
 
-// create makes the table as the Atlas command would, unless it is there.
+// create creates the table as the Atlas command does, unless it exists.
 func (r revisions) create(ctx context.Context) error {
 	_, err := r.db.ExecContext(ctx, `
 CREATE TABLE IF NOT EXISTS `+revisionsTable+` (
@@ -61,8 +60,7 @@ func (revisions) Ident() *migrate.TableIdent {
 	return &migrate.TableIdent{Name: revisionsName, Schema: "public"}
 }
 
-// ReadRevisions returns all revisions, oldest version first; none when there
-// is no table yet.
+// ReadRevisions returns all revisions, oldest version first, and none when there is no table.
 func (r revisions) ReadRevisions(ctx context.Context) ([]*migrate.Revision, error) {
 	rows, err := r.db.QueryContext(ctx, "SELECT to_regclass($1) IS NOT NULL", revisionsTable)
 	if err != nil {
@@ -167,23 +165,23 @@ func scanOne(rows *sql.Rows, dest ...any) error {
 	return rows.Close()
 }
 
-// scanStrings gives the rows of a query with one column of text; act names it in errors.
-func scanStrings(ctx context.Context, db atlas.ExecQuerier, act, query string, args ...any) ([]string, error) {
+// scanStrings returns the rows of a query with one column of text. Errors begin with action.
+func scanStrings(ctx context.Context, db atlas.ExecQuerier, action, query string, args ...any) ([]string, error) {
 	rows, err := db.QueryContext(ctx, query, args...)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", act, err)
+		return nil, fmt.Errorf("%s: %w", action, err)
 	}
 	defer func() { _ = rows.Close() }()
 	var all []string
 	for rows.Next() {
 		var s string
 		if err := rows.Scan(&s); err != nil {
-			return nil, fmt.Errorf("%s: %w", act, err)
+			return nil, fmt.Errorf("%s: %w", action, err)
 		}
 		all = append(all, s)
 	}
 	if err := rows.Err(); err != nil {
-		return nil, fmt.Errorf("%s: %w", act, err)
+		return nil, fmt.Errorf("%s: %w", action, err)
 	}
 	return all, nil
 }

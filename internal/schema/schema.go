@@ -1,14 +1,12 @@
-// Package schema keeps a database at the version of the migrations that ship
-// with the program, or of those in a checkout.
+// Package schema brings a database to the version of a set of migrations, or to a target schema.
 //
-// It owns the migrations directory (names, checksums, what a file may hold, the
-// down file of each), the revisions table, and the decision whether a database
-// is behind, ahead, edited or in order. It executes files through the Atlas library, records
-// them as Atlas does and takes Atlas's own lock, so that the Atlas command and
-// this package may be used on one database in turn.
+// It owns the migrations directory (names, checksums, what a file may hold, the down file of each), the revisions table, and
+// the decision whether a database is behind, ahead, edited or in order. It executes files through the Atlas library, records
+// them as Atlas does and takes Atlas's own lock. The Atlas command and this package can therefore be used on one database in
+// turn.
 //
-// It refuses to guess: a database it has not built, a file that was changed
-// after it ran, and a history with a hole are reported, never repaired.
+// It does not guess. A database that it has not built, a file that was changed after it ran, and a history with a gap are
+// reported and never repaired. It knows nothing of the program that uses it: see Advice and Workbench.
 package schema
 
 import (
@@ -23,30 +21,28 @@ import (
 	"github.com/jackc/pgx/v5/stdlib"
 )
 
-// Options are the knobs of a Migrator; the zero value is usable.
+// Options are the options of a Migrator. The zero value is usable.
 type Options struct {
 	// Operator is recorded with each applied file: the program and its version. The name in Advice when empty.
 	Operator string
 	Advice   Advice
-	// LockWait bounds the wait for another migration to end and, within a
-	// transactional file, for a lock on a table. 30 seconds when zero.
+	// LockWait bounds the wait for another migration to end and, within a transactional file, for a lock on a table. 30
+	// seconds when zero.
 	LockWait time.Duration
-	// VerifyBaseline says whether the database has what the migrations up to and including version make; its error says
-	// what is missing. It is asked, on the connection that holds the lock, before a baseline is recorded, and must not
-	// write. When nil, a baseline is taken on trust.
+	// VerifyBaseline fails unless the database has everything that the migrations up to and including version make. It is
+	// called before a baseline is recorded, on the connection that holds the lock, and must not write. When nil, a baseline
+	// is not checked.
 	VerifyBaseline func(ctx context.Context, db atlas.ExecQuerier, version string) error
 }
 
-// Migrator applies one set of migrations to one database. It holds no
-// connection between calls.
+// Migrator applies one set of migrations to one database. It holds no connection between calls.
 type Migrator struct {
 	config *pgx.ConnConfig
 	dir    *directory
 	opts   Options
 }
 
-// New reads the migrations and checks them as Validate does. It does not
-// connect yet.
+// New reads the migrations and checks them as CheckDirectory does. It does not connect yet.
 func New(url string, migrations fs.FS, opts Options) (*Migrator, error) {
 	config, err := connConfig(url, opts.Advice.line("migrate"))
 	if err != nil {
@@ -65,9 +61,8 @@ func New(url string, migrations fs.FS, opts Options) (*Migrator, error) {
 	return &Migrator{config: config, dir: dir, opts: opts}, nil
 }
 
-// Status compares the database with the migrations and writes nothing. Its
-// error is about reaching the database; what is wrong with the history is in
-// Status.Err.
+// Status compares the database with the migrations and writes nothing. Its error is about reading the database. A problem of
+// the history is in Status.Err.
 func (m *Migrator) Status(ctx context.Context) (Status, error) {
 	conn, disconnect, err := m.connect(ctx)
 	if err != nil {
@@ -78,8 +73,7 @@ func (m *Migrator) Status(ctx context.Context) (Status, error) {
 	return status, err
 }
 
-// Check is nil when the database is exactly at the program's version, so that
-// a server may start on it.
+// Check fails unless the database is at the version of the last migration. A server may then start on it.
 func (m *Migrator) Check(ctx context.Context) error {
 	status, err := m.Status(ctx)
 	if err != nil {
@@ -88,8 +82,8 @@ func (m *Migrator) Check(ctx context.Context) error {
 	return status.Err()
 }
 
-// exclusive connects and takes the lock; release gives both back.
-func (m *Migrator) exclusive(ctx context.Context) (conn *sql.Conn, release func(), err error) {
+// connectLocked connects and takes the lock. The caller must call release.
+func (m *Migrator) connectLocked(ctx context.Context) (conn *sql.Conn, release func(), err error) {
 	conn, disconnect, err := m.connect(ctx)
 	if err != nil {
 		return nil, nil, err
@@ -100,13 +94,13 @@ func (m *Migrator) exclusive(ctx context.Context) (conn *sql.Conn, release func(
 		return nil, nil, err
 	}
 	return conn, func() {
-		_ = unlock() // the server frees the lock with the connection at the latest
+		_ = unlock() // the server releases the lock when the connection ends, at the latest
 		disconnect()
 	}, nil
 }
 
-// connect gives the one connection a run uses for everything: should it break,
-// the lock is lost together with the ability to go on.
+// connect opens the one connection that a run uses for everything. If it breaks, the lock is lost, and so is the ability to
+// continue.
 func (m *Migrator) connect(ctx context.Context) (*sql.Conn, func(), error) {
 	db := stdlib.OpenDB(*m.config)
 	conn, err := db.Conn(ctx)
@@ -120,26 +114,26 @@ func (m *Migrator) connect(ctx context.Context) (*sql.Conn, func(), error) {
 	}, nil
 }
 
-// read is the status as seen by conn, and the files an Apply would run.
+// read returns the status as seen by conn, and the files that an Apply would run.
 func (m *Migrator) read(ctx context.Context, conn *sql.Conn) (Status, []*file, error) {
 	applied, err := revisions{db: conn}.ReadRevisions(ctx)
 	if err != nil {
-		return Status{}, nil, m.onRecord(err)
+		return Status{}, nil, m.recordError(err)
 	}
 	status, pending := compare(m.dir.files, applied, m.opts.Advice)
-	status.Database = m.where()
+	status.Database = m.databaseName()
 	status.Latest = m.dir.latest()
 	for i := range status.Applied {
 		_, status.Applied[i].Down = m.dir.downs[status.Applied[i].Version]
 	}
 	switch {
 	case len(applied) == 0:
-		objects, err := foreignObjects(ctx, conn)
+		objects, err := objectsInPublic(ctx, conn)
 		if err != nil {
 			return Status{}, nil, err
 		}
 		if len(objects) > 0 {
-			status.State, status.problem = Foreign, foreignProblem(objects, m.opts.Advice)
+			status.State, status.problem = Foreign, notEmptyError(objects, m.opts.Advice)
 		}
 	case status.State == Unfinished:
 		indexes, err := invalidIndexes(ctx, conn)
@@ -156,7 +150,7 @@ func (m *Migrator) read(ctx context.Context, conn *sql.Conn) (Status, []*file, e
 	return status, pending, nil
 }
 
-// where names the database without its password.
-func (m *Migrator) where() string {
+// databaseName names the database in messages, without its password.
+func (m *Migrator) databaseName() string {
 	return fmt.Sprintf("%q at %s", m.config.Database, m.config.Host)
 }

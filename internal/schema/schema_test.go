@@ -248,7 +248,7 @@ func TestFilesDoNotShareASession(t *testing.T) {
 // A role without the right to change a database is told its name, and which role may.
 func TestApplyWithoutRights(t *testing.T) {
 	t.Parallel()
-	const owner, primary = "connect as the one that owns the tables", "the database takes no changes"
+	const owner, primary = "connect as the owner of the tables", "the database is read-only"
 	for name, test := range map[string]struct {
 		to, as, want string // version that is applied before; setting of the session; message
 	}{

@@ -18,24 +18,22 @@ import (
 	"docket/internal/schema/state"
 )
 
-// Source is where a state of the schema comes from: a live database, schema
-// files, or migrations.
+// Source is where a state of the schema comes from: a live database, schema files, or migrations.
 type Source struct {
 	url        string
 	files      fs.FS
 	name       string
-	migrations bool // whatever the files look like
+	migrations bool // even without atlas.sum
 }
 
-// Live is the database of a connection string. It is read only.
+// Live is the database of a connection string. It is only read.
 func Live(url string) Source { return Source{url: url} }
 
-// Folder is a folder of SQL files under the name that messages give it: of
-// migrations, to be replayed, when it holds an atlas.sum, else of the wanted
-// schema, to be loaded.
+// Folder is a folder of SQL files, which messages call name. With an atlas.sum they are migrations, which are replayed.
+// Otherwise they are schema files, which are loaded.
 func Folder(files fs.FS, name string) Source { return Source{files: files, name: name} }
 
-// Migrations is a folder of migrations, which may have none yet.
+// Migrations is a folder of migrations. It may be empty.
 func Migrations(files fs.FS, name string) Source {
 	return Source{files: files, name: name, migrations: true}
 }
@@ -59,10 +57,10 @@ func ParseSource(text string) (Source, error) {
 	return Folder(os.DirFS(path), filepath.Clean(path)), nil
 }
 
-// IsLive tells whether the source is a database.
+// IsLive reports whether the source is a database.
 func (s Source) IsLive() bool { return s.files == nil }
 
-// String names the source as messages do, without any password.
+// String names the source in messages, without a password.
 func (s Source) String() string {
 	if !s.IsLive() {
 		return s.name
@@ -74,21 +72,20 @@ func (s Source) String() string {
 	return fmt.Sprintf("database %q at %s", config.Database, config.Host)
 }
 
-// Workbench is where files become databases. It opens its server when the first
-// is needed and keeps it until it is closed.
+// Workbench has a server for scratch databases. It opens the server when the first database is needed and keeps it until Close.
 type Workbench struct {
-	// DevURL names the server; without it Start starts one.
+	// DevURL is the URL of the server. Without it, Start starts one.
 	DevURL string
 	Start  scratch.StartFunc
 	Advice Advice
-	// RefreshTable is where live databases keep how long the refresh of each materialized view took, see
-	// state.ReadRefreshes; empty: nowhere.
+	// RefreshTable is the table of live databases with the duration of each materialized view's last refresh, see
+	// state.ReadRefreshes. Empty: there is none.
 	RefreshTable string
 
 	server *scratch.Server
 }
 
-// Server is a server of the given major version of PostgreSQL (0: any).
+// Server returns a server of the given major version of PostgreSQL (0: any).
 func (w *Workbench) Server(ctx context.Context, major int) (*scratch.Server, error) {
 	if w.server == nil {
 		var err error
@@ -108,7 +105,7 @@ func (w *Workbench) Server(ctx context.Context, major int) (*scratch.Server, err
 	return w.server, w.Advice.onServer(w.server.CheckMajor(major))
 }
 
-// Close drops what is left on the server and stops it if it was started here.
+// Close drops the remaining scratch databases and stops the server if the workbench started it.
 func (w *Workbench) Close() error {
 	if w.server == nil {
 		return nil
@@ -116,10 +113,10 @@ func (w *Workbench) Close() error {
 	return w.server.Close()
 }
 
-// ReadStates reads two sources to be compared. What is in files must be managed
-// whole (see state.State.Unmanaged); exclude is for live databases.
+// ReadStates reads two sources to be compared. Everything in files must be managed (see state.State.Unmanaged). exclude applies
+// to live databases.
 func ReadStates(ctx context.Context, w *Workbench, from, to Source, exclude []string) (_, _ *state.State, err error) {
-	// Live databases first: they say which version the others need.
+	// Live databases first: they determine the major version of the scratch server.
 	var states [2]*state.State
 	major := 0
 	for _, live := range []bool{true, false} {
@@ -152,21 +149,21 @@ func (s Source) read(ctx context.Context, w *Workbench, major int, exclude []str
 	return s.readVersion(ctx, w, server, "")
 }
 
-// readVersion reads files; of migrations, those up to a version (empty: all).
+// readVersion reads files, of migrations only those up to a version (empty: all).
 func (s Source) readVersion(
 	ctx context.Context, w *Workbench, server *scratch.Server, version string,
 ) (found *state.State, err error) {
 	err = withScratch(ctx, server, func(db *scratch.Database) error {
-		if err := s.fill(ctx, w, db, version); err != nil {
+		if err := s.load(ctx, w, db, version); err != nil {
 			return err
 		}
-		found, err = s.inspectFilled(ctx, db.DB)
+		found, err = s.inspectLoaded(ctx, db.DB)
 		return err
 	})
 	return found, err
 }
 
-// withScratch lends a new database.
+// withScratch calls fn with a new database and then drops it.
 func withScratch(ctx context.Context, server *scratch.Server, fn func(*scratch.Database) error) (err error) {
 	db, err := server.Create(ctx)
 	if err != nil {
@@ -193,13 +190,12 @@ func (s Source) readLive(ctx context.Context, w *Workbench, exclude []string) (*
 	return found, nil
 }
 
-// fill makes the files' schema in an empty database; of migrations, up to a
-// version (empty: all).
-func (s Source) fill(ctx context.Context, w *Workbench, db *scratch.Database, version string) error {
-	replays, err := s.replays()
+// load creates the schema of the files in an empty database, of migrations only up to a version (empty: all).
+func (s Source) load(ctx context.Context, w *Workbench, db *scratch.Database, version string) error {
+	migrations, err := s.areMigrations()
 	switch {
 	case err != nil:
-	case !replays:
+	case !migrations:
 		err = db.Load(ctx, s.files)
 	default:
 		if _, err = readDirectory(s.files, w.Advice); err == nil {
@@ -212,11 +208,11 @@ func (s Source) fill(ctx context.Context, w *Workbench, db *scratch.Database, ve
 	return nil
 }
 
-// errNoFiles says that a folder of migrations is still empty.
+// errNoFiles means that a folder of migrations is still empty.
 var errNoFiles = errors.New("no migrations yet")
 
-// replays tells whether the files are migrations.
-func (s Source) replays() (bool, error) {
+// areMigrations reports whether the files are migrations.
+func (s Source) areMigrations() (bool, error) {
 	if s.migrations {
 		names, err := fs.Glob(s.files, "*.sql")
 		if err == nil && len(names) == 0 {
@@ -231,15 +227,15 @@ func (s Source) replays() (bool, error) {
 	return true, err
 }
 
-// inspectFilled reads what files made. What is not managed could neither be
-// compared nor brought to a database; rows and privileges are for migrations.
-func (s Source) inspectFilled(ctx context.Context, db atlas.ExecQuerier) (*state.State, error) {
+// inspectLoaded reads what the files made. Objects that are not managed are refused, because they could neither be compared nor
+// created elsewhere. Rows and privileges belong into migrations.
+func (s Source) inspectLoaded(ctx context.Context, db atlas.ExecQuerier) (*state.State, error) {
 	found, err := state.Inspect(ctx, db, nil)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", s, err)
 	}
 	var uncompared []state.Object
-	if replays, _ := s.replays(); !replays {
+	if migrations, _ := s.areMigrations(); !migrations {
 		if uncompared, err = state.Uncompared(ctx, db); err != nil {
 			return nil, fmt.Errorf("%s: %w", s, err)
 		}
@@ -250,13 +246,12 @@ func (s Source) inspectFilled(ctx context.Context, db atlas.ExecQuerier) (*state
 	return found, nil
 }
 
-// connConfig reads a connection string for sessions that change or read a
-// schema: whatever the role or the URL say, the tables live in public, and a long
-// index build must not fall to a timeout meant for requests.
+// connConfig parses a connection string for sessions that change or read a schema. It overrides settings of the role and the
+// URL: the tables are in schema public, and a long index build must not end by a timeout for requests.
 func connConfig(url, application string) (*pgx.ConnConfig, error) {
 	config, err := pgx.ParseConfig(url)
 	if err != nil {
-		// Not even the parser's reason may be told: it can hold a piece of the password.
+		// The parser's error is not shown, because it can hold a part of the password.
 		return nil, errors.New("the database URL cannot be read: it should look like postgres://user:password@host:5432/database")
 	}
 	scratch.Settle(config, application)

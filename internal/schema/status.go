@@ -9,8 +9,7 @@ import (
 	"ariga.io/atlas/sql/migrate"
 )
 
-// What can be wrong with a database; Status.Err and Apply wrap them with the
-// place and the way out.
+// The problems that a database can have. Status.Err and Apply wrap them with the database's name and the next command.
 var (
 	ErrPending    = errors.New("migrations are pending")
 	ErrEdited     = errors.New("a migration was edited after it was applied")
@@ -22,11 +21,10 @@ var (
 	ErrBaseline   = errors.New("no baseline can be recorded")
 )
 
-// State is the verdict of Status in one word.
+// State is the result of Status in one word.
 type State string
 
-// The states a database can be in. Only OK lets a server start; Pending and
-// Unfinished are what Apply mends.
+// The states of a database. A server may start only on OK. Apply continues from Pending and Unfinished.
 const (
 	OK         State = "ok"
 	Pending    State = "pending"
@@ -39,12 +37,12 @@ const (
 
 func (s State) appliable() bool { return s == OK || s == Pending || s == Unfinished }
 
-// Status is a database's history beside the program's migrations.
+// Status compares a database's history with the migrations.
 type Status struct {
 	Database string    `json:"database"`
 	State    State     `json:"state"`
-	Problem  string    `json:"problem,omitempty"` // what Err says
-	Version  string    `json:"version"`           // last fully applied version; empty when none
+	Problem  string    `json:"problem,omitempty"` // the text of Err
+	Version  string    `json:"version"`           // last completely applied version; empty when none
 	Latest   string    `json:"latest"`            // version of the last file
 	Applied  []Applied `json:"applied"`           // oldest first
 	Pending  []string  `json:"pending"`           // file names in the order Apply would run them
@@ -66,8 +64,8 @@ type Applied struct {
 	Operator   string        `json:"operator"`
 }
 
-// Err is nil when the database is at the program's version; otherwise it wraps
-// one of the errors above and says what to do.
+// Err is nil when the database is at the version of the last migration. Otherwise it wraps one of the errors above and says
+// what to do.
 func (s Status) Err() error {
 	if s.problem == nil {
 		return nil
@@ -75,9 +73,8 @@ func (s Status) Err() error {
 	return fmt.Errorf("database %s: %w", s.Database, s.problem)
 }
 
-// compare walks both histories side by side, oldest first, and stops at the
-// first thing that does not fit: checksums are cumulative, so everything after
-// an edited or inserted file differs too.
+// compare walks through files and record together, oldest first, and stops at the first difference. Checksums are cumulative,
+// so that everything after an edited or inserted file differs as well.
 func compare(files []*file, applied []*migrate.Revision, advice Advice) (Status, []*file) {
 	s := Status{State: OK, Applied: make([]Applied, 0, len(applied)), Pending: []string{}}
 	for _, r := range applied {
@@ -90,7 +87,7 @@ func compare(files []*file, applied []*migrate.Revision, advice Advice) (Status,
 		}
 	}
 	last := files[len(files)-1].Version()
-	// A baseline stands for its file and all before it.
+	// A baseline includes its file and all before it.
 	if len(applied) > 0 && applied[0].Type.Has(migrate.RevisionTypeBaseline) {
 		for len(files) > 0 && files[0].Version() <= applied[0].Version {
 			files = files[1:]
@@ -101,9 +98,9 @@ func compare(files []*file, applied []*migrate.Revision, advice Advice) (Status,
 	for _, r := range applied {
 		switch {
 		case len(files) == 0 || r.Version < files[0].Version():
-			why := "it is newer than all that are: use the program and the files that brought it"
+			why := "it is newer than all known ones: use the program and the files that have it"
 			if r.Version < last {
-				why = fmt.Sprintf("others that are known are newer: the file was taken away, given another version (%s is for "+
+				why = fmt.Sprintf("some known ones are newer: the file was deleted, was given another version (%s is only for "+
 					"files that no database has), or is on another branch: put it back", advice.command("migrate rebase"))
 			}
 			return s.broken(Ahead, fmt.Errorf("%w: %s_%s, applied by %s; %s",
@@ -116,7 +113,7 @@ func compare(files []*file, applied []*migrate.Revision, advice Advice) (Status,
 		case r.Applied < r.Total:
 			pending = append(pending, files[0])
 			s.State = Unfinished
-			s.problem = fmt.Errorf("%w: %s ran %d of %d statements; %sto go on from there, run %s",
+			s.problem = fmt.Errorf("%w: %s ran %d of %d statements; %sto continue, run %s",
 				ErrUnfinished, files[0].Name(), r.Applied, r.Total, lastError(r), advice.command("migrate apply"))
 		case r.Hash != "" && r.Hash != files[0].hash:
 			return s.broken(Edited, fmt.Errorf("%w: %s is not what was applied at %s; "+

@@ -65,11 +65,11 @@ func TestCompare(t *testing.T) {
 		},
 		"ahead": {
 			[]*migrate.Revision{done(a), done(b), done(c), done("20270101000000")},
-			Ahead, "20270101000000", nil, ErrAhead, "20270101000000_x, applied by Docket v2; it is newer than all that are",
+			Ahead, "20270101000000", nil, ErrAhead, "20270101000000_x, applied by Docket v2; it is newer than all known ones",
 		},
 		"ahead in the middle": {
 			[]*migrate.Revision{done(a), done("20260101120000"), done(b)}, Ahead, b, nil, ErrAhead,
-			"20260101120000_x, applied by Docket v2; others that are known are newer: the file was taken away",
+			"20260101120000_x, applied by Docket v2; some known ones are newer: the file was deleted",
 		},
 		"out of order": {
 			[]*migrate.Revision{done(a), with(done(c), func(r *migrate.Revision) { r.Hash = "other" })},
@@ -98,7 +98,7 @@ func TestCompare(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			status, pending := compare(dir.files, test.applied, Advice{})
+			status, pending := compare(dir.files, test.applied, Advice{Program: "docket"})
 			require.Equal(t, test.state, status.State)
 			require.Equal(t, test.version, status.Version)
 			require.Len(t, status.Applied, len(test.applied))

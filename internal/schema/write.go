@@ -15,9 +15,8 @@ import (
 	"ariga.io/atlas/sql/migrate"
 )
 
-// Hash rewrites atlas.sum in the directory at path, and that of its down
-// files, after a file was written or changed by hand. The files are checked as
-// Apply and Down would, before anything is written.
+// Hash rewrites atlas.sum in the directory at path, and that of its down files, after a file was written or changed by hand. It
+// first makes the checks of Apply and Down on the files.
 func Hash(path string, advice Advice) error {
 	type pending struct {
 		dir *migrate.LocalDir
@@ -78,13 +77,11 @@ func checkDraftName(name string) error {
 	return nil
 }
 
-// Add writes the drafts into the directory at path, in order, each as a file
-// and the one that undoes it, and rewrites both atlas.sum. Versions are the
-// time now in UTC, to the second, but later than all there are. It returns the
-// paths of the files.
+// Add writes the drafts into the directory at path, in order, each as a file and a down file, and rewrites both atlas.sum.
+// Versions are the time now in UTC, to the second, but later than all existing ones. It returns the paths of the files.
 //
-// The directory has to be in order: an edited file must not get a new checksum
-// by the way. Drafts that cannot be added leave it as it was.
+// The directory must be in order, so that an edited file does not get a new checksum unnoticed. When a draft cannot be added,
+// the directory is unchanged.
 func Add(path string, advice Advice, now time.Time, drafts ...Draft) ([]string, error) {
 	for _, d := range drafts {
 		if err := checkDraftName(d.Name); err != nil {
@@ -133,20 +130,19 @@ func remove(paths []string) error {
 	return errors.Join(errs...)
 }
 
-// Rebase gives migrations of the directory at path, each named by its version
-// or its file name, new versions after the last one, in the order given, and
-// rewrites both atlas.sum. It is the way out when branches were merged. A
-// migration that a database has must keep its version, or that database will
-// be refused; the directory cannot tell which those are. It returns the files'
-// new names.
+// Rebase gives migrations of the directory at path, each named by its version or its file name, new versions after the last
+// one, in the given order, and rewrites both atlas.sum. It is for merged branches. It returns the new names of the files.
+//
+// A migration that a database has must keep its version. Otherwise that database will be refused. The directory does not show
+// which migrations those are.
 func Rebase(path string, advice Advice, now time.Time, migrations ...string) ([]string, error) {
 	names, err := fs.Glob(os.DirFS(path), "*.sql")
 	if err != nil {
 		return nil, fmt.Errorf("list migrations: %w", err)
 	}
 	var old []string
-	for _, wanted := range migrations {
-		name, err := findName(names, wanted)
+	for _, given := range migrations {
+		name, err := findName(names, given)
 		if err != nil {
 			return nil, err
 		}
@@ -172,24 +168,24 @@ func Rebase(path string, advice Advice, now time.Time, migrations ...string) ([]
 	return renamed, Hash(path, advice)
 }
 
-// findName is the one file that has a version or a name.
-func findName(names []string, wanted string) (string, error) {
+// findName returns the one file with a version or a name.
+func findName(names []string, given string) (string, error) {
 	var found []string
 	for _, name := range names {
-		if name == wanted || strings.HasPrefix(name, wanted+"_") {
+		if name == given || strings.HasPrefix(name, given+"_") {
 			found = append(found, name)
 		}
 	}
 	switch len(found) {
 	case 0:
-		return "", fmt.Errorf("no migration is called %q or has this version; there are %s", wanted, strings.Join(names, ", "))
+		return "", fmt.Errorf("no migration is called %q or has this version; there are %s", given, strings.Join(names, ", "))
 	case 1:
 		return found[0], nil
 	}
-	return "", fmt.Errorf("version %s has several files; name the one to be moved: %s", wanted, strings.Join(found, " or "))
+	return "", fmt.Errorf("version %s has several files; name the one to be moved: %s", given, strings.Join(found, " or "))
 }
 
-// latest is the highest version of the files, empty when there is none.
+// latest is the highest version of the files, or "".
 func latest(names []string) string {
 	last := ""
 	for _, name := range names {
@@ -201,8 +197,7 @@ func latest(names []string) string {
 
 const versionLayout = "20060102150405"
 
-// versionAfter is the time now, or the second after last when the clock lags
-// behind it.
+// versionAfter is the time now, or the second after last when last is not earlier than now.
 func versionAfter(last string, now time.Time) string {
 	version := now.UTC().Format(versionLayout)
 	if version > last {
@@ -211,6 +206,6 @@ func versionAfter(last string, now time.Time) string {
 	if at, err := time.Parse(versionLayout, last); err == nil {
 		return at.Add(time.Second).Format(versionLayout)
 	}
-	n, _ := strconv.ParseUint(last, 10, 64) // fourteen digits that are no time of day
+	n, _ := strconv.ParseUint(last, 10, 64) // fourteen digits that are not a time
 	return fmt.Sprintf("%0*d", len(versionLayout), n+1)
 }

@@ -50,7 +50,7 @@ func readFile(migrations fs.FS, name string) (*file, error) {
 	local := migrate.NewLocalFile(path.Base(name), text)
 	statements, err := scratch.Statements(string(text))
 	if err != nil {
-		return nil, fmt.Errorf("migration %s: take apart into statements: %w", name, err)
+		return nil, fmt.Errorf("migration %s: split into statements: %w", name, err)
 	}
 	return &file{
 		LocalFile: local, path: name, statements: statements,

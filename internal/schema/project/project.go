@@ -27,7 +27,7 @@ type Environment struct {
 
 	URL string // of the database; empty when it was made of variables that are not set
 	Dev string // of a server for scratch databases; empty likewise
-	Src string // where the wanted schema is, e.g. file://sql/schema; empty when not given
+	Src string // where the target schema is, e.g. file://sql/schema; empty when not given
 
 	Exclude []string // patterns of tables, views and schemas that are not managed
 

@@ -106,7 +106,7 @@ func execute(ctx context.Context, conn *pgconn.PgConn, file *migrate.LocalFile) 
 	text := string(file.Bytes())
 	statements, err := Statements(text)
 	if err != nil {
-		return fmt.Errorf("%s: take apart into statements: %w", file.Name(), err)
+		return fmt.Errorf("%s: split into statements: %w", file.Name(), err)
 	}
 	for _, statement := range statements {
 		if err := CheckStatement(statement.Text); err != nil {

@@ -14,21 +14,21 @@ import (
 	"docket/internal/schema/state"
 )
 
-// ErrStale says that a database is no longer what a plan was made for.
+// ErrStale means that a database has changed since the plan was made.
 var ErrStale = errors.New("the database has changed since the plan was shown")
 
-// ErrRemains says that a plan was run and did not lead where it should.
-var ErrRemains = errors.New("the plan did not lead to the wanted schema")
+// ErrRemains means that a plan was run and its result is not the target schema.
+var ErrRemains = errors.New("the plan did not lead to the target schema")
 
-// Target is a live database that is brought to a wanted schema without files
-// of migrations. It holds no connection between calls.
+// Target is a live database that is changed to match a target schema without migration files. It holds no connection between
+// calls.
 type Target struct {
 	m       *Migrator // for its connection and lock; it has no migrations
 	exclude []string
 	policy  plan.Policy
 }
 
-// TargetOptions are the knobs of a Target; the zero value is usable.
+// TargetOptions are the options of a Target. The zero value is usable.
 type TargetOptions struct {
 	LockWait time.Duration // as Options.LockWait
 	Exclude  []string      // as state.Inspect
@@ -51,14 +51,14 @@ func NewTarget(url string, opts TargetOptions) (*Target, error) {
 	}, nil
 }
 
-// AppliedPlan tells how long a plan took.
+// AppliedPlan is what an applied plan did.
 type AppliedPlan struct {
 	Statements int           `json:"statements"`
 	Duration   time.Duration `json:"duration_ns"`
 }
 
-// Version is the last migration that the database has a record of, which what
-// Apply does will not be part of. It is empty when migrations were never used.
+// Version is the last migration in the database's record, which will not include what Apply does. It is empty when migrations
+// were never used.
 func (t *Target) Version(ctx context.Context) (string, error) {
 	conn, disconnect, err := t.m.connect(ctx)
 	if err != nil {
@@ -67,7 +67,7 @@ func (t *Target) Version(ctx context.Context) (string, error) {
 	defer disconnect()
 	applied, err := revisions{db: conn}.ReadRevisions(ctx)
 	if err != nil {
-		return "", t.m.onRecord(err)
+		return "", t.m.recordError(err)
 	}
 	if len(applied) == 0 {
 		return "", nil
@@ -75,19 +75,16 @@ func (t *Target) Version(ctx context.Context) (string, error) {
 	return applied[len(applied)-1].Version, nil
 }
 
-// Apply runs the plan that leads the database to want, under Atlas's lock. The
-// plan must be what plan.Between gives for the database as it is then, or
-// nothing is run and the error is ErrStale.
+// Apply runs the plan that leads the database to want, under Atlas's lock. The plan must equal what plan.Between returns for
+// the database at that time. Otherwise nothing is run and the error is ErrStale.
 //
-// A transactional phase is kept whole or not at all: before it is committed the
-// database is inspected again, and if more remains to be done than the phases
-// after it do, all of it is undone and the error is ErrRemains. Statements of
-// another phase are kept as they are done. After an interruption, however harsh,
-// a new plan does the rest.
+// A transactional phase takes effect completely or not at all. The database is inspected again before the commit. If more
+// remains to be done than the phases after it do, the phase is rolled back and the error is ErrRemains. The statements of any
+// other phase take effect one by one. After an interruption, even a crash, a new plan does the rest.
 func (t *Target) Apply(ctx context.Context, want *state.State, shown *plan.Plan) (AppliedPlan, error) {
 	var report AppliedPlan
 	start := time.Now()
-	conn, release, err := t.m.exclusive(ctx)
+	conn, release, err := t.m.connectLocked(ctx)
 	if err != nil {
 		return report, err
 	}
@@ -98,7 +95,7 @@ func (t *Target) Apply(ctx context.Context, want *state.State, shown *plan.Plan)
 	}
 	if !sameStatements(now.Phases, shown.Phases) {
 		return report, fmt.Errorf("%w (database %s): nothing was done; run the command again to see the plan as it is now",
-			ErrStale, t.m.where())
+			ErrStale, t.m.databaseName())
 	}
 	for i, phase := range shown.Phases {
 		if err := t.run(ctx, conn, phase, func(db atlas.ExecQuerier) error {
@@ -112,7 +109,7 @@ func (t *Target) Apply(ctx context.Context, want *state.State, shown *plan.Plan)
 	return report, nil
 }
 
-// remaining is the plan from the database as db sees it.
+// remaining is the plan from the current database, as db sees it, to want.
 func (t *Target) remaining(ctx context.Context, db atlas.ExecQuerier, want *state.State) (*plan.Plan, error) {
 	found, err := state.Inspect(ctx, db, t.exclude)
 	if err != nil {
@@ -136,14 +133,13 @@ func (t *Target) run(ctx context.Context, conn *sql.Conn, phase plan.Phase, chec
 	})
 }
 
-// check is nil when the database lacks what the phases to come bring, and
-// nothing else.
-func (t *Target) check(ctx context.Context, db atlas.ExecQuerier, want *state.State, toCome []plan.Phase) error {
+// check fails unless exactly the later phases remain to be done.
+func (t *Target) check(ctx context.Context, db atlas.ExecQuerier, want *state.State, later []plan.Phase) error {
 	remains, err := t.remaining(ctx, db, want)
 	if err != nil {
 		return fmt.Errorf("inspect the result: %w", err)
 	}
-	if sameStatements(remains.Phases, toCome) {
+	if sameStatements(remains.Phases, later) {
 		return nil
 	}
 	var list []string
@@ -189,41 +185,39 @@ func execute(ctx context.Context, db atlas.ExecQuerier, statements []plan.Statem
 	return nil
 }
 
-// explain says what failed, what was kept and how to go on. The phase's
-// transaction, if it had one, is over.
+// explain says what failed, which changes remain and what to do next. The phase's transaction, if it had one, is over.
 func (t *Target) explain(ctx context.Context, conn *sql.Conn, phase plan.Phase, later bool, err error) error {
-	place := "change"
+	what := "change"
 	var statement statementError
 	if errors.As(err, &statement) {
-		place = strings.Join(strings.Fields(statement.statement.SQL), " ")
-		if len(place) > 100 {
-			place = strings.ToValidUTF8(place[:100], "") + " …"
+		what = strings.Join(strings.Fields(statement.statement.SQL), " ")
+		if len(what) > 100 {
+			what = strings.ToValidUTF8(what[:100], "") + " …"
 		}
 		err = statement.error
 	}
 	kept := "nothing was kept"
 	switch {
 	case !phase.Transactional:
-		kept = "the statements before it were kept, since this part runs outside a transaction"
+		kept = "the statements before it were kept, because this part runs outside a transaction"
 	case later:
-		kept = "what went before in transactions of its own was kept, and nothing of this part"
+		kept = "the earlier transactions were kept, and nothing of this part"
 	}
 	if lost(conn) && commitUnknown(err) {
 		kept = "whether it was kept is not known"
 	}
-	const again = "run the command again: it plans what is left"
+	const again = "run the command again: it plans what remains"
 	f := failure{
 		err: err, statement: statement.statement.SQL, transactional: phase.Transactional,
-		mend: "mend the cause, then " + again, again: again, lost: again,
+		fix: "fix the cause, then " + again, again: again, lost: again,
 	}
 	if errors.Is(err, ErrRemains) {
-		f.mend = "this is a defect of the plan: please report it with both schemas"
+		f.fix = "this is a bug in the plan: please report it with both schemas"
 	}
-	return fmt.Errorf("apply to database %s: %s: %w; %s; %s", t.m.where(), place, err, kept, t.m.remedy(ctx, conn, f))
+	return fmt.Errorf("apply to database %s: %s: %w; %s; %s", t.m.databaseName(), what, err, kept, t.m.nextStep(ctx, conn, f))
 }
 
-// Dropped lists what a plan destroys: the statements that drop data, each with
-// what it says of it.
+// Dropped lists the statements of a plan that drop data, each with the hazard's detail.
 func Dropped(p *plan.Plan) []string {
 	var list []string
 	for _, phase := range p.Phases {

@@ -12,15 +12,13 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// rowsShown is how many of the rows that a statement cannot live with are named.
+// rowsShown is the number of rejected rows that a message names.
 const rowsShown = 5
 
-// rejectedRows says which rows kept a statement from adding a rule: a CHECK, a
-// key, NOT NULL. PostgreSQL names one row at most, and for a CHECK none. The
-// answer tells how many there are, the first by their primary keys, and the
-// query that lists all; it is empty when the refusal is of another kind. The
-// rows are looked for as db sees them now, after the statement was undone: what
-// only the transaction knew (a new column) leaves what PostgreSQL said.
+// rejectedRows names the rows because of which a statement could not add a constraint: a CHECK, a key, NOT NULL. PostgreSQL
+// names at most one row, and for a CHECK none. The text has the first rows by their primary keys and the query that lists
+// all. It is empty for other errors. The rows are searched after the statement was rolled back. When the search is not
+// possible, for example because the transaction had added the column, the text is PostgreSQL's own.
 func rejectedRows(ctx context.Context, db atlas.ExecQuerier, statement string, refusal *pgconn.PgError) string {
 	said := refusal.Detail
 	if refusal.TableName == "" {
@@ -58,8 +56,7 @@ func rejectedRows(ctx context.Context, db atlas.ExecQuerier, statement string, r
 	return fmt.Sprintf("rows of %s that break it (%s): %s; all of them: %s", refusal.TableName, count, strings.Join(rows, "; "), query)
 }
 
-// findRows names the first rows of a table that fulfil a condition, one more
-// than are to be shown, and gives the query for all.
+// findRows names the first rows of a table that meet a condition, one more than rowsShown, and returns the query for all.
 func findRows(ctx context.Context, db atlas.ExecQuerier, table, condition string) (rows []string, query string, err error) {
 	columns, err := scanStrings(ctx, db, "read the primary key", `
 SELECT quote_ident(a.attname) FROM pg_constraint k
@@ -77,20 +74,19 @@ WHERE k.contype = 'p' AND k.conrelid = to_regclass(quote_ident($1)) ORDER BY key
 		names = append(names, fmt.Sprintf("'%s ' || %s", strings.ReplaceAll(column, "'", "''"), column))
 	}
 	from := fmt.Sprintf("FROM %s WHERE %s ORDER BY %s", pgx.Identifier{table}.Sanitize(), condition, strings.Join(columns, ", "))
-	rows, err = scanStrings(ctx, db, "look for rejected rows",
+	rows, err = scanStrings(ctx, db, "search rejected rows",
 		fmt.Sprintf("SELECT concat_ws(', ', %s) %s LIMIT %d", strings.Join(names, ", "), from, rowsShown+1))
 	return rows, "SELECT * " + from, err
 }
 
-// checkExpression takes the expression of a named CHECK out of a statement that
-// adds it, perhaps among others.
+// checkExpression returns the expression of a named CHECK from a statement that adds it, perhaps among others.
 func checkExpression(statement, name string) string {
 	start := regexp.MustCompile(`(?is)\bCONSTRAINT\s+"?` + regexp.QuoteMeta(name) + `"?\s+CHECK\s*\(`).FindStringIndex(statement)
 	if start == nil {
 		return ""
 	}
 	text := statement[start[1]:]
-	quote := byte(0) // the quotation mark that we are between
+	quote := byte(0) // the quotation mark of the current literal or name
 	for i, depth := 0, 1; i < len(text); i++ {
 		switch c := text[i]; {
 		case quote != 0:
@@ -112,7 +108,7 @@ func checkExpression(statement, name string) string {
 
 var duplicateKey = regexp.MustCompile(`(?s)^Key \((.+?)\)=\(.* is duplicated\.$`)
 
-// keyColumns are the columns of the key that PostgreSQL found twice, as SQL.
+// keyColumns are the columns of a duplicate key in the detail of the error, as SQL.
 func keyColumns(said string) string {
 	if found := duplicateKey.FindStringSubmatch(said); found != nil {
 		return found[1]
@@ -120,9 +116,8 @@ func keyColumns(said string) string {
 	return ""
 }
 
-// missingReference is true of the rows of a table that a foreign key, named and
-// added in a statement, finds nothing for. Such a key holds for rows without a
-// null in it only.
+// missingReference is a condition for the rows of a table that violate a foreign key, which a statement adds by name. Rows with a
+// null in the key never violate it.
 func missingReference(statement, name, table string) string {
 	found := regexp.MustCompile(`(?is)\bCONSTRAINT\s+"?` + regexp.QuoteMeta(name) +
 		`"?\s+FOREIGN\s+KEY\s*\(([^()]+)\)\s*REFERENCES\s+([^\s(]+)\s*\(([^()]+)\)`).FindStringSubmatch(statement)
@@ -137,8 +132,8 @@ func missingReference(statement, name, table string) string {
 	for i := range columns {
 		column := table + "." + strings.TrimSpace(columns[i])
 		given = append(given, column+" IS NOT NULL")
-		same = append(same, "wanted."+strings.TrimSpace(referenced[i])+" = "+column)
+		same = append(same, "referenced."+strings.TrimSpace(referenced[i])+" = "+column)
 	}
-	return fmt.Sprintf("%s AND NOT EXISTS (SELECT FROM %s AS wanted WHERE %s)",
+	return fmt.Sprintf("%s AND NOT EXISTS (SELECT FROM %s AS referenced WHERE %s)",
 		strings.Join(given, " AND "), found[2], strings.Join(same, " AND "))
 }

@@ -12,22 +12,22 @@ import (
 	"docket/internal/schema/state"
 )
 
-// ErrNotThere says that planned statements, tried out, did not make what the
-// files of the wanted schema make.
-var ErrNotThere = errors.New("the planned statements do not lead to the wanted schema")
+// ErrNotReached means that the planned statements, run on a scratch database, did not make what the files of the target schema
+// make.
+var ErrNotReached = errors.New("the planned statements do not lead to the target schema")
 
-// Planned is what has to be added to a directory of migrations.
+// Planned is what must be added to a directory of migrations.
 type Planned struct {
-	Plan   *plan.Plan // as a whole; empty when nothing has to be done
+	Plan   *plan.Plan // empty when nothing has to be done
 	Drafts []Draft    // one for each phase of it, in order
-	// Facts of the schema before that the down files do not bring back.
+	// Facts of the earlier schema that the down files do not restore.
 	Lost []string
 }
 
-// PlanMigration finds out what leads from the migrations to the wanted schema,
-// and back, and tries both out on scratch databases. It writes nothing.
+// PlanMigration plans what leads from the migrations to the target schema, and back, and runs both on scratch databases. It
+// writes no files.
 func PlanMigration(
-	ctx context.Context, w *Workbench, migrations, wanted Source, name string, policy plan.Policy,
+	ctx context.Context, w *Workbench, migrations, target Source, name string, policy plan.Policy,
 ) (p Planned, err error) {
 	if err := checkDraftName(name); err != nil {
 		return Planned{}, err
@@ -36,9 +36,9 @@ func PlanMigration(
 	if err != nil {
 		return Planned{}, err
 	}
-	var want reading
+	var want snapshot
 	err = withScratch(ctx, server, func(db *scratch.Database) error {
-		want, err = wanted.readAll(ctx, w, db)
+		want, err = target.readAll(ctx, w, db)
 		return err
 	})
 	if err != nil {
@@ -49,19 +49,19 @@ func PlanMigration(
 		if err != nil {
 			return err
 		}
-		// What a file rebuilds may have grants where it will run that a scratch database knows nothing of.
+		// On the databases where a file will run, a rebuilt view may have grants that a scratch database does not have.
 		policy.UnknownGrants = true
 		if p.Plan, err = plan.Between(have.state, want.state, policy); err != nil {
 			return err
 		}
-		t := trial{db: db, policy: policy, advice: w.Advice, reading: have}
-		if p.Drafts, err = t.forth(ctx, p.Plan, name); err != nil {
+		t := trial{db: db, policy: policy, advice: w.Advice, snapshot: have}
+		if p.Drafts, err = t.runUp(ctx, p.Plan, name); err != nil {
 			return err
 		}
-		if err := arrived(t.facts, want.facts, wanted, w.Advice); err != nil {
+		if err := checkReached(t.facts, want.facts, target, w.Advice); err != nil {
 			return err
 		}
-		p.Lost, err = t.back(ctx, p.Drafts)
+		p.Lost, err = t.runDown(ctx, p.Drafts)
 		return err
 	})
 	if err != nil {
@@ -70,52 +70,51 @@ func PlanMigration(
 	return p, nil
 }
 
-// reading is what a scratch database holds: as plans see it, and all that the
-// catalog tells.
-type reading struct {
+// snapshot is the schema of a scratch database: as plans use it, and every fact of the catalog.
+type snapshot struct {
 	state *state.State
 	facts []string
 }
 
-func (s Source) readAll(ctx context.Context, w *Workbench, db *scratch.Database) (r reading, err error) {
-	if err := s.fill(ctx, w, db, ""); err != nil {
+func (s Source) readAll(ctx context.Context, w *Workbench, db *scratch.Database) (r snapshot, err error) {
+	if err := s.load(ctx, w, db, ""); err != nil {
 		return r, err
 	}
-	if r.state, err = s.inspectFilled(ctx, db.DB); err != nil {
+	if r.state, err = s.inspectLoaded(ctx, db.DB); err != nil {
 		return r, err
 	}
 	r.facts, err = state.Facts(ctx, db.DB)
 	return r, err
 }
 
-// arrived compares what the statements made with what is wanted, by all that the
-// catalog tells: no layer that plans can have missed a thing.
-func arrived(got, want []string, wanted Source, advice Advice) error {
+// checkReached compares what the statements made with the target by every fact of the catalog, and so finds what the planner
+// missed.
+func checkReached(got, want []string, target Source, advice Advice) error {
 	lines := state.Difference(want, got)
 	if len(lines) == 0 {
 		return nil
 	}
 	return fmt.Errorf("%w; nothing was written. The lines that differ (- %s, + migrations with the plan):\n%s\n"+
-		"What cannot be planned is written by hand: %s", ErrNotThere, wanted, strings.Join(lines, "\n"), advice.command("migrate new"))
+		"What cannot be planned is written by hand: %s", ErrNotReached, target, strings.Join(lines, "\n"), advice.command("migrate new"))
 }
 
-// trial is a scratch database on the way.
+// trial is a scratch database on which the planned files are run.
 type trial struct {
 	db     *scratch.Database
 	policy plan.Policy
 	advice Advice
-	reading
+	snapshot
 
 	before [][]string // facts before each phase
 }
 
-// forth runs phase after phase as the files that will hold them.
-func (t *trial) forth(ctx context.Context, p *plan.Plan, name string) ([]Draft, error) {
+// runUp runs each phase as the file that will hold it.
+func (t *trial) runUp(ctx context.Context, p *plan.Plan, name string) ([]Draft, error) {
 	drafts := make([]Draft, 0, len(p.Phases))
 	for _, phase := range p.Phases {
 		draft := Draft{Name: name, Up: upText(phase)}
 		if err := t.db.Run(ctx, name+".sql", draft.Up); err != nil {
-			return nil, fmt.Errorf("try out the plan: %w; the statements were:\n%s", err, draft.Up)
+			return nil, fmt.Errorf("run the plan on a scratch database: %w; the statements were:\n%s", err, draft.Up)
 		}
 		next, err := state.Inspect(ctx, t.db.DB, nil)
 		if err != nil {
@@ -132,16 +131,16 @@ func (t *trial) forth(ctx context.Context, p *plan.Plan, name string) ([]Draft, 
 	return drafts, nil
 }
 
-// downText is the way from next back to where the trial stands.
+// downText is the down file that leads from next back to the current state of the trial.
 func (t *trial) downText(next *state.State) string {
 	policy := t.policy
 	policy.ConcurrentIndexes = false // a down file runs in one transaction, with the deletion of its record
 	p, err := plan.Between(next, t.state, policy)
 	var enum *plan.EnumError
 	switch {
-	case errors.As(err, &enum): // its own words are about the files of the wanted schema, and a database that is soon gone
-		return t.impossible(fmt.Sprintf("it adds to enum %s, and PostgreSQL cannot take a value out of one; what becomes of the rows "+
-			"that have it only you can tell: %s", enum.Enum, enum.Statements()))
+	case errors.As(err, &enum): // its own text names the target schema and the scratch database
+		return t.impossible(fmt.Sprintf("it adds to enum %s, and PostgreSQL cannot remove a value of an enum; decide what becomes of "+
+			"the rows that have it: %s", enum.Enum, enum.Statements()))
 	case err != nil:
 		return t.impossible(err.Error())
 	case len(p.Phases) == 0:
@@ -151,17 +150,17 @@ func (t *trial) downText(next *state.State) string {
 	}
 	var b strings.Builder
 	if dropped := Dropped(p); len(dropped) > 0 {
-		comment(&b, "What the migration added goes, with the data in it.")
+		comment(&b, "What the migration added is dropped, with the data in it.")
 		b.WriteByte('\n')
 	}
 	return b.String() + p.Phases[0].SQL()
 }
 
-// impossible is a down file that refuses, and says why.
+// impossible is a down file that fails with the reason.
 func (t *trial) impossible(why string) string {
 	var b strings.Builder
-	comment(&b, "This cannot be undone by statements that could be planned: "+why)
-	comment(&b, "Write here what undoes it, if there is a way, then: "+t.advice.line("migrate hash"))
+	comment(&b, "No statements that undo this could be planned: "+why)
+	comment(&b, "Write here what undoes it, if that is possible, then: "+t.advice.line("migrate hash"))
 	text := strings.ReplaceAll("this migration cannot be undone: "+why, "'", "''")
 	fmt.Fprintf(&b, "DO $down$ BEGIN RAISE EXCEPTION USING MESSAGE = '%s'; END $down$;\n", strings.ReplaceAll(text, "$down$", ""))
 	return b.String()
@@ -169,15 +168,15 @@ func (t *trial) impossible(why string) string {
 
 const raises = "DO $down$ BEGIN RAISE EXCEPTION"
 
-// back runs the down files, last one first, and returns what they do not bring back.
-func (t *trial) back(ctx context.Context, drafts []Draft) ([]string, error) {
+// runDown runs the down files, last one first, and returns what they do not restore.
+func (t *trial) runDown(ctx context.Context, drafts []Draft) ([]string, error) {
 	var lost []string
 	for i, draft := range slices.Backward(drafts) {
 		if strings.Contains(draft.Down, raises) {
 			return lost, nil
 		}
 		if err := t.db.Run(ctx, "down/"+draft.Name+".sql", draft.Down); err != nil {
-			return nil, fmt.Errorf("try out the way back: %w; the statements were:\n%s", err, draft.Down)
+			return nil, fmt.Errorf("run the down file on a scratch database: %w; the statements were:\n%s", err, draft.Down)
 		}
 		facts, err := state.Facts(ctx, t.db.DB)
 		if err != nil {
@@ -186,7 +185,7 @@ func (t *trial) back(ctx context.Context, drafts []Draft) ([]string, error) {
 		if lines := state.Difference(t.before[i], facts); len(lines) > 0 {
 			lost = append(lost, lines...)
 			var b strings.Builder
-			comment(&b, "Not quite as it was before (- before the migration, + after this file):")
+			comment(&b, "This file does not restore everything (- before the migration, + after this file):")
 			for _, line := range lines {
 				comment(&b, "  "+line)
 			}

@@ -8,9 +8,8 @@ import (
 	"strings"
 )
 
-// foreignObjects lists what stands in public besides the revisions table and
-// the members of extensions.
-func foreignObjects(ctx context.Context, conn *sql.Conn) ([]string, error) {
+// objectsInPublic lists the objects in schema public, without the revisions table and the members of extensions.
+func objectsInPublic(ctx context.Context, conn *sql.Conn) ([]string, error) {
 	return scanStrings(ctx, conn, "list objects in public", `
 SELECT pg_describe_object(d.classid, d.objid, d.objsubid) COLLATE "C"
 FROM pg_depend d
@@ -21,7 +20,8 @@ WHERE d.refclassid = 'pg_namespace'::regclass AND d.refobjid = 'public'::regname
 ORDER BY 1`, revisionsTable)
 }
 
-func foreignProblem(objects []string, advice Advice) error {
+// notEmptyError refuses a database that holds objects and no record of migrations.
+func notEmptyError(objects []string, advice Advice) error {
 	shown := slices.Clone(objects[:min(3, len(objects))])
 	if rest := len(objects) - len(shown); rest > 0 {
 		shown = append(shown, fmt.Sprintf("%d more", rest))
