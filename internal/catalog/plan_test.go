@@ -1,17 +1,12 @@
 package catalog_test
 
 import (
-	"context"
 	"fmt"
-	"os"
-	"path/filepath"
-	"reflect"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
 	"docket/internal/catalog"
@@ -20,19 +15,12 @@ import (
 	"docket/internal/postgres"
 )
 
-// largeCatalog is a database with the real agencies, some 23,000, and their places, filled up to 30,000 with localities of
+// largeCatalog is a database with the real agencies, some 23,000, and their locations, filled up to 30,000 with localities of
 // plausible names.
 func largeCatalog(t testing.TB) *postgres.Pool {
 	t.Helper()
-	dir := os.Getenv("DOCKET_TEST_DATA")
-	if dir == "" {
-		dir = filepath.Join("..", "..", "..", "shared", "data")
-	}
-	file, err := os.Open(filepath.Join(dir, "agencies.csv"))
-	require.NoError(t, err, "the real data files are needed: set DOCKET_TEST_DATA to the directory that has them")
-	defer func() { _ = file.Close() }()
 	pool := dbtest.New(t)
-	_, err = imports.Agencies(t.Context(), pool, file, imports.Options{})
+	_, err := imports.Agencies(t.Context(), pool, dbtest.DataFile(t, "agencies.csv"), imports.Options{})
 	require.NoError(t, err)
 	for _, statement := range []string{
 		// The same names elsewhere, as in the real world, and new ones made of two.
@@ -48,18 +36,14 @@ func largeCatalog(t testing.TB) *postgres.Pool {
 		"INSERT INTO urls (url, status, source) SELECT n || '.org', 'ok', 'manual' FROM generate_series(1, 20000) AS n",
 		"VACUUM ANALYZE",
 	} {
-		_, err := pool.Exec(t.Context(), statement)
-		require.NoError(t, err, statement)
+		dbtest.Exec(t, pool, statement)
 	}
-	var agencies, places int
-	require.NoError(t, pool.QueryRow(t.Context(), "SELECT (SELECT count(*) FROM agencies), (SELECT count(*) FROM locations)").
-		Scan(&agencies, &places))
-	require.Greater(t, agencies, 23_000)
-	require.Greater(t, places, 30_000)
+	require.Greater(t, dbtest.Count(t, pool, "SELECT count(*) FROM agencies"), 23_000)
+	require.Greater(t, dbtest.Count(t, pool, "SELECT count(*) FROM locations"), 30_000)
 	return pool
 }
 
-// typed is what people type, and what they do not.
+// typed are texts that people type, and texts that are hard on the statements.
 var typed = []string{
 	"c", "s", "co", "nw", "pol", "san", "new", "north", "columb", "pittsburgh", "rapids", "police", "county", "township", "department",
 	"columbus, oh", "franklin county ohio", "new york", "st. louis mo", "s, zz", "columbus police oh", "sheriff franklin", "sherrif",
@@ -67,12 +51,15 @@ var typed = []string{
 	"police department county sheriff university of the state of new york and so on", strings.Repeat("county police ", 14),
 }
 
-// No search reads a table whole, but for the few states, whichever plan it gets.
+// No statement reads a whole table, except the few states, with either plan and however exact the statistics are.
 func TestPlans(t *testing.T) {
 	t.Parallel()
 	pool := largeCatalog(t)
-	watched := watch(t, pool)
-	service := catalog.New(watched.pool)
+	location := func(name string) *int64 {
+		return new(int64(dbtest.Count(t, pool, "SELECT id FROM locations_expanded WHERE full_display_name = $1", name)))
+	}
+	recorded, recorder := dbtest.Record(t, pool)
+	service := catalog.New(recorded)
 	for _, text := range typed {
 		agencies, err := service.SuggestAgencies(t.Context(), text)
 		require.NoError(t, err, text)
@@ -82,12 +69,12 @@ func TestPlans(t *testing.T) {
 		require.LessOrEqual(t, len(locations), 10, text)
 	}
 	for _, search := range []catalog.Search{
-		{Query: ref("columbus police"), Page: 1},
-		{Query: ref("columbus police"), Page: 3, JurisdictionType: ref("local")},
-		{JurisdictionType: ref("local"), Page: 2},
-		{LocationID: watched.location(t, "Franklin, Ohio"), Page: 1},
-		{LocationID: watched.location(t, "Franklin, Ohio"), Query: ref("police"), Page: 1},
-		{LocationID: watched.location(t, "Ohio"), Query: ref("police"), Page: 2},
+		{Query: new("columbus police"), Page: 1},
+		{Query: new("columbus police"), Page: 3, JurisdictionType: new("local")},
+		{JurisdictionType: new("local"), Page: 2},
+		{LocationID: location("Franklin, Ohio"), Page: 1},
+		{LocationID: location("Franklin, Ohio"), Query: new("police"), Page: 1},
+		{LocationID: location("Ohio"), Query: new("police"), Page: 2},
 	} {
 		found, err := service.SearchAgencies(t.Context(), search)
 		require.NoError(t, err)
@@ -101,114 +88,20 @@ func TestPlans(t *testing.T) {
 	_, err = service.AgencyLocations(t.Context(), agencies[0].ID)
 	require.NoError(t, err)
 
-	for _, query := range watched.seen {
-		for _, mode := range dbtest.PlanModes {
-			requireNoWholeTable(t, pool, mode, query)
+	for _, target := range dbtest.StatisticsTargets {
+		dbtest.Analyze(t, pool, target)
+		for _, statement := range recorder.Statements {
+			for _, mode := range dbtest.PlanModes {
+				plan := dbtest.Explain(t, pool, mode, statement.SQL, statement.Args...)
+				for _, table := range plan.SeqScans() {
+					if table != "us_states" {
+						t.Errorf("%s with statistics target %d reads all of %s for %v:\n%s\n%s",
+							mode, target, table, statement.Args, statement.SQL, plan)
+					}
+				}
+			}
 		}
 	}
-}
-
-// watchedPool is a pool that remembers what it runs.
-type watchedPool struct {
-	pool *postgres.Pool
-	seen []call
-}
-
-type call struct {
-	sql  string
-	args []any
-}
-
-// watch returns a pool on the same database, for one user at a time.
-func watch(t *testing.T, pool *postgres.Pool) *watchedPool {
-	t.Helper()
-	w := &watchedPool{}
-	config := pool.Config()
-	config.ConnConfig.Tracer = w
-	var err error
-	w.pool, err = postgres.NewPool(t.Context(), config)
-	require.NoError(t, err)
-	t.Cleanup(w.pool.Close)
-	return w
-}
-
-func (w *watchedPool) TraceQueryStart(ctx context.Context, _ *pgx.Conn, data pgx.TraceQueryStartData) context.Context {
-	w.seen = append(w.seen, call{data.SQL, data.Args})
-	return ctx
-}
-
-func (w *watchedPool) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData) {}
-
-// location returns the id of a location without being seen.
-func (w *watchedPool) location(t *testing.T, name string) *int64 {
-	t.Helper()
-	before := len(w.seen)
-	var id int64
-	require.NoError(t, w.pool.QueryRow(t.Context(), "SELECT id FROM locations_expanded WHERE full_display_name = $1", name).Scan(&id))
-	w.seen = w.seen[:before]
-	return &id
-}
-
-// node is a part of what EXPLAIN (FORMAT JSON) tells.
-type node struct {
-	Type     string  `json:"Node Type"`
-	Relation string  `json:"Relation Name"`
-	Loops    float64 `json:"Actual Loops"`
-	Plans    []node  `json:"Plans"`
-}
-
-func requireNoWholeTable(t *testing.T, pool *postgres.Pool, mode string, query call) {
-	t.Helper()
-	tx, err := pool.Begin(t.Context())
-	require.NoError(t, err)
-	defer func() { _ = tx.Rollback(context.Background()) }()
-	literals := make([]string, len(query.args))
-	for i, arg := range query.args {
-		literals[i] = literal(t, arg)
-	}
-	for _, command := range []string{"SET LOCAL plan_cache_mode = " + mode, "PREPARE p AS " + query.sql} {
-		_, err := tx.Exec(t.Context(), command)
-		require.NoError(t, err)
-	}
-	var explained []struct{ Plan node }
-	row := tx.QueryRow(t.Context(), "EXPLAIN (ANALYZE, TIMING off, FORMAT JSON) EXECUTE p("+strings.Join(literals, ", ")+")")
-	require.NoError(t, row.Scan(&explained))
-	_, err = tx.Exec(t.Context(), "DEALLOCATE p")
-	require.NoError(t, err)
-	var look func(node)
-	look = func(n node) {
-		if n.Type == "Seq Scan" && n.Loops > 0 && n.Relation != "us_states" {
-			t.Errorf("%s, %v: reads all of %s in\n%s", mode, query.args, n.Relation, query.sql)
-		}
-		for _, below := range n.Plans {
-			look(below)
-		}
-	}
-	look(explained[0].Plan)
-}
-
-// literal writes an argument as SQL, since EXPLAIN EXECUTE takes no parameters.
-func literal(t *testing.T, arg any) string {
-	t.Helper()
-	value := reflect.ValueOf(arg)
-	switch {
-	case value.Kind() == reflect.Pointer && value.IsNil():
-		return "NULL"
-	case value.Kind() == reflect.Pointer:
-		return literal(t, value.Elem().Interface())
-	case value.Kind() == reflect.Slice:
-		items := make([]string, value.Len())
-		for i := range items {
-			items[i] = literal(t, value.Index(i).Interface())
-		}
-		if value.Type().Elem().Kind() == reflect.String {
-			return "ARRAY[" + strings.Join(items, ", ") + "]::text[]"
-		}
-		return "ARRAY[" + strings.Join(items, ", ") + "]::integer[]"
-	case value.Kind() == reflect.String:
-		return "'" + strings.ReplaceAll(value.String(), "'", "''") + "'"
-	}
-	return fmt.Sprint(arg)
 }
 
 // BenchmarkTypeahead reports the median and the 99th percentile of each kind of text.

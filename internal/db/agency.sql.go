@@ -13,7 +13,7 @@ const AgencyAnonymousDelete = `-- name: AgencyAnonymousDelete :exec
 DELETE FROM anonymous_annotation_agency WHERE agency_id = $1
 `
 
-// Drops what anonymous sessions said of an agency.
+// Deletes the annotations of anonymous sessions that name an agency.
 func (q *Queries) AgencyAnonymousDelete(ctx context.Context, db DBTX, agencyID int32) error {
 	_, err := db.Exec(ctx, AgencyAnonymousDelete, agencyID)
 	return err
@@ -26,8 +26,8 @@ WITH deleted AS (
 SELECT to_jsonb(deleted)::jsonb AS old_data FROM deleted
 `
 
-// Deletes an agency with its locations, its batches and the robots' suggestions of it, and returns the row that was. One
-// that a user suggested violates a key.
+// Deletes an agency with its locations, its batches and the robots' suggestions of it, and returns the deleted row. An agency
+// that a user suggested violates a foreign key.
 func (q *Queries) AgencyDelete(ctx context.Context, db DBTX, id int32) ([]byte, error) {
 	row := db.QueryRow(ctx, AgencyDelete, id)
 	var old_data []byte
@@ -39,7 +39,7 @@ const AgencyHold = `-- name: AgencyHold :exec
 SELECT FROM agencies WHERE agencies.id = $1 FOR NO KEY UPDATE
 `
 
-// Holds off who changes or deletes an agency, to the end of the transaction.
+// Locks an agency, so that no other transaction can change or delete it. References to it can still be inserted.
 func (q *Queries) AgencyHold(ctx context.Context, db DBTX, id int32) error {
 	_, err := db.Exec(ctx, AgencyHold, id)
 	return err
@@ -78,7 +78,7 @@ type AgencyInsertRow struct {
 	UnknownLocationIDs []int64
 }
 
-// Stores an agency with its locations, or nothing when one of them is unknown; the row tells which.
+// Stores an agency with its locations. When a location is unknown, stores nothing and returns the unknown ones.
 func (q *Queries) AgencyInsert(ctx context.Context, db DBTX, arg AgencyInsertParams) (AgencyInsertRow, error) {
 	row := db.QueryRow(ctx, AgencyInsert,
 		arg.LocationIDs,
@@ -112,8 +112,13 @@ SELECT
 FROM (
     SELECT agencies.id, agencies.name, agencies.agency_type, agencies.jurisdiction_type, agencies.created_at, agencies.updated_at FROM agencies ORDER BY agencies.id LIMIT 100 OFFSET $1::bigint
 ) AS a
-LEFT JOIN link_agencies__locations link ON link.agency_id = a.id
-LEFT JOIN locations_expanded place ON place.id = link.location_id
+LEFT JOIN LATERAL (
+    SELECT place.id, place.full_display_name
+    FROM link_agencies__locations link
+    JOIN locations_expanded place ON place.id = link.location_id
+    WHERE link.agency_id = a.id
+    OFFSET 0 -- agency by agency: for a page at once, reading the tables whole is estimated at nearly the same cost
+) AS place ON true
 ORDER BY a.id, place.id
 `
 
@@ -126,8 +131,9 @@ type AgencyListPageRow struct {
 	FullDisplayName  string
 }
 
-// Agencies, and which places they belong to.
-// A page of 100 agencies by id, each once for each of its locations by id; once with location 0 when it has none.
+// Agencies and their locations.
+// A page of 100 agencies by id, with one row for each of their locations by id. An agency without locations has one row with
+// location 0.
 func (q *Queries) AgencyListPage(ctx context.Context, db DBTX, skip int64) ([]AgencyListPageRow, error) {
 	rows, err := db.Query(ctx, AgencyListPage, skip)
 	if err != nil {
@@ -164,7 +170,7 @@ type AgencyLocationDeleteParams struct {
 	LocationID int64
 }
 
-// Takes a location from an agency that has it.
+// Removes a location from an agency.
 func (q *Queries) AgencyLocationDelete(ctx context.Context, db DBTX, arg AgencyLocationDeleteParams) (int64, error) {
 	result, err := db.Exec(ctx, AgencyLocationDelete, arg.AgencyID, arg.LocationID)
 	if err != nil {
@@ -195,8 +201,8 @@ type AgencyLocationInsertRow struct {
 	LocationKnown bool
 }
 
-// Gives an agency one more location, or none when one of the two is unknown; the row tells which. One that the agency has
-// already violates the key.
+// Adds a location to an agency. When the agency or the location is unknown, adds nothing and returns which. A location that
+// the agency already has violates the primary key.
 func (q *Queries) AgencyLocationInsert(ctx context.Context, db DBTX, arg AgencyLocationInsertParams) (AgencyLocationInsertRow, error) {
 	row := db.QueryRow(ctx, AgencyLocationInsert, arg.AgencyID, arg.LocationID)
 	var i AgencyLocationInsertRow
@@ -218,7 +224,7 @@ type AgencyLocationListRow struct {
 }
 
 // The locations of an agency by id; none when there is no such agency.
-// No limit: each was given one by one.
+// No limit: they were added one by one.
 // @sqlc-vet-disable many-without-limit
 func (q *Queries) AgencyLocationList(ctx context.Context, db DBTX, agencyID int32) ([]AgencyLocationListRow, error) {
 	rows, err := db.Query(ctx, AgencyLocationList, agencyID)
@@ -254,8 +260,8 @@ type AgencyLockRow struct {
 	Known  bool
 }
 
-// Holds off whoever is about to refer to an agency, to the end of the transaction, unless somebody who does or who changes it is
-// under way: that one is not waited for, and nothing is locked.
+// Locks an agency, so that no other transaction can insert a reference to it or change it. When another transaction holds a
+// lock on it, this one does not wait and locks nothing.
 func (q *Queries) AgencyLock(ctx context.Context, db DBTX, id int32) (AgencyLockRow, error) {
 	row := db.QueryRow(ctx, AgencyLock, id)
 	var i AgencyLockRow
@@ -269,7 +275,7 @@ SELECT link.ds_agency_id FROM ds_app_link_agency link WHERE link.agency_id = $1:
 ON CONFLICT ON CONSTRAINT flag_ds_delete_agency_pkey DO NOTHING
 `
 
-// Asks for the deletion of an agency in the outward application, if it is known there.
+// Requests the deletion of an agency in the outward application, if the agency exists there.
 func (q *Queries) AgencyOutwardDelete(ctx context.Context, db DBTX, agencyID int32) error {
 	_, err := db.Exec(ctx, AgencyOutwardDelete, agencyID)
 	return err
@@ -285,8 +291,8 @@ WHERE s.agency_id = $1::integer
 ORDER BY url_id
 `
 
-// The URLs that somebody or a robot suggests an agency for: where annotators are shown its name.
-// No limit: each cost somebody an annotation or a robot a row, and all of them have to be marked as changed.
+// The URLs for which a user or a robot suggests an agency. Annotators of these URLs are shown its name.
+// No limit: the caller must recount all of them.
 // @sqlc-vet-disable many-without-limit
 func (q *Queries) AgencyShownURLList(ctx context.Context, db DBTX, agencyID int32) ([]int32, error) {
 	rows, err := db.Query(ctx, AgencyShownURLList, agencyID)
@@ -324,7 +330,7 @@ type AgencyTouchRow struct {
 	NewData []byte
 }
 
-// Marks an agency as changed because its locations were.
+// Sets updated_at of an agency whose locations have changed.
 func (q *Queries) AgencyTouch(ctx context.Context, db DBTX, id int32) (AgencyTouchRow, error) {
 	row := db.QueryRow(ctx, AgencyTouch, id)
 	var i AgencyTouchRow
@@ -345,8 +351,8 @@ type AgencyURLDeleteRow struct {
 	OldData []byte
 }
 
-// Takes an agency from the URLs that it was agreed on for, and returns the rows that were, by id.
-// No limit: all of them go.
+// Removes an agency from the URLs for which it is confirmed, and returns the deleted rows by id.
+// No limit: all of them are deleted.
 // @sqlc-vet-disable many-without-limit
 func (q *Queries) AgencyURLDelete(ctx context.Context, db DBTX, agencyID int32) ([]AgencyURLDeleteRow, error) {
 	rows, err := db.Query(ctx, AgencyURLDelete, agencyID)
@@ -380,8 +386,8 @@ SELECT link.url_id FROM link_agencies__urls link WHERE link.agency_id = $1::inte
 ORDER BY url_id
 `
 
-// The URLs whose rows go when an agency does: robots and anonymous sessions suggest it, or it was agreed on.
-// No limit, as above.
+// The URLs of which rows are deleted with an agency: suggestions of robots and anonymous sessions, and confirmed agencies.
+// No limit: the caller must lock and recount all of them.
 // @sqlc-vet-disable many-without-limit
 func (q *Queries) AgencyURLList(ctx context.Context, db DBTX, agencyID int32) ([]int32, error) {
 	rows, err := db.Query(ctx, AgencyURLList, agencyID)
@@ -444,7 +450,7 @@ type AgencyUpdateRow struct {
 	NewData []byte
 }
 
-// Changes what is given of an agency, and tells what it was before. No rows: there is no such agency.
+// Changes those columns of an agency that are given, and returns the row before and after. No rows: there is no such agency.
 func (q *Queries) AgencyUpdate(ctx context.Context, db DBTX, arg AgencyUpdateParams) (AgencyUpdateRow, error) {
 	row := db.QueryRow(ctx, AgencyUpdate,
 		arg.ID,
@@ -466,7 +472,7 @@ const AgencyWait = `-- name: AgencyWait :exec
 SELECT FROM agencies WHERE agencies.id = $1 FOR UPDATE
 `
 
-// Waits for those under way who refer to an agency or change it.
+// Waits for the transactions that have inserted a reference to an agency or have changed it.
 func (q *Queries) AgencyWait(ctx context.Context, db DBTX, id int32) error {
 	_, err := db.Exec(ctx, AgencyWait, id)
 	return err
@@ -490,8 +496,8 @@ type URLTouchManyRow struct {
 	NewData []byte
 }
 
-// Marks URLs as changed because their agencies were, and tells what each was before and is now, by id.
-// No limit: there are no more than were asked for.
+// Sets updated_at of URLs whose agencies have changed, and returns each row before and after, by id.
+// No limit: there are at most as many rows as ids.
 // @sqlc-vet-disable many-without-limit
 func (q *Queries) URLTouchMany(ctx context.Context, db DBTX, ids []int32) ([]URLTouchManyRow, error) {
 	rows, err := db.Query(ctx, URLTouchMany, ids)

@@ -1,8 +1,9 @@
 package submissions_test
 
 import (
-	"strings"
 	"testing"
+
+	"github.com/stretchr/testify/assert"
 
 	"docket/internal/db"
 	"docket/internal/dbtest"
@@ -27,30 +28,34 @@ func TestPlans(t *testing.T) {
 		INSERT INTO logs (batch_id, log) SELECT n % 5000 + 1, 'x' FROM generate_series(1, 20000) AS n;
 		INSERT INTO url_screenshot (url_id, content, file_size) SELECT id, 'x', 1 FROM urls`)
 	dbtest.Exec(t, b.pool, "VACUUM ANALYZE")
-	// This statement always gets a custom plan: for a large batch a sequential scan is the right one.
-	if plan := dbtest.Explain(t, b.pool, "force_custom_plan", db.BatchURLCountMany, "'{77, 78, 79}'"); strings.Contains(plan, "Seq Scan") {
-		t.Errorf("counting small batches reads a whole table:\n%s", plan)
-	}
-	for _, test := range []struct {
-		name, query string
-		arguments   []string
-	}{
-		{"URLs", db.URLListPage, []string{"false, 0", "false, 19000", "true, 0", "true, 9000"}},
-		{"screenshot", db.URLScreenshotGet, []string{"77"}},
-		{"duplicate", db.URLGetDuplicate, []string{"'77.org'"}},
-		{"batches", db.BatchListPage, []string{
-			"NULL, NULL, 0", "NULL, NULL, 4000", "'manual', 'Error', 0", "NULL, 'No URLs', 0", "NULL, 'Labeling Complete', 0",
-			"NULL, 'Has Unlabeled URLs', 100",
-		}},
-		{"batch", db.BatchGet, []string{"77"}},
-		{"URLs of a batch", db.BatchURLListPage, []string{"1, 0", "1, 11000", "77, 0"}},
-		{"duplicates of a batch", db.BatchDuplicateListPage, []string{"2, 0", "77, 0"}},
-		{"log of a batch", db.BatchLogList, []string{"77"}},
-	} {
-		for _, mode := range dbtest.PlanModes {
-			for _, arguments := range test.arguments {
-				if plan := dbtest.Explain(t, b.pool, mode, test.query, arguments); strings.Contains(plan, "Seq Scan") {
-					t.Errorf("%s (%s), %s, reads a whole table:\n%s", test.name, arguments, mode, plan)
+	// This statement always gets a custom plan: for a large batch a sequential scan is the right one. Its plan for small batches
+	// needs statistics that know the large one, which a small sample may not.
+	dbtest.Analyze(t, b.pool, 100)
+	plan := dbtest.Explain(t, b.pool, "force_custom_plan", db.BatchURLCountMany, []int32{77, 78, 79})
+	assert.Empty(t, plan.SeqScans(), "counting the URLs of small batches:\n%s", plan)
+	type args []any
+	for _, target := range dbtest.StatisticsTargets {
+		dbtest.Analyze(t, b.pool, target)
+		for _, test := range []struct {
+			name, query string
+			arguments   []args
+		}{
+			{"URLs", db.URLListPage, []args{{false, 0}, {false, 19000}, {true, 0}, {true, 9000}}},
+			{"screenshot", db.URLScreenshotGet, []args{{77}}},
+			{"duplicate", db.URLGetDuplicate, []args{{"77.org"}}},
+			{"batches", db.BatchListPage, []args{
+				{nil, nil, 0}, {nil, nil, 4000}, {"manual", "Error", 0}, {nil, "No URLs", 0}, {nil, "Labeling Complete", 0},
+				{nil, "Has Unlabeled URLs", 100},
+			}},
+			{"batch", db.BatchGet, []args{{77}}},
+			{"URLs of a batch", db.BatchURLListPage, []args{{1, 0}, {1, 11000}, {77, 0}}},
+			{"duplicates of a batch", db.BatchDuplicateListPage, []args{{2, 0}, {77, 0}}},
+			{"log of a batch", db.BatchLogList, []args{{77}}},
+		} {
+			for _, mode := range dbtest.PlanModes {
+				for _, arguments := range test.arguments {
+					plan := dbtest.Explain(t, b.pool, mode, test.query, arguments...)
+					assert.Empty(t, plan.SeqScans(), "%s %v, %s, statistics target %d:\n%s", test.name, arguments, mode, target, plan)
 				}
 			}
 		}

@@ -1,7 +1,8 @@
--- Agencies, and which places they belong to.
+-- Agencies and their locations.
 
 -- name: AgencyListPage :many
--- A page of 100 agencies by id, each once for each of its locations by id; once with location 0 when it has none.
+-- A page of 100 agencies by id, with one row for each of their locations by id. An agency without locations has one row with
+-- location 0.
 SELECT
     a.id, a.name, a.agency_type, a.jurisdiction_type,
     coalesce(place.id, 0)::bigint AS location_id,
@@ -9,13 +10,18 @@ SELECT
 FROM (
     SELECT agencies.* FROM agencies ORDER BY agencies.id LIMIT 100 OFFSET @skip::bigint
 ) AS a
-LEFT JOIN link_agencies__locations link ON link.agency_id = a.id
-LEFT JOIN locations_expanded place ON place.id = link.location_id
+LEFT JOIN LATERAL (
+    SELECT place.id, place.full_display_name
+    FROM link_agencies__locations link
+    JOIN locations_expanded place ON place.id = link.location_id
+    WHERE link.agency_id = a.id
+    OFFSET 0 -- agency by agency: for a page at once, reading the tables whole is estimated at nearly the same cost
+) AS place ON true
 ORDER BY a.id, place.id;
 
 -- name: AgencyLocationList :many
 -- The locations of an agency by id; none when there is no such agency.
--- No limit: each was given one by one.
+-- No limit: they were added one by one.
 -- @sqlc-vet-disable many-without-limit
 SELECT place.id, coalesce(place.full_display_name, '')::text AS full_display_name
 FROM link_agencies__locations link
@@ -24,7 +30,7 @@ WHERE link.agency_id = @agency_id
 ORDER BY place.id;
 
 -- name: AgencyInsert :one
--- Stores an agency with its locations, or nothing when one of them is unknown; the row tells which.
+-- Stores an agency with its locations. When a location is unknown, stores nothing and returns the unknown ones.
 WITH unknown AS (
     SELECT given.id
     FROM unnest(@location_ids::bigint[]) AS given (id)
@@ -44,7 +50,7 @@ SELECT
     ARRAY(SELECT unknown.id FROM unknown ORDER BY unknown.id)::bigint[] AS unknown_location_ids;
 
 -- name: AgencyUpdate :one
--- Changes what is given of an agency, and tells what it was before. No rows: there is no such agency.
+-- Changes those columns of an agency that are given, and returns the row before and after. No rows: there is no such agency.
 WITH before AS (
     SELECT agencies.* FROM agencies WHERE agencies.id = @id FOR NO KEY UPDATE
 ), changed AS (
@@ -71,7 +77,7 @@ FROM before
 LEFT JOIN changed ON changed.id = before.id;
 
 -- name: AgencyTouch :one
--- Marks an agency as changed because its locations were.
+-- Sets updated_at of an agency whose locations have changed.
 WITH before AS (
     SELECT agencies.* FROM agencies WHERE agencies.id = @id FOR NO KEY UPDATE
 ), changed AS (
@@ -82,8 +88,8 @@ FROM before
 JOIN changed ON changed.id = before.id;
 
 -- name: AgencyLocationInsert :one
--- Gives an agency one more location, or none when one of the two is unknown; the row tells which. One that the agency has
--- already violates the key.
+-- Adds a location to an agency. When the agency or the location is unknown, adds nothing and returns which. A location that
+-- the agency already has violates the primary key.
 WITH agency AS (
     SELECT agencies.id FROM agencies WHERE agencies.id = @agency_id
 ), location AS (
@@ -95,12 +101,12 @@ WITH agency AS (
 SELECT EXISTS (SELECT FROM agency)::boolean AS agency_known, EXISTS (SELECT FROM location)::boolean AS location_known;
 
 -- name: AgencyLocationDelete :execrows
--- Takes a location from an agency that has it.
+-- Removes a location from an agency.
 DELETE FROM link_agencies__locations WHERE agency_id = @agency_id AND location_id = @location_id;
 
 -- name: AgencyShownURLList :many
--- The URLs that somebody or a robot suggests an agency for: where annotators are shown its name.
--- No limit: each cost somebody an annotation or a robot a row, and all of them have to be marked as changed.
+-- The URLs for which a user or a robot suggests an agency. Annotators of these URLs are shown its name.
+-- No limit: the caller must recount all of them.
 -- @sqlc-vet-disable many-without-limit
 SELECT s.url_id FROM user_url_agency_suggestions s WHERE s.agency_id = @agency_id::integer
 UNION
@@ -111,8 +117,8 @@ WHERE s.agency_id = @agency_id::integer
 ORDER BY url_id;
 
 -- name: AgencyURLList :many
--- The URLs whose rows go when an agency does: robots and anonymous sessions suggest it, or it was agreed on.
--- No limit, as above.
+-- The URLs of which rows are deleted with an agency: suggestions of robots and anonymous sessions, and confirmed agencies.
+-- No limit: the caller must lock and recount all of them.
 -- @sqlc-vet-disable many-without-limit
 SELECT subtask.url_id
 FROM agency_id_subtask_suggestions s
@@ -129,8 +135,8 @@ ORDER BY url_id;
 SELECT EXISTS (SELECT FROM user_url_agency_suggestions s WHERE s.agency_id = @agency_id::integer)::boolean;
 
 -- name: AgencyLock :one
--- Holds off whoever is about to refer to an agency, to the end of the transaction, unless somebody who does or who changes it is
--- under way: that one is not waited for, and nothing is locked.
+-- Locks an agency, so that no other transaction can insert a reference to it or change it. When another transaction holds a
+-- lock on it, this one does not wait and locks nothing.
 WITH locked AS (
     SELECT agencies.id FROM agencies WHERE agencies.id = @id FOR UPDATE SKIP LOCKED
 )
@@ -139,26 +145,26 @@ SELECT
     EXISTS (SELECT FROM agencies WHERE agencies.id = @id)::boolean AS known;
 
 -- name: AgencyWait :exec
--- Waits for those under way who refer to an agency or change it.
+-- Waits for the transactions that have inserted a reference to an agency or have changed it.
 SELECT FROM agencies WHERE agencies.id = @id FOR UPDATE;
 
 -- name: AgencyHold :exec
--- Holds off who changes or deletes an agency, to the end of the transaction.
+-- Locks an agency, so that no other transaction can change or delete it. References to it can still be inserted.
 SELECT FROM agencies WHERE agencies.id = @id FOR NO KEY UPDATE;
 
 -- name: AgencyAnonymousDelete :exec
--- Drops what anonymous sessions said of an agency.
+-- Deletes the annotations of anonymous sessions that name an agency.
 DELETE FROM anonymous_annotation_agency WHERE agency_id = @agency_id;
 
 -- name: AgencyOutwardDelete :exec
--- Asks for the deletion of an agency in the outward application, if it is known there.
+-- Requests the deletion of an agency in the outward application, if the agency exists there.
 INSERT INTO flag_ds_delete_agency (ds_agency_id)
 SELECT link.ds_agency_id FROM ds_app_link_agency link WHERE link.agency_id = @agency_id::integer
 ON CONFLICT ON CONSTRAINT flag_ds_delete_agency_pkey DO NOTHING;
 
 -- name: AgencyURLDelete :many
--- Takes an agency from the URLs that it was agreed on for, and returns the rows that were, by id.
--- No limit: all of them go.
+-- Removes an agency from the URLs for which it is confirmed, and returns the deleted rows by id.
+-- No limit: all of them are deleted.
 -- @sqlc-vet-disable many-without-limit
 WITH deleted AS (
     DELETE FROM link_agencies__urls link WHERE link.agency_id = @agency_id RETURNING link.*
@@ -166,8 +172,8 @@ WITH deleted AS (
 SELECT deleted.id, deleted.url_id, to_jsonb(deleted)::jsonb AS old_data FROM deleted ORDER BY deleted.id;
 
 -- name: URLTouchMany :many
--- Marks URLs as changed because their agencies were, and tells what each was before and is now, by id.
--- No limit: there are no more than were asked for.
+-- Sets updated_at of URLs whose agencies have changed, and returns each row before and after, by id.
+-- No limit: there are at most as many rows as ids.
 -- @sqlc-vet-disable many-without-limit
 WITH before AS (
     SELECT urls.* FROM urls WHERE urls.id = ANY(@ids::integer[]) ORDER BY urls.id FOR NO KEY UPDATE
@@ -180,8 +186,8 @@ JOIN changed ON changed.id = before.id
 ORDER BY before.id;
 
 -- name: AgencyDelete :one
--- Deletes an agency with its locations, its batches and the robots' suggestions of it, and returns the row that was. One
--- that a user suggested violates a key.
+-- Deletes an agency with its locations, its batches and the robots' suggestions of it, and returns the deleted row. An agency
+-- that a user suggested violates a foreign key.
 WITH deleted AS (
     DELETE FROM agencies WHERE agencies.id = @id RETURNING agencies.*
 )
