@@ -22,7 +22,9 @@ func (h annotateHandlers) AnnotateNext(ctx context.Context, req AnnotateNextRequ
 	return AnnotateNext200JSONResponse{NextAnnotation: nextFrom(next)}, nil
 }
 
-func (h annotateHandlers) AnnotateSubmit(ctx context.Context, req AnnotateSubmitRequestObject) (AnnotateSubmitResponseObject, error) {
+func (h annotateHandlers) AnnotateSubmit(
+	ctx context.Context, req AnnotateSubmitRequestObject,
+) (AnnotateSubmitResponseObject, error) {
 	user := auth.UserFrom(ctx).UserID
 	if err := h.annotations.Submit(ctx, user, req.URLID, answerFrom(req.Body)); err != nil {
 		return nil, err
@@ -67,7 +69,9 @@ func (h annotateHandlers) AnnotateAnonymousSubmit(
 	return AnnotateAnonymousSubmit200JSONResponse{NextAnnotation: nextFrom(next), SessionID: session}, nil
 }
 
-func (h annotateHandlers) AnnotateMigrate(ctx context.Context, req AnnotateMigrateRequestObject) (AnnotateMigrateResponseObject, error) {
+func (h annotateHandlers) AnnotateMigrate(
+	ctx context.Context, req AnnotateMigrateRequestObject,
+) (AnnotateMigrateResponseObject, error) {
 	done, err := h.annotations.Migrate(ctx, auth.UserFrom(ctx).UserID, req.Params.SessionID)
 	if err != nil {
 		return nil, err

@@ -88,7 +88,9 @@ func (h catalogHandlers) AgencyLocationDelete(
 	return AgencyLocationDelete200JSONResponse{Message: "Location removed from agency."}, nil
 }
 
-func (h catalogHandlers) LocalityInsert(ctx context.Context, req LocalityInsertRequestObject) (LocalityInsertResponseObject, error) {
+func (h catalogHandlers) LocalityInsert(
+	ctx context.Context, req LocalityInsertRequestObject,
+) (LocalityInsertResponseObject, error) {
 	id, err := h.catalog.AddLocality(ctx, req.Body.LocalityName, req.Body.CountyID)
 	if err != nil {
 		return nil, err

@@ -47,10 +47,9 @@ func (b counted) keyed(key, target, body string, header ...string) *httptest.Res
 	return b.send("POST", target, body, append(header, "Idempotency-Key", key)...)
 }
 
-func (b counted) keys(t *testing.T) (n int) {
+func (b counted) keys(t *testing.T) int {
 	t.Helper()
-	require.NoError(t, b.pool.QueryRow(t.Context(), "SELECT count(*) FROM idempotency_keys").Scan(&n))
-	return n
+	return dbtest.Count(t, b.pool, "SELECT count(*) FROM idempotency_keys")
 }
 
 const red = `{"color":"red","count":1}`
@@ -135,7 +134,7 @@ func TestFailureReleasesTheKey(t *testing.T) {
 	}{
 		"unknown":  {func(c *gin.Context, fail func(*gin.Context, error)) { fail(c, &unknown.Error{Kind: unknown.URL}) }, 404},
 		"conflict": {func(c *gin.Context, fail func(*gin.Context, error)) { fail(c, annotation.ErrAlreadyAnnotated) }, 409},
-		"defect":   {func(c *gin.Context, fail func(*gin.Context, error)) { fail(c, crash) }, 500},
+		"bug":      {func(c *gin.Context, fail func(*gin.Context, error)) { fail(c, crash) }, 500},
 		"panic":    {func(*gin.Context, func(*gin.Context, error)) { panic(crash) }, 500},
 		"redirect": {func(c *gin.Context, _ func(*gin.Context, error)) { c.Status(http.StatusSeeOther) }, 303},
 		"partial response": {func(c *gin.Context, fail func(*gin.Context, error)) {
@@ -219,8 +218,7 @@ func TestResponseIsStoredForClientThatLeft(t *testing.T) {
 func TestResponseThatCannotBeStored(t *testing.T) {
 	t.Parallel()
 	b := setupCounted(t, nil)
-	_, err := b.pool.Exec(t.Context(), "ALTER TABLE idempotency_keys ADD CONSTRAINT idempotency_keys_none_check CHECK (status IS NULL)")
-	require.NoError(t, err)
+	dbtest.Exec(t, b.pool, "ALTER TABLE idempotency_keys ADD CONSTRAINT idempotency_keys_none_check CHECK (status IS NULL)")
 	response := b.keyed("k", "/things/7", red)
 	require.Equal(t, http.StatusOK, response.Code)
 	require.Contains(t, response.Body.String(), "red")
@@ -234,8 +232,7 @@ func TestResponseThatCannotBeStored(t *testing.T) {
 func TestKeyThatCannotBeClaimed(t *testing.T) {
 	t.Parallel()
 	b := setupCounted(t, nil)
-	_, err := b.pool.Exec(t.Context(), "DROP TABLE idempotency_keys")
-	require.NoError(t, err)
+	dbtest.Exec(t, b.pool, "DROP TABLE idempotency_keys")
 	require.Equal(t, http.StatusInternalServerError, b.keyed("k", "/things/7", red).Code)
 	require.Zero(t, b.calls.Load())
 	require.Equal(t, http.StatusOK, b.send("POST", "/things/7", red).Code)

@@ -99,7 +99,7 @@ var (
 	errNoRoute          = statusError{http.StatusNotFound, "Not Found"}
 	errMethodNotAllowed = statusError{http.StatusMethodNotAllowed, "Method Not Allowed"}
 	errUnknown          = statusError{http.StatusInternalServerError, "Internal Server Error"}
-	errUnavailable      = statusError{http.StatusServiceUnavailable, "The database cannot be reached at the moment"}
+	errUnavailable      = statusError{http.StatusServiceUnavailable, "The database cannot be reached"}
 	errTimeout          = statusError{http.StatusGatewayTimeout, "The request took longer than the server allows"}
 	errClientClosed     = statusError{statusClientClosed, "Client closed the request"}
 )

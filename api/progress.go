@@ -28,7 +28,9 @@ func (h progressHandlers) ContributionsLeaderboard(
 	}}, nil
 }
 
-func (h progressHandlers) ContributionsUser(ctx context.Context, _ ContributionsUserRequestObject) (ContributionsUserResponseObject, error) {
+func (h progressHandlers) ContributionsUser(
+	ctx context.Context, _ ContributionsUserRequestObject,
+) (ContributionsUserResponseObject, error) {
 	did, err := h.progress.Contribution(ctx, auth.UserFrom(ctx).UserID)
 	if err != nil {
 		return nil, err
@@ -160,7 +162,9 @@ func (h progressHandlers) MetricsURLsBreakdownPending(
 	}}, nil
 }
 
-func (h progressHandlers) MetricsBacklog(ctx context.Context, _ MetricsBacklogRequestObject) (MetricsBacklogResponseObject, error) {
+func (h progressHandlers) MetricsBacklog(
+	ctx context.Context, _ MetricsBacklogRequestObject,
+) (MetricsBacklogResponseObject, error) {
 	months, err := h.progress.Backlog(ctx)
 	if err != nil {
 		return nil, err

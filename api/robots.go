@@ -12,7 +12,9 @@ type robotHandlers struct {
 	robots *robots.Service
 }
 
-func (h robotHandlers) SuggestionsInsert(ctx context.Context, req SuggestionsInsertRequestObject) (SuggestionsInsertResponseObject, error) {
+func (h robotHandlers) SuggestionsInsert(
+	ctx context.Context, req SuggestionsInsertRequestObject,
+) (SuggestionsInsertResponseObject, error) {
 	done, err := h.robots.Suggest(ctx, convert.Each(req.Body.Suggestions, suggestionFrom))
 	if err != nil {
 		return nil, err

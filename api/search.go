@@ -41,7 +41,9 @@ func (h searchHandlers) SearchAgency(ctx context.Context, req SearchAgencyReques
 	})), nil
 }
 
-func (h searchHandlers) TypeaheadAgencies(ctx context.Context, req TypeaheadAgenciesRequestObject) (TypeaheadAgenciesResponseObject, error) {
+func (h searchHandlers) TypeaheadAgencies(
+	ctx context.Context, req TypeaheadAgenciesRequestObject,
+) (TypeaheadAgenciesResponseObject, error) {
 	suggested, err := h.catalog.SuggestAgencies(ctx, req.Params.Query)
 	if err != nil {
 		return nil, err
@@ -59,22 +61,26 @@ func (h searchHandlers) TypeaheadAgencies(ctx context.Context, req TypeaheadAgen
 	})}, nil
 }
 
-func (h searchHandlers) TypeaheadLocations(ctx context.Context, req TypeaheadLocationsRequestObject) (TypeaheadLocationsResponseObject, error) {
+func (h searchHandlers) TypeaheadLocations(
+	ctx context.Context, req TypeaheadLocationsRequestObject,
+) (TypeaheadLocationsResponseObject, error) {
 	suggested, err := h.catalog.SuggestLocations(ctx, req.Params.Query)
 	if err != nil {
 		return nil, err
 	}
-	return TypeaheadLocations200JSONResponse{Suggestions: convert.Each(suggested, func(l catalog.SuggestedLocation) LocationTypeahead {
-		return LocationTypeahead{
-			LocationID:   l.ID,
-			DisplayName:  l.Name,
-			Type:         LocationType(l.Type),
-			StateName:    l.Place.StateName,
-			StateIso:     l.Place.StateISO,
-			CountyName:   l.Place.CountyName,
-			LocalityName: l.Place.LocalityName,
-		}
-	})}, nil
+	return TypeaheadLocations200JSONResponse{Suggestions: convert.Each(suggested, locationTypeaheadFrom)}, nil
+}
+
+func locationTypeaheadFrom(l catalog.SuggestedLocation) LocationTypeahead {
+	return LocationTypeahead{
+		LocationID:   l.ID,
+		DisplayName:  l.Name,
+		Type:         LocationType(l.Type),
+		StateName:    l.Place.StateName,
+		StateIso:     l.Place.StateISO,
+		CountyName:   l.Place.CountyName,
+		LocalityName: l.Place.LocalityName,
+	}
 }
 
 // pageFrom returns the requested page, by default the first.

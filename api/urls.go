@@ -83,7 +83,9 @@ func (h urlHandlers) SubmitURL(ctx context.Context, req SubmitURLRequestObject) 
 	}, nil
 }
 
-func (h urlHandlers) SubmitDataSource(ctx context.Context, req SubmitDataSourceRequestObject) (SubmitDataSourceResponseObject, error) {
+func (h urlHandlers) SubmitDataSource(
+	ctx context.Context, req SubmitDataSourceRequestObject,
+) (SubmitDataSourceResponseObject, error) {
 	id, err := h.submissions.SubmitDataSource(ctx, dataSourceFrom(req.Body))
 	if err != nil {
 		return nil, err
@@ -126,7 +128,9 @@ func dayFrom(date *openapi_types.Date) *time.Time {
 	return &date.Time
 }
 
-func (h urlHandlers) CollectorManual(ctx context.Context, req CollectorManualRequestObject) (CollectorManualResponseObject, error) {
+func (h urlHandlers) CollectorManual(
+	ctx context.Context, req CollectorManualRequestObject,
+) (CollectorManualResponseObject, error) {
 	entries := convert.Each(req.Body.Entries, func(entry ManualBatchEntry) submissions.ManualEntry {
 		return submissions.ManualEntry{
 			URL:               entry.URL,

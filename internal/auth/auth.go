@@ -1,9 +1,8 @@
-// Package auth answers who sends a request and what they may do.
+// Package auth determines who sends a request and what the sender may do.
 //
-// It owns the form of the token (a JWT signed with HS256, compatible with the service that issues
-// them), the permissions, and the key. It keeps no users: a user is the integer a valid token names.
-// It refuses to know about HTTP beyond the value of one header; the caller turns its three errors
-// into answers.
+// It owns the format of the token (a JWT signed with HS256, compatible with the service that issues them), the permissions,
+// and the key. It stores no users: a user is the integer in a valid token. Of HTTP it knows only the value of one header; the
+// caller maps its three errors to responses.
 package auth
 
 import (
@@ -12,10 +11,10 @@ import (
 	"slices"
 )
 
-// Permission is a right that a token grants.
+// Permission is a permission that a token grants.
 type Permission string
 
-// The permissions Docket knows; others in a token are dropped. Robot is Docket's own.
+// The permissions that Docket knows; others in a token are ignored. Robot does not exist in the reference.
 const (
 	AccessSourceCollector      Permission = "access_source_collector"
 	SourceCollectorFinalReview Permission = "source_collector_final_review"
@@ -27,14 +26,14 @@ func Permissions() []Permission {
 	return []Permission{AccessSourceCollector, SourceCollectorFinalReview, Robot}
 }
 
-// The reasons for which a request is turned away. Clients see their texts, with a capital letter.
+// The errors of a refused request. Clients see their texts, capitalized.
 var (
 	ErrNotAuthenticated = errors.New("not authenticated")
 	ErrInvalidToken     = errors.New("could not validate credentials")
 	ErrForbidden        = errors.New("access forbidden")
 )
 
-// User is somebody whose token has been verified.
+// User is the user of a verified token.
 type User struct {
 	UserID      int32
 	Permissions []Permission
@@ -61,8 +60,8 @@ func FromContext(ctx context.Context) (User, bool) {
 	return user, ok
 }
 
-// UserFrom returns the user of ctx. It panics when there is none: the operation asks for a user
-// that its contract does not require, and no answer may be stored under a made-up id.
+// UserFrom returns the user of ctx. It panics when there is none: then the contract of an operation that needs a user does not
+// require a token, and no answer may be stored under an invented id.
 func UserFrom(ctx context.Context) User {
 	user, ok := FromContext(ctx)
 	if !ok {

@@ -11,9 +11,9 @@ import (
 	"path/filepath"
 )
 
-// LoadOrCreateKey returns the key kept in the file at path, making both when there is none. Of
-// several processes that race to make it, all return the same key. The folder must exist; a file
-// that others may read, or that holds less than a key, is refused.
+// LoadOrCreateKey returns the key in the file at path, and creates both when there is no file. Processes that do this
+// concurrently all return the same key. The folder must exist. A file that other users may read, or whose key is too short, is
+// refused.
 func LoadOrCreateKey(path string) ([]byte, error) {
 	key, err := loadKey(path)
 	if !errors.Is(err, fs.ErrNotExist) {
@@ -31,7 +31,7 @@ func loadKey(path string) ([]byte, error) {
 		return nil, fmt.Errorf("load token key: %w", err)
 	}
 	if mode := info.Mode().Perm(); mode&0o077 != 0 {
-		return nil, fmt.Errorf("load token key: others may read %s (mode %#o); run: chmod 600 %s", path, mode, path)
+		return nil, fmt.Errorf("load token key: other users may read %s (mode %#o); run: chmod 600 %s", path, mode, path)
 	}
 	data, err := os.ReadFile(path)
 	if err != nil {
@@ -39,14 +39,14 @@ func loadKey(path string) ([]byte, error) {
 	}
 	key := bytes.TrimSpace(data)
 	if err := checkKey(key); err != nil {
-		return nil, fmt.Errorf("load token key from %s: %w; delete the file to have a new one made", path, err)
+		return nil, fmt.Errorf("load token key from %s: %w; delete the file to create a new key", path, err)
 	}
 	return key, nil
 }
 
-// createKey puts a new key at path, whole or not at all, and leaves an existing one alone.
+// createKey writes a new key to path, completely or not at all. It does not change an existing file.
 func createKey(path string) (err error) {
-	// The key is the text itself, so that it can be handed to the issuer of tokens as it stands.
+	// The key is the hexadecimal text itself, so that the file can be given to the issuer of tokens.
 	secret := make([]byte, MinKeyBytes)
 	rand.Read(secret) // never fails
 	text := hex.EncodeToString(secret) + "\n"
@@ -60,7 +60,7 @@ func createKey(path string) (err error) {
 	if err := errors.Join(err, draft.Sync(), draft.Close()); err != nil {
 		return err
 	}
-	// Unlike a rename, a link fails when somebody else's key is already there.
+	// Unlike a rename, a link fails when another process has created the file.
 	if err := os.Link(draft.Name(), path); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}

@@ -31,7 +31,7 @@ func TestLoadOrCreateKey(t *testing.T) {
 	require.Equal(t, string(key)+"\n", string(text))
 	files, err := os.ReadDir(dir)
 	require.NoError(t, err)
-	require.Len(t, files, 1, "drafts are removed")
+	require.Len(t, files, 1, "temporary files are removed")
 
 	other, err := auth.LoadOrCreateKey(filepath.Join(dir, "other.key"))
 	require.NoError(t, err)

@@ -12,22 +12,20 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 )
 
-// MinKeyBytes is the shortest key accepted: HS256 is no stronger than its key, and 32 bytes is the
-// size of its hash (RFC 7518, section 3.2).
+// MinKeyBytes is the minimum length of a key: RFC 7518, section 3.2, requires for HS256 at least the 32 bytes of its hash.
 const MinKeyBytes = 32
 
-// maxTokenBytes bounds the work an unauthenticated client can cause.
+// maxTokenBytes limits the work that an unauthenticated client can cause.
 const maxTokenBytes = 8 << 10
 
 func checkKey(key []byte) error {
 	if len(key) < MinKeyBytes {
-		return fmt.Errorf("token key is %d bytes long, at least %d are needed (for example: openssl rand -hex 32)",
-			len(key), MinKeyBytes)
+		return fmt.Errorf("token key has %d bytes, at least %d are required (for example: openssl rand -hex 32)", len(key), MinKeyBytes)
 	}
 	return nil
 }
 
-// claims are the parts of a token that are read.
+// claims are the claims of a token that Docket reads.
 type claims struct {
 	jwt.RegisteredClaims
 	Permissions *[]string       `json:"permissions"`
@@ -40,7 +38,7 @@ type Verifier struct {
 	parser *jwt.Parser
 }
 
-// NewVerifier returns a verifier that reads the time from clock. A key under MinKeyBytes is refused.
+// NewVerifier returns a verifier that reads the time from clock. A key shorter than MinKeyBytes is refused.
 func NewVerifier(key []byte, clock func() time.Time) (*Verifier, error) {
 	if err := checkKey(key); err != nil {
 		return nil, err
@@ -55,8 +53,8 @@ func NewVerifier(key []byte, clock func() time.Time) (*Verifier, error) {
 	}, nil
 }
 
-// Authenticate verifies the value of an Authorization header. It fails with ErrNotAuthenticated
-// when the header is not a bearer token, with ErrInvalidToken when the token is not valid.
+// Authenticate verifies the value of an Authorization header. Errors: ErrNotAuthenticated when it is not a bearer token,
+// ErrInvalidToken when the token is invalid.
 func (v *Verifier) Authenticate(header string) (User, error) {
 	scheme, token, _ := strings.Cut(header, " ")
 	token = strings.TrimSpace(token)
@@ -66,8 +64,7 @@ func (v *Verifier) Authenticate(header string) (User, error) {
 	return v.Verify(token)
 }
 
-// Verify returns the user a token names. Whatever is wrong with the token, the error is
-// ErrInvalidToken, wrapping the reason.
+// Verify returns the user of a token. The error of every invalid token is ErrInvalidToken, which wraps the reason.
 func (v *Verifier) Verify(token string) (User, error) {
 	user, err := v.verify(token)
 	if err != nil {
@@ -78,14 +75,14 @@ func (v *Verifier) Verify(token string) (User, error) {
 
 func (v *Verifier) verify(token string) (User, error) {
 	if len(token) > maxTokenBytes {
-		return User{}, fmt.Errorf("token is %d bytes long", len(token))
+		return User{}, fmt.Errorf("token has %d bytes", len(token))
 	}
 	var c claims
 	if _, err := v.parser.ParseWithClaims(token, &c, v.keyFor); err != nil {
 		return User{}, err
 	}
 	if c.Audience != nil {
-		return User{}, errors.New("token is meant for another audience")
+		return User{}, errors.New("token is for an audience, and Docket has none")
 	}
 	id, err := strconv.ParseInt(c.Subject, 10, 32)
 	if err != nil {
@@ -104,14 +101,14 @@ func (v *Verifier) verify(token string) (User, error) {
 }
 
 func (v *Verifier) keyFor(token *jwt.Token) (any, error) {
-	// RFC 7515, section 4.1.11: what must be understood and is not invalidates the token.
+	// RFC 7515, section 4.1.11: a token with a critical extension that is not understood is invalid.
 	if _, ok := token.Header["crit"]; ok {
 		return nil, errors.New("token has critical extensions")
 	}
 	return v.key, nil
 }
 
-// Issue returns a token for the user that is valid from now on for ttl, or for ever when ttl is 0.
+// Issue returns a token for the user that is valid from now for ttl, or without an end when ttl is 0.
 func Issue(key []byte, user int32, permissions []Permission, ttl time.Duration, now time.Time) (string, error) {
 	if err := checkKey(key); err != nil {
 		return "", err

@@ -16,7 +16,10 @@ import (
 	"docket/internal/postgres"
 )
 
-const lease = time.Hour
+const (
+	lease = time.Hour
+	keys  = "SELECT count(*) FROM idempotency_keys"
+)
 
 var (
 	request  = idempotency.Request{Caller: "user 7", Key: "k", Digest: sha256.Sum256([]byte("a"))}
@@ -44,12 +47,6 @@ func replayed(t *testing.T, s *idempotency.Store, r idempotency.Request) {
 	require.Equal(t, &response, stored)
 }
 
-func count(t *testing.T, pool *postgres.Pool) (n int) {
-	t.Helper()
-	require.NoError(t, pool.QueryRow(t.Context(), "SELECT count(*) FROM idempotency_keys").Scan(&n))
-	return n
-}
-
 func TestResponseIsReplayed(t *testing.T) {
 	t.Parallel()
 	s, _ := setup(t)
@@ -75,7 +72,7 @@ func TestConcurrentRequestIsRefused(t *testing.T) {
 	require.ErrorIs(t, err, idempotency.ErrInProgress)
 
 	require.NoError(t, first.Release(t.Context()))
-	require.Zero(t, count(t, pool))
+	require.Zero(t, dbtest.Count(t, pool, keys))
 	claim(t, s, request)
 }
 
@@ -101,12 +98,12 @@ func TestDifferentRequestIsRefused(t *testing.T) {
 	}
 	first := claim(t, s, request)
 	refused()
-	exec(t, pool, "UPDATE idempotency_keys SET claimed_until = now()")
+	dbtest.Exec(t, pool, "UPDATE idempotency_keys SET claimed_until = now()")
 	refused() // the result of the first attempt is unknown, so the key stays reserved for its request
 	require.NoError(t, first.Save(t.Context(), response))
 	refused()
 
-	exec(t, pool, "UPDATE idempotency_keys SET expires_at = now()")
+	dbtest.Exec(t, pool, "UPDATE idempotency_keys SET expires_at = now()")
 	claim(t, s, other)
 }
 
@@ -115,7 +112,7 @@ func TestExpiredLease(t *testing.T) {
 	t.Parallel()
 	s, pool := setup(t)
 	late := claim(t, s, request)
-	exec(t, pool, "UPDATE idempotency_keys SET claimed_until = now()")
+	dbtest.Exec(t, pool, "UPDATE idempotency_keys SET claimed_until = now()")
 	again := claim(t, s, request)
 	_, _, err := s.Claim(t.Context(), request, lease)
 	require.ErrorIs(t, err, idempotency.ErrInProgress, "the second attempt has its own lease")
@@ -135,12 +132,10 @@ func TestResponsesExpireAfter24Hours(t *testing.T) {
 	t.Parallel()
 	s, pool := setup(t)
 	require.NoError(t, claim(t, s, request).Save(t.Context(), response))
-	var days float64
-	require.NoError(t, pool.QueryRow(t.Context(),
-		"SELECT extract(epoch FROM expires_at - now()) / 86400 FROM idempotency_keys").Scan(&days))
+	days := dbtest.Value[float64](t, pool, "SELECT extract(epoch FROM expires_at - now())::float8 / 86400 FROM idempotency_keys")
 	require.InDelta(t, 1, days, 0.1)
 
-	exec(t, pool, "UPDATE idempotency_keys SET expires_at = now()")
+	dbtest.Exec(t, pool, "UPDATE idempotency_keys SET expires_at = now()")
 	require.NoError(t, claim(t, s, request).Save(t.Context(), response))
 	replayed(t, s, request)
 }
@@ -149,23 +144,23 @@ func TestExpiredKeysAreDeleted(t *testing.T) {
 	t.Parallel()
 	s, pool := setup(t)
 	insert := func(prefix string, n int, expires string) {
-		exec(t, pool, fmt.Sprintf(`INSERT INTO idempotency_keys (caller, key, request, claim, claimed_until, expires_at)
+		dbtest.Exec(t, pool, fmt.Sprintf(`INSERT INTO idempotency_keys (caller, key, request, claim, claimed_until, expires_at)
 			SELECT 'c', '%s' || i, sha256(''), gen_random_uuid(), now(), now() + '%s' FROM generate_series(1, %d) AS i`, prefix, expires, n))
 	}
 	insert("expired", 150, "-1 second")
 	insert("alive", 10, "1 hour")
 	require.NoError(t, claim(t, s, request).Save(t.Context(), response)) // the first one sweeps
-	require.Equal(t, 50+10+1, count(t, pool), "sweepLimit in one sweep")
+	require.Equal(t, 50+10+1, dbtest.Count(t, pool, keys), "sweepLimit in one sweep")
 	for i := range 19 {
 		r := request
 		r.Key = fmt.Sprint(i)
 		require.NoError(t, claim(t, s, r).Save(t.Context(), response))
 	}
-	require.Equal(t, 50+10+20, count(t, pool), "no sweep in the next 19")
+	require.Equal(t, 50+10+20, dbtest.Count(t, pool, keys), "no sweep in the next 19")
 	r := request
 	r.Key = "last"
 	require.NoError(t, claim(t, s, r).Save(t.Context(), response))
-	require.Equal(t, 10+21, count(t, pool))
+	require.Equal(t, 10+21, dbtest.Count(t, pool, keys))
 	replayed(t, s, request)
 }
 
@@ -173,7 +168,7 @@ func TestExpiredKeysAreDeleted(t *testing.T) {
 func TestRace(t *testing.T) {
 	t.Parallel()
 	s, pool := setup(t)
-	exec(t, pool, `INSERT INTO idempotency_keys (caller, key, request, claim, claimed_until, expires_at)
+	dbtest.Exec(t, pool, `INSERT INTO idempotency_keys (caller, key, request, claim, claimed_until, expires_at)
 		VALUES ('user 7', 'k', sha256('a'), gen_random_uuid(), now(), now() + '1 hour')`) // an expired attempt
 	var done, failed atomic.Int32
 	var group sync.WaitGroup
@@ -204,10 +199,4 @@ func TestRace(t *testing.T) {
 	group.Wait()
 	require.EqualValues(t, 1, done.Load())
 	require.Zero(t, failed.Load())
-}
-
-func exec(t *testing.T, pool *postgres.Pool, sql string) {
-	t.Helper()
-	_, err := pool.Exec(t.Context(), sql)
-	require.NoError(t, err)
 }

@@ -1,11 +1,11 @@
-// Package phase measures where the time of one request goes.
+// Package phase measures how long each phase of a request takes.
 //
-// It owns the names of the phases and the recorder that sums them; a step that may be slow says
+// It owns the names of the phases and the recorder that adds up their durations. A step that may be slow needs one line:
 //
 //	defer phase.Start(ctx, phase.MainQuery)()
 //
-// and nothing else. It refuses to decide who listens: without a recorder in the context a call does
-// nothing and allocates nothing. What is recorded is a name and a duration, never an argument.
+// The caller decides what is done with the durations. Without a recorder in the context, a call does nothing and allocates
+// nothing. A recorder stores names and durations, never arguments.
 package phase
 
 import (
@@ -18,10 +18,10 @@ import (
 	"go.uber.org/zap/zapcore"
 )
 
-// The phases of a request. The names are those under which the durations, in seconds, are logged.
+// The phases of a request, by the names of the log fields that hold their durations in seconds.
 const (
 	MainQuery           = "main_query_s"           // select the next URL
-	Format              = "format_s"               // shape the payload
+	Format              = "format_s"               // convert the rows
 	AgencySuggestions   = "agency_suggestions_s"   // suggestions of agencies for the URL
 	LocationSuggestions = "location_suggestions_s" // suggestions of locations for the URL
 	NameSuggestions     = "name_suggestions_s"     // suggestions of names for the URL
@@ -29,10 +29,10 @@ const (
 	Auth                = "auth_s"                 // verify the token
 	Acquire             = "acquire_s"              // wait for a database connection
 	Submit              = "submit_s"               // store an annotation
-	Idempotency         = "idempotency_s"          // claim an Idempotency-Key, keep its answer
-	Progress            = "progress_s"             // count what was done and what is left
+	Idempotency         = "idempotency_s"          // claim an Idempotency-Key, store its response
+	Progress            = "progress_s"             // count contributions and metrics
 	Export              = "export_s"               // read the answers to export, page by page
-	Encode              = "encode_s"               // write the answer as JSON
+	Encode              = "encode_s"               // write the response as JSON
 )
 
 // Timing is the time one phase has taken.
@@ -41,8 +41,8 @@ type Timing struct {
 	Duration time.Duration
 }
 
-// Recorder sums the phases of one request. It may be used from several goroutines; a phase that
-// repeats or overlaps with itself adds up. A nil Recorder records nothing.
+// Recorder adds up the durations of the phases of one request. Several goroutines may use it. The durations of a phase that
+// repeats, or overlaps with itself, are added. A nil Recorder records nothing.
 type Recorder struct {
 	now func() time.Time
 
@@ -57,7 +57,7 @@ func NewRecorder(clock func() time.Time) *Recorder {
 
 type contextKey struct{}
 
-// NewContext returns a context whose phases are recorded by rec.
+// NewContext returns a context in which phases are recorded by rec.
 func NewContext(ctx context.Context, rec *Recorder) context.Context {
 	return context.WithValue(ctx, contextKey{}, rec)
 }
@@ -68,7 +68,7 @@ func FromContext(ctx context.Context) *Recorder {
 	return rec
 }
 
-// Start begins a phase and returns the function that ends it, to be called once.
+// Start begins a phase. The returned function ends it and must be called once.
 func Start(ctx context.Context, name string) func() {
 	rec := FromContext(ctx)
 	if rec == nil {
@@ -80,7 +80,7 @@ func Start(ctx context.Context, name string) func() {
 
 func nothing() {}
 
-// Add puts d on the account of the phase name.
+// Add adds d to the duration of a phase.
 func (r *Recorder) Add(name string, d time.Duration) {
 	if r == nil {
 		return
@@ -96,8 +96,7 @@ func (r *Recorder) Add(name string, d time.Duration) {
 	r.timings = append(r.timings, Timing{Name: name, Duration: d})
 }
 
-// Timings returns a copy of what has been recorded so far, in the order in which the phases first
-// ended.
+// Timings returns a copy of the durations recorded so far, in the order in which the phases first ended.
 func (r *Recorder) Timings() []Timing {
 	if r == nil {
 		return nil
@@ -107,8 +106,7 @@ func (r *Recorder) Timings() []Timing {
 	return append([]Timing(nil), r.timings...)
 }
 
-// MarshalLogObject writes every phase as a number of seconds under its own name, so that
-// zap.Inline(recorder) puts them among the fields of a log line.
+// MarshalLogObject writes each phase as a field with its seconds, so that zap.Inline(recorder) adds them to a log line.
 func (r *Recorder) MarshalLogObject(enc zapcore.ObjectEncoder) error {
 	for _, t := range r.Timings() {
 		enc.AddFloat64(t.Name, t.Duration.Seconds())
@@ -116,8 +114,8 @@ func (r *Recorder) MarshalLogObject(enc zapcore.ObjectEncoder) error {
 	return nil
 }
 
-// ServerTiming formats timings as the value of a Server-Timing header: durations in milliseconds
-// to the microsecond, names without the suffix that tells the unit of the log.
+// ServerTiming formats timings as the value of a Server-Timing header: durations in milliseconds with three decimals, names
+// without the suffix _s, which is the unit of the log.
 func ServerTiming(timings []Timing) string {
 	var b strings.Builder
 	for i, t := range timings {

@@ -14,7 +14,7 @@ import (
 	"docket/internal/phase"
 )
 
-// clock moves only when told to.
+// clock advances only by calls of advance.
 type clock struct{ now time.Time }
 
 func (c *clock) Now() time.Time          { return c.now }
@@ -42,7 +42,7 @@ func TestRecorder(t *testing.T) {
 		{Name: "acquire_s", Duration: 1250 * time.Microsecond},
 		{Name: "main_query_s", Duration: 1750 * time.Microsecond},
 	}
-	require.Equal(t, want, rec.Timings(), "overlapping phases stand side by side, a repeated one adds up")
+	require.Equal(t, want, rec.Timings(), "overlapping phases are separate, a repeated one adds up")
 	require.Equal(t, "acquire;dur=1.250, main_query;dur=1.750", phase.ServerTiming(rec.Timings()))
 
 	core, logs := observer.New(zap.InfoLevel)
