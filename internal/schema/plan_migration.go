@@ -95,7 +95,8 @@ func checkReached(got, want []string, target Source, advice Advice) error {
 		return nil
 	}
 	return fmt.Errorf("%w; nothing was written. The lines that differ (- %s, + migrations with the plan):\n%s\n"+
-		"What cannot be planned is written by hand: %s", ErrNotReached, target, strings.Join(lines, "\n"), advice.command("migrate new"))
+		"What cannot be planned is written by hand: %s",
+		ErrNotReached, target, strings.Join(lines, "\n"), advice.command("migrate new"))
 }
 
 // trial is a scratch database on which the planned files are run.

@@ -31,7 +31,9 @@ func (m *Migrator) PreviewApply(ctx context.Context, opts ...ApplyOption) (Previ
 	defer disconnect()
 	choice := m.chosen(opts)
 	status, files, err := m.selectFiles(ctx, conn, choice)
-	p := Preview{Database: m.databaseName(), From: status.Version, To: status.Version, Baseline: choice.baseline, Files: []PreviewFile{}}
+	p := Preview{
+		Database: m.databaseName(), From: status.Version, To: status.Version, Baseline: choice.baseline, Files: []PreviewFile{},
+	}
 	if err != nil {
 		return p, err
 	}

@@ -53,7 +53,8 @@ func rejectedRows(ctx context.Context, db atlas.ExecQuerier, statement string, r
 	if len(rows) > rowsShown {
 		count, rows = fmt.Sprintf("the first %d", rowsShown), rows[:rowsShown]
 	}
-	return fmt.Sprintf("rows of %s that break it (%s): %s; all of them: %s", refusal.TableName, count, strings.Join(rows, "; "), query)
+	return fmt.Sprintf("rows of %s that break it (%s): %s; all of them: %s",
+		refusal.TableName, count, strings.Join(rows, "; "), query)
 }
 
 // findRows names the first rows of a table that meet a condition, one more than rowsShown, and returns the query for all.

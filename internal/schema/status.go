@@ -128,7 +128,8 @@ func compare(files []*file, applied []*migrate.Revision, advice Advice) (Status,
 	}
 	if s.State == OK && len(pending) > 0 {
 		s.State = Pending
-		s.problem = fmt.Errorf("%w: %s; to apply them, run %s", ErrPending, strings.Join(s.Pending, ", "), advice.command("migrate apply"))
+		s.problem = fmt.Errorf("%w: %s; to apply them, run %s",
+			ErrPending, strings.Join(s.Pending, ", "), advice.command("migrate apply"))
 	}
 	return s, pending
 }

@@ -24,9 +24,9 @@ func (c *commands) migrate() *cobra.Command {
 		Short: "Bring the database to a version, and keep the files that lead there",
 		Long: `Bring the database to a version, and keep the files that lead there.
 
-The migrations are those of the checkout when the working directory holds ` + c.Migrations.Checkout + `/atlas.sum, else those built into
-` + c.Name + `; --dir names others. Each command prints on standard error which ones it uses. All other commands of ` + c.Name + ` use
-only those that are built in.`,
+The migrations are those of the checkout when the working directory holds ` + c.Migrations.Checkout + `/atlas.sum, else
+those built into ` + c.Name + `; --dir names others. Each command prints on standard error which ones it uses.
+All other commands of ` + c.Name + ` use only those that are built in.`,
 		Args:              cobra.NoArgs,
 		PersistentPreRunE: c.prepare(&flags.projectFlags),
 	}

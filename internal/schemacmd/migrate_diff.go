@@ -18,8 +18,8 @@ func (c *commands) migrateDiff(flags *migrateFlags) *cobra.Command {
 		Use:   "diff NAME",
 		Short: "Write the migration that leads from the files to the target schema",
 		Long: `Write the migration that leads from the files to the target schema, the one that undoes it, and both atlas.sum. All are
-first run on scratch databases. What they make must equal what ` + c.Schema.Checkout + ` makes, in every fact of the catalog, or nothing
-is written. None of your databases is read.
+first run on scratch databases. What they make must equal what ` + c.Schema.Checkout + ` makes, in every fact of the
+catalog, or nothing is written. None of your databases is read.
 
 A change that takes more than one transaction becomes several files. Of the environment's policy only concurrent index
 builds apply here. What the target schema lacks is dropped, and lint reports it.`,

@@ -30,10 +30,11 @@ what was there before. The files are run on scratch databases, on the server of 
 the whole file. Names of analyzers or codes after it waive only those. With --env, the lint block of the project file says
 which findings are errors, by analyzer, and which files are checked.
 
-With --` + c.DatabaseFlag + `, or an environment that has a URL, the sizes of the tables of that database are read, and locks on small
-ones are not reported. Nothing is changed there.`,
-		Example: fmt.Sprintf("  %s migrate lint\n  %[1]s migrate lint --git-base origin/main --env ci\n  %[1]s migrate lint --all --json",
-			c.Name),
+With --` + c.DatabaseFlag + `, or an environment that has a URL, the sizes of the tables of that database
+are read, and locks on small ones are not reported. Nothing is changed there.`,
+		Example: "  " + c.Name + ` migrate lint
+  ` + c.Name + ` migrate lint --git-base origin/main --env ci
+  ` + c.Name + ` migrate lint --all --json`,
 		Args:        cobra.NoArgs,
 		Annotations: needsNoDatabase,
 		RunE: func(cmd *cobra.Command, _ []string) error {

@@ -32,7 +32,8 @@ func (p *projectFlags) add(flags *pflag.FlagSet, program string) {
 	flags.StringArrayVar(&p.vars, "var", nil, "value of a variable of the project file, as `name=value`; may be repeated")
 	flags.StringVar(&p.config, "config", "file://atlas.hcl", "project `file`")
 	flags.StringVar(&p.devURL, devURLFlag, "",
-		"`URL` of a server on which "+program+" may create scratch databases, of the same major version; without it a server is started")
+		"`URL` of a server on which "+program+" may create scratch databases, of the same major version; "+
+			"without it a server is started")
 }
 
 // prepare sets the flags that the command line does not set, before a command runs: first from the environment of the

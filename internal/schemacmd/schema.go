@@ -20,9 +20,10 @@ func (c *commands) schema() *cobra.Command {
 		Long: `Compare databases with the target schema, and change them to match: tables, enums, indexes, comments, views and
 materialized views with their indexes.
 
-The target schema is ` + c.Schema.Checkout + ` when the working directory has that folder, else the one built into ` + c.Name + `. The database is
-that of --` + c.DatabaseFlag + `, --url or --env, else the program's own. Files are read by loading them into scratch databases, on the
-server of --dev-url or on one that is started for as long as the command lasts.
+The target schema is ` + c.Schema.Checkout + ` when the working directory has that folder, else the one built into
+` + c.Name + `. The database is that of --` + c.DatabaseFlag + `, --url or --env, else the program's own. Files are read
+by loading them into scratch databases, on the server of --dev-url or on one that is started for as long as the command
+lasts.
 
 Other objects of a database (functions, triggers, tables that --env excludes) are listed and left alone.`,
 		Args:              cobra.NoArgs,

@@ -18,8 +18,8 @@ import (
 	"docket/internal/schema/state"
 )
 
-// moment is what a scratch database holds between two statements.
-type moment struct {
+// snapshot is the schema of a scratch database between two statements.
+type snapshot struct {
 	state   *state.State
 	catalog *catalog
 }
@@ -28,21 +28,21 @@ type moment struct {
 type step struct {
 	stmt          *migrate.Stmt
 	before, after *catalog
-	// Of tables and enums, renames told from drops; none while only what the file made itself has changed, which comes with
-	// the next change to anything else.
+	// Changes of tables and enums, in which a rename is not a drop and an addition. There are none while only tables that
+	// the file itself created have changed. Those come with the next change of another table.
 	changes atlas.Changes
 }
 
-// history is what one file did. The last step is not there when it could not run, and end is then unknown.
+// history is what one file did. A statement that could not run has no step, and end is then unknown.
 type history struct {
 	file       *file
-	start, end moment
+	start, end snapshot
 	steps      []step
-	driver     migrate.Driver // for analyzers that ask it to take the file apart
+	driver     migrate.Driver // for analyzers that split the file with it
 }
 
-// analyze runs the judged files statement by statement, after those before them. It stops at the file that cannot run.
-func analyze(ctx context.Context, opts Options, before, judged []*file) (problems []problem, failed *file, err error) {
+// analyze runs the selected files statement by statement, after those before them. It stops at a file that cannot run.
+func analyze(ctx context.Context, opts Options, before, selected []*file) (problems []problem, failed *file, err error) {
 	err = withDatabase(ctx, opts.Server, func(db *scratch.Database) error {
 		broken, err := replay(ctx, db, before)
 		if broken != nil {
@@ -56,7 +56,7 @@ func analyze(ctx context.Context, opts Options, before, judged []*file) (problem
 			return fmt.Errorf("connect to scratch database: %w", err)
 		}
 		defer func() { _ = conn.Close() }()
-		for _, f := range judged {
+		for _, f := range selected {
 			found, ok, err := analyzeFile(ctx, conn, opts, f)
 			if err != nil {
 				return err
@@ -88,7 +88,7 @@ func analyzeFile(ctx context.Context, conn *sql.Conn, opts Options, f *file) (pr
 			return nil, false, err
 		}
 		if ok {
-			// What a deferred constraint has against it comes up here.
+			// Deferred constraints are checked here.
 			if err := tx.Commit(); err != nil {
 				broken, ok = append(broken, *f.cannotRun(codeCannotRun, 1, err)), false
 			}
@@ -97,7 +97,7 @@ func analyzeFile(ctx context.Context, conn *sql.Conn, opts Options, f *file) (pr
 		return nil, false, err
 	}
 	if ok {
-		// What the file set must not reach the next one.
+		// The settings of this file must not affect the next one.
 		if _, err := conn.ExecContext(ctx, scratch.ResetSession); err != nil {
 			return nil, false, fmt.Errorf("reset the session after %s: %w", f.path, err)
 		}
@@ -106,13 +106,13 @@ func analyzeFile(ctx context.Context, conn *sql.Conn, opts Options, f *file) (pr
 	return append(broken, found...), ok, err
 }
 
-// run executes the statements of f and looks at the catalog after each. It is not ok when one of them cannot run.
+// run executes the statements of f and reads the catalog after each. It is not ok when one of them cannot run.
 func run(ctx context.Context, db atlas.ExecQuerier, f *file) (h *history, problems []problem, ok bool, err error) {
 	driver, err := postgres.Open(db)
 	if err != nil {
 		return nil, nil, false, fmt.Errorf("open migration driver: %w", err)
 	}
-	start, err := look(ctx, db)
+	start, err := takeSnapshot(ctx, db)
 	if err != nil {
 		return nil, nil, false, err
 	}
@@ -123,7 +123,7 @@ func run(ctx context.Context, db atlas.ExecQuerier, f *file) (h *history, proble
 		if at := concurrently(text); f.transactional && at != nil {
 			problems = append(problems, problem{file: f, stmt: stmt, code: codeConcurrently,
 				text: "CONCURRENTLY in a file that runs in a transaction fails"})
-			// The statements after it are worth judging all the same.
+			// Without the word, the statements after it can be checked as well.
 			text = text[:at[0]] + strings.Repeat(" ", at[1]-at[0]) + text[at[1]:]
 		}
 		if _, err := db.ExecContext(ctx, text); err != nil {
@@ -138,8 +138,8 @@ func run(ctx context.Context, db atlas.ExecQuerier, f *file) (h *history, proble
 			return nil, nil, false, err
 		}
 		h.end.catalog = s.after
-		if s.before.touched(start.catalog, s.after) {
-			now := moment{catalog: s.after}
+		if s.before.tablesChanged(start.catalog, s.after) {
+			now := snapshot{catalog: s.after}
 			if now.state, err = inspect(ctx, db); err != nil {
 				return nil, nil, false, fmt.Errorf("%s:%d: after this statement: %w", f.path, f.line(stmt), err)
 			}
@@ -156,15 +156,15 @@ func run(ctx context.Context, db atlas.ExecQuerier, f *file) (h *history, proble
 	return h, problems, true, nil
 }
 
-func look(ctx context.Context, db atlas.ExecQuerier) (m moment, err error) {
-	if m.catalog, err = readCatalog(ctx, db, nil); err != nil {
-		return m, err
+func takeSnapshot(ctx context.Context, db atlas.ExecQuerier) (s snapshot, err error) {
+	if s.catalog, err = readCatalog(ctx, db, nil); err != nil {
+		return s, err
 	}
-	m.state, err = inspect(ctx, db)
-	return m, err
+	s.state, err = inspect(ctx, db)
+	return s, err
 }
 
-// inspect reads the state under the search path that this takes, and leaves the session with the one that the file set.
+// inspect reads the state with search_path public, and then restores the search_path that the file set.
 func inspect(ctx context.Context, db atlas.ExecQuerier) (held *state.State, err error) {
 	var path string
 	err = collect(ctx, db, "SELECT current_setting('search_path')", func(scan scanFunc) error { return scan(&path) })
@@ -188,8 +188,8 @@ var concurrentStatement = regexp.MustCompile(
 	`(?is)^(?:create\s+(?:unique\s+)?index|drop\s+index|reindex\s+(?:\([^)]*\)\s*)?(?:index|table|schema|database))` +
 		`\s+(concurrently)\b`)
 
-// concurrently returns where in the text of a statement about indexes CONCURRENTLY stands, or nil. A materialized view can
-// be refreshed concurrently in a transaction.
+// concurrently returns the position of CONCURRENTLY in a statement about indexes, or nil. REFRESH … CONCURRENTLY may run in a
+// transaction.
 func concurrently(text string) []int {
 	at := concurrentStatement.FindStringSubmatchIndex(text)
 	if at == nil {
@@ -198,13 +198,13 @@ func concurrently(text string) []int {
 	return at[2:4]
 }
 
-// lineOf is where in the file PostgreSQL says that the statement went wrong.
+// lineOf is the line of the file at which PostgreSQL reports the error.
 func (f *file) lineOf(stmt *migrate.Stmt, refused *pgconn.PgError) int {
 	runes := []rune(stmt.Text)
 	return f.line(stmt) + strings.Count(string(runes[:min(max(int(refused.Position)-1, 0), len(runes))]), "\n")
 }
 
-// check gives the history to every check. Those about the end of a file need it to have come there.
+// check runs every check on the history. Checks of the end of a file need a complete history.
 func (h *history) check(ctx context.Context, opts Options, complete bool) ([]problem, error) {
 	problems, err := h.analyzers(ctx)
 	if err != nil {

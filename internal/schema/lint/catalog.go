@@ -7,10 +7,10 @@ import (
 	atlas "ariga.io/atlas/sql/schema"
 )
 
-// catalog is what stands in public by number. A number stays with its object for life, whatever it is called, and is not
-// given again soon: an object of the same name with another number is another object.
+// catalog is the content of schema public by oid. An object keeps its oid when it is renamed. An object of the same name with
+// another oid is another object.
 type catalog struct {
-	mark        string // changes with every statement that defines anything
+	fingerprint string // changes with every statement that defines an object
 	relations   map[uint32]relation
 	columns     map[column]string     // names
 	constraints map[uint32]constraint // foreign keys and checks
@@ -19,11 +19,11 @@ type catalog struct {
 type relation struct {
 	name      string
 	kind      string // of pg_class.relkind: r and p table, v view, m materialized view, i and I index
-	storage   uint32 // another one when the table was rewritten or truncated
+	storage   uint32 // pg_class.relfilenode: changes when the table is rewritten or truncated
 	table     uint32 // of an index: its table or materialized view
 	populated bool
-	granted   bool   // somebody besides the owner may do something with it
-	print     string // of a table: changes with its columns, constraints and indexes
+	granted   bool   // a role other than the owner has a privilege
+	parts     string // of a table: fingerprint of its columns, constraints and indexes
 }
 
 type column struct {
@@ -35,7 +35,7 @@ type constraint struct {
 	name       string
 	table      uint32
 	references uint32   // 0 for a check
-	columns    []column // that it is about
+	columns    []column // that it uses
 	validated  bool
 }
 
@@ -43,7 +43,7 @@ func (r relation) isTable() bool { return r.kind == "r" || r.kind == "p" }
 func (r relation) isView() bool  { return r.kind == "v" || r.kind == "m" }
 func (r relation) isIndex() bool { return r.kind == "i" || r.kind == "I" }
 
-// find returns the number of the relation with this name, or 0.
+// find returns the oid of the relation with this name, or 0.
 func (c *catalog) find(name string) uint32 {
 	for oid, r := range c.relations {
 		if r.name == name {
@@ -53,9 +53,8 @@ func (c *catalog) find(name string) uint32 {
 	return 0
 }
 
-// 16384 is the first number that PostgreSQL gives to objects that users make. A row of the catalog that changes gets
-// another ctid.
-const markQuery = `
+// 16384 is the first oid of objects that users create. A row of the catalog that changes gets another ctid.
+const fingerprintQuery = `
 SELECT md5(string_agg(line, ' ' ORDER BY line)) FROM (
     SELECT 'c' || oid || ctid AS line FROM pg_class WHERE oid >= 16384
     UNION ALL SELECT 'a' || attrelid || ctid FROM pg_attribute WHERE attrelid >= 16384
@@ -67,20 +66,23 @@ SELECT md5(string_agg(line, ' ' ORDER BY line)) FROM (
     UNION ALL SELECT 'r' || oid || ctid FROM pg_rewrite WHERE oid >= 16384
 ) AS everything`
 
-func readMark(ctx context.Context, db atlas.ExecQuerier) (string, error) {
-	var mark string
-	err := collect(ctx, db, "SELECT coalesce(("+markQuery+"), '')", func(scan scanFunc) error { return scan(&mark) })
-	return mark, err
+func readFingerprint(ctx context.Context, db atlas.ExecQuerier) (string, error) {
+	var fingerprint string
+	err := collect(ctx, db, "SELECT coalesce(("+fingerprintQuery+"), '')", func(scan scanFunc) error { return scan(&fingerprint) })
+	return fingerprint, err
 }
 
-// readCatalog returns before itself when nothing was defined since.
+// readCatalog returns before itself when it has not changed.
 func readCatalog(ctx context.Context, db atlas.ExecQuerier, before *catalog) (*catalog, error) {
-	mark, err := readMark(ctx, db)
-	if err != nil || before != nil && before.mark == mark {
+	fingerprint, err := readFingerprint(ctx, db)
+	if err != nil || before != nil && before.fingerprint == fingerprint {
 		return before, err
 	}
-	c := &catalog{mark: mark, relations: map[uint32]relation{}, columns: map[column]string{}, constraints: map[uint32]constraint{}}
-	// Without MATERIALIZED and statistics, which a new database lacks, the parts would be gathered for each relation anew.
+	c := &catalog{
+		fingerprint: fingerprint,
+		relations:   map[uint32]relation{}, columns: map[column]string{}, constraints: map[uint32]constraint{},
+	}
+	// A new database has no statistics. Without MATERIALIZED the planner would compute the parts again for each relation.
 	err = collect(ctx, db, `
 WITH parts AS MATERIALIZED (
     SELECT relid, md5(string_agg(row, ' ' ORDER BY row)) AS print FROM (
@@ -99,7 +101,7 @@ LEFT JOIN parts ON parts.relid = c.oid AND c.relkind IN ('r', 'p')
 WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p', 'v', 'm', 'i', 'I')`, func(scan scanFunc) error {
 		var oid uint32
 		var r relation
-		err := scan(&oid, &r.name, &r.kind, &r.storage, &r.table, &r.populated, &r.granted, &r.print)
+		err := scan(&oid, &r.name, &r.kind, &r.storage, &r.table, &r.populated, &r.granted, &r.parts)
 		c.relations[oid] = r
 		return err
 	})
@@ -138,10 +140,10 @@ WHERE k.connamespace = 'public'::regnamespace AND k.contype IN ('f', 'c') AND k.
 	return c, err
 }
 
-// touched tells whether tables of the catalog start, which stood before a file, changed or went between two moments.
-func (c *catalog) touched(start, after *catalog) bool {
+// tablesChanged reports whether a table that existed in start, before a file, was changed or dropped between c and after.
+func (c *catalog) tablesChanged(start, after *catalog) bool {
 	for oid, r := range start.relations {
-		if r.isTable() && c.relations[oid].print != after.relations[oid].print {
+		if r.isTable() && c.relations[oid].parts != after.relations[oid].parts {
 			return true
 		}
 	}

@@ -13,18 +13,18 @@ import (
 	"docket/internal/schema/state"
 )
 
-// downDir is where the files that lead back stand, beside the migrations, each under the name of the one it reverses.
+// downDir holds the down files, each under the name of its migration.
 const downDir = "down"
 
-// reverse runs each judged file, the one that leads back from it and the file again, and compares what the database holds
-// before with what it holds after. It stops without a word at a file that cannot run: analyze says so.
-func reverse(ctx context.Context, opts Options, before, judged []*file) (problems []problem, err error) {
-	downs := make(map[*file]*file, len(judged))
-	for _, f := range judged {
+// checkDowns runs each selected file, its down file and the file again, and compares the database before with that after the
+// down file. It stops without a problem at a file that cannot run, which analyze reports.
+func checkDowns(ctx context.Context, opts Options, before, selected []*file) (problems []problem, err error) {
+	downs := make(map[*file]*file, len(selected))
+	for _, f := range selected {
 		down, err := readFile(opts.Migrations, path.Join(downDir, f.Name()))
 		if errors.Is(err, fs.ErrNotExist) {
 			problems = append(problems, problem{file: f, code: codeNoDown, text: fmt.Sprintf(
-				"No file leads back from this one: %s does not exist", path.Join(downDir, f.Name()))})
+				"This file has no down file: %s does not exist", path.Join(downDir, f.Name()))})
 			continue
 		}
 		if err != nil {
@@ -39,8 +39,8 @@ func reverse(ctx context.Context, opts Options, before, judged []*file) (problem
 		if broken, err := replay(ctx, db, before); broken != nil || err != nil {
 			return err
 		}
-		for _, f := range judged {
-			found, ok, err := thereAndBack(ctx, db, f, downs[f])
+		for _, f := range selected {
+			found, ok, err := upDownUp(ctx, db, f, downs[f])
 			problems = append(problems, found...)
 			if err != nil || !ok {
 				return err
@@ -51,9 +51,9 @@ func reverse(ctx context.Context, opts Options, before, judged []*file) (problem
 	return problems, err
 }
 
-// thereAndBack runs a file, and if there is one the file that leads back and the first once more. It is ok when the database
-// is fit for the next file.
-func thereAndBack(ctx context.Context, db *scratch.Database, f, down *file) (problems []problem, ok bool, err error) {
+// upDownUp runs a file and, if it has a down file, that one and the file again. It is ok when the next file can run on the
+// database.
+func upDownUp(ctx context.Context, db *scratch.Database, f, down *file) (problems []problem, ok bool, err error) {
 	before, err := state.Facts(ctx, db.DB)
 	if err != nil {
 		return nil, false, err
@@ -82,7 +82,7 @@ func thereAndBack(ctx context.Context, db *scratch.Database, f, down *file) (pro
 	}
 	if lines := slices.DeleteFunc(state.Difference(before, after), extensionLeft); len(lines) > 0 {
 		return []problem{{file: down, code: codeDownDiffers, text: fmt.Sprintf(
-			"%s and this file after it do not lead back to what was there before it (- before, + after): %s",
+			"%s and then this file do not restore the earlier schema (- before, + after): %s",
 			f.Name(), strings.Join(shorten(lines), "; "))}}, false, nil
 	}
 	broken, err = runWhole(ctx, db, f)
@@ -95,14 +95,14 @@ func thereAndBack(ctx context.Context, db *scratch.Database, f, down *file) (pro
 	return nil, err == nil, err
 }
 
-// raised is the SQLSTATE of RAISE EXCEPTION, by which a down file says that there is no way back.
+// raised is the SQLSTATE of RAISE EXCEPTION, with which a down file reports that the migration cannot be undone.
 const raised = "P0001"
 
-// extensionLeft tells whether a fact is about an extension that stays: it may have been there before the file, and others may
-// use it.
+// extensionLeft reports whether a fact is about an extension that the down file keeps. On other databases the extension may have
+// existed before, and other programs may use it.
 func extensionLeft(line string) bool { return strings.HasPrefix(line, "+ extension ") }
 
-// shorten leaves the first lines and says how many there are besides.
+// shorten keeps the first lines and adds the number of the others.
 func shorten(lines []string) []string {
 	if len(lines) <= shownFacts {
 		return lines

@@ -17,7 +17,7 @@ import (
 	"docket/internal/schema/scratch"
 )
 
-// file is one migration, or the one that leads back from it.
+// file is a migration or a down file.
 type file struct {
 	*migrate.LocalFile
 	path          string // within the directory
@@ -25,7 +25,7 @@ type file struct {
 	transactional bool
 }
 
-// readFiles takes the migrations apart, in the order of their versions.
+// readFiles parses the migrations, in the order of their versions.
 func readFiles(migrations fs.FS) ([]*file, error) {
 	names, err := fs.Glob(migrations, "*.sql") // sorted
 	if err != nil {
@@ -65,9 +65,9 @@ func (f *file) line(stmt *migrate.Stmt) int {
 	return 1 + strings.Count(string(f.Bytes()[:stmt.Pos]), "\n")
 }
 
-// excuses tells whether "-- atlas:nolint" at the top of the file or above the statement waives a finding: without a word
-// all of them, else those of the analyzers and codes that it names.
-func (f *file) excuses(stmt *migrate.Stmt, code, analyzer string) bool {
+// waives reports whether "-- atlas:nolint" at the top of the file or above the statement waives a finding. Without names it
+// waives all of them, else those of the named analyzers and codes.
+func (f *file) waives(stmt *migrate.Stmt, code, analyzer string) bool {
 	directives := f.Directive("nolint")
 	if stmt != nil {
 		directives = append(directives, stmt.Directive("nolint")...)
@@ -100,19 +100,19 @@ var refusals = map[string]string{
 	"25001": "it cannot run inside a transaction: move it to a file of its own that begins with " +
 		"\"-- atlas:txmode none\" and an empty line",
 	"55P04": "a new enum value can be used once it is committed: add it in a file of its own, with an earlier version",
-	"2BP01": "drop what depends on it first, by name, and create that again afterwards; CASCADE would take along " +
-		"what other databases have besides",
+	"2BP01": "drop the objects that depend on it first, by name, and create them again afterwards; CASCADE would also drop " +
+		"objects that only other databases have",
 	"0A000": "if a view reads the column, drop the view first and create it again afterwards",
 }
 
-// problem is a finding whose severity is not yet decided.
+// problem is a finding whose severity is not decided yet.
 type problem struct {
 	file    *file
-	stmt    *migrate.Stmt // nil for what concerns the file as a whole
+	stmt    *migrate.Stmt // nil for a problem of the whole file
 	atLine  int           // when stmt is nil; 0 is the first
 	code    string
 	text    string
-	instead string // empty: what the rule says
+	instead string // empty: that of the rule
 	refusal string // SQLSTATE of a statement that cannot run
 }
 
@@ -123,11 +123,11 @@ func (p *problem) line() int {
 	return p.file.line(p.stmt)
 }
 
-// Selection names the files to judge. As Atlas does, it goes by the first of them: all later ones are judged as well.
-// The zero value selects all.
+// Selection selects the files to check. As with Atlas, all files after the first selected one are selected too. The zero value
+// selects all.
 type Selection struct {
 	latest int
-	known  []string // names that need no judging; nil when unused
+	known  []string // names of files that are not checked; nil when unused
 }
 
 // Latest selects the last n files.
@@ -136,7 +136,7 @@ func Latest(n int) Selection { return Selection{latest: n} }
 // Except selects the first file that is not among the names, and all after it.
 func Except(names []string) Selection { return Selection{known: append([]string{}, names...)} }
 
-func (s Selection) split(files []*file) (before, judged []*file) {
+func (s Selection) split(files []*file) (before, selected []*file) {
 	at := 0
 	switch {
 	case s.known != nil:
@@ -150,9 +150,9 @@ func (s Selection) split(files []*file) (before, judged []*file) {
 	return files[:at], files[at:]
 }
 
-// NotInCommit selects what the migrations directory dir, in a git work tree, has beyond a commit, branch or tag.
+// NotInCommit selects the files of the migrations directory dir, in a git work tree, that a commit, branch or tag does not have.
 func NotInCommit(ctx context.Context, dir, commit string) (Selection, error) {
-	// A name that begins with a dash would be an option.
+	// --end-of-options: a name that begins with a dash is not an option.
 	list := exec.CommandContext(ctx, "git", "-C", dir, "ls-tree", "--name-only", "-z", "--end-of-options", commit, "./")
 	var stderr strings.Builder
 	list.Stderr = &stderr

@@ -1,11 +1,10 @@
-// Package lint finds what is dangerous in migration files before they run on a database that somebody uses.
+// Package lint finds what is dangerous in migration files before they run on a database in use.
 //
-// It replays the files on scratch databases and looks at the catalog between one statement and the next, so that it judges
-// what a statement does rather than how it reads: a rename is told from a drop by the object's number, a rebuilt view by
-// its new one. Atlas's analyzers judge the changes to tables; the checks of this package judge views, materialized views,
-// indexes, locks and the files that lead back.
+// It runs the files on scratch databases and reads the catalog after each statement. It therefore checks what a statement
+// does, not its text: a renamed object keeps its oid, a rebuilt view gets a new one. Atlas's analyzers check the changes of
+// tables. The checks of this package are about views, materialized views, indexes, locks and down files.
 //
-// It changes no file and no database but its scratch databases.
+// It changes no file, and no database except its scratch databases.
 package lint
 
 import (
@@ -23,23 +22,23 @@ import (
 	"docket/internal/schema/state"
 )
 
-// DefaultBigTable is from how many rows on a lock on a table is worth a word, when its size is known.
+// DefaultBigTable is the least number of rows of a table whose locks are reported, when its size is known.
 const DefaultBigTable = 10_000
 
 // Options say what to check and how strictly.
 type Options struct {
 	Server     *scratch.Server
 	Migrations fs.FS     // the directory, with its atlas.sum and down/
-	Selection  Selection // the files to judge; those before them are replayed only
+	Selection  Selection // the files to check; those before them are only run
 	Policy     Policy
 	Advice     schema.Advice
 
-	// A database that the files will run on. With it, locks on tables of less than BigTable rows go unmentioned.
+	// Live is a database that the files will run on. With it, locks on tables of fewer than BigTable rows are not reported.
 	Live     *state.State
 	BigTable int64 // DefaultBigTable when zero
 }
 
-// Policy says for analyzers, by name, whether what they find is an error. Those it does not name have their own default.
+// Policy says for analyzers, by name, whether their findings are errors. Analyzers that it does not name have a default.
 type Policy map[string]bool
 
 // Severity of a finding. Files with an error are not to be merged.
@@ -64,16 +63,16 @@ type Finding struct {
 
 // Report is what Run found, in the order of the files and their lines.
 type Report struct {
-	Files    []string  `json:"files"` // that were judged
+	Files    []string  `json:"files"` // that were checked
 	Findings []Finding `json:"findings"`
-	// Files after one that cannot run: nothing is known about them.
+	// Files after one that cannot run.
 	Unchecked []string `json:"unchecked"`
 	Errors    int      `json:"errors"`
 	Warnings  int      `json:"warnings"`
 }
 
-// Run checks the selected files. Its error is about not being able to check (atlas.sum does not fit, no scratch database);
-// what is wrong with the files is in the report.
+// Run checks the selected files. Its error is a reason why they could not be checked, such as an atlas.sum that does not match.
+// The problems of the files are in the report.
 func Run(ctx context.Context, opts Options) (*Report, error) {
 	if err := schema.CheckDirectory(opts.Migrations, opts.Advice); err != nil {
 		return nil, err
@@ -83,37 +82,37 @@ func Run(ctx context.Context, opts Options) (*Report, error) {
 		return nil, err
 	}
 	opts.BigTable = cmp.Or(opts.BigTable, DefaultBigTable)
-	before, judged := opts.Selection.split(files)
+	before, selected := opts.Selection.split(files)
 	report := &Report{Files: []string{}, Findings: []Finding{}, Unchecked: []string{}}
-	if len(judged) == 0 {
+	if len(selected) == 0 {
 		return report, nil
 	}
-	var forth, back []problem
+	var ups, downs []problem
 	var failed *file
 	group, groupCtx := errgroup.WithContext(ctx)
 	group.Go(func() (err error) {
-		forth, failed, err = analyze(groupCtx, opts, before, judged)
+		ups, failed, err = analyze(groupCtx, opts, before, selected)
 		return err
 	})
 	group.Go(func() (err error) {
-		back, err = reverse(groupCtx, opts, before, judged)
+		downs, err = checkDowns(groupCtx, opts, before, selected)
 		return err
 	})
 	if err := group.Wait(); err != nil {
 		return nil, err
 	}
-	for _, f := range judged {
+	for _, f := range selected {
 		if failed != nil && f.version() > failed.version() {
 			report.Unchecked = append(report.Unchecked, f.Name())
 		} else {
 			report.Files = append(report.Files, f.Name())
 		}
 	}
-	report.add(opts.Policy, append(forth, back...))
+	report.add(opts.Policy, append(ups, downs...))
 	return report, nil
 }
 
-// add judges problems by the policy and leaves out those that a file's directives excuse.
+// add gives problems their severity by the policy and leaves out those that a directive waives.
 func (r *Report) add(policy Policy, problems []problem) {
 	slices.SortStableFunc(problems, func(a, b problem) int {
 		return cmp.Or(cmp.Compare(a.file.version(), b.file.version()), cmp.Compare(a.file.path, b.file.path),
@@ -121,7 +120,7 @@ func (r *Report) add(policy Policy, problems []problem) {
 	})
 	for _, p := range problems {
 		rule := rules[p.code]
-		if !rule.always && p.file.excuses(p.stmt, p.code, rule.analyzer) {
+		if !rule.always && p.file.waives(p.stmt, p.code, rule.analyzer) {
 			continue
 		}
 		finding := Finding{
@@ -137,7 +136,7 @@ func (r *Report) add(policy Policy, problems []problem) {
 	}
 }
 
-// withDatabase runs fn on a scratch database of its own.
+// withDatabase calls fn with a new scratch database and then drops it.
 func withDatabase(ctx context.Context, server *scratch.Server, fn func(*scratch.Database) error) (err error) {
 	db, err := server.Create(ctx)
 	if err != nil {
@@ -147,7 +146,7 @@ func withDatabase(ctx context.Context, server *scratch.Server, fn func(*scratch.
 	return fn(db)
 }
 
-// replay runs files that are not judged. A statement that fails is a problem of its file.
+// replay runs files that are not checked. A statement that fails is a problem of its file.
 func replay(ctx context.Context, db *scratch.Database, files []*file) (*problem, error) {
 	for _, f := range files {
 		if p, err := runWhole(ctx, db, f); p != nil || err != nil {
@@ -157,7 +156,7 @@ func replay(ctx context.Context, db *scratch.Database, files []*file) (*problem,
 	return nil, nil
 }
 
-// runWhole runs one file without looking.
+// runWhole runs one file without reading the catalog in between.
 func runWhole(ctx context.Context, db *scratch.Database, f *file) (*problem, error) {
 	err := db.Run(ctx, f.path, string(f.Bytes()))
 	var refused *scratch.Error

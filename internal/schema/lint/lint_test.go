@@ -118,7 +118,7 @@ func TestChecks(t *testing.T) {
 		{name: "drop column", sql: "SELECT 1;\n-- A comment\n-- of two lines.\nALTER TABLE child\n    DROP COLUMN note;",
 			want: "4 DS103 error", text: `"note"`, hint: "atlas:nolint destructive"},
 		{name: "drop column and add it again", sql: "ALTER TABLE child DROP COLUMN note, ADD COLUMN note text;", want: "1 DS103 error"},
-		{name: "drop column and compute it", want: "1 DK303 warning, 1 DS103 error", text: "Writing",
+		{name: "drop column and compute it", want: "1 DK303 warning, 1 DS103 error", text: "Rewriting",
 			sql: "ALTER TABLE child DROP COLUMN note, ADD COLUMN note text GENERATED ALWAYS AS (name || 'x') STORED;"},
 		{name: "compute a column otherwise",
 			sql: "ALTER TABLE child ADD COLUMN n int GENERATED ALWAYS AS (id + 1) STORED;\n" +
@@ -181,7 +181,7 @@ func TestChecks(t *testing.T) {
 		{name: "rebuilt",
 			sql: "DROP MATERIALIZED VIEW families;\nCREATE MATERIALIZED VIEW families AS SELECT parent_id FROM child;\n" +
 				"CREATE UNIQUE INDEX families_key ON families (parent_id);",
-			want: "1 DK202 warning, 1 DK204 warning", text: "waits from here"},
+			want: "1 DK202 warning, 1 DK204 warning", text: "wait from here"},
 		{name: "rebuilt outside a transaction", sql: "-- atlas:txmode none\n\nSELECT 1;\nDROP MATERIALIZED VIEW families;\n" +
 			"CREATE MATERIALIZED VIEW families AS SELECT parent_id FROM child;\nCREATE UNIQUE INDEX families_key ON families (parent_id);",
 			want: "4 DK202 warning, 4 DK204 warning", text: "fails from here"},

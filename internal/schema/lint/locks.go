@@ -11,10 +11,11 @@ import (
 var (
 	dropIndex = regexp.MustCompile(`(?i)^drop\s+index\b`)
 	truncate  = regexp.MustCompile(`(?i)^truncate\b`)
-	deleteAll = regexp.MustCompile(`(?is)^delete\s+from\s+(?:only\s+)?(?:public\s*\.\s*)?"?(\w+)"?(?:\s*\*)?(?:\s+as)?(?:\s+\w+)?\s*;?$`)
+	deleteAll = regexp.MustCompile(
+		`(?is)^delete\s+from\s+(?:only\s+)?(?:public\s*\.\s*)?"?(\w+)"?(?:\s*\*)?(?:\s+as)?(?:\s+\w+)?\s*;?$`)
 )
 
-// indexes finds indexes that are built or dropped while nobody may write to their table. Tables that the file itself
+// indexes finds indexes that are built or dropped under a lock that blocks writers of the table. Tables that the file itself
 // creates have no writers yet.
 func (h *history) indexes(opts Options) []problem {
 	var problems []problem
@@ -25,34 +26,34 @@ func (h *history) indexes(opts Options) []problem {
 		before, after := s.before.relations, s.after.relations
 		for _, oid := range slices.Sorted(maps.Keys(after)) {
 			index := after[oid]
-			if _, old := before[oid]; old || !index.isIndex() || !h.worth(index.table, opts) || s.rebuilt(index) {
+			if _, old := before[oid]; old || !index.isIndex() || !h.reported(index.table, opts) || s.rebuilt(index) {
 				continue
 			}
 			problems = append(problems, problem{file: h.file, stmt: s.stmt, code: codeCreateIndex,
 				instead: constraintInstead(s.stmt.Text),
-				text: fmt.Sprintf("Building index %q locks out writers of table %q%s until it is built",
+				text: fmt.Sprintf("Building index %q blocks writers of table %q%s until it is built",
 					index.name, after[index.table].name, h.size(index.table, opts))})
 		}
 		if !dropIndex.MatchString(s.stmt.Text) {
-			continue // an index goes with its constraint or column, for which there is no CONCURRENTLY
+			continue // an index is dropped with its constraint or column, for which there is no CONCURRENTLY
 		}
 		for _, oid := range slices.Sorted(maps.Keys(before)) {
 			index := before[oid]
 			_, alive := after[oid]
 			_, old := h.start.catalog.relations[oid]
-			if alive || !old || !index.isIndex() || !h.worth(index.table, opts) {
+			if alive || !old || !index.isIndex() || !h.reported(index.table, opts) {
 				continue
 			}
 			problems = append(problems, problem{file: h.file, stmt: s.stmt, code: codeDropIndex,
-				text: fmt.Sprintf("Dropping index %q waits for everybody who uses table %q%s, and all others wait behind it",
+				text: fmt.Sprintf("Dropping index %q waits for all transactions that use table %q%s, and blocks all later ones",
 					index.name, before[index.table].name, h.size(index.table, opts))})
 		}
 	}
 	return problems
 }
 
-// rebuilt tells whether the index came along with a change to its table, which is worse and reported as such, or not at all
-// if nothing had to be built.
+// rebuilt reports whether the index is new because of a change of its table. A rewrite of the table is reported itself. Otherwise
+// nothing was built.
 func (s step) rebuilt(index relation) bool {
 	if s.before.relations[index.table].storage != s.after.relations[index.table].storage {
 		return true
@@ -73,7 +74,7 @@ func constraintInstead(text string) string {
 		", then ADD CONSTRAINT … USING INDEX in the next file"
 }
 
-// storage finds tables that are written anew, or emptied.
+// storage finds tables that are rewritten or emptied.
 func (h *history) storage(opts Options) []problem {
 	var problems []problem
 	for _, s := range h.steps {
@@ -82,30 +83,30 @@ func (h *history) storage(opts Options) []problem {
 			if !was.isTable() || !h.start.catalog.relations[oid].isTable() {
 				continue
 			}
-			switch anew := was.storage != now.storage; {
-			case empties(s.stmt.Text, now.name, anew):
+			switch rewritten := was.storage != now.storage; {
+			case empties(s.stmt.Text, now.name, rewritten):
 				problems = append(problems, problem{file: h.file, stmt: s.stmt, code: codeTruncate,
 					text: fmt.Sprintf("Emptying table %q%s", now.name, h.size(oid, opts))})
-			case anew && h.worth(oid, opts):
+			case rewritten && h.reported(oid, opts):
 				problems = append(problems, problem{file: h.file, stmt: s.stmt, code: codeRewrite,
-					text: fmt.Sprintf("Writing table %q%s anew locks out readers and writers meanwhile", now.name, h.size(oid, opts))})
+					text: fmt.Sprintf("Rewriting table %q%s blocks readers and writers until it is done", now.name, h.size(oid, opts))})
 			}
 		}
 	}
 	return problems
 }
 
-// empties tells whether a statement takes all rows of a table. A table that the same transaction has written anew before is
-// emptied in place, and only the text tells.
-func empties(text, table string, anew bool) bool {
+// empties reports whether a statement deletes all rows of a table. A table that the same transaction has rewritten before is
+// truncated without new storage, and only the text shows it.
+func empties(text, table string, rewritten bool) bool {
 	if truncate.MatchString(text) {
-		return anew || regexp.MustCompile(`(?i)\W`+regexp.QuoteMeta(table)+`\b`).MatchString(text)
+		return rewritten || regexp.MustCompile(`(?i)\W`+regexp.QuoteMeta(table)+`\b`).MatchString(text)
 	}
 	all := deleteAll.FindStringSubmatch(text)
 	return all != nil && strings.EqualFold(all[1], table)
 }
 
-// constraints finds foreign keys and checks that all rows of a table are held against while it is locked.
+// constraints finds foreign keys and checks that are validated against all rows of a table while it is locked.
 func (h *history) constraints(opts Options) []problem {
 	var problems []problem
 	for _, s := range h.steps {
@@ -114,18 +115,18 @@ func (h *history) constraints(opts Options) []problem {
 			was, old := s.before.constraints[oid]
 			_, before := h.start.catalog.constraints[oid]
 			switch {
-			case !c.validated, !h.worth(c.table, opts):
+			case !c.validated, !h.reported(c.table, opts):
 				continue
 			case old && (was.validated || before || !h.file.transactional):
-				continue // validated beside everybody, unless the same transaction added it and still holds the lock
-			case !old && s.sparesRows(c):
+				continue // VALIDATE CONSTRAINT blocks nothing, unless the same transaction added it and still holds the lock
+			case !old && s.readsNoRows(c):
 				continue
 			}
 			table := s.after.relations[c.table].name
-			text := fmt.Sprintf("Adding check %q locks out readers and writers of table %q%s until all its rows are read",
+			text := fmt.Sprintf("Adding check %q blocks readers and writers of table %q%s until all its rows are read",
 				c.name, table, h.size(c.table, opts))
 			if c.references != 0 {
-				text = fmt.Sprintf("Adding foreign key %q locks out writers of tables %q%s and %q until all rows of the former are read",
+				text = fmt.Sprintf("Adding foreign key %q blocks writers of tables %q%s and %q until all rows of the former are read",
 					c.name, table, h.size(c.table, opts), s.after.relations[c.references].name)
 			}
 			problems = append(problems, problem{file: h.file, stmt: s.stmt, code: codeValidate, text: text})
@@ -134,9 +135,9 @@ func (h *history) constraints(opts Options) []problem {
 	return problems
 }
 
-// sparesRows tells whether no row had to be read for a constraint alone: it came along with a table that was written anew, is
-// an old one that a change of a type made again, or a foreign key from columns that were just added.
-func (s step) sparesRows(c constraint) bool {
+// readsNoRows reports whether no row had to be read for a constraint alone: its table was rewritten, a change of a type created
+// the constraint again, or it is a foreign key from columns that were just added.
+func (s step) readsNoRows(c constraint) bool {
 	if s.before.relations[c.table].storage != s.after.relations[c.table].storage {
 		return true
 	}
@@ -151,8 +152,8 @@ func (s step) sparesRows(c constraint) bool {
 	})
 }
 
-// worth tells whether a lock on the table is worth a word: it was there before the file, and is not known to be small.
-func (h *history) worth(table uint32, opts Options) bool {
+// reported reports whether a lock on the table is a finding: the table existed before the file, and is not known to be small.
+func (h *history) reported(table uint32, opts Options) bool {
 	t := h.start.catalog.relations[table]
 	if !t.isTable() {
 		return false
@@ -171,10 +172,10 @@ func (h *history) worth(table uint32, opts Options) bool {
 	}
 }
 
-// neverAnalyzed bounds, in bytes with indexes, what passes for a small table when nothing has counted its rows.
+// neverAnalyzed is the size in bytes, with indexes, up to which a table without statistics counts as small.
 const neverAnalyzed = 1 << 20
 
-// size says what the live database knows about a table of before the file.
+// size is the size of a table in the live database, if it is known.
 func (h *history) size(table uint32, opts Options) string {
 	if opts.Live == nil {
 		return ""

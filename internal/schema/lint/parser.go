@@ -8,10 +8,10 @@ import (
 	atlas "ariga.io/atlas/sql/schema"
 )
 
-// parser answers what Atlas's analyzers ask about the text of a file, by the methods that they look for.
+// parser has the methods that Atlas's analyzers call to learn about the text of a file.
 type parser struct{ h *history }
 
-// ColumnFilledBefore tells whether an UPDATE of the whole table, or of the rows where the column is null, gives the column
+// ColumnFilledBefore reports whether an UPDATE of the whole table, or of the rows where the column is null, gives the column
 // a value before the position.
 func (p parser) ColumnFilledBefore(stmts []*migrate.Stmt, t *atlas.Table, c *atlas.Column, pos int) (bool, error) {
 	name := func(s string) string { return `"?` + regexp.QuoteMeta(s) + `"?` }
@@ -31,7 +31,7 @@ func (p parser) ColumnFilledBefore(stmts []*migrate.Stmt, t *atlas.Table, c *atl
 	return false, nil
 }
 
-// CreateViewAfter tells whether a view with the table's old name reads it under the new one when the file is through.
+// CreateViewAfter reports whether, at the end of the file, a view with the table's old name reads it under the new one.
 func (p parser) CreateViewAfter(_ []*migrate.Stmt, old, now string, _ int) (bool, error) {
 	for _, v := range p.h.end.state.Views {
 		if v.Name != old || v.Materialized {
@@ -46,7 +46,7 @@ func (p parser) CreateViewAfter(_ []*migrate.Stmt, old, now string, _ int) (bool
 	return false, nil
 }
 
-// CheckNotNullFor tells whether a check already keeps nulls out of the column.
+// CheckNotNullFor reports whether a check already forbids nulls in the column.
 func (p parser) CheckNotNullFor(check *atlas.Check, column string) (bool, error) {
 	expr := strings.Trim(strings.ReplaceAll(check.Expr, `"`, ""), "() ")
 	return strings.EqualFold(expr, column+" IS NOT NULL"), nil

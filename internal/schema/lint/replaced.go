@@ -6,10 +6,10 @@ import (
 	atlas "ariga.io/atlas/sql/schema"
 )
 
-// replaced takes out of both moments what one statement dropped and made again under the same name: by name, Atlas would see
-// no change, or one that it cannot follow. The changes are that drop and that addition.
-func replaced(before, after moment) (was, is *atlas.Schema, changes atlas.Changes) {
-	was, is = shallow(before.state.Tables), shallow(after.state.Tables)
+// replaced removes from both snapshots what one statement dropped and created again under the same name. Atlas compares by name
+// and would see no change, or a wrong one. The returned changes are that drop and that addition.
+func replaced(before, after snapshot) (was, is *atlas.Schema, changes atlas.Changes) {
+	was, is = cloneTables(before.state.Tables), cloneTables(after.state.Tables)
 	for _, had := range before.state.Tables.Tables {
 		has, ok := after.state.Tables.Table(had.Name)
 		if !ok {
@@ -21,8 +21,8 @@ func replaced(before, after moment) (was, is *atlas.Schema, changes atlas.Change
 			is.Tables = slices.DeleteFunc(is.Tables, func(t *atlas.Table) bool { return t.Name == had.Name })
 		} else if columns := replacedColumns(table, had, has, before.catalog, after.catalog); len(columns) > 0 {
 			changes = append(changes, &atlas.ModifyTable{T: has, Changes: columns})
-			without(was, had, columns)
-			without(is, has, columns)
+			removeDropped(was, had, columns)
+			removeDropped(is, has, columns)
 		}
 	}
 	return was, is, changes
@@ -41,14 +41,14 @@ func replacedColumns(table uint32, had, has *atlas.Table, before, after *catalog
 	return changes
 }
 
-func shallow(s *atlas.Schema) *atlas.Schema {
+func cloneTables(s *atlas.Schema) *atlas.Schema {
 	with := *s
 	with.Tables = slices.Clone(s.Tables)
 	return &with
 }
 
-// without puts in the place of a table one without the columns that the changes drop.
-func without(s *atlas.Schema, t *atlas.Table, changes []atlas.Change) {
+// removeDropped replaces a table by one without the columns that the changes drop.
+func removeDropped(s *atlas.Schema, t *atlas.Table, changes []atlas.Change) {
 	rest := *t
 	rest.Columns = slices.DeleteFunc(slices.Clone(t.Columns), func(c *atlas.Column) bool {
 		return slices.ContainsFunc(changes, func(change atlas.Change) bool {
@@ -59,8 +59,8 @@ func without(s *atlas.Schema, t *atlas.Table, changes []atlas.Change) {
 	s.Tables[slices.IndexFunc(s.Tables, func(other *atlas.Table) bool { return other.Name == t.Name })] = &rest
 }
 
-// lossless tells Atlas's analyzer that a column which goes can be computed again.
-func lossless(c *atlas.Column) *atlas.Column {
+// markVirtual makes a generated column virtual, so that Atlas's analyzer does not report its drop as a loss of data.
+func markVirtual(c *atlas.Column) *atlas.Column {
 	var generated *atlas.GeneratedExpr
 	for _, attr := range c.Attrs {
 		if g, ok := attr.(*atlas.GeneratedExpr); ok {

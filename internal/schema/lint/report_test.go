@@ -168,7 +168,7 @@ func TestNotInCommit(t *testing.T) {
 	for _, commit := range []string{"nowhere", "--output=x"} {
 		_, err = NotInCommit(t.Context(), migrations, commit)
 		require.ErrorContains(t, err, commit)
-		require.ErrorContains(t, err, "--git-base")
+		require.ErrorContains(t, err, "fetch it or name another")
 	}
 }
 

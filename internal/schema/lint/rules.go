@@ -1,10 +1,10 @@
 package lint
 
-// rule is what a code means: whose it is, how grave and how to mend it.
+// rule describes a code: its analyzer, its severity and what to do instead.
 type rule struct {
 	analyzer string // as policies and directives name it
 	err      bool   // its severity unless the policy says otherwise
-	always   bool   // an error whatever policies and directives say: the file does not work
+	always   bool   // an error despite policies and directives: the file does not work
 	instead  string
 }
 
@@ -45,15 +45,15 @@ var rules = map[string]rule{
 	"DS101": {analyzer: "destructive", err: true, instead: keepData},
 	"DS102": {analyzer: "destructive", err: true, instead: keepData},
 	"DS103": {analyzer: "destructive", err: true, instead: keepData},
-	"MF101": {analyzer: "data_depend", instead: "look for duplicates first, and remove them in this file before the index"},
-	"MF102": {analyzer: "data_depend", instead: "look for duplicates first, and remove them in this file before the index"},
+	"MF101": {analyzer: "data_depend", instead: "search duplicates first, and remove them in this file before the index"},
+	"MF102": {analyzer: "data_depend", instead: "search duplicates first, and remove them in this file before the index"},
 	"MF103": {analyzer: "data_depend", instead: "add it with a DEFAULT, or nullable, fill it, then SET NOT NULL"},
 	"MF104": {analyzer: "data_depend", instead: "fill the NULLs with an UPDATE before this statement"},
-	"CD101": {analyzer: "condrop", instead: "make sure that nothing relies on it: rows that refer to nothing will be possible"},
-	"BC101": {analyzer: "incompatible", instead: "leave a view with the old name until no running program uses it"},
-	"BC102": {analyzer: "incompatible", instead: "add the new column beside the old one, and drop that in a later release"},
+	"CD101": {analyzer: "condrop", instead: "make sure that nothing relies on it: rows that reference missing rows become possible"},
+	"BC101": {analyzer: "incompatible", instead: "keep a view with the old name until no running program uses it"},
+	"BC102": {analyzer: "incompatible", instead: "add the new column, and drop the old one in a later release"},
 
-	codeCannotRun: {analyzer: "run", always: true, instead: "mend the statement: the files before this one did run"},
+	codeCannotRun: {analyzer: "run", always: true, instead: "correct the statement: the files before this one did run"},
 	codeConcurrently: {analyzer: "run", always: true,
 		instead: "CONCURRENTLY does not work inside a transaction: move it to " + ownFile},
 
@@ -61,7 +61,7 @@ var rules = map[string]rule{
 		instead: "give it a unique index of plain columns without WHERE; " +
 			"to replace one, create the new one first, drop the old one and rename the new one"},
 	codeRebuild: {analyzer: "materialized_view_rebuild",
-		instead: "apply it when waiting is bearable; if only indexes or comments change, change those and leave the view"},
+		instead: "apply it when readers can wait; if only indexes or comments change, change those and keep the view"},
 	codeUnpopulated: {analyzer: "materialized_view_rebuild",
 		instead: "create it without WITH NO DATA, or end the file with a REFRESH MATERIALIZED VIEW"},
 	codeGrants: {analyzer: "view_grants",
@@ -72,16 +72,17 @@ var rules = map[string]rule{
 	codeCreateIndex: {analyzer: "concurrent_index", instead: "use CREATE INDEX CONCURRENTLY in " + ownFile},
 	codeDropIndex:   {analyzer: "concurrent_index", instead: "use DROP INDEX CONCURRENTLY in " + ownFile},
 	codeRewrite: {analyzer: "table_rewrite",
-		instead: "add a new column, fill it in portions and switch over, or apply it when nobody works"},
+		instead: "add a new column, fill it in batches and switch over, or apply it when the database is not in use"},
 	codeTruncate: {analyzer: "destructive", err: true, instead: keepData},
 	codeValidate: {analyzer: "constraint_scan",
-		instead: "add it NOT VALID, which reads no row, and VALIDATE CONSTRAINT in the next file, which reads beside everybody"},
+		instead: "add it NOT VALID, which reads no row, and VALIDATE CONSTRAINT in the next file, which blocks no other session"},
 
-	codeNoDown: {analyzer: "down_file", instead: "write the statements that lead back, or waive it with -- atlas:nolint down_file"},
+	codeNoDown: {analyzer: "down_file", instead: "write the statements that undo it, or waive it with -- atlas:nolint down_file"},
 	codeDownDiffers: {analyzer: "down_file", err: true,
 		instead: "make the down file restore what was there before, or waive it with -- atlas:nolint down_file"},
-	codeDownFails:   {analyzer: "down_file", err: true, instead: "mend the statement: the files up to this one did run"},
-	codeDownRefuses: {analyzer: "down_file", instead: "write what undoes it if there is a way; if not, have a backup before applying it"},
+	codeDownFails: {analyzer: "down_file", err: true, instead: "correct the statement: the files up to this one did run"},
+	codeDownRefuses: {analyzer: "down_file",
+		instead: "write what undoes it if that is possible; otherwise make a backup before applying it"},
 }
 
 const keepData = "keep the data until no running program needs it; if that is so and there is a backup, " +

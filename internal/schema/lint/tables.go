@@ -16,9 +16,9 @@ import (
 	"docket/internal/schema/state"
 )
 
-// changes are those of tables and enums between two moments. Atlas compares by name and so takes a rename for a drop and an
-// addition, which the numbers put right.
-func changes(driver migrate.Driver, before, after moment) (atlas.Changes, error) {
+// changes are those of tables and enums between two snapshots. Atlas compares by name and so takes a rename for a drop and an
+// addition. The oids correct that.
+func changes(driver migrate.Driver, before, after snapshot) (atlas.Changes, error) {
 	was, is, again := replaced(before, after)
 	all, err := driver.SchemaDiff(was, is)
 	if err != nil {
@@ -38,7 +38,7 @@ func changes(driver migrate.Driver, before, after moment) (atlas.Changes, error)
 				case *atlas.AddColumn:
 					c.C = filled(c.C, after.state.Table(modify.T.Name))
 				case *atlas.DropColumn:
-					c.C = lossless(c.C)
+					c.C = markVirtual(c.C)
 				}
 			}
 		}
@@ -108,8 +108,8 @@ func isNew(names map[string]string, name string) bool {
 	return false
 }
 
-// filled gives the column a default if the table fills it by other means. To Atlas, a serial, identity or generated column
-// is one that rows of before would have no value for.
+// filled gives a column a default if the table fills it in another way: serial, identity or generated. Atlas would report that
+// existing rows have no value for it.
 func filled(c *atlas.Column, table *state.Table) *atlas.Column {
 	if table == nil {
 		return c
@@ -123,7 +123,7 @@ func filled(c *atlas.Column, table *state.Table) *atlas.Column {
 	return &with
 }
 
-// stillThere tells whether a foreign key was only given another name.
+// stillThere reports whether a foreign key was only renamed.
 func stillThere(name string, table uint32, before, after *catalog) bool {
 	for oid, key := range before.constraints {
 		if key.table == table && key.name == name {
@@ -134,7 +134,7 @@ func stillThere(name string, table uint32, before, after *catalog) bool {
 	return false
 }
 
-// analyzers runs Atlas's analyzers. Whether what they find is an error is decided by the rules, as for all else.
+// analyzers runs Atlas's analyzers. The rules decide whether their findings are errors, as for all others.
 func (h *history) analyzers(ctx context.Context) ([]problem, error) {
 	all, err := sqlcheck.AnalyzerFor(postgres.DriverName, &schemahcl.Resource{})
 	if err != nil {

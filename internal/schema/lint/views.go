@@ -13,8 +13,8 @@ import (
 	"docket/internal/schema/state"
 )
 
-// grantViews gives everybody a right to every view. A file that drops a view and creates it again without saving its grants
-// loses this one as it would lose those of a live database.
+// grantViews grants SELECT on every view to PUBLIC. A file that drops a view and creates it again without saving its grants loses
+// this one, as it would lose those of a live database.
 func grantViews(ctx context.Context, db atlas.ExecQuerier) error {
 	_, err := db.ExecContext(ctx, `
 DO $$
@@ -26,13 +26,13 @@ BEGIN
 END
 $$`)
 	if err != nil {
-		return fmt.Errorf("grant rights to the views: %w", err)
+		return fmt.Errorf("grant privileges on the views: %w", err)
 	}
 	return nil
 }
 
-// materializedViews finds those that the file leaves without the index that REFRESH CONCURRENTLY needs, or empty. What they
-// lacked before the file is not its fault.
+// materializedViews finds views that the file leaves empty or without the index that REFRESH CONCURRENTLY needs. What they lacked
+// before the file is not reported.
 func (h *history) materializedViews() []problem {
 	var problems []problem
 	for _, v := range h.end.state.Views {
@@ -61,7 +61,7 @@ func refreshable(v *state.View) bool {
 	return slices.ContainsFunc(v.Indexes, func(i *state.Index) bool { return i.Concurrent })
 }
 
-// losesIndex returns the last statement that took an index from the view, or the one that created it.
+// losesIndex returns the last statement that dropped an index of the view, or the one that created the view.
 func (h *history) losesIndex(view uint32) *migrate.Stmt {
 	for _, s := range slices.Backward(h.steps) {
 		for oid, index := range s.before.relations {
@@ -76,7 +76,7 @@ func (h *history) losesIndex(view uint32) *migrate.Stmt {
 	return nil
 }
 
-// empties returns the statement since which the view is not filled.
+// empties returns the statement that left the view empty.
 func (h *history) empties(view uint32) *migrate.Stmt {
 	for _, s := range slices.Backward(h.steps) {
 		if r, old := s.before.relations[view]; !old || r.populated {
@@ -86,7 +86,7 @@ func (h *history) empties(view uint32) *migrate.Stmt {
 	return nil
 }
 
-// replacedViews finds the views of before the file that it drops, with or without creating them again.
+// replacedViews finds the views that existed before the file and that it drops, even if it creates them again.
 func (h *history) replacedViews(opts Options) []problem {
 	var problems []problem
 	for _, oid := range slices.Sorted(maps.Keys(h.start.catalog.relations)) {
@@ -96,29 +96,29 @@ func (h *history) replacedViews(opts Options) []problem {
 			continue
 		}
 		found := func(code, format string, args ...any) {
-			problems = append(problems, problem{file: h.file, stmt: h.leaves(oid), code: code, text: fmt.Sprintf(format, args...)})
+			problems = append(problems, problem{file: h.file, stmt: h.dropsOrRenames(oid), code: code, text: fmt.Sprintf(format, args...)})
 		}
 		kind := map[string]string{"v": "view", "m": "materialized view"}
-		heir, replaced := h.end.catalog.relations[h.end.catalog.find(was.name)]
+		successor, replaced := h.end.catalog.relations[h.end.catalog.find(was.name)]
 		switch {
 		case !replaced && alive:
 			found(codeViewGone, "Renaming %s %q to %q", kind[was.kind], was.name, now.name)
 		case !replaced:
 			found(codeViewGone, "Dropping %s %q", kind[was.kind], was.name)
-		case !heir.granted:
+		case !successor.granted:
 			found(codeGrants, "Dropping %s %q and creating it again loses the grants it has on a live database",
 				kind[was.kind], was.name)
 		}
-		if heir.kind == "m" {
-			how := map[string]string{"v": "in place of a plain view", "m": "anew"}[was.kind]
-			found(codeRebuild, "Building materialized view %q %s: %s", was.name, how, h.meanwhile(was.name, opts))
+		if successor.kind == "m" {
+			how := map[string]string{"v": "in place of a plain view", "m": "again"}[was.kind]
+			found(codeRebuild, "Building materialized view %q %s: %s", was.name, how, h.rebuildEffect(was.name, opts))
 		}
 	}
 	return problems
 }
 
-// leaves returns the statement after which the relation no longer has the number or the name it had before the file.
-func (h *history) leaves(oid uint32) *migrate.Stmt {
+// dropsOrRenames returns the first statement that dropped or renamed the relation.
+func (h *history) dropsOrRenames(oid uint32) *migrate.Stmt {
 	name := h.start.catalog.relations[oid].name
 	for _, s := range h.steps {
 		if s.after.relations[oid].name != name {
@@ -128,8 +128,8 @@ func (h *history) leaves(oid uint32) *migrate.Stmt {
 	return nil
 }
 
-// meanwhile says what a rebuild means to those who read.
-func (h *history) meanwhile(name string, opts Options) string {
+// rebuildEffect says how a rebuild affects readers.
+func (h *history) rebuildEffect(name string, opts Options) string {
 	if !h.file.transactional {
 		return "reading it fails from here until it is filled again"
 	}
@@ -139,5 +139,5 @@ func (h *history) meanwhile(name string, opts Options) string {
 			known = fmt.Sprintf(" (its last refresh took %s)", v.LastRefresh.Round(time.Millisecond))
 		}
 	}
-	return "whoever reads it waits from here to the end of the file, until it is filled" + known
+	return "its readers wait from here to the end of the file, until it is filled" + known
 }

@@ -72,7 +72,8 @@ func (d document) environment(path, name string) (*Environment, error) {
 	var err error
 	if migration.LockTimeout != "" {
 		if e.LockTimeout, err = time.ParseDuration(migration.LockTimeout); err != nil || e.LockTimeout <= 0 {
-			return nil, fmt.Errorf("%s: env %q: migration.lock_timeout %q is not a duration such as 30s", path, name, migration.LockTimeout)
+			return nil, fmt.Errorf("%s: env %q: migration.lock_timeout %q is not a duration such as 30s",
+				path, name, migration.LockTimeout)
 		}
 	}
 	if e.Src, err = source(block); err != nil {

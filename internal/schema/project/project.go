@@ -173,7 +173,8 @@ func selectEnv(path string, file *hcl.File, env string, vars map[string]string) 
 	}
 	for name := range vars {
 		if !declared[name] {
-			return fmt.Errorf("%s: it declares no variable %q, for which there is a value; write variable %q { type = string }", path, name, name)
+			return fmt.Errorf("%s: it declares no variable %q, for which there is a value; write variable %[2]q { type = string }",
+				path, name)
 		}
 	}
 	body.Blocks = kept

@@ -16,7 +16,7 @@ import (
 	"github.com/jackc/pgx/v5/stdlib"
 )
 
-// Database is empty when it is made, in UTF-8, and belongs to the caller alone until it is dropped.
+// Database is created empty, in UTF-8. Only the caller uses it until it is dropped.
 type Database struct {
 	Name string
 	URL  string
@@ -35,8 +35,8 @@ func (s *Server) Create(ctx context.Context) (*Database, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	// An interrupted CREATE DATABASE may or may not have made one. So it runs to its end, and what nobody wants
-	// any more is dropped.
+	// An interrupted CREATE DATABASE may or may not have made one. It therefore runs to its end, and a database that is no
+	// longer needed is dropped.
 	making, cancel := context.WithTimeout(context.WithoutCancel(ctx), createTimeout)
 	defer cancel()
 	name, err := s.create(making)
@@ -45,14 +45,14 @@ func (s *Server) Create(ctx context.Context) (*Database, error) {
 	}
 	d := &Database{Name: name, URL: withDatabase(s.config.ConnString(), name), server: s, config: s.config.Copy()}
 	d.config.Database = name
-	// Nothing in it outlives a crash of the server, so nothing has to reach the disk at once.
+	// Its content need not survive a crash of the server.
 	d.config.RuntimeParams["synchronous_commit"] = "off"
 	d.DB = stdlib.OpenDB(*d.config)
 	d.drop = sync.OnceValue(d.destroy)
 	s.mu.Lock()
 	s.open[d] = struct{}{}
 	s.mu.Unlock()
-	// The session stays open in the pool: by it others see that the database is in use.
+	// The session stays open in the pool, which shows other processes that the database is in use.
 	if err := d.DB.PingContext(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("connect to scratch database %s: %w", name, err), d.Drop())
 	}
@@ -80,8 +80,7 @@ func (s *Server) create(ctx context.Context) (name string, err error) {
 	return name, nil
 }
 
-// Drop ends the sessions of the database and drops it. It works after the caller was interrupted, and does nothing the
-// second time.
+// Drop ends the sessions of the database and drops it, even after the caller was interrupted. The second call does nothing.
 func (d *Database) Drop() error { return d.drop() }
 
 func (d *Database) destroy() error {
@@ -89,7 +88,7 @@ func (d *Database) destroy() error {
 	delete(d.server.open, d)
 	d.server.mu.Unlock()
 	closed := d.DB.Close()
-	ctx, cancel := context.WithTimeout(context.Background(), goodbye)
+	ctx, cancel := context.WithTimeout(context.Background(), cleanupTimeout)
 	defer cancel()
 	conn, err := d.server.connect(ctx)
 	if err != nil {
@@ -102,7 +101,7 @@ func (d *Database) destroy() error {
 // withDatabase is the connection string for another database of the server.
 func withDatabase(connString, name string) string {
 	if !strings.HasPrefix(connString, "postgres://") && !strings.HasPrefix(connString, "postgresql://") {
-		return connString + " dbname=" + name // in key=value form the last one counts
+		return connString + " dbname=" + name // in key=value form the last one is used
 	}
 	u, err := url.Parse(connString)
 	if err != nil {

@@ -7,11 +7,11 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// prefix begins the names of all scratch databases; the moment of their making, in UTC, and random digits follow.
+// prefix begins the names of all scratch databases. The time of their creation, in UTC, and random digits follow.
 const prefix = "schema_scratch_"
 
-// dropLeftovers drops what runs that were killed left behind: databases with names like ours, of this role, made more than
-// an hour ago and without a session. A living run has one.
+// dropLeftovers drops the scratch databases of killed runs: those of this role that were created more than an hour ago and have
+// no session. A database in use has one.
 func dropLeftovers(ctx context.Context, conn *pgx.Conn) error {
 	rows, err := conn.Query(ctx, `
 SELECT d.datname::text
@@ -21,14 +21,14 @@ WHERE d.datname ~ ('^' || $1 || '\d{14}_[0-9a-f]{12}$')
     AND NOT EXISTS (SELECT FROM pg_stat_activity a WHERE a.datid = d.oid)
 ORDER BY d.datname`, prefix)
 	if err != nil {
-		return fmt.Errorf("look for old scratch databases: %w", err)
+		return fmt.Errorf("list old scratch databases: %w", err)
 	}
 	names, err := pgx.CollectRows(rows, pgx.RowTo[string])
 	if err != nil {
-		return fmt.Errorf("look for old scratch databases: %w", err)
+		return fmt.Errorf("list old scratch databases: %w", err)
 	}
 	for _, name := range names {
-		// Not by force: whoever has come meanwhile keeps it. Another run may be dropping it as well.
+		// Without FORCE it fails if a session has connected since. Another run may be dropping it as well.
 		_ = dropDatabase(ctx, conn, name, "")
 	}
 	return nil

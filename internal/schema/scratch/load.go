@@ -15,32 +15,32 @@ import (
 // Error is a statement of a file that PostgreSQL or CheckStatement refused.
 type Error struct {
 	File string
-	Line int // of what PostgreSQL points at, else of the statement's beginning
+	Line int // of the error's position, else of the beginning of the statement
 	Err  error
 }
 
 func (e *Error) Error() string { return fmt.Sprintf("%s:%d: %v", e.File, e.Line, e.Err) }
 
-// Unwrap gives what PostgreSQL said.
+// Unwrap returns the error of PostgreSQL or of CheckStatement.
 func (e *Error) Unwrap() error { return e.Err }
 
-// Load executes the .sql files of a folder in the order of their names, each statement by itself. A statement that fails,
-// or that CheckStatement refuses, is an *Error.
+// Load executes the .sql files of a folder in the order of their names, each statement by itself. The error of a statement that
+// fails, or that CheckStatement refuses, is an *Error.
 func (d *Database) Load(ctx context.Context, files fs.FS) error {
 	return d.each(ctx, files, func(string) bool { return true }, func(conn *pgx.Conn, file *migrate.LocalFile) error {
 		return execute(ctx, conn.PgConn(), file)
 	})
 }
 
-// Replay executes migrations in the order of their versions, up to and with version to (empty: all), each file in a
-// transaction unless it is marked "-- atlas:txmode none". It records nothing in the database. What one file sets for its
-// session is gone before the next. A statement that fails is an *Error.
+// Replay executes migrations in the order of their versions, up to and including version to (empty: all), each file in a
+// transaction unless it is marked "-- atlas:txmode none". It records nothing in the database. The session is reset before
+// each file. The error of a statement that fails is an *Error.
 func (d *Database) Replay(ctx context.Context, migrations fs.FS, to string) error {
-	wanted := func(name string) bool {
+	selected := func(name string) bool {
 		version, _, _ := strings.Cut(name, "_")
 		return to == "" || strings.TrimSuffix(version, ".sql") <= to
 	}
-	return d.each(ctx, migrations, wanted, func(conn *pgx.Conn, file *migrate.LocalFile) error {
+	return d.each(ctx, migrations, selected, func(conn *pgx.Conn, file *migrate.LocalFile) error {
 		return d.run(ctx, conn, file)
 	})
 }
@@ -54,7 +54,7 @@ func (d *Database) Run(ctx context.Context, name, text string) error {
 
 func (d *Database) run(ctx context.Context, conn *pgx.Conn, file *migrate.LocalFile) error {
 	if _, err := conn.PgConn().Exec(ctx, ResetSession).ReadAll(); err != nil {
-		return fmt.Errorf("%s: put back the settings of the session: %w", file.Name(), err)
+		return fmt.Errorf("%s: reset the session: %w", file.Name(), err)
 	}
 	if modes := file.Directive("txmode"); len(modes) == 1 && modes[0] == "none" {
 		return execute(ctx, conn.PgConn(), file)
@@ -62,7 +62,7 @@ func (d *Database) run(ctx context.Context, conn *pgx.Conn, file *migrate.LocalF
 	return pgx.BeginFunc(ctx, conn, func(pgx.Tx) error { return execute(ctx, conn.PgConn(), file) })
 }
 
-func (d *Database) each(ctx context.Context, files fs.FS, wanted func(string) bool,
+func (d *Database) each(ctx context.Context, files fs.FS, selected func(string) bool,
 	do func(*pgx.Conn, *migrate.LocalFile) error) error {
 	names, err := fs.Glob(files, "*.sql") // sorted
 	if err != nil {
@@ -73,7 +73,7 @@ func (d *Database) each(ctx context.Context, files fs.FS, wanted func(string) bo
 	}
 	return d.session(ctx, func(conn *pgx.Conn) error {
 		for _, name := range names {
-			if !wanted(name) {
+			if !selected(name) {
 				continue
 			}
 			text, err := fs.ReadFile(files, name)
@@ -88,7 +88,7 @@ func (d *Database) each(ctx context.Context, files fs.FS, wanted func(string) bo
 	})
 }
 
-// session is one of its own: what files set stays in it.
+// session calls fn with a new session, so that the settings of files affect no other one.
 func (d *Database) session(ctx context.Context, fn func(*pgx.Conn) error) error {
 	conn, err := pgx.ConnectConfig(ctx, d.config.Copy())
 	if err != nil {
@@ -98,8 +98,8 @@ func (d *Database) session(ctx context.Context, fn func(*pgx.Conn) error) error 
 	return fn(conn)
 }
 
-// ResetSession takes back what statements before it have set for the session, so that a migration does the same after others
-// as by itself: SET search_path, as dumps have it, would send the tables of the next file elsewhere. Locks are kept.
+// ResetSession resets what earlier statements have set for the session, so that a migration has the same effect after others as
+// alone. SET search_path, as in dumps, would otherwise create the tables of the next file in another schema. Locks are kept.
 const ResetSession = "RESET SESSION AUTHORIZATION; RESET ROLE; RESET ALL; DISCARD TEMP"
 
 func execute(ctx context.Context, conn *pgconn.PgConn, file *migrate.LocalFile) error {
@@ -119,7 +119,7 @@ func execute(ctx context.Context, conn *pgconn.PgConn, file *migrate.LocalFile) 
 	return nil
 }
 
-// line is where in the text of a file a statement went wrong.
+// line is the line of the error of a statement in the text of a file.
 func line(text string, statement *migrate.Stmt, err error) int {
 	at := 1 + strings.Count(text[:statement.Pos], "\n")
 	var refusal *pgconn.PgError

@@ -1,8 +1,7 @@
-// Package scratch makes databases that live for one comparison: files are loaded into them, migrations replayed, and what
-// comes out is read.
+// Package scratch creates databases for one comparison: files are loaded or migrations replayed, and the result is read.
 //
-// It owns the server that they stand on, when it is given none, and every database that it made, and leaves neither
-// behind, also when its caller is interrupted. On a server of somebody else it touches nothing but databases of its own.
+// It owns every database that it created, and the server if it started one. It removes both, even when its caller is
+// interrupted. On another server it changes only its own databases.
 package scratch
 
 import (
@@ -18,22 +17,22 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// goodbye bounds each step of tidying up, which goes on when the caller was interrupted.
-const goodbye = 30 * time.Second
+// cleanupTimeout bounds each step of the cleanup, which continues when the caller was interrupted.
+const cleanupTimeout = 30 * time.Second
 
-// Server is where scratch databases are made. Its methods may be called from several goroutines.
+// Server is the server of scratch databases. Its methods may be called from several goroutines.
 type Server struct {
 	Major int // of PostgreSQL, e.g. 15
 
 	config *pgx.ConnConfig
-	stop   func() error // of a server of our own; nil for one that was given
+	stop   func() error // stops a server that was started; nil for one of Open
 
 	mu   sync.Mutex
 	open map[*Database]struct{}
 }
 
-// Open uses the server of the URL, whose role must be allowed to create databases. The database that the URL names is
-// connected to and not touched. What killed runs of the same role left on the server more than an hour ago is dropped.
+// Open uses the server of the URL, whose role must be allowed to create databases. It connects to the database of the URL and
+// does not change it. It drops scratch databases that killed runs of the same role left more than an hour ago.
 func Open(ctx context.Context, url string) (*Server, error) {
 	if strings.HasPrefix(url, "docker://") || strings.HasPrefix(url, "docker+") {
 		return nil, errors.New("a docker:// dev URL asks for a container, and no container is started here: name a server on which " +
@@ -41,7 +40,7 @@ func Open(ctx context.Context, url string) (*Server, error) {
 	}
 	config, err := pgx.ParseConfig(url)
 	if err != nil {
-		// Not even the parser's reason may be told: it can hold a piece of the password.
+		// The parser's error is not shown, because it can hold a part of the password.
 		return nil, errors.New("the URL of the scratch server cannot be read: " +
 			"it should look like postgres://user:password@host:5432/database")
 	}
@@ -58,7 +57,7 @@ func Open(ctx context.Context, url string) (*Server, error) {
 SELECT current_setting('server_version_num')::int / 10000, rolname::text, rolcreatedb OR rolsuper
 FROM pg_roles WHERE rolname = current_user`).Scan(&s.Major, &role, &allowed)
 	if err != nil {
-		return nil, fmt.Errorf("ask the scratch server at %s who we are: %w", config.Host, err)
+		return nil, fmt.Errorf("read the role on the scratch server at %s: %w", config.Host, err)
 	}
 	if !allowed {
 		return nil, fmt.Errorf("role %s may not create databases on the scratch server at %s: "+
@@ -74,7 +73,7 @@ FROM pg_roles WHERE rolname = current_user`).Scan(&s.Major, &role, &allowed)
 // (0: any). The data need not survive a crash. stop ends the server.
 type StartFunc func(ctx context.Context, dir string, major int) (url string, stop func(context.Context) error, err error)
 
-// Start runs a server of its own in a temporary directory, preferably of the given major version (0: any).
+// Start starts a server in a temporary directory, preferably of the given major version (0: any).
 func Start(ctx context.Context, start StartFunc, major int) (*Server, error) {
 	base, err := os.MkdirTemp("", "schema-scratch-*")
 	if err != nil {
@@ -90,7 +89,7 @@ func Start(ctx context.Context, start StartFunc, major int) (*Server, error) {
 		return nil, errors.Join(fmt.Errorf("start a scratch server: %w", err), remove())
 	}
 	stop := func() error {
-		ctx, cancel := context.WithTimeout(context.Background(), goodbye)
+		ctx, cancel := context.WithTimeout(context.Background(), cleanupTimeout)
 		defer cancel()
 		return errors.Join(stopServer(ctx), remove())
 	}
@@ -102,7 +101,7 @@ func Start(ctx context.Context, start StartFunc, major int) (*Server, error) {
 	return s, nil
 }
 
-// CheckMajor refuses to compare with a database of another major version: the same view reads differently there.
+// CheckMajor refuses to compare with a database of another major version, which prints the same view differently.
 func (s *Server) CheckMajor(target int) error {
 	if s.Major == target {
 		return nil
@@ -112,7 +111,7 @@ func (s *Server) CheckMajor(target int) error {
 		s.config.Host, s.Major, target, target)
 }
 
-// Close drops the databases that are left and stops the server if it was started here.
+// Close drops the remaining databases and stops the server if Start started it.
 func (s *Server) Close() error {
 	s.mu.Lock()
 	left := make([]*Database, 0, len(s.open))
@@ -139,13 +138,13 @@ func (s *Server) connect(ctx context.Context) (*pgx.Conn, error) {
 }
 
 func disconnect(conn *pgx.Conn) {
-	ctx, cancel := context.WithTimeout(context.Background(), goodbye)
+	ctx, cancel := context.WithTimeout(context.Background(), cleanupTimeout)
 	defer cancel()
 	_ = conn.Close(ctx)
 }
 
-// Settle makes sessions of config read a schema the same way, whatever their role, database and URL say: definitions name
-// what is outside search_path in full, and print times as the session prints them. Statements take the time they need.
+// Settle overrides the settings of role, database and URL that affect how sessions print a schema: search_path decides which
+// names definitions print in full, others how times are printed. Statements have no time limit.
 func Settle(config *pgx.ConnConfig, application string) {
 	for name, value := range map[string]string{
 		"search_path":       "public",
@@ -155,7 +154,7 @@ func Settle(config *pgx.ConnConfig, application string) {
 		"IntervalStyle":     "postgres",
 		"application_name":  application,
 	} {
-		// Names of parameters are the same in every case, and of two that differ in it either may win.
+		// Names of parameters are case-insensitive. Of two that differ only in case, either could win.
 		maps.DeleteFunc(config.RuntimeParams, func(given, _ string) bool { return strings.EqualFold(given, name) })
 		config.RuntimeParams[name] = value
 	}

@@ -22,15 +22,15 @@ func Statements(text string) ([]*migrate.Stmt, error) {
 	return (&migrate.Scanner{ScannerOptions: withoutBlocks}).Scan(text)
 }
 
-// copyFromClient waits for rows that nobody sends, with all its locks.
+// copyFromClient waits for rows that are never sent, and keeps its locks.
 var copyFromClient = regexp.MustCompile(`(?is)^copy\b.*\bstdin\b`)
 
-// CheckStatement refuses what cannot be sent to a server as one statement: text that PostgreSQL does not take for text, and
-// COPY FROM STDIN, whose rows only psql takes from the file.
+// CheckStatement refuses what cannot be sent to a server as one statement: text that is not valid for PostgreSQL, and COPY FROM
+// STDIN, whose rows only psql reads from the file.
 func CheckStatement(text string) error {
 	switch {
 	case strings.HasPrefix(text, "\ufeff"):
-		return errors.New("a byte order mark stands before the statement; save the file as UTF-8 without one")
+		return errors.New("a byte order mark precedes the statement; save the file as UTF-8 without one")
 	case strings.ContainsRune(text, 0):
 		return errors.New("the statement holds a NUL byte; save the file as UTF-8 text")
 	case !utf8.ValidString(text):
