@@ -36,7 +36,7 @@ func (c *connection) Write(data []byte) (int, error) {
 // Each piece of a streamed response has its own time limit. A client that does not accept a piece in time has left.
 func TestStreamToClientThatStalls(t *testing.T) {
 	t.Parallel()
-	answers := func(yield func(export.Answer, error) bool) {
+	lines := func(yield func(export.Answer, error) bool) {
 		for i := range int32(10_000) {
 			if !yield(export.Answer{URLID: i, URL: "example.org"}, nil) {
 				return
@@ -45,7 +45,7 @@ func TestStreamToClientThatStalls(t *testing.T) {
 	}
 	var err error
 	b := setup(t, func(c *gin.Context, _ func(*gin.Context, error)) {
-		err = exportResponse{format: Csv, answers: answers}.VisitExportAnnotationsResponse(c.Writer)
+		err = exportResponse{format: Csv, lines: lines}.VisitExportAnnotationsResponse(c.Writer)
 	})
 	for _, broken := range []error{nil, http.ErrHandlerTimeout} {
 		client := &connection{ResponseRecorder: httptest.NewRecorder(), err: broken}

@@ -35,7 +35,7 @@ func (h exportHandlers) ExportAnnotations(
 	return exportResponse{
 		format:   *cmp.Or(req.Params.Format, new(Jsonl)),
 		headOnly: isHead(ctx),
-		answers:  h.export.Answers(ctx, options),
+		lines:    h.export.Answers(ctx, options),
 	}, nil
 }
 
@@ -52,7 +52,7 @@ const (
 type exportResponse struct {
 	format   ExportFormat
 	headOnly bool
-	answers  iter.Seq2[export.Answer, error]
+	lines    iter.Seq2[export.Answer, error]
 }
 
 // VisitExportAnnotationsResponse sends the export. It may fail before the first byte or after it.
@@ -64,7 +64,7 @@ func (r exportResponse) VisitExportAnnotationsResponse(w http.ResponseWriter) er
 	}, exportStall)
 	if !r.headOnly {
 		out := bufio.NewWriterSize(client, exportBuffer)
-		if err := WriteAnnotations(out, r.format, r.answers); err != nil {
+		if err := WriteAnnotations(out, r.format, r.lines); err != nil {
 			return err
 		}
 		if err := out.Flush(); err != nil {
@@ -75,15 +75,15 @@ func (r exportResponse) VisitExportAnnotationsResponse(w http.ResponseWriter) er
 	return nil
 }
 
-// WriteAnnotations writes all answers in a format; it stops at the first error. CSV begins with a header line. Neither format
+// WriteAnnotations writes the lines of an export in a format and stops at the first error. CSV begins with a header line. Neither format
 // changes a text.
-func WriteAnnotations(w io.Writer, format ExportFormat, answers iter.Seq2[export.Answer, error]) error {
+func WriteAnnotations(w io.Writer, format ExportFormat, lines iter.Seq2[export.Answer, error]) error {
 	write, flush := annotationEncoder(w, format)
-	for answer, err := range answers {
+	for line, err := range lines {
 		if err != nil {
 			return err
 		}
-		if err := write(exportedFrom(answer)); err != nil {
+		if err := write(exportedFrom(line)); err != nil {
 			return err
 		}
 	}
@@ -118,14 +118,14 @@ func annotationEncoder(w io.Writer, format ExportFormat) (write func(ExportedAnn
 	}
 }
 
-func exportedFrom(a export.Answer) ExportedAnnotation {
+func exportedFrom(l export.Answer) ExportedAnnotation {
 	return ExportedAnnotation{
-		URLID:     a.URLID,
-		URL:       a.URL,
-		User:      a.User,
-		Attribute: ExportedAnnotationAttribute(a.Attribute),
-		Value:     a.Value,
-		CreatedAt: timestampOrNull(a.CreatedAt),
-		Validated: a.Validated,
+		URLID:     l.URLID,
+		URL:       l.URL,
+		User:      l.User,
+		Attribute: ExportedAnnotationAttribute(l.Attribute),
+		Value:     l.Value,
+		CreatedAt: timestampOrNull(l.CreatedAt),
+		Validated: l.Validated,
 	}
 }
