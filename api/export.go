@@ -75,8 +75,8 @@ func (r exportResponse) VisitExportAnnotationsResponse(w http.ResponseWriter) er
 	return nil
 }
 
-// WriteAnnotations writes the lines of an export in a format and stops at the first error. CSV begins with a header line. Neither format
-// changes a text.
+// WriteAnnotations writes the lines of an export in a format and stops at the first error. CSV begins with a header line.
+// Neither format changes a text.
 func WriteAnnotations(w io.Writer, format ExportFormat, lines iter.Seq2[export.Answer, error]) error {
 	write, flush := annotationEncoder(w, format)
 	for line, err := range lines {
