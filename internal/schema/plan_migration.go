@@ -37,14 +37,14 @@ func PlanMigration(
 		return Planned{}, err
 	}
 	var want snapshot
-	err = withScratch(ctx, server, func(db *scratch.Database) error {
+	err = server.With(ctx, func(db *scratch.Database) error {
 		want, err = target.readAll(ctx, w, db)
 		return err
 	})
 	if err != nil {
 		return Planned{}, err
 	}
-	err = withScratch(ctx, server, func(db *scratch.Database) error {
+	err = server.With(ctx, func(db *scratch.Database) error {
 		have, err := migrations.readAll(ctx, w, db)
 		if err != nil {
 			return err

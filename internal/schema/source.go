@@ -153,7 +153,7 @@ func (s Source) read(ctx context.Context, w *Workbench, major int, exclude []str
 func (s Source) readVersion(
 	ctx context.Context, w *Workbench, server *scratch.Server, version string,
 ) (found *state.State, err error) {
-	err = withScratch(ctx, server, func(db *scratch.Database) error {
+	err = server.With(ctx, func(db *scratch.Database) error {
 		if err := s.load(ctx, w, db, version); err != nil {
 			return err
 		}
@@ -161,16 +161,6 @@ func (s Source) readVersion(
 		return err
 	})
 	return found, err
-}
-
-// withScratch calls fn with a new database and then drops it.
-func withScratch(ctx context.Context, server *scratch.Server, fn func(*scratch.Database) error) (err error) {
-	db, err := server.Create(ctx)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, db.Drop()) }()
-	return fn(db)
 }
 
 func (s Source) readLive(ctx context.Context, w *Workbench, exclude []string) (*state.State, error) {

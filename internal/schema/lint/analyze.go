@@ -43,7 +43,7 @@ type history struct {
 
 // analyze runs the selected files statement by statement, after those before them. It stops at a file that cannot run.
 func analyze(ctx context.Context, opts Options, before, selected []*file) (problems []problem, failed *file, err error) {
-	err = withDatabase(ctx, opts.Server, func(db *scratch.Database) error {
+	err = opts.Server.With(ctx, func(db *scratch.Database) error {
 		broken, err := replay(ctx, db, before)
 		if broken != nil {
 			problems, failed = []problem{*broken}, broken.file

@@ -35,7 +35,7 @@ func checkDowns(ctx context.Context, opts Options, before, selected []*file) (pr
 	if len(downs) == 0 {
 		return problems, nil
 	}
-	err = withDatabase(ctx, opts.Server, func(db *scratch.Database) error {
+	err = opts.Server.With(ctx, func(db *scratch.Database) error {
 		if broken, err := replay(ctx, db, before); broken != nil || err != nil {
 			return err
 		}

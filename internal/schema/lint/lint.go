@@ -136,16 +136,6 @@ func (r *Report) add(policy Policy, problems []problem) {
 	}
 }
 
-// withDatabase calls fn with a new scratch database and then drops it.
-func withDatabase(ctx context.Context, server *scratch.Server, fn func(*scratch.Database) error) (err error) {
-	db, err := server.Create(ctx)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, db.Drop()) }()
-	return fn(db)
-}
-
 // replay runs files that are not checked. A statement that fails is a problem of its file.
 func replay(ctx context.Context, db *scratch.Database, files []*file) (*problem, error) {
 	for _, f := range files {

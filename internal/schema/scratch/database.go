@@ -59,6 +59,16 @@ func (s *Server) Create(ctx context.Context) (*Database, error) {
 	return d, nil
 }
 
+// With calls fn with a new database and then drops it.
+func (s *Server) With(ctx context.Context, fn func(*Database) error) (err error) {
+	d, err := s.Create(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, d.Drop()) }()
+	return fn(d)
+}
+
 func (s *Server) create(ctx context.Context) (name string, err error) {
 	conn, err := s.connect(ctx)
 	if err != nil {
