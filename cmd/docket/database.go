@@ -47,15 +47,6 @@ func (c *config) openDatabase(ctx context.Context, owner string, log *zap.Logger
 	return newDatabase(url, server), nil
 }
 
-// startDatabase starts Docket's own server.
-func (c *config) startDatabase(ctx context.Context, owner string, log *zap.Logger) (*database, error) {
-	server, err := embedded.Start(ctx, embedded.Config{DataDir: c.dataDir, Owner: owner, Log: log})
-	if err != nil {
-		return nil, err
-	}
-	return newDatabase(server.URL(), server), nil
-}
-
 // close stops the server if this process started it, even when the command was interrupted.
 func (d *database) close() error {
 	if d.server == nil {

@@ -18,6 +18,7 @@ import (
 	"docket/internal/export"
 	"docket/internal/idempotency"
 	"docket/internal/postgres"
+	"docket/internal/postgres/embedded"
 	"docket/internal/progress"
 	"docket/internal/ranking"
 	"docket/internal/robots"
@@ -99,9 +100,11 @@ func (cfg *serveConfig) serve(cmd *cobra.Command, log *zap.Logger) (err error) {
 	}
 	db := newDatabase(cfg.databaseURL, nil)
 	if cfg.databaseURL == "" {
-		if db, err = cfg.startDatabase(ctx, cmd.CommandPath(), log); err != nil {
+		server, err := embedded.Start(ctx, embedded.Config{DataDir: cfg.dataDir, Owner: cmd.CommandPath(), Log: log})
+		if err != nil {
 			return err
 		}
+		db = newDatabase(server.URL(), server)
 	}
 	defer func() {
 		err = errors.Join(err, db.close())
