@@ -72,11 +72,11 @@ func (h annotateHandlers) AnnotateAnonymousSubmit(
 func (h annotateHandlers) AnnotateMigrate(
 	ctx context.Context, req AnnotateMigrateRequestObject,
 ) (AnnotateMigrateResponseObject, error) {
-	done, err := h.annotations.Migrate(ctx, auth.UserFrom(ctx).UserID, req.Params.SessionID)
+	done, err := h.annotations.TransferSession(ctx, auth.UserFrom(ctx).UserID, req.Params.SessionID)
 	if err != nil {
 		return nil, err
 	}
-	return AnnotateMigrate200JSONResponse{Message: "Session migrated.", Migrated: done.Migrated, Skipped: done.Skipped}, nil
+	return AnnotateMigrate200JSONResponse{Message: "Session migrated.", Migrated: done.Transferred, Skipped: done.Skipped}, nil
 }
 
 func (h annotateHandlers) AnnotateAgencySuggestions(

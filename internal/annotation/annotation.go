@@ -1,7 +1,7 @@
-// Package annotation is the heart of Docket: it hands a person the next URL to annotate, with what everybody and the robots
-// suggested for it, and stores the answer. It owns the rules an answer has to keep and the queries suggestions.sql and
-// submit.sql; which URL comes next is the ranking's to say. It decides nothing about agreement and never changes a URL
-// itself.
+// Package annotation is the heart of Docket: it returns the next URL to annotate, with what users and robots suggested for
+// it, and stores the answer. It owns anonymous sessions, the rules for answers, and the queries in suggestions.sql,
+// submit.sql and session.sql. Package ranking chooses the next URL. Annotation does not decide whether answers agree and never
+// changes a URL.
 package annotation
 
 import (
@@ -18,17 +18,17 @@ import (
 type Service struct {
 	pool    *postgres.Pool
 	ranking Ranking
-	memory  memory
+	cache   suggestionCache
 }
 
 // New returns a Service on the database of pool, which must be migrated.
 func New(pool *postgres.Pool, ranking Ranking) *Service {
-	return &Service{pool: pool.WithRules(refusals...), ranking: ranking, memory: newMemory(time.Now)}
+	return &Service{pool: pool.WithRules(refusals...), ranking: ranking, cache: newSuggestionCache(time.Now)}
 }
 
 var queries = db.New()
 
-// URLType says what a URL is; the texts are those of the database and of the wire.
+// URLType is what an annotator says a URL is. The texts are those of the database and of the REST contract.
 type URLType string
 
 const (
@@ -39,7 +39,7 @@ const (
 	BrokenPage       URLType = "broken page"
 )
 
-// RecordType says which kind of record a data source holds, in the words of the database type record_type.
+// RecordType is the kind of record that a data source has: a value of the database type record_type.
 type RecordType string
 
 // Filter narrows the choice of the next URL.
@@ -48,7 +48,7 @@ type Filter = ranking.Filter
 // Session identifies an anonymous annotator.
 type Session = uuid.UUID
 
-// Next is a URL to annotate, with what its page says and what was suggested so far.
+// Next is a URL to annotate, with the texts of its page and what was suggested so far.
 type Next struct {
 	URLID       int32
 	URL         string // with scheme and trailing slash, where known
@@ -58,21 +58,21 @@ type Next struct {
 	Agencies    EntitySuggestions
 	Locations   EntitySuggestions
 	Names       []NameSuggestion // most endorsements first, then by id; three at most
-	Batch       *BatchInfo       // nil unless a batch was asked for
+	Batch       *BatchInfo       // nil unless the filter has a batch
 }
 
-// HTML holds the texts of a page; those not stored are empty.
+// HTML has the texts of a page; a text that is not stored is empty.
 type HTML struct {
 	Title, Description, H1, H2, H3, H4, H5, H6, Div string
 }
 
-// URLTypeVotes counts the users who hold a URL to be of one type.
+// URLTypeVotes counts the users who gave a URL one type.
 type URLTypeVotes struct {
 	Type  URLType
 	Votes int32
 }
 
-// RecordTypeVotes counts the users who hold a URL to be of one record type.
+// RecordTypeVotes counts the users who gave a URL one record type.
 type RecordTypeVotes struct {
 	Type  RecordType
 	Votes int32
@@ -81,15 +81,15 @@ type RecordTypeVotes struct {
 // EntitySuggestions lists agencies or locations by Users + RoboConfidence/100 descending, then by id.
 type EntitySuggestions struct {
 	Entities []EntitySuggestion
-	NotFound int32 // users who looked and found none
+	NotFound int32 // users who answered that there is none to choose
 }
 
-// EntitySuggestion is an agency or a location that somebody, or a robot, holds to be the URL's.
+// EntitySuggestion is an agency or a location that users or robots suggest for the URL.
 type EntitySuggestion struct {
 	ID             int64
 	DisplayName    string
 	Users          int32
-	RoboConfidence int32 // the highest of the robots', 0 to 100; 0 when no robot suggests it
+	RoboConfidence int32 // the highest confidence of a robot, 0 to 100; 0 when no robot suggests it
 }
 
 // NameSuggestion is a name for the URL.
@@ -100,7 +100,7 @@ type NameSuggestion struct {
 	FromRobot    bool
 }
 
-// BatchInfo tells how far the URLs of a batch with status ok are: annotated ones have an agency suggested by any user.
+// BatchInfo counts the URLs of a batch with status ok. A URL is annotated when any user has suggested an agency for it.
 type BatchInfo struct {
 	Total     int32
 	Annotated int32

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// Answer is what one annotator says of one URL.
+// Answer is what one annotator says about one URL.
 type Answer struct {
 	URLType          URLType
 	RecordType       *RecordType
@@ -18,21 +18,21 @@ type Answer struct {
 	ExistingNameID   *int32  // one of the names suggested for the URL
 }
 
-// ErrAlreadyAnnotated refuses a second answer of one annotator for one URL.
+// ErrAlreadyAnnotated refuses a second answer of one annotator about one URL.
 var ErrAlreadyAnnotated = errors.New("this annotator has annotated the URL before")
 
-// RuleError refuses an answer whose fields do not go together. Its text is for the annotator.
+// RuleError refuses an answer whose fields do not fit together. Its text is for the annotator.
 type RuleError struct{ Text string }
 
 func (e *RuleError) Error() string { return e.Text }
 
-// FieldError tells of a field that contradicts itself.
+// FieldError describes a field that contradicts itself.
 type FieldError struct {
 	Field string // as in the REST contract
 	Text  string
 }
 
-// FieldErrors refuses an answer for all its fields that contradict themselves.
+// FieldErrors refuses an answer because of all fields that contradict themselves.
 type FieldErrors []FieldError
 
 func (e FieldErrors) Error() string {
@@ -43,8 +43,8 @@ func (e FieldErrors) Error() string {
 	return strings.Join(texts, "; ")
 }
 
-// check applies the rules across fields in the order the REST contract promises: contradictions within a field, all of
-// them together, before the rules of a URL type, of which the first broken one is told.
+// check applies the rules between fields in the order that the REST contract promises: first all contradictions within a
+// field, then the first broken rule of the URL type.
 func (a Answer) check() error {
 	var contradictions FieldErrors
 	if a.AgencyNotFound && len(a.AgencyIDs) > 0 {

@@ -2,11 +2,11 @@ package annotation
 
 import "time"
 
-// RememberedFor is how long memory holds.
-const RememberedFor = rememberedFor
+// CachedFor is how long the cache uses an entry.
+const CachedFor = cachedFor
 
-// SetClock replaces the clock of the memory.
-func (s *Service) SetClock(now func() time.Time) { s.memory.now = now }
+// SetClock replaces the clock of the cache.
+func (s *Service) SetClock(now func() time.Time) { s.cache.now = now }
 
-// Refusals lets a test hold the names in refusals against the schema.
+// Refusals lets a test compare the names in refusals with the schema.
 var Refusals = refusals

@@ -10,39 +10,30 @@ import (
 	"docket/internal/urlform"
 )
 
-// Ranking chooses the URL an annotator is offered; nil means that none is left. ranking.Queue and ranking.Matview are the
-// two there are.
+// Ranking chooses the URL that an annotator is offered; nil means that none is left. ranking.Queue and ranking.Matview
+// implement it.
 type Ranking interface {
 	NextForUser(ctx context.Context, conn db.DBTX, userID int32, filter ranking.Filter) (*ranking.Choice, error)
 	NextForSession(ctx context.Context, conn db.DBTX, session Session) (*ranking.Choice, error)
 }
 
-// Next returns the URL that the user should annotate next: of those with status ok, neither validated nor suspended,
-// without any url type, record type, agency or location of this user, and within the filter, the most annotated one;
-// among equals the one with the smallest id. It returns nil when none is left. Nothing is reserved.
+// Next returns the URL that the user should annotate next, or nil when none is left. Candidates have status ok, are neither
+// validated nor suspended, have no URL type, record type, agency or location of this user, and match the filter. The most
+// annotated candidate comes first, among equals the one with the smallest id. Nothing is reserved.
 func (s *Service) Next(ctx context.Context, userID int32, filter Filter) (*Next, error) {
 	return s.next(ctx, filter.BatchID, func(conn db.DBTX) (*ranking.Choice, error) {
 		return s.ranking.NextForUser(ctx, conn, userID, filter)
 	})
 }
 
-// NextAnonymous does what Next does for an anonymous session, known or not. What users did does not matter to it.
+// NextAnonymous is Next for an anonymous session, known or not. URLs that users have annotated are candidates too.
 func (s *Service) NextAnonymous(ctx context.Context, session Session) (*Next, error) {
 	return s.next(ctx, nil, func(conn db.DBTX) (*ranking.Choice, error) {
 		return s.ranking.NextForSession(ctx, conn, session)
 	})
 }
 
-// OpenSession opens an anonymous session. Sessions do not expire.
-func (s *Service) OpenSession(ctx context.Context) (Session, error) {
-	session, err := queries.AnonymousSessionInsert(ctx, s.pool)
-	if err != nil {
-		return Session{}, fmt.Errorf("open anonymous session: %w", err)
-	}
-	return session, nil
-}
-
-// next takes one connection for both round trips: one that chooses, one that describes what was chosen, if need be.
+// next uses one connection for both round trips: the choice of the URL and, unless it is cached, what is shown of it.
 func (s *Service) next(ctx context.Context, batchID *int32, choose func(db.DBTX) (*ranking.Choice, error)) (*Next, error) {
 	conn, err := s.pool.Acquire(ctx)
 	if err != nil {

@@ -10,8 +10,8 @@ import (
 	"docket/internal/unknown"
 )
 
-// refusals names the keys that an answer can violate: the same annotator answered before, be it a moment ago in another
-// request. The other violations left are of rows that went away between the statement's look and its end.
+// refusals are the constraints that an answer can violate. A unique key means that the same annotator has answered before,
+// even if in a concurrent request. A foreign key means that a row was deleted after the statement had read it.
 var refusals = []postgres.Rule{
 	postgres.On("user_url_type_suggestions_pkey", ErrAlreadyAnnotated),
 	postgres.On("user_record_type_suggestions_pkey", ErrAlreadyAnnotated),
@@ -32,9 +32,9 @@ var refusals = []postgres.Rule{
 	postgres.On("link_user_name_suggestions_suggestion_id_fkey", &unknown.Error{Kind: unknown.NameSuggestion}),
 }
 
-// Submit stores a user's answer about a URL, as a whole or not at all; when it returns nil the answer is committed.
-// The URL need not be eligible. Errors: FieldErrors and *RuleError for an answer that contradicts itself,
-// *unknown.Error, and ErrAlreadyAnnotated.
+// Submit stores a user's answer about a URL completely or not at all. When it returns nil, the answer is committed. The URL
+// need not be eligible. Errors: FieldErrors and *RuleError for an answer that contradicts itself, *unknown.Error, and
+// ErrAlreadyAnnotated.
 func (s *Service) Submit(ctx context.Context, userID, urlID int32, answer Answer) error {
 	if err := answer.check(); err != nil {
 		return err
@@ -74,16 +74,16 @@ func (s *Service) Submit(ctx context.Context, userID, urlID int32, answer Answer
 	}
 }
 
-// SubmitAnonymous stores an anonymous session's answer about a URL, as Submit does. Name and not-found marks are
-// ignored. A session answers once for a URL: a second answer, the same or another, is ErrAlreadyAnnotated.
+// SubmitAnonymous is Submit for an anonymous session. The name and the not-found flags are ignored. A session answers once
+// about a URL: a second answer, the same or another, is ErrAlreadyAnnotated.
 func (s *Service) SubmitAnonymous(ctx context.Context, session Session, urlID int32, answer Answer) error {
 	if err := answer.check(); err != nil {
 		return err
 	}
 	defer phase.Start(ctx, phase.Submit)()
 
-	// The key of anonymous_annotation_url_type holds the type as well, so it lets a second type through; two requests
-	// at once would both find no first one.
+	// The key of anonymous_annotation_url_type includes the type, so it allows a second type. Without this lock, two concurrent
+	// requests would both find no earlier answer.
 	oneByOne := postgres.WithLock(s.pool, fmt.Sprintf("anonymous annotation %s %d", session, urlID))
 	params := db.AnonymousAnnotationInsertParams{
 		URLID:       urlID,

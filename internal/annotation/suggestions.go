@@ -12,11 +12,11 @@ import (
 	"docket/internal/postgres"
 )
 
-// describe fills in what is known and suggested of next's URL, from memory or in one round trip.
+// describe fills in what is shown of next's URL, from the cache or in one round trip.
 func (s *Service) describe(ctx context.Context, conn *postgres.Conn, next *Next, revision int64, batchID *int32) error {
 	var steps []postgres.Step
-	remembered := s.memory.recall(next, revision)
-	if !remembered {
+	cached := s.cache.get(next, revision)
+	if !cached {
 		steps = aboutURL(next)
 	}
 	if batchID != nil {
@@ -29,8 +29,8 @@ func (s *Service) describe(ctx context.Context, conn *postgres.Conn, next *Next,
 	if err := postgres.Pipeline(ctx, conn, steps); err != nil {
 		return err
 	}
-	if !remembered {
-		s.memory.keep(next, revision)
+	if !cached {
+		s.cache.put(next, revision)
 	}
 	return nil
 }
@@ -58,8 +58,8 @@ func agenciesOf(urlID int32, agencies *EntitySuggestions) []postgres.Step {
 	}
 }
 
-// Agencies returns the agencies suggested for a URL, whatever its state; an unknown one has none. With a location it returns
-// those of the location or of one within it; NotFound does not depend on that.
+// Agencies returns the agencies suggested for a URL in any state; an unknown URL has none. With a location it returns only
+// agencies of this location or of one within it. NotFound does not depend on the location.
 func (s *Service) Agencies(ctx context.Context, urlID int32, locationID *int64) (EntitySuggestions, error) {
 	agencies, err := s.agencies(ctx, urlID, locationID)
 	if err != nil {
@@ -94,7 +94,7 @@ func (s *Service) agencies(ctx context.Context, urlID int32, locationID *int64) 
 	return agencies, err
 }
 
-// all hands each row of a result, as its generated type, to take.
+// all calls take with each row of a result, as its generated type.
 func all[Row any](take func(Row)) func(pgx.Rows) error {
 	return func(rows pgx.Rows) error {
 		got, err := pgx.CollectRows(rows, pgx.RowToStructByPos[Row])

@@ -141,7 +141,7 @@ func (a *actor) annotate(ctx context.Context) error {
 // migrate takes over a session that may have been taken over, and opens another one.
 func (a *actor) migrate(ctx context.Context) error {
 	service := a.processes[0].service
-	_, err := service.Migrate(ctx, 1+a.Int32N(historyUsers), a.someSession())
+	_, err := service.TransferSession(ctx, 1+a.Int32N(historyUsers), a.someSession())
 	var missing *unknown.Error
 	if err != nil && !errors.As(err, &missing) {
 		return err

@@ -10,16 +10,16 @@ import (
 	"docket/internal/ranking"
 )
 
-// TestMemoryIsNeverBehindDocket shows that what one annotator was shown does not hide what another said since, on the same
-// instance or another one.
-func TestMemoryIsNeverBehindDocket(t *testing.T) {
+// TestCacheIsNeverBehindDocket shows an annotator what another one has said since the entry was cached, by the same process or
+// by another one.
+func TestCacheIsNeverBehindDocket(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	other := annotation.New(b.pool, ranking.NewQueue())
 	filter := annotation.Filter{URLID: ref(int32(1))}
 	for answers := range int32(5) {
 		for _, service := range []*annotation.Service{b.service, other} {
-			for range 2 { // looked up, then remembered
+			for range 2 { // read, then cached
 				next, err := service.Next(t.Context(), 100, filter)
 				require.NoError(t, err)
 				if answers == 0 {
@@ -33,8 +33,8 @@ func TestMemoryIsNeverBehindDocket(t *testing.T) {
 	}
 }
 
-// TestMemoryFades shows how long a change can hide that no revision tells of, and that memory is used at all.
-func TestMemoryFades(t *testing.T) {
+// TestCacheExpires changes something without a new revision: it is unseen while the entry is valid, and seen afterwards.
+func TestCacheExpires(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	now := time.Now()
@@ -49,12 +49,12 @@ func TestMemoryFades(t *testing.T) {
 	_, err := b.pool.Exec(t.Context(), "UPDATE agencies SET name = 'Renamed' WHERE id = 1")
 	require.NoError(t, err)
 	require.Equal(t, "A", name())
-	now = now.Add(annotation.RememberedFor + time.Millisecond)
+	now = now.Add(annotation.CachedFor + time.Millisecond)
 	require.Equal(t, "Renamed", name())
 }
 
-// TestMemoryKeepsBatchesApart shows that the progress of a batch is not remembered with the URL.
-func TestMemoryKeepsBatchesApart(t *testing.T) {
+// TestCacheHasNoBatchProgress shows that the progress of a batch is not cached with the URL.
+func TestCacheHasNoBatchProgress(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	_, err := b.pool.Exec(t.Context(), `INSERT INTO batches (strategy, status) VALUES ('manual', 'ready to label');

@@ -80,7 +80,7 @@ func TestMigrateKeepsTimes(t *testing.T) {
 		_, err := b.pool.Exec(t.Context(), "UPDATE anonymous_annotation_"+table+" SET created_at = $1", when.AddDate(0, 0, i))
 		require.NoError(t, err)
 	}
-	_, err := b.service.Migrate(t.Context(), 7, session)
+	_, err := b.service.TransferSession(t.Context(), 7, session)
 	require.NoError(t, err)
 	for i, table := range []string{"user_url_type_suggestions", "user_record_type_suggestions", "user_location_suggestions"} {
 		query := "SELECT count(*) FROM " + table + " WHERE user_id = 7 AND created_at = $1"
@@ -96,9 +96,9 @@ func TestMigrateWhileTheSessionAnswers(t *testing.T) {
 	b := setup(t).withURLs(t, urls)
 	for user := int32(1); user <= 6; user++ {
 		session := b.session(t)
-		var done annotation.Migration
+		var done annotation.SessionTransfer
 		calls := []func() error{func() (err error) {
-			done, err = b.service.Migrate(t.Context(), user, session)
+			done, err = b.service.TransferSession(t.Context(), user, session)
 			return err
 		}}
 		for url := int32(1); url <= urls; url++ {
@@ -120,7 +120,7 @@ func TestMigrateWhileTheSessionAnswers(t *testing.T) {
 			}
 		}
 		require.Equal(t, want, b.said(t, user, 1))
-		require.Equal(t, annotation.Migration{Migrated: int32(len(want))}, done)
+		require.Equal(t, annotation.SessionTransfer{Transferred: int32(len(want))}, done)
 		require.Zero(t, b.count(t, "SELECT count(*) FROM anonymous_url_annotations"))
 		require.Zero(t, b.count(t, "SELECT count(*) FROM anonymous_sessions"))
 	}
@@ -141,7 +141,7 @@ func TestMigrateWaitsForAnAnswer(t *testing.T) {
 	go func() { answered <- b.service.SubmitAnonymous(context.Background(), session, 2, everything(1)) }()
 	b.waitForLock(t, answered)
 	go func() {
-		_, err := b.service.Migrate(context.Background(), 7, session)
+		_, err := b.service.TransferSession(context.Background(), 7, session)
 		migrated <- err
 	}()
 	b.waitForLocks(t, 2)
@@ -155,7 +155,7 @@ func TestMigrateWaitsForAnAnswer(t *testing.T) {
 	require.NoError(t, b.service.SubmitAnonymous(t.Context(), session, 1, everything(1)))
 	held = b.begin(t, "SELECT FROM annotation_queue WHERE url_id = 1 FOR UPDATE")
 	go func() {
-		_, err := b.service.Migrate(context.Background(), 8, session)
+		_, err := b.service.TransferSession(context.Background(), 8, session)
 		migrated <- err
 	}()
 	b.waitForLock(t, migrated)
@@ -187,15 +187,15 @@ func TestTwoMigrationsAtOnce(t *testing.T) {
 			require.NoError(t, b.service.SubmitAnonymous(t.Context(), session, url, everything(1)))
 		}
 		users := []int32{10 + 2*round, 11 + 2*round}
-		var done [2]annotation.Migration
+		var done [2]annotation.SessionTransfer
 		errs := race(
-			func() (err error) { done[0], err = b.service.Migrate(t.Context(), users[0], session); return },
-			func() (err error) { done[1], err = b.service.Migrate(t.Context(), users[1], session); return },
+			func() (err error) { done[0], err = b.service.TransferSession(t.Context(), users[0], session); return },
+			func() (err error) { done[1], err = b.service.TransferSession(t.Context(), users[1], session); return },
 		)
 		won := slices.Index(errs, nil)
 		require.NotEqual(t, -1, won)
 		require.True(t, unknownSession(errs[1-won]), "%v", errs[1-won])
-		require.Equal(t, annotation.Migration{Migrated: 20}, done[won])
+		require.Equal(t, annotation.SessionTransfer{Transferred: 20}, done[won])
 		require.Len(t, b.said(t, users[won], 1), 20)
 		require.Empty(t, b.said(t, users[1-won], 1))
 	}
@@ -209,14 +209,14 @@ func TestMigrateBesideOwnAnswers(t *testing.T) {
 	const urls = 20
 	b := setup(t).withURLs(t, urls)
 	for user := int32(1); user <= 6; user++ {
-		var done [2]annotation.Migration
+		var done [2]annotation.SessionTransfer
 		var calls []func() error
 		for i := range done {
 			session := b.session(t)
 			for url := int32(1); url <= urls; url++ {
 				require.NoError(t, b.service.SubmitAnonymous(t.Context(), session, url, everything(1)))
 			}
-			calls = append(calls, func() (err error) { done[i], err = b.service.Migrate(t.Context(), user, session); return })
+			calls = append(calls, func() (err error) { done[i], err = b.service.TransferSession(t.Context(), user, session); return })
 		}
 		for url := int32(urls); url > 0; url-- {
 			calls = append(calls, func() error { return b.service.Submit(t.Context(), user, url, theOther()) })
@@ -237,7 +237,7 @@ func TestMigrateBesideOwnAnswers(t *testing.T) {
 		}
 		require.Equal(t, own, b.said(t, user, 2))
 		require.Equal(t, handed, b.said(t, user, 1))
-		require.Equal(t, int32(len(handed)), done[0].Migrated+done[1].Migrated)
+		require.Equal(t, int32(len(handed)), done[0].Transferred+done[1].Transferred)
 		require.Equal(t, int32(2*urls-len(handed)), done[0].Skipped+done[1].Skipped)
 	}
 	b.requireTrueQueue(t)
@@ -263,10 +263,10 @@ func TestMigrateManyURLs(t *testing.T) {
 		INSERT INTO user_url_type_suggestions (url_id, user_id, type) SELECT id, 7, 'broken page' FROM urls WHERE id <= 100`)
 	require.NoError(t, err)
 	begin := time.Now()
-	done, err := b.service.Migrate(t.Context(), 7, session)
+	done, err := b.service.TransferSession(t.Context(), 7, session)
 	require.NoError(t, err)
 	t.Logf("%d URLs in %s", urls, time.Since(begin))
-	require.Equal(t, annotation.Migration{Migrated: urls - 100, Skipped: 100}, done)
+	require.Equal(t, annotation.SessionTransfer{Transferred: urls - 100, Skipped: 100}, done)
 	require.Equal(t, urls, b.count(t, "SELECT count(*) FROM user_url_done WHERE user_id = 7"))
 	require.Equal(t, urls-100, b.count(t, "SELECT annotated FROM batch_progress"))
 	require.Equal(t, 2*(urls-100), b.count(t, "SELECT count(*) FROM user_url_agency_suggestions"))

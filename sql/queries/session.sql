@@ -14,7 +14,7 @@ WHERE urls.id IN (SELECT a.url_id FROM anonymous_url_annotations a WHERE a.sessi
 ORDER BY urls.id
 FOR KEY SHARE;
 
--- name: AnonymousAnnotationMigrate :many
+-- name: AnonymousAnnotationTransfer :many
 -- Copies what the session said to the user, URL by URL, with its time. Returns every URL of the session, and once more, as
 -- migrated, those that were handed over. A URL is not when the user has a row for it in any of the four tables, be it one stored
 -- a moment ago: the key of the url types decides, since every answer has one. Of several types of one URL, which the reference
@@ -99,13 +99,13 @@ WITH answered AS MATERIALIZED (
     FOR KEY SHARE OF locations
     ON CONFLICT ON CONSTRAINT user_location_suggestions_pkey DO NOTHING
 )
-SELECT handed.url_id::integer AS url_id, handed.migrated::boolean AS migrated
+SELECT copied.url_id::integer AS url_id, copied.transferred::boolean AS transferred
 FROM (
-    SELECT answered.url_id, false AS migrated FROM answered
+    SELECT answered.url_id, false AS transferred FROM answered
     UNION ALL
     SELECT taken.url_id, true FROM taken
-) AS handed
-ORDER BY handed.url_id, handed.migrated;
+) AS copied
+ORDER BY copied.url_id, copied.transferred;
 
 -- name: AnonymousAnnotationDelete :exec
 -- Drops everything the session said.
