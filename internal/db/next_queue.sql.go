@@ -36,8 +36,8 @@ type QueueNextGetByIDRow struct {
 	TrailingSlash bool
 }
 
-// The URL asked for, if it is eligible, not done by the user and, where a batch is given, in that batch. The optional batch
-// costs nothing here: there is one candidate, found by its key.
+// The URL with an id, if it is eligible, not done by the user and, where a batch is given, in that batch. The optional batch
+// does not spoil the plan: there is one candidate, found by its key.
 func (q *Queries) QueueNextGetByID(ctx context.Context, db DBTX, arg QueueNextGetByIDParams) (QueueNextGetByIDRow, error) {
 	row := db.QueryRow(ctx, QueueNextGetByID, arg.URLID, arg.BatchID, arg.UserID)
 	var i QueueNextGetByIDRow
@@ -61,7 +61,10 @@ SELECT
     urls.url,
     urls.scheme,
     coalesce(urls.trailing_slash, false)::boolean AS trailing_slash,
-    snapshot.horizon::bigint AS horizon
+    snapshot.horizon::bigint AS horizon,
+    (
+        SELECT count(*) FROM (SELECT FROM user_url_done d WHERE d.user_id = $1 LIMIT $2::bigint) AS d
+    )::integer AS done
 FROM (SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS horizon) AS snapshot
 LEFT JOIN (
     SELECT q.url_id, q.priority
@@ -75,6 +78,11 @@ LEFT JOIN annotation_queue q ON q.url_id = next.url_id
 LEFT JOIN urls ON urls.id = next.url_id
 `
 
+type QueueNextGetColdParams struct {
+	UserID  int32
+	CountTo int64
+}
+
 type QueueNextGetColdRow struct {
 	URLID         int32
 	Priority      int32
@@ -83,26 +91,34 @@ type QueueNextGetColdRow struct {
 	Scheme        *string
 	TrailingSlash bool
 	Horizon       int64
+	Done          int32
 }
 
-// Ranking by the live queue. Three ways to the next URL of an annotator:
+// Ranking by the live queue. Three statements find the next URL of an annotator:
 //
-// GetCold knows nothing of the annotator: the first row of the queue that is not among those done. Reading those costs
-// with their number, so it reads nothing but indexes on the way; the row itself is fetched in the end.
+// GetCold starts at the front: it returns the first row of the queue that the annotator has not done. Its cost grows with the
+// number of done rows, which it hashes, so it reads nothing but indexes until it has found the row. "done" is how many done rows
+// the annotator has, counted up to count_to.
 //
-// GetWarm starts from a cursor: a position and a horizon such that, in a snapshot whose oldest running transaction was the
-// horizon, every undone row before the position was among the ones kept. A row before it can have become undone, or come
-// there, only by a transaction not older than the horizon, and that has marked the row. So the next URL is the first
-// among: the undone rows from the position on, the undone rows before it that were marked since, and the ones kept.
-// Reading ahead and looking back are bounded; past the bound the answer says so and counts for nothing. OFFSET 0 keeps a
-// condition from becoming another way in: the rows kept are found by their key, not among all before the position.
+// GetWarm starts at a cursor: a position, a horizon and the rows kept. In the snapshot that set the cursor, no running
+// transaction was older than the horizon, and every undone row before the position was among the rows kept. Only a
+// transaction that is not older than the horizon can have moved a row before the position or made one there undone, and it has
+// written its id to changed_xid. So the next URL is the first of: the undone rows from the position on, the undone rows
+// before it that were changed since, and the rows kept. It reads at most 256 rows from the position on and at most 256 changed
+// rows (readAtMost in internal/ranking); the limits are literals because the planner assumes 10 % of the table for a parameter.
+// Beyond these limits too_far is true and the rest of the row must be ignored. OFFSET 0 keeps the planner from merging a
+// sub-select into a join: the rows kept are found by their key, not among all rows before the position.
 //
-// GetByID has one candidate.
+// GetByID checks one URL.
 //
-// Everything is checked against the tables, so that a cursor is only a hint; it is wrong only against another database.
+// Every row is checked against the tables, so a cursor is only a hint. It is wrong only in another database.
+//
+// GetCold and GetWarm have three copies each: for a user among all URLs, for a user in a batch, and for an anonymous session. An
+// optional batch or one table of done rows would cost more than it saves: docs/decisions/one-text-for-the-next-url.md. The
+// copies are derived from the first by substitution, which TestCopiesOfNextQueue checks.
 // The next URL for a user among all; url_id 0 when none is left.
-func (q *Queries) QueueNextGetCold(ctx context.Context, db DBTX, userID int32) (QueueNextGetColdRow, error) {
-	row := db.QueryRow(ctx, QueueNextGetCold, userID)
+func (q *Queries) QueueNextGetCold(ctx context.Context, db DBTX, arg QueueNextGetColdParams) (QueueNextGetColdRow, error) {
+	row := db.QueryRow(ctx, QueueNextGetCold, arg.UserID, arg.CountTo)
 	var i QueueNextGetColdRow
 	err := row.Scan(
 		&i.URLID,
@@ -112,6 +128,7 @@ func (q *Queries) QueueNextGetCold(ctx context.Context, db DBTX, userID int32) (
 		&i.Scheme,
 		&i.TrailingSlash,
 		&i.Horizon,
+		&i.Done,
 	)
 	return i, err
 }
@@ -124,7 +141,10 @@ SELECT
     urls.url,
     urls.scheme,
     coalesce(urls.trailing_slash, false)::boolean AS trailing_slash,
-    snapshot.horizon::bigint AS horizon
+    snapshot.horizon::bigint AS horizon,
+    (
+        SELECT count(*) FROM (SELECT FROM anonymous_url_done d WHERE d.session_id = $1 LIMIT $2::bigint) AS d
+    )::integer AS done
 FROM (SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS horizon) AS snapshot
 LEFT JOIN (
     SELECT q.url_id, q.priority
@@ -138,6 +158,11 @@ LEFT JOIN annotation_queue q ON q.url_id = next.url_id
 LEFT JOIN urls ON urls.id = next.url_id
 `
 
+type QueueNextGetColdAnonymousParams struct {
+	SessionID uuid.UUID
+	CountTo   int64
+}
+
 type QueueNextGetColdAnonymousRow struct {
 	URLID         int32
 	Priority      int32
@@ -146,11 +171,12 @@ type QueueNextGetColdAnonymousRow struct {
 	Scheme        *string
 	TrailingSlash bool
 	Horizon       int64
+	Done          int32
 }
 
-// The next URL for a session among all; url_id 0 when none is left.
-func (q *Queries) QueueNextGetColdAnonymous(ctx context.Context, db DBTX, sessionID uuid.UUID) (QueueNextGetColdAnonymousRow, error) {
-	row := db.QueryRow(ctx, QueueNextGetColdAnonymous, sessionID)
+// The next URL for an anonymous session among all; url_id 0 when none is left.
+func (q *Queries) QueueNextGetColdAnonymous(ctx context.Context, db DBTX, arg QueueNextGetColdAnonymousParams) (QueueNextGetColdAnonymousRow, error) {
+	row := db.QueryRow(ctx, QueueNextGetColdAnonymous, arg.SessionID, arg.CountTo)
 	var i QueueNextGetColdAnonymousRow
 	err := row.Scan(
 		&i.URLID,
@@ -160,6 +186,7 @@ func (q *Queries) QueueNextGetColdAnonymous(ctx context.Context, db DBTX, sessio
 		&i.Scheme,
 		&i.TrailingSlash,
 		&i.Horizon,
+		&i.Done,
 	)
 	return i, err
 }
@@ -172,15 +199,18 @@ SELECT
     urls.url,
     urls.scheme,
     coalesce(urls.trailing_slash, false)::boolean AS trailing_slash,
-    snapshot.horizon::bigint AS horizon
+    snapshot.horizon::bigint AS horizon,
+    (
+        SELECT count(*) FROM (SELECT FROM user_url_done d WHERE d.user_id = $1 LIMIT $2::bigint) AS d
+    )::integer AS done
 FROM (SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS horizon) AS snapshot
 LEFT JOIN (
     SELECT q.url_id, q.priority
     FROM annotation_queue q
     WHERE q.eligible
-        AND q.batch_id = $1::integer
-        AND q.url_id NOT IN (SELECT d.url_id FROM user_url_done d WHERE d.user_id = $2)
-    ORDER BY q.batch_id, q.priority, q.url_id
+        AND q.batch_id = $3::integer
+        AND q.url_id NOT IN (SELECT d.url_id FROM user_url_done d WHERE d.user_id = $1)
+    ORDER BY q.priority, q.url_id
     LIMIT 1
 ) AS next ON true
 LEFT JOIN annotation_queue q ON q.url_id = next.url_id
@@ -188,8 +218,9 @@ LEFT JOIN urls ON urls.id = next.url_id
 `
 
 type QueueNextGetColdInBatchParams struct {
-	BatchID int32
 	UserID  int32
+	CountTo int64
+	BatchID int32
 }
 
 type QueueNextGetColdInBatchRow struct {
@@ -200,11 +231,12 @@ type QueueNextGetColdInBatchRow struct {
 	Scheme        *string
 	TrailingSlash bool
 	Horizon       int64
+	Done          int32
 }
 
 // The next URL for a user among those of a batch; url_id 0 when none is left.
 func (q *Queries) QueueNextGetColdInBatch(ctx context.Context, db DBTX, arg QueueNextGetColdInBatchParams) (QueueNextGetColdInBatchRow, error) {
-	row := db.QueryRow(ctx, QueueNextGetColdInBatch, arg.BatchID, arg.UserID)
+	row := db.QueryRow(ctx, QueueNextGetColdInBatch, arg.UserID, arg.CountTo, arg.BatchID)
 	var i QueueNextGetColdInBatchRow
 	err := row.Scan(
 		&i.URLID,
@@ -214,6 +246,7 @@ func (q *Queries) QueueNextGetColdInBatch(ctx context.Context, db DBTX, arg Queu
 		&i.Scheme,
 		&i.TrailingSlash,
 		&i.Horizon,
+		&i.Done,
 	)
 	return i, err
 }
@@ -265,14 +298,13 @@ SELECT
     ARRAY(SELECT behind.url_id FROM behind)::integer[] AS kept,
     CASE
         WHEN (SELECT count(*) FROM changed) = 256 THEN true
-        WHEN ahead.url_id IS NULL THEN (SELECT count(*) FROM (
-        SELECT
-        FROM annotation_queue q
-        WHERE q.eligible
-            AND (q.priority, q.url_id) >= ($1::integer, $2::integer)
-        ORDER BY q.priority, q.url_id
-        LIMIT 256
-    ) AS w) = 256
+        WHEN ahead.url_id IS NULL THEN EXISTS (
+            SELECT FROM annotation_queue q
+            WHERE q.eligible
+                AND (q.priority, q.url_id) >= ($1::integer, $2::integer)
+            ORDER BY q.priority, q.url_id
+            LIMIT 1 OFFSET 255
+        )
         ELSE false
     END::boolean AS too_far
 FROM (SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS horizon) AS snapshot
@@ -381,14 +413,13 @@ SELECT
     ARRAY(SELECT behind.url_id FROM behind)::integer[] AS kept,
     CASE
         WHEN (SELECT count(*) FROM changed) = 256 THEN true
-        WHEN ahead.url_id IS NULL THEN (SELECT count(*) FROM (
-        SELECT
-        FROM annotation_queue q
-        WHERE q.eligible
-            AND (q.priority, q.url_id) >= ($1::integer, $2::integer)
-        ORDER BY q.priority, q.url_id
-        LIMIT 256
-    ) AS w) = 256
+        WHEN ahead.url_id IS NULL THEN EXISTS (
+            SELECT FROM annotation_queue q
+            WHERE q.eligible
+                AND (q.priority, q.url_id) >= ($1::integer, $2::integer)
+            ORDER BY q.priority, q.url_id
+            LIMIT 1 OFFSET 255
+        )
         ELSE false
     END::boolean AS too_far
 FROM (SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS horizon) AS snapshot
@@ -499,15 +530,14 @@ SELECT
     ARRAY(SELECT behind.url_id FROM behind)::integer[] AS kept,
     CASE
         WHEN (SELECT count(*) FROM changed) = 256 THEN true
-        WHEN ahead.url_id IS NULL THEN (SELECT count(*) FROM (
-        SELECT
-        FROM annotation_queue q
-        WHERE q.eligible
-            AND q.batch_id = $3::integer
-            AND (q.priority, q.url_id) >= ($1::integer, $2::integer)
-        ORDER BY q.priority, q.url_id
-        LIMIT 256
-    ) AS w) = 256
+        WHEN ahead.url_id IS NULL THEN EXISTS (
+            SELECT FROM annotation_queue q
+            WHERE q.eligible
+                AND q.batch_id = $3::integer
+                AND (q.priority, q.url_id) >= ($1::integer, $2::integer)
+            ORDER BY q.priority, q.url_id
+            LIMIT 1 OFFSET 255
+        )
         ELSE false
     END::boolean AS too_far
 FROM (SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS horizon) AS snapshot

@@ -42,8 +42,11 @@ const (
 
 func newHistory(t *testing.T, urls, processes int) *history {
 	h := &history{world: newWorld(t, urls), known: span(1, int32(urls))}
-	for range processes {
-		queue := ranking.NewQueue()
+	for i := range processes {
+		queue := ranking.NewWarmQueue()
+		if i%2 == 1 {
+			queue = ranking.NewQueue()
+		}
 		h.processes = append(h.processes, &process{queue, annotation.New(h.pool, queue)})
 	}
 	for range 3 {
@@ -220,7 +223,7 @@ func (h *history) requireTrue(t *testing.T) {
 	for _, by := range h.everybody() {
 		want, err := lookSlowly(t.Context(), h.pool, by)
 		require.NoError(t, err)
-		for _, queue := range []*ranking.Queue{h.processes[0].queue, h.processes[len(h.processes)-1].queue, ranking.NewQueue()} {
+		for _, queue := range []*ranking.Queue{h.processes[0].queue, h.processes[len(h.processes)-1].queue, ranking.NewWarmQueue()} {
 			got, err := ask(t.Context(), h.pool, queue, by)
 			require.NoError(t, err)
 			require.Equal(t, want, got, "%v", by)

@@ -13,48 +13,63 @@ import (
 	"docket/internal/db"
 )
 
-// Queue ranks by the live queue. It remembers where each annotator is, so that what they have done already need not be
-// read again; see next_queue.sql. That memory is a hint: a Queue that has lost it, or another process without it, gives the
-// same answers. It is safe for concurrent use.
+// Queue ranks by the live queue. For each annotator with many done URLs it keeps a cursor, so that these are not read again for
+// each request; see next_queue.sql. A cursor is only a hint: a Queue without it, such as that of another process, returns the
+// same URL. Queue is safe for concurrent use.
 type Queue struct {
-	cursors *lru.Cache[place, cursor]
+	states   *lru.Cache[annotator, state]
+	warmFrom int32
 }
 
-// rememberedAnnotators bounds the memory of a Queue, at some hundred bytes each.
-const rememberedAnnotators = 10_000
+const (
+	// maxStates bounds the memory of a Queue. A state takes some hundred bytes.
+	maxStates = 10_000
+	// readAtMost is how many rows a warm statement reads from the position on, how many changed rows it reads, and how many
+	// rows a cursor keeps. Beyond that the cold statement runs. It is repeated as a literal in next_queue.sql.
+	readAtMost = 256
+	// warmFrom is the number of done URLs from which the warm statement is faster than the cold one:
+	// docs/decisions/one-text-for-the-next-url.md.
+	warmFrom = 64
+)
 
-// lookAtMost is how many rows a warm statement reads ahead, and how many changed rows it looks at, before the annotator is
-// looked for from the start again. The number stands in next_queue.sql: of a parameter the planner would expect a tenth of
-// the table.
-const lookAtMost = 256
+// NewQueue returns a Queue that knows no annotators.
+func NewQueue() *Queue { return newQueue(warmFrom) }
 
-// NewQueue returns a Queue that remembers nobody yet.
-func NewQueue() *Queue {
-	cursors, err := lru.New[place, cursor](rememberedAnnotators)
+func newQueue(warmFrom int32) *Queue {
+	states, err := lru.New[annotator, state](maxStates)
 	if err != nil { // only for a size below one
 		panic(err)
 	}
-	return &Queue{cursors: cursors}
+	return &Queue{states: states, warmFrom: warmFrom}
 }
 
-// place is one annotator's way through the whole queue, or through a batch. Any number can be a user's or a batch's, and any
-// UUID a session's, so the kind of place is no value of these.
-type place struct {
-	kind    placeKind
-	user    int32
-	batch   int32
+// annotator identifies a user among all URLs, a user in a batch, or an anonymous session. The kind is a field of its own because
+// 0 is a valid id of a user and of a batch, and the zero UUID one of a session.
+type annotator struct {
+	kind    annotatorKind
+	userID  int32
+	batchID int32
 	session uuid.UUID
 }
 
-type placeKind int8
+type annotatorKind int8
 
 const (
-	ofUser placeKind = iota
-	ofUserInBatch
-	ofSession
+	user annotatorKind = iota
+	userInBatch
+	anonymous
 )
 
-// cursor says that in some snapshot every eligible row before (priority, urlID) was done by the annotator, but for those
+// state is what a Queue remembers of an annotator.
+type state struct {
+	// cursor is nil while the annotator has done fewer than warmFrom URLs.
+	cursor *cursor
+	// uncounted is how many more requests may pass before the done URLs of an annotator without a cursor are counted again.
+	// An annotator who does one URL for each request has done warmFrom URLs then.
+	uncounted int32
+}
+
+// cursor states that in some snapshot every eligible row before (priority, urlID) was done by the annotator, except those in
 // kept, and that no transaction older than the horizon was running.
 type cursor struct {
 	priority, urlID int32
@@ -62,116 +77,120 @@ type cursor struct {
 	kept            []int32
 }
 
-// atEnd is the position after every row.
-const atEnd = math.MaxInt32
+// afterAll is the priority and the id of a position after every row.
+const afterAll = math.MaxInt32
 
 // NextForUser returns the next URL for a user, or nil when none is left. It sees every commit before it.
 func (q *Queue) NextForUser(ctx context.Context, conn db.DBTX, userID int32, filter Filter) (*Choice, error) {
-	if filter.URLID != nil {
+	switch {
+	case filter.URLID != nil:
 		row, err := queries.QueueNextGetByID(ctx, conn, db.QueueNextGetByIDParams{
 			URLID: *filter.URLID, BatchID: filter.BatchID, UserID: userID,
 		})
 		if errors.Is(err, pgx.ErrNoRows) {
 			return nil, nil
 		}
-		return choice(coldRow{
-			URLID: row.URLID, ChangedXid: row.ChangedXid, URL: row.URL, Scheme: row.Scheme, TrailingSlash: row.TrailingSlash,
-		}), err
+		return choice(row.URLID, row.URL, row.Scheme, row.TrailingSlash, row.ChangedXid), err
+	case filter.BatchID != nil:
+		return q.next(ctx, conn, annotator{kind: userInBatch, userID: userID, batchID: *filter.BatchID})
+	default:
+		return q.next(ctx, conn, annotator{kind: user, userID: userID})
 	}
-	way := way{
-		place: place{kind: ofUser, user: userID},
-		cold: func() (coldRow, error) {
-			row, err := queries.QueueNextGetCold(ctx, conn, userID)
-			return coldRow(row), err
-		},
-		warm: func(c cursor) (warmRow, error) {
-			row, err := queries.QueueNextGetWarm(ctx, conn, db.QueueNextGetWarmParams{
-				UserID: userID, Priority: c.priority, URLID: c.urlID, Horizon: c.horizon, Kept: c.kept,
-			})
-			return warmRow(row), err
-		},
-	}
-	if filter.BatchID != nil {
-		batch := *filter.BatchID
-		way.place.kind, way.place.batch = ofUserInBatch, batch
-		way.cold = func() (coldRow, error) {
-			row, err := queries.QueueNextGetColdInBatch(ctx, conn, db.QueueNextGetColdInBatchParams{BatchID: batch, UserID: userID})
-			return coldRow(row), err
-		}
-		way.warm = func(c cursor) (warmRow, error) {
-			row, err := queries.QueueNextGetWarmInBatch(ctx, conn, db.QueueNextGetWarmInBatchParams{
-				BatchID: batch, UserID: userID, Priority: c.priority, URLID: c.urlID, Horizon: c.horizon, Kept: c.kept,
-			})
-			return warmRow(row), err
-		}
-	}
-	return q.next(way)
 }
 
 // NextForSession returns the next URL for an anonymous session, known or not, or nil when none is left. It sees every
 // commit before it.
 func (q *Queue) NextForSession(ctx context.Context, conn db.DBTX, session uuid.UUID) (*Choice, error) {
-	return q.next(way{
-		place: place{kind: ofSession, session: session},
-		cold: func() (coldRow, error) {
-			row, err := queries.QueueNextGetColdAnonymous(ctx, conn, session)
-			return coldRow(row), err
-		},
-		warm: func(c cursor) (warmRow, error) {
-			row, err := queries.QueueNextGetWarmAnonymous(ctx, conn, db.QueueNextGetWarmAnonymousParams{
-				SessionID: session, Priority: c.priority, URLID: c.urlID, Horizon: c.horizon, Kept: c.kept,
-			})
-			return warmRow(row), err
-		},
-	})
+	return q.next(ctx, conn, annotator{kind: anonymous, session: session})
 }
 
-// The rows of the three cold statements are alike, and so are those of the warm ones.
+// next reads the queue from the annotator's cursor, if there is one and it is not too far behind, or else from the front. Two
+// concurrent requests of one annotator may both store a state. Both cursors are true, and the last one stays.
+func (q *Queue) next(ctx context.Context, conn db.DBTX, by annotator) (*Choice, error) {
+	was, _ := q.states.Get(by)
+	if was.cursor != nil {
+		row, err := warm(ctx, conn, by, *was.cursor)
+		if err != nil {
+			return nil, fmt.Errorf("read queue from cursor: %w", err)
+		}
+		if !row.TooFar && len(row.Kept) <= readAtMost {
+			q.states.Add(by, state{cursor: &cursor{row.AheadPriority, row.AheadURLID, row.Horizon, row.Kept}})
+			return choice(row.URLID, row.URL, row.Scheme, row.TrailingSlash, row.ChangedXid), nil
+		}
+	}
+	countTo := q.warmFrom
+	if was.cursor != nil || was.uncounted > 0 {
+		countTo = 0
+	}
+	row, err := cold(ctx, conn, by, countTo)
+	if err != nil {
+		return nil, fmt.Errorf("read queue from the front: %w", err)
+	}
+	switch {
+	case was.uncounted > 0:
+		q.states.Add(by, state{uncounted: was.uncounted - 1})
+	case row.Done < countTo:
+		q.states.Add(by, state{uncounted: countTo - row.Done})
+	default:
+		c := cursor{priority: row.Priority, urlID: row.URLID, horizon: row.Horizon, kept: []int32{}}
+		if row.URLID == 0 {
+			c.priority, c.urlID = afterAll, afterAll
+		}
+		q.states.Add(by, state{cursor: &c})
+	}
+	return choice(row.URLID, row.URL, row.Scheme, row.TrailingSlash, row.ChangedXid), nil
+}
+
+// The three cold statements return the same columns, and so do the three warm ones.
 type (
 	coldRow db.QueueNextGetColdRow
 	warmRow db.QueueNextGetWarmRow
 )
 
-// way is how to find the next URL in one place.
-type way struct {
-	place place
-	cold  func() (coldRow, error)
-	warm  func(cursor) (warmRow, error)
+// cold reads the queue from the front.
+func cold(ctx context.Context, conn db.DBTX, by annotator, countTo int32) (coldRow, error) {
+	switch by.kind {
+	case user:
+		row, err := queries.QueueNextGetCold(ctx, conn, db.QueueNextGetColdParams{UserID: by.userID, CountTo: int64(countTo)})
+		return coldRow(row), err
+	case userInBatch:
+		row, err := queries.QueueNextGetColdInBatch(ctx, conn, db.QueueNextGetColdInBatchParams{
+			UserID: by.userID, BatchID: by.batchID, CountTo: int64(countTo),
+		})
+		return coldRow(row), err
+	default:
+		row, err := queries.QueueNextGetColdAnonymous(ctx, conn, db.QueueNextGetColdAnonymousParams{
+			SessionID: by.session, CountTo: int64(countTo),
+		})
+		return coldRow(row), err
+	}
 }
 
-// next goes on from the cursor, if there is one that still leads somewhere, or else from the start. Two requests of one
-// annotator at once may both move the cursor; each leaves one that is true, and the last one stays.
-func (q *Queue) next(way way) (*Choice, error) {
-	if c, ok := q.cursors.Get(way.place); ok {
-		row, err := way.warm(c)
-		if err != nil {
-			return nil, fmt.Errorf("go on from cursor: %w", err)
-		}
-		if !row.TooFar && len(row.Kept) <= lookAtMost {
-			q.cursors.Add(way.place, cursor{row.AheadPriority, row.AheadURLID, row.Horizon, row.Kept})
-			return choice(coldRow{
-				URLID: row.URLID, ChangedXid: row.ChangedXid, URL: row.URL, Scheme: row.Scheme, TrailingSlash: row.TrailingSlash,
-			}), nil
-		}
+// warm reads the queue from a cursor.
+func warm(ctx context.Context, conn db.DBTX, by annotator, c cursor) (warmRow, error) {
+	switch by.kind {
+	case user:
+		row, err := queries.QueueNextGetWarm(ctx, conn, db.QueueNextGetWarmParams{
+			UserID: by.userID, Priority: c.priority, URLID: c.urlID, Horizon: c.horizon, Kept: c.kept,
+		})
+		return warmRow(row), err
+	case userInBatch:
+		row, err := queries.QueueNextGetWarmInBatch(ctx, conn, db.QueueNextGetWarmInBatchParams{
+			UserID: by.userID, BatchID: by.batchID, Priority: c.priority, URLID: c.urlID, Horizon: c.horizon, Kept: c.kept,
+		})
+		return warmRow(row), err
+	default:
+		row, err := queries.QueueNextGetWarmAnonymous(ctx, conn, db.QueueNextGetWarmAnonymousParams{
+			SessionID: by.session, Priority: c.priority, URLID: c.urlID, Horizon: c.horizon, Kept: c.kept,
+		})
+		return warmRow(row), err
 	}
-	row, err := way.cold()
-	if err != nil {
-		return nil, fmt.Errorf("look from the start: %w", err)
-	}
-	c := cursor{priority: row.Priority, urlID: row.URLID, horizon: row.Horizon, kept: []int32{}}
-	if row.URLID == 0 {
-		c.priority, c.urlID = atEnd, atEnd
-	}
-	q.cursors.Add(way.place, c)
-	return choice(row), nil
 }
 
-// choice is nil for the row that says that nothing is left.
-func choice(row coldRow) *Choice {
-	if row.URLID == 0 {
+// choice is nil for id 0, which means that no URL is left.
+func choice(urlID int32, url, scheme *string, trailingSlash bool, revision int64) *Choice {
+	if urlID == 0 {
 		return nil
 	}
-	return &Choice{
-		URLID: row.URLID, URL: row.URL, Scheme: row.Scheme, TrailingSlash: row.TrailingSlash, Revision: row.ChangedXid,
-	}
+	return &Choice{URLID: urlID, URL: url, Scheme: scheme, TrailingSlash: trailingSlash, Revision: revision}
 }

@@ -16,8 +16,8 @@ import (
 	"docket/internal/ranking"
 )
 
-// most is how far a warm statement looks, lookAtMost: the tests go to both sides of it.
-const most = 256
+// most is the limit of a warm statement: the tests go to both sides of it.
+const most = ranking.ReadAtMost
 
 // annotators returns somebody of each kind.
 func annotators(t *testing.T, w world) map[string]who {
@@ -105,7 +105,7 @@ func TestCursor(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			w.restart(t, 6)
 			all := annotators(t, w)
-			queue := ranking.NewQueue()
+			queue := ranking.NewWarmQueue()
 			for _, by := range all {
 				w.done(t, by, ids(1, 2))
 				w.requireNext(t, queue, by, 3)
@@ -135,15 +135,19 @@ func TestCursor(t *testing.T) {
 	}
 }
 
-// spy notes the names of the statements that go through it.
+// spy records the names of the statements that go through it, and how many of them count done URLs.
 type spy struct {
 	db.DBTX
-	names []string
+	names  []string
+	counts int
 }
 
 func (s *spy) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
 	name, _, _ := strings.Cut(strings.TrimPrefix(sql, "-- name: "), " ")
 	s.names = append(s.names, name)
+	if strings.Contains(name, "Cold") && slices.Contains(args, any(int64(ranking.WarmFrom))) {
+		s.counts++
+	}
 	return s.DBTX.QueryRow(ctx, sql, args...)
 }
 
@@ -188,7 +192,7 @@ func TestLooksNoFurther(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			w.restart(t, urls)
 			for kind, by := range annotators(t, w) {
-				queue := ranking.NewQueue()
+				queue := ranking.NewWarmQueue()
 				w.requireNext(t, queue, by, 1)
 				test.happens(t, w, queue, by)
 
@@ -213,7 +217,7 @@ func TestKeepsNoMore(t *testing.T) {
 	w := newWorld(t, urls)
 	for kind, by := range annotators(t, w) {
 		w.done(t, by, ids(1)) // who looks from the start has something to pass
-		queue := ranking.NewQueue()
+		queue := ranking.NewWarmQueue()
 		w.requireNext(t, queue, by, 2)
 		fromStart := false
 		for first := int32(urls - part + 1); first > part; first -= part {
@@ -239,7 +243,7 @@ func TestCursorIsUsed(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, 2*most)
 	for kind, by := range annotators(t, w) {
-		queue := ranking.NewQueue()
+		queue := ranking.NewWarmQueue()
 		for {
 			watched := &spy{DBTX: w.pool}
 			got, err := ask(t.Context(), watched, queue, by)
@@ -254,13 +258,43 @@ func TestCursorIsUsed(t *testing.T) {
 	}
 }
 
+// TestWarmFrom has annotators do one URL after the other: the warm statement runs from WarmFrom done URLs on, and these are
+// counted a few times only.
+func TestWarmFrom(t *testing.T) {
+	t.Parallel()
+	const urls = ranking.WarmFrom + 10
+	w := newWorld(t, urls)
+	for kind, by := range annotators(t, w) {
+		queue := ranking.NewQueue()
+		watched := &spy{DBTX: w.pool}
+		for done := range int32(urls) {
+			next, err := ask(t.Context(), watched, queue, by)
+			require.NoError(t, err)
+			require.Equal(t, done+1, next)
+			if done < ranking.WarmFrom {
+				require.False(t, watched.saw("Warm"), "%s, %d done", kind, done)
+			}
+			w.done(t, by, ids(next))
+		}
+		require.True(t, watched.saw("Warm"), kind)
+		require.Equal(t, 2, watched.counts, "%s: at the first request, and when WarmFrom can be reached", kind)
+
+		watched, queue = &spy{DBTX: w.pool}, ranking.NewQueue()
+		for range 2 {
+			_, err := ask(t.Context(), watched, queue, by)
+			require.NoError(t, err)
+		}
+		require.True(t, watched.saw("Warm"), "%s: a process that has not seen the annotator before", kind)
+	}
+}
+
 // TestLateCommit commits a change whose transaction is older than everything that was seen of it.
 func TestLateCommit(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, 6)
 	for kind, by := range annotators(t, w) {
 		w.done(t, by, ids(1, 2))
-		queue := ranking.NewQueue()
+		queue := ranking.NewWarmQueue()
 		w.requireNext(t, queue, by, 3)
 
 		late := w.open(t, ids(6), robots)
@@ -289,7 +323,7 @@ func TestManyLateCommits(t *testing.T) {
 	const urls = 7
 	w := newWorld(t, urls)
 	by := who{user: 7}
-	queue := ranking.NewQueue()
+	queue := ranking.NewWarmQueue()
 	var open []pgx.Tx
 	for id := int32(2); id < urls; id++ { // one connection is left to ask on
 		w.requireNext(t, queue, by, 1)
@@ -311,7 +345,7 @@ func TestFilters(t *testing.T) {
 	w.change(t, ids(2, 4), link(1))
 	w.change(t, ids(3, 5, 6), link(2))
 	w.change(t, ids(6), robots)
-	queue := ranking.NewQueue()
+	queue := ranking.NewWarmQueue()
 	byID := func(url int32, batch *int32) who {
 		return who{user: 7, filter: ranking.Filter{URLID: &url, BatchID: batch}}
 	}
@@ -357,7 +391,7 @@ func TestAnnotatorsApart(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, 6)
 	w.change(t, span(1, 6), link(1))
-	queue := ranking.NewQueue()
+	queue := ranking.NewWarmQueue()
 	some := []who{
 		{user: 1}, {user: 2}, {user: 1, filter: inBatch(1)}, {user: 2, filter: inBatch(1)}, {session: w.session(t)}, {session: w.session(t)},
 	}
@@ -382,7 +416,7 @@ func TestAnnotatorsApart(t *testing.T) {
 func TestPlacesThatLookAlike(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, 4)
-	queue := ranking.NewQueue()
+	queue := ranking.NewWarmQueue()
 	nobody := who{user: 0}
 	w.requireNext(t, queue, nobody, 1)
 	w.done(t, nobody, span(1, 2))

@@ -17,16 +17,16 @@ type Filter struct {
 // Choice is the URL to offer.
 type Choice struct {
 	URLID         int32
-	URL           *string // in its id form
+	URL           *string // in its id form: without scheme and trailing slash
 	Scheme        *string
 	TrailingSlash bool
 
-	// Revision changes with every change that Docket makes to what annotators are shown of the URL, in the transaction
-	// that makes it. It is UnknownRevision where the ranking does not know.
+	// Revision changes in each transaction of Docket that changes what annotators are shown of the URL. It is UnknownRevision
+	// if the ranking does not read it.
 	Revision int64
 }
 
-// UnknownRevision is no revision.
+// UnknownRevision is the revision of a URL of which none was read.
 const UnknownRevision = -1
 
 var queries = db.New()

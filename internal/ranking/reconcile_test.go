@@ -208,7 +208,7 @@ func TestDrift(t *testing.T) {
 			require.Empty(t, w.differences(t))
 			require.Empty(t, w.reconcile(t))
 			for _, by := range []who{{user: 7}, {user: 8}, {user: 8, filter: inBatch(1)}, {session: id}} {
-				_, err := w.askAndCheck(t.Context(), ranking.NewQueue(), by)
+				_, err := w.askAndCheck(t.Context(), ranking.NewWarmQueue(), by)
 				require.NoError(t, err)
 			}
 		})
@@ -237,13 +237,13 @@ func TestDriftStopsNobody(t *testing.T) {
 			}
 			for _, by := range []who{{user: 7}, {user: 9}, {user: 9, filter: inBatch(1)}, {session: another}} {
 				for range 2 {
-					_, err := ask(t.Context(), w.pool, ranking.NewQueue(), by)
+					_, err := ask(t.Context(), w.pool, ranking.NewWarmQueue(), by)
 					require.NoError(t, err)
 				}
 			}
 			w.reconcile(t)
 			require.Empty(t, w.differences(t))
-			w.requireNext(t, ranking.NewQueue(), who{user: 9}, scan[int32](t, w.pool, `SELECT coalesce(min(id), 0) FROM urls WHERE id > 5`))
+			w.requireNext(t, ranking.NewWarmQueue(), who{user: 9}, scan[int32](t, w.pool, `SELECT coalesce(min(id), 0) FROM urls WHERE id > 5`))
 		})
 	}
 }

@@ -48,7 +48,7 @@ func (w world) restart(t testing.TB, n int) {
 }
 
 // service returns the use case as one process would have it.
-func (w world) service() *annotation.Service { return annotation.New(w.pool, ranking.NewQueue()) }
+func (w world) service() *annotation.Service { return annotation.New(w.pool, ranking.NewWarmQueue()) }
 
 func (w world) exec(t testing.TB, statement string, args ...any) {
 	t.Helper()

@@ -83,8 +83,8 @@ func TestRecountMeetsAnswer(t *testing.T) {
 			require.NoError(t, <-changed)
 			require.Empty(t, w.differences(t))
 
-			w.requireNext(t, ranking.NewQueue(), who{user: 7}, 3)
-			w.requireNext(t, ranking.NewQueue(), who{session: session}, 3)
+			w.requireNext(t, ranking.NewWarmQueue(), who{user: 7}, 3)
+			w.requireNext(t, ranking.NewWarmQueue(), who{session: session}, 3)
 		})
 	}
 }
@@ -131,7 +131,7 @@ func TestManyURLsAtOnce(t *testing.T) {
 	require.NoError(t, w.remove(t.Context(), append(span(urls-4, urls), span(1, 96)...)))
 	require.Equal(t, "{5099,20}", w.progress(t, 3))
 	require.Empty(t, w.differences(t))
-	w.requireNext(t, ranking.NewQueue(), who{user: 7}, 111)
+	w.requireNext(t, ranking.NewWarmQueue(), who{user: 7}, 111)
 }
 
 func (w world) progress(t *testing.T, batch int32) string {

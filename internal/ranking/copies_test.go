@@ -1,0 +1,49 @@
+package ranking_test
+
+import (
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// TestCopiesOfNextQueue derives the statements for a batch and for an anonymous session from those for a user, and compares
+// them with the file. A change of one must be made in all three.
+func TestCopiesOfNextQueue(t *testing.T) {
+	t.Parallel()
+	statements := statementsOf(t, "next_queue")
+	eligibleOrBehind := regexp.MustCompile(`(?m)^( *)WHERE (q\.eligible|\(q\.priority, q\.url_id\) < .*)$`)
+	inBatch := func(text string) string {
+		return eligibleOrBehind.ReplaceAllString(text, "${1}WHERE ${2}\n${1}    AND q.batch_id = @batch_id::integer")
+	}
+	ofSession := strings.NewReplacer("user_url_done", "anonymous_url_done", "user_id", "session_id").Replace
+	for name, conditions := range map[string]int{"QueueNextGetCold": 1, "QueueNextGetWarm": 3} {
+		text := statements[name]
+		require.NotEmpty(t, text, name)
+		require.Len(t, eligibleOrBehind.FindAllString(text, -1), conditions, "%s: rows of the queue that a batch limits", name)
+		require.Equal(t, inBatch(text), statements[name+"InBatch"])
+		require.Equal(t, ofSession(text), statements[name+"Anonymous"])
+	}
+}
+
+var statementHead = regexp.MustCompile(`(?m)^-- name: (\w+) :\w+\n(--.*\n)*`)
+
+// statementsOf returns the statements of a file of sql/queries by name, without the comments above them.
+func statementsOf(t *testing.T, file string) map[string]string {
+	t.Helper()
+	text, err := os.ReadFile("../../sql/queries/" + file + ".sql")
+	require.NoError(t, err)
+	statements := map[string]string{}
+	heads := statementHead.FindAllStringSubmatchIndex(string(text), -1)
+	require.NotEmpty(t, heads)
+	for i, head := range heads {
+		end := len(text)
+		if i+1 < len(heads) {
+			end = heads[i+1][0]
+		}
+		statements[string(text[head[2]:head[3]])] = strings.TrimSpace(string(text[head[1]:end]))
+	}
+	return statements
+}
