@@ -998,6 +998,13 @@ func (e UpdateMethodEnum) Valid() bool {
 	return false
 }
 
+type EligibleURL struct {
+	URLID         int32
+	URL           *string
+	Scheme        *string
+	TrailingSlash bool
+}
+
 type Locality struct {
 	ID       int64
 	Name     string

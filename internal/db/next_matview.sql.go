@@ -13,33 +13,21 @@ import (
 
 const MatviewNextGet = `-- name: MatviewNextGet :one
 
-SELECT urls.id AS url_id, urls.url, urls.scheme, urls.trailing_slash
-FROM urls
-LEFT JOIN url_annotation_count_view counts ON counts.url_id = urls.id
-WHERE urls.status = 'ok'
-    AND NOT EXISTS (SELECT FROM flag_url_validated f WHERE f.url_id = urls.id)
-    AND NOT EXISTS (SELECT FROM flag_url_suspended f WHERE f.url_id = urls.id)
-    AND NOT EXISTS (SELECT FROM user_url_type_suggestions s WHERE s.url_id = urls.id AND s.user_id = $1)
-    AND NOT EXISTS (SELECT FROM user_url_agency_suggestions s WHERE s.url_id = urls.id AND s.user_id = $1)
-    AND NOT EXISTS (SELECT FROM user_location_suggestions s WHERE s.url_id = urls.id AND s.user_id = $1)
-    AND NOT EXISTS (SELECT FROM user_record_type_suggestions s WHERE s.url_id = urls.id AND s.user_id = $1)
-ORDER BY coalesce(counts.total_anno_count, 0) DESC, urls.id
+SELECT e.url_id, e.url, e.scheme, e.trailing_slash
+FROM eligible_urls e
+LEFT JOIN url_annotation_count_view counts ON counts.url_id = e.url_id
+WHERE NOT EXISTS (SELECT FROM user_url_annotations a WHERE a.url_id = e.url_id AND a.user_id = $1)
+ORDER BY coalesce(counts.total_anno_count, 0) DESC, e.url_id
 LIMIT 1
 `
 
-type MatviewNextGetRow struct {
-	URLID         int32
-	URL           *string
-	Scheme        *string
-	TrailingSlash bool
-}
-
-// Ranking by the materialized count view: eligibility is live, the order is that of the view's last refresh. A URL that is
-// younger than the refresh counts 0. Needs nothing of the writers; costs with the number of URLs.
-// The next URL for a user, among all. No rows: nothing is left for this user.
-func (q *Queries) MatviewNextGet(ctx context.Context, db DBTX, userID int32) (MatviewNextGetRow, error) {
+// Ranking by the materialized count view. Eligibility and what the annotator has done are read from the tables, the order from
+// the view as of its last refresh; a URL that is younger than the refresh counts 0. Requires nothing of the writers. The cost
+// grows with the number of URLs.
+// The next URL for a user, among all. No rows: none is left for this user.
+func (q *Queries) MatviewNextGet(ctx context.Context, db DBTX, userID int32) (EligibleURL, error) {
 	row := db.QueryRow(ctx, MatviewNextGet, userID)
-	var i MatviewNextGetRow
+	var i EligibleURL
 	err := row.Scan(
 		&i.URLID,
 		&i.URL,
@@ -50,39 +38,18 @@ func (q *Queries) MatviewNextGet(ctx context.Context, db DBTX, userID int32) (Ma
 }
 
 const MatviewNextGetAnonymous = `-- name: MatviewNextGetAnonymous :one
-SELECT urls.id AS url_id, urls.url, urls.scheme, urls.trailing_slash
-FROM urls
-LEFT JOIN url_annotation_count_view counts ON counts.url_id = urls.id
-WHERE urls.status = 'ok'
-    AND NOT EXISTS (SELECT FROM flag_url_validated f WHERE f.url_id = urls.id)
-    AND NOT EXISTS (SELECT FROM flag_url_suspended f WHERE f.url_id = urls.id)
-    AND NOT EXISTS (
-        SELECT FROM anonymous_annotation_url_type a WHERE a.url_id = urls.id AND a.session_id = $1
-    )
-    AND NOT EXISTS (
-        SELECT FROM anonymous_annotation_agency a WHERE a.url_id = urls.id AND a.session_id = $1
-    )
-    AND NOT EXISTS (
-        SELECT FROM anonymous_annotation_location a WHERE a.url_id = urls.id AND a.session_id = $1
-    )
-    AND NOT EXISTS (
-        SELECT FROM anonymous_annotation_record_type a WHERE a.url_id = urls.id AND a.session_id = $1
-    )
-ORDER BY coalesce(counts.total_anno_count, 0) DESC, urls.id
+SELECT e.url_id, e.url, e.scheme, e.trailing_slash
+FROM eligible_urls e
+LEFT JOIN url_annotation_count_view counts ON counts.url_id = e.url_id
+WHERE NOT EXISTS (SELECT FROM anonymous_url_annotations a WHERE a.url_id = e.url_id AND a.session_id = $1)
+ORDER BY coalesce(counts.total_anno_count, 0) DESC, e.url_id
 LIMIT 1
 `
 
-type MatviewNextGetAnonymousRow struct {
-	URLID         int32
-	URL           *string
-	Scheme        *string
-	TrailingSlash bool
-}
-
-// The next URL for an anonymous session, among all. A session nobody knows has annotated nothing.
-func (q *Queries) MatviewNextGetAnonymous(ctx context.Context, db DBTX, sessionID uuid.UUID) (MatviewNextGetAnonymousRow, error) {
+// The next URL for an anonymous session, among all. An unknown session has annotated nothing.
+func (q *Queries) MatviewNextGetAnonymous(ctx context.Context, db DBTX, sessionID uuid.UUID) (EligibleURL, error) {
 	row := db.QueryRow(ctx, MatviewNextGetAnonymous, sessionID)
-	var i MatviewNextGetAnonymousRow
+	var i EligibleURL
 	err := row.Scan(
 		&i.URLID,
 		&i.URL,
@@ -93,23 +60,17 @@ func (q *Queries) MatviewNextGetAnonymous(ctx context.Context, db DBTX, sessionI
 }
 
 const MatviewNextGetByID = `-- name: MatviewNextGetByID :one
-SELECT urls.id AS url_id, urls.url, urls.scheme, urls.trailing_slash
-FROM urls
-WHERE urls.id = $1
-    AND urls.status = 'ok'
+SELECT e.url_id, e.url, e.scheme, e.trailing_slash
+FROM eligible_urls e
+WHERE e.url_id = $1
     AND (
         $2::integer IS NULL
         OR EXISTS (
             SELECT FROM link_batches__urls link
-            WHERE link.url_id = urls.id AND link.batch_id = $2::integer
+            WHERE link.url_id = e.url_id AND link.batch_id = $2::integer
         )
     )
-    AND NOT EXISTS (SELECT FROM flag_url_validated f WHERE f.url_id = urls.id)
-    AND NOT EXISTS (SELECT FROM flag_url_suspended f WHERE f.url_id = urls.id)
-    AND NOT EXISTS (SELECT FROM user_url_type_suggestions s WHERE s.url_id = urls.id AND s.user_id = $3)
-    AND NOT EXISTS (SELECT FROM user_url_agency_suggestions s WHERE s.url_id = urls.id AND s.user_id = $3)
-    AND NOT EXISTS (SELECT FROM user_location_suggestions s WHERE s.url_id = urls.id AND s.user_id = $3)
-    AND NOT EXISTS (SELECT FROM user_record_type_suggestions s WHERE s.url_id = urls.id AND s.user_id = $3)
+    AND NOT EXISTS (SELECT FROM user_url_annotations a WHERE a.url_id = e.url_id AND a.user_id = $3)
 `
 
 type MatviewNextGetByIDParams struct {
@@ -118,18 +79,11 @@ type MatviewNextGetByIDParams struct {
 	UserID  int32
 }
 
-type MatviewNextGetByIDRow struct {
-	URLID         int32
-	URL           *string
-	Scheme        *string
-	TrailingSlash bool
-}
-
-// The URL asked for, if it is eligible for this user and, where a batch is given, linked to that batch.
-// The optional batch costs nothing here: there is one candidate, found by its key.
-func (q *Queries) MatviewNextGetByID(ctx context.Context, db DBTX, arg MatviewNextGetByIDParams) (MatviewNextGetByIDRow, error) {
+// The URL with an id, if it is eligible, not annotated by the user and, where a batch is given, linked to that batch. The
+// optional batch does not spoil the plan: there is one candidate, found by its key.
+func (q *Queries) MatviewNextGetByID(ctx context.Context, db DBTX, arg MatviewNextGetByIDParams) (EligibleURL, error) {
 	row := db.QueryRow(ctx, MatviewNextGetByID, arg.URLID, arg.BatchID, arg.UserID)
-	var i MatviewNextGetByIDRow
+	var i EligibleURL
 	err := row.Scan(
 		&i.URLID,
 		&i.URL,
@@ -140,19 +94,13 @@ func (q *Queries) MatviewNextGetByID(ctx context.Context, db DBTX, arg MatviewNe
 }
 
 const MatviewNextGetInBatch = `-- name: MatviewNextGetInBatch :one
-SELECT urls.id AS url_id, urls.url, urls.scheme, urls.trailing_slash
+SELECT e.url_id, e.url, e.scheme, e.trailing_slash
 FROM link_batches__urls link
-JOIN urls ON urls.id = link.url_id
-LEFT JOIN url_annotation_count_view counts ON counts.url_id = urls.id
+JOIN eligible_urls e ON e.url_id = link.url_id
+LEFT JOIN url_annotation_count_view counts ON counts.url_id = e.url_id
 WHERE link.batch_id = $1
-    AND urls.status = 'ok'
-    AND NOT EXISTS (SELECT FROM flag_url_validated f WHERE f.url_id = urls.id)
-    AND NOT EXISTS (SELECT FROM flag_url_suspended f WHERE f.url_id = urls.id)
-    AND NOT EXISTS (SELECT FROM user_url_type_suggestions s WHERE s.url_id = urls.id AND s.user_id = $2)
-    AND NOT EXISTS (SELECT FROM user_url_agency_suggestions s WHERE s.url_id = urls.id AND s.user_id = $2)
-    AND NOT EXISTS (SELECT FROM user_location_suggestions s WHERE s.url_id = urls.id AND s.user_id = $2)
-    AND NOT EXISTS (SELECT FROM user_record_type_suggestions s WHERE s.url_id = urls.id AND s.user_id = $2)
-ORDER BY coalesce(counts.total_anno_count, 0) DESC, urls.id
+    AND NOT EXISTS (SELECT FROM user_url_annotations a WHERE a.url_id = e.url_id AND a.user_id = $2)
+ORDER BY coalesce(counts.total_anno_count, 0) DESC, e.url_id
 LIMIT 1
 `
 
@@ -161,17 +109,10 @@ type MatviewNextGetInBatchParams struct {
 	UserID  int32
 }
 
-type MatviewNextGetInBatchRow struct {
-	URLID         int32
-	URL           *string
-	Scheme        *string
-	TrailingSlash bool
-}
-
 // The next URL for a user, among those of one batch. No rows: none is left, or there is no such batch.
-func (q *Queries) MatviewNextGetInBatch(ctx context.Context, db DBTX, arg MatviewNextGetInBatchParams) (MatviewNextGetInBatchRow, error) {
+func (q *Queries) MatviewNextGetInBatch(ctx context.Context, db DBTX, arg MatviewNextGetInBatchParams) (EligibleURL, error) {
 	row := db.QueryRow(ctx, MatviewNextGetInBatch, arg.BatchID, arg.UserID)
-	var i MatviewNextGetInBatchRow
+	var i EligibleURL
 	err := row.Scan(
 		&i.URLID,
 		&i.URL,

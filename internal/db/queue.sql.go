@@ -65,26 +65,15 @@ func (q *Queries) BatchProgressAddMany(ctx context.Context, db DBTX, arg BatchPr
 
 const BatchProgressDifferenceList = `-- name: BatchProgressDifferenceList :many
 SELECT
-    batches.id AS batch_id,
+    want.batch_id,
     coalesce(have.total, -1)::integer AS have_total,
     coalesce(have.annotated, -1)::integer AS have_annotated,
-    coalesce(want.total, 0)::integer AS want_total,
-    coalesce(want.annotated, 0)::integer AS want_annotated
-FROM batches
-LEFT JOIN batch_progress have ON have.batch_id = batches.id
-LEFT JOIN (
-    SELECT
-        link.batch_id,
-        count(*) AS total,
-        count(*) FILTER (
-            WHERE EXISTS (SELECT FROM user_url_agency_suggestions s WHERE s.url_id = link.url_id)
-        ) AS annotated
-    FROM link_batches__urls link
-    JOIN urls ON urls.id = link.url_id AND urls.status = 'ok'
-    GROUP BY link.batch_id
-) AS want ON want.batch_id = batches.id
-WHERE coalesce(have.total, 0) <> coalesce(want.total, 0) OR coalesce(have.annotated, 0) <> coalesce(want.annotated, 0)
-ORDER BY batches.id
+    want.total AS want_total,
+    want.annotated AS want_annotated
+FROM batch_progress_recount want
+LEFT JOIN batch_progress have ON have.batch_id = want.batch_id
+WHERE coalesce(have.total, 0) <> want.total OR coalesce(have.annotated, 0) <> want.annotated
+ORDER BY want.batch_id
 `
 
 type BatchProgressDifferenceListRow struct {
@@ -129,7 +118,7 @@ SELECT batches.id, 0, 0 FROM batches WHERE batches.id = $1
 ON CONFLICT ON CONSTRAINT batch_progress_pkey DO UPDATE SET total = batch_progress.total
 `
 
-// Holds off answers that add to the progress of a batch, and gives it a row if it has none.
+// Blocks answers that add to the progress of a batch, and inserts its row if it has none.
 func (q *Queries) BatchProgressLock(ctx context.Context, db DBTX, batchID int32) error {
 	_, err := db.Exec(ctx, BatchProgressLock, batchID)
 	return err
@@ -138,20 +127,11 @@ func (q *Queries) BatchProgressLock(ctx context.Context, db DBTX, batchID int32)
 const BatchProgressRecount = `-- name: BatchProgressRecount :exec
 UPDATE batch_progress p
 SET total = want.total, annotated = want.annotated
-FROM (
-    SELECT
-        count(*)::integer AS total,
-        (count(*) FILTER (
-            WHERE EXISTS (SELECT FROM user_url_agency_suggestions s WHERE s.url_id = link.url_id)
-        ))::integer AS annotated
-    FROM link_batches__urls link
-    JOIN urls ON urls.id = link.url_id AND urls.status = 'ok'
-    WHERE link.batch_id = $1
-) AS want
-WHERE p.batch_id = $1
+FROM batch_progress_recount want
+WHERE p.batch_id = $1 AND want.batch_id = $1
 `
 
-// Makes the progress of a batch what a recount says; its row is locked.
+// Sets the progress of a batch to a recount. The caller holds the lock on its row.
 func (q *Queries) BatchProgressRecount(ctx context.Context, db DBTX, batchID int32) error {
 	_, err := db.Exec(ctx, BatchProgressRecount, batchID)
 	return err

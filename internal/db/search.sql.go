@@ -90,16 +90,7 @@ WITH page AS MATERIALIZED (
     FROM (
         SELECT here.id FROM locations here WHERE here.id = $2::bigint
         UNION ALL
-        -- As in dependent_locations. That view has the parts of the nation as well, which every plan would be made for.
-        SELECT part.id
-        FROM locations here
-        JOIN locations part ON part.state_id = here.state_id AND part.type IN ('County', 'Locality')
-        WHERE here.id = $2::bigint AND here.type = 'State'
-        UNION ALL
-        SELECT part.id
-        FROM locations here
-        JOIN locations part ON part.county_id = here.county_id AND part.type = 'Locality'
-        WHERE here.id = $2::bigint AND here.type = 'County'
+        SELECT part.dependent_location_id FROM dependent_locations part WHERE part.parent_location_id = $2::bigint
     ) AS within
     CROSS JOIN LATERAL (
         SELECT a.id, a.name, link.location_id

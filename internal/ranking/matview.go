@@ -24,32 +24,30 @@ func (Matview) NextForUser(ctx context.Context, conn db.DBTX, userID int32, filt
 		row, err := queries.MatviewNextGetByID(ctx, conn, db.MatviewNextGetByIDParams{
 			URLID: *filter.URLID, BatchID: filter.BatchID, UserID: userID,
 		})
-		return rowChoice(matviewRow(row), err)
+		return matviewChoice(row, err)
 	case filter.BatchID != nil:
 		row, err := queries.MatviewNextGetInBatch(ctx, conn, db.MatviewNextGetInBatchParams{
 			BatchID: *filter.BatchID, UserID: userID,
 		})
-		return rowChoice(matviewRow(row), err)
+		return matviewChoice(row, err)
 	default:
 		row, err := queries.MatviewNextGet(ctx, conn, userID)
-		return rowChoice(matviewRow(row), err)
+		return matviewChoice(row, err)
 	}
 }
 
 // NextForSession returns the next URL for an anonymous session, known or not, or nil when none is left.
 func (Matview) NextForSession(ctx context.Context, conn db.DBTX, session uuid.UUID) (*Choice, error) {
 	row, err := queries.MatviewNextGetAnonymous(ctx, conn, session)
-	return rowChoice(matviewRow(row), err)
+	return matviewChoice(row, err)
 }
 
-// matviewRow is what all four statements return.
-type matviewRow db.MatviewNextGetRow
-
-func rowChoice(row matviewRow, err error) (*Choice, error) {
+// matviewChoice is nil when a statement returned no row.
+func matviewChoice(row db.EligibleURL, err error) (*Choice, error) {
 	if errors.Is(err, pgx.ErrNoRows) {
 		return nil, nil
 	}
-	return &Choice{URLID: row.URLID, URL: row.URL, Scheme: row.Scheme, TrailingSlash: row.TrailingSlash, Revision: UnknownRevision}, err
+	return choice(row.URLID, row.URL, row.Scheme, row.TrailingSlash, UnknownRevision), err
 }
 
 // countView is the view that Matview reads.

@@ -71,38 +71,12 @@ LEFT JOIN (
 ORDER BY page.date_generated, page.id;
 
 -- name: URLCountByStatus :many
--- All URLs by status, which is what url_status_mat_view would say if it were refreshed now, and by the type they were validated
--- as, null if they were not. A row for each pair there is.
+-- All URLs by status and by the type they were validated as, null if they were not. A row for each pair there is.
 SELECT
-    (CASE
-        WHEN state.type IN ('not relevant', 'individual record', 'not found', 'broken page') THEN 'Accepted'
-        WHEN state.type IS NOT NULL AND state.submitted THEN 'Submitted'
-        WHEN state.type IS NOT NULL THEN 'Awaiting Submission'
-        WHEN state.shown THEN 'Community Labeling'
-        WHEN state.failed THEN 'Error'
-        ELSE 'Intake'
-    END)::text AS status,
-    state.type,
-    sum(state.urls)::integer AS urls
-FROM (
-    SELECT
-        flag.type,
-        coalesce(source.url_id, meta.url_id) IS NOT NULL AS submitted,
-        html.url_id IS NOT NULL AND web.url_id IS NOT NULL AND screenshot.url_id IS NOT NULL AS shown,
-        failed.url_id IS NOT NULL AS failed,
-        count(*) AS urls
-    FROM urls
-    LEFT JOIN flag_url_validated flag ON flag.url_id = urls.id
-    LEFT JOIN ds_app_link_data_source source ON source.url_id = urls.id AND flag.type = 'data source'
-    LEFT JOIN ds_app_link_meta_url meta ON meta.url_id = urls.id AND flag.type = 'meta url'
-    LEFT JOIN url_compressed_html html ON html.url_id = urls.id
-    LEFT JOIN url_web_metadata web ON web.url_id = urls.id
-    LEFT JOIN url_screenshot screenshot ON screenshot.url_id = urls.id
-    LEFT JOIN (
-        SELECT DISTINCT e.url_id FROM url_task_error e WHERE e.task_type IN ('Screenshot', 'HTML', 'URL Probe')
-    ) AS failed ON failed.url_id = urls.id
-    GROUP BY 1, 2, 3, 4
-) AS state
+    state.status::text AS status,
+    state.validated_as AS type,
+    count(*)::integer AS urls
+FROM url_status_view state
 GROUP BY 1, 2
 ORDER BY 1, 2
 LIMIT 11;

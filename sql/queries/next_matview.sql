@@ -1,78 +1,47 @@
--- Ranking by the materialized count view: eligibility is live, the order is that of the view's last refresh. A URL that is
--- younger than the refresh counts 0. Needs nothing of the writers; costs with the number of URLs.
+-- Ranking by the materialized count view. Eligibility and what the annotator has done are read from the tables, the order from
+-- the view as of its last refresh; a URL that is younger than the refresh counts 0. Requires nothing of the writers. The cost
+-- grows with the number of URLs.
 
 -- name: MatviewNextGet :one
--- The next URL for a user, among all. No rows: nothing is left for this user.
-SELECT urls.id AS url_id, urls.url, urls.scheme, urls.trailing_slash
-FROM urls
-LEFT JOIN url_annotation_count_view counts ON counts.url_id = urls.id
-WHERE urls.status = 'ok'
-    AND NOT EXISTS (SELECT FROM flag_url_validated f WHERE f.url_id = urls.id)
-    AND NOT EXISTS (SELECT FROM flag_url_suspended f WHERE f.url_id = urls.id)
-    AND NOT EXISTS (SELECT FROM user_url_type_suggestions s WHERE s.url_id = urls.id AND s.user_id = @user_id)
-    AND NOT EXISTS (SELECT FROM user_url_agency_suggestions s WHERE s.url_id = urls.id AND s.user_id = @user_id)
-    AND NOT EXISTS (SELECT FROM user_location_suggestions s WHERE s.url_id = urls.id AND s.user_id = @user_id)
-    AND NOT EXISTS (SELECT FROM user_record_type_suggestions s WHERE s.url_id = urls.id AND s.user_id = @user_id)
-ORDER BY coalesce(counts.total_anno_count, 0) DESC, urls.id
+-- The next URL for a user, among all. No rows: none is left for this user.
+SELECT e.url_id, e.url, e.scheme, e.trailing_slash
+FROM eligible_urls e
+LEFT JOIN url_annotation_count_view counts ON counts.url_id = e.url_id
+WHERE NOT EXISTS (SELECT FROM user_url_annotations a WHERE a.url_id = e.url_id AND a.user_id = @user_id)
+ORDER BY coalesce(counts.total_anno_count, 0) DESC, e.url_id
 LIMIT 1;
 
 -- name: MatviewNextGetInBatch :one
 -- The next URL for a user, among those of one batch. No rows: none is left, or there is no such batch.
-SELECT urls.id AS url_id, urls.url, urls.scheme, urls.trailing_slash
+SELECT e.url_id, e.url, e.scheme, e.trailing_slash
 FROM link_batches__urls link
-JOIN urls ON urls.id = link.url_id
-LEFT JOIN url_annotation_count_view counts ON counts.url_id = urls.id
+JOIN eligible_urls e ON e.url_id = link.url_id
+LEFT JOIN url_annotation_count_view counts ON counts.url_id = e.url_id
 WHERE link.batch_id = @batch_id
-    AND urls.status = 'ok'
-    AND NOT EXISTS (SELECT FROM flag_url_validated f WHERE f.url_id = urls.id)
-    AND NOT EXISTS (SELECT FROM flag_url_suspended f WHERE f.url_id = urls.id)
-    AND NOT EXISTS (SELECT FROM user_url_type_suggestions s WHERE s.url_id = urls.id AND s.user_id = @user_id)
-    AND NOT EXISTS (SELECT FROM user_url_agency_suggestions s WHERE s.url_id = urls.id AND s.user_id = @user_id)
-    AND NOT EXISTS (SELECT FROM user_location_suggestions s WHERE s.url_id = urls.id AND s.user_id = @user_id)
-    AND NOT EXISTS (SELECT FROM user_record_type_suggestions s WHERE s.url_id = urls.id AND s.user_id = @user_id)
-ORDER BY coalesce(counts.total_anno_count, 0) DESC, urls.id
+    AND NOT EXISTS (SELECT FROM user_url_annotations a WHERE a.url_id = e.url_id AND a.user_id = @user_id)
+ORDER BY coalesce(counts.total_anno_count, 0) DESC, e.url_id
 LIMIT 1;
 
 -- name: MatviewNextGetByID :one
--- The URL asked for, if it is eligible for this user and, where a batch is given, linked to that batch.
--- The optional batch costs nothing here: there is one candidate, found by its key.
-SELECT urls.id AS url_id, urls.url, urls.scheme, urls.trailing_slash
-FROM urls
-WHERE urls.id = @url_id
-    AND urls.status = 'ok'
+-- The URL with an id, if it is eligible, not annotated by the user and, where a batch is given, linked to that batch. The
+-- optional batch does not spoil the plan: there is one candidate, found by its key.
+SELECT e.url_id, e.url, e.scheme, e.trailing_slash
+FROM eligible_urls e
+WHERE e.url_id = @url_id
     AND (
         sqlc.narg('batch_id')::integer IS NULL
         OR EXISTS (
             SELECT FROM link_batches__urls link
-            WHERE link.url_id = urls.id AND link.batch_id = sqlc.narg('batch_id')::integer
+            WHERE link.url_id = e.url_id AND link.batch_id = sqlc.narg('batch_id')::integer
         )
     )
-    AND NOT EXISTS (SELECT FROM flag_url_validated f WHERE f.url_id = urls.id)
-    AND NOT EXISTS (SELECT FROM flag_url_suspended f WHERE f.url_id = urls.id)
-    AND NOT EXISTS (SELECT FROM user_url_type_suggestions s WHERE s.url_id = urls.id AND s.user_id = @user_id)
-    AND NOT EXISTS (SELECT FROM user_url_agency_suggestions s WHERE s.url_id = urls.id AND s.user_id = @user_id)
-    AND NOT EXISTS (SELECT FROM user_location_suggestions s WHERE s.url_id = urls.id AND s.user_id = @user_id)
-    AND NOT EXISTS (SELECT FROM user_record_type_suggestions s WHERE s.url_id = urls.id AND s.user_id = @user_id);
+    AND NOT EXISTS (SELECT FROM user_url_annotations a WHERE a.url_id = e.url_id AND a.user_id = @user_id);
 
 -- name: MatviewNextGetAnonymous :one
--- The next URL for an anonymous session, among all. A session nobody knows has annotated nothing.
-SELECT urls.id AS url_id, urls.url, urls.scheme, urls.trailing_slash
-FROM urls
-LEFT JOIN url_annotation_count_view counts ON counts.url_id = urls.id
-WHERE urls.status = 'ok'
-    AND NOT EXISTS (SELECT FROM flag_url_validated f WHERE f.url_id = urls.id)
-    AND NOT EXISTS (SELECT FROM flag_url_suspended f WHERE f.url_id = urls.id)
-    AND NOT EXISTS (
-        SELECT FROM anonymous_annotation_url_type a WHERE a.url_id = urls.id AND a.session_id = @session_id
-    )
-    AND NOT EXISTS (
-        SELECT FROM anonymous_annotation_agency a WHERE a.url_id = urls.id AND a.session_id = @session_id
-    )
-    AND NOT EXISTS (
-        SELECT FROM anonymous_annotation_location a WHERE a.url_id = urls.id AND a.session_id = @session_id
-    )
-    AND NOT EXISTS (
-        SELECT FROM anonymous_annotation_record_type a WHERE a.url_id = urls.id AND a.session_id = @session_id
-    )
-ORDER BY coalesce(counts.total_anno_count, 0) DESC, urls.id
+-- The next URL for an anonymous session, among all. An unknown session has annotated nothing.
+SELECT e.url_id, e.url, e.scheme, e.trailing_slash
+FROM eligible_urls e
+LEFT JOIN url_annotation_count_view counts ON counts.url_id = e.url_id
+WHERE NOT EXISTS (SELECT FROM anonymous_url_annotations a WHERE a.url_id = e.url_id AND a.session_id = @session_id)
+ORDER BY coalesce(counts.total_anno_count, 0) DESC, e.url_id
 LIMIT 1;

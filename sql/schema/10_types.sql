@@ -1,7 +1,7 @@
 CREATE EXTENSION IF NOT EXISTS pg_trgm;
 CREATE EXTENSION IF NOT EXISTS pgcrypto;
 
--- The order of the values is part of the contract: it breaks ties in answers.
+-- The order of the values is part of the REST contract: it breaks ties in responses.
 
 CREATE TYPE url_status AS ENUM ('ok', 'duplicate', 'broken');
 
@@ -82,7 +82,7 @@ CREATE TYPE resource_type_enum AS ENUM ('agency', 'data_source', 'meta_url');
 
 CREATE TYPE sync_type_enum AS ENUM ('add', 'update', 'delete');
 
--- Three types that no column uses any more. A database of the reference has them, and dropping them is not ours to decide.
+-- Three types that no column uses any more. A database of the reference has them, and Docket does not drop them.
 
 CREATE TYPE url_attribute AS ENUM ('Record Type', 'Agency', 'Relevant');
 

@@ -1,4 +1,4 @@
--- Agencies, and the places they belong to.
+-- Agencies and their locations.
 
 CREATE TABLE agencies (
     id serial NOT NULL,
@@ -10,13 +10,13 @@ CREATE TABLE agencies (
     CONSTRAINT agencies_pkey PRIMARY KEY (id)
 );
 
--- Names are looked for by their beginning in whatever letter case, which is a range of code points (COLLATE "C" would say so
--- as well, but Atlas loses the collation of an expression), and by trigrams, nearest first. A signature of 256 bytes tells
--- common words such as "police" apart from the rest; one of twelve does not.
+-- Names are searched by their beginning, ignoring case, which is a range of code points (COLLATE "C" would do as well, but Atlas
+-- loses the collation of an expression), and by trigrams, nearest first. A signature of 256 bytes distinguishes names that share
+-- common words such as "police"; the default of twelve bytes does not.
 CREATE INDEX agencies_name_lower_idx ON agencies (lower(name) text_pattern_ops);
 CREATE INDEX agencies_name_trgm_idx ON agencies USING gist (name gist_trgm_ops (siglen = 256));
 
--- Smaller ids belong to agencies that were numbered by the outward application.
+-- Smaller ids are those of agencies that the outward application has numbered.
 ALTER SEQUENCE agencies_id_seq START WITH 23191 RESTART;
 
 CREATE TABLE us_states (
@@ -83,12 +83,12 @@ CREATE TABLE locations (
 );
 
 COMMENT ON TABLE locations IS
-    'A state, county or locality seen as a place. Whoever inserts one of those inserts its location too.';
+    'A state, county or locality as a location. A writer that inserts one of these must insert its location too.';
 
 CREATE INDEX locations_state_id_idx ON locations (state_id);
 CREATE INDEX locations_county_id_idx ON locations (county_id);
 CREATE INDEX locations_locality_id_idx ON locations (locality_id);
--- The locations of a state's own are few among those within it.
+-- Few of the locations in a state are the state itself.
 CREATE INDEX locations_type_state_id_idx ON locations (type, state_id) WHERE type IN ('National', 'State');
 
 CREATE TABLE link_agencies__locations (

@@ -1,4 +1,4 @@
--- URLs and what is known of their pages.
+-- URLs and what is known about their pages.
 
 CREATE TABLE urls (
     id serial NOT NULL,

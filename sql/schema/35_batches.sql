@@ -1,4 +1,4 @@
--- Batches: how URLs came in.
+-- Batches: how URLs were added.
 
 CREATE TABLE batches (
     id serial NOT NULL,
@@ -63,7 +63,7 @@ CREATE TABLE duplicates (
     CONSTRAINT duplicates_original_url_id_fkey FOREIGN KEY (original_url_id) REFERENCES urls (id) ON DELETE CASCADE
 );
 
-COMMENT ON TABLE duplicates IS 'One row for each time a batch met a URL already known; repeats are meant.';
+COMMENT ON TABLE duplicates IS 'One row each time a batch contained a URL that was already known; repeated rows are intended.';
 
 CREATE INDEX duplicates_batch_id_idx ON duplicates (batch_id, original_url_id);
 CREATE INDEX duplicates_original_url_id_idx ON duplicates (original_url_id);

@@ -1,4 +1,4 @@
--- What signed-in annotators said. Users live elsewhere: user_id is the number in their token, without a foreign key.
+-- Annotations by signed-in users. Users are not stored here: user_id is the number in their token, without a foreign key.
 
 CREATE TABLE user_url_type_suggestions (
     url_id integer NOT NULL,
@@ -76,7 +76,7 @@ CREATE TABLE link_user_name_suggestions (
         FOREIGN KEY (suggestion_id) REFERENCES url_name_suggestions (id) ON DELETE CASCADE
 );
 
-COMMENT ON TABLE link_user_name_suggestions IS 'Endorsements: a user finds a suggested name right.';
+COMMENT ON TABLE link_user_name_suggestions IS 'Endorsements: a user agrees with a suggested name.';
 
 CREATE INDEX link_user_name_suggestions_suggestion_id_idx ON link_user_name_suggestions (suggestion_id);
 
@@ -111,4 +111,4 @@ CREATE TABLE reviewing_user_url (
     CONSTRAINT reviewing_user_url_url_id_fkey FOREIGN KEY (url_id) REFERENCES urls (id) ON DELETE CASCADE
 );
 
-COMMENT ON TABLE reviewing_user_url IS 'Reviews by hand from before agreement decided; read by url_annotation_flags only.';
+COMMENT ON TABLE reviewing_user_url IS 'Manual reviews from the time before agreement decided; only url_annotation_flags reads them.';

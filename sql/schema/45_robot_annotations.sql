@@ -1,4 +1,4 @@
--- What robots suggest. Scales of confidence differ by column: see the checks and comments.
+-- Suggestions by robots. The scale of confidence differs by column: see the checks and comments.
 
 CREATE TABLE url_auto_agency_id_subtasks (
     id serial NOT NULL,
@@ -63,7 +63,7 @@ CREATE TABLE location_id_subtask_suggestions (
 );
 
 COMMENT ON COLUMN location_id_subtask_suggestions.confidence IS
-    '0 to 100 by agreement; unchecked, since other writers have stored fractions and more.';
+    '0 to 100 by convention; not checked, because other writers have stored fractions and larger numbers.';
 
 CREATE INDEX location_id_subtask_suggestions_location_id_idx ON location_id_subtask_suggestions (location_id);
 

@@ -1,4 +1,4 @@
--- What annotators without an account said, session by session.
+-- Annotations by anonymous sessions.
 
 CREATE TABLE anonymous_sessions (
     id uuid NOT NULL DEFAULT gen_random_uuid(),
@@ -19,7 +19,7 @@ CREATE TABLE anonymous_annotation_url_type (
 );
 
 COMMENT ON TABLE anonymous_annotation_url_type IS
-    'The key lets a session hold several types for one URL. Docket adds one only; the reference may have left more.';
+    'The key allows several types of one session for one URL. Docket stores only one; the reference may have stored more.';
 
 CREATE INDEX anonymous_annotation_url_type_url_id_idx ON anonymous_annotation_url_type (url_id, url_type);
 

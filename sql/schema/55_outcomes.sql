@@ -1,4 +1,4 @@
--- What annotations led to: validated facts, suspensions, and the rows of the outward application.
+-- Results of annotations: validated facts, suspensions, and links to rows of the outward application.
 
 CREATE TABLE flag_url_validated (
     url_id integer NOT NULL,
@@ -16,7 +16,7 @@ CREATE TABLE flag_url_auto_validated (
     CONSTRAINT flag_url_auto_validated_url_id_fkey FOREIGN KEY (url_id) REFERENCES urls (id) ON DELETE CASCADE
 );
 
-COMMENT ON TABLE flag_url_auto_validated IS 'Validated by agreement of annotators rather than by hand.';
+COMMENT ON TABLE flag_url_auto_validated IS 'Validated by agreement of annotators, not manually.';
 
 CREATE TABLE flag_url_suspended (
     url_id integer NOT NULL,
@@ -48,7 +48,7 @@ CREATE TABLE link_agencies__urls (
     CONSTRAINT link_agencies__urls_agency_id_fkey FOREIGN KEY (agency_id) REFERENCES agencies (id) ON DELETE CASCADE
 );
 
-COMMENT ON TABLE link_agencies__urls IS 'The agencies agreed on, not suggestions.';
+COMMENT ON TABLE link_agencies__urls IS 'The agreed agencies, not suggestions.';
 
 CREATE INDEX link_agencies__urls_agency_id_idx ON link_agencies__urls (agency_id);
 

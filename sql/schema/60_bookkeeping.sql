@@ -1,4 +1,4 @@
--- Which task touched which URL, what changed, and what was sent on.
+-- Which task processed which URL, the change log, and what was sent to the outward application.
 
 CREATE TABLE link_tasks__urls (
     task_id integer NOT NULL,

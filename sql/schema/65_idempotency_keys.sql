@@ -1,4 +1,4 @@
--- What was answered to requests that carry an Idempotency-Key, so that one sent again is not done again.
+-- Responses to requests that carry an Idempotency-Key, so that a repeated request does not take effect again.
 
 CREATE TABLE idempotency_keys (
     caller text NOT NULL,
@@ -16,9 +16,9 @@ CREATE TABLE idempotency_keys (
     CONSTRAINT idempotency_keys_answer_check CHECK (num_nonnulls(status, content_type, body) IN (0, 3))
 );
 
-COMMENT ON COLUMN idempotency_keys.caller IS 'Who may use the key: a user, or whoever has no token at one operation.';
-COMMENT ON COLUMN idempotency_keys.request IS 'SHA-256 of what was asked; the same key with another request is refused.';
-COMMENT ON COLUMN idempotency_keys.claim IS 'The attempt that may store the answer.';
-COMMENT ON COLUMN idempotency_keys.claimed_until IS 'From then on an attempt without an answer is taken for dead.';
+COMMENT ON COLUMN idempotency_keys.caller IS 'Who may use the key: one user, or all callers of one operation without a token.';
+COMMENT ON COLUMN idempotency_keys.request IS 'SHA-256 of the request; the same key with another request is refused.';
+COMMENT ON COLUMN idempotency_keys.claim IS 'The attempt that may store the response.';
+COMMENT ON COLUMN idempotency_keys.claimed_until IS 'After this time an attempt that has stored no response counts as failed.';
 
 CREATE INDEX idempotency_keys_expires_at_idx ON idempotency_keys (expires_at);

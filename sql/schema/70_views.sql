@@ -32,7 +32,7 @@ LEFT JOIN us_states ON us_states.id = locations.state_id
 LEFT JOIN counties ON counties.id = locations.county_id
 LEFT JOIN localities ON localities.id = locations.locality_id;
 
-COMMENT ON COLUMN locations_expanded.full_display_name IS 'A missing part of the name is left empty, commas and all.';
+COMMENT ON COLUMN locations_expanded.full_display_name IS 'A missing part of the name is empty; its comma stays.';
 
 CREATE VIEW dependent_locations AS
 SELECT parent.id AS parent_location_id, child.id AS dependent_location_id
@@ -74,7 +74,7 @@ JOIN link_tasks__urls link ON link.task_id = tasks.id
 WHERE tasks.updated_at > now() - interval '1 week'
 GROUP BY tasks.task_type;
 
--- The integrity views hold what must not be; each is empty in a healthy database.
+-- The integrity views list rows that must not exist. Each is empty in a healthy database.
 
 CREATE VIEW integrity__incomplete_data_sources_view AS
 SELECT link.url_id

@@ -1,5 +1,5 @@
--- Materialized views. Each has a unique index over plain columns, without which it could not be refreshed CONCURRENTLY,
--- and is built in the order of this file.
+-- Materialized views, in the order in which they are created. Each has a unique index over plain columns, which REFRESH
+-- CONCURRENTLY requires.
 
 CREATE MATERIALIZED VIEW url_annotation_count_view AS
 SELECT
@@ -17,32 +17,22 @@ FROM urls
 LEFT JOIN (
     SELECT
         annotation.url_id,
-        count(*) FILTER (WHERE annotation.kind = 1) AS auto_agency_count,
-        count(*) FILTER (WHERE annotation.kind = 2) AS auto_location_count,
-        count(*) FILTER (WHERE annotation.kind = 3) AS auto_record_type_count,
-        count(*) FILTER (WHERE annotation.kind = 4) AS auto_url_type_count,
-        count(*) FILTER (WHERE annotation.kind = 5) AS user_agency_count,
-        count(*) FILTER (WHERE annotation.kind = 6) AS user_location_count,
-        count(*) FILTER (WHERE annotation.kind = 7) AS user_record_type_count,
-        count(*) FILTER (WHERE annotation.kind = 8) AS user_url_type_count,
+        count(*) FILTER (WHERE annotation.kind = 'auto_agency') AS auto_agency_count,
+        count(*) FILTER (WHERE annotation.kind = 'auto_location') AS auto_location_count,
+        count(*) FILTER (WHERE annotation.kind = 'auto_record_type') AS auto_record_type_count,
+        count(*) FILTER (WHERE annotation.kind = 'auto_url_type') AS auto_url_type_count,
+        count(*) FILTER (WHERE annotation.kind = 'user_agency') AS user_agency_count,
+        count(*) FILTER (WHERE annotation.kind = 'user_location') AS user_location_count,
+        count(*) FILTER (WHERE annotation.kind = 'user_record_type') AS user_record_type_count,
+        count(*) FILTER (WHERE annotation.kind = 'user_url_type') AS user_url_type_count,
         count(*) AS total_anno_count
-    FROM (
-        SELECT url_id, 1 AS kind FROM url_auto_agency_id_subtasks
-        UNION ALL SELECT url_id, 2 FROM auto_location_id_subtasks
-        UNION ALL SELECT url_id, 3 FROM auto_record_type_suggestions
-        UNION ALL SELECT url_id, 4 FROM auto_relevant_suggestions
-        UNION ALL SELECT url_id, 5 FROM user_url_agency_suggestions
-        UNION ALL SELECT url_id, 6 FROM user_location_suggestions
-        UNION ALL SELECT url_id, 7 FROM user_record_type_suggestions
-        UNION ALL SELECT url_id, 8 FROM user_url_type_suggestions
-    ) AS annotation
+    FROM url_annotations annotation
     GROUP BY annotation.url_id
 ) AS n ON n.url_id = urls.id;
 
 CREATE UNIQUE INDEX url_annotation_count_view_url_id_key ON url_annotation_count_view (url_id);
 
-COMMENT ON MATERIALIZED VIEW url_annotation_count_view IS
-    'Annotations by URL and kind; robots count by subtask, not by suggestion. Names, not-found marks and anonymous annotations do not count.';
+COMMENT ON MATERIALIZED VIEW url_annotation_count_view IS 'The rows of url_annotations, by URL and kind.';
 
 CREATE MATERIALIZED VIEW url_annotation_flags AS
 SELECT
@@ -73,34 +63,7 @@ SELECT
         WHEN 'Awaiting Submission' THEN 380
         WHEN 'Submitted' THEN 390
     END AS code
-FROM (
-    SELECT
-        urls.id AS url_id,
-        CASE
-            WHEN validated.type IN ('not relevant', 'individual record', 'not found', 'broken page') THEN 'Accepted'
-            WHEN validated.type = 'data source' THEN
-                CASE
-                    WHEN EXISTS (SELECT FROM ds_app_link_data_source l WHERE l.url_id = urls.id) THEN 'Submitted'
-                    ELSE 'Awaiting Submission'
-                END
-            WHEN validated.type = 'meta url' THEN
-                CASE
-                    WHEN EXISTS (SELECT FROM ds_app_link_meta_url l WHERE l.url_id = urls.id) THEN 'Submitted'
-                    ELSE 'Awaiting Submission'
-                END
-            WHEN EXISTS (SELECT FROM url_compressed_html h WHERE h.url_id = urls.id)
-                AND EXISTS (SELECT FROM url_web_metadata m WHERE m.url_id = urls.id)
-                AND EXISTS (SELECT FROM url_screenshot s WHERE s.url_id = urls.id)
-                THEN 'Community Labeling'
-            WHEN EXISTS (
-                SELECT FROM url_task_error e
-                WHERE e.url_id = urls.id AND e.task_type IN ('Screenshot', 'HTML', 'URL Probe')
-            ) THEN 'Error'
-            ELSE 'Intake'
-        END AS status
-    FROM urls
-    LEFT JOIN flag_url_validated validated ON validated.url_id = urls.id
-) AS state;
+FROM url_status_view state;
 
 CREATE UNIQUE INDEX url_status_mat_view_url_id_key ON url_status_mat_view (url_id);
 
@@ -132,7 +95,7 @@ JOIN (SELECT hash FROM hashed GROUP BY hash HAVING count(*) > 1) AS repeated ON 
 CREATE UNIQUE INDEX mat_view__html_duplicate_url_url_id_key ON mat_view__html_duplicate_url (url_id);
 
 COMMENT ON MATERIALIZED VIEW mat_view__html_duplicate_url IS
-    'Every URL whose compressed HTML another URL has too, the first one included.';
+    'Every URL that has the same compressed HTML as another URL, including the first of them.';
 
 CREATE TABLE materialized_view_refreshes (
     view_name text NOT NULL,
@@ -145,5 +108,5 @@ CREATE TABLE materialized_view_refreshes (
 );
 
 COMMENT ON TABLE materialized_view_refreshes IS
-    'The last refresh of each materialized view: when it was tried, and when, in how many seconds and with how many rows it last succeeded.';
+    'The last refresh of each materialized view: the time of the last attempt; the time, duration and rows of the last success.';
 COMMENT ON COLUMN materialized_view_refreshes.error IS 'Why the last attempt failed; null when it did not.';

@@ -1,6 +1,5 @@
--- The live ranking. These tables hold nothing that cannot be computed from the others; every statement that changes what
--- they are computed from changes them in the same transaction. `docket queue verify` compares, `docket queue reconcile`
--- repairs.
+-- The live ranking. These tables can be computed from the others; every statement that changes the others updates them in the
+-- same transaction. `docket queue verify` compares them with a recount, `docket queue reconcile` repairs them.
 
 CREATE TABLE annotation_queue (
     url_id integer NOT NULL,
@@ -16,11 +15,11 @@ CREATE TABLE annotation_queue (
 ) WITH (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_insert_scale_factor = 0.02);
 
 COMMENT ON TABLE annotation_queue IS 'One row for each URL; the eligible ones in (priority, url_id) order are the queue.';
-COMMENT ON COLUMN annotation_queue.eligible IS 'Status ok, neither validated nor suspended.';
+COMMENT ON COLUMN annotation_queue.eligible IS 'Whether annotators are offered the URL: url_eligibility.eligible.';
 COMMENT ON COLUMN annotation_queue.priority IS 'Minus the number of annotations, so that one ascending index serves the order.';
 COMMENT ON COLUMN annotation_queue.agency_votes IS 'Rows of user_url_agency_suggestions.';
 COMMENT ON COLUMN annotation_queue.changed_xid IS
-    'The transaction that last changed anything about the URL that annotators see. Void after a restore into another cluster.';
+    'The transaction that last changed what annotators are shown of the URL. Meaningless after a restore into another cluster.';
 
 CREATE INDEX annotation_queue_order_idx ON annotation_queue (priority, url_id) WHERE eligible;
 CREATE INDEX annotation_queue_batch_order_idx ON annotation_queue (batch_id, eligible, priority, url_id);
@@ -34,7 +33,7 @@ CREATE TABLE user_url_done (
 ) WITH (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_insert_scale_factor = 0.02);
 
 COMMENT ON TABLE user_url_done IS
-    'Which eligible URLs a user has a row for in any of the four tables of user annotations.';
+    'The eligible URLs for which a user has a row in any of the four tables of user annotations.';
 
 CREATE INDEX user_url_done_url_id_idx ON user_url_done (url_id);
 
@@ -47,7 +46,7 @@ CREATE TABLE anonymous_url_done (
 ) WITH (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_insert_scale_factor = 0.02);
 
 COMMENT ON TABLE anonymous_url_done IS
-    'Which eligible URLs an anonymous session has a row for in any of the four tables of anonymous annotations.';
+    'The eligible URLs for which an anonymous session has a row in any of the four tables of anonymous annotations.';
 
 CREATE INDEX anonymous_url_done_url_id_idx ON anonymous_url_done (url_id);
 
@@ -60,39 +59,33 @@ CREATE TABLE batch_progress (
 );
 
 COMMENT ON TABLE batch_progress IS
-    'Of a batch''s URLs with status ok: how many there are, and how many have an agency suggested by any user.';
+    'The number of URLs of a batch with status ok, and how many of them have an agency suggested by any user.';
 
--- What annotation_queue has to be, URL by URL. It costs some index lookups for each URL asked for.
+-- What annotation_queue must contain. It takes some index lookups for each URL that is read.
 CREATE VIEW annotation_queue_recount AS
 SELECT
-    urls.id AS url_id,
-    urls.status = 'ok'
-        AND NOT EXISTS (SELECT FROM flag_url_validated f WHERE f.url_id = urls.id)
-        AND NOT EXISTS (SELECT FROM flag_url_suspended f WHERE f.url_id = urls.id) AS eligible,
-    -(
-        (SELECT count(*) FROM url_auto_agency_id_subtasks s WHERE s.url_id = urls.id)
-        + (SELECT count(*) FROM auto_location_id_subtasks s WHERE s.url_id = urls.id)
-        + (SELECT count(*) FROM auto_record_type_suggestions s WHERE s.url_id = urls.id)
-        + (SELECT count(*) FROM auto_relevant_suggestions s WHERE s.url_id = urls.id)
-        + (SELECT count(*) FROM user_url_agency_suggestions s WHERE s.url_id = urls.id)
-        + (SELECT count(*) FROM user_location_suggestions s WHERE s.url_id = urls.id)
-        + (SELECT count(*) FROM user_record_type_suggestions s WHERE s.url_id = urls.id)
-        + (SELECT count(*) FROM user_url_type_suggestions s WHERE s.url_id = urls.id)
-    )::integer AS priority,
-    (SELECT link.batch_id FROM link_batches__urls link WHERE link.url_id = urls.id) AS batch_id,
-    urls.status = 'ok' AS status_ok,
-    (SELECT count(*) FROM user_url_agency_suggestions s WHERE s.url_id = urls.id)::integer AS agency_votes
-FROM urls;
+    e.url_id,
+    e.eligible,
+    -(SELECT count(*) FROM url_annotations a WHERE a.url_id = e.url_id)::integer AS priority,
+    (SELECT link.batch_id FROM link_batches__urls link WHERE link.url_id = e.url_id) AS batch_id,
+    e.status = 'ok' AS status_ok,
+    (SELECT count(*) FROM user_url_agency_suggestions s WHERE s.url_id = e.url_id)::integer AS agency_votes
+FROM url_eligibility e;
 
--- Who has annotated what, eligible or not; a pair may come more than once.
-CREATE VIEW user_url_annotations AS
-SELECT user_id, url_id FROM user_url_type_suggestions
-UNION ALL SELECT user_id, url_id FROM user_url_agency_suggestions
-UNION ALL SELECT user_id, url_id FROM user_location_suggestions
-UNION ALL SELECT user_id, url_id FROM user_record_type_suggestions;
-
-CREATE VIEW anonymous_url_annotations AS
-SELECT session_id, url_id FROM anonymous_annotation_url_type
-UNION ALL SELECT session_id, url_id FROM anonymous_annotation_agency
-UNION ALL SELECT session_id, url_id FROM anonymous_annotation_location
-UNION ALL SELECT session_id, url_id FROM anonymous_annotation_record_type;
+-- What batch_progress must contain, with zeros for a batch without URLs.
+CREATE VIEW batch_progress_recount AS
+SELECT
+    batches.id AS batch_id,
+    count(counted.url_id)::integer AS total,
+    (count(counted.url_id) FILTER (WHERE counted.annotated))::integer AS annotated
+FROM batches
+LEFT JOIN (
+    SELECT
+        link.batch_id,
+        link.url_id,
+        EXISTS (SELECT FROM user_url_agency_suggestions s WHERE s.url_id = link.url_id) AS annotated
+    FROM link_batches__urls link
+    JOIN urls ON urls.id = link.url_id
+    WHERE urls.status = 'ok'
+) AS counted ON counted.batch_id = batches.id
+GROUP BY batches.id;

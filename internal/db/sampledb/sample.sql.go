@@ -265,32 +265,24 @@ type NameSuggestionInsertManyParams struct {
 const queueFill = `-- name: QueueFill :exec
 INSERT INTO annotation_queue (url_id, eligible, priority, batch_id, status_ok, agency_votes, changed_xid)
 SELECT
-    urls.id,
-    urls.status = 'ok'
-        AND NOT EXISTS (SELECT FROM flag_url_validated f WHERE f.url_id = urls.id)
-        AND NOT EXISTS (SELECT FROM flag_url_suspended f WHERE f.url_id = urls.id),
+    e.url_id,
+    e.eligible,
     -coalesce(counted.annotations, 0),
     link.batch_id,
-    urls.status = 'ok',
+    e.status = 'ok',
     coalesce(counted.agency_votes, 0),
     0
-FROM urls
-LEFT JOIN link_batches__urls link ON link.url_id = urls.id
+FROM url_eligibility e
+LEFT JOIN link_batches__urls link ON link.url_id = e.url_id
 LEFT JOIN (
-    SELECT a.url_id, count(*)::integer AS annotations, sum(a.agency_vote)::integer AS agency_votes
-    FROM (
-        SELECT url_id, 0 AS agency_vote FROM url_auto_agency_id_subtasks
-        UNION ALL SELECT url_id, 0 FROM auto_location_id_subtasks
-        UNION ALL SELECT url_id, 0 FROM auto_record_type_suggestions
-        UNION ALL SELECT url_id, 0 FROM auto_relevant_suggestions
-        UNION ALL SELECT url_id, 1 FROM user_url_agency_suggestions
-        UNION ALL SELECT url_id, 0 FROM user_location_suggestions
-        UNION ALL SELECT url_id, 0 FROM user_record_type_suggestions
-        UNION ALL SELECT url_id, 0 FROM user_url_type_suggestions
-    ) AS a
+    SELECT
+        a.url_id,
+        count(*)::integer AS annotations,
+        (count(*) FILTER (WHERE a.kind = 'user_agency'))::integer AS agency_votes
+    FROM url_annotations a
     GROUP BY a.url_id
-) AS counted ON counted.url_id = urls.id
-ORDER BY urls.id
+) AS counted ON counted.url_id = e.url_id
+ORDER BY e.url_id
 `
 
 // Fills the empty queue: like annotation_queue_recount, but for all URLs, and it reads each table once.

@@ -1,0 +1,71 @@
+-- Rules of the domain that several statements and views share. Each is defined here and nowhere else.
+
+-- Whether annotators are offered a URL: status ok, neither validated nor suspended.
+CREATE VIEW url_eligibility AS
+SELECT
+    urls.id AS url_id,
+    urls.status = 'ok' AND validated.url_id IS NULL AND suspended.url_id IS NULL AS eligible,
+    urls.status,
+    urls.url,
+    urls.scheme,
+    urls.trailing_slash
+FROM urls
+LEFT JOIN flag_url_validated validated ON validated.url_id = urls.id
+LEFT JOIN flag_url_suspended suspended ON suspended.url_id = urls.id;
+
+-- The URLs that annotators are offered.
+CREATE VIEW eligible_urls AS
+SELECT url_id, url, scheme, trailing_slash FROM url_eligibility WHERE eligible;
+
+-- The annotations that count for the order in which URLs are offered, one row for each.
+CREATE VIEW url_annotations AS
+SELECT url_id, 'auto_agency' AS kind FROM url_auto_agency_id_subtasks
+UNION ALL SELECT url_id, 'auto_location' FROM auto_location_id_subtasks
+UNION ALL SELECT url_id, 'auto_record_type' FROM auto_record_type_suggestions
+UNION ALL SELECT url_id, 'auto_url_type' FROM auto_relevant_suggestions
+UNION ALL SELECT url_id, 'user_agency' FROM user_url_agency_suggestions
+UNION ALL SELECT url_id, 'user_location' FROM user_location_suggestions
+UNION ALL SELECT url_id, 'user_record_type' FROM user_record_type_suggestions
+UNION ALL SELECT url_id, 'user_url_type' FROM user_url_type_suggestions;
+
+COMMENT ON VIEW url_annotations IS
+    'Robots count by subtask, not by suggestion. Names, not-found flags and anonymous annotations do not count.';
+
+-- The URLs that each user has annotated, eligible or not. A pair may be repeated.
+CREATE VIEW user_url_annotations AS
+SELECT user_id, url_id FROM user_url_type_suggestions
+UNION ALL SELECT user_id, url_id FROM user_url_agency_suggestions
+UNION ALL SELECT user_id, url_id FROM user_location_suggestions
+UNION ALL SELECT user_id, url_id FROM user_record_type_suggestions;
+
+-- The URLs that each anonymous session has annotated, eligible or not. A pair may be repeated.
+CREATE VIEW anonymous_url_annotations AS
+SELECT session_id, url_id FROM anonymous_annotation_url_type
+UNION ALL SELECT session_id, url_id FROM anonymous_annotation_agency
+UNION ALL SELECT session_id, url_id FROM anonymous_annotation_location
+UNION ALL SELECT session_id, url_id FROM anonymous_annotation_record_type;
+
+-- How far a URL is, and what it was validated as: null if it was not. Every table but url_task_error has at most one row for a
+-- URL, so that nothing is counted twice.
+CREATE VIEW url_status_view AS
+SELECT
+    urls.id AS url_id,
+    validated.type AS validated_as,
+    CASE
+        WHEN validated.type IN ('not relevant', 'individual record', 'not found', 'broken page') THEN 'Accepted'
+        WHEN validated.type IS NOT NULL AND coalesce(source.url_id, meta.url_id) IS NOT NULL THEN 'Submitted'
+        WHEN validated.type IS NOT NULL THEN 'Awaiting Submission'
+        WHEN html.url_id IS NOT NULL AND web.url_id IS NOT NULL AND screenshot.url_id IS NOT NULL THEN 'Community Labeling'
+        WHEN failed.url_id IS NOT NULL THEN 'Error'
+        ELSE 'Intake'
+    END AS status
+FROM urls
+LEFT JOIN flag_url_validated validated ON validated.url_id = urls.id
+LEFT JOIN ds_app_link_data_source source ON source.url_id = urls.id AND validated.type = 'data source'
+LEFT JOIN ds_app_link_meta_url meta ON meta.url_id = urls.id AND validated.type = 'meta url'
+LEFT JOIN url_compressed_html html ON html.url_id = urls.id
+LEFT JOIN url_web_metadata web ON web.url_id = urls.id
+LEFT JOIN url_screenshot screenshot ON screenshot.url_id = urls.id
+LEFT JOIN (
+    SELECT DISTINCT e.url_id FROM url_task_error e WHERE e.task_type IN ('Screenshot', 'HTML', 'URL Probe')
+) AS failed ON failed.url_id = urls.id;
