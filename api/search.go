@@ -53,10 +53,10 @@ func (h searchHandlers) TypeaheadAgencies(
 			ID:               a.ID,
 			DisplayName:      a.Name,
 			JurisdictionType: JurisdictionType(a.JurisdictionType),
-			StateName:        a.Place.StateName,
-			StateIso:         a.Place.StateISO,
-			CountyName:       a.Place.CountyName,
-			LocalityName:     a.Place.LocalityName,
+			StateName:        a.Location.StateName,
+			StateIso:         a.Location.StateISO,
+			CountyName:       a.Location.CountyName,
+			LocalityName:     a.Location.LocalityName,
 		}
 	})}, nil
 }
@@ -76,10 +76,10 @@ func locationTypeaheadFrom(l catalog.SuggestedLocation) LocationTypeahead {
 		LocationID:   l.ID,
 		DisplayName:  l.Name,
 		Type:         LocationType(l.Type),
-		StateName:    l.Place.StateName,
-		StateIso:     l.Place.StateISO,
-		CountyName:   l.Place.CountyName,
-		LocalityName: l.Place.LocalityName,
+		StateName:    l.Parts.StateName,
+		StateIso:     l.Parts.StateISO,
+		CountyName:   l.Parts.CountyName,
+		LocalityName: l.Parts.LocalityName,
 	}
 }
 

@@ -8,22 +8,21 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"docket/internal/changelog"
+	"docket/internal/convert"
 	"docket/internal/db"
+	"docket/internal/page"
 	"docket/internal/postgres"
 	"docket/internal/ranking"
 	"docket/internal/unknown"
 )
 
-// agencyPage is how many agencies a page of the list has, as in agency.sql.
-const agencyPage = 100
-
-// Agencies returns a page of all agencies by id; the first page is 1.
-func (s *Service) Agencies(ctx context.Context, page int32) ([]Agency, error) {
-	rows, err := queries.AgencyListPage(ctx, s.pool, before(page, agencyPage))
+// Agencies returns a page of all agencies by id. The first page is 1.
+func (s *Service) Agencies(ctx context.Context, number int32) ([]Agency, error) {
+	rows, err := queries.AgencyListPage(ctx, s.pool, page.Offset(number, page.Size))
 	if err != nil {
 		return nil, fmt.Errorf("list agencies: %w", err)
 	}
-	agencies := make([]Agency, 0, agencyPage)
+	agencies := make([]Agency, 0, page.Size)
 	for _, row := range rows {
 		if last := len(agencies) - 1; last < 0 || agencies[last].ID != row.ID {
 			agencies = append(agencies, Agency{
@@ -38,9 +37,6 @@ func (s *Service) Agencies(ctx context.Context, page int32) ([]Agency, error) {
 	return agencies, nil
 }
 
-// before is how many rows come before a page.
-func before(page int32, size int64) int64 { return int64(page-1) * size }
-
 // NewAgency is an agency to be added.
 type NewAgency struct {
 	Name             string
@@ -49,7 +45,8 @@ type NewAgency struct {
 	LocationIDs      []int64 // without repeats
 }
 
-// AddAgency stores an agency with its locations, or nothing, and returns its id. Errors: *ValueError and *unknown.Error.
+// AddAgency stores an agency with its locations and returns its id. On an error it stores nothing. Errors: *ValueError and
+// *unknown.Error.
 func (s *Service) AddAgency(ctx context.Context, agency NewAgency) (id int32, err error) {
 	if err := notBlank("name", agency.Name); err != nil {
 		return 0, err
@@ -76,15 +73,15 @@ func (s *Service) AddAgency(ctx context.Context, agency NewAgency) (id int32, er
 	return id, nil
 }
 
-// AgencyChange says what to change of an agency; nil keeps what there is.
+// AgencyChange is a change of an agency. A nil field keeps its value.
 type AgencyChange struct {
 	Name             *string
 	Type             *string
 	JurisdictionType *string
 }
 
-// ChangeAgency changes an agency. Whoever is shown its name beside a URL is shown the new one from then on. Errors: ErrNoAgency
-// and *ValueError.
+// ChangeAgency changes an agency. From then on, annotators of URLs for which it is suggested are shown its new name. Errors:
+// ErrNoAgency and *ValueError.
 func (s *Service) ChangeAgency(ctx context.Context, id int32, change AgencyChange) error {
 	if change.Name != nil {
 		if err := notBlank("name", *change.Name); err != nil {
@@ -122,20 +119,18 @@ func (s *Service) ChangeAgency(ctx context.Context, id int32, change AgencyChang
 	return nil
 }
 
-// AgencyLocations returns the locations of an agency by id, none for one that does not exist.
+// AgencyLocations returns the locations of an agency by id. An unknown agency has none.
 func (s *Service) AgencyLocations(ctx context.Context, id int32) ([]Location, error) {
 	rows, err := queries.AgencyLocationList(ctx, s.pool, id)
 	if err != nil {
 		return nil, fmt.Errorf("list locations of agency %d: %w", id, err)
 	}
-	locations := make([]Location, len(rows))
-	for i, row := range rows {
-		locations[i] = Location{ID: row.ID, Name: row.FullDisplayName}
-	}
-	return locations, nil
+	return convert.Each(rows, func(row db.AgencyLocationListRow) Location {
+		return Location{ID: row.ID, Name: row.FullDisplayName}
+	}), nil
 }
 
-// AddAgencyLocation gives an agency one more location. Errors: *unknown.Error and ErrLocationLinked.
+// AddAgencyLocation adds a location to an agency. Errors: *unknown.Error and ErrLocationLinked.
 func (s *Service) AddAgencyLocation(ctx context.Context, agencyID int32, locationID int64) error {
 	err := postgres.InTx(ctx, s.pool, func(tx pgx.Tx) error {
 		row, err := queries.AgencyLocationInsert(ctx, tx, db.AgencyLocationInsertParams{AgencyID: agencyID, LocationID: locationID})
@@ -155,10 +150,10 @@ func (s *Service) AddAgencyLocation(ctx context.Context, agencyID int32, locatio
 	return nil
 }
 
-// RemoveAgencyLocation takes a location from an agency, if it has it.
+// RemoveAgencyLocation removes a location from an agency. A location that the agency does not have is no error.
 func (s *Service) RemoveAgencyLocation(ctx context.Context, agencyID int32, locationID int64) error {
 	err := postgres.InTx(ctx, s.pool, func(tx pgx.Tx) error {
-		// Before the row that goes, as the deletion of the agency does.
+		// Lock the agency before the row that is deleted, as the deletion of the agency does.
 		if err := queries.AgencyHold(ctx, tx, agencyID); err != nil {
 			return fmt.Errorf("lock agency: %w", err)
 		}
@@ -174,11 +169,11 @@ func (s *Service) RemoveAgencyLocation(ctx context.Context, agencyID int32, loca
 	return nil
 }
 
-// touchAgency marks an agency as changed.
+// touchAgency sets updated_at of an agency.
 func (s *Service) touchAgency(ctx context.Context, tx pgx.Tx, id int32) error {
 	row, err := queries.AgencyTouch(ctx, tx, id)
 	if errors.Is(err, pgx.ErrNoRows) {
-		return nil // deleted meanwhile, and its locations with it
+		return nil // another transaction has deleted the agency with its locations
 	}
 	if err != nil {
 		return fmt.Errorf("touch agency: %w", err)

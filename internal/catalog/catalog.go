@@ -1,6 +1,6 @@
-// Package catalog owns the agencies and the places they belong to: how they change, and how they and URLs are found. It
-// reads what was said about URLs only to see which of them a change of an agency concerns, and it never writes a URL's
-// annotations itself.
+// Package catalog owns agencies and locations: how they change, and how they and URLs are found. It reads annotations only to
+// find the URLs that a change of an agency concerns. The only annotations it deletes are those of anonymous sessions that name
+// a deleted agency.
 package catalog
 
 import (
@@ -35,7 +35,7 @@ type Agency struct {
 	Locations        []Location
 }
 
-// Location is a place under its full name, as in "Columbus, Franklin, Ohio".
+// Location is a location with its full name, as in "Columbus, Franklin, Ohio".
 type Location struct {
 	ID   int64
 	Name string
@@ -44,17 +44,17 @@ type Location struct {
 var (
 	// ErrNoAgency refuses to change an agency that does not exist.
 	ErrNoAgency = errors.New("agency not found")
-	// ErrAgencySuggested keeps an agency that a user suggested for a URL.
+	// ErrAgencySuggested refuses to delete an agency that a user suggested for a URL.
 	ErrAgencySuggested = errors.New("a user has suggested this agency for a URL, so it cannot be deleted")
-	// ErrLocationLinked refuses to give an agency a location twice.
+	// ErrLocationLinked refuses to add a location that the agency has.
 	ErrLocationLinked = errors.New("the agency has this location already")
-	// ErrLocalityKnown refuses a second locality of one name in a county.
+	// ErrLocalityKnown refuses a second locality with the same name in a county.
 	ErrLocalityKnown = errors.New("the county has a locality of this name already")
-	// ErrNothingToSearch refuses a search for agencies that says nothing of them.
+	// ErrNothingToSearch refuses a search for agencies without any condition.
 	ErrNothingToSearch = errors.New("at least one of query or location_id must be provided")
 )
 
-// ValueError refuses the value of one field, which the REST contract cannot express.
+// ValueError refuses the value of one field by a rule that the REST contract cannot express.
 type ValueError struct {
 	Field string // as in the REST contract
 	Text  string
@@ -62,7 +62,7 @@ type ValueError struct {
 
 func (e *ValueError) Error() string { return e.Field + ": " + e.Text }
 
-// notBlank refuses a name of white space alone, which nobody could see.
+// notBlank refuses a name that is only white space.
 func notBlank(field, name string) error {
 	if strings.TrimSpace(name) == "" {
 		return &ValueError{field, "must not be blank"}
@@ -70,8 +70,8 @@ func notBlank(field, name string) error {
 	return nil
 }
 
-// refusals names the constraints that a change of the catalog can violate. The foreign keys do so only when a row goes away
-// between a statement's look and its end.
+// refusals maps the constraints that a change of the catalog can violate. A foreign key is violated only when a concurrent
+// transaction deletes the referenced row after a statement has read it.
 var refusals = []postgres.Rule{
 	postgres.On("user_url_agency_suggestions_agency_id_fkey", ErrAgencySuggested),
 	postgres.On("link_agencies__locations_pkey", ErrLocationLinked),

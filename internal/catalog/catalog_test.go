@@ -7,9 +7,9 @@ import (
 	"runtime"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/stretchr/testify/require"
 
@@ -21,8 +21,8 @@ import (
 	"docket/internal/unknown"
 )
 
-// bundle is a database with URLs 1 to 6, of which a robot finds agency 1 for 1 to 3, sessions suggested it for 4, and it was
-// agreed on for 5. Agency 2 and location 1 are there as well.
+// bundle is a database with agencies 1 and 2, location 1 and URLs 1 to 6. Agency 1 is suggested by a robot for URLs 1 to 3 and
+// by a session for URL 4, and confirmed for URL 5.
 type bundle struct {
 	pool    *postgres.Pool
 	service *catalog.Service
@@ -47,33 +47,24 @@ const world = `
 func setup(t *testing.T) bundle {
 	pool := dbtest.New(t)
 	b := bundle{pool, catalog.New(pool), annotation.New(pool, ranking.NewQueue())}
-	b.exec(t, world)
+	dbtest.Exec(t, pool, world)
 	require.NoError(t, ranking.Reconcile(t.Context(), pool, func(ranking.Difference) {}))
 	return b
 }
 
-func (b bundle) exec(t *testing.T, statements string) {
+func (b bundle) count(t *testing.T, query string) int {
 	t.Helper()
-	_, err := b.pool.Exec(t.Context(), statements)
-	require.NoError(t, err)
+	return dbtest.Count(t, b.pool, query)
 }
 
-func (b bundle) count(t *testing.T, query string) (n int) {
-	t.Helper()
-	require.NoError(t, b.pool.QueryRow(t.Context(), query).Scan(&n))
-	return n
-}
-
-// requireRightQueue fails unless the queue is what a recount says.
+// requireRightQueue fails unless the queue equals a recount.
 func (b bundle) requireRightQueue(t *testing.T) {
 	t.Helper()
 	require.NoError(t, ranking.Verify(t.Context(), b.pool, func(d ranking.Difference) { t.Errorf("the queue is wrong: %+v", d) }))
 }
 
-func ref[T any](v T) *T { return &v }
-
-// An agency is deleted while users and sessions answer for it and others rename it, move it and delete it too: whoever is late is
-// told so, nothing is half done, and nobody fails.
+// An agency is deleted while users and sessions annotate URLs with it and other requests rename it, move it and delete it. A
+// request that comes after the deletion gets an error that says so; no request fails otherwise, and no change is partial.
 func TestDeleteRace(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -82,47 +73,47 @@ func TestDeleteRace(t *testing.T) {
 		session, err := b.answers.OpenSession(t.Context())
 		require.NoError(t, err)
 		var (
-			all     sync.WaitGroup
-			start   = make(chan struct{})
-			told    = make(chan error, 32) // of answers
-			changed = make(chan error, 32) // of others who change the agency
-			ended   = make(chan error, 2)  // of deletions
+			all      sync.WaitGroup
+			start    = make(chan struct{})
+			answered = make(chan error, 32)
+			changed  = make(chan error, 32) // by requests that change the agency
+			deleting = make(chan error, 2)
 		)
 		do := func(into chan<- error, act func(context.Context) error) {
 			pause := rand.N(20_000)
 			all.Go(func() {
 				<-start
-				for range pause { // some get there first, some do not
+				for range pause { // so that the order varies
 					runtime.Gosched()
 				}
 				into <- act(t.Context())
 			})
 		}
 		for url := int32(1); url <= 6; url++ {
-			// Two agencies: the key of one is locked while the other is waited for.
+			// With two agencies, the key of one is locked while the transaction waits for the other.
 			answer := annotation.Answer{URLType: annotation.DataSource, AgencyIDs: []int32{2, 1}}
-			if round%2 == 0 || url > 1 { // otherwise nobody could ever delete it
+			if round%2 == 0 || url > 1 { // otherwise no round could delete it
 				answer.AgencyIDs = nil
 			}
-			do(told, func(ctx context.Context) error { return b.answers.Submit(ctx, 100+round, url, answer) })
+			do(answered, func(ctx context.Context) error { return b.answers.Submit(ctx, 100+round, url, answer) })
 			byAgency := annotation.Answer{URLType: annotation.DataSource, AgencyIDs: []int32{1}}
-			do(told, func(ctx context.Context) error { return b.answers.SubmitAnonymous(ctx, session, url, byAgency) })
+			do(answered, func(ctx context.Context) error { return b.answers.SubmitAnonymous(ctx, session, url, byAgency) })
 		}
 		do(changed, func(ctx context.Context) error {
-			return b.service.ChangeAgency(ctx, 1, catalog.AgencyChange{Name: ref("renamed")})
+			return b.service.ChangeAgency(ctx, 1, catalog.AgencyChange{Name: new("renamed")})
 		})
 		do(changed, func(ctx context.Context) error { return b.service.AddAgencyLocation(ctx, 1, 1) })
 		do(changed, func(ctx context.Context) error { return b.service.RemoveAgencyLocation(ctx, 1, 1) })
 		for range 2 {
-			do(ended, func(ctx context.Context) error { return b.service.DeleteAgency(ctx, 1) })
+			do(deleting, func(ctx context.Context) error { return b.service.DeleteAgency(ctx, 1) })
 		}
 		close(start)
 		all.Wait()
-		close(told)
+		close(answered)
 		close(changed)
-		close(ended)
+		close(deleting)
 
-		for err := range told {
+		for err := range answered {
 			var missing *unknown.Error
 			require.True(t, err == nil || errors.As(err, &missing), "an answer: %v", err)
 		}
@@ -132,7 +123,7 @@ func TestDeleteRace(t *testing.T) {
 		}
 		left := b.count(t, "SELECT count(*) FROM agencies WHERE id = 1")
 		refused := 0
-		for err := range ended {
+		for err := range deleting {
 			if err != nil {
 				require.ErrorIs(t, err, catalog.ErrAgencySuggested)
 				refused++
@@ -148,7 +139,7 @@ func TestDeleteRace(t *testing.T) {
 			require.Zero(t, b.count(t, "SELECT count(*) FROM user_url_agency_suggestions WHERE agency_id = 1"))
 		}
 		b.requireRightQueue(t)
-		b.exec(t, `DELETE FROM user_url_agency_suggestions WHERE agency_id = 1; DELETE FROM agencies WHERE id = 1;
+		dbtest.Exec(t, b.pool, `DELETE FROM user_url_agency_suggestions WHERE agency_id = 1; DELETE FROM agencies WHERE id = 1;
 			INSERT INTO agencies (id, name, jurisdiction_type) VALUES (1, 'A', 'local');
 			INSERT INTO agency_id_subtask_suggestions (subtask_id, agency_id, confidence) SELECT n, 1, 90 FROM generate_series(1, 3) AS n;
 			INSERT INTO link_agencies__urls (url_id, agency_id) VALUES (5, 1)`)
@@ -159,7 +150,7 @@ func TestDeleteRace(t *testing.T) {
 	require.Zero(t, b.deadlocks(t), "a deletion may be repeated after a deadlock, but an answer could have been the victim")
 }
 
-// deadlocks is how many there were in the database. Each connection tells of its own when it ends.
+// deadlocks returns the number of deadlocks in the database. Each connection reports its own when it ends.
 func (b bundle) deadlocks(t *testing.T) int {
 	t.Helper()
 	b.pool.Reset()
@@ -169,9 +160,8 @@ func (b bundle) deadlocks(t *testing.T) int {
 	return b.count(t, "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()")
 }
 
-// An answer about a URL that the deletion has locked is behind it in the queue while it holds nothing that the deletion wants;
-// an answer about another URL, which holds the agency, is waited for.
-func TestDeleteWaitsForAnAnswerInTheMaking(t *testing.T) {
+// The deletion waits for an annotation of another URL that holds a lock on the agency.
+func TestDeleteWaitsForAnAnnotation(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	answering, err := b.pool.Begin(t.Context())
@@ -182,14 +172,14 @@ func TestDeleteWaitsForAnAnswerInTheMaking(t *testing.T) {
 
 	ended := make(chan error, 1)
 	go func() { ended <- b.service.DeleteAgency(t.Context(), 1) }()
-	b.waitForLock(t)
+	dbtest.WaitForLocks(t, b.pool, 1)
 	require.NoError(t, answering.Commit(t.Context()))
 	require.ErrorIs(t, <-ended, catalog.ErrAgencySuggested)
 	require.Equal(t, 1, b.count(t, "SELECT count(*) FROM agencies WHERE id = 1"))
-	require.Equal(t, 1, b.count(t, "SELECT count(*) FROM anonymous_annotation_agency WHERE agency_id = 1"), "all of it was undone")
+	require.Equal(t, 1, b.count(t, "SELECT count(*) FROM anonymous_annotation_agency WHERE agency_id = 1"), "the whole deletion was rolled back")
 }
 
-// A robot that suggests the agency for another URL while it is being deleted is waited for, and that URL is recounted as well.
+// The deletion waits for a robot that suggests the agency for one more URL, and recounts that URL as well.
 func TestDeleteStartsOverForMoreURLs(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -204,30 +194,23 @@ func TestDeleteStartsOverForMoreURLs(t *testing.T) {
 
 	ended := make(chan error, 1)
 	go func() { ended <- b.service.DeleteAgency(t.Context(), 1) }()
-	b.waitForLock(t)
+	dbtest.WaitForLocks(t, b.pool, 1)
 	require.NoError(t, ranking.Recount(t.Context(), suggesting, []int32{6}))
 	require.NoError(t, suggesting.Commit(t.Context()))
 	changed := b.count(t, "SELECT changed_xid FROM annotation_queue WHERE url_id = 6")
 	require.NoError(t, <-ended)
 	require.Zero(t, b.count(t, "SELECT count(*) FROM agencies WHERE id = 1"))
-	require.Greater(t, b.count(t, "SELECT changed_xid FROM annotation_queue WHERE url_id = 6"), changed, "annotators see that it is gone")
+	require.Greater(t, b.count(t, "SELECT changed_xid FROM annotation_queue WHERE url_id = 6"), changed,
+		"annotators are no longer shown the agency")
 	b.requireRightQueue(t)
 }
 
-// waitForLock returns when a statement waits for a lock.
-func (b bundle) waitForLock(t *testing.T) {
-	t.Helper()
-	for b.count(t, `SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`) == 0 {
-		require.NoError(t, t.Context().Err())
-	}
-}
-
-// Of many who add the same at once, one does.
+// Of several concurrent requests that add the same, one succeeds.
 func TestSameAtOnce(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	b.exec(t, "INSERT INTO counties (fips, name, state_id) VALUES ('39049', 'Franklin', 1)")
-	for name, act := range map[string]struct {
+	dbtest.Exec(t, b.pool, "INSERT INTO counties (fips, name, state_id) VALUES ('39049', 'Franklin', 1)")
+	for name, add := range map[string]struct {
 		do      func(context.Context) error
 		refusal error
 	}{
@@ -239,36 +222,30 @@ func TestSameAtOnce(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			ended := make(chan error, 6)
-			for range cap(ended) {
-				go func() { ended <- act.do(t.Context()) }()
-			}
-			added := 0
-			for range cap(ended) {
-				if err := <-ended; err == nil {
-					added++
-				} else {
-					require.ErrorIs(t, err, act.refusal)
+			var added atomic.Int32
+			require.NoError(t, dbtest.Together(6, func(int) error {
+				err := add.do(t.Context())
+				if err == nil {
+					added.Add(1)
+				} else if errors.Is(err, add.refusal) {
+					return nil
 				}
-			}
-			require.Equal(t, 1, added)
+				return err
+			}))
+			require.EqualValues(t, 1, added.Load())
 		})
 	}
 	require.Equal(t, 1, b.count(t, "SELECT count(*) FROM locations WHERE type = 'Locality'"))
 }
 
-// Every rule names a constraint that there is.
+// Every rule names a constraint that exists.
 func TestRefusalsAreConstraints(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	rows, err := b.pool.Query(t.Context(), "SELECT conname::text FROM pg_constraint WHERE connamespace = 'public'::regnamespace")
-	require.NoError(t, err)
-	constraints, err := pgx.CollectRows(rows, pgx.RowTo[string])
-	require.NoError(t, err)
+	constraints := dbtest.List(t, b.pool, "SELECT conname::text FROM pg_constraint WHERE connamespace = 'public'::regnamespace")
 	for i, rule := range catalog.Refusals {
 		require.True(t, slices.ContainsFunc(constraints, func(name string) bool {
-			violation := &pgconn.PgError{ConstraintName: name}
-			return rule.Meaning(violation) != nil
+			return rule.Meaning(&pgconn.PgError{ConstraintName: name}) != nil
 		}), "rule %d of refusals names no constraint", i)
 	}
 }

@@ -14,22 +14,22 @@ import (
 	"docket/internal/ranking"
 )
 
-// Two ways in which an attempt to delete an agency ends for another to begin.
+// After these errors the deletion of an agency is tried again.
 var (
-	errInUse    = errors.New("somebody refers to the agency at this moment")
-	errMoreURLs = errors.New("more URLs have to do with the agency now")
+	errInUse    = errors.New("another transaction holds a lock on the agency")
+	errMoreURLs = errors.New("another transaction has added the agency to more URLs")
 )
 
-// DeleteAgency deletes an agency, if there is one: with its locations, what robots and anonymous sessions suggested of it,
-// and its place among the agencies agreed on. When the outward application knows the agency it is told to delete it as well. An
-// agency that a user suggested stays, with ErrAgencySuggested.
+// DeleteAgency deletes an agency with its locations, the suggestions of it by robots and anonymous sessions, and its links to
+// the URLs for which it is confirmed. If the agency exists in the outward application, its deletion is requested there. An
+// unknown agency is no error. An agency that a user suggested is kept, with ErrAgencySuggested.
 func (s *Service) DeleteAgency(ctx context.Context, id int32) error {
 	for {
 		err := postgres.InTx(ctx, s.pool, func(tx pgx.Tx) error { return s.deleteAgency(ctx, tx, id) })
 		switch {
 		case errors.Is(err, errInUse):
 			if err := queries.AgencyWait(ctx, s.pool, id); err != nil {
-				return fmt.Errorf("wait for others to be done with agency %d: %w", id, err)
+				return fmt.Errorf("wait for other transactions that use agency %d: %w", id, err)
 			}
 		case errors.Is(err, errMoreURLs):
 		case err != nil:
@@ -40,12 +40,12 @@ func (s *Service) DeleteAgency(ctx context.Context, id int32) error {
 	}
 }
 
-// deleteAgency locks the URLs that the agency has to do with, then their rows of the queue, then the agency, without ever
-// waiting for the last: an answer, a rename or an import holds the agency and may be waiting for one of the URLs. Such
-// deadlocks cost the answers a second each, and come again as often as it is tried.
+// deleteAgency locks the URLs that the agency concerns, then their rows of the queue, then the agency. It never waits for the
+// lock of the agency: an answer, a rename or an import holds that lock and may wait for one of the URLs. Such a deadlock would
+// delay the answer by a second, and each retry could cause it again.
 //
-// That is why the queue is recounted before the agency goes. Nothing that it counts goes with it, but for what anonymous
-// sessions said.
+// So the queue is recounted before the agency is deleted. Of what the queue counts, only the annotations of anonymous sessions
+// are deleted with an agency, and those are deleted before the recount.
 func (s *Service) deleteAgency(ctx context.Context, tx pgx.Tx, id int32) error {
 	suggested, err := queries.AgencyIsSuggested(ctx, tx, id)
 	if err != nil {
@@ -62,7 +62,7 @@ func (s *Service) deleteAgency(ctx context.Context, tx pgx.Tx, id int32) error {
 		return fmt.Errorf("lock URLs: %w", err)
 	}
 	if err := queries.AgencyAnonymousDelete(ctx, tx, id); err != nil {
-		return fmt.Errorf("drop what anonymous sessions said: %w", err)
+		return fmt.Errorf("delete annotations of anonymous sessions: %w", err)
 	}
 	if err := ranking.Recount(ctx, tx, urls); err != nil {
 		return err
@@ -90,7 +90,7 @@ func (s *Service) deleteAgency(ctx context.Context, tx pgx.Tx, id int32) error {
 		return err
 	}
 	if err := queries.AgencyOutwardDelete(ctx, tx, id); err != nil {
-		return fmt.Errorf("ask for outward deletion: %w", err)
+		return fmt.Errorf("request outward deletion: %w", err)
 	}
 	row, err := queries.AgencyDelete(ctx, tx, id)
 	if err != nil {
@@ -99,11 +99,12 @@ func (s *Service) deleteAgency(ctx context.Context, tx pgx.Tx, id int32) error {
 	return s.changes.Write(ctx, tx, changelog.New(db.OperationTypeDELETE, changelog.Agencies).Add(id, row, nil))
 }
 
-// deleteConfirmed takes the agency from the URLs that it was agreed on for, which the foreign key would do without a trace.
+// deleteConfirmed removes the agency from the URLs for which it is confirmed. The foreign key would do so too, but without an
+// entry in the change log.
 func (s *Service) deleteConfirmed(ctx context.Context, tx pgx.Tx, id int32) error {
 	links, err := queries.AgencyURLDelete(ctx, tx, id)
 	if err != nil {
-		return fmt.Errorf("take it from URLs: %w", err)
+		return fmt.Errorf("remove it from URLs: %w", err)
 	}
 	urls := make([]int32, len(links))
 	changes := changelog.New(db.OperationTypeDELETE, changelog.URLAgencies)

@@ -21,9 +21,10 @@ func (s *Service) AddLocality(ctx context.Context, name string, countyID int32) 
 		if err != nil {
 			return err
 		}
-		// By now a trigger may have done so, as in a database of the reference.
-		if _, err := queries.LocationInsertMissing(ctx, tx, db.LocationInsertMissingParams{LocalityIds: []int64{locality}}); err != nil {
-			return fmt.Errorf("give it a location: %w", err)
+		// In a database of the reference a trigger has inserted it by now.
+		missing := db.LocationInsertMissingParams{LocalityIds: []int64{locality}}
+		if _, err := queries.LocationInsertMissing(ctx, tx, missing); err != nil {
+			return fmt.Errorf("insert its location: %w", err)
 		}
 		locationID, err = queries.LocationGetByLocality(ctx, tx, locality)
 		return err

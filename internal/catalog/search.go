@@ -9,15 +9,18 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"docket/internal/convert"
 	"docket/internal/db"
+	"docket/internal/page"
 	"docket/internal/urlform"
 )
 
-// FindURL returns the id of the URL that a text stands for in the id form, nil when it is unknown or no URL.
+// FindURL returns the id of the URL with the same id form as a text. It returns nil when the URL is unknown or the text is no
+// URL.
 func (s *Service) FindURL(ctx context.Context, url string) (*int32, error) {
 	form, err := urlform.Parse(url)
 	if err != nil {
-		return nil, nil // what has no id form cannot be stored
+		return nil, nil // a text without an id form cannot be stored
 	}
 	id, err := queries.URLGetIDByForm(ctx, s.pool, form.ID)
 	if errors.Is(err, pgx.ErrNoRows) {
@@ -29,10 +32,10 @@ func (s *Service) FindURL(ctx context.Context, url string) (*int32, error) {
 	return &id, nil
 }
 
-// Search says which agencies to find; at least one of its first three fields has to be given.
+// Search is a search for agencies. At least one of its first three fields must be given.
 type Search struct {
-	LocationID       *int64  // at this place or within it
-	Query            *string // sorts by similarity to the name and filters nothing
+	LocationID       *int64  // agencies at this location or within it
+	Query            *string // sorts by the similarity of names to it, and filters nothing
 	JurisdictionType *string
 	Page             int32 // from 1
 }
@@ -43,14 +46,11 @@ type FoundAgency struct {
 	Name             string
 	JurisdictionType string
 	Type             string
-	LocationName     string // the short one, as in "Columbus"
+	LocationName     string // the short name, as in "Columbus"
 }
 
-// searchPage is how many rows a page of a search has, as in search.sql.
-const searchPage = 10
-
-// SearchAgencies returns a page of agencies, each once for each of its locations, so that one without any is not found. The
-// error is ErrNothingToSearch when the search says nothing.
+// SearchAgencies returns a page of agencies, each one once for each of its locations. An agency without locations is not found.
+// Error: ErrNothingToSearch.
 func (s *Service) SearchAgencies(ctx context.Context, search Search) ([]FoundAgency, error) {
 	if search.LocationID == nil && search.Query == nil && search.JurisdictionType == nil {
 		return nil, ErrNothingToSearch
@@ -59,21 +59,19 @@ func (s *Service) SearchAgencies(ctx context.Context, search Search) ([]FoundAge
 	if err != nil {
 		return nil, fmt.Errorf("search agencies: %w", err)
 	}
-	found := make([]FoundAgency, len(rows))
-	for i, row := range rows {
-		found[i] = FoundAgency{
+	return convert.Each(rows, func(row searchRow) FoundAgency {
+		return FoundAgency{
 			ID: row.ID, Name: row.Name, JurisdictionType: string(row.JurisdictionType), Type: string(row.AgencyType),
 			LocationName: row.LocationDisplayName,
 		}
-	}
-	return found, nil
+	}), nil
 }
 
-// searchRow is what all three statements return.
+// searchRow is the row of all three statements.
 type searchRow db.AgencySearchByNameRow
 
 func (s *Service) searchAgencies(ctx context.Context, search Search) ([]searchRow, error) {
-	skip := before(search.Page, searchPage)
+	skip := page.Offset(search.Page, page.SearchSize)
 	jurisdiction := (*db.JurisdictionTypeEnum)(search.JurisdictionType)
 	nation := search.LocationID
 	if search.LocationID != nil {
@@ -87,32 +85,26 @@ func (s *Service) searchAgencies(ctx context.Context, search Search) ([]searchRo
 			rows, err := queries.AgencySearchInLocation(ctx, s.pool, db.AgencySearchInLocationParams{
 				LocationID: *search.LocationID, Query: search.Query, JurisdictionType: jurisdiction, Skip: skip,
 			})
-			return converted(rows, func(row db.AgencySearchInLocationRow) searchRow { return searchRow(row) }), err
+			return convert.Each(rows, func(row db.AgencySearchInLocationRow) searchRow { return searchRow(row) }), err
 		}
 	}
-	// The whole nation is too much to be sorted: names come nearest first from the trigram index, or agencies by id.
+	// The agencies of the whole nation are too many to be sorted. Either the trigram index returns the most similar names first,
+	// or the agencies are read by id.
 	if search.Query != nil && hasWord(*search.Query) {
 		rows, err := queries.AgencySearchByName(ctx, s.pool, db.AgencySearchByNameParams{
 			Query: *search.Query, JurisdictionType: jurisdiction, NationID: nation,
-			Reach: skip + searchPage, Skip: skip,
+			Reach: skip + page.SearchSize, Skip: skip,
 		})
-		return converted(rows, func(row db.AgencySearchByNameRow) searchRow { return searchRow(row) }), err
+		return convert.Each(rows, func(row db.AgencySearchByNameRow) searchRow { return searchRow(row) }), err
 	}
 	rows, err := queries.AgencySearchInNation(ctx, s.pool, db.AgencySearchInNationParams{
 		JurisdictionType: jurisdiction, NationID: nation, Skip: skip,
 	})
-	return converted(rows, func(row db.AgencySearchInNationRow) searchRow { return searchRow(row) }), err
+	return convert.Each(rows, func(row db.AgencySearchInNationRow) searchRow { return searchRow(row) }), err
 }
 
-func converted[From, To any](rows []From, convert func(From) To) []To {
-	list := make([]To, len(rows))
-	for i, row := range rows {
-		list[i] = convert(row)
-	}
-	return list
-}
-
-// hasWord tells whether a text has anything that trigrams are made of. One that has not is as similar to every name.
+// hasWord reports whether a text has a letter or digit, of which trigrams are made. A text without one is equally similar to all
+// names.
 func hasWord(text string) bool {
 	return strings.ContainsFunc(text, func(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) })
 }

@@ -9,36 +9,38 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"docket/internal/convert"
 	"docket/internal/db"
 )
 
-// mostSuggestions is how many suggestions a typeahead gives.
-const mostSuggestions = 10
+// maxSuggestions is the most suggestions that a typeahead returns.
+const maxSuggestions = 10
 
-// SuggestedAgency is an agency that somebody may mean who is typing.
+// SuggestedAgency is an agency that the typed text may mean.
 type SuggestedAgency struct {
 	ID               int32
 	Name             string
 	JurisdictionType string
-	Place            Place // of the first of its locations
+	Location         LocationParts // of the first of its locations
 }
 
-// SuggestedLocation is a place that somebody may mean who is typing.
+// SuggestedLocation is a location that the typed text may mean.
 type SuggestedLocation struct {
 	ID    int64
-	Name  string // in full
+	Name  string // the full name
 	Type  string // a value of location_type
-	Place Place
+	Parts LocationParts
 }
 
-// Place is the parts of a place's name, nil where it has none.
-type Place struct {
+// LocationParts are the parts of a location's name. A part that it does not have is nil.
+type LocationParts struct {
 	StateName, StateISO, CountyName, LocalityName *string
 }
 
-// SuggestAgencies returns at most ten agencies for what was typed so far: those whose name begins with it, then those with
-// a later word that does, then those of a similar name, both for a text of 3 to 60 characters; each by similarity, then by id.
-// Letter case and surplus blanks do not matter. A text without a letter or digit suggests none.
+// SuggestAgencies returns at most ten agencies for a typed text: first those whose name begins with it, then those with a later
+// word that begins with it, then those with a similar name. The last two kinds are returned only for a text of 3 to 60
+// characters. Each kind is ordered by similarity, then by id. Letter case and extra spaces do not matter. A text without a
+// letter or digit has no suggestions.
 func (s *Service) SuggestAgencies(ctx context.Context, typed string) ([]SuggestedAgency, error) {
 	agencies, err := s.suggestAgencies(ctx, typed)
 	if err != nil {
@@ -52,35 +54,37 @@ func (s *Service) suggestAgencies(ctx context.Context, typed string) ([]Suggeste
 		return nil, nil
 	}
 	typed = tidy(typed)
-	begins, err := queries.AgencyListByBeginning(ctx, s.pool, db.AgencyListByBeginningParams{Typed: typed, StartsLike: like("", typed)})
+	begins, err := queries.AgencyListByBeginning(ctx, s.pool, db.AgencyListByBeginningParams{
+		Typed: typed, StartsLike: like("", typed),
+	})
 	if err != nil {
 		return nil, err
 	}
-	found := converted(begins, func(row db.AgencyListByBeginningRow) agencyRow { return agencyRow(row) })
-	if len(found) < mostSuggestions && likeNames(typed) {
+	found := convert.Each(begins, func(row db.AgencyListByBeginningRow) agencyRow { return agencyRow(row) })
+	if len(found) < maxSuggestions && hasSimilarNames(typed) {
 		resembles, err := queries.AgencyListByResemblance(ctx, s.pool, db.AgencyListByResemblanceParams{
 			Typed: typed, WordStartsLike: like("% ", typed),
 		})
 		if err != nil {
 			return nil, err
 		}
-		found = append(found, converted(resembles, func(row db.AgencyListByResemblanceRow) agencyRow { return agencyRow(row) })...)
+		found = append(found, convert.Each(resembles, func(row db.AgencyListByResemblanceRow) agencyRow { return agencyRow(row) })...)
 	}
-	best := best(found, func(row agencyRow) int32 { return row.ID }, func(a, b agencyRow) int {
+	found = firstSuggestions(found, func(row agencyRow) int32 { return row.ID }, func(a, b agencyRow) int {
 		return cmp.Or(cmp.Compare(a.Rank, b.Rank), cmp.Compare(a.Distance, b.Distance), cmp.Compare(a.ID, b.ID))
 	})
-	return s.describeAgencies(ctx, best)
+	return s.describeAgencies(ctx, found)
 }
 
-// The rows of the two statements of each kind are alike.
+// The two statements for agencies return the same columns, and so do the two for locations.
 type (
 	agencyRow   db.AgencyListByResemblanceRow
 	locationRow db.LocationListByResemblanceRow
 )
 
-// describeAgencies keeps the order of what was found.
+// describeAgencies returns the agencies of the rows in the order of the rows.
 func (s *Service) describeAgencies(ctx context.Context, found []agencyRow) ([]SuggestedAgency, error) {
-	ids := converted(found, func(row agencyRow) int32 { return row.ID })
+	ids := convert.Each(found, func(row agencyRow) int32 { return row.ID })
 	rows, err := queries.AgencyListByID(ctx, s.pool, ids)
 	if err != nil {
 		return nil, err
@@ -88,34 +92,35 @@ func (s *Service) describeAgencies(ctx context.Context, found []agencyRow) ([]Su
 	slices.SortFunc(rows, func(a, b db.AgencyListByIDRow) int {
 		return cmp.Compare(slices.Index(ids, a.ID), slices.Index(ids, b.ID))
 	})
-	return converted(rows, func(row db.AgencyListByIDRow) SuggestedAgency {
+	return convert.Each(rows, func(row db.AgencyListByIDRow) SuggestedAgency {
 		return SuggestedAgency{
 			ID: row.ID, Name: row.Name, JurisdictionType: string(row.JurisdictionType),
-			Place: Place{row.StateName, row.StateIso, row.CountyName, row.LocalityName},
+			Location: LocationParts{row.StateName, row.StateIso, row.CountyName, row.LocalityName},
 		}
 	}), nil
 }
 
-// nearest is how many places of a beginning or of a similar name are looked at: as many as can be asked for, or, when most of
-// them may lie elsewhere than was typed, enough for the commonest of names.
+// candidates is how many locations with a matching name a statement reads. When words for the county or the state were typed
+// too, most locations with the name may be elsewhere, so it reads candidatesWithin: enough for the most common names.
 const (
-	nearest          = 40
-	nearestOfCommons = 300
+	candidates       = 40
+	candidatesWithin = 300
 )
 
-// SuggestLocations returns at most ten places for what was typed so far: those whose own name begins with it, then those with
-// a later word of their name that does, then those of a similar name, both for a name of 3 to 60 characters; each by
-// similarity, then the larger ones, then by id. What comes after a comma, or after the name, says where the place lies: "columbus, oh", "franklin county ohio". Letter case and
-// surplus blanks do not matter. A text without a letter or digit suggests none.
+// SuggestLocations returns at most ten locations for a typed text: first those whose own name begins with it, then those with a
+// later word of their name that begins with it, then those with a similar name. The last two kinds are returned only for a name
+// of 3 to 60 characters. Each kind is ordered by similarity, then larger locations first, then by id. Words after a comma, or
+// after the name, are those of the county and the state: "columbus, oh", "franklin county ohio". Letter case and extra spaces do
+// not matter. A text without a letter or digit has no suggestions.
 func (s *Service) SuggestLocations(ctx context.Context, typed string) ([]SuggestedLocation, error) {
 	found, err := s.suggestLocations(ctx, readings(typed))
 	if err != nil {
 		return nil, fmt.Errorf("suggest locations: %w", err)
 	}
-	return converted(found, func(row locationRow) SuggestedLocation {
+	return convert.Each(found, func(row locationRow) SuggestedLocation {
 		return SuggestedLocation{
 			ID: row.ID, Name: row.DisplayName, Type: string(row.Type),
-			Place: Place{row.StateName, row.StateIso, row.CountyName, row.LocalityName},
+			Parts: LocationParts{row.StateName, row.StateIso, row.CountyName, row.LocalityName},
 		}
 	}), nil
 }
@@ -124,74 +129,75 @@ func (s *Service) suggestLocations(ctx context.Context, readings []reading) ([]l
 	var found []locationRow
 	for _, r := range readings {
 		rows, err := queries.LocationListByBeginning(ctx, s.pool, db.LocationListByBeginningParams{
-			Typed: r.name, StartsLike: like("", r.name), WithinLike: r.within, Most: r.most(),
+			Typed: r.name, StartsLike: like("", r.name), WithinLike: r.within, Most: r.candidates(),
 		})
 		if err != nil {
 			return nil, err
 		}
-		found = append(found, converted(rows, func(row db.LocationListByBeginningRow) locationRow { return locationRow(row) })...)
+		found = append(found, convert.Each(rows, func(row db.LocationListByBeginningRow) locationRow { return locationRow(row) })...)
 	}
-	if begin := bestLocations(found); len(begin) == mostSuggestions {
-		return begin, nil
+	if first := firstLocations(found); len(first) == maxSuggestions {
+		return first, nil
 	}
-	// A misspelt name may have its place behind it; it has not when a name with that place is there.
+	// A misspelt name may be followed by its county or state. If a location with such a name and county or state was found, the
+	// name is not misspelt.
 	misspelt := readings[:min(len(readings), 2)]
 	if len(found) > 0 {
 		misspelt = readings[:1]
 	}
 	for _, r := range misspelt {
-		if !likeNames(r.name) {
+		if !hasSimilarNames(r.name) {
 			continue
 		}
 		rows, err := queries.LocationListByResemblance(ctx, s.pool, db.LocationListByResemblanceParams{
-			Typed: r.name, WordStartsLike: like("% ", r.name), WithinLike: r.within, Most: r.most(),
+			Typed: r.name, WordStartsLike: like("% ", r.name), WithinLike: r.within, Most: r.candidates(),
 		})
 		if err != nil {
 			return nil, err
 		}
-		found = append(found, converted(rows, func(row db.LocationListByResemblanceRow) locationRow { return locationRow(row) })...)
+		found = append(found, convert.Each(rows, func(row db.LocationListByResemblanceRow) locationRow { return locationRow(row) })...)
 	}
-	return bestLocations(found), nil
+	return firstLocations(found), nil
 }
 
-func bestLocations(found []locationRow) []locationRow {
-	return best(found, func(row locationRow) int64 { return row.ID }, func(a, b locationRow) int {
+func firstLocations(found []locationRow) []locationRow {
+	return firstSuggestions(found, func(row locationRow) int64 { return row.ID }, func(a, b locationRow) int {
 		return cmp.Or(cmp.Compare(a.Rank, b.Rank), cmp.Compare(a.Distance, b.Distance),
 			cmp.Compare(size(a.Type), size(b.Type)), cmp.Compare(a.ID, b.ID))
 	})
 }
 
-// likeNames tells whether names are to be found that resemble a text. A shorter one is in too many names, and a longer one costs
-// with its length and is like none.
-func likeNames(text string) bool {
+// hasSimilarNames reports whether a text has the length for a search for similar names. A shorter text is part of too many names.
+// A longer text takes more time and is similar to none.
+func hasSimilarNames(text string) bool {
 	length := utf8.RuneCountInString(text)
 	return 3 <= length && length <= 60
 }
 
-// size orders the larger kinds of places before the smaller ones.
+// size orders larger kinds of locations before smaller ones.
 func size(kind db.LocationType) int {
 	return slices.Index([]db.LocationType{
 		db.LocationTypeNational, db.LocationTypeState, db.LocationTypeCounty, db.LocationTypeLocality,
 	}, kind)
 }
 
-// reading is one way to understand what was typed: the name of a place, and patterns of the words that say where it lies.
+// reading is one meaning of a typed text: the name of a location, and patterns for the names of its county and state.
 type reading struct {
 	name   string
 	within []string
 }
 
-func (r reading) most() int32 {
+func (r reading) candidates() int32 {
 	if len(r.within) == 0 {
-		return nearest
+		return candidates
 	}
-	return nearestOfCommons
+	return candidatesWithin
 }
 
-// mostWithin is how many words at the end are tried as the county and the state.
-const mostWithin = 3
+// maxWithin is the most words at the end that are read as those of the county and the state.
+const maxWithin = 3
 
-// readings returns the ways to understand what was typed, the longest name first. A comma leaves but one.
+// readings returns the possible meanings of a typed text, the longest name first. A text with a comma has only one.
 func readings(typed string) []reading {
 	if !hasWord(typed) {
 		return nil
@@ -203,7 +209,7 @@ func readings(typed string) []reading {
 	}
 	words := strings.Fields(typed)
 	var list []reading
-	for n := len(words); n >= 1 && n >= len(words)-mostWithin; n-- {
+	for n := len(words); n >= 1 && n >= len(words)-maxWithin; n-- {
 		if name := strings.Join(words[:n], " "); hasWord(name) {
 			list = append(list, reading{name, patterns(words[n:])})
 		}
@@ -211,21 +217,21 @@ func readings(typed string) []reading {
 	return list
 }
 
-// patterns returns a pattern for each word, which fits where a word begins with it.
+// patterns returns a pattern for each word, which matches texts with a word that begins with it.
 func patterns(words []string) []string {
-	return converted(words, func(word string) string { return like("% ", word) })
+	return convert.Each(words, func(word string) string { return like("% ", word) })
 }
 
 var likeSpecials = strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`)
 
-// like is the pattern for a text as it stands, after what a pattern says may come before it, with anything behind it.
-func like(before, text string) string { return before + likeSpecials.Replace(text) + "%" }
+// like returns a LIKE pattern: a prefix, which is a pattern itself, then the text literally, then anything.
+func like(prefix, text string) string { return prefix + likeSpecials.Replace(text) + "%" }
 
-// tidy leaves one blank between words and none around them.
+// tidy leaves one space between words and none at the ends.
 func tidy(text string) string { return strings.Join(strings.Fields(text), " ") }
 
-// best returns the first ten rows in an order, each id once.
-func best[Row any, ID cmp.Ordered](rows []Row, id func(Row) ID, order func(a, b Row) int) []Row {
+// firstSuggestions returns the first ten rows in an order, each id once.
+func firstSuggestions[Row any, ID cmp.Ordered](rows []Row, id func(Row) ID, order func(a, b Row) int) []Row {
 	slices.SortFunc(rows, order)
 	seen := make(map[ID]bool)
 	rows = slices.DeleteFunc(rows, func(row Row) bool {
@@ -233,5 +239,5 @@ func best[Row any, ID cmp.Ordered](rows []Row, id func(Row) ID, order func(a, b 
 		seen[id(row)] = true
 		return repeated
 	})
-	return rows[:min(len(rows), mostSuggestions)]
+	return rows[:min(len(rows), maxSuggestions)]
 }

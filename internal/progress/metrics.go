@@ -7,14 +7,16 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"docket/internal/convert"
 	"docket/internal/db"
+	"docket/internal/page"
 )
 
-// URLCounts counts the URLs of batches. Pending ones are those not validated, whatever their status.
+// URLCounts counts the URLs of batches. A URL that is not validated is pending, with any status.
 type URLCounts struct {
 	Total, Pending, Validated int32
 	Rejected                  int32 // validated as not relevant
-	Submitted                 int32 // with an outward data-source link
+	Submitted                 int32 // linked to an outward data source
 	Errors                    int32 // with a task error
 }
 
@@ -33,10 +35,10 @@ type StrategyCounts struct {
 	URLs       URLCounts
 }
 
-// BatchesByStrategy returns every strategy once, also those that no batch has.
+// BatchesByStrategy returns every strategy once, including those without batches.
 func (s *Service) BatchesByStrategy(ctx context.Context) ([]StrategyCounts, error) {
 	rows, err := counted(ctx, s, "count batches by strategy", queries.BatchCountByStrategy)
-	return converted(rows, func(row db.BatchCountByStrategyRow) StrategyCounts {
+	return convert.Each(rows, func(row db.BatchCountByStrategyRow) StrategyCounts {
 		return StrategyCounts{
 			Strategy: string(row.Strategy), Batches: row.Batches, Successful: row.Successful, Failed: row.Failed,
 			URLs: urlCounts(row.Urls, row.Validated, row.Rejected, row.Submitted, row.Errors),
@@ -53,17 +55,14 @@ type Batch struct {
 	URLs      URLCounts
 }
 
-// batchPage is how many batches a page has.
-const batchPage = 100
-
-// Batches returns a page, from 1, of all batches: the oldest first, then by id.
-func (s *Service) Batches(ctx context.Context, page int32) ([]Batch, error) {
+// Batches returns a page of all batches, the oldest first, then by id. The first page is 1.
+func (s *Service) Batches(ctx context.Context, number int32) ([]Batch, error) {
 	rows, err := counted(ctx, s, "count URLs by batch", func(ctx context.Context, conn db.DBTX) ([]db.BatchBreakdownListRow, error) {
 		return queries.BatchBreakdownList(ctx, conn, db.BatchBreakdownListParams{
-			PageSize: batchPage, Skip: int64(page-1) * batchPage,
+			PageSize: page.Size, Skip: page.Offset(number, page.Size),
 		})
 	})
-	return converted(rows, func(row db.BatchBreakdownListRow) Batch {
+	return convert.Each(rows, func(row db.BatchBreakdownListRow) Batch {
 		return Batch{
 			ID: row.ID, Strategy: string(row.Strategy), Status: string(row.Status), CreatedAt: row.DateGenerated,
 			URLs: urlCounts(row.Urls, row.Validated, row.Rejected, row.Submitted, row.Errors),
@@ -71,12 +70,12 @@ func (s *Service) Batches(ctx context.Context, page int32) ([]Batch, error) {
 	}), err
 }
 
-// URLSummary counts all URLs. The maps hold only what occurs.
+// URLSummary counts all URLs. The maps have no zeros.
 type URLSummary struct {
 	Total         int32
-	ByStatus      map[string]int32 // where they are on their way from Intake to Submitted
+	ByStatus      map[string]int32 // from Intake to Submitted
 	ByType        map[string]int32 // the validated ones
-	ByRecordType  map[string]int32 // those whose record type was agreed on
+	ByRecordType  map[string]int32 // those with a confirmed record type
 	OldestPending *PendingURL      // nil when every URL is validated
 }
 
@@ -86,7 +85,8 @@ type PendingURL struct {
 	CreatedAt time.Time
 }
 
-// URLs counts all URLs. Statuses and types are of one moment, the two other parts each of another.
+// URLs counts all URLs. It runs three statements, each with its own snapshot: statuses and types, record types, and the oldest
+// pending URL.
 func (s *Service) URLs(ctx context.Context) (URLSummary, error) {
 	return counted(ctx, s, "count URLs", func(ctx context.Context, conn db.DBTX) (URLSummary, error) {
 		summary := URLSummary{ByStatus: map[string]int32{}, ByType: map[string]int32{}, ByRecordType: map[string]int32{}}
@@ -117,13 +117,13 @@ func (s *Service) URLs(ctx context.Context) (URLSummary, error) {
 	})
 }
 
-// PendingCounts counts URLs that can be annotated and are not validated, suspended ones included, by what users said of them.
+// PendingCounts counts URLs with status ok that are not validated, including suspended ones, by the kinds of votes they have.
 type PendingCounts struct {
 	All, URLType, RecordType, Agency int32
-	ByKinds                          [4]int32 // by how many of these three things were said
+	ByKinds                          [4]int32 // by the number of these three kinds
 }
 
-// What users said of a URL, as PendingURLCountByMonth adds it up.
+// The kinds of votes on a URL, as bits in the column said of PendingURLCountByMonth.
 const (
 	saidURLType = 1 << iota
 	saidRecordType
@@ -145,13 +145,13 @@ func (c *PendingCounts) add(said, urls int32) {
 	c.ByKinds[kinds] += urls
 }
 
-// PendingMonth is what came in in one month, which begins at Month.
+// PendingMonth counts the pending URLs that were created in the month that begins at Month.
 type PendingMonth struct {
 	Month time.Time
 	PendingCounts
 }
 
-// PendingByMonth returns the months in which URLs came in that are pending now, the oldest first.
+// PendingByMonth counts the pending URLs by the month of their creation, the oldest month first. Months without any are left out.
 func (s *Service) PendingByMonth(ctx context.Context) ([]PendingMonth, error) {
 	rows, err := counted(ctx, s, "count pending URLs", queries.PendingURLCountByMonth)
 	var months []PendingMonth
@@ -180,19 +180,19 @@ type MonthCount struct {
 	Count int32
 }
 
-// SubmittedByMonth returns the months in which URLs were submitted outward as data sources, the oldest first. URLs deleted since
-// then count too.
+// SubmittedByMonth counts the URLs that were submitted to the outward application as data sources by month, the oldest month
+// first. It includes URLs that were deleted later.
 func (s *Service) SubmittedByMonth(ctx context.Context) ([]MonthCount, error) {
 	rows, err := counted(ctx, s, "count submitted URLs", queries.SubmittedURLCountByMonth)
-	return converted(rows, func(row db.SubmittedURLCountByMonthRow) MonthCount {
+	return convert.Each(rows, func(row db.SubmittedURLCountByMonthRow) MonthCount {
 		return MonthCount{row.Month, row.Urls}
 	}), err
 }
 
-// Backlog returns how many URLs waited at the last snapshot of each month that has one, the oldest month first.
+// Backlog returns the number of pending URLs at the last snapshot of each month that has one, the oldest month first.
 func (s *Service) Backlog(ctx context.Context) ([]MonthCount, error) {
 	rows, err := counted(ctx, s, "read the backlog", queries.BacklogListByMonth)
-	return converted(rows, func(row db.BacklogListByMonthRow) MonthCount {
+	return convert.Each(rows, func(row db.BacklogListByMonthRow) MonthCount {
 		return MonthCount{row.Month, row.CountPendingTotal}
 	}), err
 }

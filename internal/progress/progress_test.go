@@ -4,7 +4,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
 	"docket/internal/dbtest"
@@ -16,19 +15,9 @@ import (
 func setup(t *testing.T, statements ...string) (*postgres.Pool, *progress.Service) {
 	pool := dbtest.New(t)
 	for _, statement := range statements {
-		_, err := pool.Exec(t.Context(), statement)
-		require.NoError(t, err, statement)
+		dbtest.Exec(t, pool, statement)
 	}
 	return pool, progress.New(pool)
-}
-
-// collect reads the rows of a statement into a slice of structs, by position.
-func collect[Row any](t *testing.T, pool *postgres.Pool, statement string) []Row {
-	rows, err := pool.Query(t.Context(), statement)
-	require.NoError(t, err)
-	list, err := pgx.CollectRows(rows, pgx.RowToStructByPos[Row])
-	require.NoError(t, err)
-	return list
 }
 
 type named struct {
@@ -44,12 +33,12 @@ func byName(list []named) map[string]int32 {
 	return counts
 }
 
-// The status of a URL is computed in two places, for the view and for the metrics. Whatever is known of a URL, they agree once
-// the view is refreshed.
+// The status of a URL is computed twice, in the view and for the metrics. For each combination of facts about a URL they agree
+// after the view is refreshed.
 func TestStatusesAreThoseOfTheView(t *testing.T) {
 	t.Parallel()
 	pool, service := setup(t,
-		// A URL for each combination: what it was validated as, if at all, and which of seven other facts hold.
+		// A URL for each combination of its validated type, or none, and seven other facts.
 		`INSERT INTO urls (id, url, status, source) SELECT n, 'u' || n, 'ok', 'manual' FROM generate_series(0, 7 * 128 - 1) AS n`,
 		`INSERT INTO flag_url_validated (url_id, type)
 			SELECT id, (enum_range(NULL::url_type))[id / 128] FROM urls WHERE id / 128 BETWEEN 1 AND 6`,
@@ -66,16 +55,16 @@ func TestStatusesAreThoseOfTheView(t *testing.T) {
 	)
 	urls, err := service.URLs(t.Context())
 	require.NoError(t, err)
-	ofView := byName(collect[named](t, pool, `SELECT status, count(*)::integer FROM url_status_mat_view GROUP BY status`))
+	ofView := byName(dbtest.Structs[named](t, pool, `SELECT status, count(*)::integer FROM url_status_mat_view GROUP BY status`))
 	require.Len(t, ofView, 6, "every status occurs")
 	require.Equal(t, ofView, urls.ByStatus)
 	require.EqualValues(t, 7*128, urls.Total)
 	require.Equal(t,
-		byName(collect[named](t, pool, `SELECT type::text, count(*)::integer FROM flag_url_validated GROUP BY type`)), urls.ByType)
+		byName(dbtest.Structs[named](t, pool, `SELECT type::text, count(*)::integer FROM flag_url_validated GROUP BY type`)), urls.ByType)
 	require.Len(t, urls.ByType, 6, "every type occurs")
 }
 
-// Pending URLs are counted as their definition says it, one URL and one question at a time.
+// The counts of pending URLs equal those of a statement that follows the definition URL by URL.
 func TestPendingByDefinition(t *testing.T) {
 	t.Parallel()
 	pool, service := setup(t,
@@ -97,7 +86,7 @@ func TestPendingByDefinition(t *testing.T) {
 		Month                                                   time.Time
 		All, URLType, RecordType, Agency, None, One, Two, Three int32
 	}
-	expected := collect[row](t, pool, `
+	expected := dbtest.Structs[row](t, pool, `
 		SELECT month, count(*)::integer, sum(a)::integer, sum(b)::integer, sum(c)::integer,
 			sum((a + b + c = 0)::integer)::integer, sum((a + b + c = 1)::integer)::integer,
 			sum((a + b + c = 2)::integer)::integer, sum((a + b + c = 3)::integer)::integer
@@ -156,14 +145,14 @@ func TestBatchPages(t *testing.T) {
 	for i, batch := range seen {
 		require.Equal(t, progress.URLCounts{Total: 3, Pending: 3}, batch.URLs)
 		if i > 0 {
-			before := seen[i-1]
-			require.True(t, before.CreatedAt.Before(batch.CreatedAt) || before.CreatedAt.Equal(batch.CreatedAt) && before.ID < batch.ID,
-				"%v before %v", before, batch)
+			last := seen[i-1]
+			require.True(t, last.CreatedAt.Before(batch.CreatedAt) || last.CreatedAt.Equal(batch.CreatedAt) && last.ID < batch.ID,
+				"%v before %v", last, batch)
 		}
 	}
 }
 
-// Counting is a phase of its own, apart from waiting for a connection.
+// Counting is a phase that does not include the wait for a connection.
 func TestPhase(t *testing.T) {
 	t.Parallel()
 	_, service := setup(t)
