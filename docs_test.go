@@ -39,11 +39,12 @@ type tree struct {
 	names    map[string]bool            // base names of all files
 	declared map[string]map[string]bool // identifiers at the top level and methods, by package name
 	tests    map[string][]string        // names of tests, fuzz tests and benchmarks, by folder
-	words    map[string]bool            // lower_case words in SQL, contract, code and scripts
+	words    map[string]bool            // lower_case words, and pairs of words with a dot, in SQL, contract, code and scripts
 }
 
 var (
 	snakeCase = regexp.MustCompile(`[a-z][a-z0-9]*(?:_+[a-z0-9]+)+`)
+	dotted    = regexp.MustCompile(`[a-z_]+\.[a-z_]+`)
 	testName  = regexp.MustCompile(`\b(?:Test|Fuzz|Benchmark)[A-Z]\w*`)
 )
 
@@ -65,7 +66,7 @@ func readTree(t *testing.T) *tree {
 		case ".go", ".sql", ".yaml", ".hcl", "":
 			text, err := os.ReadFile(file)
 			require.NoError(t, err)
-			for _, word := range snakeCase.FindAllString(string(text), -1) {
+			for _, word := range append(snakeCase.FindAllString(string(text), -1), dotted.FindAllString(string(text), -1)...) {
 				r.words[word] = true
 			}
 			if filepath.Ext(file) == ".go" {
@@ -203,6 +204,9 @@ func checkSpan(t *testing.T, existing *tree, page, span string) {
 		require.True(t, slices.ContainsFunc(slices.Collect(maps.Values(existing.declared)), func(names map[string]bool) bool {
 			return names[span]
 		}), "nothing is called %s", span)
+	case dotted.FindString(span) == span && !strings.HasSuffix(span, ".com"):
+		table, column, _ := strings.Cut(span, ".")
+		require.True(t, existing.words[span] || existing.words[table] && existing.words[column], "nothing is called %s", span)
 	default:
 		for _, word := range snakeCase.FindAllString(span, -1) {
 			if word == span && !strings.HasPrefix(word, "pg_") { // PostgreSQL's
