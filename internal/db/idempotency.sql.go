@@ -40,10 +40,10 @@ type IdempotencyKeyClaimParams struct {
 	KeepSeconds  float64
 }
 
-// Answers kept for requests that are sent again. Every statement takes the time from the database, so that all instances
-// share one clock.
-// Makes the key the claimant's: a key that is new or has expired, or the same request's whose last attempt is dead. No row
-// means that the key is not to be had; IdempotencyKeyGet tells why.
+// Responses stored for requests that are sent again. Every statement takes the time from the database, so that all instances
+// use one clock.
+// Claims a key that is new or has expired, or that the same request holds without a response and with an expired lease. No row:
+// the key cannot be claimed, and IdempotencyKeyGet returns why.
 func (q *Queries) IdempotencyKeyClaim(ctx context.Context, db DBTX, arg IdempotencyKeyClaimParams) (int64, error) {
 	result, err := db.Exec(ctx, IdempotencyKeyClaim,
 		arg.Caller,
@@ -69,8 +69,9 @@ DELETE FROM idempotency_keys WHERE ctid = ANY (ARRAY(
 ))
 `
 
-// Deletes some of the expired keys, those longest expired first; what others are at is left to them. The rows are looked up
-// by where they stand, which their locks keep: a join by key reads the whole table when the planner takes them for many.
+// Deletes some of the expired keys, those that expired first, and skips rows that another transaction has locked. The rows are
+// found by ctid, which the row locks keep from changing. For a join by key the planner may expect many rows and read the whole
+// table.
 func (q *Queries) IdempotencyKeyDeleteManyExpired(ctx context.Context, db DBTX, atMost int32) (int64, error) {
 	result, err := db.Exec(ctx, IdempotencyKeyDeleteManyExpired, atMost)
 	if err != nil {
@@ -95,7 +96,7 @@ type IdempotencyKeyGetRow struct {
 	Body        []byte
 }
 
-// The state of a key that could not be claimed: which request holds it and, once there is one, its answer.
+// The request that holds a key, and its response if there is one.
 func (q *Queries) IdempotencyKeyGet(ctx context.Context, db DBTX, arg IdempotencyKeyGetParams) (IdempotencyKeyGetRow, error) {
 	row := db.QueryRow(ctx, IdempotencyKeyGet, arg.Caller, arg.Key)
 	var i IdempotencyKeyGetRow
@@ -118,19 +119,19 @@ type IdempotencyKeyReleaseParams struct {
 	Claim  uuid.UUID
 }
 
-// Gives the key back, if the attempt still holds it.
+// Releases a key, if the claim still holds it.
 func (q *Queries) IdempotencyKeyRelease(ctx context.Context, db DBTX, arg IdempotencyKeyReleaseParams) error {
 	_, err := db.Exec(ctx, IdempotencyKeyRelease, arg.Caller, arg.Key, arg.Claim)
 	return err
 }
 
-const IdempotencyKeyUpdateAnswer = `-- name: IdempotencyKeyUpdateAnswer :execrows
+const IdempotencyKeyUpdateResponse = `-- name: IdempotencyKeyUpdateResponse :execrows
 UPDATE idempotency_keys
 SET status = $1::smallint, content_type = $2::text, body = $3::bytea
 WHERE caller = $4 AND key = $5 AND claim = $6
 `
 
-type IdempotencyKeyUpdateAnswerParams struct {
+type IdempotencyKeyUpdateResponseParams struct {
 	Status      int16
 	ContentType string
 	Body        []byte
@@ -139,9 +140,9 @@ type IdempotencyKeyUpdateAnswerParams struct {
 	Claim       uuid.UUID
 }
 
-// Keeps the answer of the attempt that holds the key; no row means that it holds the key no longer.
-func (q *Queries) IdempotencyKeyUpdateAnswer(ctx context.Context, db DBTX, arg IdempotencyKeyUpdateAnswerParams) (int64, error) {
-	result, err := db.Exec(ctx, IdempotencyKeyUpdateAnswer,
+// Stores the response of the claim that holds a key. No row: the claim no longer holds it.
+func (q *Queries) IdempotencyKeyUpdateResponse(ctx context.Context, db DBTX, arg IdempotencyKeyUpdateResponseParams) (int64, error) {
+	result, err := db.Exec(ctx, IdempotencyKeyUpdateResponse,
 		arg.Status,
 		arg.ContentType,
 		arg.Body,

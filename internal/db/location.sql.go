@@ -19,8 +19,8 @@ type LocalityInsertParams struct {
 	CountyID int32
 }
 
-// Places that people add. A location is given to them by LocationInsertMissing (imports.sql).
-// Stores a locality of a county that exists.
+// Localities and locations that people add. LocationInsertMissing (imports.sql) inserts the location of a locality.
+// Stores a locality. An unknown county violates a foreign key.
 func (q *Queries) LocalityInsert(ctx context.Context, db DBTX, arg LocalityInsertParams) (int64, error) {
 	row := db.QueryRow(ctx, LocalityInsert, arg.Name, arg.CountyID)
 	var id int64
@@ -32,7 +32,7 @@ const LocationGetByLocality = `-- name: LocationGetByLocality :one
 SELECT coalesce(min(l.id), 0)::bigint AS id FROM locations l WHERE l.type = 'Locality' AND l.locality_id = $1::bigint
 `
 
-// The location of a locality; the first, should it have several.
+// The location of a locality. When there are several, the one with the smallest id.
 func (q *Queries) LocationGetByLocality(ctx context.Context, db DBTX, localityID int64) (int64, error) {
 	row := db.QueryRow(ctx, LocationGetByLocality, localityID)
 	var id int64
@@ -44,7 +44,7 @@ const LocationGetType = `-- name: LocationGetType :one
 SELECT locations.type FROM locations WHERE locations.id = $1
 `
 
-// What kind of place a location is. No rows: there is no such location.
+// The type of a location. No rows: it is unknown.
 func (q *Queries) LocationGetType(ctx context.Context, db DBTX, id int64) (LocationType, error) {
 	row := db.QueryRow(ctx, LocationGetType, id)
 	var type_ LocationType

@@ -21,7 +21,7 @@ type BacklogListByMonthRow struct {
 	CountPendingTotal int32
 }
 
-// The last snapshot of the backlog in each month, the oldest month first; of several at one time the one entered last.
+// The last snapshot of the backlog in each month, the oldest month first. Of several at the same time, the one with the largest id.
 // No limit: there is one row a month.
 // @sqlc-vet-disable many-without-limit
 func (q *Queries) BacklogListByMonth(ctx context.Context, db DBTX) ([]BacklogListByMonthRow, error) {
@@ -97,7 +97,7 @@ type BatchBreakdownListRow struct {
 	Errors        int32
 }
 
-// A page of batches, the oldest first, then by id, with their URLs counted. A URL with several task errors counts as one.
+// A page of batches, the oldest first, then by id, with the numbers of their URLs. A URL with several task errors counts once.
 func (q *Queries) BatchBreakdownList(ctx context.Context, db DBTX, arg BatchBreakdownListParams) ([]BatchBreakdownListRow, error) {
 	rows, err := db.Query(ctx, BatchBreakdownList, arg.Skip, arg.PageSize)
 	if err != nil {
@@ -173,10 +173,10 @@ type BatchCountByStrategyRow struct {
 	Errors     int32
 }
 
-// How far the URLs are. Everything is counted when asked, from the tables themselves: the views of it are as old as their last
-// refresh. Each statement reads some tables as a whole, once, and joins only what has one row for each URL, so that nothing is
+// Counts of URLs and batches by their states. Each statement counts in the tables, because the materialized views are as old as
+// their last refresh. It reads some tables whole, once, and joins only sources with one row for each URL, so that no URL is
 // counted twice.
-// Batches and their URLs for each strategy there is, zeros included. A URL with several task errors counts as one.
+// The number of batches and of their URLs for every strategy, including zeros. A URL with several task errors counts once.
 func (q *Queries) BatchCountByStrategy(ctx context.Context, db DBTX) ([]BatchCountByStrategyRow, error) {
 	rows, err := db.Query(ctx, BatchCountByStrategy)
 	if err != nil {
@@ -233,10 +233,10 @@ type PendingURLCountByMonthRow struct {
 	Urls  int32
 }
 
-// URLs with status ok that are not validated, by the month they came in, the oldest first, and by what users said of them: 1 for
-// a type, 2 for a record type and 4 for an agency, be it one without id, added up. A row for each sum there is; a URL counts once,
-// however many users said the same thing of it.
-// No limit: there are eight sums a month.
+// The number of URLs with status ok that are not validated, by the month of their creation, the oldest first, and by the kinds of
+// votes they have: the sum of 1 for a type, 2 for a record type and 4 for an agency, even one without an id. Sums without URLs
+// are left out.
+// No limit: a month has at most eight sums.
 // @sqlc-vet-disable many-without-limit
 func (q *Queries) PendingURLCountByMonth(ctx context.Context, db DBTX) ([]PendingURLCountByMonthRow, error) {
 	rows, err := db.Query(ctx, PendingURLCountByMonth)
@@ -270,7 +270,8 @@ type SubmittedURLCountByMonthRow struct {
 	Urls  int32
 }
 
-// Outward data-source links by the month they were made, the oldest first; those of URLs deleted since then count too.
+// The number of links to outward data sources by the month of their creation, the oldest first, including those of URLs that were
+// deleted later.
 // No limit: there is one row a month.
 // @sqlc-vet-disable many-without-limit
 func (q *Queries) SubmittedURLCountByMonth(ctx context.Context, db DBTX) ([]SubmittedURLCountByMonthRow, error) {
@@ -306,7 +307,7 @@ type URLCountByRecordTypeRow struct {
 	Urls       int32
 }
 
-// URLs with an agreed record type, by it.
+// The number of URLs by confirmed record type.
 func (q *Queries) URLCountByRecordType(ctx context.Context, db DBTX) ([]URLCountByRecordTypeRow, error) {
 	rows, err := db.Query(ctx, URLCountByRecordType)
 	if err != nil {
@@ -344,7 +345,8 @@ type URLCountByStatusRow struct {
 	Urls   int32
 }
 
-// All URLs by status and by the type they were validated as, null if they were not. A row for each pair there is.
+// The number of URLs by status and by validated type, which is null for a URL that is not validated. Pairs without URLs are left
+// out.
 func (q *Queries) URLCountByStatus(ctx context.Context, db DBTX) ([]URLCountByStatusRow, error) {
 	rows, err := db.Query(ctx, URLCountByStatus)
 	if err != nil {
@@ -378,8 +380,8 @@ type URLGetOldestPendingRow struct {
 	CreatedAt time.Time
 }
 
-// The URL that has waited longest to be validated, whatever its status; of several the one with the smallest id. No row means
-// that none waits.
+// The oldest URL that is not validated, with any status; of several the one with the smallest id. No row: every URL is
+// validated.
 func (q *Queries) URLGetOldestPending(ctx context.Context, db DBTX) (URLGetOldestPendingRow, error) {
 	row := db.QueryRow(ctx, URLGetOldestPending)
 	var i URLGetOldestPendingRow

@@ -51,7 +51,7 @@ type AgencySearchByNameRow struct {
 }
 
 // A page of ten agencies of the whole nation, once for each of their locations: the most similar name first, then by agency and
-// location. The nation's location, if given, keeps other locations of that type out.
+// location. When a nation is given, other locations of type National are left out.
 func (q *Queries) AgencySearchByName(ctx context.Context, db DBTX, arg AgencySearchByNameParams) ([]AgencySearchByNameRow, error) {
 	rows, err := db.Query(ctx, AgencySearchByName,
 		arg.Skip,
@@ -99,7 +99,7 @@ WITH page AS MATERIALIZED (
         WHERE link.location_id = within.id
             AND ($3::jurisdiction_type_enum IS NULL
                 OR a.jurisdiction_type = $3::jurisdiction_type_enum)
-        OFFSET 0 -- place by place: a plan for any location would be made for a state, and read both tables whole
+        OFFSET 0 -- location by location: a join of all would be planned for a state, and would read both tables whole
     ) AS found
     ORDER BY found.name <-> $1::text, found.id, found.location_id
     LIMIT 10 OFFSET $4::bigint
@@ -128,8 +128,8 @@ type AgencySearchInLocationRow struct {
 	LocationDisplayName string
 }
 
-// A page of ten agencies at a location other than the nation or at one within it, once for each of these: the most similar name
-// first if there is a query, then by agency and location.
+// A page of ten agencies at a location, which is not a nation, or at a location within it, once for each of these locations: the
+// most similar name first if there is a query, then by agency and location.
 func (q *Queries) AgencySearchInLocation(ctx context.Context, db DBTX, arg AgencySearchInLocationParams) ([]AgencySearchInLocationRow, error) {
 	rows, err := db.Query(ctx, AgencySearchInLocation,
 		arg.Query,
@@ -221,7 +221,7 @@ const URLGetIDByForm = `-- name: URLGetIDByForm :one
 SELECT urls.id FROM urls WHERE urls.url = $1::text
 `
 
-// Finding what is known.
+// Searches for URLs and agencies.
 // The id of the URL with an id form. No rows: it is unknown.
 func (q *Queries) URLGetIDByForm(ctx context.Context, db DBTX, url string) (int32, error) {
 	row := db.QueryRow(ctx, URLGetIDByForm, url)

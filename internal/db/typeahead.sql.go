@@ -25,7 +25,7 @@ FROM (
     FROM agencies a
     WHERE char_length($1::text) >= 3
         AND lower(a.name) ~>=~ lower($1::text)
-        AND lower(a.name) ~<~ (lower($1::text) || chr(1114111)) -- the last character there is
+        AND lower(a.name) ~<~ (lower($1::text) || chr(1114111)) -- the largest code point
 ) AS begins
 ORDER BY begins.distance, begins.id
 LIMIT 10
@@ -42,15 +42,15 @@ type AgencyListByBeginningRow struct {
 	Rank     int32
 }
 
-// What somebody may mean who has typed a few letters. Two statements each: names that begin like that, for which the rest is
-// seldom needed, and names that resemble it. The order is always the nearest first, and where a LIMIT cuts, whatever is as near
-// as the last one comes too, so that the caller can order those by what the index does not know.
+// Agencies and locations that a partly typed text may mean. There are two statements for each: names that begin with the text,
+// after which the other is seldom needed, and similar names. The most similar names come first. A limit includes all names as
+// similar as the last one, so that the caller can order those by other columns.
 //
-// The trigram index hands out names by distance, but only for ORDER BY distance alone, hence WITH TIES. A long beginning is
-// a range of an ordinary index: trigrams of "police" are in most of the names. A short one is a large range, so there the
-// trigram index is the cheaper one.
-// The ids of agencies whose name begins with a text, whatever the letter case; starts_like is the text as a LIKE pattern.
-// At least the ten nearest, if there are as many.
+// The trigram index returns names by distance, but only for ORDER BY distance alone, hence WITH TIES. A long beginning is a
+// range of a B-tree index: trigrams of "police" are in most names. A short beginning is a large range, so the trigram index
+// reads fewer rows there.
+// The ids of agencies whose name begins with a text in any letter case; starts_like is the text as a LIKE pattern. At least the
+// ten most similar, if there are as many.
 func (q *Queries) AgencyListByBeginning(ctx context.Context, db DBTX, arg AgencyListByBeginningParams) ([]AgencyListByBeginningRow, error) {
 	rows, err := db.Query(ctx, AgencyListByBeginning, arg.Typed, arg.StartsLike)
 	if err != nil {
@@ -92,8 +92,8 @@ type AgencyListByIDRow struct {
 	LocalityName     *string
 }
 
-// Agencies, each with the first of its locations; the parts of its name are null where it has none.
-// No limit: there are no more than were asked for.
+// Agencies, each with the parts of the name of its first location. The parts are null for an agency without locations.
+// No limit: there are at most as many rows as ids.
 // @sqlc-vet-disable many-without-limit
 func (q *Queries) AgencyListByID(ctx context.Context, db DBTX, ids []int32) ([]AgencyListByIDRow, error) {
 	rows, err := db.Query(ctx, AgencyListByID, ids)
@@ -159,9 +159,9 @@ type AgencyListByResemblanceRow struct {
 	Rank     int32
 }
 
-// The ids of agencies with a later word that begins with a text, and then of those whose name is similar to it. They may
-// begin with it as well. At least the twenty nearest of either kind, if there are as many; the second kind is left out when
-// there are enough of the first.
+// The ids of agencies with a later word that begins with a text (rank 1), then of those whose name is similar to it (rank 2). Names
+// that begin with the text may be among them. At least the twenty most similar of each kind, if there are as many. The second
+// kind is left out when the first has twenty.
 func (q *Queries) AgencyListByResemblance(ctx context.Context, db DBTX, arg AgencyListByResemblanceParams) ([]AgencyListByResemblanceRow, error) {
 	rows, err := db.Query(ctx, AgencyListByResemblance, arg.Typed, arg.WordStartsLike)
 	if err != nil {
@@ -277,9 +277,9 @@ type LocationListByBeginningRow struct {
 	Rank         int32
 }
 
-// Places whose own name begins with a text, whatever the letter case, and that lie within what else was typed: each of the
-// patterns fits the place's county and state, as in " Franklin County Ohio OH". A state is found by its postal code too. At
-// most ten; looked at are the nearest alone, as many as @most and who are as near as the last.
+// Locations whose own name begins with a text in any letter case, and whose county and state match all patterns, as in
+// " Franklin County Ohio OH". A state is also found by its postal code. At most ten, of the @most with the most similar names and
+// those as similar as the last of them.
 func (q *Queries) LocationListByBeginning(ctx context.Context, db DBTX, arg LocationListByBeginningParams) ([]LocationListByBeginningRow, error) {
 	rows, err := db.Query(ctx, LocationListByBeginning,
 		arg.WithinLike,
@@ -420,9 +420,9 @@ type LocationListByResemblanceRow struct {
 	Rank         int32
 }
 
-// Places with a later word in their own name that begins with a text (rank 1), and then those whose own name is similar to
-// it (rank 2), if they lie within what else was typed, see LocationListByBeginning. They may begin with it as well. At most
-// forty; the second kind is left out when there are enough of the first.
+// Locations with a later word in their own name that begins with a text (rank 1), then those whose own name is similar to it
+// (rank 2), if their county and state match all patterns, see LocationListByBeginning. Names that begin with the text may be
+// among them. At most forty. The second kind is left out when the first has twenty.
 func (q *Queries) LocationListByResemblance(ctx context.Context, db DBTX, arg LocationListByResemblanceParams) ([]LocationListByResemblanceRow, error) {
 	rows, err := db.Query(ctx, LocationListByResemblance,
 		arg.WithinLike,

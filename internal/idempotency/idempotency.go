@@ -108,7 +108,7 @@ func (s *Store) Claim(ctx context.Context, request Request, lease time.Duration)
 // Save stores the response for repetitions of the request. It stores nothing when another attempt has claimed the key after
 // the lease expired.
 func (c *Claim) Save(ctx context.Context, response StoredResponse) error {
-	_, err := queries.IdempotencyKeyUpdateAnswer(ctx, c.store.pool, db.IdempotencyKeyUpdateAnswerParams{
+	_, err := queries.IdempotencyKeyUpdateResponse(ctx, c.store.pool, db.IdempotencyKeyUpdateResponseParams{
 		Caller:      c.request.Caller,
 		Key:         c.request.Key,
 		Claim:       c.id,

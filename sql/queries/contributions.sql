@@ -1,8 +1,8 @@
--- What annotators contributed, and how much of it was confirmed.
+-- The votes of users, and how many of them were confirmed.
 
 -- name: LeaderboardList :many
--- Every user with a url-type vote, most votes first, then by id.
--- No limit: clients show them all, and each costs somebody an annotation.
+-- Every user with a vote for a URL type, most votes first, then by id.
+-- No limit: clients show all of them, and each has annotated a URL.
 -- @sqlc-vet-disable many-without-limit
 SELECT user_id, count(*)::integer AS votes
 FROM user_url_type_suggestions
@@ -10,10 +10,10 @@ GROUP BY user_id
 ORDER BY count(*) DESC, user_id;
 
 -- name: ContributionGetByUser :one
--- How many URLs a user gave a type, and of what this user said of validated URLs, how much could be compared with what was
--- validated (validated) and how much is the same (confirmed). Only the user's own words count; what others said of the same
--- URLs does not. A record type or agency is compared also where none was agreed on, and a new agency without id is never
--- confirmed. Agencies are compared on data sources and meta URLs alone, as the contract has it.
+-- The number of URLs for which a user voted a type; and of the user's votes on validated URLs, the number that can be compared
+-- with a confirmed value (validated) and the number that equal it (confirmed). Votes of other users do not count. A vote for a
+-- record type or an agency is compared even if none was confirmed, and a new agency without an id is never confirmed. Agencies
+-- are compared on data sources and meta URLs only, as the contract says.
 SELECT
     url_type.votes,
     url_type.validated AS url_type_validated,

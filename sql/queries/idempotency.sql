@@ -1,9 +1,9 @@
--- Answers kept for requests that are sent again. Every statement takes the time from the database, so that all instances
--- share one clock.
+-- Responses stored for requests that are sent again. Every statement takes the time from the database, so that all instances
+-- use one clock.
 
 -- name: IdempotencyKeyClaim :execrows
--- Makes the key the claimant's: a key that is new or has expired, or the same request's whose last attempt is dead. No row
--- means that the key is not to be had; IdempotencyKeyGet tells why.
+-- Claims a key that is new or has expired, or that the same request holds without a response and with an expired lease. No row:
+-- the key cannot be claimed, and IdempotencyKeyGet returns why.
 INSERT INTO idempotency_keys AS held (caller, key, request, claim, claimed_until, expires_at)
 VALUES (
     @caller, @key, @request, @claim,
@@ -22,22 +22,23 @@ WHERE held.expires_at <= now()
     OR held.request = excluded.request AND held.status IS NULL AND held.claimed_until <= now();
 
 -- name: IdempotencyKeyGet :one
--- The state of a key that could not be claimed: which request holds it and, once there is one, its answer.
+-- The request that holds a key, and its response if there is one.
 SELECT request, status, content_type, body FROM idempotency_keys WHERE caller = @caller AND key = @key;
 
--- name: IdempotencyKeyUpdateAnswer :execrows
--- Keeps the answer of the attempt that holds the key; no row means that it holds the key no longer.
+-- name: IdempotencyKeyUpdateResponse :execrows
+-- Stores the response of the claim that holds a key. No row: the claim no longer holds it.
 UPDATE idempotency_keys
 SET status = @status::smallint, content_type = @content_type::text, body = @body::bytea
 WHERE caller = @caller AND key = @key AND claim = @claim;
 
 -- name: IdempotencyKeyRelease :exec
--- Gives the key back, if the attempt still holds it.
+-- Releases a key, if the claim still holds it.
 DELETE FROM idempotency_keys WHERE caller = @caller AND key = @key AND claim = @claim AND status IS NULL;
 
 -- name: IdempotencyKeyDeleteManyExpired :execrows
--- Deletes some of the expired keys, those longest expired first; what others are at is left to them. The rows are looked up
--- by where they stand, which their locks keep: a join by key reads the whole table when the planner takes them for many.
+-- Deletes some of the expired keys, those that expired first, and skips rows that another transaction has locked. The rows are
+-- found by ctid, which the row locks keep from changing. For a join by key the planner may expect many rows and read the whole
+-- table.
 DELETE FROM idempotency_keys WHERE ctid = ANY (ARRAY(
     SELECT expired.ctid FROM idempotency_keys expired
     WHERE expired.expires_at <= now()

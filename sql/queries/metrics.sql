@@ -1,9 +1,9 @@
--- How far the URLs are. Everything is counted when asked, from the tables themselves: the views of it are as old as their last
--- refresh. Each statement reads some tables as a whole, once, and joins only what has one row for each URL, so that nothing is
+-- Counts of URLs and batches by their states. Each statement counts in the tables, because the materialized views are as old as
+-- their last refresh. It reads some tables whole, once, and joins only sources with one row for each URL, so that no URL is
 -- counted twice.
 
 -- name: BatchCountByStrategy :many
--- Batches and their URLs for each strategy there is, zeros included. A URL with several task errors counts as one.
+-- The number of batches and of their URLs for every strategy, including zeros. A URL with several task errors counts once.
 SELECT
     strategy.value::batch_strategy AS strategy,
     count(b.id)::integer AS batches,
@@ -35,7 +35,7 @@ ORDER BY strategy.value
 LIMIT 8;
 
 -- name: BatchBreakdownList :many
--- A page of batches, the oldest first, then by id, with their URLs counted. A URL with several task errors counts as one.
+-- A page of batches, the oldest first, then by id, with the numbers of their URLs. A URL with several task errors counts once.
 WITH page AS MATERIALIZED (
     SELECT b.id, b.strategy, b.status, b.date_generated
     FROM batches b
@@ -71,7 +71,8 @@ LEFT JOIN (
 ORDER BY page.date_generated, page.id;
 
 -- name: URLCountByStatus :many
--- All URLs by status and by the type they were validated as, null if they were not. A row for each pair there is.
+-- The number of URLs by status and by validated type, which is null for a URL that is not validated. Pairs without URLs are left
+-- out.
 SELECT
     state.status::text AS status,
     state.validated_as AS type,
@@ -82,7 +83,7 @@ ORDER BY 1, 2
 LIMIT 11;
 
 -- name: URLCountByRecordType :many
--- URLs with an agreed record type, by it.
+-- The number of URLs by confirmed record type.
 SELECT record_type, count(*)::integer AS urls
 FROM url_record_type
 GROUP BY record_type
@@ -90,8 +91,8 @@ ORDER BY record_type
 LIMIT 35;
 
 -- name: URLGetOldestPending :one
--- The URL that has waited longest to be validated, whatever its status; of several the one with the smallest id. No row means
--- that none waits.
+-- The oldest URL that is not validated, with any status; of several the one with the smallest id. No row: every URL is
+-- validated.
 SELECT urls.id, urls.created_at
 FROM urls
 WHERE NOT EXISTS (SELECT FROM flag_url_validated flag WHERE flag.url_id = urls.id)
@@ -99,10 +100,10 @@ ORDER BY urls.created_at, urls.id
 LIMIT 1;
 
 -- name: PendingURLCountByMonth :many
--- URLs with status ok that are not validated, by the month they came in, the oldest first, and by what users said of them: 1 for
--- a type, 2 for a record type and 4 for an agency, be it one without id, added up. A row for each sum there is; a URL counts once,
--- however many users said the same thing of it.
--- No limit: there are eight sums a month.
+-- The number of URLs with status ok that are not validated, by the month of their creation, the oldest first, and by the kinds of
+-- votes they have: the sum of 1 for a type, 2 for a record type and 4 for an agency, even one without an id. Sums without URLs
+-- are left out.
+-- No limit: a month has at most eight sums.
 -- @sqlc-vet-disable many-without-limit
 SELECT
     date_trunc('month', urls.created_at)::timestamp AS month,
@@ -123,7 +124,8 @@ GROUP BY 1, 2
 ORDER BY 1, 2;
 
 -- name: SubmittedURLCountByMonth :many
--- Outward data-source links by the month they were made, the oldest first; those of URLs deleted since then count too.
+-- The number of links to outward data sources by the month of their creation, the oldest first, including those of URLs that were
+-- deleted later.
 -- No limit: there is one row a month.
 -- @sqlc-vet-disable many-without-limit
 SELECT date_trunc('month', created_at)::timestamp AS month, count(*)::integer AS urls
@@ -132,7 +134,7 @@ GROUP BY 1
 ORDER BY 1;
 
 -- name: BacklogListByMonth :many
--- The last snapshot of the backlog in each month, the oldest month first; of several at one time the one entered last.
+-- The last snapshot of the backlog in each month, the oldest month first. Of several at the same time, the one with the largest id.
 -- No limit: there is one row a month.
 -- @sqlc-vet-disable many-without-limit
 SELECT DISTINCT ON (date_trunc('month', created_at)) date_trunc('month', created_at)::timestamp AS month, count_pending_total

@@ -1,4 +1,4 @@
--- Finding what is known.
+-- Searches for URLs and agencies.
 
 -- name: URLGetIDByForm :one
 -- The id of the URL with an id form. No rows: it is unknown.
@@ -6,7 +6,7 @@ SELECT urls.id FROM urls WHERE urls.url = @url::text;
 
 -- name: AgencySearchByName :many
 -- A page of ten agencies of the whole nation, once for each of their locations: the most similar name first, then by agency and
--- location. The nation's location, if given, keeps other locations of that type out.
+-- location. When a nation is given, other locations of type National are left out.
 WITH nearest AS MATERIALIZED (
     SELECT a.id, link.location_id, a.name <-> @query::text AS distance
     FROM agencies a
@@ -45,8 +45,8 @@ ORDER BY a.id, link.location_id
 LIMIT 10 OFFSET @skip::bigint;
 
 -- name: AgencySearchInLocation :many
--- A page of ten agencies at a location other than the nation or at one within it, once for each of these: the most similar name
--- first if there is a query, then by agency and location.
+-- A page of ten agencies at a location, which is not a nation, or at a location within it, once for each of these locations: the
+-- most similar name first if there is a query, then by agency and location.
 WITH page AS MATERIALIZED (
     SELECT found.id, found.location_id, found.name <-> sqlc.narg('query')::text AS distance
     FROM (
@@ -61,7 +61,7 @@ WITH page AS MATERIALIZED (
         WHERE link.location_id = within.id
             AND (sqlc.narg('jurisdiction_type')::jurisdiction_type_enum IS NULL
                 OR a.jurisdiction_type = sqlc.narg('jurisdiction_type')::jurisdiction_type_enum)
-        OFFSET 0 -- place by place: a plan for any location would be made for a state, and read both tables whole
+        OFFSET 0 -- location by location: a join of all would be planned for a state, and would read both tables whole
     ) AS found
     ORDER BY found.name <-> sqlc.narg('query')::text, found.id, found.location_id
     LIMIT 10 OFFSET @skip::bigint
