@@ -16,27 +16,27 @@ import (
 )
 
 const (
-	// connsPerCore is where throughput stops growing: four to eight do equally well, more only queue inside
-	// PostgreSQL instead of in the pool.
+	// connsPerCore is the number at which throughput stops growing. Four to eight are equally fast. With more, statements wait
+	// inside PostgreSQL instead of in the pool.
 	connsPerCore = 4
 
 	connectTimeout = 10 * time.Second
 )
 
-// PoolConfig describes a connection pool. What the URL itself says (pool_max_conns, application_name,
-// statement_timeout, connect_timeout) holds unless a field here is set.
+// PoolConfig describes a connection pool. The settings in the URL (pool_max_conns, application_name, statement_timeout,
+// connect_timeout, jit) apply unless a field here is set.
 type PoolConfig struct {
 	URL              string
 	MaxConns         int32         // 0: four per core
 	StatementTimeout time.Duration // 0: the server's setting; a statement over it fails with context.DeadlineExceeded
 
-	// GenericPlans plans each prepared statement once for each connection, whatever its arguments. For many small
-	// statements that each serve one shape of request: planning one anew takes longer than running it.
+	// GenericPlans plans each prepared statement once for each connection, for any arguments. It is for many small statements,
+	// whose planning takes longer than their execution.
 	GenericPlans bool
 }
 
-// Open returns a pool whose database has answered. Sessions are in UTC, and waiting for a connection counts as
-// phase.Acquire. No error of Open holds the password.
+// Open returns a pool after it has connected to the database. Sessions are in UTC. The wait for a connection is the phase
+// phase.Acquire. No error of Open contains the password.
 func Open(ctx context.Context, cfg PoolConfig) (*Pool, error) {
 	config, err := poolConfig(cfg)
 	if err != nil {
@@ -57,7 +57,7 @@ func Open(ctx context.Context, cfg PoolConfig) (*Pool, error) {
 func poolConfig(cfg PoolConfig) (*pgxpool.Config, error) {
 	config, err := pgxpool.ParseConfig(cfg.URL)
 	if err != nil {
-		// Not even the parser's reason may be told: of a malformed URL it can hold a piece of the password.
+		// The parser's message is left out: for a malformed URL it can contain a part of the password.
 		return nil, errors.New("the database URL cannot be read: it should look like postgres://user:password@host:5432/database, " +
 			"with every special character in the password percent-encoded")
 	}
@@ -70,6 +70,11 @@ func poolConfig(cfg PoolConfig) (*pgxpool.Config, error) {
 	params["timezone"] = "UTC"
 	if params["application_name"] == "" {
 		params["application_name"] = "docket"
+	}
+	if params["jit"] == "" {
+		// Statements are short, and compiling one takes longer than it saves. The planner often estimates more rows than it
+		// finds, as in AgencySearchInLocation: 152 ms compiled, 5 ms not.
+		params["jit"] = "off"
 	}
 	if cfg.GenericPlans {
 		params["plan_cache_mode"] = "force_generic_plan"
@@ -84,14 +89,14 @@ func poolConfig(cfg PoolConfig) (*pgxpool.Config, error) {
 	return config, nil
 }
 
-// acquireTracer times the wait for a connection. pgxpool takes it only in the place of a query tracer.
+// acquireTracer times the wait for a connection. pgxpool calls it only if it is also the query tracer.
 type acquireTracer struct{}
 
 type acquireKey struct{}
 
 func (acquireTracer) TraceAcquireStart(ctx context.Context, _ *pgxpool.Pool, _ pgxpool.TraceAcquireStartData) context.Context {
 	if phase.FromContext(ctx) == nil {
-		return ctx // nobody listens: cost nothing
+		return ctx // without a recorder, nothing is allocated
 	}
 	return context.WithValue(ctx, acquireKey{}, phase.Start(ctx, phase.Acquire))
 }

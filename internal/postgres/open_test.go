@@ -21,25 +21,27 @@ func TestOpen(t *testing.T) {
 		require.NoError(t, pool.QueryRow(t.Context(), "SELECT current_setting($1)", setting).Scan(&got))
 		require.Equal(t, want, got, setting)
 	}
+	require.Equal(t, "off", pool.Config().ConnConfig.RuntimeParams["jit"], "the tests' server has it off as well")
 }
 
-func TestOpenHeedsTheURL(t *testing.T) {
+func TestOpenUsesSettingsOfTheURL(t *testing.T) {
 	t.Parallel()
-	url := newDatabase(t) + "&pool_max_conns=3&application_name=elsewhere&connect_timeout=7"
+	url := newDatabase(t) + "&pool_max_conns=3&application_name=elsewhere&connect_timeout=7&jit=on"
 	config, err := poolConfig(PoolConfig{URL: url})
 	require.NoError(t, err)
 	require.Equal(t, int32(3), config.MaxConns)
 	require.Equal(t, "elsewhere", config.ConnConfig.RuntimeParams["application_name"])
 	require.Equal(t, 7*time.Second, config.ConnConfig.ConnectTimeout)
+	require.Equal(t, "on", config.ConnConfig.RuntimeParams["jit"])
 	config, err = poolConfig(PoolConfig{URL: url, MaxConns: 2})
 	require.NoError(t, err)
-	require.Equal(t, int32(2), config.MaxConns, "a flag is stronger")
+	require.Equal(t, int32(2), config.MaxConns, "a field has precedence")
 }
 
-func TestOpenNeverTellsThePassword(t *testing.T) {
+func TestErrorsOfOpenHideThePassword(t *testing.T) {
 	t.Parallel()
 	for _, url := range []string{
-		"postgres://docket:hunter2@127.0.0.1:1/facts",        // nobody there
+		"postgres://docket:hunter2@127.0.0.1:1/facts",        // no server
 		"postgres://docket:hunter2@127.0.0.1:port/facts",     // malformed
 		"postgres://docket:hunter2/x#y@127.0.0.1:5432/facts", // the password, unescaped
 		"host=127.0.0.1 password=hunter2 port=x",
@@ -71,7 +73,7 @@ func TestWaitForAConnectionIsAPhase(t *testing.T) {
 	cancel()
 	_, err = pool.Acquire(ctx)
 	require.ErrorIs(t, err, context.Canceled)
-	require.Equal(t, []phase.Timing{{Name: phase.Acquire, Duration: time.Second}}, rec.Timings(), "a wait in vain counts")
+	require.Equal(t, []phase.Timing{{Name: phase.Acquire, Duration: time.Second}}, rec.Timings(), "a wait that was cancelled counts")
 	held.Release()
 	_, err = pool.Exec(phase.NewContext(t.Context(), rec), "SELECT 1")
 	require.NoError(t, err)

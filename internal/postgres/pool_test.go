@@ -17,7 +17,8 @@ import (
 func TestPoolTranslates(t *testing.T) {
 	t.Parallel()
 	plain := newPool(t, PoolConfig{MaxConns: 2})
-	_, err := plain.Exec(t.Context(), "CREATE TABLE thing (name text CONSTRAINT thing_name_key UNIQUE); INSERT INTO thing VALUES ('a')")
+	_, err := plain.Exec(t.Context(), `CREATE TABLE thing (name text CONSTRAINT thing_name_key UNIQUE);
+		INSERT INTO thing VALUES ('a')`)
 	require.NoError(t, err)
 	taken := errors.New("name is taken")
 	pool := plain.WithRules(On("thing_name_key", taken))

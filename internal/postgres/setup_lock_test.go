@@ -22,7 +22,7 @@ func lockPool(t *testing.T, maxConns int32) *Pool {
 	return pool
 }
 
-// The statements of all callers are sent before the first of them can run; each must see what the one before it
+// The statements of all callers are sent before the first of them can run. Each must see what the statement before it
 // committed.
 func TestWithLockTakesTheSnapshotUnderTheLock(t *testing.T) {
 	t.Parallel()
@@ -44,7 +44,7 @@ func TestWithLockTakesTheSnapshotUnderTheLock(t *testing.T) {
 	}
 	waiting(t, pool.Config().ConnString(), callers)
 
-	// Another key does not wait.
+	// A statement with another key does not wait.
 	var n int
 	require.NoError(t, WithLock(pool, "session 8").QueryRow(t.Context(), "SELECT count(*) FROM vote").Scan(&n))
 	require.Zero(t, n)
@@ -66,14 +66,14 @@ func TestWithLockIsOneTransaction(t *testing.T) {
 	err := WithLock(pool, "k").QueryRow(t.Context(), `SELECT EXISTS (SELECT FROM pg_locks
 		WHERE locktype = 'advisory' AND pid = pg_backend_pid() AND granted)`).Scan(&held)
 	require.NoError(t, err)
-	require.True(t, held, "the statement runs under the lock")
+	require.True(t, held, "the statement runs while the lock is held")
 	err = pool.QueryRow(t.Context(), `SELECT EXISTS (SELECT FROM pg_locks
 		WHERE locktype = 'advisory' AND pid = pg_backend_pid())`).Scan(&held)
 	require.NoError(t, err)
-	require.False(t, held, "and the lock ends with it")
+	require.False(t, held, "the lock is released at its end")
 }
 
-// Every outcome must give the only connection back.
+// After every outcome the only connection is back in the pool.
 func TestWithLockReleasesItsConnection(t *testing.T) {
 	t.Parallel()
 	pool := lockPool(t, 1)

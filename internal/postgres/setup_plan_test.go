@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A statement has a plan of its own even on a pool that plans once for all, and leaves the others of the pool theirs.
+// A statement gets a custom plan even on a pool with generic plans, and the other statements of the pool keep theirs.
 func TestWithOwnPlan(t *testing.T) {
 	t.Parallel()
 	pool := newPool(t, PoolConfig{MaxConns: 1, GenericPlans: true})

@@ -65,8 +65,8 @@ func TestInTx(t *testing.T) {
 	require.NoError(t, InTx(t.Context(), pool, insert(1, nil)))
 	require.Equal(t, 1, count())
 
-	change := errors.New("changed my mind")
-	require.ErrorIs(t, InTx(t.Context(), pool, insert(2, change)), change)
+	failure := errors.New("fn fails")
+	require.ErrorIs(t, InTx(t.Context(), pool, insert(2, failure)), failure)
 	require.Equal(t, 1, count(), "rolled back")
 
 	require.Panics(t, func() { _ = InTx(t.Context(), pool, func(tx pgx.Tx) error { _ = insert(3, nil)(tx); panic("no") }) })
@@ -76,7 +76,7 @@ func TestInTx(t *testing.T) {
 	before := pool.Stat().NewConnsCount()
 	require.ErrorIs(t, InTx(ctx, pool, func(tx pgx.Tx) error { cancel(); return ctx.Err() }), context.Canceled)
 	require.Equal(t, 1, count())
-	require.Equal(t, before, pool.Stat().NewConnsCount(), "a caller that gives up costs no connection")
+	require.Equal(t, before, pool.Stat().NewConnsCount(), "the cancelled transaction closed no connection")
 }
 
 func TestInTxRetriesConflictsOnly(t *testing.T) {
@@ -136,16 +136,16 @@ func TestInTxSurvivesARealDeadlock(t *testing.T) {
 	require.Equal(t, 4, counted)
 }
 
-// waiting returns when that many sessions of the pool's database wait for a lock.
+// waiting returns when that many sessions of the database wait for a lock.
 func waiting(t *testing.T, url string, sessions int) {
 	t.Helper()
 	require.Eventually(t, func() bool {
-		return value(t, url, "SELECT count(*)::text FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'") ==
-			fmt.Sprint(sessions)
+		return value(t, url, `SELECT count(*)::text FROM pg_stat_activity
+			WHERE datname = current_database() AND wait_event_type = 'Lock'`) == fmt.Sprint(sessions)
 	}, time.Minute, 5*time.Millisecond)
 }
 
-// A snapshot shows one moment, whatever others commit, lets nothing be written, and leaves the connection as it was.
+// A snapshot does not show concurrent commits, refuses writes, and leaves the settings of the connection unchanged.
 func TestInSnapshot(t *testing.T) {
 	t.Parallel()
 	pool := newPool(t, PoolConfig{MaxConns: 2})
@@ -166,7 +166,7 @@ func TestInSnapshot(t *testing.T) {
 		return failure
 	})
 	require.ErrorIs(t, err, failure)
-	require.Equal(t, 1, runs, "what it read may be with somebody else by now")
+	require.Equal(t, 1, runs, "the caller may have passed on what it read")
 
 	err = InSnapshot(t.Context(), pool, func(tx pgx.Tx) error {
 		_, err := tx.Exec(t.Context(), "INSERT INTO seen VALUES (2)")

@@ -10,8 +10,8 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// IsUnavailable tells whether err says that PostgreSQL cannot be reached or takes no work at the moment, so that trying
-// again later may help, rather than that something is wrong with a statement.
+// IsUnavailable reports whether err means that PostgreSQL cannot be reached or accepts no statements, so that a later retry may
+// succeed. It is false for an error that is caused by a statement.
 func IsUnavailable(err error) bool {
 	var (
 		pgErr      *pgconn.PgError
@@ -28,6 +28,6 @@ func IsUnavailable(err error) bool {
 			slices.Contains([]string{adminShutdown, crashShutdown, cannotConnectNow, tooManyConnections}, pgErr.Code)
 	}
 	return errors.As(err, &connectErr) || errors.As(err, &netErr) && !netErr.Timeout() ||
-		errors.Is(err, io.ErrUnexpectedEOF) || // the connection broke while an answer was read
+		errors.Is(err, io.ErrUnexpectedEOF) || // the connection broke while a result was read
 		pgconn.SafeToRetry(err) // or before anything was sent
 }

@@ -48,7 +48,7 @@ func TestIsUnavailable(t *testing.T) {
 	}
 }
 
-// TestIsUnavailableOfConnections holds IsUnavailable against errors that a driver and a server make.
+// TestIsUnavailableOfConnections checks IsUnavailable with errors of the driver and of a server.
 func TestIsUnavailableOfConnections(t *testing.T) {
 	t.Parallel()
 	url := newDatabase(t)
@@ -59,8 +59,8 @@ func TestIsUnavailableOfConnections(t *testing.T) {
 		return conn
 	}
 	ask := func(conn *pgx.Conn, sql string) error {
-		var answer string
-		return conn.QueryRow(t.Context(), sql).Scan(&answer)
+		var result string
+		return conn.QueryRow(t.Context(), sql).Scan(&result)
 	}
 
 	closed := connect()

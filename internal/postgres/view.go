@@ -11,11 +11,11 @@ import (
 // View is a materialized view.
 type View struct {
 	Name      string
-	Populated bool // reading one that is not is an error
+	Populated bool // false: no statement can read it
 }
 
-// listViews follows definitions rather than the order of creation: a plain view between two materialized ones may have been
-// replaced after both were made. Plain views can even be made to read each other, hence the bound.
+// listViews orders by dependencies rather than by creation: a plain view between two materialized ones may have been replaced
+// after both were created. The bound ends a cycle, which plain views can form.
 const listViews = `
 WITH RECURSIVE reads AS (
     SELECT DISTINCT rule.ev_class AS reader, dependency.refobjid AS source
@@ -26,20 +26,20 @@ WITH RECURSIVE reads AS (
         AND dependency.refclassid = 'pg_class'::regclass
         AND dependency.refobjid <> rule.ev_class
     WHERE rule.rulename = '_RETURN'
-), placed AS (
-    SELECT oid AS relation, 0 AS place FROM pg_class WHERE relkind = 'm'
+), level AS (
+    SELECT oid AS relation, 0 AS depth FROM pg_class WHERE relkind = 'm'
     UNION
-    SELECT reads.reader, placed.place + 1
-    FROM placed
-    JOIN reads ON reads.source = placed.relation
-    WHERE placed.place < 100
+    SELECT reads.reader, level.depth + 1
+    FROM level
+    JOIN reads ON reads.source = level.relation
+    WHERE level.depth < 100
 )
 SELECT view.relname::text, view.relispopulated
 FROM pg_class view
-JOIN placed ON placed.relation = view.oid
+JOIN level ON level.relation = view.oid
 WHERE view.relkind = 'm' AND view.relnamespace = current_schema()::regnamespace
 GROUP BY view.oid, view.relname, view.relispopulated
-ORDER BY max(placed.place), view.relname`
+ORDER BY max(level.depth), view.relname`
 
 // Views returns the materialized views of the current schema, each one after those that it reads.
 func Views(ctx context.Context, pool *Pool) ([]View, error) {
@@ -54,27 +54,27 @@ func Views(ctx context.Context, pool *Pool) ([]View, error) {
 	return views, nil
 }
 
-// Refreshed is what came of RefreshView.
+// Refreshed is the result of RefreshView.
 type Refreshed struct {
 	Rows int64
-	Took time.Duration // by the REFRESH alone
+	Took time.Duration // by the REFRESH itself
 }
 
-// RefreshView fills a materialized view anew, CONCURRENTLY: the view's readers go on with what it held until the
-// transaction commits. A view that was never filled has no readers, and PostgreSQL insists on a plain REFRESH. However
-// long it takes, the context alone bounds it: what a request's statement may cost does not apply.
+// RefreshView refreshes a materialized view CONCURRENTLY: statements can read its old rows until the transaction commits. A view
+// that was never filled cannot be read, and needs a plain REFRESH. The statement timeout does not apply; only the context ends
+// a refresh.
 //
-// The view is analyzed too. Autovacuum would do so, but up to a minute later, and until then a view that has just been
-// filled for the first time counts as empty.
+// The view is analyzed as well. Autovacuum would do so up to a minute later, and until then the planner takes a view that was
+// filled for the first time for empty.
 func RefreshView(ctx context.Context, tx pgx.Tx, name string) (Refreshed, error) {
 	view := pgx.Identifier{name}.Sanitize()
 	if _, err := tx.Exec(ctx, "SET LOCAL statement_timeout = 0"); err != nil {
-		return Refreshed{}, fmt.Errorf("lift statement timeout: %w", err)
+		return Refreshed{}, fmt.Errorf("disable statement timeout: %w", err)
 	}
 	var populated bool
 	err := tx.QueryRow(ctx, "SELECT relispopulated FROM pg_class WHERE oid = $1::text::regclass", view).Scan(&populated)
 	if err != nil {
-		return Refreshed{}, fmt.Errorf("look at view: %w", err)
+		return Refreshed{}, fmt.Errorf("read state of view: %w", err)
 	}
 	refresh := "REFRESH MATERIALIZED VIEW " + view
 	if populated {
