@@ -13,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
+	"docket/benchmarks/measure"
 	"docket/internal/dbtest"
 	"docket/internal/ranking"
 )
@@ -79,19 +80,19 @@ func BenchmarkAnnotateAll(b *testing.B) {
 func benchmarkHTTP(b *testing.B, handler http.Handler, user int32) {
 	server := httptest.NewServer(handler)
 	defer server.Close()
-	call, end, err := dialClient(server.Listener.Addr().String(), "/annotate/all", func(int) int32 { return user }, 0, nil)
+	client, err := getAs(server.Listener.Addr().String(), "/annotate/all", user, nil)
 	require.NoError(b, err)
-	defer end()
-	require.NoError(b, call(b.Context()))
+	defer client.Close()
+	require.NoError(b, client.Call(b.Context()))
 	b.ReportAllocs()
 	for b.Loop() {
-		if err := call(b.Context()); err != nil {
+		if err := client.Call(b.Context()); err != nil {
 			b.Fatal(err)
 		}
 	}
 }
 
-// benchmarkPhases reports where the time of a request goes, as Server-Timing tells it.
+// benchmarkPhases reports where the time of a request goes, by Server-Timing.
 func benchmarkPhases(b *testing.B, handler http.Handler, user int32) {
 	token, err := Token(user)
 	require.NoError(b, err)
@@ -99,12 +100,12 @@ func benchmarkPhases(b *testing.B, handler http.Handler, user int32) {
 	for b.Loop() {
 		request := httptest.NewRequest(http.MethodGet, "/annotate/all", nil)
 		request.Header.Set("Authorization", token)
-		answer := httptest.NewRecorder()
-		handler.ServeHTTP(answer, request)
-		if answer.Code != http.StatusOK {
-			b.Fatal(answer.Body.String())
+		response := httptest.NewRecorder()
+		handler.ServeHTTP(response, request)
+		if response.Code != http.StatusOK {
+			b.Fatal(response.Body.String())
 		}
-		for name, us := range serverTiming(answer.Header().Get("Server-Timing")) {
+		for name, us := range measure.ServerTiming(response.Header().Get("Server-Timing")) {
 			sums[name] += us
 		}
 		n++
@@ -115,7 +116,7 @@ func benchmarkPhases(b *testing.B, handler http.Handler, user int32) {
 }
 
 func benchmarkQuery(b *testing.B, conn *pgx.Conn, q query) {
-	for range warmUp {
+	for range measure.WarmUp {
 		if q.before != nil {
 			q.before()
 		}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"docket/benchmarks/measure"
 	"docket/internal/annotation"
 	"docket/internal/postgres"
 	"docket/internal/ranking"
@@ -32,7 +33,7 @@ type answerer struct {
 	urls      []int32
 	agencies  []int32
 	locations []int64
-	user      *atomic.Int32 // the last one who answered: nobody answers twice
+	user      *atomic.Int32 // the last one who answered: each answers once
 }
 
 func newAnswerer(ctx context.Context, pool *postgres.Pool) (*answerer, error) {
@@ -121,13 +122,13 @@ func (r *run) answers(ctx context.Context) error {
 				call func(context.Context, bool) error
 				into *[]float64
 			}{{a.with, &with}, {a.plain, &without}} {
-				got, err := load(ctx, writers, r.Load/rounds, func(int) (func(context.Context) error, func(), error) {
-					return func(ctx context.Context) error { return form.call(ctx, where == "one URL") }, func() {}, nil
-				})
+				got, err := measure.Load(ctx, writers, r.Load/rounds, measure.Same(func(ctx context.Context) error {
+					return form.call(ctx, where == "one URL")
+				}))
 				if err != nil {
 					return err
 				}
-				*form.into = append(*form.into, got.perSecond)
+				*form.into = append(*form.into, got.PerSecond)
 			}
 		}
 		r.add(
@@ -157,9 +158,9 @@ func (r *run) labeledLoads(ctx context.Context, a *answerer) error {
 			group.Go(func() { failed <- a.label(ctx, i%2 == 1, stop, &batches) })
 		}
 		begin := time.Now()
-		got, err := load(ctx, writers, r.Load, func(int) (func(context.Context) error, func(), error) {
-			return func(ctx context.Context) error { return a.with(ctx, where == "one URL") }, func() {}, nil
-		})
+		got, err := measure.Load(ctx, writers, r.Load, measure.Same(func(ctx context.Context) error {
+			return a.with(ctx, where == "one URL")
+		}))
 		close(stop)
 		group.Wait()
 		seconds := time.Since(begin).Seconds()
@@ -169,13 +170,13 @@ func (r *run) labeledLoads(ctx context.Context, a *answerer) error {
 		if err != nil {
 			return err
 		}
-		a.pool.Reset() // connections report what they have counted when they end
+		a.pool.Reset() // a connection reports its counts when it ends
 		after, err := r.deadlocks(ctx)
 		if err != nil {
 			return err
 		}
-		f := figure(answersGroup, "32 writers, "+where+", 2 labelers/upkeep=queue", got.series, 0)
-		f.PerSecond = got.perSecond
+		f := figure(answersGroup, "32 writers, "+where+", 2 labelers/upkeep=queue", got.Series, 0)
+		f.PerSecond = got.PerSecond
 		f.Values = map[string]float64{
 			"deadlocks": float64(after - before), "labeled_per_second": float64(labeled*batches.Load()) / seconds,
 		}
@@ -250,19 +251,19 @@ func (r *run) oneByOne(ctx context.Context, a *answerer) error {
 		}
 		one := *a
 		one.pool, one.service = pool, annotation.New(pool, ranking.NewQueue())
-		probes := []probe{
-			{name: "upkeep=none", call: func(ctx context.Context) error { return one.plain(ctx, false) }},
-			{name: "upkeep=queue", call: func(ctx context.Context) error { return one.with(ctx, false) }},
+		probes := []measure.Probe{
+			{Name: "upkeep=none", Call: func(ctx context.Context) error { return one.plain(ctx, false) }},
+			{Name: "upkeep=queue", Call: func(ctx context.Context) error { return one.with(ctx, false) }},
 		}
-		found, err := interleave(ctx, probes, 2*r.Probe)
+		found, err := measure.Interleave(ctx, probes, 2*r.Probe)
 		if err != nil {
 			pool.Close()
 			return err
 		}
 		for i, p := range probes {
-			f := figure(answersGroup, "1 writer, synchronous_commit="+durable+"/"+p.name, found[i], 0)
-			f.Values = map[string]float64{"times_none": micros(found[i].quantile(0.5)) / micros(found[0].quantile(0.5))}
-			if f.Values["wal_bytes"], err = walPerCall(ctx, pool, p.call); err != nil {
+			f := figure(answersGroup, "1 writer, synchronous_commit="+durable+"/"+p.Name, found[i], 0)
+			f.Values = map[string]float64{"times_none": micros(found[i].Quantile(0.5)) / micros(found[0].Quantile(0.5))}
+			if f.Values["wal_bytes"], err = walPerCall(ctx, pool, p.Call); err != nil {
 				pool.Close()
 				return err
 			}

@@ -1,9 +1,9 @@
-// Package benchmarks measures Docket where it has to be fast, on databases of the sizes it is made for, and beside the
-// forms it replaces.
+// Package benchmarks measures the requests of Docket that must be fast, on databases of up to a million URLs, and compares
+// them with the forms that Docket replaces.
 //
-// It owns the annotators it measures with, the SQL of the other forms, and the report. What is measured of Docket is
-// Docket's own code, called as api and cmd call it. It refuses to be part of the program, and to judge a time alone: every
-// time stands beside that of SELECT 1, or of the other form, from the same interleaved run.
+// It owns the annotators it measures with, the SQL of the other forms, and the report. It calls Docket's own code as api and
+// cmd do. It is not part of the program. A time alone is no result: each is compared with that of SELECT 1, or of the other
+// form, from the same interleaved run.
 package benchmarks
 
 import "embed"

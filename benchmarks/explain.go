@@ -14,8 +14,8 @@ import (
 	"docket/internal/postgres"
 )
 
-// explained is one connection on which PostgreSQL tells, by its module auto_explain, what each statement that is really
-// sent touches: EXPLAIN (ANALYZE, BUFFERS) without a copy of the statement.
+// explained is one connection on which PostgreSQL's module auto_explain reports the pages that each statement sent touches:
+// EXPLAIN (ANALYZE, BUFFERS) without a copy of the statement.
 type explained struct {
 	pool  *postgres.Pool
 	pages int64
@@ -59,14 +59,14 @@ func (e *explained) count(message string) {
 	if !ok {
 		return
 	}
-	var told struct {
+	var logged struct {
 		Plan struct {
 			Hit  int64 `json:"Shared Hit Blocks"`
 			Read int64 `json:"Shared Read Blocks"`
 		}
 	}
-	if json.Unmarshal([]byte(plan), &told) == nil {
-		e.pages += told.Plan.Hit + told.Plan.Read
+	if json.Unmarshal([]byte(plan), &logged) == nil {
+		e.pages += logged.Plan.Hit + logged.Plan.Read
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"docket/benchmarks/measure"
 	"docket/internal/annotation"
 	"docket/internal/postgres"
 	"docket/internal/ranking"
@@ -16,7 +17,7 @@ import (
 const getGroup = "whole GET, database part"
 
 // The typical URL is the 5,001st of the queue, which is the next one of the user who did 5,000; the hottest is the first,
-// the next one of everybody new.
+// the next one of each new user.
 var urlsByUser = []struct {
 	name string
 	user int32
@@ -40,17 +41,17 @@ func (r *run) get(ctx context.Context) error {
 	for _, batch := range []int32{smallBatch, halfBatch} {
 		askers = append(askers, &asker{name: "batch=" + batchName(batch) + "/remembered=no", user: Heavy5000, batch: &batch, forget: true})
 	}
-	probes := []probe{{name: "SELECT 1", call: func(ctx context.Context) error { return selectOne(ctx, raw) }}}
+	probes := []measure.Probe{{Name: "SELECT 1", Call: func(ctx context.Context) error { return selectOne(ctx, raw) }}}
 	for _, a := range askers {
-		probes = append(probes, probe{
-			name: a.name, before: a.before, call: func(ctx context.Context) error { return a.ask(ctx, r.pool) },
+		probes = append(probes, measure.Probe{
+			Name: a.name, Before: a.before, Call: func(ctx context.Context) error { return a.ask(ctx, r.pool) },
 		})
 	}
-	found, err := interleave(ctx, probes, r.Probe)
+	found, err := measure.Interleave(ctx, probes, r.Probe)
 	if err != nil {
 		return err
 	}
-	one := found[0].quantile(0.5)
+	one := found[0].Quantile(0.5)
 	r.add(figure(getGroup, "SELECT 1", found[0], one))
 	for i, a := range askers {
 		f := figure(getGroup, a.name, found[i+1], one)
@@ -106,7 +107,7 @@ func (a *asker) ask(ctx context.Context, pool *postgres.Pool) error {
 	return err
 }
 
-// refresh measures readers beside a refresh of the count view: one of the view, by key, and one of the queue.
+// refresh measures readers while the count view is refreshed: one of the view, by key, and one of the queue.
 func (r *run) refresh(ctx context.Context) error {
 	const view = "url_annotation_count_view"
 	for _, while := range []struct{ name, refresh string }{
@@ -120,7 +121,7 @@ func (r *run) refresh(ctx context.Context) error {
 		}
 		for _, reader := range []struct {
 			name  string
-			found series
+			found measure.Series
 		}{{"view", view}, {"queue", queue}} {
 			f := figure("readers of the "+reader.name, while.name, reader.found, 0)
 			if seconds > 0 {
@@ -134,12 +135,12 @@ func (r *run) refresh(ctx context.Context) error {
 
 // readersDuring reads a hundred times a second until refresh, repeated for a while if it is quick, is over. It returns
 // the seconds of one refresh.
-func (r *run) readersDuring(ctx context.Context, refresh string) (seconds float64, view, queue series, err error) {
+func (r *run) readersDuring(ctx context.Context, refresh string) (seconds float64, view, queue measure.Series, err error) {
 	stop := make(chan struct{})
 	var ready sync.WaitGroup
 	ready.Add(2)
 	type result struct {
-		found series
+		found measure.Series
 		err   error
 	}
 	read := func(ask func(context.Context, *pgx.Conn) error) <-chan result {

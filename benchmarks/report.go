@@ -2,6 +2,8 @@ package benchmarks
 
 import (
 	"time"
+
+	"docket/benchmarks/measure"
 )
 
 // Report is what one run found.
@@ -43,14 +45,14 @@ type Figure struct {
 	P50     float64 `json:"p50_us,omitempty"`
 	P99     float64 `json:"p99_us,omitempty"`
 	Samples int     `json:"samples,omitempty"`
-	// Over is the time, in seconds, after which the statement was given up.
+	// Over is the time, in seconds, after which the statement was cancelled.
 	Over float64 `json:"over_s,omitempty"`
 	// Times is P50 as a multiple of SELECT 1's, on the same connection in the same run.
 	Times   float64  `json:"times_select_1,omitempty"`
 	Buffers *Buffers `json:"buffers,omitempty"`
 
 	PerSecond float64 `json:"per_second,omitempty"`
-	// Values are what only this figure has.
+	// Values are measured for this figure only.
 	Values map[string]float64 `json:"values,omitempty"`
 }
 
@@ -74,10 +76,10 @@ func (s *Size) find(group, name string) *Figure {
 }
 
 // figure makes one of a series, in multiples of one (0 for none).
-func figure(group, name string, s series, one time.Duration) Figure {
+func figure(group, name string, s measure.Series, one time.Duration) Figure {
 	f := Figure{
-		Group: group, Name: name, Samples: len(s.times),
-		P50: micros(s.quantile(0.5)), P99: micros(s.quantile(0.99)),
+		Group: group, Name: name, Samples: len(s.Times),
+		P50: micros(s.Quantile(0.5)), P99: micros(s.Quantile(0.99)),
 	}
 	if one > 0 && f.P50 > 0 {
 		f.Times = f.P50 / micros(one)

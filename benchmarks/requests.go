@@ -1,7 +1,6 @@
 package benchmarks
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -10,7 +9,6 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -18,6 +16,7 @@ import (
 	"go.uber.org/zap/zapcore"
 
 	"docket/api"
+	"docket/benchmarks/measure"
 	"docket/internal/annotation"
 	"docket/internal/auth"
 	"docket/internal/postgres"
@@ -85,7 +84,7 @@ func yardsticks(pool *postgres.Pool) http.Handler {
 
 const requestsGroup = "requests"
 
-// endpoints are what is asked for under load. The primary key comes first: the others are told as shares of it.
+// endpoints are what is asked for under load. The primary key comes first: the others are reported as shares of it.
 var endpoints = []struct {
 	name, path string
 	user       func(client int) int32
@@ -131,21 +130,24 @@ func (r *run) requests(ctx context.Context) (err error) {
 	const rounds = 3
 	for _, clients := range []int{1, 8, 32} {
 		perSecond := make([][]float64, len(endpoints))
-		found := make([]series, len(endpoints))
+		found := make([]measure.Series, len(endpoints))
 		for range rounds {
 			for i, endpoint := range endpoints {
-				got, err := load(ctx, clients, r.Load/rounds, func(client int) (func(context.Context) error, func(), error) {
-					return dialClient(address, endpoint.path, endpoint.user, client, nil)
+				got, err := measure.Load(ctx, clients, r.Load/rounds, func(client int) (measure.Client, error) {
+					if endpoint.user == nil {
+						return measure.Get(address, endpoint.path, "", nil)
+					}
+					return getAs(address, endpoint.path, endpoint.user(client), nil)
 				})
 				if err != nil {
 					return fmt.Errorf("%s: %w", endpoint.name, err)
 				}
-				perSecond[i] = append(perSecond[i], got.perSecond)
-				found[i].times = append(found[i].times, got.times...)
+				perSecond[i] = append(perSecond[i], got.PerSecond)
+				found[i].Times = append(found[i].Times, got.Times...)
 			}
 		}
 		for i, endpoint := range endpoints {
-			slices.Sort(found[i].times)
+			slices.Sort(found[i].Times)
 			f := figure(requestsGroup, fmt.Sprintf("%s/clients=%d", endpoint.name, clients), found[i], 0)
 			f.PerSecond = median(perSecond[i])
 			f.Values = map[string]float64{"share_of_primary_key": f.PerSecond / median(perSecond[0])}
@@ -159,22 +161,22 @@ func median(values []float64) float64 {
 	return slices.Sorted(slices.Values(values))[len(values)/2]
 }
 
-// phases measures one client's requests and where their time goes, as the server tells it.
+// phases measures one client's requests and the time of each phase, as the server reports it.
 func (r *run) phases(ctx context.Context, address string) error {
 	for _, which := range urlsByUser {
 		phases := make(map[string][]float64)
 		header := func(h http.Header) {
-			for name, us := range serverTiming(h.Get("Server-Timing")) {
+			for name, us := range measure.ServerTiming(h.Get("Server-Timing")) {
 				phases[name] = append(phases[name], us)
 			}
 		}
-		got, err := load(ctx, 1, r.Probe, func(int) (func(context.Context) error, func(), error) {
-			return dialClient(address, "/annotate/all", func(int) int32 { return which.user }, 0, header)
+		got, err := measure.Load(ctx, 1, r.Probe, func(int) (measure.Client, error) {
+			return getAs(address, "/annotate/all", which.user, header)
 		})
 		if err != nil {
 			return err
 		}
-		f := figure("HTTP round trip and phases", "url="+which.name, got.series, 0)
+		f := figure("HTTP round trip and phases", "url="+which.name, got.Series, 0)
 		f.Values = make(map[string]float64)
 		for name, us := range phases {
 			f.Values[name+"_us"] = median(us)
@@ -184,54 +186,11 @@ func (r *run) phases(ctx context.Context, address string) error {
 	return nil
 }
 
-// serverTiming reads a Server-Timing header as microseconds by name.
-func serverTiming(header string) map[string]float64 {
-	phases := make(map[string]float64)
-	for part := range strings.SplitSeq(header, ",") {
-		name, duration, ok := strings.Cut(strings.TrimSpace(part), ";dur=")
-		if ms, err := strconv.ParseFloat(duration, 64); ok && err == nil {
-			phases[name] = ms * 1000
-		}
-	}
-	return phases
-}
-
-// dialClient connects a client that does as little as HTTP allows: it shares the cores with what it measures.
-func dialClient(
-	address, path string, user func(int) int32, client int, header func(http.Header),
-) (func(context.Context) error, func(), error) {
-	request := "GET " + path + " HTTP/1.1\r\nHost: bench\r\n"
-	if user != nil {
-		token, err := Token(user(client))
-		if err != nil {
-			return nil, nil, err
-		}
-		request += "Authorization: " + token + "\r\n"
-	}
-	request += "\r\n"
-	conn, err := net.Dial("tcp", address)
+// getAs connects a client that asks for a resource as a user.
+func getAs(address, path string, user int32, header func(http.Header)) (measure.Client, error) {
+	token, err := Token(user)
 	if err != nil {
-		return nil, nil, err
+		return measure.Client{}, err
 	}
-	reader := bufio.NewReader(conn)
-	call := func(context.Context) error {
-		if _, err := io.WriteString(conn, request); err != nil {
-			return err
-		}
-		answer, err := http.ReadResponse(reader, nil)
-		if err != nil {
-			return err
-		}
-		if _, err := io.Copy(io.Discard, answer.Body); err != nil {
-			return err
-		}
-		if answer.StatusCode != http.StatusOK {
-			return fmt.Errorf("GET %s: %s", path, answer.Status)
-		}
-		if header != nil {
-			header(answer.Header)
-		}
-		return nil
-	}
-	return call, func() { _ = conn.Close() }, nil
+	return measure.Get(address, path, token, header)
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"docket/benchmarks/measure"
 	"docket/internal/annotation"
 	"docket/internal/postgres"
 	"docket/internal/ranking"
@@ -15,13 +16,13 @@ import (
 
 // Options bound a run.
 type Options struct {
-	// Probe is about how long each query is measured.
+	// Probe is about the time that each query is measured.
 	Probe time.Duration
-	// Load is how long each load of requests or answers lasts.
+	// Load is the time of each load of requests or answers.
 	Load time.Duration
-	// Limit is after which a statement is given up.
+	// Limit is the time after which a statement is cancelled.
 	Limit time.Duration
-	// Progress is told what is being done.
+	// Progress is called with the name of each part.
 	Progress func(string)
 }
 
@@ -39,8 +40,8 @@ type run struct {
 	size      *Size
 }
 
-// measure runs everything on a prepared database. The last parts change it.
-func measure(ctx context.Context, url string, size *Size, opts Options) (err error) {
+// measureAll runs everything on a prepared database. The last parts change it.
+func measureAll(ctx context.Context, url string, size *Size, opts Options) (err error) {
 	r := &run{Options: opts, url: url, size: size, trips: &roundTrips{}}
 	config, err := servedConfig(ctx, url)
 	if err != nil {
@@ -98,7 +99,7 @@ func servedConfig(ctx context.Context, url string) (*pgxpool.Config, error) {
 
 func (r *run) add(figures ...Figure) { r.size.Figures = append(r.size.Figures, figures...) }
 
-// selectOne is what every other statement is told in multiples of.
+// selectOne is the unit: other statements are reported in multiples of its time.
 func selectOne(ctx context.Context, conn *pgx.Conn) error {
 	var one int32
 	return conn.QueryRow(ctx, "SELECT 1").Scan(&one)
@@ -154,19 +155,19 @@ func (r *run) mainQuery(ctx context.Context) error {
 	return r.ask(ctx, mainQueryGroup, queries)
 }
 
-// ask measures queries beside each other on one connection. The first is what the others are told in multiples of.
+// ask measures queries in turns on one connection. The others are reported in multiples of the first.
 func (r *run) ask(ctx context.Context, group string, queries []query) error {
-	probes := make([]probe, len(queries))
+	probes := make([]measure.Probe, len(queries))
 	for i, q := range queries {
-		probes[i] = probe{name: q.name, before: q.before, call: func(ctx context.Context) error { return q.ask(ctx, r.conn) }}
+		probes[i] = measure.Probe{Name: q.name, Before: q.before, Call: func(ctx context.Context) error { return q.ask(ctx, r.conn) }}
 	}
-	found, err := interleave(ctx, probes, r.Probe)
+	found, err := measure.Interleave(ctx, probes, r.Probe)
 	if err != nil {
 		return err
 	}
 	for i, q := range queries {
-		f := figure(group, q.name, found[i], found[0].quantile(0.5))
-		if found[i].timedOut {
+		f := figure(group, q.name, found[i], found[0].Quantile(0.5))
+		if found[i].TimedOut {
 			f.Over = r.Limit.Seconds()
 		} else if r.explained != nil {
 			buffers, err := r.explained.buffers(ctx, func(ctx context.Context) error {
@@ -179,7 +180,7 @@ func (r *run) ask(ctx context.Context, group string, queries []query) error {
 			})
 			if err == nil {
 				f.Buffers = &buffers
-			} else if !isTimeout(err) {
+			} else if !measure.IsTimeout(err) {
 				return fmt.Errorf("%s: %w", q.name, err)
 			}
 		}
@@ -208,7 +209,7 @@ func rankingQuery(name string, ranked annotation.Ranking, user int32, batch *int
 	}}
 }
 
-// cold asks a queue that remembers nobody.
+// cold asks a queue that has not seen the annotator.
 func cold(user int32, batch *int32) query {
 	var queue *ranking.Queue
 	q := rankingQuery("form=queue/cursor=cold", ranking.NewQueue(), user, batch)
@@ -220,7 +221,7 @@ func cold(user int32, batch *int32) query {
 	return q
 }
 
-// warmed asks a queue that has been asked before.
+// warmed asks a queue that has seen the annotator. It has a cursor only for an annotator with many done URLs.
 func warmed(user int32, batch *int32) query {
 	return rankingQuery("form=queue/cursor=warm", ranking.NewQueue(), user, batch)
 }

@@ -37,10 +37,10 @@ func Run(ctx context.Context, server string, sizes []int, opts Options) (*Report
 }
 
 func runSize(ctx context.Context, server string, urls int, opts Options) (_ *Size, err error) {
-	tell := opts.Progress
+	report := opts.Progress
 	opts.Progress = func(what string) {
-		if tell != nil {
-			tell(count(urls) + " URLs: " + what)
+		if report != nil {
+			report(count(urls) + " URLs: " + what)
 		}
 	}
 	name := fmt.Sprintf("docket_benchmark_%d", urls)
@@ -64,7 +64,7 @@ func runSize(ctx context.Context, server string, urls int, opts Options) (_ *Siz
 		return nil, err
 	}
 	size := &Size{URLs: urls, Rows: prepared.Rows, SeedSeconds: prepared.SeedSeconds}
-	return size, measure(ctx, url, size, opts)
+	return size, measureAll(ctx, url, size, opts)
 }
 
 func serverVersion(ctx context.Context, server string) (version string, err error) {

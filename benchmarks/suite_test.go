@@ -161,11 +161,3 @@ func TestJudge(t *testing.T) {
 		"differences found by queue verify": true,
 	}, met)
 }
-
-func TestQuantile(t *testing.T) {
-	t.Parallel()
-	s := series{times: []time.Duration{1, 2, 3, 4}}
-	require.Equal(t, time.Duration(3), s.quantile(0.5))
-	require.Equal(t, time.Duration(4), s.quantile(0.99))
-	require.Zero(t, series{}.quantile(0.5))
-}

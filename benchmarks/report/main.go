@@ -116,7 +116,7 @@ func write(path string, report *benchmarks.Report) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return fmt.Errorf("write report: %w", err)
 	}
-	// First beside it: a report broken off must not look like one.
+	// Written under another name first, so that an interrupted report does not look complete.
 	if err := os.WriteFile(path+".tmp", append(text, '\n'), 0o644); err != nil {
 		return fmt.Errorf("write report: %w", err)
 	}

@@ -1,5 +1,6 @@
--- The annotators whose next URL is measured, and the batch of 50. Everybody did the head of the queue, the deeper the
--- heavier, so that the order stays while the counts grow; 1000000 has done nothing. One transaction; nothing else writes.
+-- The annotators whose next URL is measured, and the batch of 50. Each has done the head of the queue, as far as its number
+-- of done URLs reaches, so that the order stays while the counts grow; 1000000 has done nothing. Needs a transaction without
+-- concurrent writers.
 
 CREATE TEMPORARY TABLE cast_done ON COMMIT DROP AS
 SELECT annotator.user_id, queued.url_id

@@ -1,4 +1,4 @@
--- The same without what misleads the planner, and without the view that nothing is read of: the best that plain views do.
+-- The same without the join that misleads the planner and the view that is not read: the best case for plain views.
 SELECT urls.id, urls.url, urls.scheme, urls.trailing_slash
 FROM urls
 JOIN plain.url_annotation_count_view counts ON counts.url_id = urls.id
