@@ -36,9 +36,9 @@ func (c *connection) Write(data []byte) (int, error) {
 // Each piece of a streamed response has its own time limit. A client that does not accept a piece in time has left.
 func TestStreamToClientThatStalls(t *testing.T) {
 	t.Parallel()
-	lines := func(yield func(export.Answer, error) bool) {
+	lines := func(yield func(export.Line, error) bool) {
 		for i := range int32(10_000) {
-			if !yield(export.Answer{URLID: i, URL: "example.org"}, nil) {
+			if !yield(export.Line{URLID: i, URL: "example.org"}, nil) {
 				return
 			}
 		}

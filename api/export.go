@@ -35,7 +35,7 @@ func (h exportHandlers) ExportAnnotations(
 	return exportResponse{
 		format:   *cmp.Or(req.Params.Format, new(Jsonl)),
 		headOnly: isHead(ctx),
-		lines:    h.export.Answers(ctx, options),
+		lines:    h.export.Lines(ctx, options),
 	}, nil
 }
 
@@ -52,7 +52,7 @@ const (
 type exportResponse struct {
 	format   ExportFormat
 	headOnly bool
-	lines    iter.Seq2[export.Answer, error]
+	lines    iter.Seq2[export.Line, error]
 }
 
 // VisitExportAnnotationsResponse sends the export. It may fail before the first byte or after it.
@@ -77,7 +77,7 @@ func (r exportResponse) VisitExportAnnotationsResponse(w http.ResponseWriter) er
 
 // WriteAnnotations writes the lines of an export in a format and stops at the first error. CSV begins with a header line.
 // Neither format changes a text.
-func WriteAnnotations(w io.Writer, format ExportFormat, lines iter.Seq2[export.Answer, error]) error {
+func WriteAnnotations(w io.Writer, format ExportFormat, lines iter.Seq2[export.Line, error]) error {
 	write, flush := annotationEncoder(w, format)
 	for line, err := range lines {
 		if err != nil {
@@ -118,7 +118,7 @@ func annotationEncoder(w io.Writer, format ExportFormat) (write func(ExportedAnn
 	}
 }
 
-func exportedFrom(l export.Answer) ExportedAnnotation {
+func exportedFrom(l export.Line) ExportedAnnotation {
 	return ExportedAnnotation{
 		URLID:     l.URLID,
 		URL:       l.URL,

@@ -100,7 +100,7 @@ func runExport(cmd *cobra.Command, cfg *config, flags exportFlags) (err error) {
 		defer bar.finish()
 		options.Progress = bar.report
 		count := 0
-		err := writeAnnotations(out, api.ExportFormat(flags.format), counted(export.New(pool, key).Answers(ctx, options), &count))
+		err := writeAnnotations(out, api.ExportFormat(flags.format), counted(export.New(pool, key).Lines(ctx, options), &count))
 		if err == nil {
 			err = out.Finish()
 		}
@@ -116,7 +116,7 @@ func runExport(cmd *cobra.Command, cfg *config, flags exportFlags) (err error) {
 	})
 }
 
-func writeAnnotations(w io.Writer, format api.ExportFormat, answers iter.Seq2[export.Answer, error]) error {
+func writeAnnotations(w io.Writer, format api.ExportFormat, answers iter.Seq2[export.Line, error]) error {
 	buffered := bufio.NewWriterSize(w, 64<<10)
 	if err := api.WriteAnnotations(buffered, format, answers); err != nil {
 		return err
@@ -125,8 +125,8 @@ func writeAnnotations(w io.Writer, format api.ExportFormat, answers iter.Seq2[ex
 }
 
 // counted counts the answers that are written.
-func counted(answers iter.Seq2[export.Answer, error], count *int) iter.Seq2[export.Answer, error] {
-	return func(yield func(export.Answer, error) bool) {
+func counted(answers iter.Seq2[export.Line, error], count *int) iter.Seq2[export.Line, error] {
+	return func(yield func(export.Line, error) bool) {
 		for answer, err := range answers {
 			*count++
 			if !yield(answer, err) {

@@ -12,7 +12,7 @@ import (
 	"github.com/google/uuid"
 )
 
-const AnswerListPage = `-- name: AnswerListPage :many
+const ExportLineListPage = `-- name: ExportLineListPage :many
 SELECT
     page.id AS url_id,
     page.url,
@@ -32,7 +32,7 @@ FROM (
     FROM urls u
     WHERE u.id BETWEEN $1::integer AND $2::integer
     ORDER BY u.id
-    OFFSET 0 -- so that what was agreed on is looked up once for each URL, not for each answer
+    OFFSET 0 -- so that confirmed values are looked up once for each URL, not for each line
 ) AS page
 CROSS JOIN LATERAL (
     SELECT DISTINCT
@@ -102,7 +102,7 @@ ORDER BY page.id, answer.session_id, answer.user_id, answer.attribute COLLATE "C
 LIMIT $8::integer
 `
 
-type AnswerListPageParams struct {
+type ExportLineListPageParams struct {
 	AfterURLID     int32
 	LastURLID      int32
 	AfterSessionID uuid.UUID
@@ -113,7 +113,7 @@ type AnswerListPageParams struct {
 	PageSize       int32
 }
 
-type AnswerListPageRow struct {
+type ExportLineListPageRow struct {
 	URLID         int32
 	URL           *string
 	Scheme        *string
@@ -126,12 +126,12 @@ type AnswerListPageRow struct {
 	Validated     bool
 }
 
-// A page of the answers to a window's URLs that come after a position: by URL, session, user, attribute and value, texts byte by
-// byte. A user's answer has the zero session, which puts users first; a session's has user 0. A value is empty where the answer
-// has none. What one user says of a missing agency several times is one answer. With a time, only answers given then or later;
-// for users' agencies, which have no time, it is that of the user's type for the URL, given together with them.
-func (q *Queries) AnswerListPage(ctx context.Context, db DBTX, arg AnswerListPageParams) ([]AnswerListPageRow, error) {
-	rows, err := db.Query(ctx, AnswerListPage,
+// A page of the lines of a window's URLs after a position: by URL, session, user, attribute and value, with texts compared byte by
+// byte. A user's line has the zero session, so users come first; a session's line has user 0. A line without a value has an
+// empty one. Several rows of a user for agencies without an id are one line. With a time, only lines created then or later.
+// Users' agencies have no time; theirs is that of the user's type for the URL, which was stored with them.
+func (q *Queries) ExportLineListPage(ctx context.Context, db DBTX, arg ExportLineListPageParams) ([]ExportLineListPageRow, error) {
+	rows, err := db.Query(ctx, ExportLineListPage,
 		arg.AfterURLID,
 		arg.LastURLID,
 		arg.AfterSessionID,
@@ -145,9 +145,9 @@ func (q *Queries) AnswerListPage(ctx context.Context, db DBTX, arg AnswerListPag
 		return nil, err
 	}
 	defer rows.Close()
-	items := []AnswerListPageRow{}
+	items := []ExportLineListPageRow{}
 	for rows.Next() {
-		var i AnswerListPageRow
+		var i ExportLineListPageRow
 		if err := rows.Scan(
 			&i.URLID,
 			&i.URL,
@@ -201,9 +201,9 @@ type URLWindowGetRow struct {
 	LastID  int32
 }
 
-// Everything that was answered, page by page, within one snapshot. Windows of URLs bound what a page may look through where few
-// answers are asked for, and its limit bounds what it returns where there are many.
-// The next URLs after one, by id: how many, at most as many as asked for, the first and the last. None: the first and last are 0.
+// All annotations, page by page, in one snapshot. The windows of URLs bound what a page reads when few of its lines are selected.
+// The limit bounds what it returns when there are many.
+// The next URLs after an id, at most @most: their number, and the first and the last id. Both ids are 0 when there are none.
 func (q *Queries) URLWindowGet(ctx context.Context, db DBTX, arg URLWindowGetParams) (URLWindowGetRow, error) {
 	row := db.QueryRow(ctx, URLWindowGet, arg.AfterID, arg.Most)
 	var i URLWindowGetRow

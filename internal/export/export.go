@@ -1,6 +1,5 @@
-// Package export hands out everything that was answered, as of one moment, one answer at a time. It owns the queries export.sql
-// and what stands in place of a name where nobody may be named. It never writes, and it refuses to hold more than a page of the
-// answers at a time, however many there are.
+// Package export returns all annotations, as of one snapshot, one line at a time. It owns the queries export.sql and the
+// pseudonyms of annotators. It only reads, and it never holds more than a page of lines in memory.
 package export
 
 import (
@@ -20,33 +19,34 @@ import (
 	"docket/internal/urlform"
 )
 
-// What one statement looks through and returns at most: enough to make round trips cheap, little enough to stay far from the
-// timeout of a statement and to be held in memory.
+// The most URLs that one statement reads and the most lines that it returns: enough for few round trips, and few enough for the
+// statement timeout and for memory.
 const (
-	windowURLs  = 1000
-	pageAnswers = 5000
+	windowURLs = 1000
+	pageLines  = 5000
 )
 
-// connsPerExport keeps exports, which last as long as whoever reads them, from taking all connections: one of so many.
+// connsPerExport is the number of connections of the pool for each concurrent export. An export holds a connection for as long as
+// its client reads.
 const connsPerExport = 4
 
 var (
-	// ErrBusy means that as many exports as may run at once are under way.
+	// ErrBusy refuses an export while the greatest number of them is running.
 	ErrBusy = errors.New("as many exports as may run at once are under way; try again later")
 
-	errNoKey  = errors.New("pseudonyms need a key")
-	errEnough = errors.New("whoever reads has enough")
+	errNoKey   = errors.New("pseudonyms need a key")
+	errStopped = errors.New("the iteration was stopped")
 )
 
 // Service exports. It is safe for concurrent use.
 type Service struct {
 	pool       *postgres.Pool
 	pseudonyms *pseudonyms   // nil without a key
-	slots      chan struct{} // one taken by each export under way
+	slots      chan struct{} // one for each running export
 }
 
-// New returns a Service on the database of pool, which must be migrated. The key of the tokens is what pseudonyms are derived
-// from: as long as it stays, they do. Without one there are no pseudonyms.
+// New returns a Service on the database of pool, which must be migrated. Pseudonyms are derived from the key of the tokens and
+// stay the same as long as the key does. Without a key there are no pseudonyms.
 func New(pool *postgres.Pool, tokenKey []byte) *Service {
 	s := &Service{pool: pool, slots: make(chan struct{}, max(1, pool.Config().MaxConns/connsPerExport))}
 	if len(tokenKey) > 0 {
@@ -55,7 +55,7 @@ func New(pool *postgres.Pool, tokenKey []byte) *Service {
 	return s
 }
 
-// Attribute is what an answer is about.
+// Attribute is what a line is about.
 type Attribute string
 
 const (
@@ -68,46 +68,46 @@ const (
 	LocationNotFound Attribute = "location_not_found"
 )
 
-// Answer is one thing that one annotator said of one URL.
-type Answer struct {
+// Line is what one annotator said about one attribute of one URL. One answer of an annotator is several lines.
+type Line struct {
 	URLID     int32
 	URL       string // with scheme and trailing slash, where known
-	User      string // the id, or a pseudonym; that of an anonymous session is always one
+	User      string // the id or a pseudonym; always a pseudonym for an anonymous session
 	Attribute Attribute
-	Value     *string    // a text or an id; nil for a mark that nothing was found, and for an agency that the catalog lacks
-	CreatedAt *time.Time // nil where it is not known
-	Validated bool       // the URL is validated, and this is what was agreed on
+	Value     *string    // a text or an id; nil for a not-found flag and for an agency that the catalog does not have
+	CreatedAt *time.Time // nil if unknown
+	Validated bool       // the URL is validated, and this is the confirmed value
 }
 
-// Options narrow and shape an export.
+// Options are the filter and the form of an export.
 type Options struct {
-	Since        *time.Time // only answers given then or later
-	Pseudonymous bool       // users by their pseudonyms
+	Since        *time.Time // only lines created then or later
+	Pseudonymous bool       // users have pseudonyms instead of ids
 
-	// Progress is told, from time to time, how many URLs have been looked through, of how many. It may be nil.
+	// Progress, unless nil, is called from time to time with the number of URLs read and the number of all URLs.
 	Progress func(done, total int64)
 }
 
 var queries = db.New()
 
-// Answers returns the answers as of the moment the iteration begins, by URL, user, attribute and value: users by id, or by
-// pseudonym if that is what is shown, anonymous sessions after or before them. An error is the last thing it yields; then what
-// came before is not everything. An iteration holds a connection until it ends.
-func (s *Service) Answers(ctx context.Context, o Options) iter.Seq2[Answer, error] {
-	return func(yield func(Answer, error) bool) {
-		err := s.export(ctx, o, func(a Answer) error {
-			if !yield(a, nil) {
-				return errEnough
+// Lines returns the lines as of the snapshot at the start of the iteration, by URL, user, attribute and value. Users are ordered
+// by id, with anonymous sessions after them; in a pseudonymous export all annotators are ordered by pseudonym. An error is the
+// last thing that it yields; the export is then incomplete. An iteration holds a connection until it ends.
+func (s *Service) Lines(ctx context.Context, o Options) iter.Seq2[Line, error] {
+	return func(yield func(Line, error) bool) {
+		err := s.export(ctx, o, func(line Line) error {
+			if !yield(line, nil) {
+				return errStopped
 			}
 			return nil
 		})
-		if err != nil && !errors.Is(err, errEnough) {
-			yield(Answer{}, fmt.Errorf("export answers: %w", err))
+		if err != nil && !errors.Is(err, errStopped) {
+			yield(Line{}, fmt.Errorf("export answers: %w", err))
 		}
 	}
 }
 
-func (s *Service) export(ctx context.Context, o Options, emit func(Answer) error) error {
+func (s *Service) export(ctx context.Context, o Options, emit func(Line) error) error {
 	if o.Pseudonymous && s.pseudonyms == nil {
 		return errNoKey
 	}
@@ -129,8 +129,8 @@ func (s *Service) export(ctx context.Context, o Options, emit func(Answer) error
 	})
 }
 
-// read reads window after window of URLs.
-func read(ctx context.Context, tx pgx.Tx, o Options, add func(db.AnswerListPageRow) error) error {
+// read reads the URLs window by window.
+func read(ctx context.Context, tx pgx.Tx, o Options, add func(db.ExportLineListPageRow) error) error {
 	var done, total int64
 	if o.Progress != nil {
 		var err error
@@ -157,13 +157,13 @@ func read(ctx context.Context, tx pgx.Tx, o Options, add func(db.AnswerListPageR
 	}
 }
 
-// readWindow reads page after page of the answers to a window's URLs.
+// readWindow reads the lines of a window's URLs page by page.
 func readWindow(
-	ctx context.Context, tx pgx.Tx, window db.URLWindowGetRow, since *time.Time, add func(db.AnswerListPageRow) error,
+	ctx context.Context, tx pgx.Tx, window db.URLWindowGetRow, since *time.Time, add func(db.ExportLineListPageRow) error,
 ) error {
-	next := db.AnswerListPageParams{
-		AfterURLID: window.FirstID, AfterUserID: math.MinInt32, // before anything said of the first URL
-		LastURLID: window.LastID, Since: since, PageSize: pageAnswers,
+	next := db.ExportLineListPageParams{
+		AfterURLID: window.FirstID, AfterUserID: math.MinInt32, // before the first line of the first URL
+		LastURLID: window.LastID, Since: since, PageSize: pageLines,
 	}
 	for {
 		page, err := readPage(ctx, tx, next)
@@ -175,7 +175,7 @@ func readWindow(
 				return err
 			}
 		}
-		if len(page) < pageAnswers {
+		if len(page) < pageLines {
 			return nil
 		}
 		last := page[len(page)-1]
@@ -184,27 +184,27 @@ func readWindow(
 	}
 }
 
-func readPage(ctx context.Context, tx pgx.Tx, params db.AnswerListPageParams) ([]db.AnswerListPageRow, error) {
+func readPage(ctx context.Context, tx pgx.Tx, params db.ExportLineListPageParams) ([]db.ExportLineListPageRow, error) {
 	defer phase.Start(ctx, phase.Export)()
-	return queries.AnswerListPage(ctx, tx, params)
+	return queries.ExportLineListPage(ctx, tx, params)
 }
 
-// answerFrom leaves out the user.
-func answerFrom(row db.AnswerListPageRow) Answer {
-	answer := Answer{
+// lineFrom returns the line of a row without its user.
+func lineFrom(row db.ExportLineListPageRow) Line {
+	line := Line{
 		URLID:     row.URLID,
 		URL:       urlform.Full(row.Scheme, row.URL, row.TrailingSlash),
 		Attribute: Attribute(row.Attribute),
 		CreatedAt: row.CreatedAt,
 		Validated: row.Validated,
 	}
-	if row.Value != "" || answer.Attribute == Name { // other writers have stored empty names
-		answer.Value = &row.Value
+	if row.Value != "" || line.Attribute == Name { // other writers have stored empty names
+		line.Value = &row.Value
 	}
-	return answer
+	return line
 }
 
-// annotator is who answered: a user, or a session.
+// annotator is a user or an anonymous session.
 type annotator struct {
 	user    int32
 	session uuid.UUID

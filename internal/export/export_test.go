@@ -11,6 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"docket/internal/convert"
 	"docket/internal/dbtest"
 	"docket/internal/export"
 	"docket/internal/postgres"
@@ -21,41 +22,35 @@ var tokenKey = []byte("a key for tests, of thirty-two bytes and more")
 func setup(t *testing.T, statements ...string) (*postgres.Pool, *export.Service) {
 	pool := dbtest.New(t)
 	for _, statement := range statements {
-		_, err := pool.Exec(t.Context(), statement)
-		require.NoError(t, err, statement)
+		dbtest.Exec(t, pool, statement)
 	}
 	return pool, export.New(pool, tokenKey)
 }
 
 // collect returns a whole export.
-func collect(t *testing.T, s *export.Service, o export.Options) (answers []export.Answer) {
-	for answer, err := range s.Answers(t.Context(), o) {
+func collect(t *testing.T, s *export.Service, o export.Options) (lines []export.Line) {
+	for line, err := range s.Lines(t.Context(), o) {
 		require.NoError(t, err)
-		answers = append(answers, answer)
+		lines = append(lines, line)
 	}
-	return answers
+	return lines
 }
 
-// line shows an answer in short.
-func line(a export.Answer) string {
+// text returns a line as a short text.
+func text(line export.Line) string {
 	value, at := "-", "-"
-	if a.Value != nil {
-		value = *a.Value
+	if line.Value != nil {
+		value = *line.Value
 	}
-	if a.CreatedAt != nil {
-		at = a.CreatedAt.Format("01-02")
+	if line.CreatedAt != nil {
+		at = line.CreatedAt.Format("01-02")
 	}
-	return fmt.Sprintf("%d %s %s %s %q %s %t", a.URLID, a.URL, a.User, a.Attribute, value, at, a.Validated)
+	return fmt.Sprintf("%d %s %s %s %q %s %t", line.URLID, line.URL, line.User, line.Attribute, value, at, line.Validated)
 }
 
-func lines(answers []export.Answer) (list []string) {
-	for _, a := range answers {
-		list = append(list, line(a))
-	}
-	return list
-}
+func texts(lines []export.Line) []string { return convert.Each(lines, text) }
 
-// everyKind are two URLs of which everything is said that can be, 1 validated and 2 not, and two of which nothing is.
+// everyKind has two URLs with every kind of line, URL 1 validated and URL 2 not, and two URLs without lines.
 const everyKind = `
 	INSERT INTO agencies (id, name, jurisdiction_type) VALUES (5, 'A', 'local'), (40, 'B', 'local');
 	INSERT INTO locations (id, type) OVERRIDING SYSTEM VALUE VALUES (8, 'National');
@@ -91,24 +86,24 @@ const everyKind = `
 
 const session = "anonymous-dvth76evzgbrvz34"
 
-var everyAnswer = []string{
+var everyLine = []string{
 	`1 https://one.org/ 7 agency "40" 01-01 false`,
 	`1 https://one.org/ 7 agency "5" 01-01 true`,
 	`1 https://one.org/ 7 location "8" 01-01 false`,
 	`1 https://one.org/ 7 name "One" 01-01 true`,
 	`1 https://one.org/ 7 record_type "Stops" 01-01 true`,
 	`1 https://one.org/ 7 url_type "data source" 01-01 true`,
-	`1 https://one.org/ 10 agency "-" 01-02 false`, // one answer, though there are two rows
+	`1 https://one.org/ 10 agency "-" 01-02 false`, // one line for two rows
 	`1 https://one.org/ 10 name "" 01-02 false`,
 	`1 https://one.org/ 10 record_type "Other" 01-02 false`,
 	`1 https://one.org/ 10 url_type "meta url" 01-02 false`,
-	`1 https://one.org/ 11 agency "5" - true`, // no type beside it, so no time
+	`1 https://one.org/ 11 agency "5" - true`, // without a type by the same user, so without a time
 	`1 https://one.org/ ` + session + ` agency "5" 01-05 true`,
 	`1 https://one.org/ ` + session + ` location "8" 01-05 false`,
 	`1 https://one.org/ ` + session + ` record_type "Stops" 01-05 true`,
 	`1 https://one.org/ ` + session + ` url_type "data source" 01-05 true`,
 	`1 https://one.org/ ` + session + ` url_type "meta url" 01-06 false`,
-	// Record type, agency and name are those of the URL, but nobody validated it.
+	// Record type, agency and name equal those of the URL, but it is not validated.
 	`2 two.org 7 agency "5" 01-03 false`,
 	`2 two.org 7 location "8" 01-03 false`,
 	`2 two.org 7 name "Two" 01-03 false`,
@@ -118,10 +113,10 @@ var everyAnswer = []string{
 	`2 two.org 10 location_not_found "-" 01-04 false`,
 }
 
-func TestAnswers(t *testing.T) {
+func TestLines(t *testing.T) {
 	t.Parallel()
 	_, service := setup(t, everyKind)
-	require.Equal(t, everyAnswer, lines(collect(t, service, export.Options{})))
+	require.Equal(t, everyLine, texts(collect(t, service, export.Options{})))
 }
 
 func TestSince(t *testing.T) {
@@ -129,28 +124,28 @@ func TestSince(t *testing.T) {
 	_, service := setup(t, everyKind)
 	for _, day := range []int{1, 3, 5, 6, 7} {
 		since := time.Date(2026, 1, day, 0, 0, 0, 0, time.UTC)
-		var want []string
-		for _, answer := range everyAnswer {
-			fields := strings.Fields(answer)
+		want := []string{}
+		for _, line := range everyLine {
+			fields := strings.Fields(line)
 			if at := fields[len(fields)-2]; at != "-" && at >= since.Format("01-02") {
-				want = append(want, answer)
+				want = append(want, line)
 			}
 		}
-		require.Equal(t, want, lines(collect(t, service, export.Options{Since: &since})), since)
+		require.Equal(t, want, texts(collect(t, service, export.Options{Since: &since})), since)
 	}
 	later := time.Date(2026, 1, 6, 0, 0, 0, 1000, time.UTC)
 	require.Empty(t, collect(t, service, export.Options{Since: &later}), "a microsecond counts")
 }
 
-// Neither many answers to one URL nor many URLs without any make a difference: nothing is left out between two pages, and nothing
-// comes twice. That the order of pages and of the whole is one shows in a history of texts that sort differently by language.
+// No line is missing or repeated between two pages, with many lines of one URL and with many URLs without lines. The pages and
+// the whole export have the same order, also for texts that a language would order differently.
 func TestPages(t *testing.T) {
 	t.Parallel()
 	pool, service := setup(t,
 		`INSERT INTO urls (id, url, status, source) SELECT n * 3 - 4000, 'u' || n, 'ok', 'manual' FROM generate_series(1, 3500) AS n`,
 		`INSERT INTO user_url_type_suggestions (url_id, user_id, type)
 			SELECT urls.id, n, 'meta url' FROM urls, generate_series(-2, 2) AS n WHERE urls.id % 7 = 0`,
-		// One URL with more answers than a page holds, most of them one user's.
+		// One URL with more lines than a page, most of them by one user.
 		`INSERT INTO user_url_type_suggestions (url_id, user_id, type) SELECT 5, n, 'meta url' FROM generate_series(1, 300) AS n`,
 		`INSERT INTO url_name_suggestions (id, url_id, suggestion)
 			SELECT n, 5, chr(65 + n % 60) || CASE WHEN n % 2 = 0 THEN 'é' ELSE '-' END || n FROM generate_series(1, 12000) AS n`,
@@ -159,72 +154,71 @@ func TestPages(t *testing.T) {
 		`INSERT INTO anonymous_annotation_url_type (url_id, session_id, url_type)
 			SELECT 5, md5(n::text)::uuid, unnest('{meta url,broken page}'::url_type[]) FROM generate_series(1, 3000) AS n`,
 	)
-	var want int
-	require.NoError(t, pool.QueryRow(t.Context(), `SELECT (SELECT count(*) FROM user_url_type_suggestions)
-		+ (SELECT count(*) FROM link_user_name_suggestions) + (SELECT count(*) FROM anonymous_annotation_url_type)`).Scan(&want))
+	want := dbtest.Count(t, pool, `SELECT (SELECT count(*) FROM user_url_type_suggestions)
+		+ (SELECT count(*) FROM link_user_name_suggestions) + (SELECT count(*) FROM anonymous_annotation_url_type)`)
 	var done []int64
-	answers := collect(t, service, export.Options{Progress: func(d, total int64) {
+	all := collect(t, service, export.Options{Progress: func(d, total int64) {
 		require.EqualValues(t, 3500, total)
 		done = append(done, d)
 	}})
 	require.Equal(t, []int64{0, 1000, 2000, 3000, 3500}, done)
-	require.Len(t, answers, want)
+	require.Len(t, all, want)
 
-	ordered := func(a, b export.Answer) int {
+	ordered := func(a, b export.Line) int {
 		byUser := cmp.Compare(a.User, b.User)
 		var first, second int
 		if _, err := fmt.Sscan(a.User+" "+b.User, &first, &second); err == nil {
 			byUser = cmp.Compare(first, second)
 		} else if strings.HasPrefix(a.User, "anonymous-") && strings.HasPrefix(b.User, "anonymous-") && byUser != 0 {
-			byUser = -1 // by an id that is not shown
+			byUser = -1 // in the order of session ids, which the export does not have
 		}
 		return cmp.Or(cmp.Compare(a.URLID, b.URLID), byUser, cmp.Compare(a.Attribute, b.Attribute), cmp.Compare(*a.Value, *b.Value))
 	}
 	seen := map[string]bool{}
-	for i, answer := range answers {
-		require.False(t, seen[line(answer)], line(answer))
-		seen[line(answer)] = true
+	for i, line := range all {
+		require.False(t, seen[text(line)], text(line))
+		seen[text(line)] = true
 		if i > 0 {
-			require.Negative(t, ordered(answers[i-1], answer), "%s, then %s", line(answers[i-1]), line(answer))
+			require.Negative(t, ordered(all[i-1], line), "%s, then %s", text(all[i-1]), text(line))
 		}
 	}
 
 	secret := collect(t, service, export.Options{Pseudonymous: true})
 	require.Len(t, secret, want)
-	require.True(t, slices.IsSortedFunc(secret, func(a, b export.Answer) int {
-		return cmp.Or(cmp.Compare(a.URLID, b.URLID), cmp.Compare(a.User, b.User), cmp.Compare(a.Attribute, b.Attribute), cmp.Compare(*a.Value, *b.Value))
+	require.True(t, slices.IsSortedFunc(secret, func(a, b export.Line) int {
+		return cmp.Or(cmp.Compare(a.URLID, b.URLID), cmp.Compare(a.User, b.User), cmp.Compare(a.Attribute, b.Attribute),
+			cmp.Compare(*a.Value, *b.Value))
 	}))
 }
 
-// What others commit while an export runs is not in it, be it early or late in its order.
-func TestOneMoment(t *testing.T) {
+// Commits of other transactions during an export do not appear in it, neither at its start nor at its end.
+func TestOneSnapshot(t *testing.T) {
 	t.Parallel()
 	pool, service := setup(t,
 		`INSERT INTO urls (id, url, status, source) SELECT n, 'u' || n, 'ok', 'manual' FROM generate_series(1, 2500) AS n`,
 		`INSERT INTO user_url_type_suggestions (url_id, user_id, type) SELECT id, 7, 'meta url' FROM urls`)
-	before := lines(collect(t, service, export.Options{}))
-	require.Len(t, before, 2500)
+	want := texts(collect(t, service, export.Options{}))
+	require.Len(t, want, 2500)
 
 	var during []string
-	for answer, err := range service.Answers(t.Context(), export.Options{}) {
+	for line, err := range service.Lines(t.Context(), export.Options{}) {
 		require.NoError(t, err)
 		if len(during) == 0 {
-			_, err := pool.Exec(t.Context(), `
+			dbtest.Exec(t, pool, `
 				DELETE FROM urls WHERE id = 2400;
 				UPDATE user_url_type_suggestions SET type = 'broken page' WHERE url_id = 2300;
 				INSERT INTO flag_url_validated (url_id, type) VALUES (2200, 'meta url');
 				INSERT INTO user_url_type_suggestions (url_id, user_id, type) VALUES (1, 8, 'meta url'), (2100, 8, 'meta url');
 				INSERT INTO urls (id, url, status, source) VALUES (2501, 'later', 'ok', 'manual');
 				INSERT INTO user_url_type_suggestions (url_id, user_id, type) VALUES (2501, 7, 'meta url')`)
-			require.NoError(t, err)
 		}
-		during = append(during, line(answer))
+		during = append(during, text(line))
 	}
-	require.Equal(t, before, during)
+	require.Equal(t, want, during)
 	require.Len(t, collect(t, service, export.Options{}), 2502)
 }
 
-// An export that ends early, for whatever reason, leaves neither connection nor transaction behind.
+// An export that ends early releases its connection and ends its transaction, whatever the reason.
 func TestEndsEarly(t *testing.T) {
 	t.Parallel()
 	pool, service := setup(t,
@@ -234,57 +228,57 @@ func TestEndsEarly(t *testing.T) {
 		require.Zero(t, pool.Stat().AcquiredConns(), why)
 		require.Len(t, collect(t, service, export.Options{}), 2500, why)
 	}
-	for range service.Answers(t.Context(), export.Options{}) {
+	for range service.Lines(t.Context(), export.Options{}) {
 		require.EqualValues(t, 1, pool.Stat().AcquiredConns())
 		break
 	}
-	over("whoever reads has enough")
+	over("the reader stops")
 
 	require.Panics(t, func() {
-		for range service.Answers(t.Context(), export.Options{Pseudonymous: true}) {
-			panic("of the reader")
+		for range service.Lines(t.Context(), export.Options{Pseudonymous: true}) {
+			panic("reader")
 		}
 	})
-	over("whoever reads panics")
+	over("the reader panics")
 
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	var last error
 	count := 0
-	for _, err := range service.Answers(ctx, export.Options{}) {
+	for _, err := range service.Lines(ctx, export.Options{}) {
 		cancel()
 		last = err
 		count++
 	}
 	require.ErrorIs(t, last, context.Canceled)
 	require.Less(t, count, 2500)
-	over("nobody waits for it any more")
+	over("the context is cancelled")
 
-	_, err := pool.Exec(t.Context(), "ALTER TABLE url_name_suggestions RENAME TO elsewhere")
-	require.NoError(t, err)
+	dbtest.Exec(t, pool, "ALTER TABLE url_name_suggestions RENAME TO elsewhere")
 	count = 0
-	for _, err = range service.Answers(t.Context(), export.Options{}) {
+	var err error
+	for _, err = range service.Lines(t.Context(), export.Options{}) {
 		count++
 	}
 	require.Error(t, err)
-	require.Equal(t, 1, count, "the error and nothing else")
+	require.Equal(t, 1, count, "only the error")
 }
 
-// Exports leave most connections to everybody else.
-func TestFewAtOnce(t *testing.T) {
+// Exports use a quarter of the connections at most.
+func TestConcurrentExportsAreLimited(t *testing.T) {
 	t.Parallel()
 	pool, service := setup(t, everyKind)
 	require.EqualValues(t, 8, pool.Config().MaxConns)
-	for _, err := range service.Answers(t.Context(), export.Options{}) {
+	for _, err := range service.Lines(t.Context(), export.Options{}) {
 		require.NoError(t, err)
-		for _, err := range service.Answers(t.Context(), export.Options{}) {
+		for _, err := range service.Lines(t.Context(), export.Options{}) {
 			require.NoError(t, err)
-			for _, err := range service.Answers(t.Context(), export.Options{}) {
+			for _, err := range service.Lines(t.Context(), export.Options{}) {
 				require.ErrorIs(t, err, export.ErrBusy)
 			}
 			break
 		}
 		break
 	}
-	require.Len(t, collect(t, service, export.Options{}), len(everyAnswer))
+	require.Len(t, collect(t, service, export.Options{}), len(everyLine))
 }

@@ -10,21 +10,21 @@ import (
 	"docket/internal/db"
 )
 
-// output gives answers the names of those who gave them, and hands them on.
+// output adds the names of annotators to lines and emits them.
 type output struct {
 	name func(annotator) string
-	emit func(Answer) error
+	emit func(Line) error
 
-	last     annotator // whose name is known
+	last     annotator // of the last line
 	lastName string
 
-	// The answers to one URL, held back until all are there, where the order in which they are read must not show.
+	// The lines of one URL, held until all have been read, if the output must not have the order in which they were read.
 	shuffled bool
-	held     []Answer
+	held     []Line
 }
 
-// newOutput returns one that names users by their ids.
-func newOutput(emit func(Answer) error) *output {
+// newOutput returns an output that names users by their ids.
+func newOutput(emit func(Line) error) *output {
 	return &output{emit: emit, name: func(a annotator) string {
 		if a.session != uuid.Nil {
 			return sessionPseudonym(a.session)
@@ -33,9 +33,9 @@ func newOutput(emit func(Answer) error) *output {
 	}}
 }
 
-// newSecretOutput returns one that names users by their pseudonyms. Answers are read by user id; had they that order still, it
-// would put the pseudonyms in the order of the ids, which is all that somebody who knows the ids needs.
-func newSecretOutput(p *pseudonyms, emit func(Answer) error) *output {
+// newSecretOutput returns an output that names users by their pseudonyms. Lines are read in the order of user ids. In this order,
+// a reader who knows the ids could assign the pseudonyms to them.
+func newSecretOutput(p *pseudonyms, emit func(Line) error) *output {
 	return &output{emit: emit, shuffled: true, name: func(a annotator) string {
 		if a.session != uuid.Nil {
 			return sessionPseudonym(a.session)
@@ -44,31 +44,31 @@ func newSecretOutput(p *pseudonyms, emit func(Answer) error) *output {
 	}}
 }
 
-func (o *output) add(row db.AnswerListPageRow) error {
+func (o *output) add(row db.ExportLineListPageRow) error {
 	who := annotator{row.UserID, row.SessionID}
-	if o.lastName == "" || who != o.last { // one's answers to a URL come together
+	if o.lastName == "" || who != o.last { // the lines of one annotator and URL are consecutive
 		o.last, o.lastName = who, o.name(who)
 	}
-	answer := answerFrom(row)
-	answer.User = o.lastName
+	line := lineFrom(row)
+	line.User = o.lastName
 	if !o.shuffled {
-		return o.emit(answer)
+		return o.emit(line)
 	}
-	if len(o.held) > 0 && o.held[0].URLID != answer.URLID {
+	if len(o.held) > 0 && o.held[0].URLID != line.URLID {
 		if err := o.close(); err != nil {
 			return err
 		}
 	}
-	o.held = append(o.held, answer)
+	o.held = append(o.held, line)
 	return nil
 }
 
-// close hands on what is held back.
+// close emits the held lines.
 func (o *output) close() error {
-	// Stable: the answers of one user keep their order.
-	slices.SortStableFunc(o.held, func(a, b Answer) int { return strings.Compare(a.User, b.User) })
-	for _, answer := range o.held {
-		if err := o.emit(answer); err != nil {
+	// Stable: the lines of one user keep their order.
+	slices.SortStableFunc(o.held, func(a, b Line) int { return strings.Compare(a.User, b.User) })
+	for _, line := range o.held {
+		if err := o.emit(line); err != nil {
 			return err
 		}
 	}

@@ -49,7 +49,7 @@ func TestPlans(t *testing.T) {
 			for _, arguments := range [][]any{
 				page(1, 1000, nil), page(19001, 20000, nil), page(1, 1000, "2020-01-01"), page(1, 1000, "infinity"),
 			} {
-				plan := dbtest.Explain(t, pool, mode, db.AnswerListPage, arguments...)
+				plan := dbtest.Explain(t, pool, mode, db.ExportLineListPage, arguments...)
 				require.Empty(t, plan.SeqScans(), "%s, statistics target %d, %v:\n%s", mode, target, arguments, plan)
 				if arguments[6] == "infinity" {
 					continue
@@ -57,7 +57,7 @@ func TestPlans(t *testing.T) {
 				urls := slices.Collect(plan.Nodes())
 				read := urls[slices.IndexFunc(urls, func(node dbtest.Plan) bool { return node.Index == "urls_pkey" })]
 				require.InDelta(t, 385, read.Rows, 35,
-					"5,000 answers are those of some 385 URLs with 13 each, not of a thousand:\n%s", plan)
+					"5,000 lines are those of some 385 URLs with 13 each, not of a thousand:\n%s", plan)
 			}
 		}
 	}

@@ -10,12 +10,12 @@ import (
 	"github.com/google/uuid"
 )
 
-// pseudonyms names users so that the same one has the same name in every export, and nobody without the key can tell who it is:
-// there are so few ids that each could be tried, if trying one were possible.
+// pseudonyms names users. A user has the same pseudonym in every export. Only the key links it to the id: there are so few ids
+// that without a key each could be tried.
 type pseudonyms struct{ key []byte }
 
-// newPseudonyms derives a key of their own from that of the tokens. What it signs to do so has no dot, so that it is not what
-// a token's issuer signs, and the result is nobody's signature.
+// newPseudonyms derives a separate key from the key of the tokens. The text that it signs has no dot, so it is no text that an
+// issuer of tokens signs, and the derived key is no token's signature.
 func newPseudonyms(tokenKey []byte) *pseudonyms {
 	mac := hmac.New(sha256.New, tokenKey)
 	mac.Write([]byte("docket: key of the pseudonyms in exports"))
@@ -28,14 +28,14 @@ func (p *pseudonyms) user(id int32) string {
 	return "user-" + letters(mac.Sum(nil))
 }
 
-// sessionPseudonym names an anonymous session. Its id is never told: whoever has it can answer in its place and take over its
-// answers. It needs no key, being too long to be tried.
+// sessionPseudonym names an anonymous session. The session's id is a secret: a client that knows it can annotate as the session
+// and migrate its annotations. The pseudonym needs no key, because there are too many ids to be tried.
 func sessionPseudonym(id uuid.UUID) string {
 	sum := sha256.Sum256([]byte("docket: anonymous session " + id.String()))
 	return "anonymous-" + letters(sum[:])
 }
 
-// letters are enough of a digest to tell millions apart.
+// letters returns enough of a digest to distinguish millions of annotators.
 func letters(digest []byte) string {
 	return strings.ToLower(base32.StdEncoding.EncodeToString(digest[:10]))
 }

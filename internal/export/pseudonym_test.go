@@ -15,7 +15,7 @@ import (
 	"docket/internal/export"
 )
 
-// voters makes users 1 to 500 say something of one URL, and every tenth of another.
+// voters has two lines for each of the users 1 to 500. The time of a line encodes the user.
 const voters = `
 	INSERT INTO urls (id, url, status, source) VALUES (1, 'one.org', 'ok', 'manual'), (2, 'two.org', 'ok', 'manual');
 	INSERT INTO user_url_type_suggestions (url_id, user_id, type, created_at)
@@ -23,15 +23,15 @@ const voters = `
 	INSERT INTO user_record_type_suggestions (url_id, user_id, record_type, created_at)
 		SELECT 2, n, 'Stops', '2026-01-01'::timestamp + n * '1 second'::interval FROM generate_series(1, 500) AS n`
 
-// pseudonymsOf returns the pseudonym of each user, whom the times of voters tell, having seen that there is one for each.
-func pseudonymsOf(t *testing.T, answers []export.Answer) map[int]string {
+// pseudonymsOf returns the pseudonym of each user of voters, after checking that each user has one and no two share one.
+func pseudonymsOf(t *testing.T, lines []export.Line) map[int]string {
 	of := map[int]string{}
 	users := map[string]int{}
-	for _, answer := range answers {
-		user := answer.CreatedAt.Minute()*60 + answer.CreatedAt.Second()
-		require.Equal(t, answer.User, cmp.Or(of[user], answer.User), "one pseudonym for each user")
-		require.Equal(t, user, cmp.Or(users[answer.User], user), "one user for each pseudonym")
-		of[user], users[answer.User] = answer.User, user
+	for _, line := range lines {
+		user := line.CreatedAt.Minute()*60 + line.CreatedAt.Second()
+		require.Equal(t, line.User, cmp.Or(of[user], line.User), "one pseudonym for each user")
+		require.Equal(t, user, cmp.Or(users[line.User], user), "one user for each pseudonym")
+		of[user], users[line.User] = line.User, user
 	}
 	require.Len(t, of, 500)
 	return of
@@ -40,15 +40,15 @@ func pseudonymsOf(t *testing.T, answers []export.Answer) map[int]string {
 func TestPseudonyms(t *testing.T) {
 	t.Parallel()
 	pool, service := setup(t, voters)
-	answers := collect(t, service, export.Options{Pseudonymous: true})
-	pseudonyms := pseudonymsOf(t, answers)
+	lines := collect(t, service, export.Options{Pseudonymous: true})
+	pseudonyms := pseudonymsOf(t, lines)
 	for user, pseudonym := range pseudonyms {
 		require.Regexp(t, `^user-[a-z2-7]{16}$`, pseudonym)
 		require.NotContains(t, guesses(strconv.Itoa(user)), pseudonym)
 	}
 
 	again := pseudonymsOf(t, collect(t, export.New(pool, tokenKey), export.Options{Pseudonymous: true}))
-	require.Equal(t, pseudonyms, again, "the key says it all")
+	require.Equal(t, pseudonyms, again, "the same key, the same pseudonyms")
 	_, elsewhere := setup(t, voters)
 	require.Equal(t, pseudonyms, pseudonymsOf(t, collect(t, elsewhere, export.Options{Pseudonymous: true})))
 
@@ -57,12 +57,12 @@ func TestPseudonyms(t *testing.T) {
 		require.NotEqual(t, pseudonym, other[user], "another key, another pseudonym")
 	}
 
-	for _, err := range export.New(pool, nil).Answers(t.Context(), export.Options{Pseudonymous: true}) {
+	for _, err := range export.New(pool, nil).Lines(t.Context(), export.Options{Pseudonymous: true}) {
 		require.Error(t, err, "no pseudonyms without a key")
 	}
 }
 
-// guesses are what somebody without the derived key could compute of an id, even with the key of the tokens in hand.
+// guesses are pseudonyms that a reader without the derived key could compute of an id, even with the key of the tokens.
 func guesses(id string) (list []string) {
 	plain := sha256.Sum256([]byte(id))
 	keyed := hmac.New(sha256.New, tokenKey)
@@ -73,15 +73,15 @@ func guesses(id string) (list []string) {
 	return list
 }
 
-// The order of the lines says nothing of the ids: it is that of the pseudonyms, which is another.
+// The order of the lines is that of the pseudonyms, which does not reveal the order of the ids.
 func TestPseudonymsHideTheOrder(t *testing.T) {
 	t.Parallel()
 	_, service := setup(t, voters)
-	answers := collect(t, service, export.Options{Pseudonymous: true})
-	require.True(t, slices.IsSortedFunc(answers, func(a, b export.Answer) int {
+	lines := collect(t, service, export.Options{Pseudonymous: true})
+	require.True(t, slices.IsSortedFunc(lines, func(a, b export.Line) int {
 		return cmp.Or(cmp.Compare(a.URLID, b.URLID), cmp.Compare(a.User, b.User), cmp.Compare(a.Attribute, b.Attribute))
 	}))
-	pseudonyms := pseudonymsOf(t, answers)
+	pseudonyms := pseudonymsOf(t, lines)
 	rising := 0
 	for user := 1; user < 500; user++ {
 		if pseudonyms[user] < pseudonyms[user+1] {
@@ -91,38 +91,38 @@ func TestPseudonymsHideTheOrder(t *testing.T) {
 	require.InDelta(t, 250, rising, 60)
 }
 
-// Pseudonyms are all that is different.
+// A pseudonymous export differs from a plain one in the pseudonyms of users only.
 func TestPseudonymsChangeNothingElse(t *testing.T) {
 	t.Parallel()
 	_, service := setup(t, everyKind)
 	users := map[string]string{}
 	var renamed []string
-	for _, answer := range collect(t, service, export.Options{Pseudonymous: true}) {
-		if strings.HasPrefix(answer.User, "user-") {
-			users[answer.User] = ""
-			answer.User = "user"
+	for _, line := range collect(t, service, export.Options{Pseudonymous: true}) {
+		if strings.HasPrefix(line.User, "user-") {
+			users[line.User] = ""
+			line.User = "user"
 		}
-		renamed = append(renamed, line(answer))
+		renamed = append(renamed, text(line))
 	}
 	require.Len(t, users, 3)
 	var plain []string
-	for _, answer := range collect(t, service, export.Options{}) {
-		if !strings.HasPrefix(answer.User, "anonymous-") {
-			answer.User = "user"
+	for _, line := range collect(t, service, export.Options{}) {
+		if !strings.HasPrefix(line.User, "anonymous-") {
+			line.User = "user"
 		}
-		plain = append(plain, line(answer))
+		plain = append(plain, text(line))
 	}
 	require.ElementsMatch(t, plain, renamed)
 }
 
-// Whoever has the id of a session may answer in its place, so that no export has it.
+// No export contains the id of a session: a client that knows it can annotate as the session.
 func TestSessionsAreNeverNamed(t *testing.T) {
 	t.Parallel()
 	_, service := setup(t, everyKind)
 	for _, o := range []export.Options{{}, {Pseudonymous: true}} {
-		for _, answer := range collect(t, service, o) {
-			require.NotContains(t, answer.User, "5e551011")
-			require.NotContains(t, answer.User, "00000000")
+		for _, line := range collect(t, service, o) {
+			require.NotContains(t, line.User, "5e551011")
+			require.NotContains(t, line.User, "00000000")
 		}
 	}
 }

@@ -1,8 +1,8 @@
-// Package urlform owns the forms of a URL: the id form that tells two URLs apart, the full form that people
-// follow, and the rules that lead from what somebody typed to both.
+// Package urlform owns the forms of a URL: the id form, which identifies a page, the full form, which people follow, and the
+// rules that make both from a typed text.
 //
-// It only computes. It refuses to ask the network or the database whether a URL exists, and it leaves alone what
-// may matter to a server: letter case, query, percent-encoding.
+// It only computes. It does not ask the network or the database whether a URL exists, and it does not change what may matter to
+// a server: letter case, query, percent-encoding.
 package urlform
 
 import (
@@ -19,19 +19,19 @@ var (
 	errEncoding     = errors.New("the URL is not UTF-8 text")
 )
 
-// nbsp slips into URLs that were copied from a web page.
+// nbsp is often part of URLs that were copied from a web page.
 const nbsp = '\u00a0'
 
-// Form is a URL taken apart the way the table urls stores it.
+// Form is a URL split into the columns of the table urls.
 type Form struct {
 	ID            string  // without scheme, trailing slashes and fragment; never empty, meets every check of urls.url
 	Scheme        *string // in lower case; nil when the URL was given without one
 	TrailingSlash bool    // whether the URL ended in a slash
 }
 
-// Parse takes a URL apart. White space at the ends and the fragment do not count; two URLs are the same page when
-// their ID is the same. An error means that no such form exists; its text is fit for the person who gave the URL.
-// Parse does not ask whether the URL can be followed: see Valid.
+// Parse splits a URL. It ignores white space at the ends and the fragment. Two URLs with the same ID are the same page. An error
+// means that the URL has no such form; its text is for the person who entered the URL. Parse does not check whether the URL can
+// be followed: see Valid.
 func Parse(raw string) (Form, error) {
 	if !utf8.ValidString(raw) || strings.ContainsRune(raw, 0) {
 		return Form{}, errEncoding
@@ -42,7 +42,7 @@ func Parse(raw string) (Form, error) {
 		scheme = strings.ToLower(scheme)
 		form.Scheme, rest = &scheme, after
 	}
-	// A space may hide behind a slash and a slash behind a space, so both go at once.
+	// Slashes and spaces may alternate at the end, so both are trimmed together.
 	form.ID = strings.TrimRightFunc(rest, func(r rune) bool { return r == '/' || unicode.IsSpace(r) })
 	form.TrailingSlash = strings.Contains(rest[len(form.ID):], "/")
 	form.ID = strings.TrimSpace(form.ID)
@@ -59,7 +59,7 @@ func Parse(raw string) (Form, error) {
 	return form, nil
 }
 
-// Host is the part of the URL before the path and the query, user and port and all.
+// Host is the part of the URL before the path and the query, including user and port.
 func (f Form) Host() string {
 	if end := strings.IndexAny(f.ID, "/?"); end >= 0 {
 		return f.ID[:end]
@@ -67,8 +67,8 @@ func (f Form) Host() string {
 	return f.ID
 }
 
-// Full puts a stored URL together again. Without a scheme it is the id form as it stands, and the trailing slash
-// is not added back. The empty scheme, which other writers have stored, counts as none.
+// Full returns the full form of a stored URL. Without a scheme it is the id form, without a trailing slash. The empty scheme,
+// which other writers have stored, counts as none.
 func Full(scheme, url *string, trailingSlash bool) string {
 	if url == nil {
 		return ""
@@ -83,14 +83,14 @@ func Full(scheme, url *string, trailingSlash bool) string {
 	return full
 }
 
-// Clean removes what never belongs to the address of a page: white space at the ends and the fragment.
+// Clean removes white space at the ends and the fragment, which are never part of the address of a page.
 func Clean(raw string) string {
 	page, _, _ := strings.Cut(raw, "#")
 	return strings.TrimSpace(page)
 }
 
-// Valid tells whether a submitted URL may be taken: http or https with any host, or no scheme and a path with a dot
-// in it. The path of a URL without scheme is all of it before the query.
+// Valid reports whether a submitted URL is accepted: http or https with any host, or no scheme and a path with a dot in it. The
+// path of a URL without a scheme is everything before the query.
 func Valid(raw string) bool {
 	form, err := Parse(raw)
 	if err != nil {

@@ -108,7 +108,7 @@ func TestValid(t *testing.T) {
 	}
 }
 
-// schemeCheck is the check of the column urls.url, in Go's syntax.
+// schemeCheck is the check constraint of urls.url in Go's syntax.
 var schemeCheck = regexp.MustCompile(`(?i)^[a-z][a-z0-9+.-]*://`)
 
 func requireLawful(t require.TestingT, raw string) {
@@ -139,7 +139,7 @@ func requireLawful(t require.TestingT, raw string) {
 
 func TestParseLaws(t *testing.T) {
 	t.Parallel()
-	// Pieces rather than any text: random text seldom holds a scheme, let alone two.
+	// Texts made of pieces: random text rarely contains a scheme, and almost never two.
 	piece := rapid.OneOf(
 		rapid.SampledFrom([]string{"http", "HTTPS", "x+y", "://", ":", "/", "//", "#", "?", " ", "\u00a0", "\t", ".", "x.org", "é", "K"}),
 		rapid.StringN(0, 3, -1),

@@ -1,8 +1,8 @@
--- Everything that was answered, page by page, within one snapshot. Windows of URLs bound what a page may look through where few
--- answers are asked for, and its limit bounds what it returns where there are many.
+-- All annotations, page by page, in one snapshot. The windows of URLs bound what a page reads when few of its lines are selected.
+-- The limit bounds what it returns when there are many.
 
 -- name: URLWindowGet :one
--- The next URLs after one, by id: how many, at most as many as asked for, the first and the last. None: the first and last are 0.
+-- The next URLs after an id, at most @most: their number, and the first and the last id. Both ids are 0 when there are none.
 SELECT
     count(*) AS count,
     coalesce(min(next.id), 0)::integer AS first_id,
@@ -12,11 +12,11 @@ FROM (SELECT u.id FROM urls u WHERE u.id > @after_id::integer ORDER BY u.id LIMI
 -- name: URLCountAll :one
 SELECT count(*) FROM urls;
 
--- name: AnswerListPage :many
--- A page of the answers to a window's URLs that come after a position: by URL, session, user, attribute and value, texts byte by
--- byte. A user's answer has the zero session, which puts users first; a session's has user 0. A value is empty where the answer
--- has none. What one user says of a missing agency several times is one answer. With a time, only answers given then or later;
--- for users' agencies, which have no time, it is that of the user's type for the URL, given together with them.
+-- name: ExportLineListPage :many
+-- A page of the lines of a window's URLs after a position: by URL, session, user, attribute and value, with texts compared byte by
+-- byte. A user's line has the zero session, so users come first; a session's line has user 0. A line without a value has an
+-- empty one. Several rows of a user for agencies without an id are one line. With a time, only lines created then or later.
+-- Users' agencies have no time; theirs is that of the user's type for the URL, which was stored with them.
 SELECT
     page.id AS url_id,
     page.url,
@@ -36,7 +36,7 @@ FROM (
     FROM urls u
     WHERE u.id BETWEEN @after_url_id::integer AND @last_url_id::integer
     ORDER BY u.id
-    OFFSET 0 -- so that what was agreed on is looked up once for each URL, not for each answer
+    OFFSET 0 -- so that confirmed values are looked up once for each URL, not for each line
 ) AS page
 CROSS JOIN LATERAL (
     SELECT DISTINCT
