@@ -49,7 +49,8 @@ func TestReadme(t *testing.T) {
 	require.NoError(t, json.Compact(&compact, shown[1]))
 	require.Equal(t, compact.String(), strings.TrimSpace(body), "the README shows the whole answer")
 
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+docket.address+answer[3], strings.NewReader(sent[2]))
+	url := "http://" + docket.address + answer[3]
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url, strings.NewReader(sent[2]))
 	require.NoError(t, err)
 	req.Header.Set("Authorization", "Bearer "+token(answer[1]))
 	req.Header.Set("Content-Type", sent[1])
