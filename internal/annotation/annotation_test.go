@@ -48,16 +48,14 @@ func (b bundle) count(t *testing.T, query string, args ...any) (n int) {
 	return n
 }
 
-func ref[T any](v T) *T { return &v }
-
 // everything is an answer with a row for every table; variant chooses the agency and the location.
 func everything(variant int32) annotation.Answer {
 	return annotation.Answer{
 		URLType:     annotation.DataSource,
-		RecordType:  ref(annotation.RecordType("Stops")),
+		RecordType:  new(annotation.RecordType("Stops")),
 		AgencyIDs:   []int32{variant},
 		LocationIDs: []int64{int64(variant)},
-		NewName:     ref(fmt.Sprintf("Name %d", variant)),
+		NewName:     new(fmt.Sprintf("Name %d", variant)),
 	}
 }
 
@@ -136,7 +134,7 @@ func TestTwoDifferentAnswersOfOneSessionAtOnce(t *testing.T) {
 func TestManyUsersGiveOneNewName(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	answer := annotation.Answer{URLType: annotation.BrokenPage, NewName: ref("The same")}
+	answer := annotation.Answer{URLType: annotation.BrokenPage, NewName: new("The same")}
 	calls := make([]func() error, 16)
 	for user := range calls {
 		calls[user] = func() error { return b.service.Submit(t.Context(), int32(user), 2, answer) }
@@ -161,7 +159,7 @@ func TestDeletedMeanwhile(t *testing.T) {
 		}
 		return b.service.SubmitAnonymous(context.Background(), session, 1, answer)
 	}
-	name := annotation.Answer{URLType: annotation.MetaURL, ExistingNameID: ref(int32(1))}
+	name := annotation.Answer{URLType: annotation.MetaURL, ExistingNameID: new(int32(1))}
 	tests := []struct {
 		kind, delete string
 		submit       func(bundle, annotation.Answer) error

@@ -16,7 +16,7 @@ func TestCacheIsNeverBehindDocket(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	other := annotation.New(b.pool, ranking.NewQueue())
-	filter := annotation.Filter{URLID: ref(int32(1))}
+	filter := annotation.Filter{URLID: new(int32(1))}
 	for answers := range int32(5) {
 		for _, service := range []*annotation.Service{b.service, other} {
 			for range 2 { // read, then cached
@@ -41,7 +41,7 @@ func TestCacheExpires(t *testing.T) {
 	b.service.SetClock(func() time.Time { return now })
 	require.NoError(t, b.service.Submit(t.Context(), 1, 1, annotation.Answer{URLType: annotation.MetaURL, AgencyIDs: []int32{1}}))
 	name := func() string {
-		next, err := b.service.Next(t.Context(), 100, annotation.Filter{URLID: ref(int32(1))})
+		next, err := b.service.Next(t.Context(), 100, annotation.Filter{URLID: new(int32(1))})
 		require.NoError(t, err)
 		return next.Agencies.Entities[0].DisplayName
 	}
@@ -61,7 +61,7 @@ func TestCacheHasNoBatchProgress(t *testing.T) {
 		INSERT INTO link_batches__urls (batch_id, url_id) VALUES (1, 1), (1, 2)`)
 	require.NoError(t, err)
 	require.NoError(t, ranking.Reconcile(t.Context(), b.pool, func(ranking.Difference) {}))
-	filter := annotation.Filter{URLID: ref(int32(1)), BatchID: ref(int32(1))}
+	filter := annotation.Filter{URLID: new(int32(1)), BatchID: new(int32(1))}
 	for _, annotated := range []int32{0, 1} {
 		next, err := b.service.Next(t.Context(), 100, filter)
 		require.NoError(t, err)

@@ -86,10 +86,10 @@ func (a *actor) someone() who {
 	}
 	by := who{user: 1 + a.Int32N(historyUsers)}
 	if a.IntN(2) == 0 {
-		by.filter.BatchID = ref(1 + a.Int32N(4)) // one of them is not there
+		by.filter.BatchID = new(1 + a.Int32N(4)) // one of them is not there
 	}
 	if a.IntN(4) == 0 {
-		by.filter.URLID = ref(a.someURL())
+		by.filter.URLID = new(a.someURL())
 	}
 	return by
 }
@@ -107,7 +107,7 @@ func (a *actor) answer() annotation.Answer {
 		answer.URLType = annotation.NotRelevant
 		return answer
 	case 1:
-		answer.RecordType = ref(annotation.RecordType("Stops"))
+		answer.RecordType = new(annotation.RecordType("Stops"))
 		answer.AgencyNotFound = true
 	}
 	if !answer.AgencyNotFound {
@@ -205,7 +205,7 @@ func (h *history) live(t *testing.T, seed uint64, acts int, actors ...func(*acto
 func (h *history) everybody() []who {
 	var all []who
 	for user := int32(1); user <= historyUsers+1; user++ { // one of them never did anything
-		all = append(all, who{user: user}, who{user: user, filter: ranking.Filter{URLID: ref(user)}})
+		all = append(all, who{user: user}, who{user: user, filter: ranking.Filter{URLID: new(user)}})
 		for batch := int32(1); batch <= 4; batch++ {
 			all = append(all, who{user: user, filter: inBatch(batch)})
 		}

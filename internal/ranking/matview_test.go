@@ -87,7 +87,7 @@ func TestMatviewOrder(t *testing.T) {
 		require.Equal(t, ids(5, 4, -1, 1, 2, 3, 6), w.order(t, by), name)
 	}
 	require.Equal(t, ids(5, 4, -1, 3, 6), w.order(t, who{user: 1, filter: inBatch(1)}))
-	require.EqualValues(t, 6, nextByView(t, w.pool, who{user: 1, filter: ranking.Filter{URLID: ref(int32(6))}}))
+	require.EqualValues(t, 6, nextByView(t, w.pool, who{user: 1, filter: ranking.Filter{URLID: new(int32(6))}}))
 
 	w.refresh(t, "url_annotation_count_view")
 	for name, by := range everybody {
@@ -115,10 +115,10 @@ func TestMatviewEligibilityIsLive(t *testing.T) {
 		"own record type":     {change: `INSERT INTO user_record_type_suggestions (url_id, user_id, record_type) SELECT unnest($1::int[]), 7, 'Stops'`, mends: unsay},
 		"out of the batch":    {change: unlink, mends: link(1), who: who{filter: inBatch(1)}},
 		"in another batch":    {change: link(2), mends: link(1), who: who{filter: inBatch(1)}},
-		"asked for by id":     {change: validate, mends: unvalidate, who: who{filter: ranking.Filter{URLID: ref(int32(2))}}},
-		"by id in a batch":    {change: link(2), mends: link(1), who: who{filter: ranking.Filter{BatchID: ref(int32(1)), URLID: ref(int32(2))}}},
-		"by id and done":      {change: says(user), mends: unsay, who: who{filter: ranking.Filter{URLID: ref(int32(2))}}},
-		"by id and suspended": {change: suspend, mends: unsuspend, who: who{filter: ranking.Filter{URLID: ref(int32(2))}}},
+		"asked for by id":     {change: validate, mends: unvalidate, who: who{filter: ranking.Filter{URLID: new(int32(2))}}},
+		"by id in a batch":    {change: link(2), mends: link(1), who: who{filter: ranking.Filter{BatchID: new(int32(1)), URLID: new(int32(2))}}},
+		"by id and done":      {change: says(user), mends: unsay, who: who{filter: ranking.Filter{URLID: new(int32(2))}}},
+		"by id and suspended": {change: suspend, mends: unsuspend, who: who{filter: ranking.Filter{URLID: new(int32(2))}}},
 	}
 	w := newWorld(t, 3)
 	w.exec(t, link(1), ids(1, 2))
@@ -169,7 +169,7 @@ func TestMatviewEqualsDefinition(t *testing.T) {
 		}
 		w.refresh(t, "url_annotation_count_view")
 		for _, by := range []who{{user: 1}, {user: 2}, known, {session: uuid.New()}, {user: 1, filter: inBatch(1)},
-			{user: 2, filter: inBatch(2)}, {user: 1, filter: ranking.Filter{URLID: ref(random.Int32N(n) + 1)}}} {
+			{user: 2, filter: inBatch(2)}, {user: 1, filter: ranking.Filter{URLID: new(random.Int32N(n) + 1)}}} {
 			want, err := lookSlowly(t.Context(), w.pool, by)
 			require.NoError(t, err)
 			require.Equal(t, want, nextByView(t, w.pool, by), "%v", by)

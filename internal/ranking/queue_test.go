@@ -362,9 +362,9 @@ func TestFilters(t *testing.T) {
 	check(who{user: 7, filter: inBatch(99)}, 0)
 	check(byID(99, nil), 0)
 	check(byID(1, nil), 1)
-	check(byID(1, ref(int32(1))), 0)
-	check(byID(4, ref(int32(1))), 4)
-	check(byID(4, ref(int32(2))), 0)
+	check(byID(1, new(int32(1))), 0)
+	check(byID(4, new(int32(1))), 4)
+	check(byID(4, new(int32(2))), 0)
 
 	w.done(t, all, ids(6))
 	check(byID(6, nil), 0)

@@ -279,5 +279,3 @@ func span(first, last int32) []int32 {
 func ids(ids ...int32) []int32 { return ids }
 
 func inBatch(batch int32) ranking.Filter { return ranking.Filter{BatchID: &batch} }
-
-func ref[T any](v T) *T { return &v }

@@ -91,7 +91,7 @@ func TestRecountMeetsAnswer(t *testing.T) {
 
 // fullAnswer has a row for every table.
 var fullAnswer = annotation.Answer{
-	URLType: annotation.DataSource, RecordType: ref(annotation.RecordType("Stops")), AgencyIDs: ids(1, 2), LocationIDs: []int64{1},
+	URLType: annotation.DataSource, RecordType: new(annotation.RecordType("Stops")), AgencyIDs: ids(1, 2), LocationIDs: []int64{1},
 }
 
 // answerIn stores the full answer of a user, and that of a session, in a transaction that goes on.
