@@ -246,3 +246,50 @@ func TestUnknownAreAllNamed(t *testing.T) {
 	require.Equal(t, unknown.New(unknown.Agency, 98, 99), missing)
 	require.False(t, errors.Is(err, annotation.ErrAlreadyAnnotated))
 }
+
+// TestAgenciesInLocation compares the agencies that are returned for each location with dependent_locations. Each location of a
+// small nation has one agency, and one URL is suggested all of them.
+func TestAgenciesInLocation(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	dbtest.Exec(t, b.pool, `
+		INSERT INTO counties (fips, name, state_id) VALUES ('1', 'A', 1), ('2', 'B', 1), ('3', 'C', 2);
+		INSERT INTO localities (name, county_id) VALUES ('A', 1), ('B', 1), ('C', 2), ('D', 3);
+		INSERT INTO locations (type) VALUES ('National');
+		INSERT INTO locations (type, state_id, county_id) SELECT 'County', state_id, id FROM counties;
+		INSERT INTO locations (type, state_id, county_id, locality_id)
+			SELECT 'Locality', state_id, counties.id, localities.id FROM localities JOIN counties ON counties.id = county_id;
+		INSERT INTO agencies (id, name, jurisdiction_type) SELECT 100 + id, 'Agency', 'local' FROM locations;
+		INSERT INTO link_agencies__locations (agency_id, location_id) SELECT 100 + id, id FROM locations;
+		INSERT INTO user_url_agency_suggestions (url_id, user_id, agency_id) SELECT 1, 7, 100 + id FROM locations`)
+	locations := dbtest.Structs[struct{ ID int64 }](t, b.pool, "SELECT id FROM locations ORDER BY id")
+	require.Len(t, locations, 10)
+	for _, location := range locations {
+		agencies, err := b.service.Agencies(t.Context(), 1, &location.ID)
+		require.NoError(t, err)
+		var found []string
+		for _, agency := range agencies.Entities {
+			found = append(found, fmt.Sprint(agency.ID))
+		}
+		require.Equal(t, dbtest.List(t, b.pool, `
+			SELECT (100 + id)::text FROM locations
+			WHERE id = $1 OR id IN (SELECT dependent_location_id FROM dependent_locations WHERE parent_location_id = $1)
+			ORDER BY id`, location.ID), found, "location %d", location.ID)
+	}
+}
+
+// TestNameIsLockedBeforeQueue has an answer wait for another transaction that holds the row of its name: the answer must not
+// hold the row of the queue by then, because robots lock the name first.
+func TestNameIsLockedBeforeQueue(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	tx := b.begin(t, "UPDATE url_name_suggestions SET suggestion = 'One' WHERE id = 1")
+	submitted := make(chan error, 1)
+	go func() {
+		submitted <- b.service.Submit(context.Background(), 7, 1, annotation.Answer{URLType: annotation.MetaURL, NewName: new("One")})
+	}()
+	b.waitForLock(t, submitted)
+	dbtest.Exec(t, b.pool, "SELECT FROM annotation_queue WHERE url_id = 1 FOR UPDATE NOWAIT")
+	require.NoError(t, tx.Rollback(t.Context()))
+	require.NoError(t, <-submitted)
+}

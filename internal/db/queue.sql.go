@@ -20,7 +20,7 @@ WHERE d.url_id = ANY($1::integer[])
     )
 `
 
-// Drops done rows of the URLs that are not eligible, or that the session has no annotation of.
+// Deletes done rows of URLs that are not eligible or not annotated by the session.
 func (q *Queries) AnonymousDoneDeleteMany(ctx context.Context, db DBTX, urlIds []int32) error {
 	_, err := db.Exec(ctx, AnonymousDoneDeleteMany, urlIds)
 	return err
@@ -35,7 +35,7 @@ WHERE a.url_id = ANY($1::integer[]) AND q.url_id = ANY($1::integer[])
 ON CONFLICT ON CONSTRAINT anonymous_url_done_pkey DO NOTHING
 `
 
-// Adds the done rows that the eligible ones of the URLs lack.
+// Inserts the missing done rows of the eligible URLs.
 func (q *Queries) AnonymousDoneInsertMany(ctx context.Context, db DBTX, urlIds []int32) error {
 	_, err := db.Exec(ctx, AnonymousDoneInsertMany, urlIds)
 	return err
@@ -57,7 +57,7 @@ type BatchProgressAddManyParams struct {
 	Annotated []int32
 }
 
-// Adds changes to the progress of batches, in the order given, which has to be by batch id.
+// Adds changes to the progress of batches, in the given order, which must be by batch id.
 func (q *Queries) BatchProgressAddMany(ctx context.Context, db DBTX, arg BatchProgressAddManyParams) error {
 	_, err := db.Exec(ctx, BatchProgressAddMany, arg.BatchIDs, arg.Totals, arg.Annotated)
 	return err
@@ -210,8 +210,8 @@ type QueueDifferenceListRow struct {
 	Want      string
 }
 
-// Where the queue and its done rows differ from a recount, for the URLs of a range of ids, in one snapshot. For a done row
-// the annotator is a user id or a session.
+// The differences of the queue and its done rows from a recount, for a range of URL ids, in one snapshot. The annotator of a
+// done row is a user id or a session.
 // @sqlc-vet-disable many-without-limit
 func (q *Queries) QueueDifferenceList(ctx context.Context, db DBTX, arg QueueDifferenceListParams) ([]QueueDifferenceListRow, error) {
 	rows, err := db.Query(ctx, QueueDifferenceList, arg.After, arg.Upto)
@@ -260,7 +260,7 @@ type QueueForgetManyRow struct {
 	Annotated int32
 }
 
-// Takes URLs that are about to be deleted, and whose rows are locked, out of the queue. Returned is what that changes of
+// Removes URLs that the transaction will delete from the queue. The caller holds the locks on their rows. Returns the changes of
 // the progress of batches, by batch id.
 // @sqlc-vet-disable many-without-limit
 func (q *Queries) QueueForgetMany(ctx context.Context, db DBTX, urlIds []int32) ([]QueueForgetManyRow, error) {
@@ -294,12 +294,12 @@ FOR KEY SHARE
 ON CONFLICT ON CONSTRAINT annotation_queue_pkey DO NOTHING
 `
 
-// Upkeep of the queue by everything but a single answer, which does its own (submit.sql). The order of the steps makes it
-// exact beside any other writer: keep the URLs from being deleted, by id; lock their rows of the queue, by id; count anew
-// with a snapshot taken after that; then the done rows; the batches last, by id. A writer that has stored annotations and
-// waits for one of the rows adds them to the new count when it gets there.
-// Keeps the URLs from being deleted, and gives those without a row one that is not eligible and counts nothing, for the
-// recount to fill.
+// Upkeep of the queue by all writers except single answers, which update it themselves (submit.sql). The order of the steps makes
+// it exact with concurrent writers: lock the URLs against deletion, by id; lock their rows of the queue, by id; recount
+// with a snapshot taken after that; then the done rows; the batches last, by id. A concurrent answer that waits for one of the
+// rows adds its annotations to the new count afterwards.
+// Locks the URLs against deletion, and inserts the missing rows, not eligible and with zero counts, for the recount to
+// fill.
 func (q *Queries) QueueInsertMany(ctx context.Context, db DBTX, urlIds []int32) error {
 	_, err := db.Exec(ctx, QueueInsertMany, urlIds)
 	return err
@@ -309,7 +309,7 @@ const QueueLockMany = `-- name: QueueLockMany :exec
 SELECT FROM annotation_queue WHERE url_id = ANY($1::integer[]) ORDER BY url_id FOR UPDATE
 `
 
-// Holds off answers about the URLs, and other recounts of them, to the end of the transaction.
+// Blocks answers about the URLs, and other recounts of them, until the end of the transaction.
 func (q *Queries) QueueLockMany(ctx context.Context, db DBTX, urlIds []int32) error {
 	_, err := db.Exec(ctx, QueueLockMany, urlIds)
 	return err
@@ -352,8 +352,8 @@ type QueueRecountManyRow struct {
 	Annotated int32
 }
 
-// Makes the rows of the URLs what a recount says and marks them as changed. What that changes of the progress of batches
-// is returned, by batch id, for BatchProgressAddMany; at most two rows for each URL.
+// Sets the rows of the URLs to a recount, and their changed_xid to the transaction. Returns the changes of the progress of
+// batches, by batch id, for BatchProgressAddMany; at most two rows for each URL.
 // @sqlc-vet-disable many-without-limit
 func (q *Queries) QueueRecountMany(ctx context.Context, db DBTX, urlIds []int32) ([]QueueRecountManyRow, error) {
 	rows, err := db.Query(ctx, QueueRecountMany, urlIds)
@@ -379,7 +379,7 @@ const URLLockMany = `-- name: URLLockMany :exec
 SELECT FROM urls WHERE id = ANY($1::integer[]) ORDER BY id FOR UPDATE
 `
 
-// Holds off whoever says something about URLs that are about to be deleted, before any of their other rows is locked.
+// Blocks writers that store something about URLs which the transaction will delete. It must be the first lock of the URLs.
 func (q *Queries) URLLockMany(ctx context.Context, db DBTX, urlIds []int32) error {
 	_, err := db.Exec(ctx, URLLockMany, urlIds)
 	return err
@@ -395,7 +395,7 @@ type URLRangeGetParams struct {
 	Most  int32
 }
 
-// The largest of the next URL ids after one, a given number of them at most; 0 when there are none.
+// The last of the next URL ids after an id, at most a given number of them; 0 when there are none.
 func (q *Queries) URLRangeGet(ctx context.Context, db DBTX, arg URLRangeGetParams) (int32, error) {
 	row := db.QueryRow(ctx, URLRangeGet, arg.After, arg.Most)
 	var upto int32
@@ -414,7 +414,7 @@ WHERE d.url_id = ANY($1::integer[])
     )
 `
 
-// Drops done rows of the URLs that are not eligible, or that the user has no annotation of.
+// Deletes done rows of URLs that are not eligible or not annotated by the user.
 func (q *Queries) UserDoneDeleteMany(ctx context.Context, db DBTX, urlIds []int32) error {
 	_, err := db.Exec(ctx, UserDoneDeleteMany, urlIds)
 	return err
@@ -429,7 +429,7 @@ WHERE a.url_id = ANY($1::integer[]) AND q.url_id = ANY($1::integer[])
 ON CONFLICT ON CONSTRAINT user_url_done_pkey DO NOTHING
 `
 
-// Adds the done rows that the eligible ones of the URLs lack.
+// Inserts the missing done rows of the eligible URLs.
 func (q *Queries) UserDoneInsertMany(ctx context.Context, db DBTX, urlIds []int32) error {
 	_, err := db.Exec(ctx, UserDoneInsertMany, urlIds)
 	return err

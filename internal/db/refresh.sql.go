@@ -32,9 +32,9 @@ type ViewRefreshListRow struct {
 	Error       string
 }
 
-// Refreshes of materialized views: whose turn it is, and what became of them. What views there are is for the catalog to
-// say, and REFRESH takes no parameters; internal/postgres does both.
-// The last refresh of each view that ever had one, by name. There are a handful.
+// Refreshes of materialized views: the lock and the record. The list of views comes from the catalog, and REFRESH takes no
+// parameters; internal/postgres has both.
+// The last refresh of each view that has one on record, by name. There are few.
 // @sqlc-vet-disable many-without-limit
 func (q *Queries) ViewRefreshList(ctx context.Context, db DBTX) ([]ViewRefreshListRow, error) {
 	rows, err := db.Query(ctx, ViewRefreshList)
@@ -67,7 +67,7 @@ const ViewRefreshLock = `-- name: ViewRefreshLock :one
 SELECT pg_try_advisory_xact_lock(hashtextextended('docket refresh ' || $1::text, 0))::boolean AS locked
 `
 
-// Tells whether the view is this transaction's to refresh. If not, another transaction is at it; nothing is waited for.
+// Whether this transaction may refresh the view. If not, another transaction is refreshing it. Does not wait.
 func (q *Queries) ViewRefreshLock(ctx context.Context, db DBTX, viewName string) (bool, error) {
 	row := db.QueryRow(ctx, ViewRefreshLock, viewName)
 	var locked bool
@@ -92,7 +92,7 @@ type ViewRefreshUpsertParams struct {
 	RowCount int64
 }
 
-// Records a refresh that worked, in its own transaction: the view holds everything committed before that began.
+// Records a refresh that succeeded, in its transaction: the view has everything committed before that began.
 func (q *Queries) ViewRefreshUpsert(ctx context.Context, db DBTX, arg ViewRefreshUpsertParams) error {
 	_, err := db.Exec(ctx, ViewRefreshUpsert, arg.ViewName, arg.Seconds, arg.RowCount)
 	return err
@@ -110,7 +110,7 @@ type ViewRefreshUpsertFailedParams struct {
 	Error    string
 }
 
-// Records a refresh that failed; what is known of the last one that worked stays.
+// Records a refresh that failed; the record of the last success stays.
 func (q *Queries) ViewRefreshUpsertFailed(ctx context.Context, db DBTX, arg ViewRefreshUpsertFailedParams) error {
 	_, err := db.Exec(ctx, ViewRefreshUpsertFailed, arg.ViewName, arg.Error)
 	return err

@@ -22,7 +22,7 @@ WITH url_type AS (
 DELETE FROM anonymous_annotation_location a WHERE a.session_id = $1
 `
 
-// Drops everything the session said.
+// Deletes all annotations of the session.
 func (q *Queries) AnonymousAnnotationDelete(ctx context.Context, db DBTX, sessionID uuid.UUID) error {
 	_, err := db.Exec(ctx, AnonymousAnnotationDelete, sessionID)
 	return err
@@ -31,8 +31,8 @@ func (q *Queries) AnonymousAnnotationDelete(ctx context.Context, db DBTX, sessio
 const AnonymousAnnotationTransfer = `-- name: AnonymousAnnotationTransfer :many
 WITH answered AS MATERIALIZED (
     SELECT DISTINCT a.url_id FROM anonymous_url_annotations a WHERE a.session_id = $1
-), free AS MATERIALIZED (
-    SELECT answered.url_id, said.url_type, said.created_at
+), unanswered AS MATERIALIZED (
+    SELECT answered.url_id, given.url_type, given.created_at
     FROM answered
     LEFT JOIN LATERAL (
         SELECT a.url_type, a.created_at
@@ -40,78 +40,78 @@ WITH answered AS MATERIALIZED (
         WHERE a.session_id = $1 AND a.url_id = answered.url_id
         ORDER BY a.created_at DESC, a.url_type
         LIMIT 1
-    ) AS said ON true
+    ) AS given ON true
     WHERE NOT EXISTS (
         SELECT FROM user_url_annotations own WHERE own.user_id = $2 AND own.url_id = answered.url_id OFFSET 0
     )
 ), stored_type AS (
     INSERT INTO user_url_type_suggestions (url_id, user_id, type, created_at)
-    SELECT free.url_id, $2, free.url_type, free.created_at
-    FROM free
-    WHERE free.url_type IS NOT NULL
-    ORDER BY free.url_id
+    SELECT unanswered.url_id, $2, unanswered.url_type, unanswered.created_at
+    FROM unanswered
+    WHERE unanswered.url_type IS NOT NULL
+    ORDER BY unanswered.url_id
     ON CONFLICT ON CONSTRAINT user_url_type_suggestions_pkey DO NOTHING
     RETURNING url_id, type
-), taken AS (
+), copied AS (
     SELECT
         stored_type.url_id,
         stored_type.type NOT IN ('meta url', 'individual record', 'not relevant') AS with_record_type,
         stored_type.type <> 'not relevant' AS with_entities
     FROM stored_type
     UNION ALL
-    SELECT free.url_id, true, true FROM free WHERE free.url_type IS NULL
+    SELECT unanswered.url_id, true, true FROM unanswered WHERE unanswered.url_type IS NULL
 ), stored_record_type AS (
     INSERT INTO user_record_type_suggestions (url_id, user_id, record_type, created_at)
-    SELECT taken.url_id, $2, said.record_type, said.created_at
-    FROM taken
+    SELECT copied.url_id, $2, given.record_type, given.created_at
+    FROM copied
     CROSS JOIN LATERAL (
         SELECT a.record_type, a.created_at
         FROM anonymous_annotation_record_type a
-        WHERE a.session_id = $1 AND a.url_id = taken.url_id
+        WHERE a.session_id = $1 AND a.url_id = copied.url_id
         ORDER BY a.created_at DESC, a.record_type
         LIMIT 1
-    ) AS said
-    WHERE taken.with_record_type
-    ORDER BY taken.url_id
+    ) AS given
+    WHERE copied.with_record_type
+    ORDER BY copied.url_id
     ON CONFLICT ON CONSTRAINT user_record_type_suggestions_pkey DO NOTHING
 ), stored_agencies AS (
     INSERT INTO user_url_agency_suggestions (url_id, user_id, agency_id)
-    SELECT taken.url_id, $2, agencies.id
-    FROM taken
+    SELECT copied.url_id, $2, agencies.id
+    FROM copied
     CROSS JOIN LATERAL (
         SELECT a.agency_id
         FROM anonymous_annotation_agency a
-        WHERE a.session_id = $1 AND a.url_id = taken.url_id
+        WHERE a.session_id = $1 AND a.url_id = copied.url_id
         OFFSET 0
-    ) AS said
-    JOIN agencies ON agencies.id = said.agency_id
-    WHERE taken.with_entities
-    ORDER BY taken.url_id, agencies.id
-    FOR KEY SHARE OF agencies -- one that is being deleted is waited for, and left out
+    ) AS given
+    JOIN agencies ON agencies.id = given.agency_id
+    WHERE copied.with_entities
+    ORDER BY copied.url_id, agencies.id
+    FOR KEY SHARE OF agencies -- waits for a concurrent deletion, and leaves a deleted agency out
     ON CONFLICT ON CONSTRAINT user_url_agency_suggestions_agency_id_url_id_user_id_key DO NOTHING
 ), stored_locations AS (
     INSERT INTO user_location_suggestions (url_id, user_id, location_id, created_at)
-    SELECT taken.url_id, $2, locations.id, said.created_at
-    FROM taken
+    SELECT copied.url_id, $2, locations.id, given.created_at
+    FROM copied
     CROSS JOIN LATERAL (
         SELECT a.location_id, a.created_at
         FROM anonymous_annotation_location a
-        WHERE a.session_id = $1 AND a.url_id = taken.url_id
+        WHERE a.session_id = $1 AND a.url_id = copied.url_id
         OFFSET 0
-    ) AS said
-    JOIN locations ON locations.id = said.location_id
-    WHERE taken.with_entities
-    ORDER BY taken.url_id, locations.id
+    ) AS given
+    JOIN locations ON locations.id = given.location_id
+    WHERE copied.with_entities
+    ORDER BY copied.url_id, locations.id
     FOR KEY SHARE OF locations
     ON CONFLICT ON CONSTRAINT user_location_suggestions_pkey DO NOTHING
 )
-SELECT copied.url_id::integer AS url_id, copied.transferred::boolean AS transferred
+SELECT result.url_id::integer AS url_id, result.transferred::boolean AS transferred
 FROM (
     SELECT answered.url_id, false AS transferred FROM answered
     UNION ALL
-    SELECT taken.url_id, true FROM taken
-) AS copied
-ORDER BY copied.url_id, copied.transferred
+    SELECT copied.url_id, true FROM copied
+) AS result
+ORDER BY result.url_id, result.transferred
 `
 
 type AnonymousAnnotationTransferParams struct {
@@ -124,13 +124,13 @@ type AnonymousAnnotationTransferRow struct {
 	Transferred bool
 }
 
-// Copies what the session said to the user, URL by URL, with its time. Returns every URL of the session, and once more, as
-// migrated, those that were handed over. A URL is not when the user has a row for it in any of the four tables, be it one stored
-// a moment ago: the key of the url types decides, since every answer has one. Of several types of one URL, which the reference
-// lets a session have, the last one counts, and of several at one time the first of the enum. What the rules of an answer do not
-// allow beside the type is left behind.
-// Nobody knows beforehand how much a session said. So the tables are asked URL by URL, which OFFSET 0 and LIMIT keep the planner
-// from turning around: expecting a handful, it would compare everything with everything.
+// Copies the session's answers to the user, URL by URL, with their times. Returns every URL of the session, and a second time, as
+// transferred, each URL whose answer was copied. It is not copied when the user has a row for the URL in any of the four
+// tables. For one stored concurrently, the key of the URL types decides, because every answer has a type. The reference lets a
+// session give a URL several types: the latest is copied, and of several at one time the first of the enum. Parts that the
+// rules of an answer do not allow with the type are not copied.
+// The size of a session is not known in advance. So the tables are read URL by URL, and OFFSET 0 and LIMIT keep the planner from
+// joining them in another order: it would expect a few rows and choose nested loops over all of them.
 // @sqlc-vet-disable many-without-limit
 func (q *Queries) AnonymousAnnotationTransfer(ctx context.Context, db DBTX, arg AnonymousAnnotationTransferParams) ([]AnonymousAnnotationTransferRow, error) {
 	rows, err := db.Query(ctx, AnonymousAnnotationTransfer, arg.SessionID, arg.UserID)
@@ -156,7 +156,7 @@ const AnonymousSessionDelete = `-- name: AnonymousSessionDelete :exec
 DELETE FROM anonymous_sessions WHERE id = $1
 `
 
-// Closes the session, which has said nothing.
+// Deletes the session, which has no annotations.
 func (q *Queries) AnonymousSessionDelete(ctx context.Context, db DBTX, sessionID uuid.UUID) error {
 	_, err := db.Exec(ctx, AnonymousSessionDelete, sessionID)
 	return err
@@ -167,11 +167,11 @@ const AnonymousSessionLock = `-- name: AnonymousSessionLock :execrows
 SELECT FROM anonymous_sessions WHERE id = $1 FOR UPDATE
 `
 
-// A session's answers become a user's. The order of the steps makes it exact beside any other writer: hold off the session's
-// own answers; keep the URLs from being deleted, by id; look, with a snapshot taken after that, and hand over; recount the
-// queue; close the session last.
-// Waits for answers of the session that are being stored, and holds off later ones to the end of the transaction. No rows:
-// the session is unknown.
+// The transfer of a session's answers to a user. The order of the steps makes it exact with concurrent writers: lock the session
+// against new answers; lock the URLs against deletion, by id; copy, with a snapshot copied after that; delete; recount the
+// queue; delete the session last.
+// Waits for answers of the session that are being stored, and blocks later ones until the end of the transaction. No rows: the
+// session is unknown.
 func (q *Queries) AnonymousSessionLock(ctx context.Context, db DBTX, sessionID uuid.UUID) (int64, error) {
 	result, err := db.Exec(ctx, AnonymousSessionLock, sessionID)
 	if err != nil {
@@ -187,7 +187,7 @@ ORDER BY urls.id
 FOR KEY SHARE
 `
 
-// Keeps what the session annotated from being deleted to the end of the transaction.
+// Locks the URLs that the session annotated against deletion.
 func (q *Queries) AnonymousURLLockMany(ctx context.Context, db DBTX, sessionID uuid.UUID) error {
 	_, err := db.Exec(ctx, AnonymousURLLockMany, sessionID)
 	return err

@@ -14,7 +14,7 @@ import (
 const AnnotationInsert = `-- name: AnnotationInsert :one
 
 WITH url AS (
-    -- Locked first, as whoever deletes it does, so that the two do not deadlock over the queue.
+    -- Locked first, as a transaction that deletes the URL does, so that the two do not deadlock.
     SELECT urls.id FROM urls WHERE urls.id = $1 FOR KEY SHARE
 ), unknown_agency AS (
     SELECT given.id
@@ -74,8 +74,9 @@ WITH url AS (
         1 + coalesce(cardinality($2::integer[]), 0) + coalesce(cardinality($3::bigint[]), 0)
             + CASE WHEN $8::record_type IS NULL THEN 0 ELSE 1 END AS annotations
     FROM accepted
-    -- At most one row, for the order alone: the name before the queue, as robots do, so that the two do not deadlock. What
-    -- nothing reads is done in reverse.
+    -- At most one row, joined only for the order: the row of the name is locked before that of the queue, as robots do, so that
+    -- the two do not deadlock. Without this join PostgreSQL would run new_name after queue: it runs data-modifying CTEs that
+    -- nothing has read after the main query, the last one first (ExecPostprocessPlan). TestNameIsLockedBeforeQueue notices.
     LEFT JOIN new_name ON true
 ), queue AS (
     UPDATE annotation_queue q
@@ -91,7 +92,7 @@ WITH url AS (
     SELECT $5, queue.url_id FROM queue WHERE queue.eligible
     ON CONFLICT ON CONSTRAINT user_url_done_pkey DO NOTHING
 ), progress AS (
-    -- A plain UPDATE would miss the row of a batch that got its first URL, this one, while the answer waited for the queue.
+    -- A plain UPDATE would miss the row of a batch whose first URL, this one, was added while the answer waited for the queue.
     INSERT INTO batch_progress (batch_id, total, annotated)
     SELECT queue.batch_id, 0, 1 FROM queue WHERE queue.batch_id IS NOT NULL AND queue.status_ok AND queue.first_agency
     ON CONFLICT ON CONSTRAINT batch_progress_pkey DO UPDATE SET annotated = batch_progress.annotated + 1
@@ -123,10 +124,10 @@ type AnnotationInsertRow struct {
 	UnknownLocationIDs []int64
 }
 
-// One answer, one statement: it is checked and stored as a whole or not at all, in one round trip.
-// Stores a signed-in user's answer about one URL. Nothing is stored when the URL, an agency, a location or the
-// endorsed name (which must be one of this URL's) is unknown; the row tells which. A user who annotated the URL
-// before violates a key. A new name that the URL has already becomes an endorsement of it.
+// An answer is checked and stored by one statement: completely or not at all, in one round trip.
+// Stores a signed-in user's answer about one URL. Nothing is stored when the URL, an agency, a location or the endorsed name
+// (which must be one of this URL) is unknown; the row reports which. A user who has annotated the URL before violates a
+// key. A new name that the URL already has becomes an endorsement of it.
 func (q *Queries) AnnotationInsert(ctx context.Context, db DBTX, arg AnnotationInsertParams) (AnnotationInsertRow, error) {
 	row := db.QueryRow(ctx, AnnotationInsert,
 		arg.URLID,
@@ -154,7 +155,7 @@ const AnonymousAnnotationInsert = `-- name: AnonymousAnnotationInsert :one
 WITH url AS (
     SELECT urls.id FROM urls WHERE urls.id = $1 FOR KEY SHARE
 ), session AS (
-    -- Locked before the queue, as whoever hands the session's answers to a user does.
+    -- Locked before the queue, as a transfer of the session to a user does.
     SELECT anonymous_sessions.id FROM anonymous_sessions WHERE anonymous_sessions.id = $2 FOR KEY SHARE
 ), unknown_agency AS (
     SELECT given.id
@@ -188,8 +189,8 @@ WITH url AS (
     INSERT INTO anonymous_annotation_agency (url_id, session_id, agency_id)
     SELECT accepted.url_id, accepted.session_id, unnest($3::integer[]) FROM accepted
 ), queue AS (
-    -- Anonymous answers do not count for the order; the lock keeps a recount from missing the done row. Whether the URL
-    -- is eligible is asked after that: the lock may have waited for a change of it.
+    -- Anonymous answers do not count for the order. The lock keeps a recount from missing the done row. Whether the URL is
+    -- eligible is read after the lock was acquired, because a concurrent transaction may have changed it.
     SELECT q.url_id, q.eligible
     FROM annotation_queue q
     JOIN accepted ON accepted.url_id = q.url_id
@@ -226,9 +227,9 @@ type AnonymousAnnotationInsertRow struct {
 	UnknownLocationIDs []int64
 }
 
-// Stores an anonymous session's answer about one URL. Nothing is stored when the session, the URL, an agency or a
-// location is unknown, or when the session has given the URL a type before, be it another one; the row tells which.
-// The key alone would let a different type through: the caller holds a lock on the pair of session and URL.
+// Stores an anonymous session's answer about one URL. Nothing is stored when the session, the URL, an agency or a location
+// is unknown, or when the session has already given the URL a type, the same or another; the row reports which. The key
+// alone would allow another type, so the caller must hold a lock on the pair of session and URL.
 func (q *Queries) AnonymousAnnotationInsert(ctx context.Context, db DBTX, arg AnonymousAnnotationInsertParams) (AnonymousAnnotationInsertRow, error) {
 	row := db.QueryRow(ctx, AnonymousAnnotationInsert,
 		arg.URLID,

@@ -1,11 +1,11 @@
--- Upkeep of the queue by everything but a single answer, which does its own (submit.sql). The order of the steps makes it
--- exact beside any other writer: keep the URLs from being deleted, by id; lock their rows of the queue, by id; count anew
--- with a snapshot taken after that; then the done rows; the batches last, by id. A writer that has stored annotations and
--- waits for one of the rows adds them to the new count when it gets there.
+-- Upkeep of the queue by all writers except single answers, which update it themselves (submit.sql). The order of the steps makes
+-- it exact with concurrent writers: lock the URLs against deletion, by id; lock their rows of the queue, by id; recount
+-- with a snapshot taken after that; then the done rows; the batches last, by id. A concurrent answer that waits for one of the
+-- rows adds its annotations to the new count afterwards.
 
 -- name: QueueInsertMany :exec
--- Keeps the URLs from being deleted, and gives those without a row one that is not eligible and counts nothing, for the
--- recount to fill.
+-- Locks the URLs against deletion, and inserts the missing rows, not eligible and with zero counts, for the recount to
+-- fill.
 INSERT INTO annotation_queue (url_id, eligible, priority, batch_id, status_ok, agency_votes, changed_xid)
 SELECT urls.id, false, 0, NULL, false, 0, 0
 FROM urls
@@ -15,12 +15,12 @@ FOR KEY SHARE
 ON CONFLICT ON CONSTRAINT annotation_queue_pkey DO NOTHING;
 
 -- name: QueueLockMany :exec
--- Holds off answers about the URLs, and other recounts of them, to the end of the transaction.
+-- Blocks answers about the URLs, and other recounts of them, until the end of the transaction.
 SELECT FROM annotation_queue WHERE url_id = ANY(@url_ids::integer[]) ORDER BY url_id FOR UPDATE;
 
 -- name: QueueRecountMany :many
--- Makes the rows of the URLs what a recount says and marks them as changed. What that changes of the progress of batches
--- is returned, by batch id, for BatchProgressAddMany; at most two rows for each URL.
+-- Sets the rows of the URLs to a recount, and their changed_xid to the transaction. Returns the changes of the progress of
+-- batches, by batch id, for BatchProgressAddMany; at most two rows for each URL.
 -- @sqlc-vet-disable many-without-limit
 WITH before AS (
     SELECT url_id, batch_id, status_ok, agency_votes FROM annotation_queue WHERE url_id = ANY(@url_ids::integer[])
@@ -52,7 +52,7 @@ HAVING sum(change.total) <> 0 OR sum(change.annotated) <> 0
 ORDER BY change.batch_id;
 
 -- name: UserDoneDeleteMany :exec
--- Drops done rows of the URLs that are not eligible, or that the user has no annotation of.
+-- Deletes done rows of URLs that are not eligible or not annotated by the user.
 DELETE FROM user_url_done d
 WHERE d.url_id = ANY(@url_ids::integer[])
     AND NOT EXISTS (
@@ -63,7 +63,7 @@ WHERE d.url_id = ANY(@url_ids::integer[])
     );
 
 -- name: UserDoneInsertMany :exec
--- Adds the done rows that the eligible ones of the URLs lack.
+-- Inserts the missing done rows of the eligible URLs.
 INSERT INTO user_url_done (user_id, url_id)
 SELECT DISTINCT a.user_id, a.url_id
 FROM user_url_annotations a
@@ -72,7 +72,7 @@ WHERE a.url_id = ANY(@url_ids::integer[]) AND q.url_id = ANY(@url_ids::integer[]
 ON CONFLICT ON CONSTRAINT user_url_done_pkey DO NOTHING;
 
 -- name: AnonymousDoneDeleteMany :exec
--- Drops done rows of the URLs that are not eligible, or that the session has no annotation of.
+-- Deletes done rows of URLs that are not eligible or not annotated by the session.
 DELETE FROM anonymous_url_done d
 WHERE d.url_id = ANY(@url_ids::integer[])
     AND NOT EXISTS (
@@ -83,7 +83,7 @@ WHERE d.url_id = ANY(@url_ids::integer[])
     );
 
 -- name: AnonymousDoneInsertMany :exec
--- Adds the done rows that the eligible ones of the URLs lack.
+-- Inserts the missing done rows of the eligible URLs.
 INSERT INTO anonymous_url_done (session_id, url_id)
 SELECT DISTINCT a.session_id, a.url_id
 FROM anonymous_url_annotations a
@@ -92,7 +92,7 @@ WHERE a.url_id = ANY(@url_ids::integer[]) AND q.url_id = ANY(@url_ids::integer[]
 ON CONFLICT ON CONSTRAINT anonymous_url_done_pkey DO NOTHING;
 
 -- name: BatchProgressAddMany :exec
--- Adds changes to the progress of batches, in the order given, which has to be by batch id.
+-- Adds changes to the progress of batches, in the given order, which must be by batch id.
 INSERT INTO batch_progress (batch_id, total, annotated)
 SELECT change.batch_id, change.total, change.annotated
 FROM (
@@ -102,11 +102,11 @@ ON CONFLICT ON CONSTRAINT batch_progress_pkey
     DO UPDATE SET total = batch_progress.total + excluded.total, annotated = batch_progress.annotated + excluded.annotated;
 
 -- name: URLLockMany :exec
--- Holds off whoever says something about URLs that are about to be deleted, before any of their other rows is locked.
+-- Blocks writers that store something about URLs which the transaction will delete. It must be the first lock of the URLs.
 SELECT FROM urls WHERE id = ANY(@url_ids::integer[]) ORDER BY id FOR UPDATE;
 
 -- name: QueueForgetMany :many
--- Takes URLs that are about to be deleted, and whose rows are locked, out of the queue. Returned is what that changes of
+-- Removes URLs that the transaction will delete from the queue. The caller holds the locks on their rows. Returns the changes of
 -- the progress of batches, by batch id.
 -- @sqlc-vet-disable many-without-limit
 WITH forgotten AS (
@@ -123,13 +123,13 @@ GROUP BY batch_id
 ORDER BY batch_id;
 
 -- name: URLRangeGet :one
--- The largest of the next URL ids after one, a given number of them at most; 0 when there are none.
+-- The last of the next URL ids after an id, at most a given number of them; 0 when there are none.
 SELECT coalesce(max(part.id), 0)::integer AS upto
 FROM (SELECT urls.id FROM urls WHERE urls.id > @after ORDER BY urls.id LIMIT @most::integer) AS part;
 
 -- name: QueueDifferenceList :many
--- Where the queue and its done rows differ from a recount, for the URLs of a range of ids, in one snapshot. For a done row
--- the annotator is a user id or a session.
+-- The differences of the queue and its done rows from a recount, for a range of URL ids, in one snapshot. The annotator of a
+-- done row is a user id or a session.
 -- @sqlc-vet-disable many-without-limit
 WITH want AS MATERIALIZED (
     SELECT * FROM annotation_queue_recount WHERE url_id > @after::integer AND url_id <= @upto::integer

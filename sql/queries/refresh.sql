@@ -1,8 +1,8 @@
--- Refreshes of materialized views: whose turn it is, and what became of them. What views there are is for the catalog to
--- say, and REFRESH takes no parameters; internal/postgres does both.
+-- Refreshes of materialized views: the lock and the record. The list of views comes from the catalog, and REFRESH takes no
+-- parameters; internal/postgres has both.
 
 -- name: ViewRefreshList :many
--- The last refresh of each view that ever had one, by name. There are a handful.
+-- The last refresh of each view that has one on record, by name. There are few.
 -- @sqlc-vet-disable many-without-limit
 SELECT
     view_name,
@@ -15,11 +15,11 @@ FROM materialized_view_refreshes
 ORDER BY view_name;
 
 -- name: ViewRefreshLock :one
--- Tells whether the view is this transaction's to refresh. If not, another transaction is at it; nothing is waited for.
+-- Whether this transaction may refresh the view. If not, another transaction is refreshing it. Does not wait.
 SELECT pg_try_advisory_xact_lock(hashtextextended('docket refresh ' || @view_name::text, 0))::boolean AS locked;
 
 -- name: ViewRefreshUpsert :exec
--- Records a refresh that worked, in its own transaction: the view holds everything committed before that began.
+-- Records a refresh that succeeded, in its transaction: the view has everything committed before that began.
 INSERT INTO materialized_view_refreshes (view_name, attempted_at, refreshed_at, seconds, row_count, error)
 VALUES (@view_name, now() AT TIME ZONE 'UTC', now() AT TIME ZONE 'UTC', @seconds::double precision, @row_count::bigint, NULL)
 ON CONFLICT ON CONSTRAINT materialized_view_refreshes_pkey DO UPDATE
@@ -30,7 +30,7 @@ SET attempted_at = excluded.attempted_at,
     error = NULL;
 
 -- name: ViewRefreshUpsertFailed :exec
--- Records a refresh that failed; what is known of the last one that worked stays.
+-- Records a refresh that failed; the record of the last success stays.
 INSERT INTO materialized_view_refreshes (view_name, attempted_at, error)
 VALUES (@view_name, now() AT TIME ZONE 'UTC', @error::text)
 ON CONFLICT ON CONSTRAINT materialized_view_refreshes_pkey DO UPDATE
