@@ -188,43 +188,25 @@ func ask(ctx context.Context, conn db.DBTX, queue *ranking.Queue, by who) (int32
 	return choice.URLID, nil
 }
 
-// slow is the definition of the next URL, on nothing but what people, robots and outcomes say.
+// slow is the definition of the next URL, without anything that must be kept up. rules_test.go checks the views that it reads.
 const slow = `
 	SELECT coalesce((
-		SELECT u.id FROM urls u
-		WHERE u.status = 'ok'
-			AND NOT EXISTS (SELECT FROM flag_url_validated f WHERE f.url_id = u.id)
-			AND NOT EXISTS (SELECT FROM flag_url_suspended f WHERE f.url_id = u.id)
-			AND NOT EXISTS (SELECT FROM user_url_type_suggestions s WHERE s.url_id = u.id AND s.user_id = $1)
-			AND NOT EXISTS (SELECT FROM user_url_agency_suggestions s WHERE s.url_id = u.id AND s.user_id = $1)
-			AND NOT EXISTS (SELECT FROM user_location_suggestions s WHERE s.url_id = u.id AND s.user_id = $1)
-			AND NOT EXISTS (SELECT FROM user_record_type_suggestions s WHERE s.url_id = u.id AND s.user_id = $1)
-			AND NOT EXISTS (SELECT FROM anonymous_annotation_url_type s WHERE s.url_id = u.id AND s.session_id = $2)
-			AND NOT EXISTS (SELECT FROM anonymous_annotation_agency s WHERE s.url_id = u.id AND s.session_id = $2)
-			AND NOT EXISTS (SELECT FROM anonymous_annotation_location s WHERE s.url_id = u.id AND s.session_id = $2)
-			AND NOT EXISTS (SELECT FROM anonymous_annotation_record_type s WHERE s.url_id = u.id AND s.session_id = $2)
-			AND ($3::int IS NULL OR EXISTS (SELECT FROM link_batches__urls l WHERE l.url_id = u.id AND l.batch_id = $3))
-			AND ($4::int IS NULL OR u.id = $4)
-		ORDER BY
-			(SELECT count(*) FROM url_auto_agency_id_subtasks s WHERE s.url_id = u.id)
-			+ (SELECT count(*) FROM auto_location_id_subtasks s WHERE s.url_id = u.id)
-			+ (SELECT count(*) FROM auto_record_type_suggestions s WHERE s.url_id = u.id)
-			+ (SELECT count(*) FROM auto_relevant_suggestions s WHERE s.url_id = u.id)
-			+ (SELECT count(*) FROM user_url_agency_suggestions s WHERE s.url_id = u.id)
-			+ (SELECT count(*) FROM user_location_suggestions s WHERE s.url_id = u.id)
-			+ (SELECT count(*) FROM user_record_type_suggestions s WHERE s.url_id = u.id)
-			+ (SELECT count(*) FROM user_url_type_suggestions s WHERE s.url_id = u.id) DESC,
-			u.id
+		SELECT e.url_id FROM eligible_urls e
+		WHERE NOT EXISTS (SELECT FROM user_url_annotations a WHERE a.url_id = e.url_id AND a.user_id = $1)
+			AND NOT EXISTS (SELECT FROM anonymous_url_annotations a WHERE a.url_id = e.url_id AND a.session_id = $2)
+			AND ($3::int IS NULL OR EXISTS (SELECT FROM link_batches__urls l WHERE l.url_id = e.url_id AND l.batch_id = $3))
+			AND ($4::int IS NULL OR e.url_id = $4)
+		ORDER BY (SELECT count(*) FROM url_annotations a WHERE a.url_id = e.url_id) DESC, e.url_id
 		LIMIT 1
 	), 0)`
 
-// nobody is an id that is no user's.
-const nobody = -1
+// noUser is an id that no user has.
+const noUser = -1
 
 func lookSlowly(ctx context.Context, conn db.DBTX, by who) (id int32, err error) {
 	user := by.user
 	if by.session != uuid.Nil {
-		user = nobody
+		user = noUser
 	}
 	err = conn.QueryRow(ctx, slow, user, by.session, by.filter.BatchID, by.filter.URLID).Scan(&id)
 	return id, err

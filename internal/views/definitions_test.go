@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"docket/internal/db"
 )
 
 // trueOf is a query for the columns of a view that are true, or not 0, one line for each URL.
@@ -216,6 +218,17 @@ func TestBatchStatusView(t *testing.T) {
 	}
 	w.refresh(t, "batch_url_status_mat_view")
 	require.Equal(t, want, w.lines(t, "SELECT batch_id || ' ' || batch_url_status FROM batch_url_status_mat_view ORDER BY batch_id"))
+
+	// The list of batches has the same rule, in a form that reads no more batches than a page needs.
+	var listed []string
+	for _, status := range []string{"Error", "No URLs", "Has Unlabeled URLs", "Labeling Complete"} {
+		page, err := db.New().BatchListPage(t.Context(), w.pool, db.BatchListPageParams{URLStatus: &status})
+		require.NoError(t, err)
+		for _, batch := range page {
+			listed = append(listed, fmt.Sprintf("%d %s", batch.ID, status))
+		}
+	}
+	require.ElementsMatch(t, want, listed)
 }
 
 func TestHTMLDuplicateView(t *testing.T) {
