@@ -1,6 +1,6 @@
 -- AnnotationInsert of sql/queries/submit.sql without the upkeep of the queue.
 WITH url AS (
-    -- Locked first, as whoever deletes it does, so that the two do not deadlock over the queue.
+    -- Locked first, as a transaction that deletes the URL does, so that the two do not deadlock.
     SELECT urls.id FROM urls WHERE urls.id = $1 FOR KEY SHARE
 ), unknown_agency AS (
     SELECT given.id
