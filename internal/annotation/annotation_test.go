@@ -18,10 +18,10 @@ import (
 	"docket/internal/unknown"
 )
 
-// poll is how often a test looks whether another connection has come as far as it should.
+// poll is how often a test checks the state of another connection.
 const poll = 5 * time.Millisecond
 
-// bundle is a database with agencies 1 and 2, locations 1 and 2 and URLs 1 to 3, name 1 being one of URL 1's.
+// bundle is a database with agencies 1 and 2, locations 1 and 2, URLs 1 to 3, and name 1 of URL 1.
 type bundle struct {
 	pool    *postgres.Pool
 	service *annotation.Service
@@ -59,7 +59,7 @@ func everything(variant int32) annotation.Answer {
 	}
 }
 
-// race runs every call at once and returns their errors.
+// race runs the calls concurrently and returns their errors.
 func race(calls ...func() error) []error {
 	errs := make([]error, len(calls))
 	var start, done sync.WaitGroup
@@ -146,7 +146,7 @@ func TestManyUsersGiveOneNewName(t *testing.T) {
 	require.Equal(t, 16, b.count(t, "SELECT count(*) FROM link_user_name_suggestions"))
 }
 
-// TestDeletedMeanwhile takes away what an answer refers to after the statement has seen it.
+// TestDeletedMeanwhile deletes something that an answer refers to after the statement has read it.
 func TestDeletedMeanwhile(t *testing.T) {
 	t.Parallel()
 	byUser := func(b bundle, answer annotation.Answer) error {
@@ -194,7 +194,7 @@ func TestDeletedMeanwhile(t *testing.T) {
 	}
 }
 
-// begin returns a transaction that has executed a statement and ends with the test at the latest.
+// begin returns a transaction that has executed a statement. It is rolled back at the end of the test.
 func (b bundle) begin(t *testing.T, statement string) pgx.Tx {
 	t.Helper()
 	tx, err := b.pool.Begin(t.Context())
@@ -205,7 +205,7 @@ func (b bundle) begin(t *testing.T, statement string) pgx.Tx {
 	return tx
 }
 
-// waitForLock returns when a statement waits for somebody else's lock; it must not come to an end before.
+// waitForLock returns when a statement waits for a lock; the call must not end before.
 func (b bundle) waitForLock(t *testing.T, ended <-chan error) {
 	t.Helper()
 	for b.count(t, `SELECT count(*) FROM pg_stat_activity
@@ -218,7 +218,7 @@ func (b bundle) waitForLock(t *testing.T, ended <-chan error) {
 	}
 }
 
-// TestCancelledBeforeStored shows that an answer whose client is gone is not half there.
+// TestCancelledBeforeStored checks that nothing is stored of an answer whose client has disconnected.
 func TestCancelledBeforeStored(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -236,8 +236,8 @@ func TestCancelledBeforeStored(t *testing.T) {
 	require.NoError(t, b.service.Submit(t.Context(), 7, 1, everything(1)))
 }
 
-// TestUnknownAreAllNamed shows that every unknown id is told, not just the first.
-func TestUnknownAreAllNamed(t *testing.T) {
+// TestUnknownIDsAreAllNamed checks that the error has every unknown id, not only the first.
+func TestUnknownIDsAreAllNamed(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	err := b.service.Submit(t.Context(), 7, 1, annotation.Answer{URLType: annotation.DataSource, AgencyIDs: []int32{99, 1, 98}})

@@ -69,6 +69,7 @@ func TestCacheHasNoBatchProgress(t *testing.T) {
 		next, err = b.service.Next(t.Context(), 100, annotation.Filter{URLID: filter.URLID})
 		require.NoError(t, err)
 		require.Nil(t, next.Batch)
-		require.NoError(t, b.service.Submit(t.Context(), annotated, 2, annotation.Answer{URLType: annotation.MetaURL, AgencyIDs: []int32{1}}))
+		answer := annotation.Answer{URLType: annotation.MetaURL, AgencyIDs: []int32{1}}
+		require.NoError(t, b.service.Submit(t.Context(), annotated, 2, answer))
 	}
 }

@@ -12,11 +12,11 @@ import (
 	"docket/internal/ranking"
 )
 
-// A program beside Docket may lock in another order. An answer that PostgreSQL gives up for it is given again.
+// TestSubmitAfterADeadlock has another program lock in another order. An answer that PostgreSQL cancels for it is retried.
 func TestSubmitAfterADeadlock(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
-		second string // what the other program wants when it has the queue's row: something that the answer holds by then
+		second string // what the other program locks after the row of the queue: something that the answer has locked by then
 		submit func(context.Context, *annotation.Service, annotation.Session) error
 		votes  string
 	}{
@@ -39,7 +39,7 @@ func TestSubmitAfterADeadlock(t *testing.T) {
 			t.Parallel()
 			b := setup(t)
 			session := b.session(t)
-			// The answer looks for a deadlock long after the other has begun to wait for it; the other never looks.
+			// The answer checks for a deadlock long after the other program has begun to wait; the other program never checks.
 			_, err := b.pool.Exec(t.Context(), `DO $$ BEGIN
 				EXECUTE format('ALTER DATABASE %I SET deadlock_timeout = ''3s''', current_database());
 			END $$`)
@@ -55,8 +55,8 @@ func TestSubmitAfterADeadlock(t *testing.T) {
 			require.NoError(t, err)
 			_, err = other.Exec(t.Context(), "SELECT FROM annotation_queue WHERE url_id = 1 FOR UPDATE")
 			require.NoError(t, err)
-			answered := make(chan error, 1)
-			go func() { answered <- test.submit(t.Context(), annotation.New(pool, ranking.NewQueue()), session) }()
+			stored := make(chan error, 1)
+			go func() { stored <- test.submit(t.Context(), annotation.New(pool, ranking.NewQueue()), session) }()
 			for b.count(t, "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'") == 0 {
 				time.Sleep(time.Millisecond)
 			}
@@ -64,9 +64,9 @@ func TestSubmitAfterADeadlock(t *testing.T) {
 			require.NoError(t, err, "the answer gave way")
 			require.NoError(t, other.Rollback(t.Context()))
 
-			require.NoError(t, <-answered)
+			require.NoError(t, <-stored)
 			require.Equal(t, 1, b.count(t, test.votes))
-			b.requireTrueQueue(t)
+			b.requireExactQueue(t)
 		})
 	}
 }

@@ -9,13 +9,14 @@ import (
 	"docket/internal/ranking"
 )
 
-// TestEveryKindOfAnnotationCounts shows, table by table, that one row brings a URL before one with a smaller id.
+// TestEveryKindOfAnnotationCounts checks for each table that one row moves a URL before one with a smaller id.
 func TestEveryKindOfAnnotationCounts(t *testing.T) {
 	t.Parallel()
 	const task = `INSERT INTO tasks (id, task_type, task_status) VALUES (1, 'Agency Identification', 'complete'); `
 	for table, row := range map[string]string{
-		"user_url_type_suggestions":    `INSERT INTO user_url_type_suggestions (url_id, user_id, type) VALUES (2, 8, 'meta url')`,
-		"user_record_type_suggestions": `INSERT INTO user_record_type_suggestions (url_id, user_id, record_type) VALUES (2, 8, 'Stops')`,
+		"user_url_type_suggestions": `INSERT INTO user_url_type_suggestions (url_id, user_id, type) VALUES (2, 8, 'meta url')`,
+		"user_record_type_suggestions": `INSERT INTO user_record_type_suggestions (url_id, user_id, record_type)
+			VALUES (2, 8, 'Stops')`,
 		"user_url_agency_suggestions":  `INSERT INTO user_url_agency_suggestions (url_id, user_id, is_new) VALUES (2, 8, true)`,
 		"user_location_suggestions":    `INSERT INTO user_location_suggestions (url_id, user_id, location_id) VALUES (2, 8, 1)`,
 		"auto_relevant_suggestions":    `INSERT INTO auto_relevant_suggestions (url_id, relevant) VALUES (2, false)`,
@@ -41,7 +42,7 @@ func TestEveryKindOfAnnotationCounts(t *testing.T) {
 	}
 }
 
-// settle makes both rankings know of rows that nobody told them of.
+// settle updates both rankings after rows were stored without them.
 func (b bundle) settle(t *testing.T) {
 	t.Helper()
 	require.NoError(t, ranking.Reconcile(t.Context(), b.pool, func(ranking.Difference) {}))

@@ -11,8 +11,8 @@ import (
 	"docket/internal/annotation"
 )
 
-// earlier holds, for each key that an answer can violate, the row that makes an answer do so: everything(1), with the
-// not-found mark in place of the agency or the location where the key is that of the mark.
+// earlier has, for each key that an answer can violate, the row that makes everything(1) violate it. For the keys of the
+// not-found flags the answer has the flag in place of the agency or the location.
 var earlier = map[string]struct {
 	row     string
 	session bool
@@ -30,15 +30,16 @@ var earlier = map[string]struct {
 	"link_user_suggestion_location_not_found_pkey": {
 		row: `INSERT INTO link_user_suggestion_location_not_found (url_id, user_id) VALUES (1, 7)`},
 	"anonymous_annotation_record_type_pkey": {session: true,
-		row: `INSERT INTO anonymous_annotation_record_type (url_id, record_type, session_id) SELECT 1, 'Stops', id FROM anonymous_sessions`},
+		row: `INSERT INTO anonymous_annotation_record_type (url_id, record_type, session_id) SELECT 1, 'Stops', id
+			FROM anonymous_sessions`},
 	"anonymous_annotation_location_pkey": {session: true,
 		row: `INSERT INTO anonymous_annotation_location (url_id, location_id, session_id) SELECT 1, 1, id FROM anonymous_sessions`},
 	"anonymous_annotation_agency_pkey": {session: true,
 		row: `INSERT INTO anonymous_annotation_agency (url_id, agency_id, session_id) SELECT 1, 1, id FROM anonymous_sessions`},
 }
 
-// TestAnnotatedEarlier shows that an annotation which came in another way keeps its annotator from annotating the same
-// attribute, and nothing of the answer is stored.
+// TestAnnotatedEarlier checks that an annotation which another program stored makes the answer of its annotator fail, and that
+// nothing of the answer is stored.
 func TestAnnotatedEarlier(t *testing.T) {
 	t.Parallel()
 	for constraint, tt := range earlier {
@@ -87,8 +88,8 @@ func (b bundle) annotations(t *testing.T) int {
 		UNION ALL SELECT FROM anonymous_annotation_location UNION ALL SELECT FROM anonymous_annotation_agency) AS r`)
 }
 
-// TestRefusalsAreConstraints shows that every rule names a constraint that exists, and that each one which means an earlier
-// annotation has a test above.
+// TestRefusalsAreConstraints checks that every rule names a constraint that exists, and that each one which means an earlier
+// annotation has a case above.
 func TestRefusalsAreConstraints(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

@@ -46,7 +46,9 @@ func (s *Service) TransferSession(ctx context.Context, userID int32, session Ses
 	return done, nil
 }
 
-func (s *Service) transferSession(ctx context.Context, tx pgx.Tx, userID int32, session Session) (done SessionTransfer, err error) {
+func (s *Service) transferSession(
+	ctx context.Context, tx pgx.Tx, userID int32, session Session,
+) (done SessionTransfer, err error) {
 	known, err := queries.AnonymousSessionLock(ctx, tx, session)
 	if err != nil {
 		return done, fmt.Errorf("lock session: %w", err)

@@ -15,7 +15,7 @@ import (
 	"docket/internal/unknown"
 )
 
-// withURLs adds URLs up to the id n, and puts all into a batch.
+// withURLs adds URLs up to id n, and links all URLs to a batch.
 func (b bundle) withURLs(t *testing.T, n int) bundle {
 	t.Helper()
 	_, err := b.pool.Exec(t.Context(), fmt.Sprintf(`
@@ -34,14 +34,14 @@ func (b bundle) session(t *testing.T) annotation.Session {
 	return session
 }
 
-// requireTrueQueue wants a queue that equals a recount.
-func (b bundle) requireTrueQueue(t *testing.T) {
+// requireExactQueue checks that the queue equals a recount.
+func (b bundle) requireExactQueue(t *testing.T) {
 	t.Helper()
 	require.NoError(t, ranking.Verify(t.Context(), b.pool, func(d ranking.Difference) { t.Errorf("%+v", d) }))
 }
 
-// said lists the URLs of a user's answers, with the parts of each that came from the given variant of everything.
-func (b bundle) said(t *testing.T, user, variant int32) (parts map[int32]int) {
+// answered returns the URLs of a user's answers, with the number of parts that are from the given variant of everything.
+func (b bundle) answered(t *testing.T, user, variant int32) (parts map[int32]int) {
 	t.Helper()
 	rows, err := b.pool.Query(t.Context(), `
 		SELECT url_id FROM user_url_type_suggestions
@@ -60,8 +60,8 @@ func (b bundle) said(t *testing.T, user, variant int32) (parts map[int32]int) {
 	return parts
 }
 
-// theOther is an answer that shares nothing with everything(1).
-func theOther() annotation.Answer {
+// otherAnswer has nothing in common with everything(1).
+func otherAnswer() annotation.Answer {
 	return annotation.Answer{URLType: annotation.BrokenPage, AgencyIDs: []int32{2}, LocationIDs: []int64{2}}
 }
 
@@ -70,7 +70,7 @@ func unknownSession(err error) bool {
 	return errors.As(err, &missing) && missing.Kind == unknown.Session
 }
 
-func TestMigrateKeepsTimes(t *testing.T) {
+func TestTransferKeepsTimes(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	session := b.session(t)
@@ -88,9 +88,8 @@ func TestMigrateKeepsTimes(t *testing.T) {
 	}
 }
 
-// TestMigrateWhileTheSessionAnswers has a user take over a session that goes on answering: each answer is the user's in the
-// end or was refused.
-func TestMigrateWhileTheSessionAnswers(t *testing.T) {
+// TestTransferDuringAnswers transfers a session while it stores answers: each answer is either transferred or refused.
+func TestTransferDuringAnswers(t *testing.T) {
 	t.Parallel()
 	const urls = 24
 	b := setup(t).withURLs(t, urls)
@@ -119,54 +118,54 @@ func TestMigrateWhileTheSessionAnswers(t *testing.T) {
 				require.True(t, unknownSession(errs[call]), "%v", errs[call])
 			}
 		}
-		require.Equal(t, want, b.said(t, user, 1))
+		require.Equal(t, want, b.answered(t, user, 1))
 		require.Equal(t, annotation.SessionTransfer{Transferred: int32(len(want))}, done)
 		require.Zero(t, b.count(t, "SELECT count(*) FROM anonymous_url_annotations"))
 		require.Zero(t, b.count(t, "SELECT count(*) FROM anonymous_sessions"))
 	}
-	b.requireTrueQueue(t)
+	b.requireExactQueue(t)
 }
 
-// TestMigrateWaitsForAnAnswer shows both sides of that race one by one: an answer under way is waited for and handed over;
-// one that waits for the migration is refused.
-func TestMigrateWaitsForAnAnswer(t *testing.T) {
+// TestTransferAndAnswer checks both orders of that race: an answer that is being stored is waited for and transferred; one
+// that waits for the transfer is refused.
+func TestTransferAndAnswer(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	session := b.session(t)
 	require.NoError(t, b.service.SubmitAnonymous(t.Context(), session, 1, everything(1)))
 
-	// The answer about URL 2 waits for its row of the queue, the migration for the answer.
+	// The answer about URL 2 waits for its row of the queue, the transfer for the answer.
 	held := b.begin(t, "SELECT FROM annotation_queue WHERE url_id = 2 FOR UPDATE")
-	answered, migrated := make(chan error, 1), make(chan error, 1)
-	go func() { answered <- b.service.SubmitAnonymous(context.Background(), session, 2, everything(1)) }()
-	b.waitForLock(t, answered)
+	stored, transferred := make(chan error, 1), make(chan error, 1)
+	go func() { stored <- b.service.SubmitAnonymous(context.Background(), session, 2, everything(1)) }()
+	b.waitForLock(t, stored)
 	go func() {
 		_, err := b.service.TransferSession(context.Background(), 7, session)
-		migrated <- err
+		transferred <- err
 	}()
 	b.waitForLocks(t, 2)
 	require.NoError(t, held.Rollback(t.Context()))
-	require.NoError(t, <-answered)
-	require.NoError(t, <-migrated)
-	require.Equal(t, map[int32]int{1: 3, 2: 3}, b.said(t, 7, 1))
+	require.NoError(t, <-stored)
+	require.NoError(t, <-transferred)
+	require.Equal(t, map[int32]int{1: 3, 2: 3}, b.answered(t, 7, 1))
 
-	// The migration waits for the row of URL 1, the answer for the migration.
+	// The transfer waits for the row of URL 1, the answer for the transfer.
 	session = b.session(t)
 	require.NoError(t, b.service.SubmitAnonymous(t.Context(), session, 1, everything(1)))
 	held = b.begin(t, "SELECT FROM annotation_queue WHERE url_id = 1 FOR UPDATE")
 	go func() {
 		_, err := b.service.TransferSession(context.Background(), 8, session)
-		migrated <- err
+		transferred <- err
 	}()
-	b.waitForLock(t, migrated)
-	go func() { answered <- b.service.SubmitAnonymous(context.Background(), session, 2, everything(1)) }()
+	b.waitForLock(t, transferred)
+	go func() { stored <- b.service.SubmitAnonymous(context.Background(), session, 2, everything(1)) }()
 	b.waitForLocks(t, 2)
 	require.NoError(t, held.Rollback(t.Context()))
-	require.NoError(t, <-migrated)
-	err := <-answered
+	require.NoError(t, <-transferred)
+	err := <-stored
 	require.True(t, unknownSession(err), "%v", err)
-	require.Equal(t, map[int32]int{1: 3}, b.said(t, 8, 1))
-	b.requireTrueQueue(t)
+	require.Equal(t, map[int32]int{1: 3}, b.answered(t, 8, 1))
+	b.requireExactQueue(t)
 }
 
 // waitForLocks waits until as many connections wait for a lock.
@@ -178,7 +177,7 @@ func (b bundle) waitForLocks(t *testing.T, n int) {
 	}, time.Minute, poll)
 }
 
-func TestTwoMigrationsAtOnce(t *testing.T) {
+func TestTwoTransfersAtOnce(t *testing.T) {
 	t.Parallel()
 	b := setup(t).withURLs(t, 20)
 	for round := range int32(10) {
@@ -196,15 +195,15 @@ func TestTwoMigrationsAtOnce(t *testing.T) {
 		require.NotEqual(t, -1, won)
 		require.True(t, unknownSession(errs[1-won]), "%v", errs[1-won])
 		require.Equal(t, annotation.SessionTransfer{Transferred: 20}, done[won])
-		require.Len(t, b.said(t, users[won], 1), 20)
-		require.Empty(t, b.said(t, users[1-won], 1))
+		require.Len(t, b.answered(t, users[won], 1), 20)
+		require.Empty(t, b.answered(t, users[1-won], 1))
 	}
-	b.requireTrueQueue(t)
+	b.requireExactQueue(t)
 }
 
-// TestMigrateBesideOwnAnswers has a user answer what two sessions said too, while taking both over: each URL has one answer
-// of the user's, as a whole, of whoever was first.
-func TestMigrateBesideOwnAnswers(t *testing.T) {
+// TestTransferDuringOwnAnswers transfers two sessions to a user who answers about the same URLs concurrently: each URL has one
+// complete answer of the user, the first of the three.
+func TestTransferDuringOwnAnswers(t *testing.T) {
 	t.Parallel()
 	const urls = 20
 	b := setup(t).withURLs(t, urls)
@@ -219,13 +218,13 @@ func TestMigrateBesideOwnAnswers(t *testing.T) {
 			calls = append(calls, func() (err error) { done[i], err = b.service.TransferSession(t.Context(), user, session); return })
 		}
 		for url := int32(urls); url > 0; url-- {
-			calls = append(calls, func() error { return b.service.Submit(t.Context(), user, url, theOther()) })
+			calls = append(calls, func() error { return b.service.Submit(t.Context(), user, url, otherAnswer()) })
 		}
 		errs := race(calls...)
 		require.NoError(t, errs[0])
 		require.NoError(t, errs[1])
 		own := make(map[int32]int)
-		handed := make(map[int32]int)
+		copied := make(map[int32]int)
 		for i, err := range errs[2:] {
 			url := int32(urls - i)
 			if err == nil {
@@ -233,18 +232,18 @@ func TestMigrateBesideOwnAnswers(t *testing.T) {
 				continue
 			}
 			require.ErrorIs(t, err, annotation.ErrAlreadyAnnotated)
-			handed[url] = 3
+			copied[url] = 3
 		}
-		require.Equal(t, own, b.said(t, user, 2))
-		require.Equal(t, handed, b.said(t, user, 1))
-		require.Equal(t, int32(len(handed)), done[0].Transferred+done[1].Transferred)
-		require.Equal(t, int32(2*urls-len(handed)), done[0].Skipped+done[1].Skipped)
+		require.Equal(t, own, b.answered(t, user, 2))
+		require.Equal(t, copied, b.answered(t, user, 1))
+		require.Equal(t, int32(len(copied)), done[0].Transferred+done[1].Transferred)
+		require.Equal(t, int32(2*urls-len(copied)), done[0].Skipped+done[1].Skipped)
 	}
-	b.requireTrueQueue(t)
+	b.requireExactQueue(t)
 }
 
-// TestMigrateManyURLs takes over more than one statement of the upkeep takes.
-func TestMigrateManyURLs(t *testing.T) {
+// TestTransferManyURLs transfers more URLs than one statement of the upkeep handles.
+func TestTransferManyURLs(t *testing.T) {
 	t.Parallel()
 	const urls = 10_000
 	b := setup(t).withURLs(t, urls)
@@ -270,5 +269,5 @@ func TestMigrateManyURLs(t *testing.T) {
 	require.Equal(t, urls, b.count(t, "SELECT count(*) FROM user_url_done WHERE user_id = 7"))
 	require.Equal(t, urls-100, b.count(t, "SELECT annotated FROM batch_progress"))
 	require.Equal(t, 2*(urls-100), b.count(t, "SELECT count(*) FROM user_url_agency_suggestions"))
-	b.requireTrueQueue(t)
+	b.requireExactQueue(t)
 }
