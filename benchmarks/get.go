@@ -39,7 +39,8 @@ func (r *run) get(ctx context.Context) error {
 			&asker{name: "url=" + which.name + "/remembered=yes", user: which.user})
 	}
 	for _, batch := range []int32{smallBatch, halfBatch} {
-		askers = append(askers, &asker{name: "batch=" + batchName(batch) + "/remembered=no", user: Heavy5000, batch: &batch, forget: true})
+		name := "batch=" + batchName(batch) + "/remembered=no"
+		askers = append(askers, &asker{name: name, user: Heavy5000, batch: &batch, forget: true})
 	}
 	probes := []measure.Probe{{Name: "SELECT 1", Call: func(ctx context.Context) error { return selectOne(ctx, raw) }}}
 	for _, a := range askers {

@@ -15,7 +15,9 @@ const readEvery = 10 * time.Millisecond
 
 // readSteadily asks a hundred times a second, on a connection of its own, until stop is closed. It calls ready once it is
 // about to, or has failed to.
-func (r *run) readSteadily(ctx context.Context, ready func(), stop <-chan struct{}, ask func(context.Context, *pgx.Conn) error) (measure.Series, error) {
+func (r *run) readSteadily(
+	ctx context.Context, ready func(), stop <-chan struct{}, ask func(context.Context, *pgx.Conn) error,
+) (measure.Series, error) {
 	config := r.pool.Config().ConnConfig
 	config.RuntimeParams["statement_timeout"] = "0" // a reader may have to wait for a refresh
 	conn, err := pgx.ConnectConfig(ctx, config)

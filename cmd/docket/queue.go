@@ -18,18 +18,18 @@ func queueCommand(cfg *config) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "queue",
 		Short: "Compare the live queue with a recount, or repair it",
-		Long: `The queue is kept by everything that Docket writes. Other writers on the same database leave differences:
-a URL they added is missing, a suggestion of theirs is not counted.`,
+		Long: `Everything that Docket writes updates the queue. Other writers on the same database leave differences: a URL
+they added is missing, a suggestion they stored is not counted.`,
 		Args: cobra.NoArgs,
 	}
 	cmd.AddCommand(
-		queueCheckCommand(cfg, "verify", "Look for differences; exit status 1 if there is any", "differences", ranking.Verify, true),
-		queueCheckCommand(cfg, "reconcile", "Repair every difference, while everybody goes on", "repairs", ranking.Reconcile, false),
+		queueCheckCommand(cfg, "verify", "Report differences; exit status 1 if there is any", "differences", ranking.Verify, true),
+		queueCheckCommand(cfg, "reconcile", "Repair every difference, without blocking readers", "repairs", ranking.Reconcile, false),
 	)
 	return cmd
 }
 
-// queueDifference is a line of the output, for programs.
+// queueDifference is a line of the JSON output.
 type queueDifference struct {
 	Kind      string `json:"kind"`
 	URLID     int32  `json:"url_id,omitempty"`
@@ -39,12 +39,12 @@ type queueDifference struct {
 	Want      string `json:"want"`
 }
 
-// errDifferences makes a check that found something end with status 1.
+// errDifferences makes a check that found a difference exit with status 1.
 var errDifferences = errors.New("the queue differs from a recount; docket queue reconcile repairs it")
 
 type queueCheckFunc func(context.Context, *postgres.Pool, func(ranking.Difference)) error
 
-// shownDifferences is how many are printed one by one: a queue that was never filled differs in every URL.
+// shownDifferences is how many differences are printed: a queue that was never filled differs for every URL.
 const shownDifferences = 20
 
 func queueCheckCommand(cfg *config, name, short, counted string, check queueCheckFunc, failing bool) *cobra.Command {
@@ -78,11 +78,12 @@ func queueCheckCommand(cfg *config, name, short, counted string, check queueChec
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object a line for each difference")
-	cmd.Flags().BoolVar(&all, "all", false, fmt.Sprintf("print every difference, not the first %d and how many there are", shownDifferences))
+	cmd.Flags().BoolVar(&all, "all", false,
+		fmt.Sprintf("print every difference, not only the first %d and their number", shownDifferences))
 	return cmd
 }
 
-// tally counts differences by kind, so that memory does not grow with their number.
+// tally counts differences by kind, so that the memory used does not grow with their number.
 type tally map[string]int
 
 func (t tally) total() (n int) {
@@ -92,7 +93,7 @@ func (t tally) total() (n int) {
 	return n
 }
 
-// print ends a list of differences, which may be cut short.
+// print prints the end of a list of differences; short means that the list is not complete.
 func (t tally) print(out io.Writer, counted string, short bool) {
 	if short {
 		fmt.Fprintln(out, "… (--all prints every one)")

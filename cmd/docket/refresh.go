@@ -18,12 +18,11 @@ func refreshCommand(cfg *config) *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "refresh [VIEW...]",
-		Short: "Bring materialized views up to date; exit status 1 if one could not be",
-		Long: `Bring materialized views up to date: those named, or all. Their readers go on meanwhile. One that fails does not
-keep the others from their turn. One that somebody else is refreshing is left to them, and shown as busy; that is
-no failure.
+		Short: "Refresh materialized views; exit status 1 if one fails",
+		Long: `Refresh the named materialized views, or all. Readers are not blocked. When a view fails, the others are still
+refreshed. A view that another process is refreshing is skipped and shown as busy, which is not a failure.
 
-The age is that of what the view holds, rows and seconds are those of its last refresh that worked.`,
+The age is the time since the last successful refresh began; rows and seconds are those of that refresh.`,
 		Args: cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return cfg.withPool(cmd, func(ctx context.Context, pool *postgres.Pool) error {
@@ -43,7 +42,7 @@ The age is that of what the view holds, rows and seconds are those of its last r
 	return cmd
 }
 
-// refreshResult is a line of the output, for programs. What only a refresh that worked can tell is null before the first.
+// refreshResult is a line of the output. What a successful refresh records is null before the first one.
 type refreshResult struct {
 	View        string     `json:"view"`
 	Outcome     string     `json:"outcome"`

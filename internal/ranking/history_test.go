@@ -19,15 +19,15 @@ import (
 	"docket/internal/unknown"
 )
 
-// history is a database that many act on at once, and what a process or two remember of its annotators.
+// history is a database with concurrent writers, and one or two processes that have states of its annotators.
 type history struct {
 	world
 	processes []*process
 
 	lastURL  atomic.Int32
 	mu       sync.Mutex
-	known    []int32     // the URLs that are committed, or deleted since
-	sessions []uuid.UUID // as somebody may know them: a user may have taken one over
+	known    []int32     // the URLs that were committed; some may be deleted
+	sessions []uuid.UUID // some may have been transferred to a user
 }
 
 type process struct {
@@ -56,14 +56,14 @@ func newHistory(t *testing.T, urls, processes int) *history {
 	return h
 }
 
-// actor is one goroutine's part in a history, the same for the same seed as far as it depends on itself.
+// actor is one goroutine of a history. Its choices depend on the seed only.
 type actor struct {
 	*history
 	*rand.Rand
-	act []func(context.Context) error
+	actions []func(context.Context) error
 }
 
-// someURLs returns a few ids, of URLs that may be gone.
+// someURLs returns a few ids, of URLs that may be deleted.
 func (a *actor) someURLs() []int32 {
 	urls := make([]int32, 1+a.IntN(4))
 	for i := range urls {
@@ -73,20 +73,20 @@ func (a *actor) someURLs() []int32 {
 	return slices.Compact(urls)
 }
 
-// someURL returns the id of a URL as somebody may know it: whoever deletes one has seen it.
+// someURL returns the id of a URL that was committed and may be deleted.
 func (a *actor) someURL() int32 {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.known[a.IntN(len(a.known))]
 }
 
-func (a *actor) someone() who {
+func (a *actor) someAnnotator() annotator {
 	if a.IntN(4) == 0 {
-		return who{session: a.someSession()}
+		return annotator{session: a.someSession()}
 	}
-	by := who{user: 1 + a.Int32N(historyUsers)}
+	by := annotator{user: 1 + a.Int32N(historyUsers)}
 	if a.IntN(2) == 0 {
-		by.filter.BatchID = new(1 + a.Int32N(4)) // one of them is not there
+		by.filter.BatchID = new(1 + a.Int32N(4)) // batch 4 does not exist
 	}
 	if a.IntN(4) == 0 {
 		by.filter.URLID = new(a.someURL())
@@ -119,9 +119,9 @@ func (a *actor) answer() annotation.Answer {
 	return answer
 }
 
-// annotate asks as somebody and answers what is offered, or something else.
+// annotate asks for a random annotator and answers about the URL offered, or about another one.
 func (a *actor) annotate(ctx context.Context) error {
-	by, process := a.someone(), a.processes[a.IntN(len(a.processes))]
+	by, process := a.someAnnotator(), a.processes[a.IntN(len(a.processes))]
 	url, err := a.askAndCheck(ctx, process.queue, by)
 	if err != nil {
 		return err
@@ -141,8 +141,8 @@ func (a *actor) annotate(ctx context.Context) error {
 	return err
 }
 
-// migrate takes over a session that may have been taken over, and opens another one.
-func (a *actor) migrate(ctx context.Context) error {
+// transfer transfers a session, which may have been transferred before, and opens another one.
+func (a *actor) transfer(ctx context.Context) error {
 	service := a.processes[0].service
 	_, err := service.TransferSession(ctx, 1+a.Int32N(historyUsers), a.someSession())
 	var missing *unknown.Error
@@ -159,7 +159,7 @@ func (a *actor) migrate(ctx context.Context) error {
 	return nil
 }
 
-// changing returns an act that changes some URLs by one of the statements.
+// changing returns an action that changes some URLs by one of the statements.
 func (a *actor) changing(statements ...string) func(context.Context) error {
 	return func(ctx context.Context) error {
 		return a.tryChange(ctx, a.someURLs(), statements[a.IntN(len(statements))])
@@ -182,17 +182,17 @@ func (a *actor) insert(ctx context.Context) error {
 
 func (a *actor) delete(ctx context.Context) error { return a.remove(ctx, a.someURLs()) }
 
-// live makes some actors do so many things each, as they like.
-func (h *history) live(t *testing.T, seed uint64, acts int, actors ...func(*actor)) {
+// run lets each actor do a number of random actions.
+func (h *history) run(t *testing.T, seed uint64, actions int, actors ...func(*actor)) {
 	t.Helper()
 	group, ctx := errgroup.WithContext(t.Context())
 	for i, prepare := range actors {
 		a := &actor{history: h, Rand: rand.New(rand.NewPCG(seed, uint64(i)))}
 		prepare(a)
 		group.Go(func() error {
-			for n := range acts {
-				if err := a.act[a.IntN(len(a.act))](ctx); err != nil {
-					return fmt.Errorf("actor %d, act %d: %w", i, n, err)
+			for n := range actions {
+				if err := a.actions[a.IntN(len(a.actions))](ctx); err != nil {
+					return fmt.Errorf("actor %d, action %d: %w", i, n, err)
 				}
 			}
 			return nil
@@ -201,27 +201,28 @@ func (h *history) live(t *testing.T, seed uint64, acts int, actors ...func(*acto
 	require.NoError(t, group.Wait(), "seed %d", seed)
 }
 
-// everybody lists each annotator with each filter.
-func (h *history) everybody() []who {
-	var all []who
-	for user := int32(1); user <= historyUsers+1; user++ { // one of them never did anything
-		all = append(all, who{user: user}, who{user: user, filter: ranking.Filter{URLID: new(user)}})
+// everyAnnotator lists each annotator with each filter.
+func (h *history) everyAnnotator() []annotator {
+	var all []annotator
+	for user := int32(1); user <= historyUsers+1; user++ { // the last one has done nothing
+		all = append(all, annotator{user: user}, annotator{user: user, filter: ranking.Filter{URLID: new(user)}})
 		for batch := int32(1); batch <= 4; batch++ {
-			all = append(all, who{user: user, filter: inBatch(batch)})
+			all = append(all, annotator{user: user, filter: inBatch(batch)})
 		}
 	}
 	for _, session := range append(slices.Clone(h.sessions), uuid.New()) {
-		all = append(all, who{session: session})
+		all = append(all, annotator{session: session})
 	}
 	return all
 }
 
-// requireTrue wants a queue that equals a recount, and processes, old ones and a new one, that give everybody the right URL.
-func (h *history) requireTrue(t *testing.T) {
+// requireExact checks that the queue equals a recount, and that old processes and a new one return the right URL to every
+// annotator.
+func (h *history) requireExact(t *testing.T) {
 	t.Helper()
 	require.Empty(t, h.differences(t))
-	for _, by := range h.everybody() {
-		want, err := lookSlowly(t.Context(), h.pool, by)
+	for _, by := range h.everyAnnotator() {
+		want, err := nextByDefinition(t.Context(), h.pool, by)
 		require.NoError(t, err)
 		for _, queue := range []*ranking.Queue{h.processes[0].queue, h.processes[len(h.processes)-1].queue, ranking.NewWarmQueue()} {
 			got, err := ask(t.Context(), h.pool, queue, by)
@@ -231,9 +232,9 @@ func (h *history) requireTrue(t *testing.T) {
 	}
 }
 
-func anything(a *actor) {
+func allActions(a *actor) {
 	flag := a.changing(suspend, unsuspend, unsuspend, validate, unvalidate, unvalidate, breakURLs, mendURLs, mendURLs)
-	a.act = []func(context.Context) error{
+	a.actions = []func(context.Context) error{
 		a.annotate, a.annotate, a.annotate, a.annotate, a.annotate, a.annotate,
 		flag, flag,
 		a.changing(robots, unsuggest),
@@ -241,12 +242,12 @@ func anything(a *actor) {
 		a.changing(unsay),
 		a.insert,
 		a.delete,
-		a.migrate,
+		a.transfer,
 	}
 }
 
-// TestHistory lets several processes do everything at once. At any point each answer is the right one, and in the end
-// the queue equals a recount.
+// TestHistory lets several processes do everything concurrently. Each request returns the right URL, and at the end the queue
+// equals a recount.
 func TestHistory(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(3) {
@@ -254,22 +255,22 @@ func TestHistory(t *testing.T) {
 			t.Parallel()
 			h := newHistory(t, historyURLs, 2)
 			for part := range uint64(3) {
-				h.live(t, 10*seed+part, 40, slices.Repeat([]func(*actor){anything}, 6)...)
-				h.requireTrue(t)
+				h.run(t, 10*seed+part, 40, slices.Repeat([]func(*actor){allActions}, 6)...)
+				h.requireExact(t)
 			}
 		})
 	}
 }
 
-func annotating(a *actor) { a.act = []func(context.Context) error{a.annotate} }
+func annotating(a *actor) { a.actions = []func(context.Context) error{a.annotate} }
 
 func reranking(a *actor) {
-	a.act = []func(context.Context) error{a.changing(robots), a.changing(suspend), a.changing(unsuspend), a.changing(unsuspend)}
+	a.actions = []func(context.Context) error{a.changing(robots), a.changing(suspend), a.changing(unsuspend), a.changing(unsuspend)}
 }
 
-// sweeping changes so many URLs at once that cursors are of no use.
+// sweeping changes so many URLs in one transaction that cursors are too far behind.
 func sweeping(a *actor) {
-	a.act = []func(context.Context) error{
+	a.actions = []func(context.Context) error{
 		func(ctx context.Context) error {
 			first := a.someURL()
 			return a.tryChange(ctx, span(first, first+most), []string{robots, suspend, unsuspend}[a.IntN(3)])
@@ -277,19 +278,19 @@ func sweeping(a *actor) {
 	}
 }
 
-// TestRace has annotators on one memory of cursors, while others move what is behind and ahead of them.
+// TestRace has annotators share the cursors of one process, while other writers change the URLs before and after these.
 func TestRace(t *testing.T) {
 	t.Parallel()
 	t.Run("few URLs", func(t *testing.T) {
 		t.Parallel()
 		h := newHistory(t, 60, 1)
-		h.live(t, 1, 80, annotating, annotating, annotating, annotating, reranking, reranking)
-		h.requireTrue(t)
+		h.run(t, 1, 80, annotating, annotating, annotating, annotating, reranking, reranking)
+		h.requireExact(t)
 	})
-	t.Run("more than cursors look at", func(t *testing.T) {
+	t.Run("more URLs than a warm statement reads", func(t *testing.T) {
 		t.Parallel()
 		h := newHistory(t, 3*most, 1)
-		h.live(t, 1, 25, annotating, annotating, annotating, reranking, sweeping)
-		h.requireTrue(t)
+		h.run(t, 1, 25, annotating, annotating, annotating, reranking, sweeping)
+		h.requireExact(t)
 	})
 }

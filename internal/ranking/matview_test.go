@@ -20,7 +20,7 @@ func (w world) refresh(t testing.TB, names ...string) {
 }
 
 // nextByView returns the id of the next URL; 0 when none is left.
-func nextByView(t testing.TB, conn db.DBTX, by who) int32 {
+func nextByView(t testing.TB, conn db.DBTX, by annotator) int32 {
 	t.Helper()
 	var (
 		choice *ranking.Choice
@@ -38,8 +38,8 @@ func nextByView(t testing.TB, conn db.DBTX, by who) int32 {
 	return choice.URLID
 }
 
-// order suspends one URL after the other and returns them as they were offered.
-func (w world) order(t testing.TB, by who) []int32 {
+// order returns the URLs in the order in which they are offered, by suspending one after the other.
+func (w world) order(t testing.TB, by annotator) []int32 {
 	t.Helper()
 	tx, err := w.pool.Begin(t.Context())
 	require.NoError(t, err)
@@ -57,68 +57,73 @@ func TestMatviewOrder(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, 5)
 	w.refresh(t)
-	session := who{session: w.session(t)}
+	session := annotator{session: w.session(t)}
 	w.exec(t, link(1), ids(3, 4, 5))
 	w.exec(t, robots, ids(4))
 	w.exec(t, robots, ids(5))
 	w.exec(t, robots, ids(5))
-	everybody := map[string]who{
+	annotators := map[string]annotator{
 		"user": {user: 1}, "known session": session, "unknown session": {session: uuid.New()},
 	}
-	for name, by := range everybody {
+	for name, by := range annotators {
 		require.Equal(t, ids(1, 2, 3, 4, 5), w.order(t, by), "%s: nothing was counted at the last refresh", name)
 	}
-	require.Equal(t, ids(3, 4, 5), w.order(t, who{user: 1, filter: inBatch(1)}))
+	require.Equal(t, ids(3, 4, 5), w.order(t, annotator{user: 1, filter: inBatch(1)}))
 
 	w.refresh(t, "url_annotation_count_view")
-	for name, by := range everybody {
+	for name, by := range annotators {
 		require.Equal(t, ids(5, 4, 1, 2, 3), w.order(t, by), name)
 	}
-	require.Equal(t, ids(5, 4, 3), w.order(t, who{user: 1, filter: inBatch(1)}))
+	require.Equal(t, ids(5, 4, 3), w.order(t, annotator{user: 1, filter: inBatch(1)}))
 
-	// Younger than the refresh: whatever they have been given, they count 0 and take their place among those.
+	// URLs that are younger than the refresh count 0, whatever annotations they have, and are ordered among those.
 	w.exec(t, "INSERT INTO urls (id, url, status, source) VALUES (-1, 'first.org', 'ok', 'manual'), (6, 'last.org', 'ok', 'manual')")
 	w.exec(t, robots, ids(-1))
 	for range 3 {
 		w.exec(t, robots, ids(6))
 	}
 	w.exec(t, link(1), ids(-1, 6))
-	for name, by := range everybody {
+	for name, by := range annotators {
 		require.Equal(t, ids(5, 4, -1, 1, 2, 3, 6), w.order(t, by), name)
 	}
-	require.Equal(t, ids(5, 4, -1, 3, 6), w.order(t, who{user: 1, filter: inBatch(1)}))
-	require.EqualValues(t, 6, nextByView(t, w.pool, who{user: 1, filter: ranking.Filter{URLID: new(int32(6))}}))
+	require.Equal(t, ids(5, 4, -1, 3, 6), w.order(t, annotator{user: 1, filter: inBatch(1)}))
+	require.EqualValues(t, 6, nextByView(t, w.pool, annotator{user: 1, filter: ranking.Filter{URLID: new(int32(6))}}))
 
 	w.refresh(t, "url_annotation_count_view")
-	for name, by := range everybody {
+	for name, by := range annotators {
 		require.Equal(t, ids(6, 5, -1, 4, 1, 2, 3), w.order(t, by), name)
 	}
 }
 
-// TestMatviewEligibilityIsLive changes what is offered without any refresh.
+// TestMatviewEligibilityIsLive changes which URLs are offered without any refresh.
 func TestMatviewEligibilityIsLive(t *testing.T) {
 	t.Parallel()
 	const user = 7
 	tests := map[string]struct {
 		change string
-		mends  string // gives the URL back, where that is possible
-		who    who
+		mends  string // makes the URL a candidate again, where that is possible
+		by     annotator
 	}{
-		"validated":           {change: validate, mends: unvalidate},
-		"suspended":           {change: suspend, mends: unsuspend},
-		"broken":              {change: breakURLs, mends: mendURLs},
-		"duplicate":           {change: `UPDATE urls SET status = 'duplicate' WHERE id = ANY($1::int[])`, mends: mendURLs},
-		"deleted":             {change: `DELETE FROM urls WHERE id = ANY($1::int[])`},
-		"own URL type":        {change: says(user), mends: unsay},
-		"own agency":          {change: `INSERT INTO user_url_agency_suggestions (url_id, user_id, agency_id) SELECT unnest($1::int[]), 7, 1`, mends: unsay},
-		"own location":        {change: `INSERT INTO user_location_suggestions (url_id, user_id, location_id) SELECT unnest($1::int[]), 7, 1`, mends: unsay},
-		"own record type":     {change: `INSERT INTO user_record_type_suggestions (url_id, user_id, record_type) SELECT unnest($1::int[]), 7, 'Stops'`, mends: unsay},
-		"out of the batch":    {change: unlink, mends: link(1), who: who{filter: inBatch(1)}},
-		"in another batch":    {change: link(2), mends: link(1), who: who{filter: inBatch(1)}},
-		"asked for by id":     {change: validate, mends: unvalidate, who: who{filter: ranking.Filter{URLID: new(int32(2))}}},
-		"by id in a batch":    {change: link(2), mends: link(1), who: who{filter: ranking.Filter{BatchID: new(int32(1)), URLID: new(int32(2))}}},
-		"by id and done":      {change: says(user), mends: unsay, who: who{filter: ranking.Filter{URLID: new(int32(2))}}},
-		"by id and suspended": {change: suspend, mends: unsuspend, who: who{filter: ranking.Filter{URLID: new(int32(2))}}},
+		"validated":    {change: validate, mends: unvalidate},
+		"suspended":    {change: suspend, mends: unsuspend},
+		"broken":       {change: breakURLs, mends: mendURLs},
+		"duplicate":    {change: `UPDATE urls SET status = 'duplicate' WHERE id = ANY($1::int[])`, mends: mendURLs},
+		"deleted":      {change: `DELETE FROM urls WHERE id = ANY($1::int[])`},
+		"own URL type": {change: says(user), mends: unsay},
+		"own agency": {change: `INSERT INTO user_url_agency_suggestions (url_id, user_id, agency_id)
+			SELECT unnest($1::int[]), 7, 1`, mends: unsay},
+		"own location": {change: `INSERT INTO user_location_suggestions (url_id, user_id, location_id)
+			SELECT unnest($1::int[]), 7, 1`, mends: unsay},
+		"own record type": {change: `INSERT INTO user_record_type_suggestions (url_id, user_id, record_type)
+			SELECT unnest($1::int[]), 7, 'Stops'`, mends: unsay},
+		"out of the batch": {change: unlink, mends: link(1), by: annotator{filter: inBatch(1)}},
+		"in another batch": {change: link(2), mends: link(1), by: annotator{filter: inBatch(1)}},
+		"asked for by id":  {change: validate, mends: unvalidate, by: annotator{filter: ranking.Filter{URLID: new(int32(2))}}},
+		"by id in a batch": {change: link(2), mends: link(1), by: annotator{
+			filter: ranking.Filter{BatchID: new(int32(1)), URLID: new(int32(2))},
+		}},
+		"by id and done":      {change: says(user), mends: unsay, by: annotator{filter: ranking.Filter{URLID: new(int32(2))}}},
+		"by id and suspended": {change: suspend, mends: unsuspend, by: annotator{filter: ranking.Filter{URLID: new(int32(2))}}},
 	}
 	w := newWorld(t, 3)
 	w.exec(t, link(1), ids(1, 2))
@@ -126,7 +131,7 @@ func TestMatviewEligibilityIsLive(t *testing.T) {
 	w.refresh(t)
 	for name, test := range tests {
 		tx := w.tx(t)
-		by := test.who
+		by := test.by
 		by.user = user
 		require.EqualValues(t, 2, nextByView(t, tx, by))
 		_, err := tx.Exec(t.Context(), test.change, ids(2))
@@ -141,7 +146,7 @@ func TestMatviewEligibilityIsLive(t *testing.T) {
 	}
 }
 
-// TestMatviewEqualsDefinition compares with the slow definition, which a refreshed view has to agree with.
+// TestMatviewEqualsDefinition compares the ranking with the slow definition after a refresh.
 func TestMatviewEqualsDefinition(t *testing.T) {
 	t.Parallel()
 	const n = 40
@@ -156,21 +161,21 @@ func TestMatviewEqualsDefinition(t *testing.T) {
 		}
 		return some
 	}
-	known := who{session: w.session(t)}
+	known := annotator{session: w.session(t)}
 	anonymously := `INSERT INTO anonymous_annotation_agency (url_id, session_id, agency_id)
 		SELECT id, (SELECT s.id FROM anonymous_sessions s), 1 FROM unnest($1::int[]) AS id ON CONFLICT DO NOTHING`
 	for range 15 {
 		for _, change := range []string{robots, link(1), link(2), validate, unvalidate, suspend, unsuspend, breakURLs, mendURLs,
 			unsay, says(1), anonymously} {
 			if random.IntN(2) == 0 {
-				w.exec(t, unsay, span(1, n)) // so that what is said next is not said twice
+				w.exec(t, unsay, span(1, n)) // so that the next annotations are not duplicates
 			}
 			w.exec(t, change, some())
 		}
 		w.refresh(t, "url_annotation_count_view")
-		for _, by := range []who{{user: 1}, {user: 2}, known, {session: uuid.New()}, {user: 1, filter: inBatch(1)},
+		for _, by := range []annotator{{user: 1}, {user: 2}, known, {session: uuid.New()}, {user: 1, filter: inBatch(1)},
 			{user: 2, filter: inBatch(2)}, {user: 1, filter: ranking.Filter{URLID: new(random.Int32N(n) + 1)}}} {
-			want, err := lookSlowly(t.Context(), w.pool, by)
+			want, err := nextByDefinition(t.Context(), w.pool, by)
 			require.NoError(t, err)
 			require.Equal(t, want, nextByView(t, w.pool, by), "%v", by)
 		}
@@ -181,13 +186,13 @@ func TestMatviewPrepare(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, 2)
 	w.exec(t, robots, ids(2))
-	require.EqualValues(t, 1, nextByView(t, w.pool, who{user: 1}), "a migration's view knows nothing of what came after")
+	require.EqualValues(t, 1, nextByView(t, w.pool, annotator{user: 1}), "the view of a migration has no later annotations")
 
 	refreshed, err := ranking.Matview{}.Prepare(t.Context(), w.pool)
 	require.NoError(t, err)
 	require.Len(t, refreshed, 1, "no other view than the one that the ranking reads")
 	require.Equal(t, "url_annotation_count_view", refreshed[0].Name)
-	require.EqualValues(t, 2, nextByView(t, w.pool, who{user: 1}))
+	require.EqualValues(t, 2, nextByView(t, w.pool, annotator{user: 1}))
 
 	refreshed, err = ranking.Matview{}.Prepare(t.Context(), w.pool)
 	require.NoError(t, err)
@@ -197,5 +202,5 @@ func TestMatviewPrepare(t *testing.T) {
 	refreshed, err = ranking.Matview{}.Prepare(t.Context(), w.pool)
 	require.NoError(t, err)
 	require.Len(t, refreshed, 1)
-	require.EqualValues(t, 2, nextByView(t, w.pool, who{user: 1}))
+	require.EqualValues(t, 2, nextByView(t, w.pool, annotator{user: 1}))
 }

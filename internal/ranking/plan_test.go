@@ -53,7 +53,8 @@ func largeWorld(t *testing.T) (world, uuid.UUID) {
 			CROSS JOIN LATERAL (SELECT url_id FROM annotation_queue WHERE eligible ORDER BY priority, url_id LIMIT by.done) AS q`,
 			casual, casualDone, heavy, heavyDone),
 		// So many that an index scan for one user is clearly cheaper than reading them all.
-		`INSERT INTO user_url_done (user_id, url_id) SELECT 1000 + 300 * n + id % 300, id FROM urls, generate_series(0, 3) AS n WHERE id % 6 <> 0`,
+		`INSERT INTO user_url_done (user_id, url_id) SELECT 1000 + 300 * n + id % 300, id FROM urls, generate_series(0, 3) AS n
+			WHERE id % 6 <> 0`,
 		`INSERT INTO anonymous_sessions SELECT FROM generate_series(1, 200)`,
 		`INSERT INTO anonymous_url_done (session_id, url_id)
 			SELECT s.id, q.url_id FROM anonymous_sessions s
@@ -68,28 +69,38 @@ func largeWorld(t *testing.T) (world, uuid.UUID) {
 		`INSERT INTO link_user_suggestion_agency_not_found (user_id, url_id) SELECT 1000 + id % 300, id FROM urls WHERE id % 5 = 0`,
 		`INSERT INTO link_user_suggestion_location_not_found (user_id, url_id) SELECT 1000 + id % 300, id FROM urls WHERE id % 5 = 0`,
 		`INSERT INTO user_url_type_suggestions (user_id, url_id, type)
-			SELECT 1000 + id % 300, id, 'data source'::url_type FROM urls WHERE id % 5 = 0 UNION ALL SELECT n, 1, 'meta url' FROM generate_series(2, 300) AS n`,
+			SELECT 1000 + id % 300, id, 'data source'::url_type FROM urls WHERE id % 5 = 0 UNION ALL SELECT n, 1, 'meta url'
+			FROM generate_series(2, 300) AS n`,
 		`INSERT INTO user_record_type_suggestions (user_id, url_id, record_type)
-			SELECT 1000 + id % 300, id, 'Stops'::record_type FROM urls WHERE id % 5 = 0 UNION ALL SELECT n, 1, 'Surveys' FROM generate_series(2, 300) AS n`,
+			SELECT 1000 + id % 300, id, 'Stops'::record_type FROM urls WHERE id % 5 = 0 UNION ALL SELECT n, 1, 'Surveys'
+			FROM generate_series(2, 300) AS n`,
 		`INSERT INTO user_url_agency_suggestions (user_id, url_id, agency_id)
 			SELECT 1000 + id % 300, id, 1 FROM urls WHERE id % 5 = 0 UNION ALL SELECT n, 1, 2 FROM generate_series(2, 100) AS n`,
 		`INSERT INTO user_location_suggestions (user_id, url_id, location_id)
-			SELECT 1000 + id % 300, id, 4 + id % 20000 FROM urls WHERE id % 5 = 0 UNION ALL SELECT n, 1, 3000 + n FROM generate_series(2, 70) AS n`,
+			SELECT 1000 + id % 300, id, 4 + id % 20000 FROM urls WHERE id % 5 = 0 UNION ALL SELECT n, 1, 3000 + n
+			FROM generate_series(2, 70) AS n`,
 		`INSERT INTO url_name_suggestions (id, url_id, suggestion) SELECT id, id, 'A name' FROM urls WHERE id % 5 = 0`,
 		`INSERT INTO link_user_name_suggestions (user_id, suggestion_id) SELECT 1000 + id % 300, id FROM urls WHERE id % 5 = 0`,
 		`INSERT INTO url_html_content (url_id, content_type, content) SELECT id, 'Title', 'A title' FROM urls WHERE id % 5 = 0`,
-		`INSERT INTO url_auto_agency_id_subtasks (id, task_id, url_id, type, agencies_found) SELECT id, 1, id, 'homepage_match', true FROM urls WHERE id % 5 = 0`,
+		`INSERT INTO url_auto_agency_id_subtasks (id, task_id, url_id, type, agencies_found)
+			SELECT id, 1, id, 'homepage_match', true FROM urls WHERE id % 5 = 0`,
 		`INSERT INTO agency_id_subtask_suggestions (subtask_id, agency_id, confidence) SELECT id, 3, 90 FROM urls WHERE id % 5 = 0`,
-		`INSERT INTO auto_location_id_subtasks (id, task_id, url_id, type, locations_found) SELECT id, 1, id, 'batch_link', true FROM urls WHERE id % 5 = 0`,
-		`INSERT INTO location_id_subtask_suggestions (subtask_id, location_id, confidence) SELECT id, 3, 90 FROM urls WHERE id % 5 = 0`,
+		`INSERT INTO auto_location_id_subtasks (id, task_id, url_id, type, locations_found)
+			SELECT id, 1, id, 'batch_link', true FROM urls WHERE id % 5 = 0`,
+		`INSERT INTO location_id_subtask_suggestions (subtask_id, location_id, confidence) SELECT id, 3, 90 FROM urls
+			WHERE id % 5 = 0`,
 		`INSERT INTO flag_url_validated (url_id, type) SELECT id, 'data source' FROM urls WHERE id % 6 = 0`,
 		`INSERT INTO flag_url_suspended (url_id) SELECT id FROM urls WHERE id % 6 = 0`,
 		`INSERT INTO auto_record_type_suggestions (url_id, record_type) SELECT id, 'Stops' FROM urls WHERE id % 5 = 0`,
 		`INSERT INTO auto_relevant_suggestions (url_id, relevant) SELECT id, true FROM urls WHERE id % 5 = 0`,
-		`INSERT INTO anonymous_annotation_url_type (session_id, url_id, url_type) SELECT session_id, url_id, 'data source' FROM anonymous_url_done`,
-		`INSERT INTO anonymous_annotation_record_type (session_id, url_id, record_type) SELECT session_id, url_id, 'Stops' FROM anonymous_url_done`,
-		`INSERT INTO anonymous_annotation_agency (session_id, url_id, agency_id) SELECT session_id, url_id, 1 FROM anonymous_url_done`,
-		`INSERT INTO anonymous_annotation_location (session_id, url_id, location_id) SELECT session_id, url_id, 1 FROM anonymous_url_done`,
+		`INSERT INTO anonymous_annotation_url_type (session_id, url_id, url_type) SELECT session_id, url_id, 'data source'
+			FROM anonymous_url_done`,
+		`INSERT INTO anonymous_annotation_record_type (session_id, url_id, record_type) SELECT session_id, url_id, 'Stops'
+			FROM anonymous_url_done`,
+		`INSERT INTO anonymous_annotation_agency (session_id, url_id, agency_id) SELECT session_id, url_id, 1
+			FROM anonymous_url_done`,
+		`INSERT INTO anonymous_annotation_location (session_id, url_id, location_id) SELECT session_id, url_id, 1
+			FROM anonymous_url_done`,
 		"SELECT setval('url_name_suggestions_id_seq', (SELECT max(id) FROM urls))",
 		"SET session_replication_role = origin",
 		"VACUUM ANALYZE",
@@ -177,21 +188,21 @@ func (w world) checkPlans(t *testing.T, session uuid.UUID) {
 	queue, cold := ranking.NewWarmQueue(), ranking.NewQueue()
 	for _, user := range []struct {
 		name string
-		by   who
+		by   annotator
 		cold int
 	}{
-		{"new", who{user: 500}, 16},
-		{"casual", who{user: casual}, 16},
-		{"heavy", who{user: heavy}, 16 + heavyDone/100},
-		{"an eighth of all, new", who{user: 500, filter: inBatch(1)}, 16},
-		{"an eighth of all, heavy", who{user: heavy, filter: inBatch(1)}, 16 + heavyDone/100},
-		{"batch of fifty, new", who{user: 500, filter: inBatch(2)}, 16},
-		{"batch of fifty, all done", who{user: heavy, filter: inBatch(2)}, 16 + heavyDone/100},
-		{"no such batch", who{user: 500, filter: inBatch(3)}, 16},
-		{"new session", who{session: uuid.New()}, 16},
-		{"session", who{session: session}, 16},
-		{"by id", who{user: heavy, filter: ranking.Filter{URLID: new(int32(typical))}}, 16},
-		{"by id in a batch", who{user: heavy, filter: ranking.Filter{URLID: new(int32(typical)), BatchID: new(int32(1))}}, 16},
+		{"new", annotator{user: 500}, 16},
+		{"casual", annotator{user: casual}, 16},
+		{"heavy", annotator{user: heavy}, 16 + heavyDone/100},
+		{"an eighth of all, new", annotator{user: 500, filter: inBatch(1)}, 16},
+		{"an eighth of all, heavy", annotator{user: heavy, filter: inBatch(1)}, 16 + heavyDone/100},
+		{"batch of fifty, new", annotator{user: 500, filter: inBatch(2)}, 16},
+		{"batch of fifty, all done", annotator{user: heavy, filter: inBatch(2)}, 16 + heavyDone/100},
+		{"no such batch", annotator{user: 500, filter: inBatch(3)}, 16},
+		{"new session", annotator{session: uuid.New()}, 16},
+		{"session", annotator{session: session}, 16},
+		{"by id", annotator{user: heavy, filter: ranking.Filter{URLID: new(int32(typical))}}, 16},
+		{"by id in a batch", annotator{user: heavy, filter: ranking.Filter{URLID: new(int32(typical)), BatchID: new(int32(1))}}, 16},
 	} {
 		first, err := ask(t.Context(), watch(user.name+", first", user.cold, 1), queue, user.by)
 		require.NoError(t, err)

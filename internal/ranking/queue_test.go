@@ -19,18 +19,18 @@ import (
 // most is the limit of a warm statement: the tests go to both sides of it.
 const most = ranking.ReadAtMost
 
-// annotators returns somebody of each kind.
-func annotators(t *testing.T, w world) map[string]who {
+// annotators returns an annotator of each kind.
+func annotators(t *testing.T, w world) map[string]annotator {
 	w.change(t, scan[[]int32](t, w.pool, "SELECT array_agg(id ORDER BY id) FROM urls"), link(1))
-	return map[string]who{
+	return map[string]annotator{
 		"user":    {user: 7},
 		"batch":   {user: 8, filter: inBatch(1)},
 		"session": {session: w.session(t)},
 	}
 }
 
-// done makes somebody answer about URLs.
-func (w world) done(t *testing.T, by who, urlIDs []int32) {
+// done stores answers of an annotator about URLs.
+func (w world) done(t *testing.T, by annotator, urlIDs []int32) {
 	t.Helper()
 	service := w.service()
 	for _, id := range urlIDs {
@@ -42,17 +42,17 @@ func (w world) done(t *testing.T, by who, urlIDs []int32) {
 	}
 }
 
-// TestCursor goes through what can happen to URLs between two requests of one annotator, who has done URLs 1 and 2 of six
-// and stands at 3. What is written in the table must come, and the definition must say so too.
+// TestCursor changes URLs between two requests of an annotator who has done URLs 1 and 2 of six, so that the cursor is at 3.
+// Each step has the URL that must be returned, by the definition as well.
 func TestCursor(t *testing.T) {
 	t.Parallel()
 	type step struct {
-		change string // "done" is the annotator's own answer, "new" and "delete" are of the URLs themselves
+		change string // "done" is an answer of the annotator; "new" and "delete" insert and delete the URLs
 		urls   []int32
 		want   int32
 	}
 	tests := map[string][]step{
-		"goes on":            {{"done", ids(3), 4}, {"done", ids(4), 5}},
+		"the next one":       {{"done", ids(3), 4}, {"done", ids(4), 5}},
 		"skips what is done": {{"done", ids(4, 5), 3}, {"done", ids(3), 6}},
 		"reaches the end":    {{"done", ids(3, 4, 5, 6), 0}, {suspend, ids(6), 0}},
 		"a URL moves up": {
@@ -64,32 +64,32 @@ func TestCursor(t *testing.T) {
 		"another moves above the one that moved up": {
 			{robots, ids(6), 6}, {robots, ids(5), 5}, {"done", ids(5), 6}, {"done", ids(6), 3},
 		},
-		"kept ones wait for better ones": {
+		"kept URLs come after higher ones": {
 			{robots, ids(4, 5, 6), 4}, {"done", ids(4), 5}, {"done", ids(5), 6}, {"done", ids(6), 3}, {"done", ids(3), 0},
 		},
-		"a kept one is suspended": {
+		"a kept URL is suspended": {
 			{robots, ids(5, 6), 5}, {suspend, ids(5), 6}, {suspend, ids(6), 3}, {unsuspend, ids(5), 5}, {"done", ids(5), 3},
 		},
-		"a kept one is deleted": {
+		"a kept URL is deleted": {
 			{robots, ids(5, 6), 5}, {"delete", ids(5), 6}, {"done", ids(6), 3},
 		},
-		"a kept one moves down": {
+		"a kept URL moves down": {
 			{robots, ids(5, 6), 5}, {unsuggest, ids(5), 6}, {"done", ids(6), 3},
 			{"done", ids(3, 4), 5},
 		},
-		"one before is done no more": {
+		"a URL before is no longer done": {
 			{unsay, ids(1), 1}, {"done", ids(3), 1}, {"done", ids(1), 4},
 		},
-		"one before was suspended while it was done": {
+		"a URL before was suspended while it was done": {
 			{suspend, ids(1), 3}, {unsay, ids(1), 3}, {unsuspend, ids(1), 1},
 		},
-		"one before comes back still done": {
+		"a URL before becomes eligible again, still done": {
 			{suspend, ids(1, 2), 3}, {unsuspend, ids(1, 2), 3},
 		},
-		"one is suspended on the way": {
+		"the next URL is suspended": {
 			{suspend, ids(3), 4}, {"done", ids(4), 5}, {unsuspend, ids(3), 3},
 		},
-		"one is validated on the way": {
+		"the next URL is validated": {
 			{validate, ids(3), 4}, {unvalidate, ids(3), 3}, {breakURLs, ids(3, 4), 5}, {mendURLs, ids(3), 3},
 		},
 		"new after the end": {
@@ -155,25 +155,25 @@ func (s *spy) saw(part string) bool {
 	return slices.ContainsFunc(s.names, func(name string) bool { return strings.Contains(name, part) })
 }
 
-// TestLooksNoFurther makes more happen between two requests than a statement from a cursor looks at.
-func TestLooksNoFurther(t *testing.T) {
+// TestWarmIsBounded changes more rows between two requests than a warm statement reads.
+func TestWarmIsBounded(t *testing.T) {
 	t.Parallel()
 	const urls = 2*most + 100
 	tests := map[string]struct {
-		happens func(t *testing.T, w world, queue *ranking.Queue, by who)
+		happens func(t *testing.T, w world, queue *ranking.Queue, by annotator)
 		want    int32
 	}{
-		"changes": {func(t *testing.T, w world, _ *ranking.Queue, _ who) {
+		"changes": {func(t *testing.T, w world, _ *ranking.Queue, _ annotator) {
 			w.change(t, span(urls-most-1, urls), robots)
 		}, urls - most - 1},
-		"changes that do not matter": {func(t *testing.T, w world, _ *ranking.Queue, by who) {
+		"changes without effect": {func(t *testing.T, w world, _ *ranking.Queue, by annotator) {
 			w.change(t, span(2, urls), robots)
 			w.change(t, span(2, urls-1), suspend)
 			w.change(t, ids(1), `INSERT INTO auto_record_type_suggestions (url_id, record_type) SELECT unnest($1::int[]), 'Stops'`)
 			w.change(t, span(2, urls-1), unsuspend)
 		}, 1},
-		"done ahead": {func(t *testing.T, w world, queue *ranking.Queue, by who) {
-			if by.user == 0 { // elsewhere, where no other cursor moves
+		"done ahead": {func(t *testing.T, w world, queue *ranking.Queue, by annotator) {
+			if by.user == 0 { // in the other cases a request would move the cursor
 				w.done(t, by, span(1, most+20))
 				return
 			}
@@ -201,7 +201,7 @@ func TestLooksNoFurther(t *testing.T) {
 				require.NoError(t, err)
 				require.Equal(t, test.want, got)
 				require.True(t, watched.saw("Warm"))
-				require.True(t, watched.saw("Cold"), "%s: the bound was not reached: the case shows nothing", kind)
+				require.True(t, watched.saw("Cold"), "%s: the limit was not reached, so the case tests nothing", kind)
 				w.requireNext(t, queue, by, test.want)
 				w.change(t, span(1, urls), unsay)
 				w.change(t, span(1, urls), unsuggest)
@@ -210,13 +210,13 @@ func TestLooksNoFurther(t *testing.T) {
 	}
 }
 
-// TestKeepsNoMore moves more URLs before the cursor, part by part, than are kept.
-func TestKeepsNoMore(t *testing.T) {
+// TestKeptRowsAreBounded moves more URLs before the cursor, part by part, than a cursor keeps.
+func TestKeptRowsAreBounded(t *testing.T) {
 	t.Parallel()
 	const part, urls = most / 2, 3 * most
 	w := newWorld(t, urls)
 	for kind, by := range annotators(t, w) {
-		w.done(t, by, ids(1)) // who looks from the start has something to pass
+		w.done(t, by, ids(1)) // so that the cold statement has a done row to skip
 		queue := ranking.NewWarmQueue()
 		w.requireNext(t, queue, by, 2)
 		fromStart := false
@@ -228,7 +228,7 @@ func TestKeepsNoMore(t *testing.T) {
 			require.Equal(t, first, got)
 			fromStart = fromStart || watched.saw("Cold")
 		}
-		require.True(t, fromStart, "%s: the bound was not reached: the case shows nothing", kind)
+		require.True(t, fromStart, "%s: the limit was not reached, so the case tests nothing", kind)
 		w.change(t, span(part+1, urls), suspend)
 		w.requireNext(t, queue, by, 2)
 		w.change(t, span(1, urls), unsay)
@@ -237,8 +237,8 @@ func TestKeepsNoMore(t *testing.T) {
 	}
 }
 
-// TestCursorIsUsed waits for the request that needs no look from the start. It may take more than one: any transaction
-// running on the server keeps the horizon behind the making of the database.
+// TestCursorIsUsed repeats a request until it needs no cold statement. It may take more than one: any transaction running on
+// the server keeps the horizon before the creation of the database.
 func TestCursorIsUsed(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, 2*most)
@@ -288,7 +288,7 @@ func TestWarmFrom(t *testing.T) {
 	}
 }
 
-// TestLateCommit commits a change whose transaction is older than everything that was seen of it.
+// TestLateCommit commits a change whose transaction began before the cursor was set.
 func TestLateCommit(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, 6)
@@ -317,21 +317,21 @@ func TestLateCommit(t *testing.T) {
 	}
 }
 
-// TestManyLateCommits has changes commit in the opposite order of their transactions' ids, and asks after each.
+// TestManyLateCommits commits changes in the opposite order of their transaction ids, with a request after each.
 func TestManyLateCommits(t *testing.T) {
 	t.Parallel()
 	const urls = 7
 	w := newWorld(t, urls)
-	by := who{user: 7}
+	by := annotator{user: 7}
 	queue := ranking.NewWarmQueue()
 	var open []pgx.Tx
-	for id := int32(2); id < urls; id++ { // one connection is left to ask on
+	for id := int32(2); id < urls; id++ { // one connection is left for the requests
 		w.requireNext(t, queue, by, 1)
 		open = append(open, w.open(t, ids(id), robots))
 	}
 	for _, tx := range slices.Backward(open) {
 		require.NoError(t, tx.Commit(t.Context()))
-		want, err := lookSlowly(t.Context(), w.pool, by)
+		want, err := nextByDefinition(t.Context(), w.pool, by)
 		require.NoError(t, err)
 		w.requireNext(t, queue, by, want)
 		w.done(t, by, ids(want))
@@ -346,20 +346,20 @@ func TestFilters(t *testing.T) {
 	w.change(t, ids(3, 5, 6), link(2))
 	w.change(t, ids(6), robots)
 	queue := ranking.NewWarmQueue()
-	byID := func(url int32, batch *int32) who {
-		return who{user: 7, filter: ranking.Filter{URLID: &url, BatchID: batch}}
+	byID := func(url int32, batch *int32) annotator {
+		return annotator{user: 7, filter: ranking.Filter{URLID: &url, BatchID: batch}}
 	}
-	check := func(by who, want int32) {
+	check := func(by annotator, want int32) {
 		t.Helper()
 		w.requireNext(t, queue, by, want)
 		w.requireNext(t, queue, by, want)
 	}
-	all, one, two := who{user: 7}, who{user: 7, filter: inBatch(1)}, who{user: 7, filter: inBatch(2)}
+	all, one, two := annotator{user: 7}, annotator{user: 7, filter: inBatch(1)}, annotator{user: 7, filter: inBatch(2)}
 	check(all, 6)
 	check(one, 2)
 	check(two, 6)
-	check(who{user: 7, filter: inBatch(3)}, 0)
-	check(who{user: 7, filter: inBatch(99)}, 0)
+	check(annotator{user: 7, filter: inBatch(3)}, 0)
+	check(annotator{user: 7, filter: inBatch(99)}, 0)
 	check(byID(99, nil), 0)
 	check(byID(1, nil), 1)
 	check(byID(1, new(int32(1))), 0)
@@ -386,14 +386,15 @@ func TestFilters(t *testing.T) {
 	require.Empty(t, w.differences(t))
 }
 
-// TestAnnotatorsApart shows that no cursor is taken for another's.
-func TestAnnotatorsApart(t *testing.T) {
+// TestCursorsOfOneAnnotator checks that no annotator gets the cursor of another one.
+func TestCursorsOfOneAnnotator(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, 6)
 	w.change(t, span(1, 6), link(1))
 	queue := ranking.NewWarmQueue()
-	some := []who{
-		{user: 1}, {user: 2}, {user: 1, filter: inBatch(1)}, {user: 2, filter: inBatch(1)}, {session: w.session(t)}, {session: w.session(t)},
+	some := []annotator{
+		{user: 1}, {user: 2}, {user: 1, filter: inBatch(1)}, {user: 2, filter: inBatch(1)},
+		{session: w.session(t)}, {session: w.session(t)},
 	}
 	for _, by := range some {
 		w.requireNext(t, queue, by, 1)
@@ -411,26 +412,26 @@ func TestAnnotatorsApart(t *testing.T) {
 	}
 }
 
-// TestPlacesThatLookAlike shows that user 0, batch 0 and the zero session, whom nobody knows but anybody may name, have
-// cursors of their own.
-func TestPlacesThatLookAlike(t *testing.T) {
+// TestZeroIDs checks that user 0, batch 0 and the zero session, which do not exist but can be in a request, have cursors of
+// their own.
+func TestZeroIDs(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, 4)
 	queue := ranking.NewWarmQueue()
-	nobody := who{user: 0}
-	w.requireNext(t, queue, nobody, 1)
-	w.done(t, nobody, span(1, 2))
-	w.requireNext(t, queue, nobody, 3)
+	zero := annotator{user: 0}
+	w.requireNext(t, queue, zero, 1)
+	w.done(t, zero, span(1, 2))
+	w.requireNext(t, queue, zero, 3)
 
 	for range 2 {
 		choice, err := queue.NextForUser(t.Context(), w.pool, 0, inBatch(0))
 		require.NoError(t, err)
 		require.Nil(t, choice)
-		w.requireNext(t, queue, nobody, 3)
+		w.requireNext(t, queue, zero, 3)
 
 		choice, err = queue.NextForSession(t.Context(), w.pool, uuid.UUID{})
 		require.NoError(t, err)
 		require.EqualValues(t, 1, choice.URLID)
-		w.requireNext(t, queue, nobody, 3)
+		w.requireNext(t, queue, zero, 3)
 	}
 }

@@ -10,21 +10,21 @@ import (
 	"docket/internal/postgres"
 )
 
-// Difference is one place where the queue is not what a recount of the base tables says.
+// Difference is one difference of the queue from a recount of the other tables.
 type Difference struct {
-	// Kind is one of: missing, surplus (in the queue or not, where it should be otherwise), wrong count, wrong batch,
-	// wrong status, wrong agency votes, missing done row, surplus done row, wrong batch progress.
+	// Kind is one of: missing (not in the queue, but eligible), surplus (in the queue, but not eligible), wrong count, wrong
+	// batch, wrong status, wrong agency votes, missing done row, surplus done row, wrong batch progress.
 	Kind      string
 	URLID     int32  // 0 for the progress of a batch
 	BatchID   int32  // only for the progress of a batch
-	Annotator string // only for a done row: the user's id or the session
+	Annotator string // only for a done row: the id of the user or the session
 	Have      string
 	Want      string
 }
 
-// Verify reports every difference, URLs in the order of their ids, then batches, and changes nothing. Each part of some
-// thousand URLs is seen in one snapshot, so that no answer given meanwhile looks like a difference; memory does not grow
-// with the number of URLs.
+// Verify reports every difference, first of URLs by id, then of batches, and changes nothing. Each part of some thousand URLs
+// is compared in one snapshot, so a concurrent answer is not reported as a difference. The memory used does not grow with the
+// number of URLs.
 func Verify(ctx context.Context, pool *postgres.Pool, report func(Difference)) error {
 	return compare(ctx, pool, func(found []Difference) error {
 		for _, difference := range found {
@@ -34,8 +34,9 @@ func Verify(ctx context.Context, pool *postgres.Pool, report func(Difference)) e
 	})
 }
 
-// Reconcile repairs every difference and reports it. Readers go on; answers about a URL wait while it is repaired, some
-// hundred URLs at a time, and none is lost. What writers outside Docket change while it runs may take another run.
+// Reconcile repairs every difference and reports it. Readers are not blocked. Answers about a URL wait while it is repaired,
+// with some hundred URLs in one transaction, and none is lost. Changes that writers outside Docket make while it runs may need
+// another run.
 func Reconcile(ctx context.Context, pool *postgres.Pool, report func(Difference)) error {
 	return compare(ctx, pool, func(found []Difference) error {
 		var urls, batches []int32
@@ -74,11 +75,11 @@ func Reconcile(ctx context.Context, pool *postgres.Pool, report func(Difference)
 const (
 	// compareTogether is how many URLs one statement compares.
 	compareTogether = 5000
-	// repairTogether is how many differences one transaction repairs: answers about their URLs wait as long.
+	// repairTogether is how many differences one transaction repairs. Answers about their URLs wait until it commits.
 	repairTogether = 500
 )
 
-// compare hands the differences of one part after the other to handle, the batches last.
+// compare calls handle with the differences of each part of the URLs, and at the end with those of the batches.
 func compare(ctx context.Context, pool *postgres.Pool, handle func([]Difference) error) error {
 	for after := int32(0); ; {
 		upto, err := queries.URLRangeGet(ctx, pool, db.URLRangeGetParams{After: after, Most: compareTogether})

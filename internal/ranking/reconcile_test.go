@@ -16,16 +16,16 @@ import (
 	"docket/internal/ranking"
 )
 
-// drift is a difference made in the queue, or behind its back.
+// drift is a change that makes the queue differ from a recount: of the queue, or of another table.
 type drift struct {
 	statement string
 	want      []ranking.Difference
 }
 
-// session stands for the only one there is.
+// session is replaced by the id of the only session.
 const session = "the session"
 
-// drifts are about the story that tell tells.
+// drifts start from the database of prepareDrift.
 var drifts = map[string]drift{
 	"no row of an eligible URL": {
 		"DELETE FROM annotation_queue WHERE url_id = 1",
@@ -95,15 +95,15 @@ var drifts = map[string]drift{
 		"INSERT INTO batch_progress (batch_id, total, annotated) VALUES (2, 1, 0)",
 		[]ranking.Difference{{Kind: "wrong batch progress", BatchID: 2, Have: "0 of 1", Want: "0 of 0"}},
 	},
-	"somebody else's URL": {
+	"another program's URL": {
 		"INSERT INTO urls (url, status, source) VALUES ('example.org/else', 'ok', 'manual')",
 		[]ranking.Difference{{Kind: "missing", URLID: 6, Want: "0"}},
 	},
-	"somebody else's suggestion": {
+	"another program's suggestion": {
 		"INSERT INTO auto_relevant_suggestions (url_id, relevant) VALUES (2, true)",
 		[]ranking.Difference{{Kind: "wrong count", URLID: 2, Have: "1", Want: "2"}},
 	},
-	"somebody else's answer": {
+	"another program's answer": {
 		"INSERT INTO user_url_agency_suggestions (url_id, user_id, agency_id) VALUES (4, 8, 1)",
 		[]ranking.Difference{
 			{Kind: "missing done row", URLID: 4, Annotator: "8", Want: "done"},
@@ -112,11 +112,11 @@ var drifts = map[string]drift{
 			{Kind: "wrong batch progress", BatchID: 1, Have: "2 of 4", Want: "3 of 4"},
 		},
 	},
-	"somebody else's anonymous answer": {
+	"another program's anonymous answer": {
 		"INSERT INTO anonymous_annotation_location (url_id, session_id, location_id) SELECT 4, id, 1 FROM anonymous_sessions",
 		[]ranking.Difference{{Kind: "missing done row", URLID: 4, Annotator: session, Want: "done"}},
 	},
-	"somebody else's validation": {
+	"another program's validation": {
 		"INSERT INTO flag_url_validated (url_id, type) VALUES (1, 'data source')",
 		[]ranking.Difference{
 			{Kind: "surplus", URLID: 1, Have: "5"},
@@ -124,7 +124,7 @@ var drifts = map[string]drift{
 			{Kind: "surplus done row", URLID: 1, Annotator: session, Have: "done"},
 		},
 	},
-	"somebody else's duplicate": {
+	"another program's duplicate": {
 		"UPDATE urls SET status = 'duplicate' WHERE id = 4",
 		[]ranking.Difference{
 			{Kind: "surplus", URLID: 4, Have: "0"},
@@ -132,7 +132,7 @@ var drifts = map[string]drift{
 			{Kind: "wrong batch progress", BatchID: 1, Have: "2 of 4", Want: "2 of 3"},
 		},
 	},
-	"somebody else's batch": {
+	"another program's batch": {
 		"UPDATE link_batches__urls SET batch_id = 3 WHERE url_id = 1",
 		[]ranking.Difference{
 			{Kind: "wrong batch", URLID: 1, Have: "1", Want: "3"},
@@ -140,7 +140,7 @@ var drifts = map[string]drift{
 			{Kind: "wrong batch progress", BatchID: 3, Want: "1 of 1"},
 		},
 	},
-	"somebody else's deletion": {
+	"another program's deletion": {
 		"DELETE FROM urls WHERE id = 1",
 		[]ranking.Difference{{Kind: "wrong batch progress", BatchID: 1, Have: "2 of 4", Want: "1 of 3"}},
 	},
@@ -159,9 +159,9 @@ var drifts = map[string]drift{
 	},
 }
 
-// tell tells of five URLs, all in batch 1 but for the last: 1 has the full answers of user 7 and of a session, 2 what a
-// robot said, 3 was suspended after the same answers, 4 and 5 are new.
-func tell(t *testing.T, w world) uuid.UUID {
+// prepareDrift makes five URLs, all but the last in batch 1: URL 1 has full answers of user 7 and of a session, 2 a suggestion
+// of a robot, 3 the same answers as 1 and is suspended, 4 and 5 have nothing.
+func prepareDrift(t *testing.T, w world) uuid.UUID {
 	t.Helper()
 	w.restart(t, 5)
 	session := w.session(t)
@@ -182,7 +182,7 @@ func TestDrift(t *testing.T) {
 	w := newWorld(t, 0)
 	for name, test := range drifts {
 		t.Run(name, func(t *testing.T) {
-			id := tell(t, w)
+			id := prepareDrift(t, w)
 			want := slices.Clone(test.want)
 			for i := range want {
 				if want[i].Annotator == session {
@@ -207,7 +207,7 @@ func TestDrift(t *testing.T) {
 			}
 			require.Empty(t, w.differences(t))
 			require.Empty(t, w.reconcile(t))
-			for _, by := range []who{{user: 7}, {user: 8}, {user: 8, filter: inBatch(1)}, {session: id}} {
+			for _, by := range []annotator{{user: 7}, {user: 8}, {user: 8, filter: inBatch(1)}, {session: id}} {
 				_, err := w.askAndCheck(t.Context(), ranking.NewWarmQueue(), by)
 				require.NoError(t, err)
 			}
@@ -221,13 +221,13 @@ func (w world) reconcile(t testing.TB) (repaired []ranking.Difference) {
 	return repaired
 }
 
-// TestDriftStopsNobody shows that requests and answers go on while the queue is wrong, and that the repair counts them.
-func TestDriftStopsNobody(t *testing.T) {
+// TestDriftBlocksNoRequests checks that requests and answers succeed while the queue is wrong, and that the repair counts them.
+func TestDriftBlocksNoRequests(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, 0)
 	for name, test := range drifts {
 		t.Run(name, func(t *testing.T) {
-			tell(t, w)
+			prepareDrift(t, w)
 			service := w.service()
 			w.exec(t, test.statement)
 			another := w.session(t)
@@ -235,7 +235,7 @@ func TestDriftStopsNobody(t *testing.T) {
 				require.NoError(t, ignoreUnknown(service.Submit(t.Context(), 9, url+1, fullAnswer)))
 				require.NoError(t, ignoreUnknown(service.SubmitAnonymous(t.Context(), another, url+1, fullAnswer)))
 			}
-			for _, by := range []who{{user: 7}, {user: 9}, {user: 9, filter: inBatch(1)}, {session: another}} {
+			for _, by := range []annotator{{user: 7}, {user: 9}, {user: 9, filter: inBatch(1)}, {session: another}} {
 				for range 2 {
 					_, err := ask(t.Context(), w.pool, ranking.NewWarmQueue(), by)
 					require.NoError(t, err)
@@ -243,12 +243,13 @@ func TestDriftStopsNobody(t *testing.T) {
 			}
 			w.reconcile(t)
 			require.Empty(t, w.differences(t))
-			w.requireNext(t, ranking.NewWarmQueue(), who{user: 9}, scan[int32](t, w.pool, `SELECT coalesce(min(id), 0) FROM urls WHERE id > 5`))
+			w.requireNext(t, ranking.NewWarmQueue(), annotator{user: 9}, scan[int32](t, w.pool, `SELECT coalesce(min(id), 0)
+				FROM urls WHERE id > 5`))
 		})
 	}
 }
 
-// TestReconcileOfManyURLs has more to compare, and more to repair, than one statement takes.
+// TestReconcileOfManyURLs compares, and repairs, more URLs than one statement handles.
 func TestReconcileOfManyURLs(t *testing.T) {
 	t.Parallel()
 	const urls = 10_100
@@ -263,7 +264,7 @@ func TestReconcileOfManyURLs(t *testing.T) {
 	require.Empty(t, w.differences(t))
 }
 
-// TestReconcileLosesNothing repairs again and again while annotators answer, others change URLs, and the queue drifts.
+// TestReconcileLosesNothing reconciles repeatedly while annotators answer, other writers change URLs, and the queue drifts.
 func TestReconcileLosesNothing(t *testing.T) {
 	t.Parallel()
 	h := newHistory(t, historyURLs, 1)
@@ -292,31 +293,31 @@ func TestReconcileLosesNothing(t *testing.T) {
 		}
 		return nil
 	})
-	h.live(t, 7, 50, drifting, drifting, drifting, drifting)
+	h.run(t, 7, 50, drifting, drifting, drifting, drifting)
 	answers := scan[int](t, h.pool, "SELECT count(*) FROM user_url_type_suggestions")
 	stop()
 	require.NoError(t, group.Wait())
 
 	h.reconcile(t)
-	h.requireTrue(t)
+	h.requireExact(t)
 	require.Equal(t, answers, scan[int](t, h.pool, "SELECT count(*) FROM user_url_type_suggestions"))
 }
 
-// TestReconcileBesideAnswers wants one run to be enough: of what is wrong before it, nothing is left, and nothing that goes
-// on meanwhile comes to be wrong.
-func TestReconcileBesideAnswers(t *testing.T) {
+// TestReconcileDuringAnswers checks that one run is enough: it repairs everything that was wrong before, and concurrent changes
+// make nothing wrong.
+func TestReconcileDuringAnswers(t *testing.T) {
 	t.Parallel()
 	h := newHistory(t, historyURLs, 1)
 	h.exec(t, "UPDATE annotation_queue SET priority = -5, agency_votes = 1, eligible = url_id % 2 = 0, batch_id = 1 + url_id % 3")
 	h.exec(t, "INSERT INTO batch_progress (batch_id, total, annotated) VALUES (1, 5, 5), (2, 0, 1)")
 	reconciled := make(chan error, 1)
 	go func() { reconciled <- ranking.Reconcile(context.Background(), h.pool, func(ranking.Difference) {}) }()
-	h.live(t, 8, 30, drifting, drifting, drifting, drifting)
+	h.run(t, 8, 30, drifting, drifting, drifting, drifting)
 	require.NoError(t, <-reconciled)
-	h.requireTrue(t)
+	h.requireExact(t)
 }
 
-// drifting annotates and changes URLs without regard to whether the queue is right.
+// drifting annotates and changes URLs, and does not check which URLs are offered.
 func drifting(a *actor) {
 	submit := func(ctx context.Context) error {
 		err := ignoreUnknown(a.processes[0].service.Submit(ctx, 1+a.Int32N(historyUsers), a.someURL(), a.answer()))
@@ -326,8 +327,10 @@ func drifting(a *actor) {
 		return err
 	}
 	next := func(ctx context.Context) error {
-		_, err := ask(ctx, a.pool, a.processes[0].queue, a.someone())
+		_, err := ask(ctx, a.pool, a.processes[0].queue, a.someAnnotator())
 		return err
 	}
-	a.act = []func(context.Context) error{submit, submit, next, a.changing(suspend, unsuspend), a.changing(link(1), unlink), a.changing(robots)}
+	a.actions = []func(context.Context) error{
+		submit, submit, next, a.changing(suspend, unsuspend), a.changing(link(1), unlink), a.changing(robots),
+	}
 }

@@ -37,7 +37,7 @@ func newWorld(t testing.TB, n int) world {
 	return w
 }
 
-// restart makes the database that newWorld returns of one that has been used.
+// restart resets a used database to what newWorld returns.
 func (w world) restart(t testing.TB, n int) {
 	t.Helper()
 	w.exec(t, "DELETE FROM urls")
@@ -47,7 +47,7 @@ func (w world) restart(t testing.TB, n int) {
 	w.exec(t, "SELECT setval('urls_id_seq', $1::int + 1, false)", n)
 }
 
-// service returns the use case as one process would have it.
+// service returns the use case of a new process.
 func (w world) service() *annotation.Service { return annotation.New(w.pool, ranking.NewWarmQueue()) }
 
 func (w world) exec(t testing.TB, statement string, args ...any) {
@@ -62,7 +62,7 @@ func scan[T any](t testing.TB, conn db.DBTX, query string, args ...any) (value T
 	return value
 }
 
-// change executes a statement about URLs, given as $1, and does the upkeep in the same transaction.
+// change executes a statement about URLs, its parameter $1, and Recount in the same transaction.
 func (w world) change(t testing.TB, urlIDs []int32, statement string) {
 	t.Helper()
 	require.NoError(t, w.tryChange(t.Context(), urlIDs, statement))
@@ -82,7 +82,7 @@ func changeIn(ctx context.Context, tx pgx.Tx, urlIDs []int32, statement string) 
 	return ranking.Recount(ctx, tx, urlIDs)
 }
 
-// open begins a transaction that has changed something about URLs and done the upkeep. It ends with the test at the latest.
+// open begins a transaction that has changed URLs and called Recount. It is rolled back at the end of the test.
 func (w world) open(t testing.TB, urlIDs []int32, statement string) pgx.Tx {
 	t.Helper()
 	tx := w.tx(t)
@@ -90,7 +90,7 @@ func (w world) open(t testing.TB, urlIDs []int32, statement string) pgx.Tx {
 	return tx
 }
 
-// tx begins a transaction that ends with the test at the latest.
+// tx begins a transaction that is rolled back at the end of the test.
 func (w world) tx(t testing.TB) pgx.Tx {
 	t.Helper()
 	tx, err := w.pool.Begin(t.Context())
@@ -99,7 +99,7 @@ func (w world) tx(t testing.TB) pgx.Tx {
 	return tx
 }
 
-// Changes that tests make, each about URLs $1, where they exist.
+// Statements that change the URLs of $1 that exist.
 const (
 	insertURLs = `INSERT INTO urls (id, url, status, source)
 		SELECT n, 'example.org/' || n, 'ok', 'manual' FROM unnest($1::int[]) AS n ORDER BY n`
@@ -109,17 +109,19 @@ const (
 	validate  = `INSERT INTO flag_url_validated (url_id, type)
 		SELECT id, 'data source' FROM urls WHERE id = ANY($1::int[]) ORDER BY id ON CONFLICT DO NOTHING`
 	unvalidate = `DELETE FROM flag_url_validated WHERE url_id = ANY($1::int[])`
-	breakURLs  = `UPDATE urls SET status = 'broken' FROM (SELECT id FROM urls WHERE id = ANY($1::int[]) ORDER BY id FOR NO KEY UPDATE) AS u
+	breakURLs  = `UPDATE urls SET status = 'broken' FROM (SELECT id FROM urls WHERE id = ANY($1::int[])
+		ORDER BY id FOR NO KEY UPDATE) AS u
 		WHERE urls.id = u.id`
-	mendURLs = `UPDATE urls SET status = 'ok' FROM (SELECT id FROM urls WHERE id = ANY($1::int[]) ORDER BY id FOR NO KEY UPDATE) AS u
+	mendURLs = `UPDATE urls SET status = 'ok' FROM (SELECT id FROM urls WHERE id = ANY($1::int[])
+		ORDER BY id FOR NO KEY UPDATE) AS u
 		WHERE urls.id = u.id`
 	unlink = `DELETE FROM link_batches__urls WHERE url_id = ANY($1::int[])`
-	// robots adds one annotation to each URL, unsuggest takes all of theirs back.
+	// robots adds one annotation by a robot to each URL, unsuggest deletes all of these.
 	robots = `INSERT INTO url_auto_agency_id_subtasks (task_id, url_id, type, agencies_found)
 		SELECT 1, id, 'homepage_match', true FROM urls WHERE id = ANY($1::int[]) ORDER BY id`
 	unsuggest = `WITH a AS (DELETE FROM auto_record_type_suggestions WHERE url_id = ANY($1::int[]))
 		DELETE FROM url_auto_agency_id_subtasks WHERE url_id = ANY($1::int[])`
-	// unsay takes back whatever anybody said of the URLs.
+	// unsay deletes all annotations by users and sessions.
 	unsay = `WITH a AS (DELETE FROM user_url_type_suggestions WHERE url_id = ANY($1::int[])),
 		b AS (DELETE FROM user_url_agency_suggestions WHERE url_id = ANY($1::int[])),
 		c AS (DELETE FROM user_location_suggestions WHERE url_id = ANY($1::int[])),
@@ -130,20 +132,20 @@ const (
 		DELETE FROM anonymous_annotation_record_type WHERE url_id = ANY($1::int[])`
 )
 
-// link puts URLs in a batch, out of any other.
+// link moves URLs to a batch.
 func link(batch int32) string {
 	return fmt.Sprintf(`INSERT INTO link_batches__urls (batch_id, url_id)
 		SELECT %d, id FROM urls WHERE id = ANY($1::int[]) ORDER BY id
 		ON CONFLICT (url_id) DO UPDATE SET batch_id = excluded.batch_id`, batch)
 }
 
-// says makes a user hold URLs to be data sources, beside the front door.
+// says stores a URL type of a user without the use case.
 func says(user int32) string {
 	return fmt.Sprintf(`INSERT INTO user_url_type_suggestions (user_id, url_id, type)
 		SELECT %d, id, 'data source' FROM urls WHERE id = ANY($1::int[]) ORDER BY id`, user)
 }
 
-// remove deletes URLs as whoever deletes them should.
+// remove deletes URLs as every transaction that deletes some must.
 func (w world) remove(ctx context.Context, urlIDs []int32) error {
 	return postgres.InTx(ctx, w.pool, func(tx pgx.Tx) error {
 		if err := ranking.Forget(ctx, tx, urlIDs); err != nil {
@@ -154,29 +156,29 @@ func (w world) remove(ctx context.Context, urlIDs []int32) error {
 	})
 }
 
-// who is somebody looking for the next URL, by a filter.
-type who struct {
+// annotator is a user with a filter, or a session.
+type annotator struct {
 	user    int32
 	session uuid.UUID // not zero: an anonymous session, without filter
 	filter  ranking.Filter
 }
 
-func (w who) String() string {
-	text := fmt.Sprint("user ", w.user)
-	if w.session != uuid.Nil {
-		text = fmt.Sprint("session ", w.session)
+func (a annotator) String() string {
+	text := fmt.Sprint("user ", a.user)
+	if a.session != uuid.Nil {
+		text = fmt.Sprint("session ", a.session)
 	}
-	if w.filter.BatchID != nil {
-		text += fmt.Sprint(", batch ", *w.filter.BatchID)
+	if a.filter.BatchID != nil {
+		text += fmt.Sprint(", batch ", *a.filter.BatchID)
 	}
-	if w.filter.URLID != nil {
-		text += fmt.Sprint(", URL ", *w.filter.URLID)
+	if a.filter.URLID != nil {
+		text += fmt.Sprint(", URL ", *a.filter.URLID)
 	}
 	return text
 }
 
-// ask returns the id of the next URL by a queue; 0 when none is left.
-func ask(ctx context.Context, conn db.DBTX, queue *ranking.Queue, by who) (int32, error) {
+// ask returns the id of the next URL of a queue; 0 when none is left.
+func ask(ctx context.Context, conn db.DBTX, queue *ranking.Queue, by annotator) (int32, error) {
 	next := func() (*ranking.Choice, error) { return queue.NextForUser(ctx, conn, by.user, by.filter) }
 	if by.session != uuid.Nil {
 		next = func() (*ranking.Choice, error) { return queue.NextForSession(ctx, conn, by.session) }
@@ -188,7 +190,7 @@ func ask(ctx context.Context, conn db.DBTX, queue *ranking.Queue, by who) (int32
 	return choice.URLID, nil
 }
 
-// slow is the definition of the next URL, without anything that must be kept up. rules_test.go checks the views that it reads.
+// slow is the definition of the next URL, without allActions that must be kept up. rules_test.go checks the views that it reads.
 const slow = `
 	SELECT coalesce((
 		SELECT e.url_id FROM eligible_urls e
@@ -203,7 +205,7 @@ const slow = `
 // noUser is an id that no user has.
 const noUser = -1
 
-func lookSlowly(ctx context.Context, conn db.DBTX, by who) (id int32, err error) {
+func nextByDefinition(ctx context.Context, conn db.DBTX, by annotator) (id int32, err error) {
 	user := by.user
 	if by.session != uuid.Nil {
 		user = noUser
@@ -212,14 +214,14 @@ func lookSlowly(ctx context.Context, conn db.DBTX, by who) (id int32, err error)
 	return id, err
 }
 
-// askAndCheck asks a queue and fails unless the slow definition says the same in the same snapshot. The queue comes first:
-// the snapshot is not older than a cursor it reads.
-func (w world) askAndCheck(ctx context.Context, queue *ranking.Queue, by who) (id int32, err error) {
+// askAndCheck asks a queue and fails unless the slow definition returns the same in the same snapshot. The queue is asked first,
+// so that the snapshot is not older than the cursor.
+func (w world) askAndCheck(ctx context.Context, queue *ranking.Queue, by annotator) (id int32, err error) {
 	err = pgx.BeginTxFunc(ctx, w.pool, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
 		if id, err = ask(ctx, tx, queue, by); err != nil {
 			return err
 		}
-		want, err := lookSlowly(ctx, tx, by)
+		want, err := nextByDefinition(ctx, tx, by)
 		if err == nil && id != want {
 			err = fmt.Errorf("%v is offered URL %d instead of %d", by, id, want)
 		}
@@ -228,8 +230,8 @@ func (w world) askAndCheck(ctx context.Context, queue *ranking.Queue, by who) (i
 	return id, err
 }
 
-// requireNext asks a queue and wants this answer, which the slow definition has to give as well.
-func (w world) requireNext(t testing.TB, queue *ranking.Queue, by who, want int32) {
+// requireNext checks the next URL of a queue, and that of the slow definition.
+func (w world) requireNext(t testing.TB, queue *ranking.Queue, by annotator, want int32) {
 	t.Helper()
 	got, err := w.askAndCheck(t.Context(), queue, by)
 	require.NoError(t, err)
@@ -249,7 +251,7 @@ func (w world) session(t testing.TB) uuid.UUID {
 	return scan[uuid.UUID](t, w.pool, "INSERT INTO anonymous_sessions DEFAULT VALUES RETURNING id")
 }
 
-// span is first to last.
+// span returns the ids from first to last.
 func span(first, last int32) []int32 {
 	var ids []int32
 	for id := first; id <= last; id++ {

@@ -11,16 +11,16 @@ import (
 	"docket/internal/db"
 )
 
-// chunk is how many URLs one statement of the upkeep takes.
+// chunk is how many URLs one statement of the upkeep handles.
 const chunk = 5000
 
-// Recount makes the queue right for URLs, as part of the transaction that changed something about them: their status, flags
-// or batch, their annotations other than by a single answer, or any suggestion that annotators are shown. It is called once
-// in a transaction, after everything else, with every URL concerned.
+// Recount updates the queue for URLs, in the transaction that changed something about them: their status, flags or batch, their
+// annotations other than by a single answer, or any suggestion that annotators are shown. A transaction calls it one time,
+// after everything else, with all URLs that it changed.
 //
-// It locks the URLs and their rows of the queue by id, then those of the batches by id; writers that keep to this order do
-// not deadlock. To keep to it, a transaction that changes or deletes what is stored about URLs begins by locking them
-// FOR KEY SHARE, by id: their deletion takes all of it along.
+// It locks the URLs and their rows of the queue by id, then the rows of the batches by id. Writers that keep this order do not
+// deadlock. So a transaction that changes or deletes what is stored about URLs must first lock the URLs FOR KEY SHARE, by
+// id: the deletion of a URL deletes all of that.
 func Recount(ctx context.Context, tx pgx.Tx, urlIDs []int32) error {
 	urlIDs = slices.Compact(slices.Sorted(slices.Values(urlIDs)))
 	for ids := range slices.Chunk(urlIDs, chunk) {
@@ -57,8 +57,8 @@ func recountDone(ctx context.Context, tx pgx.Tx, ids []int32) error {
 	return nil
 }
 
-// Forget takes URLs out of the queue as part of the transaction that deletes them, before it does. A URL that did not exist
-// yet is not forgotten: the transaction deletes by the same ids, none of which may be new.
+// Forget removes URLs from the queue, in the transaction that then deletes them by the same ids. A URL that another transaction
+// adds afterwards is not removed, so the ids must be of URLs that existed before.
 func Forget(ctx context.Context, tx pgx.Tx, urlIDs []int32) error {
 	urlIDs = slices.Compact(slices.Sorted(slices.Values(urlIDs)))
 	for ids := range slices.Chunk(urlIDs, chunk) {
@@ -82,7 +82,7 @@ func Forget(ctx context.Context, tx pgx.Tx, urlIDs []int32) error {
 	return addProgress(ctx, tx, changes)
 }
 
-// addProgress sums the changes of each batch, so that a batch's row is written once.
+// addProgress adds the changes to the progress of batches. It sums them first, so that each row is written once.
 func addProgress(ctx context.Context, tx pgx.Tx, changes []db.QueueRecountManyRow) error {
 	slices.SortFunc(changes, func(a, b db.QueueRecountManyRow) int { return cmp.Compare(a.BatchID, b.BatchID) })
 	var sums db.BatchProgressAddManyParams

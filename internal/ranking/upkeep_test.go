@@ -23,7 +23,7 @@ import (
 // poll is how often a test looks whether another connection has come as far as it should.
 const poll = 2 * time.Millisecond
 
-// waitForLocks returns when so many statements wait for somebody else's lock; none may end before.
+// waitForLocks returns when a number of statements wait for a lock; none may end before.
 func (w world) waitForLocks(t *testing.T, statements int, ended <-chan error) {
 	t.Helper()
 	for scan[int](t, w.pool, `SELECT count(*) FROM pg_stat_activity
@@ -36,10 +36,10 @@ func (w world) waitForLocks(t *testing.T, statements int, ended <-chan error) {
 	}
 }
 
-// TestRecountMeetsAnswer has an answer come while a change of the same URL is not committed yet, and the other way round.
-func TestRecountMeetsAnswer(t *testing.T) {
+// TestRecountAndAnswer stores an answer while a change of the same URL is not committed yet, and then the other way round.
+func TestRecountAndAnswer(t *testing.T) {
 	t.Parallel()
-	// Each change comes after another that it undoes or builds on.
+	// Each change follows another one, which it undoes or needs.
 	changes := map[string]struct{ before, change string }{
 		"suggestions":  {link(1), robots},
 		"suspended":    {link(1), suspend},
@@ -61,7 +61,7 @@ func TestRecountMeetsAnswer(t *testing.T) {
 			w.change(t, ids(1, 2), link(1))
 			w.change(t, ids(1, 2), test.before)
 
-			// The answers come while the change is under way.
+			// The answers arrive while the change is not committed.
 			service := w.service()
 			tx := w.open(t, ids(1), test.change)
 			submitted := make(chan error, 2)
@@ -73,7 +73,7 @@ func TestRecountMeetsAnswer(t *testing.T) {
 			require.NoError(t, <-submitted)
 			require.Empty(t, w.differences(t))
 
-			// The change comes while the answers are under way.
+			// The change arrives while the answers are not committed.
 			tx = w.tx(t)
 			answerIn(t, tx, 2, 7, session)
 			changed := make(chan error, 1)
@@ -83,8 +83,8 @@ func TestRecountMeetsAnswer(t *testing.T) {
 			require.NoError(t, <-changed)
 			require.Empty(t, w.differences(t))
 
-			w.requireNext(t, ranking.NewWarmQueue(), who{user: 7}, 3)
-			w.requireNext(t, ranking.NewWarmQueue(), who{session: session}, 3)
+			w.requireNext(t, ranking.NewWarmQueue(), annotator{user: 7}, 3)
+			w.requireNext(t, ranking.NewWarmQueue(), annotator{session: session}, 3)
 		})
 	}
 }
@@ -94,7 +94,7 @@ var fullAnswer = annotation.Answer{
 	URLType: annotation.DataSource, RecordType: new(annotation.RecordType("Stops")), AgencyIDs: ids(1, 2), LocationIDs: []int64{1},
 }
 
-// answerIn stores the full answer of a user, and that of a session, in a transaction that goes on.
+// answerIn stores the full answers of a user and of a session in an open transaction.
 func answerIn(t *testing.T, tx pgx.Tx, url, user int32, session uuid.UUID) {
 	t.Helper()
 	stored, err := db.New().AnnotationInsert(t.Context(), tx, db.AnnotationInsertParams{
@@ -111,10 +111,10 @@ func answerIn(t *testing.T, tx pgx.Tx, url, user int32, session uuid.UUID) {
 	require.True(t, anonymous.Stored)
 }
 
-// TestManyURLsAtOnce follows the progress of batches through changes of many of their URLs.
+// TestManyURLsAtOnce checks the progress of batches after changes of many of their URLs.
 func TestManyURLsAtOnce(t *testing.T) {
 	t.Parallel()
-	const urls = 5200 // more than one statement of the upkeep takes
+	const urls = 5200 // more than one statement of the upkeep handles
 	w := newWorld(t, urls)
 	w.change(t, span(1, 100), link(1))
 	w.change(t, span(101, urls), link(2))
@@ -131,7 +131,7 @@ func TestManyURLsAtOnce(t *testing.T) {
 	require.NoError(t, w.remove(t.Context(), append(span(urls-4, urls), span(1, 96)...)))
 	require.Equal(t, "{5099,20}", w.progress(t, 3))
 	require.Empty(t, w.differences(t))
-	w.requireNext(t, ranking.NewWarmQueue(), who{user: 7}, 111)
+	w.requireNext(t, ranking.NewWarmQueue(), annotator{user: 7}, 111)
 }
 
 func (w world) progress(t *testing.T, batch int32) string {
@@ -139,7 +139,7 @@ func (w world) progress(t *testing.T, batch int32) string {
 	return scan[string](t, w.pool, "SELECT ARRAY[total, annotated]::text FROM batch_progress WHERE batch_id = $1", batch)
 }
 
-// TestNothingToRecount shows that ids of no URL, and none at all, are no mistake.
+// TestNothingToRecount recounts and removes ids of no URL, and an empty list.
 func TestNothingToRecount(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, 1)
@@ -150,13 +150,13 @@ func TestNothingToRecount(t *testing.T) {
 	require.Empty(t, w.differences(t))
 }
 
-// TestRecountMeetsDelete changes a URL that is being deleted, in either order.
-func TestRecountMeetsDelete(t *testing.T) {
+// TestRecountAndDelete changes a URL that is being deleted, and deletes one that is being changed.
+func TestRecountAndDelete(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, 4)
 	w.change(t, span(1, 4), link(1))
 
-	// Every change and answer comes while the URL goes.
+	// All changes and answers arrive while the URL is being deleted.
 	session := w.session(t)
 	service := w.service()
 	tx := w.tx(t)
@@ -175,7 +175,7 @@ func TestRecountMeetsDelete(t *testing.T) {
 		require.NoError(t, <-ended)
 	}
 
-	// The URL goes while a change is under way, and it goes for good.
+	// The URL is deleted while a change is not committed, and stays deleted.
 	change := w.open(t, ids(2), robots)
 	removed := make(chan error, 1)
 	go func() { removed <- w.remove(context.Background(), ids(2)) }()
@@ -187,7 +187,7 @@ func TestRecountMeetsDelete(t *testing.T) {
 	require.Empty(t, w.differences(t))
 }
 
-// ignoreUnknown takes it for granted that a URL can be gone.
+// ignoreUnknown ignores that a URL is deleted.
 func ignoreUnknown(err error) error {
 	var missing *unknown.Error
 	if errors.As(err, &missing) && missing.Kind == unknown.URL {
@@ -196,8 +196,8 @@ func ignoreUnknown(err error) error {
 	return err
 }
 
-// TestNoDeadlocks has many answer about few URLs, while others change and delete them in bulk, the ids given in opposite
-// orders. InTx would try again; there must be nothing to try again.
+// TestNoDeadlocks stores answers of many annotators about few URLs, while others change and delete these in bulk, with the ids
+// in opposite orders. InTx would retry a deadlock, so PostgreSQL's count of deadlocks is checked.
 func TestNoDeadlocks(t *testing.T) {
 	t.Parallel()
 	const urls, users = 12, 60
@@ -254,11 +254,12 @@ func TestNoDeadlocks(t *testing.T) {
 	w.requireNoDeadlocks(t)
 }
 
-// requireNoDeadlocks wants PostgreSQL to have broken none.
+// requireNoDeadlocks checks that PostgreSQL found no deadlock.
 func (w world) requireNoDeadlocks(t *testing.T) {
 	t.Helper()
 	w.pool.Reset() // a backend reports its numbers when it ends
-	for scan[int](t, w.pool, "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()") > 0 {
+	for scan[int](t, w.pool, `SELECT count(*) FROM pg_stat_activity
+		WHERE datname = current_database() AND pid <> pg_backend_pid()`) > 0 {
 		time.Sleep(poll)
 	}
 	require.Zero(t, scan[int64](t, w.pool, "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"))

@@ -13,7 +13,9 @@ import (
 // trueOf is a query for the columns of a view that are true, or not 0, one line for each URL.
 func trueOf(view string) string {
 	return fmt.Sprintf(`
-		SELECT v.url_id || ':' || coalesce(string_agg(' ' || c.key || CASE c.value WHEN 'true' THEN '' ELSE '=' || c.value END, '' ORDER BY c.key), '')
+		SELECT v.url_id || ':' || coalesce(string_agg(
+			' ' || c.key || CASE c.value WHEN 'true' THEN '' ELSE '=' || c.value END, '' ORDER BY c.key
+		), '')
 		FROM %s v LEFT JOIN LATERAL jsonb_each_text(to_jsonb(v) - 'url_id') AS c ON c.value NOT IN ('0', 'false')
 		GROUP BY v.url_id ORDER BY v.url_id`, view)
 }
@@ -22,18 +24,22 @@ func trueOf(view string) string {
 const (
 	subtaskAgency = `WITH s AS (INSERT INTO url_auto_agency_id_subtasks (task_id, url_id, type, agencies_found)
 		VALUES (1, ID, 'homepage_match', true) RETURNING id)
-		INSERT INTO agency_id_subtask_suggestions (subtask_id, agency_id, confidence) SELECT s.id, a, 50 FROM s, generate_series(1, 3) AS a`
+		INSERT INTO agency_id_subtask_suggestions (subtask_id, agency_id, confidence) SELECT s.id, a, 50
+		FROM s, generate_series(1, 3) AS a`
 	subtaskLocation = `WITH s AS (INSERT INTO auto_location_id_subtasks (task_id, url_id, type, locations_found)
 		VALUES (1, ID, 'batch_link', true) RETURNING id)
-		INSERT INTO location_id_subtask_suggestions (subtask_id, location_id, confidence) SELECT s.id, l, 50 FROM s, generate_series(1, 3) AS l`
-	subtaskNothing  = `INSERT INTO auto_location_id_subtasks (task_id, url_id, type, locations_found) VALUES (1, ID, 'nlp_location_frequency', false)`
+		INSERT INTO location_id_subtask_suggestions (subtask_id, location_id, confidence) SELECT s.id, l, 50
+		FROM s, generate_series(1, 3) AS l`
+	subtaskNothing = `INSERT INTO auto_location_id_subtasks (task_id, url_id, type, locations_found)
+		VALUES (1, ID, 'nlp_location_frequency', false)`
 	robotRecordType = `INSERT INTO auto_record_type_suggestions (url_id, record_type) VALUES (ID, 'Stops')`
 	robotRelevance  = `INSERT INTO auto_relevant_suggestions (url_id, relevant) VALUES (ID, false)`
-	threeAgencies   = `INSERT INTO user_url_agency_suggestions (url_id, user_id, agency_id) SELECT ID, 7, a FROM generate_series(1, 3) AS a`
-	twoLocations    = `INSERT INTO user_location_suggestions (url_id, user_id, location_id) VALUES (ID, 7, 1), (ID, 7, 2)`
-	userRecordType  = `INSERT INTO user_record_type_suggestions (url_id, user_id, record_type) VALUES (ID, 7, 'Stops')`
-	userURLType     = `INSERT INTO user_url_type_suggestions (url_id, user_id, type) VALUES (ID, 7, 'data source')`
-	names           = `WITH n AS (INSERT INTO url_name_suggestions (url_id, suggestion) VALUES (ID, 'Name') RETURNING id)
+	threeAgencies   = `INSERT INTO user_url_agency_suggestions (url_id, user_id, agency_id) SELECT ID, 7, a
+		FROM generate_series(1, 3) AS a`
+	twoLocations   = `INSERT INTO user_location_suggestions (url_id, user_id, location_id) VALUES (ID, 7, 1), (ID, 7, 2)`
+	userRecordType = `INSERT INTO user_record_type_suggestions (url_id, user_id, record_type) VALUES (ID, 7, 'Stops')`
+	userURLType    = `INSERT INTO user_url_type_suggestions (url_id, user_id, type) VALUES (ID, 7, 'data source')`
+	names          = `WITH n AS (INSERT INTO url_name_suggestions (url_id, suggestion) VALUES (ID, 'Name') RETURNING id)
 		INSERT INTO link_user_name_suggestions (user_id, suggestion_id) SELECT 7, id FROM n`
 	notFound = `WITH a AS (INSERT INTO link_user_suggestion_agency_not_found (user_id, url_id) VALUES (7, ID))
 		INSERT INTO link_user_suggestion_location_not_found (user_id, url_id) VALUES (7, ID)`
@@ -138,7 +144,8 @@ func TestURLStatusView(t *testing.T) {
 		{"individual record", []string{validated("individual record")}, "Accepted 300"},
 		{"not found", []string{validated("not found")}, "Accepted 300"},
 		{"broken page", []string{validated("broken page")}, "Accepted 300"},
-		{"broken page with everything else", slices.Concat([]string{validated("broken page"), dataSourceLink, metaURLLink}, labeling, failures), "Accepted 300"},
+		{"broken page with everything else",
+			slices.Concat([]string{validated("broken page"), dataSourceLink, metaURLLink}, labeling, failures), "Accepted 300"},
 		{"data source", []string{validated("data source")}, "Awaiting Submission 380"},
 		{"data source that failed before", slices.Concat([]string{validated("data source")}, failures), "Awaiting Submission 380"},
 		{"data source linked as meta URL", []string{validated("data source"), metaURLLink}, "Awaiting Submission 380"},
@@ -159,7 +166,8 @@ func TestURLStatusView(t *testing.T) {
 		{"two failed and another task", append([]string{taskError("Relevancy")}, failures[:2]...), "Error 110"},
 		{"another task failed", []string{taskError("Relevancy"), taskError("Record Type")}, "Intake 100"},
 		{"nothing", nil, "Intake 100"},
-		{"broken", []string{`UPDATE urls SET status = 'broken' WHERE id = ID`, `INSERT INTO flag_url_suspended (url_id) VALUES (ID)`}, "Intake 100"},
+		{"broken", []string{`UPDATE urls SET status = 'broken' WHERE id = ID`, `INSERT INTO flag_url_suspended (url_id)
+			VALUES (ID)`}, "Intake 100"},
 	}
 	w := newWorld(t, len(tests))
 	var want []string
@@ -181,7 +189,8 @@ func TestBatchStatusView(t *testing.T) {
 	const (
 		open = `WITH u AS (INSERT INTO urls (url, status, source) VALUES ('batch.org/ID/open', 'ok', 'manual') RETURNING id)
 			INSERT INTO link_batches__urls (batch_id, url_id) SELECT ID, id FROM u`
-		suspended = `WITH u AS (INSERT INTO urls (url, status, source) VALUES ('batch.org/ID/suspended', 'broken', 'manual') RETURNING id),
+		suspended = `WITH u AS (INSERT INTO urls (url, status, source) VALUES ('batch.org/ID/suspended', 'broken', 'manual')
+			RETURNING id),
 			f AS (INSERT INTO flag_url_suspended (url_id) SELECT id FROM u)
 			INSERT INTO link_batches__urls (batch_id, url_id) SELECT ID, id FROM u`
 		done = `WITH u AS (INSERT INTO urls (url, status, source)
@@ -238,7 +247,8 @@ func TestHTMLDuplicateView(t *testing.T) {
 		w.about(t, id, fmt.Sprintf(`INSERT INTO url_compressed_html (url_id, compressed_html) VALUES (ID, '%s')`, page))
 	}
 	w.refresh(t, "mat_view__html_duplicate_url")
-	require.Equal(t, []string{"1", "3", "4", "5", "6"}, w.lines(t, "SELECT url_id::text FROM mat_view__html_duplicate_url ORDER BY url_id"))
+	require.Equal(t, []string{"1", "3", "4", "5", "6"},
+		w.lines(t, "SELECT url_id::text FROM mat_view__html_duplicate_url ORDER BY url_id"))
 }
 
 // TestOnlyRefreshChangesViews reads each view before and after a refresh: only a refresh changes it, and a refresh removes

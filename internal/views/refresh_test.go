@@ -263,7 +263,8 @@ func TestReadersAreNotBlocked(t *testing.T) {
 		_, err := postgres.RefreshView(soon(t), refresher, view) // does not wait for the reader
 		require.NoError(t, err, view)
 		impatient := w.begin(t, "SET LOCAL lock_timeout = '50ms'")
-		require.Zero(t, scan[int](t, impatient, "SELECT count(*) FROM "+view), "a reader does not wait for the refresh and does not see it")
+		require.Zero(t, scan[int](t, impatient, "SELECT count(*) FROM "+view),
+			"a reader does not wait for the refresh and does not see it")
 		require.NoError(t, impatient.Rollback(t.Context()))
 		require.NoError(t, refresher.Commit(t.Context()))
 		require.Zero(t, scan[int](t, reader, "SELECT count(*) FROM "+view), "a snapshot does not change")
@@ -302,7 +303,8 @@ func TestCheckViews(t *testing.T) {
 	require.ErrorContains(t, check(time.Hour), "view url_status_mat_view has no refresh on record")
 	w.refresh(t)
 	require.NoError(t, check(time.Hour))
-	w.exec(t, `UPDATE materialized_view_refreshes SET refreshed_at = refreshed_at - interval '61 minutes' WHERE view_name = 'url_status_mat_view'`)
+	w.exec(t, `UPDATE materialized_view_refreshes SET refreshed_at = refreshed_at - interval '61 minutes'
+		WHERE view_name = 'url_status_mat_view'`)
 	require.NoError(t, check(2*time.Hour))
 	require.NoError(t, check(0))
 	err := check(time.Hour)
