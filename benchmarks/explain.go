@@ -70,8 +70,8 @@ func (e *explained) count(message string) {
 	}
 }
 
-// buffers returns how many pages the statements of call touch with a generic plan and with a custom one. The second call
-// with each counts: the first may set a cursor.
+// buffers returns how many pages the statements of call touch with a generic plan and with a custom one: the fewer of the
+// second and the third call with each. The first may set a cursor, and one of the others may count done URLs.
 func (e *explained) buffers(ctx context.Context, call func(context.Context) error) (Buffers, error) {
 	var found Buffers
 	for _, mode := range []struct {
@@ -81,13 +81,15 @@ func (e *explained) buffers(ctx context.Context, call func(context.Context) erro
 		if _, err := e.pool.Exec(ctx, "SET plan_cache_mode = "+mode.setting); err != nil {
 			return Buffers{}, fmt.Errorf("choose kind of plan: %w", err)
 		}
-		for range 2 {
+		for n := range 3 {
 			e.pages = 0
 			if err := call(ctx); err != nil {
 				return Buffers{}, fmt.Errorf("explain: %w", err)
 			}
+			if n == 1 || n == 2 && e.pages < *mode.into {
+				*mode.into = e.pages
+			}
 		}
-		*mode.into = e.pages
 	}
 	return found, nil
 }

@@ -3,6 +3,7 @@ package benchmarks
 import (
 	"context"
 	"fmt"
+	"math"
 	"sync"
 	"time"
 
@@ -56,12 +57,16 @@ func (r *run) get(ctx context.Context) error {
 	r.add(figure(getGroup, "SELECT 1", found[0], one))
 	for i, a := range askers {
 		f := figure(getGroup, a.name, found[i+1], one)
-		a.before()
-		before := r.trips.n.Load()
-		if err := a.ask(ctx, r.pool); err != nil {
-			return err
+		trips := int64(math.MaxInt64)
+		for range 2 { // one of them may count done URLs
+			a.before()
+			before := r.trips.n.Load()
+			if err := a.ask(ctx, r.pool); err != nil {
+				return err
+			}
+			trips = min(trips, r.trips.n.Load()-before)
 		}
-		f.Values = map[string]float64{"round_trips": float64(r.trips.n.Load() - before)}
+		f.Values = map[string]float64{"round_trips": float64(trips)}
 		if r.explained != nil {
 			buffers, err := r.explained.buffers(ctx, func(ctx context.Context) error {
 				a.before()

@@ -11,6 +11,42 @@ import (
 	"github.com/google/uuid"
 )
 
+const QueueDoneCount = `-- name: QueueDoneCount :one
+SELECT count(*)::integer AS done
+FROM (SELECT FROM user_url_done d WHERE d.user_id = $1 LIMIT $2::bigint) AS d
+`
+
+type QueueDoneCountParams struct {
+	UserID  int32
+	CountTo int64
+}
+
+// How many URLs a user has done, counted up to a limit.
+func (q *Queries) QueueDoneCount(ctx context.Context, db DBTX, arg QueueDoneCountParams) (int32, error) {
+	row := db.QueryRow(ctx, QueueDoneCount, arg.UserID, arg.CountTo)
+	var done int32
+	err := row.Scan(&done)
+	return done, err
+}
+
+const QueueDoneCountAnonymous = `-- name: QueueDoneCountAnonymous :one
+SELECT count(*)::integer AS done
+FROM (SELECT FROM anonymous_url_done d WHERE d.session_id = $1 LIMIT $2::bigint) AS d
+`
+
+type QueueDoneCountAnonymousParams struct {
+	SessionID uuid.UUID
+	CountTo   int64
+}
+
+// How many URLs an anonymous session has done, counted up to a limit.
+func (q *Queries) QueueDoneCountAnonymous(ctx context.Context, db DBTX, arg QueueDoneCountAnonymousParams) (int32, error) {
+	row := db.QueryRow(ctx, QueueDoneCountAnonymous, arg.SessionID, arg.CountTo)
+	var done int32
+	err := row.Scan(&done)
+	return done, err
+}
+
 const QueueNextGetByID = `-- name: QueueNextGetByID :one
 SELECT q.url_id, q.priority, q.changed_xid, urls.url, urls.scheme, urls.trailing_slash
 FROM annotation_queue q
@@ -61,10 +97,7 @@ SELECT
     urls.url,
     urls.scheme,
     coalesce(urls.trailing_slash, false)::boolean AS trailing_slash,
-    snapshot.horizon::bigint AS horizon,
-    (
-        SELECT count(*) FROM (SELECT FROM user_url_done d WHERE d.user_id = $1 LIMIT $2::bigint) AS d
-    )::integer AS done
+    snapshot.horizon::bigint AS horizon
 FROM (SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS horizon) AS snapshot
 LEFT JOIN (
     SELECT q.url_id, q.priority
@@ -78,11 +111,6 @@ LEFT JOIN annotation_queue q ON q.url_id = next.url_id
 LEFT JOIN urls ON urls.id = next.url_id
 `
 
-type QueueNextGetColdParams struct {
-	UserID  int32
-	CountTo int64
-}
-
 type QueueNextGetColdRow struct {
 	URLID         int32
 	Priority      int32
@@ -91,14 +119,12 @@ type QueueNextGetColdRow struct {
 	Scheme        *string
 	TrailingSlash bool
 	Horizon       int64
-	Done          int32
 }
 
-// Ranking by the live queue. Three statements find the next URL of an annotator:
+// Ranking by the live queue. Three statements find the next URL of an annotator, and one helps to choose between the first two:
 //
 // GetCold starts at the front: it returns the first row of the queue that the annotator has not done. Its cost grows with the
-// number of done rows, which it hashes, so it reads nothing but indexes until it has found the row. "done" is how many done rows
-// the annotator has, counted up to count_to.
+// number of done rows, which it hashes, so it reads nothing but indexes until it has found the row.
 //
 // GetWarm starts at a cursor: a position, a horizon and the rows kept. In the snapshot that set the cursor, no running
 // transaction was older than the horizon, and every undone row before the position was among the rows kept. Only a
@@ -111,14 +137,16 @@ type QueueNextGetColdRow struct {
 //
 // GetByID checks one URL.
 //
+// DoneCount is for annotators with so few done rows that GetCold is faster than GetWarm.
+//
 // Every row is checked against the tables, so a cursor is only a hint. It is wrong only in another database.
 //
 // GetCold and GetWarm have three copies each: for a user among all URLs, for a user in a batch, and for an anonymous session. An
 // optional batch or one table of done rows would cost more than it saves: docs/decisions/one-text-for-the-next-url.md. The
 // copies are derived from the first by substitution, which TestCopiesOfNextQueue checks.
 // The next URL for a user among all; url_id 0 when none is left.
-func (q *Queries) QueueNextGetCold(ctx context.Context, db DBTX, arg QueueNextGetColdParams) (QueueNextGetColdRow, error) {
-	row := db.QueryRow(ctx, QueueNextGetCold, arg.UserID, arg.CountTo)
+func (q *Queries) QueueNextGetCold(ctx context.Context, db DBTX, userID int32) (QueueNextGetColdRow, error) {
+	row := db.QueryRow(ctx, QueueNextGetCold, userID)
 	var i QueueNextGetColdRow
 	err := row.Scan(
 		&i.URLID,
@@ -128,7 +156,6 @@ func (q *Queries) QueueNextGetCold(ctx context.Context, db DBTX, arg QueueNextGe
 		&i.Scheme,
 		&i.TrailingSlash,
 		&i.Horizon,
-		&i.Done,
 	)
 	return i, err
 }
@@ -141,10 +168,7 @@ SELECT
     urls.url,
     urls.scheme,
     coalesce(urls.trailing_slash, false)::boolean AS trailing_slash,
-    snapshot.horizon::bigint AS horizon,
-    (
-        SELECT count(*) FROM (SELECT FROM anonymous_url_done d WHERE d.session_id = $1 LIMIT $2::bigint) AS d
-    )::integer AS done
+    snapshot.horizon::bigint AS horizon
 FROM (SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS horizon) AS snapshot
 LEFT JOIN (
     SELECT q.url_id, q.priority
@@ -158,11 +182,6 @@ LEFT JOIN annotation_queue q ON q.url_id = next.url_id
 LEFT JOIN urls ON urls.id = next.url_id
 `
 
-type QueueNextGetColdAnonymousParams struct {
-	SessionID uuid.UUID
-	CountTo   int64
-}
-
 type QueueNextGetColdAnonymousRow struct {
 	URLID         int32
 	Priority      int32
@@ -171,12 +190,11 @@ type QueueNextGetColdAnonymousRow struct {
 	Scheme        *string
 	TrailingSlash bool
 	Horizon       int64
-	Done          int32
 }
 
 // The next URL for an anonymous session among all; url_id 0 when none is left.
-func (q *Queries) QueueNextGetColdAnonymous(ctx context.Context, db DBTX, arg QueueNextGetColdAnonymousParams) (QueueNextGetColdAnonymousRow, error) {
-	row := db.QueryRow(ctx, QueueNextGetColdAnonymous, arg.SessionID, arg.CountTo)
+func (q *Queries) QueueNextGetColdAnonymous(ctx context.Context, db DBTX, sessionID uuid.UUID) (QueueNextGetColdAnonymousRow, error) {
+	row := db.QueryRow(ctx, QueueNextGetColdAnonymous, sessionID)
 	var i QueueNextGetColdAnonymousRow
 	err := row.Scan(
 		&i.URLID,
@@ -186,7 +204,6 @@ func (q *Queries) QueueNextGetColdAnonymous(ctx context.Context, db DBTX, arg Qu
 		&i.Scheme,
 		&i.TrailingSlash,
 		&i.Horizon,
-		&i.Done,
 	)
 	return i, err
 }
@@ -199,17 +216,14 @@ SELECT
     urls.url,
     urls.scheme,
     coalesce(urls.trailing_slash, false)::boolean AS trailing_slash,
-    snapshot.horizon::bigint AS horizon,
-    (
-        SELECT count(*) FROM (SELECT FROM user_url_done d WHERE d.user_id = $1 LIMIT $2::bigint) AS d
-    )::integer AS done
+    snapshot.horizon::bigint AS horizon
 FROM (SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS horizon) AS snapshot
 LEFT JOIN (
     SELECT q.url_id, q.priority
     FROM annotation_queue q
     WHERE q.eligible
-        AND q.batch_id = $3::integer
-        AND q.url_id NOT IN (SELECT d.url_id FROM user_url_done d WHERE d.user_id = $1)
+        AND q.batch_id = $1::integer
+        AND q.url_id NOT IN (SELECT d.url_id FROM user_url_done d WHERE d.user_id = $2)
     ORDER BY q.priority, q.url_id
     LIMIT 1
 ) AS next ON true
@@ -218,9 +232,8 @@ LEFT JOIN urls ON urls.id = next.url_id
 `
 
 type QueueNextGetColdInBatchParams struct {
-	UserID  int32
-	CountTo int64
 	BatchID int32
+	UserID  int32
 }
 
 type QueueNextGetColdInBatchRow struct {
@@ -231,12 +244,11 @@ type QueueNextGetColdInBatchRow struct {
 	Scheme        *string
 	TrailingSlash bool
 	Horizon       int64
-	Done          int32
 }
 
 // The next URL for a user among those of a batch; url_id 0 when none is left.
 func (q *Queries) QueueNextGetColdInBatch(ctx context.Context, db DBTX, arg QueueNextGetColdInBatchParams) (QueueNextGetColdInBatchRow, error) {
-	row := db.QueryRow(ctx, QueueNextGetColdInBatch, arg.UserID, arg.CountTo, arg.BatchID)
+	row := db.QueryRow(ctx, QueueNextGetColdInBatch, arg.BatchID, arg.UserID)
 	var i QueueNextGetColdInBatchRow
 	err := row.Scan(
 		&i.URLID,
@@ -246,7 +258,6 @@ func (q *Queries) QueueNextGetColdInBatch(ctx context.Context, db DBTX, arg Queu
 		&i.Scheme,
 		&i.TrailingSlash,
 		&i.Horizon,
-		&i.Done,
 	)
 	return i, err
 }

@@ -26,6 +26,7 @@ func TestCopiesOfNextQueue(t *testing.T) {
 		require.Equal(t, inBatch(text), statements[name+"InBatch"])
 		require.Equal(t, ofSession(text), statements[name+"Anonymous"])
 	}
+	require.Equal(t, ofSession(statements["QueueDoneCount"]), statements["QueueDoneCountAnonymous"])
 }
 
 var statementHead = regexp.MustCompile(`(?m)^-- name: (\w+) :\w+\n(--.*\n)*`)

@@ -1,9 +1,10 @@
 package ranking
 
-// ReadAtMost and WarmFrom let tests go to both sides of the limits.
+// Tests go to both sides of these limits.
 const (
-	ReadAtMost = readAtMost
-	WarmFrom   = warmFrom
+	ReadAtMost   = readAtMost
+	WarmFrom     = warmFrom
+	RecountAfter = recountAfter
 )
 
 // NewWarmQueue returns a Queue that keeps a cursor for each annotator, even for one who has done nothing.

@@ -30,6 +30,9 @@ const (
 	// warmFrom is the number of done URLs from which the warm statement is faster than the cold one:
 	// docs/decisions/one-text-for-the-next-url.md.
 	warmFrom = 64
+	// recountAfter is after how many requests at most the done URLs are counted again of an annotator who had fewer than
+	// warmFrom. It bounds for how long an annotator pays for many done URLs that came at once, by a transfer of a session.
+	recountAfter = 16
 )
 
 // NewQueue returns a Queue that knows no annotators.
@@ -62,11 +65,12 @@ const (
 
 // state is what a Queue remembers of an annotator.
 type state struct {
-	// cursor is nil while the annotator has done fewer than warmFrom URLs.
+	// cursor is nil for an annotator who has done fewer than warmFrom URLs.
 	cursor *cursor
-	// uncounted is how many more requests may pass before the done URLs of an annotator without a cursor are counted again.
-	// An annotator who does one URL for each request has done warmFrom URLs then.
-	uncounted int32
+	// counted is set when the annotator with the cursor has done at least warmFrom URLs.
+	counted bool
+	// fromFront is how many more requests of an annotator without a cursor start at the front before one is set again.
+	fromFront int32
 }
 
 // cursor states that in some snapshot every eligible row before (priority, urlID) was done by the annotator, except those in
@@ -107,38 +111,62 @@ func (q *Queue) NextForSession(ctx context.Context, conn db.DBTX, session uuid.U
 // next reads the queue from the annotator's cursor, if there is one and it is not too far behind, or else from the front. Two
 // concurrent requests of one annotator may both store a state. Both cursors are true, and the last one stays.
 func (q *Queue) next(ctx context.Context, conn db.DBTX, by annotator) (*Choice, error) {
-	was, _ := q.states.Get(by)
+	was, err := q.state(ctx, conn, by)
+	if err != nil {
+		return nil, fmt.Errorf("count done URLs: %w", err)
+	}
 	if was.cursor != nil {
 		row, err := warm(ctx, conn, by, *was.cursor)
 		if err != nil {
 			return nil, fmt.Errorf("read queue from cursor: %w", err)
 		}
 		if !row.TooFar && len(row.Kept) <= readAtMost {
-			q.states.Add(by, state{cursor: &cursor{row.AheadPriority, row.AheadURLID, row.Horizon, row.Kept}})
+			c := cursor{row.AheadPriority, row.AheadURLID, row.Horizon, row.Kept}
+			q.states.Add(by, state{cursor: &c, counted: true})
 			return choice(row.URLID, row.URL, row.Scheme, row.TrailingSlash, row.ChangedXid), nil
 		}
 	}
-	countTo := q.warmFrom
-	if was.cursor != nil || was.uncounted > 0 {
-		countTo = 0
-	}
-	row, err := cold(ctx, conn, by, countTo)
+	row, err := cold(ctx, conn, by)
 	if err != nil {
 		return nil, fmt.Errorf("read queue from the front: %w", err)
 	}
-	switch {
-	case was.uncounted > 0:
-		q.states.Add(by, state{uncounted: was.uncounted - 1})
-	case row.Done < countTo:
-		q.states.Add(by, state{uncounted: countTo - row.Done})
-	default:
+	is := state{fromFront: was.fromFront - 1}
+	if is.fromFront <= 0 {
 		c := cursor{priority: row.Priority, urlID: row.URLID, horizon: row.Horizon, kept: []int32{}}
 		if row.URLID == 0 {
 			c.priority, c.urlID = afterAll, afterAll
 		}
-		q.states.Add(by, state{cursor: &c})
+		is = state{cursor: &c, counted: was.counted}
 	}
+	q.states.Add(by, is)
 	return choice(row.URLID, row.URL, row.Scheme, row.TrailingSlash, row.ChangedXid), nil
+}
+
+// state returns what is remembered of an annotator. It counts the done URLs if there is a cursor that may not pay.
+func (q *Queue) state(ctx context.Context, conn db.DBTX, by annotator) (state, error) {
+	is, _ := q.states.Get(by)
+	if is.cursor == nil || is.counted || q.warmFrom == 0 {
+		return is, nil
+	}
+	done, err := countDone(ctx, conn, by, q.warmFrom)
+	if err != nil {
+		return state{}, err
+	}
+	if missing := q.warmFrom - done; missing > 0 {
+		return state{fromFront: min(missing, recountAfter)}, nil
+	}
+	is.counted = true
+	return is, nil
+}
+
+// countDone counts the URLs that an annotator has done, up to a limit.
+func countDone(ctx context.Context, conn db.DBTX, by annotator, limit int32) (int32, error) {
+	if by.kind == anonymous {
+		return queries.QueueDoneCountAnonymous(ctx, conn, db.QueueDoneCountAnonymousParams{
+			SessionID: by.session, CountTo: int64(limit),
+		})
+	}
+	return queries.QueueDoneCount(ctx, conn, db.QueueDoneCountParams{UserID: by.userID, CountTo: int64(limit)})
 }
 
 // The three cold statements return the same columns, and so do the three warm ones.
@@ -148,20 +176,18 @@ type (
 )
 
 // cold reads the queue from the front.
-func cold(ctx context.Context, conn db.DBTX, by annotator, countTo int32) (coldRow, error) {
+func cold(ctx context.Context, conn db.DBTX, by annotator) (coldRow, error) {
 	switch by.kind {
 	case user:
-		row, err := queries.QueueNextGetCold(ctx, conn, db.QueueNextGetColdParams{UserID: by.userID, CountTo: int64(countTo)})
+		row, err := queries.QueueNextGetCold(ctx, conn, by.userID)
 		return coldRow(row), err
 	case userInBatch:
 		row, err := queries.QueueNextGetColdInBatch(ctx, conn, db.QueueNextGetColdInBatchParams{
-			UserID: by.userID, BatchID: by.batchID, CountTo: int64(countTo),
+			UserID: by.userID, BatchID: by.batchID,
 		})
 		return coldRow(row), err
 	default:
-		row, err := queries.QueueNextGetColdAnonymous(ctx, conn, db.QueueNextGetColdAnonymousParams{
-			SessionID: by.session, CountTo: int64(countTo),
-		})
+		row, err := queries.QueueNextGetColdAnonymous(ctx, conn, by.session)
 		return coldRow(row), err
 	}
 }

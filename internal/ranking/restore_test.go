@@ -1,30 +1,14 @@
 package ranking_test
 
 import (
-	"context"
 	"os"
 	"regexp"
-	"strings"
 	"testing"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
-	"docket/internal/db"
 	"docket/internal/ranking"
 )
-
-// recorder notes the names of the statements that return one row.
-type recorder struct {
-	db.DBTX
-	statements []string
-}
-
-func (r *recorder) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
-	name, _, _ := strings.Cut(strings.TrimPrefix(sql, "-- name: "), " ")
-	r.statements = append(r.statements, name)
-	return r.DBTX.QueryRow(ctx, sql, args...)
-}
 
 // TestRestoreIntoAnotherCluster shows why docs/operations.md sets changed_xid after a restore. Transaction ids above all new ones
 // look like changes, and then each request of a new process runs the cold statement.
@@ -38,13 +22,13 @@ func TestRestoreIntoAnotherCluster(t *testing.T) {
 	w := newWorld(t, ranking.WarmFrom+2*ranking.ReadAtMost)
 	w.change(t, span(1, ranking.WarmFrom), says(7))
 	ask := func() (statements []string) {
-		conn, queue := &recorder{DBTX: w.pool}, ranking.NewQueue()
+		conn, queue := &spy{DBTX: w.pool}, ranking.NewWarmQueue()
 		for range 3 {
 			choice, err := queue.NextForUser(t.Context(), conn, 7, ranking.Filter{})
 			require.NoError(t, err)
 			require.EqualValues(t, ranking.WarmFrom+1, choice.URLID)
 		}
-		return conn.statements
+		return conn.names
 	}
 	const cold, warm = "QueueNextGetCold", "QueueNextGetWarm"
 

@@ -1,8 +1,7 @@
--- Ranking by the live queue. Three statements find the next URL of an annotator:
+-- Ranking by the live queue. Three statements find the next URL of an annotator, and one helps to choose between the first two:
 --
 -- GetCold starts at the front: it returns the first row of the queue that the annotator has not done. Its cost grows with the
--- number of done rows, which it hashes, so it reads nothing but indexes until it has found the row. "done" is how many done rows
--- the annotator has, counted up to count_to.
+-- number of done rows, which it hashes, so it reads nothing but indexes until it has found the row.
 --
 -- GetWarm starts at a cursor: a position, a horizon and the rows kept. In the snapshot that set the cursor, no running
 -- transaction was older than the horizon, and every undone row before the position was among the rows kept. Only a
@@ -14,6 +13,8 @@
 -- sub-select into a join: the rows kept are found by their key, not among all rows before the position.
 --
 -- GetByID checks one URL.
+--
+-- DoneCount is for annotators with so few done rows that GetCold is faster than GetWarm.
 --
 -- Every row is checked against the tables, so a cursor is only a hint. It is wrong only in another database.
 --
@@ -30,10 +31,7 @@ SELECT
     urls.url,
     urls.scheme,
     coalesce(urls.trailing_slash, false)::boolean AS trailing_slash,
-    snapshot.horizon::bigint AS horizon,
-    (
-        SELECT count(*) FROM (SELECT FROM user_url_done d WHERE d.user_id = @user_id LIMIT @count_to::bigint) AS d
-    )::integer AS done
+    snapshot.horizon::bigint AS horizon
 FROM (SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS horizon) AS snapshot
 LEFT JOIN (
     SELECT q.url_id, q.priority
@@ -55,10 +53,7 @@ SELECT
     urls.url,
     urls.scheme,
     coalesce(urls.trailing_slash, false)::boolean AS trailing_slash,
-    snapshot.horizon::bigint AS horizon,
-    (
-        SELECT count(*) FROM (SELECT FROM user_url_done d WHERE d.user_id = @user_id LIMIT @count_to::bigint) AS d
-    )::integer AS done
+    snapshot.horizon::bigint AS horizon
 FROM (SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS horizon) AS snapshot
 LEFT JOIN (
     SELECT q.url_id, q.priority
@@ -81,10 +76,7 @@ SELECT
     urls.url,
     urls.scheme,
     coalesce(urls.trailing_slash, false)::boolean AS trailing_slash,
-    snapshot.horizon::bigint AS horizon,
-    (
-        SELECT count(*) FROM (SELECT FROM anonymous_url_done d WHERE d.session_id = @session_id LIMIT @count_to::bigint) AS d
-    )::integer AS done
+    snapshot.horizon::bigint AS horizon
 FROM (SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS horizon) AS snapshot
 LEFT JOIN (
     SELECT q.url_id, q.priority
@@ -300,6 +292,16 @@ LEFT JOIN (
     LIMIT 1
 ) AS next ON true
 LEFT JOIN urls ON urls.id = next.url_id;
+
+-- name: QueueDoneCount :one
+-- How many URLs a user has done, counted up to a limit.
+SELECT count(*)::integer AS done
+FROM (SELECT FROM user_url_done d WHERE d.user_id = @user_id LIMIT @count_to::bigint) AS d;
+
+-- name: QueueDoneCountAnonymous :one
+-- How many URLs an anonymous session has done, counted up to a limit.
+SELECT count(*)::integer AS done
+FROM (SELECT FROM anonymous_url_done d WHERE d.session_id = @session_id LIMIT @count_to::bigint) AS d;
 
 -- name: QueueNextGetByID :one
 -- The URL with an id, if it is eligible, not done by the user and, where a batch is given, in that batch. The optional batch
