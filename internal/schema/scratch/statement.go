@@ -3,6 +3,7 @@ package scratch
 import (
 	"errors"
 	"regexp"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -10,16 +11,37 @@ import (
 	"ariga.io/atlas/sql/postgres"
 )
 
-var blockStart = regexp.MustCompile(`(?i)begin\s`)
+var (
+	blockStart = regexp.MustCompile(`(?i)begin\s`)
+	delimiter  = regexp.MustCompile(`(?i)delimiter`) // the directive or the command that changes it
+)
 
 // Statements splits SQL text as Atlas's driver does. At each character the driver searches for BEGIN, which starts a block of
-// statements in the body of a function. That takes most of its time, so Statements omits it when the text contains no BEGIN.
+// statements in the body of a function, and a search takes time in proportion to the rest of the text. So the driver gets only
+// the text from the first statement with a BEGIN on; a block cannot start before.
 func Statements(text string) ([]*migrate.Stmt, error) {
-	if blockStart.MatchString(text) {
-		return (&postgres.Driver{}).ScanStmts(text)
-	}
+	driver := &postgres.Driver{}
 	withoutBlocks := migrate.ScannerOptions{MatchDollarQuote: true, EscapedStringExt: true}
-	return (&migrate.Scanner{ScannerOptions: withoutBlocks}).Scan(text)
+	statements, err := (&migrate.Scanner{ScannerOptions: withoutBlocks}).Scan(text)
+	if err != nil || delimiter.MatchString(text) {
+		return driver.ScanStmts(text)
+	}
+	first := slices.IndexFunc(statements, func(s *migrate.Stmt) bool { return blockStart.MatchString(s.Text) })
+	if first < 0 {
+		return statements, nil
+	}
+	start := 0
+	if first > 0 {
+		start = statements[first-1].Pos + len(statements[first-1].Text)
+	}
+	rest, err := driver.ScanStmts(text[start:])
+	if err != nil {
+		return driver.ScanStmts(text) // for the line in its error
+	}
+	for _, s := range rest {
+		s.Pos += start
+	}
+	return append(statements[:first], rest...), nil
 }
 
 // copyFromClient waits for rows that are never sent, and keeps its locks.

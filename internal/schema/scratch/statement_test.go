@@ -2,10 +2,12 @@ package scratch_test
 
 import (
 	"io/fs"
+	"strings"
 	"testing"
 
 	"ariga.io/atlas/sql/postgres"
 	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
 
 	"docket/internal/schema/scratch"
 	sqlfiles "docket/sql"
@@ -28,6 +30,8 @@ func TestStatementsAreThoseOfAtlas(t *testing.T) {
 		"a block":         "BEGIN SELECT 1; SELECT 2; END; SELECT 3;",
 		"begins":          "CREATE TABLE t (begins int); SELECT beginning FROM t;",
 		"delimiter":       "-- atlas:delimiter \\n\\n\nSELECT 1;\nSELECT 2;\n\nSELECT 3;",
+		"later block":     "-- a\nSELECT 1;\n\n-- b\n\n-- c\nSELECT 2;\n-- d\nDO $$\nBEGIN\n    PERFORM 1;\nEND $$;\n-- e\nBEGIN SELECT 1; END; SELECT 4;",
+		"error after it":  "SELECT 1;\nDO $$\nBEGIN\nEND $$;\nSELECT (1;",
 		"open quote":      "SELECT 'x;",
 		"open bracket":    "SELECT (1;",
 	}
@@ -42,9 +46,24 @@ func TestStatementsAreThoseOfAtlas(t *testing.T) {
 		}))
 	}
 	for name, text := range texts {
-		want, wantErr := (&postgres.Driver{}).ScanStmts(text)
-		got, err := scratch.Statements(text)
-		require.Equal(t, wantErr, err, name)
-		require.Equal(t, want, got, name)
+		requireSameStatements(t, text, name)
 	}
+}
+
+func TestRandomStatementsAreThoseOfAtlas(t *testing.T) {
+	t.Parallel()
+	words := rapid.SampledFrom([]string{
+		"SELECT 1;", ";", " ", "\n", "begin ", "BEGIN\n", "BEGIN ATOMIC ", "END", "END;", "$$", "$x$", "'", `"`, `E'\'`, "(", ")", "-- c\n",
+		"/* d; */", "a", "beginning ",
+	})
+	rapid.Check(t, func(rt *rapid.T) {
+		requireSameStatements(rt, strings.Join(rapid.SliceOfN(words, 0, 25).Draw(rt, "words"), ""))
+	})
+}
+
+func requireSameStatements(t require.TestingT, text string, message ...any) {
+	want, wantErr := (&postgres.Driver{}).ScanStmts(text)
+	got, err := scratch.Statements(text)
+	require.Equal(t, wantErr, err, message...)
+	require.Equal(t, want, got, message...)
 }
