@@ -6,8 +6,6 @@ import (
 	"io"
 	"maps"
 	"net/http"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -24,7 +22,7 @@ import (
 func TestAdoption(t *testing.T) {
 	t.Setenv("DS_APP_SECRET_KEY", "0123456789abcdef0123456789abcdef")
 	url := dbtest.Reference(t)
-	adopted := &adoption{t: t, url: url, db: connect(t, url), page: pageCommands(t, "Adopt a database of the reference")}
+	adopted := &adoption{t: t, url: url, db: dbtest.Connect(t, url), page: pageCommands(t, "Adopt a database of the reference")}
 	rows, theirs := adopted.rows(), adopted.neighbours()
 	require.NotEmpty(t, theirs)
 
@@ -71,14 +69,6 @@ func (a *adoption) next(words ...string) []string {
 	return command
 }
 
-func connect(t *testing.T, url string) *pgx.Conn {
-	t.Helper()
-	conn, err := pgx.Connect(t.Context(), url)
-	require.NoError(t, err)
-	t.Cleanup(func() { _ = conn.Close(t.Context()) })
-	return conn
-}
-
 func (a *adoption) docket(args ...string) string {
 	a.t.Helper()
 	return succeed(a.t, append(args, "--database-url", a.url)...)
@@ -102,11 +92,7 @@ func (a *adoption) apply(command []string) {
 // list returns the first column of a query as texts.
 func (a *adoption) list(sql string, args ...any) []string {
 	a.t.Helper()
-	rows, err := a.db.Query(a.t.Context(), sql, args...)
-	require.NoError(a.t, err)
-	values, err := pgx.CollectRows(rows, pgx.RowTo[string])
-	require.NoError(a.t, err, sql)
-	return values
+	return dbtest.List(a.t, a.db, sql, args...)
 }
 
 // rows returns the number of rows of each table and a checksum of all their values, by column name.
@@ -258,7 +244,7 @@ func (a *adoption) importRealFiles() {
 	const doubled = `SELECT full_display_name FROM locations_expanded GROUP BY type, full_display_name, state_id, county_id, locality_id
 HAVING count(*) > 1`
 	require.Equal(a.t, []string{"Monroeville, Allegheny, Pennsylvania"}, a.list(doubled), "from the other service")
-	agencies, urls := realFile(a.t, "agencies.csv"), realFile(a.t, "urls.csv")
+	agencies, urls := dbtest.DataFile(a.t, "agencies.csv").Name(), dbtest.DataFile(a.t, "urls.csv").Name()
 	a.docket("import", "agencies", agencies)
 	require.Equal(a.t, []string{"Monroeville, Allegheny, Pennsylvania"}, a.list(doubled))
 	require.Empty(a.t, a.list(`
@@ -274,27 +260,13 @@ UNION ALL SELECT name FROM localities p WHERE NOT EXISTS (SELECT FROM locations 
 	require.Equal(a.t, before, a.rows(), "a second import changes nothing, not even through triggers")
 }
 
-// realFile returns the path of one of the two real files. By default they are in a directory next to the repository.
-func realFile(t *testing.T, name string) string {
-	t.Helper()
-	dir := os.Getenv("DOCKET_TEST_DATA")
-	if dir == "" {
-		dir = filepath.Join("..", "..", "..", "shared", "data")
-	}
-	path := filepath.Join(dir, name)
-	_, err := os.Stat(path)
-	require.NoError(t, err, "the real data files are needed: set DOCKET_TEST_DATA to the directory that has them")
-	return path
-}
-
 // refresh refreshes every view without blocking readers.
 func (a *adoption) refresh() {
 	a.t.Helper()
 	views := a.list("SELECT matviewname::text FROM pg_matviews WHERE schemaname = 'public' ORDER BY 1")
 	require.Len(a.t, views, 5)
 	for _, view := range views {
-		_, err := a.db.Exec(a.t.Context(), "REFRESH MATERIALIZED VIEW CONCURRENTLY "+pgx.Identifier{view}.Sanitize())
-		require.NoError(a.t, err)
+		dbtest.Exec(a.t, a.db, "REFRESH MATERIALIZED VIEW CONCURRENTLY "+pgx.Identifier{view}.Sanitize())
 	}
 	var results []refreshResult
 	require.NoError(a.t, json.Unmarshal([]byte(a.docket("refresh", "--json")), &results))
@@ -334,7 +306,7 @@ func TestAdoptionRefused(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			url := dbtest.Reference(t)
-			refused := &adoption{t: t, url: url, db: connect(t, url)}
+			refused := &adoption{t: t, url: url, db: dbtest.Connect(t, url)}
 			_, err := refused.db.Exec(t.Context(), test.spoil)
 			require.NoError(t, err)
 			rows, theirs, catalog := refused.rows(), refused.neighbours(), refused.catalog()

@@ -11,8 +11,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
+
+	"docket/internal/dbtest"
 )
 
 // The command line and REST export the same, including the pseudonyms, because both use the same key.
@@ -73,11 +74,8 @@ func TestExportThatFails(t *testing.T) {
 	dir := dataDir(t)
 	succeed(t, "seed", "--urls", "50", "--data-dir", dir)
 	server := serve(t, "--data-dir", dir) // whose database the test breaks
-	conn, err := pgx.Connect(t.Context(), strings.TrimSpace(succeed(t, "db", "url", "--data-dir", dir)))
-	require.NoError(t, err)
-	_, err = conn.Exec(t.Context(), "ALTER TABLE anonymous_annotation_location RENAME TO elsewhere")
-	require.NoError(t, err)
-	require.NoError(t, conn.Close(t.Context()))
+	conn := dbtest.Connect(t, strings.TrimSpace(succeed(t, "db", "url", "--data-dir", dir)))
+	dbtest.Exec(t, conn, "ALTER TABLE anonymous_annotation_location RENAME TO elsewhere")
 
 	files := t.TempDir()
 	there, other := filepath.Join(files, "there"), filepath.Join(files, "link")

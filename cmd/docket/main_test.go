@@ -14,7 +14,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
 	"docket/internal/dbtest"
@@ -143,9 +142,7 @@ func TestServeWithItsOwnServer(t *testing.T) {
 	require.Equal(t, exitFailure, status)
 	require.Contains(t, stderr, "docket serve", "the refusal names the command that uses the directory")
 
-	conn, err := pgx.Connect(t.Context(), strings.TrimSpace(succeed(t, "db", "url", "--data-dir", dir)))
-	require.NoError(t, err)
-	require.NoError(t, conn.Close(t.Context()))
+	dbtest.Connect(t, strings.TrimSpace(succeed(t, "db", "url", "--data-dir", dir)))
 
 	require.Contains(t, succeed(t, "seed", "--urls", "50", "--data-dir", dir), "50 URLs")
 	require.Contains(t, succeed(t, "seed", "--urls", "50", "--if-empty", "--data-dir", dir), "nothing to do")
@@ -185,11 +182,7 @@ func TestServeRefuses(t *testing.T) {
 	require.Contains(t, refusal(t, "--database-url", strings.Replace(url, "/testdb", "/nodb", 1)), "does not exist")
 
 	succeed(t, "migrate", "apply", "--database-url", url)
-	conn, err := pgx.Connect(t.Context(), url)
-	require.NoError(t, err)
-	_, err = conn.Exec(t.Context(), "UPDATE atlas_schema_revisions SET hash = 'another text'")
-	require.NoError(t, err)
-	require.NoError(t, conn.Close(t.Context()))
+	dbtest.Exec(t, dbtest.Connect(t, url), "UPDATE atlas_schema_revisions SET hash = 'another text'")
 	require.Contains(t, refusal(t, "--database-url", url), "edited")
 	status, stdout, _ := docket(t, "migrate", "status", "--json", "--database-url", url)
 	require.Equal(t, exitFailure, status)
@@ -231,11 +224,7 @@ https://pittsburghpa.gov/police/#top,data source,Stops,Stops,,Pittsburgh Bureau 
 	require.Contains(t, succeedMigrated("import", "urls", urls, "--robo"), "nothing new")
 
 	require.Equal(t, "0 differences\n", succeedMigrated("queue", "verify"), "an import keeps the queue")
-	conn, err := pgx.Connect(t.Context(), url)
-	require.NoError(t, err)
-	_, err = conn.Exec(t.Context(), "UPDATE annotation_queue SET priority = -99")
-	require.NoError(t, err)
-	require.NoError(t, conn.Close(t.Context()))
+	dbtest.Exec(t, dbtest.Connect(t, url), "UPDATE annotation_queue SET priority = -99")
 	status, stdout, _ = docket(t, "queue", "verify", "--database-url", url)
 	require.Equal(t, exitFailure, status)
 	require.Equal(t, "URL 1: wrong count: has 99, should have 4\n1 differences\n", stdout)

@@ -8,7 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
 	"docket/internal/dbtest"
@@ -33,13 +32,8 @@ func checkout(t *testing.T, root string) string {
 // tables lists the tables of public except the revisions.
 func tables(t *testing.T, url string) string {
 	t.Helper()
-	conn, err := pgx.Connect(t.Context(), url)
-	require.NoError(t, err)
-	defer conn.Close(t.Context())
-	var names string
-	require.NoError(t, conn.QueryRow(t.Context(), `SELECT coalesce(string_agg(tablename, ' ' ORDER BY tablename), '')
-		FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'atlas_schema_revisions'`).Scan(&names))
-	return names
+	return strings.Join(dbtest.List(t, dbtest.Connect(t, url), `SELECT tablename::text FROM pg_tables
+		WHERE schemaname = 'public' AND tablename <> 'atlas_schema_revisions' ORDER BY 1`), " ")
 }
 
 // TestMigrateFindsItsFiles changes the working directory, so it runs alone.
@@ -116,11 +110,7 @@ func TestMigrateApplyBaseline(t *testing.T) {
 	url, dir := dbtest.Empty(t), checkout(t, t.TempDir())
 	args := []string{"migrate", "apply", "--dir", dir, "--database-url", url}
 	succeed(t, append(args, "--to", "20260101000000")...)
-	conn, err := pgx.Connect(t.Context(), url)
-	require.NoError(t, err)
-	_, err = conn.Exec(t.Context(), "DROP TABLE atlas_schema_revisions")
-	require.NoError(t, err)
-	require.NoError(t, conn.Close(t.Context()))
+	dbtest.Exec(t, dbtest.Connect(t, url), "DROP TABLE atlas_schema_revisions")
 
 	status, _, stderr := docket(t, args...)
 	require.Equal(t, exitFailure, status)

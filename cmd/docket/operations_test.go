@@ -100,7 +100,7 @@ func TestOperationsSession(t *testing.T) {
 	require.Equal(t, http.StatusOK, code, body)
 	code, body = running.get(t, "/readyz", "")
 	require.Equal(t, http.StatusServiceUnavailable, code, body)
-	db := connect(t, strings.TrimSpace(succeed(t, "db", "url", "--data-dir", dir)))
+	db := dbtest.Connect(t, strings.TrimSpace(succeed(t, "db", "url", "--data-dir", dir)))
 	for _, sql := range []string{
 		"REFRESH MATERIALIZED VIEW CONCURRENTLY url_annotation_flags",
 		"DO $$ BEGIN ASSERT (SELECT count(*) FROM url_annotation_flags WHERE has_name_suggestion) > 0; END $$",
@@ -116,7 +116,7 @@ var lockRow = regexp.MustCompile("(?m)^\\| ([^|]+) \\| (?:`([A-Z ]+)`|none) on (
 // TestOperationsLocks executes each step of the table of locks on a database, and compares the locks that it holds.
 func TestOperationsLocks(t *testing.T) {
 	t.Parallel()
-	conn := connect(t, dbtest.URL(t))
+	conn := dbtest.Connect(t, dbtest.URL(t))
 	steps := map[string]struct{ sql, on string }{
 		"add a column, with a constant default or none": {"ALTER TABLE urls ADD COLUMN language text DEFAULT 'en'", "urls"},
 		"drop a column, change a default":               {"ALTER TABLE urls DROP COLUMN description", "urls"},

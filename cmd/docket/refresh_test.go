@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"testing"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
 	"docket/internal/dbtest"
@@ -17,13 +16,10 @@ func migrated(t *testing.T) (url string, exec func(string)) {
 	t.Helper()
 	url = dbtest.Empty(t)
 	succeed(t, "migrate", "apply", "--database-url", url)
+	conn := dbtest.Connect(t, url)
 	return url, func(statement string) {
 		t.Helper()
-		conn, err := pgx.Connect(t.Context(), url)
-		require.NoError(t, err)
-		_, err = conn.Exec(t.Context(), statement)
-		require.NoError(t, err)
-		require.NoError(t, conn.Close(t.Context()))
+		dbtest.Exec(t, conn, statement)
 	}
 }
 

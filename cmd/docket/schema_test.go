@@ -34,10 +34,7 @@ type schemaTest struct {
 
 func newSchemaTest(t *testing.T, url string) schemaTest {
 	t.Helper()
-	db, err := pgx.Connect(t.Context(), url)
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, db.Close(context.Background())) })
-	return schemaTest{url: url, db: db}
+	return schemaTest{url: url, db: dbtest.Connect(t, url)}
 }
 
 // run executes a command on the database.
@@ -66,14 +63,12 @@ func (s schemaTest) fail(t *testing.T, status int, args ...string) (stderr strin
 
 func (s schemaTest) exec(t *testing.T, sql string) {
 	t.Helper()
-	_, err := s.db.Exec(t.Context(), sql)
-	require.NoError(t, err)
+	dbtest.Exec(t, s.db, sql)
 }
 
-func (s schemaTest) count(t *testing.T, sql string) (n int) {
+func (s schemaTest) count(t *testing.T, sql string) int {
 	t.Helper()
-	require.NoError(t, s.db.QueryRow(t.Context(), sql).Scan(&n))
-	return n
+	return dbtest.Count(t, s.db, sql)
 }
 
 // folder writes files into a new directory.

@@ -6,6 +6,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"docket/internal/dbtest"
 	"docket/internal/schema"
 )
 
@@ -54,7 +55,7 @@ func TestKilledConcurrentIndex(t *testing.T) {
 	_, err := m.Apply(t.Context(), schema.To(versionA))
 	require.NoError(t, err)
 
-	writer := connect(t, b.url)
+	writer := dbtest.Connect(t, b.url)
 	_, err = writer.Exec(t.Context(), "BEGIN; INSERT INTO a VALUES (1)")
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(t.Context())

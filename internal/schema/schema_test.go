@@ -1,7 +1,6 @@
 package schema_test
 
 import (
-	"context"
 	"io/fs"
 	"testing"
 	"testing/fstest"
@@ -29,31 +28,18 @@ type bundle struct {
 func setup(t *testing.T) bundle {
 	t.Helper()
 	b := bundle{url: dbtest.Empty(t)}
-	b.conn = connect(t, b.url)
+	b.conn = dbtest.Connect(t, b.url)
 	return b
-}
-
-func connect(t *testing.T, url string) *pgx.Conn {
-	t.Helper()
-	conn, err := pgx.Connect(t.Context(), url)
-	require.NoError(t, err)
-	t.Cleanup(func() { _ = conn.Close(context.WithoutCancel(t.Context())) })
-	return conn
 }
 
 func (b bundle) exec(t *testing.T, sql string, args ...any) {
 	t.Helper()
-	_, err := b.conn.Exec(t.Context(), sql, args...)
-	require.NoError(t, err)
+	dbtest.Exec(t, b.conn, sql, args...)
 }
 
 func (b bundle) strings(t *testing.T, sql string) []string {
 	t.Helper()
-	rows, err := b.conn.Query(t.Context(), sql)
-	require.NoError(t, err)
-	got, err := pgx.CollectRows(rows, pgx.RowTo[string])
-	require.NoError(t, err)
-	return got
+	return dbtest.List(t, b.conn, sql)
 }
 
 func (b bundle) tables(t *testing.T) []string {

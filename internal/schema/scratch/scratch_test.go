@@ -26,10 +26,8 @@ type bundle struct {
 func setup(t *testing.T) bundle {
 	t.Helper()
 	b := bundle{url: dbtest.Empty(t)}
+	b.conn = dbtest.Connect(t, b.url)
 	var err error
-	b.conn, err = pgx.Connect(t.Context(), b.url)
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, b.conn.Close(context.Background())) })
 	b.server, err = scratch.Open(t.Context(), b.url)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, b.server.Close()) })
@@ -45,15 +43,12 @@ func (b bundle) database(t *testing.T) *scratch.Database {
 
 func (b bundle) exec(t *testing.T, sql string) {
 	t.Helper()
-	_, err := b.conn.Exec(t.Context(), sql)
-	require.NoError(t, err)
+	dbtest.Exec(t, b.conn, sql)
 }
 
-func (b bundle) exists(t *testing.T, database string) (found bool) {
+func (b bundle) exists(t *testing.T, database string) bool {
 	t.Helper()
-	err := b.conn.QueryRow(t.Context(), "SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)", database).Scan(&found)
-	require.NoError(t, err)
-	return found
+	return dbtest.Value[bool](t, b.conn, "SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)", database)
 }
 
 func count(t *testing.T, d *scratch.Database, sql string) (n int) {
@@ -92,12 +87,7 @@ func TestDatabaseIsEmptyAndSettled(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, []string{"UTF8", "public", "UTC"}, []string{encoding, path, zone})
 
-	conn, err := pgx.Connect(t.Context(), d.URL)
-	require.NoError(t, err)
-	defer conn.Close(context.Background())
-	var name string
-	require.NoError(t, conn.QueryRow(t.Context(), "SELECT current_database()::text").Scan(&name))
-	require.Equal(t, d.Name, name)
+	require.Equal(t, d.Name, dbtest.Value[string](t, dbtest.Connect(t, d.URL), "SELECT current_database()::text"))
 }
 
 func TestDropLeavesNothing(t *testing.T) {
@@ -105,9 +95,7 @@ func TestDropLeavesNothing(t *testing.T) {
 	b := setup(t)
 	d, other := b.database(t), b.database(t)
 	require.NotEqual(t, d.Name, other.Name)
-	busy, err := pgx.Connect(t.Context(), d.URL)
-	require.NoError(t, err)
-	defer busy.Close(context.Background())
+	dbtest.Connect(t, d.URL)
 	require.NoError(t, d.Drop())
 	require.False(t, b.exists(t, d.Name), "sessions do not keep it")
 	require.NoError(t, d.Drop(), "again")
