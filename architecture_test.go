@@ -122,3 +122,43 @@ func TestArchitectureCallersOfRecount(t *testing.T) {
 	}))
 	require.ElementsMatch(t, callers, listed)
 }
+
+// TestArchitectureKindOfSuggestion shows that docs/architecture.md lists each file in which a kind of suggestion appears, by the
+// example of record types.
+func TestArchitectureKindOfSuggestion(t *testing.T) {
+	t.Parallel()
+	_, section, found := strings.Cut(docPages(t)["docs/architecture.md"], "\n### A kind of suggestion\n")
+	require.True(t, found)
+	section, _, _ = strings.Cut(section, "\n### ")
+	listed := map[string]bool{
+		// A record type here is a fact or the text of a sample page, not a suggestion.
+		"internal/submissions/manual.go": true, "sql/schema/35_batches.sql": true, "sql/schema/70_views.sql": true,
+		"internal/sample/generator.go": true, "internal/sample/places.go": true, "internal/sample/words.go": true,
+	}
+	for _, span := range codeSpan.FindAllStringSubmatch(section, -1) {
+		listed[span[1]] = true
+	}
+	recordType, files := regexp.MustCompile(`(?i)record_?type`), 0
+	for _, folder := range []string{"api", "cmd", "internal", "sql/queries", "sql/schema"} {
+		require.NoError(t, filepath.WalkDir(folder, func(file string, entry fs.DirEntry, err error) error {
+			if err != nil {
+				return err
+			}
+			file = filepath.ToSlash(file)
+			if entry.IsDir() && (entry.Name() == "testdata" || file == "internal/db" || file == "internal/dbtest") {
+				return fs.SkipDir
+			}
+			if entry.IsDir() || strings.HasSuffix(file, "_test.go") || file == "api/openapi.gen.go" {
+				return nil
+			}
+			text, err := os.ReadFile(file)
+			require.NoError(t, err)
+			if recordType.Match(text) {
+				files++
+				require.True(t, listed[file], "%s has record types and is not listed", file)
+			}
+			return nil
+		}))
+	}
+	require.Greater(t, files, 30, "the expression that finds record types has missed most of the files")
+}
