@@ -11,6 +11,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/gin-gonic/gin"
@@ -30,6 +31,19 @@ func Contract() (*openapi3.T, error) {
 		return nil, fmt.Errorf("read contract: %w", err)
 	}
 	return doc, nil
+}
+
+// servedContracts read the contract that a server serves, by Config.OpenCatalog, once: tests start hundreds of servers. Nothing
+// may change what they return.
+var servedContracts = map[bool]func() (*openapi3.T, error){
+	false: sync.OnceValues(Contract),
+	true: sync.OnceValues(func() (*openapi3.T, error) {
+		doc, err := Contract()
+		if err == nil {
+			openCatalog(doc)
+		}
+		return doc, err
+	}),
 }
 
 // documentation lists the routes that are not in the contract because they describe it.

@@ -86,12 +86,9 @@ type server struct {
 
 // New returns the handler that serves the contract.
 func New(cfg Config) (http.Handler, error) {
-	doc, err := Contract()
+	doc, err := servedContracts[cfg.OpenCatalog]()
 	if err != nil {
 		return nil, err
-	}
-	if cfg.OpenCatalog {
-		openCatalog(doc)
 	}
 	return newRouter(cfg, doc, func(router gin.IRouter, s *server) {
 		operations := handlers{
