@@ -126,14 +126,15 @@ type QueueNextGetColdRow struct {
 // GetCold starts at the front: it returns the first row of the queue that the annotator has not done. Its cost grows with the
 // number of done rows, which it hashes, so it reads nothing but indexes until it has found the row.
 //
-// GetWarm starts at a cursor: a position, a horizon and the rows kept. In the snapshot that set the cursor, no running
-// transaction was older than the horizon, and every undone row before the position was among the rows kept. Only a
-// transaction that is not older than the horizon can have moved a row before the position or made one there undone, and it has
-// written its id to changed_xid. So the next URL is the first of: the undone rows from the position on, the undone rows
-// before it that were changed since, and the rows kept. It reads at most 256 rows from the position on and at most 256 changed
-// rows (readAtMost in internal/ranking); the limits are literals because the planner assumes 10 % of the table for a parameter.
-// Beyond these limits too_far is true and the rest of the row must be ignored. OFFSET 0 keeps the planner from merging a
-// sub-select into a join: the rows kept are found by their key, not among all rows before the position.
+// GetWarm starts at a cursor: a position, a horizon and undone_before, the rows before the position that the annotator has not
+// done. In the snapshot that set the cursor, undone_before had all of these rows, and no running transaction was older than the
+// horizon. Only a transaction that is not older than the horizon can have moved a row before the position or made one there
+// undone, and it has written its id to changed_xid. So the next URL is the first of: the undone rows from the position on, the
+// undone rows before it that were changed since, and those of undone_before. The statement reads at most 256 rows from the
+// position on and at most 256 changed rows (readAtMost in internal/ranking). The limits are literals because the planner assumes
+// 10 % of the table for a parameter. Beyond these limits too_far is true and the rest of the row must be ignored. OFFSET 0 keeps
+// the planner from merging a sub-select into a join: the rows of undone_before are found by their key, not among all rows before
+// the position.
 //
 // GetByID checks one URL.
 //
@@ -263,7 +264,7 @@ func (q *Queries) QueueNextGetColdInBatch(ctx context.Context, db DBTX, arg Queu
 }
 
 const QueueNextGetWarm = `-- name: QueueNextGetWarm :one
-WITH ahead AS MATERIALIZED (
+WITH from_position AS MATERIALIZED (
     SELECT w.url_id, w.priority, w.changed_xid
     FROM (
         SELECT q.url_id, q.priority, q.changed_xid
@@ -282,7 +283,7 @@ WITH ahead AS MATERIALIZED (
     WHERE q.eligible AND q.changed_xid >= $4::bigint
     ORDER BY q.changed_xid
     LIMIT 256
-), behind AS MATERIALIZED (
+), before_position AS MATERIALIZED (
     SELECT q.url_id, q.priority, q.changed_xid
     FROM (
         SELECT url_id, priority, changed_xid, batch_id FROM changed
@@ -304,12 +305,12 @@ SELECT
     urls.scheme,
     coalesce(urls.trailing_slash, false)::boolean AS trailing_slash,
     snapshot.horizon::bigint AS horizon,
-    coalesce(ahead.priority, $1::integer)::integer AS ahead_priority,
-    coalesce(ahead.url_id, $2::integer)::integer AS ahead_url_id,
-    ARRAY(SELECT behind.url_id FROM behind)::integer[] AS kept,
+    coalesce(from_position.priority, $1::integer)::integer AS cursor_priority,
+    coalesce(from_position.url_id, $2::integer)::integer AS cursor_url_id,
+    ARRAY(SELECT before_position.url_id FROM before_position)::integer[] AS undone_before,
     CASE
         WHEN (SELECT count(*) FROM changed) = 256 THEN true
-        WHEN ahead.url_id IS NULL THEN EXISTS (
+        WHEN from_position.url_id IS NULL THEN EXISTS (
             SELECT FROM annotation_queue q
             WHERE q.eligible
                 AND (q.priority, q.url_id) >= ($1::integer, $2::integer)
@@ -319,10 +320,10 @@ SELECT
         ELSE false
     END::boolean AS too_far
 FROM (SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS horizon) AS snapshot
-LEFT JOIN ahead ON true
+LEFT JOIN from_position ON true
 LEFT JOIN (
     SELECT c.url_id, c.priority, c.changed_xid
-    FROM (SELECT url_id, priority, changed_xid FROM behind UNION ALL SELECT url_id, priority, changed_xid FROM ahead) AS c
+    FROM (SELECT url_id, priority, changed_xid FROM before_position UNION ALL SELECT url_id, priority, changed_xid FROM from_position) AS c
     ORDER BY c.priority, c.url_id
     LIMIT 1
 ) AS next ON true
@@ -330,25 +331,25 @@ LEFT JOIN urls ON urls.id = next.url_id
 `
 
 type QueueNextGetWarmParams struct {
-	Priority int32
-	URLID    int32
-	UserID   int32
-	Horizon  int64
-	Kept     []int32
+	Priority     int32
+	URLID        int32
+	UserID       int32
+	Horizon      int64
+	UndoneBefore []int32
 }
 
 type QueueNextGetWarmRow struct {
-	URLID         int32
-	Priority      int32
-	ChangedXid    int64
-	URL           *string
-	Scheme        *string
-	TrailingSlash bool
-	Horizon       int64
-	AheadPriority int32
-	AheadURLID    int32
-	Kept          []int32
-	TooFar        bool
+	URLID          int32
+	Priority       int32
+	ChangedXid     int64
+	URL            *string
+	Scheme         *string
+	TrailingSlash  bool
+	Horizon        int64
+	CursorPriority int32
+	CursorURLID    int32
+	UndoneBefore   []int32
+	TooFar         bool
 }
 
 // As QueueNextGetCold, from a cursor.
@@ -358,7 +359,7 @@ func (q *Queries) QueueNextGetWarm(ctx context.Context, db DBTX, arg QueueNextGe
 		arg.URLID,
 		arg.UserID,
 		arg.Horizon,
-		arg.Kept,
+		arg.UndoneBefore,
 	)
 	var i QueueNextGetWarmRow
 	err := row.Scan(
@@ -369,16 +370,16 @@ func (q *Queries) QueueNextGetWarm(ctx context.Context, db DBTX, arg QueueNextGe
 		&i.Scheme,
 		&i.TrailingSlash,
 		&i.Horizon,
-		&i.AheadPriority,
-		&i.AheadURLID,
-		&i.Kept,
+		&i.CursorPriority,
+		&i.CursorURLID,
+		&i.UndoneBefore,
 		&i.TooFar,
 	)
 	return i, err
 }
 
 const QueueNextGetWarmAnonymous = `-- name: QueueNextGetWarmAnonymous :one
-WITH ahead AS MATERIALIZED (
+WITH from_position AS MATERIALIZED (
     SELECT w.url_id, w.priority, w.changed_xid
     FROM (
         SELECT q.url_id, q.priority, q.changed_xid
@@ -397,7 +398,7 @@ WITH ahead AS MATERIALIZED (
     WHERE q.eligible AND q.changed_xid >= $4::bigint
     ORDER BY q.changed_xid
     LIMIT 256
-), behind AS MATERIALIZED (
+), before_position AS MATERIALIZED (
     SELECT q.url_id, q.priority, q.changed_xid
     FROM (
         SELECT url_id, priority, changed_xid, batch_id FROM changed
@@ -419,12 +420,12 @@ SELECT
     urls.scheme,
     coalesce(urls.trailing_slash, false)::boolean AS trailing_slash,
     snapshot.horizon::bigint AS horizon,
-    coalesce(ahead.priority, $1::integer)::integer AS ahead_priority,
-    coalesce(ahead.url_id, $2::integer)::integer AS ahead_url_id,
-    ARRAY(SELECT behind.url_id FROM behind)::integer[] AS kept,
+    coalesce(from_position.priority, $1::integer)::integer AS cursor_priority,
+    coalesce(from_position.url_id, $2::integer)::integer AS cursor_url_id,
+    ARRAY(SELECT before_position.url_id FROM before_position)::integer[] AS undone_before,
     CASE
         WHEN (SELECT count(*) FROM changed) = 256 THEN true
-        WHEN ahead.url_id IS NULL THEN EXISTS (
+        WHEN from_position.url_id IS NULL THEN EXISTS (
             SELECT FROM annotation_queue q
             WHERE q.eligible
                 AND (q.priority, q.url_id) >= ($1::integer, $2::integer)
@@ -434,10 +435,10 @@ SELECT
         ELSE false
     END::boolean AS too_far
 FROM (SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS horizon) AS snapshot
-LEFT JOIN ahead ON true
+LEFT JOIN from_position ON true
 LEFT JOIN (
     SELECT c.url_id, c.priority, c.changed_xid
-    FROM (SELECT url_id, priority, changed_xid FROM behind UNION ALL SELECT url_id, priority, changed_xid FROM ahead) AS c
+    FROM (SELECT url_id, priority, changed_xid FROM before_position UNION ALL SELECT url_id, priority, changed_xid FROM from_position) AS c
     ORDER BY c.priority, c.url_id
     LIMIT 1
 ) AS next ON true
@@ -445,25 +446,25 @@ LEFT JOIN urls ON urls.id = next.url_id
 `
 
 type QueueNextGetWarmAnonymousParams struct {
-	Priority  int32
-	URLID     int32
-	SessionID uuid.UUID
-	Horizon   int64
-	Kept      []int32
+	Priority     int32
+	URLID        int32
+	SessionID    uuid.UUID
+	Horizon      int64
+	UndoneBefore []int32
 }
 
 type QueueNextGetWarmAnonymousRow struct {
-	URLID         int32
-	Priority      int32
-	ChangedXid    int64
-	URL           *string
-	Scheme        *string
-	TrailingSlash bool
-	Horizon       int64
-	AheadPriority int32
-	AheadURLID    int32
-	Kept          []int32
-	TooFar        bool
+	URLID          int32
+	Priority       int32
+	ChangedXid     int64
+	URL            *string
+	Scheme         *string
+	TrailingSlash  bool
+	Horizon        int64
+	CursorPriority int32
+	CursorURLID    int32
+	UndoneBefore   []int32
+	TooFar         bool
 }
 
 // As QueueNextGetColdAnonymous, from a cursor.
@@ -473,7 +474,7 @@ func (q *Queries) QueueNextGetWarmAnonymous(ctx context.Context, db DBTX, arg Qu
 		arg.URLID,
 		arg.SessionID,
 		arg.Horizon,
-		arg.Kept,
+		arg.UndoneBefore,
 	)
 	var i QueueNextGetWarmAnonymousRow
 	err := row.Scan(
@@ -484,16 +485,16 @@ func (q *Queries) QueueNextGetWarmAnonymous(ctx context.Context, db DBTX, arg Qu
 		&i.Scheme,
 		&i.TrailingSlash,
 		&i.Horizon,
-		&i.AheadPriority,
-		&i.AheadURLID,
-		&i.Kept,
+		&i.CursorPriority,
+		&i.CursorURLID,
+		&i.UndoneBefore,
 		&i.TooFar,
 	)
 	return i, err
 }
 
 const QueueNextGetWarmInBatch = `-- name: QueueNextGetWarmInBatch :one
-WITH ahead AS MATERIALIZED (
+WITH from_position AS MATERIALIZED (
     SELECT w.url_id, w.priority, w.changed_xid
     FROM (
         SELECT q.url_id, q.priority, q.changed_xid
@@ -513,7 +514,7 @@ WITH ahead AS MATERIALIZED (
     WHERE q.eligible AND q.changed_xid >= $5::bigint
     ORDER BY q.changed_xid
     LIMIT 256
-), behind AS MATERIALIZED (
+), before_position AS MATERIALIZED (
     SELECT q.url_id, q.priority, q.changed_xid
     FROM (
         SELECT url_id, priority, changed_xid, batch_id FROM changed
@@ -536,12 +537,12 @@ SELECT
     urls.scheme,
     coalesce(urls.trailing_slash, false)::boolean AS trailing_slash,
     snapshot.horizon::bigint AS horizon,
-    coalesce(ahead.priority, $1::integer)::integer AS ahead_priority,
-    coalesce(ahead.url_id, $2::integer)::integer AS ahead_url_id,
-    ARRAY(SELECT behind.url_id FROM behind)::integer[] AS kept,
+    coalesce(from_position.priority, $1::integer)::integer AS cursor_priority,
+    coalesce(from_position.url_id, $2::integer)::integer AS cursor_url_id,
+    ARRAY(SELECT before_position.url_id FROM before_position)::integer[] AS undone_before,
     CASE
         WHEN (SELECT count(*) FROM changed) = 256 THEN true
-        WHEN ahead.url_id IS NULL THEN EXISTS (
+        WHEN from_position.url_id IS NULL THEN EXISTS (
             SELECT FROM annotation_queue q
             WHERE q.eligible
                 AND q.batch_id = $3::integer
@@ -552,10 +553,10 @@ SELECT
         ELSE false
     END::boolean AS too_far
 FROM (SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS horizon) AS snapshot
-LEFT JOIN ahead ON true
+LEFT JOIN from_position ON true
 LEFT JOIN (
     SELECT c.url_id, c.priority, c.changed_xid
-    FROM (SELECT url_id, priority, changed_xid FROM behind UNION ALL SELECT url_id, priority, changed_xid FROM ahead) AS c
+    FROM (SELECT url_id, priority, changed_xid FROM before_position UNION ALL SELECT url_id, priority, changed_xid FROM from_position) AS c
     ORDER BY c.priority, c.url_id
     LIMIT 1
 ) AS next ON true
@@ -563,26 +564,26 @@ LEFT JOIN urls ON urls.id = next.url_id
 `
 
 type QueueNextGetWarmInBatchParams struct {
-	Priority int32
-	URLID    int32
-	BatchID  int32
-	UserID   int32
-	Horizon  int64
-	Kept     []int32
+	Priority     int32
+	URLID        int32
+	BatchID      int32
+	UserID       int32
+	Horizon      int64
+	UndoneBefore []int32
 }
 
 type QueueNextGetWarmInBatchRow struct {
-	URLID         int32
-	Priority      int32
-	ChangedXid    int64
-	URL           *string
-	Scheme        *string
-	TrailingSlash bool
-	Horizon       int64
-	AheadPriority int32
-	AheadURLID    int32
-	Kept          []int32
-	TooFar        bool
+	URLID          int32
+	Priority       int32
+	ChangedXid     int64
+	URL            *string
+	Scheme         *string
+	TrailingSlash  bool
+	Horizon        int64
+	CursorPriority int32
+	CursorURLID    int32
+	UndoneBefore   []int32
+	TooFar         bool
 }
 
 // As QueueNextGetColdInBatch, from a cursor.
@@ -593,7 +594,7 @@ func (q *Queries) QueueNextGetWarmInBatch(ctx context.Context, db DBTX, arg Queu
 		arg.BatchID,
 		arg.UserID,
 		arg.Horizon,
-		arg.Kept,
+		arg.UndoneBefore,
 	)
 	var i QueueNextGetWarmInBatchRow
 	err := row.Scan(
@@ -604,9 +605,9 @@ func (q *Queries) QueueNextGetWarmInBatch(ctx context.Context, db DBTX, arg Queu
 		&i.Scheme,
 		&i.TrailingSlash,
 		&i.Horizon,
-		&i.AheadPriority,
-		&i.AheadURLID,
-		&i.Kept,
+		&i.CursorPriority,
+		&i.CursorURLID,
+		&i.UndoneBefore,
 		&i.TooFar,
 	)
 	return i, err

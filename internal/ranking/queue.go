@@ -25,17 +25,17 @@ const (
 	// maxStates bounds the memory of a Queue. A state takes some hundred bytes.
 	maxStates = 10_000
 	// readAtMost is how many rows a warm statement reads from the position on, how many changed rows it reads, and how many
-	// rows a cursor keeps. Beyond that the cold statement runs. It is repeated as a literal in next_queue.sql.
+	// rows undoneBefore holds. Beyond that the cold statement runs. It is repeated as a literal in next_queue.sql.
 	readAtMost = 256
 	// warmFrom is the number of done URLs from which the warm statement is faster than the cold one:
 	// docs/decisions/one-text-for-the-next-url.md.
 	warmFrom = 64
-	// recountAfter is after how many requests at most the done URLs are counted again of an annotator who had fewer than
-	// warmFrom. It bounds for how long an annotator pays for many done URLs that came at once, by a transfer of a session.
+	// recountAfter is the largest number of requests after which the done URLs of an annotator who had fewer than warmFrom are
+	// counted again. It bounds how many requests are slow after the transfer of a session has added many done URLs at once.
 	recountAfter = 16
 )
 
-// NewQueue returns a Queue that knows no annotators.
+// NewQueue returns a Queue without cursors.
 func NewQueue() *Queue { return newQueue(warmFrom) }
 
 func newQueue(warmFrom int32) *Queue {
@@ -63,7 +63,7 @@ const (
 	anonymous
 )
 
-// state is what a Queue remembers of an annotator.
+// state is what a Queue caches about an annotator.
 type state struct {
 	// cursor is nil for an annotator who has done fewer than warmFrom URLs.
 	cursor *cursor
@@ -74,11 +74,11 @@ type state struct {
 }
 
 // cursor states that in some snapshot every eligible row before (priority, urlID) was done by the annotator, except those in
-// kept, and that no transaction older than the horizon was running.
+// undoneBefore, and that no transaction older than the horizon was running.
 type cursor struct {
 	priority, urlID int32
 	horizon         int64
-	kept            []int32
+	undoneBefore    []int32
 }
 
 // afterAll is the priority and the id of a position after every row.
@@ -109,19 +109,19 @@ func (q *Queue) NextForSession(ctx context.Context, conn db.DBTX, session uuid.U
 }
 
 // next reads the queue from the annotator's cursor, if there is one and it is not too far behind, or else from the front. Two
-// concurrent requests of one annotator may both store a state. Both cursors are true, and the last one stays.
+// concurrent requests of one annotator may both store a state. Both cursors are correct, and the last one stays.
 func (q *Queue) next(ctx context.Context, conn db.DBTX, by annotator) (*Choice, error) {
-	was, err := q.state(ctx, conn, by)
+	current, err := q.state(ctx, conn, by)
 	if err != nil {
 		return nil, fmt.Errorf("count done URLs: %w", err)
 	}
-	if was.cursor != nil {
-		row, err := warm(ctx, conn, by, *was.cursor)
+	if current.cursor != nil {
+		row, err := warm(ctx, conn, by, *current.cursor)
 		if err != nil {
 			return nil, fmt.Errorf("read queue from cursor: %w", err)
 		}
-		if !row.TooFar && len(row.Kept) <= readAtMost {
-			c := cursor{row.AheadPriority, row.AheadURLID, row.Horizon, row.Kept}
+		if !row.TooFar && len(row.UndoneBefore) <= readAtMost {
+			c := cursor{row.CursorPriority, row.CursorURLID, row.Horizon, row.UndoneBefore}
 			q.states.Add(by, state{cursor: &c, counted: true})
 			return choice(row.URLID, row.URL, row.Scheme, row.TrailingSlash, row.ChangedXid), nil
 		}
@@ -130,23 +130,23 @@ func (q *Queue) next(ctx context.Context, conn db.DBTX, by annotator) (*Choice, 
 	if err != nil {
 		return nil, fmt.Errorf("read queue from the front: %w", err)
 	}
-	is := state{fromFront: was.fromFront - 1}
-	if is.fromFront <= 0 {
-		c := cursor{priority: row.Priority, urlID: row.URLID, horizon: row.Horizon, kept: []int32{}}
+	updated := state{fromFront: current.fromFront - 1}
+	if updated.fromFront <= 0 {
+		c := cursor{priority: row.Priority, urlID: row.URLID, horizon: row.Horizon, undoneBefore: []int32{}}
 		if row.URLID == 0 {
 			c.priority, c.urlID = afterAll, afterAll
 		}
-		is = state{cursor: &c, counted: was.counted}
+		updated = state{cursor: &c, counted: current.counted}
 	}
-	q.states.Add(by, is)
+	q.states.Add(by, updated)
 	return choice(row.URLID, row.URL, row.Scheme, row.TrailingSlash, row.ChangedXid), nil
 }
 
-// state returns what is remembered of an annotator. It counts the done URLs if there is a cursor that may not pay.
+// state returns what is cached about an annotator. It counts the done URLs if it is not known whether the cursor saves time.
 func (q *Queue) state(ctx context.Context, conn db.DBTX, by annotator) (state, error) {
-	is, _ := q.states.Get(by)
-	if is.cursor == nil || is.counted || q.warmFrom == 0 {
-		return is, nil
+	current, _ := q.states.Get(by)
+	if current.cursor == nil || current.counted || q.warmFrom == 0 {
+		return current, nil
 	}
 	done, err := countDone(ctx, conn, by, q.warmFrom)
 	if err != nil {
@@ -155,8 +155,8 @@ func (q *Queue) state(ctx context.Context, conn db.DBTX, by annotator) (state, e
 	if missing := q.warmFrom - done; missing > 0 {
 		return state{fromFront: min(missing, recountAfter)}, nil
 	}
-	is.counted = true
-	return is, nil
+	current.counted = true
+	return current, nil
 }
 
 // countDone counts the URLs that an annotator has done, up to a limit.
@@ -197,17 +197,17 @@ func warm(ctx context.Context, conn db.DBTX, by annotator, c cursor) (warmRow, e
 	switch by.kind {
 	case user:
 		row, err := queries.QueueNextGetWarm(ctx, conn, db.QueueNextGetWarmParams{
-			UserID: by.userID, Priority: c.priority, URLID: c.urlID, Horizon: c.horizon, Kept: c.kept,
+			UserID: by.userID, Priority: c.priority, URLID: c.urlID, Horizon: c.horizon, UndoneBefore: c.undoneBefore,
 		})
 		return warmRow(row), err
 	case userInBatch:
 		row, err := queries.QueueNextGetWarmInBatch(ctx, conn, db.QueueNextGetWarmInBatchParams{
-			UserID: by.userID, BatchID: by.batchID, Priority: c.priority, URLID: c.urlID, Horizon: c.horizon, Kept: c.kept,
+			UserID: by.userID, BatchID: by.batchID, Priority: c.priority, URLID: c.urlID, Horizon: c.horizon, UndoneBefore: c.undoneBefore,
 		})
 		return warmRow(row), err
 	default:
 		row, err := queries.QueueNextGetWarmAnonymous(ctx, conn, db.QueueNextGetWarmAnonymousParams{
-			SessionID: by.session, Priority: c.priority, URLID: c.urlID, Horizon: c.horizon, Kept: c.kept,
+			SessionID: by.session, Priority: c.priority, URLID: c.urlID, Horizon: c.horizon, UndoneBefore: c.undoneBefore,
 		})
 		return warmRow(row), err
 	}

@@ -64,16 +64,16 @@ func TestCursor(t *testing.T) {
 		"another moves above the one that moved up": {
 			{robots, ids(6), 6}, {robots, ids(5), 5}, {"done", ids(5), 6}, {"done", ids(6), 3},
 		},
-		"kept URLs come after higher ones": {
+		"undone URLs before the position come after higher ones": {
 			{robots, ids(4, 5, 6), 4}, {"done", ids(4), 5}, {"done", ids(5), 6}, {"done", ids(6), 3}, {"done", ids(3), 0},
 		},
-		"a kept URL is suspended": {
+		"an undone URL before the position is suspended": {
 			{robots, ids(5, 6), 5}, {suspend, ids(5), 6}, {suspend, ids(6), 3}, {unsuspend, ids(5), 5}, {"done", ids(5), 3},
 		},
-		"a kept URL is deleted": {
+		"an undone URL before the position is deleted": {
 			{robots, ids(5, 6), 5}, {"delete", ids(5), 6}, {"done", ids(6), 3},
 		},
-		"a kept URL moves down": {
+		"an undone URL before the position moves down": {
 			{robots, ids(5, 6), 5}, {unsuggest, ids(5), 6}, {"done", ids(6), 3},
 			{"done", ids(3, 4), 5},
 		},
@@ -172,7 +172,7 @@ func TestWarmIsBounded(t *testing.T) {
 			w.change(t, ids(1), `INSERT INTO auto_record_type_suggestions (url_id, record_type) SELECT unnest($1::int[]), 'Stops'`)
 			w.change(t, span(2, urls-1), unsuspend)
 		}, 1},
-		"done ahead": {func(t *testing.T, w world, queue *ranking.Queue, by annotator) {
+		"done after the position": {func(t *testing.T, w world, queue *ranking.Queue, by annotator) {
 			if by.user == 0 { // in the other cases a request would move the cursor
 				w.done(t, by, span(1, most+20))
 				return

@@ -26,7 +26,7 @@ type Choice struct {
 	Revision int64
 }
 
-// UnknownRevision is the revision of a URL of which none was read.
+// UnknownRevision means that no revision of the URL was read.
 const UnknownRevision = -1
 
 var queries = db.New()

@@ -190,7 +190,7 @@ func ask(ctx context.Context, conn db.DBTX, queue *ranking.Queue, by annotator) 
 	return choice.URLID, nil
 }
 
-// slow is the definition of the next URL, without allActions that must be kept up. rules_test.go checks the views that it reads.
+// slow is the definition of the next URL, without tables that writers must update. rules_test.go checks the views that it reads.
 const slow = `
 	SELECT coalesce((
 		SELECT e.url_id FROM eligible_urls e

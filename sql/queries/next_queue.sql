@@ -3,14 +3,15 @@
 -- GetCold starts at the front: it returns the first row of the queue that the annotator has not done. Its cost grows with the
 -- number of done rows, which it hashes, so it reads nothing but indexes until it has found the row.
 --
--- GetWarm starts at a cursor: a position, a horizon and the rows kept. In the snapshot that set the cursor, no running
--- transaction was older than the horizon, and every undone row before the position was among the rows kept. Only a
--- transaction that is not older than the horizon can have moved a row before the position or made one there undone, and it has
--- written its id to changed_xid. So the next URL is the first of: the undone rows from the position on, the undone rows
--- before it that were changed since, and the rows kept. It reads at most 256 rows from the position on and at most 256 changed
--- rows (readAtMost in internal/ranking); the limits are literals because the planner assumes 10 % of the table for a parameter.
--- Beyond these limits too_far is true and the rest of the row must be ignored. OFFSET 0 keeps the planner from merging a
--- sub-select into a join: the rows kept are found by their key, not among all rows before the position.
+-- GetWarm starts at a cursor: a position, a horizon and undone_before, the rows before the position that the annotator has not
+-- done. In the snapshot that set the cursor, undone_before had all of these rows, and no running transaction was older than the
+-- horizon. Only a transaction that is not older than the horizon can have moved a row before the position or made one there
+-- undone, and it has written its id to changed_xid. So the next URL is the first of: the undone rows from the position on, the
+-- undone rows before it that were changed since, and those of undone_before. The statement reads at most 256 rows from the
+-- position on and at most 256 changed rows (readAtMost in internal/ranking). The limits are literals because the planner assumes
+-- 10 % of the table for a parameter. Beyond these limits too_far is true and the rest of the row must be ignored. OFFSET 0 keeps
+-- the planner from merging a sub-select into a join: the rows of undone_before are found by their key, not among all rows before
+-- the position.
 --
 -- GetByID checks one URL.
 --
@@ -91,7 +92,7 @@ LEFT JOIN urls ON urls.id = next.url_id;
 
 -- name: QueueNextGetWarm :one
 -- As QueueNextGetCold, from a cursor.
-WITH ahead AS MATERIALIZED (
+WITH from_position AS MATERIALIZED (
     SELECT w.url_id, w.priority, w.changed_xid
     FROM (
         SELECT q.url_id, q.priority, q.changed_xid
@@ -110,14 +111,14 @@ WITH ahead AS MATERIALIZED (
     WHERE q.eligible AND q.changed_xid >= @horizon::bigint
     ORDER BY q.changed_xid
     LIMIT 256
-), behind AS MATERIALIZED (
+), before_position AS MATERIALIZED (
     SELECT q.url_id, q.priority, q.changed_xid
     FROM (
         SELECT url_id, priority, changed_xid, batch_id FROM changed
         UNION
         SELECT * FROM (
             SELECT url_id, priority, changed_xid, batch_id FROM annotation_queue
-            WHERE eligible AND url_id = ANY(@kept::integer[])
+            WHERE eligible AND url_id = ANY(@undone_before::integer[])
             OFFSET 0
         ) AS k
     ) AS q
@@ -132,12 +133,12 @@ SELECT
     urls.scheme,
     coalesce(urls.trailing_slash, false)::boolean AS trailing_slash,
     snapshot.horizon::bigint AS horizon,
-    coalesce(ahead.priority, @priority::integer)::integer AS ahead_priority,
-    coalesce(ahead.url_id, @url_id::integer)::integer AS ahead_url_id,
-    ARRAY(SELECT behind.url_id FROM behind)::integer[] AS kept,
+    coalesce(from_position.priority, @priority::integer)::integer AS cursor_priority,
+    coalesce(from_position.url_id, @url_id::integer)::integer AS cursor_url_id,
+    ARRAY(SELECT before_position.url_id FROM before_position)::integer[] AS undone_before,
     CASE
         WHEN (SELECT count(*) FROM changed) = 256 THEN true
-        WHEN ahead.url_id IS NULL THEN EXISTS (
+        WHEN from_position.url_id IS NULL THEN EXISTS (
             SELECT FROM annotation_queue q
             WHERE q.eligible
                 AND (q.priority, q.url_id) >= (@priority::integer, @url_id::integer)
@@ -147,10 +148,10 @@ SELECT
         ELSE false
     END::boolean AS too_far
 FROM (SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS horizon) AS snapshot
-LEFT JOIN ahead ON true
+LEFT JOIN from_position ON true
 LEFT JOIN (
     SELECT c.url_id, c.priority, c.changed_xid
-    FROM (SELECT * FROM behind UNION ALL SELECT * FROM ahead) AS c
+    FROM (SELECT * FROM before_position UNION ALL SELECT * FROM from_position) AS c
     ORDER BY c.priority, c.url_id
     LIMIT 1
 ) AS next ON true
@@ -158,7 +159,7 @@ LEFT JOIN urls ON urls.id = next.url_id;
 
 -- name: QueueNextGetWarmInBatch :one
 -- As QueueNextGetColdInBatch, from a cursor.
-WITH ahead AS MATERIALIZED (
+WITH from_position AS MATERIALIZED (
     SELECT w.url_id, w.priority, w.changed_xid
     FROM (
         SELECT q.url_id, q.priority, q.changed_xid
@@ -178,14 +179,14 @@ WITH ahead AS MATERIALIZED (
     WHERE q.eligible AND q.changed_xid >= @horizon::bigint
     ORDER BY q.changed_xid
     LIMIT 256
-), behind AS MATERIALIZED (
+), before_position AS MATERIALIZED (
     SELECT q.url_id, q.priority, q.changed_xid
     FROM (
         SELECT url_id, priority, changed_xid, batch_id FROM changed
         UNION
         SELECT * FROM (
             SELECT url_id, priority, changed_xid, batch_id FROM annotation_queue
-            WHERE eligible AND url_id = ANY(@kept::integer[])
+            WHERE eligible AND url_id = ANY(@undone_before::integer[])
             OFFSET 0
         ) AS k
     ) AS q
@@ -201,12 +202,12 @@ SELECT
     urls.scheme,
     coalesce(urls.trailing_slash, false)::boolean AS trailing_slash,
     snapshot.horizon::bigint AS horizon,
-    coalesce(ahead.priority, @priority::integer)::integer AS ahead_priority,
-    coalesce(ahead.url_id, @url_id::integer)::integer AS ahead_url_id,
-    ARRAY(SELECT behind.url_id FROM behind)::integer[] AS kept,
+    coalesce(from_position.priority, @priority::integer)::integer AS cursor_priority,
+    coalesce(from_position.url_id, @url_id::integer)::integer AS cursor_url_id,
+    ARRAY(SELECT before_position.url_id FROM before_position)::integer[] AS undone_before,
     CASE
         WHEN (SELECT count(*) FROM changed) = 256 THEN true
-        WHEN ahead.url_id IS NULL THEN EXISTS (
+        WHEN from_position.url_id IS NULL THEN EXISTS (
             SELECT FROM annotation_queue q
             WHERE q.eligible
                 AND q.batch_id = @batch_id::integer
@@ -217,10 +218,10 @@ SELECT
         ELSE false
     END::boolean AS too_far
 FROM (SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS horizon) AS snapshot
-LEFT JOIN ahead ON true
+LEFT JOIN from_position ON true
 LEFT JOIN (
     SELECT c.url_id, c.priority, c.changed_xid
-    FROM (SELECT * FROM behind UNION ALL SELECT * FROM ahead) AS c
+    FROM (SELECT * FROM before_position UNION ALL SELECT * FROM from_position) AS c
     ORDER BY c.priority, c.url_id
     LIMIT 1
 ) AS next ON true
@@ -228,7 +229,7 @@ LEFT JOIN urls ON urls.id = next.url_id;
 
 -- name: QueueNextGetWarmAnonymous :one
 -- As QueueNextGetColdAnonymous, from a cursor.
-WITH ahead AS MATERIALIZED (
+WITH from_position AS MATERIALIZED (
     SELECT w.url_id, w.priority, w.changed_xid
     FROM (
         SELECT q.url_id, q.priority, q.changed_xid
@@ -247,14 +248,14 @@ WITH ahead AS MATERIALIZED (
     WHERE q.eligible AND q.changed_xid >= @horizon::bigint
     ORDER BY q.changed_xid
     LIMIT 256
-), behind AS MATERIALIZED (
+), before_position AS MATERIALIZED (
     SELECT q.url_id, q.priority, q.changed_xid
     FROM (
         SELECT url_id, priority, changed_xid, batch_id FROM changed
         UNION
         SELECT * FROM (
             SELECT url_id, priority, changed_xid, batch_id FROM annotation_queue
-            WHERE eligible AND url_id = ANY(@kept::integer[])
+            WHERE eligible AND url_id = ANY(@undone_before::integer[])
             OFFSET 0
         ) AS k
     ) AS q
@@ -269,12 +270,12 @@ SELECT
     urls.scheme,
     coalesce(urls.trailing_slash, false)::boolean AS trailing_slash,
     snapshot.horizon::bigint AS horizon,
-    coalesce(ahead.priority, @priority::integer)::integer AS ahead_priority,
-    coalesce(ahead.url_id, @url_id::integer)::integer AS ahead_url_id,
-    ARRAY(SELECT behind.url_id FROM behind)::integer[] AS kept,
+    coalesce(from_position.priority, @priority::integer)::integer AS cursor_priority,
+    coalesce(from_position.url_id, @url_id::integer)::integer AS cursor_url_id,
+    ARRAY(SELECT before_position.url_id FROM before_position)::integer[] AS undone_before,
     CASE
         WHEN (SELECT count(*) FROM changed) = 256 THEN true
-        WHEN ahead.url_id IS NULL THEN EXISTS (
+        WHEN from_position.url_id IS NULL THEN EXISTS (
             SELECT FROM annotation_queue q
             WHERE q.eligible
                 AND (q.priority, q.url_id) >= (@priority::integer, @url_id::integer)
@@ -284,10 +285,10 @@ SELECT
         ELSE false
     END::boolean AS too_far
 FROM (SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS horizon) AS snapshot
-LEFT JOIN ahead ON true
+LEFT JOIN from_position ON true
 LEFT JOIN (
     SELECT c.url_id, c.priority, c.changed_xid
-    FROM (SELECT * FROM behind UNION ALL SELECT * FROM ahead) AS c
+    FROM (SELECT * FROM before_position UNION ALL SELECT * FROM from_position) AS c
     ORDER BY c.priority, c.url_id
     LIMIT 1
 ) AS next ON true
