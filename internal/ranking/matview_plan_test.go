@@ -1,0 +1,61 @@
+package ranking_test
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+
+	"docket/internal/db"
+	"docket/internal/dbtest"
+)
+
+// TestMatviewPlans checks that the matview ranking reads each table once, for annotators with few and with many done URLs. It
+// fails if a plan looks up the annotations of each URL:
+// with 20,000 URLs that reads 100,000 buffers.
+func TestMatviewPlans(t *testing.T) {
+	t.Parallel()
+	const urls, busy = 20_000, 1
+	w := newWorld(t, 0)
+	session := w.session(t)
+	for _, statement := range []string{
+		fmt.Sprintf(`INSERT INTO urls (id, url, status, source) SELECT n, 'example.org/' || n, 'ok', 'manual'
+			FROM generate_series(1, %d) AS n`, urls),
+		"INSERT INTO link_batches__urls (batch_id, url_id) SELECT CASE WHEN id % 100 = 0 THEN 2 ELSE 1 END, id FROM urls WHERE id % 2 = 0",
+		// The busy user and the session have done most URLs. Each of 300 other users has done some.
+		fmt.Sprintf(`INSERT INTO user_url_type_suggestions (user_id, url_id, type)
+			SELECT 1000 + id %% 300, id, 'meta url'::url_type FROM urls UNION ALL SELECT %d, id, 'meta url' FROM urls WHERE id %% 10 <> 0`, busy),
+		`INSERT INTO user_record_type_suggestions (user_id, url_id, record_type) SELECT user_id, url_id, 'Stops' FROM user_url_type_suggestions`,
+		`INSERT INTO user_url_agency_suggestions (user_id, url_id, agency_id) SELECT user_id, url_id, 1 FROM user_url_type_suggestions`,
+		`INSERT INTO user_location_suggestions (user_id, url_id, location_id) SELECT user_id, url_id, 1 FROM user_url_type_suggestions`,
+		`INSERT INTO anonymous_annotation_url_type (session_id, url_id, url_type)
+			SELECT s.id, urls.id, 'meta url' FROM urls CROSS JOIN anonymous_sessions s WHERE urls.id % 10 <> 0`,
+	} {
+		w.exec(t, statement)
+	}
+	w.refresh(t)
+	w.exec(t, "VACUUM")
+	for _, target := range dbtest.StatisticsTargets {
+		dbtest.Analyze(t, w.pool, target)
+		for _, mode := range dbtest.PlanModes {
+			for _, test := range []struct {
+				query     string
+				arguments []any
+			}{
+				{db.MatviewNextGet, []any{busy}},
+				{db.MatviewNextGet, []any{1001}},
+				{db.MatviewNextGet, []any{5000}},
+				{db.MatviewNextGetInBatch, []any{busy, 1}},
+				{db.MatviewNextGetInBatch, []any{5000, 1}},
+				{db.MatviewNextGetInBatch, []any{busy, 2}},
+				{db.MatviewNextGetAnonymous, []any{session}},
+				{db.MatviewNextGetAnonymous, []any{uuid.New()}},
+			} {
+				plan := dbtest.Explain(t, w.pool, mode, test.query, test.arguments...)
+				require.Less(t, plan.Buffers(), urls/10, "%v, %s, statistics target %d:\n%s", test.arguments, mode, target, plan)
+				require.EqualValues(t, 1, plan.Rows, "a URL is left")
+			}
+		}
+	}
+}
