@@ -286,6 +286,46 @@ func TestWarmFrom(t *testing.T) {
 	}
 }
 
+// TestManyDoneAtOnce has another process do many URLs of an annotator who had done none: this process counts again after
+// RecountAfter requests at most, and has a cursor from then on. The annotator does the rest, until a new URL is inserted.
+func TestManyDoneAtOnce(t *testing.T) {
+	t.Parallel()
+	const urls = ranking.WarmFrom + 10
+	w := newWorld(t, urls)
+	for kind, by := range annotators(t, w) {
+		queue := ranking.NewQueue()
+		for range 2 { // the second request counts
+			w.requireNext(t, queue, by, 1)
+		}
+		w.done(t, by, span(1, ranking.WarmFrom+1))
+
+		requests := 0
+		for watched := (&spy{DBTX: w.pool}); !watched.saw("Warm"); requests++ {
+			require.Less(t, requests, 2*ranking.RecountAfter, kind)
+			next, err := ask(t.Context(), watched, queue, by)
+			require.NoError(t, err)
+			require.EqualValues(t, ranking.WarmFrom+2, next)
+		}
+		require.LessOrEqual(t, requests, ranking.RecountAfter+1, kind)
+
+		w.done(t, by, span(ranking.WarmFrom+2, urls))
+		for range 2 {
+			watched := &spy{DBTX: w.pool}
+			next, err := ask(t.Context(), watched, queue, by)
+			require.NoError(t, err)
+			require.Zero(t, next, kind)
+			require.True(t, watched.saw("Warm"), kind)
+			w.requireNext(t, queue, by, 0)
+		}
+		w.change(t, ids(urls+1), insertURLs)
+		w.change(t, ids(urls+1), link(1))
+		w.requireNext(t, queue, by, urls+1)
+		require.NoError(t, w.remove(t.Context(), ids(urls+1)))
+		w.requireNext(t, queue, by, 0)
+		w.change(t, span(1, urls), unsay)
+	}
+}
+
 // TestLateCommit commits a change whose transaction began before the cursor was set.
 func TestLateCommit(t *testing.T) {
 	t.Parallel()
