@@ -135,7 +135,7 @@ func TestMigrateDown(t *testing.T) {
 	status, stdout, stderr := docket(t, args("down")...)
 	require.Equal(t, exitUsage, status)
 	require.Empty(t, stdout)
-	require.Contains(t, stderr, "goes from version 20260102000000 to 20260101000000 by\n  down/20260102000000_b.sql: 1 statement\n")
+	require.Contains(t, stderr, "changes from version 20260102000000 to 20260101000000 by\n  down/20260102000000_b.sql: 1 statement\n")
 	require.Contains(t, stderr, "data that they drop are lost")
 	require.Contains(t, stderr, "--auto-approve")
 	require.Equal(t, "a b", tables(t, url))

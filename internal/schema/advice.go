@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// Advice is what messages say of the program that uses this package. They name the next command: one of package
+// Advice is the part of messages that names the program which uses this package. They name the next command: one of package
 // schemacmd, which is the command line of this one.
 type Advice struct {
 	Program      string // how the program is called on the command line

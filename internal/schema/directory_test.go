@@ -219,7 +219,7 @@ func TestValidateQuotesStrangeNames(t *testing.T) {
 }
 
 // For two files with the same version, the message suggests another command than for a wrong checksum.
-func TestMergedBranchesAreToldToRebase(t *testing.T) {
+func TestMergedBranchesAreAdvisedToRebase(t *testing.T) {
 	t.Parallel()
 	m := hashed(t, aAndB)
 	m["20260102000000_c.sql"] = &fstest.MapFile{Data: []byte("SELECT 1;")}

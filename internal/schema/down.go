@@ -99,7 +99,7 @@ func (m *Migrator) downFiles(status Status, n int) ([]*file, error) {
 	for _, a := range undone {
 		if a.Kind == migrate.RevisionTypeBaseline.String() {
 			return nil, fmt.Errorf("%w: %s is the baseline of database %s, whose earlier migrations were never recorded; "+
-				"%s is as far as it goes", ErrNoDown, a.Version, m.databaseName(), m.opts.Advice.command("migrate down --to", a.Version))
+				"the last possible step is %s", ErrNoDown, a.Version, m.databaseName(), m.opts.Advice.command("migrate down --to", a.Version))
 		}
 		f, ok := m.dir.downs[a.Version]
 		if !ok {

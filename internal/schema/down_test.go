@@ -235,7 +235,7 @@ func TestDownRefuses(t *testing.T) {
 			"down/20260102000000_b.sql: holds no statement"},
 		"baseline": {aToC, "UPDATE atlas_schema_revisions SET type = 1, applied = 0, total = 0 WHERE version = '20260102000000';" +
 			"DELETE FROM atlas_schema_revisions WHERE version < '20260102000000'", schema.ErrNoDown,
-			`--to 20260102000000" is as far as it goes`},
+			`the last possible step is "docket migrate down --to 20260102000000"`},
 		"half-applied": {aToC, "UPDATE atlas_schema_revisions SET applied = 0 WHERE version = '20260103000000'", schema.ErrUnfinished,
 			`run "docket migrate apply"; after that it can be undone`},
 		"edited": {aToC, "UPDATE atlas_schema_revisions SET hash = 'x'", schema.ErrEdited, "is not what was applied"},

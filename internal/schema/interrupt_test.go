@@ -93,7 +93,7 @@ WHERE datname = current_database() AND backend_type = 'client backend' AND pid <
 	}, patience, tick)
 }
 
-func TestFileOutsideTransactionGoesOnWhereItFailed(t *testing.T) {
+func TestFileOutsideTransactionContinuesWhereItFailed(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	b.exec(t, "CREATE SCHEMA aside")

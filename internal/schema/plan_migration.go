@@ -140,7 +140,7 @@ func (t *trial) downText(next *state.State) string {
 	var enum *plan.EnumError
 	switch {
 	case errors.As(err, &enum): // its own text names the target schema and the scratch database
-		return t.impossible(fmt.Sprintf("it adds to enum %s, and PostgreSQL cannot remove a value of an enum; decide what becomes of "+
+		return t.impossible(fmt.Sprintf("it adds to enum %s, and PostgreSQL cannot remove a value of an enum; decide what happens to "+
 			"the rows that have it: %s", enum.Enum, enum.Statements()))
 	case err != nil:
 		return t.impossible(err.Error())

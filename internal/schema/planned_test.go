@@ -72,7 +72,7 @@ func TestPlanMigration(t *testing.T) {
 	require.Equal(t, []string{
 		filepath.Join(k.path, "20260102000000_second.sql"), filepath.Join(k.path, "down", "20260102000000_second.sql"),
 	}, paths)
-	require.Contains(t, k.read(t, paths[0]), string(plan.RebuildsView), "hazards are told")
+	require.Contains(t, k.read(t, paths[0]), string(plan.RebuildsView), "hazards are reported")
 	require.Contains(t, k.read(t, paths[1]), "is dropped, with the data in it")
 
 	m := k.migrator(t, os.DirFS(k.path))
@@ -148,7 +148,7 @@ func TestPlanMigrationBegins(t *testing.T) {
 }
 
 // Objects that are dropped together with another one, and that are not planned, are not restored; the down file says so.
-func TestPlanMigrationTellsWhatIsLost(t *testing.T) {
+func TestPlanMigrationListsWhatIsLost(t *testing.T) {
 	t.Parallel()
 	k := keep(t, "CREATE TABLE a (id int);\nCREATE TABLE gone (id int);\nGRANT SELECT ON gone TO public;")
 	planned, paths := k.add(t, "CREATE TABLE a (id int);", plan.Policy{})

@@ -2,8 +2,8 @@
 //
 // It owns the migrations directory (names, checksums, what a file may hold, the down file of each), the revisions table, and
 // the decision whether a database is behind, ahead, edited or in order. It executes files through the Atlas library, records
-// them as Atlas does and takes Atlas's own lock. The Atlas command and this package can therefore be used on one database in
-// turn.
+// them as Atlas does and takes Atlas's own lock. The Atlas command and this package can therefore both be used on one
+// database.
 //
 // It does not guess. A database that it has not built, a file that was changed after it ran, and a history with a gap are
 // reported and never repaired. It knows nothing of the program that uses it: see Advice and Workbench.
@@ -99,7 +99,7 @@ func (m *Migrator) connectLocked(ctx context.Context) (conn *sql.Conn, release f
 	}, nil
 }
 
-// connect opens the one connection that a run uses for everything. If it breaks, the lock is lost, and so is the ability to
+// connect opens the only connection of a run. If it breaks, the lock is lost, and so is the ability to
 // continue.
 func (m *Migrator) connect(ctx context.Context) (*sql.Conn, func(), error) {
 	db := stdlib.OpenDB(*m.config)

@@ -231,7 +231,7 @@ func TestFilesDoNotShareASession(t *testing.T) {
 	require.Equal(t, []string{"atlas_schema_revisions"}, b.tables(t))
 }
 
-// A role without the right to change a database is told its name, and which role may.
+// When a role may not change a database, the error names this role and one that may.
 func TestApplyWithoutRights(t *testing.T) {
 	t.Parallel()
 	const owner, primary = "connect as the owner of the tables", "the database is read-only"

@@ -49,7 +49,7 @@ func TestAdd(t *testing.T) {
 	require.Equal(t, "DROP TABLE c;", string(content))
 }
 
-func TestAddGoesOnAfterTheLastSecondOfADay(t *testing.T) {
+func TestAddContinuesAfterTheLastSecondOfADay(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	write(t, dir, map[string]string{"20991231235959_a.sql": "SELECT 1;"})

@@ -13,12 +13,12 @@ import (
 
 func TestAsk(t *testing.T) {
 	t.Parallel()
-	for answer, want := range map[string]error{
+	for reply, want := range map[string]error{
 		"y\n": nil, "Yes\n": nil, " yes \r\n": nil, "yes": nil,
 		"n\n": errDeclined, "\n": errDeclined, "": errDeclined, "yesterday\n": errDeclined,
 	} {
 		var out strings.Builder
-		require.ErrorIs(t, ask(t.Context(), strings.NewReader(answer), &out, "Go on?"), want, "%q", answer)
+		require.ErrorIs(t, ask(t.Context(), strings.NewReader(reply), &out, "Go on?"), want, "%q", reply)
 		require.Equal(t, "Go on? [y/N] ", out.String())
 	}
 }

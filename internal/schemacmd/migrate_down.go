@@ -81,7 +81,7 @@ func previewDown(ctx context.Context, migrator *schema.Migrator, to string, step
 // printDown prints what is about to be undone.
 func printDown(cmd *cobra.Command, preview schema.Preview) {
 	out := cmd.ErrOrStderr()
-	fmt.Fprintf(out, "database %s goes from version %s to %s by\n", preview.Database, preview.From, cmp.Or(preview.To, "none"))
+	fmt.Fprintf(out, "database %s changes from version %s to %s by\n", preview.Database, preview.From, cmp.Or(preview.To, "none"))
 	for _, file := range preview.Files {
 		fmt.Fprintf(out, "  %s: %s\n", file.Path, count(len(file.Statements), "statement"))
 	}

@@ -35,8 +35,8 @@ func TestRemovedEnumValueIsAnError(t *testing.T) {
 	enum := func(values ...string) *state.State {
 		return &state.State{Enums: []state.Enum{{Name: "mood", Values: values}}}
 	}
-	for _, wanted := range [][]string{{"sad"}, {"glad", "sad"}, {"sad", "new"}} {
-		_, err := plan.Between(enum("sad", "glad"), enum(wanted...), plan.Policy{ByHand: "schema new"})
+	for _, values := range [][]string{{"sad"}, {"glad", "sad"}, {"sad", "new"}} {
+		_, err := plan.Between(enum("sad", "glad"), enum(values...), plan.Policy{ByHand: "schema new"})
 		require.ErrorIs(t, err, plan.ErrEnumValueRemoved)
 		require.ErrorContains(t, err, "write a migration by hand (schema new): update the rows, ALTER TYPE mood RENAME TO mood_old")
 	}

@@ -40,7 +40,7 @@ var attributes = map[string]map[string]kind{
 	"env.lint.git":              {"dir": aText, "base": aText},
 }
 
-// skips are the changes that Atlas can be told to leave out. Here only drops of tables, columns and views can be left out; a
+// skips are the changes that Atlas can be configured to leave out. Here only drops of tables, columns and views can be left out; a
 // file that asks for more is refused.
 func skips() map[string]kind {
 	names := map[string]kind{}
