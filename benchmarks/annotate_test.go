@@ -92,7 +92,7 @@ func benchmarkHTTP(b *testing.B, handler http.Handler, user int32) {
 	}
 }
 
-// benchmarkPhases reports where the time of a request goes, by Server-Timing.
+// benchmarkPhases reports the time of each phase of a request, by Server-Timing.
 func benchmarkPhases(b *testing.B, handler http.Handler, user int32) {
 	token, err := Token(user)
 	require.NoError(b, err)

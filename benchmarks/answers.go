@@ -94,7 +94,7 @@ func (a *answerer) plain(ctx context.Context, hot bool) error {
 		annotation.DataSource, nil, recordType, false, false).Scan(&stored, &known, &unknownAgencies, &unknownLocations)
 }
 
-// answers measures POST. The queue is verified after the loads that keep it up; the last part leaves it behind.
+// answers measures POST. The queue is verified after the loads that update it; the last part does not update it.
 func (r *run) answers(ctx context.Context) error {
 	pool, err := openAsServed(ctx, r.url, writers+labelers)
 	if err != nil {
@@ -215,7 +215,7 @@ func (a *answerer) label(ctx context.Context, descending bool, stop <-chan struc
 	}
 }
 
-// deadlocks asks for the number so far, on a connection of its own because a session sees one state of the statistics.
+// deadlocks returns their number so far. It uses a new connection, because a session sees one state of the statistics.
 func (r *run) deadlocks(ctx context.Context) (n int64, err error) {
 	time.Sleep(300 * time.Millisecond) // for connections that are just ending
 	conn, err := pgx.Connect(ctx, r.url)
@@ -238,8 +238,8 @@ func (r *run) verify(ctx context.Context, pool *postgres.Pool) error {
 	return nil
 }
 
-// oneByOne measures one writer with and without upkeep: with every commit on disk, and without waiting for the disk,
-// which is how the upkeep's own cost shows; and the log that both write.
+// oneByOne measures one writer with and without upkeep, and the WAL that both write. It does so with every commit on disk,
+// and without waiting for the disk, where the time of the upkeep itself is visible.
 func (r *run) oneByOne(ctx context.Context, a *answerer) error {
 	for _, durable := range []string{"on", "off"} {
 		config := a.pool.Config()

@@ -18,29 +18,29 @@ import (
 const (
 	NewUser    int32 = 1_000_000 // has done nothing
 	Casual     int32 = 1_000_066 // the 66 URLs at the head of the queue
-	Heavy5000  int32 = 1_005_000 // the 5,000 there
+	Heavy5000  int32 = 1_005_000 // the 5,000 URLs at the head
 	Heavy50000 int32 = 1_050_000
-	DoneAll    int32 = 1_999_999 // everything
+	DoneAll    int32 = 1_999_999 // all URLs
 
-	// strangers is where the ids begin of users that have done nothing and will do something.
+	// strangers is the first id of the users who have done nothing before they are measured.
 	strangers int32 = 2_000_000
 )
 
-// The batches that are measured with.
+// The batches of the measurements.
 const (
 	halfBatch  int32 = 2 // about half of the sample URLs
 	smallBatch int32 = 1_000_000
 )
 
-// Prepared says what it took to fill a database.
+// Prepared is the time and size of a filled database.
 type Prepared struct {
 	Rows        int64
 	SeedSeconds float64
 	CastSeconds float64
 }
 
-// Prepare fills an empty database: the schema, sample data, the annotators measured with, the other forms' views, and
-// everything refreshed, vacuumed and analyzed.
+// Prepare fills an empty database with the schema, sample data, the annotators of the measurements and the views of the
+// other forms. It then refreshes the views, and vacuums and analyzes the tables.
 func Prepare(ctx context.Context, pool *postgres.Pool, urls int) (Prepared, error) {
 	entries, err := fs.ReadDir(sqlfiles.Schema, ".")
 	if err != nil {

@@ -13,7 +13,7 @@ var sqlFiles embed.FS
 
 func statement(name string) string {
 	text, err := sqlFiles.ReadFile("sql/" + name + ".sql")
-	if err != nil { // only for a name that is not there, and all are constants
+	if err != nil { // only for an unknown name, and all names are constants
 		panic(err)
 	}
 	return string(text)

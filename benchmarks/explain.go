@@ -94,7 +94,7 @@ func (e *explained) buffers(ctx context.Context, call func(context.Context) erro
 	return found, nil
 }
 
-// roundTrips counts how often a connection waits for an answer.
+// roundTrips counts how often a connection waits for a response.
 type roundTrips struct{ n atomic.Int64 }
 
 func (r *roundTrips) dial(ctx context.Context, network, address string) (net.Conn, error) {

@@ -87,7 +87,7 @@ type asker struct {
 	name    string
 	user    int32
 	batch   *int32
-	forget  bool // what is shown of the URL; where the annotator is stays known
+	forget  bool // drops the cached suggestions before each call, but not the cursor
 	queue   *ranking.Queue
 	service *annotation.Service
 	pool    *postgres.Pool // that of the service

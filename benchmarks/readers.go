@@ -13,8 +13,8 @@ import (
 
 const readEvery = 10 * time.Millisecond
 
-// readSteadily asks a hundred times a second, on a connection of its own, until stop is closed. It calls ready once it is
-// about to, or has failed to.
+// readSteadily calls ask a hundred times a second, on its own connection, until stop is closed. It calls ready before the
+// first measured call, or when it has failed.
 func (r *run) readSteadily(
 	ctx context.Context, ready func(), stop <-chan struct{}, ask func(context.Context, *pgx.Conn) error,
 ) (measure.Series, error) {
@@ -43,7 +43,7 @@ func (r *run) readSteadily(
 		if err := ask(ctx, conn); err != nil {
 			return measure.Series{}, err
 		}
-		// Reads that were due meanwhile would have waited too, each 10 ms less than the one before.
+		// Reads that were due during the call would have waited too, each 10 ms less than the one before.
 		for took := time.Since(begin); took > 0; took -= readEvery {
 			found.Times = append(found.Times, took)
 		}

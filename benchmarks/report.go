@@ -25,7 +25,7 @@ type Machine struct {
 	OS         string  `json:"os"`
 	Go         string  `json:"go"`
 	PostgreSQL string  `json:"postgresql"`
-	// Load is the system's load average of the last minute, before and after: what else ran.
+	// Load is the system's load average of the last minute, before and after. It shows whether other programs ran.
 	Load [2]float64 `json:"load"`
 }
 
@@ -37,7 +37,7 @@ type Size struct {
 	Figures     []Figure `json:"figures"`
 }
 
-// Figure is one thing measured. What was not measured of it is left out.
+// Figure is one measurement. Fields that were not measured are left out.
 type Figure struct {
 	Group string `json:"group"`
 	Name  string `json:"name"`

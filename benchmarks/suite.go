@@ -96,7 +96,7 @@ func describeMachine(postgresVersion string) Machine {
 	return m
 }
 
-// loadAverage is 0 where there is none to read.
+// loadAverage is 0 on systems that do not report it.
 func loadAverage() (load float64) {
 	for line := range lines("/proc/loadavg") {
 		_, _ = fmt.Sscan(line, &load)
@@ -104,7 +104,7 @@ func loadAverage() (load float64) {
 	return load
 }
 
-// lines gives those of a file, none if it cannot be read.
+// lines returns the lines of a file, none if it cannot be read.
 func lines(path string) func(yield func(string) bool) {
 	text, _ := os.ReadFile(path)
 	return strings.Lines(string(text))

@@ -74,7 +74,7 @@ func TestRun(t *testing.T) {
 	require.ErrorContains(t, Compare(&table, &Report{}, report), "in common")
 }
 
-// TestCast checks that the annotators have done what they are said to have, and that nothing computed is left behind.
+// TestCast checks that each annotator has done the documented number of URLs, and that the queue equals a recount.
 func TestCast(t *testing.T) {
 	t.Parallel()
 	pool := dbtest.New(t)
@@ -109,7 +109,7 @@ func next(t *testing.T, pool *postgres.Pool, user int32) int32 {
 	return choice.URLID
 }
 
-// TestFormsAgree holds every form of the main query to the same answer, or the times would mean nothing.
+// TestFormsAgree checks that every form of the main query returns the same URL. Otherwise their times could not be compared.
 func TestFormsAgree(t *testing.T) {
 	t.Parallel()
 	pool := dbtest.New(t)
@@ -130,7 +130,7 @@ func TestFormsAgree(t *testing.T) {
 	}
 }
 
-// TestSubmitWithoutQueue holds the copy to the statement it is a copy of.
+// TestSubmitWithoutQueue checks that the copy differs from Docket's statement only by the upkeep.
 func TestSubmitWithoutQueue(t *testing.T) {
 	t.Parallel()
 	_, product, _ := strings.Cut(db.AnnotationInsert, "WITH ")

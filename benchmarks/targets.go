@@ -12,7 +12,7 @@ type Target struct {
 	Met     bool    `json:"met"`
 }
 
-// judge compares what was found with what is wanted. What was not measured is not judged.
+// judge compares the figures with the targets. A figure that was not measured is not judged.
 func judge(sizes []Size) []Target {
 	var targets []Target
 	for i := range sizes {

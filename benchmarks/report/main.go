@@ -46,7 +46,7 @@ func run(ctx context.Context) error {
 	flag.DurationVar(&c.limit, "limit", 30*time.Minute, "give up after this time")
 	flag.DurationVar(&c.opts.Probe, "probe", c.opts.Probe, "about how long each query is measured")
 	flag.DurationVar(&c.opts.Load, "load", c.opts.Load, "how long each load lasts")
-	flag.DurationVar(&c.opts.Limit, "statement-limit", c.opts.Limit, "after this time a statement is given up")
+	flag.DurationVar(&c.opts.Limit, "statement-limit", c.opts.Limit, "after this time a statement is cancelled")
 	flag.Parse()
 	if c.compare {
 		return compare(flag.Args())
