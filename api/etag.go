@@ -10,7 +10,7 @@ import (
 )
 
 // sendETag is the gin middleware of operations whose success has an ETag: a client that already has the response gets 304
-// without a body. The response is computed either way; what a polling client saves is the transfer.
+// without a body. The response is computed in both cases; a polling client saves only the transfer.
 func (s *server) sendETag(c *gin.Context) {
 	op := s.operations.of(c)
 	if !op.hasETag {

@@ -100,7 +100,7 @@ func annotationEncoder(w io.Writer, format ExportFormat) (write func(ExportedAnn
 	table := csv.NewWriter(w)
 	header := []string{"url_id", "url", "user", "attribute", "value", "created_at", "validated"}
 	record := make([]string, len(header))
-	_ = table.Write(header) // cannot fail: it goes to the table's own buffer, which is empty
+	_ = table.Write(header) // cannot fail: it is written to the table's own buffer, which is empty
 	write = func(a ExportedAnnotation) error {
 		record[0], record[1], record[2], record[3] = strconv.Itoa(int(a.URLID)), a.URL, a.User, string(a.Attribute)
 		record[4], record[5], record[6] = "", "", strconv.FormatBool(a.Validated)

@@ -79,7 +79,7 @@ func (s *server) claim(c *gin.Context, key string) (*idempotency.Claim, *idempot
 	return s.cfg.Idempotency.Claim(c.Request.Context(), idempotency.Request{Caller: callerOf(c), Key: key, Digest: digest}, lease)
 }
 
-// settle ends a claim when the request is over, whether or not its client still waits. An error goes to the log.
+// settle ends a claim when the request is over, whether or not its client still waits. An error is logged.
 func (s *server) settle(c *gin.Context, ctx context.Context, end func(context.Context) error) {
 	defer phase.Start(ctx, phase.Idempotency)()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTimeout)

@@ -11,8 +11,8 @@ import (
 	"github.com/gin-gonic/gin"
 )
 
-// recoverPanics sends a problem when a handler panics. http.ErrAbortHandler, with which a handler itself breaks off its
-// response, goes on to net/http.
+// recoverPanics sends a problem when a handler panics. It passes on http.ErrAbortHandler, with
+// which a handler itself breaks off its response, to net/http.
 func (s *server) recoverPanics(c *gin.Context) {
 	defer func() {
 		switch value := recover(); value {

@@ -1521,7 +1521,7 @@ type URLsAggregateResponse struct {
 	// CountUrlsRecordType URLs by agreed record type.
 	CountUrlsRecordType map[string]int32 `json:"count_urls_record_type"`
 
-	// CountUrlsStatus By the status of the URL's way - Intake, Error, Community Labeling, Accepted, Awaiting Submission, Submitted.
+	// CountUrlsStatus By status: Intake, Error, Community Labeling, Accepted, Awaiting Submission, Submitted.
 	CountUrlsStatus map[string]int32 `json:"count_urls_status"`
 	CountUrlsTotal  int32            `json:"count_urls_total"`
 

@@ -35,7 +35,7 @@ func newDatabase(url string, server *embedded.Server) *database {
 }
 
 // openDatabase finds the database: the one of --database-url, else that of a Docket already running in --data-dir, else that
-// of a server which it starts for as long as the command lasts.
+// of a server that it starts for the duration of the command.
 func (c *config) openDatabase(ctx context.Context, owner string, log *zap.Logger) (*database, error) {
 	if c.databaseURL != "" {
 		return newDatabase(c.databaseURL, nil), nil

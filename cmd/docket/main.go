@@ -1,4 +1,4 @@
-// Command docket runs the service and everything around it: migrations, imports, sample data, tokens. It only wires: flags
+// Command docket runs the service and its tools: migrations, imports, sample data, tokens. It only wires: flags
 // and environment variables become configuration, configuration becomes packages, signals end them.
 package main
 

@@ -13,7 +13,7 @@ import (
 	"docket/internal/schemacmd"
 )
 
-// advice is what messages about migrations say of Docket.
+// advice is the part of messages about migrations that is specific to Docket.
 var advice = schema.Advice{Program: "docket", AdoptionPage: "docs/operations.md"}
 
 // operator is recorded in the database with each migration that Docket applies.

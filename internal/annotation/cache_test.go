@@ -10,8 +10,8 @@ import (
 	"docket/internal/ranking"
 )
 
-// TestCacheIsNeverBehindDocket shows an annotator what another one has said since the entry was cached, by the same process or
-// by another one.
+// TestCacheIsNeverBehindDocket stores answers through another process. The next request of each process must show them, although
+// it has cached the URL.
 func TestCacheIsNeverBehindDocket(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

@@ -1,4 +1,4 @@
 package catalog
 
-// Refusals lets a test hold the names in refusals against the schema.
+// Refusals lets a test compare the names in refusals with the schema.
 var Refusals = refusals

@@ -8,7 +8,7 @@ import (
 // problemsListed bounds the memory that a bad file takes. All problems are counted, the first ones are listed.
 const problemsListed = 1000
 
-// Accounting counts what became of the rows of a file. When the import succeeded,
+// Accounting counts the rows of a file by their outcome. When the import succeeded,
 // Created + Duplicate + Rejected == Rows.
 type Accounting struct {
 	Rows      int64 // without the header and blank lines

@@ -1,4 +1,4 @@
-// Package csvfile reads the rows of CSV files, and the lines of other text files, and counts what became of them. A row that
+// Package csvfile reads the rows of CSV files, and the lines of other text files, and counts their outcomes. A row that
 // cannot be read is reported with its line and a reason, and does not affect the rows after it. The package does not interpret
 // what the fields mean.
 package csvfile

@@ -61,7 +61,7 @@ ANALYZE
     batch_progress
 `
 
-// What every large write ends with: imports, and sample data.
+// The last statement of every large write: of imports and of sample data.
 // Gives the planner statistics of what a large write stored. Without them it plans for empty tables until autovacuum has read them.
 func (q *Queries) TablesAnalyze(ctx context.Context, db DBTX) error {
 	_, err := db.Exec(ctx, TablesAnalyze)

@@ -26,7 +26,7 @@ func (q *Queries) BatchAbort(ctx context.Context, db DBTX, id int32) (int64, err
 const BatchDuplicateListPage = `-- name: BatchDuplicateListPage :many
 SELECT
     page.original_url_id, page.original_batch_id, coalesce(u.url, '')::text AS source_url,
-    -- One by one: for a page at once, reading all batches is estimated at nearly the same cost.
+    -- One by one: for a page at once the planner might read all batches, at nearly the same estimated cost.
     (
         SELECT CASE WHEN json_typeof(b.parameters) = 'object' THEN b.parameters END
         FROM batches b WHERE b.id = page.batch_id

@@ -124,7 +124,7 @@ type QueueNextGetColdRow struct {
 // Ranking by the live queue. Three statements find the next URL of an annotator, and one helps to choose between the first two:
 //
 // GetCold starts at the front: it returns the first row of the queue that the annotator has not done. Its cost grows with the
-// number of done rows, which it hashes, so it reads nothing but indexes until it has found the row.
+// number of done rows, which it hashes, so it reads only indexes until it has found the row.
 //
 // GetWarm starts at a cursor: a position, a horizon and undone_before, the rows before the position that the annotator has not
 // done. In the snapshot that set the cursor, undone_before had all of these rows, and no running transaction was older than the

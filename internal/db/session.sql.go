@@ -168,7 +168,7 @@ SELECT FROM anonymous_sessions WHERE id = $1 FOR UPDATE
 `
 
 // The transfer of a session's answers to a user. The order of the steps makes it exact with concurrent writers: lock the session
-// against new answers; lock the URLs against deletion, by id; copy, with a snapshot copied after that; delete; recount the
+// against new answers; lock the URLs against deletion, by id; copy, with a snapshot taken after that; delete; recount the
 // queue; delete the session last.
 // Waits for answers of the session that are being stored, and blocks later ones until the end of the transaction. No rows: the
 // session is unknown.

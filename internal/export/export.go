@@ -32,7 +32,7 @@ const connsPerExport = 4
 
 var (
 	// ErrBusy refuses an export while the greatest number of them is running.
-	ErrBusy = errors.New("as many exports as may run at once are under way; try again later")
+	ErrBusy = errors.New("the maximum number of exports is running; try again later")
 
 	errNoKey   = errors.New("pseudonyms need a key")
 	errStopped = errors.New("the iteration was stopped")

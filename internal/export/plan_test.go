@@ -11,8 +11,8 @@ import (
 	"docket/internal/dbtest"
 )
 
-// A page costs what the page has, wherever it is and whichever plan the statement gets: no table is read whole, and what is said
-// of the window's last URLs is not read for a page that is full before.
+// The buffers of a page depend only on its number of lines, at each position and with each plan. No table is read whole, and the
+// lines of the window's last URLs are not read for a page that is full before them.
 func TestPlans(t *testing.T) {
 	t.Parallel()
 	pool, _ := setup(t,

@@ -246,7 +246,7 @@ func allActions(a *actor) {
 	}
 }
 
-// TestHistory lets several processes do everything concurrently. Each request returns the right URL, and at the end the queue
+// TestHistory lets several processes run all actions concurrently. Each request returns the right URL, and at the end the queue
 // equals a recount.
 func TestHistory(t *testing.T) {
 	t.Parallel()

@@ -19,7 +19,7 @@ import (
 	"docket/internal/ranking"
 )
 
-// planURLs is the size at which a plan that reads it all cannot be mistaken for one that does not.
+// planURLs is so many that a plan which reads all URLs has clearly more buffers than the limits allow.
 const planURLs = 100_000
 
 // Users of the world of plans, and how many URLs at the head of the queue they have done; others are new.
@@ -31,7 +31,7 @@ const (
 )
 
 // largeWorld has planURLs URLs, of which every sixth is not eligible, a batch of an eighth and one of fifty, annotators with
-// and without a past, and some votes on the hottest URLs. Nothing about it is checked but the schema: it is built for its size.
+// and without done URLs, and some votes on the hottest URLs. It has the schema, but not the foreign keys and rules of real data.
 func largeWorld(t *testing.T) (world, uuid.UUID) {
 	w := newWorld(t, 0)
 	conn, err := w.pool.Acquire(t.Context())
@@ -111,7 +111,7 @@ func largeWorld(t *testing.T) (world, uuid.UUID) {
 	return w, scan[uuid.UUID](t, w.pool, "SELECT session_id FROM anonymous_url_done LIMIT 1")
 }
 
-// small are the tables that do not grow with the number of URLs, in this world; reading one whole is no mistake.
+// small are the tables that do not grow with the number of URLs, in this world; a plan may read them whole.
 var small = map[string]bool{
 	"agencies": true, "us_states": true, "batch_progress": true, "anonymous_sessions": true,
 }
@@ -280,7 +280,7 @@ func (w world) checkPlans(t *testing.T, session uuid.UUID) {
 		require.NoError(t, step())
 	}
 
-	// Verify goes through all, but part by part.
+	// Verify reads all URLs, part by part.
 	verify := watch("a part of verify", 100_000, planURLs)
 	verify.whole = []string{"flag_url_validated", "flag_url_suspended"} // a part is thousands of URLs, a flag a few bytes
 	_, err = queries.URLRangeGet(t.Context(), verify, db.URLRangeGetParams{After: 50_000, Most: 1000})
@@ -288,7 +288,7 @@ func (w world) checkPlans(t *testing.T, session uuid.UUID) {
 	_, err = queries.QueueDifferenceList(t.Context(), verify, db.QueueDifferenceListParams{After: 50_000, Upto: 51_000})
 	require.NoError(t, err)
 
-	// These go through a batch, or all batches, once.
+	// These read one batch, or all batches, once.
 	wholeBatches := []string{"BatchProgressDifferenceList", "BatchProgressLock", "BatchProgressRecount"}
 	for _, file := range []string{"next_queue", "suggestions", "submit", "queue"} {
 		text, err := os.ReadFile("../../sql/queries/" + file + ".sql")

@@ -210,8 +210,8 @@ func TestWarmIsBounded(t *testing.T) {
 	}
 }
 
-// TestKeptRowsAreBounded moves more URLs before the cursor, part by part, than a cursor keeps.
-func TestKeptRowsAreBounded(t *testing.T) {
+// TestUndoneBeforeIsBounded moves more URLs before the cursor, part by part, than undoneBefore may hold.
+func TestUndoneBeforeIsBounded(t *testing.T) {
 	t.Parallel()
 	const part, urls = most / 2, 3 * most
 	w := newWorld(t, urls)

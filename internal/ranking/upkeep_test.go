@@ -20,7 +20,7 @@ import (
 	"docket/internal/unknown"
 )
 
-// poll is how often a test looks whether another connection has come as far as it should.
+// poll is how often a test checks the state of another connection.
 const poll = 2 * time.Millisecond
 
 // waitForLocks returns when a number of statements wait for a lock; none may end before.
@@ -36,7 +36,8 @@ func (w world) waitForLocks(t *testing.T, statements int, ended <-chan error) {
 	}
 }
 
-// TestRecountAndAnswer stores an answer while a change of the same URL is not committed yet, and then the other way round.
+// TestRecountAndAnswer stores an answer while a change of the same URL is not committed, and changes a URL while an answer
+// about it is not committed.
 func TestRecountAndAnswer(t *testing.T) {
 	t.Parallel()
 	// Each change follows another one, which it undoes or needs.

@@ -60,7 +60,7 @@ type suggestion struct {
 	source     string  // method or model; the latter may be empty
 }
 
-// checkAll returns the correct ones of suggestions, and why the others are rejected.
+// checkAll returns the correct suggestions, and why the others are rejected.
 func checkAll(given []Suggestion) (correct []suggestion, rejected []rejection) {
 	for i, g := range given {
 		s, defect := check(g)

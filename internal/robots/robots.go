@@ -1,6 +1,6 @@
 // Package robots owns what robots suggest about URLs: agencies, locations, record types, relevance and names. It checks
-// suggestions and is their only writer, whether they are in a request, in a file of suggestions or in a file of URLs. It trusts
-// a robot's word for a suggestion, never for a fact.
+// suggestions and is their only writer, whether they are in a request, in a file of suggestions or in a file of URLs. What a
+// robot states is stored as a suggestion, never as a fact.
 package robots
 
 import (
@@ -52,7 +52,7 @@ type Service struct {
 // New returns a Service on the database of pool, which must be migrated.
 func New(pool *postgres.Pool) *Service { return &Service{pool: pool} }
 
-// Result counts what became of suggestions. Each is in one of the three.
+// Result counts suggestions by outcome. Each is in one of the three.
 type Result struct {
 	Stored    int // new or changed
 	Unchanged int // known, or contradicted by a later one of the same request
@@ -66,7 +66,7 @@ type Rejection struct {
 }
 
 // Suggest stores the suggestions that are correct and about something that exists; the others are rejected one by one, in the
-// order they were given. To suggest the same again changes nothing. What was suggested before:
+// order they were given. A suggestion that is stored already changes nothing. Earlier suggestions:
 //
 //   - An agency or a location of the same URL and method gets the new confidence. Others of that method remain.
 //   - That a method found none is stored where nothing is known, and superseded when the method finds one.

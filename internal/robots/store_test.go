@@ -135,7 +135,7 @@ func TestSuggestShows(t *testing.T) {
 	b.requireExact(t)
 }
 
-// TestSuggestChanges checks what becomes of an earlier suggestion.
+// TestSuggestChanges checks how a new suggestion changes an earlier one.
 func TestSuggestChanges(t *testing.T) {
 	t.Parallel()
 	const agency, location = `{"url_id": 1, "attribute": "agency", "value": 1, "confidence": 80}`,

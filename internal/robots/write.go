@@ -67,7 +67,7 @@ func confidenceOf(s suggestion) float64 { return s.confidence }
 // searchRow is a search that was stored.
 type searchRow = db.RobotAgencySubtaskInsertManyRow
 
-// entityStatements store agencies or locations. Their parameters and rows are the same but for the names of their types.
+// entityStatements store agencies or locations. Their parameters and rows differ only in the names of their types.
 type entityStatements struct {
 	searches func(context.Context, db.DBTX, db.RobotAgencySubtaskInsertManyParams) ([]searchRow, error)
 	upsert   func(context.Context, db.DBTX, db.RobotAgencyUpsertManyParams) ([]int32, error)

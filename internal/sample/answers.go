@@ -41,7 +41,7 @@ func answeredAt(u *draft, i int) time.Time {
 	return u.created.Add(24*time.Hour + time.Duration(i)*37*time.Minute + time.Duration(u.id%3600)*time.Second)
 }
 
-// chooseVoters fills g.voters with different users. Small ids do most of the work.
+// chooseVoters fills g.voters with different users. Users with small ids give most answers.
 func (g *generator) chooseVoters(u *draft) {
 	n := 0
 	switch u.fate {

@@ -38,7 +38,7 @@ func newGenerator(w *World) *generator {
 	return g
 }
 
-// fate is what became of a URL.
+// fate is the final state of a URL.
 type fate int
 
 const (

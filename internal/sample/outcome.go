@@ -47,7 +47,7 @@ func (g *generator) nameURL(u *draft, agreeing int) {
 		u.agreedName = g.nameInForm(u, 0)
 	}
 
-	// Names 0 and 1 of pair are endorsed in turn; the first endorsement is added only together with the second.
+	// Names 0 and 1 of pair are endorsed alternately; the first endorsement is added only together with the second.
 	pair, waiting := [2]int32{u.robotName, 0}, -1
 	own := len(pair) // the first form for an own name
 	for i := agreeing; i < len(g.voters); i++ {

@@ -14,7 +14,7 @@ import (
 )
 
 // ErrNotEmpty means that sample data was refused because the database contains data.
-var ErrNotEmpty = errors.New("the database is not empty: sample data goes into an empty one only, " +
+var ErrNotEmpty = errors.New("the database is not empty: sample data needs an empty one, " +
 	"so use another database or remove the data first")
 
 // maxURLs keeps every id of every table within an integer.

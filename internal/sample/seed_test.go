@@ -65,7 +65,7 @@ func TestSeedLeavesNothingForTheIntegrityViews(t *testing.T) {
 	require.Zero(t, placeless, "every state, county and locality is a location, and so is the nation")
 }
 
-func TestSeedLeavesSequencesBehindItsIDs(t *testing.T) {
+func TestSeedSetsSequencesAfterItsIDs(t *testing.T) {
 	t.Parallel()
 	for _, urls := range []int{0, 300} {
 		pool := dbtest.New(t)

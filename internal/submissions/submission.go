@@ -26,7 +26,7 @@ type Submission struct {
 	Description *string
 }
 
-// SubmissionStatus is what became of a Submission, as in the contract.
+// SubmissionStatus is the outcome of a Submission, as in the contract.
 type SubmissionStatus string
 
 const (

@@ -1,4 +1,4 @@
-// Package views owns the materialized views: which there are, their refresh, how old each is and whether that is too old.
+// Package views owns the materialized views: their list, their refresh, their age and the limit of it.
 // What the views say is defined in sql/schema/75_materialized_views.sql; the package does not know what they are read for.
 package views
 

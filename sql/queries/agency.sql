@@ -15,7 +15,7 @@ LEFT JOIN LATERAL (
     FROM link_agencies__locations link
     JOIN locations_expanded place ON place.id = link.location_id
     WHERE link.agency_id = a.id
-    OFFSET 0 -- agency by agency: for a page at once, reading the tables whole is estimated at nearly the same cost
+    OFFSET 0 -- agency by agency: for a page at once the planner might read the tables whole, at nearly the same estimated cost
 ) AS place ON true
 ORDER BY a.id, place.id;
 

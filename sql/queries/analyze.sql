@@ -1,4 +1,4 @@
--- What every large write ends with: imports, and sample data.
+-- The last statement of every large write: of imports and of sample data.
 
 -- name: TablesAnalyze :exec
 -- Gives the planner statistics of what a large write stored. Without them it plans for empty tables until autovacuum has read them.

@@ -80,7 +80,7 @@ ORDER BY u.id;
 -- with the parameters of both batches. Parameters that are not an object are NULL.
 SELECT
     page.original_url_id, page.original_batch_id, coalesce(u.url, '')::text AS source_url,
-    -- One by one: for a page at once, reading all batches is estimated at nearly the same cost.
+    -- One by one: for a page at once the planner might read all batches, at nearly the same estimated cost.
     (
         SELECT CASE WHEN json_typeof(b.parameters) = 'object' THEN b.parameters END
         FROM batches b WHERE b.id = page.batch_id

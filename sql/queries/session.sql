@@ -1,5 +1,5 @@
 -- The transfer of a session's answers to a user. The order of the steps makes it exact with concurrent writers: lock the session
--- against new answers; lock the URLs against deletion, by id; copy, with a snapshot copied after that; delete; recount the
+-- against new answers; lock the URLs against deletion, by id; copy, with a snapshot taken after that; delete; recount the
 -- queue; delete the session last.
 
 -- name: AnonymousSessionLock :execrows

@@ -45,7 +45,7 @@ UNION ALL SELECT session_id, url_id FROM anonymous_annotation_agency
 UNION ALL SELECT session_id, url_id FROM anonymous_annotation_location
 UNION ALL SELECT session_id, url_id FROM anonymous_annotation_record_type;
 
--- How far a URL is, and what it was validated as: null if it was not. Every table but url_task_error has at most one row for a
+-- The status of a URL, and what it was validated as: null if it was not. Every table but url_task_error has at most one row for a
 -- URL, so that nothing is counted twice.
 CREATE VIEW url_status_view AS
 SELECT
