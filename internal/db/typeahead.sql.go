@@ -46,9 +46,9 @@ type AgencyListByBeginningRow struct {
 // after which the other is seldom needed, and similar names. The most similar names come first. A limit includes all names as
 // similar as the last one, so that the caller can order those by other columns.
 //
-// The trigram index returns names by distance, but only for ORDER BY distance alone; WITH TIES keeps equals. A long beginning is a
-// range of a B-tree index: trigrams of "police" are in most names. A short beginning is a large range, so the trigram index
-// reads fewer rows there.
+// The trigram index returns names by distance, but only for ORDER BY distance alone; WITH TIES keeps equals. A long beginning
+// is a range of a B-tree index: trigrams of "police" are in most names. A short beginning is a large range, so the trigram
+// index reads fewer rows there.
 // The ids of agencies whose name begins with a text in any letter case; starts_like is the text as a LIKE pattern. At least the
 // ten most similar, if there are as many.
 func (q *Queries) AgencyListByBeginning(ctx context.Context, db DBTX, arg AgencyListByBeginningParams) ([]AgencyListByBeginningRow, error) {
