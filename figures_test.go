@@ -194,7 +194,7 @@ var constants = []struct {
 	{"benchmarks/README.md", "fewer than 64 done URLs", "internal/ranking", []string{`= 64\b`}},
 	{"docs/decisions/names-as-you-type.md", "stops at the tenth", "internal/catalog", []string{`= 10\b`}},
 	{"docs/decisions/names-as-you-type.md", "are 256 bytes long", "sql/schema", []string{`siglen = 256\b`}},
-	{"docs/decisions/exports.md", "A page is 5,000 answers of at most 1,000 URLs.", "internal/export",
+	{"docs/decisions/exports.md", "A page is 5,000 lines of at most 1,000 URLs.", "internal/export",
 		[]string{`= 5000\b`, `= 1000\b`}},
 	{"docs/decisions/exports.md", "At most a quarter of the connections", "internal/export", []string{`= 4\b`}},
 	{"docs/decisions/exports.md", "30 seconds for each 64 KiB", "api", []string{`= 30 \* time\.Second`, `= 64 << 10\b`}},

@@ -39,8 +39,8 @@ func exportAnnotationsCommand(cfg *config) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "annotations",
 		Short: "Export every answer of every annotator",
-		Long: `Export every answer of every annotator, one on each line, from one snapshot of the database: by URL, then user, attribute and
-value. The columns are those of GET /export/annotations, which api/openapi.yaml describes.
+		Long: `Export every answer of every annotator from one snapshot of the database, one line for each attribute: by URL, then user,
+attribute and value. The columns are those of GET /export/annotations, which api/openapi.yaml describes.
 
 Without --output the lines are written to standard output. A file appears when it is complete: until then it has a temporary
 name in the same directory. With --pseudonymous users have pseudonyms, which are the same in every export with the same token
@@ -54,7 +54,7 @@ Texts are as annotators wrote them: a spreadsheet program may read a text that b
 	}
 	cmd.Flags().StringVar(&flags.format, "format", string(api.Jsonl), "csv or jsonl, which is a JSON object on each line")
 	cmd.Flags().StringVar(&flags.since, "since", "",
-		"only answers given at or after this `time`, as 2026-01-31 or 2026-01-31T12:00:00 (UTC)")
+		"only lines with this `time` or a later one, as 2026-01-31 or 2026-01-31T12:00:00 (UTC)")
 	cmd.Flags().BoolVar(&flags.pseudonymous, "pseudonymous", false, "show pseudonyms instead of the ids of users")
 	cmd.Flags().StringVarP(&flags.output, "output", "o", "-", "`file` to write; - is standard output")
 	return cmd
@@ -111,25 +111,25 @@ func runExport(cmd *cobra.Command, cfg *config, flags exportFlags) (err error) {
 			return err
 		}
 		bar.finish()
-		_, err = fmt.Fprintf(cmd.OutOrStdout(), "%d answers in %.1f seconds: %s\n", count, time.Since(begin).Seconds(), flags.output)
+		_, err = fmt.Fprintf(cmd.OutOrStdout(), "%d lines in %.1f seconds: %s\n", count, time.Since(begin).Seconds(), flags.output)
 		return err
 	})
 }
 
-func writeAnnotations(w io.Writer, format api.ExportFormat, answers iter.Seq2[export.Line, error]) error {
+func writeAnnotations(w io.Writer, format api.ExportFormat, lines iter.Seq2[export.Line, error]) error {
 	buffered := bufio.NewWriterSize(w, 64<<10)
-	if err := api.WriteAnnotations(buffered, format, answers); err != nil {
+	if err := api.WriteAnnotations(buffered, format, lines); err != nil {
 		return err
 	}
 	return buffered.Flush()
 }
 
-// counted counts the answers that are written.
-func counted(answers iter.Seq2[export.Line, error], count *int) iter.Seq2[export.Line, error] {
+// counted counts the lines that are written.
+func counted(lines iter.Seq2[export.Line, error], count *int) iter.Seq2[export.Line, error] {
 	return func(yield func(export.Line, error) bool) {
-		for answer, err := range answers {
+		for line, err := range lines {
 			*count++
-			if !yield(answer, err) {
+			if !yield(line, err) {
 				return
 			}
 		}

@@ -45,7 +45,7 @@ func TestExportIsThatOfREST(t *testing.T) {
 	records, err := csv.NewReader(bytes.NewReader(written)).ReadAll()
 	require.NoError(t, err)
 	require.Greater(t, len(records), 50)
-	require.Regexp(t, `^\d+ answers in \d+\.\d seconds: `+file+"\n$", said)
+	require.Regexp(t, `^\d+ lines in \d+\.\d seconds: `+file+"\n$", said)
 }
 
 func TestExportUsage(t *testing.T) {

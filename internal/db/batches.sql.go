@@ -60,8 +60,8 @@ type BatchDuplicateListPageRow struct {
 	OriginalParameters []byte
 }
 
-// A page of the URLs that the collector of a batch found and that were in a batch already, by id, each as often as it was found,
-// with the parameters of both batches. Parameters that are not an object are NULL.
+// A page of the URLs that the collector of a batch found and that were in a batch already, with the parameters of both batches.
+// They are ordered by id, and each is returned as often as it was found. Parameters that are not an object are NULL.
 func (q *Queries) BatchDuplicateListPage(ctx context.Context, db DBTX, arg BatchDuplicateListPageParams) ([]BatchDuplicateListPageRow, error) {
 	rows, err := db.Query(ctx, BatchDuplicateListPage, arg.BatchID, arg.Skip)
 	if err != nil {

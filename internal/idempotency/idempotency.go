@@ -1,5 +1,5 @@
-// Package idempotency stores the responses to requests that carry a key chosen by their sender, so that a request that is
-// sent again gets the same response and does not take effect again. It owns the table idempotency_keys. It does not interpret
+// Package idempotency stores the responses to requests that carry a key chosen by their sender. A request that is sent again
+// gets the same response and does not take effect again. It owns the table idempotency_keys. It does not interpret
 // requests or responses, and it cannot undo what a use case did: docs/decisions/idempotency-keys.md says what that leaves
 // open.
 package idempotency

@@ -40,8 +40,8 @@ type manualURL struct {
 	id   int32 // set when stored
 }
 
-// EnterBatch stores those of the URLs that are new in a batch of the user, with what is known about them, and puts them into
-// the queue, in one transaction. A batch without a new URL is stored as well.
+// EnterBatch stores the new ones of the URLs in a batch of the user, with what is known about them, and adds them to the
+// queue, in one transaction. A batch without a new URL is stored as well.
 func (s *Service) EnterBatch(ctx context.Context, userID int32, name string, entries []ManualEntry) (BatchResult, error) {
 	given := make([]*manualURL, len(entries)) // nil where the entry is left out
 	var urls []*manualURL

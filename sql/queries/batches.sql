@@ -76,8 +76,8 @@ JOIN urls u ON u.id = page.url_id
 ORDER BY u.id;
 
 -- name: BatchDuplicateListPage :many
--- A page of the URLs that the collector of a batch found and that were in a batch already, by id, each as often as it was found,
--- with the parameters of both batches. Parameters that are not an object are NULL.
+-- A page of the URLs that the collector of a batch found and that were in a batch already, with the parameters of both batches.
+-- They are ordered by id, and each is returned as often as it was found. Parameters that are not an object are NULL.
 SELECT
     page.original_url_id, page.original_batch_id, coalesce(u.url, '')::text AS source_url,
     -- One by one: for a page at once the planner might read all batches, at nearly the same estimated cost.

@@ -148,7 +148,7 @@ LIMIT 10;
 
 -- name: LocationListByResemblance :many
 -- Locations with a later word in their own name that begins with a text (rank 1), then those whose own name is similar to it
--- (rank 2), if their county and state match all patterns, see LocationListByBeginning. Names that begin with the text may be
+-- (rank 2). Their county and state match all patterns, as in LocationListByBeginning. Names that begin with the text may be
 -- among them. At most forty. The second kind is left out when the first has twenty.
 WITH contains AS MATERIALIZED (
     SELECT named.type, named.place_id, named.distance

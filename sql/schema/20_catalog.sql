@@ -10,9 +10,9 @@ CREATE TABLE agencies (
     CONSTRAINT agencies_pkey PRIMARY KEY (id)
 );
 
--- Names are searched by their beginning, ignoring case, which is a range of code points (COLLATE "C" would do as well, but Atlas
--- loses the collation of an expression), and by trigrams, nearest first. A signature of 256 bytes distinguishes names that share
--- common words such as "police"; the default of twelve bytes does not.
+-- Names are searched by their beginning, ignoring case, and by trigrams, nearest first. A beginning is a range of code points;
+-- COLLATE "C" would do as well, but Atlas loses the collation of an expression. A signature of 256 bytes distinguishes names that
+-- share common words such as "police"; the default of twelve bytes does not.
 CREATE INDEX agencies_name_lower_idx ON agencies (lower(name) text_pattern_ops);
 CREATE INDEX agencies_name_trgm_idx ON agencies USING gist (name gist_trgm_ops (siglen = 256));
 

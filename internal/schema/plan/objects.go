@@ -167,8 +167,8 @@ func withType(from *state.Sequence, typ string) *state.Sequence {
 // nextvalDefault matches a default that takes numbers from a sequence.
 var nextvalDefault = regexp.MustCompile(`^nextval\('(.+)'::regclass\)$`)
 
-// continueSequence sets a new sequence of a column with rows to a number after all numbers of the column, and after those of
-// the column's previous sequence, so that the number of a deleted row is not used again.
+// continueSequence sets a new sequence of a column with rows to a number after all numbers of the column. The number is also
+// after those of the column's previous sequence, so that the number of a deleted row is not used again.
 func (p *planner) continueSequence(s *state.Sequence) Statement {
 	table, column := ident(s.Table), ident(s.Column)
 	last, comment := fmt.Sprintf("max(%s)", column), fmt.Sprintf("Continue after the highest %s in %s.", s.Column, s.Table)

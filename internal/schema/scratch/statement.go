@@ -17,8 +17,8 @@ var (
 )
 
 // Statements splits SQL text as Atlas's driver does. At each character the driver searches for BEGIN, which starts a block of
-// statements in the body of a function, and a search takes time in proportion to the rest of the text. So the driver gets only
-// the text from the first statement with a BEGIN on; a block cannot start before.
+// statements in the body of a function. A search takes time in proportion to the rest of the text. So the driver gets only the
+// text from the first statement with a BEGIN on; a block cannot start before.
 func Statements(text string) ([]*migrate.Stmt, error) {
 	driver := &postgres.Driver{}
 	withoutBlocks := migrate.ScannerOptions{MatchDollarQuote: true, EscapedStringExt: true}

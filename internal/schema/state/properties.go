@@ -1,7 +1,7 @@
 package state
 
 // propertiesQuery lists properties of tables, columns, constraints and indexes of public that Atlas cannot write, each with
-// the part of the relation that has it, or ” for the whole relation. Such a table is compared without the property.
+// the part of the relation that has it, or an empty text for the whole relation. Such a table is compared without the property.
 const propertiesQuery = `
 WITH relations AS (
     SELECT c.*, quote_ident(c.relname) AS name FROM pg_class c
