@@ -28,7 +28,8 @@ func TestQueueSumsManyDifferencesByKind(t *testing.T) {
 	require.Equal(t, exitFailure, status)
 	require.Equal(t, lines[:shownDifferences], strings.Split(few, "\n")[:shownDifferences])
 	require.NotContains(t, few, "URL 30: missing: ")
-	require.Regexp(t, `\n… \(--all prints every one\)\n(?: +\d+ \w[\w ]+\n)* +30 missing\n(?: +\d+ \w[\w ]+\n)*\d+ differences\n$`, few)
+	require.Regexp(t, `\n… \(--all prints every one\)\n(?: +\d+ \w[\w ]+\n)*`+
+		` +30 missing\n(?: +\d+ \w[\w ]+\n)*\d+ differences\n$`, few)
 
 	repaired, _ := s.succeed(t, "queue", "reconcile")
 	require.Contains(t, repaired, " 30 missing\n")

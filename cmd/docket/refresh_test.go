@@ -34,8 +34,8 @@ func TestRefresh(t *testing.T) {
 	status, stdout, stderr := docket(t, "refresh", "urls", "--database-url", url)
 	require.Equal(t, exitUsage, status)
 	require.Empty(t, stdout)
-	require.Contains(t, stderr, `unknown materialized view "urls"; there are batch_url_status_mat_view, mat_view__html_duplicate_url, `+
-		`url_annotation_count_view, url_annotation_flags, url_status_mat_view`)
+	require.Contains(t, stderr, `unknown materialized view "urls"; there are batch_url_status_mat_view, `+
+		`mat_view__html_duplicate_url, url_annotation_count_view, url_annotation_flags, url_status_mat_view`)
 
 	exec("CREATE MATERIALIZED VIEW a_poisoned AS SELECT id, 1 / (id - 7) AS n FROM urls; CREATE UNIQUE INDEX ON a_poisoned (id)")
 	exec("INSERT INTO urls (id, url, status, source) VALUES (7, 'poison.org', 'ok', 'manual')")

@@ -12,7 +12,7 @@ import (
 	"docket/internal/ranking"
 )
 
-// TestSubmitAfterADeadlock has another program lock in another order. An answer that PostgreSQL cancels for it is retried.
+// TestSubmitAfterADeadlock has another program acquire locks in another order. PostgreSQL cancels the answer, which is retried.
 func TestSubmitAfterADeadlock(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
@@ -61,7 +61,7 @@ func TestSubmitAfterADeadlock(t *testing.T) {
 				time.Sleep(time.Millisecond)
 			}
 			_, err = other.Exec(t.Context(), test.second)
-			require.NoError(t, err, "the answer gave way")
+			require.NoError(t, err, "the answer was cancelled")
 			require.NoError(t, other.Rollback(t.Context()))
 
 			require.NoError(t, <-stored)

@@ -107,19 +107,19 @@ const AgencyListPage = `-- name: AgencyListPage :many
 
 SELECT
     a.id, a.name, a.agency_type, a.jurisdiction_type,
-    coalesce(place.id, 0)::bigint AS location_id,
-    coalesce(place.full_display_name, '')::text AS full_display_name
+    coalesce(expanded.id, 0)::bigint AS location_id,
+    coalesce(expanded.full_display_name, '')::text AS full_display_name
 FROM (
     SELECT agencies.id, agencies.name, agencies.agency_type, agencies.jurisdiction_type, agencies.created_at, agencies.updated_at FROM agencies ORDER BY agencies.id LIMIT 100 OFFSET $1::bigint
 ) AS a
 LEFT JOIN LATERAL (
-    SELECT place.id, place.full_display_name
+    SELECT expanded.id, expanded.full_display_name
     FROM link_agencies__locations link
-    JOIN locations_expanded place ON place.id = link.location_id
+    JOIN locations_expanded expanded ON expanded.id = link.location_id
     WHERE link.agency_id = a.id
     OFFSET 0 -- agency by agency: for a page at once the planner might read the tables whole, at nearly the same estimated cost
-) AS place ON true
-ORDER BY a.id, place.id
+) AS expanded ON true
+ORDER BY a.id, expanded.id
 `
 
 type AgencyListPageRow struct {
@@ -211,11 +211,11 @@ func (q *Queries) AgencyLocationInsert(ctx context.Context, db DBTX, arg AgencyL
 }
 
 const AgencyLocationList = `-- name: AgencyLocationList :many
-SELECT place.id, coalesce(place.full_display_name, '')::text AS full_display_name
+SELECT expanded.id, coalesce(expanded.full_display_name, '')::text AS full_display_name
 FROM link_agencies__locations link
-JOIN locations_expanded place ON place.id = link.location_id
+JOIN locations_expanded expanded ON expanded.id = link.location_id
 WHERE link.agency_id = $1
-ORDER BY place.id
+ORDER BY expanded.id
 `
 
 type AgencyLocationListRow struct {

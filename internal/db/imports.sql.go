@@ -323,9 +323,9 @@ type LocationListAllRow struct {
 	ID      int64
 }
 
-// Every location with the id of its state, county or locality, 0 for the nation. If a place has several locations, which the
-// table's key does not prevent, the first one is returned. The caller joins places and locations: during an import the planner
-// has the statistics from before it, and would choose a nested loop.
+// Every location with the id of its state, county or locality, 0 for the nation. If one of these has several locations,
+// which the table's key does not prevent, the first one is returned. The caller joins them with the locations: during an import
+// the planner has the statistics from before it, and would choose a nested loop.
 // No limit: the table is small.
 // @sqlc-vet-disable many-without-limit
 func (q *Queries) LocationListAll(ctx context.Context, db DBTX) ([]LocationListAllRow, error) {

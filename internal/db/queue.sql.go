@@ -45,7 +45,10 @@ const BatchProgressAddMany = `-- name: BatchProgressAddMany :exec
 INSERT INTO batch_progress (batch_id, total, annotated)
 SELECT change.batch_id, change.total, change.annotated
 FROM (
-    SELECT unnest($1::integer[]) AS batch_id, unnest($2::integer[]) AS total, unnest($3::integer[]) AS annotated
+    SELECT
+        unnest($1::integer[]) AS batch_id,
+        unnest($2::integer[]) AS total,
+        unnest($3::integer[]) AS annotated
 ) AS change
 ON CONFLICT ON CONSTRAINT batch_progress_pkey
     DO UPDATE SET total = batch_progress.total + excluded.total, annotated = batch_progress.annotated + excluded.annotated
@@ -153,9 +156,13 @@ WITH want AS MATERIALIZED (
     JOIN want ON want.url_id = a.url_id AND want.eligible
     WHERE a.url_id > $1::integer AND a.url_id <= $2::integer
 ), user_have AS (
-    SELECT d.user_id::text AS annotator, d.url_id FROM user_url_done d WHERE d.url_id > $1::integer AND d.url_id <= $2::integer
+    SELECT d.user_id::text AS annotator, d.url_id
+    FROM user_url_done d
+    WHERE d.url_id > $1::integer AND d.url_id <= $2::integer
     UNION ALL
-    SELECT d.session_id::text, d.url_id FROM anonymous_url_done d WHERE d.url_id > $1::integer AND d.url_id <= $2::integer
+    SELECT d.session_id::text, d.url_id
+    FROM anonymous_url_done d
+    WHERE d.url_id > $1::integer AND d.url_id <= $2::integer
 ), difference AS (
     SELECT want.url_id, 'missing' AS kind, '' AS annotator, '' AS have, (-want.priority)::text AS want
     FROM want LEFT JOIN have ON have.url_id = want.url_id

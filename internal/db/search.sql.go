@@ -23,14 +23,14 @@ WITH nearest AS MATERIALIZED (
 )
 SELECT
     a.id, a.name, a.jurisdiction_type, a.agency_type,
-    coalesce(place.display_name, '')::text AS location_display_name
+    coalesce(expanded.display_name, '')::text AS location_display_name
 FROM (
     SELECT nearest.id, nearest.location_id, nearest.distance FROM nearest
     ORDER BY nearest.distance, nearest.id, nearest.location_id
     LIMIT 10 OFFSET $1::bigint
 ) AS page
 JOIN agencies a ON a.id = page.id
-JOIN locations_expanded place ON place.id = page.location_id
+JOIN locations_expanded expanded ON expanded.id = page.location_id
 ORDER BY page.distance, page.id, page.location_id
 `
 
@@ -106,10 +106,10 @@ WITH page AS MATERIALIZED (
 )
 SELECT
     a.id, a.name, a.jurisdiction_type, a.agency_type,
-    coalesce(place.display_name, '')::text AS location_display_name
+    coalesce(expanded.display_name, '')::text AS location_display_name
 FROM page
 JOIN agencies a ON a.id = page.id
-JOIN locations_expanded place ON place.id = page.location_id
+JOIN locations_expanded expanded ON expanded.id = page.location_id
 ORDER BY page.distance, page.id, page.location_id
 `
 
@@ -164,13 +164,13 @@ func (q *Queries) AgencySearchInLocation(ctx context.Context, db DBTX, arg Agenc
 const AgencySearchInNation = `-- name: AgencySearchInNation :many
 SELECT
     a.id, a.name, a.jurisdiction_type, a.agency_type,
-    coalesce(place.display_name, '')::text AS location_display_name
+    coalesce(expanded.display_name, '')::text AS location_display_name
 FROM agencies a
 JOIN link_agencies__locations link ON link.agency_id = a.id
-JOIN locations_expanded place ON place.id = link.location_id
+JOIN locations_expanded expanded ON expanded.id = link.location_id
 WHERE ($1::jurisdiction_type_enum IS NULL
         OR a.jurisdiction_type = $1::jurisdiction_type_enum)
-    AND ($2::bigint IS NULL OR place.type <> 'National' OR place.id = $2::bigint)
+    AND ($2::bigint IS NULL OR expanded.type <> 'National' OR expanded.id = $2::bigint)
 ORDER BY a.id, link.location_id
 LIMIT 10 OFFSET $3::bigint
 `

@@ -52,7 +52,7 @@ func largeWorld(t *testing.T) (world, uuid.UUID) {
 			FROM (VALUES (%d, %d), (%d, %d)) AS by (user_id, done)
 			CROSS JOIN LATERAL (SELECT url_id FROM annotation_queue WHERE eligible ORDER BY priority, url_id LIMIT by.done) AS q`,
 			casual, casualDone, heavy, heavyDone),
-		// So many that an index scan for one user is clearly cheaper than reading them all.
+		// So many that an index scan for one user costs clearly less than reading them all.
 		`INSERT INTO user_url_done (user_id, url_id) SELECT 1000 + 300 * n + id % 300, id FROM urls, generate_series(0, 3) AS n
 			WHERE id % 6 <> 0`,
 		`INSERT INTO anonymous_sessions SELECT FROM generate_series(1, 200)`,
@@ -297,7 +297,7 @@ func (w world) checkPlans(t *testing.T, session uuid.UUID) {
 		require.NotEmpty(t, names)
 		for _, name := range names {
 			if !slices.Contains(wholeBatches, name[1]) {
-				require.True(t, seen[name[1]], "%s has no plan looked at", name[1])
+				require.True(t, seen[name[1]], "the plan of %s is not checked", name[1])
 			}
 		}
 	}

@@ -42,17 +42,17 @@ func TestRecountAndAnswer(t *testing.T) {
 	t.Parallel()
 	// Each change follows another one, which it undoes or needs.
 	changes := map[string]struct{ before, change string }{
-		"suggestions":  {link(1), robots},
-		"suspended":    {link(1), suspend},
-		"unsuspended":  {suspend, unsuspend},
-		"validated":    {link(1), validate},
-		"unvalidated":  {validate, unvalidate},
-		"broken":       {link(1), breakURLs},
-		"mended":       {breakURLs, mendURLs},
-		"linked":       {unlink, link(1)},
-		"moved":        {link(1), link(2)},
-		"unlinked":     {link(1), unlink},
-		"said by more": {link(1), says(3)},
+		"suggestions":          {link(1), robots},
+		"suspended":            {link(1), suspend},
+		"unsuspended":          {suspend, unsuspend},
+		"validated":            {link(1), validate},
+		"unvalidated":          {validate, unvalidate},
+		"broken":               {link(1), breakURLs},
+		"mended":               {breakURLs, mendURLs},
+		"linked":               {unlink, link(1)},
+		"moved":                {link(1), link(2)},
+		"unlinked":             {link(1), unlink},
+		"annotated by another": {link(1), says(3)},
 	}
 	w := newWorld(t, 0)
 	for name, test := range changes {

@@ -5,29 +5,29 @@
 -- location 0.
 SELECT
     a.id, a.name, a.agency_type, a.jurisdiction_type,
-    coalesce(place.id, 0)::bigint AS location_id,
-    coalesce(place.full_display_name, '')::text AS full_display_name
+    coalesce(expanded.id, 0)::bigint AS location_id,
+    coalesce(expanded.full_display_name, '')::text AS full_display_name
 FROM (
     SELECT agencies.* FROM agencies ORDER BY agencies.id LIMIT 100 OFFSET @skip::bigint
 ) AS a
 LEFT JOIN LATERAL (
-    SELECT place.id, place.full_display_name
+    SELECT expanded.id, expanded.full_display_name
     FROM link_agencies__locations link
-    JOIN locations_expanded place ON place.id = link.location_id
+    JOIN locations_expanded expanded ON expanded.id = link.location_id
     WHERE link.agency_id = a.id
     OFFSET 0 -- agency by agency: for a page at once the planner might read the tables whole, at nearly the same estimated cost
-) AS place ON true
-ORDER BY a.id, place.id;
+) AS expanded ON true
+ORDER BY a.id, expanded.id;
 
 -- name: AgencyLocationList :many
 -- The locations of an agency by id; none when there is no such agency.
 -- No limit: they were added one by one.
 -- @sqlc-vet-disable many-without-limit
-SELECT place.id, coalesce(place.full_display_name, '')::text AS full_display_name
+SELECT expanded.id, coalesce(expanded.full_display_name, '')::text AS full_display_name
 FROM link_agencies__locations link
-JOIN locations_expanded place ON place.id = link.location_id
+JOIN locations_expanded expanded ON expanded.id = link.location_id
 WHERE link.agency_id = @agency_id
-ORDER BY place.id;
+ORDER BY expanded.id;
 
 -- name: AgencyInsert :one
 -- Stores an agency with its locations. When a location is unknown, stores nothing and returns the unknown ones.

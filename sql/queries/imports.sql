@@ -25,9 +25,9 @@ SELECT c.id, c.fips, coalesce(c.name, '')::text AS name, coalesce(c.state_id, 0)
 SELECT p.id, p.name, p.county_id FROM localities p ORDER BY p.id;
 
 -- name: LocationListAll :many
--- Every location with the id of its state, county or locality, 0 for the nation. If a place has several locations, which the
--- table's key does not prevent, the first one is returned. The caller joins places and locations: during an import the planner
--- has the statistics from before it, and would choose a nested loop.
+-- Every location with the id of its state, county or locality, 0 for the nation. If one of these has several locations,
+-- which the table's key does not prevent, the first one is returned. The caller joins them with the locations: during an import
+-- the planner has the statistics from before it, and would choose a nested loop.
 -- No limit: the table is small.
 -- @sqlc-vet-disable many-without-limit
 SELECT

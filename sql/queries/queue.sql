@@ -96,7 +96,10 @@ ON CONFLICT ON CONSTRAINT anonymous_url_done_pkey DO NOTHING;
 INSERT INTO batch_progress (batch_id, total, annotated)
 SELECT change.batch_id, change.total, change.annotated
 FROM (
-    SELECT unnest(@batch_ids::integer[]) AS batch_id, unnest(@totals::integer[]) AS total, unnest(@annotated::integer[]) AS annotated
+    SELECT
+        unnest(@batch_ids::integer[]) AS batch_id,
+        unnest(@totals::integer[]) AS total,
+        unnest(@annotated::integer[]) AS annotated
 ) AS change
 ON CONFLICT ON CONSTRAINT batch_progress_pkey
     DO UPDATE SET total = batch_progress.total + excluded.total, annotated = batch_progress.annotated + excluded.annotated;
@@ -146,9 +149,13 @@ WITH want AS MATERIALIZED (
     JOIN want ON want.url_id = a.url_id AND want.eligible
     WHERE a.url_id > @after::integer AND a.url_id <= @upto::integer
 ), user_have AS (
-    SELECT d.user_id::text AS annotator, d.url_id FROM user_url_done d WHERE d.url_id > @after::integer AND d.url_id <= @upto::integer
+    SELECT d.user_id::text AS annotator, d.url_id
+    FROM user_url_done d
+    WHERE d.url_id > @after::integer AND d.url_id <= @upto::integer
     UNION ALL
-    SELECT d.session_id::text, d.url_id FROM anonymous_url_done d WHERE d.url_id > @after::integer AND d.url_id <= @upto::integer
+    SELECT d.session_id::text, d.url_id
+    FROM anonymous_url_done d
+    WHERE d.url_id > @after::integer AND d.url_id <= @upto::integer
 ), difference AS (
     SELECT want.url_id, 'missing' AS kind, '' AS annotator, '' AS have, (-want.priority)::text AS want
     FROM want LEFT JOIN have ON have.url_id = want.url_id

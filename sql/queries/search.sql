@@ -20,27 +20,27 @@ WITH nearest AS MATERIALIZED (
 )
 SELECT
     a.id, a.name, a.jurisdiction_type, a.agency_type,
-    coalesce(place.display_name, '')::text AS location_display_name
+    coalesce(expanded.display_name, '')::text AS location_display_name
 FROM (
     SELECT nearest.* FROM nearest
     ORDER BY nearest.distance, nearest.id, nearest.location_id
     LIMIT 10 OFFSET @skip::bigint
 ) AS page
 JOIN agencies a ON a.id = page.id
-JOIN locations_expanded place ON place.id = page.location_id
+JOIN locations_expanded expanded ON expanded.id = page.location_id
 ORDER BY page.distance, page.id, page.location_id;
 
 -- name: AgencySearchInNation :many
 -- A page of ten agencies of the whole nation, once for each of their locations, by agency and location.
 SELECT
     a.id, a.name, a.jurisdiction_type, a.agency_type,
-    coalesce(place.display_name, '')::text AS location_display_name
+    coalesce(expanded.display_name, '')::text AS location_display_name
 FROM agencies a
 JOIN link_agencies__locations link ON link.agency_id = a.id
-JOIN locations_expanded place ON place.id = link.location_id
+JOIN locations_expanded expanded ON expanded.id = link.location_id
 WHERE (sqlc.narg('jurisdiction_type')::jurisdiction_type_enum IS NULL
         OR a.jurisdiction_type = sqlc.narg('jurisdiction_type')::jurisdiction_type_enum)
-    AND (sqlc.narg('nation_id')::bigint IS NULL OR place.type <> 'National' OR place.id = sqlc.narg('nation_id')::bigint)
+    AND (sqlc.narg('nation_id')::bigint IS NULL OR expanded.type <> 'National' OR expanded.id = sqlc.narg('nation_id')::bigint)
 ORDER BY a.id, link.location_id
 LIMIT 10 OFFSET @skip::bigint;
 
@@ -68,8 +68,8 @@ WITH page AS MATERIALIZED (
 )
 SELECT
     a.id, a.name, a.jurisdiction_type, a.agency_type,
-    coalesce(place.display_name, '')::text AS location_display_name
+    coalesce(expanded.display_name, '')::text AS location_display_name
 FROM page
 JOIN agencies a ON a.id = page.id
-JOIN locations_expanded place ON place.id = page.location_id
+JOIN locations_expanded expanded ON expanded.id = page.location_id
 ORDER BY page.distance, page.id, page.location_id;

@@ -59,12 +59,12 @@ LIMIT 40;
 -- Agencies, each with the parts of the name of its first location. The parts are null for an agency without locations.
 -- No limit: there are at most as many rows as ids.
 -- @sqlc-vet-disable many-without-limit
-SELECT a.id, a.name, a.jurisdiction_type, place.state_name, place.state_iso, place.county_name, place.locality_name
+SELECT a.id, a.name, a.jurisdiction_type, expanded.state_name, expanded.state_iso, expanded.county_name, expanded.locality_name
 FROM agencies a
 LEFT JOIN LATERAL (
     SELECT min(link.location_id) AS id FROM link_agencies__locations link WHERE link.agency_id = a.id
 ) AS first ON true
-LEFT JOIN locations_expanded place ON place.id = first.id
+LEFT JOIN locations_expanded expanded ON expanded.id = first.id
 WHERE a.id = ANY(@ids::integer[])
 ORDER BY a.id;
 
@@ -127,23 +127,23 @@ WITH begins AS MATERIALIZED (
     WHERE begins.type = 'National'
 )
 SELECT
-    place.id,
-    coalesce(place.full_display_name, '')::text AS display_name,
-    place.type,
-    place.state_name,
-    place.state_iso,
-    place.county_name,
-    place.locality_name,
+    expanded.id,
+    coalesce(expanded.full_display_name, '')::text AS display_name,
+    expanded.type,
+    expanded.state_name,
+    expanded.state_iso,
+    expanded.county_name,
+    expanded.locality_name,
     location.distance::real AS distance,
     0::integer AS rank
 FROM location
-JOIN locations_expanded place ON place.id = location.id
-WHERE CASE place.type
-        WHEN 'Locality' THEN concat(' ', place.county_name, ' County ', place.state_name, ' ', place.state_iso)
-        WHEN 'County' THEN concat(' County ', place.state_name, ' ', place.state_iso)
+JOIN locations_expanded expanded ON expanded.id = location.id
+WHERE CASE expanded.type
+        WHEN 'Locality' THEN concat(' ', expanded.county_name, ' County ', expanded.state_name, ' ', expanded.state_iso)
+        WHEN 'County' THEN concat(' County ', expanded.state_name, ' ', expanded.state_iso)
         ELSE ''
     END ILIKE ALL (@within_like::text[])
-ORDER BY location.distance, place.type, place.id
+ORDER BY location.distance, expanded.type, expanded.id
 LIMIT 10;
 
 -- name: LocationListByResemblance :many
@@ -215,21 +215,21 @@ WITH contains AS MATERIALIZED (
     WHERE r.type = 'State'
 )
 SELECT
-    place.id,
-    coalesce(place.full_display_name, '')::text AS display_name,
-    place.type,
-    place.state_name,
-    place.state_iso,
-    place.county_name,
-    place.locality_name,
+    expanded.id,
+    coalesce(expanded.full_display_name, '')::text AS display_name,
+    expanded.type,
+    expanded.state_name,
+    expanded.state_iso,
+    expanded.county_name,
+    expanded.locality_name,
     location.distance::real AS distance,
     location.rank::integer AS rank
 FROM location
-JOIN locations_expanded place ON place.id = location.id
-WHERE CASE place.type
-        WHEN 'Locality' THEN concat(' ', place.county_name, ' County ', place.state_name, ' ', place.state_iso)
-        WHEN 'County' THEN concat(' County ', place.state_name, ' ', place.state_iso)
+JOIN locations_expanded expanded ON expanded.id = location.id
+WHERE CASE expanded.type
+        WHEN 'Locality' THEN concat(' ', expanded.county_name, ' County ', expanded.state_name, ' ', expanded.state_iso)
+        WHEN 'County' THEN concat(' County ', expanded.state_name, ' ', expanded.state_iso)
         ELSE ''
     END ILIKE ALL (@within_like::text[])
-ORDER BY location.rank, location.distance, place.type, place.id
+ORDER BY location.rank, location.distance, expanded.type, expanded.id
 LIMIT 40;
