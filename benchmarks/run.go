@@ -105,7 +105,7 @@ func selectOne(ctx context.Context, conn *pgx.Conn) error {
 	return conn.QueryRow(ctx, "SELECT 1").Scan(&one)
 }
 
-// query is one way to ask for the next URL.
+// query is a form of the statement for the next URL.
 type query struct {
 	name   string
 	before func()

@@ -15,7 +15,7 @@ import (
 )
 
 func main() {
-	// The first signal ends the command in an orderly way, a second one at once.
+	// After the first signal the command finishes its cleanup. A second one ends the process immediately.
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	context.AfterFunc(ctx, stop)
 	// Without this, a write to a pipe without a reader would end the process before it has stopped its database.

@@ -33,8 +33,7 @@ func byName(list []named) map[string]int32 {
 	return counts
 }
 
-// The status of a URL is computed twice, in the view and for the metrics. For each combination of facts about a URL they agree
-// after the view is refreshed.
+// The counts by status equal those of the materialized view after a refresh, for each combination of facts about a URL.
 func TestStatusesAreThoseOfTheView(t *testing.T) {
 	t.Parallel()
 	pool, service := setup(t,

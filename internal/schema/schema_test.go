@@ -224,9 +224,9 @@ func TestFilesDoNotShareASession(t *testing.T) {
 	_, err := m.Apply(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, []string{"a", "atlas_schema_revisions", "b", "c"}, b.tables(t))
-	way, err := m.PreviewDown(t.Context(), 3)
+	preview, err := m.PreviewDown(t.Context(), 3)
 	require.NoError(t, err)
-	_, err = m.Down(t.Context(), way)
+	_, err = m.Down(t.Context(), preview)
 	require.NoError(t, err)
 	require.Equal(t, []string{"atlas_schema_revisions"}, b.tables(t))
 }

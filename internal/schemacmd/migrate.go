@@ -21,8 +21,8 @@ func (c *commands) migrate() *cobra.Command {
 	flags := &migrateFlags{}
 	cmd := &cobra.Command{
 		Use:   "migrate",
-		Short: "Bring the database to a version, and keep the files that lead there",
-		Long: `Bring the database to a version, and keep the files that lead there.
+		Short: "Bring the database to a version, and maintain the migration files",
+		Long: `Bring the database to a version, and maintain the migration files.
 
 The migrations are those of the checkout when the working directory holds ` + c.Migrations.Checkout + `/atlas.sum, else
 those built into ` + c.Name + `; --dir names others. Each command prints on standard error which ones it uses.
@@ -80,8 +80,8 @@ func (c *commands) migrateApply(flags *migrateFlags) *cobra.Command {
 refused when it has a migration that is not among the files, when a file was edited after it was applied, or when it holds
 tables and no record of migrations.
 
-With --baseline a database that was not built by migrations is adopted: it has everything that they make up to that
-version. None of those is run; the later ones are. See ` + c.AdoptionPage + `.`,
+With --baseline a database that was not built by migrations is adopted. It must have everything that the migrations up to
+that version make. None of these is run; the later ones are. See ` + c.AdoptionPage + `.`,
 		Example: "  " + c.Name + ` migrate apply --dry-run                 # the SQL that would run
   ` + c.Name + ` migrate apply --to 20261123054300       # no further than this one`,
 		Args: cobra.NoArgs,

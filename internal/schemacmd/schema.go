@@ -22,8 +22,8 @@ materialized views with their indexes.
 
 The target schema is ` + c.Schema.Checkout + ` when the working directory has that folder, else the one built into
 ` + c.Name + `. The database is that of --` + c.DatabaseFlag + `, --url or --env, else the program's own. Files are read
-by loading them into scratch databases, on the server of --dev-url or on one that is started for as long as the command
-lasts.
+by loading them into scratch databases, on the server of --dev-url or on one that is started for the duration of the
+command.
 
 Other objects of a database (functions, triggers, tables that --env excludes) are listed and left alone.`,
 		Args:              cobra.NoArgs,

@@ -44,12 +44,12 @@ var attributes = map[string]map[string]kind{
 // file that asks for more is refused.
 func skips() map[string]kind {
 	names := map[string]kind{}
-	for _, act := range []string{"add", "drop", "modify", "rename"} {
+	for _, verb := range []string{"add", "drop", "modify", "rename"} {
 		for _, object := range []string{"table", "column", "index", "foreign_key", "view"} {
-			names[act+"_"+object] = neverTrue
+			names[verb+"_"+object] = neverTrue
 		}
 		for _, object := range []string{"schema", "func", "proc", "trigger"} {
-			names[act+"_"+object] = skipped
+			names[verb+"_"+object] = skipped
 		}
 	}
 	for _, object := range []string{"table", "column", "view"} {
