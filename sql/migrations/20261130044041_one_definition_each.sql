@@ -1,3 +1,7 @@
+-- Defines each rule of the domain in one view: which URLs are eligible, which annotations count, the status of a URL, the
+-- progress of a batch. The materialized views and the recount of the queue are created again to read these views; their readers
+-- wait until the migration ends. A role that refreshes a materialized view as its owner needs SELECT on the new views.
+--
 -- Save the owners and grants of the views that are created again.
 SELECT set_config('rebuilt_views.grants', coalesce(json_agg(saved)::text, '[]'), false)
 FROM (
