@@ -41,7 +41,7 @@ func batchFrom(batch submissions.Batch) BatchSummary {
 		URLCounts: BatchURLCounts{
 			Total:       batch.URLs.Total,
 			Pending:     batch.URLs.Pending,
-			Duplicate:   batch.URLs.Duplicate,
+			Duplicate:   0, // for clients of an older state of the reference, which had URLs with this status
 			NotRelevant: batch.URLs.NotRelevant,
 			Submitted:   batch.URLs.Submitted,
 			Errored:     batch.URLs.Errored,

@@ -31,9 +31,9 @@ func TestStranger(t *testing.T) {
 	annotated, err := strconv.Atoi(strings.TrimSpace(output))
 	require.NoError(t, err)
 	require.Greater(t, annotated, 5)
-	require.Equal(t, annotated, dbtest.Count(t, pool, "SELECT count(*) FROM user_url_type_suggestions WHERE user_id = $1", user))
+	require.Equal(t, annotated, dbtest.Count(t, pool, "SELECT count(*) FROM annotation__url_type__user WHERE user_id = $1", user))
 	require.Zero(t, dbtest.Count(t, pool, `SELECT count(*) FROM annotation_queue q WHERE eligible AND NOT EXISTS (
-		SELECT FROM user_url_type_suggestions s WHERE s.user_id = $1 AND s.url_id = q.url_id)`, user))
+		SELECT FROM annotation__url_type__user s WHERE s.user_id = $1 AND s.url_id = q.url_id)`, user))
 }
 
 // buildStranger builds testdata/stranger with a client generated from the contract, and returns the path of the program. It is

@@ -74,7 +74,7 @@ func TestConcurrentAnswers(t *testing.T) {
 		INSERT INTO us_states (state_iso, state_name) VALUES ('PA', 'Pennsylvania'), ('NJ', 'New Jersey');
 		INSERT INTO locations (type, state_id) VALUES ('State', 1), ('State', 2);
 		INSERT INTO agencies (id, name, jurisdiction_type) VALUES (1, 'A', 'local'), (2, 'B', 'local');
-		INSERT INTO urls (id, url, status, source) VALUES (1, 'one.org', 'ok', 'manual');
+		INSERT INTO urls (id, url, source) VALUES (1, 'one.org', 'manual');
 		INSERT INTO anonymous_sessions (id) VALUES ('00000000-0000-0000-0000-000000000001')`
 	bodies := [2]string{
 		`{"suggested_status": "data source", "record_type": "Stops", "agency_info": {"agency_ids": [1]}, "location_info": {"location_ids": [1]},
@@ -90,31 +90,31 @@ func TestConcurrentAnswers(t *testing.T) {
 			path:   "/annotate/all/1",
 			bearer: tokenFor(t, 7),
 			rows: [2]string{`
-user_url_type_suggestions {"type": "data source", "url_id": 1, "user_id": 7}
-user_record_type_suggestions {"url_id": 1, "user_id": 7, "record_type": "Stops"}
-user_url_agency_suggestions {"is_new": null, "url_id": 1, "user_id": 7, "agency_id": 1}
-user_location_suggestions {"url_id": 1, "user_id": 7, "location_id": 1}
-url_name_suggestions {"source": "User", "url_id": 1, "suggestion": "First"}
-link_user_name_suggestions {"user_id": 7}
+annotation__url_type__user {"type": "data source", "url_id": 1, "user_id": 7}
+annotation__record_type__user {"url_id": 1, "user_id": 7, "record_type": "Stops"}
+annotation__agency__user {"is_new": null, "url_id": 1, "user_id": 7, "agency_id": 1}
+annotation__location__user {"url_id": 1, "user_id": 7, "location_id": 1}
+annotation__name__suggestions {"source": "User", "url_id": 1, "suggestion": "First"}
+annotation__name__user__endorsements {"user_id": 7}
 `, `
-user_url_type_suggestions {"type": "individual record", "url_id": 1, "user_id": 7}
-user_url_agency_suggestions {"is_new": null, "url_id": 1, "user_id": 7, "agency_id": 2}
-user_location_suggestions {"url_id": 1, "user_id": 7, "location_id": 2}
-url_name_suggestions {"source": "User", "url_id": 1, "suggestion": "Second"}
-link_user_name_suggestions {"user_id": 7}
+annotation__url_type__user {"type": "individual record", "url_id": 1, "user_id": 7}
+annotation__agency__user {"is_new": null, "url_id": 1, "user_id": 7, "agency_id": 2}
+annotation__location__user {"url_id": 1, "user_id": 7, "location_id": 2}
+annotation__name__suggestions {"source": "User", "url_id": 1, "suggestion": "Second"}
+annotation__name__user__endorsements {"user_id": 7}
 `},
 		},
 		"of a session": {
 			path: "/annotate/anonymous/1?session_id=00000000-0000-0000-0000-000000000001",
 			rows: [2]string{`
-anonymous_annotation_url_type {"url_id": 1, "url_type": "data source", "session_id": "{session}"}
-anonymous_annotation_record_type {"url_id": 1, "session_id": "{session}", "record_type": "Stops"}
-anonymous_annotation_agency {"url_id": 1, "agency_id": 1, "session_id": "{session}"}
-anonymous_annotation_location {"url_id": 1, "session_id": "{session}", "location_id": 1}
+annotation__url_type__anon {"url_id": 1, "url_type": "data source", "session_id": "{session}"}
+annotation__record_type__anon {"url_id": 1, "session_id": "{session}", "record_type": "Stops"}
+annotation__agency__anon {"url_id": 1, "agency_id": 1, "session_id": "{session}"}
+annotation__location__anon {"url_id": 1, "session_id": "{session}", "location_id": 1}
 `, `
-anonymous_annotation_url_type {"url_id": 1, "url_type": "individual record", "session_id": "{session}"}
-anonymous_annotation_agency {"url_id": 1, "agency_id": 2, "session_id": "{session}"}
-anonymous_annotation_location {"url_id": 1, "session_id": "{session}", "location_id": 2}
+annotation__url_type__anon {"url_id": 1, "url_type": "individual record", "session_id": "{session}"}
+annotation__agency__anon {"url_id": 1, "agency_id": 2, "session_id": "{session}"}
+annotation__location__anon {"url_id": 1, "session_id": "{session}", "location_id": 2}
 `},
 		},
 	}

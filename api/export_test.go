@@ -33,9 +33,9 @@ const exportedLines = 40_000 // of some 600 bytes
 func newExporting(t *testing.T, change ...func(*api.Config)) exporting {
 	pool := dbtest.New(t)
 	_, err := pool.Exec(t.Context(), `
-		INSERT INTO urls (id, url, scheme, status, source)
-			SELECT n, 'example.org/' || n || repeat('/a-long-path', 40), 'https', 'ok', 'manual' FROM generate_series(1, 5000) AS n;
-		INSERT INTO user_url_type_suggestions (url_id, user_id, type) SELECT id, n, 'meta url' FROM urls, generate_series(1, 8) AS n`)
+		INSERT INTO urls (id, url, scheme, source)
+			SELECT n, 'example.org/' || n || repeat('/a-long-path', 40), 'https', 'manual' FROM generate_series(1, 5000) AS n;
+		INSERT INTO annotation__url_type__user (url_id, user_id, type) SELECT id, n, 'meta url' FROM urls, generate_series(1, 8) AS n`)
 	require.NoError(t, err)
 	core, logs := observer.New(zap.InfoLevel)
 	server := httptest.NewServer(newHandler(t, pool, ranking.NewQueue(), zap.New(core), change...))

@@ -32,7 +32,7 @@ func TestManyAnswers(t *testing.T) {
 			t.Parallel()
 			pool, recorder := dbtest.Record(t, dbtest.New(t))
 			dbtest.Exec(t, pool, fmt.Sprintf(`
-				INSERT INTO urls (id, url, status, source) SELECT n, n || '.org', 'ok', 'manual' FROM generate_series(1, %d) AS n;
+				INSERT INTO urls (id, url, source) SELECT n, n || '.org', 'manual' FROM generate_series(1, %d) AS n;
 				INSERT INTO batches (strategy, status) VALUES ('manual', 'ready to label');
 				INSERT INTO link_batches__urls (batch_id, url_id) SELECT 1, id FROM urls`, urls))
 			if _, session, ok := strings.Cut(by.query, "session_id="); ok {

@@ -227,13 +227,13 @@ func (e ExportedAnnotationAttribute) Valid() bool {
 
 // Defines values for HealthStatus.
 const (
-	HealthStatusOk HealthStatus = "ok"
+	Ok HealthStatus = "ok"
 )
 
 // Valid indicates whether the value is a known member of the HealthStatus enum.
 func (e HealthStatus) Valid() bool {
 	switch e {
-	case HealthStatusOk:
+	case Ok:
 		return true
 	default:
 		return false
@@ -542,19 +542,28 @@ func (e URLSource) Valid() bool {
 
 // Defines values for URLStatus.
 const (
-	URLStatusBroken    URLStatus = "broken"
-	URLStatusDuplicate URLStatus = "duplicate"
-	URLStatusOk        URLStatus = "ok"
+	URLStatusAccepted           URLStatus = "Accepted"
+	URLStatusAwaitingSubmission URLStatus = "Awaiting Submission"
+	URLStatusCommunityLabeling  URLStatus = "Community Labeling"
+	URLStatusError              URLStatus = "Error"
+	URLStatusIntake             URLStatus = "Intake"
+	URLStatusSubmitted          URLStatus = "Submitted"
 )
 
 // Valid indicates whether the value is a known member of the URLStatus enum.
 func (e URLStatus) Valid() bool {
 	switch e {
-	case URLStatusBroken:
+	case URLStatusAccepted:
 		return true
-	case URLStatusDuplicate:
+	case URLStatusAwaitingSubmission:
 		return true
-	case URLStatusOk:
+	case URLStatusCommunityLabeling:
+		return true
+	case URLStatusError:
+		return true
+	case URLStatusIntake:
+		return true
+	case URLStatusSubmitted:
 		return true
 	default:
 		return false
@@ -869,10 +878,12 @@ type BatchURL struct {
 	// CreatedAt UTC without a zone, as in the reference; with a fraction when the microseconds are not 0.
 	//
 	// Example: 2026-01-31T12:00:00.123456
-	CreatedAt Timestamp  `json:"created_at"`
-	ID        int32      `json:"id"`
-	Name      *string    `json:"name"`
-	Source    URLSource  `json:"source"`
+	CreatedAt Timestamp `json:"created_at"`
+	ID        int32     `json:"id"`
+	Name      *string   `json:"name"`
+	Source    URLSource `json:"source"`
+
+	// Status Computed when it is read.
 	Status    URLStatus  `json:"status"`
 	UpdatedAt *Timestamp `json:"updated_at"`
 
@@ -884,7 +895,7 @@ type BatchURL struct {
 
 // BatchURLCounts defines model for BatchURLCounts.
 type BatchURLCounts struct {
-	// Duplicate With status `duplicate`.
+	// Duplicate Always 0, for older clients.
 	Duplicate int32 `json:"duplicate"`
 
 	// Errored With a task error.
@@ -957,8 +968,10 @@ type DataSourceSubmission struct {
 // DuplicateDetail defines model for DuplicateDetail.
 type DuplicateDetail struct {
 	// Message Example: Duplicate URL found
-	Message   string    `json:"message"`
-	URLID     int32     `json:"url_id"`
+	Message string `json:"message"`
+	URLID   int32  `json:"url_id"`
+
+	// URLStatus Computed when it is read.
 	URLStatus URLStatus `json:"url_status"`
 
 	// URLType The validated type.
@@ -1446,8 +1459,10 @@ type URLListed struct {
 	CreatedAt Timestamp `json:"created_at"`
 
 	// Errors By task type.
-	Errors    []URLError `json:"errors"`
-	ID        int32      `json:"id"`
+	Errors []URLError `json:"errors"`
+	ID     int32      `json:"id"`
+
+	// Status Computed when it is read.
 	Status    URLStatus  `json:"status"`
 	UpdatedAt *Timestamp `json:"updated_at"`
 
@@ -1458,7 +1473,7 @@ type URLListed struct {
 // URLSource defines model for URLSource.
 type URLSource string
 
-// URLStatus defines model for URLStatus.
+// URLStatus Computed when it is read.
 type URLStatus string
 
 // URLSubmission defines model for URLSubmission.

@@ -25,7 +25,7 @@ func TestPages(t *testing.T) {
 		INSERT INTO link_agencies__locations (agency_id, location_id) SELECT n, 1 FROM generate_series(250, 1, -1) AS n;
 		INSERT INTO batches (id, strategy, status, date_generated)
 			SELECT n, 'ckan', 'ready to label', '2026-01-01' FROM generate_series(250, 1, -1) AS n;
-		INSERT INTO urls (id, url, status, source) SELECT n, n || '.org', 'ok', 'manual' FROM generate_series(250, 1, -1) AS n;
+		INSERT INTO urls (id, url, source) SELECT n, n || '.org', 'manual' FROM generate_series(250, 1, -1) AS n;
 		INSERT INTO link_batches__urls (batch_id, url_id) SELECT 5, n FROM generate_series(250, 1, -1) AS n;
 		INSERT INTO duplicates (batch_id, original_url_id) SELECT 6, n FROM generate_series(250, 1, -1) AS n;
 		INSERT INTO tasks (id, task_type, task_status) VALUES (1, 'HTML', 'error');

@@ -14,20 +14,20 @@ import (
 func TestPolledCounts(t *testing.T) {
 	t.Parallel()
 	polled := map[string]string{ // a statement that changes the response
-		"/contributions/leaderboard":        "INSERT INTO user_url_type_suggestions (url_id, user_id, type) VALUES (1, 31, 'meta url')",
-		"/contributions/user":               "INSERT INTO user_url_type_suggestions (url_id, user_id, type) VALUES (2, 7, 'meta url')",
+		"/contributions/leaderboard":        "INSERT INTO annotation__url_type__user (url_id, user_id, type) VALUES (1, 31, 'meta url')",
+		"/contributions/user":               "INSERT INTO annotation__url_type__user (url_id, user_id, type) VALUES (2, 7, 'meta url')",
 		"/metrics/batches/aggregated":       "INSERT INTO batches (strategy, status) VALUES ('ckan', 'error')",
 		"/metrics/batches/breakdown":        "INSERT INTO batches (strategy, status) VALUES ('ckan', 'error')",
 		"/metrics/batches/breakdown?page=1": "INSERT INTO link_batches__urls (batch_id, url_id) VALUES (1, 1)",
 		"/metrics/urls/aggregate":           "INSERT INTO flag_url_validated (url_id, type) VALUES (1, 'broken page')",
-		"/metrics/urls/aggregate/pending":   "INSERT INTO user_url_agency_suggestions (url_id, user_id, is_new) VALUES (2, 8, true)",
+		"/metrics/urls/aggregate/pending":   "INSERT INTO annotation__agency__user (url_id, user_id, is_new) VALUES (2, 8, true)",
 		"/metrics/urls/breakdown/submitted": "INSERT INTO ds_app_link_data_source (ds_data_source_id) VALUES (1)",
-		"/metrics/urls/breakdown/pending":   "INSERT INTO urls (url, status, source) VALUES ('three.org', 'ok', 'manual')",
+		"/metrics/urls/breakdown/pending":   "INSERT INTO urls (url, source) VALUES ('three.org', 'manual')",
 		"/metrics/backlog":                  "INSERT INTO backlog_snapshot (count_pending_total) VALUES (2)",
 	}
 	c := newConversation(t, ranking.NewQueue())
 	_, err := c.pool.Exec(t.Context(), `
-		INSERT INTO urls (id, url, status, source) VALUES (1, 'one.org', 'ok', 'manual'), (2, 'two.org', 'ok', 'manual');
+		INSERT INTO urls (id, url, source) VALUES (1, 'one.org', 'manual'), (2, 'two.org', 'manual');
 		SELECT setval('urls_id_seq', 2);
 		INSERT INTO batches (id, strategy, status) VALUES (1, 'manual', 'ready to label'); SELECT setval('batches_id_seq', 1)`)
 	require.NoError(t, err)

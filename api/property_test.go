@@ -97,7 +97,7 @@ func newTarget(t *testing.T) *target {
 	made.draws.ids = map[string][]int64{}
 	for name, table := range map[string]string{
 		"url_id": "urls", "agency_id": "agencies", "location_id": "locations", "county_id": "counties", "batch_id": "batches",
-		"existing_name_id": "url_name_suggestions",
+		"existing_name_id": "annotation__name__suggestions",
 	} {
 		rows, err := pool.Query(t.Context(), "SELECT id FROM "+table+" ORDER BY id LIMIT 20")
 		require.NoError(t, err)

@@ -247,11 +247,11 @@ func pretty(body []byte) string {
 
 // annotationTables are the tables that an answer may write to.
 var annotationTables = []string{
-	"user_url_type_suggestions", "user_record_type_suggestions", "user_url_agency_suggestions",
-	"user_location_suggestions", "url_name_suggestions", "link_user_name_suggestions",
+	"annotation__url_type__user", "annotation__record_type__user", "annotation__agency__user",
+	"annotation__location__user", "annotation__name__suggestions", "annotation__name__user__endorsements",
 	"link_user_suggestion_agency_not_found", "link_user_suggestion_location_not_found",
-	"anonymous_annotation_url_type", "anonymous_annotation_record_type", "anonymous_annotation_agency",
-	"anonymous_annotation_location",
+	"annotation__url_type__anon", "annotation__record_type__anon", "annotation__agency__anon",
+	"annotation__location__anon",
 }
 
 // annotationRows prints the rows of annotationTables.

@@ -14,7 +14,7 @@ JOIN (
     VALUES (1000066, 66, 0.3), (1005000, 5000, 0.65), (1050000, 50000, 0.95), (1999999, 2147483647, 1.0)
 ) AS annotator (user_id, most, share) ON queued.place <= least(annotator.most, floor(annotator.share * queued.places));
 
-INSERT INTO user_url_type_suggestions (url_id, user_id, type)
+INSERT INTO annotation__url_type__user (url_id, user_id, type)
 SELECT url_id, user_id, 'data source' FROM cast_done;
 
 INSERT INTO user_url_done (user_id, url_id)

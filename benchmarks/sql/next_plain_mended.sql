@@ -5,9 +5,9 @@ JOIN plain.url_annotation_count_view counts ON counts.url_id = urls.id
 WHERE urls.status = 'ok'
     AND NOT EXISTS (SELECT FROM flag_url_validated f WHERE f.url_id = urls.id)
     AND NOT EXISTS (SELECT FROM flag_url_suspended f WHERE f.url_id = urls.id)
-    AND NOT EXISTS (SELECT FROM user_url_type_suggestions s WHERE s.url_id = urls.id AND s.user_id = $1)
-    AND NOT EXISTS (SELECT FROM user_url_agency_suggestions s WHERE s.url_id = urls.id AND s.user_id = $1)
-    AND NOT EXISTS (SELECT FROM user_location_suggestions s WHERE s.url_id = urls.id AND s.user_id = $1)
-    AND NOT EXISTS (SELECT FROM user_record_type_suggestions s WHERE s.url_id = urls.id AND s.user_id = $1)
+    AND NOT EXISTS (SELECT FROM annotation__url_type__user s WHERE s.url_id = urls.id AND s.user_id = $1)
+    AND NOT EXISTS (SELECT FROM annotation__agency__user s WHERE s.url_id = urls.id AND s.user_id = $1)
+    AND NOT EXISTS (SELECT FROM annotation__location__user s WHERE s.url_id = urls.id AND s.user_id = $1)
+    AND NOT EXISTS (SELECT FROM annotation__record_type__user s WHERE s.url_id = urls.id AND s.user_id = $1)
 ORDER BY counts.total_anno_count DESC, urls.id
 LIMIT 1;

@@ -5,21 +5,21 @@ CREATE SCHEMA plain;
 -- Eight counts, each over all URLs, then joined.
 CREATE VIEW plain.url_annotation_count_view AS
 WITH auto_agency AS (
-    SELECT u.id AS url_id, count(a.url_id) AS n FROM urls u LEFT JOIN url_auto_agency_id_subtasks a ON a.url_id = u.id GROUP BY u.id
+    SELECT u.id AS url_id, count(a.url_id) AS n FROM urls u LEFT JOIN annotation__agency__auto__subtasks a ON a.url_id = u.id GROUP BY u.id
 ), auto_location AS (
-    SELECT u.id AS url_id, count(a.url_id) AS n FROM urls u LEFT JOIN auto_location_id_subtasks a ON a.url_id = u.id GROUP BY u.id
+    SELECT u.id AS url_id, count(a.url_id) AS n FROM urls u LEFT JOIN annotation__location__auto__subtasks a ON a.url_id = u.id GROUP BY u.id
 ), auto_record_type AS (
-    SELECT u.id AS url_id, count(a.url_id) AS n FROM urls u LEFT JOIN auto_record_type_suggestions a ON a.url_id = u.id GROUP BY u.id
+    SELECT u.id AS url_id, count(a.url_id) AS n FROM urls u LEFT JOIN annotation__record_type__auto a ON a.url_id = u.id GROUP BY u.id
 ), auto_url_type AS (
-    SELECT u.id AS url_id, count(a.url_id) AS n FROM urls u LEFT JOIN auto_relevant_suggestions a ON a.url_id = u.id GROUP BY u.id
+    SELECT u.id AS url_id, count(a.url_id) AS n FROM urls u LEFT JOIN annotation__url_type__auto a ON a.url_id = u.id GROUP BY u.id
 ), user_agency AS (
-    SELECT u.id AS url_id, count(a.url_id) AS n FROM urls u LEFT JOIN user_url_agency_suggestions a ON a.url_id = u.id GROUP BY u.id
+    SELECT u.id AS url_id, count(a.url_id) AS n FROM urls u LEFT JOIN annotation__agency__user a ON a.url_id = u.id GROUP BY u.id
 ), user_location AS (
-    SELECT u.id AS url_id, count(a.url_id) AS n FROM urls u LEFT JOIN user_location_suggestions a ON a.url_id = u.id GROUP BY u.id
+    SELECT u.id AS url_id, count(a.url_id) AS n FROM urls u LEFT JOIN annotation__location__user a ON a.url_id = u.id GROUP BY u.id
 ), user_record_type AS (
-    SELECT u.id AS url_id, count(a.url_id) AS n FROM urls u LEFT JOIN user_record_type_suggestions a ON a.url_id = u.id GROUP BY u.id
+    SELECT u.id AS url_id, count(a.url_id) AS n FROM urls u LEFT JOIN annotation__record_type__user a ON a.url_id = u.id GROUP BY u.id
 ), user_url_type AS (
-    SELECT u.id AS url_id, count(a.url_id) AS n FROM urls u LEFT JOIN user_url_type_suggestions a ON a.url_id = u.id GROUP BY u.id
+    SELECT u.id AS url_id, count(a.url_id) AS n FROM urls u LEFT JOIN annotation__url_type__user a ON a.url_id = u.id GROUP BY u.id
 )
 SELECT
     u.id AS url_id,
@@ -46,14 +46,14 @@ JOIN user_url_type ON user_url_type.url_id = u.id;
 CREATE VIEW plain.url_annotation_flags AS
 SELECT
     u.id AS url_id,
-    EXISTS (SELECT FROM auto_record_type_suggestions s WHERE s.url_id = u.id) AS has_auto_record_type_suggestion,
-    EXISTS (SELECT FROM auto_relevant_suggestions s WHERE s.url_id = u.id) AS has_auto_relevant_suggestion,
-    EXISTS (SELECT FROM url_auto_agency_id_subtasks s WHERE s.url_id = u.id) AS has_auto_agency_suggestion,
-    EXISTS (SELECT FROM auto_location_id_subtasks s WHERE s.url_id = u.id) AS has_auto_location_suggestion,
-    EXISTS (SELECT FROM user_record_type_suggestions s WHERE s.url_id = u.id) AS has_user_record_type_suggestion,
-    EXISTS (SELECT FROM user_url_type_suggestions s WHERE s.url_id = u.id) AS has_user_relevant_suggestion,
-    EXISTS (SELECT FROM user_url_agency_suggestions s WHERE s.url_id = u.id) AS has_user_agency_suggestion,
-    EXISTS (SELECT FROM user_location_suggestions s WHERE s.url_id = u.id) AS has_user_location_suggestion,
+    EXISTS (SELECT FROM annotation__record_type__auto s WHERE s.url_id = u.id) AS has_auto_record_type_suggestion,
+    EXISTS (SELECT FROM annotation__url_type__auto s WHERE s.url_id = u.id) AS has_auto_relevant_suggestion,
+    EXISTS (SELECT FROM annotation__agency__auto__subtasks s WHERE s.url_id = u.id) AS has_auto_agency_suggestion,
+    EXISTS (SELECT FROM annotation__location__auto__subtasks s WHERE s.url_id = u.id) AS has_auto_location_suggestion,
+    EXISTS (SELECT FROM annotation__record_type__user s WHERE s.url_id = u.id) AS has_user_record_type_suggestion,
+    EXISTS (SELECT FROM annotation__url_type__user s WHERE s.url_id = u.id) AS has_user_relevant_suggestion,
+    EXISTS (SELECT FROM annotation__agency__user s WHERE s.url_id = u.id) AS has_user_agency_suggestion,
+    EXISTS (SELECT FROM annotation__location__user s WHERE s.url_id = u.id) AS has_user_location_suggestion,
     EXISTS (SELECT FROM link_agencies__urls l WHERE l.url_id = u.id) AS has_confirmed_agency,
     EXISTS (SELECT FROM reviewing_user_url r WHERE r.url_id = u.id) AS was_reviewed
 FROM urls u;

@@ -12,7 +12,7 @@ WITH url AS (
     WHERE NOT EXISTS (SELECT FROM locations WHERE locations.id = given.id)
 ), existing_name AS (
     SELECT name.id
-    FROM url_name_suggestions name
+    FROM annotation__name__suggestions name
     WHERE name.id = $4::integer AND name.url_id = $1
 ), accepted AS (
     SELECT url.id AS url_id, $5::integer AS user_id
@@ -21,31 +21,31 @@ WITH url AS (
         AND NOT EXISTS (SELECT FROM unknown_location)
         AND ($4::integer IS NULL OR EXISTS (SELECT FROM existing_name))
 ), stored_type AS (
-    INSERT INTO user_url_type_suggestions (url_id, user_id, type)
+    INSERT INTO annotation__url_type__user (url_id, user_id, type)
     SELECT url_id, user_id, $6 FROM accepted
     RETURNING url_id
 ), new_name AS (
-    INSERT INTO url_name_suggestions (url_id, suggestion, source)
+    INSERT INTO annotation__name__suggestions (url_id, suggestion, source)
     SELECT url_id, $7::varchar, 'User' FROM accepted
     WHERE $7::varchar IS NOT NULL AND $4::integer IS NULL
-    ON CONFLICT ON CONSTRAINT url_name_suggestions_url_id_suggestion_key
+    ON CONFLICT ON CONSTRAINT annotation__name__suggestions_url_id_suggestion_key
         DO UPDATE SET suggestion = excluded.suggestion
     RETURNING id
 ), endorsement AS (
-    INSERT INTO link_user_name_suggestions (user_id, suggestion_id)
+    INSERT INTO annotation__name__user__endorsements (user_id, suggestion_id)
     SELECT accepted.user_id, name.id
     FROM accepted
     CROSS JOIN (SELECT id FROM new_name UNION ALL SELECT id FROM existing_name) AS name
-    ON CONFLICT ON CONSTRAINT link_user_name_suggestions_pkey DO NOTHING
+    ON CONFLICT ON CONSTRAINT annotation__name__user__endorsements_pkey DO NOTHING
 ), stored_locations AS (
-    INSERT INTO user_location_suggestions (url_id, user_id, location_id)
+    INSERT INTO annotation__location__user (url_id, user_id, location_id)
     SELECT accepted.url_id, accepted.user_id, unnest($3::bigint[]) FROM accepted
 ), stored_record_type AS (
-    INSERT INTO user_record_type_suggestions (url_id, user_id, record_type)
+    INSERT INTO annotation__record_type__user (url_id, user_id, record_type)
     SELECT url_id, user_id, $8::record_type FROM accepted
     WHERE $8::record_type IS NOT NULL
 ), stored_agencies AS (
-    INSERT INTO user_url_agency_suggestions (url_id, user_id, agency_id)
+    INSERT INTO annotation__agency__user (url_id, user_id, agency_id)
     SELECT accepted.url_id, accepted.user_id, unnest($2::integer[]) FROM accepted
 ), stored_location_not_found AS (
     INSERT INTO link_user_suggestion_location_not_found (url_id, user_id)

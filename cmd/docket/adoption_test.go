@@ -162,14 +162,14 @@ func (a *adoption) baseline() {
 const nextURL = `
 SELECT u.id::text FROM urls u
 LEFT JOIN (
-    SELECT url_id FROM url_auto_agency_id_subtasks
-    UNION ALL SELECT url_id FROM auto_location_id_subtasks
-    UNION ALL SELECT url_id FROM auto_record_type_suggestions
-    UNION ALL SELECT url_id FROM auto_relevant_suggestions
-    UNION ALL SELECT url_id FROM user_url_agency_suggestions
-    UNION ALL SELECT url_id FROM user_location_suggestions
-    UNION ALL SELECT url_id FROM user_record_type_suggestions
-    UNION ALL SELECT url_id FROM user_url_type_suggestions
+    SELECT url_id FROM annotation__agency__auto__subtasks
+    UNION ALL SELECT url_id FROM annotation__location__auto__subtasks
+    UNION ALL SELECT url_id FROM annotation__record_type__auto
+    UNION ALL SELECT url_id FROM annotation__url_type__auto
+    UNION ALL SELECT url_id FROM annotation__agency__user
+    UNION ALL SELECT url_id FROM annotation__location__user
+    UNION ALL SELECT url_id FROM annotation__record_type__user
+    UNION ALL SELECT url_id FROM annotation__url_type__user
 ) AS a ON a.url_id = u.id
 WHERE u.status = 'ok'
     AND NOT EXISTS (SELECT FROM flag_url_validated f WHERE f.url_id = u.id)
@@ -213,7 +213,7 @@ func (a *adoption) serve(ranking string) {
 	status, body = docket.post(a.t, fmt.Sprintf("/annotate/all/%d", next.Annotation.URL.ID), a.token(user), answer)
 	require.Equal(a.t, http.StatusOK, status, body)
 	require.NotContains(a.t, body, fmt.Sprintf(`"url_id":%d}`, next.Annotation.URL.ID), "the response has another URL")
-	require.Equal(a.t, []string{"data source"}, a.list("SELECT type::text FROM user_url_type_suggestions WHERE user_id = $1::text::integer", user))
+	require.Equal(a.t, []string{"data source"}, a.list("SELECT type::text FROM annotation__url_type__user WHERE user_id = $1::text::integer", user))
 	status, body = docket.post(a.t, fmt.Sprintf("/annotate/all/%d", next.Annotation.URL.ID), a.token(user), answer)
 	require.Equal(a.t, http.StatusConflict, status, body)
 }
@@ -286,19 +286,19 @@ func TestAdoptionRefused(t *testing.T) {
 		refusal     []string
 	}{
 		"a rule that the trigger did not enforce on updates": {
-			spoil: "UPDATE user_url_agency_suggestions SET agency_id = 23191 WHERE is_new AND id = (SELECT min(id) FROM user_url_agency_suggestions WHERE is_new)",
-			mend:  "UPDATE user_url_agency_suggestions SET is_new = NULL WHERE agency_id IS NOT NULL",
+			spoil: "UPDATE annotation__agency__user SET agency_id = 23191 WHERE is_new AND id = (SELECT min(id) FROM annotation__agency__user WHERE is_new)",
+			mend:  "UPDATE annotation__agency__user SET is_new = NULL WHERE agency_id IS NOT NULL",
 			refusal: []string{
-				"user_url_agency_suggestions_is_new_check", "rows of user_url_agency_suggestions that break it (1): id ",
+				"annotation__agency__user_is_new_check", "rows of annotation__agency__user that break it (1): id ",
 				"SELECT * FROM",
 			},
 		},
 		"a dropped key": {
-			spoil: `ALTER TABLE auto_location_id_subtasks DROP CONSTRAINT uq_auto_location_id_subtasks_url_id_type;
-				INSERT INTO auto_location_id_subtasks (task_id, url_id, type, locations_found) VALUES (17, 3, 'batch_link', false)`,
-			mend: "DELETE FROM auto_location_id_subtasks WHERE id = (SELECT max(id) FROM auto_location_id_subtasks)",
+			spoil: `ALTER TABLE annotation__location__auto__subtasks DROP CONSTRAINT uq_annotation__location__auto__subtasks_url_id_type;
+				INSERT INTO annotation__location__auto__subtasks (task_id, url_id, type, locations_found) VALUES (17, 3, 'batch_link', false)`,
+			mend: "DELETE FROM annotation__location__auto__subtasks WHERE id = (SELECT max(id) FROM annotation__location__auto__subtasks)",
 			refusal: []string{
-				"auto_location_id_subtasks_url_id_type_key", "rows of auto_location_id_subtasks that break it (2): id ", "SELECT * FROM",
+				"annotation__location__auto__subtasks_url_id_type_key", "rows of annotation__location__auto__subtasks that break it (2): id ", "SELECT * FROM",
 			},
 		},
 	}

@@ -75,7 +75,7 @@ func TestExportThatFails(t *testing.T) {
 	succeed(t, "seed", "--urls", "50", "--data-dir", dir)
 	server := serve(t, "--data-dir", dir) // whose database the test breaks
 	conn := dbtest.Connect(t, strings.TrimSpace(succeed(t, "db", "url", "--data-dir", dir)))
-	dbtest.Exec(t, conn, "ALTER TABLE anonymous_annotation_location RENAME TO elsewhere")
+	dbtest.Exec(t, conn, "ALTER TABLE annotation__location__anon RENAME TO elsewhere")
 
 	files := t.TempDir()
 	there, other := filepath.Join(files, "there"), filepath.Join(files, "link")

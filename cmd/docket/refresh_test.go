@@ -26,7 +26,7 @@ func migrated(t *testing.T) (url string, exec func(string)) {
 func TestRefresh(t *testing.T) {
 	t.Parallel()
 	url, exec := migrated(t)
-	exec("INSERT INTO urls (url, status, source) VALUES ('one.org', 'ok', 'manual'), ('two.org', 'ok', 'manual')")
+	exec("INSERT INTO urls (url, source) VALUES ('one.org', 'manual'), ('two.org', 'manual')")
 
 	text := succeed(t, "refresh", "url_annotation_flags", "--database-url", url)
 	require.Regexp(t, `^VIEW +OUTCOME +ROWS +SECONDS +AGE\nurl_annotation_flags +refreshed +2 +\d+\.\d{3} +\d+s\n$`, text)
@@ -38,7 +38,7 @@ func TestRefresh(t *testing.T) {
 		`mat_view__html_duplicate_url, url_annotation_count_view, url_annotation_flags, url_status_mat_view`)
 
 	exec("CREATE MATERIALIZED VIEW a_poisoned AS SELECT id, 1 / (id - 7) AS n FROM urls; CREATE UNIQUE INDEX ON a_poisoned (id)")
-	exec("INSERT INTO urls (id, url, status, source) VALUES (7, 'poison.org', 'ok', 'manual')")
+	exec("INSERT INTO urls (id, url, source) VALUES (7, 'poison.org', 'manual')")
 	status, stdout, stderr = docket(t, "refresh", "--database-url", url)
 	require.Equal(t, exitFailure, status)
 	require.Regexp(t, `(?m)^a_poisoned +failed +- +- +never refreshed$`, stdout)
@@ -65,8 +65,8 @@ func TestServeByMatview(t *testing.T) {
 	t.Setenv("DS_APP_SECRET_KEY", "0123456789abcdef0123456789abcdef")
 	url, exec := migrated(t)
 	exec(`
-		INSERT INTO urls (url, status, source) VALUES ('one.org', 'ok', 'manual'), ('two.org', 'ok', 'manual');
-		INSERT INTO user_url_type_suggestions (url_id, user_id, type) VALUES (2, 7, 'data source');
+		INSERT INTO urls (url, source) VALUES ('one.org', 'manual'), ('two.org', 'manual');
+		INSERT INTO annotation__url_type__user (url_id, user_id, type) VALUES (2, 7, 'data source');
 		REFRESH MATERIALIZED VIEW url_annotation_count_view WITH NO DATA`)
 
 	running := serve(t, "--database-url", url, "--ranking", "matview")

@@ -33,9 +33,9 @@ func setup(t *testing.T) bundle {
 		INSERT INTO us_states (state_iso, state_name) VALUES ('PA', 'Pennsylvania'), ('NJ', 'New Jersey');
 		INSERT INTO locations (type, state_id) VALUES ('State', 1), ('State', 2);
 		INSERT INTO agencies (id, name, jurisdiction_type) VALUES (1, 'A', 'local'), (2, 'B', 'local');
-		INSERT INTO urls (id, url, status, source) VALUES
-			(1, 'one.org', 'ok', 'manual'), (2, 'two.org', 'ok', 'manual'), (3, 'three.org', 'ok', 'manual');
-		INSERT INTO url_name_suggestions (url_id, suggestion) VALUES (1, 'One');
+		INSERT INTO urls (id, url, source) VALUES
+			(1, 'one.org', 'manual'), (2, 'two.org', 'manual'), (3, 'three.org', 'manual');
+		INSERT INTO annotation__name__suggestions (url_id, suggestion) VALUES (1, 'One');
 	`)
 	require.NoError(t, err)
 	require.NoError(t, ranking.Reconcile(t.Context(), pool, func(ranking.Difference) {}))
@@ -90,14 +90,14 @@ func TestTwoAnswersOfOneUserAtOnce(t *testing.T) {
 		require.NoError(t, errs[won])
 		require.ErrorIs(t, errs[1-won], annotation.ErrAlreadyAnnotated)
 
-		for _, table := range []string{"user_url_type_suggestions", "user_record_type_suggestions",
-			"user_url_agency_suggestions", "user_location_suggestions", "link_user_name_suggestions"} {
+		for _, table := range []string{"annotation__url_type__user", "annotation__record_type__user",
+			"annotation__agency__user", "annotation__location__user", "annotation__name__user__endorsements"} {
 			require.Equal(t, 1, b.count(t, "SELECT count(*) FROM "+table+" WHERE user_id = $1", user), table)
 		}
-		require.Equal(t, won+1, b.count(t, "SELECT agency_id FROM user_url_agency_suggestions WHERE user_id = $1", user))
-		require.Equal(t, won+1, b.count(t, "SELECT location_id FROM user_location_suggestions WHERE user_id = $1", user))
+		require.Equal(t, won+1, b.count(t, "SELECT agency_id FROM annotation__agency__user WHERE user_id = $1", user))
+		require.Equal(t, won+1, b.count(t, "SELECT location_id FROM annotation__location__user WHERE user_id = $1", user))
 	}
-	require.LessOrEqual(t, b.count(t, "SELECT count(*) FROM url_name_suggestions WHERE url_id = 1"), 3,
+	require.LessOrEqual(t, b.count(t, "SELECT count(*) FROM annotation__name__suggestions WHERE url_id = 1"), 3,
 		"the loser's name is not stored, the winners' is stored once")
 }
 
@@ -121,8 +121,8 @@ func TestTwoDifferentAnswersOfOneSessionAtOnce(t *testing.T) {
 			}
 		}
 		require.Equal(t, 2, refused)
-		require.Equal(t, 1, b.count(t, "SELECT count(*) FROM anonymous_annotation_url_type WHERE session_id = $1", session))
-		agencies := b.count(t, "SELECT count(*) FROM anonymous_annotation_agency WHERE session_id = $1", session)
+		require.Equal(t, 1, b.count(t, "SELECT count(*) FROM annotation__url_type__anon WHERE session_id = $1", session))
+		agencies := b.count(t, "SELECT count(*) FROM annotation__agency__anon WHERE session_id = $1", session)
 		if errs[1] == nil {
 			require.Zero(t, agencies)
 		} else {
@@ -142,8 +142,8 @@ func TestManyUsersGiveOneNewName(t *testing.T) {
 	for _, err := range race(calls...) {
 		require.NoError(t, err)
 	}
-	require.Equal(t, 1, b.count(t, "SELECT count(*) FROM url_name_suggestions WHERE url_id = 2"))
-	require.Equal(t, 16, b.count(t, "SELECT count(*) FROM link_user_name_suggestions"))
+	require.Equal(t, 1, b.count(t, "SELECT count(*) FROM annotation__name__suggestions WHERE url_id = 2"))
+	require.Equal(t, 16, b.count(t, "SELECT count(*) FROM annotation__name__user__endorsements"))
 }
 
 // TestDeletedMeanwhile deletes something that an answer refers to after the statement has read it.
@@ -168,7 +168,7 @@ func TestDeletedMeanwhile(t *testing.T) {
 		{"URL", "DELETE FROM urls WHERE id = 1", byUser, everything(1)},
 		{"agency", "DELETE FROM agencies WHERE id = 1", byUser, everything(1)},
 		{"location", "DELETE FROM locations WHERE id = 1", byUser, everything(1)},
-		{"name suggestion", "DELETE FROM url_name_suggestions WHERE id = 1", byUser, name},
+		{"name suggestion", "DELETE FROM annotation__name__suggestions WHERE id = 1", byUser, name},
 		{"URL", "DELETE FROM urls WHERE id = 1", anonymously, everything(1)},
 		{"agency", "DELETE FROM agencies WHERE id = 1", anonymously, everything(1)},
 		{"location", "DELETE FROM locations WHERE id = 1", anonymously, everything(1)},
@@ -188,8 +188,8 @@ func TestDeletedMeanwhile(t *testing.T) {
 			var missing *unknown.Error
 			require.ErrorAs(t, err, &missing)
 			require.Equal(t, test.kind, missing.Kind)
-			require.Zero(t, b.count(t, `SELECT (SELECT count(*) FROM user_url_type_suggestions)
-				+ (SELECT count(*) FROM anonymous_annotation_url_type)`))
+			require.Zero(t, b.count(t, `SELECT (SELECT count(*) FROM annotation__url_type__user)
+				+ (SELECT count(*) FROM annotation__url_type__anon)`))
 		})
 	}
 }
@@ -223,7 +223,7 @@ func TestCancelledBeforeStored(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	ctx, cancel := context.WithCancel(t.Context())
-	tx := b.begin(t, "LOCK TABLE user_location_suggestions")
+	tx := b.begin(t, "LOCK TABLE annotation__location__user")
 
 	submitted := make(chan error, 1)
 	go func() { submitted <- b.service.Submit(ctx, 7, 1, everything(1)) }()
@@ -232,7 +232,7 @@ func TestCancelledBeforeStored(t *testing.T) {
 	require.ErrorIs(t, <-submitted, context.Canceled)
 	require.NoError(t, tx.Rollback(t.Context()))
 
-	require.Zero(t, b.count(t, "SELECT count(*) FROM user_url_type_suggestions"))
+	require.Zero(t, b.count(t, "SELECT count(*) FROM annotation__url_type__user"))
 	require.NoError(t, b.service.Submit(t.Context(), 7, 1, everything(1)))
 }
 
@@ -261,7 +261,7 @@ func TestAgenciesInLocation(t *testing.T) {
 			SELECT 'Locality', state_id, counties.id, localities.id FROM localities JOIN counties ON counties.id = county_id;
 		INSERT INTO agencies (id, name, jurisdiction_type) SELECT 100 + id, 'Agency', 'local' FROM locations;
 		INSERT INTO link_agencies__locations (agency_id, location_id) SELECT 100 + id, id FROM locations;
-		INSERT INTO user_url_agency_suggestions (url_id, user_id, agency_id) SELECT 1, 7, 100 + id FROM locations`)
+		INSERT INTO annotation__agency__user (url_id, user_id, agency_id) SELECT 1, 7, 100 + id FROM locations`)
 	locations := dbtest.Structs[struct{ ID int64 }](t, b.pool, "SELECT id FROM locations ORDER BY id")
 	require.Len(t, locations, 10)
 	for _, location := range locations {
@@ -283,7 +283,7 @@ func TestAgenciesInLocation(t *testing.T) {
 func TestNameIsLockedBeforeQueue(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	tx := b.begin(t, "UPDATE url_name_suggestions SET suggestion = 'One' WHERE id = 1")
+	tx := b.begin(t, "UPDATE annotation__name__suggestions SET suggestion = 'One' WHERE id = 1")
 	submitted := make(chan error, 1)
 	go func() {
 		submitted <- b.service.Submit(context.Background(), 7, 1, annotation.Answer{URLType: annotation.MetaURL, NewName: new("One")})

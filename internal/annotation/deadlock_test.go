@@ -21,18 +21,18 @@ func TestSubmitAfterADeadlock(t *testing.T) {
 		votes  string
 	}{
 		"user": {
-			"INSERT INTO user_url_type_suggestions (user_id, url_id, type) VALUES (7, 1, 'meta url')",
+			"INSERT INTO annotation__url_type__user (user_id, url_id, type) VALUES (7, 1, 'meta url')",
 			func(ctx context.Context, s *annotation.Service, _ annotation.Session) error {
 				return s.Submit(ctx, 7, 1, everything(1))
 			},
-			"SELECT count(*) FROM user_url_type_suggestions WHERE user_id = 7",
+			"SELECT count(*) FROM annotation__url_type__user WHERE user_id = 7",
 		},
 		"session": {
 			"SELECT FROM anonymous_sessions FOR UPDATE",
 			func(ctx context.Context, s *annotation.Service, session annotation.Session) error {
 				return s.SubmitAnonymous(ctx, session, 1, everything(1))
 			},
-			"SELECT count(*) FROM anonymous_annotation_url_type",
+			"SELECT count(*) FROM annotation__url_type__anon",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

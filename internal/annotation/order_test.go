@@ -14,16 +14,16 @@ func TestEveryKindOfAnnotationCounts(t *testing.T) {
 	t.Parallel()
 	const task = `INSERT INTO tasks (id, task_type, task_status) VALUES (1, 'Agency Identification', 'complete'); `
 	for table, row := range map[string]string{
-		"user_url_type_suggestions": `INSERT INTO user_url_type_suggestions (url_id, user_id, type) VALUES (2, 8, 'meta url')`,
-		"user_record_type_suggestions": `INSERT INTO user_record_type_suggestions (url_id, user_id, record_type)
+		"annotation__url_type__user": `INSERT INTO annotation__url_type__user (url_id, user_id, type) VALUES (2, 8, 'meta url')`,
+		"annotation__record_type__user": `INSERT INTO annotation__record_type__user (url_id, user_id, record_type)
 			VALUES (2, 8, 'Stops')`,
-		"user_url_agency_suggestions":  `INSERT INTO user_url_agency_suggestions (url_id, user_id, is_new) VALUES (2, 8, true)`,
-		"user_location_suggestions":    `INSERT INTO user_location_suggestions (url_id, user_id, location_id) VALUES (2, 8, 1)`,
-		"auto_relevant_suggestions":    `INSERT INTO auto_relevant_suggestions (url_id, relevant) VALUES (2, false)`,
-		"auto_record_type_suggestions": `INSERT INTO auto_record_type_suggestions (url_id, record_type) VALUES (2, 'Stops')`,
-		"url_auto_agency_id_subtasks": task + `INSERT INTO url_auto_agency_id_subtasks (task_id, url_id, type, agencies_found)
+		"annotation__agency__user":  `INSERT INTO annotation__agency__user (url_id, user_id, is_new) VALUES (2, 8, true)`,
+		"annotation__location__user":    `INSERT INTO annotation__location__user (url_id, user_id, location_id) VALUES (2, 8, 1)`,
+		"annotation__url_type__auto":    `INSERT INTO annotation__url_type__auto (url_id, relevant) VALUES (2, false)`,
+		"annotation__record_type__auto": `INSERT INTO annotation__record_type__auto (url_id, record_type) VALUES (2, 'Stops')`,
+		"annotation__agency__auto__subtasks": task + `INSERT INTO annotation__agency__auto__subtasks (task_id, url_id, type, agencies_found)
 			VALUES (1, 2, 'homepage_match', false)`,
-		"auto_location_id_subtasks": task + `INSERT INTO auto_location_id_subtasks (task_id, url_id, type, locations_found)
+		"annotation__location__auto__subtasks": task + `INSERT INTO annotation__location__auto__subtasks (task_id, url_id, type, locations_found)
 			VALUES (1, 2, 'nlp_location_frequency', false)`,
 	} {
 		t.Run(table, func(t *testing.T) {

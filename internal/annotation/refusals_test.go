@@ -17,25 +17,25 @@ var earlier = map[string]struct {
 	row     string
 	session bool
 }{
-	"user_url_type_suggestions_pkey": {
-		row: `INSERT INTO user_url_type_suggestions (url_id, user_id, type) VALUES (1, 7, 'broken page')`},
-	"user_record_type_suggestions_pkey": {
-		row: `INSERT INTO user_record_type_suggestions (url_id, user_id, record_type) VALUES (1, 7, 'Other')`},
-	"user_location_suggestions_pkey": {
-		row: `INSERT INTO user_location_suggestions (url_id, user_id, location_id) VALUES (1, 7, 1)`},
-	"user_url_agency_suggestions_agency_id_url_id_user_id_key": {
-		row: `INSERT INTO user_url_agency_suggestions (url_id, user_id, agency_id) VALUES (1, 7, 1)`},
+	"annotation__url_type__user_pkey": {
+		row: `INSERT INTO annotation__url_type__user (url_id, user_id, type) VALUES (1, 7, 'broken page')`},
+	"annotation__record_type__user_pkey": {
+		row: `INSERT INTO annotation__record_type__user (url_id, user_id, record_type) VALUES (1, 7, 'Other')`},
+	"annotation__location__user_pkey": {
+		row: `INSERT INTO annotation__location__user (url_id, user_id, location_id) VALUES (1, 7, 1)`},
+	"annotation__agency__user_agency_id_url_id_user_id_key": {
+		row: `INSERT INTO annotation__agency__user (url_id, user_id, agency_id) VALUES (1, 7, 1)`},
 	"link_user_suggestion_agency_not_found_pkey": {
 		row: `INSERT INTO link_user_suggestion_agency_not_found (url_id, user_id) VALUES (1, 7)`},
 	"link_user_suggestion_location_not_found_pkey": {
 		row: `INSERT INTO link_user_suggestion_location_not_found (url_id, user_id) VALUES (1, 7)`},
-	"anonymous_annotation_record_type_pkey": {session: true,
-		row: `INSERT INTO anonymous_annotation_record_type (url_id, record_type, session_id) SELECT 1, 'Stops', id
+	"annotation__record_type__anon_pkey": {session: true,
+		row: `INSERT INTO annotation__record_type__anon (url_id, record_type, session_id) SELECT 1, 'Stops', id
 			FROM anonymous_sessions`},
-	"anonymous_annotation_location_pkey": {session: true,
-		row: `INSERT INTO anonymous_annotation_location (url_id, location_id, session_id) SELECT 1, 1, id FROM anonymous_sessions`},
-	"anonymous_annotation_agency_pkey": {session: true,
-		row: `INSERT INTO anonymous_annotation_agency (url_id, agency_id, session_id) SELECT 1, 1, id FROM anonymous_sessions`},
+	"annotation__location__anon_pkey": {session: true,
+		row: `INSERT INTO annotation__location__anon (url_id, location_id, session_id) SELECT 1, 1, id FROM anonymous_sessions`},
+	"annotation__agency__anon_pkey": {session: true,
+		row: `INSERT INTO annotation__agency__anon (url_id, agency_id, session_id) SELECT 1, 1, id FROM anonymous_sessions`},
 }
 
 // TestAnnotatedEarlier checks that an annotation which another program stored makes the answer of its annotator fail, and that
@@ -80,12 +80,12 @@ func TestAnnotatedEarlier(t *testing.T) {
 func (b bundle) annotations(t *testing.T) int {
 	t.Helper()
 	return b.count(t, `SELECT count(*) FROM (
-		SELECT FROM user_url_type_suggestions UNION ALL SELECT FROM user_record_type_suggestions
-		UNION ALL SELECT FROM user_location_suggestions UNION ALL SELECT FROM user_url_agency_suggestions
+		SELECT FROM annotation__url_type__user UNION ALL SELECT FROM annotation__record_type__user
+		UNION ALL SELECT FROM annotation__location__user UNION ALL SELECT FROM annotation__agency__user
 		UNION ALL SELECT FROM link_user_suggestion_agency_not_found UNION ALL SELECT FROM link_user_suggestion_location_not_found
-		UNION ALL SELECT FROM link_user_name_suggestions
-		UNION ALL SELECT FROM anonymous_annotation_url_type UNION ALL SELECT FROM anonymous_annotation_record_type
-		UNION ALL SELECT FROM anonymous_annotation_location UNION ALL SELECT FROM anonymous_annotation_agency) AS r`)
+		UNION ALL SELECT FROM annotation__name__user__endorsements
+		UNION ALL SELECT FROM annotation__url_type__anon UNION ALL SELECT FROM annotation__record_type__anon
+		UNION ALL SELECT FROM annotation__location__anon UNION ALL SELECT FROM annotation__agency__anon) AS r`)
 }
 
 // TestRefusalsAreConstraints checks that every rule names a constraint that exists, and that each one which means an earlier

@@ -19,7 +19,7 @@ import (
 func (b bundle) withURLs(t *testing.T, n int) bundle {
 	t.Helper()
 	_, err := b.pool.Exec(t.Context(), fmt.Sprintf(`
-		INSERT INTO urls (id, url, status, source) SELECT n, n || '.org', 'ok', 'manual' FROM generate_series(4, %d) n;
+		INSERT INTO urls (id, url, source) SELECT n, n || '.org', 'manual' FROM generate_series(4, %d) n;
 		INSERT INTO batches (id, strategy, status) VALUES (1, 'manual', 'ready to label');
 		INSERT INTO link_batches__urls (batch_id, url_id) SELECT 1, id FROM urls`, n))
 	require.NoError(t, err)
@@ -44,10 +44,10 @@ func (b bundle) requireExactQueue(t *testing.T) {
 func (b bundle) answered(t *testing.T, user, variant int32) (parts map[int32]int) {
 	t.Helper()
 	rows, err := b.pool.Query(t.Context(), `
-		SELECT url_id FROM user_url_type_suggestions
+		SELECT url_id FROM annotation__url_type__user
 		WHERE user_id = $1 AND type = CASE $2::integer WHEN 1 THEN 'data source' ELSE 'broken page' END::url_type
-		UNION ALL SELECT url_id FROM user_url_agency_suggestions WHERE user_id = $1 AND agency_id = $2
-		UNION ALL SELECT url_id FROM user_location_suggestions WHERE user_id = $1 AND location_id = $2`, user, variant)
+		UNION ALL SELECT url_id FROM annotation__agency__user WHERE user_id = $1 AND agency_id = $2
+		UNION ALL SELECT url_id FROM annotation__location__user WHERE user_id = $1 AND location_id = $2`, user, variant)
 	require.NoError(t, err)
 	defer rows.Close()
 	parts = make(map[int32]int)
@@ -82,7 +82,7 @@ func TestTransferKeepsTimes(t *testing.T) {
 	}
 	_, err := b.service.TransferSession(t.Context(), 7, session)
 	require.NoError(t, err)
-	for i, table := range []string{"user_url_type_suggestions", "user_record_type_suggestions", "user_location_suggestions"} {
+	for i, table := range []string{"annotation__url_type__user", "annotation__record_type__user", "annotation__location__user"} {
 		query := "SELECT count(*) FROM " + table + " WHERE user_id = 7 AND created_at = $1"
 		require.Equal(t, 1, b.count(t, query, when.AddDate(0, 0, i)), table)
 	}
@@ -249,17 +249,17 @@ func TestTransferManyURLs(t *testing.T) {
 	b := setup(t).withURLs(t, urls)
 	session := b.session(t)
 	for _, statement := range []string{
-		"INSERT INTO anonymous_annotation_url_type (url_id, url_type, session_id) SELECT id, 'data source', $1 FROM urls",
-		"INSERT INTO anonymous_annotation_record_type (url_id, record_type, session_id) SELECT id, 'Stops', $1 FROM urls",
-		"INSERT INTO anonymous_annotation_agency (url_id, agency_id, session_id) SELECT urls.id, a.id, $1 FROM urls, agencies a",
-		"INSERT INTO anonymous_annotation_location (url_id, location_id, session_id) SELECT id, 1, $1 FROM urls",
+		"INSERT INTO annotation__url_type__anon (url_id, url_type, session_id) SELECT id, 'data source', $1 FROM urls",
+		"INSERT INTO annotation__record_type__anon (url_id, record_type, session_id) SELECT id, 'Stops', $1 FROM urls",
+		"INSERT INTO annotation__agency__anon (url_id, agency_id, session_id) SELECT urls.id, a.id, $1 FROM urls, agencies a",
+		"INSERT INTO annotation__location__anon (url_id, location_id, session_id) SELECT id, 1, $1 FROM urls",
 	} {
 		_, err := b.pool.Exec(t.Context(), statement, session)
 		require.NoError(t, err)
 	}
 	require.NoError(t, ranking.Reconcile(t.Context(), b.pool, func(ranking.Difference) {}))
 	_, err := b.pool.Exec(t.Context(), `
-		INSERT INTO user_url_type_suggestions (url_id, user_id, type) SELECT id, 7, 'broken page' FROM urls WHERE id <= 100`)
+		INSERT INTO annotation__url_type__user (url_id, user_id, type) SELECT id, 7, 'broken page' FROM urls WHERE id <= 100`)
 	require.NoError(t, err)
 	begin := time.Now()
 	done, err := b.service.TransferSession(t.Context(), 7, session)
@@ -268,6 +268,6 @@ func TestTransferManyURLs(t *testing.T) {
 	require.Equal(t, annotation.SessionTransfer{Transferred: urls - 100, Skipped: 100}, done)
 	require.Equal(t, urls, b.count(t, "SELECT count(*) FROM user_url_done WHERE user_id = 7"))
 	require.Equal(t, urls-100, b.count(t, "SELECT annotated FROM batch_progress"))
-	require.Equal(t, 2*(urls-100), b.count(t, "SELECT count(*) FROM user_url_agency_suggestions"))
+	require.Equal(t, 2*(urls-100), b.count(t, "SELECT count(*) FROM annotation__agency__user"))
 	b.requireExactQueue(t)
 }

@@ -13,23 +13,23 @@ import (
 // refusals are the constraints that an answer can violate. A unique key means that the same annotator has answered before,
 // even if in a concurrent request. A foreign key means that a row was deleted after the statement had read it.
 var refusals = []postgres.Rule{
-	postgres.On("user_url_type_suggestions_pkey", ErrAlreadyAnnotated),
-	postgres.On("user_record_type_suggestions_pkey", ErrAlreadyAnnotated),
-	postgres.On("user_location_suggestions_pkey", ErrAlreadyAnnotated),
-	postgres.On("user_url_agency_suggestions_agency_id_url_id_user_id_key", ErrAlreadyAnnotated),
+	postgres.On("annotation__url_type__user_pkey", ErrAlreadyAnnotated),
+	postgres.On("annotation__record_type__user_pkey", ErrAlreadyAnnotated),
+	postgres.On("annotation__location__user_pkey", ErrAlreadyAnnotated),
+	postgres.On("annotation__agency__user_agency_id_url_id_user_id_key", ErrAlreadyAnnotated),
 	postgres.On("link_user_suggestion_agency_not_found_pkey", ErrAlreadyAnnotated),
 	postgres.On("link_user_suggestion_location_not_found_pkey", ErrAlreadyAnnotated),
-	postgres.On("anonymous_annotation_record_type_pkey", ErrAlreadyAnnotated),
-	postgres.On("anonymous_annotation_location_pkey", ErrAlreadyAnnotated),
-	postgres.On("anonymous_annotation_agency_pkey", ErrAlreadyAnnotated),
+	postgres.On("annotation__record_type__anon_pkey", ErrAlreadyAnnotated),
+	postgres.On("annotation__location__anon_pkey", ErrAlreadyAnnotated),
+	postgres.On("annotation__agency__anon_pkey", ErrAlreadyAnnotated),
 
-	postgres.On("user_url_type_suggestions_url_id_fkey", &unknown.Error{Kind: unknown.URL}),
-	postgres.On("anonymous_annotation_url_type_url_id_fkey", &unknown.Error{Kind: unknown.URL}),
-	postgres.On("user_url_agency_suggestions_agency_id_fkey", &unknown.Error{Kind: unknown.Agency}),
-	postgres.On("anonymous_annotation_agency_agency_id_fkey", &unknown.Error{Kind: unknown.Agency}),
-	postgres.On("user_location_suggestions_location_id_fkey", &unknown.Error{Kind: unknown.Location}),
-	postgres.On("anonymous_annotation_location_location_id_fkey", &unknown.Error{Kind: unknown.Location}),
-	postgres.On("link_user_name_suggestions_suggestion_id_fkey", &unknown.Error{Kind: unknown.NameSuggestion}),
+	postgres.On("annotation__url_type__user_url_id_fkey", &unknown.Error{Kind: unknown.URL}),
+	postgres.On("annotation__url_type__anon_url_id_fkey", &unknown.Error{Kind: unknown.URL}),
+	postgres.On("annotation__agency__user_agency_id_fkey", &unknown.Error{Kind: unknown.Agency}),
+	postgres.On("annotation__agency__anon_agency_id_fkey", &unknown.Error{Kind: unknown.Agency}),
+	postgres.On("annotation__location__user_location_id_fkey", &unknown.Error{Kind: unknown.Location}),
+	postgres.On("annotation__location__anon_location_id_fkey", &unknown.Error{Kind: unknown.Location}),
+	postgres.On("annotation__name__user__endorsements_suggestion_id_fkey", &unknown.Error{Kind: unknown.NameSuggestion}),
 }
 
 // Submit stores a user's answer about a URL completely or not at all. When it returns nil, the answer is committed. The URL
@@ -82,7 +82,7 @@ func (s *Service) SubmitAnonymous(ctx context.Context, session Session, urlID in
 	}
 	defer phase.Start(ctx, phase.Submit)()
 
-	// The key of anonymous_annotation_url_type includes the type, so it allows a second type. Without this lock, two concurrent
+	// The key of annotation__url_type__anon includes the type, so it allows a second type. Without this lock, two concurrent
 	// requests would both find no earlier answer.
 	oneByOne := postgres.WithLock(s.pool, fmt.Sprintf("anonymous annotation %s %d", session, urlID))
 	params := db.AnonymousAnnotationInsertParams{

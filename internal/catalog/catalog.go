@@ -73,7 +73,7 @@ func notBlank(field, name string) error {
 // refusals maps the constraints that a change of the catalog can violate. A foreign key is violated only when a concurrent
 // transaction deletes the referenced row after a statement has read it.
 var refusals = []postgres.Rule{
-	postgres.On("user_url_agency_suggestions_agency_id_fkey", ErrAgencySuggested),
+	postgres.On("annotation__agency__user_agency_id_fkey", ErrAgencySuggested),
 	postgres.On("link_agencies__locations_pkey", ErrLocationLinked),
 	postgres.On("localities_name_county_id_key", ErrLocalityKnown),
 	postgres.On("localities_name_check", &ValueError{"locality_name", "must not contain a comma"}),

@@ -33,15 +33,15 @@ const world = `
 	INSERT INTO us_states (state_iso, state_name) VALUES ('OH', 'Ohio');
 	INSERT INTO locations (type, state_id) VALUES ('State', 1);
 	INSERT INTO agencies (id, name, jurisdiction_type) VALUES (1, 'A', 'local'), (2, 'B', 'local');
-	INSERT INTO urls (id, url, status, source) SELECT n, n || '.org', 'ok', 'manual' FROM generate_series(1, 6) AS n;
+	INSERT INTO urls (id, url, source) SELECT n, n || '.org', 'manual' FROM generate_series(1, 6) AS n;
 	INSERT INTO batches (id, strategy, status) VALUES (1, 'manual', 'ready to label');
 	INSERT INTO link_batches__urls (batch_id, url_id) SELECT 1, n FROM generate_series(1, 6) AS n;
 	INSERT INTO tasks (id, task_type, task_status) VALUES (1, 'Agency Identification', 'complete');
-	INSERT INTO url_auto_agency_id_subtasks (id, task_id, url_id, type, agencies_found)
+	INSERT INTO annotation__agency__auto__subtasks (id, task_id, url_id, type, agencies_found)
 		SELECT n, 1, n, 'homepage_match', true FROM generate_series(1, 3) AS n;
-	INSERT INTO agency_id_subtask_suggestions (subtask_id, agency_id, confidence) SELECT n, 1, 90 FROM generate_series(1, 3) AS n;
+	INSERT INTO annotation__agency__auto__suggestions (subtask_id, agency_id, confidence) SELECT n, 1, 90 FROM generate_series(1, 3) AS n;
 	INSERT INTO anonymous_sessions (id) VALUES ('00000000-0000-0000-0000-000000000001');
-	INSERT INTO anonymous_annotation_agency (url_id, agency_id, session_id) VALUES (4, 1, '00000000-0000-0000-0000-000000000001');
+	INSERT INTO annotation__agency__anon (url_id, agency_id, session_id) VALUES (4, 1, '00000000-0000-0000-0000-000000000001');
 	INSERT INTO link_agencies__urls (url_id, agency_id) VALUES (5, 1);`
 
 func setup(t *testing.T) bundle {
@@ -132,16 +132,16 @@ func TestDeleteRace(t *testing.T) {
 		if left == 1 {
 			kept++
 			require.Equal(t, 2, refused)
-			require.Positive(t, b.count(t, "SELECT count(*) FROM user_url_agency_suggestions WHERE agency_id = 1"))
+			require.Positive(t, b.count(t, "SELECT count(*) FROM annotation__agency__user WHERE agency_id = 1"))
 		} else {
 			deleted++
 			require.Less(t, refused, 2)
-			require.Zero(t, b.count(t, "SELECT count(*) FROM user_url_agency_suggestions WHERE agency_id = 1"))
+			require.Zero(t, b.count(t, "SELECT count(*) FROM annotation__agency__user WHERE agency_id = 1"))
 		}
 		b.requireRightQueue(t)
-		dbtest.Exec(t, b.pool, `DELETE FROM user_url_agency_suggestions WHERE agency_id = 1; DELETE FROM agencies WHERE id = 1;
+		dbtest.Exec(t, b.pool, `DELETE FROM annotation__agency__user WHERE agency_id = 1; DELETE FROM agencies WHERE id = 1;
 			INSERT INTO agencies (id, name, jurisdiction_type) VALUES (1, 'A', 'local');
-			INSERT INTO agency_id_subtask_suggestions (subtask_id, agency_id, confidence) SELECT n, 1, 90 FROM generate_series(1, 3) AS n;
+			INSERT INTO annotation__agency__auto__suggestions (subtask_id, agency_id, confidence) SELECT n, 1, 90 FROM generate_series(1, 3) AS n;
 			INSERT INTO link_agencies__urls (url_id, agency_id) VALUES (5, 1)`)
 		require.NoError(t, ranking.Reconcile(t.Context(), b.pool, func(ranking.Difference) {}))
 	}
@@ -167,7 +167,7 @@ func TestDeleteWaitsForAnAnnotation(t *testing.T) {
 	answering, err := b.pool.Begin(t.Context())
 	require.NoError(t, err)
 	defer func() { _ = answering.Rollback(context.Background()) }()
-	_, err = answering.Exec(t.Context(), "INSERT INTO user_url_agency_suggestions (url_id, user_id, agency_id) VALUES (6, 9, 1)")
+	_, err = answering.Exec(t.Context(), "INSERT INTO annotation__agency__user (url_id, user_id, agency_id) VALUES (6, 9, 1)")
 	require.NoError(t, err)
 
 	ended := make(chan error, 1)
@@ -176,7 +176,7 @@ func TestDeleteWaitsForAnAnnotation(t *testing.T) {
 	require.NoError(t, answering.Commit(t.Context()))
 	require.ErrorIs(t, <-ended, catalog.ErrAgencySuggested)
 	require.Equal(t, 1, b.count(t, "SELECT count(*) FROM agencies WHERE id = 1"))
-	require.Equal(t, 1, b.count(t, "SELECT count(*) FROM anonymous_annotation_agency WHERE agency_id = 1"), "the whole deletion was rolled back")
+	require.Equal(t, 1, b.count(t, "SELECT count(*) FROM annotation__agency__anon WHERE agency_id = 1"), "the whole deletion was rolled back")
 }
 
 // The deletion waits for a robot that suggests the agency for one more URL, and recounts that URL as well.
@@ -186,10 +186,10 @@ func TestDeleteStartsOverForMoreURLs(t *testing.T) {
 	suggesting, err := b.pool.Begin(t.Context())
 	require.NoError(t, err)
 	defer func() { _ = suggesting.Rollback(context.Background()) }()
-	_, err = suggesting.Exec(t.Context(), `INSERT INTO url_auto_agency_id_subtasks (id, task_id, url_id, type, agencies_found)
+	_, err = suggesting.Exec(t.Context(), `INSERT INTO annotation__agency__auto__subtasks (id, task_id, url_id, type, agencies_found)
 			VALUES (6, 1, 6, 'homepage_match', true)`)
 	require.NoError(t, err)
-	_, err = suggesting.Exec(t.Context(), "INSERT INTO agency_id_subtask_suggestions (subtask_id, agency_id, confidence) VALUES (6, 1, 90)")
+	_, err = suggesting.Exec(t.Context(), "INSERT INTO annotation__agency__auto__suggestions (subtask_id, agency_id, confidence) VALUES (6, 1, 90)")
 	require.NoError(t, err)
 
 	ended := make(chan error, 1)

@@ -33,7 +33,7 @@ func largeCatalog(t testing.TB) *postgres.Pool {
 		`INSERT INTO locations (type, state_id, county_id, locality_id)
 			SELECT 'Locality', c.state_id, c.id, p.id FROM localities p JOIN counties c ON c.id = p.county_id
 			WHERE NOT EXISTS (SELECT FROM locations l WHERE l.locality_id = p.id)`,
-		"INSERT INTO urls (url, status, source) SELECT n || '.org', 'ok', 'manual' FROM generate_series(1, 20000) AS n",
+		"INSERT INTO urls (url, source) SELECT n || '.org', 'manual' FROM generate_series(1, 20000) AS n",
 		"VACUUM ANALYZE",
 	} {
 		dbtest.Exec(t, pool, statement)

@@ -10,7 +10,7 @@ import (
 )
 
 const AgencyAnonymousDelete = `-- name: AgencyAnonymousDelete :exec
-DELETE FROM anonymous_annotation_agency WHERE agency_id = $1
+DELETE FROM annotation__agency__anon WHERE agency_id = $1
 `
 
 // Deletes the annotations of anonymous sessions that name an agency.
@@ -92,7 +92,7 @@ func (q *Queries) AgencyInsert(ctx context.Context, db DBTX, arg AgencyInsertPar
 }
 
 const AgencyIsSuggested = `-- name: AgencyIsSuggested :one
-SELECT EXISTS (SELECT FROM user_url_agency_suggestions s WHERE s.agency_id = $1::integer)::boolean
+SELECT EXISTS (SELECT FROM annotation__agency__user s WHERE s.agency_id = $1::integer)::boolean
 `
 
 // Whether a user suggested an agency for any URL.
@@ -282,11 +282,11 @@ func (q *Queries) AgencyOutwardDelete(ctx context.Context, db DBTX, agencyID int
 }
 
 const AgencyShownURLList = `-- name: AgencyShownURLList :many
-SELECT s.url_id FROM user_url_agency_suggestions s WHERE s.agency_id = $1::integer
+SELECT s.url_id FROM annotation__agency__user s WHERE s.agency_id = $1::integer
 UNION
 SELECT subtask.url_id
-FROM agency_id_subtask_suggestions s
-JOIN url_auto_agency_id_subtasks subtask ON subtask.id = s.subtask_id
+FROM annotation__agency__auto__suggestions s
+JOIN annotation__agency__auto__subtasks subtask ON subtask.id = s.subtask_id
 WHERE s.agency_id = $1::integer
 ORDER BY url_id
 `
@@ -376,11 +376,11 @@ func (q *Queries) AgencyURLDelete(ctx context.Context, db DBTX, agencyID int32) 
 
 const AgencyURLList = `-- name: AgencyURLList :many
 SELECT subtask.url_id
-FROM agency_id_subtask_suggestions s
-JOIN url_auto_agency_id_subtasks subtask ON subtask.id = s.subtask_id
+FROM annotation__agency__auto__suggestions s
+JOIN annotation__agency__auto__subtasks subtask ON subtask.id = s.subtask_id
 WHERE s.agency_id = $1::integer
 UNION
-SELECT a.url_id FROM anonymous_annotation_agency a WHERE a.agency_id = $1::integer
+SELECT a.url_id FROM annotation__agency__anon a WHERE a.agency_id = $1::integer
 UNION
 SELECT link.url_id FROM link_agencies__urls link WHERE link.agency_id = $1::integer
 ORDER BY url_id
@@ -480,9 +480,9 @@ func (q *Queries) AgencyWait(ctx context.Context, db DBTX, id int32) error {
 
 const URLTouchMany = `-- name: URLTouchMany :many
 WITH before AS (
-    SELECT urls.id, urls.url, urls.scheme, urls.trailing_slash, urls.collector_metadata, urls.status, urls.source, urls.name, urls.description, urls.created_at, urls.updated_at FROM urls WHERE urls.id = ANY($1::integer[]) ORDER BY urls.id FOR NO KEY UPDATE
+    SELECT urls.id, urls.url, urls.scheme, urls.trailing_slash, urls.collector_metadata, urls.source, urls.name, urls.description, urls.created_at, urls.updated_at FROM urls WHERE urls.id = ANY($1::integer[]) ORDER BY urls.id FOR NO KEY UPDATE
 ), changed AS (
-    UPDATE urls u SET updated_at = now() FROM before WHERE u.id = before.id RETURNING u.id, u.url, u.scheme, u.trailing_slash, u.collector_metadata, u.status, u.source, u.name, u.description, u.created_at, u.updated_at
+    UPDATE urls u SET updated_at = now() FROM before WHERE u.id = before.id RETURNING u.id, u.url, u.scheme, u.trailing_slash, u.collector_metadata, u.source, u.name, u.description, u.created_at, u.updated_at
 )
 SELECT before.id, to_jsonb(before)::jsonb AS old_data, to_jsonb(changed)::jsonb AS new_data
 FROM before

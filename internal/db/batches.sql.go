@@ -239,12 +239,10 @@ SELECT
     link.batch_id,
     count(*)::integer AS total,
     count(*) FILTER (WHERE flag.url_id IS NULL)::integer AS pending,
-    count(*) FILTER (WHERE u.status = 'duplicate')::integer AS duplicate,
     count(*) FILTER (WHERE flag.type = 'not relevant')::integer AS not_relevant,
     count(outward.url_id)::integer AS submitted,
     count(*) FILTER (WHERE EXISTS (SELECT FROM url_task_error e WHERE e.url_id = link.url_id))::integer AS errored
 FROM link_batches__urls link
-JOIN urls u ON u.id = link.url_id
 LEFT JOIN flag_url_validated flag ON flag.url_id = link.url_id
 LEFT JOIN ds_app_link_data_source outward ON outward.url_id = link.url_id
 WHERE link.batch_id = ANY($1::integer[])
@@ -256,7 +254,6 @@ type BatchURLCountManyRow struct {
 	BatchID     int32
 	Total       int32
 	Pending     int32
-	Duplicate   int32
 	NotRelevant int32
 	Submitted   int32
 	Errored     int32
@@ -279,7 +276,6 @@ func (q *Queries) BatchURLCountMany(ctx context.Context, db DBTX, ids []int32) (
 			&i.BatchID,
 			&i.Total,
 			&i.Pending,
-			&i.Duplicate,
 			&i.NotRelevant,
 			&i.Submitted,
 			&i.Errored,
@@ -296,7 +292,8 @@ func (q *Queries) BatchURLCountMany(ctx context.Context, db DBTX, ids []int32) (
 
 const BatchURLListPage = `-- name: BatchURLListPage :many
 SELECT
-    u.id, coalesce(u.url, '')::text AS url, u.status, u.source, u.name, u.created_at, u.updated_at,
+    u.id, coalesce(u.url, '')::text AS url, u.source, u.name, u.created_at, u.updated_at,
+    (SELECT state.status FROM url_status_view state WHERE state.url_id = u.id)::text AS status,
     (CASE WHEN json_typeof(u.collector_metadata) = 'object' THEN u.collector_metadata END)::json AS collector_metadata
 FROM (
     SELECT link.url_id FROM link_batches__urls link
@@ -316,11 +313,11 @@ type BatchURLListPageParams struct {
 type BatchURLListPageRow struct {
 	ID                int32
 	URL               string
-	Status            URLStatus
 	Source            URLSource
 	Name              *string
 	CreatedAt         time.Time
 	UpdatedAt         *time.Time
+	Status            string
 	CollectorMetadata []byte
 }
 
@@ -337,11 +334,11 @@ func (q *Queries) BatchURLListPage(ctx context.Context, db DBTX, arg BatchURLLis
 		if err := rows.Scan(
 			&i.ID,
 			&i.URL,
-			&i.Status,
 			&i.Source,
 			&i.Name,
 			&i.CreatedAt,
 			&i.UpdatedAt,
+			&i.Status,
 			&i.CollectorMetadata,
 		); err != nil {
 			return nil, err

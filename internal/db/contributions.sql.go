@@ -23,7 +23,7 @@ FROM (
         count(*)::integer AS votes,
         count(flag.url_id)::integer AS validated,
         (count(*) FILTER (WHERE vote.type = flag.type))::integer AS confirmed
-    FROM user_url_type_suggestions vote
+    FROM annotation__url_type__user vote
     LEFT JOIN flag_url_validated flag ON flag.url_id = vote.url_id
     WHERE vote.user_id = $1
 ) AS url_type
@@ -31,14 +31,14 @@ CROSS JOIN (
     SELECT
         count(*)::integer AS validated,
         (count(*) FILTER (WHERE vote.record_type = agreed.record_type))::integer AS confirmed
-    FROM user_record_type_suggestions vote
+    FROM annotation__record_type__user vote
     JOIN flag_url_validated flag ON flag.url_id = vote.url_id
     LEFT JOIN url_record_type agreed ON agreed.url_id = vote.url_id
     WHERE vote.user_id = $1
 ) AS record_type
 CROSS JOIN (
     SELECT count(*)::integer AS validated, count(agreed.agency_id)::integer AS confirmed
-    FROM user_url_agency_suggestions suggested
+    FROM annotation__agency__user suggested
     JOIN flag_url_validated flag ON flag.url_id = suggested.url_id AND flag.type IN ('data source', 'meta url')
     LEFT JOIN link_agencies__urls agreed ON agreed.url_id = suggested.url_id AND agreed.agency_id = suggested.agency_id
     WHERE suggested.user_id = $1
@@ -77,7 +77,7 @@ func (q *Queries) ContributionGetByUser(ctx context.Context, db DBTX, userID int
 const LeaderboardList = `-- name: LeaderboardList :many
 
 SELECT user_id, count(*)::integer AS votes
-FROM user_url_type_suggestions
+FROM annotation__url_type__user
 GROUP BY user_id
 ORDER BY count(*) DESC, user_id
 `

@@ -401,13 +401,12 @@ func (q *Queries) StateListAll(ctx context.Context, db DBTX) ([]StateListAllRow,
 }
 
 const URLInsertMany = `-- name: URLInsertMany :many
-INSERT INTO urls (url, scheme, trailing_slash, description, status, source)
+INSERT INTO urls (url, scheme, trailing_slash, description, source)
 SELECT
     unnest($1::text[]),
     nullif(unnest($2::text[]), ''),
     unnest($3::boolean[]),
     nullif(unnest($4::text[]), ''),
-    'ok',
     'manual'
 ON CONFLICT ON CONSTRAINT urls_url_key DO NOTHING
 RETURNING id, coalesce(url, '')::text AS url

@@ -631,6 +631,7 @@ const (
 	TaskTypeSyncMetaURLsDelete       TaskType = "Sync Meta URLs Delete"
 	TaskTypeUpdateURLStatus          TaskType = "Update URL Status"
 	TaskTypeIntegrityMonitor         TaskType = "Integrity Monitor"
+	TaskTypeSyncUserFollowsGet       TaskType = "Sync User Follows Get"
 )
 
 func (e *TaskType) Scan(src interface{}) error {
@@ -705,7 +706,8 @@ func (e TaskType) Valid() bool {
 		TaskTypeSyncMetaURLsUpdate,
 		TaskTypeSyncMetaURLsDelete,
 		TaskTypeUpdateURLStatus,
-		TaskTypeIntegrityMonitor:
+		TaskTypeIntegrityMonitor,
+		TaskTypeSyncUserFollowsGet:
 		return true
 	}
 	return false
@@ -833,59 +835,6 @@ func (e URLSource) Valid() bool {
 	return false
 }
 
-type URLStatus string
-
-const (
-	URLStatusOk        URLStatus = "ok"
-	URLStatusDuplicate URLStatus = "duplicate"
-	URLStatusBroken    URLStatus = "broken"
-)
-
-func (e *URLStatus) Scan(src interface{}) error {
-	switch s := src.(type) {
-	case []byte:
-		*e = URLStatus(s)
-	case string:
-		*e = URLStatus(s)
-	default:
-		return fmt.Errorf("unsupported scan type for URLStatus: %T", src)
-	}
-	return nil
-}
-
-type NullURLStatus struct {
-	URLStatus URLStatus
-	Valid     bool // Valid is true if URLStatus is not NULL
-}
-
-// Scan implements the Scanner interface.
-func (ns *NullURLStatus) Scan(value interface{}) error {
-	if value == nil {
-		ns.URLStatus, ns.Valid = "", false
-		return nil
-	}
-	ns.Valid = true
-	return ns.URLStatus.Scan(value)
-}
-
-// Value implements the driver Valuer interface.
-func (ns NullURLStatus) Value() (driver.Value, error) {
-	if !ns.Valid {
-		return nil, nil
-	}
-	return string(ns.URLStatus), nil
-}
-
-func (e URLStatus) Valid() bool {
-	switch e {
-	case URLStatusOk,
-		URLStatusDuplicate,
-		URLStatusBroken:
-		return true
-	}
-	return false
-}
-
 type URLType string
 
 const (
@@ -996,13 +945,6 @@ func (e UpdateMethodEnum) Valid() bool {
 		return true
 	}
 	return false
-}
-
-type EligibleURL struct {
-	URLID         int32
-	URL           *string
-	Scheme        *string
-	TrailingSlash bool
 }
 
 type Locality struct {

@@ -18,18 +18,26 @@ FROM eligible_urls e
 LEFT JOIN url_annotation_count_view counts ON counts.url_id = e.url_id
 LEFT JOIN (SELECT DISTINCT a.url_id FROM user_url_annotations a WHERE a.user_id = $1) AS done ON done.url_id = e.url_id
 WHERE done.url_id IS NULL
-ORDER BY coalesce(counts.total_anno_count, 0) DESC, e.url_id
+ORDER BY e.manual DESC, coalesce(counts.user_url_type_count, 0) DESC, coalesce(counts.anon_url_type_count, 0) DESC,
+    coalesce(counts.auto_url_type_count, 0) DESC, e.url_id
 LIMIT 1
 `
+
+type MatviewNextGetRow struct {
+	URLID         int32
+	URL           *string
+	Scheme        *string
+	TrailingSlash bool
+}
 
 // Ranking by the materialized count view. Eligibility and what the annotator has done are read from the tables, the order from
 // the view as of its last refresh; a URL that is younger than the refresh counts 0. Requires nothing of the writers. The cost
 // grows with the number of URLs. DISTINCT keeps the planner from looking up the annotations of each URL: for a user who has done
 // most of 100,000 URLs that reads 270,000 buffers instead of 4,300. TestMatviewPlans checks this.
 // The next URL for a user, among all. No rows: none is left for this user.
-func (q *Queries) MatviewNextGet(ctx context.Context, db DBTX, userID int32) (EligibleURL, error) {
+func (q *Queries) MatviewNextGet(ctx context.Context, db DBTX, userID int32) (MatviewNextGetRow, error) {
 	row := db.QueryRow(ctx, MatviewNextGet, userID)
-	var i EligibleURL
+	var i MatviewNextGetRow
 	err := row.Scan(
 		&i.URLID,
 		&i.URL,
@@ -47,14 +55,22 @@ LEFT JOIN (
     SELECT DISTINCT a.url_id FROM anonymous_url_annotations a WHERE a.session_id = $1
 ) AS done ON done.url_id = e.url_id
 WHERE done.url_id IS NULL
-ORDER BY coalesce(counts.total_anno_count, 0) DESC, e.url_id
+ORDER BY e.manual DESC, coalesce(counts.user_url_type_count, 0) DESC, coalesce(counts.anon_url_type_count, 0) DESC,
+    coalesce(counts.auto_url_type_count, 0) DESC, e.url_id
 LIMIT 1
 `
 
+type MatviewNextGetAnonymousRow struct {
+	URLID         int32
+	URL           *string
+	Scheme        *string
+	TrailingSlash bool
+}
+
 // The next URL for an anonymous session, among all. An unknown session has annotated nothing.
-func (q *Queries) MatviewNextGetAnonymous(ctx context.Context, db DBTX, sessionID uuid.UUID) (EligibleURL, error) {
+func (q *Queries) MatviewNextGetAnonymous(ctx context.Context, db DBTX, sessionID uuid.UUID) (MatviewNextGetAnonymousRow, error) {
 	row := db.QueryRow(ctx, MatviewNextGetAnonymous, sessionID)
-	var i EligibleURL
+	var i MatviewNextGetAnonymousRow
 	err := row.Scan(
 		&i.URLID,
 		&i.URL,
@@ -84,11 +100,18 @@ type MatviewNextGetByIDParams struct {
 	UserID  int32
 }
 
+type MatviewNextGetByIDRow struct {
+	URLID         int32
+	URL           *string
+	Scheme        *string
+	TrailingSlash bool
+}
+
 // The URL with an id, if it is eligible, not annotated by the user and, where a batch is given, linked to that batch. The
 // optional batch does not spoil the plan: there is one candidate, found by its key.
-func (q *Queries) MatviewNextGetByID(ctx context.Context, db DBTX, arg MatviewNextGetByIDParams) (EligibleURL, error) {
+func (q *Queries) MatviewNextGetByID(ctx context.Context, db DBTX, arg MatviewNextGetByIDParams) (MatviewNextGetByIDRow, error) {
 	row := db.QueryRow(ctx, MatviewNextGetByID, arg.URLID, arg.BatchID, arg.UserID)
-	var i EligibleURL
+	var i MatviewNextGetByIDRow
 	err := row.Scan(
 		&i.URLID,
 		&i.URL,
@@ -105,7 +128,8 @@ JOIN eligible_urls e ON e.url_id = link.url_id
 LEFT JOIN url_annotation_count_view counts ON counts.url_id = e.url_id
 LEFT JOIN (SELECT DISTINCT a.url_id FROM user_url_annotations a WHERE a.user_id = $1) AS done ON done.url_id = e.url_id
 WHERE link.batch_id = $2 AND done.url_id IS NULL
-ORDER BY coalesce(counts.total_anno_count, 0) DESC, e.url_id
+ORDER BY e.manual DESC, coalesce(counts.user_url_type_count, 0) DESC, coalesce(counts.anon_url_type_count, 0) DESC,
+    coalesce(counts.auto_url_type_count, 0) DESC, e.url_id
 LIMIT 1
 `
 
@@ -114,10 +138,17 @@ type MatviewNextGetInBatchParams struct {
 	BatchID int32
 }
 
+type MatviewNextGetInBatchRow struct {
+	URLID         int32
+	URL           *string
+	Scheme        *string
+	TrailingSlash bool
+}
+
 // The next URL for a user, among those of one batch. No rows: none is left, or there is no such batch.
-func (q *Queries) MatviewNextGetInBatch(ctx context.Context, db DBTX, arg MatviewNextGetInBatchParams) (EligibleURL, error) {
+func (q *Queries) MatviewNextGetInBatch(ctx context.Context, db DBTX, arg MatviewNextGetInBatchParams) (MatviewNextGetInBatchRow, error) {
 	row := db.QueryRow(ctx, MatviewNextGetInBatch, arg.UserID, arg.BatchID)
-	var i EligibleURL
+	var i MatviewNextGetInBatchRow
 	err := row.Scan(
 		&i.URLID,
 		&i.URL,

@@ -65,7 +65,7 @@ type QueueNextGetByIDParams struct {
 
 type QueueNextGetByIDRow struct {
 	URLID         int32
-	Priority      int32
+	Priority      int64
 	ChangedXid    int64
 	URL           *string
 	Scheme        *string
@@ -92,7 +92,7 @@ const QueueNextGetCold = `-- name: QueueNextGetCold :one
 
 SELECT
     coalesce(next.url_id, 0)::integer AS url_id,
-    coalesce(next.priority, 0)::integer AS priority,
+    coalesce(next.priority, 0)::bigint AS priority,
     coalesce(q.changed_xid, 0)::bigint AS changed_xid,
     urls.url,
     urls.scheme,
@@ -113,7 +113,7 @@ LEFT JOIN urls ON urls.id = next.url_id
 
 type QueueNextGetColdRow struct {
 	URLID         int32
-	Priority      int32
+	Priority      int64
 	ChangedXid    int64
 	URL           *string
 	Scheme        *string
@@ -164,7 +164,7 @@ func (q *Queries) QueueNextGetCold(ctx context.Context, db DBTX, userID int32) (
 const QueueNextGetColdAnonymous = `-- name: QueueNextGetColdAnonymous :one
 SELECT
     coalesce(next.url_id, 0)::integer AS url_id,
-    coalesce(next.priority, 0)::integer AS priority,
+    coalesce(next.priority, 0)::bigint AS priority,
     coalesce(q.changed_xid, 0)::bigint AS changed_xid,
     urls.url,
     urls.scheme,
@@ -185,7 +185,7 @@ LEFT JOIN urls ON urls.id = next.url_id
 
 type QueueNextGetColdAnonymousRow struct {
 	URLID         int32
-	Priority      int32
+	Priority      int64
 	ChangedXid    int64
 	URL           *string
 	Scheme        *string
@@ -212,7 +212,7 @@ func (q *Queries) QueueNextGetColdAnonymous(ctx context.Context, db DBTX, sessio
 const QueueNextGetColdInBatch = `-- name: QueueNextGetColdInBatch :one
 SELECT
     coalesce(next.url_id, 0)::integer AS url_id,
-    coalesce(next.priority, 0)::integer AS priority,
+    coalesce(next.priority, 0)::bigint AS priority,
     coalesce(q.changed_xid, 0)::bigint AS changed_xid,
     urls.url,
     urls.scheme,
@@ -239,7 +239,7 @@ type QueueNextGetColdInBatchParams struct {
 
 type QueueNextGetColdInBatchRow struct {
 	URLID         int32
-	Priority      int32
+	Priority      int64
 	ChangedXid    int64
 	URL           *string
 	Scheme        *string
@@ -270,7 +270,7 @@ WITH from_position AS MATERIALIZED (
         SELECT q.url_id, q.priority, q.changed_xid
         FROM annotation_queue q
         WHERE q.eligible
-            AND (q.priority, q.url_id) >= ($1::integer, $2::integer)
+            AND (q.priority, q.url_id) >= ($1::bigint, $2::integer)
         ORDER BY q.priority, q.url_id
         LIMIT 256
     ) AS w
@@ -294,18 +294,18 @@ WITH from_position AS MATERIALIZED (
             OFFSET 0
         ) AS k
     ) AS q
-    WHERE (q.priority, q.url_id) < ($1::integer, $2::integer)
+    WHERE (q.priority, q.url_id) < ($1::bigint, $2::integer)
         AND NOT EXISTS (SELECT FROM user_url_done d WHERE d.user_id = $3 AND d.url_id = q.url_id OFFSET 0)
 )
 SELECT
     coalesce(next.url_id, 0)::integer AS url_id,
-    coalesce(next.priority, 0)::integer AS priority,
+    coalesce(next.priority, 0)::bigint AS priority,
     coalesce(next.changed_xid, 0)::bigint AS changed_xid,
     urls.url,
     urls.scheme,
     coalesce(urls.trailing_slash, false)::boolean AS trailing_slash,
     snapshot.horizon::bigint AS horizon,
-    coalesce(from_position.priority, $1::integer)::integer AS cursor_priority,
+    coalesce(from_position.priority, $1::bigint)::bigint AS cursor_priority,
     coalesce(from_position.url_id, $2::integer)::integer AS cursor_url_id,
     ARRAY(SELECT before_position.url_id FROM before_position)::integer[] AS undone_before,
     CASE
@@ -313,7 +313,7 @@ SELECT
         WHEN from_position.url_id IS NULL THEN EXISTS (
             SELECT FROM annotation_queue q
             WHERE q.eligible
-                AND (q.priority, q.url_id) >= ($1::integer, $2::integer)
+                AND (q.priority, q.url_id) >= ($1::bigint, $2::integer)
             ORDER BY q.priority, q.url_id
             LIMIT 1 OFFSET 255
         )
@@ -331,7 +331,7 @@ LEFT JOIN urls ON urls.id = next.url_id
 `
 
 type QueueNextGetWarmParams struct {
-	Priority     int32
+	Priority     int64
 	URLID        int32
 	UserID       int32
 	Horizon      int64
@@ -340,13 +340,13 @@ type QueueNextGetWarmParams struct {
 
 type QueueNextGetWarmRow struct {
 	URLID          int32
-	Priority       int32
+	Priority       int64
 	ChangedXid     int64
 	URL            *string
 	Scheme         *string
 	TrailingSlash  bool
 	Horizon        int64
-	CursorPriority int32
+	CursorPriority int64
 	CursorURLID    int32
 	UndoneBefore   []int32
 	TooFar         bool
@@ -385,7 +385,7 @@ WITH from_position AS MATERIALIZED (
         SELECT q.url_id, q.priority, q.changed_xid
         FROM annotation_queue q
         WHERE q.eligible
-            AND (q.priority, q.url_id) >= ($1::integer, $2::integer)
+            AND (q.priority, q.url_id) >= ($1::bigint, $2::integer)
         ORDER BY q.priority, q.url_id
         LIMIT 256
     ) AS w
@@ -409,18 +409,18 @@ WITH from_position AS MATERIALIZED (
             OFFSET 0
         ) AS k
     ) AS q
-    WHERE (q.priority, q.url_id) < ($1::integer, $2::integer)
+    WHERE (q.priority, q.url_id) < ($1::bigint, $2::integer)
         AND NOT EXISTS (SELECT FROM anonymous_url_done d WHERE d.session_id = $3 AND d.url_id = q.url_id OFFSET 0)
 )
 SELECT
     coalesce(next.url_id, 0)::integer AS url_id,
-    coalesce(next.priority, 0)::integer AS priority,
+    coalesce(next.priority, 0)::bigint AS priority,
     coalesce(next.changed_xid, 0)::bigint AS changed_xid,
     urls.url,
     urls.scheme,
     coalesce(urls.trailing_slash, false)::boolean AS trailing_slash,
     snapshot.horizon::bigint AS horizon,
-    coalesce(from_position.priority, $1::integer)::integer AS cursor_priority,
+    coalesce(from_position.priority, $1::bigint)::bigint AS cursor_priority,
     coalesce(from_position.url_id, $2::integer)::integer AS cursor_url_id,
     ARRAY(SELECT before_position.url_id FROM before_position)::integer[] AS undone_before,
     CASE
@@ -428,7 +428,7 @@ SELECT
         WHEN from_position.url_id IS NULL THEN EXISTS (
             SELECT FROM annotation_queue q
             WHERE q.eligible
-                AND (q.priority, q.url_id) >= ($1::integer, $2::integer)
+                AND (q.priority, q.url_id) >= ($1::bigint, $2::integer)
             ORDER BY q.priority, q.url_id
             LIMIT 1 OFFSET 255
         )
@@ -446,7 +446,7 @@ LEFT JOIN urls ON urls.id = next.url_id
 `
 
 type QueueNextGetWarmAnonymousParams struct {
-	Priority     int32
+	Priority     int64
 	URLID        int32
 	SessionID    uuid.UUID
 	Horizon      int64
@@ -455,13 +455,13 @@ type QueueNextGetWarmAnonymousParams struct {
 
 type QueueNextGetWarmAnonymousRow struct {
 	URLID          int32
-	Priority       int32
+	Priority       int64
 	ChangedXid     int64
 	URL            *string
 	Scheme         *string
 	TrailingSlash  bool
 	Horizon        int64
-	CursorPriority int32
+	CursorPriority int64
 	CursorURLID    int32
 	UndoneBefore   []int32
 	TooFar         bool
@@ -501,7 +501,7 @@ WITH from_position AS MATERIALIZED (
         FROM annotation_queue q
         WHERE q.eligible
             AND q.batch_id = $3::integer
-            AND (q.priority, q.url_id) >= ($1::integer, $2::integer)
+            AND (q.priority, q.url_id) >= ($1::bigint, $2::integer)
         ORDER BY q.priority, q.url_id
         LIMIT 256
     ) AS w
@@ -525,19 +525,19 @@ WITH from_position AS MATERIALIZED (
             OFFSET 0
         ) AS k
     ) AS q
-    WHERE (q.priority, q.url_id) < ($1::integer, $2::integer)
+    WHERE (q.priority, q.url_id) < ($1::bigint, $2::integer)
         AND q.batch_id = $3::integer
         AND NOT EXISTS (SELECT FROM user_url_done d WHERE d.user_id = $4 AND d.url_id = q.url_id OFFSET 0)
 )
 SELECT
     coalesce(next.url_id, 0)::integer AS url_id,
-    coalesce(next.priority, 0)::integer AS priority,
+    coalesce(next.priority, 0)::bigint AS priority,
     coalesce(next.changed_xid, 0)::bigint AS changed_xid,
     urls.url,
     urls.scheme,
     coalesce(urls.trailing_slash, false)::boolean AS trailing_slash,
     snapshot.horizon::bigint AS horizon,
-    coalesce(from_position.priority, $1::integer)::integer AS cursor_priority,
+    coalesce(from_position.priority, $1::bigint)::bigint AS cursor_priority,
     coalesce(from_position.url_id, $2::integer)::integer AS cursor_url_id,
     ARRAY(SELECT before_position.url_id FROM before_position)::integer[] AS undone_before,
     CASE
@@ -546,7 +546,7 @@ SELECT
             SELECT FROM annotation_queue q
             WHERE q.eligible
                 AND q.batch_id = $3::integer
-                AND (q.priority, q.url_id) >= ($1::integer, $2::integer)
+                AND (q.priority, q.url_id) >= ($1::bigint, $2::integer)
             ORDER BY q.priority, q.url_id
             LIMIT 1 OFFSET 255
         )
@@ -564,7 +564,7 @@ LEFT JOIN urls ON urls.id = next.url_id
 `
 
 type QueueNextGetWarmInBatchParams struct {
-	Priority     int32
+	Priority     int64
 	URLID        int32
 	BatchID      int32
 	UserID       int32
@@ -574,13 +574,13 @@ type QueueNextGetWarmInBatchParams struct {
 
 type QueueNextGetWarmInBatchRow struct {
 	URLID          int32
-	Priority       int32
+	Priority       int64
 	ChangedXid     int64
 	URL            *string
 	Scheme         *string
 	TrailingSlash  bool
 	Horizon        int64
-	CursorPriority int32
+	CursorPriority int64
 	CursorURLID    int32
 	UndoneBefore   []int32
 	TooFar         bool

@@ -142,9 +142,9 @@ func (q *Queries) BatchProgressRecount(ctx context.Context, db DBTX, batchID int
 
 const QueueDifferenceList = `-- name: QueueDifferenceList :many
 WITH want AS MATERIALIZED (
-    SELECT url_id, eligible, priority, batch_id, status_ok, agency_votes FROM annotation_queue_recount WHERE url_id > $1::integer AND url_id <= $2::integer
+    SELECT url_id, eligible, followed, manual, user_url_type_count, anon_url_type_count, auto_url_type_count, batch_id, user_agency_count FROM annotation_queue_recount WHERE url_id > $1::integer AND url_id <= $2::integer
 ), have AS MATERIALIZED (
-    SELECT url_id, eligible, priority, batch_id, status_ok, agency_votes, changed_xid FROM annotation_queue WHERE url_id > $1::integer AND url_id <= $2::integer
+    SELECT url_id, eligible, followed, manual, user_url_type_count, anon_url_type_count, auto_url_type_count, priority, batch_id, user_agency_count, changed_xid FROM annotation_queue WHERE url_id > $1::integer AND url_id <= $2::integer
 ), user_want AS (
     SELECT DISTINCT a.user_id::text AS annotator, a.url_id
     FROM user_url_annotations a
@@ -164,29 +164,41 @@ WITH want AS MATERIALIZED (
     FROM anonymous_url_done d
     WHERE d.url_id > $1::integer AND d.url_id <= $2::integer
 ), difference AS (
-    SELECT want.url_id, 'missing' AS kind, '' AS annotator, '' AS have, (-want.priority)::text AS want
+    SELECT want.url_id, 'missing' AS kind, '' AS annotator, '' AS have, 'eligible' AS want
     FROM want LEFT JOIN have ON have.url_id = want.url_id
     WHERE have.url_id IS NULL OR (want.eligible AND NOT have.eligible)
     UNION ALL
-    SELECT want.url_id, 'surplus', '', (-have.priority)::text, ''
+    SELECT want.url_id, 'surplus', '', 'eligible', ''
     FROM want JOIN have ON have.url_id = want.url_id
     WHERE have.eligible AND NOT want.eligible
     UNION ALL
-    SELECT want.url_id, 'wrong count', '', (-have.priority)::text, (-want.priority)::text
+    SELECT want.url_id, 'wrong follow', '', have.followed::text, want.followed::text
     FROM want JOIN have ON have.url_id = want.url_id
-    WHERE have.priority <> want.priority
+    WHERE have.followed <> want.followed
+    UNION ALL
+    SELECT want.url_id, 'wrong source', '', have.manual::text, want.manual::text
+    FROM want JOIN have ON have.url_id = want.url_id
+    WHERE have.manual <> want.manual
+    UNION ALL
+    SELECT want.url_id, 'wrong count of users', '', have.user_url_type_count::text, want.user_url_type_count::text
+    FROM want JOIN have ON have.url_id = want.url_id
+    WHERE have.user_url_type_count <> want.user_url_type_count
+    UNION ALL
+    SELECT want.url_id, 'wrong count of sessions', '', have.anon_url_type_count::text, want.anon_url_type_count::text
+    FROM want JOIN have ON have.url_id = want.url_id
+    WHERE have.anon_url_type_count <> want.anon_url_type_count
+    UNION ALL
+    SELECT want.url_id, 'wrong count of robots', '', have.auto_url_type_count::text, want.auto_url_type_count::text
+    FROM want JOIN have ON have.url_id = want.url_id
+    WHERE have.auto_url_type_count <> want.auto_url_type_count
     UNION ALL
     SELECT want.url_id, 'wrong batch', '', coalesce(have.batch_id::text, 'none'), coalesce(want.batch_id::text, 'none')
     FROM want JOIN have ON have.url_id = want.url_id
     WHERE have.batch_id IS DISTINCT FROM want.batch_id
     UNION ALL
-    SELECT want.url_id, 'wrong status', '', have.status_ok::text, want.status_ok::text
+    SELECT want.url_id, 'wrong count of agencies', '', have.user_agency_count::text, want.user_agency_count::text
     FROM want JOIN have ON have.url_id = want.url_id
-    WHERE have.status_ok <> want.status_ok
-    UNION ALL
-    SELECT want.url_id, 'wrong agency votes', '', have.agency_votes::text, want.agency_votes::text
-    FROM want JOIN have ON have.url_id = want.url_id
-    WHERE have.agency_votes <> want.agency_votes
+    WHERE have.user_agency_count <> want.user_agency_count
     UNION ALL
     (SELECT user_want.url_id, 'missing done row', user_want.annotator, '', 'done' FROM user_want
     EXCEPT SELECT user_have.url_id, 'missing done row', user_have.annotator, '', 'done' FROM user_have)
@@ -249,14 +261,14 @@ func (q *Queries) QueueDifferenceList(ctx context.Context, db DBTX, arg QueueDif
 const QueueForgetMany = `-- name: QueueForgetMany :many
 WITH forgotten AS (
     DELETE FROM annotation_queue WHERE url_id = ANY($1::integer[])
-    RETURNING batch_id, status_ok, agency_votes
+    RETURNING batch_id, user_agency_count
 )
 SELECT
     batch_id::integer AS batch_id,
     -count(*)::integer AS total,
-    -(count(*) FILTER (WHERE agency_votes > 0))::integer AS annotated
+    -(count(*) FILTER (WHERE user_agency_count > 0))::integer AS annotated
 FROM forgotten
-WHERE status_ok AND batch_id IS NOT NULL
+WHERE batch_id IS NOT NULL
 GROUP BY batch_id
 ORDER BY batch_id
 `
@@ -292,8 +304,11 @@ func (q *Queries) QueueForgetMany(ctx context.Context, db DBTX, urlIds []int32) 
 
 const QueueInsertMany = `-- name: QueueInsertMany :exec
 
-INSERT INTO annotation_queue (url_id, eligible, priority, batch_id, status_ok, agency_votes, changed_xid)
-SELECT urls.id, false, 0, NULL, false, 0, 0
+INSERT INTO annotation_queue (
+    url_id, eligible, followed, manual, user_url_type_count, anon_url_type_count, auto_url_type_count, batch_id,
+    user_agency_count, changed_xid
+)
+SELECT urls.id, false, false, false, 0, 0, 0, NULL, 0, 0
 FROM urls
 WHERE urls.id = ANY($1::integer[])
 ORDER BY urls.id
@@ -324,16 +339,19 @@ func (q *Queries) QueueLockMany(ctx context.Context, db DBTX, urlIds []int32) er
 
 const QueueRecountMany = `-- name: QueueRecountMany :many
 WITH before AS (
-    SELECT url_id, batch_id, status_ok, agency_votes FROM annotation_queue WHERE url_id = ANY($1::integer[])
+    SELECT url_id, batch_id, user_agency_count FROM annotation_queue WHERE url_id = ANY($1::integer[])
 ), after AS MATERIALIZED (
-    SELECT url_id, eligible, priority, batch_id, status_ok, agency_votes FROM annotation_queue_recount WHERE url_id = ANY($1::integer[])
+    SELECT url_id, eligible, followed, manual, user_url_type_count, anon_url_type_count, auto_url_type_count, batch_id, user_agency_count FROM annotation_queue_recount WHERE url_id = ANY($1::integer[])
 ), updated AS (
     UPDATE annotation_queue q
     SET eligible = after.eligible,
-        priority = after.priority,
+        followed = after.followed,
+        manual = after.manual,
+        user_url_type_count = after.user_url_type_count,
+        anon_url_type_count = after.anon_url_type_count,
+        auto_url_type_count = after.auto_url_type_count,
         batch_id = after.batch_id,
-        status_ok = after.status_ok,
-        agency_votes = after.agency_votes,
+        user_agency_count = after.user_agency_count,
         changed_xid = pg_current_xact_id()::text::bigint
     FROM after
     WHERE q.url_id = after.url_id
@@ -343,9 +361,9 @@ SELECT
     sum(change.total)::integer AS total,
     sum(change.annotated)::integer AS annotated
 FROM (
-    SELECT batch_id, -1 AS total, CASE WHEN agency_votes > 0 THEN -1 ELSE 0 END AS annotated FROM before WHERE status_ok
+    SELECT batch_id, -1 AS total, CASE WHEN user_agency_count > 0 THEN -1 ELSE 0 END AS annotated FROM before
     UNION ALL
-    SELECT batch_id, 1, CASE WHEN agency_votes > 0 THEN 1 ELSE 0 END FROM after WHERE status_ok
+    SELECT batch_id, 1, CASE WHEN user_agency_count > 0 THEN 1 ELSE 0 END FROM after
 ) AS change
 WHERE change.batch_id IS NOT NULL
 GROUP BY change.batch_id

@@ -36,7 +36,7 @@ func (q *Queries) RobotAgencyLockMany(ctx context.Context, db DBTX, agencyIds []
 }
 
 const RobotAgencySubtaskInsertMany = `-- name: RobotAgencySubtaskInsertMany :many
-INSERT INTO url_auto_agency_id_subtasks (task_id, url_id, type, agencies_found)
+INSERT INTO annotation__agency__auto__subtasks (task_id, url_id, type, agencies_found)
 SELECT $1, given.url_id, given.type, given.found
 FROM (
     SELECT
@@ -45,7 +45,7 @@ FROM (
         unnest($4::boolean[]) AS found
 ) AS given
 WHERE NOT EXISTS (
-    SELECT FROM url_auto_agency_id_subtasks s
+    SELECT FROM annotation__agency__auto__subtasks s
     WHERE s.url_id = given.url_id AND s.type = given.type AND (s.agencies_found OR NOT given.found)
 )
 ORDER BY given.url_id, given.type
@@ -100,9 +100,9 @@ WITH given AS MATERIALIZED (
         unnest($3::bigint[])::integer AS agency_id,
         unnest($4::double precision[])::integer AS confidence
 ), changed AS (
-    UPDATE agency_id_subtask_suggestions known SET confidence = given.confidence
+    UPDATE annotation__agency__auto__suggestions known SET confidence = given.confidence
     FROM given
-    JOIN url_auto_agency_id_subtasks s ON s.url_id = given.url_id AND s.type = given.type
+    JOIN annotation__agency__auto__subtasks s ON s.url_id = given.url_id AND s.type = given.type
     WHERE NOT $5::boolean
         AND known.subtask_id = s.id AND known.agency_id = given.agency_id AND known.confidence <> given.confidence
     RETURNING given.url_id, given.type, given.agency_id
@@ -111,16 +111,16 @@ WITH given AS MATERIALIZED (
     FROM given
     CROSS JOIN LATERAL (
         SELECT min(s.id) AS id
-        FROM url_auto_agency_id_subtasks s
+        FROM annotation__agency__auto__subtasks s
         WHERE s.url_id = given.url_id AND s.type = given.type AND s.agencies_found
     ) AS subtask
     WHERE NOT EXISTS (
-        SELECT FROM url_auto_agency_id_subtasks s
-        JOIN agency_id_subtask_suggestions known ON known.subtask_id = s.id
+        SELECT FROM annotation__agency__auto__subtasks s
+        JOIN annotation__agency__auto__suggestions known ON known.subtask_id = s.id
         WHERE s.url_id = given.url_id AND s.type = given.type AND known.agency_id = given.agency_id
     )
 ), stored AS (
-    INSERT INTO agency_id_subtask_suggestions (subtask_id, agency_id, confidence)
+    INSERT INTO annotation__agency__auto__suggestions (subtask_id, agency_id, confidence)
     SELECT subtask_id, agency_id, confidence FROM missing ORDER BY url_id, agency_id
 ), items AS (
     SELECT DISTINCT changed.url_id, changed.type, changed.agency_id FROM changed
@@ -195,7 +195,7 @@ func (q *Queries) RobotLocationLockMany(ctx context.Context, db DBTX, locationId
 }
 
 const RobotLocationSubtaskInsertMany = `-- name: RobotLocationSubtaskInsertMany :many
-INSERT INTO auto_location_id_subtasks (task_id, url_id, type, locations_found)
+INSERT INTO annotation__location__auto__subtasks (task_id, url_id, type, locations_found)
 SELECT $1, given.url_id, given.type, given.found
 FROM (
     SELECT
@@ -204,7 +204,7 @@ FROM (
         unnest($4::boolean[]) AS found
 ) AS given
 ORDER BY given.url_id, given.type
-ON CONFLICT ON CONSTRAINT auto_location_id_subtasks_url_id_type_key DO NOTHING
+ON CONFLICT ON CONSTRAINT annotation__location__auto__subtasks_url_id_type_key DO NOTHING
 RETURNING url_id, locations_found AS found
 `
 
@@ -255,20 +255,20 @@ WITH given AS MATERIALIZED (
         unnest($3::bigint[]) AS location_id,
         unnest($4::double precision[]) AS confidence
 ), found AS (
-    UPDATE auto_location_id_subtasks s SET locations_found = true
+    UPDATE annotation__location__auto__subtasks s SET locations_found = true
     FROM given
     WHERE s.url_id = given.url_id AND s.type = given.type AND NOT s.locations_found
 ), stored AS (
-    INSERT INTO location_id_subtask_suggestions AS known (subtask_id, location_id, confidence)
+    INSERT INTO annotation__location__auto__suggestions AS known (subtask_id, location_id, confidence)
     SELECT s.id, given.location_id, given.confidence
     FROM given
-    JOIN auto_location_id_subtasks s ON s.url_id = given.url_id AND s.type = given.type
+    JOIN annotation__location__auto__subtasks s ON s.url_id = given.url_id AND s.type = given.type
     ORDER BY given.url_id, given.location_id
-    ON CONFLICT ON CONSTRAINT location_id_subtask_suggestions_pkey
+    ON CONFLICT ON CONSTRAINT annotation__location__auto__suggestions_pkey
         DO UPDATE SET confidence = excluded.confidence WHERE NOT $5::boolean AND known.confidence <> excluded.confidence
     RETURNING known.subtask_id
 )
-SELECT s.url_id FROM stored JOIN auto_location_id_subtasks s ON s.id = stored.subtask_id ORDER BY s.url_id
+SELECT s.url_id FROM stored JOIN annotation__location__auto__subtasks s ON s.id = stored.subtask_id ORDER BY s.url_id
 `
 
 type RobotLocationUpsertManyParams struct {
@@ -309,15 +309,15 @@ func (q *Queries) RobotLocationUpsertMany(ctx context.Context, db DBTX, arg Robo
 }
 
 const RobotNameInsertMany = `-- name: RobotNameInsertMany :many
-INSERT INTO url_name_suggestions (url_id, suggestion, source)
+INSERT INTO annotation__name__suggestions (url_id, suggestion, source)
 SELECT given.url_id, given.suggestion, 'HTML Metadata Title'
 FROM (
     SELECT unnest($1::integer[]) AS url_id, unnest($2::text[]) AS suggestion
 ) AS given
 WHERE NOT $3::boolean
-    OR NOT EXISTS (SELECT FROM url_name_suggestions n WHERE n.url_id = given.url_id AND n.source = 'HTML Metadata Title')
+    OR NOT EXISTS (SELECT FROM annotation__name__suggestions n WHERE n.url_id = given.url_id AND n.source = 'HTML Metadata Title')
 ORDER BY given.url_id, given.suggestion
-ON CONFLICT ON CONSTRAINT url_name_suggestions_url_id_suggestion_key DO NOTHING
+ON CONFLICT ON CONSTRAINT annotation__name__suggestions_url_id_suggestion_key DO NOTHING
 RETURNING url_id
 `
 
@@ -351,13 +351,13 @@ func (q *Queries) RobotNameInsertMany(ctx context.Context, db DBTX, arg RobotNam
 }
 
 const RobotRecordTypeUpsertMany = `-- name: RobotRecordTypeUpsertMany :many
-INSERT INTO auto_record_type_suggestions AS known (url_id, record_type)
+INSERT INTO annotation__record_type__auto AS known (url_id, record_type)
 SELECT given.url_id, given.record_type
 FROM (
     SELECT unnest($1::integer[]) AS url_id, unnest($2::text[])::record_type AS record_type
 ) AS given
 ORDER BY given.url_id
-ON CONFLICT ON CONSTRAINT auto_record_type_suggestions_pkey
+ON CONFLICT ON CONSTRAINT annotation__record_type__auto_pkey
     DO UPDATE SET record_type = excluded.record_type, updated_at = now()
     WHERE NOT $3::boolean AND known.record_type <> excluded.record_type
 RETURNING url_id
@@ -392,7 +392,7 @@ func (q *Queries) RobotRecordTypeUpsertMany(ctx context.Context, db DBTX, arg Ro
 }
 
 const RobotRelevanceUpsertMany = `-- name: RobotRelevanceUpsertMany :many
-INSERT INTO auto_relevant_suggestions AS known (url_id, relevant, confidence, model_name)
+INSERT INTO annotation__url_type__auto AS known (url_id, relevant, confidence, model_name)
 SELECT given.url_id, given.relevant, nullif(given.confidence, -1), nullif(given.model_name, '')
 FROM (
     SELECT
@@ -402,7 +402,7 @@ FROM (
         unnest($4::text[]) AS model_name
 ) AS given
 ORDER BY given.url_id
-ON CONFLICT ON CONSTRAINT auto_relevant_suggestions_pkey
+ON CONFLICT ON CONSTRAINT annotation__url_type__auto_pkey
     DO UPDATE SET
         relevant = excluded.relevant, confidence = excluded.confidence, model_name = excluded.model_name, updated_at = now()
     WHERE NOT $5::boolean

@@ -13,13 +13,13 @@ import (
 
 const AnonymousAnnotationDelete = `-- name: AnonymousAnnotationDelete :exec
 WITH url_type AS (
-    DELETE FROM anonymous_annotation_url_type a WHERE a.session_id = $1
+    DELETE FROM annotation__url_type__anon a WHERE a.session_id = $1
 ), record_type AS (
-    DELETE FROM anonymous_annotation_record_type a WHERE a.session_id = $1
+    DELETE FROM annotation__record_type__anon a WHERE a.session_id = $1
 ), agency AS (
-    DELETE FROM anonymous_annotation_agency a WHERE a.session_id = $1
+    DELETE FROM annotation__agency__anon a WHERE a.session_id = $1
 )
-DELETE FROM anonymous_annotation_location a WHERE a.session_id = $1
+DELETE FROM annotation__location__anon a WHERE a.session_id = $1
 `
 
 // Deletes all annotations of the session.
@@ -36,7 +36,7 @@ WITH answered AS MATERIALIZED (
     FROM answered
     LEFT JOIN LATERAL (
         SELECT a.url_type, a.created_at
-        FROM anonymous_annotation_url_type a
+        FROM annotation__url_type__anon a
         WHERE a.session_id = $1 AND a.url_id = answered.url_id
         ORDER BY a.created_at DESC, a.url_type
         LIMIT 1
@@ -45,12 +45,12 @@ WITH answered AS MATERIALIZED (
         SELECT FROM user_url_annotations own WHERE own.user_id = $2 AND own.url_id = answered.url_id OFFSET 0
     )
 ), stored_type AS (
-    INSERT INTO user_url_type_suggestions (url_id, user_id, type, created_at)
+    INSERT INTO annotation__url_type__user (url_id, user_id, type, created_at)
     SELECT unanswered.url_id, $2, unanswered.url_type, unanswered.created_at
     FROM unanswered
     WHERE unanswered.url_type IS NOT NULL
     ORDER BY unanswered.url_id
-    ON CONFLICT ON CONSTRAINT user_url_type_suggestions_pkey DO NOTHING
+    ON CONFLICT ON CONSTRAINT annotation__url_type__user_pkey DO NOTHING
     RETURNING url_id, type
 ), copied AS (
     SELECT
@@ -61,26 +61,26 @@ WITH answered AS MATERIALIZED (
     UNION ALL
     SELECT unanswered.url_id, true, true FROM unanswered WHERE unanswered.url_type IS NULL
 ), stored_record_type AS (
-    INSERT INTO user_record_type_suggestions (url_id, user_id, record_type, created_at)
+    INSERT INTO annotation__record_type__user (url_id, user_id, record_type, created_at)
     SELECT copied.url_id, $2, given.record_type, given.created_at
     FROM copied
     CROSS JOIN LATERAL (
         SELECT a.record_type, a.created_at
-        FROM anonymous_annotation_record_type a
+        FROM annotation__record_type__anon a
         WHERE a.session_id = $1 AND a.url_id = copied.url_id
         ORDER BY a.created_at DESC, a.record_type
         LIMIT 1
     ) AS given
     WHERE copied.with_record_type
     ORDER BY copied.url_id
-    ON CONFLICT ON CONSTRAINT user_record_type_suggestions_pkey DO NOTHING
+    ON CONFLICT ON CONSTRAINT annotation__record_type__user_pkey DO NOTHING
 ), stored_agencies AS (
-    INSERT INTO user_url_agency_suggestions (url_id, user_id, agency_id)
+    INSERT INTO annotation__agency__user (url_id, user_id, agency_id)
     SELECT copied.url_id, $2, agencies.id
     FROM copied
     CROSS JOIN LATERAL (
         SELECT a.agency_id
-        FROM anonymous_annotation_agency a
+        FROM annotation__agency__anon a
         WHERE a.session_id = $1 AND a.url_id = copied.url_id
         OFFSET 0
     ) AS given
@@ -88,14 +88,14 @@ WITH answered AS MATERIALIZED (
     WHERE copied.with_entities
     ORDER BY copied.url_id, agencies.id
     FOR KEY SHARE OF agencies -- waits for a concurrent deletion, and leaves a deleted agency out
-    ON CONFLICT ON CONSTRAINT user_url_agency_suggestions_agency_id_url_id_user_id_key DO NOTHING
+    ON CONFLICT ON CONSTRAINT annotation__agency__user_agency_id_url_id_user_id_key DO NOTHING
 ), stored_locations AS (
-    INSERT INTO user_location_suggestions (url_id, user_id, location_id, created_at)
+    INSERT INTO annotation__location__user (url_id, user_id, location_id, created_at)
     SELECT copied.url_id, $2, locations.id, given.created_at
     FROM copied
     CROSS JOIN LATERAL (
         SELECT a.location_id, a.created_at
-        FROM anonymous_annotation_location a
+        FROM annotation__location__anon a
         WHERE a.session_id = $1 AND a.url_id = copied.url_id
         OFFSET 0
     ) AS given
@@ -103,7 +103,7 @@ WITH answered AS MATERIALIZED (
     WHERE copied.with_entities
     ORDER BY copied.url_id, locations.id
     FOR KEY SHARE OF locations
-    ON CONFLICT ON CONSTRAINT user_location_suggestions_pkey DO NOTHING
+    ON CONFLICT ON CONSTRAINT annotation__location__user_pkey DO NOTHING
 )
 SELECT result.url_id::integer AS url_id, result.transferred::boolean AS transferred
 FROM (

@@ -78,19 +78,19 @@ WITH batch AS (
 ), session AS (
     INSERT INTO anonymous_sessions DEFAULT VALUES RETURNING id
 ), url_type AS (
-    INSERT INTO anonymous_annotation_url_type (url_id, session_id, url_type)
+    INSERT INTO annotation__url_type__anon (url_id, session_id, url_type)
     SELECT $1::integer, session.id, 'data source' FROM session
 ), record_type AS (
-    INSERT INTO anonymous_annotation_record_type (url_id, session_id, record_type)
+    INSERT INTO annotation__record_type__anon (url_id, session_id, record_type)
     SELECT $1::integer, session.id, $3::record_type FROM session
 ), agency AS (
-    INSERT INTO anonymous_annotation_agency (url_id, session_id, agency_id)
+    INSERT INTO annotation__agency__anon (url_id, session_id, agency_id)
     SELECT $1::integer, session.id, unnest($4::integer[]) FROM session
 ), location AS (
-    INSERT INTO anonymous_annotation_location (url_id, session_id, location_id)
+    INSERT INTO annotation__location__anon (url_id, session_id, location_id)
     SELECT $1::integer, session.id, unnest($5::bigint[]) FROM session
 )
-INSERT INTO url_name_suggestions (url_id, suggestion, source) VALUES ($1::integer, $2::varchar, 'User')
+INSERT INTO annotation__name__suggestions (url_id, suggestion, source) VALUES ($1::integer, $2::varchar, 'User')
 `
 
 type DataSourceSubmissionInsertParams struct {
@@ -195,14 +195,14 @@ WITH given AS MATERIALIZED (
             unnest($6::text[]) AS collector_metadata
     ) AS entry
 ), stored AS (
-    INSERT INTO urls (id, url, scheme, trailing_slash, name, description, collector_metadata, status, source)
+    INSERT INTO urls (id, url, scheme, trailing_slash, name, description, collector_metadata, source)
     SELECT
         given.id, given.url, nullif(given.scheme, ''), given.trailing_slash, nullif(given.name, ''),
-        nullif(given.description, ''), nullif(given.collector_metadata, '')::json, 'ok', 'manual'
+        nullif(given.description, ''), nullif(given.collector_metadata, '')::json, 'manual'
     FROM given
     ORDER BY given.url COLLATE "C"
     ON CONFLICT ON CONSTRAINT urls_url_key DO NOTHING
-    RETURNING urls.id, urls.url, urls.scheme, urls.trailing_slash, urls.collector_metadata, urls.status, urls.source, urls.name, urls.description, urls.created_at, urls.updated_at
+    RETURNING urls.id, urls.url, urls.scheme, urls.trailing_slash, urls.collector_metadata, urls.source, urls.name, urls.description, urls.created_at, urls.updated_at
 )
 SELECT stored.id, coalesce(stored.url, '')::text AS url, to_jsonb(stored)::jsonb AS new_data FROM stored ORDER BY stored.id
 `
@@ -288,12 +288,12 @@ func (q *Queries) SubmissionListUnknown(ctx context.Context, db DBTX, arg Submis
 const URLInsert = `-- name: URLInsert :one
 
 WITH stored AS (
-    INSERT INTO urls (url, scheme, trailing_slash, name, description, status, source)
+    INSERT INTO urls (url, scheme, trailing_slash, name, description, source)
     SELECT
         $1::text, $2::varchar, $3::boolean,
-        $4::varchar, $5::varchar, 'ok', 'manual'
+        $4::varchar, $5::varchar, 'manual'
     ON CONFLICT ON CONSTRAINT urls_url_key DO NOTHING
-    RETURNING urls.id, urls.url, urls.scheme, urls.trailing_slash, urls.collector_metadata, urls.status, urls.source, urls.name, urls.description, urls.created_at, urls.updated_at
+    RETURNING urls.id, urls.url, urls.scheme, urls.trailing_slash, urls.collector_metadata, urls.source, urls.name, urls.description, urls.created_at, urls.updated_at
 )
 SELECT stored.id, to_jsonb(stored)::jsonb AS new_data FROM stored
 `
@@ -346,22 +346,22 @@ const UserSubmissionInsert = `-- name: UserSubmissionInsert :exec
 WITH submitted AS (
     INSERT INTO link_user_submitted_urls (url_id, user_id) VALUES ($1::integer, $2::integer)
 ), record_type AS (
-    INSERT INTO user_record_type_suggestions (url_id, user_id, record_type)
+    INSERT INTO annotation__record_type__user (url_id, user_id, record_type)
     SELECT $1::integer, $2::integer, $4::record_type
     WHERE $4::record_type IS NOT NULL
 ), name AS (
-    INSERT INTO url_name_suggestions (url_id, suggestion, source)
+    INSERT INTO annotation__name__suggestions (url_id, suggestion, source)
     SELECT $1::integer, $5::varchar, 'User'
     WHERE $5::varchar IS NOT NULL
     RETURNING id
 ), endorsement AS (
-    INSERT INTO link_user_name_suggestions (user_id, suggestion_id) SELECT $2::integer, name.id FROM name
+    INSERT INTO annotation__name__user__endorsements (user_id, suggestion_id) SELECT $2::integer, name.id FROM name
 ), location AS (
-    INSERT INTO user_location_suggestions (url_id, user_id, location_id)
+    INSERT INTO annotation__location__user (url_id, user_id, location_id)
     SELECT $1::integer, $2::integer, $6::bigint
     WHERE $6::bigint IS NOT NULL
 )
-INSERT INTO user_url_agency_suggestions (url_id, user_id, agency_id)
+INSERT INTO annotation__agency__user (url_id, user_id, agency_id)
 SELECT $1::integer, $2::integer, $3::integer
 WHERE $3::integer IS NOT NULL
 `

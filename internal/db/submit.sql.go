@@ -26,7 +26,7 @@ WITH url AS (
     WHERE NOT EXISTS (SELECT FROM locations WHERE locations.id = given.id)
 ), existing_name AS (
     SELECT name.id
-    FROM url_name_suggestions name
+    FROM annotation__name__suggestions name
     WHERE name.id = $4::integer AND name.url_id = $1
 ), accepted AS (
     SELECT url.id AS url_id, $5::integer AS user_id
@@ -35,31 +35,31 @@ WITH url AS (
         AND NOT EXISTS (SELECT FROM unknown_location)
         AND ($4::integer IS NULL OR EXISTS (SELECT FROM existing_name))
 ), stored_type AS (
-    INSERT INTO user_url_type_suggestions (url_id, user_id, type)
+    INSERT INTO annotation__url_type__user (url_id, user_id, type)
     SELECT url_id, user_id, $6 FROM accepted
     RETURNING url_id
 ), new_name AS (
-    INSERT INTO url_name_suggestions (url_id, suggestion, source)
+    INSERT INTO annotation__name__suggestions (url_id, suggestion, source)
     SELECT url_id, $7::varchar, 'User' FROM accepted
     WHERE $7::varchar IS NOT NULL AND $4::integer IS NULL
-    ON CONFLICT ON CONSTRAINT url_name_suggestions_url_id_suggestion_key
+    ON CONFLICT ON CONSTRAINT annotation__name__suggestions_url_id_suggestion_key
         DO UPDATE SET suggestion = excluded.suggestion
     RETURNING id
 ), endorsement AS (
-    INSERT INTO link_user_name_suggestions (user_id, suggestion_id)
+    INSERT INTO annotation__name__user__endorsements (user_id, suggestion_id)
     SELECT accepted.user_id, name.id
     FROM accepted
     CROSS JOIN (SELECT id FROM new_name UNION ALL SELECT id FROM existing_name) AS name
-    ON CONFLICT ON CONSTRAINT link_user_name_suggestions_pkey DO NOTHING
+    ON CONFLICT ON CONSTRAINT annotation__name__user__endorsements_pkey DO NOTHING
 ), stored_locations AS (
-    INSERT INTO user_location_suggestions (url_id, user_id, location_id)
+    INSERT INTO annotation__location__user (url_id, user_id, location_id)
     SELECT accepted.url_id, accepted.user_id, unnest($3::bigint[]) FROM accepted
 ), stored_record_type AS (
-    INSERT INTO user_record_type_suggestions (url_id, user_id, record_type)
+    INSERT INTO annotation__record_type__user (url_id, user_id, record_type)
     SELECT url_id, user_id, $8::record_type FROM accepted
     WHERE $8::record_type IS NOT NULL
 ), stored_agencies AS (
-    INSERT INTO user_url_agency_suggestions (url_id, user_id, agency_id)
+    INSERT INTO annotation__agency__user (url_id, user_id, agency_id)
     SELECT accepted.url_id, accepted.user_id, unnest($2::integer[]) FROM accepted
 ), stored_location_not_found AS (
     INSERT INTO link_user_suggestion_location_not_found (url_id, user_id)
@@ -70,9 +70,7 @@ WITH url AS (
 ), counted AS (
     SELECT
         accepted.url_id,
-        coalesce(cardinality($2::integer[]), 0) AS agencies,
-        1 + coalesce(cardinality($2::integer[]), 0) + coalesce(cardinality($3::bigint[]), 0)
-            + CASE WHEN $8::record_type IS NULL THEN 0 ELSE 1 END AS annotations
+        coalesce(cardinality($2::integer[]), 0) AS agencies
     FROM accepted
     -- At most one row, joined only for the order: the row of the name is locked before that of the queue, as robots do, so that
     -- the two do not deadlock. Without this join PostgreSQL would run new_name after queue: it runs data-modifying CTEs that
@@ -80,13 +78,13 @@ WITH url AS (
     LEFT JOIN new_name ON true
 ), queue AS (
     UPDATE annotation_queue q
-    SET priority = q.priority - counted.annotations,
-        agency_votes = q.agency_votes + counted.agencies,
+    SET user_url_type_count = q.user_url_type_count + 1,
+        user_agency_count = q.user_agency_count + counted.agencies,
         changed_xid = pg_current_xact_id()::text::bigint
     FROM counted
     WHERE q.url_id = counted.url_id
-    RETURNING q.url_id, q.eligible, q.batch_id, q.status_ok,
-        counted.agencies > 0 AND q.agency_votes = counted.agencies AS first_agency
+    RETURNING q.url_id, q.eligible, q.batch_id,
+        counted.agencies > 0 AND q.user_agency_count = counted.agencies AS first_agency
 ), done AS (
     INSERT INTO user_url_done (user_id, url_id)
     SELECT $5, queue.url_id FROM queue WHERE queue.eligible
@@ -94,7 +92,7 @@ WITH url AS (
 ), progress AS (
     -- A plain UPDATE would miss the row of a batch whose first URL, this one, was added while the answer waited for the queue.
     INSERT INTO batch_progress (batch_id, total, annotated)
-    SELECT queue.batch_id, 0, 1 FROM queue WHERE queue.batch_id IS NOT NULL AND queue.status_ok AND queue.first_agency
+    SELECT queue.batch_id, 0, 1 FROM queue WHERE queue.batch_id IS NOT NULL AND queue.first_agency
     ON CONFLICT ON CONSTRAINT batch_progress_pkey DO UPDATE SET annotated = batch_progress.annotated + 1
 )
 SELECT
@@ -166,7 +164,7 @@ WITH url AS (
     FROM unnest($4::bigint[]) AS given (id)
     WHERE NOT EXISTS (SELECT FROM locations WHERE locations.id = given.id)
 ), earlier AS (
-    SELECT FROM anonymous_annotation_url_type a WHERE a.session_id = $2 AND a.url_id = $1
+    SELECT FROM annotation__url_type__anon a WHERE a.session_id = $2 AND a.url_id = $1
 ), accepted AS (
     SELECT url.id AS url_id, session.id AS session_id
     FROM url
@@ -175,26 +173,26 @@ WITH url AS (
         AND NOT EXISTS (SELECT FROM unknown_location)
         AND NOT EXISTS (SELECT FROM earlier)
 ), stored_type AS (
-    INSERT INTO anonymous_annotation_url_type (url_id, session_id, url_type)
+    INSERT INTO annotation__url_type__anon (url_id, session_id, url_type)
     SELECT url_id, session_id, $5 FROM accepted
     RETURNING url_id
 ), stored_record_type AS (
-    INSERT INTO anonymous_annotation_record_type (url_id, session_id, record_type)
+    INSERT INTO annotation__record_type__anon (url_id, session_id, record_type)
     SELECT url_id, session_id, $6::record_type FROM accepted
     WHERE $6::record_type IS NOT NULL
 ), stored_locations AS (
-    INSERT INTO anonymous_annotation_location (url_id, session_id, location_id)
+    INSERT INTO annotation__location__anon (url_id, session_id, location_id)
     SELECT accepted.url_id, accepted.session_id, unnest($4::bigint[]) FROM accepted
 ), stored_agencies AS (
-    INSERT INTO anonymous_annotation_agency (url_id, session_id, agency_id)
+    INSERT INTO annotation__agency__anon (url_id, session_id, agency_id)
     SELECT accepted.url_id, accepted.session_id, unnest($3::integer[]) FROM accepted
 ), queue AS (
-    -- Anonymous answers do not count for the order. The lock keeps a recount from missing the done row. Whether the URL is
-    -- eligible is read after the lock was acquired, because a concurrent transaction may have changed it.
-    SELECT q.url_id, q.eligible
-    FROM annotation_queue q
-    JOIN accepted ON accepted.url_id = q.url_id
-    FOR SHARE OF q
+    UPDATE annotation_queue q
+    SET anon_url_type_count = q.anon_url_type_count + 1,
+        changed_xid = pg_current_xact_id()::text::bigint
+    FROM accepted
+    WHERE q.url_id = accepted.url_id
+    RETURNING q.url_id, q.eligible
 ), done AS (
     INSERT INTO anonymous_url_done (session_id, url_id)
     SELECT $2, queue.url_id FROM queue WHERE queue.eligible

@@ -75,7 +75,7 @@ func (q *Queries) URLDataSourceUnlink(ctx context.Context, db DBTX, urlID int32)
 
 const URLDelete = `-- name: URLDelete :one
 WITH deleted AS (
-    DELETE FROM urls WHERE urls.id = $1 RETURNING urls.id, urls.url, urls.scheme, urls.trailing_slash, urls.collector_metadata, urls.status, urls.source, urls.name, urls.description, urls.created_at, urls.updated_at
+    DELETE FROM urls WHERE urls.id = $1 RETURNING urls.id, urls.url, urls.scheme, urls.trailing_slash, urls.collector_metadata, urls.source, urls.name, urls.description, urls.created_at, urls.updated_at
 )
 SELECT to_jsonb(deleted)::jsonb AS old_data FROM deleted
 `
@@ -89,30 +89,31 @@ func (q *Queries) URLDelete(ctx context.Context, db DBTX, id int32) ([]byte, err
 }
 
 const URLGetDuplicate = `-- name: URLGetDuplicate :one
-SELECT urls.id, urls.status, flag.type AS url_type
+SELECT urls.id, state.validated_as AS url_type, state.status::text AS status
 FROM urls
-LEFT JOIN flag_url_validated flag ON flag.url_id = urls.id
+JOIN url_status_view state ON state.url_id = urls.id
 WHERE urls.url = $1::text
 `
 
 type URLGetDuplicateRow struct {
 	ID      int32
-	Status  URLStatus
 	URLType *URLType
+	Status  string
 }
 
-// The URL with an id form, and its validated type. No rows: it is new.
+// The URL with an id form, what it was validated as, and its status. No rows: it is new.
 func (q *Queries) URLGetDuplicate(ctx context.Context, db DBTX, url string) (URLGetDuplicateRow, error) {
 	row := db.QueryRow(ctx, URLGetDuplicate, url)
 	var i URLGetDuplicateRow
-	err := row.Scan(&i.ID, &i.Status, &i.URLType)
+	err := row.Scan(&i.ID, &i.URLType, &i.Status)
 	return i, err
 }
 
 const URLListPage = `-- name: URLListPage :many
 
 SELECT
-    u.id, link.batch_id, u.url, u.scheme, u.trailing_slash, u.status, u.created_at, u.updated_at,
+    u.id, link.batch_id, u.url, u.scheme, u.trailing_slash, u.created_at, u.updated_at,
+    (SELECT state.status FROM url_status_view state WHERE state.url_id = u.id)::text AS status,
     (CASE WHEN json_typeof(u.collector_metadata) = 'object' THEN u.collector_metadata END)::json AS collector_metadata,
     e.task_type, e.error, e.created_at AS failed_at
 FROM (
@@ -145,9 +146,9 @@ type URLListPageRow struct {
 	URL               *string
 	Scheme            *string
 	TrailingSlash     bool
-	Status            URLStatus
 	CreatedAt         time.Time
 	UpdatedAt         *time.Time
+	Status            string
 	CollectorMetadata []byte
 	TaskType          *TaskType
 	Error             *string
@@ -172,9 +173,9 @@ func (q *Queries) URLListPage(ctx context.Context, db DBTX, arg URLListPageParam
 			&i.URL,
 			&i.Scheme,
 			&i.TrailingSlash,
-			&i.Status,
 			&i.CreatedAt,
 			&i.UpdatedAt,
+			&i.Status,
 			&i.CollectorMetadata,
 			&i.TaskType,
 			&i.Error,

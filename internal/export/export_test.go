@@ -54,34 +54,34 @@ func texts(lines []export.Line) []string { return convert.Each(lines, text) }
 const everyKind = `
 	INSERT INTO agencies (id, name, jurisdiction_type) VALUES (5, 'A', 'local'), (40, 'B', 'local');
 	INSERT INTO locations (id, type) OVERRIDING SYSTEM VALUE VALUES (8, 'National');
-	INSERT INTO urls (id, url, scheme, trailing_slash, status, source, name) VALUES
-		(0, 'nothing.org', NULL, false, 'ok', 'manual', NULL), (1, 'one.org', 'https', true, 'ok', 'manual', 'One'),
-		(2, 'two.org', NULL, true, 'broken', 'manual', 'Two'), (9, 'validated.org', '', false, 'ok', 'manual', 'Nine');
+	INSERT INTO urls (id, url, scheme, trailing_slash, source, name) VALUES
+		(0, 'nothing.org', NULL, false, 'manual', NULL), (1, 'one.org', 'https', true, 'manual', 'One'),
+		(2, 'two.org', NULL, true, 'manual', 'Two'), (9, 'validated.org', '', false, 'manual', 'Nine');
 	INSERT INTO flag_url_validated (url_id, type) VALUES (1, 'data source'), (9, 'data source');
 	INSERT INTO url_record_type (url_id, record_type) VALUES (1, 'Stops'), (2, 'Stops');
 	INSERT INTO link_agencies__urls (url_id, agency_id) VALUES (1, 5), (2, 5);
-	INSERT INTO user_url_type_suggestions (url_id, user_id, type, created_at) VALUES
+	INSERT INTO annotation__url_type__user (url_id, user_id, type, created_at) VALUES
 		(1, 7, 'data source', '2026-01-01'), (1, 10, 'meta url', '2026-01-02'), (2, 7, 'data source', '2026-01-03');
-	INSERT INTO user_record_type_suggestions (url_id, user_id, record_type, created_at) VALUES
+	INSERT INTO annotation__record_type__user (url_id, user_id, record_type, created_at) VALUES
 		(1, 7, 'Stops', '2026-01-01'), (1, 10, 'Other', '2026-01-02'), (2, 7, 'Stops', '2026-01-03');
-	INSERT INTO user_url_agency_suggestions (url_id, user_id, agency_id, is_new) VALUES
+	INSERT INTO annotation__agency__user (url_id, user_id, agency_id, is_new) VALUES
 		(1, 7, 5, NULL), (1, 7, 40, NULL), (1, 10, NULL, true), (1, 10, NULL, true), (1, 11, 5, NULL), (2, 7, 5, NULL);
-	INSERT INTO user_location_suggestions (url_id, user_id, location_id, created_at) VALUES
+	INSERT INTO annotation__location__user (url_id, user_id, location_id, created_at) VALUES
 		(1, 7, 8, '2026-01-01'), (2, 7, 8, '2026-01-03');
-	INSERT INTO url_name_suggestions (id, url_id, suggestion) VALUES (1, 1, 'One'), (2, 1, ''), (3, 1, 'nobody''s'), (4, 2, 'Two');
-	INSERT INTO link_user_name_suggestions (user_id, suggestion_id, created_at) VALUES
+	INSERT INTO annotation__name__suggestions (id, url_id, suggestion) VALUES (1, 1, 'One'), (2, 1, ''), (3, 1, 'nobody''s'), (4, 2, 'Two');
+	INSERT INTO annotation__name__user__endorsements (user_id, suggestion_id, created_at) VALUES
 		(7, 1, '2026-01-01'), (10, 2, '2026-01-02'), (7, 4, '2026-01-03');
 	INSERT INTO link_user_suggestion_agency_not_found (url_id, user_id, created_at) VALUES (2, 10, '2026-01-04');
 	INSERT INTO link_user_suggestion_location_not_found (url_id, user_id, created_at) VALUES (2, 10, '2026-01-04');
 	INSERT INTO anonymous_sessions (id) VALUES ('5e551011-0000-4000-8000-000000000001');
-	INSERT INTO anonymous_annotation_url_type (url_id, session_id, url_type, created_at) VALUES
+	INSERT INTO annotation__url_type__anon (url_id, session_id, url_type, created_at) VALUES
 		(1, '5e551011-0000-4000-8000-000000000001', 'data source', '2026-01-05'),
 		(1, '5e551011-0000-4000-8000-000000000001', 'meta url', '2026-01-06');
-	INSERT INTO anonymous_annotation_record_type (url_id, session_id, record_type, created_at) VALUES
+	INSERT INTO annotation__record_type__anon (url_id, session_id, record_type, created_at) VALUES
 		(1, '5e551011-0000-4000-8000-000000000001', 'Stops', '2026-01-05');
-	INSERT INTO anonymous_annotation_agency (url_id, session_id, agency_id, created_at) VALUES
+	INSERT INTO annotation__agency__anon (url_id, session_id, agency_id, created_at) VALUES
 		(1, '5e551011-0000-4000-8000-000000000001', 5, '2026-01-05');
-	INSERT INTO anonymous_annotation_location (url_id, session_id, location_id, created_at) VALUES
+	INSERT INTO annotation__location__anon (url_id, session_id, location_id, created_at) VALUES
 		(1, '5e551011-0000-4000-8000-000000000001', 8, '2026-01-05')`
 
 const session = "anonymous-dvth76evzgbrvz34"
@@ -142,20 +142,20 @@ func TestSince(t *testing.T) {
 func TestPages(t *testing.T) {
 	t.Parallel()
 	pool, service := setup(t,
-		`INSERT INTO urls (id, url, status, source) SELECT n * 3 - 4000, 'u' || n, 'ok', 'manual' FROM generate_series(1, 3500) AS n`,
-		`INSERT INTO user_url_type_suggestions (url_id, user_id, type)
+		`INSERT INTO urls (id, url, source) SELECT n * 3 - 4000, 'u' || n, 'manual' FROM generate_series(1, 3500) AS n`,
+		`INSERT INTO annotation__url_type__user (url_id, user_id, type)
 			SELECT urls.id, n, 'meta url' FROM urls, generate_series(-2, 2) AS n WHERE urls.id % 7 = 0`,
 		// One URL with more lines than a page, most of them by one user.
-		`INSERT INTO user_url_type_suggestions (url_id, user_id, type) SELECT 5, n, 'meta url' FROM generate_series(1, 300) AS n`,
-		`INSERT INTO url_name_suggestions (id, url_id, suggestion)
+		`INSERT INTO annotation__url_type__user (url_id, user_id, type) SELECT 5, n, 'meta url' FROM generate_series(1, 300) AS n`,
+		`INSERT INTO annotation__name__suggestions (id, url_id, suggestion)
 			SELECT n, 5, chr(65 + n % 60) || CASE WHEN n % 2 = 0 THEN 'é' ELSE '-' END || n FROM generate_series(1, 12000) AS n`,
-		`INSERT INTO link_user_name_suggestions (user_id, suggestion_id) SELECT 3, n FROM generate_series(1, 12000) AS n`,
+		`INSERT INTO annotation__name__user__endorsements (user_id, suggestion_id) SELECT 3, n FROM generate_series(1, 12000) AS n`,
 		`INSERT INTO anonymous_sessions (id) SELECT md5(n::text)::uuid FROM generate_series(1, 3000) AS n`,
-		`INSERT INTO anonymous_annotation_url_type (url_id, session_id, url_type)
+		`INSERT INTO annotation__url_type__anon (url_id, session_id, url_type)
 			SELECT 5, md5(n::text)::uuid, unnest('{meta url,broken page}'::url_type[]) FROM generate_series(1, 3000) AS n`,
 	)
-	want := dbtest.Count(t, pool, `SELECT (SELECT count(*) FROM user_url_type_suggestions)
-		+ (SELECT count(*) FROM link_user_name_suggestions) + (SELECT count(*) FROM anonymous_annotation_url_type)`)
+	want := dbtest.Count(t, pool, `SELECT (SELECT count(*) FROM annotation__url_type__user)
+		+ (SELECT count(*) FROM annotation__name__user__endorsements) + (SELECT count(*) FROM annotation__url_type__anon)`)
 	var done []int64
 	all := collect(t, service, export.Options{Progress: func(d, total int64) {
 		require.EqualValues(t, 3500, total)
@@ -195,8 +195,8 @@ func TestPages(t *testing.T) {
 func TestOneSnapshot(t *testing.T) {
 	t.Parallel()
 	pool, service := setup(t,
-		`INSERT INTO urls (id, url, status, source) SELECT n, 'u' || n, 'ok', 'manual' FROM generate_series(1, 2500) AS n`,
-		`INSERT INTO user_url_type_suggestions (url_id, user_id, type) SELECT id, 7, 'meta url' FROM urls`)
+		`INSERT INTO urls (id, url, source) SELECT n, 'u' || n, 'manual' FROM generate_series(1, 2500) AS n`,
+		`INSERT INTO annotation__url_type__user (url_id, user_id, type) SELECT id, 7, 'meta url' FROM urls`)
 	want := texts(collect(t, service, export.Options{}))
 	require.Len(t, want, 2500)
 
@@ -206,11 +206,11 @@ func TestOneSnapshot(t *testing.T) {
 		if len(during) == 0 {
 			dbtest.Exec(t, pool, `
 				DELETE FROM urls WHERE id = 2400;
-				UPDATE user_url_type_suggestions SET type = 'broken page' WHERE url_id = 2300;
+				UPDATE annotation__url_type__user SET type = 'broken page' WHERE url_id = 2300;
 				INSERT INTO flag_url_validated (url_id, type) VALUES (2200, 'meta url');
-				INSERT INTO user_url_type_suggestions (url_id, user_id, type) VALUES (1, 8, 'meta url'), (2100, 8, 'meta url');
-				INSERT INTO urls (id, url, status, source) VALUES (2501, 'later', 'ok', 'manual');
-				INSERT INTO user_url_type_suggestions (url_id, user_id, type) VALUES (2501, 7, 'meta url')`)
+				INSERT INTO annotation__url_type__user (url_id, user_id, type) VALUES (1, 8, 'meta url'), (2100, 8, 'meta url');
+				INSERT INTO urls (id, url, source) VALUES (2501, 'later', 'manual');
+				INSERT INTO annotation__url_type__user (url_id, user_id, type) VALUES (2501, 7, 'meta url')`)
 		}
 		during = append(during, text(line))
 	}
@@ -222,8 +222,8 @@ func TestOneSnapshot(t *testing.T) {
 func TestEndsEarly(t *testing.T) {
 	t.Parallel()
 	pool, service := setup(t,
-		`INSERT INTO urls (id, url, status, source) SELECT n, 'u' || n, 'ok', 'manual' FROM generate_series(1, 2500) AS n`,
-		`INSERT INTO user_url_type_suggestions (url_id, user_id, type) SELECT id, 7, 'meta url' FROM urls`)
+		`INSERT INTO urls (id, url, source) SELECT n, 'u' || n, 'manual' FROM generate_series(1, 2500) AS n`,
+		`INSERT INTO annotation__url_type__user (url_id, user_id, type) SELECT id, 7, 'meta url' FROM urls`)
 	over := func(why string) {
 		require.Zero(t, pool.Stat().AcquiredConns(), why)
 		require.Len(t, collect(t, service, export.Options{}), 2500, why)
@@ -254,7 +254,7 @@ func TestEndsEarly(t *testing.T) {
 	require.Less(t, count, 2500)
 	over("the context is cancelled")
 
-	dbtest.Exec(t, pool, "ALTER TABLE url_name_suggestions RENAME TO elsewhere")
+	dbtest.Exec(t, pool, "ALTER TABLE annotation__name__suggestions RENAME TO elsewhere")
 	count = 0
 	var err error
 	for _, err = range service.Lines(t.Context(), export.Options{}) {

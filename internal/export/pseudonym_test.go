@@ -17,10 +17,10 @@ import (
 
 // voters has two lines for each of the users 1 to 500. The time of a line encodes the user.
 const voters = `
-	INSERT INTO urls (id, url, status, source) VALUES (1, 'one.org', 'ok', 'manual'), (2, 'two.org', 'ok', 'manual');
-	INSERT INTO user_url_type_suggestions (url_id, user_id, type, created_at)
+	INSERT INTO urls (id, url, source) VALUES (1, 'one.org', 'manual'), (2, 'two.org', 'manual');
+	INSERT INTO annotation__url_type__user (url_id, user_id, type, created_at)
 		SELECT 1 + (n % 10) / 9, n, 'meta url', '2026-01-01'::timestamp + n * '1 second'::interval FROM generate_series(1, 500) AS n;
-	INSERT INTO user_record_type_suggestions (url_id, user_id, record_type, created_at)
+	INSERT INTO annotation__record_type__user (url_id, user_id, record_type, created_at)
 		SELECT 2, n, 'Stops', '2026-01-01'::timestamp + n * '1 second'::interval FROM generate_series(1, 500) AS n`
 
 // pseudonymsOf returns the pseudonym of each user of voters, after checking that each user has one and no two share one.

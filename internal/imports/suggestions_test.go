@@ -20,17 +20,17 @@ var withSuggestions = URLOptions{Robots: true}
 func suggested(t *testing.T, pool *postgres.Pool, kind string) []string {
 	t.Helper()
 	return dbtest.List(t, pool, map[string]string{
-		"relevance": `SELECT format('%s: %s (%s by %s)', url, relevant, confidence, model_name) FROM auto_relevant_suggestions
+		"relevance": `SELECT format('%s: %s (%s by %s)', url, relevant, confidence, model_name) FROM annotation__url_type__auto
 			JOIN urls ON urls.id = url_id ORDER BY url`,
-		"record type": `SELECT format('%s: %s', url, record_type) FROM auto_record_type_suggestions
+		"record type": `SELECT format('%s: %s', url, record_type) FROM annotation__record_type__auto
 			JOIN urls ON urls.id = url_id ORDER BY url`,
-		"name": `SELECT format('%s: %s (%s)', url, suggestion, n.source) FROM url_name_suggestions n
+		"name": `SELECT format('%s: %s (%s)', url, suggestion, n.source) FROM annotation__name__suggestions n
 			JOIN urls ON urls.id = url_id ORDER BY url, n.id`,
-		"agency": `SELECT format('%s: %s (%s)', url, a.name, confidence) FROM url_auto_agency_id_subtasks s
-			JOIN agency_id_subtask_suggestions ON subtask_id = s.id JOIN agencies a ON a.id = agency_id JOIN urls ON urls.id = url_id
+		"agency": `SELECT format('%s: %s (%s)', url, a.name, confidence) FROM annotation__agency__auto__subtasks s
+			JOIN annotation__agency__auto__suggestions ON subtask_id = s.id JOIN agencies a ON a.id = agency_id JOIN urls ON urls.id = url_id
 			WHERE s.type = 'batch_link' AND s.agencies_found ORDER BY url, a.name`,
-		"location": `SELECT format('%s: %s (%s)', url, l.full_display_name, confidence) FROM auto_location_id_subtasks s
-			JOIN location_id_subtask_suggestions ON subtask_id = s.id JOIN locations_expanded l ON l.id = location_id JOIN urls ON urls.id = url_id
+		"location": `SELECT format('%s: %s (%s)', url, l.full_display_name, confidence) FROM annotation__location__auto__subtasks s
+			JOIN annotation__location__auto__suggestions ON subtask_id = s.id JOIN locations_expanded l ON l.id = location_id JOIN urls ON urls.id = url_id
 			WHERE s.type = 'batch_link' AND s.locations_found ORDER BY url, l.full_display_name`,
 		"task": `SELECT format('%s, %s: %s', task_type, task_status, count(*)) FROM tasks
 			JOIN link_tasks__urls ON task_id = tasks.id GROUP BY tasks.id ORDER BY tasks.id`,
@@ -58,8 +58,8 @@ func TestSuggest(t *testing.T) {
 	require.Equal(t, []string{"x.org/1: A (75)", "x.org/1: B (75)", "x.org/1: C (75)", "x.org/3: C (75)"}, suggested(t, pool, "agency"))
 	require.Equal(t, []string{"x.org/1: Adams, Colorado (75)", "x.org/1: Indiana (75)", "x.org/3: Indiana (75)"}, suggested(t, pool, "location"))
 	require.Equal(t, []string{"Agency Identification, complete: 2", "Location ID, complete: 2"}, suggested(t, pool, "task"))
-	require.Equal(t, map[string]int64{"url_auto_agency_id_subtasks": 2, "auto_location_id_subtasks": 2},
-		count(t, pool, "url_auto_agency_id_subtasks", "auto_location_id_subtasks"), "one for each URL that has any")
+	require.Equal(t, map[string]int64{"annotation__agency__auto__subtasks": 2, "annotation__location__auto__subtasks": 2},
+		count(t, pool, "annotation__agency__auto__subtasks", "annotation__location__auto__subtasks"), "one for each URL that has any")
 	require.Equal(t, []csvfile.Problem{
 		{Line: 4, Column: "record_type", Value: "Contact", Reason: reasonRecordType, Rows: 2},
 		{Line: 7, Column: "url_type", Value: "broken page", Reason: reasonURLType, Rows: 1},
@@ -92,7 +92,7 @@ func TestSuggestLater(t *testing.T) {
 	})
 	require.Equal(t, []string{"x.org/1: A (90)", "x.org/1: B (90)", "x.org/2: B (90)"}, suggested(t, pool, "agency"))
 	require.Equal(t, []string{"x.org/1: Colorado (90)", "x.org/2: Colorado (90)"}, suggested(t, pool, "location"))
-	require.Equal(t, int64(2), count(t, pool, "url_auto_agency_id_subtasks")["url_auto_agency_id_subtasks"], "one for each URL")
+	require.Equal(t, int64(2), count(t, pool, "annotation__agency__auto__subtasks")["annotation__agency__auto__subtasks"], "one for each URL")
 
 	require.True(t, importURLs(t, pool, rows, withSuggestions).Unchanged())
 }
@@ -104,15 +104,15 @@ func TestSuggestKeepsEarlierSuggestions(t *testing.T) {
 	const rows = "x.org/1,meta url,Stops,Name,,A\nx.org/2,,,Known,,\n"
 	importURLs(t, pool, rows, URLOptions{})
 	_, err := pool.Exec(t.Context(), `
-		INSERT INTO auto_relevant_suggestions (url_id, relevant, confidence, model_name) SELECT id, false, 0.5, 'm' FROM urls WHERE url = 'x.org/1';
-		INSERT INTO auto_record_type_suggestions (url_id, record_type) SELECT id, 'Other' FROM urls WHERE url = 'x.org/1';
-		INSERT INTO url_name_suggestions (url_id, suggestion, source) SELECT id, 'Title', 'HTML Metadata Title' FROM urls WHERE url = 'x.org/1';
-		INSERT INTO url_name_suggestions (url_id, suggestion, source) SELECT id, 'Known', 'User' FROM urls WHERE url = 'x.org/2';
+		INSERT INTO annotation__url_type__auto (url_id, relevant, confidence, model_name) SELECT id, false, 0.5, 'm' FROM urls WHERE url = 'x.org/1';
+		INSERT INTO annotation__record_type__auto (url_id, record_type) SELECT id, 'Other' FROM urls WHERE url = 'x.org/1';
+		INSERT INTO annotation__name__suggestions (url_id, suggestion, source) SELECT id, 'Title', 'HTML Metadata Title' FROM urls WHERE url = 'x.org/1';
+		INSERT INTO annotation__name__suggestions (url_id, suggestion, source) SELECT id, 'Known', 'User' FROM urls WHERE url = 'x.org/2';
 		INSERT INTO tasks (task_type, task_status) VALUES ('Agency Identification', 'complete');
-		INSERT INTO url_auto_agency_id_subtasks (task_id, url_id, type, agencies_found) SELECT 1, id, 'batch_link', false FROM urls WHERE url = 'x.org/1';
-		INSERT INTO auto_location_id_subtasks (task_id, url_id, type, locations_found) SELECT 1, id, 'batch_link', false FROM urls WHERE url = 'x.org/1';
-		INSERT INTO url_auto_agency_id_subtasks (task_id, url_id, type, agencies_found) SELECT 1, id, 'homepage_match', true FROM urls WHERE url = 'x.org/1';
-		INSERT INTO agency_id_subtask_suggestions (subtask_id, agency_id, confidence) SELECT max(s.id), max(a.id), 10 FROM url_auto_agency_id_subtasks s, agencies a;`)
+		INSERT INTO annotation__agency__auto__subtasks (task_id, url_id, type, agencies_found) SELECT 1, id, 'batch_link', false FROM urls WHERE url = 'x.org/1';
+		INSERT INTO annotation__location__auto__subtasks (task_id, url_id, type, locations_found) SELECT 1, id, 'batch_link', false FROM urls WHERE url = 'x.org/1';
+		INSERT INTO annotation__agency__auto__subtasks (task_id, url_id, type, agencies_found) SELECT 1, id, 'homepage_match', true FROM urls WHERE url = 'x.org/1';
+		INSERT INTO annotation__agency__auto__suggestions (subtask_id, agency_id, confidence) SELECT max(s.id), max(a.id), 10 FROM annotation__agency__auto__subtasks s, agencies a;`)
 	require.NoError(t, err)
 
 	summary := importURLs(t, pool, rows, withSuggestions)
@@ -149,8 +149,8 @@ func TestSuggestAcrossChunks(t *testing.T) {
 	summary := importURLs(t, pool, rows.String(), withSuggestions)
 	require.Equal(t, int64(2*len(names)), summary.Agencies)
 	require.Equal(t, int64(2), summary.Tasks)
-	require.Equal(t, map[string]int64{"url_auto_agency_id_subtasks": 2, "agency_id_subtask_suggestions": int64(2 * len(names)), "tasks": 2},
-		count(t, pool, "url_auto_agency_id_subtasks", "agency_id_subtask_suggestions", "tasks"))
+	require.Equal(t, map[string]int64{"annotation__agency__auto__subtasks": 2, "annotation__agency__auto__suggestions": int64(2 * len(names)), "tasks": 2},
+		count(t, pool, "annotation__agency__auto__subtasks", "annotation__agency__auto__suggestions", "tasks"))
 }
 
 // directoryOf returns a directory of agencies with these names and the ids 1, 2 and so on.

@@ -27,9 +27,9 @@ func importURLs(t *testing.T, pool *postgres.Pool, rows string, o URLOptions) UR
 
 var urlTables = []string{
 	"urls", "batches", "link_batches__urls", "tasks", "link_tasks__urls",
-	"auto_relevant_suggestions", "auto_record_type_suggestions", "url_name_suggestions",
-	"url_auto_agency_id_subtasks", "agency_id_subtask_suggestions",
-	"auto_location_id_subtasks", "location_id_subtask_suggestions",
+	"annotation__url_type__auto", "annotation__record_type__auto", "annotation__name__suggestions",
+	"annotation__agency__auto__subtasks", "annotation__agency__auto__suggestions",
+	"annotation__location__auto__subtasks", "annotation__location__auto__suggestions",
 }
 
 func TestImportURLsRealFile(t *testing.T) {
@@ -64,10 +64,10 @@ func TestImportURLsRealFile(t *testing.T) {
 	stored := count(t, pool, urlTables...)
 	require.Equal(t, int64(17487), stored["urls"])
 	require.Equal(t, int64(17487), stored["link_batches__urls"])
-	require.Equal(t, int64(19226), stored["agency_id_subtask_suggestions"])
-	require.Equal(t, int64(18711), stored["location_id_subtask_suggestions"])
-	require.Equal(t, stored["link_tasks__urls"], stored["url_auto_agency_id_subtasks"]+stored["auto_location_id_subtasks"])
-	require.Equal(t, []string{"100"}, dbtest.List(t, pool, "SELECT max(length(suggestion))::text FROM url_name_suggestions"))
+	require.Equal(t, int64(19226), stored["annotation__agency__auto__suggestions"])
+	require.Equal(t, int64(18711), stored["annotation__location__auto__suggestions"])
+	require.Equal(t, stored["link_tasks__urls"], stored["annotation__agency__auto__subtasks"]+stored["annotation__location__auto__subtasks"])
+	require.Equal(t, []string{"100"}, dbtest.List(t, pool, "SELECT max(length(suggestion))::text FROM annotation__name__suggestions"))
 
 	o.Progress = nil
 	again, err := URLs(t.Context(), pool, dbtest.DataFile(t, "urls.csv"), o)
@@ -219,6 +219,6 @@ func TestImportURLsConcurrently(t *testing.T) {
 	}
 	require.Equal(t, int64(400), created)
 	require.Equal(t, int64(400), duplicate)
-	require.Equal(t, map[string]int64{"urls": 400, "batches": 1, "tasks": 4, "agency_id_subtask_suggestions": 400},
-		count(t, pool, "urls", "batches", "tasks", "agency_id_subtask_suggestions"))
+	require.Equal(t, map[string]int64{"urls": 400, "batches": 1, "tasks": 4, "annotation__agency__auto__suggestions": 400},
+		count(t, pool, "urls", "batches", "tasks", "annotation__agency__auto__suggestions"))
 }

@@ -38,7 +38,7 @@ func TestStatusesAreThoseOfTheView(t *testing.T) {
 	t.Parallel()
 	pool, service := setup(t,
 		// A URL for each combination of its validated type, or none, and seven other facts.
-		`INSERT INTO urls (id, url, status, source) SELECT n, 'u' || n, 'ok', 'manual' FROM generate_series(0, 7 * 128 - 1) AS n`,
+		`INSERT INTO urls (id, url, source) SELECT n, 'u' || n, 'manual' FROM generate_series(0, 7 * 128 - 1) AS n`,
 		`INSERT INTO flag_url_validated (url_id, type)
 			SELECT id, (enum_range(NULL::url_type))[id / 128] FROM urls WHERE id / 128 BETWEEN 1 AND 6`,
 		`INSERT INTO ds_app_link_data_source (url_id, ds_data_source_id) SELECT id, id FROM urls WHERE id & 1 > 0`,
@@ -69,16 +69,16 @@ func TestPendingByDefinition(t *testing.T) {
 	pool, service := setup(t,
 		`INSERT INTO agencies (id, name, jurisdiction_type) VALUES (1, 'A', 'local')`,
 		// A URL for each combination of zero to two votes of three kinds, status, validation and month.
-		`INSERT INTO urls (id, url, status, source, created_at)
+		`INSERT INTO urls (id, url, source, created_at)
 			SELECT n, 'u' || n, (enum_range(NULL::url_status))[1 + n / 27 % 3], 'manual',
 				('{2024-12-31 23:59:59.999999,2025-01-01,2025-01-31 23:59:59.999999}'::timestamp[])[1 + n / 162 % 3]
 			FROM generate_series(0, 27 * 3 * 2 * 3 - 1) AS n`,
 		`INSERT INTO flag_url_validated (url_id, type) SELECT id, 'not found' FROM urls WHERE id / 81 % 2 = 1`,
-		`INSERT INTO user_url_type_suggestions (url_id, user_id, type)
+		`INSERT INTO annotation__url_type__user (url_id, user_id, type)
 			SELECT id, n, 'meta url' FROM urls, generate_series(1, 2) AS n WHERE id % 3 >= n`,
-		`INSERT INTO user_record_type_suggestions (url_id, user_id, record_type)
+		`INSERT INTO annotation__record_type__user (url_id, user_id, record_type)
 			SELECT id, n, 'Stops' FROM urls, generate_series(1, 2) AS n WHERE id / 3 % 3 >= n`,
-		`INSERT INTO user_url_agency_suggestions (url_id, user_id, agency_id)
+		`INSERT INTO annotation__agency__user (url_id, user_id, agency_id)
 			SELECT id, 1, NULLIF(n, 2) FROM urls, generate_series(1, 2) AS n WHERE id / 9 % 3 >= n`,
 	)
 	type row struct {
@@ -91,9 +91,9 @@ func TestPendingByDefinition(t *testing.T) {
 			sum((a + b + c = 2)::integer)::integer, sum((a + b + c = 3)::integer)::integer
 		FROM (
 			SELECT to_char(created_at, 'YYYY-MM-01')::timestamp AS month,
-				(id IN (SELECT url_id FROM user_url_type_suggestions))::integer AS a,
-				(id IN (SELECT url_id FROM user_record_type_suggestions))::integer AS b,
-				(id IN (SELECT url_id FROM user_url_agency_suggestions))::integer AS c
+				(id IN (SELECT url_id FROM annotation__url_type__user))::integer AS a,
+				(id IN (SELECT url_id FROM annotation__record_type__user))::integer AS b,
+				(id IN (SELECT url_id FROM annotation__agency__user))::integer AS c
 			FROM urls WHERE status = 'ok' AND id NOT IN (SELECT url_id FROM flag_url_validated)
 		) AS pending GROUP BY month ORDER BY month`)
 	require.Len(t, expected, 2)
@@ -127,7 +127,7 @@ func TestBatchPages(t *testing.T) {
 	_, service := setup(t,
 		`INSERT INTO batches (id, strategy, status, date_generated)
 			SELECT n, 'manual', 'ready to label', '2025-01-01'::timestamp - (n / 7) * interval '1 hour' FROM generate_series(1, 250) AS n`,
-		`INSERT INTO urls (id, url, status, source) SELECT n, 'u' || n, 'ok', 'manual' FROM generate_series(1, 750) AS n`,
+		`INSERT INTO urls (id, url, source) SELECT n, 'u' || n, 'manual' FROM generate_series(1, 750) AS n`,
 		`INSERT INTO link_batches__urls (batch_id, url_id) SELECT 1 + id % 250, id FROM urls`,
 	)
 	var seen []progress.Batch

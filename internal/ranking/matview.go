@@ -24,12 +24,12 @@ func (Matview) NextForUser(ctx context.Context, conn db.DBTX, userID int32, filt
 		row, err := queries.MatviewNextGetByID(ctx, conn, db.MatviewNextGetByIDParams{
 			URLID: *filter.URLID, BatchID: filter.BatchID, UserID: userID,
 		})
-		return matviewChoice(row, err)
+		return matviewChoice(db.MatviewNextGetRow(row), err)
 	case filter.BatchID != nil:
 		row, err := queries.MatviewNextGetInBatch(ctx, conn, db.MatviewNextGetInBatchParams{
 			BatchID: *filter.BatchID, UserID: userID,
 		})
-		return matviewChoice(row, err)
+		return matviewChoice(db.MatviewNextGetRow(row), err)
 	default:
 		row, err := queries.MatviewNextGet(ctx, conn, userID)
 		return matviewChoice(row, err)
@@ -39,11 +39,11 @@ func (Matview) NextForUser(ctx context.Context, conn db.DBTX, userID int32, filt
 // NextForSession returns the next URL for an anonymous session, known or not, or nil when none is left.
 func (Matview) NextForSession(ctx context.Context, conn db.DBTX, session uuid.UUID) (*Choice, error) {
 	row, err := queries.MatviewNextGetAnonymous(ctx, conn, session)
-	return matviewChoice(row, err)
+	return matviewChoice(db.MatviewNextGetRow(row), err)
 }
 
 // matviewChoice is nil when a statement returned no row.
-func matviewChoice(row db.EligibleURL, err error) (*Choice, error) {
+func matviewChoice(row db.MatviewNextGetRow, err error) (*Choice, error) {
 	if errors.Is(err, pgx.ErrNoRows) {
 		return nil, nil
 	}

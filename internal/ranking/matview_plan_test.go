@@ -20,16 +20,16 @@ func TestMatviewPlans(t *testing.T) {
 	w := newWorld(t, 0)
 	session := w.session(t)
 	for _, statement := range []string{
-		fmt.Sprintf(`INSERT INTO urls (id, url, status, source) SELECT n, 'example.org/' || n, 'ok', 'manual'
+		fmt.Sprintf(`INSERT INTO urls (id, url, source) SELECT n, 'example.org/' || n, 'manual'
 			FROM generate_series(1, %d) AS n`, urls),
 		"INSERT INTO link_batches__urls (batch_id, url_id) SELECT CASE WHEN id % 100 = 0 THEN 2 ELSE 1 END, id FROM urls WHERE id % 2 = 0",
 		// The busy user and the session have done most URLs. Each of 300 other users has done some.
-		fmt.Sprintf(`INSERT INTO user_url_type_suggestions (user_id, url_id, type)
+		fmt.Sprintf(`INSERT INTO annotation__url_type__user (user_id, url_id, type)
 			SELECT 1000 + id %% 300, id, 'meta url'::url_type FROM urls UNION ALL SELECT %d, id, 'meta url' FROM urls WHERE id %% 10 <> 0`, busy),
-		`INSERT INTO user_record_type_suggestions (user_id, url_id, record_type) SELECT user_id, url_id, 'Stops' FROM user_url_type_suggestions`,
-		`INSERT INTO user_url_agency_suggestions (user_id, url_id, agency_id) SELECT user_id, url_id, 1 FROM user_url_type_suggestions`,
-		`INSERT INTO user_location_suggestions (user_id, url_id, location_id) SELECT user_id, url_id, 1 FROM user_url_type_suggestions`,
-		`INSERT INTO anonymous_annotation_url_type (session_id, url_id, url_type)
+		`INSERT INTO annotation__record_type__user (user_id, url_id, record_type) SELECT user_id, url_id, 'Stops' FROM annotation__url_type__user`,
+		`INSERT INTO annotation__agency__user (user_id, url_id, agency_id) SELECT user_id, url_id, 1 FROM annotation__url_type__user`,
+		`INSERT INTO annotation__location__user (user_id, url_id, location_id) SELECT user_id, url_id, 1 FROM annotation__url_type__user`,
+		`INSERT INTO annotation__url_type__anon (session_id, url_id, url_type)
 			SELECT s.id, urls.id, 'meta url' FROM urls CROSS JOIN anonymous_sessions s WHERE urls.id % 10 <> 0`,
 	} {
 		w.exec(t, statement)

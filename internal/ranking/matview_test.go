@@ -77,7 +77,7 @@ func TestMatviewOrder(t *testing.T) {
 	require.Equal(t, ids(5, 4, 3), w.order(t, annotator{user: 1, filter: inBatch(1)}))
 
 	// URLs that are younger than the refresh count 0, whatever annotations they have, and are ordered among those.
-	w.exec(t, "INSERT INTO urls (id, url, status, source) VALUES (-1, 'first.org', 'ok', 'manual'), (6, 'last.org', 'ok', 'manual')")
+	w.exec(t, "INSERT INTO urls (id, url, source) VALUES (-1, 'first.org', 'manual'), (6, 'last.org', 'manual')")
 	w.exec(t, robots, ids(-1))
 	for range 3 {
 		w.exec(t, robots, ids(6))
@@ -110,11 +110,11 @@ func TestMatviewEligibilityIsLive(t *testing.T) {
 		"duplicate":    {change: `UPDATE urls SET status = 'duplicate' WHERE id = ANY($1::int[])`, mends: mendURLs},
 		"deleted":      {change: `DELETE FROM urls WHERE id = ANY($1::int[])`},
 		"own URL type": {change: says(user), mends: unsay},
-		"own agency": {change: `INSERT INTO user_url_agency_suggestions (url_id, user_id, agency_id)
+		"own agency": {change: `INSERT INTO annotation__agency__user (url_id, user_id, agency_id)
 			SELECT unnest($1::int[]), 7, 1`, mends: unsay},
-		"own location": {change: `INSERT INTO user_location_suggestions (url_id, user_id, location_id)
+		"own location": {change: `INSERT INTO annotation__location__user (url_id, user_id, location_id)
 			SELECT unnest($1::int[]), 7, 1`, mends: unsay},
-		"own record type": {change: `INSERT INTO user_record_type_suggestions (url_id, user_id, record_type)
+		"own record type": {change: `INSERT INTO annotation__record_type__user (url_id, user_id, record_type)
 			SELECT unnest($1::int[]), 7, 'Stops'`, mends: unsay},
 		"out of the batch": {change: unlink, mends: link(1), by: annotator{filter: inBatch(1)}},
 		"in another batch": {change: link(2), mends: link(1), by: annotator{filter: inBatch(1)}},
@@ -162,7 +162,7 @@ func TestMatviewEqualsDefinition(t *testing.T) {
 		return some
 	}
 	known := annotator{session: w.session(t)}
-	anonymously := `INSERT INTO anonymous_annotation_agency (url_id, session_id, agency_id)
+	anonymously := `INSERT INTO annotation__agency__anon (url_id, session_id, agency_id)
 		SELECT id, (SELECT s.id FROM anonymous_sessions s), 1 FROM unnest($1::int[]) AS id ON CONFLICT DO NOTHING`
 	for range 15 {
 		for _, change := range []string{robots, link(1), link(2), validate, unvalidate, suspend, unsuspend, breakURLs, mendURLs,

@@ -39,7 +39,7 @@ func largeWorld(t *testing.T) (world, uuid.UUID) {
 	defer conn.Release()
 	for _, statement := range []string{
 		"SET session_replication_role = replica", // no foreign keys: it takes half the time
-		fmt.Sprintf(`INSERT INTO urls (id, url, scheme, status, source)
+		fmt.Sprintf(`INSERT INTO urls (id, url, scheme, source)
 			SELECT n, 'example.org/' || n, 'https', CASE WHEN n %% 6 = 0 THEN 'broken' ELSE 'ok' END::url_status, 'manual'
 			FROM generate_series(1, %d) AS n`, planURLs),
 		`INSERT INTO link_batches__urls (batch_id, url_id) SELECT CASE WHEN id <= 300 THEN 2 ELSE 1 END, id FROM urls
@@ -68,40 +68,40 @@ func largeWorld(t *testing.T) (world, uuid.UUID) {
 			SELECT n, 4 + n FROM generate_series(1, 20000) AS n UNION ALL SELECT n, 1 + n % 3 FROM generate_series(1, 20000, 3) AS n`,
 		`INSERT INTO link_user_suggestion_agency_not_found (user_id, url_id) SELECT 1000 + id % 300, id FROM urls WHERE id % 5 = 0`,
 		`INSERT INTO link_user_suggestion_location_not_found (user_id, url_id) SELECT 1000 + id % 300, id FROM urls WHERE id % 5 = 0`,
-		`INSERT INTO user_url_type_suggestions (user_id, url_id, type)
+		`INSERT INTO annotation__url_type__user (user_id, url_id, type)
 			SELECT 1000 + id % 300, id, 'data source'::url_type FROM urls WHERE id % 5 = 0 UNION ALL SELECT n, 1, 'meta url'
 			FROM generate_series(2, 300) AS n`,
-		`INSERT INTO user_record_type_suggestions (user_id, url_id, record_type)
+		`INSERT INTO annotation__record_type__user (user_id, url_id, record_type)
 			SELECT 1000 + id % 300, id, 'Stops'::record_type FROM urls WHERE id % 5 = 0 UNION ALL SELECT n, 1, 'Surveys'
 			FROM generate_series(2, 300) AS n`,
-		`INSERT INTO user_url_agency_suggestions (user_id, url_id, agency_id)
+		`INSERT INTO annotation__agency__user (user_id, url_id, agency_id)
 			SELECT 1000 + id % 300, id, 1 FROM urls WHERE id % 5 = 0 UNION ALL SELECT n, 1, 2 FROM generate_series(2, 100) AS n`,
-		`INSERT INTO user_location_suggestions (user_id, url_id, location_id)
+		`INSERT INTO annotation__location__user (user_id, url_id, location_id)
 			SELECT 1000 + id % 300, id, 4 + id % 20000 FROM urls WHERE id % 5 = 0 UNION ALL SELECT n, 1, 3000 + n
 			FROM generate_series(2, 70) AS n`,
-		`INSERT INTO url_name_suggestions (id, url_id, suggestion) SELECT id, id, 'A name' FROM urls WHERE id % 5 = 0`,
-		`INSERT INTO link_user_name_suggestions (user_id, suggestion_id) SELECT 1000 + id % 300, id FROM urls WHERE id % 5 = 0`,
+		`INSERT INTO annotation__name__suggestions (id, url_id, suggestion) SELECT id, id, 'A name' FROM urls WHERE id % 5 = 0`,
+		`INSERT INTO annotation__name__user__endorsements (user_id, suggestion_id) SELECT 1000 + id % 300, id FROM urls WHERE id % 5 = 0`,
 		`INSERT INTO url_html_content (url_id, content_type, content) SELECT id, 'Title', 'A title' FROM urls WHERE id % 5 = 0`,
-		`INSERT INTO url_auto_agency_id_subtasks (id, task_id, url_id, type, agencies_found)
+		`INSERT INTO annotation__agency__auto__subtasks (id, task_id, url_id, type, agencies_found)
 			SELECT id, 1, id, 'homepage_match', true FROM urls WHERE id % 5 = 0`,
-		`INSERT INTO agency_id_subtask_suggestions (subtask_id, agency_id, confidence) SELECT id, 3, 90 FROM urls WHERE id % 5 = 0`,
-		`INSERT INTO auto_location_id_subtasks (id, task_id, url_id, type, locations_found)
+		`INSERT INTO annotation__agency__auto__suggestions (subtask_id, agency_id, confidence) SELECT id, 3, 90 FROM urls WHERE id % 5 = 0`,
+		`INSERT INTO annotation__location__auto__subtasks (id, task_id, url_id, type, locations_found)
 			SELECT id, 1, id, 'batch_link', true FROM urls WHERE id % 5 = 0`,
-		`INSERT INTO location_id_subtask_suggestions (subtask_id, location_id, confidence) SELECT id, 3, 90 FROM urls
+		`INSERT INTO annotation__location__auto__suggestions (subtask_id, location_id, confidence) SELECT id, 3, 90 FROM urls
 			WHERE id % 5 = 0`,
 		`INSERT INTO flag_url_validated (url_id, type) SELECT id, 'data source' FROM urls WHERE id % 6 = 0`,
 		`INSERT INTO flag_url_suspended (url_id) SELECT id FROM urls WHERE id % 6 = 0`,
-		`INSERT INTO auto_record_type_suggestions (url_id, record_type) SELECT id, 'Stops' FROM urls WHERE id % 5 = 0`,
-		`INSERT INTO auto_relevant_suggestions (url_id, relevant) SELECT id, true FROM urls WHERE id % 5 = 0`,
-		`INSERT INTO anonymous_annotation_url_type (session_id, url_id, url_type) SELECT session_id, url_id, 'data source'
+		`INSERT INTO annotation__record_type__auto (url_id, record_type) SELECT id, 'Stops' FROM urls WHERE id % 5 = 0`,
+		`INSERT INTO annotation__url_type__auto (url_id, relevant) SELECT id, true FROM urls WHERE id % 5 = 0`,
+		`INSERT INTO annotation__url_type__anon (session_id, url_id, url_type) SELECT session_id, url_id, 'data source'
 			FROM anonymous_url_done`,
-		`INSERT INTO anonymous_annotation_record_type (session_id, url_id, record_type) SELECT session_id, url_id, 'Stops'
+		`INSERT INTO annotation__record_type__anon (session_id, url_id, record_type) SELECT session_id, url_id, 'Stops'
 			FROM anonymous_url_done`,
-		`INSERT INTO anonymous_annotation_agency (session_id, url_id, agency_id) SELECT session_id, url_id, 1
+		`INSERT INTO annotation__agency__anon (session_id, url_id, agency_id) SELECT session_id, url_id, 1
 			FROM anonymous_url_done`,
-		`INSERT INTO anonymous_annotation_location (session_id, url_id, location_id) SELECT session_id, url_id, 1
+		`INSERT INTO annotation__location__anon (session_id, url_id, location_id) SELECT session_id, url_id, 1
 			FROM anonymous_url_done`,
-		"SELECT setval('url_name_suggestions_id_seq', (SELECT max(id) FROM urls))",
+		"SELECT setval('annotation__name__suggestions_id_seq', (SELECT max(id) FROM urls))",
 		"SET session_replication_role = origin",
 		"VACUUM ANALYZE",
 	} {

@@ -76,12 +76,13 @@ type state struct {
 // cursor states that in some snapshot every eligible row before (priority, urlID) was done by the annotator, except those in
 // undoneBefore, and that no transaction older than the horizon was running.
 type cursor struct {
-	priority, urlID int32
-	horizon         int64
-	undoneBefore    []int32
+	priority     int64
+	urlID        int32
+	horizon      int64
+	undoneBefore []int32
 }
 
-// afterAll is the priority and the id of a position after every row.
+// afterAll is the id of a position after every row, whose priority is then 0, the largest of all.
 const afterAll = math.MaxInt32
 
 // NextForUser returns the next URL for a user, or nil when none is left. It sees every commit before it.
@@ -134,7 +135,7 @@ func (q *Queue) next(ctx context.Context, conn db.DBTX, by annotator) (*Choice, 
 	if updated.fromFront <= 0 {
 		c := cursor{priority: row.Priority, urlID: row.URLID, horizon: row.Horizon, undoneBefore: []int32{}}
 		if row.URLID == 0 {
-			c.priority, c.urlID = afterAll, afterAll
+			c.priority, c.urlID = 0, afterAll
 		}
 		updated = state{cursor: &c, counted: current.counted}
 	}

@@ -169,7 +169,7 @@ func TestWarmIsBounded(t *testing.T) {
 		"changes without effect": {func(t *testing.T, w world, _ *ranking.Queue, by annotator) {
 			w.change(t, span(2, urls), robots)
 			w.change(t, span(2, urls-1), suspend)
-			w.change(t, ids(1), `INSERT INTO auto_record_type_suggestions (url_id, record_type) SELECT unnest($1::int[]), 'Stops'`)
+			w.change(t, ids(1), `INSERT INTO annotation__record_type__auto (url_id, record_type) SELECT unnest($1::int[]), 'Stops'`)
 			w.change(t, span(2, urls-1), unsuspend)
 		}, 1},
 		"done after the position": {func(t *testing.T, w world, queue *ranking.Queue, by annotator) {
@@ -181,7 +181,7 @@ func TestWarmIsBounded(t *testing.T) {
 			w.change(t, span(1, urls), says(9))
 			for _, part := range [][]int32{span(2, most), span(most+1, most+20)} {
 				w.change(t, part, says(by.user))
-				w.change(t, part, `DELETE FROM user_url_type_suggestions WHERE user_id = 9 AND url_id = ANY($1::int[])`)
+				w.change(t, part, `DELETE FROM annotation__url_type__user WHERE user_id = 9 AND url_id = ANY($1::int[])`)
 				w.requireNext(t, queue, by, 1)
 			}
 			w.change(t, ids(1), says(by.user))

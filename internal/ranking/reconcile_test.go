@@ -96,15 +96,15 @@ var drifts = map[string]drift{
 		[]ranking.Difference{{Kind: "wrong batch progress", BatchID: 2, Have: "0 of 1", Want: "0 of 0"}},
 	},
 	"another program's URL": {
-		"INSERT INTO urls (url, status, source) VALUES ('example.org/else', 'ok', 'manual')",
+		"INSERT INTO urls (url, source) VALUES ('example.org/else', 'manual')",
 		[]ranking.Difference{{Kind: "missing", URLID: 6, Want: "0"}},
 	},
 	"another program's suggestion": {
-		"INSERT INTO auto_relevant_suggestions (url_id, relevant) VALUES (2, true)",
+		"INSERT INTO annotation__url_type__auto (url_id, relevant) VALUES (2, true)",
 		[]ranking.Difference{{Kind: "wrong count", URLID: 2, Have: "1", Want: "2"}},
 	},
 	"another program's answer": {
-		"INSERT INTO user_url_agency_suggestions (url_id, user_id, agency_id) VALUES (4, 8, 1)",
+		"INSERT INTO annotation__agency__user (url_id, user_id, agency_id) VALUES (4, 8, 1)",
 		[]ranking.Difference{
 			{Kind: "missing done row", URLID: 4, Annotator: "8", Want: "done"},
 			{Kind: "wrong agency votes", URLID: 4, Have: "0", Want: "1"},
@@ -113,7 +113,7 @@ var drifts = map[string]drift{
 		},
 	},
 	"another program's anonymous answer": {
-		"INSERT INTO anonymous_annotation_location (url_id, session_id, location_id) SELECT 4, id, 1 FROM anonymous_sessions",
+		"INSERT INTO annotation__location__anon (url_id, session_id, location_id) SELECT 4, id, 1 FROM anonymous_sessions",
 		[]ranking.Difference{{Kind: "missing done row", URLID: 4, Annotator: session, Want: "done"}},
 	},
 	"another program's validation": {
@@ -294,13 +294,13 @@ func TestReconcileLosesNothing(t *testing.T) {
 		return nil
 	})
 	h.run(t, 7, 50, drifting, drifting, drifting, drifting)
-	answers := scan[int](t, h.pool, "SELECT count(*) FROM user_url_type_suggestions")
+	answers := scan[int](t, h.pool, "SELECT count(*) FROM annotation__url_type__user")
 	stop()
 	require.NoError(t, group.Wait())
 
 	h.reconcile(t)
 	h.requireExact(t)
-	require.Equal(t, answers, scan[int](t, h.pool, "SELECT count(*) FROM user_url_type_suggestions"))
+	require.Equal(t, answers, scan[int](t, h.pool, "SELECT count(*) FROM annotation__url_type__user"))
 }
 
 // TestReconcileDuringAnswers checks that one run is enough: it repairs everything that was wrong before, and concurrent changes

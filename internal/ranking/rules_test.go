@@ -44,27 +44,27 @@ func TestAnnotationViews(t *testing.T) {
 		kind string // empty: does not count for the order
 		by   string // empty: not an annotation
 	}{
-		{`INSERT INTO url_auto_agency_id_subtasks (task_id, url_id, type, agencies_found)
+		{`INSERT INTO annotation__agency__auto__subtasks (task_id, url_id, type, agencies_found)
 			VALUES (1, ID, 'homepage_match', false)`, "auto_agency", byRobot},
-		{`INSERT INTO auto_location_id_subtasks (task_id, url_id, type, locations_found)
+		{`INSERT INTO annotation__location__auto__subtasks (task_id, url_id, type, locations_found)
 			VALUES (1, ID, 'batch_link', false)`, "auto_location", byRobot},
-		{`INSERT INTO auto_record_type_suggestions (url_id, record_type) VALUES (ID, 'Stops')`, "auto_record_type", byRobot},
-		{`INSERT INTO auto_relevant_suggestions (url_id, relevant) VALUES (ID, false)`, "auto_url_type", byRobot},
-		{`INSERT INTO user_url_agency_suggestions (url_id, user_id, agency_id) VALUES (ID, 7, 1)`, "user_agency", byUser},
-		{`INSERT INTO user_location_suggestions (url_id, user_id, location_id) VALUES (ID, 7, 1)`, "user_location", byUser},
-		{`INSERT INTO user_record_type_suggestions (url_id, user_id, record_type)
+		{`INSERT INTO annotation__record_type__auto (url_id, record_type) VALUES (ID, 'Stops')`, "auto_record_type", byRobot},
+		{`INSERT INTO annotation__url_type__auto (url_id, relevant) VALUES (ID, false)`, "auto_url_type", byRobot},
+		{`INSERT INTO annotation__agency__user (url_id, user_id, agency_id) VALUES (ID, 7, 1)`, "user_agency", byUser},
+		{`INSERT INTO annotation__location__user (url_id, user_id, location_id) VALUES (ID, 7, 1)`, "user_location", byUser},
+		{`INSERT INTO annotation__record_type__user (url_id, user_id, record_type)
 			VALUES (ID, 7, 'Stops')`, "user_record_type", byUser},
-		{`INSERT INTO user_url_type_suggestions (url_id, user_id, type) VALUES (ID, 7, 'meta url')`, "user_url_type", byUser},
-		{`INSERT INTO anonymous_annotation_agency (url_id, session_id, agency_id) SELECT ID, id, 1
+		{`INSERT INTO annotation__url_type__user (url_id, user_id, type) VALUES (ID, 7, 'meta url')`, "user_url_type", byUser},
+		{`INSERT INTO annotation__agency__anon (url_id, session_id, agency_id) SELECT ID, id, 1
 			FROM anonymous_sessions`, "", byAnonymous},
-		{`INSERT INTO anonymous_annotation_location (url_id, session_id, location_id) SELECT ID, id, 1
+		{`INSERT INTO annotation__location__anon (url_id, session_id, location_id) SELECT ID, id, 1
 			FROM anonymous_sessions`, "", byAnonymous},
-		{`INSERT INTO anonymous_annotation_record_type (url_id, session_id, record_type) SELECT ID, id, 'Stops'
+		{`INSERT INTO annotation__record_type__anon (url_id, session_id, record_type) SELECT ID, id, 'Stops'
 			FROM anonymous_sessions`, "", byAnonymous},
-		{`INSERT INTO anonymous_annotation_url_type (url_id, session_id, url_type) SELECT ID, id, 'meta url'
+		{`INSERT INTO annotation__url_type__anon (url_id, session_id, url_type) SELECT ID, id, 'meta url'
 			FROM anonymous_sessions`, "", byAnonymous},
-		{`WITH n AS (INSERT INTO url_name_suggestions (url_id, suggestion) VALUES (ID, 'Name') RETURNING id)
-			INSERT INTO link_user_name_suggestions (user_id, suggestion_id) SELECT 7, id FROM n`, "", ""},
+		{`WITH n AS (INSERT INTO annotation__name__suggestions (url_id, suggestion) VALUES (ID, 'Name') RETURNING id)
+			INSERT INTO annotation__name__user__endorsements (user_id, suggestion_id) SELECT 7, id FROM n`, "", ""},
 		{`INSERT INTO link_user_suggestion_agency_not_found (user_id, url_id) VALUES (7, ID)`, "", ""},
 		{`INSERT INTO link_user_suggestion_location_not_found (user_id, url_id) VALUES (7, ID)`, "", ""},
 		{`INSERT INTO link_agencies__urls (url_id, agency_id) VALUES (ID, 1)`, "", ""},

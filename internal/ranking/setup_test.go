@@ -101,8 +101,8 @@ func (w world) tx(t testing.TB) pgx.Tx {
 
 // Statements that change the URLs of $1 that exist.
 const (
-	insertURLs = `INSERT INTO urls (id, url, status, source)
-		SELECT n, 'example.org/' || n, 'ok', 'manual' FROM unnest($1::int[]) AS n ORDER BY n`
+	insertURLs = `INSERT INTO urls (id, url, source)
+		SELECT n, 'example.org/' || n, 'manual' FROM unnest($1::int[]) AS n ORDER BY n`
 	suspend = `INSERT INTO flag_url_suspended (url_id)
 		SELECT id FROM urls WHERE id = ANY($1::int[]) ORDER BY id ON CONFLICT DO NOTHING`
 	unsuspend = `DELETE FROM flag_url_suspended WHERE url_id = ANY($1::int[])`
@@ -117,19 +117,19 @@ const (
 		WHERE urls.id = u.id`
 	unlink = `DELETE FROM link_batches__urls WHERE url_id = ANY($1::int[])`
 	// robots adds one annotation by a robot to each URL, unsuggest deletes all of these.
-	robots = `INSERT INTO url_auto_agency_id_subtasks (task_id, url_id, type, agencies_found)
+	robots = `INSERT INTO annotation__agency__auto__subtasks (task_id, url_id, type, agencies_found)
 		SELECT 1, id, 'homepage_match', true FROM urls WHERE id = ANY($1::int[]) ORDER BY id`
-	unsuggest = `WITH a AS (DELETE FROM auto_record_type_suggestions WHERE url_id = ANY($1::int[]))
-		DELETE FROM url_auto_agency_id_subtasks WHERE url_id = ANY($1::int[])`
+	unsuggest = `WITH a AS (DELETE FROM annotation__record_type__auto WHERE url_id = ANY($1::int[]))
+		DELETE FROM annotation__agency__auto__subtasks WHERE url_id = ANY($1::int[])`
 	// unsay deletes all annotations by users and sessions.
-	unsay = `WITH a AS (DELETE FROM user_url_type_suggestions WHERE url_id = ANY($1::int[])),
-		b AS (DELETE FROM user_url_agency_suggestions WHERE url_id = ANY($1::int[])),
-		c AS (DELETE FROM user_location_suggestions WHERE url_id = ANY($1::int[])),
-		d AS (DELETE FROM user_record_type_suggestions WHERE url_id = ANY($1::int[])),
-		e AS (DELETE FROM anonymous_annotation_url_type WHERE url_id = ANY($1::int[])),
-		f AS (DELETE FROM anonymous_annotation_agency WHERE url_id = ANY($1::int[])),
-		g AS (DELETE FROM anonymous_annotation_location WHERE url_id = ANY($1::int[]))
-		DELETE FROM anonymous_annotation_record_type WHERE url_id = ANY($1::int[])`
+	unsay = `WITH a AS (DELETE FROM annotation__url_type__user WHERE url_id = ANY($1::int[])),
+		b AS (DELETE FROM annotation__agency__user WHERE url_id = ANY($1::int[])),
+		c AS (DELETE FROM annotation__location__user WHERE url_id = ANY($1::int[])),
+		d AS (DELETE FROM annotation__record_type__user WHERE url_id = ANY($1::int[])),
+		e AS (DELETE FROM annotation__url_type__anon WHERE url_id = ANY($1::int[])),
+		f AS (DELETE FROM annotation__agency__anon WHERE url_id = ANY($1::int[])),
+		g AS (DELETE FROM annotation__location__anon WHERE url_id = ANY($1::int[]))
+		DELETE FROM annotation__record_type__anon WHERE url_id = ANY($1::int[])`
 )
 
 // link moves URLs to a batch.
@@ -141,7 +141,7 @@ func link(batch int32) string {
 
 // says stores a URL type of a user without the use case.
 func says(user int32) string {
-	return fmt.Sprintf(`INSERT INTO user_url_type_suggestions (user_id, url_id, type)
+	return fmt.Sprintf(`INSERT INTO annotation__url_type__user (user_id, url_id, type)
 		SELECT %d, id, 'data source' FROM urls WHERE id = ANY($1::int[]) ORDER BY id`, user)
 }
 

@@ -120,7 +120,7 @@ func TestManyURLsAtOnce(t *testing.T) {
 	w.change(t, span(1, 100), link(1))
 	w.change(t, span(101, urls), link(2))
 	w.change(t, append(span(90, 110), span(urls-10, urls)...), `
-		INSERT INTO user_url_agency_suggestions (url_id, user_id, agency_id) SELECT unnest($1::int[]), 7, 1`)
+		INSERT INTO annotation__agency__user (url_id, user_id, agency_id) SELECT unnest($1::int[]), 7, 1`)
 	require.Equal(t, "{100,11}", w.progress(t, 1))
 	require.Equal(t, "{5100,21}", w.progress(t, 2))
 

@@ -13,7 +13,7 @@ import (
 	"docket/internal/urlform"
 )
 
-// MaxName is the largest number of characters of a suggested name, as of the column url_name_suggestions.suggestion.
+// MaxName is the largest number of characters of a suggested name, as of the column annotation__name__suggestions.suggestion.
 const MaxName = 100
 
 // The values of the enum types of the database; a test compares them. The first one is used when no method is named.

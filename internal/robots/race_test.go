@@ -54,8 +54,8 @@ func TestSuggestRace(t *testing.T) {
 		_, err := b.Suggest(t.Context(), given)
 		return err
 	}))
-	require.Equal(t, []string{fmt.Sprint(urls - 1)}, dbtest.List(t, b.pool, "SELECT count(*)::text FROM url_auto_agency_id_subtasks"))
-	require.Equal(t, []string{fmt.Sprint(urls - 1)}, dbtest.List(t, b.pool, "SELECT count(*)::text FROM agency_id_subtask_suggestions"))
+	require.Equal(t, []string{fmt.Sprint(urls - 1)}, dbtest.List(t, b.pool, "SELECT count(*)::text FROM annotation__agency__auto__subtasks"))
+	require.Equal(t, []string{fmt.Sprint(urls - 1)}, dbtest.List(t, b.pool, "SELECT count(*)::text FROM annotation__agency__auto__suggestions"))
 	require.Len(t, b.suggested(t), 5*(urls-1))
 	b.requireExact(t)
 }

@@ -26,8 +26,8 @@ func setup(t testing.TB, n int) bundle {
 	dbtest.Exec(t, pool, `INSERT INTO us_states (state_iso, state_name) VALUES ('OH', 'Ohio');
 		INSERT INTO locations (type, state_id) VALUES ('State', 1);
 		INSERT INTO agencies (id, name, jurisdiction_type) VALUES (1, 'A', 'local'), (2, 'B', 'local')`)
-	dbtest.Exec(t, pool, `INSERT INTO urls (id, url, status, source)
-		SELECT n, n || '.org', 'ok', 'manual' FROM generate_series(1, $1::integer) n`, n)
+	dbtest.Exec(t, pool, `INSERT INTO urls (id, url, source)
+		SELECT n, n || '.org', 'manual' FROM generate_series(1, $1::integer) n`, n)
 	require.NoError(t, ranking.Reconcile(t.Context(), pool, func(ranking.Difference) {}))
 	return bundle{pool, robots.New(pool), annotation.New(pool, ranking.NewQueue())}
 }

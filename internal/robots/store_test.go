@@ -21,16 +21,16 @@ func (b bundle) suggested(t testing.TB) []string {
 	return dbtest.List(t, b.pool, `
 		SELECT format('agency %s %s %s%s', s.url_id, s.type, CASE WHEN s.agencies_found THEN 'found' ELSE 'none' END,
 			(SELECT string_agg(format(' %s:%s', x.agency_id, x.confidence), '' ORDER BY x.id)
-				FROM agency_id_subtask_suggestions x WHERE x.subtask_id = s.id))
-		FROM url_auto_agency_id_subtasks s
+				FROM annotation__agency__auto__suggestions x WHERE x.subtask_id = s.id))
+		FROM annotation__agency__auto__subtasks s
 		UNION ALL
 		SELECT format('location %s %s %s%s', s.url_id, s.type, CASE WHEN s.locations_found THEN 'found' ELSE 'none' END,
 			(SELECT string_agg(format(' %s:%s', x.location_id, x.confidence), '' ORDER BY x.location_id)
-				FROM location_id_subtask_suggestions x WHERE x.subtask_id = s.id))
-		FROM auto_location_id_subtasks s
-		UNION ALL SELECT format('record_type %s %s', url_id, record_type) FROM auto_record_type_suggestions
-		UNION ALL SELECT format('relevant %s %s %s %s', url_id, relevant, confidence, model_name) FROM auto_relevant_suggestions
-		UNION ALL SELECT format('name %s %s (%s)', url_id, suggestion, source) FROM url_name_suggestions
+				FROM annotation__location__auto__suggestions x WHERE x.subtask_id = s.id))
+		FROM annotation__location__auto__subtasks s
+		UNION ALL SELECT format('record_type %s %s', url_id, record_type) FROM annotation__record_type__auto
+		UNION ALL SELECT format('relevant %s %s %s %s', url_id, relevant, confidence, model_name) FROM annotation__url_type__auto
+		UNION ALL SELECT format('name %s %s (%s)', url_id, suggestion, source) FROM annotation__name__suggestions
 		ORDER BY 1`)
 }
 
@@ -201,10 +201,10 @@ func TestSuggestWithRowsOfTheReference(t *testing.T) {
 	t.Parallel()
 	b := setup(t, 1)
 	dbtest.Exec(t, b.pool, `INSERT INTO tasks (id, task_type, task_status) VALUES (1001, 'Agency Identification', 'complete');
-		INSERT INTO url_auto_agency_id_subtasks (id, task_id, url_id, type, agencies_found) VALUES
+		INSERT INTO annotation__agency__auto__subtasks (id, task_id, url_id, type, agencies_found) VALUES
 			(1001, 1001, 1, 'homepage_match', true), (1002, 1001, 1, 'homepage_match', true), (1003, 1001, 1, 'homepage_match', false);
-		INSERT INTO agency_id_subtask_suggestions (subtask_id, agency_id, confidence) VALUES (1001, 1, 60), (1002, 1, 70), (1002, 2, 70);
-		INSERT INTO url_name_suggestions (url_id, suggestion, source) VALUES (1, 'One', 'User'), (1, 'Uno', NULL)`)
+		INSERT INTO annotation__agency__auto__suggestions (subtask_id, agency_id, confidence) VALUES (1001, 1, 60), (1002, 1, 70), (1002, 2, 70);
+		INSERT INTO annotation__name__suggestions (url_id, suggestion, source) VALUES (1, 'One', 'User'), (1, 'Uno', NULL)`)
 	require.NoError(t, ranking.Reconcile(t.Context(), b.pool, func(ranking.Difference) {}))
 	b.suggest(t, 1, 4, `{"url_id": 1, "attribute": "agency", "value": 1, "confidence": 60}
 {"url_id": 1, "attribute": "agency", "value": 2, "confidence": 70}

@@ -86,7 +86,7 @@ func (g *generator) fill(first, end int) {
 		g.anonymous(&u)
 		g.conclude(&u)
 
-		row.Status, row.Source = status(u.fate), g.source(&u)
+		row.Source = g.source(&u)
 		row.CreatedAt, row.UpdatedAt = u.created, &u.answered
 		if u.agreedName != "" {
 			row.Name = &u.agreedName
@@ -179,17 +179,6 @@ func (g *generator) batchOf(i int) *batch {
 		return &g.batches[1]
 	default:
 		return &g.batches[2+g.IntN(len(g.batches)-2)]
-	}
-}
-
-func status(f fate) sampledb.URLStatus {
-	switch f {
-	case duplicate:
-		return sampledb.URLStatusDuplicate
-	case broken:
-		return sampledb.URLStatusBroken
-	default:
-		return sampledb.URLStatusOk
 	}
 }
 

@@ -98,6 +98,7 @@ func writeWorld(ctx context.Context, tx pgx.Tx, world *World, opts Options) (row
 	}
 	for _, fill := range []func(context.Context, sampledb.DBTX) error{
 		queries.QueueFill, queries.UserDoneFill, queries.AnonymousDoneFill, queries.BatchProgressFill,
+		queries.FollowedBatchesFill,
 	} {
 		if err := fill(ctx, tx); err != nil {
 			return 0, fmt.Errorf("fill queue: %w", err)

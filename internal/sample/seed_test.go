@@ -151,7 +151,7 @@ func TestSeedWithTriggers(t *testing.T) {
 	require.Equal(t, want, got)
 	for _, table := range []string{
 		"agencies", "us_states", "counties", "localities", "locations", "link_agencies__locations",
-		"urls", "user_url_type_suggestions", "link_agencies__urls",
+		"urls", "annotation__url_type__user", "link_agencies__urls",
 	} {
 		count := "SELECT count(*) FROM " + table
 		require.Equal(t, dbtest.Count(t, plain, count), dbtest.Count(t, triggered, count), table)

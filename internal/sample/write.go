@@ -17,7 +17,7 @@ var enumsCopied = []string{
 	"agency_auto_suggestion_method", "agency_id_subtask_detail_code", "agency_type_enum",
 	"auto_location_id_subtask_type", "batch_status", "batch_strategy", "jurisdiction_type_enum", "location_type",
 	"record_type", "suggestion_source_enum", "task_status_enum", "task_type", "url_html_content_type", "url_source",
-	"url_status", "url_type",
+	"url_type",
 }
 
 func registerEnums(ctx context.Context, conn *pgx.Conn) error {

@@ -21,13 +21,13 @@ INSERT INTO locations (type, state_id, county_id, locality_id) VALUES ('State', 
 INSERT INTO agencies (name, jurisdiction_type) VALUES ('Pittsburgh Bureau of Police', 'local');
 INSERT INTO link_agencies__locations SELECT id, 2 FROM agencies;
 INSERT INTO batches (strategy, status) VALUES ('manual', 'ready to label');
-INSERT INTO urls (url, status, source) SELECT 'example.com/' || n, 'ok', 'manual' FROM generate_series(1, 20) n;
+INSERT INTO urls (url, source) SELECT 'example.com/' || n, 'manual' FROM generate_series(1, 20) n;
 INSERT INTO link_batches__urls (batch_id, url_id) SELECT 1, id FROM urls WHERE id <= 10;
-INSERT INTO user_url_type_suggestions (url_id, user_id, type) SELECT id, 7, 'data source' FROM urls WHERE id % 3 = 0;
-INSERT INTO user_url_agency_suggestions (url_id, user_id, agency_id)
+INSERT INTO annotation__url_type__user (url_id, user_id, type) SELECT id, 7, 'data source' FROM urls WHERE id % 3 = 0;
+INSERT INTO annotation__agency__user (url_id, user_id, agency_id)
 SELECT u.id, 7, a.id FROM urls u, agencies a WHERE u.id % 4 = 0;
 INSERT INTO anonymous_sessions DEFAULT VALUES;
-INSERT INTO anonymous_annotation_url_type (url_id, url_type, session_id)
+INSERT INTO annotation__url_type__anon (url_id, url_type, session_id)
 SELECT u.id, 'meta url', s.id FROM urls u, anonymous_sessions s;
 INSERT INTO flag_url_validated (url_id, type) VALUES (1, 'data source');
 INSERT INTO url_compressed_html (url_id, compressed_html) SELECT id, 'same' FROM urls WHERE id < 4`

@@ -75,9 +75,9 @@ WHERE k.contype = 'f' AND k.connamespace = 'public'::regnamespace
 ORDER BY 1`,
 		except: map[string]string{
 			"counties(state_id)":                         "states are never deleted while they have counties, and there are fifty of them",
-			"anonymous_annotation_agency(agency_id)":     rareDelete,
-			"anonymous_annotation_location(location_id)": rareDelete,
-			"user_location_suggestions(location_id)":     rareDelete,
+			"annotation__agency__anon(agency_id)":     rareDelete,
+			"annotation__location__anon(location_id)": rareDelete,
+			"annotation__location__user(location_id)":     rareDelete,
 		},
 		breach: `CREATE TABLE x (id int, url_id int REFERENCES urls (id), PRIMARY KEY (id, url_id))`,
 	},
@@ -161,33 +161,33 @@ var refused = map[string][]string{
 		`INSERT INTO locations (type, state_id, county_id) VALUES ('Locality', 1, 1)`,
 	},
 	"urls_url_no_scheme_check": {
-		`INSERT INTO urls (url, status, source) VALUES ('https://example.com', 'ok', 'manual')`,
-		`INSERT INTO urls (url, status, source) VALUES ('HTTP://example.com', 'ok', 'manual')`,
-		`INSERT INTO urls (url, status, source) VALUES ('view-source+x.1://example.com', 'ok', 'manual')`,
+		`INSERT INTO urls (url, source) VALUES ('https://example.com', 'manual')`,
+		`INSERT INTO urls (url, source) VALUES ('HTTP://example.com', 'manual')`,
+		`INSERT INTO urls (url, source) VALUES ('view-source+x.1://example.com', 'manual')`,
 	},
 	"urls_url_no_trailing_slash_check": {
-		`INSERT INTO urls (url, status, source) VALUES ('example.com/', 'ok', 'manual')`,
+		`INSERT INTO urls (url, source) VALUES ('example.com/', 'manual')`,
 	},
 	"urls_url_no_fragment_check": {
-		`INSERT INTO urls (url, status, source) VALUES ('example.com/a#b', 'ok', 'manual')`,
+		`INSERT INTO urls (url, source) VALUES ('example.com/a#b', 'manual')`,
 	},
 	"urls_url_no_nbsp_check": {
-		`INSERT INTO urls (url, status, source) VALUES (E'example.com/\u00a0a', 'ok', 'manual')`,
+		`INSERT INTO urls (url, source) VALUES (E'example.com/\u00a0a', 'manual')`,
 	},
 	"url_web_metadata_status_code_check": {
 		`INSERT INTO url_web_metadata (url_id, accessed, status_code) VALUES (1, true, 99)`,
 		`INSERT INTO url_web_metadata (url_id, accessed, status_code) VALUES (1, true, 1000)`,
 	},
-	"user_url_agency_suggestions_is_new_check": {
-		`INSERT INTO user_url_agency_suggestions (url_id, user_id, agency_id, is_new) VALUES (1, 1, 1, true)`,
+	"annotation__agency__user_is_new_check": {
+		`INSERT INTO annotation__agency__user (url_id, user_id, agency_id, is_new) VALUES (1, 1, 1, true)`,
 	},
-	"agency_id_subtask_suggestions_confidence_check": {
-		`INSERT INTO agency_id_subtask_suggestions (subtask_id, agency_id, confidence) VALUES (1, 1, -1)`,
-		`INSERT INTO agency_id_subtask_suggestions (subtask_id, agency_id, confidence) VALUES (1, 1, 101)`,
+	"annotation__agency__auto__suggestions_confidence_check": {
+		`INSERT INTO annotation__agency__auto__suggestions (subtask_id, agency_id, confidence) VALUES (1, 1, -1)`,
+		`INSERT INTO annotation__agency__auto__suggestions (subtask_id, agency_id, confidence) VALUES (1, 1, 101)`,
 	},
-	"auto_relevant_suggestions_confidence_check": {
-		`INSERT INTO auto_relevant_suggestions (url_id, relevant, confidence) VALUES (1, true, -0.01)`,
-		`INSERT INTO auto_relevant_suggestions (url_id, relevant, confidence) VALUES (1, true, 1.01)`,
+	"annotation__url_type__auto_confidence_check": {
+		`INSERT INTO annotation__url_type__auto (url_id, relevant, confidence) VALUES (1, true, -0.01)`,
+		`INSERT INTO annotation__url_type__auto (url_id, relevant, confidence) VALUES (1, true, 1.01)`,
 	},
 	"idempotency_keys_request_check": {
 		`INSERT INTO idempotency_keys (caller, key, request, claim, claimed_until, expires_at)

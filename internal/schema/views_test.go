@@ -21,8 +21,8 @@ var views = map[string]struct {
 }{
 	"unvalidated_url_view": {
 		setup: `
-INSERT INTO urls (id, url, status, source) VALUES
-    (1, 'validated.org', 'ok', 'manual'), (2, 'open.org', 'ok', 'manual'), (3, 'broken.org', 'broken', 'manual'), (4, 'suspended.org', 'ok', 'manual');
+INSERT INTO urls (id, url, source) VALUES
+    (1, 'validated.org', 'manual'), (2, 'open.org', 'manual'), (3, 'broken.org', 'manual'), (4, 'suspended.org', 'manual');
 INSERT INTO flag_url_validated (url_id, type) VALUES (1, 'not relevant');
 INSERT INTO flag_url_suspended (url_id) VALUES (4)`,
 		query: `SELECT url_id FROM unvalidated_url_view ORDER BY 1`,
@@ -71,18 +71,18 @@ INSERT INTO locations (id, type, state_id, county_id, locality_id) OVERRIDING SY
 	},
 	"meta_url_view": {
 		setup: `
-INSERT INTO urls (id, url, status, source) VALUES (1, 'meta.org', 'ok', 'manual'), (2, 'data.org', 'ok', 'manual'), (3, 'open.org', 'ok', 'manual');
+INSERT INTO urls (id, url, source) VALUES (1, 'meta.org', 'manual'), (2, 'data.org', 'manual'), (3, 'open.org', 'manual');
 INSERT INTO flag_url_validated (url_id, type) VALUES (1, 'meta url'), (2, 'data source');
-INSERT INTO user_url_type_suggestions (url_id, user_id, type) VALUES (3, 7, 'meta url')`,
+INSERT INTO annotation__url_type__user (url_id, user_id, type) VALUES (3, 7, 'meta url')`,
 		query: `SELECT url_id FROM meta_url_view ORDER BY 1`,
 		want:  []string{"1"},
 	},
 	"url_unknown_agencies_view": {
 		setup: `
-INSERT INTO urls (id, url, status, source) VALUES
-    (1, 'none.org', 'ok', 'manual'), (2, 'in.vain', 'ok', 'manual'), (3, 'found.org', 'ok', 'manual'), (4, 'half.found', 'ok', 'manual');
+INSERT INTO urls (id, url, source) VALUES
+    (1, 'none.org', 'manual'), (2, 'in.vain', 'manual'), (3, 'found.org', 'manual'), (4, 'half.found', 'manual');
 INSERT INTO tasks (id, task_type, task_status) VALUES (1, 'Agency Identification', 'complete');
-INSERT INTO url_auto_agency_id_subtasks (task_id, url_id, type, agencies_found) VALUES
+INSERT INTO annotation__agency__auto__subtasks (task_id, url_id, type, agencies_found) VALUES
     (1, 2, 'homepage_match', false), (1, 2, 'muckrock_match', false), (1, 3, 'homepage_match', true),
     (1, 4, 'homepage_match', false), (1, 4, 'muckrock_match', true)`,
 		query: `SELECT id FROM url_unknown_agencies_view ORDER BY 1`,
@@ -137,7 +137,7 @@ INSERT INTO ds_app_link_meta_url (url_id, ds_meta_url_id) VALUES (2, 1), (3, 2),
 
 // tasks of different ages, with the number of their URLs.
 const tasks = `
-INSERT INTO urls (id, url, status, source) SELECT n, n || '.org', 'ok', 'manual' FROM generate_series(1, 3) AS n;
+INSERT INTO urls (id, url, source) SELECT n, n || '.org', 'manual' FROM generate_series(1, 3) AS n;
 INSERT INTO tasks (id, task_type, task_status, updated_at) VALUES
     (1, 'HTML', 'complete', now() - interval '1 hour'), (2, 'HTML', 'error', now() - interval '23 hours'),
     (3, 'HTML', 'complete', now() - interval '25 hours'), (4, 'HTML', 'complete', now() - interval '8 days'),
@@ -147,7 +147,7 @@ INSERT INTO link_tasks__urls (task_id, url_id) VALUES (1, 1), (1, 2), (2, 1), (3
 
 const outcomes = `
 INSERT INTO agencies (id, name, jurisdiction_type) VALUES (1, 'A', 'local');
-INSERT INTO urls (id, url, status, source) SELECT n, n || '.org', 'ok', 'manual' FROM generate_series(1, 7) AS n;`
+INSERT INTO urls (id, url, source) SELECT n, n || '.org', 'manual' FROM generate_series(1, 7) AS n;`
 
 func TestViews(t *testing.T) {
 	t.Parallel()

@@ -31,7 +31,6 @@ type Batch struct {
 type BatchURLCounts struct {
 	Total       int32
 	Pending     int32 // not validated
-	Duplicate   int32 // by their status
 	NotRelevant int32 // validated as not relevant
 	Submitted   int32 // to the outward application, as data sources
 	Errored     int32 // a task failed on them
@@ -80,7 +79,7 @@ func (s *Service) counted(ctx context.Context, batches []Batch) ([]Batch, error)
 	counts := make(map[int32]BatchURLCounts, len(rows))
 	for _, row := range rows {
 		counts[row.BatchID] = BatchURLCounts{
-			Total: row.Total, Pending: row.Pending, Duplicate: row.Duplicate,
+			Total: row.Total, Pending: row.Pending,
 			NotRelevant: row.NotRelevant, Submitted: row.Submitted, Errored: row.Errored,
 		}
 	}
@@ -106,7 +105,7 @@ func batchFromRow(row db.BatchGetRow) Batch {
 type BatchURL struct {
 	ID                int32
 	URL               string // in its id form
-	Status            string // a value of url_status
+	Status            string // as in url_status_view
 	Source            string // a value of url_source
 	Name              *string
 	CollectorMetadata []byte // a JSON object, or nil

@@ -15,8 +15,8 @@ func TestPlans(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	// A large batch, and many small ones.
-	dbtest.Exec(t, b.pool, `INSERT INTO urls (url, status, source, description)
-		SELECT n || '.org', 'ok', 'manual', repeat('x', 1000) FROM generate_series(1, 20000) AS n;
+	dbtest.Exec(t, b.pool, `INSERT INTO urls (url, source, description)
+		SELECT n || '.org', 'manual', repeat('x', 1000) FROM generate_series(1, 20000) AS n;
 		INSERT INTO batches (strategy, status) SELECT 'manual', CASE WHEN n % 9 = 0 THEN 'error' ELSE 'ready to label' END::batch_status
 		FROM generate_series(1, 5000) AS n;
 		INSERT INTO link_batches__urls (batch_id, url_id) SELECT CASE WHEN id <= 12000 THEN 1 ELSE id % 5000 + 1 END, id FROM urls;

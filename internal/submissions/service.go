@@ -44,10 +44,10 @@ func (e *DuplicateError) Error() string { return "Duplicate URL found" }
 // refusals are the foreign keys that a submission violates when a concurrent transaction deletes what it refers to after the
 // check.
 var refusals = []postgres.Rule{
-	postgres.On("user_url_agency_suggestions_agency_id_fkey", &unknown.Error{Kind: unknown.Agency}),
-	postgres.On("user_location_suggestions_location_id_fkey", &unknown.Error{Kind: unknown.Location}),
-	postgres.On("anonymous_annotation_agency_agency_id_fkey", &unknown.Error{Kind: unknown.Agency}),
-	postgres.On("anonymous_annotation_location_location_id_fkey", &unknown.Error{Kind: unknown.Location}),
+	postgres.On("annotation__agency__user_agency_id_fkey", &unknown.Error{Kind: unknown.Agency}),
+	postgres.On("annotation__location__user_location_id_fkey", &unknown.Error{Kind: unknown.Location}),
+	postgres.On("annotation__agency__anon_agency_id_fkey", &unknown.Error{Kind: unknown.Agency}),
+	postgres.On("annotation__location__anon_location_id_fkey", &unknown.Error{Kind: unknown.Location}),
 }
 
 // submittedForm returns the form of a submitted URL. An import also refuses a text that only looks like a URL; a person who

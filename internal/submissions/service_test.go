@@ -73,7 +73,7 @@ func TestSubmitURLRace(t *testing.T) {
 		require.Equal(t, []string{fmt.Sprint(accepted[0])},
 			dbtest.List(t, b.pool, fmt.Sprintf("SELECT id::text FROM urls WHERE url = 'one.org/%d'", round)))
 	}
-	require.Equal(t, []string{"10 10 10"}, dbtest.List(t, b.pool, `SELECT format('%s %s %s', (SELECT count(*) FROM user_url_agency_suggestions),
+	require.Equal(t, []string{"10 10 10"}, dbtest.List(t, b.pool, `SELECT format('%s %s %s', (SELECT count(*) FROM annotation__agency__user),
 		(SELECT count(*) FROM link_user_submitted_urls), (SELECT count(*) FROM change_log))`))
 	b.requireExact(t)
 }
@@ -118,7 +118,7 @@ func TestSubmitAfterRollback(t *testing.T) {
 	tx, err := b.pool.Begin(t.Context())
 	require.NoError(t, err)
 	defer tx.Rollback(context.Background()) // in case the test fails before
-	_, err = tx.Exec(t.Context(), "INSERT INTO urls (url, status, source) VALUES ('one.org', 'ok', 'manual')")
+	_, err = tx.Exec(t.Context(), "INSERT INTO urls (url, source) VALUES ('one.org', 'manual')")
 	require.NoError(t, err)
 	var group errgroup.Group
 	group.Go(func() error {
@@ -304,7 +304,7 @@ func TestLongURL(t *testing.T) {
 func TestPages(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	dbtest.Exec(t, b.pool, `INSERT INTO urls (id, url, status, source) SELECT n, n || '.org', 'ok', 'manual' FROM generate_series(1, 450) AS n;
+	dbtest.Exec(t, b.pool, `INSERT INTO urls (id, url, source) SELECT n, n || '.org', 'manual' FROM generate_series(1, 450) AS n;
 		INSERT INTO batches (id, strategy, status)
 		SELECT n, 'ckan', CASE WHEN n % 2 = 0 THEN 'error' ELSE 'ready to label' END::batch_status
 		FROM generate_series(1, 450) AS n;

@@ -21,7 +21,7 @@ type URL struct {
 	ID                int32
 	BatchID           *int32
 	URL               string // with its scheme and trailing slash, if known
-	Status            string // a value of url_status
+	Status            string // as in url_status_view
 	CollectorMetadata []byte // a JSON object, or nil
 	CreatedAt         time.Time
 	UpdatedAt         *time.Time

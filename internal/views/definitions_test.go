@@ -22,32 +22,32 @@ func trueOf(view string) string {
 
 // Annotations and outcomes, each of URL ID.
 const (
-	subtaskAgency = `WITH s AS (INSERT INTO url_auto_agency_id_subtasks (task_id, url_id, type, agencies_found)
+	subtaskAgency = `WITH s AS (INSERT INTO annotation__agency__auto__subtasks (task_id, url_id, type, agencies_found)
 		VALUES (1, ID, 'homepage_match', true) RETURNING id)
-		INSERT INTO agency_id_subtask_suggestions (subtask_id, agency_id, confidence) SELECT s.id, a, 50
+		INSERT INTO annotation__agency__auto__suggestions (subtask_id, agency_id, confidence) SELECT s.id, a, 50
 		FROM s, generate_series(1, 3) AS a`
-	subtaskLocation = `WITH s AS (INSERT INTO auto_location_id_subtasks (task_id, url_id, type, locations_found)
+	subtaskLocation = `WITH s AS (INSERT INTO annotation__location__auto__subtasks (task_id, url_id, type, locations_found)
 		VALUES (1, ID, 'batch_link', true) RETURNING id)
-		INSERT INTO location_id_subtask_suggestions (subtask_id, location_id, confidence) SELECT s.id, l, 50
+		INSERT INTO annotation__location__auto__suggestions (subtask_id, location_id, confidence) SELECT s.id, l, 50
 		FROM s, generate_series(1, 3) AS l`
-	subtaskNothing = `INSERT INTO auto_location_id_subtasks (task_id, url_id, type, locations_found)
+	subtaskNothing = `INSERT INTO annotation__location__auto__subtasks (task_id, url_id, type, locations_found)
 		VALUES (1, ID, 'nlp_location_frequency', false)`
-	robotRecordType = `INSERT INTO auto_record_type_suggestions (url_id, record_type) VALUES (ID, 'Stops')`
-	robotRelevance  = `INSERT INTO auto_relevant_suggestions (url_id, relevant) VALUES (ID, false)`
-	threeAgencies   = `INSERT INTO user_url_agency_suggestions (url_id, user_id, agency_id) SELECT ID, 7, a
+	robotRecordType = `INSERT INTO annotation__record_type__auto (url_id, record_type) VALUES (ID, 'Stops')`
+	robotRelevance  = `INSERT INTO annotation__url_type__auto (url_id, relevant) VALUES (ID, false)`
+	threeAgencies   = `INSERT INTO annotation__agency__user (url_id, user_id, agency_id) SELECT ID, 7, a
 		FROM generate_series(1, 3) AS a`
-	twoLocations   = `INSERT INTO user_location_suggestions (url_id, user_id, location_id) VALUES (ID, 7, 1), (ID, 7, 2)`
-	userRecordType = `INSERT INTO user_record_type_suggestions (url_id, user_id, record_type) VALUES (ID, 7, 'Stops')`
-	userURLType    = `INSERT INTO user_url_type_suggestions (url_id, user_id, type) VALUES (ID, 7, 'data source')`
-	names          = `WITH n AS (INSERT INTO url_name_suggestions (url_id, suggestion) VALUES (ID, 'Name') RETURNING id)
-		INSERT INTO link_user_name_suggestions (user_id, suggestion_id) SELECT 7, id FROM n`
+	twoLocations   = `INSERT INTO annotation__location__user (url_id, user_id, location_id) VALUES (ID, 7, 1), (ID, 7, 2)`
+	userRecordType = `INSERT INTO annotation__record_type__user (url_id, user_id, record_type) VALUES (ID, 7, 'Stops')`
+	userURLType    = `INSERT INTO annotation__url_type__user (url_id, user_id, type) VALUES (ID, 7, 'data source')`
+	names          = `WITH n AS (INSERT INTO annotation__name__suggestions (url_id, suggestion) VALUES (ID, 'Name') RETURNING id)
+		INSERT INTO annotation__name__user__endorsements (user_id, suggestion_id) SELECT 7, id FROM n`
 	notFound = `WITH a AS (INSERT INTO link_user_suggestion_agency_not_found (user_id, url_id) VALUES (7, ID))
 		INSERT INTO link_user_suggestion_location_not_found (user_id, url_id) VALUES (7, ID)`
 	anonymous = `WITH s AS (INSERT INTO anonymous_sessions DEFAULT VALUES RETURNING id),
-		a AS (INSERT INTO anonymous_annotation_url_type (url_id, session_id, url_type) SELECT ID, id, 'data source' FROM s),
-		b AS (INSERT INTO anonymous_annotation_agency (url_id, session_id, agency_id) SELECT ID, id, 1 FROM s),
-		c AS (INSERT INTO anonymous_annotation_location (url_id, session_id, location_id) SELECT ID, id, 1 FROM s)
-		INSERT INTO anonymous_annotation_record_type (url_id, session_id, record_type) SELECT ID, id, 'Stops' FROM s`
+		a AS (INSERT INTO annotation__url_type__anon (url_id, session_id, url_type) SELECT ID, id, 'data source' FROM s),
+		b AS (INSERT INTO annotation__agency__anon (url_id, session_id, agency_id) SELECT ID, id, 1 FROM s),
+		c AS (INSERT INTO annotation__location__anon (url_id, session_id, location_id) SELECT ID, id, 1 FROM s)
+		INSERT INTO annotation__record_type__anon (url_id, session_id, record_type) SELECT ID, id, 'Stops' FROM s`
 
 	html       = `INSERT INTO url_compressed_html (url_id, compressed_html) VALUES (ID, 'page ID')`
 	metadata   = `INSERT INTO url_web_metadata (url_id, accessed) VALUES (ID, true)`
@@ -187,14 +187,14 @@ func TestURLStatusView(t *testing.T) {
 func TestBatchStatusView(t *testing.T) {
 	t.Parallel()
 	const (
-		open = `WITH u AS (INSERT INTO urls (url, status, source) VALUES ('batch.org/ID/open', 'ok', 'manual') RETURNING id)
+		open = `WITH u AS (INSERT INTO urls (url, source) VALUES ('batch.org/ID/open', 'manual') RETURNING id)
 			INSERT INTO link_batches__urls (batch_id, url_id) SELECT ID, id FROM u`
-		suspended = `WITH u AS (INSERT INTO urls (url, status, source) VALUES ('batch.org/ID/suspended', 'broken', 'manual')
+		suspended = `WITH u AS (INSERT INTO urls (url, source) VALUES ('batch.org/ID/suspended', 'manual')
 			RETURNING id),
 			f AS (INSERT INTO flag_url_suspended (url_id) SELECT id FROM u)
 			INSERT INTO link_batches__urls (batch_id, url_id) SELECT ID, id FROM u`
-		done = `WITH u AS (INSERT INTO urls (url, status, source)
-				VALUES ('batch.org/ID/done', 'ok', 'manual'), ('batch.org/ID/also done', 'duplicate', 'manual') RETURNING id),
+		done = `WITH u AS (INSERT INTO urls (url, source)
+				VALUES ('batch.org/ID/done', 'manual'), ('batch.org/ID/also done', 'manual') RETURNING id),
 			f AS (INSERT INTO flag_url_validated (url_id, type) SELECT id, 'broken page' FROM u)
 			INSERT INTO link_batches__urls (batch_id, url_id) SELECT ID, id FROM u`
 	)

@@ -150,7 +150,7 @@ func TestRefreshOrder(t *testing.T) {
 		CREATE MATERIALIZED VIEW z_source AS SELECT id FROM urls;
 		CREATE UNIQUE INDEX z_source_key ON z_source (id);
 		CREATE OR REPLACE VIEW between_them AS SELECT id FROM z_source;
-		INSERT INTO urls (url, status, source) VALUES ('new.org', 'ok', 'manual')`)
+		INSERT INTO urls (url, source) VALUES ('new.org', 'manual')`)
 	refreshed := w.refresh(t, "a_reader", "z_source")
 	require.Equal(t, []string{"z_source", "a_reader"}, viewNames(refreshed))
 	require.EqualValues(t, 1, w.view(t, "a_reader").Rows)
@@ -173,7 +173,7 @@ func TestFailingViewDoesNotStopOthers(t *testing.T) {
 	worked := w.view(t, "a_poisoned")
 	require.EqualValues(t, 3, worked.Rows)
 
-	w.exec(t, "INSERT INTO urls (id, url, status, source) VALUES (7, 'poison.org', 'ok', 'manual')")
+	w.exec(t, "INSERT INTO urls (id, url, source) VALUES (7, 'poison.org', 'manual')")
 	refreshed, err := views.Refresh(t.Context(), w.pool)
 	require.ErrorContains(t, err, "view a_poisoned")
 	require.ErrorContains(t, err, "division by zero")

@@ -29,8 +29,8 @@ func newWorld(t testing.TB, n int) world {
 		INSERT INTO agencies (id, name, jurisdiction_type) VALUES (1, 'A', 'local'), (2, 'B', 'local'), (3, 'C', 'local');
 		INSERT INTO batches (strategy, status) SELECT 'manual', 'ready to label' FROM generate_series(1, 3);
 		INSERT INTO tasks (task_type, task_status) VALUES ('Agency Identification', 'complete')`)
-	w.exec(t, `INSERT INTO urls (id, url, status, source)
-		SELECT n, 'example.org/' || n, 'ok', 'manual' FROM generate_series(1, $1::int) AS n`, n)
+	w.exec(t, `INSERT INTO urls (id, url, source)
+		SELECT n, 'example.org/' || n, 'manual' FROM generate_series(1, $1::int) AS n`, n)
 	w.exec(t, "SELECT setval('urls_id_seq', $1::int + 1, false)", n)
 	return w
 }

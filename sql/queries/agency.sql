@@ -108,11 +108,11 @@ DELETE FROM link_agencies__locations WHERE agency_id = @agency_id AND location_i
 -- The URLs for which a user or a robot suggests an agency. Annotators of these URLs are shown its name.
 -- No limit: the caller must recount all of them.
 -- @sqlc-vet-disable many-without-limit
-SELECT s.url_id FROM user_url_agency_suggestions s WHERE s.agency_id = @agency_id::integer
+SELECT s.url_id FROM annotation__agency__user s WHERE s.agency_id = @agency_id::integer
 UNION
 SELECT subtask.url_id
-FROM agency_id_subtask_suggestions s
-JOIN url_auto_agency_id_subtasks subtask ON subtask.id = s.subtask_id
+FROM annotation__agency__auto__suggestions s
+JOIN annotation__agency__auto__subtasks subtask ON subtask.id = s.subtask_id
 WHERE s.agency_id = @agency_id::integer
 ORDER BY url_id;
 
@@ -121,18 +121,18 @@ ORDER BY url_id;
 -- No limit: the caller must lock and recount all of them.
 -- @sqlc-vet-disable many-without-limit
 SELECT subtask.url_id
-FROM agency_id_subtask_suggestions s
-JOIN url_auto_agency_id_subtasks subtask ON subtask.id = s.subtask_id
+FROM annotation__agency__auto__suggestions s
+JOIN annotation__agency__auto__subtasks subtask ON subtask.id = s.subtask_id
 WHERE s.agency_id = @agency_id::integer
 UNION
-SELECT a.url_id FROM anonymous_annotation_agency a WHERE a.agency_id = @agency_id::integer
+SELECT a.url_id FROM annotation__agency__anon a WHERE a.agency_id = @agency_id::integer
 UNION
 SELECT link.url_id FROM link_agencies__urls link WHERE link.agency_id = @agency_id::integer
 ORDER BY url_id;
 
 -- name: AgencyIsSuggested :one
 -- Whether a user suggested an agency for any URL.
-SELECT EXISTS (SELECT FROM user_url_agency_suggestions s WHERE s.agency_id = @agency_id::integer)::boolean;
+SELECT EXISTS (SELECT FROM annotation__agency__user s WHERE s.agency_id = @agency_id::integer)::boolean;
 
 -- name: AgencyLock :one
 -- Locks an agency, so that no other transaction can insert a reference to it or change it. When another transaction holds a
@@ -154,7 +154,7 @@ SELECT FROM agencies WHERE agencies.id = @id FOR NO KEY UPDATE;
 
 -- name: AgencyAnonymousDelete :exec
 -- Deletes the annotations of anonymous sessions that name an agency.
-DELETE FROM anonymous_annotation_agency WHERE agency_id = @agency_id;
+DELETE FROM annotation__agency__anon WHERE agency_id = @agency_id;
 
 -- name: AgencyOutwardDelete :exec
 -- Requests the deletion of an agency in the outward application, if the agency exists there.

@@ -49,12 +49,10 @@ SELECT
     link.batch_id,
     count(*)::integer AS total,
     count(*) FILTER (WHERE flag.url_id IS NULL)::integer AS pending,
-    count(*) FILTER (WHERE u.status = 'duplicate')::integer AS duplicate,
     count(*) FILTER (WHERE flag.type = 'not relevant')::integer AS not_relevant,
     count(outward.url_id)::integer AS submitted,
     count(*) FILTER (WHERE EXISTS (SELECT FROM url_task_error e WHERE e.url_id = link.url_id))::integer AS errored
 FROM link_batches__urls link
-JOIN urls u ON u.id = link.url_id
 LEFT JOIN flag_url_validated flag ON flag.url_id = link.url_id
 LEFT JOIN ds_app_link_data_source outward ON outward.url_id = link.url_id
 WHERE link.batch_id = ANY(@ids::integer[])
@@ -64,7 +62,8 @@ ORDER BY link.batch_id;
 -- name: BatchURLListPage :many
 -- A page of URLs of a batch by id. Metadata that are not an object are NULL.
 SELECT
-    u.id, coalesce(u.url, '')::text AS url, u.status, u.source, u.name, u.created_at, u.updated_at,
+    u.id, coalesce(u.url, '')::text AS url, u.source, u.name, u.created_at, u.updated_at,
+    (SELECT state.status FROM url_status_view state WHERE state.url_id = u.id)::text AS status,
     (CASE WHEN json_typeof(u.collector_metadata) = 'object' THEN u.collector_metadata END)::json AS collector_metadata
 FROM (
     SELECT link.url_id FROM link_batches__urls link

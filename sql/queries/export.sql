@@ -43,32 +43,32 @@ CROSS JOIN LATERAL (
         '00000000-0000-0000-0000-000000000000'::uuid AS session_id, s.user_id, 'agency' AS attribute,
         coalesce(s.agency_id::text, '') AS value, vote.created_at,
         page.type IS NOT NULL AND agreed.agency_id IS NOT NULL AS validated
-    FROM user_url_agency_suggestions s
-    LEFT JOIN user_url_type_suggestions vote ON vote.user_id = s.user_id AND vote.url_id = s.url_id
+    FROM annotation__agency__user s
+    LEFT JOIN annotation__url_type__user vote ON vote.user_id = s.user_id AND vote.url_id = s.url_id
     LEFT JOIN link_agencies__urls agreed ON agreed.url_id = s.url_id AND agreed.agency_id = s.agency_id
     WHERE s.url_id = page.id
     UNION ALL
     SELECT
         '00000000-0000-0000-0000-000000000000', s.user_id, 'url_type',
         s.type::text, s.created_at, coalesce(s.type = page.type, false)
-    FROM user_url_type_suggestions s
+    FROM annotation__url_type__user s
     WHERE s.url_id = page.id
     UNION ALL
     SELECT
         '00000000-0000-0000-0000-000000000000', s.user_id, 'record_type',
         s.record_type::text, s.created_at, coalesce(page.type IS NOT NULL AND s.record_type = page.record_type, false)
-    FROM user_record_type_suggestions s
+    FROM annotation__record_type__user s
     WHERE s.url_id = page.id
     UNION ALL
     SELECT '00000000-0000-0000-0000-000000000000', s.user_id, 'location', s.location_id::text, s.created_at, false
-    FROM user_location_suggestions s
+    FROM annotation__location__user s
     WHERE s.url_id = page.id
     UNION ALL
     SELECT
         '00000000-0000-0000-0000-000000000000', endorsed.user_id, 'name', s.suggestion, endorsed.created_at,
         coalesce(page.type IS NOT NULL AND s.suggestion = page.name, false)
-    FROM url_name_suggestions s
-    JOIN link_user_name_suggestions endorsed ON endorsed.suggestion_id = s.id
+    FROM annotation__name__suggestions s
+    JOIN annotation__name__user__endorsements endorsed ON endorsed.suggestion_id = s.id
     WHERE s.url_id = page.id
     UNION ALL
     SELECT '00000000-0000-0000-0000-000000000000', s.user_id, 'agency_not_found', '', s.created_at, false
@@ -80,23 +80,23 @@ CROSS JOIN LATERAL (
     WHERE s.url_id = page.id
     UNION ALL
     SELECT a.session_id, 0, 'url_type', a.url_type::text, a.created_at, coalesce(a.url_type = page.type, false)
-    FROM anonymous_annotation_url_type a
+    FROM annotation__url_type__anon a
     WHERE a.url_id = page.id
     UNION ALL
     SELECT
         a.session_id, 0, 'record_type', a.record_type::text, a.created_at,
         coalesce(page.type IS NOT NULL AND a.record_type = page.record_type, false)
-    FROM anonymous_annotation_record_type a
+    FROM annotation__record_type__anon a
     WHERE a.url_id = page.id
     UNION ALL
     SELECT
         a.session_id, 0, 'agency', a.agency_id::text, a.created_at, page.type IS NOT NULL AND agreed.agency_id IS NOT NULL
-    FROM anonymous_annotation_agency a
+    FROM annotation__agency__anon a
     LEFT JOIN link_agencies__urls agreed ON agreed.url_id = a.url_id AND agreed.agency_id = a.agency_id
     WHERE a.url_id = page.id
     UNION ALL
     SELECT a.session_id, 0, 'location', a.location_id::text, a.created_at, false
-    FROM anonymous_annotation_location a
+    FROM annotation__location__anon a
     WHERE a.url_id = page.id
 ) AS answer
 WHERE (page.id, answer.session_id, answer.user_id, answer.attribute COLLATE "C", answer.value COLLATE "C")

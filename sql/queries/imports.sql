@@ -130,13 +130,12 @@ ORDER BY urls.id;
 -- Stores URLs in the order given, and returns those that were new. An empty scheme or description is stored as NULL.
 -- No limit: there are no more rows than were given.
 -- @sqlc-vet-disable many-without-limit
-INSERT INTO urls (url, scheme, trailing_slash, description, status, source)
+INSERT INTO urls (url, scheme, trailing_slash, description, source)
 SELECT
     unnest(@urls::text[]),
     nullif(unnest(@schemes::text[]), ''),
     unnest(@trailing_slashes::boolean[]),
     nullif(unnest(@descriptions::text[]), ''),
-    'ok',
     'manual'
 ON CONFLICT ON CONSTRAINT urls_url_key DO NOTHING
 RETURNING id, coalesce(url, '')::text AS url;

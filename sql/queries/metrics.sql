@@ -100,7 +100,7 @@ ORDER BY urls.created_at, urls.id
 LIMIT 1;
 
 -- name: PendingURLCountByMonth :many
--- The number of URLs with status ok that are not validated, by the month of their creation, the oldest first, and by the kinds of
+-- The number of URLs that are not validated, by the month of their creation, the oldest first, and by the kinds of
 -- votes they have: the sum of 1 for a type, 2 for a record type and 4 for an agency, even one without an id. Sums without URLs
 -- are left out.
 -- No limit: a month has at most eight sums.
@@ -113,13 +113,13 @@ FROM urls
 LEFT JOIN (
     SELECT annotation.url_id, bit_or(annotation.said) AS said
     FROM (
-        SELECT url_id, 1 AS said FROM user_url_type_suggestions
-        UNION ALL SELECT url_id, 2 FROM user_record_type_suggestions
-        UNION ALL SELECT url_id, 4 FROM user_url_agency_suggestions
+        SELECT url_id, 1 AS said FROM annotation__url_type__user
+        UNION ALL SELECT url_id, 2 FROM annotation__record_type__user
+        UNION ALL SELECT url_id, 4 FROM annotation__agency__user
     ) AS annotation
     GROUP BY annotation.url_id
 ) AS by_users ON by_users.url_id = urls.id
-WHERE urls.status = 'ok' AND NOT EXISTS (SELECT FROM flag_url_validated flag WHERE flag.url_id = urls.id)
+WHERE NOT EXISTS (SELECT FROM flag_url_validated flag WHERE flag.url_id = urls.id)
 GROUP BY 1, 2
 ORDER BY 1, 2;
 

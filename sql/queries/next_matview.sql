@@ -10,7 +10,8 @@ FROM eligible_urls e
 LEFT JOIN url_annotation_count_view counts ON counts.url_id = e.url_id
 LEFT JOIN (SELECT DISTINCT a.url_id FROM user_url_annotations a WHERE a.user_id = @user_id) AS done ON done.url_id = e.url_id
 WHERE done.url_id IS NULL
-ORDER BY coalesce(counts.total_anno_count, 0) DESC, e.url_id
+ORDER BY e.manual DESC, coalesce(counts.user_url_type_count, 0) DESC, coalesce(counts.anon_url_type_count, 0) DESC,
+    coalesce(counts.auto_url_type_count, 0) DESC, e.url_id
 LIMIT 1;
 
 -- name: MatviewNextGetInBatch :one
@@ -21,7 +22,8 @@ JOIN eligible_urls e ON e.url_id = link.url_id
 LEFT JOIN url_annotation_count_view counts ON counts.url_id = e.url_id
 LEFT JOIN (SELECT DISTINCT a.url_id FROM user_url_annotations a WHERE a.user_id = @user_id) AS done ON done.url_id = e.url_id
 WHERE link.batch_id = @batch_id AND done.url_id IS NULL
-ORDER BY coalesce(counts.total_anno_count, 0) DESC, e.url_id
+ORDER BY e.manual DESC, coalesce(counts.user_url_type_count, 0) DESC, coalesce(counts.anon_url_type_count, 0) DESC,
+    coalesce(counts.auto_url_type_count, 0) DESC, e.url_id
 LIMIT 1;
 
 -- name: MatviewNextGetByID :one
@@ -48,5 +50,6 @@ LEFT JOIN (
     SELECT DISTINCT a.url_id FROM anonymous_url_annotations a WHERE a.session_id = @session_id
 ) AS done ON done.url_id = e.url_id
 WHERE done.url_id IS NULL
-ORDER BY coalesce(counts.total_anno_count, 0) DESC, e.url_id
+ORDER BY e.manual DESC, coalesce(counts.user_url_type_count, 0) DESC, coalesce(counts.anon_url_type_count, 0) DESC,
+    coalesce(counts.auto_url_type_count, 0) DESC, e.url_id
 LIMIT 1;

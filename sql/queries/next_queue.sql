@@ -27,7 +27,7 @@
 -- The next URL for a user among all; url_id 0 when none is left.
 SELECT
     coalesce(next.url_id, 0)::integer AS url_id,
-    coalesce(next.priority, 0)::integer AS priority,
+    coalesce(next.priority, 0)::bigint AS priority,
     coalesce(q.changed_xid, 0)::bigint AS changed_xid,
     urls.url,
     urls.scheme,
@@ -49,7 +49,7 @@ LEFT JOIN urls ON urls.id = next.url_id;
 -- The next URL for a user among those of a batch; url_id 0 when none is left.
 SELECT
     coalesce(next.url_id, 0)::integer AS url_id,
-    coalesce(next.priority, 0)::integer AS priority,
+    coalesce(next.priority, 0)::bigint AS priority,
     coalesce(q.changed_xid, 0)::bigint AS changed_xid,
     urls.url,
     urls.scheme,
@@ -72,7 +72,7 @@ LEFT JOIN urls ON urls.id = next.url_id;
 -- The next URL for an anonymous session among all; url_id 0 when none is left.
 SELECT
     coalesce(next.url_id, 0)::integer AS url_id,
-    coalesce(next.priority, 0)::integer AS priority,
+    coalesce(next.priority, 0)::bigint AS priority,
     coalesce(q.changed_xid, 0)::bigint AS changed_xid,
     urls.url,
     urls.scheme,
@@ -98,7 +98,7 @@ WITH from_position AS MATERIALIZED (
         SELECT q.url_id, q.priority, q.changed_xid
         FROM annotation_queue q
         WHERE q.eligible
-            AND (q.priority, q.url_id) >= (@priority::integer, @url_id::integer)
+            AND (q.priority, q.url_id) >= (@priority::bigint, @url_id::integer)
         ORDER BY q.priority, q.url_id
         LIMIT 256
     ) AS w
@@ -122,18 +122,18 @@ WITH from_position AS MATERIALIZED (
             OFFSET 0
         ) AS k
     ) AS q
-    WHERE (q.priority, q.url_id) < (@priority::integer, @url_id::integer)
+    WHERE (q.priority, q.url_id) < (@priority::bigint, @url_id::integer)
         AND NOT EXISTS (SELECT FROM user_url_done d WHERE d.user_id = @user_id AND d.url_id = q.url_id OFFSET 0)
 )
 SELECT
     coalesce(next.url_id, 0)::integer AS url_id,
-    coalesce(next.priority, 0)::integer AS priority,
+    coalesce(next.priority, 0)::bigint AS priority,
     coalesce(next.changed_xid, 0)::bigint AS changed_xid,
     urls.url,
     urls.scheme,
     coalesce(urls.trailing_slash, false)::boolean AS trailing_slash,
     snapshot.horizon::bigint AS horizon,
-    coalesce(from_position.priority, @priority::integer)::integer AS cursor_priority,
+    coalesce(from_position.priority, @priority::bigint)::bigint AS cursor_priority,
     coalesce(from_position.url_id, @url_id::integer)::integer AS cursor_url_id,
     ARRAY(SELECT before_position.url_id FROM before_position)::integer[] AS undone_before,
     CASE
@@ -141,7 +141,7 @@ SELECT
         WHEN from_position.url_id IS NULL THEN EXISTS (
             SELECT FROM annotation_queue q
             WHERE q.eligible
-                AND (q.priority, q.url_id) >= (@priority::integer, @url_id::integer)
+                AND (q.priority, q.url_id) >= (@priority::bigint, @url_id::integer)
             ORDER BY q.priority, q.url_id
             LIMIT 1 OFFSET 255
         )
@@ -166,7 +166,7 @@ WITH from_position AS MATERIALIZED (
         FROM annotation_queue q
         WHERE q.eligible
             AND q.batch_id = @batch_id::integer
-            AND (q.priority, q.url_id) >= (@priority::integer, @url_id::integer)
+            AND (q.priority, q.url_id) >= (@priority::bigint, @url_id::integer)
         ORDER BY q.priority, q.url_id
         LIMIT 256
     ) AS w
@@ -190,19 +190,19 @@ WITH from_position AS MATERIALIZED (
             OFFSET 0
         ) AS k
     ) AS q
-    WHERE (q.priority, q.url_id) < (@priority::integer, @url_id::integer)
+    WHERE (q.priority, q.url_id) < (@priority::bigint, @url_id::integer)
         AND q.batch_id = @batch_id::integer
         AND NOT EXISTS (SELECT FROM user_url_done d WHERE d.user_id = @user_id AND d.url_id = q.url_id OFFSET 0)
 )
 SELECT
     coalesce(next.url_id, 0)::integer AS url_id,
-    coalesce(next.priority, 0)::integer AS priority,
+    coalesce(next.priority, 0)::bigint AS priority,
     coalesce(next.changed_xid, 0)::bigint AS changed_xid,
     urls.url,
     urls.scheme,
     coalesce(urls.trailing_slash, false)::boolean AS trailing_slash,
     snapshot.horizon::bigint AS horizon,
-    coalesce(from_position.priority, @priority::integer)::integer AS cursor_priority,
+    coalesce(from_position.priority, @priority::bigint)::bigint AS cursor_priority,
     coalesce(from_position.url_id, @url_id::integer)::integer AS cursor_url_id,
     ARRAY(SELECT before_position.url_id FROM before_position)::integer[] AS undone_before,
     CASE
@@ -211,7 +211,7 @@ SELECT
             SELECT FROM annotation_queue q
             WHERE q.eligible
                 AND q.batch_id = @batch_id::integer
-                AND (q.priority, q.url_id) >= (@priority::integer, @url_id::integer)
+                AND (q.priority, q.url_id) >= (@priority::bigint, @url_id::integer)
             ORDER BY q.priority, q.url_id
             LIMIT 1 OFFSET 255
         )
@@ -235,7 +235,7 @@ WITH from_position AS MATERIALIZED (
         SELECT q.url_id, q.priority, q.changed_xid
         FROM annotation_queue q
         WHERE q.eligible
-            AND (q.priority, q.url_id) >= (@priority::integer, @url_id::integer)
+            AND (q.priority, q.url_id) >= (@priority::bigint, @url_id::integer)
         ORDER BY q.priority, q.url_id
         LIMIT 256
     ) AS w
@@ -259,18 +259,18 @@ WITH from_position AS MATERIALIZED (
             OFFSET 0
         ) AS k
     ) AS q
-    WHERE (q.priority, q.url_id) < (@priority::integer, @url_id::integer)
+    WHERE (q.priority, q.url_id) < (@priority::bigint, @url_id::integer)
         AND NOT EXISTS (SELECT FROM anonymous_url_done d WHERE d.session_id = @session_id AND d.url_id = q.url_id OFFSET 0)
 )
 SELECT
     coalesce(next.url_id, 0)::integer AS url_id,
-    coalesce(next.priority, 0)::integer AS priority,
+    coalesce(next.priority, 0)::bigint AS priority,
     coalesce(next.changed_xid, 0)::bigint AS changed_xid,
     urls.url,
     urls.scheme,
     coalesce(urls.trailing_slash, false)::boolean AS trailing_slash,
     snapshot.horizon::bigint AS horizon,
-    coalesce(from_position.priority, @priority::integer)::integer AS cursor_priority,
+    coalesce(from_position.priority, @priority::bigint)::bigint AS cursor_priority,
     coalesce(from_position.url_id, @url_id::integer)::integer AS cursor_url_id,
     ARRAY(SELECT before_position.url_id FROM before_position)::integer[] AS undone_before,
     CASE
@@ -278,7 +278,7 @@ SELECT
         WHEN from_position.url_id IS NULL THEN EXISTS (
             SELECT FROM annotation_queue q
             WHERE q.eligible
-                AND (q.priority, q.url_id) >= (@priority::integer, @url_id::integer)
+                AND (q.priority, q.url_id) >= (@priority::bigint, @url_id::integer)
             ORDER BY q.priority, q.url_id
             LIMIT 1 OFFSET 255
         )

@@ -6,8 +6,11 @@
 -- name: QueueInsertMany :exec
 -- Locks the URLs against deletion, and inserts the missing rows, not eligible and with zero counts, for the recount to
 -- fill.
-INSERT INTO annotation_queue (url_id, eligible, priority, batch_id, status_ok, agency_votes, changed_xid)
-SELECT urls.id, false, 0, NULL, false, 0, 0
+INSERT INTO annotation_queue (
+    url_id, eligible, followed, manual, user_url_type_count, anon_url_type_count, auto_url_type_count, batch_id,
+    user_agency_count, changed_xid
+)
+SELECT urls.id, false, false, false, 0, 0, 0, NULL, 0, 0
 FROM urls
 WHERE urls.id = ANY(@url_ids::integer[])
 ORDER BY urls.id
@@ -23,16 +26,19 @@ SELECT FROM annotation_queue WHERE url_id = ANY(@url_ids::integer[]) ORDER BY ur
 -- batches, by batch id, for BatchProgressAddMany; at most two rows for each URL.
 -- @sqlc-vet-disable many-without-limit
 WITH before AS (
-    SELECT url_id, batch_id, status_ok, agency_votes FROM annotation_queue WHERE url_id = ANY(@url_ids::integer[])
+    SELECT url_id, batch_id, user_agency_count FROM annotation_queue WHERE url_id = ANY(@url_ids::integer[])
 ), after AS MATERIALIZED (
     SELECT * FROM annotation_queue_recount WHERE url_id = ANY(@url_ids::integer[])
 ), updated AS (
     UPDATE annotation_queue q
     SET eligible = after.eligible,
-        priority = after.priority,
+        followed = after.followed,
+        manual = after.manual,
+        user_url_type_count = after.user_url_type_count,
+        anon_url_type_count = after.anon_url_type_count,
+        auto_url_type_count = after.auto_url_type_count,
         batch_id = after.batch_id,
-        status_ok = after.status_ok,
-        agency_votes = after.agency_votes,
+        user_agency_count = after.user_agency_count,
         changed_xid = pg_current_xact_id()::text::bigint
     FROM after
     WHERE q.url_id = after.url_id
@@ -42,9 +48,9 @@ SELECT
     sum(change.total)::integer AS total,
     sum(change.annotated)::integer AS annotated
 FROM (
-    SELECT batch_id, -1 AS total, CASE WHEN agency_votes > 0 THEN -1 ELSE 0 END AS annotated FROM before WHERE status_ok
+    SELECT batch_id, -1 AS total, CASE WHEN user_agency_count > 0 THEN -1 ELSE 0 END AS annotated FROM before
     UNION ALL
-    SELECT batch_id, 1, CASE WHEN agency_votes > 0 THEN 1 ELSE 0 END FROM after WHERE status_ok
+    SELECT batch_id, 1, CASE WHEN user_agency_count > 0 THEN 1 ELSE 0 END FROM after
 ) AS change
 WHERE change.batch_id IS NOT NULL
 GROUP BY change.batch_id
@@ -114,14 +120,14 @@ SELECT FROM urls WHERE id = ANY(@url_ids::integer[]) ORDER BY id FOR UPDATE;
 -- @sqlc-vet-disable many-without-limit
 WITH forgotten AS (
     DELETE FROM annotation_queue WHERE url_id = ANY(@url_ids::integer[])
-    RETURNING batch_id, status_ok, agency_votes
+    RETURNING batch_id, user_agency_count
 )
 SELECT
     batch_id::integer AS batch_id,
     -count(*)::integer AS total,
-    -(count(*) FILTER (WHERE agency_votes > 0))::integer AS annotated
+    -(count(*) FILTER (WHERE user_agency_count > 0))::integer AS annotated
 FROM forgotten
-WHERE status_ok AND batch_id IS NOT NULL
+WHERE batch_id IS NOT NULL
 GROUP BY batch_id
 ORDER BY batch_id;
 
@@ -157,29 +163,41 @@ WITH want AS MATERIALIZED (
     FROM anonymous_url_done d
     WHERE d.url_id > @after::integer AND d.url_id <= @upto::integer
 ), difference AS (
-    SELECT want.url_id, 'missing' AS kind, '' AS annotator, '' AS have, (-want.priority)::text AS want
+    SELECT want.url_id, 'missing' AS kind, '' AS annotator, '' AS have, 'eligible' AS want
     FROM want LEFT JOIN have ON have.url_id = want.url_id
     WHERE have.url_id IS NULL OR (want.eligible AND NOT have.eligible)
     UNION ALL
-    SELECT want.url_id, 'surplus', '', (-have.priority)::text, ''
+    SELECT want.url_id, 'surplus', '', 'eligible', ''
     FROM want JOIN have ON have.url_id = want.url_id
     WHERE have.eligible AND NOT want.eligible
     UNION ALL
-    SELECT want.url_id, 'wrong count', '', (-have.priority)::text, (-want.priority)::text
+    SELECT want.url_id, 'wrong follow', '', have.followed::text, want.followed::text
     FROM want JOIN have ON have.url_id = want.url_id
-    WHERE have.priority <> want.priority
+    WHERE have.followed <> want.followed
+    UNION ALL
+    SELECT want.url_id, 'wrong source', '', have.manual::text, want.manual::text
+    FROM want JOIN have ON have.url_id = want.url_id
+    WHERE have.manual <> want.manual
+    UNION ALL
+    SELECT want.url_id, 'wrong count of users', '', have.user_url_type_count::text, want.user_url_type_count::text
+    FROM want JOIN have ON have.url_id = want.url_id
+    WHERE have.user_url_type_count <> want.user_url_type_count
+    UNION ALL
+    SELECT want.url_id, 'wrong count of sessions', '', have.anon_url_type_count::text, want.anon_url_type_count::text
+    FROM want JOIN have ON have.url_id = want.url_id
+    WHERE have.anon_url_type_count <> want.anon_url_type_count
+    UNION ALL
+    SELECT want.url_id, 'wrong count of robots', '', have.auto_url_type_count::text, want.auto_url_type_count::text
+    FROM want JOIN have ON have.url_id = want.url_id
+    WHERE have.auto_url_type_count <> want.auto_url_type_count
     UNION ALL
     SELECT want.url_id, 'wrong batch', '', coalesce(have.batch_id::text, 'none'), coalesce(want.batch_id::text, 'none')
     FROM want JOIN have ON have.url_id = want.url_id
     WHERE have.batch_id IS DISTINCT FROM want.batch_id
     UNION ALL
-    SELECT want.url_id, 'wrong status', '', have.status_ok::text, want.status_ok::text
+    SELECT want.url_id, 'wrong count of agencies', '', have.user_agency_count::text, want.user_agency_count::text
     FROM want JOIN have ON have.url_id = want.url_id
-    WHERE have.status_ok <> want.status_ok
-    UNION ALL
-    SELECT want.url_id, 'wrong agency votes', '', have.agency_votes::text, want.agency_votes::text
-    FROM want JOIN have ON have.url_id = want.url_id
-    WHERE have.agency_votes <> want.agency_votes
+    WHERE have.user_agency_count <> want.user_agency_count
     UNION ALL
     (SELECT user_want.url_id, 'missing done row', user_want.annotator, '', 'done' FROM user_want
     EXCEPT SELECT user_have.url_id, 'missing done row', user_have.annotator, '', 'done' FROM user_have)

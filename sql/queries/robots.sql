@@ -38,7 +38,7 @@ ON CONFLICT ON CONSTRAINT link_tasks__urls_pkey DO NOTHING;
 -- Stores that a method searched for the agencies of URLs and whether it found any, where that is not known. A search that found
 -- an agency prevails over one that found none, whichever is stored first.
 -- @sqlc-vet-disable many-without-limit
-INSERT INTO url_auto_agency_id_subtasks (task_id, url_id, type, agencies_found)
+INSERT INTO annotation__agency__auto__subtasks (task_id, url_id, type, agencies_found)
 SELECT @task_id, given.url_id, given.type, given.found
 FROM (
     SELECT
@@ -47,7 +47,7 @@ FROM (
         unnest(@found::boolean[]) AS found
 ) AS given
 WHERE NOT EXISTS (
-    SELECT FROM url_auto_agency_id_subtasks s
+    SELECT FROM annotation__agency__auto__subtasks s
     WHERE s.url_id = given.url_id AND s.type = given.type AND (s.agencies_found OR NOT given.found)
 )
 ORDER BY given.url_id, given.type
@@ -64,9 +64,9 @@ WITH given AS MATERIALIZED (
         unnest(@entity_ids::bigint[])::integer AS agency_id,
         unnest(@confidences::double precision[])::integer AS confidence
 ), changed AS (
-    UPDATE agency_id_subtask_suggestions known SET confidence = given.confidence
+    UPDATE annotation__agency__auto__suggestions known SET confidence = given.confidence
     FROM given
-    JOIN url_auto_agency_id_subtasks s ON s.url_id = given.url_id AND s.type = given.type
+    JOIN annotation__agency__auto__subtasks s ON s.url_id = given.url_id AND s.type = given.type
     WHERE NOT @keep::boolean
         AND known.subtask_id = s.id AND known.agency_id = given.agency_id AND known.confidence <> given.confidence
     RETURNING given.url_id, given.type, given.agency_id
@@ -75,16 +75,16 @@ WITH given AS MATERIALIZED (
     FROM given
     CROSS JOIN LATERAL (
         SELECT min(s.id) AS id
-        FROM url_auto_agency_id_subtasks s
+        FROM annotation__agency__auto__subtasks s
         WHERE s.url_id = given.url_id AND s.type = given.type AND s.agencies_found
     ) AS subtask
     WHERE NOT EXISTS (
-        SELECT FROM url_auto_agency_id_subtasks s
-        JOIN agency_id_subtask_suggestions known ON known.subtask_id = s.id
+        SELECT FROM annotation__agency__auto__subtasks s
+        JOIN annotation__agency__auto__suggestions known ON known.subtask_id = s.id
         WHERE s.url_id = given.url_id AND s.type = given.type AND known.agency_id = given.agency_id
     )
 ), stored AS (
-    INSERT INTO agency_id_subtask_suggestions (subtask_id, agency_id, confidence)
+    INSERT INTO annotation__agency__auto__suggestions (subtask_id, agency_id, confidence)
     SELECT subtask_id, agency_id, confidence FROM missing ORDER BY url_id, agency_id
 ), items AS (
     SELECT DISTINCT changed.url_id, changed.type, changed.agency_id FROM changed
@@ -97,7 +97,7 @@ ORDER BY url_id;
 -- name: RobotLocationSubtaskInsertMany :many
 -- Stores that a method searched for the locations of URLs and whether it found any, where it had not searched.
 -- @sqlc-vet-disable many-without-limit
-INSERT INTO auto_location_id_subtasks (task_id, url_id, type, locations_found)
+INSERT INTO annotation__location__auto__subtasks (task_id, url_id, type, locations_found)
 SELECT @task_id, given.url_id, given.type, given.found
 FROM (
     SELECT
@@ -106,7 +106,7 @@ FROM (
         unnest(@found::boolean[]) AS found
 ) AS given
 ORDER BY given.url_id, given.type
-ON CONFLICT ON CONSTRAINT auto_location_id_subtasks_url_id_type_key DO NOTHING
+ON CONFLICT ON CONSTRAINT annotation__location__auto__subtasks_url_id_type_key DO NOTHING
 RETURNING url_id, locations_found AS found;
 
 -- name: RobotLocationUpsertMany :many
@@ -120,31 +120,31 @@ WITH given AS MATERIALIZED (
         unnest(@entity_ids::bigint[]) AS location_id,
         unnest(@confidences::double precision[]) AS confidence
 ), found AS (
-    UPDATE auto_location_id_subtasks s SET locations_found = true
+    UPDATE annotation__location__auto__subtasks s SET locations_found = true
     FROM given
     WHERE s.url_id = given.url_id AND s.type = given.type AND NOT s.locations_found
 ), stored AS (
-    INSERT INTO location_id_subtask_suggestions AS known (subtask_id, location_id, confidence)
+    INSERT INTO annotation__location__auto__suggestions AS known (subtask_id, location_id, confidence)
     SELECT s.id, given.location_id, given.confidence
     FROM given
-    JOIN auto_location_id_subtasks s ON s.url_id = given.url_id AND s.type = given.type
+    JOIN annotation__location__auto__subtasks s ON s.url_id = given.url_id AND s.type = given.type
     ORDER BY given.url_id, given.location_id
-    ON CONFLICT ON CONSTRAINT location_id_subtask_suggestions_pkey
+    ON CONFLICT ON CONSTRAINT annotation__location__auto__suggestions_pkey
         DO UPDATE SET confidence = excluded.confidence WHERE NOT @keep::boolean AND known.confidence <> excluded.confidence
     RETURNING known.subtask_id
 )
-SELECT s.url_id FROM stored JOIN auto_location_id_subtasks s ON s.id = stored.subtask_id ORDER BY s.url_id;
+SELECT s.url_id FROM stored JOIN annotation__location__auto__subtasks s ON s.id = stored.subtask_id ORDER BY s.url_id;
 
 -- name: RobotRecordTypeUpsertMany :many
 -- Stores the record types of URLs, or changes them.
 -- @sqlc-vet-disable many-without-limit
-INSERT INTO auto_record_type_suggestions AS known (url_id, record_type)
+INSERT INTO annotation__record_type__auto AS known (url_id, record_type)
 SELECT given.url_id, given.record_type
 FROM (
     SELECT unnest(@url_ids::integer[]) AS url_id, unnest(@record_types::text[])::record_type AS record_type
 ) AS given
 ORDER BY given.url_id
-ON CONFLICT ON CONSTRAINT auto_record_type_suggestions_pkey
+ON CONFLICT ON CONSTRAINT annotation__record_type__auto_pkey
     DO UPDATE SET record_type = excluded.record_type, updated_at = now()
     WHERE NOT @keep::boolean AND known.record_type <> excluded.record_type
 RETURNING url_id;
@@ -152,7 +152,7 @@ RETURNING url_id;
 -- name: RobotRelevanceUpsertMany :many
 -- Stores whether URLs are relevant, or changes it, its confidence or its model. A confidence of -1 and an empty model mean none.
 -- @sqlc-vet-disable many-without-limit
-INSERT INTO auto_relevant_suggestions AS known (url_id, relevant, confidence, model_name)
+INSERT INTO annotation__url_type__auto AS known (url_id, relevant, confidence, model_name)
 SELECT given.url_id, given.relevant, nullif(given.confidence, -1), nullif(given.model_name, '')
 FROM (
     SELECT
@@ -162,7 +162,7 @@ FROM (
         unnest(@model_names::text[]) AS model_name
 ) AS given
 ORDER BY given.url_id
-ON CONFLICT ON CONSTRAINT auto_relevant_suggestions_pkey
+ON CONFLICT ON CONSTRAINT annotation__url_type__auto_pkey
     DO UPDATE SET
         relevant = excluded.relevant, confidence = excluded.confidence, model_name = excluded.model_name, updated_at = now()
     WHERE NOT @keep::boolean
@@ -174,13 +174,13 @@ RETURNING url_id;
 -- Suggests titles of pages as names. A name that the URL has already, whether a robot or a user suggested it, is not changed. With
 -- keep, a URL that has a title gets no other one.
 -- @sqlc-vet-disable many-without-limit
-INSERT INTO url_name_suggestions (url_id, suggestion, source)
+INSERT INTO annotation__name__suggestions (url_id, suggestion, source)
 SELECT given.url_id, given.suggestion, 'HTML Metadata Title'
 FROM (
     SELECT unnest(@url_ids::integer[]) AS url_id, unnest(@suggestions::text[]) AS suggestion
 ) AS given
 WHERE NOT @keep::boolean
-    OR NOT EXISTS (SELECT FROM url_name_suggestions n WHERE n.url_id = given.url_id AND n.source = 'HTML Metadata Title')
+    OR NOT EXISTS (SELECT FROM annotation__name__suggestions n WHERE n.url_id = given.url_id AND n.source = 'HTML Metadata Title')
 ORDER BY given.url_id, given.suggestion
-ON CONFLICT ON CONSTRAINT url_name_suggestions_url_id_suggestion_key DO NOTHING
+ON CONFLICT ON CONSTRAINT annotation__name__suggestions_url_id_suggestion_key DO NOTHING
 RETURNING url_id;

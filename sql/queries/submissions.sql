@@ -3,10 +3,10 @@
 -- name: URLInsert :one
 -- Stores a URL. No rows: its id form is known. If a concurrent transaction is storing it, the statement waits for that one.
 WITH stored AS (
-    INSERT INTO urls (url, scheme, trailing_slash, name, description, status, source)
+    INSERT INTO urls (url, scheme, trailing_slash, name, description, source)
     SELECT
         @url::text, sqlc.narg('scheme')::varchar, @trailing_slash::boolean,
-        sqlc.narg('name')::varchar, sqlc.narg('description')::varchar, 'ok', 'manual'
+        sqlc.narg('name')::varchar, sqlc.narg('description')::varchar, 'manual'
     ON CONFLICT ON CONSTRAINT urls_url_key DO NOTHING
     RETURNING urls.*
 )
@@ -31,22 +31,22 @@ SELECT
 WITH submitted AS (
     INSERT INTO link_user_submitted_urls (url_id, user_id) VALUES (@url_id::integer, @user_id::integer)
 ), record_type AS (
-    INSERT INTO user_record_type_suggestions (url_id, user_id, record_type)
+    INSERT INTO annotation__record_type__user (url_id, user_id, record_type)
     SELECT @url_id::integer, @user_id::integer, sqlc.narg('record_type')::record_type
     WHERE sqlc.narg('record_type')::record_type IS NOT NULL
 ), name AS (
-    INSERT INTO url_name_suggestions (url_id, suggestion, source)
+    INSERT INTO annotation__name__suggestions (url_id, suggestion, source)
     SELECT @url_id::integer, sqlc.narg('name')::varchar, 'User'
     WHERE sqlc.narg('name')::varchar IS NOT NULL
     RETURNING id
 ), endorsement AS (
-    INSERT INTO link_user_name_suggestions (user_id, suggestion_id) SELECT @user_id::integer, name.id FROM name
+    INSERT INTO annotation__name__user__endorsements (user_id, suggestion_id) SELECT @user_id::integer, name.id FROM name
 ), location AS (
-    INSERT INTO user_location_suggestions (url_id, user_id, location_id)
+    INSERT INTO annotation__location__user (url_id, user_id, location_id)
     SELECT @url_id::integer, @user_id::integer, sqlc.narg('location_id')::bigint
     WHERE sqlc.narg('location_id')::bigint IS NOT NULL
 )
-INSERT INTO user_url_agency_suggestions (url_id, user_id, agency_id)
+INSERT INTO annotation__agency__user (url_id, user_id, agency_id)
 SELECT @url_id::integer, @user_id::integer, sqlc.narg('agency_id')::integer
 WHERE sqlc.narg('agency_id')::integer IS NOT NULL;
 
@@ -60,19 +60,19 @@ WITH batch AS (
 ), session AS (
     INSERT INTO anonymous_sessions DEFAULT VALUES RETURNING id
 ), url_type AS (
-    INSERT INTO anonymous_annotation_url_type (url_id, session_id, url_type)
+    INSERT INTO annotation__url_type__anon (url_id, session_id, url_type)
     SELECT @url_id::integer, session.id, 'data source' FROM session
 ), record_type AS (
-    INSERT INTO anonymous_annotation_record_type (url_id, session_id, record_type)
+    INSERT INTO annotation__record_type__anon (url_id, session_id, record_type)
     SELECT @url_id::integer, session.id, @record_type::record_type FROM session
 ), agency AS (
-    INSERT INTO anonymous_annotation_agency (url_id, session_id, agency_id)
+    INSERT INTO annotation__agency__anon (url_id, session_id, agency_id)
     SELECT @url_id::integer, session.id, unnest(@agency_ids::integer[]) FROM session
 ), location AS (
-    INSERT INTO anonymous_annotation_location (url_id, session_id, location_id)
+    INSERT INTO annotation__location__anon (url_id, session_id, location_id)
     SELECT @url_id::integer, session.id, unnest(@location_ids::bigint[]) FROM session
 )
-INSERT INTO url_name_suggestions (url_id, suggestion, source) VALUES (@url_id::integer, @name::varchar, 'User');
+INSERT INTO annotation__name__suggestions (url_id, suggestion, source) VALUES (@url_id::integer, @name::varchar, 'User');
 
 -- name: DataSourceMetadataInsert :exec
 -- Stores what else is known about a data source.
@@ -116,10 +116,10 @@ WITH given AS MATERIALIZED (
             unnest(@collector_metadata::text[]) AS collector_metadata
     ) AS entry
 ), stored AS (
-    INSERT INTO urls (id, url, scheme, trailing_slash, name, description, collector_metadata, status, source)
+    INSERT INTO urls (id, url, scheme, trailing_slash, name, description, collector_metadata, source)
     SELECT
         given.id, given.url, nullif(given.scheme, ''), given.trailing_slash, nullif(given.name, ''),
-        nullif(given.description, ''), nullif(given.collector_metadata, '')::json, 'ok', 'manual'
+        nullif(given.description, ''), nullif(given.collector_metadata, '')::json, 'manual'
     FROM given
     ORDER BY given.url COLLATE "C"
     ON CONFLICT ON CONSTRAINT urls_url_key DO NOTHING

@@ -12,7 +12,7 @@ LIMIT 9;
 -- name: URLTypeSuggestionListByURL :many
 -- Users' URL types by number of votes; ties in the order of the enum. Robots and anonymous votes do not count.
 SELECT type AS url_type, count(*)::integer AS endorsement_count
-FROM user_url_type_suggestions
+FROM annotation__url_type__user
 WHERE url_id = @url_id
 GROUP BY type
 ORDER BY count(*) DESC, type
@@ -21,7 +21,7 @@ LIMIT 3;
 -- name: RecordTypeSuggestionListByURL :many
 -- Users' record types by number of votes; ties in the order of the enum. Robots and anonymous votes do not count.
 SELECT record_type, count(*)::integer AS user_count
-FROM user_record_type_suggestions
+FROM annotation__record_type__user
 WHERE url_id = @url_id
 GROUP BY record_type
 ORDER BY count(*) DESC, record_type
@@ -39,12 +39,12 @@ SELECT
     max(suggested.confidence)::integer AS robo_confidence
 FROM (
     SELECT s.agency_id, 1 AS user_count, 0 AS confidence
-    FROM user_url_agency_suggestions s
+    FROM annotation__agency__user s
     WHERE s.url_id = @url_id::integer
     UNION ALL
     SELECT s.agency_id, 0, s.confidence
-    FROM url_auto_agency_id_subtasks subtask
-    JOIN agency_id_subtask_suggestions s ON s.subtask_id = subtask.id
+    FROM annotation__agency__auto__subtasks subtask
+    JOIN annotation__agency__auto__suggestions s ON s.subtask_id = subtask.id
     WHERE subtask.url_id = @url_id::integer
 ) AS suggested
 JOIN agencies ON agencies.id = suggested.agency_id
@@ -88,12 +88,12 @@ FROM (
         round(least(max(vote.confidence), 100)::numeric)::integer AS robo_confidence
     FROM (
         SELECT s.location_id, 1 AS user_count, 0::double precision AS confidence
-        FROM user_location_suggestions s
+        FROM annotation__location__user s
         WHERE s.url_id = @url_id::integer
         UNION ALL
         SELECT s.location_id, 0, s.confidence
-        FROM auto_location_id_subtasks subtask
-        JOIN location_id_subtask_suggestions s ON s.subtask_id = subtask.id
+        FROM annotation__location__auto__subtasks subtask
+        JOIN annotation__location__auto__suggestions s ON s.subtask_id = subtask.id
         WHERE subtask.url_id = @url_id::integer
     ) AS vote
     GROUP BY vote.location_id
@@ -109,8 +109,8 @@ SELECT
     name.suggestion AS display_name,
     count(endorsement.user_id)::integer AS user_count,
     (CASE name.source WHEN 'HTML Metadata Title' THEN 1 ELSE 0 END)::integer AS robo_count
-FROM url_name_suggestions name
-LEFT JOIN link_user_name_suggestions endorsement ON endorsement.suggestion_id = name.id
+FROM annotation__name__suggestions name
+LEFT JOIN annotation__name__user__endorsements endorsement ON endorsement.suggestion_id = name.id
 WHERE name.url_id = @url_id
 GROUP BY name.id
 ORDER BY count(endorsement.user_id) DESC, name.id
@@ -125,7 +125,7 @@ SELECT count(*)::integer FROM link_user_suggestion_agency_not_found WHERE url_id
 SELECT count(*)::integer FROM link_user_suggestion_location_not_found WHERE url_id = @url_id;
 
 -- name: BatchInfoGet :one
--- The number of URLs of the batch with status ok, and how many of them have an agency suggested by any user.
+-- The number of URLs of the batch, and how many of them have an agency suggested by any user.
 SELECT coalesce(sum(total), 0)::integer AS total, coalesce(sum(annotated), 0)::integer AS annotated
 FROM batch_progress
 WHERE batch_id = @batch_id;

@@ -4,7 +4,8 @@
 -- A page of URLs by id, or of those with a task error, each once for each of its errors by task type; once without an error if
 -- it has none. Metadata that are not an object are NULL.
 SELECT
-    u.id, link.batch_id, u.url, u.scheme, u.trailing_slash, u.status, u.created_at, u.updated_at,
+    u.id, link.batch_id, u.url, u.scheme, u.trailing_slash, u.created_at, u.updated_at,
+    (SELECT state.status FROM url_status_view state WHERE state.url_id = u.id)::text AS status,
     (CASE WHEN json_typeof(u.collector_metadata) = 'object' THEN u.collector_metadata END)::json AS collector_metadata,
     e.task_type, e.error, e.created_at AS failed_at
 FROM (
@@ -30,10 +31,10 @@ ORDER BY u.id, e.task_type;
 SELECT url_screenshot.content FROM url_screenshot WHERE url_screenshot.url_id = @url_id;
 
 -- name: URLGetDuplicate :one
--- The URL with an id form, and its validated type. No rows: it is new.
-SELECT urls.id, urls.status, flag.type AS url_type
+-- The URL with an id form, what it was validated as, and its status. No rows: it is new.
+SELECT urls.id, state.validated_as AS url_type, state.status::text AS status
 FROM urls
-LEFT JOIN flag_url_validated flag ON flag.url_id = urls.id
+JOIN url_status_view state ON state.url_id = urls.id
 WHERE urls.url = @url::text;
 
 -- name: URLOutwardDelete :exec

@@ -3,8 +3,6 @@ CREATE EXTENSION IF NOT EXISTS pgcrypto;
 
 -- The order of the values is part of the REST contract: it breaks ties in responses.
 
-CREATE TYPE url_status AS ENUM ('ok', 'duplicate', 'broken');
-
 CREATE TYPE url_source AS ENUM ('collector', 'data_sources_app', 'redirect', 'root_url', 'manual');
 
 CREATE TYPE url_type AS ENUM (
@@ -59,7 +57,7 @@ CREATE TYPE task_type AS ENUM (
     'Mark Task Never Completed', 'Task Cleanup', 'Refresh Materialized Views', 'Sync Agencies Add',
     'Sync Agencies Update', 'Sync Agencies Delete', 'Sync Data Sources Add', 'Sync Data Sources Update',
     'Sync Data Sources Delete', 'Sync Meta URLs Add', 'Sync Meta URLs Update', 'Sync Meta URLs Delete',
-    'Update URL Status', 'Integrity Monitor'
+    'Update URL Status', 'Integrity Monitor', 'Sync User Follows Get'
 );
 
 CREATE TYPE url_html_content_type AS ENUM ('Title', 'Description', 'H1', 'H2', 'H3', 'H4', 'H5', 'H6', 'Div');
@@ -67,6 +65,8 @@ CREATE TYPE url_html_content_type AS ENUM ('Title', 'Description', 'H1', 'H2', '
 CREATE TYPE scrape_status AS ENUM ('success', 'error');
 
 CREATE TYPE operation_type AS ENUM ('UPDATE', 'DELETE', 'INSERT');
+
+CREATE TYPE proposal_status_enum AS ENUM ('pending', 'approved', 'rejected');
 
 CREATE TYPE agency_aggregation_enum AS ENUM ('federal', 'state', 'county', 'local');
 

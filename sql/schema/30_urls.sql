@@ -6,7 +6,6 @@ CREATE TABLE urls (
     scheme varchar,
     trailing_slash boolean NOT NULL DEFAULT false,
     collector_metadata json,
-    status url_status NOT NULL,
     source url_source NOT NULL,
     name varchar,
     description varchar,
@@ -23,6 +22,17 @@ CREATE TABLE urls (
 COMMENT ON COLUMN urls.url IS 'The id form: without scheme, trailing slashes and fragment.';
 COMMENT ON COLUMN urls.trailing_slash IS 'Whether the URL as given ended in a slash.';
 COMMENT ON COLUMN urls.name IS 'The agreed name, not a suggestion.';
+
+CREATE TABLE url_former_status (
+    url_id integer NOT NULL,
+    status text NOT NULL,
+    CONSTRAINT url_former_status_pkey PRIMARY KEY (url_id),
+    CONSTRAINT url_former_status_url_id_fkey FOREIGN KEY (url_id) REFERENCES urls (id) ON DELETE CASCADE,
+    CONSTRAINT url_former_status_status_check CHECK (status IN ('duplicate', 'broken'))
+);
+
+COMMENT ON TABLE url_former_status IS
+    'What the dropped column urls.status contained where it was not ok. It decides nothing; it is kept so that nothing is lost.';
 
 CREATE TABLE url_html_content (
     url_id integer NOT NULL,

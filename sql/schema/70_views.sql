@@ -56,7 +56,7 @@ SELECT flag.url_id FROM flag_url_validated flag WHERE flag.type = 'meta url';
 CREATE VIEW url_unknown_agencies_view AS
 SELECT urls.id
 FROM urls
-JOIN url_auto_agency_id_subtasks subtask ON subtask.url_id = urls.id
+JOIN annotation__agency__auto__subtasks subtask ON subtask.url_id = urls.id
 GROUP BY urls.id
 HAVING NOT bool_or(subtask.agencies_found);
 

@@ -1,11 +1,11 @@
 -- Rules of the domain that several statements and views share. Each is defined here and nowhere else.
 
--- Whether annotators are offered a URL: status ok, neither validated nor suspended.
+-- Whether annotators are offered a URL: neither validated nor suspended.
 CREATE VIEW url_eligibility AS
 SELECT
     urls.id AS url_id,
-    urls.status = 'ok' AND validated.url_id IS NULL AND suspended.url_id IS NULL AS eligible,
-    urls.status,
+    validated.url_id IS NULL AND suspended.url_id IS NULL AS eligible,
+    urls.source = 'manual' AS manual,
     urls.url,
     urls.scheme,
     urls.trailing_slash
@@ -15,35 +15,46 @@ LEFT JOIN flag_url_suspended suspended ON suspended.url_id = urls.id;
 
 -- The URLs that annotators are offered.
 CREATE VIEW eligible_urls AS
-SELECT url_id, url, scheme, trailing_slash FROM url_eligibility WHERE eligible;
+SELECT url_id, manual, url, scheme, trailing_slash FROM url_eligibility WHERE eligible;
 
--- The annotations that count for the order in which URLs are offered, one row for each.
+-- The users who follow a location that a batch is linked to. A pair may be repeated. A followed state does not cover its
+-- counties.
+CREATE VIEW batch_followers AS
+SELECT link.batch_id, follow.user_id
+FROM link_batches__locations link
+JOIN link__locations__user_follows follow ON follow.location_id = link.location_id;
+
+-- The annotations that the count view counts, one row for each. Only those of the URL's type decide its place in the order.
 CREATE VIEW url_annotations AS
-SELECT url_id, 'auto_agency' AS kind FROM url_auto_agency_id_subtasks
-UNION ALL SELECT url_id, 'auto_location' FROM auto_location_id_subtasks
-UNION ALL SELECT url_id, 'auto_record_type' FROM auto_record_type_suggestions
-UNION ALL SELECT url_id, 'auto_url_type' FROM auto_relevant_suggestions
-UNION ALL SELECT url_id, 'user_agency' FROM user_url_agency_suggestions
-UNION ALL SELECT url_id, 'user_location' FROM user_location_suggestions
-UNION ALL SELECT url_id, 'user_record_type' FROM user_record_type_suggestions
-UNION ALL SELECT url_id, 'user_url_type' FROM user_url_type_suggestions;
+SELECT url_id, 'auto_agency' AS kind FROM annotation__agency__auto__subtasks
+UNION ALL SELECT url_id, 'auto_location' FROM annotation__location__auto__subtasks
+UNION ALL SELECT url_id, 'auto_record_type' FROM annotation__record_type__auto
+UNION ALL SELECT url_id, 'auto_url_type' FROM annotation__url_type__auto
+UNION ALL SELECT url_id, 'user_agency' FROM annotation__agency__user
+UNION ALL SELECT url_id, 'user_location' FROM annotation__location__user
+UNION ALL SELECT url_id, 'user_record_type' FROM annotation__record_type__user
+UNION ALL SELECT url_id, 'user_url_type' FROM annotation__url_type__user
+UNION ALL SELECT url_id, 'anon_agency' FROM annotation__agency__anon
+UNION ALL SELECT url_id, 'anon_location' FROM annotation__location__anon
+UNION ALL SELECT url_id, 'anon_record_type' FROM annotation__record_type__anon
+UNION ALL SELECT url_id, 'anon_url_type' FROM annotation__url_type__anon;
 
-COMMENT ON VIEW url_annotations IS
-    'Robots count by subtask, not by suggestion. Names, not-found flags and anonymous annotations do not count.';
+COMMENT ON VIEW url_annotations IS 'Robots count by subtask, not by suggestion. Names and not-found flags do not count.';
 
 -- The URLs that each user has annotated, eligible or not. A pair may be repeated.
 CREATE VIEW user_url_annotations AS
-SELECT user_id, url_id FROM user_url_type_suggestions
-UNION ALL SELECT user_id, url_id FROM user_url_agency_suggestions
-UNION ALL SELECT user_id, url_id FROM user_location_suggestions
-UNION ALL SELECT user_id, url_id FROM user_record_type_suggestions;
+SELECT user_id, url_id FROM annotation__url_type__user
+UNION ALL SELECT user_id, url_id FROM annotation__agency__user
+UNION ALL SELECT user_id, url_id FROM annotation__location__user
+UNION ALL SELECT user_id, url_id FROM annotation__record_type__user;
 
--- The URLs that each anonymous session has annotated, eligible or not. A pair may be repeated.
+-- The URLs that each anonymous session has annotated, eligible or not, those migrated to a user included. A pair may be repeated.
 CREATE VIEW anonymous_url_annotations AS
-SELECT session_id, url_id FROM anonymous_annotation_url_type
-UNION ALL SELECT session_id, url_id FROM anonymous_annotation_agency
-UNION ALL SELECT session_id, url_id FROM anonymous_annotation_location
-UNION ALL SELECT session_id, url_id FROM anonymous_annotation_record_type;
+SELECT session_id, url_id FROM annotation__url_type__anon
+UNION ALL SELECT session_id, url_id FROM annotation__agency__anon
+UNION ALL SELECT session_id, url_id FROM annotation__location__anon
+UNION ALL SELECT session_id, url_id FROM annotation__record_type__anon
+UNION ALL SELECT session_id, url_id FROM anonymous_migrated_answers;
 
 -- The status of a URL, and what it was validated as: null if it was not. Every table but url_task_error has at most one row for a
 -- URL, so that nothing is counted twice.

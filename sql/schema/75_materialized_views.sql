@@ -12,6 +12,10 @@ SELECT
     coalesce(n.user_location_count, 0) AS user_location_count,
     coalesce(n.user_record_type_count, 0) AS user_record_type_count,
     coalesce(n.user_url_type_count, 0) AS user_url_type_count,
+    coalesce(n.anon_agency_count, 0) AS anon_agency_count,
+    coalesce(n.anon_location_count, 0) AS anon_location_count,
+    coalesce(n.anon_record_type_count, 0) AS anon_record_type_count,
+    coalesce(n.anon_url_type_count, 0) AS anon_url_type_count,
     coalesce(n.total_anno_count, 0) AS total_anno_count
 FROM urls
 LEFT JOIN (
@@ -25,6 +29,10 @@ LEFT JOIN (
         count(*) FILTER (WHERE annotation.kind = 'user_location') AS user_location_count,
         count(*) FILTER (WHERE annotation.kind = 'user_record_type') AS user_record_type_count,
         count(*) FILTER (WHERE annotation.kind = 'user_url_type') AS user_url_type_count,
+        count(*) FILTER (WHERE annotation.kind = 'anon_agency') AS anon_agency_count,
+        count(*) FILTER (WHERE annotation.kind = 'anon_location') AS anon_location_count,
+        count(*) FILTER (WHERE annotation.kind = 'anon_record_type') AS anon_record_type_count,
+        count(*) FILTER (WHERE annotation.kind = 'anon_url_type') AS anon_url_type_count,
         count(*) AS total_anno_count
     FROM url_annotations annotation
     GROUP BY annotation.url_id
@@ -37,14 +45,14 @@ COMMENT ON MATERIALIZED VIEW url_annotation_count_view IS 'The rows of url_annot
 CREATE MATERIALIZED VIEW url_annotation_flags AS
 SELECT
     urls.id AS url_id,
-    EXISTS (SELECT FROM auto_record_type_suggestions s WHERE s.url_id = urls.id) AS has_auto_record_type_suggestion,
-    EXISTS (SELECT FROM auto_relevant_suggestions s WHERE s.url_id = urls.id) AS has_auto_relevant_suggestion,
-    EXISTS (SELECT FROM url_auto_agency_id_subtasks s WHERE s.url_id = urls.id) AS has_auto_agency_suggestion,
-    EXISTS (SELECT FROM auto_location_id_subtasks s WHERE s.url_id = urls.id) AS has_auto_location_suggestion,
-    EXISTS (SELECT FROM user_record_type_suggestions s WHERE s.url_id = urls.id) AS has_user_record_type_suggestion,
-    EXISTS (SELECT FROM user_url_type_suggestions s WHERE s.url_id = urls.id) AS has_user_relevant_suggestion,
-    EXISTS (SELECT FROM user_url_agency_suggestions s WHERE s.url_id = urls.id) AS has_user_agency_suggestion,
-    EXISTS (SELECT FROM user_location_suggestions s WHERE s.url_id = urls.id) AS has_user_location_suggestion,
+    EXISTS (SELECT FROM annotation__record_type__auto s WHERE s.url_id = urls.id) AS has_auto_record_type_suggestion,
+    EXISTS (SELECT FROM annotation__url_type__auto s WHERE s.url_id = urls.id) AS has_auto_relevant_suggestion,
+    EXISTS (SELECT FROM annotation__agency__auto__subtasks s WHERE s.url_id = urls.id) AS has_auto_agency_suggestion,
+    EXISTS (SELECT FROM annotation__location__auto__subtasks s WHERE s.url_id = urls.id) AS has_auto_location_suggestion,
+    EXISTS (SELECT FROM annotation__record_type__user s WHERE s.url_id = urls.id) AS has_user_record_type_suggestion,
+    EXISTS (SELECT FROM annotation__url_type__user s WHERE s.url_id = urls.id) AS has_user_relevant_suggestion,
+    EXISTS (SELECT FROM annotation__agency__user s WHERE s.url_id = urls.id) AS has_user_agency_suggestion,
+    EXISTS (SELECT FROM annotation__location__user s WHERE s.url_id = urls.id) AS has_user_location_suggestion,
     EXISTS (SELECT FROM link_agencies__urls l WHERE l.url_id = urls.id) AS has_confirmed_agency,
     EXISTS (SELECT FROM reviewing_user_url r WHERE r.url_id = urls.id) AS was_reviewed
 FROM urls;

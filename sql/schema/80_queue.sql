@@ -4,10 +4,17 @@
 CREATE TABLE annotation_queue (
     url_id integer NOT NULL,
     eligible boolean NOT NULL,
-    priority integer NOT NULL,
+    followed boolean NOT NULL,
+    manual boolean NOT NULL,
+    user_url_type_count integer NOT NULL,
+    anon_url_type_count integer NOT NULL,
+    auto_url_type_count integer NOT NULL,
+    priority bigint NOT NULL GENERATED ALWAYS AS (
+        -((followed::integer::bigint << 62) | (manual::integer::bigint << 61) | (user_url_type_count::bigint << 30)
+            | (anon_url_type_count::bigint << 1) | auto_url_type_count)
+    ) STORED,
     batch_id integer,
-    status_ok boolean NOT NULL,
-    agency_votes integer NOT NULL,
+    user_agency_count integer NOT NULL,
     changed_xid bigint NOT NULL,
     CONSTRAINT annotation_queue_pkey PRIMARY KEY (url_id),
     CONSTRAINT annotation_queue_url_id_fkey FOREIGN KEY (url_id) REFERENCES urls (id) ON DELETE CASCADE,
@@ -16,8 +23,11 @@ CREATE TABLE annotation_queue (
 
 COMMENT ON TABLE annotation_queue IS 'One row for each URL; the eligible ones in (priority, url_id) order are the queue.';
 COMMENT ON COLUMN annotation_queue.eligible IS 'Whether annotators are offered the URL: url_eligibility.eligible.';
-COMMENT ON COLUMN annotation_queue.priority IS 'Minus the number of annotations, so that one ascending index serves the order.';
-COMMENT ON COLUMN annotation_queue.agency_votes IS 'Rows of user_url_agency_suggestions.';
+COMMENT ON COLUMN annotation_queue.followed IS 'Whether any user follows a location that the batch of the URL is linked to.';
+COMMENT ON COLUMN annotation_queue.manual IS 'Whether urls.source is manual.';
+COMMENT ON COLUMN annotation_queue.priority IS
+    'The order of all annotators in one number: followed, manual and the three counts, first to last, negated so that one ascending index serves it.';
+COMMENT ON COLUMN annotation_queue.user_agency_count IS 'Rows of annotation__agency__user.';
 COMMENT ON COLUMN annotation_queue.changed_xid IS
     'The transaction that last changed what annotators are shown of the URL. Meaningless after a restore into another cluster.';
 
@@ -58,19 +68,40 @@ CREATE TABLE batch_progress (
     CONSTRAINT batch_progress_batch_id_fkey FOREIGN KEY (batch_id) REFERENCES batches (id) ON DELETE CASCADE
 );
 
-COMMENT ON TABLE batch_progress IS
-    'The number of URLs of a batch with status ok, and how many of them have an agency suggested by any user.';
+COMMENT ON TABLE batch_progress IS 'The number of URLs of a batch, and how many of them have an agency suggested by any user.';
+
+CREATE TABLE followed_batches (
+    user_id integer NOT NULL,
+    batch_ids integer[] NOT NULL,
+    changed_xid bigint NOT NULL,
+    CONSTRAINT followed_batches_pkey PRIMARY KEY (user_id)
+);
+
+COMMENT ON TABLE followed_batches IS
+    'The batches linked to a location that the user follows, ascending; a user who follows none has no row.';
+COMMENT ON COLUMN followed_batches.changed_xid IS
+    'The transaction that last changed the row. Meaningless after a restore into another cluster.';
 
 -- What annotation_queue must contain. It takes some index lookups for each URL that is read.
 CREATE VIEW annotation_queue_recount AS
 SELECT
     e.url_id,
     e.eligible,
-    -(SELECT count(*) FROM url_annotations a WHERE a.url_id = e.url_id)::integer AS priority,
-    (SELECT link.batch_id FROM link_batches__urls link WHERE link.url_id = e.url_id) AS batch_id,
-    e.status = 'ok' AS status_ok,
-    (SELECT count(*) FROM user_url_agency_suggestions s WHERE s.url_id = e.url_id)::integer AS agency_votes
-FROM url_eligibility e;
+    EXISTS (SELECT FROM batch_followers f WHERE f.batch_id = link.batch_id) AS followed,
+    e.manual,
+    (SELECT count(*) FROM annotation__url_type__user a WHERE a.url_id = e.url_id)::integer AS user_url_type_count,
+    (SELECT count(*) FROM annotation__url_type__anon a WHERE a.url_id = e.url_id)::integer AS anon_url_type_count,
+    (SELECT count(*) FROM annotation__url_type__auto a WHERE a.url_id = e.url_id)::integer AS auto_url_type_count,
+    link.batch_id,
+    (SELECT count(*) FROM annotation__agency__user a WHERE a.url_id = e.url_id)::integer AS user_agency_count
+FROM url_eligibility e
+LEFT JOIN link_batches__urls link ON link.url_id = e.url_id;
+
+-- What followed_batches must contain.
+CREATE VIEW followed_batches_recount AS
+SELECT f.user_id, array_agg(DISTINCT f.batch_id ORDER BY f.batch_id) AS batch_ids
+FROM batch_followers f
+GROUP BY f.user_id;
 
 -- What batch_progress must contain, with zeros for a batch without URLs.
 CREATE VIEW batch_progress_recount AS
@@ -83,9 +114,7 @@ LEFT JOIN (
     SELECT
         link.batch_id,
         link.url_id,
-        EXISTS (SELECT FROM user_url_agency_suggestions s WHERE s.url_id = link.url_id) AS annotated
+        EXISTS (SELECT FROM annotation__agency__user s WHERE s.url_id = link.url_id) AS annotated
     FROM link_batches__urls link
-    JOIN urls ON urls.id = link.url_id
-    WHERE urls.status = 'ok'
 ) AS counted ON counted.batch_id = batches.id
 GROUP BY batches.id;

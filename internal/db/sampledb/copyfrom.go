@@ -183,7 +183,7 @@ func (r iteratorForAgencySubtaskInsertMany) Err() error {
 }
 
 func (q *Queries) AgencySubtaskInsertMany(ctx context.Context, db DBTX, arg []AgencySubtaskInsertManyParams) (int64, error) {
-	return db.CopyFrom(ctx, []string{"url_auto_agency_id_subtasks"}, []string{"id", "task_id", "url_id", "type", "agencies_found", "detail", "created_at"}, &iteratorForAgencySubtaskInsertMany{rows: arg})
+	return db.CopyFrom(ctx, []string{"annotation__agency__auto__subtasks"}, []string{"id", "task_id", "url_id", "type", "agencies_found", "detail", "created_at"}, &iteratorForAgencySubtaskInsertMany{rows: arg})
 }
 
 // iteratorForAgencySubtaskSuggestionInsertMany implements pgx.CopyFromSource.
@@ -219,7 +219,7 @@ func (r iteratorForAgencySubtaskSuggestionInsertMany) Err() error {
 }
 
 func (q *Queries) AgencySubtaskSuggestionInsertMany(ctx context.Context, db DBTX, arg []AgencySubtaskSuggestionInsertManyParams) (int64, error) {
-	return db.CopyFrom(ctx, []string{"agency_id_subtask_suggestions"}, []string{"id", "subtask_id", "agency_id", "confidence", "created_at"}, &iteratorForAgencySubtaskSuggestionInsertMany{rows: arg})
+	return db.CopyFrom(ctx, []string{"annotation__agency__auto__suggestions"}, []string{"id", "subtask_id", "agency_id", "confidence", "created_at"}, &iteratorForAgencySubtaskSuggestionInsertMany{rows: arg})
 }
 
 // iteratorForAgreedAgencyInsertMany implements pgx.CopyFromSource.
@@ -325,7 +325,7 @@ func (r iteratorForAnonymousAgencyInsertMany) Err() error {
 }
 
 func (q *Queries) AnonymousAgencyInsertMany(ctx context.Context, db DBTX, arg []AnonymousAgencyInsertManyParams) (int64, error) {
-	return db.CopyFrom(ctx, []string{"anonymous_annotation_agency"}, []string{"url_id", "agency_id", "session_id", "created_at"}, &iteratorForAnonymousAgencyInsertMany{rows: arg})
+	return db.CopyFrom(ctx, []string{"annotation__agency__anon"}, []string{"url_id", "agency_id", "session_id", "created_at"}, &iteratorForAnonymousAgencyInsertMany{rows: arg})
 }
 
 // iteratorForAnonymousLocationInsertMany implements pgx.CopyFromSource.
@@ -360,7 +360,7 @@ func (r iteratorForAnonymousLocationInsertMany) Err() error {
 }
 
 func (q *Queries) AnonymousLocationInsertMany(ctx context.Context, db DBTX, arg []AnonymousLocationInsertManyParams) (int64, error) {
-	return db.CopyFrom(ctx, []string{"anonymous_annotation_location"}, []string{"url_id", "location_id", "session_id", "created_at"}, &iteratorForAnonymousLocationInsertMany{rows: arg})
+	return db.CopyFrom(ctx, []string{"annotation__location__anon"}, []string{"url_id", "location_id", "session_id", "created_at"}, &iteratorForAnonymousLocationInsertMany{rows: arg})
 }
 
 // iteratorForAnonymousRecordTypeInsertMany implements pgx.CopyFromSource.
@@ -395,7 +395,7 @@ func (r iteratorForAnonymousRecordTypeInsertMany) Err() error {
 }
 
 func (q *Queries) AnonymousRecordTypeInsertMany(ctx context.Context, db DBTX, arg []AnonymousRecordTypeInsertManyParams) (int64, error) {
-	return db.CopyFrom(ctx, []string{"anonymous_annotation_record_type"}, []string{"url_id", "record_type", "session_id", "created_at"}, &iteratorForAnonymousRecordTypeInsertMany{rows: arg})
+	return db.CopyFrom(ctx, []string{"annotation__record_type__anon"}, []string{"url_id", "record_type", "session_id", "created_at"}, &iteratorForAnonymousRecordTypeInsertMany{rows: arg})
 }
 
 // iteratorForAnonymousSessionInsertMany implements pgx.CopyFromSource.
@@ -463,7 +463,7 @@ func (r iteratorForAnonymousURLTypeInsertMany) Err() error {
 }
 
 func (q *Queries) AnonymousURLTypeInsertMany(ctx context.Context, db DBTX, arg []AnonymousURLTypeInsertManyParams) (int64, error) {
-	return db.CopyFrom(ctx, []string{"anonymous_annotation_url_type"}, []string{"url_id", "url_type", "session_id", "created_at"}, &iteratorForAnonymousURLTypeInsertMany{rows: arg})
+	return db.CopyFrom(ctx, []string{"annotation__url_type__anon"}, []string{"url_id", "url_type", "session_id", "created_at"}, &iteratorForAnonymousURLTypeInsertMany{rows: arg})
 }
 
 // iteratorForAutoValidatedFlagInsertMany implements pgx.CopyFromSource.
@@ -919,7 +919,7 @@ func (r iteratorForLocationSubtaskInsertMany) Err() error {
 }
 
 func (q *Queries) LocationSubtaskInsertMany(ctx context.Context, db DBTX, arg []LocationSubtaskInsertManyParams) (int64, error) {
-	return db.CopyFrom(ctx, []string{"auto_location_id_subtasks"}, []string{"id", "task_id", "url_id", "type", "locations_found", "created_at"}, &iteratorForLocationSubtaskInsertMany{rows: arg})
+	return db.CopyFrom(ctx, []string{"annotation__location__auto__subtasks"}, []string{"id", "task_id", "url_id", "type", "locations_found", "created_at"}, &iteratorForLocationSubtaskInsertMany{rows: arg})
 }
 
 // iteratorForLocationSubtaskSuggestionInsertMany implements pgx.CopyFromSource.
@@ -954,7 +954,7 @@ func (r iteratorForLocationSubtaskSuggestionInsertMany) Err() error {
 }
 
 func (q *Queries) LocationSubtaskSuggestionInsertMany(ctx context.Context, db DBTX, arg []LocationSubtaskSuggestionInsertManyParams) (int64, error) {
-	return db.CopyFrom(ctx, []string{"location_id_subtask_suggestions"}, []string{"subtask_id", "location_id", "confidence", "created_at"}, &iteratorForLocationSubtaskSuggestionInsertMany{rows: arg})
+	return db.CopyFrom(ctx, []string{"annotation__location__auto__suggestions"}, []string{"subtask_id", "location_id", "confidence", "created_at"}, &iteratorForLocationSubtaskSuggestionInsertMany{rows: arg})
 }
 
 // iteratorForMetaURLLinkInsertMany implements pgx.CopyFromSource.
@@ -1023,7 +1023,7 @@ func (r iteratorForNameEndorsementInsertMany) Err() error {
 }
 
 func (q *Queries) NameEndorsementInsertMany(ctx context.Context, db DBTX, arg []NameEndorsementInsertManyParams) (int64, error) {
-	return db.CopyFrom(ctx, []string{"link_user_name_suggestions"}, []string{"user_id", "suggestion_id", "created_at"}, &iteratorForNameEndorsementInsertMany{rows: arg})
+	return db.CopyFrom(ctx, []string{"annotation__name__user__endorsements"}, []string{"user_id", "suggestion_id", "created_at"}, &iteratorForNameEndorsementInsertMany{rows: arg})
 }
 
 // iteratorForNameSuggestionInsertMany implements pgx.CopyFromSource.
@@ -1059,7 +1059,7 @@ func (r iteratorForNameSuggestionInsertMany) Err() error {
 }
 
 func (q *Queries) NameSuggestionInsertMany(ctx context.Context, db DBTX, arg []NameSuggestionInsertManyParams) (int64, error) {
-	return db.CopyFrom(ctx, []string{"url_name_suggestions"}, []string{"id", "url_id", "suggestion", "source", "created_at"}, &iteratorForNameSuggestionInsertMany{rows: arg})
+	return db.CopyFrom(ctx, []string{"annotation__name__suggestions"}, []string{"id", "url_id", "suggestion", "source", "created_at"}, &iteratorForNameSuggestionInsertMany{rows: arg})
 }
 
 // iteratorForRobotRecordTypeInsertMany implements pgx.CopyFromSource.
@@ -1094,7 +1094,7 @@ func (r iteratorForRobotRecordTypeInsertMany) Err() error {
 }
 
 func (q *Queries) RobotRecordTypeInsertMany(ctx context.Context, db DBTX, arg []RobotRecordTypeInsertManyParams) (int64, error) {
-	return db.CopyFrom(ctx, []string{"auto_record_type_suggestions"}, []string{"url_id", "record_type", "created_at", "updated_at"}, &iteratorForRobotRecordTypeInsertMany{rows: arg})
+	return db.CopyFrom(ctx, []string{"annotation__record_type__auto"}, []string{"url_id", "record_type", "created_at", "updated_at"}, &iteratorForRobotRecordTypeInsertMany{rows: arg})
 }
 
 // iteratorForRobotRelevanceInsertMany implements pgx.CopyFromSource.
@@ -1131,7 +1131,7 @@ func (r iteratorForRobotRelevanceInsertMany) Err() error {
 }
 
 func (q *Queries) RobotRelevanceInsertMany(ctx context.Context, db DBTX, arg []RobotRelevanceInsertManyParams) (int64, error) {
-	return db.CopyFrom(ctx, []string{"auto_relevant_suggestions"}, []string{"url_id", "relevant", "confidence", "model_name", "created_at", "updated_at"}, &iteratorForRobotRelevanceInsertMany{rows: arg})
+	return db.CopyFrom(ctx, []string{"annotation__url_type__auto"}, []string{"url_id", "relevant", "confidence", "model_name", "created_at", "updated_at"}, &iteratorForRobotRelevanceInsertMany{rows: arg})
 }
 
 // iteratorForStateInsertMany implements pgx.CopyFromSource.
@@ -1293,7 +1293,6 @@ func (r iteratorForURLInsertMany) Values() ([]interface{}, error) {
 		r.rows[0].URL,
 		r.rows[0].Scheme,
 		r.rows[0].TrailingSlash,
-		r.rows[0].Status,
 		r.rows[0].Source,
 		r.rows[0].Name,
 		r.rows[0].Description,
@@ -1307,7 +1306,7 @@ func (r iteratorForURLInsertMany) Err() error {
 }
 
 func (q *Queries) URLInsertMany(ctx context.Context, db DBTX, arg []URLInsertManyParams) (int64, error) {
-	return db.CopyFrom(ctx, []string{"urls"}, []string{"id", "url", "scheme", "trailing_slash", "status", "source", "name", "description", "created_at", "updated_at"}, &iteratorForURLInsertMany{rows: arg})
+	return db.CopyFrom(ctx, []string{"urls"}, []string{"id", "url", "scheme", "trailing_slash", "source", "name", "description", "created_at", "updated_at"}, &iteratorForURLInsertMany{rows: arg})
 }
 
 // iteratorForUserAgencyInsertMany implements pgx.CopyFromSource.
@@ -1342,7 +1341,7 @@ func (r iteratorForUserAgencyInsertMany) Err() error {
 }
 
 func (q *Queries) UserAgencyInsertMany(ctx context.Context, db DBTX, arg []UserAgencyInsertManyParams) (int64, error) {
-	return db.CopyFrom(ctx, []string{"user_url_agency_suggestions"}, []string{"id", "agency_id", "url_id", "user_id"}, &iteratorForUserAgencyInsertMany{rows: arg})
+	return db.CopyFrom(ctx, []string{"annotation__agency__user"}, []string{"id", "agency_id", "url_id", "user_id"}, &iteratorForUserAgencyInsertMany{rows: arg})
 }
 
 // iteratorForUserLocationInsertMany implements pgx.CopyFromSource.
@@ -1377,7 +1376,7 @@ func (r iteratorForUserLocationInsertMany) Err() error {
 }
 
 func (q *Queries) UserLocationInsertMany(ctx context.Context, db DBTX, arg []UserLocationInsertManyParams) (int64, error) {
-	return db.CopyFrom(ctx, []string{"user_location_suggestions"}, []string{"url_id", "user_id", "location_id", "created_at"}, &iteratorForUserLocationInsertMany{rows: arg})
+	return db.CopyFrom(ctx, []string{"annotation__location__user"}, []string{"url_id", "user_id", "location_id", "created_at"}, &iteratorForUserLocationInsertMany{rows: arg})
 }
 
 // iteratorForUserRecordTypeInsertMany implements pgx.CopyFromSource.
@@ -1413,7 +1412,7 @@ func (r iteratorForUserRecordTypeInsertMany) Err() error {
 }
 
 func (q *Queries) UserRecordTypeInsertMany(ctx context.Context, db DBTX, arg []UserRecordTypeInsertManyParams) (int64, error) {
-	return db.CopyFrom(ctx, []string{"user_record_type_suggestions"}, []string{"url_id", "user_id", "record_type", "created_at", "updated_at"}, &iteratorForUserRecordTypeInsertMany{rows: arg})
+	return db.CopyFrom(ctx, []string{"annotation__record_type__user"}, []string{"url_id", "user_id", "record_type", "created_at", "updated_at"}, &iteratorForUserRecordTypeInsertMany{rows: arg})
 }
 
 // iteratorForUserURLTypeInsertMany implements pgx.CopyFromSource.
@@ -1449,7 +1448,7 @@ func (r iteratorForUserURLTypeInsertMany) Err() error {
 }
 
 func (q *Queries) UserURLTypeInsertMany(ctx context.Context, db DBTX, arg []UserURLTypeInsertManyParams) (int64, error) {
-	return db.CopyFrom(ctx, []string{"user_url_type_suggestions"}, []string{"url_id", "user_id", "type", "created_at", "updated_at"}, &iteratorForUserURLTypeInsertMany{rows: arg})
+	return db.CopyFrom(ctx, []string{"annotation__url_type__user"}, []string{"url_id", "user_id", "type", "created_at", "updated_at"}, &iteratorForUserURLTypeInsertMany{rows: arg})
 }
 
 // iteratorForValidatedFlagInsertMany implements pgx.CopyFromSource.

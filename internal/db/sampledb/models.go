@@ -570,6 +570,7 @@ const (
 	TaskTypeSyncMetaURLsDelete       TaskType = "Sync Meta URLs Delete"
 	TaskTypeUpdateURLStatus          TaskType = "Update URL Status"
 	TaskTypeIntegrityMonitor         TaskType = "Integrity Monitor"
+	TaskTypeSyncUserFollowsGet       TaskType = "Sync User Follows Get"
 )
 
 func (e *TaskType) Scan(src interface{}) error {
@@ -699,49 +700,6 @@ func (ns NullURLSource) Value() (driver.Value, error) {
 		return nil, nil
 	}
 	return string(ns.URLSource), nil
-}
-
-type URLStatus string
-
-const (
-	URLStatusOk        URLStatus = "ok"
-	URLStatusDuplicate URLStatus = "duplicate"
-	URLStatusBroken    URLStatus = "broken"
-)
-
-func (e *URLStatus) Scan(src interface{}) error {
-	switch s := src.(type) {
-	case []byte:
-		*e = URLStatus(s)
-	case string:
-		*e = URLStatus(s)
-	default:
-		return fmt.Errorf("unsupported scan type for URLStatus: %T", src)
-	}
-	return nil
-}
-
-type NullURLStatus struct {
-	URLStatus URLStatus
-	Valid     bool // Valid is true if URLStatus is not NULL
-}
-
-// Scan implements the Scanner interface.
-func (ns *NullURLStatus) Scan(value interface{}) error {
-	if value == nil {
-		ns.URLStatus, ns.Valid = "", false
-		return nil
-	}
-	ns.Valid = true
-	return ns.URLStatus.Scan(value)
-}
-
-// Value implements the driver Valuer interface.
-func (ns NullURLStatus) Value() (driver.Value, error) {
-	if !ns.Valid {
-		return nil, nil
-	}
-	return string(ns.URLStatus), nil
 }
 
 type URLType string

@@ -147,9 +147,9 @@ type BatchLocationInsertManyParams struct {
 
 const batchProgressFill = `-- name: BatchProgressFill :exec
 INSERT INTO batch_progress (batch_id, total, annotated)
-SELECT batch_id, count(*), count(*) FILTER (WHERE agency_votes > 0)
+SELECT batch_id, count(*), count(*) FILTER (WHERE user_agency_count > 0)
 FROM annotation_queue
-WHERE status_ok AND batch_id IS NOT NULL
+WHERE batch_id IS NOT NULL
 GROUP BY batch_id
 `
 
@@ -186,6 +186,17 @@ type DataSourceLinkInsertManyParams struct {
 type DuplicateInsertManyParams struct {
 	BatchID       int32
 	OriginalURLID int32
+}
+
+const followedBatchesFill = `-- name: FollowedBatchesFill :exec
+INSERT INTO followed_batches (user_id, batch_ids, changed_xid)
+SELECT f.user_id, f.batch_ids, 0 FROM followed_batches_recount f ORDER BY f.user_id
+`
+
+// Fills followed_batches.
+func (q *Queries) FollowedBatchesFill(ctx context.Context, db DBTX) error {
+	_, err := db.Exec(ctx, followedBatchesFill)
+	return err
 }
 
 type HTMLContentInsertManyParams struct {
@@ -263,22 +274,30 @@ type NameSuggestionInsertManyParams struct {
 }
 
 const queueFill = `-- name: QueueFill :exec
-INSERT INTO annotation_queue (url_id, eligible, priority, batch_id, status_ok, agency_votes, changed_xid)
+INSERT INTO annotation_queue (
+    url_id, eligible, followed, manual, user_url_type_count, anon_url_type_count, auto_url_type_count, batch_id,
+    user_agency_count, changed_xid
+)
 SELECT
     e.url_id,
     e.eligible,
-    -coalesce(counted.annotations, 0),
+    EXISTS (SELECT FROM batch_followers f WHERE f.batch_id = link.batch_id),
+    e.manual,
+    coalesce(counted.user_url_types, 0),
+    coalesce(counted.anon_url_types, 0),
+    coalesce(counted.auto_url_types, 0),
     link.batch_id,
-    e.status = 'ok',
-    coalesce(counted.agency_votes, 0),
+    coalesce(counted.user_agencies, 0),
     0
 FROM url_eligibility e
 LEFT JOIN link_batches__urls link ON link.url_id = e.url_id
 LEFT JOIN (
     SELECT
         a.url_id,
-        count(*)::integer AS annotations,
-        (count(*) FILTER (WHERE a.kind = 'user_agency'))::integer AS agency_votes
+        (count(*) FILTER (WHERE a.kind = 'user_url_type'))::integer AS user_url_types,
+        (count(*) FILTER (WHERE a.kind = 'anon_url_type'))::integer AS anon_url_types,
+        (count(*) FILTER (WHERE a.kind = 'auto_url_type'))::integer AS auto_url_types,
+        (count(*) FILTER (WHERE a.kind = 'user_agency'))::integer AS user_agencies
     FROM url_annotations a
     GROUP BY a.url_id
 ) AS counted ON counted.url_id = e.url_id
@@ -363,11 +382,11 @@ SELECT
     setval(pg_get_serial_sequence('tasks', 'id'), (SELECT coalesce(max(id), 0) + 1 FROM tasks), false),
     setval(pg_get_serial_sequence('urls', 'id'), (SELECT coalesce(max(id), 0) + 1 FROM urls), false),
     setval(pg_get_serial_sequence('link_batches__urls', 'id'), (SELECT coalesce(max(id), 0) + 1 FROM link_batches__urls), false),
-    setval(pg_get_serial_sequence('url_auto_agency_id_subtasks', 'id'), (SELECT coalesce(max(id), 0) + 1 FROM url_auto_agency_id_subtasks), false),
-    setval(pg_get_serial_sequence('agency_id_subtask_suggestions', 'id'), (SELECT coalesce(max(id), 0) + 1 FROM agency_id_subtask_suggestions), false),
-    setval(pg_get_serial_sequence('auto_location_id_subtasks', 'id'), (SELECT coalesce(max(id), 0) + 1 FROM auto_location_id_subtasks), false),
-    setval(pg_get_serial_sequence('user_url_agency_suggestions', 'id'), (SELECT coalesce(max(id), 0) + 1 FROM user_url_agency_suggestions), false),
-    setval(pg_get_serial_sequence('url_name_suggestions', 'id'), (SELECT coalesce(max(id), 0) + 1 FROM url_name_suggestions), false),
+    setval(pg_get_serial_sequence('annotation__agency__auto__subtasks', 'id'), (SELECT coalesce(max(id), 0) + 1 FROM annotation__agency__auto__subtasks), false),
+    setval(pg_get_serial_sequence('annotation__agency__auto__suggestions', 'id'), (SELECT coalesce(max(id), 0) + 1 FROM annotation__agency__auto__suggestions), false),
+    setval(pg_get_serial_sequence('annotation__location__auto__subtasks', 'id'), (SELECT coalesce(max(id), 0) + 1 FROM annotation__location__auto__subtasks), false),
+    setval(pg_get_serial_sequence('annotation__agency__user', 'id'), (SELECT coalesce(max(id), 0) + 1 FROM annotation__agency__user), false),
+    setval(pg_get_serial_sequence('annotation__name__suggestions', 'id'), (SELECT coalesce(max(id), 0) + 1 FROM annotation__name__suggestions), false),
     setval(pg_get_serial_sequence('link_agencies__urls', 'id'), (SELECT coalesce(max(id), 0) + 1 FROM link_agencies__urls), false),
     setval(pg_get_serial_sequence('ds_app_link_data_source', 'id'), (SELECT coalesce(max(id), 0) + 1 FROM ds_app_link_data_source), false)
 `
@@ -407,7 +426,6 @@ type URLInsertManyParams struct {
 	URL           *string
 	Scheme        *string
 	TrailingSlash bool
-	Status        URLStatus
 	Source        URLSource
 	Name          *string
 	Description   *string

@@ -42,36 +42,49 @@ SELECT
     setval(pg_get_serial_sequence('tasks', 'id'), (SELECT coalesce(max(id), 0) + 1 FROM tasks), false),
     setval(pg_get_serial_sequence('urls', 'id'), (SELECT coalesce(max(id), 0) + 1 FROM urls), false),
     setval(pg_get_serial_sequence('link_batches__urls', 'id'), (SELECT coalesce(max(id), 0) + 1 FROM link_batches__urls), false),
-    setval(pg_get_serial_sequence('url_auto_agency_id_subtasks', 'id'), (SELECT coalesce(max(id), 0) + 1 FROM url_auto_agency_id_subtasks), false),
-    setval(pg_get_serial_sequence('agency_id_subtask_suggestions', 'id'), (SELECT coalesce(max(id), 0) + 1 FROM agency_id_subtask_suggestions), false),
-    setval(pg_get_serial_sequence('auto_location_id_subtasks', 'id'), (SELECT coalesce(max(id), 0) + 1 FROM auto_location_id_subtasks), false),
-    setval(pg_get_serial_sequence('user_url_agency_suggestions', 'id'), (SELECT coalesce(max(id), 0) + 1 FROM user_url_agency_suggestions), false),
-    setval(pg_get_serial_sequence('url_name_suggestions', 'id'), (SELECT coalesce(max(id), 0) + 1 FROM url_name_suggestions), false),
+    setval(pg_get_serial_sequence('annotation__agency__auto__subtasks', 'id'), (SELECT coalesce(max(id), 0) + 1 FROM annotation__agency__auto__subtasks), false),
+    setval(pg_get_serial_sequence('annotation__agency__auto__suggestions', 'id'), (SELECT coalesce(max(id), 0) + 1 FROM annotation__agency__auto__suggestions), false),
+    setval(pg_get_serial_sequence('annotation__location__auto__subtasks', 'id'), (SELECT coalesce(max(id), 0) + 1 FROM annotation__location__auto__subtasks), false),
+    setval(pg_get_serial_sequence('annotation__agency__user', 'id'), (SELECT coalesce(max(id), 0) + 1 FROM annotation__agency__user), false),
+    setval(pg_get_serial_sequence('annotation__name__suggestions', 'id'), (SELECT coalesce(max(id), 0) + 1 FROM annotation__name__suggestions), false),
     setval(pg_get_serial_sequence('link_agencies__urls', 'id'), (SELECT coalesce(max(id), 0) + 1 FROM link_agencies__urls), false),
     setval(pg_get_serial_sequence('ds_app_link_data_source', 'id'), (SELECT coalesce(max(id), 0) + 1 FROM ds_app_link_data_source), false);
 
 -- name: QueueFill :exec
 -- Fills the empty queue: like annotation_queue_recount, but for all URLs, and it reads each table once.
-INSERT INTO annotation_queue (url_id, eligible, priority, batch_id, status_ok, agency_votes, changed_xid)
+INSERT INTO annotation_queue (
+    url_id, eligible, followed, manual, user_url_type_count, anon_url_type_count, auto_url_type_count, batch_id,
+    user_agency_count, changed_xid
+)
 SELECT
     e.url_id,
     e.eligible,
-    -coalesce(counted.annotations, 0),
+    EXISTS (SELECT FROM batch_followers f WHERE f.batch_id = link.batch_id),
+    e.manual,
+    coalesce(counted.user_url_types, 0),
+    coalesce(counted.anon_url_types, 0),
+    coalesce(counted.auto_url_types, 0),
     link.batch_id,
-    e.status = 'ok',
-    coalesce(counted.agency_votes, 0),
+    coalesce(counted.user_agencies, 0),
     0
 FROM url_eligibility e
 LEFT JOIN link_batches__urls link ON link.url_id = e.url_id
 LEFT JOIN (
     SELECT
         a.url_id,
-        count(*)::integer AS annotations,
-        (count(*) FILTER (WHERE a.kind = 'user_agency'))::integer AS agency_votes
+        (count(*) FILTER (WHERE a.kind = 'user_url_type'))::integer AS user_url_types,
+        (count(*) FILTER (WHERE a.kind = 'anon_url_type'))::integer AS anon_url_types,
+        (count(*) FILTER (WHERE a.kind = 'auto_url_type'))::integer AS auto_url_types,
+        (count(*) FILTER (WHERE a.kind = 'user_agency'))::integer AS user_agencies
     FROM url_annotations a
     GROUP BY a.url_id
 ) AS counted ON counted.url_id = e.url_id
 ORDER BY e.url_id;
+
+-- name: FollowedBatchesFill :exec
+-- Fills followed_batches.
+INSERT INTO followed_batches (user_id, batch_ids, changed_xid)
+SELECT f.user_id, f.batch_ids, 0 FROM followed_batches_recount f ORDER BY f.user_id;
 
 -- name: UserDoneFill :exec
 -- Fills the done rows of users from the filled queue.
@@ -90,9 +103,9 @@ JOIN annotation_queue q ON q.url_id = a.url_id AND q.eligible;
 -- name: BatchProgressFill :exec
 -- Fills the progress of batches from the filled queue.
 INSERT INTO batch_progress (batch_id, total, annotated)
-SELECT batch_id, count(*), count(*) FILTER (WHERE agency_votes > 0)
+SELECT batch_id, count(*), count(*) FILTER (WHERE user_agency_count > 0)
 FROM annotation_queue
-WHERE status_ok AND batch_id IS NOT NULL
+WHERE batch_id IS NOT NULL
 GROUP BY batch_id;
 
 -- name: StateInsertMany :copyfrom
@@ -152,8 +165,8 @@ INSERT INTO tasks (id, task_type, task_status, updated_at)
 VALUES (@id, @task_type, @task_status, @updated_at);
 
 -- name: URLInsertMany :copyfrom
-INSERT INTO urls (id, url, scheme, trailing_slash, status, source, name, description, created_at, updated_at)
-VALUES (@id, @url, @scheme, @trailing_slash, @status, @source, @name, @description, @created_at, @updated_at);
+INSERT INTO urls (id, url, scheme, trailing_slash, source, name, description, created_at, updated_at)
+VALUES (@id, @url, @scheme, @trailing_slash, @source, @name, @description, @created_at, @updated_at);
 
 -- name: TaskURLInsertMany :copyfrom
 INSERT INTO link_tasks__urls (task_id, url_id)
@@ -176,51 +189,51 @@ INSERT INTO url_web_metadata (url_id, accessed, status_code, content_type, creat
 VALUES (@url_id, @accessed, @status_code, @content_type, @created_at, @updated_at);
 
 -- name: AgencySubtaskInsertMany :copyfrom
-INSERT INTO url_auto_agency_id_subtasks (id, task_id, url_id, type, agencies_found, detail, created_at)
+INSERT INTO annotation__agency__auto__subtasks (id, task_id, url_id, type, agencies_found, detail, created_at)
 VALUES (@id, @task_id, @url_id, @type, @agencies_found, @detail, @created_at);
 
 -- name: AgencySubtaskSuggestionInsertMany :copyfrom
-INSERT INTO agency_id_subtask_suggestions (id, subtask_id, agency_id, confidence, created_at)
+INSERT INTO annotation__agency__auto__suggestions (id, subtask_id, agency_id, confidence, created_at)
 VALUES (@id, @subtask_id, @agency_id, @confidence, @created_at);
 
 -- name: LocationSubtaskInsertMany :copyfrom
-INSERT INTO auto_location_id_subtasks (id, task_id, url_id, type, locations_found, created_at)
+INSERT INTO annotation__location__auto__subtasks (id, task_id, url_id, type, locations_found, created_at)
 VALUES (@id, @task_id, @url_id, @type, @locations_found, @created_at);
 
 -- name: LocationSubtaskSuggestionInsertMany :copyfrom
-INSERT INTO location_id_subtask_suggestions (subtask_id, location_id, confidence, created_at)
+INSERT INTO annotation__location__auto__suggestions (subtask_id, location_id, confidence, created_at)
 VALUES (@subtask_id, @location_id, @confidence, @created_at);
 
 -- name: RobotRecordTypeInsertMany :copyfrom
-INSERT INTO auto_record_type_suggestions (url_id, record_type, created_at, updated_at)
+INSERT INTO annotation__record_type__auto (url_id, record_type, created_at, updated_at)
 VALUES (@url_id, @record_type, @created_at, @updated_at);
 
 -- name: RobotRelevanceInsertMany :copyfrom
-INSERT INTO auto_relevant_suggestions (url_id, relevant, confidence, model_name, created_at, updated_at)
+INSERT INTO annotation__url_type__auto (url_id, relevant, confidence, model_name, created_at, updated_at)
 VALUES (@url_id, @relevant, @confidence, @model_name, @created_at, @updated_at);
 
 -- name: UserURLTypeInsertMany :copyfrom
-INSERT INTO user_url_type_suggestions (url_id, user_id, type, created_at, updated_at)
+INSERT INTO annotation__url_type__user (url_id, user_id, type, created_at, updated_at)
 VALUES (@url_id, @user_id, @type, @created_at, @updated_at);
 
 -- name: UserRecordTypeInsertMany :copyfrom
-INSERT INTO user_record_type_suggestions (url_id, user_id, record_type, created_at, updated_at)
+INSERT INTO annotation__record_type__user (url_id, user_id, record_type, created_at, updated_at)
 VALUES (@url_id, @user_id, @record_type, @created_at, @updated_at);
 
 -- name: UserAgencyInsertMany :copyfrom
-INSERT INTO user_url_agency_suggestions (id, agency_id, url_id, user_id)
+INSERT INTO annotation__agency__user (id, agency_id, url_id, user_id)
 VALUES (@id, @agency_id, @url_id, @user_id);
 
 -- name: UserLocationInsertMany :copyfrom
-INSERT INTO user_location_suggestions (url_id, user_id, location_id, created_at)
+INSERT INTO annotation__location__user (url_id, user_id, location_id, created_at)
 VALUES (@url_id, @user_id, @location_id, @created_at);
 
 -- name: NameSuggestionInsertMany :copyfrom
-INSERT INTO url_name_suggestions (id, url_id, suggestion, source, created_at)
+INSERT INTO annotation__name__suggestions (id, url_id, suggestion, source, created_at)
 VALUES (@id, @url_id, @suggestion, @source, @created_at);
 
 -- name: NameEndorsementInsertMany :copyfrom
-INSERT INTO link_user_name_suggestions (user_id, suggestion_id, created_at)
+INSERT INTO annotation__name__user__endorsements (user_id, suggestion_id, created_at)
 VALUES (@user_id, @suggestion_id, @created_at);
 
 -- name: AgencyNotFoundInsertMany :copyfrom
@@ -232,19 +245,19 @@ INSERT INTO link_user_suggestion_location_not_found (user_id, url_id, created_at
 VALUES (@user_id, @url_id, @created_at);
 
 -- name: AnonymousURLTypeInsertMany :copyfrom
-INSERT INTO anonymous_annotation_url_type (url_id, url_type, session_id, created_at)
+INSERT INTO annotation__url_type__anon (url_id, url_type, session_id, created_at)
 VALUES (@url_id, @url_type, @session_id, @created_at);
 
 -- name: AnonymousRecordTypeInsertMany :copyfrom
-INSERT INTO anonymous_annotation_record_type (url_id, record_type, session_id, created_at)
+INSERT INTO annotation__record_type__anon (url_id, record_type, session_id, created_at)
 VALUES (@url_id, @record_type, @session_id, @created_at);
 
 -- name: AnonymousAgencyInsertMany :copyfrom
-INSERT INTO anonymous_annotation_agency (url_id, agency_id, session_id, created_at)
+INSERT INTO annotation__agency__anon (url_id, agency_id, session_id, created_at)
 VALUES (@url_id, @agency_id, @session_id, @created_at);
 
 -- name: AnonymousLocationInsertMany :copyfrom
-INSERT INTO anonymous_annotation_location (url_id, location_id, session_id, created_at)
+INSERT INTO annotation__location__anon (url_id, location_id, session_id, created_at)
 VALUES (@url_id, @location_id, @session_id, @created_at);
 
 -- name: ValidatedFlagInsertMany :copyfrom
