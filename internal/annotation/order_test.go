@@ -17,7 +17,7 @@ func TestEveryKindOfAnnotationCounts(t *testing.T) {
 		"annotation__url_type__user": `INSERT INTO annotation__url_type__user (url_id, user_id, type) VALUES (2, 8, 'meta url')`,
 		"annotation__record_type__user": `INSERT INTO annotation__record_type__user (url_id, user_id, record_type)
 			VALUES (2, 8, 'Stops')`,
-		"annotation__agency__user":  `INSERT INTO annotation__agency__user (url_id, user_id, is_new) VALUES (2, 8, true)`,
+		"annotation__agency__user":      `INSERT INTO annotation__agency__user (url_id, user_id, is_new) VALUES (2, 8, true)`,
 		"annotation__location__user":    `INSERT INTO annotation__location__user (url_id, user_id, location_id) VALUES (2, 8, 1)`,
 		"annotation__url_type__auto":    `INSERT INTO annotation__url_type__auto (url_id, relevant) VALUES (2, false)`,
 		"annotation__record_type__auto": `INSERT INTO annotation__record_type__auto (url_id, record_type) VALUES (2, 'Stops')`,

@@ -74,10 +74,10 @@ WHERE k.contype = 'f' AND k.connamespace = 'public'::regnamespace
     )
 ORDER BY 1`,
 		except: map[string]string{
-			"counties(state_id)":                         "states are never deleted while they have counties, and there are fifty of them",
+			"counties(state_id)":                      "states are never deleted while they have counties, and there are fifty of them",
 			"annotation__agency__anon(agency_id)":     rareDelete,
 			"annotation__location__anon(location_id)": rareDelete,
-			"annotation__location__user(location_id)":     rareDelete,
+			"annotation__location__user(location_id)": rareDelete,
 		},
 		breach: `CREATE TABLE x (id int, url_id int REFERENCES urls (id), PRIMARY KEY (id, url_id))`,
 	},
