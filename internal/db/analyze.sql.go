@@ -21,6 +21,7 @@ ANALYZE
     ds_app_link_agency,
     batches,
     link_batches__locations,
+    link__locations__user_follows,
     link_agencies__batches,
     anonymous_sessions,
     tasks,
@@ -48,6 +49,7 @@ ANALYZE
     annotation__record_type__anon,
     annotation__agency__anon,
     annotation__location__anon,
+    annotation__name__anon__endorsements,
     flag_url_validated,
     flag_url_auto_validated,
     flag_url_suspended,
@@ -58,7 +60,8 @@ ANALYZE
     annotation_queue,
     user_url_done,
     anonymous_url_done,
-    batch_progress
+    batch_progress,
+    followed_batches
 `
 
 // The last statement of every large write: of imports and of sample data.

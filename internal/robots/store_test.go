@@ -116,7 +116,7 @@ func TestSuggestShows(t *testing.T) {
 		return next
 	}
 	require.Equal(t, int32(1), next().URLID)
-	b.suggest(t, 1, 0, `{"url_id": 3, "attribute": "record_type", "value": "Stops"}`)
+	b.suggest(t, 1, 0, `{"url_id": 3, "attribute": "relevant", "value": true}`)
 	require.Equal(t, int32(3), next().URLID)
 	for _, step := range []string{
 		`{"url_id": 3, "attribute": "agency", "value": 1, "confidence": 80}`,

@@ -214,5 +214,10 @@ func (g *generator) anonymous(u *draft) {
 				URLID: u.id, LocationID: a.locations[0], SessionID: session, CreatedAt: at,
 			})
 		}
+		if u.robotName != 0 && g.percent(50) {
+			g.page.AnonymousNames = append(g.page.AnonymousNames, sampledb.AnonymousNameEndorsementInsertManyParams{
+				SessionID: session, SuggestionID: u.robotName, CreatedAt: at,
+			})
+		}
 	}
 }

@@ -36,6 +36,7 @@ type Page struct {
 	AnonymousRecordTypes []sampledb.AnonymousRecordTypeInsertManyParams
 	AnonymousAgencies    []sampledb.AnonymousAgencyInsertManyParams
 	AnonymousLocations   []sampledb.AnonymousLocationInsertManyParams
+	AnonymousNames       []sampledb.AnonymousNameEndorsementInsertManyParams
 
 	Validated         []sampledb.ValidatedFlagInsertManyParams
 	AutoValidated     []sampledb.AutoValidatedFlagInsertManyParams
@@ -65,6 +66,7 @@ func (p *Page) reset() {
 
 		AnonymousURLTypes: p.AnonymousURLTypes[:0], AnonymousRecordTypes: p.AnonymousRecordTypes[:0],
 		AnonymousAgencies: p.AnonymousAgencies[:0], AnonymousLocations: p.AnonymousLocations[:0],
+		AnonymousNames: p.AnonymousNames[:0],
 
 		Validated: p.Validated[:0], AutoValidated: p.AutoValidated[:0], Suspended: p.Suspended[:0],
 		AgreedRecordTypes: p.AgreedRecordTypes[:0], AgreedAgencies: p.AgreedAgencies[:0],

@@ -36,6 +36,7 @@ type World struct {
 	Batches            []sampledb.BatchInsertManyParams
 	BatchLocations     []sampledb.BatchLocationInsertManyParams
 	BatchAgencies      []sampledb.BatchAgencyInsertManyParams
+	Follows            []sampledb.FollowInsertManyParams
 	Sessions           []sampledb.AnonymousSessionInsertManyParams
 
 	// Annotators is the number of users who annotate; their ids are 1 to this.
@@ -66,6 +67,7 @@ func newWorld(urls int, seed uint64, states []imports.State) *World {
 	w.layOut(d, states)
 	w.openBatches(d)
 	w.openSessions(d)
+	w.follow(d)
 	return w
 }
 
@@ -128,6 +130,18 @@ func (w *World) addBatch(b batch, name string) {
 		w.BatchAgencies = append(w.BatchAgencies, sampledb.BatchAgencyInsertManyParams{
 			BatchID: b.id, AgencyID: b.agency, CreatedAt: started,
 		})
+	}
+}
+
+// follow makes every fourth annotator follow some states. Only the batches that cover one of them are offered first.
+func (w *World) follow(d dice) {
+	for user := 4; user <= w.Annotators; user += 4 {
+		first := d.IntN(len(w.stateLocations))
+		for i := range min(1+d.IntN(3), len(w.stateLocations)) {
+			w.Follows = append(w.Follows, sampledb.FollowInsertManyParams{
+				LocationID: int32(w.stateLocations[(first+i)%len(w.stateLocations)]), UserID: int32(user), CreatedAt: epoch,
+			})
+		}
 	}
 }
 

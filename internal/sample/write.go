@@ -80,6 +80,7 @@ func (w *World) copies() []copyFunc {
 		into(queries.BatchInsertMany, w.Batches),
 		into(queries.BatchLocationInsertMany, w.BatchLocations),
 		into(queries.BatchAgencyInsertMany, w.BatchAgencies),
+		into(queries.FollowInsertMany, w.Follows),
 		into(queries.AnonymousSessionInsertMany, w.Sessions),
 	}
 }
@@ -115,6 +116,7 @@ func (p *Page) copies() []copyFunc {
 		into(queries.AnonymousRecordTypeInsertMany, p.AnonymousRecordTypes),
 		into(queries.AnonymousAgencyInsertMany, p.AnonymousAgencies),
 		into(queries.AnonymousLocationInsertMany, p.AnonymousLocations),
+		into(queries.AnonymousNameEndorsementInsertMany, p.AnonymousNames),
 
 		into(queries.ValidatedFlagInsertMany, p.Validated),
 		into(queries.AutoValidatedFlagInsertMany, p.AutoValidated),

@@ -12,6 +12,7 @@ ANALYZE
     ds_app_link_agency,
     batches,
     link_batches__locations,
+    link__locations__user_follows,
     link_agencies__batches,
     anonymous_sessions,
     tasks,
@@ -39,6 +40,7 @@ ANALYZE
     annotation__record_type__anon,
     annotation__agency__anon,
     annotation__location__anon,
+    annotation__name__anon__endorsements,
     flag_url_validated,
     flag_url_auto_validated,
     flag_url_suspended,
@@ -49,4 +51,5 @@ ANALYZE
     annotation_queue,
     user_url_done,
     anonymous_url_done,
-    batch_progress;
+    batch_progress,
+    followed_batches;

@@ -363,6 +363,40 @@ func (q *Queries) AnonymousLocationInsertMany(ctx context.Context, db DBTX, arg 
 	return db.CopyFrom(ctx, []string{"annotation__location__anon"}, []string{"url_id", "location_id", "session_id", "created_at"}, &iteratorForAnonymousLocationInsertMany{rows: arg})
 }
 
+// iteratorForAnonymousNameEndorsementInsertMany implements pgx.CopyFromSource.
+type iteratorForAnonymousNameEndorsementInsertMany struct {
+	rows                 []AnonymousNameEndorsementInsertManyParams
+	skippedFirstNextCall bool
+}
+
+func (r *iteratorForAnonymousNameEndorsementInsertMany) Next() bool {
+	if len(r.rows) == 0 {
+		return false
+	}
+	if !r.skippedFirstNextCall {
+		r.skippedFirstNextCall = true
+		return true
+	}
+	r.rows = r.rows[1:]
+	return len(r.rows) > 0
+}
+
+func (r iteratorForAnonymousNameEndorsementInsertMany) Values() ([]interface{}, error) {
+	return []interface{}{
+		r.rows[0].SessionID,
+		r.rows[0].SuggestionID,
+		r.rows[0].CreatedAt,
+	}, nil
+}
+
+func (r iteratorForAnonymousNameEndorsementInsertMany) Err() error {
+	return nil
+}
+
+func (q *Queries) AnonymousNameEndorsementInsertMany(ctx context.Context, db DBTX, arg []AnonymousNameEndorsementInsertManyParams) (int64, error) {
+	return db.CopyFrom(ctx, []string{"annotation__name__anon__endorsements"}, []string{"session_id", "suggestion_id", "created_at"}, &iteratorForAnonymousNameEndorsementInsertMany{rows: arg})
+}
+
 // iteratorForAnonymousRecordTypeInsertMany implements pgx.CopyFromSource.
 type iteratorForAnonymousRecordTypeInsertMany struct {
 	rows                 []AnonymousRecordTypeInsertManyParams
@@ -744,6 +778,40 @@ func (r iteratorForDuplicateInsertMany) Err() error {
 
 func (q *Queries) DuplicateInsertMany(ctx context.Context, db DBTX, arg []DuplicateInsertManyParams) (int64, error) {
 	return db.CopyFrom(ctx, []string{"duplicates"}, []string{"batch_id", "original_url_id"}, &iteratorForDuplicateInsertMany{rows: arg})
+}
+
+// iteratorForFollowInsertMany implements pgx.CopyFromSource.
+type iteratorForFollowInsertMany struct {
+	rows                 []FollowInsertManyParams
+	skippedFirstNextCall bool
+}
+
+func (r *iteratorForFollowInsertMany) Next() bool {
+	if len(r.rows) == 0 {
+		return false
+	}
+	if !r.skippedFirstNextCall {
+		r.skippedFirstNextCall = true
+		return true
+	}
+	r.rows = r.rows[1:]
+	return len(r.rows) > 0
+}
+
+func (r iteratorForFollowInsertMany) Values() ([]interface{}, error) {
+	return []interface{}{
+		r.rows[0].LocationID,
+		r.rows[0].UserID,
+		r.rows[0].CreatedAt,
+	}, nil
+}
+
+func (r iteratorForFollowInsertMany) Err() error {
+	return nil
+}
+
+func (q *Queries) FollowInsertMany(ctx context.Context, db DBTX, arg []FollowInsertManyParams) (int64, error) {
+	return db.CopyFrom(ctx, []string{"link__locations__user_follows"}, []string{"location_id", "user_id", "created_at"}, &iteratorForFollowInsertMany{rows: arg})
 }
 
 // iteratorForHTMLContentInsertMany implements pgx.CopyFromSource.

@@ -99,6 +99,12 @@ type AnonymousLocationInsertManyParams struct {
 	CreatedAt  time.Time
 }
 
+type AnonymousNameEndorsementInsertManyParams struct {
+	SessionID    uuid.UUID
+	SuggestionID int32
+	CreatedAt    time.Time
+}
+
 type AnonymousRecordTypeInsertManyParams struct {
 	URLID      int32
 	RecordType RecordType
@@ -188,12 +194,18 @@ type DuplicateInsertManyParams struct {
 	OriginalURLID int32
 }
 
+type FollowInsertManyParams struct {
+	LocationID int32
+	UserID     int32
+	CreatedAt  time.Time
+}
+
 const followedBatchesFill = `-- name: FollowedBatchesFill :exec
 INSERT INTO followed_batches (user_id, batch_ids, changed_xid)
 SELECT f.user_id, f.batch_ids, 0 FROM followed_batches_recount f ORDER BY f.user_id
 `
 
-// Fills followed_batches.
+// Fills followed_batches from the follows.
 func (q *Queries) FollowedBatchesFill(ctx context.Context, db DBTX) error {
 	_, err := db.Exec(ctx, followedBatchesFill)
 	return err

@@ -82,7 +82,7 @@ LEFT JOIN (
 ORDER BY e.url_id;
 
 -- name: FollowedBatchesFill :exec
--- Fills followed_batches.
+-- Fills followed_batches from the follows.
 INSERT INTO followed_batches (user_id, batch_ids, changed_xid)
 SELECT f.user_id, f.batch_ids, 0 FROM followed_batches_recount f ORDER BY f.user_id;
 
@@ -151,6 +151,10 @@ VALUES (@id, @strategy, @user_id, @status, @date_generated, @compute_time, @para
 -- name: BatchLocationInsertMany :copyfrom
 INSERT INTO link_batches__locations (batch_id, location_id, created_at)
 VALUES (@batch_id, @location_id, @created_at);
+
+-- name: FollowInsertMany :copyfrom
+INSERT INTO link__locations__user_follows (location_id, user_id, created_at)
+VALUES (@location_id, @user_id, @created_at);
 
 -- name: BatchAgencyInsertMany :copyfrom
 INSERT INTO link_agencies__batches (batch_id, agency_id, created_at)
@@ -259,6 +263,10 @@ VALUES (@url_id, @agency_id, @session_id, @created_at);
 -- name: AnonymousLocationInsertMany :copyfrom
 INSERT INTO annotation__location__anon (url_id, location_id, session_id, created_at)
 VALUES (@url_id, @location_id, @session_id, @created_at);
+
+-- name: AnonymousNameEndorsementInsertMany :copyfrom
+INSERT INTO annotation__name__anon__endorsements (session_id, suggestion_id, created_at)
+VALUES (@session_id, @suggestion_id, @created_at);
 
 -- name: ValidatedFlagInsertMany :copyfrom
 INSERT INTO flag_url_validated (url_id, type, created_at, updated_at)
