@@ -14,7 +14,7 @@ import (
 // implement it.
 type Ranking interface {
 	NextForUser(ctx context.Context, conn db.DBTX, userID int32, filter ranking.Filter) (*ranking.Choice, error)
-	NextForSession(ctx context.Context, conn db.DBTX, session Session) (*ranking.Choice, error)
+	NextForSession(ctx context.Context, conn db.DBTX, session Session, skip int32) (*ranking.Choice, error)
 }
 
 // Next returns the URL that the user should annotate next, or nil when none is left. Candidates have status ok, are neither
@@ -29,7 +29,7 @@ func (s *Service) Next(ctx context.Context, userID int32, filter Filter) (*Next,
 // NextAnonymous is Next for an anonymous session, known or not. URLs that users have annotated are candidates too.
 func (s *Service) NextAnonymous(ctx context.Context, session Session) (*Next, error) {
 	return s.next(ctx, nil, func(conn db.DBTX) (*ranking.Choice, error) {
-		return s.ranking.NextForSession(ctx, conn, session)
+		return s.ranking.NextForSession(ctx, conn, session, 0)
 	})
 }
 

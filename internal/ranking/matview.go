@@ -37,7 +37,7 @@ func (Matview) NextForUser(ctx context.Context, conn db.DBTX, userID int32, filt
 }
 
 // NextForSession returns the next URL for an anonymous session, known or not, or nil when none is left.
-func (Matview) NextForSession(ctx context.Context, conn db.DBTX, session uuid.UUID) (*Choice, error) {
+func (Matview) NextForSession(ctx context.Context, conn db.DBTX, session uuid.UUID, skip int32) (*Choice, error) {
 	row, err := queries.MatviewNextGetAnonymous(ctx, conn, session)
 	return matviewChoice(db.MatviewNextGetRow(row), err)
 }

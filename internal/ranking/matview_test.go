@@ -27,7 +27,7 @@ func nextByView(t testing.TB, conn db.DBTX, by annotator) int32 {
 		err    error
 	)
 	if by.session != uuid.Nil {
-		choice, err = ranking.Matview{}.NextForSession(t.Context(), conn, by.session)
+		choice, err = ranking.Matview{}.NextForSession(t.Context(), conn, by.session, by.filter.Skip)
 	} else {
 		choice, err = ranking.Matview{}.NextForUser(t.Context(), conn, by.user, by.filter)
 	}

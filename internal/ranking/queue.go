@@ -105,7 +105,7 @@ func (q *Queue) NextForUser(ctx context.Context, conn db.DBTX, userID int32, fil
 
 // NextForSession returns the next URL for an anonymous session, known or not, or nil when none is left. It sees every
 // commit before it.
-func (q *Queue) NextForSession(ctx context.Context, conn db.DBTX, session uuid.UUID) (*Choice, error) {
+func (q *Queue) NextForSession(ctx context.Context, conn db.DBTX, session uuid.UUID, skip int32) (*Choice, error) {
 	return q.next(ctx, conn, annotator{kind: anonymous, session: session})
 }
 

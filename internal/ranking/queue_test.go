@@ -467,7 +467,7 @@ func TestZeroIDs(t *testing.T) {
 		require.Nil(t, choice)
 		w.requireNext(t, queue, zero, 3)
 
-		choice, err = queue.NextForSession(t.Context(), w.pool, uuid.UUID{})
+		choice, err = queue.NextForSession(t.Context(), w.pool, uuid.UUID{}, 0)
 		require.NoError(t, err)
 		require.EqualValues(t, 1, choice.URLID)
 		w.requireNext(t, queue, zero, 3)

@@ -1,17 +1,21 @@
 // Package ranking owns the order in which URLs are offered to an annotator, by one of two rankings, and the tables of
 // 80_queue.sql that one of them needs. It does not know what annotations say.
 //
-// Both rankings have one order: the number of annotations descending, then the URL's id. Queue sees every commit, and its
-// cost does not depend on the number of URLs, but every writer must call Recount. Matview requires nothing of the writers and
-// is as old as the last refresh of the count view.
+// Both rankings have one order: URLs of a batch linked to a location that the user follows; those of a location that any user
+// follows; those whose source is manual; then by the number of URL types that users, sessions and robots gave the URL,
+// descending; then by id. Anonymous sessions follow nothing. Queue sees every commit, and its cost does not depend on the
+// number of URLs, but every writer must call Recount. Matview requires nothing of the writers, and its three counts are as old
+// as the last refresh of the count view.
 package ranking
 
 import "docket/internal/db"
 
-// Filter narrows the choice of the next URL. Both conditions must hold; nil means no condition.
+// Filter narrows the choice of the next URL. All conditions must hold; nil means no condition.
 type Filter struct {
 	BatchID *int32
 	URLID   *int32
+	// Skip is how many URLs of the annotator's order to skip, at least 0. Beyond the end no URL is left.
+	Skip int32
 }
 
 // Choice is the URL to offer.

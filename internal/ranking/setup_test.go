@@ -181,7 +181,7 @@ func (a annotator) String() string {
 func ask(ctx context.Context, conn db.DBTX, queue *ranking.Queue, by annotator) (int32, error) {
 	next := func() (*ranking.Choice, error) { return queue.NextForUser(ctx, conn, by.user, by.filter) }
 	if by.session != uuid.Nil {
-		next = func() (*ranking.Choice, error) { return queue.NextForSession(ctx, conn, by.session) }
+		next = func() (*ranking.Choice, error) { return queue.NextForSession(ctx, conn, by.session, by.filter.Skip) }
 	}
 	choice, err := next()
 	if err != nil || choice == nil {
