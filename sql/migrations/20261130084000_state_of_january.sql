@@ -1,6 +1,8 @@
 -- The reference as of January 2026: its names of the annotation tables, its order of the URLs, names given by sessions, follows and
 -- proposals. Stop every older Docket before: it reads the old names. No row moves, except that the queue is computed again: it and
 -- url_annotation_count_view take as long as `docket queue reconcile` and `docket refresh` do.
+--
+-- atlas:nolint BC101
 
 -- Save the owners and grants of the relations that are created again.
 SELECT set_config('rebuilt_views.grants', coalesce(json_agg(saved)::text, '[]'), false)
