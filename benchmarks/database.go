@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
 	"docket/internal/postgres"
@@ -22,8 +23,19 @@ const (
 	Heavy50000 int32 = 1_050_000
 	DoneAll    int32 = 1_999_999 // all URLs
 
+	Follows3     int32 = 1_000_003 // follows three locations, and has done nothing
+	Follows50    int32 = 1_000_050 // follows fifty, and has done nothing
+	Follows50Mid int32 = 1_000_051 // follows fifty, and has done the first 5,000 of their URLs
+	Follows50End int32 = 1_000_052 // follows fifty, and has done all of their URLs
+
 	// strangers is the first id of the users who have done nothing before they are measured.
 	strangers int32 = 2_000_000
+)
+
+// The sessions of cast.sql.
+var (
+	NewSession   = uuid.MustParse("5e551000-0000-4000-8000-000000000000") // has done nothing
+	HeavySession = uuid.MustParse("5e551000-0000-4000-8000-000000005000") // the 5,000 URLs at the head
 )
 
 // The batches of the measurements.

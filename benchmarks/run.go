@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
@@ -138,11 +139,14 @@ func (r *run) mainQuery(ctx context.Context) error {
 			})
 		}
 	}
-	for _, user := range []int32{NewUser, Casual, Heavy5000, Heavy50000, DoneAll} {
+	for _, user := range users {
 		queries = append(queries, rankingQuery("form=matview", ranking.Matview{}, user, nil))
 	}
-	for _, user := range []int32{NewUser, Casual, Heavy5000, Heavy50000, DoneAll} {
+	for _, user := range users {
 		queries = append(queries, cold(user, nil), warmed(user, nil))
+	}
+	for _, session := range []uuid.UUID{NewSession, HeavySession} {
+		queries = append(queries, warmedSession(session))
 	}
 	for _, batch := range []int32{smallBatch, halfBatch} {
 		queries = append(queries, rankingQuery("form=matview", ranking.Matview{}, NewUser, &batch))
@@ -226,10 +230,29 @@ func warmed(user int32, batch *int32) query {
 	return rankingQuery("form=queue/cursor=warm", ranking.NewQueue(), user, batch)
 }
 
+// warmedSession is warmed for an anonymous session.
+func warmedSession(session uuid.UUID) query {
+	queue := ranking.NewQueue()
+	return query{name: warmName(sessionName(session)), ask: func(ctx context.Context, conn *pgx.Conn) error {
+		_, err := queue.NextForSession(ctx, conn, session, 0)
+		return err
+	}}
+}
+
+// users are those of the main query without a batch.
+var users = []int32{
+	NewUser, Casual, Heavy5000, Heavy50000, DoneAll, Follows3, Follows50, Follows50Mid, Follows50End,
+}
+
 func userName(user int32) string {
 	return map[int32]string{
+		Follows3: "follows-3", Follows50: "follows-50", Follows50Mid: "follows-50/heavy-5000", Follows50End: "follows-50/done",
 		NewUser: "new", Casual: "casual-66", Heavy5000: "heavy-5000", Heavy50000: "heavy-50000", DoneAll: "none-left",
 	}[user]
+}
+
+func sessionName(session uuid.UUID) string {
+	return map[uuid.UUID]string{NewSession: "session-new", HeavySession: "session-heavy-5000"}[session]
 }
 
 func batchName(batch int32) string {

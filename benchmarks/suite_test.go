@@ -3,6 +3,7 @@ package benchmarks
 import (
 	"bytes"
 	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -92,6 +93,13 @@ func TestCast(t *testing.T) {
 	require.NotContains(t, order, next(t, pool, Heavy5000))
 	require.NotEqual(t, next(t, pool, Heavy5000), next(t, pool, Heavy50000))
 	require.Zero(t, next(t, pool, DoneAll))
+	followed, err := column[int32](t.Context(), pool, "SELECT url_id FROM annotation_queue WHERE eligible AND batch_id > 1000000")
+	require.NoError(t, err)
+	require.Len(t, followed, 500)
+	for _, user := range []int32{Follows3, Follows50, Follows50Mid} {
+		require.Contains(t, followed, next(t, pool, user), userName(user))
+	}
+	require.NotContains(t, followed, next(t, pool, Follows50End))
 	var inBatch int
 	require.NoError(t, pool.QueryRow(t.Context(),
 		"SELECT count(*) FROM link_batches__urls WHERE batch_id = $1", smallBatch).Scan(&inBatch))
@@ -115,7 +123,10 @@ func TestFormsAgree(t *testing.T) {
 	pool := dbtest.New(t)
 	_, err := prepareData(t.Context(), pool, 500)
 	require.NoError(t, err)
-	for _, user := range []int32{NewUser, Casual, Heavy5000, 1, 2} {
+	for _, user := range slices.Concat(users, []int32{1, 2, 4, 8}) {
+		if user == DoneAll {
+			continue
+		}
 		want := next(t, pool, user)
 		for _, form := range []string{"plain", "plain_mended", "seed_change"} {
 			var id int32
