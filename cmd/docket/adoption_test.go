@@ -21,7 +21,7 @@ import (
 // be lost.
 func TestAdoption(t *testing.T) {
 	t.Setenv("DS_APP_SECRET_KEY", "0123456789abcdef0123456789abcdef")
-	url := dbtest.Reference(t)
+	url := dbtest.Reference(t, dbtest.January)
 	adopted := &adoption{t: t, url: url, db: dbtest.Connect(t, url), page: pageCommands(t, "Adopt a database of the reference")}
 	rows, theirs := adopted.rows(), adopted.neighbours()
 	require.NotEmpty(t, theirs)
@@ -305,7 +305,7 @@ func TestAdoptionRefused(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			url := dbtest.Reference(t)
+			url := dbtest.Reference(t, dbtest.January)
 			refused := &adoption{t: t, url: url, db: dbtest.Connect(t, url)}
 			_, err := refused.db.Exec(t.Context(), test.spoil)
 			require.NoError(t, err)

@@ -87,16 +87,16 @@ func (m fromFiles) Migrate(ctx context.Context, db *sql.DB, _ pgtestdb.Config) e
 }
 
 func (m fromFiles) each(fn func(name string, text []byte) error) error {
-	entries, err := fs.ReadDir(m.files, ".") // sorted by name
+	names, err := fs.Glob(m.files, "*.sql") // sorted
 	if err != nil {
 		return err
 	}
-	for _, entry := range entries {
-		text, err := fs.ReadFile(m.files, entry.Name())
+	for _, name := range names {
+		text, err := fs.ReadFile(m.files, name)
 		if err != nil {
 			return err
 		}
-		if err := fn(entry.Name(), text); err != nil {
+		if err := fn(name, text); err != nil {
 			return err
 		}
 	}

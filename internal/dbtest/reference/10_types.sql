@@ -1,5 +1,5 @@
--- The database of the service that Docket succeeds, after that service's 98 revisions: the tables, constraints and views
--- that Docket adopts, under their names there, and objects that Docket does not know.
+-- The database of the service that Docket succeeds in December 2025, after that service's 98 revisions: the tables, constraints and
+-- views that Docket adopts, under their names there, and objects that Docket does not know. The folder january continues from here.
 
 CREATE EXTENSION pgcrypto;
 CREATE EXTENSION pg_trgm;

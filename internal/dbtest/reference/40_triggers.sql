@@ -1,4 +1,4 @@
--- Triggers. They fit Docket's schema as well.
+-- Triggers. They fit the tables of January and Docket's schema as well.
 
 CREATE FUNCTION set_updated_at() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -7,20 +7,28 @@ BEGIN
 END
 $$;
 
+-- The triggers of a renamed table keep their names.
 DO $$
 DECLARE
     stamped text;
+    renamed text;
 BEGIN
-    FOREACH stamped IN ARRAY ARRAY[
-        'agencies', 'urls', 'tasks', 'flag_url_validated', 'link_batches__urls', 'link_agencies__urls',
-        'user_url_type_suggestions', 'user_record_type_suggestions', 'auto_record_type_suggestions',
-        'auto_relevant_suggestions', 'url_record_type', 'url_optional_data_source_metadata', 'url_compressed_html',
-        'url_scrape_info', 'url_screenshot', 'url_web_metadata', 'link_urls_redirect_url', 'link_urls_root_url',
-        'url_internet_archives_probe_metadata'
-    ] LOOP
+    FOR stamped, renamed IN
+        SELECT t, coalesce(to_regclass(t)::text, n)
+        FROM (VALUES
+            ('agencies', NULL), ('urls', NULL), ('tasks', NULL), ('flag_url_validated', NULL), ('link_batches__urls', NULL),
+            ('link_agencies__urls', NULL), ('user_url_type_suggestions', 'annotation__url_type__user'),
+            ('user_record_type_suggestions', 'annotation__record_type__user'),
+            ('auto_record_type_suggestions', 'annotation__record_type__auto'),
+            ('auto_relevant_suggestions', 'annotation__url_type__auto'), ('url_record_type', NULL),
+            ('url_optional_data_source_metadata', NULL), ('url_compressed_html', NULL), ('url_scrape_info', NULL),
+            ('url_screenshot', NULL), ('url_web_metadata', NULL), ('link_urls_redirect_url', NULL), ('link_urls_root_url', NULL),
+            ('url_internet_archives_probe_metadata', NULL)
+        ) AS tables (t, n)
+    LOOP
         EXECUTE format(
-            'CREATE TRIGGER trg_%s_updated_at BEFORE UPDATE ON %I FOR EACH ROW EXECUTE FUNCTION set_updated_at()',
-            stamped, stamped);
+            'CREATE TRIGGER trg_%s_updated_at BEFORE UPDATE ON %s FOR EACH ROW EXECUTE FUNCTION set_updated_at()',
+            stamped, renamed);
     END LOOP;
 END
 $$;
@@ -126,5 +134,10 @@ BEGIN
 END
 $$;
 
-CREATE TRIGGER check_is_new_agency BEFORE INSERT ON user_url_agency_suggestions
-    FOR EACH ROW EXECUTE FUNCTION refuse_new_agency_with_id();
+DO $$
+BEGIN
+    EXECUTE format(
+        'CREATE TRIGGER check_is_new_agency BEFORE INSERT ON %s FOR EACH ROW EXECUTE FUNCTION refuse_new_agency_with_id()',
+        coalesce(to_regclass('user_url_agency_suggestions'), to_regclass('annotation__agency__user')));
+END
+$$;

@@ -157,7 +157,7 @@ func TestStatesAreNotChanged(t *testing.T) {
 // materialized, and what depends on them, change. No row is lost.
 func TestReference(t *testing.T) {
 	t.Parallel()
-	db, want := open(t, dbtest.Reference(t)), build(t, "\\schema\n")
+	db, want := open(t, dbtest.Reference(t, dbtest.January)), build(t, "\\schema\n")
 	from, to := inspect(t, db), inspect(t, want)
 	policy := plan.Policy{KeepTables: true, KeepColumns: true, KeepViews: true}
 	before := rows(t, db, from, to)

@@ -1,0 +1,20 @@
+-- Only tables are renamed: keys, constraints, sequences, triggers and types keep their names, and views follow.
+
+ALTER TABLE user_url_type_suggestions RENAME TO annotation__url_type__user;
+ALTER TABLE user_record_type_suggestions RENAME TO annotation__record_type__user;
+ALTER TABLE user_url_agency_suggestions RENAME TO annotation__agency__user;
+ALTER TABLE user_location_suggestions RENAME TO annotation__location__user;
+ALTER TABLE anonymous_annotation_url_type RENAME TO annotation__url_type__anon;
+ALTER TABLE anonymous_annotation_record_type RENAME TO annotation__record_type__anon;
+ALTER TABLE anonymous_annotation_agency RENAME TO annotation__agency__anon;
+ALTER TABLE anonymous_annotation_location RENAME TO annotation__location__anon;
+ALTER TABLE auto_relevant_suggestions RENAME TO annotation__url_type__auto;
+ALTER TABLE auto_record_type_suggestions RENAME TO annotation__record_type__auto;
+ALTER TABLE url_auto_agency_id_subtasks RENAME TO annotation__agency__auto__subtasks;
+ALTER TABLE agency_id_subtask_suggestions RENAME TO annotation__agency__auto__suggestions;
+ALTER TABLE auto_location_id_subtasks RENAME TO annotation__location__auto__subtasks;
+ALTER TABLE location_id_subtask_suggestions RENAME TO annotation__location__auto__suggestions;
+ALTER TABLE url_name_suggestions RENAME TO annotation__name__suggestions;
+ALTER TABLE link_user_name_suggestions RENAME TO annotation__name__user__endorsements;
+ALTER TABLE link__anonymous_sessions__name_suggestions RENAME TO annotation__name__anon__endorsements;
+UPDATE alembic_version SET version_num = '9292faed37fd';
