@@ -164,7 +164,7 @@ WITH want AS MATERIALIZED (
     FROM anonymous_url_done d
     WHERE d.url_id > $1::integer AND d.url_id <= $2::integer
 ), difference AS (
-    SELECT want.url_id, 'missing' AS kind, '' AS annotator, '' AS have, 'eligible' AS want
+    SELECT want.url_id, 'missing' AS kind, '' AS annotator, '' AS have, CASE WHEN want.eligible THEN 'eligible' ELSE 'not eligible' END AS want
     FROM want LEFT JOIN have ON have.url_id = want.url_id
     WHERE have.url_id IS NULL OR (want.eligible AND NOT have.eligible)
     UNION ALL
@@ -180,15 +180,15 @@ WITH want AS MATERIALIZED (
     FROM want JOIN have ON have.url_id = want.url_id
     WHERE have.manual <> want.manual
     UNION ALL
-    SELECT want.url_id, 'wrong count of users', '', have.user_url_type_count::text, want.user_url_type_count::text
+    SELECT want.url_id, 'wrong count of user URL types', '', have.user_url_type_count::text, want.user_url_type_count::text
     FROM want JOIN have ON have.url_id = want.url_id
     WHERE have.user_url_type_count <> want.user_url_type_count
     UNION ALL
-    SELECT want.url_id, 'wrong count of sessions', '', have.anon_url_type_count::text, want.anon_url_type_count::text
+    SELECT want.url_id, 'wrong count of anonymous URL types', '', have.anon_url_type_count::text, want.anon_url_type_count::text
     FROM want JOIN have ON have.url_id = want.url_id
     WHERE have.anon_url_type_count <> want.anon_url_type_count
     UNION ALL
-    SELECT want.url_id, 'wrong count of robots', '', have.auto_url_type_count::text, want.auto_url_type_count::text
+    SELECT want.url_id, 'wrong count of automatic URL types', '', have.auto_url_type_count::text, want.auto_url_type_count::text
     FROM want JOIN have ON have.url_id = want.url_id
     WHERE have.auto_url_type_count <> want.auto_url_type_count
     UNION ALL
@@ -196,7 +196,7 @@ WITH want AS MATERIALIZED (
     FROM want JOIN have ON have.url_id = want.url_id
     WHERE have.batch_id IS DISTINCT FROM want.batch_id
     UNION ALL
-    SELECT want.url_id, 'wrong count of agencies', '', have.user_agency_count::text, want.user_agency_count::text
+    SELECT want.url_id, 'wrong count of user agencies', '', have.user_agency_count::text, want.user_agency_count::text
     FROM want JOIN have ON have.url_id = want.url_id
     WHERE have.user_agency_count <> want.user_agency_count
     UNION ALL

@@ -233,11 +233,12 @@ func (h *history) requireExact(t *testing.T) {
 }
 
 func allActions(a *actor) {
-	flag := a.changing(suspend, unsuspend, unsuspend, validate, unvalidate, unvalidate, breakURLs, mendURLs, mendURLs)
+	flag := a.changing(suspend, unsuspend, unsuspend, validate, unvalidate, unvalidate)
 	a.actions = []func(context.Context) error{
 		a.annotate, a.annotate, a.annotate, a.annotate, a.annotate, a.annotate,
 		flag, flag,
-		a.changing(robots, unsuggest),
+		a.changing(robots, unsuggest, agencies),
+		a.changing(vote, voteAnonymously, collected, manual),
 		a.changing(link(1), link(2), link(3), unlink),
 		a.changing(unsay),
 		a.insert,
@@ -265,7 +266,9 @@ func TestHistory(t *testing.T) {
 func annotating(a *actor) { a.actions = []func(context.Context) error{a.annotate} }
 
 func reranking(a *actor) {
-	a.actions = []func(context.Context) error{a.changing(robots), a.changing(suspend), a.changing(unsuspend), a.changing(unsuspend)}
+	a.actions = []func(context.Context) error{
+		a.changing(robots, vote, voteAnonymously, collected, manual), a.changing(suspend), a.changing(unsuspend), a.changing(unsuspend),
+	}
 }
 
 // sweeping changes so many URLs in one transaction that cursors are too far behind.
@@ -273,7 +276,7 @@ func sweeping(a *actor) {
 	a.actions = []func(context.Context) error{
 		func(ctx context.Context) error {
 			first := a.someURL()
-			return a.tryChange(ctx, span(first, first+most), []string{robots, suspend, unsuspend}[a.IntN(3)])
+			return a.tryChange(ctx, span(first, first+most), []string{vote, suspend, unsuspend}[a.IntN(3)])
 		},
 	}
 }

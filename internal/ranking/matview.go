@@ -13,13 +13,15 @@ import (
 	"docket/internal/views"
 )
 
-// Matview ranks by url_annotation_count_view as of its last refresh. Whether a URL is eligible, and whether the annotator has
-// done it, is read from the tables. It is safe for concurrent use.
+// Matview ranks by the counts of url_annotation_count_view as of its last refresh. Everything else is read from the tables: whether
+// a URL is eligible, whether the annotator has done it, who follows it, and its source. It is safe for concurrent use.
 type Matview struct{}
 
 // NextForUser returns the next URL for a user, or nil when none is left.
 func (Matview) NextForUser(ctx context.Context, conn db.DBTX, userID int32, filter Filter) (*Choice, error) {
 	switch {
+	case filter.URLID != nil && filter.Skip > 0:
+		return nil, nil // there is only one
 	case filter.URLID != nil:
 		row, err := queries.MatviewNextGetByID(ctx, conn, db.MatviewNextGetByIDParams{
 			URLID: *filter.URLID, BatchID: filter.BatchID, UserID: userID,
@@ -27,18 +29,18 @@ func (Matview) NextForUser(ctx context.Context, conn db.DBTX, userID int32, filt
 		return matviewChoice(db.MatviewNextGetRow(row), err)
 	case filter.BatchID != nil:
 		row, err := queries.MatviewNextGetInBatch(ctx, conn, db.MatviewNextGetInBatchParams{
-			BatchID: *filter.BatchID, UserID: userID,
+			BatchID: *filter.BatchID, UserID: userID, Skip: filter.Skip,
 		})
 		return matviewChoice(db.MatviewNextGetRow(row), err)
 	default:
-		row, err := queries.MatviewNextGet(ctx, conn, userID)
+		row, err := queries.MatviewNextGet(ctx, conn, db.MatviewNextGetParams{UserID: userID, Skip: filter.Skip})
 		return matviewChoice(row, err)
 	}
 }
 
-// NextForSession returns the next URL for an anonymous session, known or not, or nil when none is left.
+// NextForSession returns the next URL for an anonymous session, known or not, after skip URLs, or nil when none is left.
 func (Matview) NextForSession(ctx context.Context, conn db.DBTX, session uuid.UUID, skip int32) (*Choice, error) {
-	row, err := queries.MatviewNextGetAnonymous(ctx, conn, session)
+	row, err := queries.MatviewNextGetAnonymous(ctx, conn, db.MatviewNextGetAnonymousParams{SessionID: session, Skip: skip})
 	return matviewChoice(db.MatviewNextGetRow(row), err)
 }
 

@@ -1,6 +1,8 @@
 package ranking_test
 
 import (
+	"fmt"
+	"maps"
 	"math/rand/v2"
 	"testing"
 
@@ -53,46 +55,59 @@ func (w world) order(t testing.TB, by annotator) []int32 {
 	return offered
 }
 
+// TestMatviewOrder makes the URLs differ in one key after the other, each stronger than those before it. The counts change the
+// order at a refresh, all other keys at once.
 func TestMatviewOrder(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, 5)
-	w.refresh(t)
+	w := newWorld(t, 8)
+	w.exec(t, collected, span(1, 8))
+	w.exec(t, link(1), ids(6, 7))
+	w.exec(t, link(2), ids(8))
+	w.exec(t, robots, ids(2, 3))
+	w.exec(t, voteAnonymously, ids(3))
+	w.exec(t, vote, ids(4))
 	session := annotator{session: w.session(t)}
-	w.exec(t, link(1), ids(3, 4, 5))
-	w.exec(t, robots, ids(4))
-	w.exec(t, robots, ids(5))
-	w.exec(t, robots, ids(5))
-	annotators := map[string]annotator{
-		"user": {user: 1}, "known session": session, "unknown session": {session: uuid.New()},
+	users := map[string]annotator{"user": {user: 1}, "another user": {user: 2}}
+	sessions := map[string]annotator{"known session": session, "unknown session": {session: uuid.New()}}
+	everyone := maps.Clone(users)
+	maps.Copy(everyone, sessions)
+	requireOrder := func(of map[string]annotator, want ...int32) {
+		t.Helper()
+		for name, by := range of {
+			require.Equal(t, want, w.order(t, by), name)
+		}
 	}
-	for name, by := range annotators {
-		require.Equal(t, ids(1, 2, 3, 4, 5), w.order(t, by), "%s: nothing was counted at the last refresh", name)
-	}
-	require.Equal(t, ids(3, 4, 5), w.order(t, annotator{user: 1, filter: inBatch(1)}))
-
+	requireOrder(everyone, 1, 2, 3, 4, 5, 6, 7, 8) // the view of a migration has no rows
 	w.refresh(t, "url_annotation_count_view")
-	for name, by := range annotators {
-		require.Equal(t, ids(5, 4, 1, 2, 3), w.order(t, by), name)
-	}
-	require.Equal(t, ids(5, 4, 3), w.order(t, annotator{user: 1, filter: inBatch(1)}))
+	requireOrder(everyone, 4, 3, 2, 1, 5, 6, 7, 8)
+	w.exec(t, manual, ids(5))
+	requireOrder(everyone, 5, 4, 3, 2, 1, 6, 7, 8)
+	w.exec(t, manual, ids(7))
+	require.Equal(t, ids(7, 6), w.order(t, annotator{user: 1, filter: inBatch(1)}))
 
-	// URLs that are younger than the refresh count 0, whatever annotations they have, and are ordered among those.
-	w.exec(t, "INSERT INTO urls (id, url, source) VALUES (-1, 'first.org', 'manual'), (6, 'last.org', 'manual')")
-	w.exec(t, robots, ids(-1))
-	for range 3 {
-		w.exec(t, robots, ids(6))
-	}
-	w.exec(t, link(1), ids(-1, 6))
-	for name, by := range annotators {
-		require.Equal(t, ids(5, 4, -1, 1, 2, 3, 6), w.order(t, by), name)
-	}
-	require.Equal(t, ids(5, 4, -1, 3, 6), w.order(t, annotator{user: 1, filter: inBatch(1)}))
-	require.EqualValues(t, 6, nextByView(t, w.pool, annotator{user: 1, filter: ranking.Filter{URLID: new(int32(6))}}))
-
+	// User 9 follows the location of batch 1 only, user 2 those of both batches, user 1 none.
+	w.follow(t, 9, 1)
+	w.locate(t, 1, 1)
+	requireOrder(everyone, 7, 6, 5, 4, 3, 2, 1, 8)
+	w.follow(t, 2, 1)
+	w.follow(t, 2, 2)
+	w.locate(t, 2, 2)
+	w.exec(t, vote, ids(8))
 	w.refresh(t, "url_annotation_count_view")
-	for name, by := range annotators {
-		require.Equal(t, ids(6, 5, -1, 4, 1, 2, 3), w.order(t, by), name)
-	}
+	requireOrder(sessions, 7, 8, 6, 5, 4, 3, 2, 1)
+	require.Equal(t, ids(7, 8, 6, 5, 4, 3, 2, 1), w.order(t, annotator{user: 1}))
+	require.Equal(t, ids(7, 8, 6, 5, 4, 3, 2, 1), w.order(t, annotator{user: 2}))
+	require.Equal(t, ids(7, 6, 8, 5, 4, 3, 2, 1), w.order(t, annotator{user: 9}), "own follows come before those of others")
+	require.Equal(t, ids(7, 6), w.order(t, annotator{user: 9, filter: inBatch(1)}))
+
+	// URLs that are younger than the refresh count 0, whatever annotations they have.
+	w.exec(t, "INSERT INTO urls (id, url, source) VALUES (-1, 'first.org', 'collector'), (9, 'last.org', 'collector')")
+	w.exec(t, vote, ids(-1, 9))
+	w.exec(t, vote, ids(9))
+	requireOrder(sessions, 7, 8, 6, 5, 4, 3, 2, -1, 1, 9)
+	require.EqualValues(t, 9, nextByView(t, w.pool, annotator{user: 1, filter: ranking.Filter{URLID: new(int32(9))}}))
+	w.refresh(t, "url_annotation_count_view")
+	requireOrder(sessions, 7, 8, 6, 5, 9, -1, 4, 3, 2, 1)
 }
 
 // TestMatviewEligibilityIsLive changes which URLs are offered without any refresh.
@@ -106,8 +121,6 @@ func TestMatviewEligibilityIsLive(t *testing.T) {
 	}{
 		"validated":    {change: validate, mends: unvalidate},
 		"suspended":    {change: suspend, mends: unsuspend},
-		"broken":       {change: breakURLs, mends: mendURLs},
-		"duplicate":    {change: `UPDATE urls SET status = 'duplicate' WHERE id = ANY($1::int[])`, mends: mendURLs},
 		"deleted":      {change: `DELETE FROM urls WHERE id = ANY($1::int[])`},
 		"own URL type": {change: says(user), mends: unsay},
 		"own agency": {change: `INSERT INTO annotation__agency__user (url_id, user_id, agency_id)
@@ -162,20 +175,26 @@ func TestMatviewEqualsDefinition(t *testing.T) {
 		return some
 	}
 	known := annotator{session: w.session(t)}
-	anonymously := `INSERT INTO annotation__agency__anon (url_id, session_id, agency_id)
-		SELECT id, (SELECT s.id FROM anonymous_sessions s), 1 FROM unnest($1::int[]) AS id ON CONFLICT DO NOTHING`
+	anonymously := fmt.Sprintf(`INSERT INTO annotation__agency__anon (url_id, session_id, agency_id)
+		SELECT id, '%s', 1 FROM unnest($1::int[]) AS id ON CONFLICT DO NOTHING`, known.session)
 	for range 15 {
-		for _, change := range []string{robots, link(1), link(2), validate, unvalidate, suspend, unsuspend, breakURLs, mendURLs,
-			unsay, says(1), anonymously} {
+		for _, change := range []string{robots, unsuggest, link(1), link(2), validate, unvalidate, suspend, unsuspend, collected,
+			manual, unsay, vote, voteAnonymously, says(1), anonymously} {
 			if random.IntN(2) == 0 {
 				w.exec(t, unsay, span(1, n)) // so that the next annotations are not duplicates
 			}
 			w.exec(t, change, some())
 		}
+		statement := []string{follow, leave, locate, locate, move}[random.IntN(5)]
+		require.NoError(t, w.changeFollows(t.Context(), statement, 1+random.Int32N(3), 1+random.Int32N(3)))
 		w.refresh(t, "url_annotation_count_view")
 		for _, by := range []annotator{{user: 1}, {user: 2}, known, {session: uuid.New()}, {user: 1, filter: inBatch(1)},
 			{user: 2, filter: inBatch(2)}, {user: 1, filter: ranking.Filter{URLID: new(random.Int32N(n) + 1)}}} {
 			want, err := nextByDefinition(t.Context(), w.pool, by)
+			require.NoError(t, err)
+			require.Equal(t, want, nextByView(t, w.pool, by), "%v", by)
+			by.filter.Skip = random.Int32N(n/2) + 1
+			want, err = nextByDefinition(t.Context(), w.pool, by)
 			require.NoError(t, err)
 			require.Equal(t, want, nextByView(t, w.pool, by), "%v", by)
 		}

@@ -12,8 +12,9 @@ import (
 
 // Difference is one difference of the queue from a recount of the other tables.
 type Difference struct {
-	// Kind is one of: missing (not in the queue, but eligible), surplus (in the queue, but not eligible), wrong count, wrong
-	// batch, wrong status, wrong agency votes, missing done row, surplus done row, wrong batch progress.
+	// Kind is one of: missing (not in the queue, or not eligible there), surplus (eligible in the queue only), wrong follow,
+	// wrong source, wrong count of user, anonymous or automatic URL types, wrong batch, wrong count of user agencies, missing
+	// done row, surplus done row, wrong batch progress.
 	Kind      string
 	URLID     int32  // 0 for the progress of a batch
 	BatchID   int32  // only for the progress of a batch

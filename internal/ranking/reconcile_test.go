@@ -29,23 +29,43 @@ const session = "the session"
 var drifts = map[string]drift{
 	"no row of an eligible URL": {
 		"DELETE FROM annotation_queue WHERE url_id = 1",
-		[]ranking.Difference{{Kind: "missing", URLID: 1, Want: "5"}},
+		[]ranking.Difference{{Kind: "missing", URLID: 1, Want: "eligible"}},
 	},
 	"no row of another": {
 		"DELETE FROM annotation_queue WHERE url_id = 3",
-		[]ranking.Difference{{Kind: "missing", URLID: 3, Want: "5"}},
+		[]ranking.Difference{{Kind: "missing", URLID: 3, Want: "not eligible"}},
 	},
 	"not offered": {
 		"UPDATE annotation_queue SET eligible = false WHERE url_id = 2",
-		[]ranking.Difference{{Kind: "missing", URLID: 2, Want: "1"}},
+		[]ranking.Difference{{Kind: "missing", URLID: 2, Want: "eligible"}},
 	},
 	"offered by mistake": {
 		"UPDATE annotation_queue SET eligible = true WHERE url_id = 3",
-		[]ranking.Difference{{Kind: "surplus", URLID: 3, Have: "5"}},
+		[]ranking.Difference{{Kind: "surplus", URLID: 3, Have: "eligible"}},
 	},
-	"too many counted": {
-		"UPDATE annotation_queue SET priority = -100 WHERE url_id = 1",
-		[]ranking.Difference{{Kind: "wrong count", URLID: 1, Have: "100", Want: "5"}},
+	"follow": {
+		"UPDATE annotation_queue SET followed = false WHERE url_id = 5",
+		[]ranking.Difference{{Kind: "wrong follow", URLID: 5, Have: "false", Want: "true"}},
+	},
+	"follow by mistake": {
+		"UPDATE annotation_queue SET followed = true WHERE url_id = 2",
+		[]ranking.Difference{{Kind: "wrong follow", URLID: 2, Have: "true", Want: "false"}},
+	},
+	"source": {
+		"UPDATE annotation_queue SET manual = false WHERE url_id = 1",
+		[]ranking.Difference{{Kind: "wrong source", URLID: 1, Have: "false", Want: "true"}},
+	},
+	"types of users": {
+		"UPDATE annotation_queue SET user_url_type_count = 100 WHERE url_id = 1",
+		[]ranking.Difference{{Kind: "wrong count of user URL types", URLID: 1, Have: "100", Want: "1"}},
+	},
+	"types of sessions": {
+		"UPDATE annotation_queue SET anon_url_type_count = 0 WHERE url_id = 1",
+		[]ranking.Difference{{Kind: "wrong count of anonymous URL types", URLID: 1, Have: "0", Want: "1"}},
+	},
+	"types of robots": {
+		"UPDATE annotation_queue SET auto_url_type_count = 1 WHERE url_id = 1",
+		[]ranking.Difference{{Kind: "wrong count of automatic URL types", URLID: 1, Have: "1", Want: "0"}},
 	},
 	"batch not noted": {
 		"UPDATE annotation_queue SET batch_id = NULL WHERE url_id = 1",
@@ -53,15 +73,11 @@ var drifts = map[string]drift{
 	},
 	"another batch noted": {
 		"UPDATE annotation_queue SET batch_id = 2 WHERE url_id = 5",
-		[]ranking.Difference{{Kind: "wrong batch", URLID: 5, Have: "2", Want: "none"}},
+		[]ranking.Difference{{Kind: "wrong batch", URLID: 5, Have: "2", Want: "3"}},
 	},
-	"status": {
-		"UPDATE annotation_queue SET status_ok = false WHERE url_id = 4",
-		[]ranking.Difference{{Kind: "wrong status", URLID: 4, Have: "false", Want: "true"}},
-	},
-	"votes": {
-		"UPDATE annotation_queue SET agency_votes = 0 WHERE url_id = 1",
-		[]ranking.Difference{{Kind: "wrong agency votes", URLID: 1, Have: "0", Want: "2"}},
+	"agencies": {
+		"UPDATE annotation_queue SET user_agency_count = 0 WHERE url_id = 1",
+		[]ranking.Difference{{Kind: "wrong count of user agencies", URLID: 1, Have: "0", Want: "2"}},
 	},
 	"user not done": {
 		"DELETE FROM user_url_done WHERE url_id = 1",
@@ -84,11 +100,11 @@ var drifts = map[string]drift{
 		[]ranking.Difference{{Kind: "surplus done row", URLID: 2, Annotator: session, Have: "done"}},
 	},
 	"progress": {
-		"UPDATE batch_progress SET total = 7, annotated = 3",
+		"UPDATE batch_progress SET total = 7, annotated = 3 WHERE batch_id = 1",
 		[]ranking.Difference{{Kind: "wrong batch progress", BatchID: 1, Have: "3 of 7", Want: "2 of 4"}},
 	},
 	"no progress": {
-		"DELETE FROM batch_progress",
+		"DELETE FROM batch_progress WHERE batch_id = 1",
 		[]ranking.Difference{{Kind: "wrong batch progress", BatchID: 1, Want: "2 of 4"}},
 	},
 	"progress of an empty batch": {
@@ -97,18 +113,17 @@ var drifts = map[string]drift{
 	},
 	"another program's URL": {
 		"INSERT INTO urls (url, source) VALUES ('example.org/else', 'manual')",
-		[]ranking.Difference{{Kind: "missing", URLID: 6, Want: "0"}},
+		[]ranking.Difference{{Kind: "missing", URLID: 6, Want: "eligible"}},
 	},
 	"another program's suggestion": {
-		"INSERT INTO annotation__url_type__auto (url_id, relevant) VALUES (2, true)",
-		[]ranking.Difference{{Kind: "wrong count", URLID: 2, Have: "1", Want: "2"}},
+		"INSERT INTO annotation__url_type__auto (url_id, relevant) VALUES (1, true)",
+		[]ranking.Difference{{Kind: "wrong count of automatic URL types", URLID: 1, Have: "0", Want: "1"}},
 	},
 	"another program's answer": {
 		"INSERT INTO annotation__agency__user (url_id, user_id, agency_id) VALUES (4, 8, 1)",
 		[]ranking.Difference{
 			{Kind: "missing done row", URLID: 4, Annotator: "8", Want: "done"},
-			{Kind: "wrong agency votes", URLID: 4, Have: "0", Want: "1"},
-			{Kind: "wrong count", URLID: 4, Have: "0", Want: "1"},
+			{Kind: "wrong count of user agencies", URLID: 4, Have: "0", Want: "1"},
 			{Kind: "wrong batch progress", BatchID: 1, Have: "2 of 4", Want: "3 of 4"},
 		},
 	},
@@ -119,25 +134,41 @@ var drifts = map[string]drift{
 	"another program's validation": {
 		"INSERT INTO flag_url_validated (url_id, type) VALUES (1, 'data source')",
 		[]ranking.Difference{
-			{Kind: "surplus", URLID: 1, Have: "5"},
+			{Kind: "surplus", URLID: 1, Have: "eligible"},
 			{Kind: "surplus done row", URLID: 1, Annotator: "7", Have: "done"},
 			{Kind: "surplus done row", URLID: 1, Annotator: session, Have: "done"},
 		},
 	},
-	"another program's duplicate": {
-		"UPDATE urls SET status = 'duplicate' WHERE id = 4",
+	"another program's URL type": {
+		"INSERT INTO annotation__url_type__user (url_id, user_id, type) VALUES (1, 8, 'meta url')",
 		[]ranking.Difference{
-			{Kind: "surplus", URLID: 4, Have: "0"},
-			{Kind: "wrong status", URLID: 4, Have: "true", Want: "false"},
-			{Kind: "wrong batch progress", BatchID: 1, Have: "2 of 4", Want: "2 of 3"},
+			{Kind: "missing done row", URLID: 1, Annotator: "8", Want: "done"},
+			{Kind: "wrong count of user URL types", URLID: 1, Have: "1", Want: "2"},
 		},
 	},
+	"another program's anonymous URL type": {
+		"INSERT INTO annotation__url_type__anon (url_id, session_id, url_type) SELECT 1, id, 'meta url' FROM anonymous_sessions",
+		[]ranking.Difference{{Kind: "wrong count of anonymous URL types", URLID: 1, Have: "1", Want: "2"}},
+	},
+	"another program's source": {
+		"UPDATE urls SET source = 'collector' WHERE id = 4",
+		[]ranking.Difference{{Kind: "wrong source", URLID: 4, Have: "true", Want: "false"}},
+	},
 	"another program's batch": {
-		"UPDATE link_batches__urls SET batch_id = 3 WHERE url_id = 1",
+		"UPDATE link_batches__urls SET batch_id = 2 WHERE url_id = 1",
 		[]ranking.Difference{
-			{Kind: "wrong batch", URLID: 1, Have: "1", Want: "3"},
+			{Kind: "wrong batch", URLID: 1, Have: "1", Want: "2"},
 			{Kind: "wrong batch progress", BatchID: 1, Have: "2 of 4", Want: "1 of 3"},
-			{Kind: "wrong batch progress", BatchID: 3, Want: "1 of 1"},
+			{Kind: "wrong batch progress", BatchID: 2, Want: "1 of 1"},
+		},
+	},
+	"another program's followed batch": {
+		"UPDATE link_batches__urls SET batch_id = 3 WHERE url_id = 4",
+		[]ranking.Difference{
+			{Kind: "wrong follow", URLID: 4, Have: "false", Want: "true"},
+			{Kind: "wrong batch", URLID: 4, Have: "1", Want: "3"},
+			{Kind: "wrong batch progress", BatchID: 1, Have: "2 of 4", Want: "2 of 3"},
+			{Kind: "wrong batch progress", BatchID: 3, Have: "0 of 1", Want: "0 of 2"},
 		},
 	},
 	"another program's deletion": {
@@ -147,20 +178,21 @@ var drifts = map[string]drift{
 	"nothing is left": {
 		"TRUNCATE annotation_queue, user_url_done, anonymous_url_done, batch_progress",
 		[]ranking.Difference{
-			{Kind: "missing", URLID: 1, Want: "5"},
+			{Kind: "missing", URLID: 1, Want: "eligible"},
 			{Kind: "missing done row", URLID: 1, Annotator: "7", Want: "done"},
 			{Kind: "missing done row", URLID: 1, Annotator: session, Want: "done"},
-			{Kind: "missing", URLID: 2, Want: "1"},
-			{Kind: "missing", URLID: 3, Want: "5"},
-			{Kind: "missing", URLID: 4, Want: "0"},
-			{Kind: "missing", URLID: 5, Want: "0"},
+			{Kind: "missing", URLID: 2, Want: "eligible"},
+			{Kind: "missing", URLID: 3, Want: "not eligible"},
+			{Kind: "missing", URLID: 4, Want: "eligible"},
+			{Kind: "missing", URLID: 5, Want: "eligible"},
 			{Kind: "wrong batch progress", BatchID: 1, Want: "2 of 4"},
+			{Kind: "wrong batch progress", BatchID: 3, Want: "0 of 1"},
 		},
 	},
 }
 
-// prepareDrift makes five URLs, all but the last in batch 1: URL 1 has full answers of user 7 and of a session, 2 a suggestion
-// of a robot, 3 the same answers as 1 and is suspended, 4 and 5 have nothing.
+// prepareDrift makes five URLs, all but the last in batch 1: URL 1 has full answers of user 7 and of a session, 2 a type by a
+// robot, 3 the same answers as 1 and is suspended, 4 and 5 have nothing. URL 5 is in batch 3, of a location that user 7 follows.
 func prepareDrift(t *testing.T, w world) uuid.UUID {
 	t.Helper()
 	w.restart(t, 5)
@@ -168,6 +200,9 @@ func prepareDrift(t *testing.T, w world) uuid.UUID {
 	service := w.service()
 	w.change(t, span(1, 4), link(1))
 	w.change(t, ids(2), robots)
+	w.follow(t, 7, 1)
+	w.change(t, ids(5), link(3))
+	w.locate(t, 3, 1)
 	for _, url := range ids(1, 3) {
 		require.NoError(t, service.Submit(t.Context(), 7, url, fullAnswer))
 		require.NoError(t, service.SubmitAnonymous(t.Context(), session, url, fullAnswer))
@@ -256,7 +291,7 @@ func TestReconcileOfManyURLs(t *testing.T) {
 	w := newWorld(t, urls)
 	w.change(t, span(1, urls), link(1))
 	w.exec(t, "DELETE FROM annotation_queue WHERE url_id % 7 = 0 OR url_id > 9990")
-	w.exec(t, "UPDATE annotation_queue SET priority = -3 WHERE url_id IN (1, 5000, 5001)")
+	w.exec(t, "UPDATE annotation_queue SET user_url_type_count = 3 WHERE url_id IN (1, 5000, 5001)")
 	const wrong = 9990/7 + 110 + 3
 	require.Len(t, w.differences(t), wrong)
 	repaired := w.reconcile(t)
@@ -282,7 +317,7 @@ func TestReconcileLosesNothing(t *testing.T) {
 	group.Go(func() error {
 		for n := int32(0); ctx.Err() == nil; n++ {
 			statement := []string{
-				"UPDATE annotation_queue SET priority = 7, agency_votes = 3 WHERE url_id = $1",
+				"UPDATE annotation_queue SET user_url_type_count = 7, user_agency_count = 3, followed = NOT followed WHERE url_id = $1",
 				"UPDATE annotation_queue SET eligible = NOT eligible, batch_id = 3 WHERE url_id = $1",
 				"DELETE FROM user_url_done WHERE url_id = $1 AND user_id = 1",
 			}[n%3]
@@ -308,7 +343,8 @@ func TestReconcileLosesNothing(t *testing.T) {
 func TestReconcileDuringAnswers(t *testing.T) {
 	t.Parallel()
 	h := newHistory(t, historyURLs, 1)
-	h.exec(t, "UPDATE annotation_queue SET priority = -5, agency_votes = 1, eligible = url_id % 2 = 0, batch_id = 1 + url_id % 3")
+	h.exec(t, `UPDATE annotation_queue SET followed = true, manual = false, user_url_type_count = 5, anon_url_type_count = 6,
+		auto_url_type_count = 1, user_agency_count = 1, eligible = url_id % 2 = 0, batch_id = 1 + url_id % 3`)
 	h.exec(t, "INSERT INTO batch_progress (batch_id, total, annotated) VALUES (1, 5, 5), (2, 0, 1)")
 	reconciled := make(chan error, 1)
 	go func() { reconciled <- ranking.Reconcile(context.Background(), h.pool, func(ranking.Difference) {}) }()

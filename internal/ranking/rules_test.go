@@ -15,21 +15,20 @@ import (
 
 func TestEligibleURLs(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, 8)
-	w.exec(t, "UPDATE urls SET status = 'broken' WHERE id = 2")
-	w.exec(t, "UPDATE urls SET status = 'duplicate' WHERE id = 3")
-	w.exec(t, validate, ids(4))
+	w := newWorld(t, 7)
+	w.exec(t, collected, ids(2))
+	w.exec(t, validate, ids(3))
+	w.exec(t, suspend, ids(4))
+	w.exec(t, validate, ids(5))
 	w.exec(t, suspend, ids(5))
-	w.exec(t, validate, ids(6))
-	w.exec(t, suspend, ids(6))
-	w.exec(t, "UPDATE urls SET status = 'broken' WHERE id = 7")
-	w.exec(t, validate, ids(7))
-	w.exec(t, suspend, ids(7))
-	w.exec(t, robots, ids(8))
-	w.exec(t, says(7), ids(8))
-	require.Equal(t, []string{"1", "8"}, dbtest.List(t, w.pool, "SELECT url_id::text FROM eligible_urls ORDER BY url_id"))
-	require.Equal(t, []string{"1 true", "2 false", "3 false", "4 false", "5 false", "6 false", "7 false", "8 true"},
-		dbtest.List(t, w.pool, "SELECT url_id || ' ' || eligible FROM url_eligibility ORDER BY url_id"))
+	w.exec(t, robots, ids(6))
+	w.exec(t, says(7), ids(6))
+	w.exec(t, "INSERT INTO url_web_metadata (url_id, accessed, status_code) VALUES (7, true, 404)")
+	w.exec(t, "INSERT INTO url_former_status (url_id, status) VALUES (7, 'broken')")
+	require.Equal(t, []string{"1 true", "2 false", "6 true", "7 true"},
+		dbtest.List(t, w.pool, "SELECT url_id || ' ' || manual FROM eligible_urls ORDER BY url_id"))
+	require.Equal(t, []string{"1 true true", "2 true false", "3 false true", "4 false true", "5 false true", "6 true true", "7 true true"},
+		dbtest.List(t, w.pool, "SELECT url_id || ' ' || eligible || ' ' || manual FROM url_eligibility ORDER BY url_id"))
 }
 
 func TestAnnotationViews(t *testing.T) {
@@ -41,7 +40,7 @@ func TestAnnotationViews(t *testing.T) {
 	)
 	tests := []struct {
 		row  string // of URL ID; user 7 or the session
-		kind string // empty: does not count for the order
+		kind string // empty: does not count
 		by   string // empty: not an annotation
 	}{
 		{`INSERT INTO annotation__agency__auto__subtasks (task_id, url_id, type, agencies_found)
@@ -56,13 +55,18 @@ func TestAnnotationViews(t *testing.T) {
 			VALUES (ID, 7, 'Stops')`, "user_record_type", byUser},
 		{`INSERT INTO annotation__url_type__user (url_id, user_id, type) VALUES (ID, 7, 'meta url')`, "user_url_type", byUser},
 		{`INSERT INTO annotation__agency__anon (url_id, session_id, agency_id) SELECT ID, id, 1
-			FROM anonymous_sessions`, "", byAnonymous},
+			FROM anonymous_sessions`, "anon_agency", byAnonymous},
 		{`INSERT INTO annotation__location__anon (url_id, session_id, location_id) SELECT ID, id, 1
-			FROM anonymous_sessions`, "", byAnonymous},
+			FROM anonymous_sessions`, "anon_location", byAnonymous},
 		{`INSERT INTO annotation__record_type__anon (url_id, session_id, record_type) SELECT ID, id, 'Stops'
-			FROM anonymous_sessions`, "", byAnonymous},
+			FROM anonymous_sessions`, "anon_record_type", byAnonymous},
 		{`INSERT INTO annotation__url_type__anon (url_id, session_id, url_type) SELECT ID, id, 'meta url'
-			FROM anonymous_sessions`, "", byAnonymous},
+			FROM anonymous_sessions`, "anon_url_type", byAnonymous},
+		{`INSERT INTO anonymous_migrated_answers (session_id, url_id, url_types, record_types, agency_ids, location_ids, names)
+			SELECT id, ID, '{}', '{}', '{}', '{}', '{}' FROM anonymous_sessions`, "", byAnonymous},
+		{`WITH n AS (INSERT INTO annotation__name__suggestions (url_id, suggestion) VALUES (ID, 'Name') RETURNING id)
+			INSERT INTO annotation__name__anon__endorsements (session_id, suggestion_id)
+			SELECT s.id, n.id FROM n, anonymous_sessions s`, "", ""},
 		{`WITH n AS (INSERT INTO annotation__name__suggestions (url_id, suggestion) VALUES (ID, 'Name') RETURNING id)
 			INSERT INTO annotation__name__user__endorsements (user_id, suggestion_id) SELECT 7, id FROM n`, "", ""},
 		{`INSERT INTO link_user_suggestion_agency_not_found (user_id, url_id) VALUES (7, ID)`, "", ""},

@@ -40,6 +40,7 @@ func newWorld(t testing.TB, n int) world {
 // restart resets a used database to what newWorld returns.
 func (w world) restart(t testing.TB, n int) {
 	t.Helper()
+	w.exec(t, "TRUNCATE link__locations__user_follows, link_batches__locations, followed_batches")
 	w.exec(t, "DELETE FROM urls")
 	w.exec(t, "DELETE FROM anonymous_sessions")
 	w.exec(t, "DELETE FROM batch_progress")
@@ -109,18 +110,29 @@ const (
 	validate  = `INSERT INTO flag_url_validated (url_id, type)
 		SELECT id, 'data source' FROM urls WHERE id = ANY($1::int[]) ORDER BY id ON CONFLICT DO NOTHING`
 	unvalidate = `DELETE FROM flag_url_validated WHERE url_id = ANY($1::int[])`
-	breakURLs  = `UPDATE urls SET status = 'broken' FROM (SELECT id FROM urls WHERE id = ANY($1::int[])
+	// collected and manual set the source of the URLs.
+	collected = `UPDATE urls SET source = 'collector' FROM (SELECT id FROM urls WHERE id = ANY($1::int[])
 		ORDER BY id FOR NO KEY UPDATE) AS u
 		WHERE urls.id = u.id`
-	mendURLs = `UPDATE urls SET status = 'ok' FROM (SELECT id FROM urls WHERE id = ANY($1::int[])
+	manual = `UPDATE urls SET source = 'manual' FROM (SELECT id FROM urls WHERE id = ANY($1::int[])
 		ORDER BY id FOR NO KEY UPDATE) AS u
 		WHERE urls.id = u.id`
 	unlink = `DELETE FROM link_batches__urls WHERE url_id = ANY($1::int[])`
-	// robots adds one annotation by a robot to each URL, unsuggest deletes all of these.
-	robots = `INSERT INTO annotation__agency__auto__subtasks (task_id, url_id, type, agencies_found)
-		SELECT 1, id, 'homepage_match', true FROM urls WHERE id = ANY($1::int[]) ORDER BY id`
-	unsuggest = `WITH a AS (DELETE FROM annotation__record_type__auto WHERE url_id = ANY($1::int[]))
+	// robots has a robot give each URL a type, unless it has one. unsuggest deletes all annotations by robots.
+	robots = `INSERT INTO annotation__url_type__auto (url_id, relevant)
+		SELECT id, true FROM urls WHERE id = ANY($1::int[]) ORDER BY id ON CONFLICT DO NOTHING`
+	unsuggest = `WITH a AS (DELETE FROM annotation__url_type__auto WHERE url_id = ANY($1::int[]))
 		DELETE FROM annotation__agency__auto__subtasks WHERE url_id = ANY($1::int[])`
+	// agencies has a robot suggest an agency for each URL, which moves no URL.
+	agencies = `INSERT INTO annotation__agency__auto__subtasks (task_id, url_id, type, agencies_found)
+		SELECT 1, id, 'homepage_match', true FROM urls WHERE id = ANY($1::int[]) ORDER BY id`
+	// vote and voteAnonymously have one more user or session give each URL a type.
+	vote = `INSERT INTO annotation__url_type__user (user_id, url_id, type)
+		SELECT 1000000 + (SELECT count(*) FROM annotation__url_type__user a WHERE a.url_id = urls.id), id, 'data source'
+		FROM urls WHERE id = ANY($1::int[]) ORDER BY id ON CONFLICT DO NOTHING`
+	voteAnonymously = `WITH s AS (INSERT INTO anonymous_sessions DEFAULT VALUES RETURNING id)
+		INSERT INTO annotation__url_type__anon (session_id, url_id, url_type)
+		SELECT s.id, urls.id, 'data source' FROM urls, s WHERE urls.id = ANY($1::int[]) ORDER BY urls.id`
 	// unsay deletes all annotations by users and sessions.
 	unsay = `WITH a AS (DELETE FROM annotation__url_type__user WHERE url_id = ANY($1::int[])),
 		b AS (DELETE FROM annotation__agency__user WHERE url_id = ANY($1::int[])),
@@ -142,7 +154,7 @@ func link(batch int32) string {
 // says stores a URL type of a user without the use case.
 func says(user int32) string {
 	return fmt.Sprintf(`INSERT INTO annotation__url_type__user (user_id, url_id, type)
-		SELECT %d, id, 'data source' FROM urls WHERE id = ANY($1::int[]) ORDER BY id`, user)
+		SELECT %d, id, 'data source' FROM urls WHERE id = ANY($1::int[]) ORDER BY id ON CONFLICT DO NOTHING`, user)
 }
 
 // remove deletes URLs as every transaction that deletes some must.
@@ -159,7 +171,7 @@ func (w world) remove(ctx context.Context, urlIDs []int32) error {
 // annotator is a user with a filter, or a session.
 type annotator struct {
 	user    int32
-	session uuid.UUID // not zero: an anonymous session, without filter
+	session uuid.UUID // not zero: an anonymous session, which has no filter but Skip
 	filter  ranking.Filter
 }
 
@@ -173,6 +185,9 @@ func (a annotator) String() string {
 	}
 	if a.filter.URLID != nil {
 		text += fmt.Sprint(", URL ", *a.filter.URLID)
+	}
+	if a.filter.Skip != 0 {
+		text += fmt.Sprint(", skip ", a.filter.Skip)
 	}
 	return text
 }
@@ -193,13 +208,25 @@ func ask(ctx context.Context, conn db.DBTX, queue *ranking.Queue, by annotator) 
 // slow is the definition of the next URL, without tables that writers must update. rules_test.go checks the views that it reads.
 const slow = `
 	SELECT coalesce((
-		SELECT e.url_id FROM eligible_urls e
+		SELECT e.url_id
+		FROM eligible_urls e
+		JOIN urls ON urls.id = e.url_id
+		LEFT JOIN link_batches__urls l ON l.url_id = e.url_id
 		WHERE NOT EXISTS (SELECT FROM user_url_annotations a WHERE a.url_id = e.url_id AND a.user_id = $1)
 			AND NOT EXISTS (SELECT FROM anonymous_url_annotations a WHERE a.url_id = e.url_id AND a.session_id = $2)
-			AND ($3::int IS NULL OR EXISTS (SELECT FROM link_batches__urls l WHERE l.url_id = e.url_id AND l.batch_id = $3))
+			AND ($3::int IS NULL OR l.batch_id = $3)
 			AND ($4::int IS NULL OR e.url_id = $4)
-		ORDER BY (SELECT count(*) FROM url_annotations a WHERE a.url_id = e.url_id) DESC, e.url_id
-		LIMIT 1
+		ORDER BY
+			EXISTS (SELECT FROM link_batches__locations b JOIN link__locations__user_follows f USING (location_id)
+				WHERE b.batch_id = l.batch_id AND f.user_id = $1) DESC,
+			EXISTS (SELECT FROM link_batches__locations b JOIN link__locations__user_follows f USING (location_id)
+				WHERE b.batch_id = l.batch_id) DESC,
+			urls.source = 'manual' DESC,
+			(SELECT count(*) FROM annotation__url_type__user a WHERE a.url_id = e.url_id) DESC,
+			(SELECT count(*) FROM annotation__url_type__anon a WHERE a.url_id = e.url_id) DESC,
+			(SELECT count(*) FROM annotation__url_type__auto a WHERE a.url_id = e.url_id) DESC,
+			e.url_id
+		OFFSET $5::int LIMIT 1
 	), 0)`
 
 // noUser is an id that no user has.
@@ -210,7 +237,7 @@ func nextByDefinition(ctx context.Context, conn db.DBTX, by annotator) (id int32
 	if by.session != uuid.Nil {
 		user = noUser
 	}
-	err = conn.QueryRow(ctx, slow, user, by.session, by.filter.BatchID, by.filter.URLID).Scan(&id)
+	err = conn.QueryRow(ctx, slow, user, by.session, by.filter.BatchID, by.filter.URLID, by.filter.Skip).Scan(&id)
 	return id, err
 }
 
