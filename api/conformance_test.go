@@ -94,12 +94,12 @@ var unlisted = []int{
 }
 
 func (e *expectation) check(r *http.Request, response *httptest.ResponseRecorder) error {
-	get := r.Clone(r.Context())
+	get := withoutPrefix(r.Clone(r.Context()))
 	if get.Method == http.MethodHead {
 		get.Method = http.MethodGet
 	}
 	route, params, err := e.router.FindRoute(get)
-	if err != nil || strings.HasSuffix(r.URL.Path, "/") { // the library ignores a final slash; Docket redirects
+	if err != nil || strings.HasSuffix(get.URL.Path, "/") { // the library ignores a final slash; Docket redirects
 		return e.checkUnrouted(get, response)
 	}
 	listed := route.Operation.Responses.Status(response.Code) != nil

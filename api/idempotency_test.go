@@ -110,6 +110,21 @@ func TestKeyOfDifferentRequest(t *testing.T) {
 	require.EqualValues(t, 2, b.calls.Load())
 }
 
+// A key that was used with the prefix is the same key without it.
+func TestKeysWithPrefix(t *testing.T) {
+	t.Parallel()
+	b := setupCounted(t, nil)
+	for _, test := range []struct{ token, path string }{{b.bearer, "/things/7?page=2"}, {"", "/open"}} {
+		first := b.keyed("k", "/api"+test.path, red, "Authorization", test.token)
+		require.Equal(t, http.StatusOK, first.Code, first.Body.String())
+		again := b.keyed("k", test.path, red, "Authorization", test.token)
+		require.Equal(t, "true", again.Header().Get("Idempotency-Replayed"))
+		require.Equal(t, first.Body.String(), again.Body.String())
+	}
+	require.EqualValues(t, 2, b.calls.Load())
+	require.Equal(t, 2, b.keys(t))
+}
+
 func TestKeysOfDifferentCallers(t *testing.T) {
 	t.Parallel()
 	b := setupCounted(t, nil)

@@ -50,7 +50,20 @@ type headKey struct{}
 // isHead reports whether the request is HEAD. A handler whose body is expensive need not produce it then.
 func isHead(ctx context.Context) bool { return ctx.Value(headKey{}) != nil }
 
-// engine serves HEAD wherever GET is a route, as HTTP requires; net/http leaves out the body.
+// apiPrefix may precede every path, because clients of the reference send some requests with it. /api and /api/ alone are the
+// documentation.
+const apiPrefix = "/api"
+
+type prefixKey struct{}
+
+// prefixOf returns the prefix that the client sent before the path of the request: apiPrefix or "".
+func prefixOf(ctx context.Context) string {
+	prefix, _ := ctx.Value(prefixKey{}).(string)
+	return prefix
+}
+
+// engine serves HEAD wherever GET is a route, as HTTP requires; net/http leaves out the body. It serves each path with the
+// prefix too, and removes the prefix before routing, so that logs, metrics, and idempotency keys have one name for an operation.
 type engine struct{ *gin.Engine }
 
 func (e engine) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -58,7 +71,22 @@ func (e engine) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		r = r.WithContext(context.WithValue(r.Context(), headKey{}, true)) // a copy: net/http reads the method of the original
 		r.Method = http.MethodGet
 	}
-	e.Engine.ServeHTTP(w, r)
+	e.Engine.ServeHTTP(w, withoutPrefix(r))
+}
+
+// withoutPrefix returns a request without the prefix, of which prefixOf returns it; r itself when it has no prefix.
+func withoutPrefix(r *http.Request) *http.Request {
+	path, found := strings.CutPrefix(r.URL.Path, apiPrefix)
+	if !found || !strings.HasPrefix(path, "/") || path == "/" {
+		return r
+	}
+	r = r.WithContext(context.WithValue(r.Context(), prefixKey{}, apiPrefix))
+	target := *r.URL
+	target.Path = path
+	// A spelling of the path that does not begin with these characters is no longer valid, and net/url ignores it then.
+	target.RawPath = strings.TrimPrefix(target.RawPath, apiPrefix)
+	r.URL = &target
+	return r
 }
 
 // limit limits the time of a request and the size of its body.
@@ -96,7 +124,7 @@ func (s *server) noRoute(c *gin.Context) {
 			if c.Request.URL.RawQuery != "" {
 				location += "?" + c.Request.URL.RawQuery
 			}
-			c.Header("Location", location)
+			c.Header("Location", prefixOf(c.Request.Context())+location)
 			c.Status(http.StatusTemporaryRedirect)
 			return
 		}

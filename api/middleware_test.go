@@ -127,3 +127,97 @@ func TestUnknownRoutes(t *testing.T) {
 		})
 	}
 }
+
+// Each response is the same with the prefix as without it. Where a response names the path, it names the one that was sent.
+func TestPrefix(t *testing.T) {
+	t.Parallel()
+	b := setup(t, nil, func(cfg *Config) { cfg.CORSOrigins = []string{"https://pdap.io"} })
+	withoutTime := func(header http.Header) http.Header {
+		header = header.Clone()
+		header.Del("Server-Timing")
+		header.Set("Location", strings.TrimPrefix(header.Get("Location"), "/api"))
+		return header
+	}
+	for name, test := range map[string]struct {
+		method, target string
+		header         []string
+		status         int
+		location       string // with the prefix
+		instance       string // likewise
+	}{
+		"success":                  {"POST", "/things/7?page=2", nil, 200, "", ""},
+		"path in another spelling": {"POST", "/things/%37", nil, 200, "", ""},
+		"invalid":                  {"POST", "/things/x", nil, 422, "", "/api/things/x"},
+		"no token":                 {"POST", "/things/7", []string{"Authorization", ""}, 401, "", "/api/things/7"},
+		"nowhere":                  {"GET", "/nowhere", nil, 404, "", "/api/nowhere"},
+		"another method":           {"DELETE", "/open", nil, 405, "", "/api/open"},
+		"extra slash":              {"GET", "/open/?need=1&x=%20", nil, 307, "/api/open?need=1&x=%20", ""},
+		"extra slash, escaped":     {"POST", "/things/a%2Fb%20c/", nil, 404, "", "/api/things/a/b c/"},
+		"slash missing":            {"GET", "/secret", nil, 307, "/api/secret/", ""},
+		"head":                     {"HEAD", "/open?need=6ba7b810-9dad-11d1-80b4-00c04fd430c8", nil, 200, "", ""},
+		"preflight": {"OPTIONS", "/things/7", []string{"Authorization", "", "Origin", "https://pdap.io",
+			"Access-Control-Request-Method", "POST", "Access-Control-Request-Headers", "authorization"}, 204, "", ""},
+		"another origin": {"POST", "/things/7", []string{"Origin", "https://evil.example"}, 200, "", ""},
+		"prefix twice":   {"POST", "/api/things/7", nil, 404, "", "/api/api/things/7"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			header := append(test.header, "X-Request-Id", "same")
+			prefixed := b.send(test.method, "/api"+test.target, red, header...)
+			require.Equal(t, test.status, prefixed.Code, prefixed.Body.String())
+			require.Equal(t, test.location, prefixed.Header().Get("Location"))
+			if test.instance != "" {
+				require.Equal(t, test.instance, problemIn(t, prefixed).Instance)
+			}
+			if name == "prefix twice" {
+				return // it is the first prefix
+			}
+			plain := b.send(test.method, test.target, red, header...)
+			require.Equal(t, plain.Code, prefixed.Code)
+			require.Equal(t, withoutTime(plain.Header()), withoutTime(prefixed.Header()))
+			require.Equal(t, plain.Body.String(), strings.Replace(prefixed.Body.String(), `"instance":"/api/`, `"instance":"/`, 1))
+		})
+	}
+}
+
+// Paths that only resemble the prefix are not changed, and a redirect leads to no other host.
+func TestNoPrefix(t *testing.T) {
+	t.Parallel()
+	b := setup(t, nil)
+	for target, want := range map[string]struct {
+		status   int
+		location string
+	}{
+		"/api":                 {307, "docs"},
+		"/api/":                {307, "/api"},
+		"/api/api":             {307, "docs"}, // relative, that is /api/docs
+		"/api/docs":            {200, ""},
+		"/api/docs/init.js":    {200, ""},
+		"/api/openapi.json":    {200, ""},
+		"/api//open/":          {404, ""},
+		"/api//":               {307, "/api/"},
+		"/apiopen":             {404, ""},
+		"/API/open":            {404, ""},
+		"//api/open":           {404, ""},
+		"/api//evil.example/":  {404, ""},
+		"/%61pi/open/":         {307, "/api/open"},
+		"/api%2Fopen/":         {307, "/api%2Fopen"},
+		"/api/things/../open/": {404, ""},
+	} {
+		response := b.send("GET", target, "")
+		require.Equal(t, want.status, response.Code, target)
+		require.Equal(t, want.location, response.Header().Get("Location"), target)
+	}
+}
+
+// The log and the metrics have one name for an operation.
+func TestPrefixIsNotObserved(t *testing.T) {
+	t.Parallel()
+	b := setup(t, nil)
+	require.Equal(t, http.StatusOK, b.send("POST", "/api/things/7", red).Code)
+	require.Equal(t, "/things/:id", b.line(t).ContextMap()["route"])
+	response := httptest.NewRecorder()
+	b.metrics.Handler().ServeHTTP(response, httptest.NewRequest("GET", "/internal/metrics", nil))
+	require.Contains(t, response.Body.String(), `duration_seconds_count{method="POST",route="/things/:id",status="2xx"} 1`)
+	require.NotContains(t, response.Body.String(), "/api")
+}

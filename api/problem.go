@@ -185,7 +185,7 @@ func (s *server) fail(c *gin.Context, err error) {
 		c.Status(status)
 		return
 	}
-	p.Instance = contract.Excerpt(c.Request.URL.Path)
+	p.Instance = contract.Excerpt(prefixOf(c.Request.Context()) + c.Request.URL.Path)
 	p.RequestID = RequestID(c.Request.Context())
 
 	header := w.Header()
