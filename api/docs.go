@@ -39,10 +39,10 @@ var servedContracts = map[bool]func() (*openapi3.T, error){
 	false: sync.OnceValues(Contract),
 	true: sync.OnceValues(func() (*openapi3.T, error) {
 		doc, err := Contract()
-		if err == nil {
-			openCatalog(doc)
+		if err != nil {
+			return nil, err
 		}
-		return doc, err
+		return doc, openCatalog(doc)
 	}),
 }
 

@@ -126,6 +126,7 @@ func TestOpenCatalog(t *testing.T) {
 		"POST /agencies/{agency_id}/locations/{location_id}", "DELETE /agencies/{agency_id}/locations/{location_id}",
 		"POST /locations", "DELETE /url/{url_id}",
 	}
+	require.Len(t, opened, len(withoutToken))
 	closed, open := setupDocs(t), setupDocs(t, func(cfg *Config) { cfg.OpenCatalog = true })
 	before, after := closed.described(t), open.described(t)
 	for path, item := range before.Paths.Map() {
@@ -149,4 +150,13 @@ func TestOpenCatalog(t *testing.T) {
 		}
 	}
 	require.Empty(t, strings.Join(withoutToken, ", "), "these are not in the contract")
+}
+
+// A renamed operation must not be left closed, or opened under its old name later.
+func TestOpenCatalogNamesOperations(t *testing.T) {
+	t.Parallel()
+	doc, err := Contract()
+	require.NoError(t, err)
+	doc.Paths.Find("/url/{url_id}").Delete.OperationID = "renamed"
+	require.EqualError(t, openCatalog(doc), "open the catalog: the contract has 6 of 7 operations")
 }

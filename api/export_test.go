@@ -16,6 +16,7 @@ import (
 	"go.uber.org/zap/zaptest/observer"
 
 	"docket/api"
+	"docket/internal/auth"
 	"docket/internal/dbtest"
 	"docket/internal/postgres"
 	"docket/internal/ranking"
@@ -46,7 +47,7 @@ func newExporting(t *testing.T, change ...func(*api.Config)) exporting {
 func (e exporting) request(ctx context.Context, t *testing.T, method, query string) *http.Response {
 	req, err := http.NewRequestWithContext(ctx, method, e.server.URL+"/export/annotations"+query, nil)
 	require.NoError(t, err)
-	req.Header.Set("Authorization", "Bearer "+tokenFor(t, 7))
+	req.Header.Set("Authorization", "Bearer "+tokenFor(t, 7, auth.AccessSourceCollector))
 	resp, err := e.server.Client().Do(req)
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = resp.Body.Close() })

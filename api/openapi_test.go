@@ -48,8 +48,8 @@ func TestContractGuardsHandlers(t *testing.T) {
 		faults                      []string
 	}{
 		"no token":      {"GET", "/annotate/all", "", "", 401, nil},
-		"no permission": {"POST", "/annotate/all/1", bearer(t, 7), "", 403, nil},
-		"filters": {"GET", "/annotate/all?batch_id=x&anno_url_id=1.5", bearer(t, 7, "access_source_collector"), "", 422, []string{
+		"no permission": {"GET", "/url", bearer(t, 7), "", 403, nil},
+		"filters": {"GET", "/annotate/all?batch_id=x&anno_url_id=1.5", bearer(t, 7), "", 422, []string{
 			"query.batch_id int_parsing Input should be a valid integer, unable to parse string as an integer",
 			"query.anno_url_id int_parsing Input should be a valid integer, unable to parse string as an integer",
 		}},
@@ -57,7 +57,7 @@ func TestContractGuardsHandlers(t *testing.T) {
 			"query.session_id missing Field required",
 		}},
 		"answer": {
-			"POST", "/annotate/all/99999999999", bearer(t, 7, "access_source_collector"),
+			"POST", "/annotate/all/99999999999", bearer(t, 7),
 			`{"suggested_status":"not found","agency_info":null,"agency_ids":[],"name_info":{"name":"x","existing_name_id":2147483648},"location_info":{"location_ids":[1,1],"x":1}}`,
 			422, []string{
 				"path.url_id less_than_equal Input should be less than or equal to 2147483647",

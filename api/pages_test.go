@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"docket/internal/auth"
 	"docket/internal/ranking"
 )
 
@@ -69,7 +70,7 @@ func TestPages(t *testing.T) {
 	}
 }
 
-// page requests a page of a list as user 7.
+// page requests a page of a list as user 7, an administrator.
 func (c *conversation) page(t *testing.T, list, page string) (status int, body string) {
 	separator := "?"
 	if strings.Contains(list, "?") {
@@ -77,7 +78,7 @@ func (c *conversation) page(t *testing.T, list, page string) (status int, body s
 	}
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, c.server.URL+list+separator+"page="+page, nil)
 	require.NoError(t, err)
-	req.Header.Set("Authorization", "Bearer "+tokenFor(t, 7))
+	req.Header.Set("Authorization", "Bearer "+tokenFor(t, 7, auth.AccessSourceCollector))
 	resp, err := c.server.Client().Do(req)
 	require.NoError(t, err)
 	defer resp.Body.Close()

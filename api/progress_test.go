@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"docket/internal/auth"
 	"docket/internal/ranking"
 )
 
@@ -31,7 +32,7 @@ func TestPolledCounts(t *testing.T) {
 		SELECT setval('urls_id_seq', 2);
 		INSERT INTO batches (id, strategy, status) VALUES (1, 'manual', 'ready to label'); SELECT setval('batches_id_seq', 1)`)
 	require.NoError(t, err)
-	token := "Bearer " + tokenFor(t, 7)
+	token := "Bearer " + tokenFor(t, 7, auth.AccessSourceCollector)
 	request := func(method, path, tag string) (int, string, string) {
 		req, err := http.NewRequestWithContext(t.Context(), method, c.server.URL+path, nil)
 		require.NoError(t, err)

@@ -76,7 +76,8 @@ type target struct {
 type described struct {
 	*openapi3.Operation
 	method, path string
-	signedIn     bool
+	signedIn     bool // it needs a token
+	restricted   bool // the token needs a permission
 }
 
 func newTarget(t *testing.T) *target {
@@ -120,7 +121,11 @@ func (target *target) operations(t *testing.T) (list []described) {
 		item := target.doc.Paths.Value(path)
 		for _, method := range slices.Sorted(maps.Keys(item.Operations())) {
 			op := item.GetOperation(method)
-			list = append(list, described{op, method, path, op.Security != nil && len(*op.Security) > 0})
+			needs := described{Operation: op, method: method, path: path}
+			if op.Security != nil && len(*op.Security) > 0 {
+				needs.signedIn, needs.restricted = true, len((*op.Security)[0]["bearerAuth"]) > 0
+			}
+			list = append(list, needs)
 		}
 	}
 	require.Greater(t, len(list), 6)
@@ -217,7 +222,11 @@ func (target *target) draw(t *rapid.T, op described, breakIt bool) (r request, r
 		broken = rapid.SampledFrom(breakable(op)).Draw(t, "what is broken")
 	}
 	if broken == "token" {
-		r.header.Set("Authorization", rapid.SampledFrom([]string{"", "Bearer x", "Basic x", target.unentitled}).Draw(t, "token"))
+		tokens := []string{"", "Bearer x", "Basic x"}
+		if op.restricted {
+			tokens = append(tokens, target.unentitled)
+		}
+		r.header.Set("Authorization", rapid.SampledFrom(tokens).Draw(t, "token"))
 		refused = []int{http.StatusUnauthorized, http.StatusForbidden}
 	} else {
 		r.header.Set("Authorization", rapid.SampledFrom(target.entitled).Draw(t, "user"))

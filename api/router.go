@@ -55,7 +55,7 @@ type Config struct {
 	Timings        bool          // measure phases: log fields, Server-Timing, histogram
 
 	CORSOrigins []string // pages of these origins may call; "*" admits every origin, an empty list none
-	OpenCatalog bool     // the catalog can be written without a token, as in the reference
+	OpenCatalog bool     // the catalog can be written without a token, as in the reference of December
 
 	// Unavailable reports whether an error means that the database cannot be reached (503). Every other unknown error
 	// means a bug (500), and with nil every unknown error does.

@@ -43,8 +43,9 @@ var update = flag.Bool("update", false, "write the responses into the scripts")
 // that changes later. A script is a txtar archive of these sections, in any number and order:
 //
 //	setup     SQL
-//	request   METHOD PATH, then headers, an empty line and the body; "User: 7" is replaced by a token of that user,
-//	          "Claims: {}" by a signed token with these claims, {session} by the last anonymous session in a response
+//	request   METHOD PATH, then headers, an empty line and the body; "User: 7" is replaced by a token of that user, who has
+//	          an ordinary account, "Admin: 7" by one of an administrator, "Claims: {}" by a signed token with these
+//	          claims, {session} by the last anonymous session in a response
 //	response  status and body of the response to that request; a session is printed as {session}, and an html_info
 //	          without any text as { all empty }
 //	rows      every row of the tables that store answers, without their times; "rows a b" prints tables a and b instead
@@ -174,8 +175,9 @@ func newHandler(
 	return handler
 }
 
-func tokenFor(t testing.TB, user int32) string {
-	token, err := auth.Issue(testKey, user, []auth.Permission{auth.AccessSourceCollector}, time.Hour, time.Now())
+// tokenFor returns a token of a user who has an ordinary account unless permissions are granted.
+func tokenFor(t testing.TB, user int32, permissions ...auth.Permission) string {
+	token, err := auth.Issue(testKey, user, permissions, time.Hour, time.Now())
 	require.NoError(t, err)
 	return token
 }
@@ -196,10 +198,14 @@ func (c *conversation) send(t *testing.T, script string) {
 		name, value, ok := strings.Cut(line, ": ")
 		require.True(t, ok, "a header is NAME: VALUE, not %q", line)
 		switch name {
-		case "User":
+		case "User", "Admin":
 			user, err := strconv.Atoi(value)
 			require.NoError(t, err)
-			name, value = "Authorization", "Bearer "+tokenFor(t, int32(user))
+			var permissions []auth.Permission
+			if name == "Admin" {
+				permissions = []auth.Permission{auth.AccessSourceCollector}
+			}
+			name, value = "Authorization", "Bearer "+tokenFor(t, int32(user), permissions...)
 		case "Claims":
 			var claims jwt.MapClaims
 			require.NoError(t, json.Unmarshal([]byte(value), &claims))

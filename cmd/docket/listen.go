@@ -81,11 +81,11 @@ func (cfg *serveConfig) serveOn(
 	return served, nil
 }
 
-// sampleUser is a user without answers in the sample data.
+// sampleUser is a user without answers in the sample data. Its token is that of an ordinary account.
 const sampleUser = 1000
 
 func printCurl(cmd *cobra.Command, key []byte, addr string) error {
-	token, err := auth.Issue(key, sampleUser, []auth.Permission{auth.AccessSourceCollector}, 24*time.Hour, time.Now())
+	token, err := auth.Issue(key, sampleUser, nil, 24*time.Hour, time.Now())
 	if err != nil {
 		return err
 	}

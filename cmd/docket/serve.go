@@ -79,7 +79,7 @@ when it has a migration that was edited afterwards, or with --migrate=false.`,
 	flags.StringSliceVar(&cfg.corsOrigins, "cors-origin", api.DefaultCORSOrigins(),
 		"`origin` whose pages may send requests; may be repeated or a list with commas; * allows all, none allows none")
 	flags.BoolVar(&cfg.openCatalog, "open-catalog", false,
-		"allow all clients, without a token, to write agencies and locations and to delete URLs")
+		"allow all clients, without a token, to write and delete agencies and locations and to delete URLs with all their answers")
 	flags.DurationVar(&cfg.readTimeout, "read-timeout", 10*time.Second, "longest time to read a request")
 	flags.DurationVar(&cfg.requestTimeout, "request-timeout", api.DefaultRequestTimeout, "longest time to process a request")
 	flags.DurationVar(&cfg.exportTimeout, "export-timeout", api.DefaultExportTimeout, "longest time of an export")
@@ -135,13 +135,17 @@ func (cfg *serveConfig) serve(cmd *cobra.Command, log *zap.Logger) (err error) {
 	return cfg.listen(ctx, cmd, db, key, handler, metrics, log)
 }
 
-// handler wires the use cases to the REST interface.
+// handler wires the use cases to the REST interface. It warns when the configuration lets clients delete without a token.
 func (cfg *serveConfig) handler(
 	pool *postgres.Pool, db *database, ranked annotation.Ranking, key []byte, metrics *api.Metrics, log *zap.Logger,
 ) (http.Handler, error) {
 	verifier, err := auth.NewVerifier(key, time.Now)
 	if err != nil {
 		return nil, err
+	}
+	if cfg.openCatalog {
+		log.Warn("--open-catalog: all clients can write and delete agencies and locations, and delete URLs with all their answers, " +
+			"without a token; serve without it unless a proxy authenticates them")
 	}
 	checks := []api.Check{
 		{Name: "database", Run: pool.Ping},

@@ -6,8 +6,12 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
 
+	"docket/api"
 	"docket/internal/dbtest"
+	"docket/internal/ranking"
 )
 
 // ask sends a request without a token and returns the response, whose body is closed.
@@ -55,4 +59,18 @@ func TestServeRefusesOrigins(t *testing.T) {
 	status, _, stderr := docket(t, "serve", "--cors-origin", "https://*.pdap.io")
 	require.Equal(t, exitUsage, status)
 	require.Contains(t, stderr, "--cors-origin:")
+}
+
+// A server that lets all clients write the catalog says so when it starts.
+func TestOpenCatalogWarns(t *testing.T) {
+	t.Parallel()
+	pool := dbtest.New(t)
+	for open, warnings := range map[bool]int{false: 0, true: 1} {
+		cfg := &serveConfig{config: &config{}, openCatalog: open, ranking: rankingQueue}
+		core, logs := observer.New(zap.WarnLevel)
+		metrics := api.NewMetrics(func() api.PoolStats { return api.PoolStats{} })
+		_, err := cfg.handler(pool, newDatabase("", nil), ranking.NewQueue(), []byte(strings.Repeat("k", 32)), metrics, zap.New(core))
+		require.NoError(t, err)
+		require.Equal(t, warnings, logs.FilterMessageSnippet("--open-catalog: all clients can write and delete agencies").Len())
+	}
 }

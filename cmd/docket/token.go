@@ -15,6 +15,7 @@ import (
 func tokenCommand(cfg *config) *cobra.Command {
 	var (
 		user        int32
+		admin       bool
 		permissions []string
 		ttl         time.Duration
 	)
@@ -22,7 +23,10 @@ func tokenCommand(cfg *config) *cobra.Command {
 		Use:   "token --user ID",
 		Short: "Print a bearer token",
 		Long: `Print a bearer token signed with the key in ` + secretKeyVariable + `, or with the one that Docket made in --data-dir.
-Anyone who has the key can make a token for any user: keep it secret.`,
+Anyone who has the key can make a token for any user: keep it secret.
+
+The token is that of an ordinary account: it can annotate, submit URLs and read contributions. With --admin it has the
+permission ` + string(auth.AccessSourceCollector) + `, which all other operations need.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if !cmd.Flags().Changed("user") {
@@ -31,6 +35,9 @@ Anyone who has the key can make a token for any user: keep it secret.`,
 			granted, err := knownPermissions(permissions)
 			if err != nil {
 				return err
+			}
+			if admin && !slices.Contains(granted, auth.AccessSourceCollector) {
+				granted = append(granted, auth.AccessSourceCollector)
 			}
 			if ttl < 0 {
 				return usageError{errors.New("--ttl must not be negative")}
@@ -54,8 +61,8 @@ Anyone who has the key can make a token for any user: keep it secret.`,
 		},
 	}
 	cmd.Flags().Int32Var(&user, "user", 0, "`ID` of the user")
-	cmd.Flags().StringSliceVar(&permissions, "permission", []string{string(auth.AccessSourceCollector)},
-		"what the user may do; may be repeated")
+	cmd.Flags().BoolVar(&admin, "admin", false, "grant "+string(auth.AccessSourceCollector)+", as administrators have it")
+	cmd.Flags().StringSliceVar(&permissions, "permission", nil, "grant this permission, such as "+string(auth.Robot)+"; may be repeated")
 	cmd.Flags().DurationVar(&ttl, "ttl", 24*time.Hour, "how long the token is valid; 0 means permanently")
 	return cmd
 }

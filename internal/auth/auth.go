@@ -14,7 +14,8 @@ import (
 // Permission is a permission that a token grants.
 type Permission string
 
-// The permissions that Docket knows; others in a token are ignored. Robot does not exist in the reference.
+// The permissions that Docket knows; others in a token are ignored. Ordinary accounts have none, administrators have
+// AccessSourceCollector. No operation needs SourceCollectorFinalReview. Robot does not exist in the reference.
 const (
 	AccessSourceCollector      Permission = "access_source_collector"
 	SourceCollectorFinalReview Permission = "source_collector_final_review"

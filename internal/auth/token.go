@@ -28,8 +28,24 @@ func checkKey(key []byte) error {
 // claims are the claims of a token that Docket reads.
 type claims struct {
 	jwt.RegisteredClaims
-	Permissions *[]string       `json:"permissions"`
+	Permissions permissionNames `json:"permissions"`
 	Audience    json.RawMessage `json:"aud,omitempty"`
+}
+
+// permissionNames is the claim with the names of permissions. It is empty when a token has no such claim.
+type permissionNames []string
+
+// UnmarshalJSON refuses everything that is not a list of texts, null included.
+func (names *permissionNames) UnmarshalJSON(data []byte) error {
+	var list []string
+	if err := json.Unmarshal(data, &list); err != nil {
+		return err
+	}
+	if list == nil {
+		return errors.New("permissions is null, not a list")
+	}
+	*names = list
+	return nil
 }
 
 // Verifier checks tokens against one key.
@@ -88,12 +104,9 @@ func (v *Verifier) verify(token string) (User, error) {
 	if err != nil {
 		return User{}, errors.New("subject is not a user id")
 	}
-	if c.Permissions == nil {
-		return User{}, errors.New("token has no permissions claim")
-	}
 	user := User{UserID: int32(id)}
 	for _, known := range Permissions() {
-		if slices.Contains(*c.Permissions, string(known)) {
+		if slices.Contains(c.Permissions, string(known)) {
 			user.Permissions = append(user.Permissions, known)
 		}
 	}
@@ -116,7 +129,7 @@ func Issue(key []byte, user int32, permissions []Permission, ttl time.Duration, 
 	if ttl < 0 {
 		return "", fmt.Errorf("time to live is %v, it must not be negative", ttl)
 	}
-	names := make([]string, 0, len(permissions)) // an empty list, not null: a token without it is invalid
+	names := make(permissionNames, 0, len(permissions)) // an empty list, not null: a token with null is invalid
 	for _, p := range permissions {
 		if !slices.Contains(Permissions(), p) {
 			return "", fmt.Errorf("unknown permission %q, known are %q", p, Permissions())
@@ -128,7 +141,7 @@ func Issue(key []byte, user int32, permissions []Permission, ttl time.Duration, 
 			Subject:  strconv.FormatInt(int64(user), 10),
 			IssuedAt: jwt.NewNumericDate(now),
 		},
-		Permissions: &names,
+		Permissions: names,
 	}
 	if ttl > 0 {
 		c.ExpiresAt = jwt.NewNumericDate(now.Add(ttl))
