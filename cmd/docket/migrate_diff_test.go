@@ -69,10 +69,10 @@ func TestMigrateDiff(t *testing.T) {
 	s.succeed(t, "migrate", "apply", "--dir", migrations)
 	s.succeed(t, "schema", "diff", "--to", target, "--exit-code")
 
-	edit(t, filepath.Join(dir, "sql/schema/10_types.sql"), "('ok', 'duplicate', 'broken')", "('ok', 'duplicate', 'broken', 'gone')")
-	edit(t, filepath.Join(dir, "sql/schema/30_urls.sql"), "    status url_status NOT NULL,\n",
-		"    status url_status NOT NULL DEFAULT 'gone',\n")
-	stdout, stderr = diff("add_gone")
+	edit(t, filepath.Join(dir, "sql/schema/10_types.sql"), "'root_url', 'manual')", "'root_url', 'manual', 'letter')")
+	edit(t, filepath.Join(dir, "sql/schema/30_urls.sql"), "    source url_source NOT NULL,\n",
+		"    source url_source NOT NULL DEFAULT 'letter',\n")
+	stdout, stderr = diff("add_letter")
 	require.Len(t, strings.Fields(stdout), 4)
 	require.Contains(t, stderr, "docket migrate lint --latest 2")
 	stdout, _ = s.succeed(t, "migrate", "lint", "--dir", migrations, "--latest", "2")
