@@ -145,8 +145,16 @@ func (g *generator) table(name string) {
 		g.types[name+"."+column] = typ
 		lines, columns = append(lines, column+" "+typ), append(columns, column)
 	}
-	if key == "integer" && g.types[name+".c0"] == key && g.chance(40) {
-		lines, columns = append(lines, "g integer GENERATED ALWAYS AS (c0 "+g.oneOf("+ 1", "* 2")+") STORED"), append(columns, "g")
+	if g.chance(60) { // a column that is generated in some schemas and plain in others
+		typ := g.oneOf("integer", "integer", "bigint", "numeric(8,2)", "text")
+		g.types[name+".g"] = typ
+		reads := g.oneOf(slices.DeleteFunc(slices.Clone(columns), func(c string) bool { return c > "c2" })...) // those whose text is immutable
+		expression := fmt.Sprintf("coalesce(length(%s::text), %s)::%s", reads, g.oneOf("0", "5"), typ)
+		if typ == "integer" && g.types[name+".c0"] == "integer" {
+			expression = "c0 " + g.oneOf("+ 1", "* 2")
+		}
+		lines, columns = append(lines, "g "+typ+" "+g.oneOf("NOT NULL DEFAULT 7", "DEFAULT 8",
+			"GENERATED ALWAYS AS ("+expression+") STORED", "NOT NULL GENERATED ALWAYS AS ("+expression+") STORED")), append(columns, "g")
 	}
 	grouped := false
 	switch g.oneOf("key", "key", "unique", "none") {
