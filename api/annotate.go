@@ -14,7 +14,10 @@ type annotateHandlers struct {
 }
 
 func (h annotateHandlers) AnnotateNext(ctx context.Context, req AnnotateNextRequestObject) (AnnotateNextResponseObject, error) {
-	filter := annotation.Filter{BatchID: req.Params.BatchID, URLID: req.Params.AnnoURLID}
+	if req.Params.AnnoURLID != nil && req.Params.Offset != nil {
+		return nil, &annotation.RuleError{Text: "anno_url_id and offset query arguments cannot both be defined"}
+	}
+	filter := annotation.Filter{BatchID: req.Params.BatchID, URLID: req.Params.AnnoURLID, Skip: orZero(req.Params.Offset)}
 	next, err := h.annotations.Next(ctx, auth.UserFrom(ctx).UserID, filter)
 	if err != nil {
 		return nil, err
@@ -28,6 +31,9 @@ func (h annotateHandlers) AnnotateSubmit(
 	user := auth.UserFrom(ctx).UserID
 	if err := h.annotations.Submit(ctx, user, req.URLID, answerFrom(req.Body)); err != nil {
 		return nil, err
+	}
+	if !orZero(req.Params.GetNextURL) { // the contract's check has filled in the default
+		return AnnotateSubmit200JSONResponse{}, nil
 	}
 	filter := annotation.Filter{BatchID: req.Params.BatchID, URLID: req.Params.AnnoURLID}
 	next, err := h.annotations.Next(ctx, user, filter)
@@ -48,7 +54,7 @@ func (h annotateHandlers) AnnotateAnonymousNext(
 		}
 		session = &opened
 	}
-	next, err := h.annotations.NextAnonymous(ctx, *session)
+	next, err := h.annotations.NextAnonymous(ctx, *session, orZero(req.Params.Offset))
 	if err != nil {
 		return nil, err
 	}
@@ -62,7 +68,10 @@ func (h annotateHandlers) AnnotateAnonymousSubmit(
 	if err := h.annotations.SubmitAnonymous(ctx, session, req.URLID, answerFrom(req.Body)); err != nil {
 		return nil, err
 	}
-	next, err := h.annotations.NextAnonymous(ctx, session)
+	if !orZero(req.Params.GetNextURL) {
+		return AnnotateAnonymousSubmit200JSONResponse{SessionID: session}, nil
+	}
+	next, err := h.annotations.NextAnonymous(ctx, session, 0)
 	if err != nil {
 		return nil, err
 	}

@@ -1582,11 +1582,17 @@ type AnnoURLID = int32
 // BatchID defines model for BatchID.
 type BatchID = int32
 
+// GetNextURL defines model for GetNextURL.
+type GetNextURL = bool
+
 // IdempotencyKey defines model for IdempotencyKey.
 type IdempotencyKey = string
 
 // LocationID defines model for LocationID.
 type LocationID = int64
+
+// Offset defines model for Offset.
+type Offset = int32
 
 // Page defines model for Page.
 type Page = int32
@@ -1661,6 +1667,9 @@ type AnnotateNextParams struct {
 
 	// AnnoURLID Only this URL.
 	AnnoURLID *AnnoURLID `form:"anno_url_id,omitempty" json:"anno_url_id,omitempty"`
+
+	// Offset Skip this many URLs of the order. Beyond the end the result is null.
+	Offset *Offset `form:"offset,omitempty" json:"offset,omitempty"`
 }
 
 // AnnotateSubmitParams defines parameters for AnnotateSubmit.
@@ -1670,6 +1679,9 @@ type AnnotateSubmitParams struct {
 
 	// AnnoURLID Only this URL.
 	AnnoURLID *AnnoURLID `form:"anno_url_id,omitempty" json:"anno_url_id,omitempty"`
+
+	// GetNextURL With false the answer is stored, and `next_annotation` is null.
+	GetNextURL *GetNextURL `form:"get_next_url,omitempty" json:"get_next_url,omitempty"`
 
 	// IdempotencyKey A text that the caller chose for this one request, preferably a UUID. For 24 hours after its success, the same request
 	// with the same key takes no effect but gets the same response, with the header `Idempotency-Replayed: true`. While the
@@ -1682,12 +1694,18 @@ type AnnotateSubmitParams struct {
 type AnnotateAnonymousNextParams struct {
 	// SessionID The session, from an earlier response.
 	SessionID *openapi_types.UUID `form:"session_id,omitempty" json:"session_id,omitempty"`
+
+	// Offset Skip this many URLs of the order. Beyond the end the result is null.
+	Offset *Offset `form:"offset,omitempty" json:"offset,omitempty"`
 }
 
 // AnnotateAnonymousSubmitParams defines parameters for AnnotateAnonymousSubmit.
 type AnnotateAnonymousSubmitParams struct {
 	// SessionID The session, from a response of `GET /annotate/anonymous`.
 	SessionID openapi_types.UUID `form:"session_id" json:"session_id"`
+
+	// GetNextURL With false the answer is stored, and `next_annotation` is null.
+	GetNextURL *GetNextURL `form:"get_next_url,omitempty" json:"get_next_url,omitempty"`
 
 	// IdempotencyKey A text that the caller chose for this one request, preferably a UUID. For 24 hours after its success, the same request
 	// with the same key takes no effect but gets the same response, with the header `Idempotency-Replayed: true`. While the
@@ -2280,6 +2298,14 @@ func (siw *ServerInterfaceWrapper) AnnotateNext(c *gin.Context) {
 		return
 	}
 
+	// ------------- Optional query parameter "offset" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "offset", c.Request.URL.Query(), &params.Offset, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter offset: %w", err), http.StatusBadRequest)
+		return
+	}
+
 	for _, middleware := range siw.HandlerMiddlewares {
 		middleware(c)
 		if c.IsAborted() {
@@ -2321,6 +2347,14 @@ func (siw *ServerInterfaceWrapper) AnnotateSubmit(c *gin.Context) {
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "anno_url_id", c.Request.URL.Query(), &params.AnnoURLID, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
 	if err != nil {
 		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter anno_url_id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "get_next_url" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "get_next_url", c.Request.URL.Query(), &params.GetNextURL, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter get_next_url: %w", err), http.StatusBadRequest)
 		return
 	}
 
@@ -2372,6 +2406,14 @@ func (siw *ServerInterfaceWrapper) AnnotateAnonymousNext(c *gin.Context) {
 		return
 	}
 
+	// ------------- Optional query parameter "offset" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "offset", c.Request.URL.Query(), &params.Offset, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter offset: %w", err), http.StatusBadRequest)
+		return
+	}
+
 	for _, middleware := range siw.HandlerMiddlewares {
 		middleware(c)
 		if c.IsAborted() {
@@ -2405,6 +2447,14 @@ func (siw *ServerInterfaceWrapper) AnnotateAnonymousSubmit(c *gin.Context) {
 	err = runtime.BindQueryParameterWithOptions("form", true, true, "session_id", c.Request.URL.Query(), &params.SessionID, runtime.BindQueryParameterOptions{Type: "string", Format: "uuid"})
 	if err != nil {
 		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter session_id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "get_next_url" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "get_next_url", c.Request.URL.Query(), &params.GetNextURL, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter get_next_url: %w", err), http.StatusBadRequest)
 		return
 	}
 
@@ -4208,6 +4258,22 @@ func (response AnnotateNext200JSONResponse) VisitAnnotateNextResponse(w http.Res
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AnnotateNext400ApplicationProblemPlusJSONResponse struct {
+	RuleBrokenApplicationProblemPlusJSONResponse
+}
+
+func (response AnnotateNext400ApplicationProblemPlusJSONResponse) VisitAnnotateNextResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
 	_, err := buf.WriteTo(w)
 	return err
 }

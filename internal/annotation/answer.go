@@ -21,7 +21,7 @@ type Answer struct {
 // ErrAlreadyAnnotated refuses a second answer of one annotator about one URL.
 var ErrAlreadyAnnotated = errors.New("this annotator has annotated the URL before")
 
-// RuleError refuses an answer whose fields do not fit together. Its text is for the annotator.
+// RuleError refuses an answer or a request whose fields do not fit together. Its text is for the annotator.
 type RuleError struct{ Text string }
 
 func (e *RuleError) Error() string { return e.Text }

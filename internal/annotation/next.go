@@ -26,10 +26,11 @@ func (s *Service) Next(ctx context.Context, userID int32, filter Filter) (*Next,
 	})
 }
 
-// NextAnonymous is Next for an anonymous session, known or not. URLs that users have annotated are candidates too.
-func (s *Service) NextAnonymous(ctx context.Context, session Session) (*Next, error) {
+// NextAnonymous is Next for an anonymous session, known or not, which skips so many URLs of its order. URLs that users have
+// annotated are candidates too.
+func (s *Service) NextAnonymous(ctx context.Context, session Session, skip int32) (*Next, error) {
 	return s.next(ctx, nil, func(conn db.DBTX) (*ranking.Choice, error) {
-		return s.ranking.NextForSession(ctx, conn, session, 0)
+		return s.ranking.NextForSession(ctx, conn, session, skip)
 	})
 }
 

@@ -61,7 +61,7 @@ func (b bundle) requireNext(t *testing.T, session annotation.Session, urlID int3
 		require.NoError(t, err)
 		require.NotNil(t, next)
 		require.Equal(t, urlID, next.URLID, "%s, user", name)
-		next, err = service.NextAnonymous(t.Context(), session)
+		next, err = service.NextAnonymous(t.Context(), session, 0)
 		require.NoError(t, err)
 		require.NotNil(t, next)
 		require.Equal(t, urlID, next.URLID, "%s, session", name)
