@@ -97,7 +97,8 @@ func TestArchitectureLayers(t *testing.T) {
 	require.ElementsMatch(t, folders, listed)
 }
 
-// TestArchitectureCallersOfRecount shows that docs/architecture.md lists each file that calls ranking.Recount or ranking.Forget.
+// TestArchitectureCallersOfRecount shows that docs/architecture.md lists each file that calls ranking.Recount, ranking.Forget or
+// ranking.ChangeFollows.
 func TestArchitectureCallersOfRecount(t *testing.T) {
 	t.Parallel()
 	_, section, found := strings.Cut(docPages(t)["docs/architecture.md"], "\n## Who must call Recount\n")
@@ -115,7 +116,7 @@ func TestArchitectureCallersOfRecount(t *testing.T) {
 		}
 		text, err := os.ReadFile(file)
 		require.NoError(t, err)
-		if regexp.MustCompile(`\branking\.(Recount|Forget)\(`).Match(text) {
+		if regexp.MustCompile(`\branking\.(Recount|Forget|ChangeFollows)\(`).Match(text) {
 			callers = append(callers, filepath.ToSlash(file))
 		}
 		return nil

@@ -20,6 +20,7 @@ import (
 var useCases = []string{
 	"internal/annotation", "internal/ranking", "internal/views", "internal/robots", "internal/imports", "internal/submissions",
 	"internal/catalog", "internal/progress", "internal/export", "internal/idempotency", "internal/changelog", "internal/sample",
+	"internal/follows",
 }
 
 // leaves import no other package of Docket, no driver and no web framework.

@@ -1051,6 +1051,26 @@ type Fault struct {
 	Type string `json:"type"`
 }
 
+// Follow defines model for Follow.
+type Follow struct {
+	LocationID int32 `json:"location_id"`
+	UserID     int32 `json:"user_id"`
+}
+
+// Follows defines model for Follows.
+type Follows struct {
+	Follows []Follow `json:"follows"`
+}
+
+// FollowsReplaced defines model for FollowsReplaced.
+type FollowsReplaced struct {
+	Added   int64 `json:"added"`
+	Removed int64 `json:"removed"`
+
+	// Unchanged Given, and stored before.
+	Unchanged int64 `json:"unchanged"`
+}
+
 // HTMLInfo Texts of the page; a missing text is empty.
 type HTMLInfo struct {
 	Description string `json:"description"`
@@ -1789,6 +1809,15 @@ type ExportAnnotationsParams struct {
 	Pseudonymous *bool `form:"pseudonymous,omitempty" json:"pseudonymous,omitempty"`
 }
 
+// FollowsReplaceParams defines parameters for FollowsReplace.
+type FollowsReplaceParams struct {
+	// IdempotencyKey A text that the caller chose for this one request, preferably a UUID. For 24 hours after its success, the same request
+	// with the same key takes no effect but gets the same response, with the header `Idempotency-Replayed: true`. While the
+	// first one is in progress, the second gets 409 of type `urn:docket:problem:request-under-way`. A different request with
+	// the key gets 422 of type `urn:docket:problem:idempotency-key-reused`. After any result but a success the key is free.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // LocalityInsertParams defines parameters for LocalityInsert.
 type LocalityInsertParams struct {
 	// IdempotencyKey A text that the caller chose for this one request, preferably a UUID. For 24 hours after its success, the same request
@@ -1882,6 +1911,9 @@ type AnnotateAnonymousSubmitJSONRequestBody = Answer
 // CollectorManualJSONRequestBody defines body for CollectorManual for application/json ContentType.
 type CollectorManualJSONRequestBody = ManualBatch
 
+// FollowsReplaceJSONRequestBody defines body for FollowsReplace for application/json ContentType.
+type FollowsReplaceJSONRequestBody = Follows
+
 // LocalityInsertJSONRequestBody defines body for LocalityInsert for application/json ContentType.
 type LocalityInsertJSONRequestBody = LocalityInput
 
@@ -1968,6 +2000,9 @@ type ServerInterface interface {
 	// ExportAnnotations Every answer of every annotator
 	// (GET /export/annotations)
 	ExportAnnotations(c *gin.Context, params ExportAnnotationsParams)
+	// FollowsReplace Replace all follows
+	// (PUT /follows)
+	FollowsReplace(c *gin.Context, params FollowsReplaceParams)
 	// Healthz Whether the process is alive
 	// (GET /healthz)
 	Healthz(c *gin.Context)
@@ -2923,6 +2958,46 @@ func (siw *ServerInterfaceWrapper) ExportAnnotations(c *gin.Context) {
 	siw.Handler.ExportAnnotations(c, params)
 }
 
+// FollowsReplace operation middleware
+func (siw *ServerInterfaceWrapper) FollowsReplace(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params FollowsReplaceParams
+
+	headers := c.Request.Header
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandler(c, fmt.Errorf("Expected one value for Idempotency-Key, got %d", n), http.StatusBadRequest)
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter Idempotency-Key: %w", err), http.StatusBadRequest)
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.FollowsReplace(c, params)
+}
+
 // Healthz operation middleware
 func (siw *ServerInterfaceWrapper) Healthz(c *gin.Context) {
 
@@ -3499,6 +3574,7 @@ func RegisterHandlersWithOptions(router gin.IRouter, si ServerInterface, options
 	router.GET(options.BaseURL+"/metrics/urls/breakdown/pending", wrapper.MetricsURLsBreakdownPending)
 	router.GET(options.BaseURL+"/metrics/backlog", wrapper.MetricsBacklog)
 	router.POST(options.BaseURL+"/suggestions", wrapper.SuggestionsInsert)
+	router.PUT(options.BaseURL+"/follows", wrapper.FollowsReplace)
 	router.GET(options.BaseURL+"/export/annotations", wrapper.ExportAnnotations)
 	router.GET(options.BaseURL+"/healthz", wrapper.Healthz)
 	router.GET(options.BaseURL+"/readyz", wrapper.Readyz)
@@ -5936,6 +6012,145 @@ func (response ExportAnnotationsdefaultApplicationProblemPlusJSONResponse) Visit
 	return err
 }
 
+type FollowsReplaceRequestObject struct {
+	Params FollowsReplaceParams
+	Body   *FollowsReplaceJSONRequestBody
+}
+
+type FollowsReplaceResponseObject interface {
+	VisitFollowsReplaceResponse(w http.ResponseWriter) error
+}
+
+type FollowsReplace200JSONResponse FollowsReplaced
+
+func (response FollowsReplace200JSONResponse) VisitFollowsReplaceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type FollowsReplace401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response FollowsReplace401ApplicationProblemPlusJSONResponse) VisitFollowsReplaceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type FollowsReplace403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response FollowsReplace403ApplicationProblemPlusJSONResponse) VisitFollowsReplaceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type FollowsReplace404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response FollowsReplace404ApplicationProblemPlusJSONResponse) VisitFollowsReplaceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type FollowsReplace409ApplicationProblemPlusJSONResponse struct {
+	ConflictApplicationProblemPlusJSONResponse
+}
+
+func (response FollowsReplace409ApplicationProblemPlusJSONResponse) VisitFollowsReplaceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type FollowsReplace413ApplicationProblemPlusJSONResponse struct {
+	TooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response FollowsReplace413ApplicationProblemPlusJSONResponse) VisitFollowsReplaceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type FollowsReplace422ApplicationProblemPlusJSONResponse struct {
+	ValidationFailedApplicationProblemPlusJSONResponse
+}
+
+func (response FollowsReplace422ApplicationProblemPlusJSONResponse) VisitFollowsReplaceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type FollowsReplacedefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response FollowsReplacedefaultApplicationProblemPlusJSONResponse) VisitFollowsReplaceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type HealthzRequestObject struct {
 }
 
@@ -7852,6 +8067,9 @@ type StrictServerInterface interface {
 	// ExportAnnotations Every answer of every annotator
 	// (GET /export/annotations)
 	ExportAnnotations(ctx context.Context, request ExportAnnotationsRequestObject) (ExportAnnotationsResponseObject, error)
+	// FollowsReplace Replace all follows
+	// (PUT /follows)
+	FollowsReplace(ctx context.Context, request FollowsReplaceRequestObject) (FollowsReplaceResponseObject, error)
 	// Healthz Whether the process is alive
 	// (GET /healthz)
 	Healthz(ctx context.Context, request HealthzRequestObject) (HealthzResponseObject, error)
@@ -8683,6 +8901,50 @@ func (sh *strictHandler) ExportAnnotations(ctx *gin.Context, params ExportAnnota
 		sh.options.HandlerErrorFunc(ctx, err)
 	} else if validResponse, ok := response.(ExportAnnotationsResponseObject); ok {
 		if err := validResponse.VisitExportAnnotationsResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// FollowsReplace operation middleware
+func (sh *strictHandler) FollowsReplace(ctx *gin.Context, params FollowsReplaceParams) {
+	var request FollowsReplaceRequestObject
+
+	request.Params = params
+
+	var body FollowsReplaceJSONRequestBody
+	var err error
+	// A request validator built on kin-openapi's openapi3filter with
+	// KeepValidatedValue leaves the value it validated on the body. Bind
+	// that value, matching member names exactly, so the handler receives
+	// what was validated instead of a second, case-insensitive decode.
+	if vb, ok := ctx.Request.Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+		err = ctx.ShouldBindJSON(&body)
+	} else if binding.Validator != nil {
+		// ShouldBindJSON runs the struct validator after decoding; keep that.
+		err = binding.Validator.ValidateStruct(&body)
+	}
+	if err != nil {
+		sh.options.RequestErrorHandlerFunc(ctx, err)
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.FollowsReplace(ctx, request.(FollowsReplaceRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "FollowsReplace")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(FollowsReplaceResponseObject); ok {
+		if err := validResponse.VisitFollowsReplaceResponse(ctx.Writer); err != nil {
 			sh.options.ResponseErrorHandlerFunc(ctx, err)
 		}
 	} else if response != nil {

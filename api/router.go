@@ -20,6 +20,7 @@ import (
 	"docket/internal/auth"
 	"docket/internal/catalog"
 	"docket/internal/export"
+	"docket/internal/follows"
 	"docket/internal/idempotency"
 	"docket/internal/progress"
 	"docket/internal/robots"
@@ -41,6 +42,7 @@ type Config struct {
 	Submissions *submissions.Service
 	Progress    *progress.Service
 	Export      *export.Service
+	Follows     *follows.Service
 	Idempotency *idempotency.Store
 	Verifier    *auth.Verifier
 	Metrics     *Metrics
@@ -74,6 +76,7 @@ type handlers struct {
 	progressHandlers
 	exportHandlers
 	robotHandlers
+	followHandlers
 	*healthHandlers
 }
 
@@ -100,6 +103,7 @@ func New(cfg Config) (http.Handler, error) {
 			progressHandlers{cfg.Progress},
 			exportHandlers{cfg.Export},
 			robotHandlers{cfg.Robots},
+			followHandlers{cfg.Follows},
 			&healthHandlers{checks: cfg.Checks, views: cfg.Views, clock: s.cfg.Clock},
 		}
 		s.register(router, operations, timeEncoding)

@@ -28,6 +28,7 @@ import (
 	"docket/internal/catalog"
 	"docket/internal/dbtest"
 	"docket/internal/export"
+	"docket/internal/follows"
 	"docket/internal/idempotency"
 	"docket/internal/postgres"
 	"docket/internal/progress"
@@ -161,6 +162,7 @@ func newHandler(
 		Submissions: submissions.New(pool),
 		Progress:    progress.New(pool),
 		Export:      export.New(pool, testKey),
+		Follows:     follows.New(pool),
 		Idempotency: idempotency.New(pool),
 		Verifier:    verifier,
 		Metrics:     api.NewMetrics(func() api.PoolStats { return api.PoolStats{} }),

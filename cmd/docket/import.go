@@ -18,10 +18,10 @@ import (
 func importCommand(cfg *config) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "import",
-		Short: "Import agencies, URLs or suggestions of robots from a file",
+		Short: "Import agencies, URLs, suggestions of robots or follows from a file",
 		Args:  cobra.NoArgs,
 	}
-	cmd.AddCommand(importAgenciesCommand(cfg), importURLsCommand(cfg), importSuggestionsCommand(cfg))
+	cmd.AddCommand(importAgenciesCommand(cfg), importURLsCommand(cfg), importSuggestionsCommand(cfg), importFollowsCommand(cfg))
 	return cmd
 }
 
@@ -68,13 +68,17 @@ func importURLsCommand(cfg *config) *cobra.Command {
 		Long: `Import URLs from a CSV file with the columns ` + strings.Join(imports.URLColumns, ", ") + `,
 in any order; several agencies are separated by "|". URLs are the same if they differ only in scheme, trailing slashes and
 fragment. With --robo, URL type, record type, name, agencies and the locations of these become suggestions of robots, where no
-robot has made any; import the agencies first.
+robot has made any; import the agencies first. With --batch-location, users who follow the location are offered the URLs of
+the batch first.
 
 The import is one transaction. Every row is created, a duplicate, or rejected with its line and the reason. "-" reads standard
 input.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if !cmd.Flags().Changed("batch") {
+				if len(o.BatchLocations) > 0 {
+					return usageError{errors.New("--batch-location needs --batch, the name of the batch to link to the location")}
+				}
 				o.Batch = strings.TrimSuffix(filepath.Base(args[0]), filepath.Ext(args[0]))
 			}
 			if o.Confidence < 1 || o.Confidence > 100 {
@@ -90,8 +94,44 @@ input.`,
 	}
 	flags.add(cmd)
 	cmd.Flags().StringVar(&o.Batch, "batch", "", "`name` of the batch for new URLs; by default the file name without its extension")
+	cmd.Flags().Int64SliceVar(&o.BatchLocations, "batch-location", nil,
+		"`id` of a location to link the batch to, if it exists or gets a new URL; may be repeated")
 	cmd.Flags().BoolVar(&o.Robots, "robo", false, "store what the file says about the URLs as suggestions of robots")
 	cmd.Flags().IntVar(&o.Confidence, "confidence", imports.DefaultConfidence, "confidence of these suggestions, 1 to 100")
+	return cmd
+}
+
+func importFollowsCommand(cfg *config) *cobra.Command {
+	var (
+		flags importFlags
+		o     imports.FollowOptions
+	)
+	cmd := &cobra.Command{
+		Use:   "follows FILE.csv",
+		Short: "Import which locations users follow",
+		Long: `Import which locations users follow from a CSV file with the columns ` + strings.Join(imports.FollowColumns, ", ") + `,
+in any order. Users are offered the URLs of batches that are linked to these locations first. Follows that are not in the file
+are deleted, also those of rejected rows; with --add they are kept. A file without a row that can be stored is refused, unless
+--allow-empty says that all follows are to be deleted.
+
+The import is one transaction. Every row is created, a duplicate, or rejected with its line and the reason. "-" reads standard
+input.`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			follows := func(ctx context.Context, pool *postgres.Pool, file io.Reader, shared imports.Options) (importResult, error) {
+				o.Options = shared
+				summary, err := imports.Follows(ctx, pool, file, o)
+				if errors.Is(err, imports.ErrNoFollows) {
+					err = fmt.Errorf("%w; --allow-empty allows that", err)
+				}
+				return followsResult(summary), err
+			}
+			return runImport(cmd, cfg, args[0], flags, follows)
+		},
+	}
+	flags.add(cmd)
+	cmd.Flags().BoolVar(&o.Add, "add", false, "keep the follows that are not in the file")
+	cmd.Flags().BoolVar(&o.AllowEmpty, "allow-empty", false, "delete all follows if no row can be stored")
 	return cmd
 }
 
@@ -111,7 +151,7 @@ func runImport(cmd *cobra.Command, cfg *config, name string, flags importFlags, 
 		progress := newProgressBar("importing")
 		result, err := run(ctx, pool, file, imports.Options{Strict: flags.strict, Progress: progress.report})
 		progress.finish()
-		if err != nil && !errors.Is(err, imports.ErrRejected) {
+		if err != nil && !errors.Is(err, imports.ErrRejected) && !errors.Is(err, imports.ErrNoFollows) {
 			return fmt.Errorf("import %s: %w", name, err)
 		}
 		result.Seconds = time.Since(begin).Seconds()

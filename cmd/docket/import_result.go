@@ -16,6 +16,7 @@ type importResult struct {
 	Created    int64        `json:"created"`
 	Duplicate  int64        `json:"duplicate"`
 	Rejected   int64        `json:"rejected"`
+	Removed    *int64       `json:"removed,omitempty"` // only of imports that remove what is not in the file
 	Unchanged  bool         `json:"unchanged"`
 	Seconds    float64      `json:"seconds"`
 	Also       []alsoMade   `json:"also_created"`
@@ -61,10 +62,16 @@ func urlsResult(s imports.URLSummary) importResult {
 		batches = 1
 	}
 	return resultOf(s.Accounting, s.Unchanged(), []alsoMade{
-		{"batches", batches}, {"suggested relevance", s.Relevance}, {"suggested record types", s.RecordTypes},
+		{"batches", batches}, {"links of the batch to locations", s.BatchLinks}, {"suggested relevance", s.Relevance}, {"suggested record types", s.RecordTypes},
 		{"suggested names", s.Names}, {"suggested agencies", s.Agencies}, {"suggested locations", s.Locations},
 		{"tasks", s.Tasks},
 	})
+}
+
+func followsResult(s imports.FollowSummary) importResult {
+	result := resultOf(s.Accounting, s.Unchanged(), []alsoMade{})
+	result.Removed = &s.Removed
+	return result
 }
 
 func resultOf(a csvfile.Accounting, unchanged bool, also []alsoMade) importResult {
@@ -93,6 +100,9 @@ func (r importResult) print(out io.Writer, done bool) error {
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
 	if done {
 		fmt.Fprintf(table, "%d\trows\t\n%d\tcreated\t\n%d\tduplicate\t\n%d\trejected\t\n", r.Rows, r.Created, r.Duplicate, r.Rejected)
+		if r.Removed != nil {
+			fmt.Fprintf(table, "%d\tremoved\t\n", *r.Removed)
+		}
 		for _, also := range r.Also {
 			if also.Count > 0 {
 				fmt.Fprintf(table, "%d\t%s\t\n", also.Count, also.What)

@@ -7,6 +7,7 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -19,7 +20,7 @@ func queueCommand(cfg *config) *cobra.Command {
 		Use:   "queue",
 		Short: "Compare the live queue with a recount, or repair it",
 		Long: `Everything that Docket writes updates the queue. Other writers on the same database leave differences: a URL
-they added is missing, a suggestion they stored is not counted.`,
+they added is missing, a suggestion they stored is not counted, a location that users follow now does not count for them.`,
 		Args: cobra.NoArgs,
 	}
 	cmd.AddCommand(
@@ -108,14 +109,17 @@ func printDifference(out io.Writer, d ranking.Difference, asJSON bool) error {
 	if asJSON {
 		return writeJSONLine(out, queueDifference(d))
 	}
-	what := fmt.Sprintf("URL %d", d.URLID)
-	if d.URLID == 0 {
-		what = fmt.Sprintf("batch %d", d.BatchID)
+	var about []string
+	if d.URLID != 0 {
+		about = append(about, fmt.Sprintf("URL %d", d.URLID))
+	}
+	if d.BatchID != 0 {
+		about = append(about, fmt.Sprintf("batch %d", d.BatchID))
 	}
 	if d.Annotator != "" {
-		what += ", annotator " + d.Annotator
+		about = append(about, "annotator "+d.Annotator)
 	}
-	_, err := fmt.Fprintf(out, "%s: %s: has %s, should have %s\n", what, d.Kind, orNothing(d.Have), orNothing(d.Want))
+	_, err := fmt.Fprintf(out, "%s: %s: has %s, should have %s\n", strings.Join(about, ", "), d.Kind, orNothing(d.Have), orNothing(d.Want))
 	return err
 }
 

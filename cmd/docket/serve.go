@@ -16,6 +16,7 @@ import (
 	"docket/internal/auth"
 	"docket/internal/catalog"
 	"docket/internal/export"
+	"docket/internal/follows"
 	"docket/internal/idempotency"
 	"docket/internal/postgres"
 	"docket/internal/postgres/embedded"
@@ -165,6 +166,7 @@ func (cfg *serveConfig) handler(
 		Submissions: submissions.New(pool),
 		Progress:    progress.New(pool),
 		Export:      export.New(pool, key),
+		Follows:     follows.New(pool),
 		Idempotency: idempotency.New(pool),
 		Verifier:    verifier,
 		Metrics:     metrics,

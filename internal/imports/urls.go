@@ -13,6 +13,7 @@ import (
 	"docket/internal/convert"
 	"docket/internal/csvfile"
 	"docket/internal/db"
+	"docket/internal/follows"
 	"docket/internal/postgres"
 	"docket/internal/ranking"
 	"docket/internal/robots"
@@ -36,6 +37,10 @@ type URLOptions struct {
 	// Batch is the name of the batch for new URLs, not empty. A batch entered by hand with this name gets further URLs.
 	Batch string
 
+	// BatchLocations are the locations that the batch is linked to, besides those that it is linked to already. Users who
+	// follow one of them are offered its URLs first.
+	BatchLocations []int64
+
 	// Robots stores what the file says about URLs as suggestions of robots, where no robot has made any.
 	Robots bool
 
@@ -49,8 +54,9 @@ const DefaultConfidence = 90
 // URLSummary counts what an import of URLs did.
 type URLSummary struct {
 	csvfile.Accounting
-	BatchID      int32 // of the batch the new URLs are in; 0 when there were none
+	BatchID      int32 // of the batch the new URLs are in or that was linked to locations; 0 when there is none
 	BatchCreated bool
+	BatchLinks   int64 // of the batch to locations, created
 
 	// Robots' suggestions created, by kind.
 	Relevance, RecordTypes, Names, Agencies, Locations int64
@@ -59,7 +65,7 @@ type URLSummary struct {
 
 // Unchanged reports whether the import changed nothing in the database.
 func (s URLSummary) Unchanged() bool {
-	return s.Created+s.Relevance+s.RecordTypes+s.Names+s.Agencies+s.Locations+s.Tasks == 0
+	return s.Created+s.BatchLinks+s.Relevance+s.RecordTypes+s.Names+s.Agencies+s.Locations+s.Tasks == 0
 }
 
 // webPage is one URL of a file, with what all of its rows say about it.
@@ -88,7 +94,7 @@ type mention struct {
 // name counts.
 //
 // The import stores all rows that were not rejected or, with an error, nothing. The summary counts the rows that were read in
-// both cases.
+// both cases. The error is an *unknown.Error if a location of the batch does not exist.
 func URLs(ctx context.Context, pool *postgres.Pool, file io.Reader, o URLOptions) (URLSummary, error) {
 	switch {
 	case strings.TrimSpace(o.Batch) == "":
@@ -108,10 +114,13 @@ func URLs(ctx context.Context, pool *postgres.Pool, file io.Reader, o URLOptions
 	var summary URLSummary
 	err = postgres.InTx(ctx, pool, func(tx pgx.Tx) error {
 		summary = URLSummary{Accounting: read.Clone()}
-		if err := storeURLs(ctx, tx, pages, o, &summary); err != nil || summary.Unchanged() {
-			return err
+		store := func() ([]int32, error) {
+			if err := storeURLs(ctx, tx, pages, o, &summary); err != nil || summary.Unchanged() {
+				return nil, err
+			}
+			return convert.Each(pages, func(p *webPage) int32 { return p.id }), nil
 		}
-		if err := ranking.Recount(ctx, tx, convert.Each(pages, func(p *webPage) int32 { return p.id })); err != nil {
+		if err := recounted(ctx, tx, len(o.BatchLocations) > 0, store); err != nil || summary.Unchanged() {
 			return err
 		}
 		return analyze(ctx, tx)
@@ -122,9 +131,24 @@ func URLs(ctx context.Context, pool *postgres.Pool, file io.Reader, o URLOptions
 	return summary, nil
 }
 
+// recounted calls store, which returns the URLs that it changed, and then updates the queue for them.
+func recounted(ctx context.Context, tx pgx.Tx, linked bool, store func() ([]int32, error)) error {
+	if linked {
+		return ranking.ChangeFollows(ctx, tx, store)
+	}
+	urlIDs, err := store()
+	if err != nil || len(urlIDs) == 0 {
+		return err
+	}
+	return ranking.Recount(ctx, tx, urlIDs)
+}
+
 func storeURLs(ctx context.Context, tx pgx.Tx, pages []*webPage, o URLOptions, summary *URLSummary) error {
 	if err := queries.ImportLock(ctx, tx); err != nil {
 		return fmt.Errorf("wait for the import lock: %w", err)
+	}
+	if err := follows.RequireLocations(ctx, tx, o.BatchLocations); err != nil {
+		return err
 	}
 	work := progress{report: o.Progress, total: len(pages)}
 	if o.Robots {
@@ -134,7 +158,10 @@ func storeURLs(ctx context.Context, tx pgx.Tx, pages []*webPage, o URLOptions, s
 		defer work.add(len(chunk))
 		return storePages(ctx, tx, chunk, o.Batch, summary)
 	})
-	if err != nil || !o.Robots {
+	if err != nil {
+		return err
+	}
+	if err := linkBatch(ctx, tx, o, summary); err != nil || !o.Robots {
 		return err
 	}
 	return suggest(ctx, tx, pages, o.Confidence, summary, func() { work.add(len(pages)) })
@@ -218,6 +245,29 @@ func putInBatch(ctx context.Context, tx pgx.Tx, urlIDs []int32, name string, sum
 	err := queries.BatchURLInsertMany(ctx, tx, db.BatchURLInsertManyParams{BatchID: summary.BatchID, URLIDs: urlIDs})
 	if err != nil {
 		return fmt.Errorf("put URLs into batch %q: %w", name, err)
+	}
+	return nil
+}
+
+// linkBatch links the batch to its locations. Without a new URL the batch need not exist, and is not created.
+func linkBatch(ctx context.Context, tx pgx.Tx, o URLOptions, summary *URLSummary) (err error) {
+	if len(o.BatchLocations) == 0 {
+		return nil
+	}
+	if summary.BatchID == 0 {
+		summary.BatchID, err = queries.BatchGetByName(ctx, tx, o.Batch)
+		if errors.Is(err, pgx.ErrNoRows) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("open batch %q: %w", o.Batch, err)
+		}
+	}
+	summary.BatchLinks, err = queries.BatchLocationInsertMany(ctx, tx, db.BatchLocationInsertManyParams{
+		BatchID: summary.BatchID, LocationIDs: o.BatchLocations,
+	})
+	if err != nil {
+		return fmt.Errorf("link batch %q to locations: %w", o.Batch, err)
 	}
 	return nil
 }

@@ -3,6 +3,7 @@ package ranking
 import (
 	"context"
 	"fmt"
+	"strconv"
 
 	"github.com/jackc/pgx/v5"
 
@@ -14,18 +15,18 @@ import (
 type Difference struct {
 	// Kind is one of: missing (not in the queue, or not eligible there), surplus (eligible in the queue only), wrong follow,
 	// wrong source, wrong count of user, anonymous or automatic URL types, wrong batch, wrong count of user agencies, missing
-	// done row, surplus done row, wrong batch progress.
+	// done row, surplus done row, missing, surplus or wrong followed batches, wrong batch progress.
 	Kind      string
-	URLID     int32  // 0 for the progress of a batch
+	URLID     int32  // 0 for the batches of a follower and for the progress of a batch
 	BatchID   int32  // only for the progress of a batch
-	Annotator string // only for a done row: the id of the user or the session
+	Annotator string // only for a done row and the batches of a follower: the id of the user or the session
 	Have      string
 	Want      string
 }
 
-// Verify reports every difference, first of URLs by id, then of batches, and changes nothing. Each part of some thousand URLs
-// is compared in one snapshot, so a concurrent answer is not reported as a difference. The memory used does not grow with the
-// number of URLs.
+// Verify reports every difference, first of URLs by id, then of followers by id, then of batches by id, and changes nothing. Each
+// part of some thousand URLs is compared in one snapshot, so a concurrent answer is not reported as a difference. The memory used
+// does not grow with the number of URLs.
 func Verify(ctx context.Context, pool *postgres.Pool, report func(Difference)) error {
 	return compare(ctx, pool, func(found []Difference) error {
 		for _, difference := range found {
@@ -36,23 +37,44 @@ func Verify(ctx context.Context, pool *postgres.Pool, report func(Difference)) e
 }
 
 // Reconcile repairs every difference and reports it. Readers are not blocked. Answers about a URL wait while it is repaired,
-// with some hundred URLs in one transaction, and none is lost. Changes that writers outside Docket make while it runs may need
-// another run.
+// with some hundred URLs in one transaction, and none is lost. Changes of follows wait for the same time: they would miss the
+// rows that a repair inserts. Changes that writers outside Docket make while it runs may need another run.
 func Reconcile(ctx context.Context, pool *postgres.Pool, report func(Difference)) error {
 	return compare(ctx, pool, func(found []Difference) error {
 		var urls, batches []int32
+		followers := false
 		for _, difference := range found {
-			if difference.URLID != 0 {
+			switch {
+			case difference.URLID != 0:
 				urls = append(urls, difference.URLID)
-			} else {
+			case difference.BatchID != 0:
 				batches = append(batches, difference.BatchID)
+			default:
+				followers = true
 			}
 		}
 		for len(urls) > 0 {
 			part := urls[:min(len(urls), repairTogether)]
 			urls = urls[len(part):]
-			if err := postgres.InTx(ctx, pool, func(tx pgx.Tx) error { return Recount(ctx, tx, part) }); err != nil {
+			err := postgres.InTx(ctx, pool, func(tx pgx.Tx) error {
+				if err := queries.FollowLock(ctx, tx); err != nil {
+					return err
+				}
+				return Recount(ctx, tx, part)
+			})
+			if err != nil {
 				return fmt.Errorf("repair queue: %w", err)
+			}
+		}
+		if followers {
+			err := postgres.InTx(ctx, pool, func(tx pgx.Tx) error {
+				if err := queries.FollowLock(ctx, tx); err != nil {
+					return err
+				}
+				return queries.FollowedBatchesRecount(ctx, tx)
+			})
+			if err != nil {
+				return fmt.Errorf("repair batches of followers: %w", err)
 			}
 		}
 		for _, batch := range batches {
@@ -80,7 +102,8 @@ const (
 	repairTogether = 500
 )
 
-// compare calls handle with the differences of each part of the URLs, and at the end with those of the batches.
+// compare calls handle with the differences of each part of the URLs, then with those of the followers, and at the end with
+// those of the batches.
 func compare(ctx context.Context, pool *postgres.Pool, handle func([]Difference) error) error {
 	for after := int32(0); ; {
 		upto, err := queries.URLRangeGet(ctx, pool, db.URLRangeGetParams{After: after, Most: compareTogether})
@@ -103,11 +126,22 @@ func compare(ctx context.Context, pool *postgres.Pool, handle func([]Difference)
 		}
 		after = upto
 	}
+	followers, err := queries.FollowedBatchesDifferenceList(ctx, pool)
+	if err != nil {
+		return fmt.Errorf("compare batches of followers: %w", err)
+	}
+	found := make([]Difference, len(followers))
+	for i, row := range followers {
+		found[i] = Difference{Kind: row.Kind, Annotator: strconv.Itoa(int(row.UserID)), Have: row.Have, Want: row.Want}
+	}
+	if err := handle(found); err != nil {
+		return err
+	}
 	rows, err := queries.BatchProgressDifferenceList(ctx, pool)
 	if err != nil {
 		return fmt.Errorf("compare progress of batches: %w", err)
 	}
-	found := make([]Difference, len(rows))
+	found = make([]Difference, len(rows))
 	for i, row := range rows {
 		found[i] = Difference{
 			Kind: "wrong batch progress", BatchID: row.BatchID,

@@ -14,23 +14,42 @@ import (
 // chunk is how many URLs one statement of the upkeep handles.
 const chunk = 5000
 
-// Recount updates the queue for URLs, in the transaction that changed something about them: their status, flags or batch, their
+// Recount updates the queue for URLs, in the transaction that changed something about them: their flags or batch, their
 // annotations other than by a single answer, or any suggestion that annotators are shown. A transaction calls it one time,
-// after everything else, with all URLs that it changed.
+// after everything else, with all URLs that it changed. A transaction that changes follows calls ChangeFollows instead.
 //
-// It locks the URLs and their rows of the queue by id, then the rows of the batches by id. Writers that keep this order do not
-// deadlock. So a transaction that changes or deletes what is stored about URLs must first lock the URLs FOR KEY SHARE, by
-// id: the deletion of a URL deletes all of that.
+// It locks the URLs by id, their rows of the queue by id, then the progress of the batches by id. Writers that keep this order
+// do not deadlock. So a transaction that changes or deletes what is stored about URLs must first lock the URLs FOR KEY SHARE, by
+// id: the deletion of a URL deletes all of that. One that puts URLs into several batches must first lock the batches FOR KEY
+// SHARE, by id, because ChangeFollows locks them in this order.
 func Recount(ctx context.Context, tx pgx.Tx, urlIDs []int32) error {
 	urlIDs = slices.Compact(slices.Sorted(slices.Values(urlIDs)))
+	if err := lockRows(ctx, tx, urlIDs, nil); err != nil {
+		return err
+	}
+	return recountLocked(ctx, tx, urlIDs)
+}
+
+// lockRows adds the missing rows of some URLs to the queue, and locks their rows and those of others until the end of the
+// transaction. Both lists are ascending.
+func lockRows(ctx context.Context, tx pgx.Tx, urlIDs, others []int32) error {
 	for ids := range slices.Chunk(urlIDs, chunk) {
 		if err := queries.QueueInsertMany(ctx, tx, ids); err != nil {
 			return fmt.Errorf("add to queue: %w", err)
 		}
+	}
+	all := slices.Concat(urlIDs, others)
+	slices.Sort(all)
+	for ids := range slices.Chunk(slices.Compact(all), chunk) {
 		if err := queries.QueueLockMany(ctx, tx, ids); err != nil {
 			return fmt.Errorf("lock queue: %w", err)
 		}
 	}
+	return nil
+}
+
+// recountLocked is Recount once the rows are locked.
+func recountLocked(ctx context.Context, tx pgx.Tx, urlIDs []int32) error {
 	var changes []db.QueueRecountManyRow
 	for ids := range slices.Chunk(urlIDs, chunk) {
 		changed, err := queries.QueueRecountMany(ctx, tx, ids)
