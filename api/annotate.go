@@ -46,19 +46,15 @@ func (h annotateHandlers) AnnotateSubmit(
 func (h annotateHandlers) AnnotateAnonymousNext(
 	ctx context.Context, req AnnotateAnonymousNextRequestObject,
 ) (AnnotateAnonymousNextResponseObject, error) {
-	session := req.Params.SessionID
-	if session == nil {
-		opened, err := h.annotations.OpenSession(ctx)
-		if err != nil {
-			return nil, err
-		}
-		session = &opened
+	session := annotation.NewSession()
+	if given := req.Params.SessionID; given != nil {
+		session = *given
 	}
-	next, err := h.annotations.NextAnonymous(ctx, *session, orZero(req.Params.Offset))
+	next, err := h.annotations.NextAnonymous(ctx, session, orZero(req.Params.Offset))
 	if err != nil {
 		return nil, err
 	}
-	return AnnotateAnonymousNext200JSONResponse{NextAnnotation: nextFrom(next), SessionID: *session}, nil
+	return AnnotateAnonymousNext200JSONResponse{NextAnnotation: nextFrom(next), SessionID: session}, nil
 }
 
 func (h annotateHandlers) AnnotateAnonymousSubmit(
@@ -85,7 +81,9 @@ func (h annotateHandlers) AnnotateMigrate(
 	if err != nil {
 		return nil, err
 	}
-	return AnnotateMigrate200JSONResponse{Message: "Session migrated.", Migrated: done.Transferred, Skipped: done.Skipped}, nil
+	return AnnotateMigrate200JSONResponse{
+		Message: "Annotations migrated successfully.", Migrated: done.Transferred, Skipped: done.Skipped,
+	}, nil
 }
 
 func (h annotateHandlers) AnnotateAgencySuggestions(

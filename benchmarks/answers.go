@@ -87,11 +87,11 @@ func (a *answerer) with(ctx context.Context, hot bool) error {
 // plain answers without upkeep of the queue.
 func (a *answerer) plain(ctx context.Context, hot bool) error {
 	agencies, locations := a.answer()
-	var stored, known bool
+	var stored, before, known, nameUnknown bool
 	var unknownAgencies []int32
 	var unknownLocations []int64
 	return a.pool.QueryRow(ctx, a.without, a.url(hot), agencies, locations, nil, a.user.Add(1),
-		annotation.DataSource, nil, recordType, false, false).Scan(&stored, &known, &unknownAgencies, &unknownLocations)
+		annotation.DataSource, nil, recordType, false, false).Scan(&stored, &before, &known, &unknownAgencies, &unknownLocations, &nameUnknown)
 }
 
 // answers measures POST. The queue is verified after the loads that update it; the last part does not update it.

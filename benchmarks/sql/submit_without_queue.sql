@@ -14,12 +14,18 @@ WITH url AS (
     SELECT name.id
     FROM annotation__name__suggestions name
     WHERE name.id = $4::integer AND name.url_id = $1
+), unknown_name AS (
+    SELECT $4::integer AS id
+    WHERE $4::integer IS NOT NULL AND NOT EXISTS (SELECT FROM existing_name)
+), earlier AS (
+    SELECT FROM user_url_annotations a WHERE a.user_id = $5::integer AND a.url_id = $1 LIMIT 1
 ), accepted AS (
     SELECT url.id AS url_id, $5::integer AS user_id
     FROM url
     WHERE NOT EXISTS (SELECT FROM unknown_agency)
         AND NOT EXISTS (SELECT FROM unknown_location)
-        AND ($4::integer IS NULL OR EXISTS (SELECT FROM existing_name))
+        AND NOT EXISTS (SELECT FROM unknown_name)
+        AND NOT EXISTS (SELECT FROM earlier)
 ), stored_type AS (
     INSERT INTO annotation__url_type__user (url_id, user_id, type)
     SELECT url_id, user_id, $6 FROM accepted
@@ -56,6 +62,8 @@ WITH url AS (
 )
 SELECT
     EXISTS (SELECT FROM stored_type)::boolean AS stored,
+    EXISTS (SELECT FROM earlier)::boolean AS annotated_before,
     EXISTS (SELECT FROM url)::boolean AS url_known,
     ARRAY(SELECT id FROM unknown_agency ORDER BY id)::integer[] AS unknown_agency_ids,
-    ARRAY(SELECT id FROM unknown_location ORDER BY id)::bigint[] AS unknown_location_ids;
+    ARRAY(SELECT id FROM unknown_location ORDER BY id)::bigint[] AS unknown_location_ids,
+    EXISTS (SELECT FROM unknown_name)::boolean AS name_unknown;

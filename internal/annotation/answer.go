@@ -18,7 +18,7 @@ type Answer struct {
 	ExistingNameID   *int32  // one of the names suggested for the URL
 }
 
-// ErrAlreadyAnnotated refuses a second answer of one annotator about one URL.
+// ErrAlreadyAnnotated refuses an answer that differs from what its annotator has said about the URL before.
 var ErrAlreadyAnnotated = errors.New("this annotator has annotated the URL before")
 
 // RuleError refuses an answer or a request whose fields do not fit together. Its text is for the annotator.

@@ -38,7 +38,7 @@ func TestSubmitAfterADeadlock(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			b := setup(t)
-			session := b.session(t)
+			session := b.storedSession(t)
 			// The answer checks for a deadlock long after the other program has begun to wait; the other program never checks.
 			_, err := b.pool.Exec(t.Context(), `DO $$ BEGIN
 				EXECUTE format('ALTER DATABASE %I SET deadlock_timeout = ''3s''', current_database());

@@ -1,7 +1,9 @@
 package annotation_test
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
@@ -29,6 +31,9 @@ var earlier = map[string]struct {
 		row: `INSERT INTO link_user_suggestion_agency_not_found (url_id, user_id) VALUES (1, 7)`},
 	"link_user_suggestion_location_not_found_pkey": {
 		row: `INSERT INTO link_user_suggestion_location_not_found (url_id, user_id) VALUES (1, 7)`},
+	"annotation__url_type__anon_pkey": {session: true,
+		row: `INSERT INTO annotation__url_type__anon (url_id, url_type, session_id) SELECT 1, 'data source', id
+			FROM anonymous_sessions`},
 	"annotation__record_type__anon_pkey": {session: true,
 		row: `INSERT INTO annotation__record_type__anon (url_id, record_type, session_id) SELECT 1, 'Stops', id
 			FROM anonymous_sessions`},
@@ -39,40 +44,48 @@ var earlier = map[string]struct {
 }
 
 // TestAnnotatedEarlier checks that an annotation which another program stored makes the answer of its annotator fail, and that
-// nothing of the answer is stored.
+// nothing of the answer is stored. The other program commits before the answer, or while the answer waits for it.
 func TestAnnotatedEarlier(t *testing.T) {
 	t.Parallel()
 	for constraint, tt := range earlier {
-		t.Run(constraint, func(t *testing.T) {
-			t.Parallel()
-			b := setup(t)
-			session, err := b.service.OpenSession(t.Context())
-			require.NoError(t, err)
-			_, err = b.pool.Exec(t.Context(), tt.row)
-			require.NoError(t, err)
-			rows := b.annotations(t)
-			require.Equal(t, 1, rows)
-
-			if tt.session {
-				err = b.service.SubmitAnonymous(t.Context(), session, 1, everything(1))
-			} else {
+		for _, concurrent := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, concurrent %t", constraint, concurrent), func(t *testing.T) {
+				t.Parallel()
+				b := setup(t)
+				session := b.storedSession(t)
 				answer := everything(1)
-				answer.AgencyNotFound = constraint == "link_user_suggestion_agency_not_found_pkey"
-				answer.LocationNotFound = constraint == "link_user_suggestion_location_not_found_pkey"
-				if answer.AgencyNotFound {
-					answer.AgencyIDs = nil
+				if constraint == "link_user_suggestion_agency_not_found_pkey" {
+					answer.AgencyNotFound, answer.AgencyIDs = true, nil
 				}
-				if answer.LocationNotFound {
-					answer.LocationIDs = nil
+				if constraint == "link_user_suggestion_location_not_found_pkey" {
+					answer.LocationNotFound, answer.LocationIDs = true, nil
 				}
-				err = b.service.Submit(t.Context(), 7, 1, answer)
-			}
-			require.ErrorIs(t, err, annotation.ErrAlreadyAnnotated)
-			var cause *pgconn.PgError
-			require.ErrorAs(t, err, &cause)
-			require.Equal(t, constraint, cause.ConstraintName)
-			require.Equal(t, rows, b.annotations(t))
-		})
+				tx := b.begin(t, tt.row)
+				if !concurrent {
+					require.NoError(t, tx.Commit(t.Context()))
+				}
+				submitted := make(chan error, 1)
+				go func() {
+					if tt.session {
+						submitted <- b.service.SubmitAnonymous(context.Background(), session, 1, answer)
+					} else {
+						submitted <- b.service.Submit(context.Background(), 7, 1, answer)
+					}
+				}()
+				if concurrent {
+					b.waitForLock(t, submitted)
+					require.NoError(t, tx.Commit(t.Context()))
+				}
+				err := <-submitted
+				require.ErrorIs(t, err, annotation.ErrAlreadyAnnotated)
+				if concurrent {
+					cause, ok := errors.AsType[*pgconn.PgError](err)
+					require.True(t, ok)
+					require.Equal(t, constraint, cause.ConstraintName)
+				}
+				require.Equal(t, 1, b.annotations(t))
+			})
+		}
 	}
 }
 
@@ -85,7 +98,8 @@ func (b bundle) annotations(t *testing.T) int {
 		UNION ALL SELECT FROM link_user_suggestion_agency_not_found UNION ALL SELECT FROM link_user_suggestion_location_not_found
 		UNION ALL SELECT FROM annotation__name__user__endorsements
 		UNION ALL SELECT FROM annotation__url_type__anon UNION ALL SELECT FROM annotation__record_type__anon
-		UNION ALL SELECT FROM annotation__location__anon UNION ALL SELECT FROM annotation__agency__anon) AS r`)
+		UNION ALL SELECT FROM annotation__location__anon UNION ALL SELECT FROM annotation__agency__anon
+		UNION ALL SELECT FROM annotation__name__anon__endorsements) AS r`)
 }
 
 // TestRefusalsAreConstraints checks that every rule names a constraint that exists, and that each one which means an earlier

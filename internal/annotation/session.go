@@ -4,40 +4,37 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
 	"docket/internal/db"
 	"docket/internal/phase"
 	"docket/internal/postgres"
 	"docket/internal/ranking"
-	"docket/internal/unknown"
 )
 
-// OpenSession opens an anonymous session. Sessions do not expire.
-func (s *Service) OpenSession(ctx context.Context) (Session, error) {
-	session, err := queries.AnonymousSessionInsert(ctx, s.pool)
-	if err != nil {
-		return Session{}, fmt.Errorf("open anonymous session: %w", err)
-	}
-	return session, nil
-}
+// NewSession returns the id of a new anonymous session. A session is stored with its first answer; any id may be used. Sessions
+// do not expire.
+func NewSession() Session { return uuid.New() }
 
-// SessionTransfer counts the URLs of a session whose answer became the user's, and those that the user had annotated before.
+// SessionTransfer counts the annotations of a session that became the user's, and those that were deleted because the user had
+// one or the session a later one. Each URL type, record type, agency, location and endorsed name counts.
 type SessionTransfer struct {
 	Transferred, Skipped int32
 }
 
-// TransferSession makes the answers of an anonymous session answers of a user and deletes the session, which is then unknown:
-// an *unknown.Error. Where the user has annotated the URL, the user's own answer stays and the session's is deleted. An answer
-// of the session that is being stored concurrently is either transferred or refused.
+// TransferSession makes the annotations of an anonymous session annotations of a user, kind by kind. The user's own URL type and
+// record type stay; agencies, locations and endorsed names are added to the user's. It deletes all annotations of the session,
+// but keeps what they said, so that the session is not offered the URLs again. An unknown session has none.
 //
-// The session is locked first. A recount that makes one of its URLs eligible at the same time can therefore deadlock with the
-// transfer; both are transactions that are retried. An answer cannot deadlock with it: it locks the session before the queue.
+// An answer that is being stored is waited for: one of the session is then transferred; one of the user has precedence. The session
+// is locked first. A recount that makes one of its URLs eligible at the same time can therefore deadlock with the transfer;
+// both are transactions that are retried. An answer cannot deadlock with it: it locks the session before the queue.
 func (s *Service) TransferSession(ctx context.Context, userID int32, session Session) (SessionTransfer, error) {
 	defer phase.Start(ctx, phase.Submit)()
 	var done SessionTransfer
 	err := postgres.InTx(ctx, s.pool, func(tx pgx.Tx) (err error) {
-		done, err = s.transferSession(ctx, tx, userID, session)
+		done, err = transferSession(ctx, tx, userID, session)
 		return err
 	})
 	if err != nil {
@@ -46,41 +43,61 @@ func (s *Service) TransferSession(ctx context.Context, userID int32, session Ses
 	return done, nil
 }
 
-func (s *Service) transferSession(
-	ctx context.Context, tx pgx.Tx, userID int32, session Session,
-) (done SessionTransfer, err error) {
+func transferSession(ctx context.Context, tx pgx.Tx, userID int32, session Session) (done SessionTransfer, err error) {
 	known, err := queries.AnonymousSessionLock(ctx, tx, session)
 	if err != nil {
 		return done, fmt.Errorf("lock session: %w", err)
 	}
 	if known == 0 {
-		return done, unknown.New(unknown.Session, session)
+		return done, nil
 	}
-	if err := queries.AnonymousURLLockMany(ctx, tx, session); err != nil {
+	urlIDs, err := queries.AnonymousURLLockMany(ctx, tx, session)
+	if err != nil {
 		return done, fmt.Errorf("lock URLs: %w", err)
 	}
-	answered, err := queries.AnonymousAnnotationTransfer(ctx, tx,
-		db.AnonymousAnnotationTransferParams{SessionID: session, UserID: userID})
-	if err != nil {
-		return done, fmt.Errorf("copy annotations: %w", err)
+	if len(urlIDs) == 0 {
+		return done, nil
 	}
-	if err := queries.AnonymousAnnotationDelete(ctx, tx, session); err != nil {
-		return done, fmt.Errorf("delete annotations of the session: %w", err)
+	if err := queries.MigratedAnswerUpsertMany(ctx, tx, session); err != nil {
+		return done, fmt.Errorf("keep answers of the session: %w", err)
 	}
-	var urlIDs []int32
-	for _, url := range answered {
-		if url.Transferred {
-			done.Transferred++
-		} else {
-			urlIDs = append(urlIDs, url.URLID)
-		}
-	}
-	done.Skipped = int32(len(urlIDs)) - done.Transferred
-	if err := ranking.Recount(ctx, tx, urlIDs); err != nil {
+	if done.Transferred, err = copyAnnotations(ctx, tx, userID, session); err != nil {
 		return done, err
 	}
-	if err := queries.AnonymousSessionDelete(ctx, tx, session); err != nil {
-		return done, fmt.Errorf("delete session: %w", err)
+	deleted, err := queries.AnonymousAnnotationDelete(ctx, tx, session)
+	if err != nil {
+		return done, fmt.Errorf("delete annotations of the session: %w", err)
 	}
-	return done, nil
+	done.Skipped = deleted - done.Transferred
+	return done, ranking.Recount(ctx, tx, urlIDs)
+}
+
+// copyAnnotations returns the number of rows that the user got.
+func copyAnnotations(ctx context.Context, tx pgx.Tx, userID int32, session Session) (copied int32, err error) {
+	to := db.AnonymousURLTypeTransferParams{UserID: userID, SessionID: session}
+	for _, kind := range []struct {
+		name string
+		copy func() (int64, error)
+	}{
+		{"URL types", func() (int64, error) { return queries.AnonymousURLTypeTransfer(ctx, tx, to) }},
+		{"record types", func() (int64, error) {
+			return queries.AnonymousRecordTypeTransfer(ctx, tx, db.AnonymousRecordTypeTransferParams(to))
+		}},
+		{"agencies", func() (int64, error) {
+			return queries.AnonymousAgencyTransfer(ctx, tx, db.AnonymousAgencyTransferParams(to))
+		}},
+		{"locations", func() (int64, error) {
+			return queries.AnonymousLocationTransfer(ctx, tx, db.AnonymousLocationTransferParams(to))
+		}},
+		{"endorsed names", func() (int64, error) {
+			return queries.AnonymousEndorsementTransfer(ctx, tx, db.AnonymousEndorsementTransferParams(to))
+		}},
+	} {
+		rows, err := kind.copy()
+		if err != nil {
+			return 0, fmt.Errorf("copy %s: %w", kind.name, err)
+		}
+		copied += int32(rows)
+	}
+	return copied, nil
 }

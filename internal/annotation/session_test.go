@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"testing"
 	"time"
 
@@ -12,7 +11,6 @@ import (
 
 	"docket/internal/annotation"
 	"docket/internal/ranking"
-	"docket/internal/unknown"
 )
 
 // withURLs adds URLs up to id n, and links all URLs to a batch.
@@ -27,9 +25,11 @@ func (b bundle) withURLs(t *testing.T, n int) bundle {
 	return b
 }
 
-func (b bundle) session(t *testing.T) annotation.Session {
+// storedSession returns a session that exists although it has answered nothing.
+func (b bundle) storedSession(t *testing.T) annotation.Session {
 	t.Helper()
-	session, err := b.service.OpenSession(t.Context())
+	session := annotation.NewSession()
+	_, err := b.pool.Exec(t.Context(), "INSERT INTO anonymous_sessions (id) VALUES ($1)", session)
 	require.NoError(t, err)
 	return session
 }
@@ -65,73 +65,56 @@ func otherAnswer() annotation.Answer {
 	return annotation.Answer{URLType: annotation.BrokenPage, AgencyIDs: []int32{2}, LocationIDs: []int64{2}}
 }
 
-func unknownSession(err error) bool {
-	var missing *unknown.Error
-	return errors.As(err, &missing) && missing.Kind == unknown.Session
-}
-
-func TestTransferKeepsTimes(t *testing.T) {
-	t.Parallel()
-	b := setup(t)
-	session := b.session(t)
-	require.NoError(t, b.service.SubmitAnonymous(t.Context(), session, 1, everything(1)))
-	when := time.Date(2025, 3, 1, 12, 0, 0, 0, time.UTC)
-	for i, table := range []string{"url_type", "record_type", "location"} {
-		_, err := b.pool.Exec(t.Context(), "UPDATE anonymous_annotation_"+table+" SET created_at = $1", when.AddDate(0, 0, i))
-		require.NoError(t, err)
-	}
-	_, err := b.service.TransferSession(t.Context(), 7, session)
-	require.NoError(t, err)
-	for i, table := range []string{"annotation__url_type__user", "annotation__record_type__user", "annotation__location__user"} {
-		query := "SELECT count(*) FROM " + table + " WHERE user_id = 7 AND created_at = $1"
-		require.Equal(t, 1, b.count(t, query, when.AddDate(0, 0, i)), table)
-	}
-}
-
-// TestTransferDuringAnswers transfers a session while it stores answers: each answer is either transferred or refused.
+// TestTransferDuringAnswers transfers a session while it stores answers: each answer is stored, and is the user's or still the
+// session's. A session that has no answer yet is stored by one of them.
 func TestTransferDuringAnswers(t *testing.T) {
 	t.Parallel()
 	const urls = 24
 	b := setup(t).withURLs(t, urls)
 	for user := int32(1); user <= 6; user++ {
-		session := b.session(t)
+		session := annotation.NewSession()
 		var done annotation.SessionTransfer
-		calls := []func() error{func() (err error) {
+		transfer := func() (err error) {
 			done, err = b.service.TransferSession(t.Context(), user, session)
 			return err
-		}}
+		}
+		calls := []func() error{transfer}
 		for url := int32(1); url <= urls; url++ {
 			submit := func() error { return b.service.SubmitAnonymous(t.Context(), session, url, everything(1)) }
-			if url <= urls/3 {
+			if user%2 == 0 && url <= urls/3 {
 				require.NoError(t, submit())
 				continue
 			}
 			calls = append(calls, submit)
 		}
-		errs := race(calls...)
-		require.NoError(t, errs[0])
+		for _, err := range race(calls...) {
+			require.NoError(t, err)
+		}
+		transferred := len(b.answered(t, user, 1))
+		require.Equal(t, annotation.SessionTransfer{Transferred: int32(5 * transferred)}, done)
+		require.Equal(t, urls-transferred, b.count(t, "SELECT count(*) FROM annotation__url_type__anon"))
+		require.Equal(t, urls, b.count(t, "SELECT count(DISTINCT url_id) FROM anonymous_url_annotations WHERE session_id = $1", session))
+		require.NoError(t, transfer())
 		want := make(map[int32]int)
 		for url := int32(1); url <= urls; url++ {
-			if call := url - urls/3; call <= 0 || errs[call] == nil {
-				want[url] = 3
-			} else {
-				require.True(t, unknownSession(errs[call]), "%v", errs[call])
-			}
+			want[url] = 3
 		}
 		require.Equal(t, want, b.answered(t, user, 1))
-		require.Equal(t, annotation.SessionTransfer{Transferred: int32(len(want))}, done)
-		require.Zero(t, b.count(t, "SELECT count(*) FROM anonymous_url_annotations"))
-		require.Zero(t, b.count(t, "SELECT count(*) FROM anonymous_sessions"))
+		require.Equal(t, annotation.SessionTransfer{Transferred: int32(5 * (urls - transferred))}, done)
+		require.Zero(t, b.count(t, "SELECT count(*) FROM annotation__url_type__anon"))
+		next, err := b.service.NextAnonymous(t.Context(), session, 0)
+		require.NoError(t, err)
+		require.Nil(t, next, "the URLs stay done for the session")
 	}
 	b.requireExactQueue(t)
 }
 
 // TestTransferAndAnswer checks both orders of that race: an answer that is being stored is waited for and transferred; one
-// that waits for the transfer is refused.
+// that waits for the transfer is stored afterwards, and stays the session's.
 func TestTransferAndAnswer(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	session := b.session(t)
+	session := annotation.NewSession()
 	require.NoError(t, b.service.SubmitAnonymous(t.Context(), session, 1, everything(1)))
 
 	// The answer about URL 2 waits for its row of the queue, the transfer for the answer.
@@ -149,8 +132,9 @@ func TestTransferAndAnswer(t *testing.T) {
 	require.NoError(t, <-transferred)
 	require.Equal(t, map[int32]int{1: 3, 2: 3}, b.answered(t, 7, 1))
 
-	// The transfer waits for the row of URL 1, the answer for the transfer.
-	session = b.session(t)
+	// The transfer waits for the row of URL 1. Three answers of the session wait for the transfer: about another URL, and about
+	// the URL that is transferred, the same and a different one.
+	session = annotation.NewSession()
 	require.NoError(t, b.service.SubmitAnonymous(t.Context(), session, 1, everything(1)))
 	held = b.begin(t, "SELECT FROM annotation_queue WHERE url_id = 1 FOR UPDATE")
 	go func() {
@@ -158,13 +142,19 @@ func TestTransferAndAnswer(t *testing.T) {
 		transferred <- err
 	}()
 	b.waitForLock(t, transferred)
+	repeated, changed := make(chan error, 1), make(chan error, 1)
 	go func() { stored <- b.service.SubmitAnonymous(context.Background(), session, 2, everything(1)) }()
-	b.waitForLocks(t, 2)
+	go func() { repeated <- b.service.SubmitAnonymous(context.Background(), session, 1, everything(1)) }()
+	b.waitForLocks(t, 3)
+	go func() { changed <- b.service.SubmitAnonymous(context.Background(), session, 1, otherAnswer()) }()
+	b.waitForLocks(t, 4)
 	require.NoError(t, held.Rollback(t.Context()))
 	require.NoError(t, <-transferred)
-	err := <-stored
-	require.True(t, unknownSession(err), "%v", err)
+	require.NoError(t, <-stored)
+	require.NoError(t, <-repeated)
+	require.ErrorIs(t, <-changed, annotation.ErrAlreadyAnnotated)
 	require.Equal(t, map[int32]int{1: 3}, b.answered(t, 8, 1))
+	require.Equal(t, 1, b.count(t, "SELECT count(*) FROM annotation__url_type__anon WHERE session_id = $1", session))
 	b.requireExactQueue(t)
 }
 
@@ -177,11 +167,12 @@ func (b bundle) waitForLocks(t *testing.T, n int) {
 	}, time.Minute, poll)
 }
 
+// TestTwoTransfersAtOnce transfers a session to two users: one gets all annotations.
 func TestTwoTransfersAtOnce(t *testing.T) {
 	t.Parallel()
 	b := setup(t).withURLs(t, 20)
 	for round := range int32(10) {
-		session := b.session(t)
+		session := annotation.NewSession()
 		for url := int32(1); url <= 20; url++ {
 			require.NoError(t, b.service.SubmitAnonymous(t.Context(), session, url, everything(1)))
 		}
@@ -191,18 +182,21 @@ func TestTwoTransfersAtOnce(t *testing.T) {
 			func() (err error) { done[0], err = b.service.TransferSession(t.Context(), users[0], session); return },
 			func() (err error) { done[1], err = b.service.TransferSession(t.Context(), users[1], session); return },
 		)
-		won := slices.Index(errs, nil)
-		require.NotEqual(t, -1, won)
-		require.True(t, unknownSession(errs[1-won]), "%v", errs[1-won])
-		require.Equal(t, annotation.SessionTransfer{Transferred: 20}, done[won])
+		require.NoError(t, errors.Join(errs...))
+		won := 0
+		if done[0].Transferred == 0 {
+			won = 1
+		}
+		require.Equal(t, annotation.SessionTransfer{Transferred: 5 * 20}, done[won])
+		require.Equal(t, annotation.SessionTransfer{}, done[1-won])
 		require.Len(t, b.answered(t, users[won], 1), 20)
 		require.Empty(t, b.answered(t, users[1-won], 1))
 	}
 	b.requireExactQueue(t)
 }
 
-// TestTransferDuringOwnAnswers transfers two sessions to a user who answers about the same URLs concurrently: each URL has one
-// complete answer of the user, the first of the three.
+// TestTransferDuringOwnAnswers transfers two sessions to a user who answers about the same URLs concurrently. The user's own answer
+// is complete or refused. Where it is stored its type stays, and the agency and the location of the sessions are added.
 func TestTransferDuringOwnAnswers(t *testing.T) {
 	t.Parallel()
 	const urls = 20
@@ -211,7 +205,7 @@ func TestTransferDuringOwnAnswers(t *testing.T) {
 		var done [2]annotation.SessionTransfer
 		var calls []func() error
 		for i := range done {
-			session := b.session(t)
+			session := annotation.NewSession()
 			for url := int32(1); url <= urls; url++ {
 				require.NoError(t, b.service.SubmitAnonymous(t.Context(), session, url, everything(1)))
 			}
@@ -223,21 +217,19 @@ func TestTransferDuringOwnAnswers(t *testing.T) {
 		errs := race(calls...)
 		require.NoError(t, errs[0])
 		require.NoError(t, errs[1])
-		own := make(map[int32]int)
-		copied := make(map[int32]int)
+		own, copied := make(map[int32]int), make(map[int32]int)
 		for i, err := range errs[2:] {
 			url := int32(urls - i)
-			if err == nil {
-				own[url] = 3
-				continue
+			if copied[url] = 3; err == nil {
+				own[url], copied[url] = 3, 2
+			} else {
+				require.ErrorIs(t, err, annotation.ErrAlreadyAnnotated)
 			}
-			require.ErrorIs(t, err, annotation.ErrAlreadyAnnotated)
-			copied[url] = 3
 		}
 		require.Equal(t, own, b.answered(t, user, 2))
 		require.Equal(t, copied, b.answered(t, user, 1))
-		require.Equal(t, int32(len(copied)), done[0].Transferred+done[1].Transferred)
-		require.Equal(t, int32(2*urls-len(copied)), done[0].Skipped+done[1].Skipped)
+		require.Equal(t, int32(5*urls-len(own)), done[0].Transferred+done[1].Transferred)
+		require.Equal(t, int32(5*urls+len(own)), done[0].Skipped+done[1].Skipped)
 	}
 	b.requireExactQueue(t)
 }
@@ -247,7 +239,7 @@ func TestTransferManyURLs(t *testing.T) {
 	t.Parallel()
 	const urls = 10_000
 	b := setup(t).withURLs(t, urls)
-	session := b.session(t)
+	session := b.storedSession(t)
 	for _, statement := range []string{
 		"INSERT INTO annotation__url_type__anon (url_id, url_type, session_id) SELECT id, 'data source', $1 FROM urls",
 		"INSERT INTO annotation__record_type__anon (url_id, record_type, session_id) SELECT id, 'Stops', $1 FROM urls",
@@ -265,9 +257,10 @@ func TestTransferManyURLs(t *testing.T) {
 	done, err := b.service.TransferSession(t.Context(), 7, session)
 	require.NoError(t, err)
 	t.Logf("%d URLs in %s", urls, time.Since(begin))
-	require.Equal(t, annotation.SessionTransfer{Transferred: urls - 100, Skipped: 100}, done)
+	require.Equal(t, annotation.SessionTransfer{Transferred: 5*urls - 100, Skipped: 100}, done)
 	require.Equal(t, urls, b.count(t, "SELECT count(*) FROM user_url_done WHERE user_id = 7"))
-	require.Equal(t, urls-100, b.count(t, "SELECT annotated FROM batch_progress"))
-	require.Equal(t, 2*(urls-100), b.count(t, "SELECT count(*) FROM annotation__agency__user"))
+	require.Equal(t, urls, b.count(t, "SELECT count(*) FROM anonymous_url_done WHERE session_id = $1", session))
+	require.Equal(t, urls, b.count(t, "SELECT annotated FROM batch_progress"))
+	require.Equal(t, 2*urls, b.count(t, "SELECT count(*) FROM annotation__agency__user"))
 	b.requireExactQueue(t)
 }

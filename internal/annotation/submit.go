@@ -2,6 +2,7 @@ package annotation
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"docket/internal/db"
@@ -19,6 +20,7 @@ var refusals = []postgres.Rule{
 	postgres.On("annotation__agency__user_agency_id_url_id_user_id_key", ErrAlreadyAnnotated),
 	postgres.On("link_user_suggestion_agency_not_found_pkey", ErrAlreadyAnnotated),
 	postgres.On("link_user_suggestion_location_not_found_pkey", ErrAlreadyAnnotated),
+	postgres.On("annotation__url_type__anon_pkey", ErrAlreadyAnnotated),
 	postgres.On("annotation__record_type__anon_pkey", ErrAlreadyAnnotated),
 	postgres.On("annotation__location__anon_pkey", ErrAlreadyAnnotated),
 	postgres.On("annotation__agency__anon_pkey", ErrAlreadyAnnotated),
@@ -30,17 +32,14 @@ var refusals = []postgres.Rule{
 	postgres.On("annotation__location__user_location_id_fkey", &unknown.Error{Kind: unknown.Location}),
 	postgres.On("annotation__location__anon_location_id_fkey", &unknown.Error{Kind: unknown.Location}),
 	postgres.On("annotation__name__user__endorsements_suggestion_id_fkey", &unknown.Error{Kind: unknown.NameSuggestion}),
+	postgres.On("annotation__name__anon__endorsements_suggestion_id_fkey", &unknown.Error{Kind: unknown.NameSuggestion}),
 }
 
 // Submit stores a user's answer about a URL completely or not at all. When it returns nil, the answer is committed. The URL
-// need not be eligible. Errors: FieldErrors and *RuleError for an answer that contradicts itself, *unknown.Error, and
-// ErrAlreadyAnnotated.
+// need not be eligible. An answer that says what the user has said about the URL already, by an answer, a submission or a
+// transferred session, is not stored again, and no error. Errors: FieldErrors and *RuleError for an answer that contradicts itself,
+// *unknown.Error, and ErrAlreadyAnnotated.
 func (s *Service) Submit(ctx context.Context, userID, urlID int32, answer Answer) error {
-	if err := answer.check(); err != nil {
-		return err
-	}
-	defer phase.Start(ctx, phase.Submit)()
-
 	params := db.AnnotationInsertParams{
 		URLID:            urlID,
 		UserID:           userID,
@@ -53,12 +52,54 @@ func (s *Service) Submit(ctx context.Context, userID, urlID int32, answer Answer
 		NewName:          answer.NewName,
 		ExistingNameID:   answer.ExistingNameID,
 	}
+	return submit(ctx, urlID, answer, func() (db.AnnotationInsertRow, error) {
+		return queries.AnnotationInsert(ctx, s.pool, params)
+	}, func() (bool, error) {
+		return queries.AnnotationIsRepeated(ctx, s.pool, db.AnnotationIsRepeatedParams(params))
+	})
+}
+
+// SubmitAnonymous is Submit for an anonymous session. The first answer stores the session as well. The not-found flags are
+// ignored. What the session said about a URL before a transfer counts as said by it.
+func (s *Service) SubmitAnonymous(ctx context.Context, session Session, urlID int32, answer Answer) error {
+	// The key of annotation__url_type__anon includes the type, so it allows a second type. Without this lock, two concurrent
+	// requests would both find no earlier answer.
+	oneByOne := postgres.WithLock(s.pool, fmt.Sprintf("anonymous annotation %s %d", session, urlID))
+	params := db.AnonymousAnnotationInsertParams{
+		URLID:          urlID,
+		SessionID:      session,
+		URLType:        db.URLType(answer.URLType),
+		RecordType:     (*db.RecordType)(answer.RecordType),
+		AgencyIDs:      answer.AgencyIDs,
+		LocationIDs:    answer.LocationIDs,
+		NewName:        answer.NewName,
+		ExistingNameID: answer.ExistingNameID,
+	}
+	return submit(ctx, urlID, answer, func() (db.AnnotationInsertRow, error) {
+		row, err := queries.AnonymousAnnotationInsert(ctx, oneByOne, params)
+		return db.AnnotationInsertRow(row), err
+	}, func() (bool, error) {
+		return queries.AnonymousAnnotationIsRepeated(ctx, s.pool, db.AnonymousAnnotationIsRepeatedParams(params))
+	})
+}
+
+// submit stores an answer by insert. If the annotator has annotated the URL before, isRepeated decides whether that is an error.
+// It is a statement of its own, so that it sees an answer that insert has waited for.
+func submit(
+	ctx context.Context, urlID int32, answer Answer, insert func() (db.AnnotationInsertRow, error), isRepeated func() (bool, error),
+) error {
+	if err := answer.check(); err != nil {
+		return err
+	}
+	defer phase.Start(ctx, phase.Submit)()
+
 	var row db.AnnotationInsertRow
 	err := postgres.Retry(ctx, func() (err error) {
-		row, err = queries.AnnotationInsert(ctx, s.pool, params)
+		row, err = insert()
 		return err
 	})
 	switch {
+	case errors.Is(err, ErrAlreadyAnnotated):
 	case err != nil:
 		return fmt.Errorf("store annotation of URL %d: %w", urlID, err)
 	case row.Stored:
@@ -69,49 +110,18 @@ func (s *Service) Submit(ctx context.Context, userID, urlID int32, answer Answer
 		return unknown.New(unknown.Agency, row.UnknownAgencyIDs...)
 	case len(row.UnknownLocationIDs) > 0:
 		return unknown.New(unknown.Location, row.UnknownLocationIDs...)
-	default:
+	case row.NameUnknown:
 		return unknown.New(unknown.NameSuggestion, *answer.ExistingNameID)
-	}
-}
-
-// SubmitAnonymous is Submit for an anonymous session. The name and the not-found flags are ignored. A session answers once
-// about a URL: a second answer, the same or another, is ErrAlreadyAnnotated.
-func (s *Service) SubmitAnonymous(ctx context.Context, session Session, urlID int32, answer Answer) error {
-	if err := answer.check(); err != nil {
-		return err
-	}
-	defer phase.Start(ctx, phase.Submit)()
-
-	// The key of annotation__url_type__anon includes the type, so it allows a second type. Without this lock, two concurrent
-	// requests would both find no earlier answer.
-	oneByOne := postgres.WithLock(s.pool, fmt.Sprintf("anonymous annotation %s %d", session, urlID))
-	params := db.AnonymousAnnotationInsertParams{
-		URLID:       urlID,
-		SessionID:   session,
-		URLType:     db.URLType(answer.URLType),
-		RecordType:  (*db.RecordType)(answer.RecordType),
-		AgencyIDs:   answer.AgencyIDs,
-		LocationIDs: answer.LocationIDs,
-	}
-	var row db.AnonymousAnnotationInsertRow
-	err := postgres.Retry(ctx, func() (err error) {
-		row, err = queries.AnonymousAnnotationInsert(ctx, oneByOne, params)
-		return err
-	})
-	switch {
-	case err != nil:
-		return fmt.Errorf("store anonymous annotation of URL %d: %w", urlID, err)
-	case row.Stored:
-		return nil
-	case !row.SessionKnown:
-		return unknown.New(unknown.Session, session)
-	case !row.URLKnown:
-		return unknown.New(unknown.URL, urlID)
-	case row.AnnotatedBefore:
-		return ErrAlreadyAnnotated
-	case len(row.UnknownAgencyIDs) > 0:
-		return unknown.New(unknown.Agency, row.UnknownAgencyIDs...)
 	default:
-		return unknown.New(unknown.Location, row.UnknownLocationIDs...)
+		err = ErrAlreadyAnnotated
+	}
+
+	switch repeated, failure := isRepeated(); {
+	case failure != nil:
+		return fmt.Errorf("compare annotation of URL %d with an earlier one: %w", urlID, failure)
+	case repeated:
+		return nil
+	default:
+		return fmt.Errorf("store annotation of URL %d: %w", urlID, err)
 	}
 }

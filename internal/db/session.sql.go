@@ -11,155 +11,128 @@ import (
 	"github.com/google/uuid"
 )
 
-const AnonymousAnnotationDelete = `-- name: AnonymousAnnotationDelete :exec
-WITH url_type AS (
-    DELETE FROM annotation__url_type__anon a WHERE a.session_id = $1
-), record_type AS (
-    DELETE FROM annotation__record_type__anon a WHERE a.session_id = $1
-), agency AS (
-    DELETE FROM annotation__agency__anon a WHERE a.session_id = $1
-)
-DELETE FROM annotation__location__anon a WHERE a.session_id = $1
+const AnonymousAgencyTransfer = `-- name: AnonymousAgencyTransfer :execrows
+INSERT INTO annotation__agency__user (url_id, user_id, agency_id)
+SELECT a.url_id, $1::integer, agencies.id
+FROM annotation__agency__anon a
+JOIN agencies ON agencies.id = a.agency_id
+WHERE a.session_id = $2
+ORDER BY a.url_id, agencies.id
+FOR KEY SHARE OF agencies
+ON CONFLICT ON CONSTRAINT annotation__agency__user_agency_id_url_id_user_id_key DO NOTHING
 `
 
-// Deletes all annotations of the session.
-func (q *Queries) AnonymousAnnotationDelete(ctx context.Context, db DBTX, sessionID uuid.UUID) error {
-	_, err := db.Exec(ctx, AnonymousAnnotationDelete, sessionID)
-	return err
-}
-
-const AnonymousAnnotationTransfer = `-- name: AnonymousAnnotationTransfer :many
-WITH answered AS MATERIALIZED (
-    SELECT DISTINCT a.url_id FROM anonymous_url_annotations a WHERE a.session_id = $1
-), unanswered AS MATERIALIZED (
-    SELECT answered.url_id, given.url_type, given.created_at
-    FROM answered
-    LEFT JOIN LATERAL (
-        SELECT a.url_type, a.created_at
-        FROM annotation__url_type__anon a
-        WHERE a.session_id = $1 AND a.url_id = answered.url_id
-        ORDER BY a.created_at DESC, a.url_type
-        LIMIT 1
-    ) AS given ON true
-    WHERE NOT EXISTS (
-        SELECT FROM user_url_annotations own WHERE own.user_id = $2 AND own.url_id = answered.url_id OFFSET 0
-    )
-), stored_type AS (
-    INSERT INTO annotation__url_type__user (url_id, user_id, type, created_at)
-    SELECT unanswered.url_id, $2, unanswered.url_type, unanswered.created_at
-    FROM unanswered
-    WHERE unanswered.url_type IS NOT NULL
-    ORDER BY unanswered.url_id
-    ON CONFLICT ON CONSTRAINT annotation__url_type__user_pkey DO NOTHING
-    RETURNING url_id, type
-), copied AS (
-    SELECT
-        stored_type.url_id,
-        stored_type.type NOT IN ('meta url', 'individual record', 'not relevant') AS with_record_type,
-        stored_type.type <> 'not relevant' AS with_entities
-    FROM stored_type
-    UNION ALL
-    SELECT unanswered.url_id, true, true FROM unanswered WHERE unanswered.url_type IS NULL
-), stored_record_type AS (
-    INSERT INTO annotation__record_type__user (url_id, user_id, record_type, created_at)
-    SELECT copied.url_id, $2, given.record_type, given.created_at
-    FROM copied
-    CROSS JOIN LATERAL (
-        SELECT a.record_type, a.created_at
-        FROM annotation__record_type__anon a
-        WHERE a.session_id = $1 AND a.url_id = copied.url_id
-        ORDER BY a.created_at DESC, a.record_type
-        LIMIT 1
-    ) AS given
-    WHERE copied.with_record_type
-    ORDER BY copied.url_id
-    ON CONFLICT ON CONSTRAINT annotation__record_type__user_pkey DO NOTHING
-), stored_agencies AS (
-    INSERT INTO annotation__agency__user (url_id, user_id, agency_id)
-    SELECT copied.url_id, $2, agencies.id
-    FROM copied
-    CROSS JOIN LATERAL (
-        SELECT a.agency_id
-        FROM annotation__agency__anon a
-        WHERE a.session_id = $1 AND a.url_id = copied.url_id
-        OFFSET 0
-    ) AS given
-    JOIN agencies ON agencies.id = given.agency_id
-    WHERE copied.with_entities
-    ORDER BY copied.url_id, agencies.id
-    FOR KEY SHARE OF agencies -- waits for a concurrent deletion, and leaves a deleted agency out
-    ON CONFLICT ON CONSTRAINT annotation__agency__user_agency_id_url_id_user_id_key DO NOTHING
-), stored_locations AS (
-    INSERT INTO annotation__location__user (url_id, user_id, location_id, created_at)
-    SELECT copied.url_id, $2, locations.id, given.created_at
-    FROM copied
-    CROSS JOIN LATERAL (
-        SELECT a.location_id, a.created_at
-        FROM annotation__location__anon a
-        WHERE a.session_id = $1 AND a.url_id = copied.url_id
-        OFFSET 0
-    ) AS given
-    JOIN locations ON locations.id = given.location_id
-    WHERE copied.with_entities
-    ORDER BY copied.url_id, locations.id
-    FOR KEY SHARE OF locations
-    ON CONFLICT ON CONSTRAINT annotation__location__user_pkey DO NOTHING
-)
-SELECT result.url_id::integer AS url_id, result.transferred::boolean AS transferred
-FROM (
-    SELECT answered.url_id, false AS transferred FROM answered
-    UNION ALL
-    SELECT copied.url_id, true FROM copied
-) AS result
-ORDER BY result.url_id, result.transferred
-`
-
-type AnonymousAnnotationTransferParams struct {
-	SessionID uuid.UUID
+type AnonymousAgencyTransferParams struct {
 	UserID    int32
+	SessionID uuid.UUID
 }
 
-type AnonymousAnnotationTransferRow struct {
-	URLID       int32
-	Transferred bool
-}
-
-// Copies the session's answers to the user, URL by URL, with their times. Returns every URL of the session, and a second time, as
-// transferred, each URL whose answer was copied. It is not copied when the user has a row for the URL in any of the four
-// tables. For one stored concurrently, the key of the URL types decides, because every answer has a type. The reference lets a
-// session give a URL several types: the latest is copied, and of several at one time the first of the enum. Parts that the
-// rules of an answer do not allow with the type are not copied.
-// The size of a session is not known in advance. So the tables are read URL by URL, and OFFSET 0 and LIMIT keep the planner from
-// joining them in another order: it would expect a few rows and choose nested loops over all of them.
-// @sqlc-vet-disable many-without-limit
-func (q *Queries) AnonymousAnnotationTransfer(ctx context.Context, db DBTX, arg AnonymousAnnotationTransferParams) ([]AnonymousAnnotationTransferRow, error) {
-	rows, err := db.Query(ctx, AnonymousAnnotationTransfer, arg.SessionID, arg.UserID)
+// Gives the user the session's agencies that the user does not have. It waits for a concurrent deletion of an agency, and leaves
+// a deleted one out.
+func (q *Queries) AnonymousAgencyTransfer(ctx context.Context, db DBTX, arg AnonymousAgencyTransferParams) (int64, error) {
+	result, err := db.Exec(ctx, AnonymousAgencyTransfer, arg.UserID, arg.SessionID)
 	if err != nil {
-		return nil, err
+		return 0, err
 	}
-	defer rows.Close()
-	items := []AnonymousAnnotationTransferRow{}
-	for rows.Next() {
-		var i AnonymousAnnotationTransferRow
-		if err := rows.Scan(&i.URLID, &i.Transferred); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
+	return result.RowsAffected(), nil
 }
 
-const AnonymousSessionDelete = `-- name: AnonymousSessionDelete :exec
-DELETE FROM anonymous_sessions WHERE id = $1
+const AnonymousAnnotationDelete = `-- name: AnonymousAnnotationDelete :one
+WITH url_type AS (
+    DELETE FROM annotation__url_type__anon a WHERE a.session_id = $1 RETURNING a.url_id
+), record_type AS (
+    DELETE FROM annotation__record_type__anon a WHERE a.session_id = $1 RETURNING a.url_id
+), agency AS (
+    DELETE FROM annotation__agency__anon a WHERE a.session_id = $1 RETURNING a.url_id
+), location AS (
+    DELETE FROM annotation__location__anon a WHERE a.session_id = $1 RETURNING a.url_id
+), endorsement AS (
+    DELETE FROM annotation__name__anon__endorsements e WHERE e.session_id = $1 RETURNING e.suggestion_id
+)
+SELECT (
+    (SELECT count(*) FROM url_type) + (SELECT count(*) FROM record_type) + (SELECT count(*) FROM agency)
+    + (SELECT count(*) FROM location) + (SELECT count(*) FROM endorsement)
+)::integer AS deleted
 `
 
-// Deletes the session, which has no annotations.
-func (q *Queries) AnonymousSessionDelete(ctx context.Context, db DBTX, sessionID uuid.UUID) error {
-	_, err := db.Exec(ctx, AnonymousSessionDelete, sessionID)
-	return err
+// Deletes all annotations of the session and returns their number.
+func (q *Queries) AnonymousAnnotationDelete(ctx context.Context, db DBTX, sessionID uuid.UUID) (int32, error) {
+	row := db.QueryRow(ctx, AnonymousAnnotationDelete, sessionID)
+	var deleted int32
+	err := row.Scan(&deleted)
+	return deleted, err
+}
+
+const AnonymousEndorsementTransfer = `-- name: AnonymousEndorsementTransfer :execrows
+INSERT INTO annotation__name__user__endorsements (user_id, suggestion_id)
+SELECT $1::integer, name.id
+FROM annotation__name__anon__endorsements e
+JOIN annotation__name__suggestions name ON name.id = e.suggestion_id
+WHERE e.session_id = $2
+ORDER BY name.url_id, name.id
+ON CONFLICT ON CONSTRAINT annotation__name__user__endorsements_pkey DO NOTHING
+`
+
+type AnonymousEndorsementTransferParams struct {
+	UserID    int32
+	SessionID uuid.UUID
+}
+
+// Gives the user the session's endorsements of names that the user does not have.
+func (q *Queries) AnonymousEndorsementTransfer(ctx context.Context, db DBTX, arg AnonymousEndorsementTransferParams) (int64, error) {
+	result, err := db.Exec(ctx, AnonymousEndorsementTransfer, arg.UserID, arg.SessionID)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
+const AnonymousLocationTransfer = `-- name: AnonymousLocationTransfer :execrows
+INSERT INTO annotation__location__user (url_id, user_id, location_id)
+SELECT a.url_id, $1::integer, locations.id
+FROM annotation__location__anon a
+JOIN locations ON locations.id = a.location_id
+WHERE a.session_id = $2
+ORDER BY a.url_id, locations.id
+FOR KEY SHARE OF locations
+ON CONFLICT ON CONSTRAINT annotation__location__user_pkey DO NOTHING
+`
+
+type AnonymousLocationTransferParams struct {
+	UserID    int32
+	SessionID uuid.UUID
+}
+
+// Gives the user the session's locations that the user does not have, likewise.
+func (q *Queries) AnonymousLocationTransfer(ctx context.Context, db DBTX, arg AnonymousLocationTransferParams) (int64, error) {
+	result, err := db.Exec(ctx, AnonymousLocationTransfer, arg.UserID, arg.SessionID)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
+const AnonymousRecordTypeTransfer = `-- name: AnonymousRecordTypeTransfer :execrows
+INSERT INTO annotation__record_type__user (url_id, user_id, record_type)
+SELECT DISTINCT ON (a.url_id) a.url_id, $1::integer, a.record_type
+FROM annotation__record_type__anon a
+WHERE a.session_id = $2
+ORDER BY a.url_id, a.created_at DESC, a.record_type
+ON CONFLICT ON CONSTRAINT annotation__record_type__user_pkey DO NOTHING
+`
+
+type AnonymousRecordTypeTransferParams struct {
+	UserID    int32
+	SessionID uuid.UUID
+}
+
+// Gives the user the session's record types where the user has none, likewise.
+func (q *Queries) AnonymousRecordTypeTransfer(ctx context.Context, db DBTX, arg AnonymousRecordTypeTransferParams) (int64, error) {
+	result, err := db.Exec(ctx, AnonymousRecordTypeTransfer, arg.UserID, arg.SessionID)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
 }
 
 const AnonymousSessionLock = `-- name: AnonymousSessionLock :execrows
@@ -167,9 +140,9 @@ const AnonymousSessionLock = `-- name: AnonymousSessionLock :execrows
 SELECT FROM anonymous_sessions WHERE id = $1 FOR UPDATE
 `
 
-// The transfer of a session's answers to a user. The order of the steps makes it exact with concurrent writers: lock the session
-// against new answers; lock the URLs against deletion, by id; copy, with a snapshot taken after that; delete; recount the
-// queue; delete the session last.
+// The transfer of a session's annotations to a user. The order of the steps makes it exact with concurrent writers: lock the
+// session against new answers; lock the URLs against deletion, by id; move each kind, with snapshots taken after that; recount
+// the queue last.
 // Waits for answers of the session that are being stored, and blocks later ones until the end of the transaction. No rows: the
 // session is unknown.
 func (q *Queries) AnonymousSessionLock(ctx context.Context, db DBTX, sessionID uuid.UUID) (int64, error) {
@@ -180,15 +153,119 @@ func (q *Queries) AnonymousSessionLock(ctx context.Context, db DBTX, sessionID u
 	return result.RowsAffected(), nil
 }
 
-const AnonymousURLLockMany = `-- name: AnonymousURLLockMany :exec
-SELECT FROM urls
-WHERE urls.id IN (SELECT a.url_id FROM anonymous_url_annotations a WHERE a.session_id = $1)
+const AnonymousURLLockMany = `-- name: AnonymousURLLockMany :many
+SELECT urls.id
+FROM urls
+WHERE urls.id IN (
+    SELECT a.url_id FROM annotation__url_type__anon a WHERE a.session_id = $1
+    UNION ALL SELECT a.url_id FROM annotation__record_type__anon a WHERE a.session_id = $1
+    UNION ALL SELECT a.url_id FROM annotation__agency__anon a WHERE a.session_id = $1
+    UNION ALL SELECT a.url_id FROM annotation__location__anon a WHERE a.session_id = $1
+    UNION ALL
+    SELECT name.url_id FROM annotation__name__suggestions name
+    JOIN annotation__name__anon__endorsements e ON e.suggestion_id = name.id
+    WHERE e.session_id = $1
+)
 ORDER BY urls.id
 FOR KEY SHARE
 `
 
-// Locks the URLs that the session annotated against deletion.
-func (q *Queries) AnonymousURLLockMany(ctx context.Context, db DBTX, sessionID uuid.UUID) error {
-	_, err := db.Exec(ctx, AnonymousURLLockMany, sessionID)
+// Locks the URLs that the session annotated against deletion, and returns their ids, ascending, without those of which it
+// has no annotation left.
+// @sqlc-vet-disable many-without-limit
+func (q *Queries) AnonymousURLLockMany(ctx context.Context, db DBTX, sessionID uuid.UUID) ([]int32, error) {
+	rows, err := db.Query(ctx, AnonymousURLLockMany, sessionID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []int32{}
+	for rows.Next() {
+		var id int32
+		if err := rows.Scan(&id); err != nil {
+			return nil, err
+		}
+		items = append(items, id)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const AnonymousURLTypeTransfer = `-- name: AnonymousURLTypeTransfer :execrows
+INSERT INTO annotation__url_type__user (url_id, user_id, type)
+SELECT DISTINCT ON (a.url_id) a.url_id, $1::integer, a.url_type
+FROM annotation__url_type__anon a
+WHERE a.session_id = $2
+ORDER BY a.url_id, a.created_at DESC, a.url_type
+ON CONFLICT ON CONSTRAINT annotation__url_type__user_pkey DO NOTHING
+`
+
+type AnonymousURLTypeTransferParams struct {
+	UserID    int32
+	SessionID uuid.UUID
+}
+
+// Gives the user the session's URL types where the user has none. The reference lets a session give a URL several: the last one
+// counts, and of several at one time the first of the enum. It is the first kind because every answer of a user stores its type
+// first: where both store one, the second waits for the first before it stores anything else of the URL.
+func (q *Queries) AnonymousURLTypeTransfer(ctx context.Context, db DBTX, arg AnonymousURLTypeTransferParams) (int64, error) {
+	result, err := db.Exec(ctx, AnonymousURLTypeTransfer, arg.UserID, arg.SessionID)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
+const MigratedAnswerUpsertMany = `-- name: MigratedAnswerUpsertMany :exec
+INSERT INTO anonymous_migrated_answers (session_id, url_id, url_types, record_types, agency_ids, location_ids, names)
+SELECT
+    $1,
+    said.url_id,
+    coalesce(array_agg(DISTINCT said.url_type) FILTER (WHERE said.url_type IS NOT NULL), '{}'),
+    coalesce(array_agg(DISTINCT said.record_type) FILTER (WHERE said.record_type IS NOT NULL), '{}'),
+    coalesce(array_agg(DISTINCT said.agency_id) FILTER (WHERE said.agency_id IS NOT NULL), '{}'),
+    coalesce(array_agg(DISTINCT said.location_id) FILTER (WHERE said.location_id IS NOT NULL), '{}'),
+    coalesce(array_agg(DISTINCT said.name) FILTER (WHERE said.name IS NOT NULL), '{}')
+FROM (
+    SELECT a.url_id, a.url_type::text AS url_type, NULL::text AS record_type, NULL::integer AS agency_id,
+        NULL::bigint AS location_id, NULL::text AS name
+    FROM annotation__url_type__anon a WHERE a.session_id = $1
+    UNION ALL
+    SELECT a.url_id, NULL, a.record_type::text, NULL, NULL, NULL
+    FROM annotation__record_type__anon a WHERE a.session_id = $1
+    UNION ALL
+    SELECT a.url_id, NULL, NULL, a.agency_id, NULL, NULL FROM annotation__agency__anon a WHERE a.session_id = $1
+    UNION ALL
+    SELECT a.url_id, NULL, NULL, NULL, a.location_id, NULL FROM annotation__location__anon a WHERE a.session_id = $1
+    UNION ALL
+    SELECT name.url_id, NULL, NULL, NULL, NULL, name.suggestion
+    FROM annotation__name__suggestions name
+    JOIN annotation__name__anon__endorsements e ON e.suggestion_id = name.id
+    WHERE e.session_id = $1
+) AS said
+GROUP BY said.url_id
+HAVING count(said.name) < count(*)
+ON CONFLICT ON CONSTRAINT anonymous_migrated_answers_pkey DO UPDATE SET
+    url_types = ARRAY(
+        SELECT unnest(anonymous_migrated_answers.url_types) UNION SELECT unnest(excluded.url_types) ORDER BY 1
+    ),
+    record_types = ARRAY(
+        SELECT unnest(anonymous_migrated_answers.record_types) UNION SELECT unnest(excluded.record_types) ORDER BY 1
+    ),
+    agency_ids = ARRAY(
+        SELECT unnest(anonymous_migrated_answers.agency_ids) UNION SELECT unnest(excluded.agency_ids) ORDER BY 1
+    ),
+    location_ids = ARRAY(
+        SELECT unnest(anonymous_migrated_answers.location_ids) UNION SELECT unnest(excluded.location_ids) ORDER BY 1
+    ),
+    names = ARRAY(SELECT unnest(anonymous_migrated_answers.names) UNION SELECT unnest(excluded.names) ORDER BY 1)
+`
+
+// Keeps what the session says about its URLs, in addition to what it migrated before. A URL of which it only endorsed a name is
+// left out: the session has not answered it.
+func (q *Queries) MigratedAnswerUpsertMany(ctx context.Context, db DBTX, sessionID uuid.UUID) error {
+	_, err := db.Exec(ctx, MigratedAnswerUpsertMany, sessionID)
 	return err
 }

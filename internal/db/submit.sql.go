@@ -28,12 +28,18 @@ WITH url AS (
     SELECT name.id
     FROM annotation__name__suggestions name
     WHERE name.id = $4::integer AND name.url_id = $1
+), unknown_name AS (
+    SELECT $4::integer AS id
+    WHERE $4::integer IS NOT NULL AND NOT EXISTS (SELECT FROM existing_name)
+), earlier AS (
+    SELECT FROM user_url_annotations a WHERE a.user_id = $5::integer AND a.url_id = $1 LIMIT 1
 ), accepted AS (
     SELECT url.id AS url_id, $5::integer AS user_id
     FROM url
     WHERE NOT EXISTS (SELECT FROM unknown_agency)
         AND NOT EXISTS (SELECT FROM unknown_location)
-        AND ($4::integer IS NULL OR EXISTS (SELECT FROM existing_name))
+        AND NOT EXISTS (SELECT FROM unknown_name)
+        AND NOT EXISTS (SELECT FROM earlier)
 ), stored_type AS (
     INSERT INTO annotation__url_type__user (url_id, user_id, type)
     SELECT url_id, user_id, $6 FROM accepted
@@ -97,9 +103,11 @@ WITH url AS (
 )
 SELECT
     EXISTS (SELECT FROM stored_type)::boolean AS stored,
+    EXISTS (SELECT FROM earlier)::boolean AS annotated_before,
     EXISTS (SELECT FROM url)::boolean AS url_known,
     ARRAY(SELECT id FROM unknown_agency ORDER BY id)::integer[] AS unknown_agency_ids,
-    ARRAY(SELECT id FROM unknown_location ORDER BY id)::bigint[] AS unknown_location_ids
+    ARRAY(SELECT id FROM unknown_location ORDER BY id)::bigint[] AS unknown_location_ids,
+    EXISTS (SELECT FROM unknown_name)::boolean AS name_unknown
 `
 
 type AnnotationInsertParams struct {
@@ -117,15 +125,17 @@ type AnnotationInsertParams struct {
 
 type AnnotationInsertRow struct {
 	Stored             bool
+	AnnotatedBefore    bool
 	URLKnown           bool
 	UnknownAgencyIDs   []int32
 	UnknownLocationIDs []int64
+	NameUnknown        bool
 }
 
 // An answer is checked and stored by one statement: completely or not at all, in one round trip.
 // Stores a signed-in user's answer about one URL. Nothing is stored when the URL, an agency, a location or the endorsed name
-// (which must be one of this URL) is unknown; the row reports which. A user who has annotated the URL before violates a
-// key. A new name that the URL already has becomes an endorsement of it.
+// (which must be one of this URL) is unknown, or when the user has annotated the URL before; the row reports which. An
+// answer stored concurrently violates a key instead. A new name that the URL already has becomes an endorsement of it.
 func (q *Queries) AnnotationInsert(ctx context.Context, db DBTX, arg AnnotationInsertParams) (AnnotationInsertRow, error) {
 	row := db.QueryRow(ctx, AnnotationInsert,
 		arg.URLID,
@@ -142,11 +152,101 @@ func (q *Queries) AnnotationInsert(ctx context.Context, db DBTX, arg AnnotationI
 	var i AnnotationInsertRow
 	err := row.Scan(
 		&i.Stored,
+		&i.AnnotatedBefore,
 		&i.URLKnown,
 		&i.UnknownAgencyIDs,
 		&i.UnknownLocationIDs,
+		&i.NameUnknown,
 	)
 	return i, err
+}
+
+const AnnotationIsRepeated = `-- name: AnnotationIsRepeated :one
+SELECT (
+    ARRAY(SELECT a.type FROM annotation__url_type__user a WHERE a.user_id = answer.user_id AND a.url_id = answer.url_id)
+        = ARRAY[answer.url_type]
+    AND ARRAY(
+        SELECT a.record_type FROM annotation__record_type__user a
+        WHERE a.user_id = answer.user_id AND a.url_id = answer.url_id
+    ) = array_remove(ARRAY[answer.record_type], NULL)
+    AND ARRAY( -- the reference may have stored a row without an agency, which no answer stores
+        SELECT coalesce(a.agency_id, 0) FROM annotation__agency__user a
+        WHERE a.user_id = answer.user_id AND a.url_id = answer.url_id
+        ORDER BY 1
+    ) = ARRAY(SELECT unnest(answer.agency_ids) ORDER BY 1)
+    AND ARRAY(
+        SELECT a.location_id FROM annotation__location__user a
+        WHERE a.user_id = answer.user_id AND a.url_id = answer.url_id
+        ORDER BY 1
+    ) = ARRAY(SELECT unnest(answer.location_ids) ORDER BY 1)
+    AND ARRAY(
+        SELECT name.suggestion::text
+        FROM annotation__name__suggestions name
+        JOIN annotation__name__user__endorsements e ON e.suggestion_id = name.id AND e.user_id = answer.user_id
+        JOIN annotation__url_type__user a ON a.user_id = answer.user_id AND a.url_id = name.url_id
+        WHERE name.url_id = answer.url_id AND (e.created_at >= a.created_at OR name.suggestion = given.name)
+        ORDER BY 1
+    ) = array_remove(ARRAY[given.name], NULL)
+    AND answer.location_not_found = EXISTS (
+        SELECT FROM link_user_suggestion_location_not_found a
+        WHERE a.user_id = answer.user_id AND a.url_id = answer.url_id
+    )
+    AND answer.agency_not_found = EXISTS (
+        SELECT FROM link_user_suggestion_agency_not_found a WHERE a.user_id = answer.user_id AND a.url_id = answer.url_id
+    )
+)::boolean AS repeated
+FROM (
+    SELECT
+        $1::integer AS url_id,
+        coalesce($2::integer[], '{}') AS agency_ids,
+        coalesce($3::bigint[], '{}') AS location_ids,
+        $4::integer AS existing_name_id,
+        $5::integer AS user_id,
+        $6::url_type AS url_type,
+        $7::text AS new_name,
+        $8::record_type AS record_type,
+        $9::boolean AS location_not_found,
+        $10::boolean AS agency_not_found
+) AS answer
+CROSS JOIN LATERAL (
+    SELECT CASE
+        WHEN answer.existing_name_id IS NULL THEN answer.new_name
+        ELSE (SELECT name.suggestion FROM annotation__name__suggestions name WHERE name.id = answer.existing_name_id)
+    END::text AS name
+) AS given
+`
+
+type AnnotationIsRepeatedParams struct {
+	URLID            int32
+	AgencyIDs        []int32
+	LocationIDs      []int64
+	ExistingNameID   *int32
+	UserID           int32
+	URLType          URLType
+	NewName          *string
+	RecordType       *RecordType
+	LocationNotFound bool
+	AgencyNotFound   bool
+}
+
+// Reports whether the rows that an answer would store are exactly those that the user has for the URL, whoever stored them. A
+// name that the user endorsed before the URL got its type, by submitting the URL, is ignored if the answer has another name.
+func (q *Queries) AnnotationIsRepeated(ctx context.Context, db DBTX, arg AnnotationIsRepeatedParams) (bool, error) {
+	row := db.QueryRow(ctx, AnnotationIsRepeated,
+		arg.URLID,
+		arg.AgencyIDs,
+		arg.LocationIDs,
+		arg.ExistingNameID,
+		arg.UserID,
+		arg.URLType,
+		arg.NewName,
+		arg.RecordType,
+		arg.LocationNotFound,
+		arg.AgencyNotFound,
+	)
+	var repeated bool
+	err := row.Scan(&repeated)
+	return repeated, err
 }
 
 const AnonymousAnnotationInsert = `-- name: AnonymousAnnotationInsert :one
@@ -163,35 +263,68 @@ WITH url AS (
     SELECT given.id
     FROM unnest($4::bigint[]) AS given (id)
     WHERE NOT EXISTS (SELECT FROM locations WHERE locations.id = given.id)
+), existing_name AS (
+    SELECT name.id
+    FROM annotation__name__suggestions name
+    WHERE name.id = $5::integer AND name.url_id = $1
+), unknown_name AS (
+    SELECT $5::integer AS id
+    WHERE $5::integer IS NOT NULL AND NOT EXISTS (SELECT FROM existing_name)
 ), earlier AS (
-    SELECT FROM annotation__url_type__anon a WHERE a.session_id = $2 AND a.url_id = $1
-), accepted AS (
-    SELECT url.id AS url_id, session.id AS session_id
+    SELECT FROM anonymous_url_annotations a WHERE a.session_id = $2 AND a.url_id = $1 LIMIT 1
+), acceptable AS (
+    SELECT url.id AS url_id
     FROM url
-    CROSS JOIN session
     WHERE NOT EXISTS (SELECT FROM unknown_agency)
         AND NOT EXISTS (SELECT FROM unknown_location)
+        AND NOT EXISTS (SELECT FROM unknown_name)
         AND NOT EXISTS (SELECT FROM earlier)
+), new_session AS (
+    -- Another first answer of the session may insert it concurrently. The update waits for that answer and locks the row.
+    INSERT INTO anonymous_sessions (id)
+    SELECT $2 FROM acceptable WHERE NOT EXISTS (SELECT FROM session)
+    ON CONFLICT ON CONSTRAINT anonymous_sessions_pkey DO UPDATE SET created_at = anonymous_sessions.created_at
+    RETURNING id
+), accepted AS (
+    SELECT acceptable.url_id, stored.id AS session_id
+    FROM acceptable
+    CROSS JOIN (SELECT id FROM session UNION ALL SELECT id FROM new_session) AS stored
 ), stored_type AS (
     INSERT INTO annotation__url_type__anon (url_id, session_id, url_type)
-    SELECT url_id, session_id, $5 FROM accepted
+    SELECT url_id, session_id, $6 FROM accepted
     RETURNING url_id
+), new_name AS (
+    INSERT INTO annotation__name__suggestions (url_id, suggestion, source)
+    SELECT url_id, $7::varchar, 'User' FROM accepted
+    WHERE $7::varchar IS NOT NULL AND $5::integer IS NULL
+    ON CONFLICT ON CONSTRAINT annotation__name__suggestions_url_id_suggestion_key
+        DO UPDATE SET suggestion = excluded.suggestion
+    RETURNING id
+), endorsement AS (
+    INSERT INTO annotation__name__anon__endorsements (session_id, suggestion_id)
+    SELECT accepted.session_id, name.id
+    FROM accepted
+    CROSS JOIN (SELECT id FROM new_name UNION ALL SELECT id FROM existing_name) AS name
+    ON CONFLICT ON CONSTRAINT annotation__name__anon__endorsements_pkey DO NOTHING
 ), stored_record_type AS (
     INSERT INTO annotation__record_type__anon (url_id, session_id, record_type)
-    SELECT url_id, session_id, $6::record_type FROM accepted
-    WHERE $6::record_type IS NOT NULL
+    SELECT url_id, session_id, $8::record_type FROM accepted
+    WHERE $8::record_type IS NOT NULL
 ), stored_locations AS (
     INSERT INTO annotation__location__anon (url_id, session_id, location_id)
     SELECT accepted.url_id, accepted.session_id, unnest($4::bigint[]) FROM accepted
 ), stored_agencies AS (
     INSERT INTO annotation__agency__anon (url_id, session_id, agency_id)
     SELECT accepted.url_id, accepted.session_id, unnest($3::integer[]) FROM accepted
+), counted AS (
+    -- The join is only for the order of the locks, as in AnnotationInsert.
+    SELECT accepted.url_id FROM accepted LEFT JOIN new_name ON true
 ), queue AS (
     UPDATE annotation_queue q
     SET anon_url_type_count = q.anon_url_type_count + 1,
         changed_xid = pg_current_xact_id()::text::bigint
-    FROM accepted
-    WHERE q.url_id = accepted.url_id
+    FROM counted
+    WHERE q.url_id = counted.url_id
     RETURNING q.url_id, q.eligible
 ), done AS (
     INSERT INTO anonymous_url_done (session_id, url_id)
@@ -200,63 +333,143 @@ WITH url AS (
 )
 SELECT
     EXISTS (SELECT FROM stored_type)::boolean AS stored,
-    EXISTS (SELECT FROM session)::boolean AS session_known,
-    EXISTS (SELECT FROM url)::boolean AS url_known,
     EXISTS (SELECT FROM earlier)::boolean AS annotated_before,
+    EXISTS (SELECT FROM url)::boolean AS url_known,
     ARRAY(SELECT id FROM unknown_agency ORDER BY id)::integer[] AS unknown_agency_ids,
-    ARRAY(SELECT id FROM unknown_location ORDER BY id)::bigint[] AS unknown_location_ids
+    ARRAY(SELECT id FROM unknown_location ORDER BY id)::bigint[] AS unknown_location_ids,
+    EXISTS (SELECT FROM unknown_name)::boolean AS name_unknown
 `
 
 type AnonymousAnnotationInsertParams struct {
-	URLID       int32
-	SessionID   uuid.UUID
-	AgencyIDs   []int32
-	LocationIDs []int64
-	URLType     URLType
-	RecordType  *RecordType
+	URLID          int32
+	SessionID      uuid.UUID
+	AgencyIDs      []int32
+	LocationIDs    []int64
+	ExistingNameID *int32
+	URLType        URLType
+	NewName        *string
+	RecordType     *RecordType
 }
 
 type AnonymousAnnotationInsertRow struct {
 	Stored             bool
-	SessionKnown       bool
-	URLKnown           bool
 	AnnotatedBefore    bool
+	URLKnown           bool
 	UnknownAgencyIDs   []int32
 	UnknownLocationIDs []int64
+	NameUnknown        bool
 }
 
-// Stores an anonymous session's answer about one URL. Nothing is stored when the session, the URL, an agency or a location
-// is unknown, or when the session has already given the URL a type, the same or another; the row reports which. The key
-// alone would allow another type, so the caller must hold a lock on the pair of session and URL.
+// AnnotationInsert for an anonymous session, which is stored with its first answer. The key of the URL types would allow a second
+// type, so the caller must hold a lock on the pair of session and URL.
 func (q *Queries) AnonymousAnnotationInsert(ctx context.Context, db DBTX, arg AnonymousAnnotationInsertParams) (AnonymousAnnotationInsertRow, error) {
 	row := db.QueryRow(ctx, AnonymousAnnotationInsert,
 		arg.URLID,
 		arg.SessionID,
 		arg.AgencyIDs,
 		arg.LocationIDs,
+		arg.ExistingNameID,
 		arg.URLType,
+		arg.NewName,
 		arg.RecordType,
 	)
 	var i AnonymousAnnotationInsertRow
 	err := row.Scan(
 		&i.Stored,
-		&i.SessionKnown,
-		&i.URLKnown,
 		&i.AnnotatedBefore,
+		&i.URLKnown,
 		&i.UnknownAgencyIDs,
 		&i.UnknownLocationIDs,
+		&i.NameUnknown,
 	)
 	return i, err
 }
 
-const AnonymousSessionInsert = `-- name: AnonymousSessionInsert :one
-INSERT INTO anonymous_sessions DEFAULT VALUES RETURNING id
+const AnonymousAnnotationIsRepeated = `-- name: AnonymousAnnotationIsRepeated :one
+SELECT (
+    ARRAY(
+        SELECT a.url_type::text FROM annotation__url_type__anon a
+        WHERE a.session_id = answer.session_id AND a.url_id = answer.url_id
+        UNION
+        SELECT unnest(m.url_types) FROM anonymous_migrated_answers m
+        WHERE m.session_id = answer.session_id AND m.url_id = answer.url_id
+    ) = ARRAY[answer.url_type::text]
+    AND ARRAY(
+        SELECT a.record_type::text FROM annotation__record_type__anon a
+        WHERE a.session_id = answer.session_id AND a.url_id = answer.url_id
+        UNION
+        SELECT unnest(m.record_types) FROM anonymous_migrated_answers m
+        WHERE m.session_id = answer.session_id AND m.url_id = answer.url_id
+    ) = array_remove(ARRAY[answer.record_type::text], NULL)
+    AND ARRAY(
+        SELECT a.agency_id FROM annotation__agency__anon a
+        WHERE a.session_id = answer.session_id AND a.url_id = answer.url_id
+        UNION
+        SELECT unnest(m.agency_ids) FROM anonymous_migrated_answers m
+        WHERE m.session_id = answer.session_id AND m.url_id = answer.url_id
+        ORDER BY 1
+    ) = ARRAY(SELECT unnest(answer.agency_ids) ORDER BY 1)
+    AND ARRAY(
+        SELECT a.location_id FROM annotation__location__anon a
+        WHERE a.session_id = answer.session_id AND a.url_id = answer.url_id
+        UNION
+        SELECT unnest(m.location_ids) FROM anonymous_migrated_answers m
+        WHERE m.session_id = answer.session_id AND m.url_id = answer.url_id
+        ORDER BY 1
+    ) = ARRAY(SELECT unnest(answer.location_ids) ORDER BY 1)
+    AND ARRAY(
+        SELECT name.suggestion::text
+        FROM annotation__name__suggestions name
+        JOIN annotation__name__anon__endorsements e ON e.suggestion_id = name.id AND e.session_id = answer.session_id
+        WHERE name.url_id = answer.url_id
+        UNION
+        SELECT unnest(m.names) FROM anonymous_migrated_answers m
+        WHERE m.session_id = answer.session_id AND m.url_id = answer.url_id
+    ) = array_remove(ARRAY[given.name], NULL)
+)::boolean AS repeated
+FROM (
+    SELECT
+        $1::integer AS url_id,
+        $2::uuid AS session_id,
+        coalesce($3::integer[], '{}') AS agency_ids,
+        coalesce($4::bigint[], '{}') AS location_ids,
+        $5::integer AS existing_name_id,
+        $6::url_type AS url_type,
+        $7::text AS new_name,
+        $8::record_type AS record_type
+) AS answer
+CROSS JOIN LATERAL (
+    SELECT CASE
+        WHEN answer.existing_name_id IS NULL THEN answer.new_name
+        ELSE (SELECT name.suggestion FROM annotation__name__suggestions name WHERE name.id = answer.existing_name_id)
+    END::text AS name
+) AS given
 `
 
-// Opens an anonymous session, which never expires.
-func (q *Queries) AnonymousSessionInsert(ctx context.Context, db DBTX) (uuid.UUID, error) {
-	row := db.QueryRow(ctx, AnonymousSessionInsert)
-	var id uuid.UUID
-	err := row.Scan(&id)
-	return id, err
+type AnonymousAnnotationIsRepeatedParams struct {
+	URLID          int32
+	SessionID      uuid.UUID
+	AgencyIDs      []int32
+	LocationIDs    []int64
+	ExistingNameID *int32
+	URLType        URLType
+	NewName        *string
+	RecordType     *RecordType
+}
+
+// AnnotationIsRepeated for an anonymous session: what it said about the URL is what it has, and what it migrated to users.
+func (q *Queries) AnonymousAnnotationIsRepeated(ctx context.Context, db DBTX, arg AnonymousAnnotationIsRepeatedParams) (bool, error) {
+	row := db.QueryRow(ctx, AnonymousAnnotationIsRepeated,
+		arg.URLID,
+		arg.SessionID,
+		arg.AgencyIDs,
+		arg.LocationIDs,
+		arg.ExistingNameID,
+		arg.URLType,
+		arg.NewName,
+		arg.RecordType,
+	)
+	var repeated bool
+	err := row.Scan(&repeated)
+	return repeated, err
 }

@@ -141,21 +141,17 @@ func (a *actor) annotate(ctx context.Context) error {
 	return err
 }
 
-// transfer transfers a session, which may have been transferred before, and opens another one.
+// transfer transfers a session, which may be unknown or have been transferred before, and may open another one.
 func (a *actor) transfer(ctx context.Context) error {
 	service := a.processes[0].service
-	_, err := service.TransferSession(ctx, 1+a.Int32N(historyUsers), a.someSession())
-	var missing *unknown.Error
-	if err != nil && !errors.As(err, &missing) {
-		return err
-	}
-	session, err := service.OpenSession(ctx)
-	if err != nil {
+	if _, err := service.TransferSession(ctx, 1+a.Int32N(historyUsers), a.someSession()); err != nil {
 		return err
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.sessions[a.IntN(len(a.sessions))] = session
+	if a.IntN(2) == 0 { // others go on with the session that was transferred
+		a.sessions[a.IntN(len(a.sessions))] = annotation.NewSession()
+	}
 	return nil
 }
 

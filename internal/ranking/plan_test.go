@@ -252,8 +252,6 @@ func (w world) checkPlans(t *testing.T, session uuid.UUID) {
 		AgencyIDs: ids(1, 2), LocationIDs: []int64{1},
 	})
 	require.NoError(t, err)
-	_, err = queries.AnonymousSessionInsert(t.Context(), answer)
-	require.NoError(t, err)
 
 	// Ten URLs of the upkeep, all over the table.
 	var some []int32

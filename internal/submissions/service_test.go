@@ -248,9 +248,7 @@ func TestDeleteURLRace(t *testing.T) {
 		gone, stays := batch.URLIDs[0], batch.URLIDs[1]
 		var sessions []uuid.UUID
 		for range 3 {
-			session, err := b.annotations.OpenSession(t.Context())
-			require.NoError(t, err)
-			sessions = append(sessions, session)
+			sessions = append(sessions, annotation.NewSession())
 		}
 		require.NoError(t, dbtest.Together(8, func(i int) error {
 			answer := annotation.Answer{

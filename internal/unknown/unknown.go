@@ -14,7 +14,6 @@ const (
 	County         = "county"
 	Location       = "location"
 	NameSuggestion = "name suggestion"
-	Session        = "session"
 	URL            = "URL"
 )
 

@@ -4,7 +4,6 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
 	"docket/internal/unknown"
@@ -15,7 +14,6 @@ func TestText(t *testing.T) {
 	require.EqualError(t, &unknown.Error{Kind: unknown.Agency}, "agency not found")
 	require.EqualError(t, unknown.New(unknown.URL, 7), "URL not found: 7")
 	require.EqualError(t, unknown.New(unknown.Location, int64(17), 18), "location not found: 17, 18")
-	require.EqualError(t, unknown.New(unknown.Session, uuid.Max), "session not found: ffffffff-ffff-ffff-ffff-ffffffffffff")
 	twenty := slices.Repeat([]int32{1}, 20)
 	require.EqualError(t, unknown.New(unknown.Agency, twenty...),
 		"agency not found: 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1")

@@ -2,8 +2,8 @@
 
 -- name: AnnotationInsert :one
 -- Stores a signed-in user's answer about one URL. Nothing is stored when the URL, an agency, a location or the endorsed name
--- (which must be one of this URL) is unknown; the row reports which. A user who has annotated the URL before violates a
--- key. A new name that the URL already has becomes an endorsement of it.
+-- (which must be one of this URL) is unknown, or when the user has annotated the URL before; the row reports which. An
+-- answer stored concurrently violates a key instead. A new name that the URL already has becomes an endorsement of it.
 WITH url AS (
     -- Locked first, as a transaction that deletes the URL does, so that the two do not deadlock.
     SELECT urls.id FROM urls WHERE urls.id = @url_id FOR KEY SHARE
@@ -19,12 +19,18 @@ WITH url AS (
     SELECT name.id
     FROM annotation__name__suggestions name
     WHERE name.id = sqlc.narg('existing_name_id')::integer AND name.url_id = @url_id
+), unknown_name AS (
+    SELECT sqlc.narg('existing_name_id')::integer AS id
+    WHERE sqlc.narg('existing_name_id')::integer IS NOT NULL AND NOT EXISTS (SELECT FROM existing_name)
+), earlier AS (
+    SELECT FROM user_url_annotations a WHERE a.user_id = @user_id::integer AND a.url_id = @url_id LIMIT 1
 ), accepted AS (
     SELECT url.id AS url_id, @user_id::integer AS user_id
     FROM url
     WHERE NOT EXISTS (SELECT FROM unknown_agency)
         AND NOT EXISTS (SELECT FROM unknown_location)
-        AND (sqlc.narg('existing_name_id')::integer IS NULL OR EXISTS (SELECT FROM existing_name))
+        AND NOT EXISTS (SELECT FROM unknown_name)
+        AND NOT EXISTS (SELECT FROM earlier)
 ), stored_type AS (
     INSERT INTO annotation__url_type__user (url_id, user_id, type)
     SELECT url_id, user_id, @url_type FROM accepted
@@ -88,14 +94,15 @@ WITH url AS (
 )
 SELECT
     EXISTS (SELECT FROM stored_type)::boolean AS stored,
+    EXISTS (SELECT FROM earlier)::boolean AS annotated_before,
     EXISTS (SELECT FROM url)::boolean AS url_known,
     ARRAY(SELECT id FROM unknown_agency ORDER BY id)::integer[] AS unknown_agency_ids,
-    ARRAY(SELECT id FROM unknown_location ORDER BY id)::bigint[] AS unknown_location_ids;
+    ARRAY(SELECT id FROM unknown_location ORDER BY id)::bigint[] AS unknown_location_ids,
+    EXISTS (SELECT FROM unknown_name)::boolean AS name_unknown;
 
 -- name: AnonymousAnnotationInsert :one
--- Stores an anonymous session's answer about one URL. Nothing is stored when the session, the URL, an agency or a location
--- is unknown, or when the session has already given the URL a type, the same or another; the row reports which. The key
--- alone would allow another type, so the caller must hold a lock on the pair of session and URL.
+-- AnnotationInsert for an anonymous session, which is stored with its first answer. The key of the URL types would allow a second
+-- type, so the caller must hold a lock on the pair of session and URL.
 WITH url AS (
     SELECT urls.id FROM urls WHERE urls.id = @url_id FOR KEY SHARE
 ), session AS (
@@ -109,19 +116,49 @@ WITH url AS (
     SELECT given.id
     FROM unnest(@location_ids::bigint[]) AS given (id)
     WHERE NOT EXISTS (SELECT FROM locations WHERE locations.id = given.id)
+), existing_name AS (
+    SELECT name.id
+    FROM annotation__name__suggestions name
+    WHERE name.id = sqlc.narg('existing_name_id')::integer AND name.url_id = @url_id
+), unknown_name AS (
+    SELECT sqlc.narg('existing_name_id')::integer AS id
+    WHERE sqlc.narg('existing_name_id')::integer IS NOT NULL AND NOT EXISTS (SELECT FROM existing_name)
 ), earlier AS (
-    SELECT FROM annotation__url_type__anon a WHERE a.session_id = @session_id AND a.url_id = @url_id
-), accepted AS (
-    SELECT url.id AS url_id, session.id AS session_id
+    SELECT FROM anonymous_url_annotations a WHERE a.session_id = @session_id AND a.url_id = @url_id LIMIT 1
+), acceptable AS (
+    SELECT url.id AS url_id
     FROM url
-    CROSS JOIN session
     WHERE NOT EXISTS (SELECT FROM unknown_agency)
         AND NOT EXISTS (SELECT FROM unknown_location)
+        AND NOT EXISTS (SELECT FROM unknown_name)
         AND NOT EXISTS (SELECT FROM earlier)
+), new_session AS (
+    -- Another first answer of the session may insert it concurrently. The update waits for that answer and locks the row.
+    INSERT INTO anonymous_sessions (id)
+    SELECT @session_id FROM acceptable WHERE NOT EXISTS (SELECT FROM session)
+    ON CONFLICT ON CONSTRAINT anonymous_sessions_pkey DO UPDATE SET created_at = anonymous_sessions.created_at
+    RETURNING id
+), accepted AS (
+    SELECT acceptable.url_id, stored.id AS session_id
+    FROM acceptable
+    CROSS JOIN (SELECT id FROM session UNION ALL SELECT id FROM new_session) AS stored
 ), stored_type AS (
     INSERT INTO annotation__url_type__anon (url_id, session_id, url_type)
     SELECT url_id, session_id, @url_type FROM accepted
     RETURNING url_id
+), new_name AS (
+    INSERT INTO annotation__name__suggestions (url_id, suggestion, source)
+    SELECT url_id, sqlc.narg('new_name')::varchar, 'User' FROM accepted
+    WHERE sqlc.narg('new_name')::varchar IS NOT NULL AND sqlc.narg('existing_name_id')::integer IS NULL
+    ON CONFLICT ON CONSTRAINT annotation__name__suggestions_url_id_suggestion_key
+        DO UPDATE SET suggestion = excluded.suggestion
+    RETURNING id
+), endorsement AS (
+    INSERT INTO annotation__name__anon__endorsements (session_id, suggestion_id)
+    SELECT accepted.session_id, name.id
+    FROM accepted
+    CROSS JOIN (SELECT id FROM new_name UNION ALL SELECT id FROM existing_name) AS name
+    ON CONFLICT ON CONSTRAINT annotation__name__anon__endorsements_pkey DO NOTHING
 ), stored_record_type AS (
     INSERT INTO annotation__record_type__anon (url_id, session_id, record_type)
     SELECT url_id, session_id, sqlc.narg('record_type')::record_type FROM accepted
@@ -132,12 +169,15 @@ WITH url AS (
 ), stored_agencies AS (
     INSERT INTO annotation__agency__anon (url_id, session_id, agency_id)
     SELECT accepted.url_id, accepted.session_id, unnest(@agency_ids::integer[]) FROM accepted
+), counted AS (
+    -- The join is only for the order of the locks, as in AnnotationInsert.
+    SELECT accepted.url_id FROM accepted LEFT JOIN new_name ON true
 ), queue AS (
     UPDATE annotation_queue q
     SET anon_url_type_count = q.anon_url_type_count + 1,
         changed_xid = pg_current_xact_id()::text::bigint
-    FROM accepted
-    WHERE q.url_id = accepted.url_id
+    FROM counted
+    WHERE q.url_id = counted.url_id
     RETURNING q.url_id, q.eligible
 ), done AS (
     INSERT INTO anonymous_url_done (session_id, url_id)
@@ -146,12 +186,125 @@ WITH url AS (
 )
 SELECT
     EXISTS (SELECT FROM stored_type)::boolean AS stored,
-    EXISTS (SELECT FROM session)::boolean AS session_known,
-    EXISTS (SELECT FROM url)::boolean AS url_known,
     EXISTS (SELECT FROM earlier)::boolean AS annotated_before,
+    EXISTS (SELECT FROM url)::boolean AS url_known,
     ARRAY(SELECT id FROM unknown_agency ORDER BY id)::integer[] AS unknown_agency_ids,
-    ARRAY(SELECT id FROM unknown_location ORDER BY id)::bigint[] AS unknown_location_ids;
+    ARRAY(SELECT id FROM unknown_location ORDER BY id)::bigint[] AS unknown_location_ids,
+    EXISTS (SELECT FROM unknown_name)::boolean AS name_unknown;
 
--- name: AnonymousSessionInsert :one
--- Opens an anonymous session, which never expires.
-INSERT INTO anonymous_sessions DEFAULT VALUES RETURNING id;
+-- name: AnnotationIsRepeated :one
+-- Reports whether the rows that an answer would store are exactly those that the user has for the URL, whoever stored them. A
+-- name that the user endorsed before the URL got its type, by submitting the URL, is ignored if the answer has another name.
+SELECT (
+    ARRAY(SELECT a.type FROM annotation__url_type__user a WHERE a.user_id = answer.user_id AND a.url_id = answer.url_id)
+        = ARRAY[answer.url_type]
+    AND ARRAY(
+        SELECT a.record_type FROM annotation__record_type__user a
+        WHERE a.user_id = answer.user_id AND a.url_id = answer.url_id
+    ) = array_remove(ARRAY[answer.record_type], NULL)
+    AND ARRAY( -- the reference may have stored a row without an agency, which no answer stores
+        SELECT coalesce(a.agency_id, 0) FROM annotation__agency__user a
+        WHERE a.user_id = answer.user_id AND a.url_id = answer.url_id
+        ORDER BY 1
+    ) = ARRAY(SELECT unnest(answer.agency_ids) ORDER BY 1)
+    AND ARRAY(
+        SELECT a.location_id FROM annotation__location__user a
+        WHERE a.user_id = answer.user_id AND a.url_id = answer.url_id
+        ORDER BY 1
+    ) = ARRAY(SELECT unnest(answer.location_ids) ORDER BY 1)
+    AND ARRAY(
+        SELECT name.suggestion::text
+        FROM annotation__name__suggestions name
+        JOIN annotation__name__user__endorsements e ON e.suggestion_id = name.id AND e.user_id = answer.user_id
+        JOIN annotation__url_type__user a ON a.user_id = answer.user_id AND a.url_id = name.url_id
+        WHERE name.url_id = answer.url_id AND (e.created_at >= a.created_at OR name.suggestion = given.name)
+        ORDER BY 1
+    ) = array_remove(ARRAY[given.name], NULL)
+    AND answer.location_not_found = EXISTS (
+        SELECT FROM link_user_suggestion_location_not_found a
+        WHERE a.user_id = answer.user_id AND a.url_id = answer.url_id
+    )
+    AND answer.agency_not_found = EXISTS (
+        SELECT FROM link_user_suggestion_agency_not_found a WHERE a.user_id = answer.user_id AND a.url_id = answer.url_id
+    )
+)::boolean AS repeated
+FROM (
+    SELECT
+        @url_id::integer AS url_id,
+        coalesce(@agency_ids::integer[], '{}') AS agency_ids,
+        coalesce(@location_ids::bigint[], '{}') AS location_ids,
+        sqlc.narg('existing_name_id')::integer AS existing_name_id,
+        @user_id::integer AS user_id,
+        @url_type::url_type AS url_type,
+        sqlc.narg('new_name')::text AS new_name,
+        sqlc.narg('record_type')::record_type AS record_type,
+        @location_not_found::boolean AS location_not_found,
+        @agency_not_found::boolean AS agency_not_found
+) AS answer
+CROSS JOIN LATERAL (
+    SELECT CASE
+        WHEN answer.existing_name_id IS NULL THEN answer.new_name
+        ELSE (SELECT name.suggestion FROM annotation__name__suggestions name WHERE name.id = answer.existing_name_id)
+    END::text AS name
+) AS given;
+
+-- name: AnonymousAnnotationIsRepeated :one
+-- AnnotationIsRepeated for an anonymous session: what it said about the URL is what it has, and what it migrated to users.
+SELECT (
+    ARRAY(
+        SELECT a.url_type::text FROM annotation__url_type__anon a
+        WHERE a.session_id = answer.session_id AND a.url_id = answer.url_id
+        UNION
+        SELECT unnest(m.url_types) FROM anonymous_migrated_answers m
+        WHERE m.session_id = answer.session_id AND m.url_id = answer.url_id
+    ) = ARRAY[answer.url_type::text]
+    AND ARRAY(
+        SELECT a.record_type::text FROM annotation__record_type__anon a
+        WHERE a.session_id = answer.session_id AND a.url_id = answer.url_id
+        UNION
+        SELECT unnest(m.record_types) FROM anonymous_migrated_answers m
+        WHERE m.session_id = answer.session_id AND m.url_id = answer.url_id
+    ) = array_remove(ARRAY[answer.record_type::text], NULL)
+    AND ARRAY(
+        SELECT a.agency_id FROM annotation__agency__anon a
+        WHERE a.session_id = answer.session_id AND a.url_id = answer.url_id
+        UNION
+        SELECT unnest(m.agency_ids) FROM anonymous_migrated_answers m
+        WHERE m.session_id = answer.session_id AND m.url_id = answer.url_id
+        ORDER BY 1
+    ) = ARRAY(SELECT unnest(answer.agency_ids) ORDER BY 1)
+    AND ARRAY(
+        SELECT a.location_id FROM annotation__location__anon a
+        WHERE a.session_id = answer.session_id AND a.url_id = answer.url_id
+        UNION
+        SELECT unnest(m.location_ids) FROM anonymous_migrated_answers m
+        WHERE m.session_id = answer.session_id AND m.url_id = answer.url_id
+        ORDER BY 1
+    ) = ARRAY(SELECT unnest(answer.location_ids) ORDER BY 1)
+    AND ARRAY(
+        SELECT name.suggestion::text
+        FROM annotation__name__suggestions name
+        JOIN annotation__name__anon__endorsements e ON e.suggestion_id = name.id AND e.session_id = answer.session_id
+        WHERE name.url_id = answer.url_id
+        UNION
+        SELECT unnest(m.names) FROM anonymous_migrated_answers m
+        WHERE m.session_id = answer.session_id AND m.url_id = answer.url_id
+    ) = array_remove(ARRAY[given.name], NULL)
+)::boolean AS repeated
+FROM (
+    SELECT
+        @url_id::integer AS url_id,
+        @session_id::uuid AS session_id,
+        coalesce(@agency_ids::integer[], '{}') AS agency_ids,
+        coalesce(@location_ids::bigint[], '{}') AS location_ids,
+        sqlc.narg('existing_name_id')::integer AS existing_name_id,
+        @url_type::url_type AS url_type,
+        sqlc.narg('new_name')::text AS new_name,
+        sqlc.narg('record_type')::record_type AS record_type
+) AS answer
+CROSS JOIN LATERAL (
+    SELECT CASE
+        WHEN answer.existing_name_id IS NULL THEN answer.new_name
+        ELSE (SELECT name.suggestion FROM annotation__name__suggestions name WHERE name.id = answer.existing_name_id)
+    END::text AS name
+) AS given;
