@@ -296,7 +296,7 @@ CREATE TABLE link__locations__user_follows (
 );
 
 -- Comment on it.
-COMMENT ON TABLE link__locations__user_follows IS 'A writer must hold the lock that ranking.ReplaceFollows takes, and update the ranks of the URLs in the same transaction.';
+COMMENT ON TABLE link__locations__user_follows IS 'Every change runs within ranking.ChangeFollows, which updates annotation_queue and followed_batches in the same transaction.';
 
 -- Create an index on link__locations__user_follows.
 CREATE INDEX link__locations__user_follows_user_id_idx ON link__locations__user_follows USING btree (user_id, location_id);
@@ -359,6 +359,9 @@ ALTER TABLE anonymous_migrated_answers ADD CONSTRAINT anonymous_migrated_answers
 
 -- Set the comment of table batch_progress.
 COMMENT ON TABLE batch_progress IS 'The number of URLs of a batch, and how many of them have an agency suggested by any user.';
+
+-- Set the comment of table link_batches__locations.
+COMMENT ON TABLE link_batches__locations IS 'Every change runs within ranking.ChangeFollows, as one of follows does.';
 
 -- Create view batch_followers.
 CREATE VIEW batch_followers AS

@@ -10,6 +10,6 @@ CREATE TABLE link__locations__user_follows (
 );
 
 COMMENT ON TABLE link__locations__user_follows IS
-    'A writer must hold the lock that ranking.ReplaceFollows takes, and update the ranks of the URLs in the same transaction.';
+    'Every change runs within ranking.ChangeFollows, which updates annotation_queue and followed_batches in the same transaction.';
 
 CREATE INDEX link__locations__user_follows_user_id_idx ON link__locations__user_follows (user_id, location_id);

@@ -41,6 +41,8 @@ CREATE TABLE link_batches__locations (
         FOREIGN KEY (location_id) REFERENCES locations (id) ON DELETE CASCADE
 );
 
+COMMENT ON TABLE link_batches__locations IS 'Every change runs within ranking.ChangeFollows, as one of follows does.';
+
 CREATE INDEX link_batches__locations_location_id_idx ON link_batches__locations (location_id);
 
 CREATE TABLE link_agencies__batches (

@@ -115,6 +115,9 @@ DROP TABLE url_former_status;
 -- Set the comment of table batch_progress.
 COMMENT ON TABLE batch_progress IS 'The number of URLs of a batch with status ok, and how many of them have an agency suggested by any user.';
 
+-- Set the comment of table link_batches__locations.
+COMMENT ON TABLE link_batches__locations IS NULL;
+
 -- Replace view batch_progress_recount; the views that read it are not changed.
 --   locks out readers: batch_progress_recount
 CREATE OR REPLACE VIEW batch_progress_recount AS
