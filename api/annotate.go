@@ -159,7 +159,7 @@ func entitiesFrom(s annotation.EntitySuggestions) EntitySuggestions {
 		NotFoundCount: s.NotFound,
 		Suggestions: convert.Each(s.Entities, func(e annotation.EntitySuggestion) EntitySuggestion {
 			return EntitySuggestion{
-				ID: e.ID, DisplayName: e.DisplayName, UserCount: e.Users, RoboConfidence: e.RoboConfidence,
+				ID: e.ID, DisplayName: e.DisplayName, UserCount: e.Votes, RoboConfidence: e.RoboConfidence,
 			}
 		}),
 	}

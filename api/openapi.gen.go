@@ -818,7 +818,7 @@ type BatchDuplicateListResult struct {
 	Duplicates []BatchDuplicate `json:"duplicates"`
 }
 
-// BatchInfo Counts of the batch's URLs with status `ok`. A URL with an agency suggested by any user counts as annotated.
+// BatchInfo Counts all URLs of the batch, validated and suspended ones included. A URL with an agency suggested by any user counts as annotated.
 type BatchInfo struct {
 	CountAnnotated    int32 `json:"count_annotated"`
 	CountNotAnnotated int32 `json:"count_not_annotated"`
@@ -997,7 +997,9 @@ type EntitySuggestion struct {
 
 	// RoboConfidence 0 without a robot's suggestion.
 	RoboConfidence int32 `json:"robo_confidence"`
-	UserCount      int32 `json:"user_count"`
+
+	// UserCount 1 for each user and 0.5 for each anonymous session, the sum rounded down. It is 0 for one session alone.
+	UserCount Votes `json:"user_count"`
 }
 
 // EntitySuggestions defines model for EntitySuggestions.
@@ -1240,13 +1242,13 @@ type NameSuggestion struct {
 	// RoboCount 1 when a robot suggested it.
 	RoboCount int32 `json:"robo_count"`
 
-	// UserCount Endorsements.
-	UserCount int32 `json:"user_count"`
+	// UserCount 1 for each user and 0.5 for each anonymous session, the sum rounded down. It is 0 for one session alone.
+	UserCount Votes `json:"user_count"`
 }
 
 // NameSuggestions defines model for NameSuggestions.
 type NameSuggestions struct {
-	// Suggestions By endorsements descending, then id; at most three.
+	// Suggestions By number of endorsements before rounding, descending, then id; at most three.
 	Suggestions []NameSuggestion `json:"suggestions"`
 }
 
@@ -1262,7 +1264,7 @@ type NextAnnotation struct {
 	RecordTypeSuggestions RecordTypeSuggestions `json:"record_type_suggestions"`
 	URLInfo               URLInfo               `json:"url_info"`
 
-	// URLTypeSuggestions Users' votes, by number descending; at most three.
+	// URLTypeSuggestions By number of votes before rounding, descending; at most three.
 	URLTypeSuggestions []URLTypeSuggestion `json:"url_type_suggestions"`
 }
 
@@ -1335,12 +1337,14 @@ type RecordTypeSuggestion struct {
 
 	// RoboConfidence Always 0.
 	RoboConfidence int32 `json:"robo_confidence"`
-	UserCount      int32 `json:"user_count"`
+
+	// UserCount 1 for each user and 0.5 for each anonymous session, the sum rounded down. It is 0 for one session alone.
+	UserCount Votes `json:"user_count"`
 }
 
 // RecordTypeSuggestions defines model for RecordTypeSuggestions.
 type RecordTypeSuggestions struct {
-	// Suggestions Users' votes, by number descending; at most three.
+	// Suggestions By number of votes before rounding, descending; at most three.
 	Suggestions []RecordTypeSuggestion `json:"suggestions"`
 }
 
@@ -1526,7 +1530,8 @@ type URLType string
 
 // URLTypeSuggestion defines model for URLTypeSuggestion.
 type URLTypeSuggestion struct {
-	EndorsementCount int32 `json:"endorsement_count"`
+	// EndorsementCount 1 for each user and 0.5 for each anonymous session, the sum rounded down. It is 0 for one session alone.
+	EndorsementCount Votes `json:"endorsement_count"`
 
 	// URLType As URLType; a database of the reference may contain one more.
 	URLType SuggestedURLType `json:"url_type"`
@@ -1592,6 +1597,9 @@ type ViewAge struct {
 	// RefreshedAt The view includes everything committed before this time.
 	RefreshedAt *time.Time `json:"refreshed_at"`
 }
+
+// Votes 1 for each user and 0.5 for each anonymous session, the sum rounded down. It is 0 for one session alone.
+type Votes = int32
 
 // AgencyID defines model for AgencyID.
 type AgencyID = int32

@@ -52,11 +52,11 @@ type Next struct {
 	URLID       int32
 	URL         string // with scheme and trailing slash, where known
 	HTML        HTML
-	URLTypes    []URLTypeVotes    // most votes first, then in the order of the database type; three at most
+	URLTypes    []URLTypeVotes    // most votes before rounding first, then in the order of the database type; three at most
 	RecordTypes []RecordTypeVotes // likewise
 	Agencies    EntitySuggestions
 	Locations   EntitySuggestions
-	Names       []NameSuggestion // most endorsements first, then by id; three at most
+	Names       []NameSuggestion // most endorsements before rounding first, then by id; three at most
 	Batch       *BatchInfo       // nil unless the filter has a batch
 }
 
@@ -65,29 +65,31 @@ type HTML struct {
 	Title, Description, H1, H2, H3, H4, H5, H6, Div string
 }
 
-// URLTypeVotes counts the users who gave a URL one type.
+// URLTypeVotes counts the votes for one type of a URL: 1 for a user's, half for a session's, their sum rounded down. It is 0 for the
+// vote of one session alone.
 type URLTypeVotes struct {
 	Type  URLType
 	Votes int32
 }
 
-// RecordTypeVotes counts the users who gave a URL one record type.
+// RecordTypeVotes counts the votes for one record type of a URL, as URLTypeVotes does.
 type RecordTypeVotes struct {
 	Type  RecordType
 	Votes int32
 }
 
-// EntitySuggestions lists agencies or locations by Users + RoboConfidence/100 descending, then by id.
+// EntitySuggestions lists agencies or locations by Votes + RoboConfidence/100 descending, then by id.
 type EntitySuggestions struct {
 	Entities []EntitySuggestion
 	NotFound int32 // users who answered that there is none to choose
 }
 
-// EntitySuggestion is an agency or a location that users or robots suggest for the URL.
+// EntitySuggestion is an agency or a location that users, sessions or robots suggest for the URL. Votes and the endorsements of a
+// name are counted as in URLTypeVotes.
 type EntitySuggestion struct {
 	ID             int64
 	DisplayName    string
-	Users          int32
+	Votes          int32
 	RoboConfidence int32 // the highest confidence of a robot, 0 to 100; 0 when no robot suggests it
 }
 
@@ -99,7 +101,7 @@ type NameSuggestion struct {
 	FromRobot    bool
 }
 
-// BatchInfo counts the URLs of a batch with status ok. A URL is annotated when any user has suggested an agency for it.
+// BatchInfo counts the URLs of a batch, validated and suspended ones included. A URL is annotated when any user has suggested an agency for it.
 type BatchInfo struct {
 	Total     int32
 	Annotated int32

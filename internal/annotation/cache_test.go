@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"docket/internal/annotation"
+	"docket/internal/dbtest"
 	"docket/internal/ranking"
 )
 
@@ -25,11 +26,38 @@ func TestCacheIsNeverBehindDocket(t *testing.T) {
 				if answers == 0 {
 					require.Empty(t, next.Agencies.Entities)
 				} else {
-					require.Equal(t, answers, next.Agencies.Entities[0].Users)
+					require.Equal(t, answers, next.Agencies.Entities[0].Votes)
 				}
 			}
 		}
 		require.NoError(t, other.Submit(t.Context(), answers, 1, annotation.Answer{URLType: annotation.MetaURL, AgencyIDs: []int32{1}}))
+	}
+}
+
+// TestCacheShowsAnswersOfSessions stores answers of sessions through another process. Two of them count as one vote, and the next
+// request of each process must show it, although it has cached the URL.
+func TestCacheShowsAnswersOfSessions(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	other := annotation.New(b.pool, ranking.NewQueue())
+	filter := annotation.Filter{URLID: new(int32(1))}
+	for answers := range int32(5) {
+		for _, service := range []*annotation.Service{b.service, other} {
+			for range 2 { // read, then cached
+				next, err := service.Next(t.Context(), 100, filter)
+				require.NoError(t, err)
+				if answers == 0 {
+					require.Empty(t, next.URLTypes)
+					require.Empty(t, next.Agencies.Entities)
+				} else {
+					require.Equal(t, []annotation.URLTypeVotes{{Type: annotation.MetaURL, Votes: answers / 2}}, next.URLTypes)
+					require.Equal(t, answers/2, next.Agencies.Entities[0].Votes)
+				}
+			}
+		}
+		session := dbtest.Value[annotation.Session](t, b.pool, "INSERT INTO anonymous_sessions DEFAULT VALUES RETURNING id")
+		require.NoError(t, other.SubmitAnonymous(t.Context(), session, 1,
+			annotation.Answer{URLType: annotation.MetaURL, AgencyIDs: []int32{1}}))
 	}
 }
 

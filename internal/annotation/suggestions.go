@@ -146,13 +146,13 @@ func (n *Next) addRecordType(row db.RecordTypeSuggestionListByURLRow) {
 
 func (s *EntitySuggestions) addAgency(row db.AgencySuggestionListByURLRow) {
 	s.Entities = append(s.Entities, EntitySuggestion{
-		ID: int64(row.ID), DisplayName: row.DisplayName, Users: row.UserCount, RoboConfidence: row.RoboConfidence,
+		ID: int64(row.ID), DisplayName: row.DisplayName, Votes: row.UserCount, RoboConfidence: row.RoboConfidence,
 	})
 }
 
 func (s *EntitySuggestions) addLocation(row db.LocationSuggestionListByURLRow) {
 	s.Entities = append(s.Entities, EntitySuggestion{
-		ID: row.ID, DisplayName: row.DisplayName, Users: row.UserCount, RoboConfidence: row.RoboConfidence,
+		ID: row.ID, DisplayName: row.DisplayName, Votes: row.UserCount, RoboConfidence: row.RoboConfidence,
 	})
 }
 

@@ -70,22 +70,30 @@ const AgencySuggestionListByURL = `-- name: AgencySuggestionListByURL :many
 SELECT
     agencies.id,
     agencies.name AS display_name,
-    sum(suggested.user_count)::integer AS user_count,
-    max(suggested.confidence)::integer AS robo_confidence
+    suggested.user_count,
+    suggested.robo_confidence
 FROM (
-    SELECT s.agency_id, 1 AS user_count, 0 AS confidence
-    FROM annotation__agency__user s
-    WHERE s.url_id = $1::integer
-    UNION ALL
-    SELECT s.agency_id, 0, s.confidence
-    FROM annotation__agency__auto__subtasks subtask
-    JOIN annotation__agency__auto__suggestions s ON s.subtask_id = subtask.id
-    WHERE subtask.url_id = $1::integer
+    SELECT vote.agency_id, floor(sum(vote.weight))::integer AS user_count, max(vote.confidence)::integer AS robo_confidence
+    FROM (
+        SELECT s.agency_id, 1 AS weight, 0 AS confidence
+        FROM annotation__agency__user s
+        WHERE s.url_id = $1::integer
+        UNION ALL
+        SELECT s.agency_id, session.weight, 0
+        FROM annotation__agency__anon s
+        CROSS JOIN anonymous_weight session
+        WHERE s.url_id = $1::integer
+        UNION ALL
+        SELECT s.agency_id, 0, s.confidence
+        FROM annotation__agency__auto__subtasks subtask
+        JOIN annotation__agency__auto__suggestions s ON s.subtask_id = subtask.id
+        WHERE subtask.url_id = $1::integer
+    ) AS vote
+    GROUP BY vote.agency_id
+    HAVING sum(vote.weight) > 0 OR max(vote.confidence) > 0
 ) AS suggested
 JOIN agencies ON agencies.id = suggested.agency_id
-GROUP BY agencies.id
-HAVING sum(suggested.user_count) > 0 OR max(suggested.confidence) > 0
-ORDER BY sum(suggested.user_count) + max(suggested.confidence) / 100.0 DESC, agencies.id
+ORDER BY suggested.user_count + suggested.robo_confidence / 100.0 DESC, agencies.id
 `
 
 type AgencySuggestionListByURLRow struct {
@@ -95,8 +103,9 @@ type AgencySuggestionListByURLRow struct {
 	RoboConfidence int32
 }
 
-// Every agency suggested by a user, or by a robot with a confidence above 0. Each user counts 1, the highest confidence of the
-// robots up to 1; the largest sum first, then the smallest id.
+// Every agency suggested by a user or a session, or by a robot with a confidence above 0. The order is the number of votes, rounded
+// down, and the highest confidence of the robots as a fraction of 1, so it matches the numbers that clients show: the largest sum
+// first, then the smallest id.
 // No limit: clients show all of them, and each takes an annotation or a row of a robot.
 // @sqlc-vet-disable many-without-limit
 func (q *Queries) AgencySuggestionListByURL(ctx context.Context, db DBTX, urlID int32) ([]AgencySuggestionListByURLRow, error) {
@@ -157,8 +166,9 @@ type HTMLContentListByURLRow struct {
 	Content     string
 }
 
-// What users and robots have suggested for one URL. Every statement starts from url_id, none joins two collections of the URL,
-// and all are sent in one round trip.
+// What annotators and robots have suggested for one URL. Every statement starts from url_id, none joins two collections of the URL,
+// and all are sent in one round trip. A user's vote counts 1, a session's anonymous_weight. Clients show the sum rounded down; an
+// entry whose sum rounds down to 0 stays in its list.
 // The stored texts of the page, at most one per kind.
 func (q *Queries) HTMLContentListByURL(ctx context.Context, db DBTX, urlID int32) ([]HTMLContentListByURLRow, error) {
 	rows, err := db.Query(ctx, HTMLContentListByURL, urlID)
@@ -201,11 +211,16 @@ SELECT
 FROM (
     SELECT
         vote.location_id,
-        sum(vote.user_count)::integer AS user_count,
+        floor(sum(vote.weight))::integer AS user_count,
         round(least(max(vote.confidence), 100)::numeric)::integer AS robo_confidence
     FROM (
-        SELECT s.location_id, 1 AS user_count, 0::double precision AS confidence
+        SELECT s.location_id, 1 AS weight, 0::double precision AS confidence
         FROM annotation__location__user s
+        WHERE s.url_id = $1::integer
+        UNION ALL
+        SELECT s.location_id, session.weight, 0
+        FROM annotation__location__anon s
+        CROSS JOIN anonymous_weight session
         WHERE s.url_id = $1::integer
         UNION ALL
         SELECT s.location_id, 0, s.confidence
@@ -214,7 +229,7 @@ FROM (
         WHERE subtask.url_id = $1::integer
     ) AS vote
     GROUP BY vote.location_id
-    HAVING sum(vote.user_count) > 0 OR max(vote.confidence) > 0
+    HAVING sum(vote.weight) > 0 OR max(vote.confidence) > 0
 ) AS suggested
 JOIN locations_expanded ON locations_expanded.id = suggested.location_id
 ORDER BY suggested.user_count + suggested.robo_confidence / 100.0 DESC, suggested.location_id
@@ -227,8 +242,8 @@ type LocationSuggestionListByURLRow struct {
 	RoboConfidence int32
 }
 
-// Every location suggested by a user, or by a robot with a confidence above 0, in the order of agencies. The confidence is first
-// rounded to an integer of at most 100, so the order matches the numbers that clients show.
+// Every location suggested by a user or a session, or by a robot with a confidence above 0, in the order of agencies. The
+// confidence is first rounded to an integer of at most 100.
 // No limit, as with agencies.
 // @sqlc-vet-disable many-without-limit
 func (q *Queries) LocationSuggestionListByURL(ctx context.Context, db DBTX, urlID int32) ([]LocationSuggestionListByURLRow, error) {
@@ -260,13 +275,22 @@ const NameSuggestionListByURL = `-- name: NameSuggestionListByURL :many
 SELECT
     name.id,
     name.suggestion AS display_name,
-    count(endorsement.user_id)::integer AS user_count,
+    floor(coalesce(sum(endorsement.weight), 0))::integer AS user_count,
     (CASE name.source WHEN 'HTML Metadata Title' THEN 1 ELSE 0 END)::integer AS robo_count
 FROM annotation__name__suggestions name
-LEFT JOIN annotation__name__user__endorsements endorsement ON endorsement.suggestion_id = name.id
+LEFT JOIN LATERAL (
+    SELECT 1 AS weight
+    FROM annotation__name__user__endorsements e
+    WHERE e.suggestion_id = name.id
+    UNION ALL
+    SELECT session.weight
+    FROM annotation__name__anon__endorsements e
+    CROSS JOIN anonymous_weight session
+    WHERE e.suggestion_id = name.id
+) AS endorsement ON true
 WHERE name.url_id = $1
 GROUP BY name.id
-ORDER BY count(endorsement.user_id) DESC, name.id
+ORDER BY coalesce(sum(endorsement.weight), 0) DESC, name.id
 LIMIT 3
 `
 
@@ -277,7 +301,7 @@ type NameSuggestionListByURLRow struct {
 	RoboCount   int32
 }
 
-// Suggested names by number of endorsements, then by id. A name without a source is not from a robot.
+// Suggested names by the sum of endorsements before rounding, then by id. A name without a source is not from a robot.
 func (q *Queries) NameSuggestionListByURL(ctx context.Context, db DBTX, urlID int32) ([]NameSuggestionListByURLRow, error) {
 	rows, err := db.Query(ctx, NameSuggestionListByURL, urlID)
 	if err != nil {
@@ -304,11 +328,19 @@ func (q *Queries) NameSuggestionListByURL(ctx context.Context, db DBTX, urlID in
 }
 
 const RecordTypeSuggestionListByURL = `-- name: RecordTypeSuggestionListByURL :many
-SELECT record_type, count(*)::integer AS user_count
-FROM annotation__record_type__user
-WHERE url_id = $1
-GROUP BY record_type
-ORDER BY count(*) DESC, record_type
+SELECT vote.record_type, floor(sum(vote.weight))::integer AS user_count
+FROM (
+    SELECT s.record_type, 1 AS weight
+    FROM annotation__record_type__user s
+    WHERE s.url_id = $1::integer
+    UNION ALL
+    SELECT s.record_type, session.weight
+    FROM annotation__record_type__anon s
+    CROSS JOIN anonymous_weight session
+    WHERE s.url_id = $1::integer
+) AS vote
+GROUP BY vote.record_type
+ORDER BY sum(vote.weight) DESC, vote.record_type
 LIMIT 3
 `
 
@@ -317,7 +349,7 @@ type RecordTypeSuggestionListByURLRow struct {
 	UserCount  int32
 }
 
-// Users' record types by number of votes; ties in the order of the enum. Robots and anonymous votes do not count.
+// Record types by the sum of votes before rounding; ties in the order of the enum. Robots do not count.
 func (q *Queries) RecordTypeSuggestionListByURL(ctx context.Context, db DBTX, urlID int32) ([]RecordTypeSuggestionListByURLRow, error) {
 	rows, err := db.Query(ctx, RecordTypeSuggestionListByURL, urlID)
 	if err != nil {
@@ -339,11 +371,19 @@ func (q *Queries) RecordTypeSuggestionListByURL(ctx context.Context, db DBTX, ur
 }
 
 const URLTypeSuggestionListByURL = `-- name: URLTypeSuggestionListByURL :many
-SELECT type AS url_type, count(*)::integer AS endorsement_count
-FROM annotation__url_type__user
-WHERE url_id = $1
-GROUP BY type
-ORDER BY count(*) DESC, type
+SELECT vote.url_type, floor(sum(vote.weight))::integer AS endorsement_count
+FROM (
+    SELECT s.type AS url_type, 1 AS weight
+    FROM annotation__url_type__user s
+    WHERE s.url_id = $1::integer
+    UNION ALL
+    SELECT s.url_type, session.weight
+    FROM annotation__url_type__anon s
+    CROSS JOIN anonymous_weight session
+    WHERE s.url_id = $1::integer
+) AS vote
+GROUP BY vote.url_type
+ORDER BY sum(vote.weight) DESC, vote.url_type
 LIMIT 3
 `
 
@@ -352,7 +392,8 @@ type URLTypeSuggestionListByURLRow struct {
 	EndorsementCount int32
 }
 
-// Users' URL types by number of votes; ties in the order of the enum. Robots and anonymous votes do not count.
+// URL types by the sum of votes before rounding; ties in the order of the enum. A session that gave several types votes for each
+// of them. Robots do not count.
 func (q *Queries) URLTypeSuggestionListByURL(ctx context.Context, db DBTX, urlID int32) ([]URLTypeSuggestionListByURLRow, error) {
 	rows, err := db.Query(ctx, URLTypeSuggestionListByURL, urlID)
 	if err != nil {

@@ -429,6 +429,10 @@ UNION ALL
     anonymous_migrated_answers.url_id
    FROM anonymous_migrated_answers;
 
+-- Create view anonymous_weight.
+CREATE VIEW anonymous_weight AS
+SELECT (0.5)::double precision AS weight;
+
 -- Create view eligible_urls again.
 CREATE VIEW eligible_urls AS
 SELECT url_eligibility.url_id,

@@ -24,6 +24,10 @@ SELECT link.batch_id, follow.user_id
 FROM link_batches__locations link
 JOIN link__locations__user_follows follow ON follow.location_id = link.location_id;
 
+-- What an answer of an anonymous session counts, wherever a user's counts 1. Sums of it are exact.
+CREATE VIEW anonymous_weight AS
+SELECT 0.5::double precision AS weight;
+
 -- The annotations that the count view counts, one row for each. Only those of the URL's type decide its place in the order.
 CREATE VIEW url_annotations AS
 SELECT url_id, 'auto_agency' AS kind FROM annotation__agency__auto__subtasks

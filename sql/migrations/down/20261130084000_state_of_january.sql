@@ -49,6 +49,10 @@ DROP VIEW followed_batches_recount;
 --   locks out readers: eligible_urls
 DROP VIEW eligible_urls;
 
+-- Drop view anonymous_weight, which the files do not have.
+--   locks out readers: anonymous_weight
+DROP VIEW anonymous_weight;
+
 -- Drop view annotation_queue_recount, which the files do not have.
 --   locks out readers: annotation_queue_recount
 DROP VIEW annotation_queue_recount;
