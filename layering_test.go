@@ -43,7 +43,7 @@ type rule struct {
 var layers = []rule{
 	{packages: useCases, forbidden: []string{webFramework, "docket/api", "docket/cmd"}},
 	{packages: leaves, forbidden: []string{webFramework, "docket/"}},
-	{packages: []string{"internal/postgres", "internal/schema", "internal/schemacmd"},
+	{packages: []string{"internal/postgres", "internal/schema", "internal/schemacmd", "internal/adoption"},
 		forbidden: append([]string{webFramework, "docket/api", "docket/cmd"}, importPaths(useCases)...)},
 }
 

@@ -4,8 +4,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"io/fs"
 	"maps"
 	"net/http"
+	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -13,54 +16,85 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
+	sqlfiles "docket/sql"
+
 	"docket/internal/dbtest"
 )
 
-// TestAdoption adopts a database of the service that Docket succeeds with the commands of docs/operations.md: show the
+// TestAdoption adopts databases of the service that Docket succeeds with the commands of docs/operations.md as they stand: show the
 // difference, apply it, record the migrations, reconcile, serve; then it imports. No row and no object of the other service may
 // be lost.
 func TestAdoption(t *testing.T) {
-	t.Setenv("DS_APP_SECRET_KEY", "0123456789abcdef0123456789abcdef")
-	url := dbtest.Reference(t, dbtest.January)
-	adopted := &adoption{t: t, url: url, db: dbtest.Connect(t, url), page: pageCommands(t, "Adopt a database of the reference")}
-	rows, theirs := adopted.rows(), adopted.neighbours()
-	require.NotEmpty(t, theirs)
+	for _, revision := range []dbtest.Revision{dbtest.December, dbtest.January} {
+		t.Run(string(revision), func(t *testing.T) {
+			adopt := newAdoptee(t, revision)
+			adopt.page = pageCommands(t, "Adopt a database of the reference")
+			agencies, urls := dataFile(t, "agencies.csv"), dataFile(t, "urls.csv")
+			t.Chdir(repository)
+			t.Setenv("DATABASE_URL", adopt.url)
+			t.Setenv("ATLAS_DEV_URL", adopt.url)
+			t.Setenv("DS_APP_SECRET_KEY", "0123456789abcdef0123456789abcdef")
+			rows, theirs, former := adopt.rows(), adopt.neighbours(), adopt.former()
+			require.NotEmpty(t, theirs)
 
-	adopted.plan()
-	require.Equal(t, rows, adopted.rows(), "a diff changes nothing")
-	adopted.apply(adopted.next("schema", "apply"))
-	adopted.noDifference(adopted.next(noDifference...))
+			adopt.plan()
+			require.Equal(t, rows, adopt.rows(), "a diff changes nothing")
+			adopt.apply(adopt.next("schema", "apply"))
+			require.Equal(t, "-- Nothing has to be done.\n", firstLine(succeed(t, adopt.next(noDifference...)...)))
 
-	after := adopted.rows()
-	for table := range rows {
-		require.Equal(t, rows[table], after[table], table)
+			after := adopt.rows()
+			for table := range rows {
+				require.Equal(t, rows[table], after[table], table)
+			}
+			require.Subset(t, adopt.neighbours(), theirs, "objects that Docket does not know are kept")
+			require.Equal(t, former, adopt.list("SELECT concat_ws(' ', url_id, status) FROM url_former_status ORDER BY url_id"))
+
+			adopt.baseline()
+			require.NotEmpty(t, succeed(t, adopt.next("queue", "reconcile")...))
+			require.Equal(t, "0 differences\n", succeed(t, adopt.next("queue", "verify")...))
+			succeed(t, noDifference...)
+			require.Empty(t, adopt.list("SELECT f.url_id::text FROM url_former_status f JOIN annotation_queue q USING (url_id) "+
+				"WHERE NOT eligible AND NOT EXISTS (SELECT FROM flag_url_validated v WHERE v.url_id = f.url_id) "+
+				"AND NOT EXISTS (SELECT FROM flag_url_suspended s WHERE s.url_id = f.url_id)"),
+				"URLs that were broken or duplicates are offered")
+
+			require.Equal(t, []string{"serve"}, adopt.next("serve"))
+			require.Empty(t, adopt.page)
+			adopt.serve("queue")
+			adopt.migrateSession()
+			adopt.importRealFiles(agencies, urls)
+			adopt.refresh()
+			adopt.serve("matview")
+			require.Equal(t, "0 differences\n", succeed(t, "queue", "verify"))
+		})
 	}
-	require.Subset(t, adopted.neighbours(), theirs, "objects that Docket does not know are kept")
-
-	adopted.baseline()
-	require.NotEmpty(t, adopted.docket(adopted.next("queue", "reconcile")...))
-	require.Equal(t, "0 differences\n", adopted.docket(adopted.next("queue", "verify")...))
-	adopted.noDifference(noDifference)
-
-	require.Equal(t, []string{"serve"}, adopted.next("serve"))
-	require.Empty(t, adopted.page)
-	adopted.serve("queue")
-	adopted.importRealFiles()
-	adopted.refresh()
-	adopted.serve("matview")
-	require.Equal(t, "0 differences\n", adopted.docket("queue", "verify"))
 }
 
-// adoption is one database that Docket adopts from the other service.
-type adoption struct {
-	t    *testing.T
-	url  string
-	db   *pgx.Conn
-	page [][]string // the commands of the page that are still to be run
+// dataFile returns the absolute path of a real file.
+func dataFile(t *testing.T, name string) string {
+	t.Helper()
+	path, err := filepath.Abs(dbtest.DataFile(t, name).Name())
+	require.NoError(t, err)
+	return path
+}
+
+// adoptee is one database that Docket adopts from the other service.
+type adoptee struct {
+	t        *testing.T
+	revision dbtest.Revision
+	url      string
+	db       *pgx.Conn
+	page     [][]string // the commands of the page that are still to be run
+}
+
+func newAdoptee(t *testing.T, revision dbtest.Revision) *adoptee {
+	t.Helper()
+	url := dbtest.Reference(t, revision)
+	return &adoptee{t: t, revision: revision, url: url, db: dbtest.Connect(t, url)}
 }
 
 // next returns the next command of the page, which must begin with the given words.
-func (a *adoption) next(words ...string) []string {
+func (a *adoptee) next(words ...string) []string {
 	a.t.Helper()
 	require.NotEmpty(a.t, a.page)
 	command := a.page[0]
@@ -69,50 +103,76 @@ func (a *adoption) next(words ...string) []string {
 	return command
 }
 
-func (a *adoption) docket(args ...string) string {
+// schema runs a command of docket schema for production, without the environment. Scratch databases are on the same server as the
+// database: starting a server for each command would take longer than the rest of the test.
+func (a *adoptee) schema(args ...string) (status int, stdout, stderr string) {
 	a.t.Helper()
-	return succeed(a.t, append(args, "--database-url", a.url)...)
-}
-
-// schema runs a command of docket schema for production, as in the root of the repository. Scratch databases are on the same
-// server as the database: starting a server for each command would take longer than the rest of the test.
-func (a *adoption) schema(args ...string) (status int, stdout, stderr string) {
-	a.t.Helper()
-	return docket(a.t, append(args, "--config", "file://../../atlas.hcl", "--to", "file://../../sql/schema",
+	return docket(a.t, append(args, "--config", "file://../../atlas.hcl", "--to", schemaFolder,
 		"--database-url", a.url, "--dev-url", a.url)...)
 }
 
-func (a *adoption) apply(command []string) {
+// apply runs the command without a terminal to ask on.
+func (a *adoptee) apply(command []string) {
 	a.t.Helper()
-	status, _, stderr := a.schema(append(command, "--auto-approve")...)
+	status, _, stderr := docket(a.t, append(command, "--auto-approve")...)
 	require.Zero(a.t, status, stderr)
 	require.Contains(a.t, stderr, "run docket queue reconcile")
+	require.Contains(a.t, stderr, string(a.revision))
 }
 
 // list returns the first column of a query as texts.
-func (a *adoption) list(sql string, args ...any) []string {
+func (a *adoptee) list(sql string, args ...any) []string {
 	a.t.Helper()
 	return dbtest.List(a.t, a.db, sql, args...)
 }
 
-// rows returns the number of rows of each table and a checksum of all their values, by column name.
-func (a *adoption) rows() map[string]string {
+// rows returns the number of rows of each table, under the name that Docket gives it, and a checksum of all their values by
+// column name, without those of urls.status.
+func (a *adoptee) rows() map[string]string {
 	a.t.Helper()
 	digests := make(map[string]string)
 	for _, table := range a.list(`
 SELECT relname::text FROM pg_class
 WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace AND relname <> 'atlas_schema_revisions'`) {
-		digests[table] = a.list(`SELECT concat(count(*), ' ', md5(string_agg(r, E'\n' ORDER BY r COLLATE "C")))
-FROM (SELECT to_jsonb(t)::text AS r FROM ` + pgx.Identifier{table}.Sanitize() + ` t) AS rows`)[0]
+		value := "to_jsonb(t)"
+		if table == "urls" {
+			value += " - 'status'"
+		}
+		digests[renames.Replace(table)] = a.list(`SELECT concat(count(*), ' ', md5(string_agg(r, E'\n' ORDER BY r COLLATE "C")))
+FROM (SELECT (` + value + `)::text AS r FROM ` + pgx.Identifier{table}.Sanitize() + ` t) AS rows`)[0]
 	}
 	return digests
 }
 
+// former lists the URLs whose status is not ok.
+func (a *adoptee) former() []string {
+	a.t.Helper()
+	if a.revision != dbtest.December {
+		return []string{}
+	}
+	former := a.list("SELECT concat_ws(' ', id, status) FROM urls WHERE status <> 'ok' ORDER BY id")
+	require.NotEmpty(a.t, former)
+	return former
+}
+
+// renames replaces names of tables of December by those of January.
+var renames = func() *strings.Replacer {
+	text, err := fs.ReadFile(sqlfiles.Adoption, string(dbtest.December)+"/convert.sql")
+	if err != nil {
+		panic(err)
+	}
+	var pairs []string
+	for _, match := range regexp.MustCompile(`ALTER TABLE (\w+) RENAME TO (\w+);`).FindAllStringSubmatch(string(text), -1) {
+		pairs = append(pairs, match[1:]...)
+	}
+	return strings.NewReplacer(pairs...)
+}()
+
 // neighbours describes the objects that are not part of Docket's schema: functions, triggers, types, tables and views of
 // others, their privileges, and the columns that they added.
-func (a *adoption) neighbours() []string {
+func (a *adoptee) neighbours() []string {
 	a.t.Helper()
-	return a.list(`
+	found := a.list(`
 SELECT pg_get_functiondef(oid) FROM pg_proc WHERE pronamespace = 'public'::regnamespace AND prokind = 'f'
     AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.objid = pg_proc.oid AND d.deptype = 'e')
 UNION ALL SELECT 'aggregate ' || oid::regprocedure FROM pg_proc WHERE pronamespace = 'public'::regnamespace AND prokind = 'a'
@@ -122,16 +182,23 @@ UNION ALL SELECT pg_get_indexdef(indexrelid) FROM pg_index WHERE indrelid IN ('l
 UNION ALL SELECT concat_ws(' ', relname, relkind, relacl, obj_description(oid), pg_get_viewdef(oid)) FROM pg_class
     WHERE relname IN ('alembic_version', 'labeler_notes', 'labeler_workload', 'labeler_dashboard', 'batches')
 UNION ALL SELECT conrelid::regclass || ' ' || pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid = 'labeler_notes'::regclass`)
+	for i := range found {
+		found[i] = renames.Replace(found[i])
+	}
+	return found
 }
 
 // plan shows the difference before anything is changed.
-func (a *adoption) plan() {
+func (a *adoptee) plan() {
 	a.t.Helper()
-	status, plan, stderr := a.schema(append(a.next("schema", "diff"), "--exit-code")...)
+	command := a.next("schema", "diff")
+	status, plan, stderr := docket(a.t, append(command, "--exit-code")...)
 	require.Equal(a.t, 1, status, stderr)
+	require.Contains(a.t, stderr, string(a.revision))
 	require.NotContains(a.t, plan, "DROP TABLE")
-	require.NotContains(a.t, plan, "DROP COLUMN")
+	require.NotContains(a.t, strings.Replace(plan, "ALTER TABLE urls DROP COLUMN status;", "", 1), "DROP COLUMN")
 	require.NotContains(a.t, plan, "drops data")
+	require.Equal(a.t, a.revision == dbtest.December, strings.Contains(plan, "RENAME TO annotation__url_type__user;"))
 	for _, named := range []string{
 		"alembic_version", "labeler_notes", "labeler_workload", "labeler_dashboard", "ticket", "ticket_number", "locate_state()", "log_change()",
 		"after_locality_insert", "any_text",
@@ -142,46 +209,37 @@ func (a *adoption) plan() {
 
 var noDifference = []string{"schema", "diff", "--env", "prod", "--exit-code"}
 
-func (a *adoption) noDifference(command []string) {
-	a.t.Helper()
-	status, plan, stderr := a.schema(command...)
-	require.Zero(a.t, status, "%s%s", plan, stderr)
-}
+func firstLine(text string) string { return text[:strings.Index(text, "\n")+1] }
 
 // baseline records that the database has what the migrations create.
-func (a *adoption) baseline() {
+func (a *adoptee) baseline() {
 	a.t.Helper()
-	status, _, stderr := docket(a.t, "migrate", "apply", "--database-url", a.url)
+	status, _, stderr := docket(a.t, "migrate", "apply")
 	require.Equal(a.t, exitFailure, status)
 	require.Contains(a.t, stderr, "--baseline", "the refusal names the next command")
-	a.docket(append(a.next("migrate", "apply", "--baseline"), "--dev-url", a.url)...)
-	require.Contains(a.t, a.docket("migrate", "status"), "state     ok")
+	succeed(a.t, a.next("migrate", "apply", "--baseline")...)
+	require.Contains(a.t, succeed(a.t, "migrate", "status"), "state     ok")
 }
 
-// nextURL is the definition of the URL that a user without annotations gets.
+// nextURL is the definition of the URL that a user gets who has no annotations and follows nothing.
 const nextURL = `
 SELECT u.id::text FROM urls u
-LEFT JOIN (
-    SELECT url_id FROM annotation__agency__auto__subtasks
-    UNION ALL SELECT url_id FROM annotation__location__auto__subtasks
-    UNION ALL SELECT url_id FROM annotation__record_type__auto
-    UNION ALL SELECT url_id FROM annotation__url_type__auto
-    UNION ALL SELECT url_id FROM annotation__agency__user
-    UNION ALL SELECT url_id FROM annotation__location__user
-    UNION ALL SELECT url_id FROM annotation__record_type__user
-    UNION ALL SELECT url_id FROM annotation__url_type__user
-) AS a ON a.url_id = u.id
-WHERE u.status = 'ok'
-    AND NOT EXISTS (SELECT FROM flag_url_validated f WHERE f.url_id = u.id)
+WHERE NOT EXISTS (SELECT FROM flag_url_validated f WHERE f.url_id = u.id)
     AND NOT EXISTS (SELECT FROM flag_url_suspended f WHERE f.url_id = u.id)
-GROUP BY u.id
-ORDER BY count(a.url_id) DESC, u.id
+ORDER BY
+    EXISTS (SELECT FROM link_batches__urls JOIN link_batches__locations USING (batch_id)
+        JOIN link__locations__user_follows USING (location_id) WHERE url_id = u.id) DESC,
+    u.source = 'manual' DESC,
+    (SELECT count(*) FROM annotation__url_type__user a WHERE a.url_id = u.id) DESC,
+    (SELECT count(*) FROM annotation__url_type__anon a WHERE a.url_id = u.id) DESC,
+    (SELECT count(*) FROM annotation__url_type__auto a WHERE a.url_id = u.id) DESC,
+    u.id
 LIMIT 1`
 
 // serve gets the next URL and posts an answer under one of the rankings.
-func (a *adoption) serve(ranking string) {
+func (a *adoptee) serve(ranking string) {
 	a.t.Helper()
-	docket := serve(a.t, "--database-url", a.url, "--ranking", ranking)
+	docket := serve(a.t, "--ranking", ranking)
 	defer docket.stop()
 	docket.ready(a.t)
 
@@ -214,13 +272,30 @@ func (a *adoption) serve(ranking string) {
 	require.Equal(a.t, http.StatusOK, status, body)
 	require.NotContains(a.t, body, fmt.Sprintf(`"url_id":%d}`, next.Annotation.URL.ID), "the response has another URL")
 	require.Equal(a.t, []string{"data source"}, a.list("SELECT type::text FROM annotation__url_type__user WHERE user_id = $1::text::integer", user))
-	status, body = docket.post(a.t, fmt.Sprintf("/annotate/all/%d", next.Annotation.URL.ID), a.token(user), answer)
+	another := strings.Replace(answer, "Stops", "Other", 1)
+	status, body = docket.post(a.t, fmt.Sprintf("/annotate/all/%d", next.Annotation.URL.ID), a.token(user), another)
 	require.Equal(a.t, http.StatusConflict, status, body)
 }
 
-func (a *adoption) token(user string) string {
+// migrateSession makes the annotations of a session of the other service those of a user, names included.
+func (a *adoptee) migrateSession() {
 	a.t.Helper()
-	return strings.TrimSpace(a.docket("token", "--user", user))
+	const session = "00000000-0000-4000-8000-000000000003"
+	names := a.list("SELECT suggestion_id::text FROM annotation__name__anon__endorsements WHERE session_id = $1 ORDER BY suggestion_id", session)
+	require.Equal(a.t, a.revision == dbtest.January, len(names) > 0)
+	docket := serve(a.t)
+	defer docket.stop()
+	docket.ready(a.t)
+	status, body := docket.post(a.t, "/annotate/migrate?session_id="+session, a.token("1004"), "")
+	require.Equal(a.t, http.StatusOK, status, body)
+	require.Equal(a.t, names, a.list("SELECT suggestion_id::text FROM annotation__name__user__endorsements WHERE user_id = 1004 ORDER BY suggestion_id"))
+	require.Empty(a.t, a.list("SELECT url_id::text FROM annotation__url_type__anon WHERE session_id = $1", session))
+	require.NotEmpty(a.t, a.list("SELECT url_id::text FROM annotation__url_type__user WHERE user_id = 1004"))
+}
+
+func (a *adoptee) token(user string) string {
+	a.t.Helper()
+	return strings.TrimSpace(succeed(a.t, "token", "--user", user))
 }
 
 func (s serving) post(t *testing.T, path, token, body string) (status int, answer string) {
@@ -239,13 +314,12 @@ func (s serving) post(t *testing.T, path, token, body string) (status int, answe
 
 // importRealFiles imports both real files, that of the agencies twice. The triggers create the locations of new places, and
 // Docket creates only the missing ones.
-func (a *adoption) importRealFiles() {
+func (a *adoptee) importRealFiles(agencies, urls string) {
 	a.t.Helper()
 	const doubled = `SELECT full_display_name FROM locations_expanded GROUP BY type, full_display_name, state_id, county_id, locality_id
 HAVING count(*) > 1`
 	require.Equal(a.t, []string{"Monroeville, Allegheny, Pennsylvania"}, a.list(doubled), "from the other service")
-	agencies, urls := dbtest.DataFile(a.t, "agencies.csv").Name(), dbtest.DataFile(a.t, "urls.csv").Name()
-	a.docket("import", "agencies", agencies)
+	succeed(a.t, "import", "agencies", agencies)
 	require.Equal(a.t, []string{"Monroeville, Allegheny, Pennsylvania"}, a.list(doubled))
 	require.Empty(a.t, a.list(`
 SELECT state_iso FROM us_states s WHERE NOT EXISTS (SELECT FROM locations l WHERE l.type = 'State' AND l.state_id = s.id)
@@ -253,15 +327,15 @@ UNION ALL SELECT fips FROM counties c WHERE NOT EXISTS (SELECT FROM locations l 
 UNION ALL SELECT name FROM localities p WHERE NOT EXISTS (SELECT FROM locations l WHERE l.type = 'Locality' AND l.locality_id = p.id)`),
 		"every place has a location")
 	require.Equal(a.t, []string{"23202"}, a.list("SELECT min(id)::text FROM agencies WHERE id > 23201"), "ids continue after those of the other service")
-	a.docket("import", "urls", urls, "--robo")
+	succeed(a.t, "import", "urls", urls, "--robo")
 
 	before := a.rows()
-	require.Contains(a.t, a.docket("import", "agencies", agencies), "nothing new")
+	require.Contains(a.t, succeed(a.t, "import", "agencies", agencies), "nothing new")
 	require.Equal(a.t, before, a.rows(), "a second import changes nothing, not even through triggers")
 }
 
 // refresh refreshes every view without blocking readers.
-func (a *adoption) refresh() {
+func (a *adoptee) refresh() {
 	a.t.Helper()
 	views := a.list("SELECT matviewname::text FROM pg_matviews WHERE schemaname = 'public' ORDER BY 1")
 	require.Len(a.t, views, 5)
@@ -269,73 +343,11 @@ func (a *adoption) refresh() {
 		dbtest.Exec(a.t, a.db, "REFRESH MATERIALIZED VIEW CONCURRENTLY "+pgx.Identifier{view}.Sanitize())
 	}
 	var results []refreshResult
-	require.NoError(a.t, json.Unmarshal([]byte(a.docket("refresh", "--json")), &results))
+	require.NoError(a.t, json.Unmarshal([]byte(succeed(a.t, "refresh", "--json")), &results))
 	refreshed := make(map[string]string)
 	for _, result := range results {
 		refreshed[result.View] = result.Outcome
 	}
 	require.Equal(a.t, views, slices.Sorted(maps.Keys(refreshed)))
 	require.NotContains(a.t, slices.Collect(maps.Values(refreshed)), "failed")
-}
-
-// TestAdoptionRefused applies the schema to databases whose rows violate it: nothing changes, and the message names the rows.
-func TestAdoptionRefused(t *testing.T) {
-	t.Parallel()
-	tests := map[string]struct {
-		spoil, mend string
-		refusal     []string
-	}{
-		"a rule that the trigger did not enforce on updates": {
-			spoil: "UPDATE annotation__agency__user SET agency_id = 23191 WHERE is_new AND id = (SELECT min(id) FROM annotation__agency__user WHERE is_new)",
-			mend:  "UPDATE annotation__agency__user SET is_new = NULL WHERE agency_id IS NOT NULL",
-			refusal: []string{
-				"annotation__agency__user_is_new_check", "rows of annotation__agency__user that break it (1): id ",
-				"SELECT * FROM",
-			},
-		},
-		"a dropped key": {
-			spoil: `ALTER TABLE annotation__location__auto__subtasks DROP CONSTRAINT uq_annotation__location__auto__subtasks_url_id_type;
-				INSERT INTO annotation__location__auto__subtasks (task_id, url_id, type, locations_found) VALUES (17, 3, 'batch_link', false)`,
-			mend: "DELETE FROM annotation__location__auto__subtasks WHERE id = (SELECT max(id) FROM annotation__location__auto__subtasks)",
-			refusal: []string{
-				"annotation__location__auto__subtasks_url_id_type_key", "rows of annotation__location__auto__subtasks that break it (2): id ", "SELECT * FROM",
-			},
-		},
-	}
-	for name, test := range tests {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			url := dbtest.Reference(t, dbtest.January)
-			refused := &adoption{t: t, url: url, db: dbtest.Connect(t, url)}
-			_, err := refused.db.Exec(t.Context(), test.spoil)
-			require.NoError(t, err)
-			rows, theirs, catalog := refused.rows(), refused.neighbours(), refused.catalog()
-
-			apply := []string{"schema", "apply", "--env", "prod"}
-			status, _, stderr := refused.schema(append(apply, "--auto-approve")...)
-			require.NotZero(t, status)
-			for _, text := range test.refusal {
-				require.Contains(t, stderr, text)
-			}
-			require.Equal(t, rows, refused.rows())
-			require.Equal(t, theirs, refused.neighbours())
-			require.Equal(t, catalog, refused.catalog(), "nothing changed")
-
-			_, err = refused.db.Exec(t.Context(), test.mend)
-			require.NoError(t, err)
-			refused.apply(apply)
-			refused.noDifference(noDifference)
-		})
-	}
-}
-
-// catalog lists every relation, constraint and view definition.
-func (a *adoption) catalog() []string {
-	a.t.Helper()
-	return a.list(`
-SELECT concat_ws(' ', relname, relkind, pg_get_viewdef(oid)) FROM pg_class
-WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'i', 'S', 'm', 'v')
-UNION ALL SELECT concat_ws(' ', conrelid::regclass, conname, pg_get_constraintdef(oid)) FROM pg_constraint
-WHERE connamespace = 'public'::regnamespace
-ORDER BY 1`)
 }

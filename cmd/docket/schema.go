@@ -7,6 +7,7 @@ import (
 
 	sqlfiles "docket/sql"
 
+	"docket/internal/adoption"
 	"docket/internal/postgres/embedded"
 	"docket/internal/schema"
 	"docket/internal/schema/state"
@@ -38,6 +39,7 @@ func schemaCommands(cfg *config) []*cobra.Command {
 			url, _ := embedded.RunningURL(cfg.dataDir) // none without a running server
 			return url
 		},
+		Origin:       adoption.Find,
 		StartScratch: embedded.StartScratch,
 
 		Environment: fromEnvironment,

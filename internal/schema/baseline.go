@@ -27,7 +27,11 @@ func VerifyBaseline(w *Workbench, migrations Source, exclude []string) func(cont
 		if err != nil {
 			return err
 		}
-		p, err := plan.Between(have, want, plan.Policy{KeepTables: true, KeepColumns: true, KeepViews: true})
+		policy := plan.Policy{KeepTables: true, KeepColumns: true, KeepViews: true}
+		for _, enum := range have.Enums {
+			policy.KeepEnumValues = append(policy.KeepEnumValues, enum.Name)
+		}
+		p, err := plan.Between(have, want, policy)
 		if err != nil {
 			return err
 		}

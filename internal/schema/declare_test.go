@@ -12,25 +12,23 @@ import (
 
 	"docket/internal/schema"
 	"docket/internal/schema/plan"
-	"docket/internal/schema/state"
 )
 
-// declared is a database, its target schema, and the policy of the plan that leads there.
+// declared is a database and its goal.
 type declared struct {
 	bundle
 	target *schema.Target
-	want   *state.State
-	policy plan.Policy
+	goal   schema.Goal
 }
 
 func declare(t *testing.T, have, want string, opts schema.TargetOptions) declared {
 	t.Helper()
-	d := declared{bundle: setup(t), policy: opts.Policy}
+	d := declared{bundle: setup(t)}
 	d.exec(t, have)
 	bench := &schema.Workbench{DevURL: d.url, Advice: advice}
 	t.Cleanup(func() { require.NoError(t, bench.Close()) })
 	var err error
-	d.want, err = schema.ReadState(t.Context(), bench, folderOf(want), nil)
+	d.goal.Target, err = schema.ReadState(t.Context(), bench, folderOf(want), nil)
 	require.NoError(t, err)
 	d.target, err = schema.NewTarget(d.url, opts)
 	require.NoError(t, err)
@@ -45,14 +43,14 @@ func (d declared) plan(t *testing.T) *plan.Plan {
 	t.Helper()
 	have, err := schema.ReadState(t.Context(), &schema.Workbench{}, schema.Live(d.url), nil)
 	require.NoError(t, err)
-	p, err := plan.Between(have, d.want, d.policy)
+	p, err := d.goal.Plan(have)
 	require.NoError(t, err)
 	return p
 }
 
 func (d declared) apply(t *testing.T, ctx context.Context) (schema.AppliedPlan, error) {
 	t.Helper()
-	return d.target.Apply(ctx, d.want, d.plan(t))
+	return d.target.Apply(ctx, d.goal, d.plan(t))
 }
 
 // finishes requires that the next run does everything that the failed one left.
@@ -212,7 +210,7 @@ func TestTargetRefusesAStalePlan(t *testing.T) {
 	d := declare(t, haveA, wantB, schema.TargetOptions{})
 	shown := d.plan(t)
 	d.exec(t, "CREATE TABLE c (id int)")
-	_, err := d.target.Apply(t.Context(), d.want, shown)
+	_, err := d.target.Apply(t.Context(), d.goal, shown)
 	require.ErrorIs(t, err, schema.ErrStale)
 	require.Equal(t, []string{"a", "c"}, d.tables(t))
 	d.finishes(t)
@@ -239,7 +237,8 @@ func TestTargetCommitsEnumValuesFirst(t *testing.T) {
 func TestTargetBuildsIndexesConcurrently(t *testing.T) {
 	t.Parallel()
 	d := declare(t, haveA, "CREATE TABLE a (id int, name text, note text); CREATE UNIQUE INDEX a_name_key ON a (name);",
-		schema.TargetOptions{Policy: plan.Policy{ConcurrentIndexes: true}})
+		schema.TargetOptions{})
+	d.goal.Policy.ConcurrentIndexes = true
 	p := d.plan(t)
 	require.Len(t, p.Phases, 2)
 	require.False(t, p.Phases[1].Transactional)

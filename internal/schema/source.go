@@ -23,7 +23,8 @@ type Source struct {
 	url        string
 	files      fs.FS
 	name       string
-	migrations bool // even without atlas.sum
+	migrations bool   // even without atlas.sum
+	then       string // SQL that runs after the files
 }
 
 // Live is the database of a connection string. It is only read.
@@ -59,6 +60,9 @@ func ParseSource(text string) (Source, error) {
 
 // IsLive reports whether the source is a database.
 func (s Source) IsLive() bool { return s.files == nil }
+
+// URL is the connection string of a database, with its password; empty for files.
+func (s Source) URL() string { return s.url }
 
 // String names the source in messages, without a password.
 func (s Source) String() string {
@@ -191,6 +195,9 @@ func (s Source) load(ctx context.Context, w *Workbench, db *scratch.Database, ve
 		if _, err = readDirectory(s.files, w.Advice); err == nil {
 			err = db.Replay(ctx, s.files, version)
 		}
+	}
+	if err == nil && s.then != "" {
+		err = db.Run(ctx, "undo.sql", s.then)
 	}
 	if err != nil && !errors.Is(err, errNoFiles) {
 		return fmt.Errorf("%s: %w", s, err)

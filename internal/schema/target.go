@@ -25,14 +25,12 @@ var ErrRemains = errors.New("the plan did not lead to the target schema")
 type Target struct {
 	m       *Migrator // for its connection and lock; it has no migrations
 	exclude []string
-	policy  plan.Policy
 }
 
 // TargetOptions are the options of a Target. The zero value is usable.
 type TargetOptions struct {
 	LockWait time.Duration // as Options.LockWait
 	Exclude  []string      // as state.Inspect
-	Policy   plan.Policy
 	Advice   Advice
 }
 
@@ -47,7 +45,7 @@ func NewTarget(url string, opts TargetOptions) (*Target, error) {
 	}
 	return &Target{
 		m:       &Migrator{config: config, opts: Options{LockWait: opts.LockWait, Advice: opts.Advice}},
-		exclude: opts.Exclude, policy: opts.Policy,
+		exclude: opts.Exclude,
 	}, nil
 }
 
@@ -75,13 +73,13 @@ func (t *Target) Version(ctx context.Context) (string, error) {
 	return applied[len(applied)-1].Version, nil
 }
 
-// Apply runs the plan that leads the database to want, under Atlas's lock. The plan must equal what plan.Between returns for
+// Apply runs the plan that leads the database to the goal, under Atlas's lock. The plan must equal what goal.Plan returns for
 // the database at that time. Otherwise nothing is run and the error is ErrStale.
 //
 // A transactional phase takes effect completely or not at all. The database is inspected again before the commit. If more
 // remains to be done than the phases after it do, the phase is rolled back and the error is ErrRemains. The statements of any
 // other phase take effect one by one. After an interruption, even a crash, a new plan does the rest.
-func (t *Target) Apply(ctx context.Context, want *state.State, shown *plan.Plan) (AppliedPlan, error) {
+func (t *Target) Apply(ctx context.Context, goal Goal, shown *plan.Plan) (AppliedPlan, error) {
 	var report AppliedPlan
 	start := time.Now()
 	conn, release, err := t.m.connectLocked(ctx)
@@ -89,7 +87,7 @@ func (t *Target) Apply(ctx context.Context, want *state.State, shown *plan.Plan)
 		return report, err
 	}
 	defer release()
-	now, err := t.remaining(ctx, conn, want)
+	now, err := t.remaining(ctx, conn, goal)
 	if err != nil {
 		return report, err
 	}
@@ -99,7 +97,7 @@ func (t *Target) Apply(ctx context.Context, want *state.State, shown *plan.Plan)
 	}
 	for i, phase := range shown.Phases {
 		if err := t.run(ctx, conn, phase, func(db atlas.ExecQuerier) error {
-			return t.check(ctx, db, want, shown.Phases[i+1:])
+			return t.check(ctx, db, goal.after(shown, i), shown.Phases[i+1:])
 		}); err != nil {
 			return report, t.explain(ctx, conn, phase, i > 0, err)
 		}
@@ -109,13 +107,13 @@ func (t *Target) Apply(ctx context.Context, want *state.State, shown *plan.Plan)
 	return report, nil
 }
 
-// remaining is the plan from the current database, as db sees it, to want.
-func (t *Target) remaining(ctx context.Context, db atlas.ExecQuerier, want *state.State) (*plan.Plan, error) {
+// remaining is the plan from the current database, as db sees it, to the goal.
+func (t *Target) remaining(ctx context.Context, db atlas.ExecQuerier, goal Goal) (*plan.Plan, error) {
 	found, err := state.Inspect(ctx, db, t.exclude)
 	if err != nil {
 		return nil, err
 	}
-	return plan.Between(found, want, t.policy)
+	return goal.Plan(found)
 }
 
 func (t *Target) run(ctx context.Context, conn *sql.Conn, phase plan.Phase, check func(atlas.ExecQuerier) error) error {
@@ -134,8 +132,8 @@ func (t *Target) run(ctx context.Context, conn *sql.Conn, phase plan.Phase, chec
 }
 
 // check fails unless exactly the later phases remain to be done.
-func (t *Target) check(ctx context.Context, db atlas.ExecQuerier, want *state.State, later []plan.Phase) error {
-	remains, err := t.remaining(ctx, db, want)
+func (t *Target) check(ctx context.Context, db atlas.ExecQuerier, goal Goal, later []plan.Phase) error {
+	remains, err := t.remaining(ctx, db, goal)
 	if err != nil {
 		return fmt.Errorf("inspect the result: %w", err)
 	}

@@ -41,6 +41,9 @@ type Program struct {
 	WithDatabase func(cmd *cobra.Command, fn func(ctx context.Context, url string) error) error
 	// RunningURL is the URL of the program's own server. It is empty when that server does not run.
 	RunningURL func() string
+	// Origin returns what the program knows of a database that another one made. Its error ends the command before anything is
+	// planned.
+	Origin func(ctx context.Context, url string) (schema.Origin, error)
 	// StartScratch starts a server for scratch databases.
 	StartScratch scratch.StartFunc
 

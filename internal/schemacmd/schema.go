@@ -10,6 +10,7 @@ import (
 
 	"docket/internal/schema"
 	"docket/internal/schema/plan"
+	"docket/internal/schema/state"
 )
 
 func (c *commands) schema() *cobra.Command {
@@ -120,13 +121,30 @@ func (c *commands) diff(cmd *cobra.Command, flags *projectFlags, from, to string
 		return nil, err
 	}
 	err = c.withSource(cmd, flags, from, func(ctx context.Context, bench *schema.Workbench, source schema.Source) error {
-		fmt.Fprintf(cmd.ErrOrStderr(), "from: %s\nto: %s\n", source, target)
-		before, after, err := schema.ReadStates(ctx, bench, source, target, flags.chosen.Exclude)
+		before, goal, err := c.readGoal(ctx, cmd, bench, source, target, flags)
 		if err != nil {
 			return err
 		}
-		p, err = plan.Between(before, after, c.policy(flags))
+		p, err = goal.Plan(before)
 		return err
 	})
 	return p, err
+}
+
+// readGoal reads a source and what it is to become, and prints both names.
+func (c *commands) readGoal(
+	ctx context.Context, cmd *cobra.Command, bench *schema.Workbench, from, to schema.Source, flags *projectFlags,
+) (before *state.State, goal schema.Goal, err error) {
+	var origin schema.Origin
+	name := from.String()
+	if from.IsLive() && !to.IsLive() {
+		if origin, err = c.Origin(ctx, from.URL()); err != nil {
+			return nil, goal, fmt.Errorf("%s: %w; see %s", from, err, c.AdoptionPage)
+		}
+		if origin.Name != "" {
+			name += ", " + origin.Name
+		}
+	}
+	fmt.Fprintf(cmd.ErrOrStderr(), "from: %s\nto: %s\n", name, to)
+	return schema.ReadGoal(ctx, bench, from, to, flags.chosen.Exclude, c.policy(flags), origin)
 }

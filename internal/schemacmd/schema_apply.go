@@ -28,7 +28,7 @@ func (c *commands) schemaApply(shared *projectFlags) *cobra.Command {
 		Long: `Change a database to match the target schema: shows the plan as ` + c.Name + ` schema diff does, asks, and runs it in one
 transaction under Atlas's advisory lock. Before the commit the result is compared with the target schema again. New values
 of enums are committed first when the plan itself uses them. When the environment asks for concurrent index builds, they
-run last, outside the transaction.
+run afterwards, outside the transaction. What converts a database that another program made is the last transaction.
 
 Statements that drop data are refused without --allow-destructive, and so are files older than the database's record of
 migrations. The change is not recorded as a migration. To change a database that has such a record, use
@@ -70,20 +70,19 @@ migrations. The change is not recorded as a migration. To change a database that
 func (c *commands) applySchema(
 	ctx context.Context, cmd *cobra.Command, bench *schema.Workbench, url string, target schema.Source, flags applyFlags,
 ) error {
-	stderr, policy, exclude := cmd.ErrOrStderr(), c.policy(flags.projectFlags), flags.chosen.Exclude
+	stderr := cmd.ErrOrStderr()
 	database, err := schema.NewTarget(url, schema.TargetOptions{
-		LockWait: flags.lockWait, Exclude: exclude, Policy: policy, Advice: c.advice(),
+		LockWait: flags.lockWait, Exclude: flags.chosen.Exclude, Advice: c.advice(),
 	})
 	if err != nil {
 		return err
 	}
 	live := schema.Live(url)
-	fmt.Fprintf(stderr, "from: %s\nto: %s\n", live, target)
-	before, after, err := schema.ReadStates(ctx, bench, live, target, exclude)
+	before, goal, err := c.readGoal(ctx, cmd, bench, live, target, flags.projectFlags)
 	if err != nil {
 		return err
 	}
-	p, err := plan.Between(before, after, policy)
+	p, err := goal.Plan(before)
 	if err != nil {
 		return err
 	}
@@ -111,7 +110,7 @@ func (c *commands) applySchema(
 	if err := c.confirm(cmd, fmt.Sprintf("Run this on %s?", live), flags.autoApprove); err != nil {
 		return err
 	}
-	report, err := database.Apply(ctx, after, p)
+	report, err := database.Apply(ctx, goal, p)
 	if err != nil {
 		return err
 	}
@@ -121,7 +120,7 @@ func (c *commands) applySchema(
 		fmt.Fprintf(stderr, "note: the database has no record of migrations, and %s requires one: "+
 			"%s migrate apply --baseline latest makes it\n", c.Server, c.Name)
 	}
-	if note := c.AfterApply(before, after); note != "" {
+	if note := c.AfterApply(before, goal.Target); note != "" {
 		fmt.Fprintln(stderr, "note:", note)
 	}
 	return nil

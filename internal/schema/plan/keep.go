@@ -59,6 +59,12 @@ func (p *planner) keep(to *state.State) *state.State {
 			kept.Enums = append(slices.Clone(kept.Enums), e)
 		}
 	}
+	kept.Enums = slices.Clone(kept.Enums)
+	for i, e := range kept.Enums {
+		if from := enumOf(p.from, e.Name); from != nil && slices.Contains(p.policy.KeepEnumValues, e.Name) {
+			kept.Enums[i].Values = p.keepValues(from, e.Values)
+		}
+	}
 	for _, extension := range p.from.Extensions {
 		if !slices.Contains(to.Extensions, extension) {
 			p.leaveAlone("extension %s", extension)
@@ -68,6 +74,23 @@ func (p *planner) keep(to *state.State) *state.State {
 		p.leaveAlone("%s", o)
 	}
 	return &kept
+}
+
+// keepValues returns the values with those that only the enum of the database has, each after the value that it follows there.
+func (p *planner) keepValues(from *state.Enum, values []string) []string {
+	all := slices.Clone(values)
+	for i, value := range from.Values {
+		if slices.Contains(all, value) {
+			continue
+		}
+		at := 0
+		if i > 0 {
+			at = slices.Index(all, from.Values[i-1]) + 1
+		}
+		all = slices.Insert(all, at, value)
+		p.leaveAlone("value %s of enum %s", literal(value), from.Name)
+	}
+	return all
 }
 
 // keepColumns returns the table with the columns that only from has, and with the constraints and indexes on them.

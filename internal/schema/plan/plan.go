@@ -25,6 +25,8 @@ var ErrEnumValueRemoved = errors.New("an enum value was removed or moved")
 type Policy struct {
 	// Do not drop tables, columns or views that exist only in from, but list them in Plan.LeftAlone.
 	KeepTables, KeepColumns, KeepViews bool
+	// Enums whose values in from stay although to lacks them. Values of others are an ErrEnumValueRemoved.
+	KeepEnumValues []string
 	// Create and drop indexes of existing tables concurrently, outside the transaction, so that writers do not wait.
 	ConcurrentIndexes bool
 	// The plan is for a migration file, and from is a scratch database. It does not know which grants views have on the

@@ -2,6 +2,7 @@ package plan_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -176,6 +177,37 @@ func TestReference(t *testing.T) {
 	require.True(t, rest.Empty(), rest.SQL())
 	require.Equal(t, before, rows(t, db, from, to))
 	require.Empty(t, state.Missing(catalog(t, want), catalog(t, db)))
+}
+
+// TestKeepEnumValues keeps values that only the database has, of the enums that the policy names, next to new ones of the files.
+func TestKeepEnumValues(t *testing.T) {
+	t.Parallel()
+	const text = "CREATE TYPE %s AS ENUM (%s); CREATE TABLE t (value %[1]s);"
+	for name, test := range map[string]struct{ enum, have, want, result string }{
+		"kept":      {"mood", "'first', 'sad', 'so so', 'glad', 'last'", "'sad', 'glad', 'very glad'", "first, sad, so so, glad, last, very glad"},
+		"moved":     {"mood", "'sad', 'so so', 'glad'", "'glad', 'sad'", ""},
+		"not named": {"other", "'sad', 'so so'", "'sad'", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			db := build(t, fmt.Sprintf(text, test.enum, test.have))
+			to := inspect(t, build(t, fmt.Sprintf(text, test.enum, test.want)))
+			policy := plan.Policy{KeepEnumValues: []string{"mood"}}
+			planned, err := plan.Between(inspect(t, db), to, policy)
+			if test.result == "" {
+				require.ErrorIs(t, err, plan.ErrEnumValueRemoved)
+				return
+			}
+			require.NoError(t, err)
+			require.Contains(t, planned.LeftAlone, "value 'so so' of enum mood")
+			apply(t, db, planned)
+			after := inspect(t, db)
+			require.Equal(t, test.result, strings.Join(after.Enums[0].Values, ", "))
+			rest, err := plan.Between(after, to, policy)
+			require.NoError(t, err)
+			require.True(t, rest.Empty(), rest.SQL())
+		})
+	}
 }
 
 // TestFileWithoutTransaction runs the statements of a migration file one by one, as a replay does. Grants are restored as well.
