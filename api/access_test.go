@@ -3,7 +3,9 @@ package api
 import (
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"regexp"
+	"strings"
 	"testing"
 	"time"
 
@@ -45,7 +47,7 @@ var levels = map[level][]string{
 		"GET /batch/{batch_id}/logs", "POST /batch/{batch_id}/abort",
 		"GET /metrics/batches/aggregated", "GET /metrics/batches/breakdown", "GET /metrics/urls/aggregate",
 		"GET /metrics/urls/aggregate/pending", "GET /metrics/urls/breakdown/submitted", "GET /metrics/urls/breakdown/pending",
-		"GET /metrics/backlog", "GET /export/annotations",
+		"GET /metrics/backlog", "GET /export/annotations", "PUT /follows",
 	},
 	levelRobot: {"POST /suggestions"},
 }
@@ -129,4 +131,27 @@ func TestLevels(t *testing.T) {
 		}
 	}
 	require.Empty(t, levelOf, "these are not in the contract")
+}
+
+// The page about moving names each operation with the level that it has here.
+func TestMovingNamesLevels(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile("../docs/moving-from-the-reference.md")
+	require.NoError(t, err)
+	_, table, found := strings.Cut(string(page), "\n| operations | December | January | Docket |\n| --- | --- | --- | --- |\n")
+	require.True(t, found)
+	table, _, _ = strings.Cut(table, "\n\n")
+	named := map[level][]string{}
+	operation := regexp.MustCompile("`([A-Z]+ /[^`]+)`")
+	for row := range strings.Lines(table) {
+		cells := strings.Split(strings.TrimSpace(row), " | ")
+		word, _, _ := strings.Cut(strings.TrimSuffix(cells[len(cells)-1], " |"), ",")
+		for _, found := range operation.FindAllStringSubmatch(cells[0], -1) {
+			named[level(word)] = append(named[level(word)], found[1])
+		}
+	}
+	require.Len(t, named, len(levels))
+	for level, operations := range levels {
+		require.ElementsMatch(t, operations, named[level], level)
+	}
 }

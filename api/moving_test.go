@@ -10,17 +10,37 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestMovingNamesConversations shows that each conversation that docs/moving-from-the-reference.md names exists. The test of all
-// pages does the same for the tests in Go.
+var (
+	conversationName = regexp.MustCompile("`([a-z]+/[a-z_]+)`")
+	shownBy          = regexp.MustCompile("^(`([a-z]+/[a-z_]+|Test[A-Za-z]+)`(, |$))+$")
+)
+
+// TestMovingNamesConversations shows that each row of two tables of docs/moving-from-the-reference.md names what shows it, unless
+// Docket leaves the matter open, and that the conversations exist. The test of all pages does the same for the tests in Go.
 func TestMovingNamesConversations(t *testing.T) {
 	t.Parallel()
 	page, err := os.ReadFile("../docs/moving-from-the-reference.md")
 	require.NoError(t, err)
-	_, table, found := strings.Cut(string(page), "\n## Decisions and their tests\n")
-	require.True(t, found)
-	conversations := regexp.MustCompile("`([a-z]+/[a-z_]+)`").FindAllStringSubmatch(table, -1)
-	require.NotEmpty(t, conversations)
-	for _, name := range conversations {
-		require.FileExists(t, filepath.Join("testdata", name[1]+".txtar"))
+	for title, columns := range map[string]int{"The two states side by side": 5, "Decisions and their tests": 4} {
+		_, text, found := strings.Cut(string(page), "\n## "+title+"\n")
+		require.True(t, found, title)
+		_, table, found := strings.Cut(text, " |\n| --- |")
+		require.True(t, found, title)
+		table, _, _ = strings.Cut(table, "\n\n")
+		rows := strings.Split(strings.TrimSpace(table), "\n")[1:] // the first is the rest of the line below the titles
+		require.Greater(t, len(rows), 20, title)
+		for _, row := range rows {
+			cells := strings.Split(strings.TrimSuffix(strings.TrimPrefix(row, "| "), "|"), " | ")
+			require.Len(t, cells, columns, row)
+			docket, named := cells[columns-2], strings.TrimSpace(cells[columns-1])
+			if named == "" {
+				require.True(t, strings.HasPrefix(docket, "open"), "nothing shows it: %s", row)
+				continue
+			}
+			require.Regexp(t, shownBy, named, row)
+			for _, name := range conversationName.FindAllStringSubmatch(named, -1) {
+				require.FileExists(t, filepath.Join("testdata", name[1]+".txtar"), row)
+			}
+		}
 	}
 }
