@@ -36,7 +36,7 @@ var levels = map[level][]string{
 	},
 	levelUser: {
 		"GET /annotate/all", "POST /annotate/all/{url_id}", "POST /annotate/migrate",
-		"GET /contributions/leaderboard", "GET /contributions/user", "POST /submit/url",
+		"GET /contributions/leaderboard", "GET /contributions/user", "POST /submit/url", "POST /submit/agency",
 	},
 	levelAdmin: {
 		"GET /annotate/suggestions/agencies/{url_id}", "GET /search/url", "GET /search/agency",
@@ -48,6 +48,10 @@ var levels = map[level][]string{
 		"GET /metrics/batches/aggregated", "GET /metrics/batches/breakdown", "GET /metrics/urls/aggregate",
 		"GET /metrics/urls/aggregate/pending", "GET /metrics/urls/breakdown/submitted", "GET /metrics/urls/breakdown/pending",
 		"GET /metrics/backlog", "GET /export/annotations", "PUT /follows",
+		"GET /proposal/agencies", "PUT /proposal/agencies/{proposal_id}",
+		"POST /proposal/agencies/{proposal_id}/approve", "POST /proposal/agencies/{proposal_id}/reject",
+		"GET /proposal/agencies/{proposal_id}/locations", "POST /proposal/agencies/{proposal_id}/locations/{location_id}",
+		"DELETE /proposal/agencies/{proposal_id}/locations/{location_id}",
 	},
 	levelRobot: {"POST /suggestions"},
 }

@@ -42,12 +42,7 @@ func (h catalogHandlers) AgencyInsert(ctx context.Context, req AgencyInsertReque
 }
 
 func (h catalogHandlers) AgencyUpdate(ctx context.Context, req AgencyUpdateRequestObject) (AgencyUpdateResponseObject, error) {
-	err := h.catalog.ChangeAgency(ctx, req.AgencyID, catalog.AgencyChange{
-		Name:             req.Body.Name,
-		Type:             (*string)(req.Body.Type),
-		JurisdictionType: (*string)(req.Body.JurisdictionType),
-	})
-	if err != nil {
+	if err := h.catalog.ChangeAgency(ctx, req.AgencyID, agencyChangeFrom(req.Body)); err != nil {
 		return nil, err
 	}
 	return AgencyUpdate200JSONResponse{Message: "Agency updated."}, nil
@@ -96,6 +91,14 @@ func (h catalogHandlers) LocalityInsert(
 		return nil, err
 	}
 	return LocalityInsert200JSONResponse{LocationID: id}, nil
+}
+
+func agencyChangeFrom(body *AgencyChange) catalog.AgencyChange {
+	return catalog.AgencyChange{
+		Name:             body.Name,
+		Type:             (*string)(body.Type),
+		JurisdictionType: (*string)(body.JurisdictionType),
+	}
 }
 
 func agencyLocationFrom(l catalog.Location) AgencyLocation {

@@ -300,6 +300,27 @@ func (e LocationType) Valid() bool {
 	}
 }
 
+// Defines values for ProposalOutcome.
+const (
+	ACCEPTEDDUPLICATE ProposalOutcome = "ACCEPTED_DUPLICATE"
+	PROPOSALDUPLICATE ProposalOutcome = "PROPOSAL_DUPLICATE"
+	SUCCESS           ProposalOutcome = "SUCCESS"
+)
+
+// Valid indicates whether the value is a known member of the ProposalOutcome enum.
+func (e ProposalOutcome) Valid() bool {
+	switch e {
+	case ACCEPTEDDUPLICATE:
+		return true
+	case PROPOSALDUPLICATE:
+		return true
+	case SUCCESS:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for RecordType.
 const (
 	AccidentReports          RecordType = "Accident Reports"
@@ -1322,6 +1343,74 @@ type Problem struct {
 	Type string `json:"type"`
 }
 
+// Proposal defines model for Proposal.
+type Proposal struct {
+	AgencyType AgencyType `json:"agency_type"`
+
+	// CreatedAt UTC without a zone, as in the reference; with a fraction when the microseconds are not 0.
+	//
+	// Example: 2026-01-31T12:00:00.123456
+	CreatedAt        Timestamp        `json:"created_at"`
+	ID               int32            `json:"id"`
+	JurisdictionType JurisdictionType `json:"jurisdiction_type"`
+
+	// Locations By location id.
+	Locations       []AgencyLocation `json:"locations"`
+	Name            string           `json:"name"`
+	ProposingUserID *int32           `json:"proposing_user_id"`
+}
+
+// ProposalApproval defines model for ProposalApproval.
+type ProposalApproval struct {
+	// AgencyID The new agency, if success is true.
+	AgencyID *int32 `json:"agency_id"`
+	Message  string `json:"message"`
+	Success  bool   `json:"success"`
+}
+
+// ProposalInput defines model for ProposalInput.
+type ProposalInput struct {
+	AgencyType       AgencyType       `json:"agency_type"`
+	JurisdictionType JurisdictionType `json:"jurisdiction_type"`
+	LocationIds      []int64          `json:"location_ids"`
+	Name             string           `json:"name"`
+}
+
+// ProposalList defines model for ProposalList.
+type ProposalList struct {
+	Results []Proposal `json:"results"`
+}
+
+// ProposalLocations defines model for ProposalLocations.
+type ProposalLocations struct {
+	Results []AgencyLocation `json:"results"`
+}
+
+// ProposalOutcome Stored; a pending proposal is equal; an agency is equal.
+type ProposalOutcome string
+
+// ProposalRejected defines model for ProposalRejected.
+type ProposalRejected struct {
+	Message string `json:"message"`
+	Success bool   `json:"success"`
+}
+
+// ProposalRejection defines model for ProposalRejection.
+type ProposalRejection struct {
+	RejectionReason string `json:"rejection_reason"`
+}
+
+// ProposalResult defines model for ProposalResult.
+type ProposalResult struct {
+	Details *string `json:"details"`
+
+	// ProposalID Null for a duplicate.
+	ProposalID *int32 `json:"proposal_id"`
+
+	// Status Stored; a pending proposal is equal; an agency is equal.
+	Status ProposalOutcome `json:"status"`
+}
+
 // Readiness defines model for Readiness.
 type Readiness struct {
 	Status HealthStatus `json:"status"`
@@ -1628,6 +1717,9 @@ type Page = int32
 // PathBatchID defines model for PathBatchID.
 type PathBatchID = int32
 
+// ProposalID defines model for ProposalID.
+type ProposalID = int32
+
 // TypeaheadQuery defines model for TypeaheadQuery.
 type TypeaheadQuery = string
 
@@ -1841,6 +1933,33 @@ type MetricsBatchesBreakdownParams struct {
 	Page *Page `form:"page,omitempty" json:"page,omitempty"`
 }
 
+// ProposalApproveParams defines parameters for ProposalApprove.
+type ProposalApproveParams struct {
+	// IdempotencyKey A text that the caller chose for this one request, preferably a UUID. For 24 hours after its success, the same request
+	// with the same key takes no effect but gets the same response, with the header `Idempotency-Replayed: true`. While the
+	// first one is in progress, the second gets 409 of type `urn:docket:problem:request-under-way`. A different request with
+	// the key gets 422 of type `urn:docket:problem:idempotency-key-reused`. After any result but a success the key is free.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// ProposalLocationInsertParams defines parameters for ProposalLocationInsert.
+type ProposalLocationInsertParams struct {
+	// IdempotencyKey A text that the caller chose for this one request, preferably a UUID. For 24 hours after its success, the same request
+	// with the same key takes no effect but gets the same response, with the header `Idempotency-Replayed: true`. While the
+	// first one is in progress, the second gets 409 of type `urn:docket:problem:request-under-way`. A different request with
+	// the key gets 422 of type `urn:docket:problem:idempotency-key-reused`. After any result but a success the key is free.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// ProposalRejectParams defines parameters for ProposalReject.
+type ProposalRejectParams struct {
+	// IdempotencyKey A text that the caller chose for this one request, preferably a UUID. For 24 hours after its success, the same request
+	// with the same key takes no effect but gets the same response, with the header `Idempotency-Replayed: true`. While the
+	// first one is in progress, the second gets 409 of type `urn:docket:problem:request-under-way`. A different request with
+	// the key gets 422 of type `urn:docket:problem:idempotency-key-reused`. After any result but a success the key is free.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // SearchAgencyParams defines parameters for SearchAgency.
 type SearchAgencyParams struct {
 	LocationID       *int64            `form:"location_id,omitempty" json:"location_id,omitempty"`
@@ -1854,6 +1973,15 @@ type SearchAgencyParams struct {
 // SearchURLParams defines parameters for SearchURL.
 type SearchURLParams struct {
 	URL string `form:"url" json:"url"`
+}
+
+// AgencyProposeParams defines parameters for AgencyPropose.
+type AgencyProposeParams struct {
+	// IdempotencyKey A text that the caller chose for this one request, preferably a UUID. For 24 hours after its success, the same request
+	// with the same key takes no effect but gets the same response, with the header `Idempotency-Replayed: true`. While the
+	// first one is in progress, the second gets 409 of type `urn:docket:problem:request-under-way`. A different request with
+	// the key gets 422 of type `urn:docket:problem:idempotency-key-reused`. After any result but a success the key is free.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // SubmitDataSourceParams defines parameters for SubmitDataSource.
@@ -1924,6 +2052,15 @@ type FollowsReplaceJSONRequestBody = Follows
 
 // LocalityInsertJSONRequestBody defines body for LocalityInsert for application/json ContentType.
 type LocalityInsertJSONRequestBody = LocalityInput
+
+// ProposalUpdateJSONRequestBody defines body for ProposalUpdate for application/json ContentType.
+type ProposalUpdateJSONRequestBody = AgencyChange
+
+// ProposalRejectJSONRequestBody defines body for ProposalReject for application/json ContentType.
+type ProposalRejectJSONRequestBody = ProposalRejection
+
+// AgencyProposeJSONRequestBody defines body for AgencyPropose for application/json ContentType.
+type AgencyProposeJSONRequestBody = ProposalInput
 
 // SubmitDataSourceJSONRequestBody defines body for SubmitDataSource for application/json ContentType.
 type SubmitDataSourceJSONRequestBody = DataSourceSubmission
@@ -2038,6 +2175,27 @@ type ServerInterface interface {
 	// MetricsURLsBreakdownSubmitted URLs submitted to the data sources app, by month
 	// (GET /metrics/urls/breakdown/submitted)
 	MetricsURLsBreakdownSubmitted(c *gin.Context)
+	// ProposalList Pending proposals of agencies
+	// (GET /proposal/agencies)
+	ProposalList(c *gin.Context)
+	// ProposalUpdate Change a proposal
+	// (PUT /proposal/agencies/{proposal_id})
+	ProposalUpdate(c *gin.Context, proposalID ProposalID)
+	// ProposalApprove Approve a proposal
+	// (POST /proposal/agencies/{proposal_id}/approve)
+	ProposalApprove(c *gin.Context, proposalID ProposalID, params ProposalApproveParams)
+	// ProposalLocationList The locations of a proposal
+	// (GET /proposal/agencies/{proposal_id}/locations)
+	ProposalLocationList(c *gin.Context, proposalID ProposalID)
+	// ProposalLocationDelete Remove a location from a proposal
+	// (DELETE /proposal/agencies/{proposal_id}/locations/{location_id})
+	ProposalLocationDelete(c *gin.Context, proposalID ProposalID, locationID LocationID)
+	// ProposalLocationInsert Add a location to a proposal
+	// (POST /proposal/agencies/{proposal_id}/locations/{location_id})
+	ProposalLocationInsert(c *gin.Context, proposalID ProposalID, locationID LocationID, params ProposalLocationInsertParams)
+	// ProposalReject Reject a proposal
+	// (POST /proposal/agencies/{proposal_id}/reject)
+	ProposalReject(c *gin.Context, proposalID ProposalID, params ProposalRejectParams)
 	// Readyz Whether requests can be served
 	// (GET /readyz)
 	Readyz(c *gin.Context)
@@ -2047,6 +2205,9 @@ type ServerInterface interface {
 	// SearchURL Whether a URL is known
 	// (GET /search/url)
 	SearchURL(c *gin.Context, params SearchURLParams)
+	// AgencyPropose Propose an agency
+	// (POST /submit/agency)
+	AgencyPropose(c *gin.Context, params AgencyProposeParams)
 	// SubmitDataSource Submit a data source
 	// (POST /submit/data-source)
 	SubmitDataSource(c *gin.Context, params SubmitDataSourceParams)
@@ -3164,6 +3325,259 @@ func (siw *ServerInterfaceWrapper) MetricsURLsBreakdownSubmitted(c *gin.Context)
 	siw.Handler.MetricsURLsBreakdownSubmitted(c)
 }
 
+// ProposalList operation middleware
+func (siw *ServerInterfaceWrapper) ProposalList(c *gin.Context) {
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.ProposalList(c)
+}
+
+// ProposalUpdate operation middleware
+func (siw *ServerInterfaceWrapper) ProposalUpdate(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "proposal_id" -------------
+	var proposalID ProposalID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "proposal_id", c.Param("proposal_id"), &proposalID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "integer", Format: "int32", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter proposal_id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.ProposalUpdate(c, proposalID)
+}
+
+// ProposalApprove operation middleware
+func (siw *ServerInterfaceWrapper) ProposalApprove(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "proposal_id" -------------
+	var proposalID ProposalID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "proposal_id", c.Param("proposal_id"), &proposalID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "integer", Format: "int32", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter proposal_id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ProposalApproveParams
+
+	headers := c.Request.Header
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandler(c, fmt.Errorf("Expected one value for Idempotency-Key, got %d", n), http.StatusBadRequest)
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter Idempotency-Key: %w", err), http.StatusBadRequest)
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.ProposalApprove(c, proposalID, params)
+}
+
+// ProposalLocationList operation middleware
+func (siw *ServerInterfaceWrapper) ProposalLocationList(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "proposal_id" -------------
+	var proposalID ProposalID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "proposal_id", c.Param("proposal_id"), &proposalID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "integer", Format: "int32", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter proposal_id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.ProposalLocationList(c, proposalID)
+}
+
+// ProposalLocationDelete operation middleware
+func (siw *ServerInterfaceWrapper) ProposalLocationDelete(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "proposal_id" -------------
+	var proposalID ProposalID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "proposal_id", c.Param("proposal_id"), &proposalID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "integer", Format: "int32", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter proposal_id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Path parameter "location_id" -------------
+	var locationID LocationID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "location_id", c.Param("location_id"), &locationID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "integer", Format: "int64", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter location_id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.ProposalLocationDelete(c, proposalID, locationID)
+}
+
+// ProposalLocationInsert operation middleware
+func (siw *ServerInterfaceWrapper) ProposalLocationInsert(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "proposal_id" -------------
+	var proposalID ProposalID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "proposal_id", c.Param("proposal_id"), &proposalID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "integer", Format: "int32", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter proposal_id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Path parameter "location_id" -------------
+	var locationID LocationID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "location_id", c.Param("location_id"), &locationID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "integer", Format: "int64", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter location_id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ProposalLocationInsertParams
+
+	headers := c.Request.Header
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandler(c, fmt.Errorf("Expected one value for Idempotency-Key, got %d", n), http.StatusBadRequest)
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter Idempotency-Key: %w", err), http.StatusBadRequest)
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.ProposalLocationInsert(c, proposalID, locationID, params)
+}
+
+// ProposalReject operation middleware
+func (siw *ServerInterfaceWrapper) ProposalReject(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "proposal_id" -------------
+	var proposalID ProposalID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "proposal_id", c.Param("proposal_id"), &proposalID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "integer", Format: "int32", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter proposal_id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ProposalRejectParams
+
+	headers := c.Request.Header
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandler(c, fmt.Errorf("Expected one value for Idempotency-Key, got %d", n), http.StatusBadRequest)
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter Idempotency-Key: %w", err), http.StatusBadRequest)
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.ProposalReject(c, proposalID, params)
+}
+
 // Readyz operation middleware
 func (siw *ServerInterfaceWrapper) Readyz(c *gin.Context) {
 
@@ -3253,6 +3667,46 @@ func (siw *ServerInterfaceWrapper) SearchURL(c *gin.Context) {
 	}
 
 	siw.Handler.SearchURL(c, params)
+}
+
+// AgencyPropose operation middleware
+func (siw *ServerInterfaceWrapper) AgencyPropose(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params AgencyProposeParams
+
+	headers := c.Request.Header
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandler(c, fmt.Errorf("Expected one value for Idempotency-Key, got %d", n), http.StatusBadRequest)
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter Idempotency-Key: %w", err), http.StatusBadRequest)
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.AgencyPropose(c, params)
 }
 
 // SubmitDataSource operation middleware
@@ -3559,6 +4013,14 @@ func RegisterHandlersWithOptions(router gin.IRouter, si ServerInterface, options
 	router.DELETE(options.BaseURL+"/agencies/:agency_id/locations/:location_id", wrapper.AgencyLocationDelete)
 	router.POST(options.BaseURL+"/agencies/:agency_id/locations/:location_id", wrapper.AgencyLocationInsert)
 	router.POST(options.BaseURL+"/locations", wrapper.LocalityInsert)
+	router.POST(options.BaseURL+"/submit/agency", wrapper.AgencyPropose)
+	router.GET(options.BaseURL+"/proposal/agencies", wrapper.ProposalList)
+	router.PUT(options.BaseURL+"/proposal/agencies/:proposal_id", wrapper.ProposalUpdate)
+	router.POST(options.BaseURL+"/proposal/agencies/:proposal_id/approve", wrapper.ProposalApprove)
+	router.POST(options.BaseURL+"/proposal/agencies/:proposal_id/reject", wrapper.ProposalReject)
+	router.GET(options.BaseURL+"/proposal/agencies/:proposal_id/locations", wrapper.ProposalLocationList)
+	router.DELETE(options.BaseURL+"/proposal/agencies/:proposal_id/locations/:location_id", wrapper.ProposalLocationDelete)
+	router.POST(options.BaseURL+"/proposal/agencies/:proposal_id/locations/:location_id", wrapper.ProposalLocationInsert)
 	router.GET(options.BaseURL+"/url", wrapper.URLList)
 	router.DELETE(options.BaseURL+"/url/:url_id", wrapper.URLDelete)
 	router.GET(options.BaseURL+"/url/:url_id/screenshot", wrapper.URLScreenshot)
@@ -7004,6 +7466,754 @@ func (response MetricsURLsBreakdownSubmitteddefaultApplicationProblemPlusJSONRes
 	return err
 }
 
+type ProposalListRequestObject struct {
+}
+
+type ProposalListResponseObject interface {
+	VisitProposalListResponse(w http.ResponseWriter) error
+}
+
+type ProposalList200JSONResponse ProposalList
+
+func (response ProposalList200JSONResponse) VisitProposalListResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ProposalList401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ProposalList401ApplicationProblemPlusJSONResponse) VisitProposalListResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ProposalList403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ProposalList403ApplicationProblemPlusJSONResponse) VisitProposalListResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ProposalList422ApplicationProblemPlusJSONResponse struct {
+	ValidationFailedApplicationProblemPlusJSONResponse
+}
+
+func (response ProposalList422ApplicationProblemPlusJSONResponse) VisitProposalListResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ProposalListdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ProposalListdefaultApplicationProblemPlusJSONResponse) VisitProposalListResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ProposalUpdateRequestObject struct {
+	ProposalID ProposalID `json:"proposal_id"`
+	Body       *ProposalUpdateJSONRequestBody
+}
+
+type ProposalUpdateResponseObject interface {
+	VisitProposalUpdateResponse(w http.ResponseWriter) error
+}
+
+type ProposalUpdate200JSONResponse Message
+
+func (response ProposalUpdate200JSONResponse) VisitProposalUpdateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ProposalUpdate400ApplicationProblemPlusJSONResponse struct {
+	UnknownApplicationProblemPlusJSONResponse
+}
+
+func (response ProposalUpdate400ApplicationProblemPlusJSONResponse) VisitProposalUpdateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ProposalUpdate401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ProposalUpdate401ApplicationProblemPlusJSONResponse) VisitProposalUpdateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ProposalUpdate403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ProposalUpdate403ApplicationProblemPlusJSONResponse) VisitProposalUpdateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ProposalUpdate413ApplicationProblemPlusJSONResponse struct {
+	TooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response ProposalUpdate413ApplicationProblemPlusJSONResponse) VisitProposalUpdateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ProposalUpdate422ApplicationProblemPlusJSONResponse struct {
+	ValidationFailedApplicationProblemPlusJSONResponse
+}
+
+func (response ProposalUpdate422ApplicationProblemPlusJSONResponse) VisitProposalUpdateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ProposalUpdatedefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ProposalUpdatedefaultApplicationProblemPlusJSONResponse) VisitProposalUpdateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ProposalApproveRequestObject struct {
+	ProposalID ProposalID `json:"proposal_id"`
+	Params     ProposalApproveParams
+}
+
+type ProposalApproveResponseObject interface {
+	VisitProposalApproveResponse(w http.ResponseWriter) error
+}
+
+type ProposalApprove200JSONResponse ProposalApproval
+
+func (response ProposalApprove200JSONResponse) VisitProposalApproveResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ProposalApprove401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ProposalApprove401ApplicationProblemPlusJSONResponse) VisitProposalApproveResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ProposalApprove403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ProposalApprove403ApplicationProblemPlusJSONResponse) VisitProposalApproveResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ProposalApprove409ApplicationProblemPlusJSONResponse struct {
+	ConflictApplicationProblemPlusJSONResponse
+}
+
+func (response ProposalApprove409ApplicationProblemPlusJSONResponse) VisitProposalApproveResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ProposalApprove422ApplicationProblemPlusJSONResponse struct {
+	ValidationFailedApplicationProblemPlusJSONResponse
+}
+
+func (response ProposalApprove422ApplicationProblemPlusJSONResponse) VisitProposalApproveResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ProposalApprovedefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ProposalApprovedefaultApplicationProblemPlusJSONResponse) VisitProposalApproveResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ProposalLocationListRequestObject struct {
+	ProposalID ProposalID `json:"proposal_id"`
+}
+
+type ProposalLocationListResponseObject interface {
+	VisitProposalLocationListResponse(w http.ResponseWriter) error
+}
+
+type ProposalLocationList200JSONResponse ProposalLocations
+
+func (response ProposalLocationList200JSONResponse) VisitProposalLocationListResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ProposalLocationList401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ProposalLocationList401ApplicationProblemPlusJSONResponse) VisitProposalLocationListResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ProposalLocationList403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ProposalLocationList403ApplicationProblemPlusJSONResponse) VisitProposalLocationListResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ProposalLocationList422ApplicationProblemPlusJSONResponse struct {
+	ValidationFailedApplicationProblemPlusJSONResponse
+}
+
+func (response ProposalLocationList422ApplicationProblemPlusJSONResponse) VisitProposalLocationListResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ProposalLocationListdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ProposalLocationListdefaultApplicationProblemPlusJSONResponse) VisitProposalLocationListResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ProposalLocationDeleteRequestObject struct {
+	ProposalID ProposalID `json:"proposal_id"`
+	LocationID LocationID `json:"location_id"`
+}
+
+type ProposalLocationDeleteResponseObject interface {
+	VisitProposalLocationDeleteResponse(w http.ResponseWriter) error
+}
+
+type ProposalLocationDelete200JSONResponse Message
+
+func (response ProposalLocationDelete200JSONResponse) VisitProposalLocationDeleteResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ProposalLocationDelete401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ProposalLocationDelete401ApplicationProblemPlusJSONResponse) VisitProposalLocationDeleteResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ProposalLocationDelete403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ProposalLocationDelete403ApplicationProblemPlusJSONResponse) VisitProposalLocationDeleteResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ProposalLocationDelete422ApplicationProblemPlusJSONResponse struct {
+	ValidationFailedApplicationProblemPlusJSONResponse
+}
+
+func (response ProposalLocationDelete422ApplicationProblemPlusJSONResponse) VisitProposalLocationDeleteResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ProposalLocationDeletedefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ProposalLocationDeletedefaultApplicationProblemPlusJSONResponse) VisitProposalLocationDeleteResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ProposalLocationInsertRequestObject struct {
+	ProposalID ProposalID `json:"proposal_id"`
+	LocationID LocationID `json:"location_id"`
+	Params     ProposalLocationInsertParams
+}
+
+type ProposalLocationInsertResponseObject interface {
+	VisitProposalLocationInsertResponse(w http.ResponseWriter) error
+}
+
+type ProposalLocationInsert200JSONResponse Message
+
+func (response ProposalLocationInsert200JSONResponse) VisitProposalLocationInsertResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ProposalLocationInsert401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ProposalLocationInsert401ApplicationProblemPlusJSONResponse) VisitProposalLocationInsertResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ProposalLocationInsert403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ProposalLocationInsert403ApplicationProblemPlusJSONResponse) VisitProposalLocationInsertResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ProposalLocationInsert404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response ProposalLocationInsert404ApplicationProblemPlusJSONResponse) VisitProposalLocationInsertResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ProposalLocationInsert409ApplicationProblemPlusJSONResponse struct {
+	ConflictApplicationProblemPlusJSONResponse
+}
+
+func (response ProposalLocationInsert409ApplicationProblemPlusJSONResponse) VisitProposalLocationInsertResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ProposalLocationInsert422ApplicationProblemPlusJSONResponse struct {
+	ValidationFailedApplicationProblemPlusJSONResponse
+}
+
+func (response ProposalLocationInsert422ApplicationProblemPlusJSONResponse) VisitProposalLocationInsertResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ProposalLocationInsertdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ProposalLocationInsertdefaultApplicationProblemPlusJSONResponse) VisitProposalLocationInsertResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ProposalRejectRequestObject struct {
+	ProposalID ProposalID `json:"proposal_id"`
+	Params     ProposalRejectParams
+	Body       *ProposalRejectJSONRequestBody
+}
+
+type ProposalRejectResponseObject interface {
+	VisitProposalRejectResponse(w http.ResponseWriter) error
+}
+
+type ProposalReject200JSONResponse ProposalRejected
+
+func (response ProposalReject200JSONResponse) VisitProposalRejectResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ProposalReject401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ProposalReject401ApplicationProblemPlusJSONResponse) VisitProposalRejectResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ProposalReject403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ProposalReject403ApplicationProblemPlusJSONResponse) VisitProposalRejectResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ProposalReject409ApplicationProblemPlusJSONResponse struct {
+	ConflictApplicationProblemPlusJSONResponse
+}
+
+func (response ProposalReject409ApplicationProblemPlusJSONResponse) VisitProposalRejectResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ProposalReject413ApplicationProblemPlusJSONResponse struct {
+	TooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response ProposalReject413ApplicationProblemPlusJSONResponse) VisitProposalRejectResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ProposalReject422ApplicationProblemPlusJSONResponse struct {
+	ValidationFailedApplicationProblemPlusJSONResponse
+}
+
+func (response ProposalReject422ApplicationProblemPlusJSONResponse) VisitProposalRejectResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ProposalRejectdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ProposalRejectdefaultApplicationProblemPlusJSONResponse) VisitProposalRejectResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ReadyzRequestObject struct {
 }
 
@@ -7241,6 +8451,129 @@ type SearchURLdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response SearchURLdefaultApplicationProblemPlusJSONResponse) VisitSearchURLResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AgencyProposeRequestObject struct {
+	Params AgencyProposeParams
+	Body   *AgencyProposeJSONRequestBody
+}
+
+type AgencyProposeResponseObject interface {
+	VisitAgencyProposeResponse(w http.ResponseWriter) error
+}
+
+type AgencyPropose200JSONResponse ProposalResult
+
+func (response AgencyPropose200JSONResponse) VisitAgencyProposeResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AgencyPropose401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response AgencyPropose401ApplicationProblemPlusJSONResponse) VisitAgencyProposeResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AgencyPropose404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response AgencyPropose404ApplicationProblemPlusJSONResponse) VisitAgencyProposeResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AgencyPropose409ApplicationProblemPlusJSONResponse struct {
+	ConflictApplicationProblemPlusJSONResponse
+}
+
+func (response AgencyPropose409ApplicationProblemPlusJSONResponse) VisitAgencyProposeResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AgencyPropose413ApplicationProblemPlusJSONResponse struct {
+	TooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response AgencyPropose413ApplicationProblemPlusJSONResponse) VisitAgencyProposeResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AgencyPropose422ApplicationProblemPlusJSONResponse struct {
+	ValidationFailedApplicationProblemPlusJSONResponse
+}
+
+func (response AgencyPropose422ApplicationProblemPlusJSONResponse) VisitAgencyProposeResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AgencyProposedefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response AgencyProposedefaultApplicationProblemPlusJSONResponse) VisitAgencyProposeResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -8105,6 +9438,27 @@ type StrictServerInterface interface {
 	// MetricsURLsBreakdownSubmitted URLs submitted to the data sources app, by month
 	// (GET /metrics/urls/breakdown/submitted)
 	MetricsURLsBreakdownSubmitted(ctx context.Context, request MetricsURLsBreakdownSubmittedRequestObject) (MetricsURLsBreakdownSubmittedResponseObject, error)
+	// ProposalList Pending proposals of agencies
+	// (GET /proposal/agencies)
+	ProposalList(ctx context.Context, request ProposalListRequestObject) (ProposalListResponseObject, error)
+	// ProposalUpdate Change a proposal
+	// (PUT /proposal/agencies/{proposal_id})
+	ProposalUpdate(ctx context.Context, request ProposalUpdateRequestObject) (ProposalUpdateResponseObject, error)
+	// ProposalApprove Approve a proposal
+	// (POST /proposal/agencies/{proposal_id}/approve)
+	ProposalApprove(ctx context.Context, request ProposalApproveRequestObject) (ProposalApproveResponseObject, error)
+	// ProposalLocationList The locations of a proposal
+	// (GET /proposal/agencies/{proposal_id}/locations)
+	ProposalLocationList(ctx context.Context, request ProposalLocationListRequestObject) (ProposalLocationListResponseObject, error)
+	// ProposalLocationDelete Remove a location from a proposal
+	// (DELETE /proposal/agencies/{proposal_id}/locations/{location_id})
+	ProposalLocationDelete(ctx context.Context, request ProposalLocationDeleteRequestObject) (ProposalLocationDeleteResponseObject, error)
+	// ProposalLocationInsert Add a location to a proposal
+	// (POST /proposal/agencies/{proposal_id}/locations/{location_id})
+	ProposalLocationInsert(ctx context.Context, request ProposalLocationInsertRequestObject) (ProposalLocationInsertResponseObject, error)
+	// ProposalReject Reject a proposal
+	// (POST /proposal/agencies/{proposal_id}/reject)
+	ProposalReject(ctx context.Context, request ProposalRejectRequestObject) (ProposalRejectResponseObject, error)
 	// Readyz Whether requests can be served
 	// (GET /readyz)
 	Readyz(ctx context.Context, request ReadyzRequestObject) (ReadyzResponseObject, error)
@@ -8114,6 +9468,9 @@ type StrictServerInterface interface {
 	// SearchURL Whether a URL is known
 	// (GET /search/url)
 	SearchURL(ctx context.Context, request SearchURLRequestObject) (SearchURLResponseObject, error)
+	// AgencyPropose Propose an agency
+	// (POST /submit/agency)
+	AgencyPropose(ctx context.Context, request AgencyProposeRequestObject) (AgencyProposeResponseObject, error)
 	// SubmitDataSource Submit a data source
 	// (POST /submit/data-source)
 	SubmitDataSource(ctx context.Context, request SubmitDataSourceRequestObject) (SubmitDataSourceResponseObject, error)
@@ -9198,6 +10555,227 @@ func (sh *strictHandler) MetricsURLsBreakdownSubmitted(ctx *gin.Context) {
 	}
 }
 
+// ProposalList operation middleware
+func (sh *strictHandler) ProposalList(ctx *gin.Context) {
+	var request ProposalListRequestObject
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ProposalList(ctx, request.(ProposalListRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ProposalList")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(ProposalListResponseObject); ok {
+		if err := validResponse.VisitProposalListResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ProposalUpdate operation middleware
+func (sh *strictHandler) ProposalUpdate(ctx *gin.Context, proposalID ProposalID) {
+	var request ProposalUpdateRequestObject
+
+	request.ProposalID = proposalID
+
+	var body ProposalUpdateJSONRequestBody
+	var err error
+	// A request validator built on kin-openapi's openapi3filter with
+	// KeepValidatedValue leaves the value it validated on the body. Bind
+	// that value, matching member names exactly, so the handler receives
+	// what was validated instead of a second, case-insensitive decode.
+	if vb, ok := ctx.Request.Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+		err = ctx.ShouldBindJSON(&body)
+	} else if binding.Validator != nil {
+		// ShouldBindJSON runs the struct validator after decoding; keep that.
+		err = binding.Validator.ValidateStruct(&body)
+	}
+	if err != nil {
+		sh.options.RequestErrorHandlerFunc(ctx, err)
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ProposalUpdate(ctx, request.(ProposalUpdateRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ProposalUpdate")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(ProposalUpdateResponseObject); ok {
+		if err := validResponse.VisitProposalUpdateResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ProposalApprove operation middleware
+func (sh *strictHandler) ProposalApprove(ctx *gin.Context, proposalID ProposalID, params ProposalApproveParams) {
+	var request ProposalApproveRequestObject
+
+	request.ProposalID = proposalID
+	request.Params = params
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ProposalApprove(ctx, request.(ProposalApproveRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ProposalApprove")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(ProposalApproveResponseObject); ok {
+		if err := validResponse.VisitProposalApproveResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ProposalLocationList operation middleware
+func (sh *strictHandler) ProposalLocationList(ctx *gin.Context, proposalID ProposalID) {
+	var request ProposalLocationListRequestObject
+
+	request.ProposalID = proposalID
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ProposalLocationList(ctx, request.(ProposalLocationListRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ProposalLocationList")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(ProposalLocationListResponseObject); ok {
+		if err := validResponse.VisitProposalLocationListResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ProposalLocationDelete operation middleware
+func (sh *strictHandler) ProposalLocationDelete(ctx *gin.Context, proposalID ProposalID, locationID LocationID) {
+	var request ProposalLocationDeleteRequestObject
+
+	request.ProposalID = proposalID
+	request.LocationID = locationID
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ProposalLocationDelete(ctx, request.(ProposalLocationDeleteRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ProposalLocationDelete")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(ProposalLocationDeleteResponseObject); ok {
+		if err := validResponse.VisitProposalLocationDeleteResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ProposalLocationInsert operation middleware
+func (sh *strictHandler) ProposalLocationInsert(ctx *gin.Context, proposalID ProposalID, locationID LocationID, params ProposalLocationInsertParams) {
+	var request ProposalLocationInsertRequestObject
+
+	request.ProposalID = proposalID
+	request.LocationID = locationID
+	request.Params = params
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ProposalLocationInsert(ctx, request.(ProposalLocationInsertRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ProposalLocationInsert")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(ProposalLocationInsertResponseObject); ok {
+		if err := validResponse.VisitProposalLocationInsertResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ProposalReject operation middleware
+func (sh *strictHandler) ProposalReject(ctx *gin.Context, proposalID ProposalID, params ProposalRejectParams) {
+	var request ProposalRejectRequestObject
+
+	request.ProposalID = proposalID
+	request.Params = params
+
+	var body ProposalRejectJSONRequestBody
+	var err error
+	// A request validator built on kin-openapi's openapi3filter with
+	// KeepValidatedValue leaves the value it validated on the body. Bind
+	// that value, matching member names exactly, so the handler receives
+	// what was validated instead of a second, case-insensitive decode.
+	if vb, ok := ctx.Request.Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+		err = ctx.ShouldBindJSON(&body)
+	} else if binding.Validator != nil {
+		// ShouldBindJSON runs the struct validator after decoding; keep that.
+		err = binding.Validator.ValidateStruct(&body)
+	}
+	if err != nil {
+		sh.options.RequestErrorHandlerFunc(ctx, err)
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ProposalReject(ctx, request.(ProposalRejectRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ProposalReject")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(ProposalRejectResponseObject); ok {
+		if err := validResponse.VisitProposalRejectResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
 // Readyz operation middleware
 func (sh *strictHandler) Readyz(ctx *gin.Context) {
 	var request ReadyzRequestObject
@@ -9267,6 +10845,50 @@ func (sh *strictHandler) SearchURL(ctx *gin.Context, params SearchURLParams) {
 		sh.options.HandlerErrorFunc(ctx, err)
 	} else if validResponse, ok := response.(SearchURLResponseObject); ok {
 		if err := validResponse.VisitSearchURLResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// AgencyPropose operation middleware
+func (sh *strictHandler) AgencyPropose(ctx *gin.Context, params AgencyProposeParams) {
+	var request AgencyProposeRequestObject
+
+	request.Params = params
+
+	var body AgencyProposeJSONRequestBody
+	var err error
+	// A request validator built on kin-openapi's openapi3filter with
+	// KeepValidatedValue leaves the value it validated on the body. Bind
+	// that value, matching member names exactly, so the handler receives
+	// what was validated instead of a second, case-insensitive decode.
+	if vb, ok := ctx.Request.Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+		err = ctx.ShouldBindJSON(&body)
+	} else if binding.Validator != nil {
+		// ShouldBindJSON runs the struct validator after decoding; keep that.
+		err = binding.Validator.ValidateStruct(&body)
+	}
+	if err != nil {
+		sh.options.RequestErrorHandlerFunc(ctx, err)
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.AgencyPropose(ctx, request.(AgencyProposeRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "AgencyPropose")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(AgencyProposeResponseObject); ok {
+		if err := validResponse.VisitAgencyProposeResponse(ctx.Writer); err != nil {
 			sh.options.ResponseErrorHandlerFunc(ctx, err)
 		}
 	} else if response != nil {

@@ -71,6 +71,7 @@ type handlers struct {
 	annotateHandlers
 	searchHandlers
 	catalogHandlers
+	proposalHandlers
 	urlHandlers
 	batchHandlers
 	progressHandlers
@@ -98,6 +99,7 @@ func New(cfg Config) (http.Handler, error) {
 			annotateHandlers{cfg.Annotations},
 			searchHandlers{cfg.Catalog},
 			catalogHandlers{cfg.Catalog},
+			proposalHandlers{cfg.Catalog},
 			urlHandlers{cfg.Submissions, cfg.Catalog},
 			batchHandlers{cfg.Submissions},
 			progressHandlers{cfg.Progress},

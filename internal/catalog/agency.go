@@ -48,29 +48,34 @@ type NewAgency struct {
 // AddAgency stores an agency with its locations and returns its id. On an error it stores nothing. Errors: *ValueError and
 // *unknown.Error.
 func (s *Service) AddAgency(ctx context.Context, agency NewAgency) (id int32, err error) {
-	if err := notBlank("name", agency.Name); err != nil {
+	if err := checkName(agency.Name); err != nil {
 		return 0, err
 	}
 	err = postgres.InTx(ctx, s.pool, func(tx pgx.Tx) error {
-		row, err := queries.AgencyInsert(ctx, tx, db.AgencyInsertParams{
-			Name:             agency.Name,
-			AgencyType:       db.AgencyTypeEnum(agency.Type),
-			JurisdictionType: db.JurisdictionTypeEnum(agency.JurisdictionType),
-			LocationIDs:      agency.LocationIDs,
-		})
-		if err != nil {
-			return err
-		}
-		if len(row.UnknownLocationIDs) > 0 {
-			return unknown.New(unknown.Location, row.UnknownLocationIDs...)
-		}
-		id = row.ID
-		return s.changes.Write(ctx, tx, changelog.New(db.OperationTypeINSERT, changelog.Agencies).Add(id, nil, row.NewData))
+		id, err = s.addAgency(ctx, tx, agency)
+		return err
 	})
 	if err != nil {
 		return 0, fmt.Errorf("add agency: %w", err)
 	}
 	return id, nil
+}
+
+func (s *Service) addAgency(ctx context.Context, tx pgx.Tx, agency NewAgency) (id int32, err error) {
+	row, err := queries.AgencyInsert(ctx, tx, db.AgencyInsertParams{
+		Name:             agency.Name,
+		AgencyType:       db.AgencyTypeEnum(agency.Type),
+		JurisdictionType: db.JurisdictionTypeEnum(agency.JurisdictionType),
+		LocationIDs:      agency.LocationIDs,
+	})
+	if err != nil {
+		return 0, err
+	}
+	if len(row.UnknownLocationIDs) > 0 {
+		return 0, unknown.New(unknown.Location, row.UnknownLocationIDs...)
+	}
+	changes := changelog.New(db.OperationTypeINSERT, changelog.Agencies).Add(row.ID, nil, row.NewData)
+	return row.ID, s.changes.Write(ctx, tx, changes)
 }
 
 // AgencyChange is a change of an agency. A nil field keeps its value.
@@ -84,7 +89,7 @@ type AgencyChange struct {
 // ErrNoAgency and *ValueError.
 func (s *Service) ChangeAgency(ctx context.Context, id int32, change AgencyChange) error {
 	if change.Name != nil {
-		if err := notBlank("name", *change.Name); err != nil {
+		if err := checkName(*change.Name); err != nil {
 			return err
 		}
 	}

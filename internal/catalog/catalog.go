@@ -1,10 +1,11 @@
-// Package catalog owns agencies and locations: how they change, and how they and URLs are found. It reads annotations only to
+// Package catalog owns agencies and locations: how they change, how users propose agencies, and how they and URLs are found. It reads annotations only to
 // find the URLs that a change of an agency concerns. The only annotations it deletes are those of anonymous sessions that name
 // a deleted agency.
 package catalog
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 
 	"docket/internal/changelog"
@@ -50,6 +51,12 @@ var (
 	ErrLocationLinked = errors.New("the agency has this location already")
 	// ErrLocalityKnown refuses a second locality with the same name in a county.
 	ErrLocalityKnown = errors.New("the county has a locality of this name already")
+	// ErrNoProposal refuses to change a proposal that does not exist.
+	ErrNoProposal = errors.New("proposed Agency not found")
+	// ErrProposalName refuses to approve a proposal with a name that no agency can have. The reference may have stored it.
+	ErrProposalName = errors.New("an agency cannot have the name of this proposal: it is blank or too long; change it first")
+	// ErrProposalLocationLinked refuses to add a location that the proposal has.
+	ErrProposalLocationLinked = errors.New("the proposed agency has this location already")
 	// ErrNothingToSearch refuses a search for agencies without any condition.
 	ErrNothingToSearch = errors.New("at least one of query or location_id must be provided")
 )
@@ -61,6 +68,18 @@ type ValueError struct {
 }
 
 func (e *ValueError) Error() string { return e.Field + ": " + e.Text }
+
+// maxNameBytes is the most bytes of an agency's name. An entry of agencies_name_lower_idx can have 2,704 bytes, and lower case
+// can make a name half as long again.
+const maxNameBytes = 1800
+
+// checkName refuses the name of an agency that is only white space or too long.
+func checkName(name string) error {
+	if len(name) > maxNameBytes {
+		return &ValueError{"name", fmt.Sprintf("must not be longer than %d bytes", maxNameBytes)}
+	}
+	return notBlank("name", name)
+}
 
 // notBlank refuses a name that is only white space.
 func notBlank(field, name string) error {
@@ -75,6 +94,9 @@ func notBlank(field, name string) error {
 var refusals = []postgres.Rule{
 	postgres.On("annotation__agency__user_agency_id_fkey", ErrAgencySuggested),
 	postgres.On("link_agencies__locations_pkey", ErrLocationLinked),
+	postgres.On("proposal__link__agencies__locations_pkey", ErrProposalLocationLinked),
+	postgres.On("proposal__link__agencies__locations_proposal_agency_id_fkey", &unknown.Error{Kind: unknown.Proposal}),
+	postgres.On("proposal__link__agencies__locations_location_id_fkey", &unknown.Error{Kind: unknown.Location}),
 	postgres.On("localities_name_county_id_key", ErrLocalityKnown),
 	postgres.On("localities_name_check", &ValueError{"locality_name", "must not contain a comma"}),
 	postgres.On("localities_county_id_fkey", &unknown.Error{Kind: unknown.County}),

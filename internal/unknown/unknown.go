@@ -14,6 +14,7 @@ const (
 	County         = "county"
 	Location       = "location"
 	NameSuggestion = "name suggestion"
+	Proposal       = "proposed agency"
 	URL            = "URL"
 )
 

@@ -321,6 +321,12 @@ CREATE TABLE proposal__agencies (
 COMMENT ON COLUMN proposal__agencies.promoted_agency_id IS 'The agency that the approval created; null before that, and after the agency was deleted.';
 
 -- Create an index on proposal__agencies.
+CREATE INDEX proposal__agencies_name_form_idx ON proposal__agencies USING hash (lower(btrim(regexp_replace((name)::text, '[\s\u00a0]+'::text, ' '::text, 'g'::text)))) WHERE (proposal_status = 'pending'::proposal_status_enum);
+
+-- Create an index on proposal__agencies.
+CREATE INDEX proposal__agencies_pending_idx ON proposal__agencies USING btree (id) WHERE (proposal_status = 'pending'::proposal_status_enum);
+
+-- Create an index on proposal__agencies.
 CREATE INDEX proposal__agencies_promoted_agency_id_idx ON proposal__agencies USING btree (promoted_agency_id);
 
 -- Create table proposal__agencies__decision_info.
@@ -347,6 +353,10 @@ CREATE TABLE proposal__link__agencies__locations (
 -- Create an index on proposal__link__agencies__locations.
 CREATE INDEX proposal__link__agencies__locations_location_id_idx ON proposal__link__agencies__locations USING btree (location_id);
 
+-- Create an index on agencies.
+--   locks out writers: agencies, while the index is built from all rows of agencies
+CREATE INDEX agencies_name_form_idx ON agencies USING hash (lower(btrim(regexp_replace((name)::text, '[\s\u00a0]+'::text, ' '::text, 'g'::text))));
+
 -- Change annotation_queue: add constraint annotation_queue_url_id_fkey.
 --   locks out writers: annotation_queue
 --   locks out writers: urls
@@ -362,6 +372,35 @@ COMMENT ON TABLE batch_progress IS 'The number of URLs of a batch, and how many 
 
 -- Set the comment of table link_batches__locations.
 COMMENT ON TABLE link_batches__locations IS 'Every change runs within ranking.ChangeFollows, as one of follows does.';
+
+-- Create view agency_identity.
+CREATE VIEW agency_identity AS
+SELECT a.id AS agency_id,
+    NULL::integer AS proposal_id,
+    NULL::proposal_status_enum AS proposal_status,
+    lower(btrim(regexp_replace((a.name)::text, '[\s\u00a0]+'::text, ' '::text, 'g'::text))) AS name_form,
+    a.agency_type,
+    a.jurisdiction_type,
+    ARRAY( SELECT link.location_id
+           FROM link_agencies__locations link
+          WHERE (link.agency_id = a.id)
+          ORDER BY link.location_id) AS location_ids
+   FROM agencies a
+UNION ALL
+ SELECT NULL::integer AS agency_id,
+    p.id AS proposal_id,
+    p.proposal_status,
+    lower(btrim(regexp_replace((p.name)::text, '[\s\u00a0]+'::text, ' '::text, 'g'::text))) AS name_form,
+    p.agency_type,
+    p.jurisdiction_type,
+    ARRAY( SELECT (link.location_id)::bigint AS location_id
+           FROM proposal__link__agencies__locations link
+          WHERE (link.proposal_agency_id = p.id)
+          ORDER BY link.location_id) AS location_ids
+   FROM proposal__agencies p;
+
+-- Comment on it.
+COMMENT ON VIEW agency_identity IS 'What makes agencies and proposals of agencies equal: name_form, both types and all locations. agency_id is null for a proposal; proposal_id and proposal_status are null for an agency.';
 
 -- Create view batch_followers.
 CREATE VIEW batch_followers AS

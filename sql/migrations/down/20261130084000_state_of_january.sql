@@ -65,6 +65,10 @@ DROP VIEW url_eligibility;
 --   locks out readers: batch_followers
 DROP VIEW batch_followers;
 
+-- Drop view agency_identity, which the files do not have.
+--   locks out readers: agency_identity
+DROP VIEW agency_identity;
+
 -- Create enum url_status.
 CREATE TYPE url_status AS ENUM ('ok', 'duplicate', 'broken');
 
@@ -107,6 +111,10 @@ DROP TABLE proposal__link__agencies__locations;
 --   drops data: all rows of proposal__agencies
 --   locks out readers: proposal__agencies
 DROP TABLE proposal__agencies;
+
+-- Drop an index on agencies.
+--   locks out readers: agencies
+DROP INDEX agencies_name_form_idx;
 
 -- Change urls: add column status.
 --   depends on the rows: column status is NOT NULL without a default: urls must be empty
