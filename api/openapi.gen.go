@@ -1221,10 +1221,10 @@ type Metadata = json.RawMessage
 type MigrateResponse struct {
 	Message string `json:"message"`
 
-	// Migrated URLs whose answer is now the caller's.
+	// Migrated The URL types, record types, agencies, locations and endorsed names that are now the caller's.
 	Migrated int32 `json:"migrated"`
 
-	// Skipped URLs that the caller had annotated before.
+	// Skipped Those that were deleted because the caller had one, or the session a later one.
 	Skipped int32 `json:"skipped"`
 }
 
@@ -1329,7 +1329,7 @@ type Problem struct {
 	// | `urn:docket:problem:rule-broken` | 400 | each field is valid, but the fields contradict each other |
 	// | `urn:docket:problem:not-found` | 404 | something that the request refers to does not exist |
 	// | `urn:docket:problem:unknown-agency`, `urn:docket:problem:unknown-batch` | 400 | the same, where the reference returns 400 |
-	// | `urn:docket:problem:already-annotated` | 409 | this user or session has annotated the URL before |
+	// | `urn:docket:problem:already-annotated` | 409 | this user or session has given a different answer for the URL |
 	// | `urn:docket:problem:already-stored` | 409 | what the request adds is already stored |
 	// | `urn:docket:problem:agency-suggested` | 409 | the agency is not deleted because a user suggested it |
 	// | `urn:docket:problem:not-in-process` | 409 | the batch is not aborted because it is not `in-process` |
@@ -1821,7 +1821,7 @@ type AnnotateAnonymousNextParams struct {
 
 // AnnotateAnonymousSubmitParams defines parameters for AnnotateAnonymousSubmit.
 type AnnotateAnonymousSubmitParams struct {
-	// SessionID The session, from a response of `GET /annotate/anonymous`.
+	// SessionID The session, from a response of `GET /annotate/anonymous`; any UUID is accepted.
 	SessionID openapi_types.UUID `form:"session_id" json:"session_id"`
 
 	// GetNextURL With false the answer is stored, and `next_annotation` is null.
@@ -2106,7 +2106,7 @@ type ServerInterface interface {
 	// AnnotateAnonymousSubmit Annotate a URL in an anonymous session and get the next one
 	// (POST /annotate/anonymous/{url_id})
 	AnnotateAnonymousSubmit(c *gin.Context, urlid URLID, params AnnotateAnonymousSubmitParams)
-	// AnnotateMigrate Transfer the answers of an anonymous session to the caller
+	// AnnotateMigrate Transfer the annotations of an anonymous session to the caller
 	// (POST /annotate/migrate)
 	AnnotateMigrate(c *gin.Context, params AnnotateMigrateParams)
 	// AnnotateAgencySuggestions The agencies suggested for a URL
@@ -5229,22 +5229,6 @@ func (response AnnotateMigrate401ApplicationProblemPlusJSONResponse) VisitAnnota
 		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
 	}
 	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type AnnotateMigrate404ApplicationProblemPlusJSONResponse struct {
-	NotFoundApplicationProblemPlusJSONResponse
-}
-
-func (response AnnotateMigrate404ApplicationProblemPlusJSONResponse) VisitAnnotateMigrateResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(404)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -9369,7 +9353,7 @@ type StrictServerInterface interface {
 	// AnnotateAnonymousSubmit Annotate a URL in an anonymous session and get the next one
 	// (POST /annotate/anonymous/{url_id})
 	AnnotateAnonymousSubmit(ctx context.Context, request AnnotateAnonymousSubmitRequestObject) (AnnotateAnonymousSubmitResponseObject, error)
-	// AnnotateMigrate Transfer the answers of an anonymous session to the caller
+	// AnnotateMigrate Transfer the annotations of an anonymous session to the caller
 	// (POST /annotate/migrate)
 	AnnotateMigrate(ctx context.Context, request AnnotateMigrateRequestObject) (AnnotateMigrateResponseObject, error)
 	// AnnotateAgencySuggestions The agencies suggested for a URL
