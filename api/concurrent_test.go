@@ -67,15 +67,15 @@ func (c *conversation) post(ctx context.Context, path, bearer, body string) outc
 // generatedID matches the columns of annotationRows that come from a sequence, which a refused answer advances too.
 var generatedID = regexp.MustCompile(`"id": \d+, |, "suggestion_id": \d+`)
 
-// Of two concurrent answers of one annotator for one URL, one is stored as a whole and the other one is refused.
+// Of two concurrent answers of one annotator for one URL, one is stored as a whole. The other one is refused if it differs. If it
+// is the same, as after a double click, it succeeds as well.
 func TestConcurrentAnswers(t *testing.T) {
 	t.Parallel()
 	const setup = `
 		INSERT INTO us_states (state_iso, state_name) VALUES ('PA', 'Pennsylvania'), ('NJ', 'New Jersey');
 		INSERT INTO locations (type, state_id) VALUES ('State', 1), ('State', 2);
 		INSERT INTO agencies (id, name, jurisdiction_type) VALUES (1, 'A', 'local'), (2, 'B', 'local');
-		INSERT INTO urls (id, url, source) VALUES (1, 'one.org', 'manual');
-		INSERT INTO anonymous_sessions (id) VALUES ('00000000-0000-0000-0000-000000000001')`
+		INSERT INTO urls (id, url, source) VALUES (1, 'one.org', 'manual')`
 	bodies := [2]string{
 		`{"suggested_status": "data source", "record_type": "Stops", "agency_info": {"agency_ids": [1]}, "location_info": {"location_ids": [1]},
 			"name_info": {"new_name": "First"}}`,
@@ -107,25 +107,40 @@ annotation__name__user__endorsements {"user_id": 7}
 		"of a session": {
 			path: "/annotate/anonymous/1?session_id=00000000-0000-0000-0000-000000000001",
 			rows: [2]string{`
+annotation__name__suggestions {"source": "User", "url_id": 1, "suggestion": "First"}
 annotation__url_type__anon {"url_id": 1, "url_type": "data source", "session_id": "{session}"}
 annotation__record_type__anon {"url_id": 1, "session_id": "{session}", "record_type": "Stops"}
 annotation__agency__anon {"url_id": 1, "agency_id": 1, "session_id": "{session}"}
 annotation__location__anon {"url_id": 1, "session_id": "{session}", "location_id": 1}
+annotation__name__anon__endorsements {"session_id": "{session}"}
 `, `
+annotation__name__suggestions {"source": "User", "url_id": 1, "suggestion": "Second"}
 annotation__url_type__anon {"url_id": 1, "url_type": "individual record", "session_id": "{session}"}
 annotation__agency__anon {"url_id": 1, "agency_id": 2, "session_id": "{session}"}
 annotation__location__anon {"url_id": 1, "session_id": "{session}", "location_id": 2}
+annotation__name__anon__endorsements {"session_id": "{session}"}
 `},
 		},
 	}
 	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
+		setUp := func(t *testing.T) *conversation {
 			t.Parallel()
 			c := newConversation(t, ranking.NewQueue())
 			_, err := c.pool.Exec(t.Context(), setup)
 			require.NoError(t, err)
 			c.settle(t)
-
+			return c
+		}
+		t.Run(name+", the same", func(t *testing.T) {
+			c := setUp(t)
+			for _, outcome := range c.postConcurrently(t, tt.path, tt.bearer, [2]string{bodies[0], bodies[0]}) {
+				require.NoError(t, outcome.err)
+				require.Equal(t, http.StatusOK, outcome.status, outcome.body)
+			}
+			require.Equal(t, tt.rows[0], "\n"+generatedID.ReplaceAllString(annotationRows(t, c.pool), ""))
+		})
+		t.Run(name+", different", func(t *testing.T) {
+			c := setUp(t)
 			outcomes := c.postConcurrently(t, tt.path, tt.bearer, bodies)
 			refused := 0
 			if outcomes[0].status == http.StatusOK {

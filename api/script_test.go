@@ -259,7 +259,7 @@ var annotationTables = []string{
 	"annotation__location__user", "annotation__name__suggestions", "annotation__name__user__endorsements",
 	"link_user_suggestion_agency_not_found", "link_user_suggestion_location_not_found",
 	"annotation__url_type__anon", "annotation__record_type__anon", "annotation__agency__anon",
-	"annotation__location__anon",
+	"annotation__location__anon", "annotation__name__anon__endorsements",
 }
 
 // annotationRows prints the rows of annotationTables.

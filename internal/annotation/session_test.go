@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"docket/internal/annotation"
+	"docket/internal/dbtest"
 	"docket/internal/ranking"
 )
 
@@ -263,4 +264,44 @@ func TestTransferManyURLs(t *testing.T) {
 	require.Equal(t, urls, b.count(t, "SELECT annotated FROM batch_progress"))
 	require.Equal(t, 2*urls, b.count(t, "SELECT count(*) FROM annotation__agency__user"))
 	b.requireExactQueue(t)
+}
+
+// TestSessionIsLockedBeforeQueue has an answer wait for the row of its session, which exists or is being stored by another first
+// answer. The answer must not hold the row of the queue by then, because a transfer locks the session first. It is stored whether
+// or not the other one is.
+func TestSessionIsLockedBeforeQueue(t *testing.T) {
+	t.Parallel()
+	session := annotation.NewSession()
+	for name, test := range map[string]struct {
+		existing bool
+		held     string
+		commit   bool
+	}{
+		"existing":             {existing: true, held: "SELECT FROM anonymous_sessions WHERE id = '%s' FOR UPDATE"},
+		"stored concurrently":  {held: "INSERT INTO anonymous_sessions (id) VALUES ('%s')", commit: true},
+		"refused concurrently": {held: "INSERT INTO anonymous_sessions (id) VALUES ('%s')"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t)
+			if test.existing {
+				_, err := b.pool.Exec(t.Context(), "INSERT INTO anonymous_sessions (id) VALUES ($1)", session)
+				require.NoError(t, err)
+			}
+			tx := b.begin(t, fmt.Sprintf(test.held, session))
+			submitted := make(chan error, 1)
+			go func() { submitted <- b.service.SubmitAnonymous(context.Background(), session, 1, everything(1)) }()
+			b.waitForLock(t, submitted)
+			dbtest.Exec(t, b.pool, "SELECT FROM annotation_queue WHERE url_id = 1 FOR UPDATE NOWAIT")
+			if test.commit {
+				require.NoError(t, tx.Commit(t.Context()))
+			} else {
+				require.NoError(t, tx.Rollback(t.Context()))
+			}
+			require.NoError(t, <-submitted)
+			require.Equal(t, 1, b.count(t, "SELECT count(*) FROM anonymous_sessions"))
+			require.Equal(t, 1, b.count(t, "SELECT count(*) FROM annotation__url_type__anon"))
+			b.requireExactQueue(t)
+		})
+	}
 }
