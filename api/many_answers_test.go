@@ -35,9 +35,6 @@ func TestManyAnswers(t *testing.T) {
 				INSERT INTO urls (id, url, source) SELECT n, n || '.org', 'manual' FROM generate_series(1, %d) AS n;
 				INSERT INTO batches (strategy, status) VALUES ('manual', 'ready to label');
 				INSERT INTO link_batches__urls (batch_id, url_id) SELECT 1, id FROM urls`, urls))
-			if _, session, ok := strings.Cut(by.query, "session_id="); ok {
-				dbtest.Exec(t, pool, "INSERT INTO anonymous_sessions (id) VALUES ($1)", session)
-			}
 			require.NoError(t, ranking.Reconcile(t.Context(), pool, func(ranking.Difference) {}))
 			handler := api.Conforming(t, newHandler(t, pool, ranking.NewQueue(), zap.NewNop()))
 			for id := 1; id <= urls; id++ {

@@ -36,7 +36,8 @@ const knownSession = "00000000-0000-4000-8000-000000000001"
 
 // TestContractHolds sends random requests to every operation of the whole service, on a database with sample data. Most of
 // the requests are valid. No operation fails, every response matches the contract, an invalid request is refused, a valid one
-// is not refused as invalid, and ETag and Idempotency-Key work as documented. -rapid.seed repeats a run.
+// is not refused as invalid, an answer or a transfer can be repeated, and ETag and Idempotency-Key work as documented. -rapid.seed
+// repeats a run.
 func TestContractHolds(t *testing.T) {
 	t.Parallel()
 	target := newTarget(t)
@@ -158,6 +159,12 @@ func (r request) with(name, value string) request {
 	return r
 }
 
+func (r request) without(name string) request {
+	r.header = r.header.Clone()
+	r.header.Del(name)
+	return r
+}
+
 func (target *target) send(t *rapid.T, r request) *httptest.ResponseRecorder {
 	req := httptest.NewRequest(r.method, "/", strings.NewReader(r.body))
 	var err error
@@ -204,6 +211,11 @@ func (target *target) probe(t *rapid.T, op described, breakIt bool) {
 	if tag := response.Header().Get("ETag"); tag != "" {
 		if again := target.send(t, r.with("If-None-Match", tag)); again.Code != http.StatusNotModified {
 			t.Fatalf("%s\ngot the response %d with its own ETag", r, again.Code)
+		}
+	}
+	if op.Tags[0] == "annotate" && op.method == http.MethodPost && success {
+		if again := target.send(t, r.without("Idempotency-Key")); again.Code != http.StatusOK {
+			t.Fatalf("%s\nsent again without a key got the response %d %.2000s", r, again.Code, again.Body)
 		}
 	}
 	if r.header.Get("Idempotency-Key") != "" && success {

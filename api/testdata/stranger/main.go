@@ -98,8 +98,12 @@ func annotate(ctx context.Context, user *ClientWithResponses, next *NextAnnotati
 		return nil, fmt.Errorf("submit again: %v %s", err, again.Body)
 	}
 	twice, err := user.AnnotateSubmitWithResponse(ctx, next.UrlInfo.UrlId, &AnnotateSubmitParams{}, answer)
-	if err != nil || twice.ApplicationproblemJSON409 == nil || twice.ApplicationproblemJSON409.Type != "urn:docket:problem:already-annotated" {
+	if err != nil || twice.JSON200 == nil {
 		return nil, fmt.Errorf("submit twice: %v %s", err, twice.Body)
+	}
+	other, err := user.AnnotateSubmitWithResponse(ctx, next.UrlInfo.UrlId, &AnnotateSubmitParams{}, Answer{SuggestedStatus: URLTypeBrokenPage})
+	if err != nil || other.ApplicationproblemJSON409 == nil || other.ApplicationproblemJSON409.Type != "urn:docket:problem:already-annotated" {
+		return nil, fmt.Errorf("submit another answer: %v %s", err, other.Body)
 	}
 	return stored.JSON200.NextAnnotation, nil
 }
