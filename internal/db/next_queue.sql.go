@@ -47,6 +47,283 @@ func (q *Queries) QueueDoneCountAnonymous(ctx context.Context, db DBTX, arg Queu
 	return done, err
 }
 
+const QueueFollowedGetCold = `-- name: QueueFollowedGetCold :one
+WITH follows AS MATERIALIZED (
+    SELECT f.batch_ids, f.changed_xid FROM followed_batches f WHERE f.user_id = $1
+), examined AS MATERIALIZED (
+    SELECT q.url_id, q.priority
+    FROM follows
+    CROSS JOIN LATERAL unnest(follows.batch_ids) AS followed (batch_id)
+    CROSS JOIN LATERAL (
+        SELECT q.url_id, q.priority
+        FROM annotation_queue q
+        WHERE q.batch_id = followed.batch_id
+            AND q.eligible
+            AND q.url_id NOT IN (SELECT d.url_id FROM user_url_done d WHERE d.user_id = $1)
+        ORDER BY q.priority, q.url_id
+        LIMIT 64
+    ) AS q
+    ORDER BY q.priority, q.url_id
+    LIMIT 64
+), undone AS MATERIALIZED (
+    SELECT e.url_id, e.priority
+    FROM examined e
+    ORDER BY e.priority, e.url_id
+)
+SELECT
+    coalesce(q.url_id, 0)::integer AS url_id,
+    coalesce(q.changed_xid, 0)::bigint AS changed_xid,
+    urls.url,
+    urls.scheme,
+    coalesce(urls.trailing_slash, false)::boolean AS trailing_slash,
+    snapshot.horizon::bigint AS horizon,
+    coalesce(follows.changed_xid, -1)::bigint AS follows_xid,
+    ARRAY(SELECT undone.url_id FROM undone)::integer[] AS window_url_ids,
+    ARRAY(SELECT undone.priority FROM undone)::bigint[] AS window_priorities,
+    coalesce(last.url_id, 0)::integer AS end_url_id,
+    coalesce(last.priority, 0)::bigint AS end_priority,
+    ((SELECT count(*) FROM examined) < 64)::boolean AS complete
+FROM (SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS horizon) AS snapshot
+LEFT JOIN follows ON true
+LEFT JOIN (SELECT undone.url_id FROM undone LIMIT 1) AS next ON true
+LEFT JOIN annotation_queue q ON q.url_id = next.url_id
+LEFT JOIN urls ON urls.id = next.url_id
+LEFT JOIN (SELECT e.url_id, e.priority FROM examined e ORDER BY e.priority DESC, e.url_id DESC LIMIT 1) AS last ON true
+`
+
+type QueueFollowedGetColdRow struct {
+	URLID            int32
+	ChangedXid       int64
+	URL              *string
+	Scheme           *string
+	TrailingSlash    bool
+	Horizon          int64
+	FollowsXid       int64
+	WindowURLIDs     []int32
+	WindowPriorities []int64
+	EndURLID         int32
+	EndPriority      int64
+	Complete         bool
+}
+
+// The next URL for a user among those of the batches that the user follows, and a window: the first 64 of these URLs that the user
+// has not done, in order, or all of them if complete is true. url_id 0 when none is left, follows_xid -1 when the user follows
+// no batch. No URL of these is undone at or before the end of the window, except those of the window.
+func (q *Queries) QueueFollowedGetCold(ctx context.Context, db DBTX, userID int32) (QueueFollowedGetColdRow, error) {
+	row := db.QueryRow(ctx, QueueFollowedGetCold, userID)
+	var i QueueFollowedGetColdRow
+	err := row.Scan(
+		&i.URLID,
+		&i.ChangedXid,
+		&i.URL,
+		&i.Scheme,
+		&i.TrailingSlash,
+		&i.Horizon,
+		&i.FollowsXid,
+		&i.WindowURLIDs,
+		&i.WindowPriorities,
+		&i.EndURLID,
+		&i.EndPriority,
+		&i.Complete,
+	)
+	return i, err
+}
+
+const QueueFollowedGetColdFrom = `-- name: QueueFollowedGetColdFrom :one
+WITH follows AS MATERIALIZED (
+    SELECT f.batch_ids, f.changed_xid FROM followed_batches f WHERE f.user_id = $1
+), examined AS MATERIALIZED (
+    SELECT q.url_id, q.priority
+    FROM follows
+    CROSS JOIN LATERAL unnest(follows.batch_ids) AS followed (batch_id)
+    CROSS JOIN LATERAL (
+        SELECT q.url_id, q.priority
+        FROM annotation_queue q
+        WHERE q.batch_id = followed.batch_id
+            AND q.eligible
+            AND (q.priority, q.url_id) > ($2::bigint, $3::integer)
+        ORDER BY q.priority, q.url_id
+        LIMIT 64
+    ) AS q
+    ORDER BY q.priority, q.url_id
+    LIMIT 64
+), undone AS MATERIALIZED (
+    SELECT e.url_id, e.priority
+    FROM examined e
+    WHERE NOT EXISTS (SELECT FROM user_url_done d WHERE d.user_id = $1 AND d.url_id = e.url_id OFFSET 0)
+    ORDER BY e.priority, e.url_id
+)
+SELECT
+    coalesce(q.url_id, 0)::integer AS url_id,
+    coalesce(q.changed_xid, 0)::bigint AS changed_xid,
+    urls.url,
+    urls.scheme,
+    coalesce(urls.trailing_slash, false)::boolean AS trailing_slash,
+    snapshot.horizon::bigint AS horizon,
+    coalesce(follows.changed_xid, -1)::bigint AS follows_xid,
+    ARRAY(SELECT undone.url_id FROM undone)::integer[] AS window_url_ids,
+    ARRAY(SELECT undone.priority FROM undone)::bigint[] AS window_priorities,
+    coalesce(last.url_id, 0)::integer AS end_url_id,
+    coalesce(last.priority, 0)::bigint AS end_priority,
+    ((SELECT count(*) FROM examined) < 64)::boolean AS complete
+FROM (SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS horizon) AS snapshot
+LEFT JOIN follows ON true
+LEFT JOIN (SELECT undone.url_id FROM undone LIMIT 1) AS next ON true
+LEFT JOIN annotation_queue q ON q.url_id = next.url_id
+LEFT JOIN urls ON urls.id = next.url_id
+LEFT JOIN (SELECT e.url_id, e.priority FROM examined e ORDER BY e.priority DESC, e.url_id DESC LIMIT 1) AS last ON true
+`
+
+type QueueFollowedGetColdFromParams struct {
+	UserID      int32
+	EndPriority int64
+	EndURLID    int32
+}
+
+type QueueFollowedGetColdFromRow struct {
+	URLID            int32
+	ChangedXid       int64
+	URL              *string
+	Scheme           *string
+	TrailingSlash    bool
+	Horizon          int64
+	FollowsXid       int64
+	WindowURLIDs     []int32
+	WindowPriorities []int64
+	EndURLID         int32
+	EndPriority      int64
+	Complete         bool
+}
+
+// As QueueFollowedGetCold, after a position. The window has those of 64 URLs that the user has not done, so it can be empty while
+// complete is false.
+func (q *Queries) QueueFollowedGetColdFrom(ctx context.Context, db DBTX, arg QueueFollowedGetColdFromParams) (QueueFollowedGetColdFromRow, error) {
+	row := db.QueryRow(ctx, QueueFollowedGetColdFrom, arg.UserID, arg.EndPriority, arg.EndURLID)
+	var i QueueFollowedGetColdFromRow
+	err := row.Scan(
+		&i.URLID,
+		&i.ChangedXid,
+		&i.URL,
+		&i.Scheme,
+		&i.TrailingSlash,
+		&i.Horizon,
+		&i.FollowsXid,
+		&i.WindowURLIDs,
+		&i.WindowPriorities,
+		&i.EndURLID,
+		&i.EndPriority,
+		&i.Complete,
+	)
+	return i, err
+}
+
+const QueueFollowedGetWarm = `-- name: QueueFollowedGetWarm :one
+WITH follows AS MATERIALIZED (
+    SELECT f.batch_ids, f.changed_xid FROM followed_batches f WHERE f.user_id = $2
+), changed AS MATERIALIZED (
+    SELECT q.url_id, q.priority, q.changed_xid, q.batch_id, q.eligible
+    FROM annotation_queue q
+    WHERE q.changed_xid >= $3::bigint
+    ORDER BY q.changed_xid
+    LIMIT 256
+), entered AS MATERIALIZED (
+    SELECT c.url_id, c.priority, c.changed_xid
+    FROM follows
+    JOIN changed c ON c.batch_id = ANY(follows.batch_ids)
+    WHERE c.eligible
+        AND (c.priority, c.url_id) <= ($4::bigint, $5::integer)
+        AND NOT EXISTS (SELECT FROM user_url_done d WHERE d.user_id = $2 AND d.url_id = c.url_id OFFSET 0)
+    ORDER BY c.priority, c.url_id
+), unchanged AS MATERIALIZED (
+    SELECT w.url_id
+    FROM unnest($1::integer[]) WITH ORDINALITY AS w (url_id, place)
+    WHERE w.url_id NOT IN (SELECT changed.url_id FROM changed)
+    ORDER BY w.place
+    LIMIT 1
+), confirmed AS MATERIALIZED (
+    SELECT q.url_id, q.priority, q.changed_xid
+    FROM follows
+    CROSS JOIN unchanged
+    JOIN annotation_queue q ON q.url_id = unchanged.url_id
+    WHERE q.eligible
+        AND q.batch_id = ANY(follows.batch_ids)
+        AND NOT EXISTS (SELECT FROM user_url_done d WHERE d.user_id = $2 AND d.url_id = q.url_id OFFSET 0)
+)
+SELECT
+    coalesce(next.url_id, 0)::integer AS url_id,
+    coalesce(next.changed_xid, 0)::bigint AS changed_xid,
+    urls.url,
+    urls.scheme,
+    coalesce(urls.trailing_slash, false)::boolean AS trailing_slash,
+    snapshot.horizon::bigint AS horizon,
+    coalesce(follows.changed_xid, -1)::bigint AS follows_xid,
+    ARRAY(SELECT changed.url_id FROM changed WHERE changed.url_id = ANY($1::integer[]))::integer[] AS removed_url_ids,
+    ARRAY(SELECT entered.url_id FROM entered)::integer[] AS entered_url_ids,
+    ARRAY(SELECT entered.priority FROM entered)::bigint[] AS entered_priorities,
+    (
+        (SELECT count(*) FROM changed) = 256
+        OR (EXISTS (SELECT FROM unchanged) AND NOT EXISTS (SELECT FROM confirmed))
+    )::boolean AS stale
+FROM (SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS horizon) AS snapshot
+LEFT JOIN follows ON true
+LEFT JOIN (
+    SELECT c.url_id, c.changed_xid
+    FROM (SELECT url_id, priority, changed_xid FROM entered UNION ALL SELECT url_id, priority, changed_xid FROM confirmed) AS c
+    ORDER BY c.priority, c.url_id
+    LIMIT 1
+) AS next ON true
+LEFT JOIN urls ON urls.id = next.url_id
+`
+
+type QueueFollowedGetWarmParams struct {
+	WindowURLIDs []int32
+	UserID       int32
+	Horizon      int64
+	EndPriority  int64
+	EndURLID     int32
+}
+
+type QueueFollowedGetWarmRow struct {
+	URLID             int32
+	ChangedXid        int64
+	URL               *string
+	Scheme            *string
+	TrailingSlash     bool
+	Horizon           int64
+	FollowsXid        int64
+	RemovedURLIDs     []int32
+	EnteredURLIDs     []int32
+	EnteredPriorities []int64
+	Stale             bool
+}
+
+// As QueueFollowedGetCold, from a window. Returns the changes of the window too: the URLs of it that were changed since the
+// horizon, which must be removed, and then those that must be added, in order.
+func (q *Queries) QueueFollowedGetWarm(ctx context.Context, db DBTX, arg QueueFollowedGetWarmParams) (QueueFollowedGetWarmRow, error) {
+	row := db.QueryRow(ctx, QueueFollowedGetWarm,
+		arg.WindowURLIDs,
+		arg.UserID,
+		arg.Horizon,
+		arg.EndPriority,
+		arg.EndURLID,
+	)
+	var i QueueFollowedGetWarmRow
+	err := row.Scan(
+		&i.URLID,
+		&i.ChangedXid,
+		&i.URL,
+		&i.Scheme,
+		&i.TrailingSlash,
+		&i.Horizon,
+		&i.FollowsXid,
+		&i.RemovedURLIDs,
+		&i.EnteredURLIDs,
+		&i.EnteredPriorities,
+		&i.Stale,
+	)
+	return i, err
+}
+
 const QueueNextGetByID = `-- name: QueueNextGetByID :one
 SELECT q.url_id, q.priority, q.changed_xid, urls.url, urls.scheme, urls.trailing_slash
 FROM annotation_queue q
@@ -97,7 +374,8 @@ SELECT
     urls.url,
     urls.scheme,
     coalesce(urls.trailing_slash, false)::boolean AS trailing_slash,
-    snapshot.horizon::bigint AS horizon
+    snapshot.horizon::bigint AS horizon,
+    coalesce((SELECT f.changed_xid FROM followed_batches f WHERE f.user_id = $1), -1)::bigint AS follows_xid
 FROM (SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS horizon) AS snapshot
 LEFT JOIN (
     SELECT q.url_id, q.priority
@@ -119,6 +397,7 @@ type QueueNextGetColdRow struct {
 	Scheme        *string
 	TrailingSlash bool
 	Horizon       int64
+	FollowsXid    int64
 }
 
 // Ranking by the live queue. Three statements find the next URL of an annotator, and one helps to choose between the first two:
@@ -157,6 +436,7 @@ func (q *Queries) QueueNextGetCold(ctx context.Context, db DBTX, userID int32) (
 		&i.Scheme,
 		&i.TrailingSlash,
 		&i.Horizon,
+		&i.FollowsXid,
 	)
 	return i, err
 }
@@ -169,7 +449,8 @@ SELECT
     urls.url,
     urls.scheme,
     coalesce(urls.trailing_slash, false)::boolean AS trailing_slash,
-    snapshot.horizon::bigint AS horizon
+    snapshot.horizon::bigint AS horizon,
+    (-1)::bigint AS follows_xid
 FROM (SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS horizon) AS snapshot
 LEFT JOIN (
     SELECT q.url_id, q.priority
@@ -191,6 +472,7 @@ type QueueNextGetColdAnonymousRow struct {
 	Scheme        *string
 	TrailingSlash bool
 	Horizon       int64
+	FollowsXid    int64
 }
 
 // The next URL for an anonymous session among all; url_id 0 when none is left.
@@ -205,6 +487,7 @@ func (q *Queries) QueueNextGetColdAnonymous(ctx context.Context, db DBTX, sessio
 		&i.Scheme,
 		&i.TrailingSlash,
 		&i.Horizon,
+		&i.FollowsXid,
 	)
 	return i, err
 }
@@ -217,7 +500,8 @@ SELECT
     urls.url,
     urls.scheme,
     coalesce(urls.trailing_slash, false)::boolean AS trailing_slash,
-    snapshot.horizon::bigint AS horizon
+    snapshot.horizon::bigint AS horizon,
+    (-1)::bigint AS follows_xid
 FROM (SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS horizon) AS snapshot
 LEFT JOIN (
     SELECT q.url_id, q.priority
@@ -245,6 +529,7 @@ type QueueNextGetColdInBatchRow struct {
 	Scheme        *string
 	TrailingSlash bool
 	Horizon       int64
+	FollowsXid    int64
 }
 
 // The next URL for a user among those of a batch; url_id 0 when none is left.
@@ -259,6 +544,114 @@ func (q *Queries) QueueNextGetColdInBatch(ctx context.Context, db DBTX, arg Queu
 		&i.Scheme,
 		&i.TrailingSlash,
 		&i.Horizon,
+		&i.FollowsXid,
+	)
+	return i, err
+}
+
+const QueueNextGetSkipping = `-- name: QueueNextGetSkipping :one
+WITH preferred AS MATERIALIZED (
+    SELECT CASE
+        WHEN $3::integer IS NOT NULL THEN ARRAY[$3::integer]
+        ELSE coalesce((SELECT f.batch_ids FROM followed_batches f WHERE f.user_id = $1), '{}')
+    END AS batch_ids
+)
+SELECT urls.id AS url_id, urls.url, urls.scheme, urls.trailing_slash, c.changed_xid
+FROM (
+    SELECT true AS preferred, q.url_id, q.priority, q.changed_xid
+    FROM preferred
+    CROSS JOIN LATERAL unnest(preferred.batch_ids) AS p (batch_id)
+    CROSS JOIN LATERAL (
+        SELECT q.url_id, q.priority, q.changed_xid
+        FROM annotation_queue q
+        WHERE q.batch_id = p.batch_id
+            AND q.eligible
+            AND q.url_id NOT IN (SELECT d.url_id FROM user_url_done d WHERE d.user_id = $1)
+        ORDER BY q.priority, q.url_id
+        LIMIT $2  ) AS q
+    UNION ALL
+    (
+        SELECT false, q.url_id, q.priority, q.changed_xid
+        FROM annotation_queue q
+        WHERE q.eligible
+            AND $3::integer IS NULL
+            AND (q.batch_id IS NULL OR q.batch_id <> ALL((SELECT preferred.batch_ids FROM preferred)::integer[]))
+            AND q.url_id NOT IN (SELECT d.url_id FROM user_url_done d WHERE d.user_id = $1)
+        ORDER BY q.priority, q.url_id
+        LIMIT $2  )
+) AS c
+JOIN urls ON urls.id = c.url_id
+ORDER BY c.preferred DESC, c.priority, c.url_id
+LIMIT 1 OFFSET $4::bigint
+`
+
+type QueueNextGetSkippingParams struct {
+	UserID            int32
+	SkippgCatalogint8 int32
+	BatchID           *int32
+	Skip              int64
+}
+
+type QueueNextGetSkippingRow struct {
+	URLID         int32
+	URL           *string
+	Scheme        *string
+	TrailingSlash bool
+	ChangedXid    int64
+}
+
+// The next URL for a user after some URLs to skip: among all, own follows first, or in a batch, whose followers follow all its
+// URLs. No rows when none is left. The cost grows with the number of skipped URLs.
+func (q *Queries) QueueNextGetSkipping(ctx context.Context, db DBTX, arg QueueNextGetSkippingParams) (QueueNextGetSkippingRow, error) {
+	row := db.QueryRow(ctx, QueueNextGetSkipping,
+		arg.UserID,
+		arg.SkippgCatalogint8,
+		arg.BatchID,
+		arg.Skip,
+	)
+	var i QueueNextGetSkippingRow
+	err := row.Scan(
+		&i.URLID,
+		&i.URL,
+		&i.Scheme,
+		&i.TrailingSlash,
+		&i.ChangedXid,
+	)
+	return i, err
+}
+
+const QueueNextGetSkippingAnonymous = `-- name: QueueNextGetSkippingAnonymous :one
+SELECT q.url_id, urls.url, urls.scheme, urls.trailing_slash, q.changed_xid
+FROM annotation_queue q
+JOIN urls ON urls.id = q.url_id
+WHERE q.eligible AND q.url_id NOT IN (SELECT d.url_id FROM anonymous_url_done d WHERE d.session_id = $1)
+ORDER BY q.priority, q.url_id
+LIMIT 1 OFFSET $2::bigint
+`
+
+type QueueNextGetSkippingAnonymousParams struct {
+	SessionID uuid.UUID
+	Skip      int64
+}
+
+type QueueNextGetSkippingAnonymousRow struct {
+	URLID         int32
+	URL           *string
+	Scheme        *string
+	TrailingSlash bool
+	ChangedXid    int64
+}
+
+// The next URL for an anonymous session after some URLs to skip. No rows when none is left.
+func (q *Queries) QueueNextGetSkippingAnonymous(ctx context.Context, db DBTX, arg QueueNextGetSkippingAnonymousParams) (QueueNextGetSkippingAnonymousRow, error) {
+	row := db.QueryRow(ctx, QueueNextGetSkippingAnonymous, arg.SessionID, arg.Skip)
+	var i QueueNextGetSkippingAnonymousRow
+	err := row.Scan(
+		&i.URLID,
+		&i.URL,
+		&i.Scheme,
+		&i.TrailingSlash,
+		&i.ChangedXid,
 	)
 	return i, err
 }
@@ -270,23 +663,23 @@ WITH from_position AS MATERIALIZED (
         SELECT q.url_id, q.priority, q.changed_xid
         FROM annotation_queue q
         WHERE q.eligible
-            AND (q.priority, q.url_id) >= ($1::bigint, $2::integer)
+            AND (q.priority, q.url_id) >= ($2::bigint, $3::integer)
         ORDER BY q.priority, q.url_id
         LIMIT 256
     ) AS w
-    WHERE NOT EXISTS (SELECT FROM user_url_done d WHERE d.user_id = $3 AND d.url_id = w.url_id OFFSET 0)
+    WHERE NOT EXISTS (SELECT FROM user_url_done d WHERE d.user_id = $1 AND d.url_id = w.url_id OFFSET 0)
     ORDER BY w.priority, w.url_id
     LIMIT 1
 ), changed AS MATERIALIZED (
-    SELECT q.url_id, q.priority, q.changed_xid, q.batch_id
+    SELECT q.url_id, q.priority, q.changed_xid, q.batch_id, q.eligible
     FROM annotation_queue q
-    WHERE q.eligible AND q.changed_xid >= $4::bigint
+    WHERE q.changed_xid >= $4::bigint
     ORDER BY q.changed_xid
     LIMIT 256
 ), before_position AS MATERIALIZED (
     SELECT q.url_id, q.priority, q.changed_xid
     FROM (
-        SELECT url_id, priority, changed_xid, batch_id FROM changed
+        SELECT url_id, priority, changed_xid, batch_id FROM changed WHERE eligible
         UNION
         SELECT url_id, priority, changed_xid, batch_id FROM (
             SELECT url_id, priority, changed_xid, batch_id FROM annotation_queue
@@ -294,8 +687,8 @@ WITH from_position AS MATERIALIZED (
             OFFSET 0
         ) AS k
     ) AS q
-    WHERE (q.priority, q.url_id) < ($1::bigint, $2::integer)
-        AND NOT EXISTS (SELECT FROM user_url_done d WHERE d.user_id = $3 AND d.url_id = q.url_id OFFSET 0)
+    WHERE (q.priority, q.url_id) < ($2::bigint, $3::integer)
+        AND NOT EXISTS (SELECT FROM user_url_done d WHERE d.user_id = $1 AND d.url_id = q.url_id OFFSET 0)
 )
 SELECT
     coalesce(next.url_id, 0)::integer AS url_id,
@@ -305,15 +698,16 @@ SELECT
     urls.scheme,
     coalesce(urls.trailing_slash, false)::boolean AS trailing_slash,
     snapshot.horizon::bigint AS horizon,
-    coalesce(from_position.priority, $1::bigint)::bigint AS cursor_priority,
-    coalesce(from_position.url_id, $2::integer)::integer AS cursor_url_id,
+    coalesce((SELECT f.changed_xid FROM followed_batches f WHERE f.user_id = $1), -1)::bigint AS follows_xid,
+    coalesce(from_position.priority, $2::bigint)::bigint AS cursor_priority,
+    coalesce(from_position.url_id, $3::integer)::integer AS cursor_url_id,
     ARRAY(SELECT before_position.url_id FROM before_position)::integer[] AS undone_before,
     CASE
         WHEN (SELECT count(*) FROM changed) = 256 THEN true
         WHEN from_position.url_id IS NULL THEN EXISTS (
             SELECT FROM annotation_queue q
             WHERE q.eligible
-                AND (q.priority, q.url_id) >= ($1::bigint, $2::integer)
+                AND (q.priority, q.url_id) >= ($2::bigint, $3::integer)
             ORDER BY q.priority, q.url_id
             LIMIT 1 OFFSET 255
         )
@@ -331,9 +725,9 @@ LEFT JOIN urls ON urls.id = next.url_id
 `
 
 type QueueNextGetWarmParams struct {
+	UserID       int32
 	Priority     int64
 	URLID        int32
-	UserID       int32
 	Horizon      int64
 	UndoneBefore []int32
 }
@@ -346,6 +740,7 @@ type QueueNextGetWarmRow struct {
 	Scheme         *string
 	TrailingSlash  bool
 	Horizon        int64
+	FollowsXid     int64
 	CursorPriority int64
 	CursorURLID    int32
 	UndoneBefore   []int32
@@ -355,9 +750,9 @@ type QueueNextGetWarmRow struct {
 // As QueueNextGetCold, from a cursor.
 func (q *Queries) QueueNextGetWarm(ctx context.Context, db DBTX, arg QueueNextGetWarmParams) (QueueNextGetWarmRow, error) {
 	row := db.QueryRow(ctx, QueueNextGetWarm,
+		arg.UserID,
 		arg.Priority,
 		arg.URLID,
-		arg.UserID,
 		arg.Horizon,
 		arg.UndoneBefore,
 	)
@@ -370,6 +765,7 @@ func (q *Queries) QueueNextGetWarm(ctx context.Context, db DBTX, arg QueueNextGe
 		&i.Scheme,
 		&i.TrailingSlash,
 		&i.Horizon,
+		&i.FollowsXid,
 		&i.CursorPriority,
 		&i.CursorURLID,
 		&i.UndoneBefore,
@@ -393,15 +789,15 @@ WITH from_position AS MATERIALIZED (
     ORDER BY w.priority, w.url_id
     LIMIT 1
 ), changed AS MATERIALIZED (
-    SELECT q.url_id, q.priority, q.changed_xid, q.batch_id
+    SELECT q.url_id, q.priority, q.changed_xid, q.batch_id, q.eligible
     FROM annotation_queue q
-    WHERE q.eligible AND q.changed_xid >= $4::bigint
+    WHERE q.changed_xid >= $4::bigint
     ORDER BY q.changed_xid
     LIMIT 256
 ), before_position AS MATERIALIZED (
     SELECT q.url_id, q.priority, q.changed_xid
     FROM (
-        SELECT url_id, priority, changed_xid, batch_id FROM changed
+        SELECT url_id, priority, changed_xid, batch_id FROM changed WHERE eligible
         UNION
         SELECT url_id, priority, changed_xid, batch_id FROM (
             SELECT url_id, priority, changed_xid, batch_id FROM annotation_queue
@@ -420,6 +816,7 @@ SELECT
     urls.scheme,
     coalesce(urls.trailing_slash, false)::boolean AS trailing_slash,
     snapshot.horizon::bigint AS horizon,
+    (-1)::bigint AS follows_xid,
     coalesce(from_position.priority, $1::bigint)::bigint AS cursor_priority,
     coalesce(from_position.url_id, $2::integer)::integer AS cursor_url_id,
     ARRAY(SELECT before_position.url_id FROM before_position)::integer[] AS undone_before,
@@ -461,6 +858,7 @@ type QueueNextGetWarmAnonymousRow struct {
 	Scheme         *string
 	TrailingSlash  bool
 	Horizon        int64
+	FollowsXid     int64
 	CursorPriority int64
 	CursorURLID    int32
 	UndoneBefore   []int32
@@ -485,6 +883,7 @@ func (q *Queries) QueueNextGetWarmAnonymous(ctx context.Context, db DBTX, arg Qu
 		&i.Scheme,
 		&i.TrailingSlash,
 		&i.Horizon,
+		&i.FollowsXid,
 		&i.CursorPriority,
 		&i.CursorURLID,
 		&i.UndoneBefore,
@@ -509,15 +908,15 @@ WITH from_position AS MATERIALIZED (
     ORDER BY w.priority, w.url_id
     LIMIT 1
 ), changed AS MATERIALIZED (
-    SELECT q.url_id, q.priority, q.changed_xid, q.batch_id
+    SELECT q.url_id, q.priority, q.changed_xid, q.batch_id, q.eligible
     FROM annotation_queue q
-    WHERE q.eligible AND q.changed_xid >= $5::bigint
+    WHERE q.changed_xid >= $5::bigint
     ORDER BY q.changed_xid
     LIMIT 256
 ), before_position AS MATERIALIZED (
     SELECT q.url_id, q.priority, q.changed_xid
     FROM (
-        SELECT url_id, priority, changed_xid, batch_id FROM changed
+        SELECT url_id, priority, changed_xid, batch_id FROM changed WHERE eligible
         UNION
         SELECT url_id, priority, changed_xid, batch_id FROM (
             SELECT url_id, priority, changed_xid, batch_id FROM annotation_queue
@@ -537,6 +936,7 @@ SELECT
     urls.scheme,
     coalesce(urls.trailing_slash, false)::boolean AS trailing_slash,
     snapshot.horizon::bigint AS horizon,
+    (-1)::bigint AS follows_xid,
     coalesce(from_position.priority, $1::bigint)::bigint AS cursor_priority,
     coalesce(from_position.url_id, $2::integer)::integer AS cursor_url_id,
     ARRAY(SELECT before_position.url_id FROM before_position)::integer[] AS undone_before,
@@ -580,6 +980,7 @@ type QueueNextGetWarmInBatchRow struct {
 	Scheme         *string
 	TrailingSlash  bool
 	Horizon        int64
+	FollowsXid     int64
 	CursorPriority int64
 	CursorURLID    int32
 	UndoneBefore   []int32
@@ -605,6 +1006,7 @@ func (q *Queries) QueueNextGetWarmInBatch(ctx context.Context, db DBTX, arg Queu
 		&i.Scheme,
 		&i.TrailingSlash,
 		&i.Horizon,
+		&i.FollowsXid,
 		&i.CursorPriority,
 		&i.CursorURLID,
 		&i.UndoneBefore,

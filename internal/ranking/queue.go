@@ -14,15 +14,16 @@ import (
 )
 
 // Queue ranks by the live queue. For each annotator with many done URLs it keeps a cursor, so that these are not read again for
-// each request; see next_queue.sql. A cursor is only a hint: a Queue without it, such as that of another process, returns the
-// same URL. Queue is safe for concurrent use.
+// each request; see next_queue.sql. For each user who follows batches it keeps a window of their URLs. Both are only hints: a
+// Queue without them, such as that of another process, returns the same URL. Queue is safe for concurrent use.
 type Queue struct {
 	states   *lru.Cache[annotator, state]
+	windows  *lru.Cache[int32, window]
 	warmFrom int32
 }
 
 const (
-	// maxStates bounds the memory of a Queue. A state takes some hundred bytes.
+	// maxStates bounds the memory of a Queue. A state takes some hundred bytes, a window one to four thousand.
 	maxStates = 10_000
 	// readAtMost is how many rows a warm statement reads from the position on, how many changed rows it reads, and how many
 	// rows undoneBefore holds. Beyond that the cold statement runs. It is repeated as a literal in next_queue.sql.
@@ -43,7 +44,11 @@ func newQueue(warmFrom int32) *Queue {
 	if err != nil { // only for a size below one
 		panic(err)
 	}
-	return &Queue{states: states, warmFrom: warmFrom}
+	windows, err := lru.New[int32, window](maxStates)
+	if err != nil {
+		panic(err)
+	}
+	return &Queue{states: states, windows: windows, warmFrom: warmFrom}
 }
 
 // annotator identifies a user among all URLs, a user in a batch, or an anonymous session. The kind is a field of its own because
@@ -88,6 +93,8 @@ const afterAll = math.MaxInt32
 // NextForUser returns the next URL for a user, or nil when none is left. It sees every commit before it.
 func (q *Queue) NextForUser(ctx context.Context, conn db.DBTX, userID int32, filter Filter) (*Choice, error) {
 	switch {
+	case filter.URLID != nil && filter.Skip > 0:
+		return nil, nil // there is only one
 	case filter.URLID != nil:
 		row, err := queries.QueueNextGetByID(ctx, conn, db.QueueNextGetByIDParams{
 			URLID: *filter.URLID, BatchID: filter.BatchID, UserID: userID,
@@ -96,40 +103,60 @@ func (q *Queue) NextForUser(ctx context.Context, conn db.DBTX, userID int32, fil
 			return nil, nil
 		}
 		return choice(row.URLID, row.URL, row.Scheme, row.TrailingSlash, row.ChangedXid), err
+	case filter.Skip > 0:
+		row, err := queries.QueueNextGetSkipping(ctx, conn, db.QueueNextGetSkippingParams{
+			UserID: userID, BatchID: filter.BatchID, Skip: int64(filter.Skip),
+		})
+		if errors.Is(err, pgx.ErrNoRows) {
+			return nil, nil
+		}
+		return choice(row.URLID, row.URL, row.Scheme, row.TrailingSlash, row.ChangedXid), err
 	case filter.BatchID != nil:
-		return q.next(ctx, conn, annotator{kind: userInBatch, userID: userID, batchID: *filter.BatchID})
+		chosen, _, err := q.next(ctx, conn, annotator{kind: userInBatch, userID: userID, batchID: *filter.BatchID})
+		return chosen, err
 	default:
-		return q.next(ctx, conn, annotator{kind: user, userID: userID})
+		return q.nextAmongAll(ctx, conn, userID)
 	}
 }
 
-// NextForSession returns the next URL for an anonymous session, known or not, or nil when none is left. It sees every
-// commit before it.
+// NextForSession returns the next URL for an anonymous session, known or not, after skip URLs, or nil when none is left. It sees
+// every commit before it.
 func (q *Queue) NextForSession(ctx context.Context, conn db.DBTX, session uuid.UUID, skip int32) (*Choice, error) {
-	return q.next(ctx, conn, annotator{kind: anonymous, session: session})
+	if skip > 0 {
+		row, err := queries.QueueNextGetSkippingAnonymous(ctx, conn, db.QueueNextGetSkippingAnonymousParams{
+			SessionID: session, Skip: int64(skip),
+		})
+		if errors.Is(err, pgx.ErrNoRows) {
+			return nil, nil
+		}
+		return choice(row.URLID, row.URL, row.Scheme, row.TrailingSlash, row.ChangedXid), err
+	}
+	chosen, _, err := q.next(ctx, conn, annotator{kind: anonymous, session: session})
+	return chosen, err
 }
 
-// next reads the queue from the annotator's cursor, if there is one and it is not too far behind, or else from the front. Two
-// concurrent requests of one annotator may both store a state. Both cursors are correct, and the last one stays.
-func (q *Queue) next(ctx context.Context, conn db.DBTX, by annotator) (*Choice, error) {
+// next reads the queue, in the order that all annotators share, from the annotator's cursor, if there is one and it is not too far
+// behind, or else from the front. For a user among all URLs it also returns the followsXID. Two concurrent requests of one
+// annotator may both store a state. Both cursors are correct, and the last one stays.
+func (q *Queue) next(ctx context.Context, conn db.DBTX, by annotator) (*Choice, int64, error) {
 	current, err := q.state(ctx, conn, by)
 	if err != nil {
-		return nil, fmt.Errorf("count done URLs: %w", err)
+		return nil, 0, fmt.Errorf("count done URLs: %w", err)
 	}
 	if current.cursor != nil {
 		row, err := warm(ctx, conn, by, *current.cursor)
 		if err != nil {
-			return nil, fmt.Errorf("read queue from cursor: %w", err)
+			return nil, 0, fmt.Errorf("read queue from cursor: %w", err)
 		}
 		if !row.TooFar && len(row.UndoneBefore) <= readAtMost {
 			c := cursor{row.CursorPriority, row.CursorURLID, row.Horizon, row.UndoneBefore}
 			q.states.Add(by, state{cursor: &c, counted: true})
-			return choice(row.URLID, row.URL, row.Scheme, row.TrailingSlash, row.ChangedXid), nil
+			return choice(row.URLID, row.URL, row.Scheme, row.TrailingSlash, row.ChangedXid), row.FollowsXid, nil
 		}
 	}
 	row, err := cold(ctx, conn, by)
 	if err != nil {
-		return nil, fmt.Errorf("read queue from the front: %w", err)
+		return nil, 0, fmt.Errorf("read queue from the front: %w", err)
 	}
 	updated := state{fromFront: current.fromFront - 1}
 	if updated.fromFront <= 0 {
@@ -140,7 +167,7 @@ func (q *Queue) next(ctx context.Context, conn db.DBTX, by annotator) (*Choice, 
 		updated = state{cursor: &c, counted: current.counted}
 	}
 	q.states.Add(by, updated)
-	return choice(row.URLID, row.URL, row.Scheme, row.TrailingSlash, row.ChangedXid), nil
+	return choice(row.URLID, row.URL, row.Scheme, row.TrailingSlash, row.ChangedXid), row.FollowsXid, nil
 }
 
 // state returns what is cached about an annotator. It counts the done URLs if it is not known whether the cursor saves time.

@@ -246,7 +246,7 @@ COMMENT ON COLUMN annotation_queue.changed_xid IS 'The transaction that last cha
 CREATE INDEX annotation_queue_batch_order_idx ON annotation_queue USING btree (batch_id, eligible, priority, url_id);
 
 -- Create an index on annotation_queue.
-CREATE INDEX annotation_queue_changed_xid_idx ON annotation_queue USING btree (changed_xid) WHERE eligible;
+CREATE INDEX annotation_queue_changed_xid_idx ON annotation_queue USING btree (changed_xid);
 
 -- Create an index on annotation_queue.
 CREATE INDEX annotation_queue_order_idx ON annotation_queue USING btree (priority, url_id) WHERE eligible;

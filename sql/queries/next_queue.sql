@@ -32,7 +32,8 @@ SELECT
     urls.url,
     urls.scheme,
     coalesce(urls.trailing_slash, false)::boolean AS trailing_slash,
-    snapshot.horizon::bigint AS horizon
+    snapshot.horizon::bigint AS horizon,
+    coalesce((SELECT f.changed_xid FROM followed_batches f WHERE f.user_id = @user_id), -1)::bigint AS follows_xid
 FROM (SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS horizon) AS snapshot
 LEFT JOIN (
     SELECT q.url_id, q.priority
@@ -54,7 +55,8 @@ SELECT
     urls.url,
     urls.scheme,
     coalesce(urls.trailing_slash, false)::boolean AS trailing_slash,
-    snapshot.horizon::bigint AS horizon
+    snapshot.horizon::bigint AS horizon,
+    (-1)::bigint AS follows_xid
 FROM (SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS horizon) AS snapshot
 LEFT JOIN (
     SELECT q.url_id, q.priority
@@ -77,7 +79,8 @@ SELECT
     urls.url,
     urls.scheme,
     coalesce(urls.trailing_slash, false)::boolean AS trailing_slash,
-    snapshot.horizon::bigint AS horizon
+    snapshot.horizon::bigint AS horizon,
+    (-1)::bigint AS follows_xid
 FROM (SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS horizon) AS snapshot
 LEFT JOIN (
     SELECT q.url_id, q.priority
@@ -106,15 +109,15 @@ WITH from_position AS MATERIALIZED (
     ORDER BY w.priority, w.url_id
     LIMIT 1
 ), changed AS MATERIALIZED (
-    SELECT q.url_id, q.priority, q.changed_xid, q.batch_id
+    SELECT q.url_id, q.priority, q.changed_xid, q.batch_id, q.eligible
     FROM annotation_queue q
-    WHERE q.eligible AND q.changed_xid >= @horizon::bigint
+    WHERE q.changed_xid >= @horizon::bigint
     ORDER BY q.changed_xid
     LIMIT 256
 ), before_position AS MATERIALIZED (
     SELECT q.url_id, q.priority, q.changed_xid
     FROM (
-        SELECT url_id, priority, changed_xid, batch_id FROM changed
+        SELECT url_id, priority, changed_xid, batch_id FROM changed WHERE eligible
         UNION
         SELECT * FROM (
             SELECT url_id, priority, changed_xid, batch_id FROM annotation_queue
@@ -133,6 +136,7 @@ SELECT
     urls.scheme,
     coalesce(urls.trailing_slash, false)::boolean AS trailing_slash,
     snapshot.horizon::bigint AS horizon,
+    coalesce((SELECT f.changed_xid FROM followed_batches f WHERE f.user_id = @user_id), -1)::bigint AS follows_xid,
     coalesce(from_position.priority, @priority::bigint)::bigint AS cursor_priority,
     coalesce(from_position.url_id, @url_id::integer)::integer AS cursor_url_id,
     ARRAY(SELECT before_position.url_id FROM before_position)::integer[] AS undone_before,
@@ -174,15 +178,15 @@ WITH from_position AS MATERIALIZED (
     ORDER BY w.priority, w.url_id
     LIMIT 1
 ), changed AS MATERIALIZED (
-    SELECT q.url_id, q.priority, q.changed_xid, q.batch_id
+    SELECT q.url_id, q.priority, q.changed_xid, q.batch_id, q.eligible
     FROM annotation_queue q
-    WHERE q.eligible AND q.changed_xid >= @horizon::bigint
+    WHERE q.changed_xid >= @horizon::bigint
     ORDER BY q.changed_xid
     LIMIT 256
 ), before_position AS MATERIALIZED (
     SELECT q.url_id, q.priority, q.changed_xid
     FROM (
-        SELECT url_id, priority, changed_xid, batch_id FROM changed
+        SELECT url_id, priority, changed_xid, batch_id FROM changed WHERE eligible
         UNION
         SELECT * FROM (
             SELECT url_id, priority, changed_xid, batch_id FROM annotation_queue
@@ -202,6 +206,7 @@ SELECT
     urls.scheme,
     coalesce(urls.trailing_slash, false)::boolean AS trailing_slash,
     snapshot.horizon::bigint AS horizon,
+    (-1)::bigint AS follows_xid,
     coalesce(from_position.priority, @priority::bigint)::bigint AS cursor_priority,
     coalesce(from_position.url_id, @url_id::integer)::integer AS cursor_url_id,
     ARRAY(SELECT before_position.url_id FROM before_position)::integer[] AS undone_before,
@@ -243,15 +248,15 @@ WITH from_position AS MATERIALIZED (
     ORDER BY w.priority, w.url_id
     LIMIT 1
 ), changed AS MATERIALIZED (
-    SELECT q.url_id, q.priority, q.changed_xid, q.batch_id
+    SELECT q.url_id, q.priority, q.changed_xid, q.batch_id, q.eligible
     FROM annotation_queue q
-    WHERE q.eligible AND q.changed_xid >= @horizon::bigint
+    WHERE q.changed_xid >= @horizon::bigint
     ORDER BY q.changed_xid
     LIMIT 256
 ), before_position AS MATERIALIZED (
     SELECT q.url_id, q.priority, q.changed_xid
     FROM (
-        SELECT url_id, priority, changed_xid, batch_id FROM changed
+        SELECT url_id, priority, changed_xid, batch_id FROM changed WHERE eligible
         UNION
         SELECT * FROM (
             SELECT url_id, priority, changed_xid, batch_id FROM annotation_queue
@@ -270,6 +275,7 @@ SELECT
     urls.scheme,
     coalesce(urls.trailing_slash, false)::boolean AS trailing_slash,
     snapshot.horizon::bigint AS horizon,
+    (-1)::bigint AS follows_xid,
     coalesce(from_position.priority, @priority::bigint)::bigint AS cursor_priority,
     coalesce(from_position.url_id, @url_id::integer)::integer AS cursor_url_id,
     ARRAY(SELECT before_position.url_id FROM before_position)::integer[] AS undone_before,
@@ -314,3 +320,202 @@ WHERE q.url_id = @url_id
     AND q.eligible
     AND (sqlc.narg('batch_id')::integer IS NULL OR q.batch_id = sqlc.narg('batch_id')::integer)
     AND NOT EXISTS (SELECT FROM user_url_done d WHERE d.user_id = @user_id AND d.url_id = q.url_id);
+
+-- name: QueueFollowedGetCold :one
+-- The next URL for a user among those of the batches that the user follows, and a window: the first 64 of these URLs that the user
+-- has not done, in order, or all of them if complete is true. url_id 0 when none is left, follows_xid -1 when the user follows
+-- no batch. No URL of these is undone at or before the end of the window, except those of the window.
+WITH follows AS MATERIALIZED (
+    SELECT f.batch_ids, f.changed_xid FROM followed_batches f WHERE f.user_id = @user_id
+), examined AS MATERIALIZED (
+    SELECT q.url_id, q.priority
+    FROM follows
+    CROSS JOIN LATERAL unnest(follows.batch_ids) AS followed (batch_id)
+    CROSS JOIN LATERAL (
+        SELECT q.url_id, q.priority
+        FROM annotation_queue q
+        WHERE q.batch_id = followed.batch_id
+            AND q.eligible
+            AND q.url_id NOT IN (SELECT d.url_id FROM user_url_done d WHERE d.user_id = @user_id)
+        ORDER BY q.priority, q.url_id
+        LIMIT 64
+    ) AS q
+    ORDER BY q.priority, q.url_id
+    LIMIT 64
+), undone AS MATERIALIZED (
+    SELECT e.url_id, e.priority
+    FROM examined e
+    ORDER BY e.priority, e.url_id
+)
+SELECT
+    coalesce(q.url_id, 0)::integer AS url_id,
+    coalesce(q.changed_xid, 0)::bigint AS changed_xid,
+    urls.url,
+    urls.scheme,
+    coalesce(urls.trailing_slash, false)::boolean AS trailing_slash,
+    snapshot.horizon::bigint AS horizon,
+    coalesce(follows.changed_xid, -1)::bigint AS follows_xid,
+    ARRAY(SELECT undone.url_id FROM undone)::integer[] AS window_url_ids,
+    ARRAY(SELECT undone.priority FROM undone)::bigint[] AS window_priorities,
+    coalesce(last.url_id, 0)::integer AS end_url_id,
+    coalesce(last.priority, 0)::bigint AS end_priority,
+    ((SELECT count(*) FROM examined) < 64)::boolean AS complete
+FROM (SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS horizon) AS snapshot
+LEFT JOIN follows ON true
+LEFT JOIN (SELECT undone.url_id FROM undone LIMIT 1) AS next ON true
+LEFT JOIN annotation_queue q ON q.url_id = next.url_id
+LEFT JOIN urls ON urls.id = next.url_id
+LEFT JOIN (SELECT e.url_id, e.priority FROM examined e ORDER BY e.priority DESC, e.url_id DESC LIMIT 1) AS last ON true;
+
+-- name: QueueFollowedGetColdFrom :one
+-- As QueueFollowedGetCold, after a position. The window has those of 64 URLs that the user has not done, so it can be empty while
+-- complete is false.
+WITH follows AS MATERIALIZED (
+    SELECT f.batch_ids, f.changed_xid FROM followed_batches f WHERE f.user_id = @user_id
+), examined AS MATERIALIZED (
+    SELECT q.url_id, q.priority
+    FROM follows
+    CROSS JOIN LATERAL unnest(follows.batch_ids) AS followed (batch_id)
+    CROSS JOIN LATERAL (
+        SELECT q.url_id, q.priority
+        FROM annotation_queue q
+        WHERE q.batch_id = followed.batch_id
+            AND q.eligible
+            AND (q.priority, q.url_id) > (@end_priority::bigint, @end_url_id::integer)
+        ORDER BY q.priority, q.url_id
+        LIMIT 64
+    ) AS q
+    ORDER BY q.priority, q.url_id
+    LIMIT 64
+), undone AS MATERIALIZED (
+    SELECT e.url_id, e.priority
+    FROM examined e
+    WHERE NOT EXISTS (SELECT FROM user_url_done d WHERE d.user_id = @user_id AND d.url_id = e.url_id OFFSET 0)
+    ORDER BY e.priority, e.url_id
+)
+SELECT
+    coalesce(q.url_id, 0)::integer AS url_id,
+    coalesce(q.changed_xid, 0)::bigint AS changed_xid,
+    urls.url,
+    urls.scheme,
+    coalesce(urls.trailing_slash, false)::boolean AS trailing_slash,
+    snapshot.horizon::bigint AS horizon,
+    coalesce(follows.changed_xid, -1)::bigint AS follows_xid,
+    ARRAY(SELECT undone.url_id FROM undone)::integer[] AS window_url_ids,
+    ARRAY(SELECT undone.priority FROM undone)::bigint[] AS window_priorities,
+    coalesce(last.url_id, 0)::integer AS end_url_id,
+    coalesce(last.priority, 0)::bigint AS end_priority,
+    ((SELECT count(*) FROM examined) < 64)::boolean AS complete
+FROM (SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS horizon) AS snapshot
+LEFT JOIN follows ON true
+LEFT JOIN (SELECT undone.url_id FROM undone LIMIT 1) AS next ON true
+LEFT JOIN annotation_queue q ON q.url_id = next.url_id
+LEFT JOIN urls ON urls.id = next.url_id
+LEFT JOIN (SELECT e.url_id, e.priority FROM examined e ORDER BY e.priority DESC, e.url_id DESC LIMIT 1) AS last ON true;
+
+-- name: QueueFollowedGetWarm :one
+-- As QueueFollowedGetCold, from a window. Returns the changes of the window too: the URLs of it that were changed since the
+-- horizon, which must be removed, and then those that must be added, in order.
+WITH follows AS MATERIALIZED (
+    SELECT f.batch_ids, f.changed_xid FROM followed_batches f WHERE f.user_id = @user_id
+), changed AS MATERIALIZED (
+    SELECT q.url_id, q.priority, q.changed_xid, q.batch_id, q.eligible
+    FROM annotation_queue q
+    WHERE q.changed_xid >= @horizon::bigint
+    ORDER BY q.changed_xid
+    LIMIT 256
+), entered AS MATERIALIZED (
+    SELECT c.url_id, c.priority, c.changed_xid
+    FROM follows
+    JOIN changed c ON c.batch_id = ANY(follows.batch_ids)
+    WHERE c.eligible
+        AND (c.priority, c.url_id) <= (@end_priority::bigint, @end_url_id::integer)
+        AND NOT EXISTS (SELECT FROM user_url_done d WHERE d.user_id = @user_id AND d.url_id = c.url_id OFFSET 0)
+    ORDER BY c.priority, c.url_id
+), unchanged AS MATERIALIZED (
+    SELECT w.url_id
+    FROM unnest(@window_url_ids::integer[]) WITH ORDINALITY AS w (url_id, place)
+    WHERE w.url_id NOT IN (SELECT changed.url_id FROM changed)
+    ORDER BY w.place
+    LIMIT 1
+), confirmed AS MATERIALIZED (
+    SELECT q.url_id, q.priority, q.changed_xid
+    FROM follows
+    CROSS JOIN unchanged
+    JOIN annotation_queue q ON q.url_id = unchanged.url_id
+    WHERE q.eligible
+        AND q.batch_id = ANY(follows.batch_ids)
+        AND NOT EXISTS (SELECT FROM user_url_done d WHERE d.user_id = @user_id AND d.url_id = q.url_id OFFSET 0)
+)
+SELECT
+    coalesce(next.url_id, 0)::integer AS url_id,
+    coalesce(next.changed_xid, 0)::bigint AS changed_xid,
+    urls.url,
+    urls.scheme,
+    coalesce(urls.trailing_slash, false)::boolean AS trailing_slash,
+    snapshot.horizon::bigint AS horizon,
+    coalesce(follows.changed_xid, -1)::bigint AS follows_xid,
+    ARRAY(SELECT changed.url_id FROM changed WHERE changed.url_id = ANY(@window_url_ids::integer[]))::integer[] AS removed_url_ids,
+    ARRAY(SELECT entered.url_id FROM entered)::integer[] AS entered_url_ids,
+    ARRAY(SELECT entered.priority FROM entered)::bigint[] AS entered_priorities,
+    (
+        (SELECT count(*) FROM changed) = 256
+        OR (EXISTS (SELECT FROM unchanged) AND NOT EXISTS (SELECT FROM confirmed))
+    )::boolean AS stale
+FROM (SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS horizon) AS snapshot
+LEFT JOIN follows ON true
+LEFT JOIN (
+    SELECT c.url_id, c.changed_xid
+    FROM (SELECT * FROM entered UNION ALL SELECT * FROM confirmed) AS c
+    ORDER BY c.priority, c.url_id
+    LIMIT 1
+) AS next ON true
+LEFT JOIN urls ON urls.id = next.url_id;
+
+-- name: QueueNextGetSkipping :one
+-- The next URL for a user after some URLs to skip: among all, own follows first, or in a batch, whose followers follow all its
+-- URLs. No rows when none is left. The cost grows with the number of skipped URLs.
+WITH preferred AS MATERIALIZED (
+    SELECT CASE
+        WHEN sqlc.narg('batch_id')::integer IS NOT NULL THEN ARRAY[sqlc.narg('batch_id')::integer]
+        ELSE coalesce((SELECT f.batch_ids FROM followed_batches f WHERE f.user_id = @user_id), '{}')
+    END AS batch_ids
+)
+SELECT urls.id AS url_id, urls.url, urls.scheme, urls.trailing_slash, c.changed_xid
+FROM (
+    SELECT true AS preferred, q.url_id, q.priority, q.changed_xid
+    FROM preferred
+    CROSS JOIN LATERAL unnest(preferred.batch_ids) AS p (batch_id)
+    CROSS JOIN LATERAL (
+        SELECT q.url_id, q.priority, q.changed_xid
+        FROM annotation_queue q
+        WHERE q.batch_id = p.batch_id
+            AND q.eligible
+            AND q.url_id NOT IN (SELECT d.url_id FROM user_url_done d WHERE d.user_id = @user_id)
+        ORDER BY q.priority, q.url_id
+        LIMIT @skip::bigint + 1
+    ) AS q
+    UNION ALL
+    (
+        SELECT false, q.url_id, q.priority, q.changed_xid
+        FROM annotation_queue q
+        WHERE q.eligible
+            AND sqlc.narg('batch_id')::integer IS NULL
+            AND (q.batch_id IS NULL OR q.batch_id <> ALL((SELECT preferred.batch_ids FROM preferred)::integer[]))
+            AND q.url_id NOT IN (SELECT d.url_id FROM user_url_done d WHERE d.user_id = @user_id)
+        ORDER BY q.priority, q.url_id
+        LIMIT @skip::bigint + 1
+    )
+) AS c
+JOIN urls ON urls.id = c.url_id
+ORDER BY c.preferred DESC, c.priority, c.url_id
+LIMIT 1 OFFSET @skip::bigint;
+
+-- name: QueueNextGetSkippingAnonymous :one
+-- The next URL for an anonymous session after some URLs to skip. No rows when none is left.
+SELECT q.url_id, urls.url, urls.scheme, urls.trailing_slash, q.changed_xid
+FROM annotation_queue q
+JOIN urls ON urls.id = q.url_id
+WHERE q.eligible AND q.url_id NOT IN (SELECT d.url_id FROM anonymous_url_done d WHERE d.session_id = @session_id)
+ORDER BY q.priority, q.url_id
+LIMIT 1 OFFSET @skip::bigint;

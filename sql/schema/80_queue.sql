@@ -31,9 +31,11 @@ COMMENT ON COLUMN annotation_queue.user_agency_count IS 'Rows of annotation__age
 COMMENT ON COLUMN annotation_queue.changed_xid IS
     'The transaction that last changed what annotators are shown of the URL. Meaningless after a restore into another cluster.';
 
-CREATE INDEX annotation_queue_order_idx ON annotation_queue (priority, url_id) WHERE eligible;
-CREATE INDEX annotation_queue_batch_order_idx ON annotation_queue (batch_id, eligible, priority, url_id);
-CREATE INDEX annotation_queue_changed_xid_idx ON annotation_queue (changed_xid) WHERE eligible;
+-- With changed_xid the next URL is found without reading a row of the table.
+CREATE INDEX annotation_queue_order_idx ON annotation_queue (priority, url_id) INCLUDE (changed_xid) WHERE eligible;
+CREATE INDEX annotation_queue_batch_order_idx ON annotation_queue (batch_id, eligible, priority, url_id) INCLUDE (changed_xid);
+-- All rows: a row of the queue is unchanged if it is not among the changed ones, even if it is not eligible any more.
+CREATE INDEX annotation_queue_changed_xid_idx ON annotation_queue (changed_xid);
 
 CREATE TABLE user_url_done (
     user_id integer NOT NULL,
