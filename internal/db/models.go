@@ -631,7 +631,6 @@ const (
 	TaskTypeSyncMetaURLsDelete       TaskType = "Sync Meta URLs Delete"
 	TaskTypeUpdateURLStatus          TaskType = "Update URL Status"
 	TaskTypeIntegrityMonitor         TaskType = "Integrity Monitor"
-	TaskTypeSyncUserFollowsGet       TaskType = "Sync User Follows Get"
 )
 
 func (e *TaskType) Scan(src interface{}) error {
@@ -706,8 +705,7 @@ func (e TaskType) Valid() bool {
 		TaskTypeSyncMetaURLsUpdate,
 		TaskTypeSyncMetaURLsDelete,
 		TaskTypeUpdateURLStatus,
-		TaskTypeIntegrityMonitor,
-		TaskTypeSyncUserFollowsGet:
+		TaskTypeIntegrityMonitor:
 		return true
 	}
 	return false

@@ -51,11 +51,11 @@ const QueueFollowedGetCold = `-- name: QueueFollowedGetCold :one
 WITH follows AS MATERIALIZED (
     SELECT f.batch_ids, f.changed_xid FROM followed_batches f WHERE f.user_id = $1
 ), examined AS MATERIALIZED (
-    SELECT q.url_id, q.priority
+    SELECT q.url_id, q.priority, q.changed_xid
     FROM follows
     CROSS JOIN LATERAL unnest(follows.batch_ids) AS followed (batch_id)
     CROSS JOIN LATERAL (
-        SELECT q.url_id, q.priority
+        SELECT q.url_id, q.priority, q.changed_xid
         FROM annotation_queue q
         WHERE q.batch_id = followed.batch_id
             AND q.eligible
@@ -66,13 +66,13 @@ WITH follows AS MATERIALIZED (
     ORDER BY q.priority, q.url_id
     LIMIT 64
 ), undone AS MATERIALIZED (
-    SELECT e.url_id, e.priority
+    SELECT e.url_id, e.priority, e.changed_xid
     FROM examined e
     ORDER BY e.priority, e.url_id
 )
 SELECT
-    coalesce(q.url_id, 0)::integer AS url_id,
-    coalesce(q.changed_xid, 0)::bigint AS changed_xid,
+    coalesce(next.url_id, 0)::integer AS url_id,
+    coalesce(next.changed_xid, 0)::bigint AS changed_xid,
     urls.url,
     urls.scheme,
     coalesce(urls.trailing_slash, false)::boolean AS trailing_slash,
@@ -85,8 +85,7 @@ SELECT
     ((SELECT count(*) FROM examined) < 64)::boolean AS complete
 FROM (SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS horizon) AS snapshot
 LEFT JOIN follows ON true
-LEFT JOIN (SELECT undone.url_id FROM undone LIMIT 1) AS next ON true
-LEFT JOIN annotation_queue q ON q.url_id = next.url_id
+LEFT JOIN (SELECT undone.url_id, undone.changed_xid FROM undone LIMIT 1) AS next ON true
 LEFT JOIN urls ON urls.id = next.url_id
 LEFT JOIN (SELECT e.url_id, e.priority FROM examined e ORDER BY e.priority DESC, e.url_id DESC LIMIT 1) AS last ON true
 `
@@ -133,11 +132,11 @@ const QueueFollowedGetColdFrom = `-- name: QueueFollowedGetColdFrom :one
 WITH follows AS MATERIALIZED (
     SELECT f.batch_ids, f.changed_xid FROM followed_batches f WHERE f.user_id = $1
 ), examined AS MATERIALIZED (
-    SELECT q.url_id, q.priority
+    SELECT q.url_id, q.priority, q.changed_xid
     FROM follows
     CROSS JOIN LATERAL unnest(follows.batch_ids) AS followed (batch_id)
     CROSS JOIN LATERAL (
-        SELECT q.url_id, q.priority
+        SELECT q.url_id, q.priority, q.changed_xid
         FROM annotation_queue q
         WHERE q.batch_id = followed.batch_id
             AND q.eligible
@@ -148,14 +147,14 @@ WITH follows AS MATERIALIZED (
     ORDER BY q.priority, q.url_id
     LIMIT 64
 ), undone AS MATERIALIZED (
-    SELECT e.url_id, e.priority
+    SELECT e.url_id, e.priority, e.changed_xid
     FROM examined e
     WHERE NOT EXISTS (SELECT FROM user_url_done d WHERE d.user_id = $1 AND d.url_id = e.url_id OFFSET 0)
     ORDER BY e.priority, e.url_id
 )
 SELECT
-    coalesce(q.url_id, 0)::integer AS url_id,
-    coalesce(q.changed_xid, 0)::bigint AS changed_xid,
+    coalesce(next.url_id, 0)::integer AS url_id,
+    coalesce(next.changed_xid, 0)::bigint AS changed_xid,
     urls.url,
     urls.scheme,
     coalesce(urls.trailing_slash, false)::boolean AS trailing_slash,
@@ -168,8 +167,7 @@ SELECT
     ((SELECT count(*) FROM examined) < 64)::boolean AS complete
 FROM (SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS horizon) AS snapshot
 LEFT JOIN follows ON true
-LEFT JOIN (SELECT undone.url_id FROM undone LIMIT 1) AS next ON true
-LEFT JOIN annotation_queue q ON q.url_id = next.url_id
+LEFT JOIN (SELECT undone.url_id, undone.changed_xid FROM undone LIMIT 1) AS next ON true
 LEFT JOIN urls ON urls.id = next.url_id
 LEFT JOIN (SELECT e.url_id, e.priority FROM examined e ORDER BY e.priority DESC, e.url_id DESC LIMIT 1) AS last ON true
 `
@@ -370,7 +368,7 @@ const QueueNextGetCold = `-- name: QueueNextGetCold :one
 SELECT
     coalesce(next.url_id, 0)::integer AS url_id,
     coalesce(next.priority, 0)::bigint AS priority,
-    coalesce(q.changed_xid, 0)::bigint AS changed_xid,
+    coalesce(next.changed_xid, 0)::bigint AS changed_xid,
     urls.url,
     urls.scheme,
     coalesce(urls.trailing_slash, false)::boolean AS trailing_slash,
@@ -378,14 +376,13 @@ SELECT
     coalesce((SELECT f.changed_xid FROM followed_batches f WHERE f.user_id = $1), -1)::bigint AS follows_xid
 FROM (SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS horizon) AS snapshot
 LEFT JOIN (
-    SELECT q.url_id, q.priority
+    SELECT q.url_id, q.priority, q.changed_xid
     FROM annotation_queue q
     WHERE q.eligible
         AND q.url_id NOT IN (SELECT d.url_id FROM user_url_done d WHERE d.user_id = $1)
     ORDER BY q.priority, q.url_id
     LIMIT 1
 ) AS next ON true
-LEFT JOIN annotation_queue q ON q.url_id = next.url_id
 LEFT JOIN urls ON urls.id = next.url_id
 `
 
@@ -445,7 +442,7 @@ const QueueNextGetColdAnonymous = `-- name: QueueNextGetColdAnonymous :one
 SELECT
     coalesce(next.url_id, 0)::integer AS url_id,
     coalesce(next.priority, 0)::bigint AS priority,
-    coalesce(q.changed_xid, 0)::bigint AS changed_xid,
+    coalesce(next.changed_xid, 0)::bigint AS changed_xid,
     urls.url,
     urls.scheme,
     coalesce(urls.trailing_slash, false)::boolean AS trailing_slash,
@@ -453,14 +450,13 @@ SELECT
     (-1)::bigint AS follows_xid
 FROM (SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS horizon) AS snapshot
 LEFT JOIN (
-    SELECT q.url_id, q.priority
+    SELECT q.url_id, q.priority, q.changed_xid
     FROM annotation_queue q
     WHERE q.eligible
         AND q.url_id NOT IN (SELECT d.url_id FROM anonymous_url_done d WHERE d.session_id = $1)
     ORDER BY q.priority, q.url_id
     LIMIT 1
 ) AS next ON true
-LEFT JOIN annotation_queue q ON q.url_id = next.url_id
 LEFT JOIN urls ON urls.id = next.url_id
 `
 
@@ -496,7 +492,7 @@ const QueueNextGetColdInBatch = `-- name: QueueNextGetColdInBatch :one
 SELECT
     coalesce(next.url_id, 0)::integer AS url_id,
     coalesce(next.priority, 0)::bigint AS priority,
-    coalesce(q.changed_xid, 0)::bigint AS changed_xid,
+    coalesce(next.changed_xid, 0)::bigint AS changed_xid,
     urls.url,
     urls.scheme,
     coalesce(urls.trailing_slash, false)::boolean AS trailing_slash,
@@ -504,7 +500,7 @@ SELECT
     (-1)::bigint AS follows_xid
 FROM (SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS horizon) AS snapshot
 LEFT JOIN (
-    SELECT q.url_id, q.priority
+    SELECT q.url_id, q.priority, q.changed_xid
     FROM annotation_queue q
     WHERE q.eligible
         AND q.batch_id = $1::integer
@@ -512,7 +508,6 @@ LEFT JOIN (
     ORDER BY q.priority, q.url_id
     LIMIT 1
 ) AS next ON true
-LEFT JOIN annotation_queue q ON q.url_id = next.url_id
 LEFT JOIN urls ON urls.id = next.url_id
 `
 

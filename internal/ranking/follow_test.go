@@ -31,41 +31,14 @@ func (w world) locate(t testing.TB, batch, location int32) {
 	require.NoError(t, w.changeFollows(t.Context(), locate, batch, location))
 }
 
-// changeFollows executes a statement that changes who follows a batch, and updates the queue. It keeps other transactions from
-// linking URLs to batches.
+// changeFollows executes a statement that changes who follows a batch, as every transaction that does must.
 func (w world) changeFollows(ctx context.Context, statement string, args ...any) error {
 	return postgres.InTx(ctx, w.pool, func(tx pgx.Tx) error { return changeFollowsIn(ctx, tx, statement, args...) })
 }
 
 func changeFollowsIn(ctx context.Context, tx pgx.Tx, statement string, args ...any) error {
-	for _, lock := range []string{"SELECT pg_advisory_xact_lock(1)", "SELECT FROM batches ORDER BY id FOR UPDATE"} {
-		if _, err := tx.Exec(ctx, lock); err != nil {
-			return err
-		}
-	}
-	if _, err := tx.Exec(ctx, statement, args...); err != nil {
-		return err
-	}
-	for _, upkeep := range []string{
-		`DELETE FROM followed_batches f
-			WHERE NOT EXISTS (SELECT FROM followed_batches_recount r WHERE r.user_id = f.user_id)`,
-		`INSERT INTO followed_batches (user_id, batch_ids, changed_xid)
-			SELECT user_id, batch_ids, pg_current_xact_id()::text::bigint FROM followed_batches_recount
-			ON CONFLICT (user_id) DO UPDATE SET batch_ids = excluded.batch_ids, changed_xid = excluded.changed_xid
-			WHERE followed_batches.batch_ids <> excluded.batch_ids`,
-	} {
-		if _, err := tx.Exec(ctx, upkeep); err != nil {
-			return err
-		}
-	}
-	rows, err := tx.Query(ctx, `SELECT r.url_id FROM annotation_queue_recount r JOIN annotation_queue q USING (url_id)
-		WHERE r.followed <> q.followed ORDER BY r.url_id`)
-	if err != nil {
-		return err
-	}
-	urls, err := pgx.CollectRows(rows, pgx.RowTo[int32])
-	if err != nil {
-		return err
-	}
-	return ranking.Recount(ctx, tx, urls)
+	return ranking.ChangeFollows(ctx, tx, func() ([]int32, error) {
+		_, err := tx.Exec(ctx, statement, args...)
+		return nil, err
+	})
 }

@@ -82,14 +82,17 @@ func (a *actor) someURL() int32 {
 
 func (a *actor) someAnnotator() annotator {
 	if a.IntN(4) == 0 {
-		return annotator{session: a.someSession()}
+		return annotator{session: a.someSession(), filter: ranking.Filter{Skip: max(0, a.Int32N(historyURLs)-historyURLs/2)}}
 	}
 	by := annotator{user: 1 + a.Int32N(historyUsers)}
-	if a.IntN(2) == 0 {
+	if a.IntN(3) == 0 {
 		by.filter.BatchID = new(1 + a.Int32N(4)) // batch 4 does not exist
 	}
-	if a.IntN(4) == 0 {
+	if a.IntN(8) == 0 {
 		by.filter.URLID = new(a.someURL())
+	}
+	if a.IntN(8) == 0 {
+		by.filter.Skip = a.Int32N(historyURLs / 2)
 	}
 	return by
 }
@@ -162,6 +165,16 @@ func (a *actor) changing(statements ...string) func(context.Context) error {
 	}
 }
 
+// changeFollow has a user follow a location or not, or links a batch to a location or not.
+func (a *actor) changeFollow(ctx context.Context) error {
+	statement := []string{follow, follow, leave, locate, locate, move}[a.IntN(6)]
+	ids := int32(historyUsers)
+	if statement == locate || statement == move {
+		ids = 3
+	}
+	return a.changeFollows(ctx, statement, 1+a.Int32N(ids), 1+a.Int32N(3))
+}
+
 func (a *actor) insert(ctx context.Context) error {
 	urls := ids(a.lastURL.Add(1))
 	if err := a.tryChange(ctx, urls, insertURLs); err != nil {
@@ -201,13 +214,14 @@ func (h *history) run(t *testing.T, seed uint64, actions int, actors ...func(*ac
 func (h *history) everyAnnotator() []annotator {
 	var all []annotator
 	for user := int32(1); user <= historyUsers+1; user++ { // the last one has done nothing
-		all = append(all, annotator{user: user}, annotator{user: user, filter: ranking.Filter{URLID: new(user)}})
+		all = append(all, annotator{user: user}, annotator{user: user, filter: ranking.Filter{URLID: new(user)}},
+			annotator{user: user, filter: ranking.Filter{Skip: user}})
 		for batch := int32(1); batch <= 4; batch++ {
 			all = append(all, annotator{user: user, filter: inBatch(batch)})
 		}
 	}
 	for _, session := range append(slices.Clone(h.sessions), uuid.New()) {
-		all = append(all, annotator{session: session})
+		all = append(all, annotator{session: session}, annotator{session: session, filter: ranking.Filter{Skip: 2}})
 	}
 	return all
 }
@@ -231,8 +245,9 @@ func (h *history) requireExact(t *testing.T) {
 func allActions(a *actor) {
 	flag := a.changing(suspend, unsuspend, unsuspend, validate, unvalidate, unvalidate)
 	a.actions = []func(context.Context) error{
-		a.annotate, a.annotate, a.annotate, a.annotate, a.annotate, a.annotate,
+		a.annotate, a.annotate, a.annotate, a.annotate, a.annotate, a.annotate, a.annotate, a.annotate,
 		flag, flag,
+		a.changeFollow,
 		a.changing(robots, unsuggest, agencies),
 		a.changing(vote, voteAnonymously, collected, manual),
 		a.changing(link(1), link(2), link(3), unlink),
@@ -263,7 +278,8 @@ func annotating(a *actor) { a.actions = []func(context.Context) error{a.annotate
 
 func reranking(a *actor) {
 	a.actions = []func(context.Context) error{
-		a.changing(robots, vote, voteAnonymously, collected, manual), a.changing(suspend), a.changing(unsuspend), a.changing(unsuspend),
+		a.changing(robots, vote, voteAnonymously, collected, manual), a.changing(link(1), link(2), unlink), a.changeFollow,
+		a.changing(suspend), a.changing(unsuspend), a.changing(unsuspend),
 	}
 }
 

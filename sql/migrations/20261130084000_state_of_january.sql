@@ -243,13 +243,13 @@ COMMENT ON COLUMN annotation_queue.user_agency_count IS 'Rows of annotation__age
 COMMENT ON COLUMN annotation_queue.changed_xid IS 'The transaction that last changed what annotators are shown of the URL. Meaningless after a restore into another cluster.';
 
 -- Create an index on annotation_queue.
-CREATE INDEX annotation_queue_batch_order_idx ON annotation_queue USING btree (batch_id, eligible, priority, url_id);
+CREATE INDEX annotation_queue_batch_order_idx ON annotation_queue USING btree (batch_id, eligible, priority, url_id) INCLUDE (changed_xid);
 
 -- Create an index on annotation_queue.
 CREATE INDEX annotation_queue_changed_xid_idx ON annotation_queue USING btree (changed_xid);
 
 -- Create an index on annotation_queue.
-CREATE INDEX annotation_queue_order_idx ON annotation_queue USING btree (priority, url_id) WHERE eligible;
+CREATE INDEX annotation_queue_order_idx ON annotation_queue USING btree (priority, url_id) INCLUDE (changed_xid) WHERE eligible;
 
 -- Create table anonymous_migrated_answers.
 --   locks out writers: anonymous_sessions

@@ -28,7 +28,7 @@
 SELECT
     coalesce(next.url_id, 0)::integer AS url_id,
     coalesce(next.priority, 0)::bigint AS priority,
-    coalesce(q.changed_xid, 0)::bigint AS changed_xid,
+    coalesce(next.changed_xid, 0)::bigint AS changed_xid,
     urls.url,
     urls.scheme,
     coalesce(urls.trailing_slash, false)::boolean AS trailing_slash,
@@ -36,14 +36,13 @@ SELECT
     coalesce((SELECT f.changed_xid FROM followed_batches f WHERE f.user_id = @user_id), -1)::bigint AS follows_xid
 FROM (SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS horizon) AS snapshot
 LEFT JOIN (
-    SELECT q.url_id, q.priority
+    SELECT q.url_id, q.priority, q.changed_xid
     FROM annotation_queue q
     WHERE q.eligible
         AND q.url_id NOT IN (SELECT d.url_id FROM user_url_done d WHERE d.user_id = @user_id)
     ORDER BY q.priority, q.url_id
     LIMIT 1
 ) AS next ON true
-LEFT JOIN annotation_queue q ON q.url_id = next.url_id
 LEFT JOIN urls ON urls.id = next.url_id;
 
 -- name: QueueNextGetColdInBatch :one
@@ -51,7 +50,7 @@ LEFT JOIN urls ON urls.id = next.url_id;
 SELECT
     coalesce(next.url_id, 0)::integer AS url_id,
     coalesce(next.priority, 0)::bigint AS priority,
-    coalesce(q.changed_xid, 0)::bigint AS changed_xid,
+    coalesce(next.changed_xid, 0)::bigint AS changed_xid,
     urls.url,
     urls.scheme,
     coalesce(urls.trailing_slash, false)::boolean AS trailing_slash,
@@ -59,7 +58,7 @@ SELECT
     (-1)::bigint AS follows_xid
 FROM (SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS horizon) AS snapshot
 LEFT JOIN (
-    SELECT q.url_id, q.priority
+    SELECT q.url_id, q.priority, q.changed_xid
     FROM annotation_queue q
     WHERE q.eligible
         AND q.batch_id = @batch_id::integer
@@ -67,7 +66,6 @@ LEFT JOIN (
     ORDER BY q.priority, q.url_id
     LIMIT 1
 ) AS next ON true
-LEFT JOIN annotation_queue q ON q.url_id = next.url_id
 LEFT JOIN urls ON urls.id = next.url_id;
 
 -- name: QueueNextGetColdAnonymous :one
@@ -75,7 +73,7 @@ LEFT JOIN urls ON urls.id = next.url_id;
 SELECT
     coalesce(next.url_id, 0)::integer AS url_id,
     coalesce(next.priority, 0)::bigint AS priority,
-    coalesce(q.changed_xid, 0)::bigint AS changed_xid,
+    coalesce(next.changed_xid, 0)::bigint AS changed_xid,
     urls.url,
     urls.scheme,
     coalesce(urls.trailing_slash, false)::boolean AS trailing_slash,
@@ -83,14 +81,13 @@ SELECT
     (-1)::bigint AS follows_xid
 FROM (SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS horizon) AS snapshot
 LEFT JOIN (
-    SELECT q.url_id, q.priority
+    SELECT q.url_id, q.priority, q.changed_xid
     FROM annotation_queue q
     WHERE q.eligible
         AND q.url_id NOT IN (SELECT d.url_id FROM anonymous_url_done d WHERE d.session_id = @session_id)
     ORDER BY q.priority, q.url_id
     LIMIT 1
 ) AS next ON true
-LEFT JOIN annotation_queue q ON q.url_id = next.url_id
 LEFT JOIN urls ON urls.id = next.url_id;
 
 -- name: QueueNextGetWarm :one
@@ -328,11 +325,11 @@ WHERE q.url_id = @url_id
 WITH follows AS MATERIALIZED (
     SELECT f.batch_ids, f.changed_xid FROM followed_batches f WHERE f.user_id = @user_id
 ), examined AS MATERIALIZED (
-    SELECT q.url_id, q.priority
+    SELECT q.url_id, q.priority, q.changed_xid
     FROM follows
     CROSS JOIN LATERAL unnest(follows.batch_ids) AS followed (batch_id)
     CROSS JOIN LATERAL (
-        SELECT q.url_id, q.priority
+        SELECT q.url_id, q.priority, q.changed_xid
         FROM annotation_queue q
         WHERE q.batch_id = followed.batch_id
             AND q.eligible
@@ -343,13 +340,13 @@ WITH follows AS MATERIALIZED (
     ORDER BY q.priority, q.url_id
     LIMIT 64
 ), undone AS MATERIALIZED (
-    SELECT e.url_id, e.priority
+    SELECT e.url_id, e.priority, e.changed_xid
     FROM examined e
     ORDER BY e.priority, e.url_id
 )
 SELECT
-    coalesce(q.url_id, 0)::integer AS url_id,
-    coalesce(q.changed_xid, 0)::bigint AS changed_xid,
+    coalesce(next.url_id, 0)::integer AS url_id,
+    coalesce(next.changed_xid, 0)::bigint AS changed_xid,
     urls.url,
     urls.scheme,
     coalesce(urls.trailing_slash, false)::boolean AS trailing_slash,
@@ -362,8 +359,7 @@ SELECT
     ((SELECT count(*) FROM examined) < 64)::boolean AS complete
 FROM (SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS horizon) AS snapshot
 LEFT JOIN follows ON true
-LEFT JOIN (SELECT undone.url_id FROM undone LIMIT 1) AS next ON true
-LEFT JOIN annotation_queue q ON q.url_id = next.url_id
+LEFT JOIN (SELECT undone.url_id, undone.changed_xid FROM undone LIMIT 1) AS next ON true
 LEFT JOIN urls ON urls.id = next.url_id
 LEFT JOIN (SELECT e.url_id, e.priority FROM examined e ORDER BY e.priority DESC, e.url_id DESC LIMIT 1) AS last ON true;
 
@@ -373,11 +369,11 @@ LEFT JOIN (SELECT e.url_id, e.priority FROM examined e ORDER BY e.priority DESC,
 WITH follows AS MATERIALIZED (
     SELECT f.batch_ids, f.changed_xid FROM followed_batches f WHERE f.user_id = @user_id
 ), examined AS MATERIALIZED (
-    SELECT q.url_id, q.priority
+    SELECT q.url_id, q.priority, q.changed_xid
     FROM follows
     CROSS JOIN LATERAL unnest(follows.batch_ids) AS followed (batch_id)
     CROSS JOIN LATERAL (
-        SELECT q.url_id, q.priority
+        SELECT q.url_id, q.priority, q.changed_xid
         FROM annotation_queue q
         WHERE q.batch_id = followed.batch_id
             AND q.eligible
@@ -388,14 +384,14 @@ WITH follows AS MATERIALIZED (
     ORDER BY q.priority, q.url_id
     LIMIT 64
 ), undone AS MATERIALIZED (
-    SELECT e.url_id, e.priority
+    SELECT e.url_id, e.priority, e.changed_xid
     FROM examined e
     WHERE NOT EXISTS (SELECT FROM user_url_done d WHERE d.user_id = @user_id AND d.url_id = e.url_id OFFSET 0)
     ORDER BY e.priority, e.url_id
 )
 SELECT
-    coalesce(q.url_id, 0)::integer AS url_id,
-    coalesce(q.changed_xid, 0)::bigint AS changed_xid,
+    coalesce(next.url_id, 0)::integer AS url_id,
+    coalesce(next.changed_xid, 0)::bigint AS changed_xid,
     urls.url,
     urls.scheme,
     coalesce(urls.trailing_slash, false)::boolean AS trailing_slash,
@@ -408,8 +404,7 @@ SELECT
     ((SELECT count(*) FROM examined) < 64)::boolean AS complete
 FROM (SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS horizon) AS snapshot
 LEFT JOIN follows ON true
-LEFT JOIN (SELECT undone.url_id FROM undone LIMIT 1) AS next ON true
-LEFT JOIN annotation_queue q ON q.url_id = next.url_id
+LEFT JOIN (SELECT undone.url_id, undone.changed_xid FROM undone LIMIT 1) AS next ON true
 LEFT JOIN urls ON urls.id = next.url_id
 LEFT JOIN (SELECT e.url_id, e.priority FROM examined e ORDER BY e.priority DESC, e.url_id DESC LIMIT 1) AS last ON true;
 
