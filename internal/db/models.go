@@ -631,6 +631,7 @@ const (
 	TaskTypeSyncMetaURLsDelete       TaskType = "Sync Meta URLs Delete"
 	TaskTypeUpdateURLStatus          TaskType = "Update URL Status"
 	TaskTypeIntegrityMonitor         TaskType = "Integrity Monitor"
+	TaskTypeSyncUserFollowsGet       TaskType = "Sync User Follows Get"
 )
 
 func (e *TaskType) Scan(src interface{}) error {
@@ -705,7 +706,8 @@ func (e TaskType) Valid() bool {
 		TaskTypeSyncMetaURLsUpdate,
 		TaskTypeSyncMetaURLsDelete,
 		TaskTypeUpdateURLStatus,
-		TaskTypeIntegrityMonitor:
+		TaskTypeIntegrityMonitor,
+		TaskTypeSyncUserFollowsGet:
 		return true
 	}
 	return false

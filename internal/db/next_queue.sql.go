@@ -563,7 +563,8 @@ FROM (
             AND q.eligible
             AND q.url_id NOT IN (SELECT d.url_id FROM user_url_done d WHERE d.user_id = $1)
         ORDER BY q.priority, q.url_id
-        LIMIT $2  ) AS q
+        LIMIT $2::bigint
+    ) AS q
     UNION ALL
     (
         SELECT false, q.url_id, q.priority, q.changed_xid
@@ -573,7 +574,8 @@ FROM (
             AND (q.batch_id IS NULL OR q.batch_id <> ALL((SELECT preferred.batch_ids FROM preferred)::integer[]))
             AND q.url_id NOT IN (SELECT d.url_id FROM user_url_done d WHERE d.user_id = $1)
         ORDER BY q.priority, q.url_id
-        LIMIT $2  )
+        LIMIT $2::bigint
+    )
 ) AS c
 JOIN urls ON urls.id = c.url_id
 ORDER BY c.preferred DESC, c.priority, c.url_id
@@ -581,10 +583,10 @@ LIMIT 1 OFFSET $4::bigint
 `
 
 type QueueNextGetSkippingParams struct {
-	UserID            int32
-	SkippgCatalogint8 int32
-	BatchID           *int32
-	Skip              int64
+	UserID  int32
+	AtMost  int64
+	BatchID *int32
+	Skip    int64
 }
 
 type QueueNextGetSkippingRow struct {
@@ -596,11 +598,11 @@ type QueueNextGetSkippingRow struct {
 }
 
 // The next URL for a user after some URLs to skip: among all, own follows first, or in a batch, whose followers follow all its
-// URLs. No rows when none is left. The cost grows with the number of skipped URLs.
+// URLs. The caller passes skip + 1 as at_most. No rows when none is left. The cost grows with the number of skipped URLs.
 func (q *Queries) QueueNextGetSkipping(ctx context.Context, db DBTX, arg QueueNextGetSkippingParams) (QueueNextGetSkippingRow, error) {
 	row := db.QueryRow(ctx, QueueNextGetSkipping,
 		arg.UserID,
-		arg.SkippgCatalogint8,
+		arg.AtMost,
 		arg.BatchID,
 		arg.Skip,
 	)

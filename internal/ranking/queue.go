@@ -105,7 +105,7 @@ func (q *Queue) NextForUser(ctx context.Context, conn db.DBTX, userID int32, fil
 		return choice(row.URLID, row.URL, row.Scheme, row.TrailingSlash, row.ChangedXid), err
 	case filter.Skip > 0:
 		row, err := queries.QueueNextGetSkipping(ctx, conn, db.QueueNextGetSkippingParams{
-			UserID: userID, BatchID: filter.BatchID, Skip: int64(filter.Skip),
+			UserID: userID, BatchID: filter.BatchID, Skip: int64(filter.Skip), AtMost: int64(filter.Skip) + 1,
 		})
 		if errors.Is(err, pgx.ErrNoRows) {
 			return nil, nil

@@ -469,7 +469,7 @@ LEFT JOIN urls ON urls.id = next.url_id;
 
 -- name: QueueNextGetSkipping :one
 -- The next URL for a user after some URLs to skip: among all, own follows first, or in a batch, whose followers follow all its
--- URLs. No rows when none is left. The cost grows with the number of skipped URLs.
+-- URLs. The caller passes skip + 1 as at_most. No rows when none is left. The cost grows with the number of skipped URLs.
 WITH preferred AS MATERIALIZED (
     SELECT CASE
         WHEN sqlc.narg('batch_id')::integer IS NOT NULL THEN ARRAY[sqlc.narg('batch_id')::integer]
@@ -488,7 +488,7 @@ FROM (
             AND q.eligible
             AND q.url_id NOT IN (SELECT d.url_id FROM user_url_done d WHERE d.user_id = @user_id)
         ORDER BY q.priority, q.url_id
-        LIMIT @skip::bigint + 1
+        LIMIT @at_most::bigint
     ) AS q
     UNION ALL
     (
@@ -499,7 +499,7 @@ FROM (
             AND (q.batch_id IS NULL OR q.batch_id <> ALL((SELECT preferred.batch_ids FROM preferred)::integer[]))
             AND q.url_id NOT IN (SELECT d.url_id FROM user_url_done d WHERE d.user_id = @user_id)
         ORDER BY q.priority, q.url_id
-        LIMIT @skip::bigint + 1
+        LIMIT @at_most::bigint
     )
 ) AS c
 JOIN urls ON urls.id = c.url_id

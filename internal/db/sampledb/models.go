@@ -570,6 +570,7 @@ const (
 	TaskTypeSyncMetaURLsDelete       TaskType = "Sync Meta URLs Delete"
 	TaskTypeUpdateURLStatus          TaskType = "Update URL Status"
 	TaskTypeIntegrityMonitor         TaskType = "Integrity Monitor"
+	TaskTypeSyncUserFollowsGet       TaskType = "Sync User Follows Get"
 )
 
 func (e *TaskType) Scan(src interface{}) error {
