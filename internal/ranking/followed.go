@@ -75,6 +75,10 @@ func (q *Queue) nextFollowed(ctx context.Context, conn db.DBTX, userID int32, kn
 		if err != nil {
 			return nil, false, fmt.Errorf("read followed URLs from window: %w", err)
 		}
+		if row.FollowsXid == followsNothing {
+			q.windows.Remove(userID)
+			return nil, false, nil
+		}
 		if row.FollowsXid == known.followsXID && !row.Stale {
 			updated := known.after(row)
 			if row.URLID != 0 || updated.complete {
