@@ -91,7 +91,9 @@ func (q *Queries) URLDelete(ctx context.Context, db DBTX, id int32) ([]byte, err
 const URLGetDuplicate = `-- name: URLGetDuplicate :one
 SELECT urls.id, state.validated_as AS url_type, state.status::text AS status
 FROM urls
-JOIN url_status_view state ON state.url_id = urls.id
+CROSS JOIN LATERAL (
+    SELECT v.validated_as, v.status FROM url_status_view v WHERE v.url_id = urls.id OFFSET 0
+) AS state
 WHERE urls.url = $1::text
 `
 
@@ -101,7 +103,8 @@ type URLGetDuplicateRow struct {
 	Status  string
 }
 
-// The URL with an id form, what it was validated as, and its status. No rows: it is new.
+// The URL with an id form, what it was validated as, and its status. No rows: it is new. The view has too many tables for the
+// planner to reorder them all: without OFFSET 0 it would compute the status of every URL first.
 func (q *Queries) URLGetDuplicate(ctx context.Context, db DBTX, url string) (URLGetDuplicateRow, error) {
 	row := db.QueryRow(ctx, URLGetDuplicate, url)
 	var i URLGetDuplicateRow

@@ -12,7 +12,7 @@ import (
 	"docket/internal/page"
 )
 
-// URLCounts counts the URLs of batches. A URL that is not validated is pending, with any status.
+// URLCounts counts the URLs of batches. A URL that is not validated is pending.
 type URLCounts struct {
 	Total, Pending, Validated int32
 	Rejected                  int32 // validated as not relevant

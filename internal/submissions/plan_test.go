@@ -26,7 +26,10 @@ func TestPlans(t *testing.T) {
 		INSERT INTO url_task_error (url_id, task_id, task_type, error) SELECT id, 1, 'HTML', 'x' FROM urls WHERE id % 2 = 0;
 		INSERT INTO duplicates (batch_id, original_url_id) SELECT 2 + n % 2, n FROM generate_series(1, 20000) AS n;
 		INSERT INTO logs (batch_id, log) SELECT n % 5000 + 1, 'x' FROM generate_series(1, 20000) AS n;
-		INSERT INTO url_screenshot (url_id, content, file_size) SELECT id, 'x', 1 FROM urls`)
+		INSERT INTO url_screenshot (url_id, content, file_size) SELECT id, 'x', 1 FROM urls;
+		INSERT INTO url_compressed_html (url_id, compressed_html) SELECT id, 'x' FROM urls WHERE id % 4 > 0;
+		INSERT INTO url_web_metadata (url_id, accessed) SELECT id, true FROM urls WHERE id % 5 > 0;
+		INSERT INTO ds_app_link_meta_url (url_id, ds_meta_url_id) SELECT id, id FROM urls WHERE id % 11 = 0`)
 	dbtest.Exec(t, b.pool, "VACUUM ANALYZE")
 	// This statement always gets a custom plan: for a large batch a sequential scan is the right one. Its plan for small batches
 	// needs statistics that know the large one, which a small sample may not.

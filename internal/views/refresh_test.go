@@ -134,7 +134,7 @@ func TestFirstFill(t *testing.T) {
 	require.Len(t, refreshed, len(allViews))
 	require.True(t, w.view(t, "url_annotation_count_view").Populated)
 	require.EqualValues(t, 300, w.view(t, "url_annotation_count_view").Rows)
-	require.Equal(t, 10, scan[int](t, w.pool, "SELECT count(*) FROM pg_stats WHERE tablename = 'url_annotation_count_view'"),
+	require.Equal(t, 14, scan[int](t, w.pool, "SELECT count(*) FROM pg_stats WHERE tablename = 'url_annotation_count_view'"),
 		"the view is analyzed")
 	w.exec(t, "SELECT FROM url_annotation_count_view")
 }

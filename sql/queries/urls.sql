@@ -31,10 +31,13 @@ ORDER BY u.id, e.task_type;
 SELECT url_screenshot.content FROM url_screenshot WHERE url_screenshot.url_id = @url_id;
 
 -- name: URLGetDuplicate :one
--- The URL with an id form, what it was validated as, and its status. No rows: it is new.
+-- The URL with an id form, what it was validated as, and its status. No rows: it is new. The view has too many tables for the
+-- planner to reorder them all: without OFFSET 0 it would compute the status of every URL first.
 SELECT urls.id, state.validated_as AS url_type, state.status::text AS status
 FROM urls
-JOIN url_status_view state ON state.url_id = urls.id
+CROSS JOIN LATERAL (
+    SELECT v.validated_as, v.status FROM url_status_view v WHERE v.url_id = urls.id OFFSET 0
+) AS state
 WHERE urls.url = @url::text;
 
 -- name: URLOutwardDelete :exec
