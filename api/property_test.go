@@ -88,6 +88,9 @@ func newTarget(t *testing.T) *target {
 	require.NoError(t, err)
 	_, err = pool.Exec(t.Context(), "INSERT INTO anonymous_sessions (id) VALUES ($1)", knownSession)
 	require.NoError(t, err)
+	_, err = pool.Exec(t.Context(), `INSERT INTO proposal__agencies (name, agency_type, jurisdiction_type, proposal_status)
+		SELECT 'Agency ' || n, 'court', 'local', 'pending' FROM generate_series(1, 20) AS n`)
+	require.NoError(t, err)
 	core, logs := observer.New(zap.ErrorLevel)
 	doc, err := api.Contract()
 	require.NoError(t, err)
@@ -99,6 +102,7 @@ func newTarget(t *testing.T) *target {
 	made.draws.ids = map[string][]int64{}
 	for name, table := range map[string]string{
 		"url_id": "urls", "agency_id": "agencies", "location_id": "locations", "county_id": "counties", "batch_id": "batches",
+		"proposal_id":      "proposal__agencies",
 		"existing_name_id": "annotation__name__suggestions",
 	} {
 		rows, err := pool.Query(t.Context(), "SELECT id FROM "+table+" ORDER BY id LIMIT 20")

@@ -52,9 +52,9 @@ func setup(t *testing.T) bundle {
 	return b
 }
 
-func (b bundle) count(t *testing.T, query string) int {
+func (b bundle) count(t *testing.T, query string, args ...any) int {
 	t.Helper()
-	return dbtest.Count(t, b.pool, query)
+	return dbtest.Count(t, b.pool, query, args...)
 }
 
 // requireRightQueue fails unless the queue equals a recount.

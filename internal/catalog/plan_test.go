@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"docket/internal/catalog"
+	"docket/internal/convert"
 	"docket/internal/dbtest"
 	"docket/internal/imports"
 	"docket/internal/postgres"
@@ -33,6 +34,15 @@ func largeCatalog(t testing.TB) *postgres.Pool {
 		`INSERT INTO locations (type, state_id, county_id, locality_id)
 			SELECT 'Locality', c.state_id, c.id, p.id FROM localities p JOIN counties c ON c.id = p.county_id
 			WHERE NOT EXISTS (SELECT FROM locations l WHERE l.locality_id = p.id)`,
+		// A proposal of each second agency; one in twenty is pending.
+		`INSERT INTO proposal__agencies (name, agency_type, jurisdiction_type, proposal_status)
+			SELECT name || ' 2', agency_type, jurisdiction_type,
+				CASE WHEN id % 20 = 0 THEN 'pending' WHEN id % 3 = 0 THEN 'rejected' ELSE 'approved' END::proposal_status_enum
+			FROM agencies WHERE id % 2 = 0 ORDER BY id`,
+		`INSERT INTO proposal__link__agencies__locations (proposal_agency_id, location_id)
+			SELECT p.id, link.location_id FROM agencies a
+			JOIN proposal__agencies p ON p.name = a.name || ' 2' AND p.agency_type = a.agency_type
+			JOIN link_agencies__locations link ON link.agency_id = a.id ON CONFLICT DO NOTHING`,
 		"INSERT INTO urls (url, source) SELECT n || '.org', 'manual' FROM generate_series(1, 20000) AS n",
 		"VACUUM ANALYZE",
 	} {
@@ -88,9 +98,28 @@ func TestPlans(t *testing.T) {
 	_, err = service.AgencyLocations(t.Context(), agencies[0].ID)
 	require.NoError(t, err)
 
+	pending, err := service.PendingProposals(t.Context())
+	require.NoError(t, err)
+	require.Greater(t, len(pending), 1000)
+	for _, name := range []string{pending[0].Name, "Nowhere"} { // a duplicate, and none
+		_, err = service.ProposeAgency(t.Context(), 7, catalog.NewAgency{
+			Name: name, Type: pending[0].Type, JurisdictionType: pending[0].JurisdictionType,
+			LocationIDs: convert.Each(pending[0].Locations, func(l catalog.Location) int64 { return l.ID }),
+		})
+		require.NoError(t, err)
+	}
+	_, err = service.ProposalLocations(t.Context(), pending[0].ID)
+	require.NoError(t, err)
+	require.NoError(t, service.AddProposalLocation(t.Context(), pending[1].ID, *location("Ohio")))
+	require.NoError(t, service.RemoveProposalLocation(t.Context(), pending[1].ID, *location("Ohio")))
+	require.NoError(t, service.ChangeProposal(t.Context(), pending[1].ID, catalog.AgencyChange{Name: new("Changed")}))
+	statements := slices.DeleteFunc(slices.Clone(recorder.Statements), func(s dbtest.Statement) bool {
+		return slices.Contains([]string{"begin", "commit", "rollback"}, s.SQL)
+	})
+
 	for _, target := range dbtest.StatisticsTargets {
 		dbtest.Analyze(t, pool, target)
-		for _, statement := range recorder.Statements {
+		for _, statement := range statements {
 			for _, mode := range dbtest.PlanModes {
 				plan := dbtest.Explain(t, pool, mode, statement.SQL, statement.Args...)
 				for _, table := range plan.SeqScans() {

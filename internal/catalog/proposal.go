@@ -117,9 +117,9 @@ type Decision int
 
 // Only a pending proposal can be decided, and only once.
 const (
-	Decided Decision = iota
+	NoProposal Decision = iota
 	NotPending
-	NoProposal
+	Decided
 )
 
 // ApproveProposal creates the agency of a pending proposal with its locations and returns its id. Of several concurrent decisions
