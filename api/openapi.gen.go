@@ -1788,7 +1788,7 @@ type AnnotateNextParams struct {
 	// AnnoURLID Only this URL.
 	AnnoURLID *AnnoURLID `form:"anno_url_id,omitempty" json:"anno_url_id,omitempty"`
 
-	// Offset Skip this many URLs of the order. Beyond the end the result is null.
+	// Offset Skip this many URLs of the order. Beyond the end the result is null. The time grows with the number.
 	Offset *Offset `form:"offset,omitempty" json:"offset,omitempty"`
 }
 
@@ -1815,7 +1815,7 @@ type AnnotateAnonymousNextParams struct {
 	// SessionID The session, from an earlier response.
 	SessionID *openapi_types.UUID `form:"session_id,omitempty" json:"session_id,omitempty"`
 
-	// Offset Skip this many URLs of the order. Beyond the end the result is null.
+	// Offset Skip this many URLs of the order. Beyond the end the result is null. The time grows with the number.
 	Offset *Offset `form:"offset,omitempty" json:"offset,omitempty"`
 }
 
