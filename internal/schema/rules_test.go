@@ -160,6 +160,12 @@ var refused = map[string][]string{
 		`INSERT INTO locations (type, state_id, locality_id) VALUES ('Locality', 1, 1)`,
 		`INSERT INTO locations (type, state_id, county_id) VALUES ('Locality', 1, 1)`,
 	},
+	"proposal__agencies_promoted_agency_id_check": {
+		`INSERT INTO proposal__agencies (name, agency_type, jurisdiction_type, proposal_status, promoted_agency_id)
+			VALUES ('a', 'court', 'local', 'pending', 1)`,
+		`INSERT INTO proposal__agencies (name, agency_type, jurisdiction_type, proposal_status, promoted_agency_id)
+			VALUES ('a', 'court', 'local', 'rejected', 1)`,
+	},
 	"urls_url_no_scheme_check": {
 		`INSERT INTO urls (url, source) VALUES ('https://example.com', 'manual')`,
 		`INSERT INTO urls (url, source) VALUES ('HTTP://example.com', 'manual')`,
