@@ -81,6 +81,20 @@ func TestAdoptionOfALaterRevision(t *testing.T) {
 	}
 }
 
+// TestAdoptionWithAViewOfTheStatus refuses before anything is planned, not in the last transaction, which drops the column.
+func TestAdoptionWithAViewOfTheStatus(t *testing.T) {
+	t.Parallel()
+	other := newAdoptee(t, dbtest.December)
+	dbtest.Exec(t, other.db, "CREATE VIEW broken_urls AS SELECT id FROM urls WHERE status = 'broken'")
+	status, stdout, stderr := other.schema("schema", "apply", "--env", "prod", "--auto-approve")
+	require.NotZero(t, status)
+	require.Empty(t, stdout)
+	require.Contains(t, stderr, "view broken_urls reads urls.status, which is dropped")
+	dbtest.Exec(t, other.db, "DROP VIEW broken_urls")
+	status, _, stderr = other.schema("schema", "diff", "--env", "prod")
+	require.Zero(t, status, stderr)
+}
+
 // TestAdoptionCutOff ends an adoption of December before its last transaction. The other service can go on until the next run.
 func TestAdoptionCutOff(t *testing.T) {
 	t.Parallel()

@@ -62,7 +62,9 @@ func TestAdoption(t *testing.T) {
 			require.Empty(t, adopt.page)
 			adopt.serve("queue")
 			adopt.migrateSession()
-			adopt.importRealFiles(agencies, urls)
+			if revision == dbtest.January { // the triggers are the same in both
+				adopt.importRealFiles(agencies, urls)
+			}
 			adopt.refresh()
 			adopt.serve("matview")
 			require.Equal(t, "0 differences\n", succeed(t, "queue", "verify"))
@@ -117,6 +119,7 @@ func (a *adoptee) apply(command []string) {
 	status, _, stderr := docket(a.t, append(command, "--auto-approve")...)
 	require.Zero(a.t, status, stderr)
 	require.Contains(a.t, stderr, "run docket queue reconcile")
+	require.Contains(a.t, stderr, "Restart the reference")
 	require.Contains(a.t, stderr, string(a.revision))
 }
 

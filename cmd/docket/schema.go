@@ -45,15 +45,19 @@ func schemaCommands(cfg *config) []*cobra.Command {
 		Environment: fromEnvironment,
 		UsageError:  func(err error) error { return usageError{err} },
 		ExitStatus:  func(err error, status int) error { return statusError{err, status} },
-		AfterApply:  unfilledQueue,
+		AfterApply:  afterApply,
 	})
 }
 
-// unfilledQueue says what to do when the queue was created on a database that has URLs.
-func unfilledQueue(before, after *state.State) string {
-	const queue, urls = "annotation_queue", "urls"
+// afterApply says what to do when the queue was created on a database that has URLs, and on one of the reference.
+func afterApply(before, after *state.State) string {
+	const queue, urls, reference = "annotation_queue", "urls", "alembic_version"
 	if before.Table(queue) != nil || after.Table(queue) == nil || before.Table(urls) == nil {
 		return ""
 	}
-	return queue + " is new and empty, so no URL is given to annotators yet: run docket queue reconcile"
+	note := queue + " is new and empty, so no URL is given to annotators yet: run docket queue reconcile"
+	if before.Table(reference) != nil {
+		note += ". Restart the reference if it is to continue: its connections may have prepared statements for the schema before"
+	}
+	return note
 }

@@ -34,10 +34,11 @@ type revision struct {
 	// it changes.
 	as    string
 	enums []string
+	drops state.Reference // the column that convert.sql drops
 }
 
 var revisions = []revision{
-	{id: "1d3398f9cd8a", date: "December 2025"},
+	{id: "1d3398f9cd8a", date: "December 2025", drops: state.Reference{Relation: "urls", Column: "status"}},
 	{id: "759ce7d0772b", date: "January 2026"},
 	{id: "1fb2286a016c", date: "after January 2026", as: "759ce7d0772b", enums: []string{"batch_strategy"}},
 }
@@ -139,9 +140,7 @@ func (r revision) origin(ctx context.Context, conn *pgx.Conn) (schema.Origin, er
 		}
 		*text = string(read)
 	}
-	if r.as != "" {
-		origin.Check = r.check
-	}
+	origin.Check = r.check
 	return origin, nil
 }
 
@@ -151,9 +150,19 @@ var own = []string{
 	"materialized_view_refreshes", "url_former_status", "user_url_done",
 }
 
-// check refuses a revision that was not seen if more has changed in it than values of its enums. What it adds cannot be told from
-// what operators added: the plan lists both as left alone.
+// check refuses a database with a view of its operators on a column that is dropped, and a revision that was not seen if more has
+// changed in it than values of its enums. What such a revision adds cannot be told from what operators added: the plan lists both
+// as left alone.
 func (r revision) check(found, before *state.State) error {
+	for _, view := range found.Views {
+		if r.drops.Relation != "" && before.View(view.Name) == nil && slices.Contains(view.Reads, r.drops) {
+			return fmt.Errorf("%s reads %s.%s, which is dropped. Drop it, or define it without the column, and run the command again. "+
+				"Nothing was planned", view, r.drops.Relation, r.drops.Column)
+		}
+	}
+	if r.as == "" {
+		return nil
+	}
 	if difference := r.difference(found, before); difference != "" {
 		return fmt.Errorf("%w: %s differs from %s in more than values of %s: %s. Nothing was planned",
 			ErrUnknown, r, r.as, strings.Join(r.enums, ", "), difference)
