@@ -154,24 +154,24 @@ func (q *Queries) AnonymousSessionLock(ctx context.Context, db DBTX, sessionID u
 }
 
 const AnonymousURLLockMany = `-- name: AnonymousURLLockMany :many
-SELECT urls.id
-FROM urls
-WHERE urls.id IN (
+SELECT locked.id
+FROM (
     SELECT a.url_id FROM annotation__url_type__anon a WHERE a.session_id = $1
-    UNION ALL SELECT a.url_id FROM annotation__record_type__anon a WHERE a.session_id = $1
-    UNION ALL SELECT a.url_id FROM annotation__agency__anon a WHERE a.session_id = $1
-    UNION ALL SELECT a.url_id FROM annotation__location__anon a WHERE a.session_id = $1
-    UNION ALL
+    UNION SELECT a.url_id FROM annotation__record_type__anon a WHERE a.session_id = $1
+    UNION SELECT a.url_id FROM annotation__agency__anon a WHERE a.session_id = $1
+    UNION SELECT a.url_id FROM annotation__location__anon a WHERE a.session_id = $1
+    UNION
     SELECT name.url_id FROM annotation__name__suggestions name
     JOIN annotation__name__anon__endorsements e ON e.suggestion_id = name.id
     WHERE e.session_id = $1
-)
-ORDER BY urls.id
-FOR KEY SHARE
+    ORDER BY url_id
+) AS own
+CROSS JOIN LATERAL (SELECT urls.id FROM urls WHERE urls.id = own.url_id FOR KEY SHARE) AS locked
+ORDER BY own.url_id
 `
 
-// Locks the URLs that the session annotated against deletion, and returns their ids, ascending, without those of which it
-// has no annotation left.
+// Locks the URLs that the session has annotations of against deletion, and returns their ids, ascending. Each URL is looked up by
+// itself: a join with few URLs may read all.
 // @sqlc-vet-disable many-without-limit
 func (q *Queries) AnonymousURLLockMany(ctx context.Context, db DBTX, sessionID uuid.UUID) ([]int32, error) {
 	rows, err := db.Query(ctx, AnonymousURLLockMany, sessionID)

@@ -8,23 +8,23 @@
 SELECT FROM anonymous_sessions WHERE id = @session_id FOR UPDATE;
 
 -- name: AnonymousURLLockMany :many
--- Locks the URLs that the session annotated against deletion, and returns their ids, ascending, without those of which it
--- has no annotation left.
+-- Locks the URLs that the session has annotations of against deletion, and returns their ids, ascending. Each URL is looked up by
+-- itself: a join with few URLs may read all.
 -- @sqlc-vet-disable many-without-limit
-SELECT urls.id
-FROM urls
-WHERE urls.id IN (
+SELECT locked.id
+FROM (
     SELECT a.url_id FROM annotation__url_type__anon a WHERE a.session_id = @session_id
-    UNION ALL SELECT a.url_id FROM annotation__record_type__anon a WHERE a.session_id = @session_id
-    UNION ALL SELECT a.url_id FROM annotation__agency__anon a WHERE a.session_id = @session_id
-    UNION ALL SELECT a.url_id FROM annotation__location__anon a WHERE a.session_id = @session_id
-    UNION ALL
+    UNION SELECT a.url_id FROM annotation__record_type__anon a WHERE a.session_id = @session_id
+    UNION SELECT a.url_id FROM annotation__agency__anon a WHERE a.session_id = @session_id
+    UNION SELECT a.url_id FROM annotation__location__anon a WHERE a.session_id = @session_id
+    UNION
     SELECT name.url_id FROM annotation__name__suggestions name
     JOIN annotation__name__anon__endorsements e ON e.suggestion_id = name.id
     WHERE e.session_id = @session_id
-)
-ORDER BY urls.id
-FOR KEY SHARE;
+    ORDER BY url_id
+) AS own
+CROSS JOIN LATERAL (SELECT urls.id FROM urls WHERE urls.id = own.url_id FOR KEY SHARE) AS locked
+ORDER BY own.url_id;
 
 -- name: MigratedAnswerUpsertMany :exec
 -- Keeps what the session says about its URLs, in addition to what it migrated before. A URL of which it only endorsed a name is
