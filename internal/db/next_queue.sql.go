@@ -546,47 +546,56 @@ func (q *Queries) QueueNextGetColdInBatch(ctx context.Context, db DBTX, arg Queu
 
 const QueueNextGetSkipping = `-- name: QueueNextGetSkipping :one
 WITH preferred AS MATERIALIZED (
-    SELECT CASE
-        WHEN $3::integer IS NOT NULL THEN ARRAY[$3::integer]
-        ELSE coalesce((SELECT f.batch_ids FROM followed_batches f WHERE f.user_id = $1), '{}')
-    END AS batch_ids
-)
-SELECT urls.id AS url_id, urls.url, urls.scheme, urls.trailing_slash, c.changed_xid
-FROM (
-    SELECT true AS preferred, q.url_id, q.priority, q.changed_xid
-    FROM preferred
-    CROSS JOIN LATERAL unnest(preferred.batch_ids) AS p (batch_id)
+    SELECT q.url_id, q.priority, q.changed_xid
+    FROM unnest(
+        CASE
+            WHEN $2::integer IS NULL
+            THEN (SELECT f.batch_ids FROM followed_batches f WHERE f.user_id = $3)
+            ELSE ARRAY[$2::integer]
+        END
+    ) AS p (batch_id)
     CROSS JOIN LATERAL (
         SELECT q.url_id, q.priority, q.changed_xid
         FROM annotation_queue q
         WHERE q.batch_id = p.batch_id
             AND q.eligible
-            AND q.url_id NOT IN (SELECT d.url_id FROM user_url_done d WHERE d.user_id = $1)
+            AND q.url_id NOT IN (SELECT d.url_id FROM user_url_done d WHERE d.user_id = $3)
         ORDER BY q.priority, q.url_id
-        LIMIT $2::bigint
+        LIMIT $4::bigint
     ) AS q
-    UNION ALL
-    (
-        SELECT false, q.url_id, q.priority, q.changed_xid
-        FROM annotation_queue q
-        WHERE q.eligible
-            AND $3::integer IS NULL
-            AND (q.batch_id IS NULL OR q.batch_id <> ALL((SELECT preferred.batch_ids FROM preferred)::integer[]))
-            AND q.url_id NOT IN (SELECT d.url_id FROM user_url_done d WHERE d.user_id = $1)
-        ORDER BY q.priority, q.url_id
-        LIMIT $2::bigint
-    )
-) AS c
-JOIN urls ON urls.id = c.url_id
-ORDER BY c.preferred DESC, c.priority, c.url_id
-LIMIT 1 OFFSET $4::bigint
+    ORDER BY q.priority, q.url_id
+    LIMIT $4::bigint
+), others AS (
+    -- Read only if preferred has all the undone URLs of the batches.
+    SELECT q.url_id, q.priority, q.changed_xid
+    FROM annotation_queue q
+    WHERE $2::integer IS NULL
+        AND (SELECT count(*) FROM preferred) < $4::bigint
+        AND q.eligible
+        AND q.url_id NOT IN (SELECT preferred.url_id FROM preferred)
+        AND q.url_id NOT IN (SELECT d.url_id FROM user_url_done d WHERE d.user_id = $3)
+    ORDER BY q.priority, q.url_id
+    LIMIT $4::bigint
+)
+SELECT next.url_id, urls.url, urls.scheme, urls.trailing_slash, next.changed_xid
+FROM (
+    SELECT c.url_id, c.changed_xid
+    FROM (
+        SELECT 1 AS part, preferred.url_id, preferred.priority, preferred.changed_xid FROM preferred
+        UNION ALL
+        SELECT 2, others.url_id, others.priority, others.changed_xid FROM others
+    ) AS c
+    ORDER BY c.part, c.priority, c.url_id
+    LIMIT 1 OFFSET $1::bigint
+) AS next
+JOIN urls ON urls.id = next.url_id
 `
 
 type QueueNextGetSkippingParams struct {
+	Skip    int64
+	BatchID *int32
 	UserID  int32
 	AtMost  int64
-	BatchID *int32
-	Skip    int64
 }
 
 type QueueNextGetSkippingRow struct {
@@ -601,10 +610,10 @@ type QueueNextGetSkippingRow struct {
 // URLs. The caller passes skip + 1 as at_most. No rows when none is left. The cost grows with the number of skipped URLs.
 func (q *Queries) QueueNextGetSkipping(ctx context.Context, db DBTX, arg QueueNextGetSkippingParams) (QueueNextGetSkippingRow, error) {
 	row := db.QueryRow(ctx, QueueNextGetSkipping,
+		arg.Skip,
+		arg.BatchID,
 		arg.UserID,
 		arg.AtMost,
-		arg.BatchID,
-		arg.Skip,
 	)
 	var i QueueNextGetSkippingRow
 	err := row.Scan(
@@ -618,12 +627,16 @@ func (q *Queries) QueueNextGetSkipping(ctx context.Context, db DBTX, arg QueueNe
 }
 
 const QueueNextGetSkippingAnonymous = `-- name: QueueNextGetSkippingAnonymous :one
-SELECT q.url_id, urls.url, urls.scheme, urls.trailing_slash, q.changed_xid
-FROM annotation_queue q
-JOIN urls ON urls.id = q.url_id
-WHERE q.eligible AND q.url_id NOT IN (SELECT d.url_id FROM anonymous_url_done d WHERE d.session_id = $1)
-ORDER BY q.priority, q.url_id
-LIMIT 1 OFFSET $2::bigint
+SELECT next.url_id, urls.url, urls.scheme, urls.trailing_slash, next.changed_xid
+FROM (
+    SELECT q.url_id, q.changed_xid
+    FROM annotation_queue q
+    WHERE q.eligible
+        AND q.url_id NOT IN (SELECT d.url_id FROM anonymous_url_done d WHERE d.session_id = $1)
+    ORDER BY q.priority, q.url_id
+    LIMIT 1 OFFSET $2::bigint
+) AS next
+JOIN urls ON urls.id = next.url_id
 `
 
 type QueueNextGetSkippingAnonymousParams struct {

@@ -16,13 +16,17 @@ import (
 // with 20,000 URLs that reads 100,000 buffers.
 func TestMatviewPlans(t *testing.T) {
 	t.Parallel()
-	const urls, busy = 20_000, 1
+	const urls, busy, follower = 20_000, 1, 2
 	w := newWorld(t, 0)
 	session := w.session(t)
 	for _, statement := range []string{
 		fmt.Sprintf(`INSERT INTO urls (id, url, source) SELECT n, 'example.org/' || n, 'manual'
 			FROM generate_series(1, %d) AS n`, urls),
 		"INSERT INTO link_batches__urls (batch_id, url_id) SELECT CASE WHEN id % 100 = 0 THEN 2 ELSE 1 END, id FROM urls WHERE id % 2 = 0",
+		// Batch 2 is of a location that the follower and a thousand others follow, batch 1 of one that nobody follows.
+		`INSERT INTO link_batches__locations (batch_id, location_id) VALUES (1, 1), (2, 2)`,
+		fmt.Sprintf(`INSERT INTO link__locations__user_follows (user_id, location_id)
+			SELECT n, 2 + n %% 2 FROM generate_series(%d, 2001) AS n`, follower),
 		// The busy user and the session have done most URLs. Each of 300 other users has done some.
 		fmt.Sprintf(`INSERT INTO annotation__url_type__user (user_id, url_id, type)
 			SELECT 1000 + id %% 300, id, 'meta url'::url_type FROM urls UNION ALL SELECT %d, id, 'meta url' FROM urls WHERE id %% 10 <> 0`, busy),
@@ -43,14 +47,16 @@ func TestMatviewPlans(t *testing.T) {
 				query     string
 				arguments []any
 			}{
-				{db.MatviewNextGet, []any{busy}},
-				{db.MatviewNextGet, []any{1001}},
-				{db.MatviewNextGet, []any{5000}},
-				{db.MatviewNextGetInBatch, []any{busy, 1}},
-				{db.MatviewNextGetInBatch, []any{5000, 1}},
-				{db.MatviewNextGetInBatch, []any{busy, 2}},
-				{db.MatviewNextGetAnonymous, []any{session}},
-				{db.MatviewNextGetAnonymous, []any{uuid.New()}},
+				{db.MatviewNextGet, []any{busy, 0}},
+				{db.MatviewNextGet, []any{1001, 0}},
+				{db.MatviewNextGet, []any{5000, 0}},
+				{db.MatviewNextGet, []any{5000, 500}},
+				{db.MatviewNextGet, []any{follower, 0}},
+				{db.MatviewNextGetInBatch, []any{busy, 1, 0}},
+				{db.MatviewNextGetInBatch, []any{5000, 1, 0}},
+				{db.MatviewNextGetInBatch, []any{busy, 2, 0}},
+				{db.MatviewNextGetAnonymous, []any{session, 0}},
+				{db.MatviewNextGetAnonymous, []any{uuid.New(), 0}},
 			} {
 				plan := dbtest.Explain(t, w.pool, mode, test.query, test.arguments...)
 				require.Less(t, plan.Buffers(), urls/10, "%v, %s, statistics target %d:\n%s", test.arguments, mode, target, plan)

@@ -24,10 +24,15 @@ const planURLs = 100_000
 
 // Users of the world of plans, and how many URLs at the head of the queue they have done; others are new.
 const (
-	casual, casualDone = 150, 66
-	heavy, heavyDone   = 1, 5000
-	hottest            = 1 // the URL with most suggestions
-	typical            = 40_000
+	casual, casualDone     = 150, 66
+	heavy, heavyDone       = 1, 5000
+	follows3               = 2
+	follows50              = 3
+	follows50Heavy         = 4
+	follows50Finished      = 5
+	follows50HeavyFinished = 6
+	hottest                = 1 // the URL with most suggestions
+	typical                = 40_000
 )
 
 // largeWorld has planURLs URLs, of which every sixth is not eligible, a batch of an eighth and one of fifty, annotators with
@@ -40,18 +45,41 @@ func largeWorld(t *testing.T) (world, uuid.UUID) {
 	for _, statement := range []string{
 		"SET session_replication_role = replica", // no foreign keys: it takes half the time
 		fmt.Sprintf(`INSERT INTO urls (id, url, scheme, source)
-			SELECT n, 'example.org/' || n, 'https', CASE WHEN n %% 6 = 0 THEN 'broken' ELSE 'ok' END::url_status, 'manual'
-			FROM generate_series(1, %d) AS n`, planURLs),
+			SELECT n, 'example.org/' || n, 'https', 'collector' FROM generate_series(1, %d) AS n`, planURLs),
 		`INSERT INTO link_batches__urls (batch_id, url_id) SELECT CASE WHEN id <= 300 THEN 2 ELSE 1 END, id FROM urls
 			WHERE id % 8 = 0 AND id > 300 OR id <= 300 AND id % 5 = 0`,
-		`INSERT INTO annotation_queue (url_id, eligible, priority, batch_id, status_ok, agency_votes, changed_xid)
-			SELECT urls.id, urls.id % 6 <> 0, -greatest(0, 5 - urls.id / 8000), link.batch_id, urls.id % 6 <> 0, 0, 3
+		// Batches 101 to 150 have a thousand URLs each.
+		`INSERT INTO batches (id, strategy, status) SELECT n, 'manual', 'ready to label' FROM generate_series(101, 150) AS n`,
+		`INSERT INTO link_batches__urls (batch_id, url_id) SELECT 101 + id / 2 % 50, id FROM urls WHERE id % 2 = 1 AND id > 300`,
+		`INSERT INTO annotation_queue (url_id, eligible, followed, manual, user_url_type_count, anon_url_type_count,
+				auto_url_type_count, batch_id, user_agency_count, changed_xid)
+			SELECT urls.id, urls.id % 6 <> 0, false, false, greatest(0, 5 - urls.id / 8000), 0, 0, link.batch_id, 0, 3
 			FROM urls LEFT JOIN link_batches__urls link ON link.url_id = urls.id`,
 		`INSERT INTO batch_progress (batch_id, total, annotated) VALUES (1, 8000, 0), (2, 50, 0)`,
 		fmt.Sprintf(`INSERT INTO user_url_done (user_id, url_id) SELECT by.user_id, q.url_id
 			FROM (VALUES (%d, %d), (%d, %d)) AS by (user_id, done)
 			CROSS JOIN LATERAL (SELECT url_id FROM annotation_queue WHERE eligible ORDER BY priority, url_id LIMIT by.done) AS q`,
 			casual, casualDone, heavy, heavyDone),
+		// Users who follow 3 and 50 of the batches. Of the latter, one has done as much as the heavy user, one has done all that is
+		// followed, and one both.
+		fmt.Sprintf(`INSERT INTO followed_batches (user_id, batch_ids, changed_xid)
+			SELECT %d, '{101, 120, 150}'::int[], 3 UNION ALL
+			SELECT id, (SELECT array_agg(n) FROM generate_series(101, 150) AS n), 3 FROM unnest(ARRAY[%d, %d, %d, %d]) AS id`,
+			follows3, follows50, follows50Heavy, follows50Finished, follows50HeavyFinished),
+		`INSERT INTO batches (id, strategy, status) SELECT n, 'manual', 'ready to label' FROM generate_series(151, 2000) AS n`,
+		`INSERT INTO link_batches__locations (batch_id, location_id) SELECT n, 4 + n FROM generate_series(101, 2000) AS n`,
+		`INSERT INTO link__locations__user_follows (user_id, location_id)
+			SELECT n, 105 + n % 50 FROM generate_series(10001, 15000) AS n`,
+		`INSERT INTO followed_batches (user_id, batch_ids, changed_xid)
+			SELECT n, ARRAY[101 + n % 50], 3 FROM generate_series(10001, 15000) AS n`,
+		fmt.Sprintf(`INSERT INTO user_url_done (user_id, url_id) SELECT by.user_id, q.url_id
+			FROM unnest(ARRAY[%d, %d]) AS by (user_id)
+			CROSS JOIN (SELECT url_id FROM annotation_queue WHERE eligible ORDER BY priority, url_id LIMIT %d) AS q`,
+			follows50Heavy, follows50HeavyFinished, heavyDone),
+		fmt.Sprintf(`INSERT INTO user_url_done (user_id, url_id) SELECT by.user_id, q.url_id
+			FROM unnest(ARRAY[%d, %d]) AS by (user_id)
+			CROSS JOIN (SELECT url_id FROM annotation_queue WHERE eligible AND batch_id BETWEEN 101 AND 150) AS q
+			ON CONFLICT DO NOTHING`, follows50Finished, follows50HeavyFinished),
 		// So many that an index scan for one user costs clearly less than reading them all.
 		`INSERT INTO user_url_done (user_id, url_id) SELECT 1000 + 300 * n + id % 300, id FROM urls, generate_series(0, 3) AS n
 			WHERE id % 6 <> 0`,
@@ -81,6 +109,7 @@ func largeWorld(t *testing.T) (world, uuid.UUID) {
 			FROM generate_series(2, 70) AS n`,
 		`INSERT INTO annotation__name__suggestions (id, url_id, suggestion) SELECT id, id, 'A name' FROM urls WHERE id % 5 = 0`,
 		`INSERT INTO annotation__name__user__endorsements (user_id, suggestion_id) SELECT 1000 + id % 300, id FROM urls WHERE id % 5 = 0`,
+		`INSERT INTO annotation__name__anon__endorsements (session_id, suggestion_id) SELECT session_id, url_id FROM anonymous_url_done`,
 		`INSERT INTO url_html_content (url_id, content_type, content) SELECT id, 'Title', 'A title' FROM urls WHERE id % 5 = 0`,
 		`INSERT INTO annotation__agency__auto__subtasks (id, task_id, url_id, type, agencies_found)
 			SELECT id, 1, id, 'homepage_match', true FROM urls WHERE id % 5 = 0`,
@@ -93,6 +122,8 @@ func largeWorld(t *testing.T) (world, uuid.UUID) {
 		`INSERT INTO flag_url_suspended (url_id) SELECT id FROM urls WHERE id % 6 = 0`,
 		`INSERT INTO annotation__record_type__auto (url_id, record_type) SELECT id, 'Stops' FROM urls WHERE id % 5 = 0`,
 		`INSERT INTO annotation__url_type__auto (url_id, relevant) SELECT id, true FROM urls WHERE id % 5 = 0`,
+		`INSERT INTO anonymous_migrated_answers (session_id, url_id, url_types, record_types, agency_ids, location_ids, names)
+			SELECT session_id, url_id, '{data source}', '{}', '{}', '{}', '{}' FROM anonymous_url_done`,
 		`INSERT INTO annotation__url_type__anon (session_id, url_id, url_type) SELECT session_id, url_id, 'data source'
 			FROM anonymous_url_done`,
 		`INSERT INTO annotation__record_type__anon (session_id, url_id, record_type) SELECT session_id, url_id, 'Stops'
@@ -124,7 +155,8 @@ type explainer struct {
 	most  int // buffers
 	sorts int // rows that may be sorted
 	seen  map[string]bool
-	whole []string // tables that may be read completely
+	whole []string       // tables that may be read completely
+	sum   map[string]int // buffers of all statements, by mode
 }
 
 func (e *explainer) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
@@ -149,6 +181,7 @@ func (e *explainer) explain(sql string, args []any) {
 		dbtest.Explain(e.t, e.Tx, mode, sql, args...) // the first execution sets hint bits
 		plan := dbtest.Explain(e.t, e.Tx, mode, sql, args...)
 		label := fmt.Sprintf("%s: %s, %s", e.name, statement, mode)
+		e.sum[mode] += plan.Buffers()
 		if buffers := plan.Buffers(); buffers > e.most {
 			e.t.Errorf("%s: %d buffers, not at most %d\n%s", label, buffers, e.most, plan)
 		}
@@ -181,7 +214,7 @@ func (w world) checkPlans(t *testing.T, session uuid.UUID) {
 	tx := w.tx(t)
 	seen := map[string]bool{}
 	watch := func(name string, most, sorts int) *explainer {
-		return &explainer{Tx: tx, t: t, name: name, most: most, sorts: sorts, seen: seen}
+		return &explainer{Tx: tx, t: t, name: name, most: most, sorts: sorts, seen: seen, sum: map[string]int{}}
 	}
 
 	// The first request is cold and reads the done URLs. Further requests are warm, or cold again if fewer than WarmFrom are done.
@@ -217,6 +250,47 @@ func (w world) checkPlans(t *testing.T, session uuid.UUID) {
 		require.Equal(t, first, counted)
 	}
 
+	// The first request of a user who follows batches builds the window. Further ones use it. If all of it is done, they read the
+	// queue as well.
+	for _, user := range []struct {
+		name string
+		id   int32
+		cold int
+	}{
+		{"follows 3", follows3, 32},
+		{"follows 50", follows50, 200},
+		{"follows 50, heavy", follows50Heavy, 300},
+		{"follows 50, finished", follows50Finished, 900},
+		{"follows 50, finished, heavy", follows50HeavyFinished, 900},
+	} {
+		by := annotator{user: user.id}
+		first, err := ask(t.Context(), watch(user.name+", first", user.cold, 64), queue, by)
+		require.NoError(t, err)
+		for range 2 {
+			e := watch(user.name, 32, 64)
+			again, err := ask(t.Context(), e, queue, by)
+			require.NoError(t, err)
+			require.Equal(t, first, again)
+			for mode, buffers := range e.sum {
+				require.LessOrEqual(t, buffers, 32, "%s: all statements, %s", user.name, mode)
+				t.Logf("%s: all statements, %s: %d buffers", user.name, mode, buffers)
+			}
+		}
+	}
+	_, err := db.New().QueueFollowedGetColdFrom(t.Context(), watch("follows 50, more", 400, 64), db.QueueFollowedGetColdFromParams{
+		UserID: follows50Heavy, EndPriority: -4 << 30, EndURLID: typical,
+	})
+	require.NoError(t, err)
+	for _, by := range []annotator{
+		{user: 500, filter: ranking.Filter{Skip: 100}},
+		{user: heavy, filter: ranking.Filter{Skip: 100, BatchID: new(int32(1))}},
+		{user: follows50Heavy, filter: ranking.Filter{Skip: 100}},
+		{session: session, filter: ranking.Filter{Skip: 100}},
+	} {
+		_, err := ask(t.Context(), watch(by.String(), 500, 101), queue, by)
+		require.NoError(t, err)
+	}
+
 	queries := db.New()
 	for _, url := range []struct {
 		name        string
@@ -241,16 +315,22 @@ func (w world) checkPlans(t *testing.T, session uuid.UUID) {
 		}
 	}
 
-	answer := watch("answer", 120, 4)
-	_, err := queries.AnnotationInsert(t.Context(), answer, db.AnnotationInsertParams{
+	answer := watch("answer", 140, 4)
+	byUser := db.AnnotationInsertParams{
 		URLID: typical, UserID: 500, URLType: db.URLTypeDatasource, RecordType: new(db.RecordTypeStops),
 		AgencyIDs: ids(1, 2), LocationIDs: []int64{1}, NewName: new("Another name"),
-	})
+	}
+	_, err = queries.AnnotationInsert(t.Context(), answer, byUser)
 	require.NoError(t, err)
-	_, err = queries.AnonymousAnnotationInsert(t.Context(), answer, db.AnonymousAnnotationInsertParams{
+	_, err = queries.AnnotationIsRepeated(t.Context(), answer, db.AnnotationIsRepeatedParams(byUser))
+	require.NoError(t, err)
+	anonymously := db.AnonymousAnnotationInsertParams{
 		URLID: typical, SessionID: session, URLType: db.URLTypeDatasource, RecordType: new(db.RecordTypeStops),
 		AgencyIDs: ids(1, 2), LocationIDs: []int64{1},
-	})
+	}
+	_, err = queries.AnonymousAnnotationInsert(t.Context(), answer, anonymously)
+	require.NoError(t, err)
+	_, err = queries.AnonymousAnnotationIsRepeated(t.Context(), answer, db.AnonymousAnnotationIsRepeatedParams(anonymously))
 	require.NoError(t, err)
 
 	// Ten URLs of the upkeep, all over the table.
@@ -280,7 +360,9 @@ func (w world) checkPlans(t *testing.T, session uuid.UUID) {
 
 	// Verify reads all URLs, part by part.
 	verify := watch("a part of verify", 100_000, planURLs)
-	verify.whole = []string{"flag_url_validated", "flag_url_suspended"} // a part is thousands of URLs, a flag a few bytes
+	// A part is thousands of URLs, and a row of these tables a few bytes.
+	verify.whole = []string{"flag_url_validated", "flag_url_suspended", "link_batches__urls", "link_batches__locations",
+		"link__locations__user_follows"}
 	_, err = queries.URLRangeGet(t.Context(), verify, db.URLRangeGetParams{After: 50_000, Most: 1000})
 	require.NoError(t, err)
 	_, err = queries.QueueDifferenceList(t.Context(), verify, db.QueueDifferenceListParams{After: 50_000, Upto: 51_000})

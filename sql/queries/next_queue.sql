@@ -471,16 +471,14 @@ LEFT JOIN urls ON urls.id = next.url_id;
 -- The next URL for a user after some URLs to skip: among all, own follows first, or in a batch, whose followers follow all its
 -- URLs. The caller passes skip + 1 as at_most. No rows when none is left. The cost grows with the number of skipped URLs.
 WITH preferred AS MATERIALIZED (
-    SELECT CASE
-        WHEN sqlc.narg('batch_id')::integer IS NOT NULL THEN ARRAY[sqlc.narg('batch_id')::integer]
-        ELSE coalesce((SELECT f.batch_ids FROM followed_batches f WHERE f.user_id = @user_id), '{}')
-    END AS batch_ids
-)
-SELECT urls.id AS url_id, urls.url, urls.scheme, urls.trailing_slash, c.changed_xid
-FROM (
-    SELECT true AS preferred, q.url_id, q.priority, q.changed_xid
-    FROM preferred
-    CROSS JOIN LATERAL unnest(preferred.batch_ids) AS p (batch_id)
+    SELECT q.url_id, q.priority, q.changed_xid
+    FROM unnest(
+        CASE
+            WHEN sqlc.narg('batch_id')::integer IS NULL
+            THEN (SELECT f.batch_ids FROM followed_batches f WHERE f.user_id = @user_id)
+            ELSE ARRAY[sqlc.narg('batch_id')::integer]
+        END
+    ) AS p (batch_id)
     CROSS JOIN LATERAL (
         SELECT q.url_id, q.priority, q.changed_xid
         FROM annotation_queue q
@@ -490,27 +488,42 @@ FROM (
         ORDER BY q.priority, q.url_id
         LIMIT @at_most::bigint
     ) AS q
-    UNION ALL
-    (
-        SELECT false, q.url_id, q.priority, q.changed_xid
-        FROM annotation_queue q
-        WHERE q.eligible
-            AND sqlc.narg('batch_id')::integer IS NULL
-            AND (q.batch_id IS NULL OR q.batch_id <> ALL((SELECT preferred.batch_ids FROM preferred)::integer[]))
-            AND q.url_id NOT IN (SELECT d.url_id FROM user_url_done d WHERE d.user_id = @user_id)
-        ORDER BY q.priority, q.url_id
-        LIMIT @at_most::bigint
-    )
-) AS c
-JOIN urls ON urls.id = c.url_id
-ORDER BY c.preferred DESC, c.priority, c.url_id
-LIMIT 1 OFFSET @skip::bigint;
+    ORDER BY q.priority, q.url_id
+    LIMIT @at_most::bigint
+), others AS (
+    -- Read only if preferred has all the undone URLs of the batches.
+    SELECT q.url_id, q.priority, q.changed_xid
+    FROM annotation_queue q
+    WHERE sqlc.narg('batch_id')::integer IS NULL
+        AND (SELECT count(*) FROM preferred) < @at_most::bigint
+        AND q.eligible
+        AND q.url_id NOT IN (SELECT preferred.url_id FROM preferred)
+        AND q.url_id NOT IN (SELECT d.url_id FROM user_url_done d WHERE d.user_id = @user_id)
+    ORDER BY q.priority, q.url_id
+    LIMIT @at_most::bigint
+)
+SELECT next.url_id, urls.url, urls.scheme, urls.trailing_slash, next.changed_xid
+FROM (
+    SELECT c.url_id, c.changed_xid
+    FROM (
+        SELECT 1 AS part, preferred.* FROM preferred
+        UNION ALL
+        SELECT 2, others.* FROM others
+    ) AS c
+    ORDER BY c.part, c.priority, c.url_id
+    LIMIT 1 OFFSET @skip::bigint
+) AS next
+JOIN urls ON urls.id = next.url_id;
 
 -- name: QueueNextGetSkippingAnonymous :one
 -- The next URL for an anonymous session after some URLs to skip. No rows when none is left.
-SELECT q.url_id, urls.url, urls.scheme, urls.trailing_slash, q.changed_xid
-FROM annotation_queue q
-JOIN urls ON urls.id = q.url_id
-WHERE q.eligible AND q.url_id NOT IN (SELECT d.url_id FROM anonymous_url_done d WHERE d.session_id = @session_id)
-ORDER BY q.priority, q.url_id
-LIMIT 1 OFFSET @skip::bigint;
+SELECT next.url_id, urls.url, urls.scheme, urls.trailing_slash, next.changed_xid
+FROM (
+    SELECT q.url_id, q.changed_xid
+    FROM annotation_queue q
+    WHERE q.eligible
+        AND q.url_id NOT IN (SELECT d.url_id FROM anonymous_url_done d WHERE d.session_id = @session_id)
+    ORDER BY q.priority, q.url_id
+    LIMIT 1 OFFSET @skip::bigint
+) AS next
+JOIN urls ON urls.id = next.url_id;
