@@ -3,6 +3,7 @@ package annotation_test
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"net"
 	"slices"
@@ -17,6 +18,9 @@ import (
 	"docket/internal/postgres"
 	"docket/internal/ranking"
 )
+
+// A number that every run of the tests can afford; -rapid.checks raises it.
+func init() { _ = flag.Set("rapid.checks", "40") }
 
 // annotators are the two kinds of annotators. Each call of the functions is an annotator who has said nothing.
 var annotators = map[string]func(*annotation.Service) func(context.Context, int32, annotation.Answer) error{

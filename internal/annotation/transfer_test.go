@@ -78,7 +78,8 @@ func transferred(own, ofSession []row) (rows []row, moved int) {
 	return rows, moved
 }
 
-func texts(rows []row) (list []string) {
+func texts(rows []row) []string {
+	list := []string{}
 	for _, r := range rows {
 		list = append(list, fmt.Sprintf("%s %d %s", r.kind, r.url, r.value))
 	}
