@@ -230,14 +230,13 @@ func like(prefix, text string) string { return prefix + likeSpecials.Replace(tex
 // tidy leaves one space between words and none at the ends.
 func tidy(text string) string { return strings.Join(strings.Fields(text), " ") }
 
-// firstSuggestions returns the first ten rows in an order, each id once.
+// firstSuggestions returns the first ten rows in an order, each id once. It leaves rows as it is: the caller adds more to it.
 func firstSuggestions[Row any, ID cmp.Ordered](rows []Row, id func(Row) ID, order func(a, b Row) int) []Row {
-	slices.SortFunc(rows, order)
 	seen := make(map[ID]bool)
-	rows = slices.DeleteFunc(rows, func(row Row) bool {
+	first := slices.DeleteFunc(slices.SortedFunc(slices.Values(rows), order), func(row Row) bool {
 		repeated := seen[id(row)]
 		seen[id(row)] = true
 		return repeated
 	})
-	return rows[:min(len(rows), maxSuggestions)]
+	return first[:min(len(first), maxSuggestions)]
 }

@@ -103,7 +103,9 @@ func Forget(ctx context.Context, tx pgx.Tx, urlIDs []int32) error {
 
 // addProgress adds the changes to the progress of batches. It sums them first, so that each row is written once.
 func addProgress(ctx context.Context, tx pgx.Tx, changes []db.QueueRecountManyRow) error {
-	slices.SortFunc(changes, func(a, b db.QueueRecountManyRow) int { return cmp.Compare(a.BatchID, b.BatchID) })
+	changes = slices.SortedFunc(slices.Values(changes), func(a, b db.QueueRecountManyRow) int {
+		return cmp.Compare(a.BatchID, b.BatchID)
+	})
 	var sums db.BatchProgressAddManyParams
 	for _, change := range changes {
 		if last := len(sums.BatchIDs) - 1; last >= 0 && sums.BatchIDs[last] == change.BatchID {

@@ -44,6 +44,7 @@ func (w *writer) stored() (n int) {
 	return n
 }
 
+// store stores what is not rejected. It takes ownership of given.
 func (w *writer) store(ctx context.Context, tx pgx.Tx, given []suggestion) error {
 	given, err := w.lockURLs(ctx, tx, given)
 	if err != nil {
@@ -66,7 +67,8 @@ func (w *writer) store(ctx context.Context, tx pgx.Tx, given []suggestion) error
 	return nil
 }
 
-// lockURLs fills in the ids of URLs, locks the URLs, and rejects the suggestions about URLs that do not exist.
+// lockURLs fills in the ids of URLs, locks the URLs, and rejects the suggestions about URLs that do not exist. It takes ownership of
+// given.
 func (w *writer) lockURLs(ctx context.Context, tx pgx.Tx, given []suggestion) ([]suggestion, error) {
 	var forms []string
 	for _, s := range given {
@@ -106,7 +108,7 @@ func (w *writer) lockURLs(ctx context.Context, tx pgx.Tx, given []suggestion) ([
 	}), nil
 }
 
-// lockEntities locks the agencies and locations, and rejects the suggestions of others.
+// lockEntities locks the agencies and locations, and rejects the suggestions of others. It takes ownership of given.
 func (w *writer) lockEntities(ctx context.Context, tx pgx.Tx, given []suggestion) ([]suggestion, error) {
 	var (
 		agencies  []int32
@@ -148,8 +150,8 @@ func (w *writer) lockEntities(ctx context.Context, tx pgx.Tx, given []suggestion
 func lock[ID cmp.Ordered](
 	ctx context.Context, tx pgx.Tx, ids []ID, lockMany func(context.Context, db.DBTX, []ID) ([]ID, error),
 ) (existing []ID, err error) {
-	slices.Sort(ids)
-	for part := range slices.Chunk(slices.Compact(ids), partRows) {
+	ids = slices.Compact(slices.Sorted(slices.Values(ids)))
+	for part := range slices.Chunk(ids, partRows) {
 		locked, err := lockMany(ctx, tx, part)
 		if err != nil {
 			return nil, err
@@ -159,7 +161,7 @@ func lock[ID cmp.Ordered](
 	return existing, nil
 }
 
-// reject removes the suggestions that have a defect.
+// reject returns the suggestions without a defect. It takes ownership of given.
 func (w *writer) reject(given []suggestion, check func(suggestion) *csvfile.Defect) []suggestion {
 	return slices.DeleteFunc(given, func(s suggestion) bool {
 		d := check(s)

@@ -169,7 +169,8 @@ func (t *trial) impossible(why string) string {
 
 const raises = "DO $down$ BEGIN RAISE EXCEPTION"
 
-// runDown runs the down files, last one first, and returns what they do not restore.
+// runDown runs the down files, last one first, and returns what they do not restore. It takes ownership of drafts: it says in a
+// down file what that file does not restore.
 func (t *trial) runDown(ctx context.Context, drafts []Draft) ([]string, error) {
 	var lost []string
 	for i, draft := range slices.Backward(drafts) {

@@ -69,7 +69,7 @@ func (s *Service) Batch(ctx context.Context, id int32) (Batch, error) {
 	return batches[0], nil
 }
 
-// counted counts the URLs of batches.
+// counted returns the batches with their URLs counted.
 func (s *Service) counted(ctx context.Context, batches []Batch) ([]Batch, error) {
 	ids := convert.Each(batches, func(batch Batch) int32 { return batch.ID })
 	rows, err := queries.BatchURLCountMany(ctx, postgres.WithOwnPlan(s.pool), ids)
@@ -83,10 +83,10 @@ func (s *Service) counted(ctx context.Context, batches []Batch) ([]Batch, error)
 			NotRelevant: row.NotRelevant, Submitted: row.Submitted, Errored: row.Errored,
 		}
 	}
-	for i := range batches {
-		batches[i].URLs = counts[batches[i].ID]
-	}
-	return batches, nil
+	return convert.Each(batches, func(batch Batch) Batch {
+		batch.URLs = counts[batch.ID]
+		return batch
+	}), nil
 }
 
 func batchFromRow(row db.BatchGetRow) Batch {

@@ -114,7 +114,7 @@ func Run(ctx context.Context, opts Options) (*Report, error) {
 
 // add gives problems their severity by the policy and leaves out those that a directive waives.
 func (r *Report) add(policy Policy, problems []problem) {
-	slices.SortStableFunc(problems, func(a, b problem) int {
+	problems = slices.SortedStableFunc(slices.Values(problems), func(a, b problem) int {
 		return cmp.Or(cmp.Compare(a.file.version(), b.file.version()), cmp.Compare(a.file.path, b.file.path),
 			cmp.Compare(a.line(), b.line()), cmp.Compare(a.code, b.code))
 	})

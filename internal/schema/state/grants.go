@@ -58,9 +58,8 @@ func inGrantOrder(grants []Grant) []Grant {
 		}
 		return 1
 	}
-	slices.SortFunc(grants, func(a, b Grant) int {
+	return slices.SortedFunc(slices.Values(grants), func(a, b Grant) int {
 		return cmp.Or(cmp.Compare(a.Grantee, b.Grantee), cmp.Compare(a.Column, b.Column), cmp.Compare(a.Privilege, b.Privilege),
 			cmp.Compare(option(a), option(b)))
 	})
-	return grants
 }

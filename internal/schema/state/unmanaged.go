@@ -91,7 +91,7 @@ func (r *reader) dropExclusions() {
 }
 
 func sorted(objects []Object) []Object {
-	slices.SortFunc(objects, func(a, b Object) int {
+	objects = slices.SortedFunc(slices.Values(objects), func(a, b Object) int {
 		return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Name, b.Name))
 	})
 	return slices.CompactFunc(objects, func(a, b Object) bool { return a.Kind == b.Kind && a.Name == b.Name })
