@@ -5,6 +5,7 @@ const (
 	ReadAtMost   = readAtMost
 	WarmFrom     = warmFrom
 	RecountAfter = recountAfter
+	WindowSize   = windowSize
 )
 
 // NewWarmQueue returns a Queue that keeps a cursor for each annotator, even for one who has done nothing.

@@ -140,10 +140,10 @@ func TestCursor(t *testing.T) {
 func (a annotator) locates() string {
 	if a.session != uuid.Nil {
 		return fmt.Sprintf(`INSERT INTO annotation__location__anon (session_id, url_id, location_id)
-			SELECT '%s', unnest($1::int[]), 1`, a.session)
+			SELECT '%s', id, 1 FROM urls WHERE id = ANY($1::int[]) ORDER BY id ON CONFLICT DO NOTHING`, a.session)
 	}
 	return fmt.Sprintf(`INSERT INTO annotation__location__user (user_id, url_id, location_id)
-		SELECT %d, unnest($1::int[]), 1`, a.user)
+		SELECT %d, id, 1 FROM urls WHERE id = ANY($1::int[]) ORDER BY id ON CONFLICT DO NOTHING`, a.user)
 }
 
 // spy records the names of the statements that go through it, and how many of these count done URLs.
