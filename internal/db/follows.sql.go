@@ -287,21 +287,19 @@ func (q *Queries) LocationLockMany(ctx context.Context, db DBTX, locationIds []i
 	return items, nil
 }
 
-const QueueSetFollowed = `-- name: QueueSetFollowed :exec
+const QueueRecountFollowed = `-- name: QueueRecountFollowed :exec
 UPDATE annotation_queue q
-SET followed = change.followed, changed_xid = pg_current_xact_id()::text::bigint
-FROM (SELECT unnest($1::integer[]) AS batch_id, unnest($2::boolean[]) AS followed) AS change
-JOIN link_batches__urls link ON link.batch_id = change.batch_id
-WHERE q.url_id = link.url_id AND q.followed <> change.followed
+SET followed = NOT q.followed, changed_xid = pg_current_xact_id()::text::bigint
+FROM link_batches__urls link
+WHERE q.url_id = ANY($1::integer[])
+    AND link.url_id = ANY($1::integer[])
+    AND q.url_id = link.url_id
+    AND q.followed <> EXISTS (SELECT FROM batch_followers f WHERE f.batch_id = link.batch_id)
 `
 
-type QueueSetFollowedParams struct {
-	BatchIDs []int32
-	Followed []bool
-}
-
-// Sets whether any user follows the URLs in these batches, where it differs. The caller holds the locks on their rows.
-func (q *Queries) QueueSetFollowed(ctx context.Context, db DBTX, arg QueueSetFollowedParams) error {
-	_, err := db.Exec(ctx, QueueSetFollowed, arg.BatchIDs, arg.Followed)
+// Sets whether any user follows the batch of these URLs, where it differs. The caller holds the locks on their rows. A URL that
+// is in no batch any more keeps its value, for the recount of the writer that changed it.
+func (q *Queries) QueueRecountFollowed(ctx context.Context, db DBTX, urlIds []int32) error {
+	_, err := db.Exec(ctx, QueueRecountFollowed, urlIds)
 	return err
 }

@@ -6,8 +6,6 @@ import (
 	"slices"
 
 	"github.com/jackc/pgx/v5"
-
-	"docket/internal/db"
 )
 
 // ChangeFollows runs change, which writes follows or links of batches to locations, and then updates what these decide: whether
@@ -54,16 +52,14 @@ func ChangeFollows(ctx context.Context, tx pgx.Tx, change func() (urlIDs []int32
 	return nil
 }
 
-// changedBatches returns the batches that are in one of two ascending lists, by id, and whether they are in the second one.
-func changedBatches(before, after []int32) (changed db.QueueSetFollowedParams) {
+// changedBatches returns the batches that are in one of two ascending lists only, by id.
+func changedBatches(before, after []int32) (changed []int32) {
 	for len(before) > 0 || len(after) > 0 {
 		switch {
 		case len(after) == 0 || len(before) > 0 && before[0] < after[0]:
-			changed.BatchIDs, changed.Followed = append(changed.BatchIDs, before[0]), append(changed.Followed, false)
-			before = before[1:]
+			changed, before = append(changed, before[0]), before[1:]
 		case len(before) == 0 || after[0] < before[0]:
-			changed.BatchIDs, changed.Followed = append(changed.BatchIDs, after[0]), append(changed.Followed, true)
-			after = after[1:]
+			changed, after = append(changed, after[0]), after[1:]
 		default:
 			before, after = before[1:], after[1:]
 		}
@@ -71,25 +67,25 @@ func changedBatches(before, after []int32) (changed db.QueueSetFollowedParams) {
 	return changed
 }
 
-// recountFollowed recounts URLs, and updates those of the changed batches. The latter needs no recount of anything else, which
-// takes 20 times as long.
-func recountFollowed(ctx context.Context, tx pgx.Tx, urlIDs []int32, changed db.QueueSetFollowedParams) error {
+// recountFollowed recounts URLs, and updates whether those of the changed batches are followed. Of the latter it recounts nothing
+// else: 50,000 URLs take 0.7 s of a core, and a whole recount 5 s.
+func recountFollowed(ctx context.Context, tx pgx.Tx, urlIDs, changed []int32) error {
 	urlIDs = slices.Compact(slices.Sorted(slices.Values(urlIDs)))
 	var inBatches []int32
-	if len(changed.BatchIDs) > 0 {
-		if err := queries.BatchLockMany(ctx, tx, changed.BatchIDs); err != nil {
+	if len(changed) > 0 {
+		if err := queries.BatchLockMany(ctx, tx, changed); err != nil {
 			return fmt.Errorf("lock batches: %w", err)
 		}
 		var err error
-		if inBatches, err = queries.BatchURLIDList(ctx, tx, changed.BatchIDs); err != nil {
+		if inBatches, err = queries.BatchURLIDList(ctx, tx, changed); err != nil {
 			return fmt.Errorf("read URLs of batches: %w", err)
 		}
 	}
 	if err := lockRows(ctx, tx, urlIDs, inBatches); err != nil {
 		return err
 	}
-	if len(inBatches) > 0 {
-		if err := queries.QueueSetFollowed(ctx, tx, changed); err != nil {
+	for ids := range slices.Chunk(inBatches, chunk) {
+		if err := queries.QueueRecountFollowed(ctx, tx, ids); err != nil {
 			return fmt.Errorf("update followed URLs: %w", err)
 		}
 	}

@@ -8,6 +8,8 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
+	"docket/internal/db"
+	"docket/internal/dbtest"
 	"docket/internal/postgres"
 	"docket/internal/ranking"
 )
@@ -307,5 +309,36 @@ func TestDriftOfFollows(t *testing.T) {
 			require.Empty(t, w.differences(t))
 			require.Empty(t, w.reconcile(t))
 		})
+	}
+}
+
+// TestFollowsPlans shows that the statements of ChangeFollows read the URLs of the changed batches, not all URLs.
+func TestFollowsPlans(t *testing.T) {
+	t.Parallel()
+	const urls = 20_000
+	w := newWorld(t, urls)
+	w.exec(t, `INSERT INTO batches (strategy, status) SELECT 'manual', 'ready to label' FROM generate_series(4, 200)`)
+	w.exec(t, `INSERT INTO link_batches__urls (batch_id, url_id) SELECT 1 + id % 200, id FROM urls`)
+	w.exec(t, `INSERT INTO link_batches__locations (batch_id, location_id) SELECT id, 1 + id % 3 FROM batches`)
+	w.exec(t, `INSERT INTO link__locations__user_follows (user_id, location_id) SELECT n, 1 + n % 3 FROM generate_series(1, 1000) AS n`)
+	var inBatch []int32
+	for url := int32(7); url <= urls; url += 200 {
+		inBatch = append(inBatch, url)
+	}
+	for _, target := range dbtest.StatisticsTargets {
+		dbtest.Analyze(t, w.pool, target)
+		for _, mode := range dbtest.PlanModes {
+			for _, statement := range []struct {
+				sql  string
+				args any
+			}{
+				{db.BatchURLIDList, ids(8)}, {db.QueueLockMany, inBatch}, {db.QueueRecountFollowed, inBatch}, {db.BatchLockMany, ids(8)},
+			} {
+				plan := dbtest.Explain(t, w.pool, mode, statement.sql, statement.args)
+				for _, table := range []string{"urls", "link_batches__urls", "annotation_queue"} {
+					require.NotContains(t, plan.SeqScans(), table, "%s:\n%s\n%s", mode, statement.sql, plan)
+				}
+			}
+		}
 	}
 }

@@ -26,13 +26,16 @@ SELECT FROM batches WHERE id = ANY(@batch_ids::integer[]) ORDER BY id FOR UPDATE
 -- @sqlc-vet-disable many-without-limit
 SELECT link.url_id FROM link_batches__urls link WHERE link.batch_id = ANY(@batch_ids::integer[]) ORDER BY link.url_id;
 
--- name: QueueSetFollowed :exec
--- Sets whether any user follows the URLs in these batches, where it differs. The caller holds the locks on their rows.
+-- name: QueueRecountFollowed :exec
+-- Sets whether any user follows the batch of these URLs, where it differs. The caller holds the locks on their rows. A URL that
+-- is in no batch any more keeps its value, for the recount of the writer that changed it.
 UPDATE annotation_queue q
-SET followed = change.followed, changed_xid = pg_current_xact_id()::text::bigint
-FROM (SELECT unnest(@batch_ids::integer[]) AS batch_id, unnest(@followed::boolean[]) AS followed) AS change
-JOIN link_batches__urls link ON link.batch_id = change.batch_id
-WHERE q.url_id = link.url_id AND q.followed <> change.followed;
+SET followed = NOT q.followed, changed_xid = pg_current_xact_id()::text::bigint
+FROM link_batches__urls link
+WHERE q.url_id = ANY(@url_ids::integer[])
+    AND link.url_id = ANY(@url_ids::integer[])
+    AND q.url_id = link.url_id
+    AND q.followed <> EXISTS (SELECT FROM batch_followers f WHERE f.batch_id = link.batch_id);
 
 -- name: FollowedBatchesRecount :exec
 -- Sets the rows of followed_batches that differ from a recount, and their changed_xid to the transaction. The caller holds the
