@@ -60,10 +60,14 @@ env "prod" {
   }
   diff {
     skip {
-      drop_schema = true
-      drop_table  = true
-      drop_column = true
-      drop_view   = true
+      drop_schema      = true
+      drop_table       = true
+      drop_column      = true
+      drop_view        = true
+      drop_index       = true // keys and exclusion constraints as well
+      drop_foreign_key = true
+      drop_check       = true // this and the next only Docket knows
+      drop_comment     = true // where the files have none
     }
     concurrent_index {
       create = true

@@ -27,7 +27,7 @@ func VerifyBaseline(w *Workbench, migrations Source, exclude []string) func(cont
 		if err != nil {
 			return err
 		}
-		policy := plan.Policy{KeepTables: true, KeepColumns: true, KeepViews: true}
+		policy := plan.KeepAll()
 		for _, enum := range have.Enums {
 			policy.KeepEnumValues = append(policy.KeepEnumValues, enum.Name)
 		}

@@ -114,7 +114,8 @@ func (c *commands) load(p *projectFlags) error {
 func (c *commands) policy(p *projectFlags) plan.Policy {
 	diff := p.chosen.Diff
 	return plan.Policy{
-		KeepTables: diff.KeepTables, KeepColumns: diff.KeepColumns, KeepViews: diff.KeepViews,
+		KeepTables: diff.KeepTables, KeepColumns: diff.KeepColumns, KeepViews: diff.KeepViews, KeepIndexes: diff.KeepIndexes,
+		KeepForeignKeys: diff.KeepForeignKeys, KeepChecks: diff.KeepChecks, KeepComments: diff.KeepComments,
 		ConcurrentIndexes: diff.CreateConcurrently || diff.DropConcurrently,
 		ByHand:            c.Name + " migrate new",
 	}

@@ -133,7 +133,7 @@ func refuseLoss(p *plan.Plan, flags applyFlags) error {
 		return nil
 	}
 	return fmt.Errorf("the plan drops data: %s. Run it with --allow-destructive if that is meant; "+
-		"diff { skip { … } } in the project file keeps tables, columns or views permanently", strings.Join(dropped, "; "))
+		"diff { skip { … } } in the project file keeps what only the database has permanently", strings.Join(dropped, "; "))
 }
 
 // refuseOlder is nil unless the files are likely to be older than the database, whose last migration is version. Then the

@@ -49,19 +49,24 @@ func (p *planner) changeComment(target, from, to string) {
 	if to != "" {
 		text = literal(to)
 	}
-	kind, name, _ := strings.Cut(target, " ")
-	if kind == "MATERIALIZED" {
-		kind, name = "materialized view", strings.TrimPrefix(name, "VIEW ")
-	}
 	s := Statement{
 		SQL:     fmt.Sprintf("COMMENT ON %s IS %s", target, text),
-		Comment: fmt.Sprintf("Set the comment of %s %s.", strings.ToLower(kind), strings.ReplaceAll(name, " ON ", " of ")),
+		Comment: fmt.Sprintf("Set the comment of %s.", describeTarget(target)),
 	}
 	if strings.HasPrefix(target, "INDEX ") && p.builtConcurrently[strings.TrimPrefix(target, "INDEX ")] {
 		p.concurrent = append(p.concurrent, s)
 		return
 	}
 	p.add(s)
+}
+
+// describeTarget names a target of COMMENT ON in messages.
+func describeTarget(target string) string {
+	kind, name, _ := strings.Cut(target, " ")
+	if kind == "MATERIALIZED" {
+		kind, name = "materialized view", strings.TrimPrefix(name, "VIEW ")
+	}
+	return strings.ToLower(kind) + " " + strings.ReplaceAll(name, " ON ", " of ")
 }
 
 // comment is a comment with its target, as COMMENT ON names it.

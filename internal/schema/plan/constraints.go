@@ -3,6 +3,7 @@ package plan
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"docket/internal/schema/state"
 )
@@ -65,10 +66,25 @@ func (p *planner) dropConstraint(c *tableChange, from *state.Constraint, again b
 		hazards = append(hazards, Hazard{LocksReads, from.References})
 	}
 	hazards = append(hazards, p.loseIndex(c.name, from.Name)...)
-	if !again {
+	if from.HasIndex() && !p.keepsKey(c.name, from.Definition) || !from.HasIndex() && !again {
 		hazards = append(hazards, Hazard{DropsRule, from.Name + ": " + from.Definition})
 	}
 	return clause{"DROP CONSTRAINT " + ident(from.Name), "drop constraint " + from.Name, hazards}
+}
+
+// keepsKey reports whether the target has a rule that is at least as strict as a key or unique index: the same one, or a key
+// on some of its columns.
+func (p *planner) keepsKey(relation, definition string) bool {
+	parts := partsOf(p.toTables)
+	if v := p.to.View(relation); v != nil {
+		parts = indexParts(relation, v.Indexes)
+	}
+	columns := strings.Split(keyOf(definition), ", ")
+	return slices.ContainsFunc(parts, func(n *part) bool {
+		key := keyOf(n.shape)
+		return n.table == relation && (n.shape == definition || key != "" &&
+			!slices.ContainsFunc(strings.Split(key, ", "), func(column string) bool { return !slices.Contains(columns, column) }))
+	})
 }
 
 func (p *planner) addConstraint(c *tableChange, to *state.Constraint) clause {

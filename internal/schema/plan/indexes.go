@@ -18,9 +18,9 @@ func (p *planner) dropIndexes(c *tableChange) {
 		to := indexNamed(c.addIndexes, from.Name)
 		switch {
 		case !p.canBeConcurrent(c, from), to != nil && !p.canBeConcurrent(c, to), to == nil && nameTaken(p.to, from.Name):
-			p.add(p.dropIndex(c.name, from.Name, "")) // a statement of the transaction may need its name
+			p.add(p.dropIndex(c.name, from, "")) // a statement of the transaction may need its name
 		case to == nil:
-			p.in(&p.concurrent, func() { p.add(p.dropIndex(c.name, from.Name, concurrently)) })
+			p.in(&p.concurrent, func() { p.add(p.dropIndex(c.name, from, concurrently)) })
 		default:
 			p.in(&p.concurrent, func() { p.replaceIndex(c.name, from, to, concurrently) })
 			c.addIndexes = slices.DeleteFunc(c.addIndexes, func(index *state.Index) bool { return index == to })
@@ -73,13 +73,13 @@ func (p *planner) isReferenced(table, columns string) bool {
 // replaceIndex replaces an index by another one of the same name. A valid index is not dropped before the new one exists.
 func (p *planner) replaceIndex(relation string, from, to *state.Index, how string) {
 	if !from.Valid {
-		p.add(p.dropIndex(relation, from.Name, how))
+		p.add(p.dropIndex(relation, from, how))
 		p.add(p.createIndex(relation, to, to.Name, how))
 		return
 	}
 	name := freeName(to.Name, "_new", func(name string) bool { return nameTaken(p.from, name) || nameTaken(p.to, name) })
 	p.add(p.createIndex(relation, to, name, how))
-	p.add(p.dropIndex(relation, from.Name, how))
+	p.add(p.dropIndex(relation, from, how))
 	p.add(Statement{
 		SQL:     fmt.Sprintf("ALTER INDEX %s RENAME TO %s", ident(name), ident(to.Name)),
 		Comment: fmt.Sprintf("Rename the new index on %s.", relation),
@@ -94,11 +94,15 @@ func nameTaken(s *state.State, name string) bool {
 		slices.ContainsFunc(s.Views, func(v *state.View) bool { return indexNamed(v.Indexes, name) != nil })
 }
 
-func (p *planner) dropIndex(relation, name, how string) Statement {
+func (p *planner) dropIndex(relation string, index *state.Index, how string) Statement {
 	s := Statement{
-		SQL: fmt.Sprintf("DROP INDEX %s%s", how, ident(name)), Comment: fmt.Sprintf("Drop an index on %s.", relation),
-		Hazards: p.loseIndex(relation, name),
+		SQL: fmt.Sprintf("DROP INDEX %s%s", how, ident(index.Name)), Comment: fmt.Sprintf("Drop an index on %s.", relation),
 	}
+	if index.Unique && index.Valid && !p.keepsKey(relation, withoutStorage(index.Shape)) {
+		s.Comment = fmt.Sprintf("Drop a unique index on %s.", relation)
+		s.Hazards = []Hazard{hazard(DropsRule, "%s: %s", index.Name, withoutStorage(index.Shape))}
+	}
+	s.Hazards = append(s.Hazards, p.loseIndex(relation, index.Name)...)
 	if how == "" {
 		s.Hazards = append(s.Hazards, Hazard{LocksReads, relation})
 	}

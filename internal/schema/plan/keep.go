@@ -20,8 +20,8 @@ func (p *planner) keep(to *state.State) *state.State {
 	}
 	kept.Details = nil
 	for _, t := range to.Details {
-		if from := p.from.Table(t.Name); from != nil && p.policy.KeepColumns {
-			t = p.keepColumns(&kept, from, t)
+		if from := p.from.Table(t.Name); from != nil {
+			t = p.keepParts(&kept, to, from, t)
 		}
 		kept.Details = append(kept.Details, t)
 	}
@@ -39,12 +39,20 @@ func (p *planner) keep(to *state.State) *state.State {
 			p.keepParameters(&kept, names)
 		}
 	}
+	kept.Views = nil
+	for _, v := range to.Views {
+		if from := p.from.View(v.Name); from != nil {
+			v = p.keepViewParts(&kept, to, from, v)
+		}
+		kept.Views = append(kept.Views, v)
+	}
 	for _, v := range p.from.Views {
 		if p.policy.KeepViews && to.View(v.Name) == nil {
 			p.leaveAlone("%s", v)
-			kept.Views = append(slices.Clone(kept.Views), v)
+			kept.Views = append(kept.Views, v)
 		}
 	}
+	p.keepOtherComments(&kept)
 	for _, s := range p.from.Sequences {
 		if t := kept.Table(s.Table); t != nil && columnOf(t, s.Column) != nil && to.Sequence(s.Table, s.Column) == nil &&
 			(to.Table(s.Table) == nil || columnOf(to.Table(s.Table), s.Column) == nil) {
@@ -93,38 +101,6 @@ func (p *planner) keepValues(from *state.Enum, values []string) []string {
 	return all
 }
 
-// keepColumns returns the table with the columns that only from has, and with the constraints and indexes on them.
-func (p *planner) keepColumns(kept *state.State, from, t *state.Table) *state.Table {
-	with := *t
-	with.Columns, with.Constraints, with.Indexes = slices.Clone(t.Columns), slices.Clone(t.Constraints), slices.Clone(t.Indexes)
-	var names []string
-	for _, c := range from.Columns {
-		if columnOf(t, c.Name) != nil {
-			continue
-		}
-		if c.NotNull && c.Default == "" && c.Generated == "" && c.Identity == "" {
-			p.leaveAlone("column %s.%s, which is NOT NULL without a default: an INSERT without it fails", t.Name, c.Name)
-		} else {
-			p.leaveAlone("column %s.%s", t.Name, c.Name)
-		}
-		with.Columns = append(with.Columns, c)
-		for _, constraint := range from.Constraints {
-			if hasWord(constraint.Definition, c.Name) && constraintOf(&with, constraint.Name) == nil {
-				with.Constraints = append(with.Constraints, constraint)
-				names = append(names, constraint.Name)
-			}
-		}
-		for _, index := range from.Indexes {
-			if hasWord(index.Definition, c.Name) && indexOf(&with, index.Name) == nil {
-				with.Indexes = append(with.Indexes, index)
-				names = append(names, index.Name)
-			}
-		}
-	}
-	p.keepParameters(kept, names)
-	return &with
-}
-
 // keepParameters copies the storage parameters of relations from the database.
 func (p *planner) keepParameters(kept *state.State, names []string) {
 	for _, name := range names {
@@ -136,5 +112,7 @@ func (p *planner) keepParameters(kept *state.State, names []string) {
 
 // leaveAlone records something that the plan does not change.
 func (p *planner) leaveAlone(format string, args ...any) {
-	p.leftAloneTexts = append(p.leftAloneTexts, fmt.Sprintf(format, args...))
+	if text := fmt.Sprintf(format, args...); !slices.Contains(p.leftAloneTexts, text) {
+		p.leftAloneTexts = append(p.leftAloneTexts, text)
+	}
 }

@@ -77,6 +77,24 @@ var (
 // withoutStorage removes the storage parameters from the definition of an index. ALTER INDEX can change those.
 func withoutStorage(definition string) string { return storage.ReplaceAllString(definition, "") }
 
+// keyOf returns the columns of a primary key, a unique constraint or a unique index of whole columns and rows, sorted, or "".
+func keyOf(definition string) string {
+	for _, form := range []*regexp.Regexp{keyColumns, uniqueKey} {
+		if match := form.FindStringSubmatch(withoutStorage(definition)); match != nil {
+			return columnSet(match[1])
+		}
+	}
+	return ""
+}
+
+// referenceOf returns the columns of a foreign key that refer to another table, sorted, or "".
+func referenceOf(definition string) string {
+	if match := references.FindStringSubmatch(definition); match != nil {
+		return columnSet(match[1])
+	}
+	return ""
+}
+
 // columnSet sorts a list of columns as PostgreSQL prints it, so that two lists with the same columns are equal.
 func columnSet(list string) string {
 	columns := strings.Split(list, ", ")

@@ -23,8 +23,11 @@ var ErrEnumValueRemoved = errors.New("an enum value was removed or moved")
 
 // Policy says what a plan may do.
 type Policy struct {
-	// Do not drop tables, columns or views that exist only in from, but list them in Plan.LeftAlone.
-	KeepTables, KeepColumns, KeepViews bool
+	// Do not drop tables, columns or views that exist only in from, but list them in Plan.LeftAlone. The same for parts of
+	// tables and views that both have: indexes, together with the keys and exclusion constraints that have one; foreign keys;
+	// checks; and comments on objects that have none in to.
+	KeepTables, KeepColumns, KeepViews                     bool
+	KeepIndexes, KeepForeignKeys, KeepChecks, KeepComments bool
 	// Enums whose values in from stay although to lacks them. Values of others are an ErrEnumValueRemoved.
 	KeepEnumValues []string
 	// Create and drop indexes of existing tables concurrently, outside the transaction, so that writers do not wait.
@@ -35,6 +38,14 @@ type Policy struct {
 	UnknownGrants bool
 	// The command that starts a hand-written migration, for messages; may be empty.
 	ByHand string
+}
+
+// KeepAll is the policy that drops nothing that exists only in from.
+func KeepAll() Policy {
+	return Policy{
+		KeepTables: true, KeepColumns: true, KeepViews: true,
+		KeepIndexes: true, KeepForeignKeys: true, KeepChecks: true, KeepComments: true,
+	}
 }
 
 // byHand names the migration in which to write what cannot be planned, for messages.

@@ -146,7 +146,7 @@ func TestStatesAreNotChanged(t *testing.T) {
 	}
 	before := text()
 	for _, policy := range []plan.Policy{
-		{}, {KeepTables: true, KeepColumns: true, KeepViews: true, UnknownGrants: true, ConcurrentIndexes: true},
+		{}, {UnknownGrants: true, ConcurrentIndexes: true}, plan.KeepAll(),
 	} {
 		_, err := plan.Between(from, to, policy)
 		require.NoError(t, err)
@@ -160,7 +160,7 @@ func TestReference(t *testing.T) {
 	t.Parallel()
 	db, want := open(t, dbtest.Reference(t, dbtest.January)), build(t, "\\schema\n")
 	from, to := inspect(t, db), inspect(t, want)
-	policy := plan.Policy{KeepTables: true, KeepColumns: true, KeepViews: true}
+	policy := plan.KeepAll()
 	before := rows(t, db, from, to)
 	planned, err := plan.Between(from, to, policy)
 	require.NoError(t, err)

@@ -29,6 +29,8 @@ type planner struct {
 	builtConcurrently map[string]bool // indexes, quoted, that exist only in the last phase
 	lost              map[string]bool // objects that are not managed and that the plan drops, as text
 
+	lostIndexes map[string][]string // by view: indexes that the policy cannot keep, as text
+
 	decisions map[string]decision // about views of from
 	refreshed map[string]bool     // materialized views that are filled, or whose REFRESH is planned
 
@@ -46,7 +48,7 @@ func newPlanner(from, to *state.State, policy Policy) *planner {
 		from: from, policy: policy, leftAloneTexts: []string{},
 		originalNames: map[key]string{}, columns: map[key]bool{}, constraints: map[key]bool{}, tables: map[string]bool{},
 		recreated: map[string]bool{}, commented: map[string]bool{}, builtConcurrently: map[string]bool{},
-		lost: map[string]bool{}, decisions: map[string]decision{}, refreshed: map[string]bool{},
+		lost: map[string]bool{}, lostIndexes: map[string][]string{}, decisions: map[string]decision{}, refreshed: map[string]bool{},
 	}
 	p.into = &p.main
 	p.to = p.keep(to)

@@ -116,14 +116,21 @@ func partsOf(tables []*state.Table) []*part {
 			c := &t.Constraints[i]
 			all = append(all, &part{t.Name, &c.Name, true, c.HasIndex(), c.Definition})
 		}
-		for _, index := range t.Indexes {
-			if index.Valid { // an invalid index is dropped
-				all = append(all, &part{t.Name, &index.Name, false, true, withoutStorage(index.Shape)})
-			}
-		}
+		all = append(all, indexParts(t.Name, t.Indexes)...)
 	}
 	slices.SortFunc(all, func(a, b *part) int {
 		return cmp.Or(strings.Compare(a.table, b.table), strings.Compare(*a.name, *b.name))
 	})
+	return all
+}
+
+// indexParts lists the valid indexes of a relation: the plan drops an invalid one.
+func indexParts(relation string, indexes []*state.Index) []*part {
+	var all []*part
+	for _, index := range indexes {
+		if index.Valid {
+			all = append(all, &part{relation, &index.Name, false, true, withoutStorage(index.Shape)})
+		}
+	}
 	return all
 }

@@ -22,7 +22,7 @@ func (p *planner) changeViewIndexes(from, to *state.View) {
 		case old.Valid && index.Unique:
 			p.replaceIndex(to.Name, old, index, "")
 		default:
-			p.add(p.dropIndex(to.Name, old.Name, ""))
+			p.add(p.dropIndex(to.Name, old, ""))
 			p.add(p.createIndex(to.Name, index, index.Name, ""))
 		}
 		p.recreate("INDEX " + ident(index.Name))
@@ -30,7 +30,7 @@ func (p *planner) changeViewIndexes(from, to *state.View) {
 	}
 	// Drop the old indexes after the new ones exist, because a reader or a refresh may need one.
 	for _, old := range left {
-		s := p.dropIndex(to.Name, old.Name, "")
+		s := p.dropIndex(to.Name, old, "")
 		if usable(from.Indexes) && !usable(to.Indexes) && old.Concurrent {
 			s.Hazards = append([]Hazard{{LosesUnique, losesUniqueDetail(to)}}, s.Hazards...)
 		}

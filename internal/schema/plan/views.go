@@ -144,6 +144,9 @@ func (p *planner) dropViews() {
 			s.Comment = fmt.Sprintf("Drop %s, which reads something that changes.", v)
 		}
 		if p.decisions[v.Name] == rebuilt {
+			for _, index := range p.lostIndexes[v.Name] {
+				s.Hazards = append([]Hazard{{LosesSetting, index}}, s.Hazards...)
+			}
 			s.Hazards = append(lossHazards(p.loseUnmanaged(v.Name, "")), s.Hazards...)
 			if v.Materialized && p.to.View(v.Name).Materialized {
 				s.Hazards = append([]Hazard{{RebuildsView, p.fillDetail(v)}}, s.Hazards...)

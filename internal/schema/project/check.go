@@ -40,8 +40,8 @@ var attributes = map[string]map[string]kind{
 	"env.lint.git":              {"dir": aText, "base": aText},
 }
 
-// skips are the changes that Atlas can be configured to leave out. Here only drops of tables, columns and views can be left out; a
-// file that asks for more is refused.
+// skips are the changes that Atlas can be configured to leave out, and drops of checks and comments, of which Atlas has no term
+// and which it ignores. Here only drops can be left out; a file that asks for more is refused.
 func skips() map[string]kind {
 	names := map[string]kind{}
 	for _, verb := range []string{"add", "drop", "modify", "rename"} {
@@ -52,7 +52,7 @@ func skips() map[string]kind {
 			names[verb+"_"+object] = skipped
 		}
 	}
-	for _, object := range []string{"table", "column", "view"} {
+	for _, object := range []string{"table", "column", "view", "index", "foreign_key", "check", "comment"} {
 		names["drop_"+object] = aFlag
 	}
 	return names

@@ -35,9 +35,13 @@ type migrationBlock struct {
 
 type diffBlock struct {
 	Skip *struct {
-		DropTable  bool `spec:"drop_table"`
-		DropColumn bool `spec:"drop_column"`
-		DropView   bool `spec:"drop_view"`
+		DropTable      bool `spec:"drop_table"`
+		DropColumn     bool `spec:"drop_column"`
+		DropView       bool `spec:"drop_view"`
+		DropIndex      bool `spec:"drop_index"`
+		DropForeignKey bool `spec:"drop_foreign_key"`
+		DropCheck      bool `spec:"drop_check"`
+		DropComment    bool `spec:"drop_comment"`
 	} `spec:"skip"`
 	ConcurrentIndex *struct {
 		Create bool `spec:"create"`
@@ -120,7 +124,10 @@ func extendDiff(own, global *diffBlock) (policy Diff) {
 		skip = global.Skip
 	}
 	if skip != nil {
-		policy.KeepTables, policy.KeepColumns, policy.KeepViews = skip.DropTable, skip.DropColumn, skip.DropView
+		policy = Diff{
+			KeepTables: skip.DropTable, KeepColumns: skip.DropColumn, KeepViews: skip.DropView, KeepIndexes: skip.DropIndex,
+			KeepForeignKeys: skip.DropForeignKey, KeepChecks: skip.DropCheck, KeepComments: skip.DropComment,
+		}
 	}
 	if c := own.ConcurrentIndex; c != nil {
 		policy.CreateConcurrently, policy.DropConcurrently = c.Create || c.Add, c.Drop

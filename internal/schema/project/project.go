@@ -42,7 +42,8 @@ type Environment struct {
 // Diff is the policy of plans.
 type Diff struct {
 	// What the files lack stays.
-	KeepTables, KeepColumns, KeepViews bool
+	KeepTables, KeepColumns, KeepViews                     bool
+	KeepIndexes, KeepForeignKeys, KeepChecks, KeepComments bool
 	// Indexes are built, or dropped, without locking out writers.
 	CreateConcurrently, DropConcurrently bool
 }

@@ -93,7 +93,13 @@ func TestPoliciesOutsideOfEnvironments(t *testing.T) {
 	e, err := load(t, `
 env "local" {}
 diff {
-  skip { drop_view = true }
+  skip {
+    drop_view        = true
+    drop_index       = true
+    drop_foreign_key = true
+    drop_check       = true
+    drop_comment     = true
+  }
   concurrent_index {
     add  = true
     drop = true
@@ -104,7 +110,10 @@ lint {
   data_depend { error = true }
 }`, "local", project.Options{})
 	require.NoError(t, err)
-	require.Equal(t, project.Diff{KeepViews: true, CreateConcurrently: true, DropConcurrently: true}, e.Diff)
+	require.Equal(t, project.Diff{
+		KeepViews: true, KeepIndexes: true, KeepForeignKeys: true, KeepChecks: true, KeepComments: true,
+		CreateConcurrently: true, DropConcurrently: true,
+	}, e.Diff)
 	require.Equal(t, project.Lint{Latest: 2, Errors: map[string]bool{"data_depend": true}}, e.Lint)
 
 	e, err = load(t, `env { name = atlas.env }`, "any", project.Options{})

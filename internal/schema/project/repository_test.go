@@ -53,7 +53,9 @@ func TestRepositoryFile(t *testing.T) {
 	prod := load(t, "prod", nil)
 	require.Equal(t, 30*time.Second, prod.LockTimeout)
 	require.Equal(t, project.Diff{
-		KeepTables: true, KeepColumns: true, KeepViews: true, CreateConcurrently: true, DropConcurrently: true,
+		KeepTables: true, KeepColumns: true, KeepViews: true,
+		KeepIndexes: true, KeepForeignKeys: true, KeepChecks: true, KeepComments: true,
+		CreateConcurrently: true, DropConcurrently: true,
 	}, prod.Diff)
 	require.Equal(t, project.Diff{}, load(t, "local", nil).Diff)
 }
