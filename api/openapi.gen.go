@@ -1328,10 +1328,11 @@ type Problem struct {
 	// | `urn:docket:problem:invalid-request` | 422 | the request does not match this contract; see `errors` |
 	// | `urn:docket:problem:rule-broken` | 400 | each field is valid, but the fields contradict each other |
 	// | `urn:docket:problem:not-found` | 404 | something that the request refers to does not exist |
-	// | `urn:docket:problem:unknown-agency`, `urn:docket:problem:unknown-batch` | 400 | the same, where the reference returns 400 |
+	// | `urn:docket:problem:unknown-agency`, `urn:docket:problem:unknown-batch`, `urn:docket:problem:unknown-proposal` | 400 | the same, where the reference returns 400 |
 	// | `urn:docket:problem:already-annotated` | 409 | this user or session has given a different answer for the URL |
 	// | `urn:docket:problem:already-stored` | 409 | what the request adds is already stored |
 	// | `urn:docket:problem:agency-suggested` | 409 | the agency is not deleted because a user suggested it |
+	// | `urn:docket:problem:name-refused` | 409 | the proposal is not approved because no agency can have its name |
 	// | `urn:docket:problem:not-in-process` | 409 | the batch is not aborted because it is not `in-process` |
 	// | `urn:docket:problem:request-under-way` | 409 | a request with the same `Idempotency-Key` is in progress |
 	// | `urn:docket:problem:idempotency-key-reused` | 422 | the `Idempotency-Key` was used for another request |
