@@ -32,7 +32,7 @@ func (h batchHandlers) BatchGet(ctx context.Context, req BatchGetRequestObject) 
 func batchFrom(batch submissions.Batch) BatchSummary {
 	return BatchSummary{
 		ID:            batch.ID,
-		Strategy:      BatchStrategy(batch.Strategy),
+		Strategy:      batch.Strategy,
 		Status:        BatchStatus(batch.Status),
 		Parameters:    metadataFrom(batch.Parameters),
 		UserID:        batch.UserID,

@@ -813,9 +813,13 @@ type BatchBreakdown struct {
 	// CreatedAt UTC without a zone, as in the reference; with a fraction when the microseconds are not 0.
 	//
 	// Example: 2026-01-31T12:00:00.123456
-	CreatedAt Timestamp     `json:"created_at"`
-	Status    BatchStatus   `json:"status"`
-	Strategy  BatchStrategy `json:"strategy"`
+	CreatedAt Timestamp   `json:"created_at"`
+	Status    BatchStatus `json:"status"`
+
+	// Strategy A BatchStrategy, or another value if a later version of the reference has added it to the database.
+	//
+	// Example: auto_googler
+	Strategy StoredBatchStrategy `json:"strategy"`
 }
 
 // BatchDuplicate defines model for BatchDuplicate.
@@ -880,12 +884,16 @@ type BatchSummary struct {
 	// DateGenerated UTC without a zone, as in the reference; with a fraction when the microseconds are not 0.
 	//
 	// Example: 2026-01-31T12:00:00.123456
-	DateGenerated Timestamp      `json:"date_generated"`
-	ID            int32          `json:"id"`
-	Parameters    *Metadata      `json:"parameters"`
-	Status        BatchStatus    `json:"status"`
-	Strategy      BatchStrategy  `json:"strategy"`
-	URLCounts     BatchURLCounts `json:"url_counts"`
+	DateGenerated Timestamp   `json:"date_generated"`
+	ID            int32       `json:"id"`
+	Parameters    *Metadata   `json:"parameters"`
+	Status        BatchStatus `json:"status"`
+
+	// Strategy A BatchStrategy, or another value if a later version of the reference has added it to the database.
+	//
+	// Example: auto_googler
+	Strategy  StoredBatchStrategy `json:"strategy"`
+	URLCounts BatchURLCounts      `json:"url_counts"`
 
 	// UserID Null when created without a token.
 	UserID *int32 `json:"user_id"`
@@ -943,7 +951,7 @@ type BatchURLStatus string
 
 // BatchesAggregatedResponse defines model for BatchesAggregatedResponse.
 type BatchesAggregatedResponse struct {
-	// ByStrategy One entry per strategy.
+	// ByStrategy One entry per strategy, including those that only this database has.
 	ByStrategy   map[string]StrategyCounts `json:"by_strategy"`
 	TotalBatches int32                     `json:"total_batches"`
 }
@@ -1490,6 +1498,11 @@ type SearchURLResult struct {
 	Found bool   `json:"found"`
 	URLID *int32 `json:"url_id"`
 }
+
+// StoredBatchStrategy A BatchStrategy, or another value if a later version of the reference has added it to the database.
+//
+// Example: auto_googler
+type StoredBatchStrategy = string
 
 // StrategyCounts defines model for StrategyCounts.
 type StrategyCounts struct {

@@ -76,7 +76,7 @@ func (h progressHandlers) MetricsBatchesBreakdown(
 		Batches: convert.Each(batches, func(b progress.Batch) BatchBreakdown {
 			return BatchBreakdown{
 				BatchID:           b.ID,
-				Strategy:          BatchStrategy(b.Strategy),
+				Strategy:          b.Strategy,
 				Status:            BatchStatus(b.Status),
 				CreatedAt:         timestampFrom(b.CreatedAt),
 				CountURLTotal:     b.URLs.Total,

@@ -18,7 +18,7 @@ import (
 // Batch is a set of URLs that were collected or entered together.
 type Batch struct {
 	ID            int32
-	Strategy      string // a value of batch_strategy
+	Strategy      string // a value of batch_strategy, which the database may have more of than Docket knows
 	Status        string // a value of batch_status
 	UserID        *int32
 	Parameters    []byte   // a JSON object, or nil
