@@ -708,7 +708,13 @@ SELECT
     urls.scheme,
     coalesce(urls.trailing_slash, false)::boolean AS trailing_slash,
     snapshot.horizon::bigint AS horizon,
-    coalesce((SELECT f.changed_xid FROM followed_batches f WHERE f.user_id = $1), -1)::bigint AS follows_xid,
+    coalesce(follows.changed_xid, -1)::bigint AS follows_xid,
+    EXISTS (
+        SELECT FROM changed
+        WHERE changed.eligible
+            AND changed.batch_id = ANY(follows.batch_ids)
+            AND NOT EXISTS (SELECT FROM user_url_done d WHERE d.user_id = $1 AND d.url_id = changed.url_id OFFSET 0)
+    )::boolean AS followed_changed,
     coalesce(from_position.priority, $2::bigint)::bigint AS cursor_priority,
     coalesce(from_position.url_id, $3::integer)::integer AS cursor_url_id,
     ARRAY(SELECT before_position.url_id FROM before_position)::integer[] AS undone_before,
@@ -724,6 +730,7 @@ SELECT
         ELSE false
     END::boolean AS too_far
 FROM (SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS horizon) AS snapshot
+LEFT JOIN followed_batches follows ON follows.user_id = $1
 LEFT JOIN from_position ON true
 LEFT JOIN (
     SELECT c.url_id, c.priority, c.changed_xid
@@ -743,18 +750,19 @@ type QueueNextGetWarmParams struct {
 }
 
 type QueueNextGetWarmRow struct {
-	URLID          int32
-	Priority       int64
-	ChangedXid     int64
-	URL            *string
-	Scheme         *string
-	TrailingSlash  bool
-	Horizon        int64
-	FollowsXid     int64
-	CursorPriority int64
-	CursorURLID    int32
-	UndoneBefore   []int32
-	TooFar         bool
+	URLID           int32
+	Priority        int64
+	ChangedXid      int64
+	URL             *string
+	Scheme          *string
+	TrailingSlash   bool
+	Horizon         int64
+	FollowsXid      int64
+	FollowedChanged bool
+	CursorPriority  int64
+	CursorURLID     int32
+	UndoneBefore    []int32
+	TooFar          bool
 }
 
 // As QueueNextGetCold, from a cursor.
@@ -776,6 +784,7 @@ func (q *Queries) QueueNextGetWarm(ctx context.Context, db DBTX, arg QueueNextGe
 		&i.TrailingSlash,
 		&i.Horizon,
 		&i.FollowsXid,
+		&i.FollowedChanged,
 		&i.CursorPriority,
 		&i.CursorURLID,
 		&i.UndoneBefore,
@@ -827,6 +836,7 @@ SELECT
     coalesce(urls.trailing_slash, false)::boolean AS trailing_slash,
     snapshot.horizon::bigint AS horizon,
     (-1)::bigint AS follows_xid,
+    false::boolean AS followed_changed,
     coalesce(from_position.priority, $1::bigint)::bigint AS cursor_priority,
     coalesce(from_position.url_id, $2::integer)::integer AS cursor_url_id,
     ARRAY(SELECT before_position.url_id FROM before_position)::integer[] AS undone_before,
@@ -861,18 +871,19 @@ type QueueNextGetWarmAnonymousParams struct {
 }
 
 type QueueNextGetWarmAnonymousRow struct {
-	URLID          int32
-	Priority       int64
-	ChangedXid     int64
-	URL            *string
-	Scheme         *string
-	TrailingSlash  bool
-	Horizon        int64
-	FollowsXid     int64
-	CursorPriority int64
-	CursorURLID    int32
-	UndoneBefore   []int32
-	TooFar         bool
+	URLID           int32
+	Priority        int64
+	ChangedXid      int64
+	URL             *string
+	Scheme          *string
+	TrailingSlash   bool
+	Horizon         int64
+	FollowsXid      int64
+	FollowedChanged bool
+	CursorPriority  int64
+	CursorURLID     int32
+	UndoneBefore    []int32
+	TooFar          bool
 }
 
 // As QueueNextGetColdAnonymous, from a cursor.
@@ -894,6 +905,7 @@ func (q *Queries) QueueNextGetWarmAnonymous(ctx context.Context, db DBTX, arg Qu
 		&i.TrailingSlash,
 		&i.Horizon,
 		&i.FollowsXid,
+		&i.FollowedChanged,
 		&i.CursorPriority,
 		&i.CursorURLID,
 		&i.UndoneBefore,
@@ -947,6 +959,7 @@ SELECT
     coalesce(urls.trailing_slash, false)::boolean AS trailing_slash,
     snapshot.horizon::bigint AS horizon,
     (-1)::bigint AS follows_xid,
+    false::boolean AS followed_changed,
     coalesce(from_position.priority, $1::bigint)::bigint AS cursor_priority,
     coalesce(from_position.url_id, $2::integer)::integer AS cursor_url_id,
     ARRAY(SELECT before_position.url_id FROM before_position)::integer[] AS undone_before,
@@ -983,18 +996,19 @@ type QueueNextGetWarmInBatchParams struct {
 }
 
 type QueueNextGetWarmInBatchRow struct {
-	URLID          int32
-	Priority       int64
-	ChangedXid     int64
-	URL            *string
-	Scheme         *string
-	TrailingSlash  bool
-	Horizon        int64
-	FollowsXid     int64
-	CursorPriority int64
-	CursorURLID    int32
-	UndoneBefore   []int32
-	TooFar         bool
+	URLID           int32
+	Priority        int64
+	ChangedXid      int64
+	URL             *string
+	Scheme          *string
+	TrailingSlash   bool
+	Horizon         int64
+	FollowsXid      int64
+	FollowedChanged bool
+	CursorPriority  int64
+	CursorURLID     int32
+	UndoneBefore    []int32
+	TooFar          bool
 }
 
 // As QueueNextGetColdInBatch, from a cursor.
@@ -1017,6 +1031,7 @@ func (q *Queries) QueueNextGetWarmInBatch(ctx context.Context, db DBTX, arg Queu
 		&i.TrailingSlash,
 		&i.Horizon,
 		&i.FollowsXid,
+		&i.FollowedChanged,
 		&i.CursorPriority,
 		&i.CursorURLID,
 		&i.UndoneBefore,

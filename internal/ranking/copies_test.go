@@ -17,8 +17,13 @@ func TestCopiesOfNextQueue(t *testing.T) {
 	statements := statementsOf(t, "next_queue")
 	eligibleOrBehind := regexp.MustCompile(`(?m)^( *)WHERE (q\.eligible|\(q\.priority, q\.url_id\) < .*)$`)
 	// Own follows order only the URLs of a user among all.
-	withoutFollows := strings.NewReplacer(
-		"coalesce((SELECT f.changed_xid FROM followed_batches f WHERE f.user_id = @user_id), -1)", "(-1)").Replace
+	entered := regexp.MustCompile(`(?s)EXISTS \(\n        SELECT FROM changed\n.*?\n    \)::boolean AS followed_changed`)
+	withoutFollows := func(text string) string {
+		return entered.ReplaceAllString(strings.NewReplacer(
+			"coalesce((SELECT f.changed_xid FROM followed_batches f WHERE f.user_id = @user_id), -1)", "(-1)",
+			"coalesce(follows.changed_xid, -1)", "(-1)",
+			"LEFT JOIN followed_batches follows ON follows.user_id = @user_id\n", "").Replace(text), "false::boolean AS followed_changed")
+	}
 	inBatch := func(text string) string {
 		return eligibleOrBehind.ReplaceAllString(withoutFollows(text), "${1}WHERE ${2}\n${1}    AND q.batch_id = @batch_id::integer")
 	}

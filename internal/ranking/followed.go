@@ -39,21 +39,27 @@ const (
 )
 
 // nextAmongAll returns the next URL for a user among all. The URLs of batches that the user follows come first. As long as some
-// of them are undone, one statement finds the next one. If all are done, a second one reads the queue. A user who follows nothing
-// has no window, and the statement that reads the queue reports when that changes.
+// of them are undone, QueueFollowedGetWarm finds the next one. If all are done, QueueNextGetWarm finds it, and reports when one
+// of them is undone again. A user who follows nothing has no window. The statements that read the queue report when that changes.
 func (q *Queue) nextAmongAll(ctx context.Context, conn db.DBTX, userID int32) (*Choice, error) {
 	by := annotator{kind: user, userID: userID}
 	if known, ok := q.windows.Get(userID); ok {
-		chosen, follows, err := q.nextFollowed(ctx, conn, userID, &known)
+		chosen, found, from, err := q.nextAfterFollowed(ctx, conn, by, known)
+		if err != nil || found {
+			return chosen, err
+		}
+		chosen, follows, err := q.nextFollowed(ctx, conn, userID, from)
 		if err != nil || chosen != nil {
 			return chosen, err
 		}
 		if follows {
-			chosen, _, err = q.next(ctx, conn, by)
+			if chosen, _, err = q.next(ctx, conn, by, 0); err == nil {
+				q.join(by)
+			}
 			return chosen, err
 		}
 	}
-	chosen, followsXID, err := q.next(ctx, conn, by)
+	chosen, followsXID, err := q.next(ctx, conn, by, q.warmFrom)
 	if err != nil || followsXID == followsNothing {
 		return chosen, err
 	}
@@ -62,6 +68,45 @@ func (q *Queue) nextAmongAll(ctx context.Context, conn db.DBTX, userID int32) (*
 		return followed, err
 	}
 	return chosen, nil
+}
+
+// nextAfterFollowed returns the next URL for a user whose window shows that all URLs of the followed batches are done, and true. It
+// returns false if there may be undone ones, and then the window to start at: nil if it is not usable.
+func (q *Queue) nextAfterFollowed(ctx context.Context, conn db.DBTX, by annotator, known window) (*Choice, bool, *window, error) {
+	current, _ := q.states.Get(by)
+	if !known.complete || len(known.rows) > 0 || current.cursor == nil || current.cursor.horizon > known.horizon {
+		return nil, false, &known, nil
+	}
+	row, err := warm(ctx, conn, by, *current.cursor)
+	switch {
+	case err != nil:
+		return nil, false, nil, fmt.Errorf("read queue from cursor: %w", err)
+	case !row.usable():
+		q.states.Remove(by)
+		return nil, false, nil, nil
+	case row.FollowsXid != known.followsXID:
+		return nil, false, nil, nil
+	case row.FollowedChanged:
+		return nil, false, &known, nil
+	}
+	known.horizon = row.Horizon
+	q.windows.Add(by.userID, known)
+	q.states.Add(by, state{cursor: row.cursor(), counted: current.counted})
+	return choice(row.URLID, row.URL, row.Scheme, row.TrailingSlash, row.ChangedXid), true, nil, nil
+}
+
+// join gives the cursor of a user the horizon of the window, if that is older, so that the changes which one statement reads for
+// the cursor include those which matter to the window.
+func (q *Queue) join(by annotator) {
+	current, _ := q.states.Get(by)
+	known, _ := q.windows.Get(by.userID)
+	if current.cursor == nil || current.cursor.horizon <= known.horizon {
+		return
+	}
+	older := *current.cursor
+	older.horizon = known.horizon
+	current.cursor = &older
+	q.states.Add(by, current)
 }
 
 // nextFollowed returns the next URL for a user among those of the batches that the user follows, or nil when none is left, and

@@ -147,17 +147,23 @@ func TestFollowedWindow(t *testing.T) {
 		require.NoError(t, err)
 	}
 	w.change(t, ids(2, 4), unsay)
-	w.requireStatements(t, queue, by, 2, warmFollowed, warmNext)
+	w.requireStatements(t, queue, by, 2, warmNext)
+	w.change(t, ids(1), `SELECT $1::int[]`) // still done
+	w.requireStatements(t, queue, by, 2, warmNext)
 	w.change(t, ids(1), unsay)
-	w.requireStatements(t, queue, by, 1, warmFollowed)
+	w.requireStatements(t, queue, by, 1, warmNext, warmFollowed)
 	w.done(t, by, ids(1))
 	w.requireStatements(t, queue, by, 2, warmFollowed, warmNext)
+	w.requireStatements(t, queue, by, 2, warmNext)
+	w.change(t, span(401, 400+most), vote)
+	w.requireStatements(t, queue, by, 2, warmNext, coldFollowed, coldNext)
+	w.requireStatements(t, queue, by, 2, warmNext)
 
 	// The user follows other batches, or none.
 	w.locate(t, 2, 1)
-	w.requireStatements(t, queue, by, 2, warmFollowed, coldFollowed, warmNext)
+	w.requireStatements(t, queue, by, 2, warmNext, coldFollowed, warmNext)
 	w.change(t, ids(4), link(2))
-	w.requireStatements(t, queue, by, 4, warmFollowed)
+	w.requireStatements(t, queue, by, 4, warmNext, warmFollowed)
 	require.NoError(t, w.changeFollows(t.Context(), leave, 7, 1)) // changes more URLs than a statement reads
 	w.requireStatements(t, queue, by, 2, warmFollowed, warmNext, coldNext)
 	w.requireStatements(t, queue, by, 2, warmNext)

@@ -112,7 +112,7 @@ func (q *Queue) NextForUser(ctx context.Context, conn db.DBTX, userID int32, fil
 		}
 		return choice(row.URLID, row.URL, row.Scheme, row.TrailingSlash, row.ChangedXid), err
 	case filter.BatchID != nil:
-		chosen, _, err := q.next(ctx, conn, annotator{kind: userInBatch, userID: userID, batchID: *filter.BatchID})
+		chosen, _, err := q.next(ctx, conn, annotator{kind: userInBatch, userID: userID, batchID: *filter.BatchID}, q.warmFrom)
 		return chosen, err
 	default:
 		return q.nextAmongAll(ctx, conn, userID)
@@ -131,15 +131,16 @@ func (q *Queue) NextForSession(ctx context.Context, conn db.DBTX, session uuid.U
 		}
 		return choice(row.URLID, row.URL, row.Scheme, row.TrailingSlash, row.ChangedXid), err
 	}
-	chosen, _, err := q.next(ctx, conn, annotator{kind: anonymous, session: session})
+	chosen, _, err := q.next(ctx, conn, annotator{kind: anonymous, session: session}, q.warmFrom)
 	return chosen, err
 }
 
 // next reads the queue, in the order that all annotators share, from the annotator's cursor, if there is one and it is not too far
-// behind, or else from the front. For a user among all URLs it also returns the followsXID. Two concurrent requests of one
-// annotator may both store a state. Both cursors are correct, and the last one stays.
-func (q *Queue) next(ctx context.Context, conn db.DBTX, by annotator) (*Choice, int64, error) {
-	current, err := q.state(ctx, conn, by)
+// behind, or else from the front. For a user among all URLs it also returns the followsXID. An annotator with fewer than warmFrom
+// done URLs has no cursor. Two concurrent requests of one annotator may both store a state. Both cursors are correct, and the
+// last one stays.
+func (q *Queue) next(ctx context.Context, conn db.DBTX, by annotator, warmFrom int32) (*Choice, int64, error) {
+	current, err := q.state(ctx, conn, by, warmFrom)
 	if err != nil {
 		return nil, 0, fmt.Errorf("count done URLs: %w", err)
 	}
@@ -148,9 +149,8 @@ func (q *Queue) next(ctx context.Context, conn db.DBTX, by annotator) (*Choice, 
 		if err != nil {
 			return nil, 0, fmt.Errorf("read queue from cursor: %w", err)
 		}
-		if !row.TooFar && len(row.UndoneBefore) <= readAtMost {
-			c := cursor{row.CursorPriority, row.CursorURLID, row.Horizon, row.UndoneBefore}
-			q.states.Add(by, state{cursor: &c, counted: true})
+		if row.usable() {
+			q.states.Add(by, state{cursor: row.cursor(), counted: true})
 			return choice(row.URLID, row.URL, row.Scheme, row.TrailingSlash, row.ChangedXid), row.FollowsXid, nil
 		}
 	}
@@ -159,7 +159,7 @@ func (q *Queue) next(ctx context.Context, conn db.DBTX, by annotator) (*Choice, 
 		return nil, 0, fmt.Errorf("read queue from the front: %w", err)
 	}
 	updated := state{fromFront: current.fromFront - 1}
-	if updated.fromFront <= 0 {
+	if updated.fromFront <= 0 || warmFrom == 0 {
 		c := cursor{priority: row.Priority, urlID: row.URLID, horizon: row.Horizon, undoneBefore: []int32{}}
 		if row.URLID == 0 {
 			c.priority, c.urlID = 0, afterAll
@@ -171,16 +171,16 @@ func (q *Queue) next(ctx context.Context, conn db.DBTX, by annotator) (*Choice, 
 }
 
 // state returns what is cached about an annotator. It counts the done URLs if it is not known whether the cursor saves time.
-func (q *Queue) state(ctx context.Context, conn db.DBTX, by annotator) (state, error) {
+func (q *Queue) state(ctx context.Context, conn db.DBTX, by annotator, warmFrom int32) (state, error) {
 	current, _ := q.states.Get(by)
-	if current.cursor == nil || current.counted || q.warmFrom == 0 {
+	if current.cursor == nil || current.counted || warmFrom == 0 {
 		return current, nil
 	}
-	done, err := countDone(ctx, conn, by, q.warmFrom)
+	done, err := countDone(ctx, conn, by, warmFrom)
 	if err != nil {
 		return state{}, err
 	}
-	if missing := q.warmFrom - done; missing > 0 {
+	if missing := warmFrom - done; missing > 0 {
 		return state{fromFront: min(missing, recountAfter)}, nil
 	}
 	current.counted = true
@@ -202,6 +202,13 @@ type (
 	coldRow db.QueueNextGetColdRow
 	warmRow db.QueueNextGetWarmRow
 )
+
+// usable reports whether the statement found the next URL: the cursor was not too far behind.
+func (r warmRow) usable() bool { return !r.TooFar && len(r.UndoneBefore) <= readAtMost }
+
+func (r warmRow) cursor() *cursor {
+	return &cursor{priority: r.CursorPriority, urlID: r.CursorURLID, horizon: r.Horizon, undoneBefore: r.UndoneBefore}
+}
 
 // cold reads the queue from the front.
 func cold(ctx context.Context, conn db.DBTX, by annotator) (coldRow, error) {

@@ -133,7 +133,13 @@ SELECT
     urls.scheme,
     coalesce(urls.trailing_slash, false)::boolean AS trailing_slash,
     snapshot.horizon::bigint AS horizon,
-    coalesce((SELECT f.changed_xid FROM followed_batches f WHERE f.user_id = @user_id), -1)::bigint AS follows_xid,
+    coalesce(follows.changed_xid, -1)::bigint AS follows_xid,
+    EXISTS (
+        SELECT FROM changed
+        WHERE changed.eligible
+            AND changed.batch_id = ANY(follows.batch_ids)
+            AND NOT EXISTS (SELECT FROM user_url_done d WHERE d.user_id = @user_id AND d.url_id = changed.url_id OFFSET 0)
+    )::boolean AS followed_changed,
     coalesce(from_position.priority, @priority::bigint)::bigint AS cursor_priority,
     coalesce(from_position.url_id, @url_id::integer)::integer AS cursor_url_id,
     ARRAY(SELECT before_position.url_id FROM before_position)::integer[] AS undone_before,
@@ -149,6 +155,7 @@ SELECT
         ELSE false
     END::boolean AS too_far
 FROM (SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS horizon) AS snapshot
+LEFT JOIN followed_batches follows ON follows.user_id = @user_id
 LEFT JOIN from_position ON true
 LEFT JOIN (
     SELECT c.url_id, c.priority, c.changed_xid
@@ -204,6 +211,7 @@ SELECT
     coalesce(urls.trailing_slash, false)::boolean AS trailing_slash,
     snapshot.horizon::bigint AS horizon,
     (-1)::bigint AS follows_xid,
+    false::boolean AS followed_changed,
     coalesce(from_position.priority, @priority::bigint)::bigint AS cursor_priority,
     coalesce(from_position.url_id, @url_id::integer)::integer AS cursor_url_id,
     ARRAY(SELECT before_position.url_id FROM before_position)::integer[] AS undone_before,
@@ -273,6 +281,7 @@ SELECT
     coalesce(urls.trailing_slash, false)::boolean AS trailing_slash,
     snapshot.horizon::bigint AS horizon,
     (-1)::bigint AS follows_xid,
+    false::boolean AS followed_changed,
     coalesce(from_position.priority, @priority::bigint)::bigint AS cursor_priority,
     coalesce(from_position.url_id, @url_id::integer)::integer AS cursor_url_id,
     ARRAY(SELECT before_position.url_id FROM before_position)::integer[] AS undone_before,
