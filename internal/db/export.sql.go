@@ -94,6 +94,13 @@ CROSS JOIN LATERAL (
     SELECT a.session_id, 0, 'location', a.location_id::text, a.created_at, false
     FROM annotation__location__anon a
     WHERE a.url_id = page.id
+    UNION ALL
+    SELECT
+        endorsed.session_id, 0, 'name', s.suggestion, endorsed.created_at,
+        coalesce(page.type IS NOT NULL AND s.suggestion = page.name, false)
+    FROM annotation__name__suggestions s
+    JOIN annotation__name__anon__endorsements endorsed ON endorsed.suggestion_id = s.id
+    WHERE s.url_id = page.id
 ) AS answer
 WHERE (page.id, answer.session_id, answer.user_id, answer.attribute COLLATE "C", answer.value COLLATE "C")
         > ($1::integer, $3::uuid, $4::integer, $5::text, $6::text)
@@ -129,7 +136,8 @@ type ExportLineListPageRow struct {
 // A page of the lines of a window's URLs after a position: by URL, session, user, attribute and value, with texts compared byte by
 // byte. A user's line has the zero session, so users come first; a session's line has user 0. A line without a value has an
 // empty one. Several rows of a user for agencies without an id are one line. With a time, only lines created then or later.
-// Users' agencies have no time; theirs is that of the user's type for the URL, which was stored with them.
+// Users' agencies have no time; theirs is that of the user's type for the URL, which was stored with them. What a session's migration
+// gave to a user is a line of the user only, with the time of the migration.
 func (q *Queries) ExportLineListPage(ctx context.Context, db DBTX, arg ExportLineListPageParams) ([]ExportLineListPageRow, error) {
 	rows, err := db.Query(ctx, ExportLineListPage,
 		arg.AfterURLID,

@@ -82,7 +82,13 @@ const everyKind = `
 	INSERT INTO annotation__agency__anon (url_id, session_id, agency_id, created_at) VALUES
 		(1, '5e551011-0000-4000-8000-000000000001', 5, '2026-01-05');
 	INSERT INTO annotation__location__anon (url_id, session_id, location_id, created_at) VALUES
-		(1, '5e551011-0000-4000-8000-000000000001', 8, '2026-01-05')`
+		(1, '5e551011-0000-4000-8000-000000000001', 8, '2026-01-05');
+	INSERT INTO annotation__name__anon__endorsements (suggestion_id, session_id, created_at) VALUES
+		(1, '5e551011-0000-4000-8000-000000000001', '2026-01-05'), (4, '5e551011-0000-4000-8000-000000000001', '2026-01-06');
+	-- A session that gave its answer to user 7: the rows above are its only lines.
+	INSERT INTO anonymous_sessions (id) VALUES ('5e551011-0000-4000-8000-000000000002');
+	INSERT INTO anonymous_migrated_answers (session_id, url_id, url_types, record_types, agency_ids, location_ids, names)
+		VALUES ('5e551011-0000-4000-8000-000000000002', 1, '{data source}', '{Stops}', '{5}', '{8}', '{One}')`
 
 const session = "anonymous-dvth76evzgbrvz34"
 
@@ -100,6 +106,7 @@ var everyLine = []string{
 	`1 https://one.org/ 11 agency "5" - true`, // without a type by the same user, so without a time
 	`1 https://one.org/ ` + session + ` agency "5" 01-05 true`,
 	`1 https://one.org/ ` + session + ` location "8" 01-05 false`,
+	`1 https://one.org/ ` + session + ` name "One" 01-05 true`,
 	`1 https://one.org/ ` + session + ` record_type "Stops" 01-05 true`,
 	`1 https://one.org/ ` + session + ` url_type "data source" 01-05 true`,
 	`1 https://one.org/ ` + session + ` url_type "meta url" 01-06 false`,
@@ -111,6 +118,7 @@ var everyLine = []string{
 	`2 two.org 7 url_type "data source" 01-03 false`,
 	`2 two.org 10 agency_not_found "-" 01-04 false`,
 	`2 two.org 10 location_not_found "-" 01-04 false`,
+	`2 two.org ` + session + ` name "Two" 01-06 false`,
 }
 
 func TestLines(t *testing.T) {
