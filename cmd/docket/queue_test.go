@@ -37,3 +37,19 @@ func TestQueueSumsManyDifferencesByKind(t *testing.T) {
 	none, _ := s.succeed(t, "queue", "verify", "--all")
 	require.Equal(t, "0 differences\n", none)
 }
+
+// TestQueueNamesFollowers checks how differences of what follows decide are printed.
+func TestQueueNamesFollowers(t *testing.T) {
+	t.Parallel()
+	s := newSchemaTest(t, dbtest.Empty(t))
+	s.succeed(t, "migrate", "apply")
+	s.exec(t, "INSERT INTO followed_batches (user_id, batch_ids, changed_xid) VALUES (7, '{1,2}', 0)")
+	status, text, _ := s.run(t, "queue", "verify")
+	require.Equal(t, exitFailure, status)
+	require.Equal(t, "annotator 7: surplus followed batches: has 1, 2, should have nothing\n1 differences\n", text)
+	_, object, _ := s.run(t, "queue", "verify", "--json")
+	require.JSONEq(t, `{"kind": "surplus followed batches", "annotator": "7", "have": "1, 2", "want": ""}`, object)
+	s.succeed(t, "queue", "reconcile")
+	none, _ := s.succeed(t, "queue", "verify")
+	require.Equal(t, "0 differences\n", none)
+}
