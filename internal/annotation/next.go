@@ -17,9 +17,9 @@ type Ranking interface {
 	NextForSession(ctx context.Context, conn db.DBTX, session Session, skip int32) (*ranking.Choice, error)
 }
 
-// Next returns the URL that the user should annotate next, or nil when none is left. Candidates have status ok, are neither
-// validated nor suspended, have no URL type, record type, agency or location of this user, and match the filter. The most
-// annotated candidate comes first, among equals the one with the smallest id. Nothing is reserved.
+// Next returns the URL that the user should annotate next, or nil when none is left. Candidates are neither validated
+// nor suspended, have no URL type, record type, agency or location of this user, and match the filter. Package ranking describes
+// their order. Nothing is reserved.
 func (s *Service) Next(ctx context.Context, userID int32, filter Filter) (*Next, error) {
 	return s.next(ctx, filter.BatchID, func(conn db.DBTX) (*ranking.Choice, error) {
 		return s.ranking.NextForUser(ctx, conn, userID, filter)

@@ -397,7 +397,8 @@ type QueueNextGetColdRow struct {
 	FollowsXid    int64
 }
 
-// Ranking by the live queue. Three statements find the next URL of an annotator, and one helps to choose between the first two:
+// Ranking by the live queue. The order that all annotators share is (priority, url_id). Three statements find the first URL in it
+// that an annotator has not done, and one helps to choose between the first two:
 //
 // GetCold starts at the front: it returns the first row of the queue that the annotator has not done. Its cost grows with the
 // number of done rows, which it hashes, so it reads only indexes until it has found the row.
@@ -421,6 +422,27 @@ type QueueNextGetColdRow struct {
 // GetCold and GetWarm have three copies each: for a user among all URLs, for a user in a batch, and for an anonymous session. An
 // optional batch or one table of done rows would cost more than it saves: docs/decisions/one-text-for-the-next-url.md. The
 // copies are derived from the first by substitution, which TestCopiesOfNextQueue checks.
+//
+// For a user among all URLs, those of the batches that the user follows come before all others. followed_batches has these
+// batches. The copies for a user report its changed_xid as follows_xid; -1 means that the user follows nothing, and that the URL
+// returned is the next one. Three statements find the first followed URL:
+//
+// FollowedGetCold merges the batches. It returns a window: the first 64 undone URLs, and the position where they end.
+//
+// FollowedGetWarm starts at a window, by the argument of GetWarm: only a transaction that is not older than the window's horizon
+// can have moved a URL before the end of the window, made one there undone, or done one of the window. So a URL of the window
+// that is not among the changed ones needs no check, and the next URL is the first of these or of the undone, changed ones before
+// the end. The changed ones include those that are not eligible any more, so the index on changed_xid covers all rows. The
+// statement returns how the window has changed. If too many rows have changed, or if the URL found is deleted, stale is true and
+// the rest of the row must be ignored. If follows_xid is not that of the window, the user follows other batches.
+//
+// FollowedGetColdFrom continues when all URLs of the window are done. It starts at the window's end, so that it does not hash what
+// the user has done.
+//
+// When all followed URLs are done, GetWarm for a user is enough: followed_changed is true if one of the changed rows is an undone
+// followed URL. This needs a cursor whose horizon is not younger than that of the window.
+//
+// GetSkipping finds the URL after a number of others. It neither needs nor sets a cursor or a window.
 // The next URL for a user among all; url_id 0 when none is left.
 func (q *Queries) QueueNextGetCold(ctx context.Context, db DBTX, userID int32) (QueueNextGetColdRow, error) {
 	row := db.QueryRow(ctx, QueueNextGetCold, userID)
