@@ -284,6 +284,8 @@ func (q *Queries) AgencyOutwardDelete(ctx context.Context, db DBTX, agencyID int
 const AgencyShownURLList = `-- name: AgencyShownURLList :many
 SELECT s.url_id FROM annotation__agency__user s WHERE s.agency_id = $1::integer
 UNION
+SELECT a.url_id FROM annotation__agency__anon a WHERE a.agency_id = $1::integer
+UNION
 SELECT subtask.url_id
 FROM annotation__agency__auto__suggestions s
 JOIN annotation__agency__auto__subtasks subtask ON subtask.id = s.subtask_id
@@ -291,7 +293,7 @@ WHERE s.agency_id = $1::integer
 ORDER BY url_id
 `
 
-// The URLs for which a user or a robot suggests an agency. Annotators of these URLs are shown its name.
+// The URLs for which a user, a session or a robot suggests an agency. Annotators of these URLs are shown its name.
 // No limit: the caller must recount all of them.
 // @sqlc-vet-disable many-without-limit
 func (q *Queries) AgencyShownURLList(ctx context.Context, db DBTX, agencyID int32) ([]int32, error) {

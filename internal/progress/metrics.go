@@ -117,7 +117,7 @@ func (s *Service) URLs(ctx context.Context) (URLSummary, error) {
 	})
 }
 
-// PendingCounts counts URLs with status ok that are not validated, including suspended ones, by the kinds of votes they have.
+// PendingCounts counts URLs that are not validated, including suspended ones, by the kinds of votes they have.
 type PendingCounts struct {
 	All, URLType, RecordType, Agency int32
 	ByKinds                          [4]int32 // by the number of these three kinds

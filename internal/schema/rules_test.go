@@ -180,6 +180,9 @@ var refused = map[string][]string{
 	"urls_url_no_nbsp_check": {
 		`INSERT INTO urls (url, source) VALUES (E'example.com/\u00a0a', 'manual')`,
 	},
+	"url_former_status_status_check": {
+		`INSERT INTO url_former_status (url_id, status) VALUES (1, 'ok')`,
+	},
 	"url_web_metadata_status_code_check": {
 		`INSERT INTO url_web_metadata (url_id, accessed, status_code) VALUES (1, true, 99)`,
 		`INSERT INTO url_web_metadata (url_id, accessed, status_code) VALUES (1, true, 1000)`,

@@ -105,10 +105,12 @@ SELECT EXISTS (SELECT FROM agency)::boolean AS agency_known, EXISTS (SELECT FROM
 DELETE FROM link_agencies__locations WHERE agency_id = @agency_id AND location_id = @location_id;
 
 -- name: AgencyShownURLList :many
--- The URLs for which a user or a robot suggests an agency. Annotators of these URLs are shown its name.
+-- The URLs for which a user, a session or a robot suggests an agency. Annotators of these URLs are shown its name.
 -- No limit: the caller must recount all of them.
 -- @sqlc-vet-disable many-without-limit
 SELECT s.url_id FROM annotation__agency__user s WHERE s.agency_id = @agency_id::integer
+UNION
+SELECT a.url_id FROM annotation__agency__anon a WHERE a.agency_id = @agency_id::integer
 UNION
 SELECT subtask.url_id
 FROM annotation__agency__auto__suggestions s
