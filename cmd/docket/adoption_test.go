@@ -201,6 +201,7 @@ func (a *adoptee) plan() {
 	require.NotContains(a.t, plan, "DROP TABLE")
 	require.NotContains(a.t, strings.Replace(plan, "ALTER TABLE urls DROP COLUMN status;", "", 1), "DROP COLUMN")
 	require.NotContains(a.t, plan, "drops data")
+	require.NotRegexp(a.t, "Left alone: (index|unique|primary key|check|foreign key|exclusion|comment)", plan, "a rule of the reference is not one of a DBA")
 	require.Equal(a.t, a.revision == dbtest.December, strings.Contains(plan, "RENAME TO annotation__url_type__user;"))
 	for _, named := range []string{
 		"alembic_version", "labeler_notes", "labeler_workload", "labeler_dashboard", "ticket", "ticket_number", "locate_state()", "log_change()",

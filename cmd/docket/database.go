@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"errors"
+	"io/fs"
+	"regexp"
 	"sync"
 	"time"
 
@@ -66,6 +68,40 @@ func (d *database) applyMigrations(ctx context.Context) (schema.Report, error) {
 	return migrator.Apply(ctx)
 }
 
+// checkGrants fails with the missing statements unless the role may read and write what Docket's schema has.
+func (d *database) checkGrants(ctx context.Context) error {
+	migrator, err := d.migrator()
+	if err != nil {
+		return err
+	}
+	names, err := relations()
+	if err != nil {
+		return err
+	}
+	return migrator.CheckGrants(ctx, names)
+}
+
+var createRelation = regexp.MustCompile(`(?m)^CREATE (?:TABLE|VIEW|MATERIALIZED VIEW) (\w+)`)
+
+// relations are the tables and views of the schema that is built in.
+func relations() ([]string, error) {
+	files, err := fs.Glob(sqlfiles.Schema, "*.sql")
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, file := range files {
+		text, err := fs.ReadFile(sqlfiles.Schema, file)
+		if err != nil {
+			return nil, err
+		}
+		for _, match := range createRelation.FindAllSubmatch(text, -1) {
+			names = append(names, string(match[1]))
+		}
+	}
+	return names, nil
+}
+
 // checkMigrated fails unless the database has exactly the migrations built into this program.
 func (d *database) checkMigrated(ctx context.Context) error {
 	migrator, err := d.migrator()
@@ -96,6 +132,8 @@ func (c *config) withPool(cmd *cobra.Command, fn func(context.Context, *postgres
 			if _, err := db.applyMigrations(ctx); err != nil {
 				return err
 			}
+		} else if err := db.checkGrants(ctx); err != nil {
+			return err
 		} else if err := db.checkMigrated(ctx); err != nil {
 			return err
 		}

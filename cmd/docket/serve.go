@@ -23,6 +23,7 @@ import (
 	"docket/internal/progress"
 	"docket/internal/ranking"
 	"docket/internal/robots"
+	"docket/internal/schema"
 	"docket/internal/submissions"
 	"docket/internal/views"
 )
@@ -239,6 +240,9 @@ func (cfg *serveConfig) rankingByName() (annotation.Ranking, error) {
 
 // bringUpToDate brings the database to this program's version or fails.
 func (cfg *serveConfig) bringUpToDate(ctx context.Context, db *database, log *zap.Logger) error {
+	if err := db.checkGrants(ctx); err != nil {
+		return err
+	}
 	if !cfg.migrate {
 		return db.checkMigrated(ctx)
 	}
@@ -246,6 +250,9 @@ func (cfg *serveConfig) bringUpToDate(ctx context.Context, db *database, log *za
 	for _, file := range report.Files {
 		log.Info("migration applied", zap.String("version", file.Version), zap.String("name", file.Name),
 			zap.Int("statements", file.Statements), zap.Duration("duration", file.Duration))
+	}
+	if errors.Is(err, schema.ErrNotOwner) {
+		err = fmt.Errorf("migrations are pending: %w. To serve as this role, let the owner run docket migrate apply first", err)
 	}
 	return err
 }

@@ -37,6 +37,12 @@ type revision struct {
 	drops state.Reference // the column that convert.sql drops
 }
 
+// replaced are checks of the reference that Docket has under other names and in other words. The use cases report violations by
+// those names.
+var replaced = []string{
+	"check_url_has_no_scheme", "check_url_no_fragment", "check_url_no_nbsp", "check_url_no_trailing_slash", "confidence_range",
+}
+
 var revisions = []revision{
 	{id: "1d3398f9cd8a", date: "December 2025", drops: state.Reference{Relation: "urls", Column: "status"}},
 	{id: "759ce7d0772b", date: "January 2026"},
@@ -124,7 +130,7 @@ func (r revision) String() string { return fmt.Sprintf("%s (%s)", r.id, r.date) 
 
 // origin reads what has still to be converted.
 func (r revision) origin(ctx context.Context, conn *pgx.Conn) (schema.Origin, error) {
-	origin := schema.Origin{Name: "revision " + r.String() + " of the reference", KeepEnumValues: r.enums}
+	origin := schema.Origin{Name: "revision " + r.String() + " of the reference", Replaced: replaced, KeepEnumValues: r.enums}
 	folder := r.id
 	if r.as != "" {
 		folder = r.as

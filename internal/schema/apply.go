@@ -53,7 +53,7 @@ func FromBaseline(version string) ApplyOption { return func(c *applyChoice) { c.
 // them. A file marked "-- atlas:txmode none" runs statement by statement, and the next run continues with the statement that
 // failed.
 //
-// Nothing is changed unless the history is in order (see Status). When a file fails, the report holds those before it, which
+// Nothing is changed unless the history is in order (see Status) and the role owns tables of the database (ErrNotOwner). When a file fails, the report holds those before it, which
 // stay applied.
 func (m *Migrator) Apply(ctx context.Context, opts ...ApplyOption) (Report, error) {
 	report := Report{Files: []FileReport{}}
@@ -66,6 +66,9 @@ func (m *Migrator) Apply(ctx context.Context, opts ...ApplyOption) (Report, erro
 	status, files, err := m.selectFiles(ctx, conn, choice)
 	report.From, report.To = status.Version, status.Version
 	if err != nil || len(files) == 0 && choice.baseline == "" {
+		return report, err
+	}
+	if err := m.checkOwner(ctx, conn, nil); err != nil {
 		return report, err
 	}
 	store := revisions{db: conn}

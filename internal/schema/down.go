@@ -143,6 +143,9 @@ func (m *Migrator) Down(ctx context.Context, shown Preview) (Report, error) {
 		return report, fmt.Errorf("%w: database %s is at version %q, and was at %q when the plan was shown; run the command again",
 			ErrChanged, m.databaseName(), status.Version, shown.From)
 	}
+	if err := m.checkOwner(ctx, conn, nil); err != nil {
+		return report, err
+	}
 	for i, f := range files {
 		start := time.Now()
 		if err := m.undoFile(ctx, conn, f); err != nil {

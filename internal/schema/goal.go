@@ -3,6 +3,7 @@ package schema
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"docket/internal/schema/plan"
@@ -20,6 +21,9 @@ type Origin struct {
 	// runs on a scratch database. Both are empty when nothing is to be converted.
 	Conversion, Undo string
 
+	// Replaced are constraints of the other program that the target schema has under other names and in other words, see
+	// plan.Policy.
+	Replaced []string
 	// KeepEnumValues are enums that may have values which the target schema lacks, see plan.Policy.
 	KeepEnumValues []string
 	// Check refuses a database before anything is planned; may be nil. before is what it must be before the conversion.
@@ -40,7 +44,8 @@ type Goal struct {
 func ReadGoal(
 	ctx context.Context, w *Workbench, from, to Source, exclude []string, policy plan.Policy, origin Origin,
 ) (*state.State, Goal, error) {
-	policy.KeepEnumValues = append(policy.KeepEnumValues, origin.KeepEnumValues...)
+	policy.Replaced = slices.Concat(policy.Replaced, origin.Replaced)
+	policy.KeepEnumValues = slices.Concat(policy.KeepEnumValues, origin.KeepEnumValues)
 	goal := Goal{Policy: policy}
 	found, target, err := ReadStates(ctx, w, from, to, exclude)
 	if err != nil {

@@ -73,6 +73,22 @@ func (t *Target) Version(ctx context.Context) (string, error) {
 	return applied[len(applied)-1].Version, nil
 }
 
+// CheckOwner fails with ErrNotOwner unless the role owns all tables of the goal that the database has.
+func (t *Target) CheckOwner(ctx context.Context, goal Goal) error {
+	conn, disconnect, err := t.m.connect(ctx)
+	if err != nil {
+		return err
+	}
+	defer disconnect()
+	names := []string{}
+	for _, s := range []*state.State{goal.next(), goal.Target} {
+		for _, table := range s.Details {
+			names = append(names, table.Name)
+		}
+	}
+	return t.m.checkOwner(ctx, conn, names)
+}
+
 // Apply runs the plan that leads the database to the goal, under Atlas's lock. The plan must equal what goal.Plan returns for
 // the database at that time. Otherwise nothing is run and the error is ErrStale.
 //

@@ -93,7 +93,7 @@ func (c *commands) applySchema(
 	if err != nil {
 		return err
 	}
-	refusal := cmp.Or(refuseLoss(p, flags), c.refuseOlder(version, flags))
+	refusal := cmp.Or(refuseLoss(p, flags), c.refuseOlder(version, flags), database.CheckOwner(ctx, goal))
 	if flags.dryRun {
 		if refusal != nil {
 			fmt.Fprintln(stderr, "this would be refused:", refusal)

@@ -97,7 +97,7 @@ func (p *planner) keepConstraints(to *state.State, from, with *state.Table, colu
 		ofColumn := hasAnyWord(c.Definition, columns)
 		switch {
 		case !ofColumn && !policy && (isPolicy || !p.policy.KeepIndexes),
-			pairs.names[&c.Name] != nil, constraintOf(with, c.Name) != nil, losesColumn(from, with, c.Definition),
+			slices.Contains(p.policy.Replaced, c.Name), pairs.names[&c.Name] != nil, constraintOf(with, c.Name) != nil, losesColumn(from, with, c.Definition),
 			c.HasIndex() && nameTaken(to, c.Name), c.Kind == "primary key" && hasKey, pairs.replaces(c.Definition),
 			c.References != "" && to.Table(c.References) == nil && !p.policy.KeepTables:
 			continue

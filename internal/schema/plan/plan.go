@@ -28,6 +28,8 @@ type Policy struct {
 	// checks; and comments on objects that have none in to.
 	KeepTables, KeepColumns, KeepViews                     bool
 	KeepIndexes, KeepForeignKeys, KeepChecks, KeepComments bool
+	// Names of constraints that are not kept, because constraints of to with other names and definitions replace them.
+	Replaced []string
 	// Enums whose values in from stay although to lacks them. Values of others are an ErrEnumValueRemoved.
 	KeepEnumValues []string
 	// Create and drop indexes of existing tables concurrently, outside the transaction, so that writers do not wait.
