@@ -4,11 +4,14 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
+	"docket/internal/db"
 	"docket/internal/ranking"
 )
 
@@ -291,4 +294,61 @@ func TestFollowedRace(t *testing.T) {
 			h.requireExact(t)
 		})
 	}
+}
+
+// interrupted runs a function one time, before a statement.
+type interrupted struct {
+	db.DBTX
+	before string
+	run    func()
+}
+
+func (i *interrupted) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
+	if i.run != nil && strings.HasPrefix(sql, "-- name: "+i.before+" ") {
+		run := i.run
+		i.run = nil
+		run()
+	}
+	return i.DBTX.QueryRow(ctx, sql, args...)
+}
+
+// TestFollowedBetweenStatements commits a change between the two statements of a request. The next request sees it.
+func TestFollowedBetweenStatements(t *testing.T) {
+	t.Parallel()
+	const urls = 6 * window
+	w := newWorld(t, 0)
+	by := followedWorld(t, w, urls)
+	queue := ranking.NewWarmQueue()
+	w.requireNext(t, queue, by, 1)
+	request := func(before string, urlIDs []int32, statement string) {
+		t.Helper()
+		conn := &interrupted{DBTX: w.pool, before: before, run: func() { w.change(t, urlIDs, statement) }}
+		_, err := ask(t.Context(), conn, queue, by)
+		require.NoError(t, err)
+		require.Nil(t, conn.run, "%s did not run", before)
+	}
+
+	// The window is continued, and a URL after it moves before its end.
+	w.change(t, span(1, 2*window), by.locates())
+	w.waitForHorizon(t)
+	request(moreFollowed, ids(urls-1), vote)
+	w.requireNext(t, queue, by, urls-1)
+	w.waitForHorizon(t)
+	w.requireNext(t, queue, by, urls-1)
+
+	// Everything is done, and then a followed URL is undone.
+	w.change(t, span(1, urls/2), by.locates())
+	w.requireNext(t, queue, by, urls-1)
+	w.change(t, span(urls/2+1, urls-2), by.locates())
+	w.change(t, ids(2), unsay)
+	w.change(t, ids(2), link(2)) // another user follows it, and it has a vote: first of all but what this user follows
+	w.change(t, ids(2), vote)
+	w.follow(t, 8, 2)
+	w.locate(t, 2, 2)
+	w.change(t, ids(urls-1), by.locates())
+	w.waitForHorizon(t)
+	request(warmNext, ids(5), unsay)
+	w.waitForHorizon(t)
+	w.requireNext(t, queue, by, 5)
+	w.requireNext(t, queue, by, 5)
 }
