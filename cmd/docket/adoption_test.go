@@ -49,6 +49,7 @@ func TestAdoption(t *testing.T) {
 			require.Subset(t, adopt.neighbours(), theirs, "objects that Docket does not know are kept")
 			require.Equal(t, former, adopt.list("SELECT concat_ws(' ', url_id, status) FROM url_former_status ORDER BY url_id"))
 
+			require.Equal(t, keptChecks, adopt.constraintsBesideDockets(), "rules of the other service")
 			adopt.baseline()
 			require.NotEmpty(t, succeed(t, adopt.next("queue", "reconcile")...))
 			require.Equal(t, "0 differences\n", succeed(t, adopt.next("queue", "verify")...))
@@ -127,6 +128,27 @@ func (a *adoptee) apply(command []string) {
 func (a *adoptee) list(sql string, args ...any) []string {
 	a.t.Helper()
 	return dbtest.List(a.t, a.db, sql, args...)
+}
+
+// keptChecks are rules of the other service that Docket's files write differently. They are kept, as those of operators are.
+var keptChecks = []string{
+	"annotation__url_type__auto confidence_range", "urls check_url_has_no_scheme", "urls check_url_no_fragment",
+	"urls check_url_no_nbsp", "urls check_url_no_trailing_slash",
+}
+
+// constraintsBesideDockets lists the constraints and indexes that the database has and Docket's schema lacks.
+func (a *adoptee) constraintsBesideDockets() (only []string) {
+	a.t.Helper()
+	const constraints = `
+SELECT conrelid::regclass || ' ' || conname FROM pg_constraint
+WHERE connamespace = 'public'::regnamespace AND conrelid <> 0 AND conrelid NOT IN (
+    SELECT oid FROM pg_class WHERE relname IN ('labeler_notes', 'alembic_version', 'atlas_schema_revisions'))
+UNION ALL SELECT indrelid::regclass || ' ' || indexrelid::regclass FROM pg_index
+JOIN pg_class ON pg_class.oid = indrelid
+WHERE relnamespace = 'public'::regnamespace AND relname NOT IN ('labeler_notes', 'alembic_version', 'atlas_schema_revisions')
+ORDER BY 1`
+	dockets := dbtest.List(a.t, dbtest.Connect(a.t, dbtest.URL(a.t)), constraints)
+	return slices.DeleteFunc(a.list(constraints), func(name string) bool { return slices.Contains(dockets, name) })
 }
 
 // rows returns the number of rows of each table, under the name that Docket gives it, and a checksum of all their values by
