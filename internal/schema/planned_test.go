@@ -172,10 +172,16 @@ func TestVerifyBaseline(t *testing.T) {
 	_, err = m.Apply(t.Context(), schema.FromBaseline("20260101000000"))
 	require.ErrorIs(t, err, schema.ErrBaseline)
 	require.ErrorContains(t, err, `ALTER TABLE`)
+	require.ErrorContains(t, err, `no other version fits it either: run "docket schema apply" first`)
 	k.exec(t, "ALTER TABLE a ALTER COLUMN id TYPE int")
+	k.exec(t, `CREATE INDEX theirs_idx ON a (id); ALTER TABLE a ADD CONSTRAINT theirs_key UNIQUE (id), ADD CONSTRAINT theirs_check CHECK (id > 0);
+		COMMENT ON TABLE a IS 'Theirs.'; ALTER TABLE a ADD CONSTRAINT theirs_fkey FOREIGN KEY (id) REFERENCES a (id)`)
 	_, err = m.Apply(t.Context(), schema.FromBaseline("20260102000000"))
 	require.ErrorIs(t, err, schema.ErrBaseline)
 	require.ErrorContains(t, err, `CREATE TABLE`)
+	require.ErrorContains(t, err, `it has what the migrations up to 20260101000000 make: run "docket migrate apply --baseline 20260101000000"`)
+	_, err = m.PreviewApply(t.Context(), schema.FromBaseline(schema.Latest))
+	require.ErrorContains(t, err, `--baseline 20260101000000"`)
 
 	report, err := m.Apply(t.Context(), schema.FromBaseline("20260101000000"))
 	require.NoError(t, err)
