@@ -64,6 +64,10 @@ func TestServeWithGrants(t *testing.T) {
 	require.True(t, found)
 	grants := regexp.MustCompile("(?s)```sql\n(.*?)```").FindStringSubmatch(section)
 	require.NotNil(t, grants)
+	require.Equal(t, []string{
+		`docket migrate apply --database-url "$DATABASE_URL?options=-c%20role%3Ddocket_owner"`,
+		"docket migrate apply", "docket serve --migrate=false", "docket refresh",
+	}, sectionCommands(t, operations(t), "Roles"), "the commands that this test and TestOnlyOwnersChangeTables run")
 	statements := strings.NewReplacer("docket_owner", roles[0], "docket_serve", roles[1]).Replace(grants[1])
 
 	stderr := served.fail(t, exitFailure, "serve", "--migrate=false")
