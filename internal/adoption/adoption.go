@@ -37,8 +37,8 @@ type revision struct {
 	drops state.Reference // the column that convert.sql drops
 }
 
-// replaced are checks of the reference that Docket has under other names and in other words. The use cases report violations by
-// those names.
+// replaced are checks of the reference that Docket has under other names and in other words. Without this list they would be kept
+// as those of operators are, and each row would be checked twice.
 var replaced = []string{
 	"check_url_has_no_scheme", "check_url_no_fragment", "check_url_no_nbsp", "check_url_no_trailing_slash", "confidence_range",
 }
