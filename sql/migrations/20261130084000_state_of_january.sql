@@ -367,6 +367,9 @@ ALTER TABLE annotation_queue ADD CONSTRAINT annotation_queue_url_id_fkey FOREIGN
 --   locks out writers: urls
 ALTER TABLE anonymous_migrated_answers ADD CONSTRAINT anonymous_migrated_answers_url_id_fkey FOREIGN KEY (url_id) REFERENCES urls(id) ON DELETE CASCADE;
 
+-- Set the comment of table anonymous_url_done.
+COMMENT ON TABLE anonymous_url_done IS 'The eligible URLs of anonymous_url_annotations: those that an anonymous session has annotated, or had before a migration.';
+
 -- Set the comment of table batch_progress.
 COMMENT ON TABLE batch_progress IS 'The number of URLs of a batch, and how many of them have an agency suggested by any user.';
 

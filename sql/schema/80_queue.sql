@@ -58,7 +58,7 @@ CREATE TABLE anonymous_url_done (
 ) WITH (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_insert_scale_factor = 0.02);
 
 COMMENT ON TABLE anonymous_url_done IS
-    'The eligible URLs for which an anonymous session has a row in any of the four tables of anonymous annotations.';
+    'The eligible URLs of anonymous_url_annotations: those that an anonymous session has annotated, or had before a migration.';
 
 CREATE INDEX anonymous_url_done_url_id_idx ON anonymous_url_done (url_id);
 

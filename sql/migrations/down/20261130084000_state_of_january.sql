@@ -124,6 +124,9 @@ UPDATE urls SET status = former.status::url_status FROM url_former_status former
 ALTER TABLE urls ALTER COLUMN status DROP DEFAULT;
 DROP TABLE url_former_status;
 
+-- Set the comment of table anonymous_url_done.
+COMMENT ON TABLE anonymous_url_done IS 'The eligible URLs for which an anonymous session has a row in any of the four tables of anonymous annotations.';
+
 -- Set the comment of table batch_progress.
 COMMENT ON TABLE batch_progress IS 'The number of URLs of a batch with status ok, and how many of them have an agency suggested by any user.';
 
