@@ -101,7 +101,8 @@ type NameSuggestion struct {
 	FromRobot    bool
 }
 
-// BatchInfo counts the URLs of a batch, validated and suspended ones included. A URL is annotated when any user has suggested an agency for it.
+// BatchInfo counts the URLs of a batch, validated and suspended ones included. A URL is annotated when any user has suggested an
+// agency for it.
 type BatchInfo struct {
 	Total     int32
 	Annotated int32

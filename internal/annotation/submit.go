@@ -37,8 +37,8 @@ var refusals = []postgres.Rule{
 
 // Submit stores a user's answer about a URL completely or not at all. When it returns nil, the answer is committed. The URL
 // need not be eligible. An answer that says what the user has said about the URL already, by an answer, a submission or a
-// transferred session, is not stored again, and no error. Errors: FieldErrors and *RuleError for an answer that contradicts itself,
-// *unknown.Error, and ErrAlreadyAnnotated.
+// transferred session, is not stored again, which is no error. Errors: FieldErrors and *RuleError for an answer that contradicts
+// itself, *unknown.Error, and ErrAlreadyAnnotated for a different answer.
 func (s *Service) Submit(ctx context.Context, userID, urlID int32, answer Answer) error {
 	params := db.AnnotationInsertParams{
 		URLID:            urlID,

@@ -1,6 +1,6 @@
-// Package catalog owns agencies and locations: how they change, how users propose agencies, and how they and URLs are found. It reads annotations only to
-// find the URLs that a change of an agency concerns. The only annotations it deletes are those of anonymous sessions that name
-// a deleted agency.
+// Package catalog owns agencies and locations: how they change, how users propose agencies, and how they and URLs are found. It
+// reads annotations only to find the URLs that a change of an agency concerns. The only annotations it deletes are those of
+// anonymous sessions that name a deleted agency.
 package catalog
 
 import (

@@ -229,7 +229,7 @@ type AnnotationIsRepeatedParams struct {
 	AgencyNotFound   bool
 }
 
-// Reports whether the rows that an answer would store are exactly those that the user has for the URL, whoever stored them. A
+// Reports whether the rows that an answer would store are exactly those that the user has for the URL, by any request. A
 // name that the user endorsed before the URL got its type, by submitting the URL, is ignored if the answer has another name.
 func (q *Queries) AnnotationIsRepeated(ctx context.Context, db DBTX, arg AnnotationIsRepeatedParams) (bool, error) {
 	row := db.QueryRow(ctx, AnnotationIsRepeated,

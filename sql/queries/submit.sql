@@ -193,7 +193,7 @@ SELECT
     EXISTS (SELECT FROM unknown_name)::boolean AS name_unknown;
 
 -- name: AnnotationIsRepeated :one
--- Reports whether the rows that an answer would store are exactly those that the user has for the URL, whoever stored them. A
+-- Reports whether the rows that an answer would store are exactly those that the user has for the URL, by any request. A
 -- name that the user endorsed before the URL got its type, by submitting the URL, is ignored if the answer has another name.
 SELECT (
     ARRAY(SELECT a.type FROM annotation__url_type__user a WHERE a.user_id = answer.user_id AND a.url_id = answer.url_id)
