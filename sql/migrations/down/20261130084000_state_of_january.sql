@@ -116,8 +116,7 @@ DROP TABLE proposal__agencies;
 --   locks out readers: agencies
 DROP INDEX agencies_name_form_idx;
 
--- Change urls: add column status.
---   depends on the rows: column status is NOT NULL without a default: urls must be empty
+-- Change urls: add column status, with the values that url_former_status has.
 --   locks out readers: urls
 ALTER TABLE urls ADD COLUMN status url_status NOT NULL DEFAULT 'ok';
 UPDATE urls SET status = former.status::url_status FROM url_former_status former WHERE former.url_id = urls.id;
