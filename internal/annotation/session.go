@@ -27,8 +27,9 @@ type SessionTransfer struct {
 // record type stay; agencies, locations and endorsed names are added to the user's. It deletes all annotations of the session,
 // but keeps what they said, so that the session is not offered the URLs again. An unknown session has none.
 //
-// An answer that is being stored is waited for: one of the session is then transferred; one of the user has precedence. The session
-// is locked first. A recount that makes one of its URLs eligible at the same time can therefore deadlock with the transfer;
+// An answer that is being stored is waited for: one of the session is then transferred; one of the user has precedence. Only a
+// session's first answer is not waited for, because the session does not exist until it commits: it stays the session's, and the
+// next transfer moves it. The session is locked first. A recount that makes one of its URLs eligible at the same time can therefore deadlock with the transfer;
 // both are transactions that are retried. An answer cannot deadlock with it: it locks the session before the queue.
 func (s *Service) TransferSession(ctx context.Context, userID int32, session Session) (SessionTransfer, error) {
 	defer phase.Start(ctx, phase.Submit)()
