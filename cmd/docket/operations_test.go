@@ -190,7 +190,7 @@ func TestOperationsHazards(t *testing.T) {
 	require.NoError(t, err)
 	_, section, found := strings.Cut(operations(t), "\n## Review a change\n")
 	require.True(t, found)
-	section, _, _ = strings.Cut(section, "\n## ")
+	section, _, _ = strings.Cut(section, "\n#")
 	var hazards, explained []string
 	for _, constant := range regexp.MustCompile(`\bHazardKind += "([^"]+)"`).FindAllSubmatch(source, -1) {
 		hazards = append(hazards, string(constant[1]))
