@@ -22,6 +22,7 @@ func TestExportIsThatOfREST(t *testing.T) {
 	dir := dataDir(t)
 	succeed(t, "seed", "--urls", "50", "--data-dir", dir)
 	docket := serve(t, "--data-dir", dir)
+	admin := strings.TrimSpace(succeed(t, "token", "--user", "1", "--admin", "--data-dir", dir))
 	export := func(args ...string) string {
 		return succeed(t, append([]string{"export", "annotations", "--data-dir", dir}, args...)...)
 	}
@@ -31,7 +32,7 @@ func TestExportIsThatOfREST(t *testing.T) {
 		"?since=2025-01-05&format=jsonl":   {"--since", "2025-01-05", "--format", "jsonl", "-o", "-"},
 		"?since=2125-01-05T00:00:00&x=csv": {"--since", "2125-01-05T00:00:00"},
 	} {
-		status, body := docket.get(t, "/export/annotations"+query, docket.token)
+		status, body := docket.get(t, "/export/annotations"+query, admin)
 		require.Equal(t, http.StatusOK, status, body)
 		require.Equal(t, body, export(args...), query)
 	}

@@ -224,11 +224,11 @@ https://pittsburghpa.gov/police/#top,data source,Stops,Stops,,Pittsburgh Bureau 
 	require.Contains(t, succeedMigrated("import", "urls", urls, "--robo"), "nothing new")
 
 	require.Equal(t, "0 differences\n", succeedMigrated("queue", "verify"), "an import keeps the queue")
-	dbtest.Exec(t, dbtest.Connect(t, url), "UPDATE annotation_queue SET priority = -99")
+	dbtest.Exec(t, dbtest.Connect(t, url), "UPDATE annotation_queue SET user_url_type_count = 99")
 	status, stdout, _ = docket(t, "queue", "verify", "--database-url", url)
 	require.Equal(t, exitFailure, status)
-	require.Equal(t, "URL 1: wrong count: has 99, should have 4\n1 differences\n", stdout)
-	require.Contains(t, succeedMigrated("queue", "reconcile", "--json"), `"kind":"wrong count","url_id":1`)
+	require.Equal(t, "URL 1: wrong count of user URL types: has 99, should have 0\n1 differences\n", stdout)
+	require.Contains(t, succeedMigrated("queue", "reconcile", "--json"), `"kind":"wrong count of user URL types","url_id":1`)
 	require.Equal(t, "0 differences\n", succeedMigrated("queue", "verify"))
 }
 
