@@ -2,6 +2,7 @@ package annotation
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/google/uuid"
@@ -27,9 +28,8 @@ type SessionTransfer struct {
 // record type stay; agencies, locations and endorsed names are added to the user's. It deletes all annotations of the session,
 // but keeps what they said, so that the session is not offered the URLs again. An unknown session has none.
 //
-// An answer that is being stored is waited for: one of the session is then transferred; one of the user has precedence. Only a
-// session's first answer is not waited for, because the session does not exist until it commits: it stays the session's, and the
-// next transfer moves it. The session is locked first. A recount that makes one of its URLs eligible at the same time can therefore deadlock with the transfer;
+// An answer that is being stored is waited for: one of the session is then transferred; one of the user has precedence. The session
+// is locked first. A recount that makes one of its URLs eligible at the same time can therefore deadlock with the transfer;
 // both are transactions that are retried. An answer cannot deadlock with it: it locks the session before the queue.
 func (s *Service) TransferSession(ctx context.Context, userID int32, session Session) (SessionTransfer, error) {
 	defer phase.Start(ctx, phase.Submit)()
@@ -38,19 +38,43 @@ func (s *Service) TransferSession(ctx context.Context, userID int32, session Ses
 		done, err = transferSession(ctx, tx, userID, session)
 		return err
 	})
+	if errors.Is(err, errUnknownSession) {
+		return SessionTransfer{}, nil
+	}
 	if err != nil {
 		return SessionTransfer{}, fmt.Errorf("transfer session: %w", err)
 	}
 	return done, nil
 }
 
-func transferSession(ctx context.Context, tx pgx.Tx, userID int32, session Session) (done SessionTransfer, err error) {
-	known, err := queries.AnonymousSessionLock(ctx, tx, session)
-	if err != nil {
-		return done, fmt.Errorf("lock session: %w", err)
+// errUnknownSession rolls back the row that lockSession has inserted.
+var errUnknownSession = errors.New("the session has no answers")
+
+// lockSession waits for answers of the session that are being stored, also for its first one, which stores the session. It returns
+// errUnknownSession if there is none.
+func lockSession(ctx context.Context, tx pgx.Tx, session Session) error {
+	for range 2 {
+		known, err := queries.AnonymousSessionLock(ctx, tx, session)
+		if err != nil {
+			return fmt.Errorf("lock session: %w", err)
+		}
+		if known > 0 {
+			return nil
+		}
+		inserted, err := queries.AnonymousSessionInsert(ctx, tx, session)
+		if err != nil {
+			return fmt.Errorf("wait for the first answer of the session: %w", err)
+		}
+		if inserted > 0 {
+			return errUnknownSession
+		}
 	}
-	if known == 0 {
-		return done, nil
+	return errUnknownSession // another program has deleted the session between two statements
+}
+
+func transferSession(ctx context.Context, tx pgx.Tx, userID int32, session Session) (done SessionTransfer, err error) {
+	if err := lockSession(ctx, tx, session); err != nil {
+		return done, err
 	}
 	urlIDs, err := queries.AnonymousURLLockMany(ctx, tx, session)
 	if err != nil {

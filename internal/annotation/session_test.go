@@ -159,6 +159,36 @@ func TestTransferAndAnswer(t *testing.T) {
 	b.requireExactQueue(t)
 }
 
+// TestTransferWaitsForTheFirstAnswer checks that the answer which stores a session is transferred like a later one.
+func TestTransferWaitsForTheFirstAnswer(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	session := annotation.NewSession()
+	held := b.begin(t, "SELECT FROM annotation_queue WHERE url_id = 2 FOR UPDATE")
+	stored := make(chan error, 1)
+	go func() { stored <- b.service.SubmitAnonymous(context.Background(), session, 2, everything(1)) }()
+	b.waitForLock(t, stored)
+	type outcome struct {
+		done annotation.SessionTransfer
+		err  error
+	}
+	transferred := make(chan outcome, 1)
+	go func() {
+		done, err := b.service.TransferSession(context.Background(), 7, session)
+		transferred <- outcome{done, err}
+	}()
+	b.waitForLocks(t, 2)
+	require.NoError(t, held.Rollback(t.Context()))
+	require.NoError(t, <-stored)
+	require.Equal(t, outcome{done: annotation.SessionTransfer{Transferred: 5}}, <-transferred)
+	require.Equal(t, map[int32]int{2: 3}, b.answered(t, 7, 1))
+	b.requireExactQueue(t)
+
+	_, err := b.service.TransferSession(t.Context(), 7, annotation.NewSession())
+	require.NoError(t, err)
+	require.Equal(t, 1, b.count(t, "SELECT count(*) FROM anonymous_sessions"), "an unknown session is not stored")
+}
+
 // waitForLocks waits until as many connections wait for a lock.
 func (b bundle) waitForLocks(t *testing.T, n int) {
 	t.Helper()

@@ -135,6 +135,20 @@ func (q *Queries) AnonymousRecordTypeTransfer(ctx context.Context, db DBTX, arg 
 	return result.RowsAffected(), nil
 }
 
+const AnonymousSessionInsert = `-- name: AnonymousSessionInsert :execrows
+INSERT INTO anonymous_sessions (id) VALUES ($1) ON CONFLICT ON CONSTRAINT anonymous_sessions_pkey DO NOTHING
+`
+
+// Waits for the first answer of the session if it is being stored. One row: there is none, and a later one waits until the end of the
+// transaction.
+func (q *Queries) AnonymousSessionInsert(ctx context.Context, db DBTX, sessionID uuid.UUID) (int64, error) {
+	result, err := db.Exec(ctx, AnonymousSessionInsert, sessionID)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
 const AnonymousSessionLock = `-- name: AnonymousSessionLock :execrows
 
 SELECT FROM anonymous_sessions WHERE id = $1 FOR UPDATE
@@ -144,7 +158,7 @@ SELECT FROM anonymous_sessions WHERE id = $1 FOR UPDATE
 // session against new answers; lock the URLs against deletion, by id; move each kind, with snapshots taken after that; recount
 // the queue last.
 // Waits for answers of the session that are being stored, and blocks later ones until the end of the transaction. No rows: the
-// session is unknown.
+// session is unknown, or its first answer has not been committed.
 func (q *Queries) AnonymousSessionLock(ctx context.Context, db DBTX, sessionID uuid.UUID) (int64, error) {
 	result, err := db.Exec(ctx, AnonymousSessionLock, sessionID)
 	if err != nil {

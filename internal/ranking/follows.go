@@ -23,6 +23,9 @@ import (
 //     updated. A Recount of such a URL that was first has read the old follows, and its row is changed after it. One that is
 //     later waits for the row, and reads the new follows.
 //
+// A URL of another program that has no row in the queue is left to Reconcile: a Recount that inserts its row meanwhile may have read
+// the old follows.
+//
 // It does not deadlock with other writers, because all lock in the same order: follows, batches, URLs, rows of the queue,
 // progress of batches. An answer locks its row of the queue and then the progress of the batch, and no batch: it could insert
 // the progress, and lock the batch by its foreign key, only if another program had deleted it. PostgreSQL would detect that

@@ -4,8 +4,13 @@
 
 -- name: AnonymousSessionLock :execrows
 -- Waits for answers of the session that are being stored, and blocks later ones until the end of the transaction. No rows: the
--- session is unknown.
+-- session is unknown, or its first answer has not been committed.
 SELECT FROM anonymous_sessions WHERE id = @session_id FOR UPDATE;
+
+-- name: AnonymousSessionInsert :execrows
+-- Waits for the first answer of the session if it is being stored. One row: there is none, and a later one waits until the end of the
+-- transaction.
+INSERT INTO anonymous_sessions (id) VALUES (@session_id) ON CONFLICT ON CONSTRAINT anonymous_sessions_pkey DO NOTHING;
 
 -- name: AnonymousURLLockMany :many
 -- Locks the URLs that the session has annotations of against deletion, and returns their ids, ascending. Each URL is looked up by
