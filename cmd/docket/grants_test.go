@@ -111,7 +111,9 @@ func TestServeWithGrants(t *testing.T) {
 	served.succeed(t, "queue", "verify")
 	served.succeed(t, "queue", "reconcile")
 
-	require.Contains(t, served.fail(t, exitFailure, "refresh"), "must be owner of materialized view")
+	stderr = served.fail(t, exitFailure, "refresh")
+	require.Contains(t, stderr, "must be owner of materialized view")
+	require.Contains(t, stderr, "run docket refresh as the owner of the view")
 
 	// When a migration is pending, the message says who must apply it.
 	s.exec(t, "DELETE FROM atlas_schema_revisions WHERE version = (SELECT max(version) FROM atlas_schema_revisions)")

@@ -79,6 +79,7 @@ func TestOperationsCommands(t *testing.T) {
 		}
 	}
 
+	runSection("Run regularly", "docket queue reconcile", "docket refresh", "docket queue verify")
 	runSection("Review a change",
 		"docket schema diff", "docket schema inspect", "docket schema diff --exit-code", "docket migrate apply --dry-run",
 		"docket migrate lint --git-base origin/main")

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -67,12 +68,20 @@ permission ` + string(auth.AccessSourceCollector) + `, which all other operation
 	return cmd
 }
 
+func permissionNames() string {
+	var names []string
+	for _, permission := range auth.Permissions() {
+		names = append(names, string(permission))
+	}
+	return strings.Join(names, ", ")
+}
+
 func knownPermissions(names []string) ([]auth.Permission, error) {
 	var granted []auth.Permission
 	for _, name := range names {
 		permission := auth.Permission(name)
 		if !slices.Contains(auth.Permissions(), permission) {
-			return nil, usageError{fmt.Errorf("--permission: %q is none of %v", name, auth.Permissions())}
+			return nil, usageError{fmt.Errorf("--permission: %q is none of %s", name, permissionNames())}
 		}
 		granted = append(granted, permission)
 	}

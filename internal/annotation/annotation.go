@@ -1,5 +1,5 @@
-// Package annotation returns the next URL to annotate, with what users and robots suggested for it, and stores the answer.
-// It owns anonymous sessions, the rules for answers, and the queries in suggestions.sql, submit.sql and session.sql.
+// Package annotation returns the next URL to annotate, with what users, sessions and robots suggested, and stores the
+// answer. It owns anonymous sessions, the rules for answers, and the queries in suggestions.sql, submit.sql and session.sql.
 // Package ranking chooses the next URL. Annotation does not decide whether answers agree and never changes a URL.
 package annotation
 

@@ -13,6 +13,7 @@ const (
 	serializationFailure = "40001"
 	deadlockDetected     = "40P01"
 	queryCanceled        = "57014"
+	insufficientRights   = "42501"
 	cannotConnectNow     = "57P03"
 	featureNotSupported  = "0A000" // a prepared statement whose columns have changed, among others
 	invalidStatementName = "26000"

@@ -105,7 +105,7 @@ func (m *Migrator) nextStep(ctx context.Context, conn *sql.Conn, f failure) stri
 
 // refusedRole says what to do, by SQLSTATE, when the statement is right and the role or the server may not run it.
 var refusedRole = map[string]string{
-	"42501": "the role may not do that: connect as the owner of the tables",
+	"42501": "the role may not do that: connect as the owner of the tables, who needs CREATE on the database and on its schema",
 	"25006": "the database is read-only, as a standby or by default_transaction_read_only: name its primary, or switch that off",
 }
 
