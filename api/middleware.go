@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"runtime/debug"
 	"strings"
 
@@ -115,12 +116,7 @@ func (s *server) noRoute(c *gin.Context) {
 	}
 	for _, pattern := range s.patterns {
 		if matches(pattern, other) {
-			location := c.Request.URL.EscapedPath()
-			if len(other) < len(path) {
-				location = location[:len(location)-1]
-			} else {
-				location += "/"
-			}
+			location := (&url.URL{Path: other}).EscapedPath() // the slash at the end may have been sent as %2F
 			if c.Request.URL.RawQuery != "" {
 				location += "?" + c.Request.URL.RawQuery
 			}
