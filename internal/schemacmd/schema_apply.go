@@ -93,7 +93,7 @@ func (c *commands) applySchema(
 	if err != nil {
 		return err
 	}
-	refusal := cmp.Or(refuseLoss(p, flags), c.refuseOlder(version, flags), database.CheckOwner(ctx, goal))
+	refusal := cmp.Or(c.refuseVersion(version, flags), refuseLoss(p, flags), database.CheckOwner(ctx, goal))
 	if flags.dryRun {
 		if refusal != nil {
 			fmt.Fprintln(stderr, "this would be refused:", refusal)
@@ -136,16 +136,23 @@ func refuseLoss(p *plan.Plan, flags applyFlags) error {
 		"diff { skip { … } } in the project file keeps what only the database has permanently", strings.Join(dropped, "; "))
 }
 
-// refuseOlder is nil unless the files are likely to be older than the database, whose last migration is version. Then the
-// plan would undo what later migrations made, including rules and views, whose loss is not a loss of data.
-func (c *commands) refuseOlder(version string, flags applyFlags) error {
+// refuseVersion is nil unless the last migration of the database, version, is not the last one of the files. If the files have
+// later ones, these lead to the target, and can move data, which a plan cannot. If the database has a later one, the files are
+// likely to be older, and the plan would undo what later migrations made, including rules and views, whose loss is not a loss of
+// data.
+func (c *commands) refuseVersion(version string, flags applyFlags) error {
 	migrations, err := c.findMigrations(flags.chosen.MigrationDir)
 	if err != nil { // the migrations built into the program show its age as well
 		migrations = directory{fs: c.Migrations.BuiltIn}
 	}
 	newest := newestMigration(migrations.fs)
-	if version <= newest || flags.allowLoss {
+	switch {
+	case version == newest || version == "" || flags.allowLoss:
 		return nil
+	case version < newest:
+		return fmt.Errorf("the database has a record of migrations, up to %s, and those here (%s) go up to %s: run %s migrate apply, "+
+			"which may also move data. To change the schema only, run it with --allow-destructive",
+			version, c.describe(migrations), newest, c.Name)
 	}
 	return fmt.Errorf("the database has migration %s, and those here (%s) end at %s: the plan would undo what later ones made. "+
 		"Use the files that belong to the database, or run it with --allow-destructive if that is meant",

@@ -361,6 +361,9 @@ ORDER BY e.url_id;
 
 DELETE FROM user_url_done d USING annotation_queue q WHERE q.url_id = d.url_id AND NOT q.eligible;
 DELETE FROM anonymous_url_done d USING annotation_queue q WHERE q.url_id = d.url_id AND NOT q.eligible;
+-- What a session said before it was migrated to a user is dropped, so these URLs are not done for it any more.
+DELETE FROM anonymous_url_done d
+WHERE NOT EXISTS (SELECT FROM anonymous_url_annotations a WHERE a.session_id = d.session_id AND a.url_id = d.url_id);
 
 UPDATE batch_progress p
 SET total = want.total, annotated = want.annotated
