@@ -136,7 +136,14 @@ func (r revision) origin(ctx context.Context, conn *pgx.Conn) (schema.Origin, er
 		folder = r.as
 	}
 	pending, err := ask(ctx, conn, folder+"/pending.sql")
-	if err != nil || !pending {
+	if err != nil {
+		return origin, err
+	}
+	if !pending {
+		adopted, err := ask(ctx, conn, "adopted.sql")
+		if adopted {
+			origin.Name = "adopted from " + origin.Name
+		}
 		return origin, err
 	}
 	for file, text := range map[string]*string{"convert.sql": &origin.Conversion, "undo.sql": &origin.Undo} {
