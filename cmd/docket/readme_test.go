@@ -92,7 +92,7 @@ func TestReadmeListsFlags(t *testing.T) {
 }
 
 var (
-	docketCommand   = regexp.MustCompile("(?:^|[\\s(`\"])(?:bin/)?docket ([a-z-][^`#|;&)>\"\n]*)")
+	docketCommand   = regexp.MustCompile("(?:^|[\\s(`\"])(?:bin/)?docket ([a-z-](?:[^`#|;&)>\"\n]|\"\\$[^\"\n]*\")*)")
 	flagInSpan      = regexp.MustCompile("`--([a-z-]+)[^`]*`")
 	docketVariables = regexp.MustCompile(`\bDOCKET_[A-Z_]+\b`)
 )
