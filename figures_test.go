@@ -121,8 +121,7 @@ func TestFiguresOfMainQuery(t *testing.T) {
 	}
 
 	warm := rows(t, page, "queue, warm: buffers, x `SELECT 1`")
-	// An annotator with few done URLs has no cursor. When the result was stored, all had one.
-	buffers := []int{figures[1_000_000]["form=queue/cursor=cold/user=new"].Buffers.Generic}
+	var buffers []int
 	for row, users := range map[string][]string{
 		"new":                              {"new"},
 		"casual, 66 done":                  {"casual-66"},
@@ -131,22 +130,29 @@ func TestFiguresOfMainQuery(t *testing.T) {
 		"none left":                        {"none-left"},
 		"batch of 50, the three of them":   {"new/batch=50", "heavy-5000/batch=50", "heavy-50000/batch=50"},
 		"batch of half, the three of them": {"new/batch=half", "heavy-5000/batch=half", "heavy-50000/batch=half"},
+		"session, new":                     {"session-new"},
+		"session, 5,000 done":              {"session-heavy-5000"},
+		"follows 3 locations":              {"follows-3"},
+		"follows 50":                       {"follows-50"},
+		"follows 50, 5,000 done":           {"follows-50/heavy-5000"},
+		"follows 50, all done":             {"follows-50/done"},
 	} {
 		require.Len(t, warm[row], len(sizes), row)
 		for i, cell := range warm[row] {
 			var times []float64
+			most := 0
 			what, printed := fmt.Sprintf("%s at %d: %s", row, sizes[i], cell), timesCell.FindStringSubmatch(cell)
 			require.NotNil(t, printed, what)
 			for _, user := range users {
 				measured := figures[sizes[i]]["form=queue/cursor=warm/user="+user]
 				worst := max(measured.Buffers.Generic, measured.Buffers.Custom)
-				require.Equal(t, printed[1], strconv.Itoa(worst), what)
-				require.InDelta(t, 2, measured.Times, 0.5, "twice the time of SELECT 1")
-				times = append(times, measured.Times)
-				if user != "none-left" {
+				require.InDelta(t, 2.5, measured.Times, 0.65, "two to three times the time of SELECT 1")
+				times, most = append(times, measured.Times), max(most, worst)
+				if sizes[i] == 1_000_000 && (user == "none-left" || !strings.Contains(user, "/batch=")) {
 					buffers = append(buffers, worst)
 				}
 			}
+			require.Equal(t, printed[1], strconv.Itoa(most), what)
 			requireRounded(t, printed[2], slices.Min(times), what)
 			requireRounded(t, max(printed[3], printed[2]), slices.Max(times), what)
 		}
@@ -164,8 +170,8 @@ func TestFiguresOfMainQuery(t *testing.T) {
 	}
 	some, many := cold("heavy-5000"), cold("heavy-50000")
 	requireText("README.md", "at a million URLs, "+some+" with 5,000 URLs done and "+many+" with 50,000")
-	requireText("benchmarks/README.md", some+" for 5,000 URLs, "+many+" for 50,000, 590 ms for all of them at 1M")
-	require.InDelta(t, 590, figures[1_000_000]["form=queue/cursor=cold/user=none-left"].P50/1000, 5)
+	requireText("benchmarks/README.md", some+" for 5,000 URLs, "+many+" for 50,000, 721 ms for all of them at 1M")
+	require.InDelta(t, 721, figures[1_000_000]["form=queue/cursor=cold/user=none-left"].P50/1000, 5)
 }
 
 // constants are the figures on the pages that are constants in the code: what a page says, and the expressions that must match in
