@@ -76,46 +76,6 @@ func TestAdoption(t *testing.T) {
 	}
 }
 
-// migrateEarlier migrates the database as an earlier Docket had adopted it: its last migration is undone, and the one before is its
-// baseline. A view of the operators that reads a replaced one must be dropped before.
-func (a *adoptee) migrateEarlier() {
-	a.t.Helper()
-	dashboard := a.list("SELECT pg_get_viewdef('labeler_dashboard'::regclass)")[0]
-	down, err := fs.Glob(sqlfiles.Migrations, "down/20261130084000_*.sql")
-	require.NoError(a.t, err)
-	undo, err := fs.ReadFile(sqlfiles.Migrations, down[0])
-	require.NoError(a.t, err)
-	for _, statement := range []string{
-		"DROP VIEW labeler_dashboard", string(undo), "DROP TABLE atlas_schema_revisions",
-		"CREATE VIEW labeler_dashboard AS SELECT sum(total_anno_count) FROM url_annotation_count_view",
-	} {
-		dbtest.Exec(a.t, a.db, statement)
-	}
-	require.NotEmpty(a.t, a.list("SELECT status::text FROM urls WHERE status <> 'ok'"), "the former status is restored")
-
-	rows := a.rows()
-	const earlier = "20261130044041"
-	status, _, stderr := docket(a.t, "migrate", "apply", "--baseline", earlier)
-	require.Equal(a.t, exitFailure, status)
-	require.Contains(a.t, stderr, "labeler_dashboard")
-	dbtest.Exec(a.t, a.db, "DROP VIEW labeler_dashboard")
-	status, _, stderr = docket(a.t, "schema", "apply", "--env", "prod", "--auto-approve")
-	require.Equal(a.t, exitFailure, status)
-	require.Contains(a.t, stderr, "migrate apply, which may also move data")
-	succeed(a.t, "migrate", "apply")
-	dbtest.Exec(a.t, a.db, "CREATE VIEW labeler_dashboard AS "+dashboard)
-	after := a.rows()
-	for _, computed := range []string{"annotation_queue", "user_url_done", "anonymous_url_done", "batch_progress"} {
-		delete(rows, computed)
-	}
-	for table := range rows {
-		require.Equal(a.t, rows[table], after[table], table)
-	}
-	succeed(a.t, noDifference...)
-	_, differences, _ := docket(a.t, "queue", "verify")
-	require.Equal(a.t, "0 differences\n", differences)
-}
-
 // dataFile returns the absolute path of a real file.
 func dataFile(t *testing.T, name string) string {
 	t.Helper()
