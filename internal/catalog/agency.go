@@ -94,6 +94,11 @@ func (s *Service) ChangeAgency(ctx context.Context, id int32, change AgencyChang
 		}
 	}
 	err := postgres.InTx(ctx, s.pool, func(tx pgx.Tx) error {
+		// Locked by a statement of its own: if the row was changed since the snapshot of AgencyUpdate, that statement would lock it
+		// two times, and could deadlock with a transaction that waits in between.
+		if err := queries.AgencyHold(ctx, tx, id); err != nil {
+			return fmt.Errorf("lock agency: %w", err)
+		}
 		row, err := queries.AgencyUpdate(ctx, tx, db.AgencyUpdateParams{
 			ID:               id,
 			Name:             change.Name,
