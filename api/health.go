@@ -38,7 +38,7 @@ type healthHandlers struct {
 
 // Healthz reports that the process is alive. It does not use the database.
 func (*healthHandlers) Healthz(context.Context, HealthzRequestObject) (HealthzResponseObject, error) {
-	return Healthz200JSONResponse{Status: Ok}, nil
+	return Healthz200JSONResponse{Status: HealthStatusOK}, nil
 }
 
 // Readyz returns the result of the checks, at most checksCached old, and names the checks that failed.
@@ -55,7 +55,7 @@ func (h *healthHandlers) Readyz(ctx context.Context, _ ReadyzRequestObject) (Rea
 	if h.result != nil {
 		return nil, h.result
 	}
-	return Readyz200JSONResponse{Status: Ok, Views: h.ages}, nil
+	return Readyz200JSONResponse{Status: HealthStatusOK, Views: h.ages}, nil
 }
 
 func (h *healthHandlers) run(ctx context.Context) ([]ViewAge, error) {
