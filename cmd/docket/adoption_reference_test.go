@@ -98,28 +98,28 @@ var theirWrites = []string{
 	`DELETE FROM urls WHERE id = 3`,
 }
 
-// TestReferenceBesideDocket runs statements of the other service on an adopted database of January: what docs/operations.md says
+// TestReferenceOnAdoptedDatabase runs statements of the other service on an adopted database of January: what docs/operations.md says
 // does not work does not, and everything else does.
-func TestReferenceBesideDocket(t *testing.T) {
+func TestReferenceOnAdoptedDatabase(t *testing.T) {
 	t.Parallel()
-	beside := newAdoptee(t, dbtest.January)
-	status, _, stderr := beside.schema("schema", "apply", "--env", "prod", "--auto-approve")
+	adopted := newAdoptee(t, dbtest.January)
+	status, _, stderr := adopted.schema("schema", "apply", "--env", "prod", "--auto-approve")
 	require.Zero(t, status, stderr)
-	succeed(t, "migrate", "apply", "--baseline", "latest", "--dir", migrationsFolder, "--database-url", beside.url, "--dev-url", beside.url)
-	succeed(t, "queue", "reconcile", "--database-url", beside.url)
-	require.Equal(t, beside.list(nextURL), beside.list(theirNext, "3001", ""), "the same order")
+	succeed(t, "migrate", "apply", "--baseline", "latest", "--dir", migrationsFolder, "--database-url", adopted.url, "--dev-url", adopted.url)
+	succeed(t, "queue", "reconcile", "--database-url", adopted.url)
+	require.Equal(t, adopted.list(nextURL), adopted.list(theirNext, "3001", ""), "the same order")
 
 	for _, sql := range theirWrites {
-		dbtest.Exec(t, beside.db, sql)
+		dbtest.Exec(t, adopted.db, sql)
 	}
-	added := beside.list("SELECT id::text FROM urls WHERE url = 'their.example.org/new'")[0]
-	require.Empty(t, beside.list(theirNext, "3003", added), "its own refresh does not fill the view that it joins")
-	succeed(t, "refresh", "--database-url", beside.url)
-	require.Equal(t, []string{added}, beside.list(theirNext, "3003", added))
-	succeed(t, "queue", "reconcile", "--database-url", beside.url)
-	require.Equal(t, "0 differences\n", succeed(t, "queue", "verify", "--database-url", beside.url))
-	require.Equal(t, beside.list(nextURL), beside.list(theirNext, "3003", ""))
-	status, stdout, stderr := beside.schema(noDifference...)
+	added := adopted.list("SELECT id::text FROM urls WHERE url = 'their.example.org/new'")[0]
+	require.Empty(t, adopted.list(theirNext, "3003", added), "its own refresh does not fill the view that it joins")
+	succeed(t, "refresh", "--database-url", adopted.url)
+	require.Equal(t, []string{added}, adopted.list(theirNext, "3003", added))
+	succeed(t, "queue", "reconcile", "--database-url", adopted.url)
+	require.Equal(t, "0 differences\n", succeed(t, "queue", "verify", "--database-url", adopted.url))
+	require.Equal(t, adopted.list(nextURL), adopted.list(theirNext, "3003", ""))
+	status, stdout, stderr := adopted.schema(noDifference...)
 	require.Zero(t, status, "%s%s", stdout, stderr)
 
 	for _, sql := range []string{ // of later migrations of its own
@@ -128,7 +128,7 @@ func TestReferenceBesideDocket(t *testing.T) {
 		"ALTER TABLE urls DROP CONSTRAINT uq_pending_url",
 		"ALTER SEQUENCE url_name_suggestions_id_seq RESTART",
 	} {
-		_, err := beside.db.Exec(t.Context(), sql)
+		_, err := adopted.db.Exec(t.Context(), sql)
 		require.Error(t, err, sql)
 	}
 }

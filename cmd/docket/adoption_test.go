@@ -49,7 +49,7 @@ func TestAdoption(t *testing.T) {
 			require.Subset(t, adopt.neighbours(), theirs, "objects that Docket does not know are kept")
 			require.Equal(t, former, adopt.list("SELECT concat_ws(' ', url_id, status) FROM url_former_status ORDER BY url_id"))
 
-			require.Empty(t, adopt.constraintsBesideDockets(), "rules of the other service are replaced by Docket's, unlike those of operators")
+			require.Empty(t, adopt.constraintsOfOthers(), "rules of the other service are replaced by Docket's, unlike those of operators")
 			adopt.baseline()
 			require.NotEmpty(t, succeed(t, adopt.next("queue", "reconcile")...))
 			require.Equal(t, "0 differences\n", succeed(t, adopt.next("queue", "verify")...))
@@ -133,8 +133,8 @@ func (a *adoptee) list(sql string, args ...any) []string {
 	return dbtest.List(a.t, a.db, sql, args...)
 }
 
-// constraintsBesideDockets lists the constraints and indexes that the database has and Docket's schema lacks.
-func (a *adoptee) constraintsBesideDockets() (only []string) {
+// constraintsOfOthers lists the constraints and indexes that the database has and Docket's schema lacks.
+func (a *adoptee) constraintsOfOthers() (only []string) {
 	a.t.Helper()
 	const constraints = `
 SELECT conrelid::regclass || ' ' || conname FROM pg_constraint

@@ -37,7 +37,7 @@ type URLOptions struct {
 	// Batch is the name of the batch for new URLs, not empty. A batch entered by hand with this name gets further URLs.
 	Batch string
 
-	// BatchLocations are the locations that the batch is linked to, besides those that it is linked to already. Users who
+	// BatchLocations are the locations that the batch is linked to, in addition to those that it has. Users who
 	// follow one of them are offered its URLs first.
 	BatchLocations []int64
 

@@ -19,7 +19,7 @@ type window struct {
 	horizon    int64
 }
 
-// position is a place in the order that all annotators share.
+// position is the key of a URL in the order that all annotators share.
 type position struct {
 	priority int64
 	urlID    int32
