@@ -109,7 +109,7 @@ func checkImports(t *testing.T, file string, parsed *ast.File) {
 		if !within(dir, "internal/db") && !within(dir, useCases...) {
 			rules = append(rules, rule{packages: []string{dir}, forbidden: []string{"docket/internal/db"}})
 		}
-		rules = append(rules, rule{packages: []string{dir}, forbidden: []string{"docket/internal/dbtest"}})
+		rules = append(rules, rule{packages: []string{dir}, forbidden: []string{"docket/internal/dbtest", "docket/internal/faultproxy"}})
 	}
 	for _, spec := range parsed.Imports {
 		imported, err := strconv.Unquote(spec.Path.Value)
