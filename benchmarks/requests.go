@@ -27,7 +27,7 @@ var tokenKey = []byte("a key for benchmarks and for nothing else")
 
 // NewHandler returns what docket serve serves, phases timed and every request logged to nowhere.
 func NewHandler(pool *postgres.Pool) (http.Handler, error) {
-	verifier, err := auth.NewVerifier(tokenKey, time.Now)
+	verifier, err := auth.NewVerifier(tokenKey, auth.DefaultLeeway, time.Now)
 	if err != nil {
 		return nil, err
 	}

@@ -41,7 +41,7 @@ func fromEnvironment(flags *pflag.FlagSet) error {
 			return
 		}
 		if err := flags.Set(flag.Name, value); err != nil {
-			errs = append(errs, fmt.Errorf("environment variable %s: %w", variable(flag.Name), err))
+			errs = append(errs, fmt.Errorf("environment variable %s: %w", variable(flag.Name), flagError(err)))
 		}
 	})
 	if len(errs) > 0 {

@@ -62,7 +62,7 @@ Exit status: 0 done, 1 failed or, for commands that check, something found, 2 wr
 		},
 		Version: build(),
 	}
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{flagError(err)} })
 	cfg.addFlags(root.PersistentFlags())
 	root.AddCommand(
 		serveCommand(cfg),

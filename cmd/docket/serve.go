@@ -40,6 +40,7 @@ type serveConfig struct {
 	corsOrigins     []string
 	openCatalog     bool
 	readTimeout     time.Duration
+	tokenLeeway     time.Duration
 	requestTimeout  time.Duration
 	exportTimeout   time.Duration
 	idleTimeout     time.Duration
@@ -82,6 +83,8 @@ when it has a migration that was edited afterwards, or with --migrate=false.`,
 		"`origin` whose pages may send requests; may be repeated or a list with commas; * allows all, none allows none")
 	flags.BoolVar(&cfg.openCatalog, "open-catalog", false,
 		"allow all clients, without a token, to write and delete agencies and locations and to delete URLs with all their answers")
+	flags.DurationVar(&cfg.tokenLeeway, "token-leeway", auth.DefaultLeeway,
+		"how much the clock of the issuer of tokens may differ from that of this machine; from 0s to "+auth.MaxLeeway.String())
 	flags.DurationVar(&cfg.readTimeout, "read-timeout", 10*time.Second, "longest time to read a request")
 	flags.DurationVar(&cfg.requestTimeout, "request-timeout", api.DefaultRequestTimeout, "longest time to process a request")
 	flags.DurationVar(&cfg.exportTimeout, "export-timeout", api.DefaultExportTimeout, "longest time of an export")
@@ -141,7 +144,7 @@ func (cfg *serveConfig) serve(cmd *cobra.Command, log *zap.Logger) (err error) {
 func (cfg *serveConfig) handler(
 	pool *postgres.Pool, db *database, ranked annotation.Ranking, key []byte, metrics *api.Metrics, log *zap.Logger,
 ) (http.Handler, error) {
-	verifier, err := auth.NewVerifier(key, time.Now)
+	verifier, err := auth.NewVerifier(key, cfg.tokenLeeway, time.Now)
 	if err != nil {
 		return nil, err
 	}
@@ -210,6 +213,9 @@ func (cfg *serveConfig) check() error {
 	}
 	if err := api.CheckCORSOrigins(cfg.origins()); err != nil {
 		return usageError{fmt.Errorf("--cors-origin: %w", err)}
+	}
+	if err := auth.CheckLeeway(cfg.tokenLeeway); err != nil {
+		return usageError{fmt.Errorf("--token-leeway: %w", err)}
 	}
 	if cfg.viewsMaxAge < 0 {
 		return usageError{fmt.Errorf("--views-max-age: %s is negative", cfg.viewsMaxAge)}

@@ -3,8 +3,10 @@ package main
 import (
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -15,7 +17,7 @@ import (
 
 func tokenCommand(cfg *config) *cobra.Command {
 	var (
-		user        int32
+		user        userID
 		admin       bool
 		permissions []string
 		ttl         time.Duration
@@ -53,7 +55,7 @@ permission ` + string(auth.AccessSourceCollector) + `, which all other operation
 			if err != nil {
 				return err
 			}
-			token, err := auth.Issue(key, user, granted, ttl, time.Now())
+			token, err := auth.Issue(key, int32(user), granted, ttl, time.Now())
 			if err != nil {
 				return err
 			}
@@ -61,12 +63,33 @@ permission ` + string(auth.AccessSourceCollector) + `, which all other operation
 			return nil
 		},
 	}
-	cmd.Flags().Int32Var(&user, "user", 0, "`ID` of the user")
+	cmd.Flags().Var(&user, "user", "`ID` of the user")
 	cmd.Flags().BoolVar(&admin, "admin", false, "grant "+string(auth.AccessSourceCollector)+", as administrators have it")
 	cmd.Flags().StringSliceVar(&permissions, "permission", nil, "grant this permission, such as "+string(auth.Robot)+"; may be repeated")
 	cmd.Flags().DurationVar(&ttl, "ttl", 24*time.Hour, "how long the token is valid; 0 means permanently")
 	return cmd
 }
+
+// userID is a flag with the id of a user; 0 while it is not set.
+type userID int32
+
+func (u *userID) Set(text string) error {
+	id, err := strconv.ParseInt(text, 10, 32)
+	if err != nil || id < 1 {
+		return fmt.Errorf("the ID of a user is a whole number from 1 to %d", math.MaxInt32)
+	}
+	*u = userID(id)
+	return nil
+}
+
+func (u *userID) String() string {
+	if *u == 0 {
+		return ""
+	}
+	return strconv.Itoa(int(*u))
+}
+
+func (*userID) Type() string { return "user" }
 
 func permissionNames() string {
 	var names []string

@@ -3,8 +3,10 @@ package main
 import (
 	"errors"
 	"fmt"
+	"strconv"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 // Exit statuses other than 0.
@@ -57,4 +59,28 @@ func makeStrict(cmd *cobra.Command) {
 	for _, sub := range cmd.Commands() {
 		makeStrict(sub)
 	}
+}
+
+// expectedValues says what the flags of a type take. The values of other types explain themselves.
+var expectedValues = map[string]string{
+	"int": "a whole number", "int32": "a whole number", "int64": "a whole number", "uint64": "a whole number from 0",
+	"duration": "a duration such as 30s, 5m or 24h",
+	"bool":     "true or false",
+}
+
+// flagError replaces the error of Go's parsers, which names Go's functions, by what the flag takes.
+func flagError(err error) error {
+	var invalid *pflag.InvalidValueError
+	if !errors.As(err, &invalid) {
+		return err
+	}
+	flag := invalid.GetFlag()
+	expected, ok := expectedValues[flag.Value.Type()]
+	if !ok {
+		return fmt.Errorf("--%s: %q: %w", flag.Name, invalid.GetValue(), errors.Unwrap(err))
+	}
+	if errors.Is(err, strconv.ErrRange) {
+		expected += " in the range of the flag"
+	}
+	return fmt.Errorf("--%s: %q is not %s", flag.Name, invalid.GetValue(), expected)
 }

@@ -1,7 +1,6 @@
 package auth
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -25,28 +24,12 @@ func checkKey(key []byte) error {
 	return nil
 }
 
-// claims are the claims of a token that Docket reads.
-type claims struct {
-	jwt.RegisteredClaims
-	Permissions permissionNames `json:"permissions"`
-	Audience    json.RawMessage `json:"aud,omitempty"`
-}
-
-// permissionNames is the claim with the names of permissions. It is empty when a token has no such claim.
-type permissionNames []string
-
-// UnmarshalJSON refuses everything that is not a list of texts, null included.
-func (names *permissionNames) UnmarshalJSON(data []byte) error {
-	var list []string
-	if err := json.Unmarshal(data, &list); err != nil {
-		return err
-	}
-	if list == nil {
-		return errors.New("permissions is null, not a list")
-	}
-	*names = list
-	return nil
-}
+// DefaultLeeway and MaxLeeway bound how far the clocks of the issuer and of Docket may differ (RFC 7519, section 4.1.4). A longer
+// leeway would only keep expired tokens valid.
+const (
+	DefaultLeeway = time.Minute
+	MaxLeeway     = 5 * time.Minute
+)
 
 // Verifier checks tokens against one key.
 type Verifier struct {
@@ -54,9 +37,13 @@ type Verifier struct {
 	parser *jwt.Parser
 }
 
-// NewVerifier returns a verifier that reads the time from clock. A key shorter than MinKeyBytes is refused.
-func NewVerifier(key []byte, clock func() time.Time) (*Verifier, error) {
+// NewVerifier returns a verifier that reads the time from clock. A token is valid from leeway before its nbf and iat, until leeway
+// after its exp. A key shorter than MinKeyBytes and a leeway that is not from 0 to MaxLeeway are refused.
+func NewVerifier(key []byte, leeway time.Duration, clock func() time.Time) (*Verifier, error) {
 	if err := checkKey(key); err != nil {
+		return nil, err
+	}
+	if err := CheckLeeway(leeway); err != nil {
 		return nil, err
 	}
 	return &Verifier{
@@ -65,8 +52,17 @@ func NewVerifier(key []byte, clock func() time.Time) (*Verifier, error) {
 			jwt.WithValidMethods([]string{jwt.SigningMethodHS256.Alg()}),
 			jwt.WithTimeFunc(clock),
 			jwt.WithIssuedAt(),
+			jwt.WithLeeway(leeway),
 		),
 	}, nil
+}
+
+// CheckLeeway returns an error unless a verifier can have the leeway.
+func CheckLeeway(leeway time.Duration) error {
+	if leeway < 0 || leeway > MaxLeeway {
+		return fmt.Errorf("%s is not from 0s to %s", leeway, MaxLeeway)
+	}
+	return nil
 }
 
 // Authenticate verifies the value of an Authorization header. Errors: ErrNotAuthenticated when it is not a bearer token,
@@ -97,16 +93,12 @@ func (v *Verifier) verify(token string) (User, error) {
 	if _, err := v.parser.ParseWithClaims(token, &c, v.keyFor); err != nil {
 		return User{}, err
 	}
-	if c.Audience != nil {
-		return User{}, errors.New("token is for an audience, and Docket has none")
+	if c.userID == 0 { // the claims are null: nothing was read
+		return User{}, errors.New("the claims are not a JSON object")
 	}
-	id, err := strconv.ParseInt(c.Subject, 10, 32)
-	if err != nil {
-		return User{}, errors.New("subject is not a user id")
-	}
-	user := User{UserID: int32(id)}
+	user := User{UserID: c.userID}
 	for _, known := range Permissions() {
-		if slices.Contains(c.Permissions, string(known)) {
+		if slices.Contains(c.permissions, string(known)) {
 			user.Permissions = append(user.Permissions, known)
 		}
 	}
@@ -121,32 +113,33 @@ func (v *Verifier) keyFor(token *jwt.Token) (any, error) {
 	return v.key, nil
 }
 
-// Issue returns a token for the user that is valid from now for ttl, or without an end when ttl is 0.
+// Issue returns a token for the user, whose id must be positive, that is valid from now for ttl, or without an end when ttl is 0.
 func Issue(key []byte, user int32, permissions []Permission, ttl time.Duration, now time.Time) (string, error) {
 	if err := checkKey(key); err != nil {
 		return "", err
 	}
+	if user < 1 {
+		return "", fmt.Errorf("user id is %d, it must be positive", user)
+	}
 	if ttl < 0 {
 		return "", fmt.Errorf("time to live is %v, it must not be negative", ttl)
 	}
-	names := make(permissionNames, 0, len(permissions)) // an empty list, not null: a token with null is invalid
+	names := make([]string, 0, len(permissions)) // an empty list, not null: a token with null is invalid
 	for _, p := range permissions {
 		if !slices.Contains(Permissions(), p) {
 			return "", fmt.Errorf("unknown permission %q, known are %q", p, Permissions())
 		}
 		names = append(names, string(p))
 	}
-	c := claims{
-		RegisteredClaims: jwt.RegisteredClaims{
-			Subject:  strconv.FormatInt(int64(user), 10),
-			IssuedAt: jwt.NewNumericDate(now),
-		},
-		Permissions: names,
+	set := jwt.MapClaims{
+		"sub":         strconv.FormatInt(int64(user), 10),
+		"iat":         jwt.NewNumericDate(now),
+		"permissions": names,
 	}
 	if ttl > 0 {
-		c.ExpiresAt = jwt.NewNumericDate(now.Add(ttl))
+		set["exp"] = jwt.NewNumericDate(now.Add(ttl))
 	}
-	token, err := jwt.NewWithClaims(jwt.SigningMethodHS256, c).SignedString(key)
+	token, err := jwt.NewWithClaims(jwt.SigningMethodHS256, set).SignedString(key)
 	if err != nil {
 		return "", fmt.Errorf("sign token: %w", err)
 	}

@@ -8,8 +8,12 @@ import (
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/base64"
+	"encoding/json"
 	"encoding/pem"
 	"errors"
+	"fmt"
+	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -27,7 +31,7 @@ var (
 )
 
 func verifier(t interface{ Fatal(...any) }) *auth.Verifier {
-	v, err := auth.NewVerifier(key, func() time.Time { return now })
+	v, err := auth.NewVerifier(key, 0, func() time.Time { return now })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -72,6 +76,49 @@ func TestVerifyPayloads(t *testing.T) {
 		"sub is a name":       {`{"sub":"ada","permissions":[]}`, nil},
 		"sub is a fraction":   {`{"sub":"7.0","permissions":[]}`, nil},
 		"sub over int32":      {`{"sub":"2147483648","permissions":[]}`, nil},
+		"sub zero":            {`{"sub":"0","permissions":[]}`, nil},
+		"sub negative":        {`{"sub":"-7","permissions":[]}`, nil},
+		"sub with a plus":     {`{"sub":"+7","permissions":[]}`, nil},
+		"sub with a zero":     {`{"sub":"07","permissions":[]}`, nil},
+		"sub with a blank":    {`{"sub":" 7","permissions":[]}`, nil},
+		"sub with an end":     {`{"sub":"7\n","permissions":[]}`, nil},
+		"sub of other digits": {`{"sub":"７","permissions":[]}`, nil},
+		"sub with separators": {`{"sub":"1_0","permissions":[]}`, nil},
+		"sub in hexadecimal":  {`{"sub":"0x7","permissions":[]}`, nil},
+		"sub with exponent":   {`{"sub":"1e3","permissions":[]}`, nil},
+		"sub is null":         {`{"sub":null,"permissions":[]}`, nil},
+		"sub in a list":       {`{"sub":["7"],"permissions":[]}`, nil},
+		"escaped name of sub": {`{"\u0073ub":"7","permissions":[]}`, &auth.User{UserID: 7}},
+		"SUB":                 {`{"SUB":"7","permissions":[]}`, nil},
+		"SUB before sub":      {`{"SUB":"8","sub":"7","permissions":[]}`, &auth.User{UserID: 7}},
+		"SUB after sub":       {`{"sub":"7","Sub":"8","\u017fub":"9"}`, &auth.User{UserID: 7}},
+		"Exp":                 {`{"sub":"7","Exp":1,"EXP":1,"Nbf":9999999999,"IAT":9999999999}`, &auth.User{UserID: 7}},
+		"Exp after exp":       {`{"sub":"7","exp":1,"Exp":9999999999}`, nil},
+		"Permissions":         {`{"sub":"7","Permissions":["robot"],"PERMISSIONS":["access_source_collector"]}`, &auth.User{UserID: 7}},
+		"Aud":                 {`{"sub":"7","Aud":"other"}`, &auth.User{UserID: 7}},
+		"sub twice":           {`{"sub":"7","sub":"8"}`, nil},
+		"the same sub twice":  {`{"sub":"7","sub":"7"}`, nil},
+		"escaped sub twice":   {`{"sub":"7","s\u0075b":"8"}`, nil},
+		"exp twice":           {`{"sub":"7","exp":9999999999,"exp":1}`, nil},
+		"permissions twice":   {`{"sub":"7","permissions":[],"permissions":["robot"]}`, nil},
+		"unknown claim twice": {`{"sub":"7","jti":1,"jti":2}`, nil},
+		"audience null":       {`{"sub":"7","aud":null}`, nil},
+		"exp null":            {`{"sub":"7","exp":null}`, nil},
+		"exp a number text":   {`{"sub":"7","exp":"9999999999"}`, nil},
+		"exp true":            {`{"sub":"7","exp":true}`, nil},
+		"exp a fraction":      {`{"sub":"7","exp":1767323046.5}`, &auth.User{UserID: 7}},
+		"exp an exponent":     {`{"sub":"7","exp":1.8e9}`, &auth.User{UserID: 7}},
+		"exp at 1e300":        {`{"sub":"7","exp":1e300}`, nil},
+		"nbf at 1e300":        {`{"sub":"7","nbf":1e300}`, nil},
+		"nbf at 1e19":         {`{"sub":"7","nbf":1e19}`, nil},
+		"nbf null":            {`{"sub":"7","nbf":null}`, nil},
+		"iat at 1e19":         {`{"sub":"7","iat":1e19}`, nil},
+		"iat a text":          {`{"sub":"7","iat":"1767323045"}`, nil},
+		"null":                {`null`, nil},
+		"a text":              {`"sub"`, nil},
+		"two objects":         {`{"sub":"7"}{"sub":"8"}`, nil},
+		"permissions nested":  {`{"sub":"7","permissions":[["robot"]]}`, nil},
+		"permission null":     {`{"sub":"7","permissions":["robot",null]}`, nil},
 		"sub over int64":      {`{"sub":"99999999999999999999","permissions":[]}`, nil},
 		"no permissions":      {`{"sub":"7"}`, &auth.User{UserID: 7}},
 		"permissions null":    {`{"sub":"7","permissions":null}`, nil},
@@ -174,12 +221,16 @@ func TestIssue(t *testing.T) {
 	require.ErrorIs(t, user.Require(auth.SourceCollectorFinalReview), auth.ErrForbidden)
 
 	for wait, valid := range map[time.Duration]bool{-time.Second: false, 59 * time.Second: true, time.Minute: false} {
-		v, err := auth.NewVerifier(key, func() time.Time { return now.Add(wait) })
+		v, err := auth.NewVerifier(key, 0, func() time.Time { return now.Add(wait) })
 		require.NoError(t, err)
 		_, err = v.Verify(token)
 		require.Equal(t, valid, err == nil, "%v after it was issued: %v", wait, err)
 	}
 
+	for _, id := range []int32{0, -1, -1 << 31} {
+		_, err = auth.Issue(key, id, nil, 0, now)
+		require.ErrorContains(t, err, "positive")
+	}
 	_, err = auth.Issue(key, 7, nil, -time.Second, now)
 	require.Error(t, err)
 	_, err = auth.Issue(key, 7, []auth.Permission{"make_tea"}, 0, now)
@@ -190,8 +241,37 @@ func TestIssue(t *testing.T) {
 
 func TestNewVerifierRefusesShortKey(t *testing.T) {
 	t.Parallel()
-	_, err := auth.NewVerifier(key[:31], time.Now)
+	_, err := auth.NewVerifier(key[:31], 0, time.Now)
 	require.ErrorContains(t, err, "at least 32")
+}
+
+// TestLeeway shows the last second before which, and the first from which on, each claim makes a token invalid.
+func TestLeeway(t *testing.T) {
+	t.Parallel()
+	for _, leeway := range []time.Duration{0, time.Second, auth.DefaultLeeway, auth.MaxLeeway} {
+		v, err := auth.NewVerifier(key, leeway, func() time.Time { return now })
+		require.NoError(t, err)
+		seconds := int64(leeway / time.Second)
+		for _, test := range []struct {
+			claim string
+			at    int64 // seconds after now
+			valid bool
+		}{
+			{"exp", 1 - seconds, true},
+			{"exp", -seconds, false},
+			{"nbf", seconds, true},
+			{"nbf", seconds + 1, false},
+			{"iat", seconds, true},
+			{"iat", seconds + 1, false},
+		} {
+			_, err := v.Verify(raw(hs256, fmt.Sprintf(`{"sub":"7",%q:%d}`, test.claim, now.Unix()+test.at)))
+			require.Equal(t, test.valid, err == nil, "%s %d s after now, with a leeway of %s: %v", test.claim, test.at, leeway, err)
+		}
+	}
+	for _, leeway := range []time.Duration{-1, auth.MaxLeeway + 1} {
+		_, err := auth.NewVerifier(key, leeway, time.Now)
+		require.ErrorContains(t, err, "is not from 0s to 5m0s")
+	}
 }
 
 func TestContext(t *testing.T) {
@@ -208,7 +288,7 @@ func TestVerifyProperties(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		want := auth.User{
-			UserID:      rapid.Int32().Draw(t, "id"),
+			UserID:      rapid.Int32Min(1).Draw(t, "id"),
 			Permissions: rapid.SampledFrom([][]auth.Permission{nil, auth.Permissions()[:1], auth.Permissions()}).Draw(t, "permissions"),
 		}
 		token, err := auth.Issue(key, want.UserID, want.Permissions, time.Hour, now)
@@ -227,15 +307,32 @@ func TestVerifyProperties(t *testing.T) {
 	})
 }
 
+// FuzzVerify signs arbitrary headers and claims. A token that is accepted names its user by a claim that is spelled "sub", one time,
+// as a positive number without decoration.
 func FuzzVerify(f *testing.F) {
 	f.Add(hs256, `{"sub":"7","permissions":[]}`)
 	f.Add(`{"alg":"none"}`, `{"sub":"7","permissions":[]}`)
 	f.Add(`{"alg":"HS256"}`, `{"sub":7,"exp":1e999,"permissions":{}}`)
 	f.Add(`{"alg":"HS256"}`, `{"sub":"7","exp":9e18,"nbf":-9e18,"iat":null,"permissions":[]}`)
+	f.Add(hs256, `{"SUB":"8","sub":"7","sub":"9"}`)
+	f.Add(hs256, `{"sub":"7","exp":9999999999.5,"nbf":1e-3,"permissions":["robot"]}`)
+	number := regexp.MustCompile(`^[1-9][0-9]*$`)
 	f.Fuzz(func(t *testing.T, header, payload string) {
 		for _, token := range []string{raw(header, payload), header + "." + payload + ".", header} {
-			if _, err := verifier(t).Verify(token); err != nil && !errors.Is(err, auth.ErrInvalidToken) {
-				t.Fatalf("%q: %v", token, err)
+			user, err := verifier(t).Verify(token)
+			if err != nil {
+				if !errors.Is(err, auth.ErrInvalidToken) || user.UserID != 0 {
+					t.Fatalf("%q: %v, %v", token, user, err)
+				}
+				continue
+			}
+			var set map[string]json.RawMessage
+			var sub string
+			if err := errors.Join(json.Unmarshal([]byte(payload), &set), json.Unmarshal(set["sub"], &sub)); err != nil {
+				t.Fatalf("%q is accepted: %v", payload, err)
+			}
+			if !number.MatchString(sub) || sub != strconv.Itoa(int(user.UserID)) {
+				t.Fatalf("%q is accepted as user %d", payload, user.UserID)
 			}
 		}
 	})
