@@ -38,9 +38,10 @@ func importAgenciesCommand(cfg *config) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "agencies FILE.csv",
 		Short: "Import agencies and their places",
-		Long: `Import agencies from a CSV file with the columns ` + strings.Join(imports.AgencyColumns, ", ") + `,
-in any order. Missing states, counties and localities are created, with their locations. An agency whose name is known in its
-state, in any letter case, is a duplicate. The column homepage_url is not read: import home pages as URLs.
+		Long: `Import agencies from a CSV file with the columns ` + strings.Join(imports.AgencyColumns, ", ") + `.
+It may have the columns ` + strings.Join(imports.AgencyOptionalColumns, ", ") + `, in any order. Missing states, counties and
+localities are created, with their locations. An agency whose name is known in its state, in any letter case, is a duplicate.
+The column homepage_url is not read: import home pages as URLs.
 
 The import is one transaction. Every row is created, a duplicate, or rejected with its line and the reason. "-" reads standard
 input.`,
@@ -65,9 +66,9 @@ func importURLsCommand(cfg *config) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "urls FILE.csv",
 		Short: "Import URLs, and what the file says about them as suggestions",
-		Long: `Import URLs from a CSV file with the columns ` + strings.Join(imports.URLColumns, ", ") + `,
-in any order; several agencies are separated by "|". URLs are the same if they differ only in scheme, trailing slashes and
-fragment. With --robo, URL type, record type, name, agencies and the locations of these become suggestions of robots, where no
+		Long: `Import URLs from a CSV file with the column ` + strings.Join(imports.URLColumns, ", ") + `. It may have the columns
+` + strings.Join(imports.URLOptionalColumns, ", ") + `, in any order; several agencies are separated by "|".
+URLs are the same if they differ only in scheme, trailing slashes and fragment. With --robo, URL type, record type, name, agencies and the locations of these become suggestions of robots, where no
 robot has made any; import the agencies first. With --batch-location, users who follow the location are offered the URLs of
 the batch first.
 

@@ -1,8 +1,11 @@
 package csvfile
 
 import (
+	"fmt"
 	"maps"
 	"slices"
+	"strings"
+	"unicode"
 )
 
 // problemsListed bounds the memory that a bad file takes. All problems are counted, the first ones are listed.
@@ -102,17 +105,24 @@ func (p *Problems) count(reason string) {
 	p.Reasons = append(p.Reasons, ReasonCount{reason, 1})
 }
 
-// Shorten makes a value from a file fit for display in one line.
+// Shorten makes a value from a file fit for display in one line. Characters that are not visible are shown by their code points,
+// except for line breaks and tabs, which are shown as blanks.
 func Shorten(value string) string {
 	const most = 200
-	runes := []rune(value)
-	for i, r := range runes {
-		if r < ' ' || r == '\u007f' {
-			runes[i] = ' '
+	var b strings.Builder
+	n := 0
+	for _, r := range value {
+		if n++; n > most {
+			return b.String() + "…"
+		}
+		switch {
+		case r == '\n' || r == '\r' || r == '\t':
+			b.WriteByte(' ')
+		case unicode.In(r, unicode.Cc, unicode.Cf):
+			fmt.Fprintf(&b, "<U+%04X>", r)
+		default:
+			b.WriteRune(r)
 		}
 	}
-	if len(runes) > most {
-		return string(runes[:most]) + "…"
-	}
-	return string(runes)
+	return b.String()
 }

@@ -26,5 +26,6 @@ func TestAccounting(t *testing.T) {
 	require.Equal(t, int64(2), a.Notes.First[0].Rows, "a clone is independent")
 	require.Equal(t, int64(3*problemsListed), a.Notes.Reasons[0].Rows, "a clone is independent")
 
+	require.Equal(t, "x<U+0000>y<U+200B>z", Shorten("x\x00y\u200bz"))
 	require.Equal(t, "a b "+strings.Repeat("é", 196)+"…", Shorten("a\nb\t"+strings.Repeat("é", 300)))
 }

@@ -7,7 +7,7 @@ import (
 	"io"
 	"slices"
 	"strings"
-	"unicode/utf8"
+	"unicode"
 )
 
 // ErrFormat means that a file as a whole is not in the format that the caller reads.
@@ -19,14 +19,16 @@ const MaxRecord = 256 << 10
 
 // Reasons why a row or a line of any text file cannot be read.
 const (
-	ReasonTooLong  = "the row is longer than 256 KiB"
-	ReasonEncoding = "the row is not UTF-8 text"
+	reasonTooLong  = "the row is longer than 256 KiB"
+	reasonEncoding = "the row is not UTF-8 text; save the file as UTF-8"
+	reasonDamaged  = "the row has a damaged character, in place of which U+FFFD is shown"
+	reasonNUL      = "the row has a NUL character (U+0000), which cannot be stored; delete it"
 )
 
 const (
 	reasonOpenQuote  = "a quote is opened and never closed"
 	reasonQuote      = `a quote is inside a field; write it as "" and quote the whole field`
-	reasonFieldCount = "the row does not have as many fields as the header"
+	reasonFieldCount = "the row does not have as many fields as the header; quote a field that contains a separator"
 	reasonIgnored    = "the column is unknown and was ignored"
 )
 
@@ -37,13 +39,16 @@ type Columns struct {
 	Ignored  []string // known, but not read
 }
 
-// File reads the rows of a CSV file whose columns may be in any order. When a stray quote would include the following lines in
-// a row, only the line with the quote is a defect, and reading continues with the next line.
+// File reads the rows of a CSV file whose columns may be in any order. Fields are separated by commas, semicolons or tabs,
+// whichever the header uses, or as a line like "sep=;" before it says. A row without any text in it is a blank line. When a stray
+// quote would include the following lines in a row, only the line with the quote is a defect, and reading continues with the
+// next line.
 type File struct {
-	lines Lines
-	ahead []Line // lines read but not yet consumed
+	lines     Lines
+	ahead     []Line // lines read but not yet consumed
+	separator rune
 
-	names []string // of the header, as written
+	names []string // of the header
 	index []int    // for each required and optional column, its index in the header; -1 if absent
 }
 
@@ -57,39 +62,14 @@ type Row struct {
 // Open reads the header, which must have the required columns. It calls note for each unknown column.
 func Open(r io.Reader, columns Columns, note NoteFunc) (*File, error) {
 	f := &File{lines: NewLines(r)}
-	header, err := f.record()
-	required := strings.Join(columns.Required, ",")
-	switch {
-	case err == io.EOF:
-		return nil, fmt.Errorf("%w: it is empty; the first line must name the columns %s", ErrFormat, required)
-	case err != nil:
+	line, err := f.readHeader(columns)
+	if err != nil {
 		return nil, err
-	case header.Defect != nil:
-		return nil, fmt.Errorf("%w: the first line must name the columns %s, but %s", ErrFormat, required, header.Defect.Reason)
 	}
-
-	f.names = header.Fields
-	names := make([]string, len(header.Fields))
-	for i, name := range header.Fields {
-		names[i] = strings.ToLower(strings.TrimSpace(name))
-		if !slices.Contains(slices.Concat(columns.Required, columns.Optional, columns.Ignored), names[i]) {
-			note(1, NewDefect(name, "", reasonIgnored))
+	for _, name := range f.names {
+		if !slices.Contains(slices.Concat(columns.Required, columns.Optional, columns.Ignored), strings.ToLower(name)) {
+			note(line, NewDefect(name, "", reasonIgnored))
 		}
-	}
-	for _, column := range slices.Concat(columns.Required, columns.Optional) {
-		i := slices.Index(names, column)
-		problem := ""
-		switch {
-		case i < 0 && slices.Contains(columns.Required, column):
-			problem = "is missing"
-		case i >= 0 && slices.Contains(names[i+1:], column):
-			problem = "appears twice"
-		}
-		if problem != "" {
-			return nil, fmt.Errorf("%w: the column %q %s; expected are the columns %s, found are %s",
-				ErrFormat, column, problem, required, Shorten(strings.Join(header.Fields, ",")))
-		}
-		f.index = append(f.index, i)
 	}
 	return f, nil
 }
@@ -132,45 +112,92 @@ func (f *File) Read() (Row, error) {
 	fields := make([]string, len(f.index))
 	for i, column := range f.index {
 		if column >= 0 {
-			fields[i] = strings.TrimSpace(row.Fields[column])
+			fields[i] = row.Fields[column]
 		}
 	}
 	row.Fields = fields
 	return row, nil
 }
 
-// record returns the next record that is not a blank line, with all its fields.
+// record returns the next record that is not a blank line, with all its fields, without the white space around them.
 func (f *File) record() (Row, error) {
 	for {
-		text, lines, closed, err := f.peek()
+		raw, err := f.next()
+		if err != nil || raw.defect != nil {
+			return Row{Line: raw.line, Defect: raw.defect}, err
+		}
+		fields, err := split(raw.text, f.separator)
 		if err != nil {
-			return Row{}, err
+			f.consume(1)
+			return Row{Line: raw.line, Defect: NewDefect("", raw.first, reasonQuote)}, nil
 		}
-		row := Row{Line: f.ahead[0].Number}
-		switch {
-		case f.ahead[0].TooLong:
-			row.Defect = NewDefect("", text, ReasonTooLong)
-		case !closed:
-			row.Defect = NewDefect("", f.ahead[0].Text, reasonOpenQuote)
-			lines = 1
-		case !utf8.ValidString(text) || strings.ContainsRune(text, 0):
-			row.Defect = NewDefect("", strings.ToValidUTF8(text, "\ufffd"), ReasonEncoding)
-		default:
-			reader := csv.NewReader(strings.NewReader(text))
-			row.Fields, err = reader.Read()
-			if err == io.EOF { // a blank line
-				f.ahead = f.ahead[lines:]
-				continue
-			}
-			if err != nil {
-				row.Defect = NewDefect("", f.ahead[0].Text, reasonQuote)
-				lines = 1
-			}
+		f.consume(raw.lines)
+		if !isBlank(fields) {
+			return Row{Line: raw.line, Fields: fields}, nil
 		}
-		f.ahead = f.ahead[lines:]
-		return row, nil
 	}
 }
+
+// split parses a record. It returns no field for a blank line, and an error if a quote is where none may be.
+func split(text string, separator rune) ([]string, error) {
+	if !strings.Contains(text, `"`) {
+		return trimAll(strings.Split(text, string(separator))), nil
+	}
+	reader := csv.NewReader(strings.NewReader(text))
+	reader.Comma = separator
+	fields, err := reader.Read()
+	if err != nil && err != io.EOF {
+		return nil, err
+	}
+	return trimAll(fields), nil
+}
+
+// trimAll removes white space and invisible characters, like byte order marks, from both ends of fields.
+func trimAll(fields []string) []string {
+	for i, field := range fields {
+		fields[i] = strings.TrimFunc(field, func(r rune) bool { return unicode.IsSpace(r) || unicode.Is(unicode.Cf, r) })
+	}
+	return fields
+}
+
+func isBlank(fields []string) bool {
+	return !slices.ContainsFunc(fields, func(field string) bool { return field != "" })
+}
+
+// rawRecord is a record before its fields are separated.
+type rawRecord struct {
+	line   int64  // where it begins
+	text   string // of all its lines
+	first  string // its first line
+	lines  int
+	defect *Defect
+}
+
+// next returns the next record. The caller must consume its lines, unless it has a defect.
+func (f *File) next() (rawRecord, error) {
+	text, lines, closed, err := f.peek()
+	if err != nil {
+		return rawRecord{}, err
+	}
+	raw := rawRecord{line: f.ahead[0].Number, text: text, first: f.ahead[0].Text, lines: lines}
+	if !closed {
+		raw.lines = 1
+		if raw.defect = f.ahead[0].Defect(); raw.defect == nil {
+			raw.defect = NewDefect("", raw.first, reasonOpenQuote)
+		}
+	}
+	for i := range raw.lines {
+		if raw.defect == nil {
+			raw.defect = f.ahead[i].Defect()
+		}
+	}
+	if raw.defect != nil {
+		f.consume(raw.lines)
+	}
+	return raw, nil
+}
+
+func (f *File) consume(lines int) { f.ahead = f.ahead[lines:] }
 
 // peek reads ahead to the end of the next record: the first line break with an even number of quotes before it. It consumes
 // nothing, and returns the text and its number of lines. closed is false when there is no such line break within MaxRecord.

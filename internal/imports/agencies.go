@@ -16,8 +16,11 @@ import (
 	"docket/internal/postgres"
 )
 
-// AgencyColumns are the columns a file of agencies must have, in any order.
-var AgencyColumns = []string{"agency", "jurisdiction_type", "state", "county_fips", "county", "locality"}
+// AgencyColumns are the columns that a file of agencies must have, AgencyOptionalColumns those that it may have, in any order.
+var (
+	AgencyColumns         = []string{"agency", "jurisdiction_type", "state"}
+	AgencyOptionalColumns = []string{"county_fips", "county", "locality"}
+)
 
 // jurisdictionTypes are the values of jurisdiction_type_enum.
 var jurisdictionTypes = []string{"school", "county", "local", "port", "tribal", "transit", "state", federal}
@@ -137,7 +140,7 @@ func storeAgencies(ctx context.Context, tx pgx.Tx, rows []agencyRow, o Options, 
 
 // readAgencies reads the whole file.
 func readAgencies(r io.Reader) (a csvfile.Accounting, rows []agencyRow, err error) {
-	columns := csvfile.Columns{Required: AgencyColumns, Ignored: []string{"homepage_url"}}
+	columns := csvfile.Columns{Required: AgencyColumns, Optional: AgencyOptionalColumns, Ignored: []string{"homepage_url"}}
 	err = csvfile.ReadAll(r, columns, &a, func(row csvfile.Row) *csvfile.Defect {
 		agency, defect := agencyFromRow(row, a.Note)
 		if defect == nil {

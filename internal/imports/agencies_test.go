@@ -301,7 +301,7 @@ func TestImportAgenciesRejects(t *testing.T) {
 	require.Equal(t, int64(1), summary.Created)
 	require.Equal(t, []csvfile.Problem{
 		{Line: 3, Column: "state", Value: "XX", Reason: reasonState, Rows: 1},
-		{Line: 4, Column: "", Value: "2 instead of 7", Reason: "the row does not have as many fields as the header", Rows: 1},
+		{Line: 4, Column: "", Value: "2 instead of 7", Reason: "the row does not have as many fields as the header; quote a field that contains a separator", Rows: 1},
 	}, summary.Rejections.First)
 }
 

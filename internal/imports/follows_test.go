@@ -88,7 +88,7 @@ func TestImportFollowsRejects(t *testing.T) {
 	summary := importFollows(t, pool, rows, FollowOptions{})
 	require.Equal(t, []csvfile.ReasonCount{
 		{Reason: reasonUserID, Rows: 3}, {Reason: reasonLocationID, Rows: 6}, {Reason: reasonUnknownLocation, Rows: 1},
-		{Reason: "the row does not have as many fields as the header", Rows: 1},
+		{Reason: "the row does not have as many fields as the header; quote a field that contains a separator", Rows: 1},
 	}, summary.Rejections.Reasons)
 	require.Equal(t, csvfile.Problem{Line: 5, Column: "location_id", Value: "4", Reason: reasonUnknownLocation, Rows: 1},
 		summary.Rejections.First[2])

@@ -20,8 +20,11 @@ import (
 	"docket/internal/urlform"
 )
 
-// URLColumns are the columns a file of URLs must have, in any order.
-var URLColumns = []string{"url", "url_type", "record_type", "name", "description", "agencies"}
+// URLColumns are the columns that a file of URLs must have, URLOptionalColumns those that it may have, in any order.
+var (
+	URLColumns         = []string{"url"}
+	URLOptionalColumns = []string{"url_type", "record_type", "name", "description", "agencies"}
+)
 
 const (
 	reasonURLLong   = "the URL is longer than 2,000 bytes"
@@ -88,7 +91,7 @@ type mention struct {
 	names string
 }
 
-// URLs stores the URLs of a CSV file with the columns URLColumns. Rows whose URLs have the same id form are one URL: the first
+// URLs stores the URLs of a CSV file with the columns URLColumns and URLOptionalColumns. Rows whose URLs have the same id form are one URL: the first
 // is created, unless the database has it, and the others are duplicates. For each URL and column the first row with a value
 // counts; of agencies, all rows count. Agencies are separated by "|", which can be part of a name as well: the longest known
 // name counts.
@@ -279,7 +282,7 @@ func readURLs(r io.Reader, suggest bool) (a csvfile.Accounting, pages []*webPage
 		note = func(int64, *csvfile.Defect) {}
 	}
 	byID := make(map[string]*webPage)
-	err = csvfile.ReadAll(r, csvfile.Columns{Required: URLColumns}, &a, func(row csvfile.Row) *csvfile.Defect {
+	err = csvfile.ReadAll(r, csvfile.Columns{Required: URLColumns, Optional: URLOptionalColumns}, &a, func(row csvfile.Row) *csvfile.Defect {
 		form, defect := checkURL(row.Fields[0])
 		if defect != nil {
 			return defect

@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"unicode/utf8"
 
 	"docket/internal/csvfile"
 )
@@ -79,19 +78,15 @@ func suggestionsFromLines(r io.Reader, decode DecodeFunc) suggestionReader {
 				continue
 			}
 			read := suggestionLine{line: line.Number}
-			read.given, read.defect = suggestionFromLine(text, line.TooLong, decode)
+			if read.defect = line.Defect(); read.defect == nil {
+				read.given, read.defect = suggestionFromLine(text, decode)
+			}
 			return read, nil
 		}
 	}
 }
 
-func suggestionFromLine(text string, tooLong bool, decode DecodeFunc) (Suggestion, *csvfile.Defect) {
-	switch {
-	case tooLong:
-		return Suggestion{}, csvfile.NewDefect("", text, csvfile.ReasonTooLong)
-	case !utf8.ValidString(text):
-		return Suggestion{}, csvfile.NewDefect("", strings.ToValidUTF8(text, "\ufffd"), csvfile.ReasonEncoding)
-	}
+func suggestionFromLine(text string, decode DecodeFunc) (Suggestion, *csvfile.Defect) {
 	fields, err := decode(text)
 	if err != nil {
 		return Suggestion{}, csvfile.NewDefect("", text, reasonNoObject)

@@ -80,7 +80,7 @@ func TestReadSuggestionsCSV(t *testing.T) {
 		"7: rejected: url_id one is not the id of a URL",
 		"8: rejected: url_id 2147483648 is not the id of a URL",
 		"9: rejected: confidence high is not a number",
-		"10: rejected: 2 instead of 7 the row does not have as many fields as the header",
+		"10: rejected: 2 instead of 7 the row does not have as many fields as the header; quote a field that contains a separator",
 		"11: =<nil> url_id=1 confidence=NaN",
 	}, readSuggestions(t, `url_id,URL,attribute,value,confidence,source,colour
 1,,agency,7,80,ckan_match,
@@ -123,7 +123,7 @@ func TestReadSuggestionsJSONL(t *testing.T) {
 		"14: rejected: attribute (an object) is not a text",
 		"15: rejected: confidence true is not a number",
 		"16: rejected: confidence 1e999 is not a number",
-		"17: rejected: {\"value\": \"\ufffd\"} the row is not UTF-8 text",
+		"17: rejected: {\"value\": \"\ufffd\"} the row is not UTF-8 text; save the file as UTF-8",
 		"18: rejected: source false is not a text",
 		"19: agency=1e999",
 	}, readSuggestions(t, "\ufeff"+`{"url_id": 1, "attribute": "agency", "value": 7, "confidence": 80, "source": "ckan_match"}
@@ -147,7 +147,7 @@ null
 {"value": 1e999, "attribute": "agency"}`, true))
 	long := readSuggestions(t, `{"value": "`+strings.Repeat("x", csvfile.MaxRecord)+"\"}\n{\"value\": 1}", true)
 	require.Len(t, long, 2)
-	require.Contains(t, long[0], csvfile.ReasonTooLong)
+	require.Contains(t, long[0], "the row is longer than 256 KiB")
 	require.Equal(t, "2: =1", long[1])
 }
 
