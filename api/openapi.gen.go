@@ -1135,6 +1135,18 @@ type Health struct {
 // HealthStatus defines model for HealthStatus.
 type HealthStatus string
 
+// InvalidManualEntry defines model for InvalidManualEntry.
+type InvalidManualEntry struct {
+	// Index Of the entry in the request, from 0.
+	Index int32 `json:"index"`
+
+	// Reason For the person who entered it.
+	Reason string `json:"reason"`
+
+	// URL As it was sent.
+	URL string `json:"url"`
+}
+
 // JurisdictionType defines model for JurisdictionType.
 type JurisdictionType string
 
@@ -1210,8 +1222,11 @@ type ManualBatchEntry struct {
 type ManualBatchResponse struct {
 	BatchID int32 `json:"batch_id"`
 
-	// DuplicateUrls The entries that were not stored, as they were sent.
+	// DuplicateUrls The entries that were not stored, as they were sent. Those that are not in `invalid_urls` are duplicates.
 	DuplicateUrls []string `json:"duplicate_urls"`
+
+	// InvalidUrls The entries whose URL is not that of a web page, in the order of the request.
+	InvalidUrls []InvalidManualEntry `json:"invalid_urls"`
 
 	// Urls The ids of the stored URLs, in the order of the request.
 	Urls []int32 `json:"urls"`
@@ -1315,7 +1330,7 @@ type OldestPendingURL struct {
 type Problem struct {
 	Detail string `json:"detail"`
 
-	// Errors The faults of a request that does not match this contract; about the first hundred.
+	// Errors The faults of a request that does not match this contract, about the first hundred; or why a URL is not accepted.
 	Errors *[]Fault `json:"errors,omitempty"`
 
 	// Instance The path of the request.
@@ -1615,6 +1630,8 @@ type URLSubmission struct {
 
 // URLSubmissionResponse defines model for URLSubmissionResponse.
 type URLSubmissionResponse struct {
+	// Reason Why the URL is `invalid`, for the person who entered it; absent otherwise.
+	Reason *string             `json:"reason,omitempty"`
 	Status URLSubmissionStatus `json:"status"`
 
 	// URLCleaned Null when it is not a URL.

@@ -46,7 +46,7 @@ var errorResponses = []struct {
 	{is(catalog.ErrAgencySuggested), http.StatusConflict, "agency-suggested"},
 	{is(catalog.ErrLocationLinked), http.StatusConflict, "already-stored"},
 	{is(catalog.ErrLocalityKnown), http.StatusConflict, "already-stored"},
-	{is(submissions.ErrInvalidURL), http.StatusBadRequest, "rule-broken"},
+	{as[*submissions.InvalidURLError](), http.StatusBadRequest, "rule-broken"},
 	{as[*submissions.DuplicateError](), http.StatusConflict, "already-stored"},
 	{is(submissions.ErrNotInProcess), http.StatusConflict, "not-in-process"},
 	{is(submissions.ErrNoScreenshot), http.StatusNotFound, "not-found"},
@@ -114,6 +114,7 @@ func faultsOf(err error) contract.Faults {
 		faults contract.Faults
 		fields annotation.FieldErrors
 		value  *catalog.ValueError
+		url    *submissions.InvalidURLError
 	)
 	switch {
 	case errors.As(err, &faults):
@@ -123,6 +124,8 @@ func faultsOf(err error) contract.Faults {
 		}
 	case errors.As(err, &value):
 		faults = contract.Faults{contract.ValueFault(value.Text, "body", value.Field)}
+	case errors.As(err, &url):
+		faults = contract.Faults{contract.ValueFault(url.Reason.Error(), "body", "source_url")}
 	}
 	return faults
 }
@@ -131,13 +134,11 @@ func faultsOf(err error) contract.Faults {
 func problemOf(err, ctxErr error, unavailable func(error) bool) Problem {
 	for _, response := range errorResponses {
 		if detail, ok := response.matches(err); ok {
-			return newProblem(response.status, response.slug, detail)
+			return newProblem(response.status, response.slug, detail).with(faultsOf(err))
 		}
 	}
 	if faults := faultsOf(err); len(faults) > 0 {
-		p := newProblem(http.StatusUnprocessableEntity, "invalid-request", faults.Error())
-		p.Errors = new(convert.Each(faults, func(f contract.Fault) Fault { return Fault(f) }))
-		return p
+		return newProblem(http.StatusUnprocessableEntity, "invalid-request", faults.Error()).with(faults)
 	}
 	var (
 		known statusError
@@ -160,6 +161,14 @@ func problemOf(err, ctxErr error, unavailable func(error) bool) Problem {
 		known = errUnknown
 	}
 	return newProblem(known.status, "", known.detail)
+}
+
+// with adds the faults that a problem consists of, if there are any.
+func (p Problem) with(faults contract.Faults) Problem {
+	if len(faults) > 0 {
+		p.Errors = new(convert.Each(faults, func(f contract.Fault) Fault { return Fault(f) }))
+	}
+	return p
 }
 
 // newProblem returns a problem whose type and title come from a slug or, without one, from the status.

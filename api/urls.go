@@ -80,6 +80,7 @@ func (h urlHandlers) SubmitURL(ctx context.Context, req SubmitURLRequestObject) 
 		URLCleaned:  submitted.Cleaned,
 		Status:      URLSubmissionStatus(submitted.Status),
 		URLID:       submitted.URLID,
+		Reason:      submitted.Reason,
 	}, nil
 }
 
@@ -151,5 +152,8 @@ func (h urlHandlers) CollectorManual(
 		BatchID:       entered.BatchID,
 		Urls:          append([]int32{}, entered.URLIDs...),
 		DuplicateUrls: append([]string{}, entered.LeftOut...),
+		InvalidUrls: convert.Each(entered.Invalid, func(e submissions.InvalidEntry) InvalidManualEntry {
+			return InvalidManualEntry{Index: int32(e.Index), URL: e.URL, Reason: e.Reason}
+		}),
 	}, nil
 }

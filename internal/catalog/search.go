@@ -18,18 +18,16 @@ import (
 // FindURL returns the id of the URL with the same id form as a text. It returns nil when the URL is unknown or the text is no
 // URL.
 func (s *Service) FindURL(ctx context.Context, url string) (*int32, error) {
-	form, err := urlform.Parse(url)
-	if err != nil {
-		return nil, nil // a text without an id form cannot be stored
+	for _, form := range urlform.IDs(url) {
+		id, err := queries.URLGetIDByForm(ctx, s.pool, form)
+		switch {
+		case err == nil:
+			return &id, nil
+		case !errors.Is(err, pgx.ErrNoRows):
+			return nil, fmt.Errorf("find URL: %w", err)
+		}
 	}
-	id, err := queries.URLGetIDByForm(ctx, s.pool, form.ID)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("find URL: %w", err)
-	}
-	return &id, nil
+	return nil, nil
 }
 
 // Search is a search for agencies. At least one of its first three fields must be given.

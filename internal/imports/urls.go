@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"unicode"
 
 	"github.com/jackc/pgx/v5"
 
@@ -24,13 +23,6 @@ import (
 var (
 	URLColumns         = []string{"url"}
 	URLOptionalColumns = []string{"url_type", "record_type", "name", "description", "agencies"}
-)
-
-const (
-	reasonURLLong   = "the URL is longer than 2,000 bytes"
-	reasonURLSpace  = "the URL has white space or control characters in it"
-	reasonURLScheme = "not a web page: its URL begins with http:// or https:// and a host"
-	reasonURLHost   = "without http:// or https://, the URL must begin with a host name, like example.org"
 )
 
 // URLOptions say how to import URLs.
@@ -283,9 +275,9 @@ func readURLs(r io.Reader, suggest bool) (a csvfile.Accounting, pages []*webPage
 	}
 	byID := make(map[string]*webPage)
 	err = csvfile.ReadAll(r, csvfile.Columns{Required: URLColumns, Optional: URLOptionalColumns}, &a, func(row csvfile.Row) *csvfile.Defect {
-		form, defect := checkURL(row.Fields[0])
-		if defect != nil {
-			return defect
+		form, err := urlform.Parse(row.Fields[0])
+		if err != nil {
+			return csvfile.NewDefect("url", row.Fields[0], err.Error())
 		}
 		page, ok := byID[form.ID]
 		if !ok {
@@ -297,45 +289,4 @@ func readURLs(r io.Reader, suggest bool) (a csvfile.Accounting, pages []*webPage
 		return nil
 	})
 	return a, pages, err
-}
-
-// checkURL returns the form of a valid URL. It also refuses white space, what cannot be stored, and a URL without a scheme that
-// does not begin with a host, because any text with a dot would be a URL.
-func checkURL(raw string) (urlform.Form, *csvfile.Defect) {
-	refuse := func(reason string) (urlform.Form, *csvfile.Defect) {
-		return urlform.Form{}, csvfile.NewDefect("url", raw, reason)
-	}
-	form, err := urlform.Parse(raw)
-	switch {
-	case err != nil:
-		return refuse(err.Error())
-	case len(form.ID) > urlform.MaxID:
-		return refuse(reasonURLLong)
-	case strings.ContainsFunc(form.ID, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }):
-		return refuse(reasonURLSpace)
-	case form.Scheme == nil && !isHost(form.Host()):
-		return refuse(reasonURLHost)
-	case !urlform.Valid(raw):
-		return refuse(reasonURLScheme)
-	default:
-		return form, nil
-	}
-}
-
-// isHost reports whether the text is a host name with a dot, with or without a port. It allows letters of any script and the
-// underscore, which the standard forbids and hosts use.
-func isHost(text string) bool {
-	name, port, _ := strings.Cut(text, ":")
-	if strings.ContainsFunc(port, func(r rune) bool { return r < '0' || r > '9' }) {
-		return false
-	}
-	labels := strings.Split(strings.TrimSuffix(name, "."), ".")
-	for _, label := range labels {
-		if label == "" || strings.ContainsFunc(label, func(r rune) bool {
-			return !unicode.IsLetter(r) && !unicode.IsDigit(r) && !unicode.IsMark(r) && r != '-' && r != '_'
-		}) {
-			return false
-		}
-	}
-	return len(labels) > 1
 }

@@ -48,9 +48,10 @@ const (
 
 // suggestion is a correct Suggestion, as far as the database is not needed to know. Only the values of its attribute are set.
 type suggestion struct {
-	index     int    // in the list
-	url       int32  // 0 until it is known
-	form      string // the id form, unless the URL was named by its id
+	index     int             // in the list
+	url       int32           // 0 until it is known
+	forms     []string        // the id forms, the preferred one first, unless the URL was named by its id
+	noPage    *csvfile.Defect // the URL's, which counts unless the URL is stored
 	attribute string
 
 	entity     int64   // agency or location; 0 when none was found
@@ -83,11 +84,12 @@ func check(given Suggestion) (s suggestion, d *csvfile.Defect) {
 	case given.URLID != nil:
 		s.url = *given.URLID
 	default:
-		form, err := urlform.Parse(*given.URL)
-		if err != nil {
-			return s, csvfile.NewDefect("url", *given.URL, "is not accepted: "+err.Error())
+		if _, err := urlform.Parse(*given.URL); err != nil {
+			s.noPage = csvfile.NewDefect("url", *given.URL, "is not accepted: "+err.Error())
 		}
-		s.form = form.ID
+		if s.forms = urlform.IDs(*given.URL); s.forms == nil {
+			return s, s.noPage
+		}
 	}
 	switch given.Attribute {
 	case Agency:

@@ -169,7 +169,7 @@ func FuzzReadSuggestions(f *testing.F) {
 				continue
 			}
 			require.True(t, s.entity >= 0 && s.confidence >= -1 && s.confidence <= 100)
-			require.False(t, strings.ContainsRune(s.text+s.source+s.form, 0))
+			require.False(t, strings.ContainsRune(s.text+s.source+strings.Join(s.forms, ""), 0))
 			require.LessOrEqual(t, utf8.RuneCountInString(s.text), MaxName)
 		}
 	})

@@ -72,9 +72,7 @@ func (w *writer) store(ctx context.Context, tx pgx.Tx, given []suggestion) error
 func (w *writer) lockURLs(ctx context.Context, tx pgx.Tx, given []suggestion) ([]suggestion, error) {
 	var forms []string
 	for _, s := range given {
-		if s.form != "" {
-			forms = append(forms, s.form)
-		}
+		forms = append(forms, s.forms...)
 	}
 	byForm := make(map[string]int32, len(forms))
 	if len(forms) > 0 {
@@ -87,8 +85,11 @@ func (w *writer) lockURLs(ctx context.Context, tx pgx.Tx, given []suggestion) ([
 		}
 	}
 	for i := range given {
-		if s := &given[i]; s.form != "" {
-			s.url = byForm[s.form]
+		s := &given[i]
+		for _, form := range s.forms {
+			if s.url = byForm[form]; s.url != 0 {
+				break
+			}
 		}
 	}
 	known, err := lock(ctx, tx, convert.Each(given, urlOf), queries.RobotURLLockMany)
@@ -100,8 +101,10 @@ func (w *writer) lockURLs(ctx context.Context, tx pgx.Tx, given []suggestion) ([
 		switch {
 		case found:
 			return nil
-		case s.form != "":
-			return csvfile.NewDefect("url", s.form, reasonURLUnknown)
+		case s.noPage != nil:
+			return s.noPage
+		case s.forms != nil:
+			return csvfile.NewDefect("url", s.forms[0], reasonURLUnknown)
 		default:
 			return csvfile.NewDefect("url_id", fmt.Sprint(s.url), reasonURLUnknown)
 		}

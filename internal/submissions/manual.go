@@ -31,6 +31,14 @@ type BatchResult struct {
 	BatchID int32
 	URLIDs  []int32  // of the new URLs, ascending, in the order they were given
 	LeftOut []string // URLs as given that are invalid, known or repeated
+	Invalid []InvalidEntry
+}
+
+// InvalidEntry is an entry whose URL is invalid.
+type InvalidEntry struct {
+	Index  int // of the entry, from 0
+	URL    string
+	Reason string // for the person who entered it
 }
 
 // manualURL is an entry that can be stored unless it is known.
@@ -46,8 +54,12 @@ func (s *Service) EnterBatch(ctx context.Context, userID int32, name string, ent
 	given := make([]*manualURL, len(entries)) // nil where the entry is left out
 	var urls []*manualURL
 	seen := make(map[string]bool, len(entries))
+	var invalid []InvalidEntry
 	for i, entry := range entries {
-		if form, ok := submittedForm(entry.URL); ok && !seen[form.ID] {
+		form, err := urlform.Parse(entry.URL)
+		if err != nil {
+			invalid = append(invalid, InvalidEntry{i, entry.URL, err.Error()})
+		} else if !seen[form.ID] {
 			seen[form.ID] = true
 			given[i] = &manualURL{ManualEntry: entry, form: form}
 			urls = append(urls, given[i])
@@ -73,6 +85,7 @@ func (s *Service) EnterBatch(ctx context.Context, userID int32, name string, ent
 	if err != nil {
 		return BatchResult{}, fmt.Errorf("enter batch: %w", err)
 	}
+	entered.Invalid = invalid
 	for i, url := range given {
 		if url == nil || url.id == 0 {
 			entered.LeftOut = append(entered.LeftOut, entries[i].URL)

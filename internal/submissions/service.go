@@ -7,7 +7,6 @@ import (
 	"docket/internal/db"
 	"docket/internal/postgres"
 	"docket/internal/unknown"
-	"docket/internal/urlform"
 )
 
 // Service stores URLs that people submit, lists URLs and batches, and deletes URLs. It is safe for concurrent use.
@@ -24,13 +23,20 @@ func New(pool *postgres.Pool) *Service {
 var queries = db.New()
 
 var (
-	// ErrInvalidURL means that the URL of a data source is not valid.
-	ErrInvalidURL = errors.New("invalid URL")
 	// ErrNoScreenshot means that the URL has no screenshot, or does not exist.
 	ErrNoScreenshot = errors.New("URL not found")
 	// ErrNotInProcess means that a batch cannot be aborted because it is not being collected.
 	ErrNotInProcess = errors.New("the batch is not in process, so it cannot be aborted")
 )
+
+// InvalidURLError means that the URL of a data source is not that of a web page. Its own text is that of the reference.
+type InvalidURLError struct {
+	Reason error // for the submitter
+}
+
+func (e *InvalidURLError) Error() string { return "Invalid URL" }
+
+func (e *InvalidURLError) Unwrap() error { return e.Reason }
 
 // DuplicateError means that the URL of a data source is stored already.
 type DuplicateError struct {
@@ -48,11 +54,4 @@ var refusals = []postgres.Rule{
 	postgres.On("annotation__location__user_location_id_fkey", &unknown.Error{Kind: unknown.Location}),
 	postgres.On("annotation__agency__anon_agency_id_fkey", &unknown.Error{Kind: unknown.Agency}),
 	postgres.On("annotation__location__anon_location_id_fkey", &unknown.Error{Kind: unknown.Location}),
-}
-
-// submittedForm returns the form of a submitted URL. An import also refuses a text that only looks like a URL; a person who
-// submits a single URL means it.
-func submittedForm(raw string) (form urlform.Form, ok bool) {
-	form, err := urlform.Parse(raw)
-	return form, err == nil && urlform.Valid(raw) && len(form.ID) <= urlform.MaxID
 }

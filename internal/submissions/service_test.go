@@ -21,6 +21,7 @@ import (
 	"docket/internal/ranking"
 	"docket/internal/submissions"
 	"docket/internal/unknown"
+	"docket/internal/urlform"
 )
 
 // bundle is a database with two agencies and a location, and the use cases that act on it.
@@ -292,10 +293,11 @@ func TestLongURL(t *testing.T) {
 		require.Equal(t, taken, submitted.URLID != nil, "%d bytes: %s", len(url), submitted.Status)
 	}
 	_, err := b.SubmitDataSource(t.Context(), submissions.DataSource{URL: fits + "x", Name: "One", RecordType: "Other"})
-	require.ErrorIs(t, err, submissions.ErrInvalidURL)
+	require.ErrorIs(t, err, urlform.ErrLong)
 	batch, err := b.EnterBatch(t.Context(), 7, "long", []submissions.ManualEntry{{URL: fits + "x"}})
 	require.NoError(t, err)
 	require.Equal(t, []string{fits + "x"}, batch.LeftOut)
+	require.Equal(t, []submissions.InvalidEntry{{URL: fits + "x", Reason: urlform.ErrLong.Error()}}, batch.Invalid)
 }
 
 // Every list has pages of a hundred rows without gaps and repetitions.

@@ -41,22 +41,23 @@ type SubmissionResult struct {
 	Status  SubmissionStatus
 	Cleaned *string // nil when it is invalid
 	URLID   *int32  // nil unless it was accepted
+	Reason  *string // why it is invalid, for the submitter; nil otherwise
 }
 
 // SubmitURL stores a new URL, and what its submitter says about it as that user's suggestions, in one transaction. The URL is
 // in the queue from then on; if the submitter suggested more than a name, it is not offered to them. An invalid or known URL is
 // not an error. Error: *unknown.Error.
 func (s *Service) SubmitURL(ctx context.Context, userID int32, submission Submission) (SubmissionResult, error) {
-	form, ok := submittedForm(submission.URL)
-	if !ok {
-		return SubmissionResult{Status: Invalid}, nil
+	form, err := urlform.Parse(submission.URL)
+	if err != nil {
+		return SubmissionResult{Status: Invalid, Reason: new(err.Error())}, nil
 	}
 	cleaned := urlform.Clean(submission.URL)
 	submitted := SubmissionResult{Status: AcceptedAsIs, Cleaned: &cleaned}
 	if cleaned != submission.URL {
 		submitted.Status = AcceptedWithCleaning
 	}
-	err := s.submit(ctx, form, nil, submission.Description, func(tx pgx.Tx, id int32) error {
+	err = s.submit(ctx, form, nil, submission.Description, func(tx pgx.Tx, id int32) error {
 		if err := checkKnown(ctx, tx, listOf(submission.AgencyID), listOf(submission.LocationID)); err != nil {
 			return err
 		}
@@ -107,11 +108,11 @@ type DataSource struct {
 }
 
 // SubmitDataSource stores a data source in a new batch, with what is said about it as suggestions of a new anonymous session,
-// and returns the URL's id. Errors: ErrInvalidURL, *DuplicateError and *unknown.Error.
+// and returns the URL's id. Errors: *InvalidURLError, *DuplicateError and *unknown.Error.
 func (s *Service) SubmitDataSource(ctx context.Context, source DataSource) (urlID int32, err error) {
-	form, ok := submittedForm(source.URL)
-	if !ok {
-		return 0, ErrInvalidURL
+	form, err := urlform.Parse(source.URL)
+	if err != nil {
+		return 0, &InvalidURLError{Reason: err}
 	}
 	err = s.submit(ctx, form, &source.Name, source.Description, func(tx pgx.Tx, id int32) error {
 		if err := checkKnown(ctx, tx, source.AgencyIDs, source.LocationIDs); err != nil {

@@ -1,26 +1,19 @@
-// Package urlform owns the forms of a URL: the id form, which identifies a page, the full form, which people follow, and the
-// rules that make both from a typed text.
+// Package urlform owns the rule for URLs: which texts are the address of a web page, and why the others are not. It also owns the
+// forms of a URL: the id form, which identifies a page, and the full form, which people follow. Every caller that stores a URL
+// calls Parse, so that a text is accepted or refused in the same way whatever way it comes in.
 //
 // It only computes. It does not ask the network or the database whether a URL exists, and it does not change what may matter to
 // a server: letter case, query, percent-encoding.
 package urlform
 
 import (
-	"errors"
 	"strings"
 	"unicode"
 	"unicode/utf8"
 )
 
-var (
-	errEmpty        = errors.New("nothing is left of the URL without scheme, slashes and fragment")
-	errSecondScheme = errors.New("the URL has a second scheme right after the first")
-	errNBSP         = errors.New("the URL has a non-breaking space inside")
-	errEncoding     = errors.New("the URL is not UTF-8 text")
-)
-
-// nbsp is often part of URLs that were copied from a web page.
-const nbsp = '\u00a0'
+// MaxID is the largest size of an id form in bytes. An index entry must fit into a third of a page, which is a little more.
+const MaxID = 2000
 
 // Form is a URL split into the columns of the table urls.
 type Form struct {
@@ -29,34 +22,47 @@ type Form struct {
 	TrailingSlash bool    // whether the URL ended in a slash
 }
 
-// Parse splits a URL. It ignores white space at the ends and the fragment. Two URLs with the same ID are the same page. An error
-// means that the URL has no such form; its text is for the person who entered the URL. Parse does not check whether the URL can
-// be followed: see Valid.
+// Parse splits the URL of a web page. It ignores the fragment, and white space and invisible characters at the ends. Two URLs with
+// the same ID are the same page. The error is an Error, whose text is for the person who entered the URL.
 func Parse(raw string) (Form, error) {
 	if !utf8.ValidString(raw) || strings.ContainsRune(raw, 0) {
-		return Form{}, errEncoding
+		return Form{}, ErrEncoding
 	}
-	var form Form
-	rest := Clean(raw)
-	if scheme, after, ok := cutScheme(rest); ok {
-		scheme = strings.ToLower(scheme)
-		form.Scheme, rest = &scheme, after
-	}
-	// Slashes and spaces may alternate at the end, so both are trimmed together.
-	form.ID = strings.TrimRightFunc(rest, func(r rune) bool { return r == '/' || unicode.IsSpace(r) })
-	form.TrailingSlash = strings.Contains(rest[len(form.ID):], "/")
-	form.ID = strings.TrimSpace(form.ID)
-
-	if form.ID == "" {
-		return Form{}, errEmpty
-	}
-	if _, _, ok := cutScheme(form.ID); ok {
-		return Form{}, errSecondScheme
-	}
-	if strings.ContainsRune(form.ID, nbsp) {
-		return Form{}, errNBSP
+	form := split(raw, isBlank)
+	if err := form.check(raw); err != nil {
+		return Form{}, err
 	}
 	return form, nil
+}
+
+// IDs returns the id forms under which a page that somebody names by its URL may be stored, in the order of preference; none when
+// it cannot be stored. Unlike Parse, IDs also returns the id form of a URL that the rule refuses: an earlier version of Docket,
+// or another program, may have stored it. There are two of a URL with invisible characters at its ends, which earlier versions kept.
+func IDs(raw string) (ids []string) {
+	if !utf8.ValidString(raw) || strings.ContainsRune(raw, 0) {
+		return nil
+	}
+	for _, trimmed := range []func(rune) bool{unicode.IsSpace, isBlank} {
+		if id := split(raw, trimmed).ID; id != "" && (len(ids) == 0 || id != ids[0]) {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
+
+// Clean removes the fragment, and white space and invisible characters at the ends, which are never part of the address of a page.
+func Clean(raw string) string {
+	page := clean(raw, isBlank)
+	rest := trimEnd(page, isBlank)
+	return rest + strings.Repeat("/", strings.Count(page[len(rest):], "/"))
+}
+
+// SchemeText returns the scheme, or an empty text when there is none.
+func (f Form) SchemeText() string {
+	if f.Scheme == nil {
+		return ""
+	}
+	return *f.Scheme
 }
 
 // Host is the part of the URL before the path and the query, including user and port.
@@ -83,41 +89,55 @@ func Full(scheme, url *string, trailingSlash bool) string {
 	return full
 }
 
-// Clean removes white space at the ends and the fragment, which are never part of the address of a page.
-func Clean(raw string) string {
-	page, _, _ := strings.Cut(raw, "#")
-	return strings.TrimSpace(page)
+// split makes the form of any text. Characters for which blank reports true are trimmed at the ends.
+func split(raw string, blank func(rune) bool) (form Form) {
+	rest := clean(raw, blank)
+	if scheme, after, ok := cutScheme(rest); ok {
+		scheme = strings.ToLower(scheme)
+		form.Scheme, rest = &scheme, after
+	}
+	form.ID = trimEnd(rest, blank)
+	form.TrailingSlash = strings.Contains(rest[len(form.ID):], "/")
+	form.ID = strings.TrimLeftFunc(form.ID, blank)
+	return form
 }
 
-// Valid reports whether a submitted URL is accepted: http or https with any host, or no scheme and a path with a dot in it. The
-// path of a URL without a scheme is everything before the query.
-func Valid(raw string) bool {
-	form, err := Parse(raw)
-	if err != nil {
-		return false
-	}
-	if form.Scheme == nil {
-		path, _, _ := strings.Cut(form.ID, "?")
-		return strings.Contains(path, ".")
-	}
-	host := form.Host()
-	host = host[strings.LastIndexByte(host, '@')+1:]
-	return (*form.Scheme == "http" || *form.Scheme == "https") && host != "" && host[0] != ':'
+func clean(raw string, blank func(rune) bool) string {
+	page, _, _ := strings.Cut(raw, "#")
+	return strings.TrimFunc(page, blank)
+}
+
+// trimEnd trims slashes and blanks, which may alternate.
+func trimEnd(url string, blank func(rune) bool) string {
+	return strings.TrimRightFunc(url, func(r rune) bool { return r == '/' || blank(r) })
 }
 
 // cutScheme splits "scheme://rest" where the scheme is a letter followed by letters, digits, "+", "." and "-".
 func cutScheme(url string) (scheme, rest string, ok bool) {
 	scheme, rest, ok = strings.Cut(url, "://")
-	if !ok || scheme == "" {
+	if !ok || !isScheme(scheme) {
 		return "", url, false
 	}
-	for i := range len(scheme) {
-		c := scheme[i] | 0x20 // lower case, where it is a letter
+	return scheme, rest, true
+}
+
+func isScheme(text string) bool {
+	for i := range len(text) {
+		c := text[i] | 0x20 // lower case, where it is a letter
 		letter := 'a' <= c && c <= 'z'
-		other := '0' <= scheme[i] && scheme[i] <= '9' || strings.IndexByte("+.-", scheme[i]) >= 0
+		other := '0' <= text[i] && text[i] <= '9' || strings.IndexByte("+.-", text[i]) >= 0
 		if !letter && (i == 0 || !other) {
-			return "", url, false
+			return false
 		}
 	}
-	return scheme, rest, true
+	return text != ""
+}
+
+// isBlank reports whether a character shows nothing at the ends of a text.
+func isBlank(r rune) bool { return unicode.IsSpace(r) || isInvisible(r) }
+
+// isInvisible reports whether a character has no glyph and no width: zero-width spaces and joiners, soft hyphens, byte order marks,
+// marks of the writing direction, fillers.
+func isInvisible(r rune) bool {
+	return unicode.In(r, unicode.Cf, unicode.Other_Default_Ignorable_Code_Point)
 }
