@@ -1,0 +1,224 @@
+package faults
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/require"
+
+	"docket/internal/dbtest"
+	"docket/internal/faultproxy"
+	"docket/internal/postgres/embedded"
+)
+
+// system is Docket, a proxy, and PostgreSQL. Both programs are started again when they end.
+type system struct {
+	t       *testing.T
+	program string // docket
+	dataDir string // of PostgreSQL
+	address string // of Docket
+	logs    *os.File
+	url     string // of the database, without the proxy
+	proxy   *faultproxy.Proxy
+	client  *http.Client
+
+	server     *embedded.Server // only the goroutine that causes faults uses it
+	docket     atomic.Pointer[os.Process]
+	killed     atomic.Bool  // the process in docket was killed on purpose
+	unexpected atomic.Int64 // how often Docket ended by itself after it had been ready
+	stopping   atomic.Bool
+	running    sync.WaitGroup
+}
+
+var secretKey = []byte(strings.Repeat("faults..", 4))
+
+func startSystem(t *testing.T) *system {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "docket-faults-*")
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		if !t.Failed() {
+			require.NoError(t, os.RemoveAll(dir))
+		}
+	})
+	require.NoError(t, os.Chmod(dir, 0o755)) // started by root, PostgreSQL runs as another user
+	s := &system{t: t, dataDir: filepath.Join(dir, "data"), program: filepath.Join(dir, "docket")}
+	s.client = &http.Client{Timeout: time.Minute, Transport: &http.Transport{MaxIdleConnsPerHost: 64}}
+	build := exec.CommandContext(t.Context(), "go", "build", "-o", s.program, "docket/cmd/docket")
+	output, err := build.CombinedOutput()
+	require.NoError(t, err, "%s", output)
+	s.logs, err = os.Create(filepath.Join(dir, "docket.log"))
+	require.NoError(t, err)
+
+	s.startServer()
+	t.Cleanup(func() { require.NoError(t, s.server.Stop(context.Background())) })
+	s.url = s.server.URL()
+	s.proxy = faultproxy.New(t, s.url)
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	s.address = listener.Addr().String()
+	require.NoError(t, listener.Close())
+	return s
+}
+
+// run executes a command of docket on the database, without the proxy.
+func (s *system) run(args ...string) (string, error) {
+	output, err := s.command(s.url, args...).CombinedOutput()
+	return string(output), err
+}
+
+func (s *system) command(databaseURL string, args ...string) *exec.Cmd {
+	cmd := exec.Command(s.program, append(args, "--database-url", databaseURL, "--log-format", "json", "--log-level", "warn")...)
+	cmd.Env = append(os.Environ(), "DS_APP_SECRET_KEY="+string(secretKey))
+	return cmd
+}
+
+// serve runs docket serve until stop, and starts it again whenever it ends.
+func (s *system) serve() {
+	s.running.Go(func() {
+		for !s.stopping.Load() {
+			s.serveOnce()
+			time.Sleep(50 * time.Millisecond) // it ends at once while there is no server
+		}
+	})
+	s.t.Cleanup(s.stop)
+	s.awaitReady()
+}
+
+func (s *system) serveOnce() {
+	cmd := s.command(s.proxy.URL(), "serve", "--addr", s.address, "--max-conns", "12")
+	cmd.Stdout, cmd.Stderr = s.logs, s.logs
+	if err := cmd.Start(); err != nil {
+		s.t.Error(err)
+		return
+	}
+	s.killed.Store(false)
+	s.docket.Store(cmd.Process)
+	ended := make(chan struct{})
+	wasReady := make(chan bool)
+	go func() {
+		for !s.ready() {
+			select {
+			case <-ended:
+				wasReady <- false
+				return
+			case <-time.After(20 * time.Millisecond):
+			}
+		}
+		wasReady <- true
+	}()
+	_ = cmd.Wait()
+	close(ended)
+	if <-wasReady && !s.killed.Load() && !s.stopping.Load() {
+		s.unexpected.Add(1)
+	}
+}
+
+// ready asks Docket, not the database: /healthz depends on the process only.
+func (s *system) ready() bool {
+	resp, err := s.client.Get("http://" + s.address + "/healthz")
+	if err != nil {
+		return false
+	}
+	_ = resp.Body.Close()
+	return resp.StatusCode == http.StatusOK
+}
+
+func (s *system) awaitReady() {
+	require.Eventually(s.t, s.ready, 2*time.Minute, 10*time.Millisecond, "docket serve does not start; its log is %s", s.logs.Name())
+}
+
+func (s *system) stop() {
+	s.stopping.Store(true)
+	s.killDocket()
+	s.running.Wait()
+}
+
+// killDocket kills the process as kill -9 does.
+func (s *system) killDocket() {
+	s.killed.Store(true)
+	_ = s.docket.Load().Kill()
+}
+
+// startServer starts PostgreSQL; after a kill it recovers.
+func (s *system) startServer() {
+	var err error
+	for range 100 {
+		s.server, err = embedded.Start(s.t.Context(), embedded.Config{DataDir: s.dataDir, Owner: "the test of faults"})
+		if !errors.Is(err, embedded.ErrInUse) {
+			break
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	require.NoError(s.t, err)
+}
+
+// killServer kills PostgreSQL's first process as kill -9 does, and starts it again after the pause.
+func (s *system) killServer(pause time.Duration) {
+	text, err := os.ReadFile(filepath.Join(s.dataDir, "postgres", "postmaster.pid"))
+	require.NoError(s.t, err)
+	first, _, _ := strings.Cut(string(text), "\n")
+	pid, err := strconv.Atoi(first)
+	require.NoError(s.t, err)
+	require.NoError(s.t, syscall.Kill(pid, syscall.SIGKILL))
+	<-s.server.Done()
+	time.Sleep(pause)
+	s.startServer()
+}
+
+// restartServer stops PostgreSQL as its operator does.
+func (s *system) restartServer(pause time.Duration) {
+	require.NoError(s.t, s.server.Stop(s.t.Context()))
+	time.Sleep(pause)
+	s.startServer()
+}
+
+// connect returns a connection of the test's own. It waits until the server accepts one.
+func (s *system) connect() *pgx.Conn {
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {
+		conn, err := pgx.Connect(s.t.Context(), s.url)
+		if err == nil {
+			return conn
+		}
+		require.True(s.t, time.Now().Before(deadline), "no connection: %v", err)
+	}
+}
+
+// backends are the processes of PostgreSQL that serve Docket.
+func (s *system) backends() (pids []int) {
+	conn := s.connect()
+	defer conn.Close(context.Background())
+	for _, pid := range dbtest.List(s.t, conn, "SELECT pid::text FROM pg_stat_activity WHERE application_name = 'docket' ORDER BY pid") {
+		number, err := strconv.Atoi(pid)
+		require.NoError(s.t, err)
+		pids = append(pids, number)
+	}
+	return pids
+}
+
+// execute runs statements on a connection of their own.
+func (s *system) execute(statements ...string) {
+	conn := s.connect()
+	defer conn.Close(context.Background())
+	for _, statement := range statements {
+		dbtest.Exec(s.t, conn, statement)
+	}
+}
+
+func (s *system) String() string {
+	return fmt.Sprintf("docket on %s, log %s", s.address, s.logs.Name())
+}
