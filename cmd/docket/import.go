@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -19,7 +18,15 @@ func importCommand(cfg *config) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "import",
 		Short: "Import agencies, URLs, suggestions of robots or follows from a file",
-		Args:  cobra.NoArgs,
+		Long: `Import agencies, URLs, suggestions of robots or follows from a file.
+
+A file may be UTF-8 or UTF-16, and packed with gzip. A CSV file has the names of its columns in the first line. Its fields are
+separated by commas, semicolons or tabs, or as a line before the first says, like sep=;. Rows without any text in them are
+skipped. The line of a rejected row is the one that an editor shows.
+
+Exit status: 0 every row is stored, or was stored before; 3 rows were rejected, and the others are stored; 1 the import failed,
+or --strict stopped it because of a rejected row; 2 wrong usage.`,
+		Args: cobra.NoArgs,
 	}
 	cmd.AddCommand(importAgenciesCommand(cfg), importURLsCommand(cfg), importSuggestionsCommand(cfg), importFollowsCommand(cfg))
 	return cmd
@@ -80,7 +87,7 @@ input.`,
 				if len(o.BatchLocations) > 0 {
 					return usageError{errors.New("--batch-location needs --batch, the name of the batch to link to the location")}
 				}
-				o.Batch = strings.TrimSuffix(filepath.Base(args[0]), filepath.Ext(args[0]))
+				o.Batch = fileTitle(args[0])
 			}
 			if o.Confidence < 1 || o.Confidence > 100 {
 				return usageError{fmt.Errorf("--confidence: %d is not from 1 to 100", o.Confidence)}
@@ -156,9 +163,13 @@ func runImport(cmd *cobra.Command, cfg *config, name string, flags importFlags, 
 			return fmt.Errorf("import %s: %w", name, err)
 		}
 		result.Seconds = time.Since(begin).Seconds()
+		stored := err == nil
+		if stored {
+			err = rejectedError(name, result.Rejected)
+		}
 		if flags.json {
 			return errors.Join(writeJSON(cmd.OutOrStdout(), result), err)
 		}
-		return errors.Join(result.print(cmd.OutOrStdout(), err == nil), err)
+		return errors.Join(result.print(cmd.OutOrStdout(), stored), err)
 	})
 }

@@ -25,7 +25,9 @@ func TestImportFollows(t *testing.T) {
 	urls := write("urls.csv", "url,url_type,record_type,name,description,agencies\nhttps://x.org/,,,,,\n")
 
 	some := write("follows.csv", "user_id,location_id\n7,1\n8,1\n7,2\nx,1\n7,1\n")
-	text := succeed(t, "import", "follows", some, "--database-url", url)
+	status, text, stderr := docket(t, "import", "follows", some, "--database-url", url)
+	require.Equal(t, exitRejected, status)
+	require.Contains(t, stderr, some+": rejected: 2; the other rows are stored")
 	require.Regexp(t, `(?m)^ +5 +rows\n +2 +created\n +1 +duplicate\n +2 +rejected\n +0 +removed\n`, text)
 	require.Contains(t, text, `line 4, location_id: the location does not exist: "2"`)
 	require.Contains(t, text, `line 5, user_id: not the id of a user: a whole number up to 2147483647: "x"`)
@@ -34,7 +36,7 @@ func TestImportFollows(t *testing.T) {
 	text = succeed(t, "import", "urls", urls, "--batch", "b", "--batch-location", "1", "--batch-location", "1", "--database-url", url)
 	require.Contains(t, text, "1  links of the batch to locations")
 	require.Equal(t, "0 differences\n", succeed(t, "queue", "verify", "--database-url", url))
-	status, _, stderr := docket(t, "import", "urls", urls, "--batch", "b", "--batch-location", "1,99", "--database-url", url)
+	status, _, stderr = docket(t, "import", "urls", urls, "--batch", "b", "--batch-location", "1,99", "--database-url", url)
 	require.Equal(t, exitFailure, status)
 	require.Contains(t, stderr, "location not found: 99")
 
@@ -53,7 +55,9 @@ func TestImportFollows(t *testing.T) {
 		require.Equal(t, exitFailure, status)
 		require.Contains(t, stderr, "no row can be stored, and all follows would be deleted; --allow-empty allows that")
 		require.Equal(t, name == "wrong.csv", len(stdout) > 0, "rejected rows are printed: %s", stdout)
-		require.Contains(t, succeed(t, "import", "follows", file, "--add", "--database-url", url), "nothing new")
+		status, stdout, _ = docket(t, "import", "follows", file, "--add", "--database-url", url)
+		require.Equal(t, map[bool]int{true: exitRejected}[name == "wrong.csv"], status)
+		require.Contains(t, stdout, "nothing new")
 	}
 	status, stdout, _ := docket(t, "import", "follows", some, "--strict", "--database-url", url)
 	require.Equal(t, exitFailure, status)

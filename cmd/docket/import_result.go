@@ -92,6 +92,14 @@ func problemsOf(p csvfile.Problems) problemsList {
 	return list
 }
 
+// rejectedError returns the error of an import that rejected rows and stored the others, nil if it rejected none.
+func rejectedError(name string, rejected int64) error {
+	if rejected == 0 {
+		return nil
+	}
+	return statusError{fmt.Errorf("%s: rejected: %d; the other rows are stored", name, rejected), exitRejected}
+}
+
 // shown is the number of rejections and notes that are printed; --json prints more.
 const shown = 20
 

@@ -34,7 +34,7 @@ searched and found none.
 
 The file is stored in parts, so it may be of any length, and parts that were stored remain when a later one fails. Importing
 the file again changes nothing. Rejected lines are printed on standard error with their number and the reason; the others are
-stored, and the exit status is 1. "-" reads standard input.`,
+stored, and the exit status is 3. "-" reads standard input.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			decode, err := suggestionFormat(format, args[0])
@@ -52,7 +52,7 @@ stored, and the exit status is 1. "-" reads standard input.`,
 // suggestionFormat returns the function that decodes the lines of the file, nil for CSV.
 func suggestionFormat(format, name string) (robots.DecodeFunc, error) {
 	if format == "" {
-		format = strings.TrimPrefix(strings.ToLower(filepath.Ext(name)), ".")
+		format = strings.TrimPrefix(strings.ToLower(filepath.Ext(unpackedName(name))), ".")
 	}
 	switch format {
 	case "jsonl", "ndjson":
@@ -61,6 +61,20 @@ func suggestionFormat(format, name string) (robots.DecodeFunc, error) {
 		return nil, nil
 	}
 	return nil, usageError{fmt.Errorf("--format: is %s csv or jsonl?", name)}
+}
+
+// unpackedName returns the name of a file without the extension of gzip.
+func unpackedName(name string) string {
+	if strings.EqualFold(filepath.Ext(name), ".gz") {
+		return name[:len(name)-len(".gz")]
+	}
+	return name
+}
+
+// fileTitle returns the name of a file without its folder and its extensions.
+func fileTitle(name string) string {
+	name = filepath.Base(unpackedName(name))
+	return strings.TrimSuffix(name, filepath.Ext(name))
 }
 
 // decodeObject decodes a line with one JSON object.
@@ -112,11 +126,10 @@ func runSuggestions(cmd *cobra.Command, cfg *config, name string, decode robots.
 			Tasks: summary.Tasks, Seconds: time.Since(begin).Seconds(),
 			Rejections: problemsOf(summary.Rejections), Notes: problemsOf(summary.Notes),
 		}
-		switch {
-		case err != nil:
+		if err != nil {
 			err = fmt.Errorf("%s: %w", name, err)
-		case summary.Rejected > 0:
-			err = fmt.Errorf("%s: lines rejected: %d; the others are stored", name, summary.Rejected)
+		} else {
+			err = rejectedError(name, summary.Rejected)
 		}
 		if asJSON {
 			return errors.Join(err, writeJSON(cmd.OutOrStdout(), result))

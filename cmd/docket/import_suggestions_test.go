@@ -27,14 +27,14 @@ func TestImportSuggestions(t *testing.T) {
 
 	some := write("some.JSONL", good+`{"url": "y.org", "attribute": "name", "value": "Y"}`+"\n")
 	status, stdout, stderr := docket(t, "import", "suggestions", some, "--database-url", url)
-	require.Equal(t, exitFailure, status)
+	require.Equal(t, exitRejected, status)
 	require.Regexp(t, `(?m)^ +1 +stored`, stdout)
 	require.Contains(t, stdout, "rejected 1: does not exist")
-	require.Equal(t, some+":2: url y.org does not exist\ndocket: "+some+": lines rejected: 1; the others are stored\n", stderr)
+	require.Equal(t, some+":2: url y.org does not exist\ndocket: "+some+": rejected: 1; the other rows are stored\n", stderr)
 
 	var result suggestionsResult
 	status, stdout, _ = docket(t, "import", "suggestions", some, "--json", "--database-url", url)
-	require.Equal(t, exitFailure, status)
+	require.Equal(t, exitRejected, status)
 	require.NoError(t, json.Unmarshal([]byte(stdout), &result))
 	require.Equal(t, []int64{2, 0, 1, 1}, []int64{result.Rows, result.Stored, result.Unchanged, result.Rejected})
 	require.Equal(t, []problem{{Line: 2, Column: "url", Value: "y.org", Reason: "does not exist", Rows: 1}}, result.Rejections.First)

@@ -53,7 +53,8 @@ on this machine.
 
 Every flag can also be set by an environment variable, which its help names. A flag overrides its variable.
 
-Exit status: 0 done, 1 failed or, for commands that check, something found, 2 wrong usage.`,
+Exit status: 0 done, 1 failed or, for commands that check, something found, 2 wrong usage, 3 rows of an import were rejected
+and the others stored.`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Args:          cobra.NoArgs,

@@ -206,12 +206,16 @@ Nowhere Police - ZZ,local,ZZ,,,,
 	require.Contains(t, stdout, "line 3")
 	require.Contains(t, stderr, "nothing was imported")
 
-	text := succeedMigrated("import", "agencies", file)
+	status, text, stderr := docket(t, "import", "agencies", file, "--database-url", url)
+	require.Equal(t, exitRejected, status)
+	require.Equal(t, "docket: "+file+": rejected: 1; the other rows are stored\n", stderr)
 	require.Regexp(t, `(?m)^ +1 +created`, text)
 	require.Regexp(t, `(?m)^ +1 +rejected`, text)
 
 	var result importResult
-	require.NoError(t, json.Unmarshal([]byte(succeedMigrated("import", "agencies", file, "--json")), &result))
+	status, stdout, _ = docket(t, "import", "agencies", file, "--json", "--database-url", url)
+	require.Equal(t, exitRejected, status)
+	require.NoError(t, json.Unmarshal([]byte(stdout), &result))
 	require.Equal(t, []int64{2, 0, 1, 1}, []int64{result.Rows, result.Created, result.Duplicate, result.Rejected})
 	require.True(t, result.Unchanged)
 

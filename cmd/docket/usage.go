@@ -11,8 +11,9 @@ import (
 
 // Exit statuses other than 0.
 const (
-	exitFailure = 1 // the command failed, or a check found something
-	exitUsage   = 2 // the command line or the environment is wrong
+	exitFailure  = 1 // the command failed, or a check found something
+	exitUsage    = 2 // the command line or the environment is wrong
+	exitRejected = 3 // an import rejected rows, and stored the others
 )
 
 func exitStatus(err error) int {

@@ -152,7 +152,8 @@ func split(text string, separator rune) ([]string, error) {
 	return trimAll(fields), nil
 }
 
-// trimAll removes white space and invisible characters, like byte order marks, from both ends of fields.
+// trimAll removes white space and invisible characters, like byte order marks, from both ends of fields. It takes ownership of
+// fields.
 func trimAll(fields []string) []string {
 	for i, field := range fields {
 		fields[i] = strings.TrimFunc(field, func(r rune) bool { return unicode.IsSpace(r) || unicode.Is(unicode.Cf, r) })
