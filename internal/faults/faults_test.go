@@ -8,6 +8,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"docket/api"
 	"docket/internal/dbtest"
 	. "docket/internal/faultproxy"
 )
@@ -16,6 +17,7 @@ import (
 type fault struct {
 	name  string
 	kill  bool // ends a process
+	lasts time.Duration
 	start func(s *suite) (end func())
 }
 
@@ -55,10 +57,8 @@ var faults = []fault{
 	ruled("stall before a statement", Rule{At: BeforeStatement, Probability: seldom, Do: Stall(Both)}),
 	ruled("stall before the answer of COMMIT", Rule{Match: Commit, At: BeforeAnswer, Probability: often, Do: Stall(ToClient)}),
 	ruled("stall before the answer of a write", Rule{Match: writes, At: BeforeAnswer, Probability: often, Do: Stall(ToClient)}),
-	{name: "partition", start: func(s *suite) func() {
-		s.system.proxy.Partition(Both)
-		return s.system.proxy.Heal
-	}},
+	{name: "partition", start: partition},
+	{name: "long partition", lasts: longPartition, start: partition},
 	{name: "no connections", start: func(s *suite) func() {
 		s.system.proxy.Set(Rule{At: Connect, Do: Cut})
 		s.system.proxy.Each(Cut)
@@ -110,6 +110,14 @@ var faults = []fault{
 		s.system.killServer(s.shortly())
 		return s.system.awaitReady
 	}},
+}
+
+// longPartition is longer than docket serve processes a request, so that the request ends before the partition.
+const longPartition = api.DefaultRequestTimeout + 5*time.Second
+
+func partition(s *suite) func() {
+	s.system.proxy.Partition(Both)
+	return s.system.proxy.Heal
 }
 
 // shortly is how long PostgreSQL is away.

@@ -22,7 +22,8 @@ type report struct {
 	sent      map[*kind]*marks
 	responses int
 	successes int
-	slowest   map[string]time.Duration // until a client succeeds after the end of a fault
+	back      map[string]time.Duration // the longest time after the end of a fault until clients succeeded again
+	read      map[string]time.Duration // the slowest answered read during a fault
 }
 
 // marks are those of one kind of request, by how the request ended.
@@ -33,7 +34,7 @@ type marks struct {
 
 func newReport() *report {
 	return &report{statuses: map[string]map[string]int{}, surprises: map[string]int{}, examples: map[string]string{}, sent: map[*kind]*marks{},
-		slowest: map[string]time.Duration{}}
+		back: map[string]time.Duration{}, read: map[string]time.Duration{}}
 }
 
 func (r *report) setFault(name string) {
@@ -76,7 +77,14 @@ func (r *report) surprise(response response, format string, arguments ...any) {
 func (r *report) recovered(fault string, after time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.slowest[fault] = max(r.slowest[fault], after)
+	r.back[fault] = max(r.back[fault], after)
+}
+
+// answeredRead notes how long a read took that was answered with 200.
+func (r *report) answeredRead(took time.Duration) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.read[r.fault] = max(r.read[r.fault], took)
 }
 
 // finished notes how a request ended.
@@ -140,13 +148,14 @@ func (r *report) compare(conn dbtest.Querier, s *system) map[*kind]outcome {
 func (r *report) String() string {
 	var text strings.Builder
 	w := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "fault\tresponses\tback after\t")
+	fmt.Fprintln(w, "fault\tback after\tslowest read\tresponses")
 	for _, fault := range slices.Sorted(maps.Keys(r.statuses)) {
 		var counts []string
 		for _, status := range slices.Sorted(maps.Keys(r.statuses[fault])) {
 			counts = append(counts, fmt.Sprintf("%d %s", r.statuses[fault][status], status))
 		}
-		fmt.Fprintf(w, "%s\t%s\t%v\t\n", fault, strings.Join(counts, ", "), r.slowest[fault].Round(time.Millisecond))
+		fmt.Fprintf(w, "%s\t%v\t%v\t%s\n", fault,
+			r.back[fault].Round(time.Millisecond), r.read[fault].Round(time.Millisecond), strings.Join(counts, ", "))
 	}
 	_ = w.Flush()
 	for _, surprise := range slices.Sorted(maps.Keys(r.surprises)) {
@@ -158,7 +167,7 @@ func (r *report) String() string {
 func table(outcomes map[*kind]outcome) string {
 	var text strings.Builder
 	w := tabwriter.NewWriter(&text, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(w, "requests\twith key\tacknowledged\tstored\tlost\tdoubled\twith key\ttorn\tunanswered\t  kind")
+	fmt.Fprintln(w, "requests\twith key\tacknowledged\tstored\tlost\tdoubled\twith key\ttorn\tnot acknowledged\t  kind")
 	for i := range kinds {
 		o := outcomes[&kinds[i]]
 		fmt.Fprintf(w, "%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t  %s\n",

@@ -55,6 +55,8 @@ func TestFaults(t *testing.T) {
 		w := &worker{suite: s, number: number, random: rand.New(rand.NewPCG(*seed, uint64(number)+1)), users: number%2 == 0}
 		s.requests.Go(w.work)
 	}
+	reader := &worker{suite: s, number: *annotators, users: true}
+	s.requests.Go(reader.read)
 	s.causeAll(schedule(s.random, *rounds, *kills))
 
 	conn := s.system.connect()
@@ -90,7 +92,7 @@ func (s *suite) causeAll(list []fault) {
 	}
 }
 
-// Each fault lasts until so many responses have arrived, or until so much time has passed.
+// Each fault lasts until so many responses have arrived, or until so much time has passed. One that lasts longer says so.
 const (
 	responsesPerFault = 40
 	timePerFault      = 2 * time.Second
@@ -102,8 +104,8 @@ func (s *suite) cause(f fault) {
 	s.setFault(f.name)
 	end := f.start(s)
 	start, _ := s.counts()
-	for began := time.Now(); time.Since(began) < timePerFault; time.Sleep(5 * time.Millisecond) {
-		if now, _ := s.counts(); now >= start+responsesPerFault {
+	for began := time.Now(); time.Since(began) < max(timePerFault, f.lasts); time.Sleep(5 * time.Millisecond) {
+		if now, _ := s.counts(); now >= start+responsesPerFault && time.Since(began) >= f.lasts {
 			break
 		}
 	}
@@ -139,6 +141,16 @@ func (w *worker) work() {
 			w.surprise(final, "%s: %s, with key %v, repeated %v", k.name, final.tells(), r.key != "", attempts > 1)
 		}
 		w.finished(k, mark, acknowledged, r.key != "")
+	}
+}
+
+// read asks for the next URL and waits, until the suite rests.
+func (w *worker) read() {
+	for ; !w.resting.Load(); pause() {
+		start := time.Now()
+		if r := w.system.attempt(w.nextRequest()); r.status == http.StatusOK {
+			w.answeredRead(time.Since(start))
+		}
 	}
 }
 

@@ -83,13 +83,7 @@ func (w *worker) tokenOf(user int32, permissions ...auth.Permission) string {
 
 // nextURL asks which URL to annotate, as often as necessary. It returns false when none is left.
 func (w *worker) nextURL() (int, bool) {
-	var r request
-	if w.users {
-		r = request{method: "GET", path: "/annotate/all", token: w.user()}
-	} else {
-		r = request{method: "GET", path: "/annotate/anonymous?session_id=" + w.session}
-	}
-	final, _ := w.send("GET the next URL", r, true)
+	final, _ := w.send("GET the next URL", w.nextRequest(), true)
 	var body struct {
 		Next *struct {
 			Info struct {
@@ -101,6 +95,13 @@ func (w *worker) nextURL() (int, bool) {
 		return 0, false
 	}
 	return body.Next.Info.ID, true
+}
+
+func (w *worker) nextRequest() request {
+	if w.users {
+		return request{method: "GET", path: "/annotate/all", token: w.user()}
+	}
+	return request{method: "GET", path: "/annotate/anonymous?session_id=" + w.session}
 }
 
 // answer is the body of an answer that has every part.
