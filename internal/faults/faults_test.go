@@ -17,6 +17,7 @@ import (
 type fault struct {
 	name  string
 	kill  bool // ends a process
+	own   bool // also with the server that docket serve starts
 	lasts time.Duration
 	start func(s *suite) (end func())
 }
@@ -79,7 +80,7 @@ var faults = []fault{
 				"SELECT pg_reload_conf()")
 		}
 	}},
-	{name: "terminated connections", start: func(s *suite) func() {
+	{name: "terminated connections", own: true, start: func(s *suite) func() {
 		s.system.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'docket'")
 		return func() {}
 	}},
@@ -88,17 +89,17 @@ var faults = []fault{
 		s.system.restartServer(s.shortly())
 		return func() {}
 	}},
-	{name: "kill PostgreSQL", kill: true, start: func(s *suite) func() {
+	{name: "kill PostgreSQL", kill: true, own: true, start: func(s *suite) func() {
 		s.system.killServer(s.shortly())
 		return func() {}
 	}},
-	{name: "kill one process of PostgreSQL", kill: true, start: func(s *suite) func() {
+	{name: "kill one process of PostgreSQL", kill: true, own: true, start: func(s *suite) func() {
 		if pids := s.system.backends(); len(pids) > 0 {
 			_ = syscall.Kill(pids[s.random.IntN(len(pids))], syscall.SIGKILL)
 		}
 		return func() {}
 	}},
-	{name: "kill Docket", kill: true, start: func(s *suite) func() {
+	{name: "kill Docket", kill: true, own: true, start: func(s *suite) func() {
 		s.system.killDocket()
 		return s.system.awaitReady
 	}},
@@ -156,9 +157,9 @@ func tooManyConnections(s *suite) func() {
 }
 
 // schedule returns faults in random order: each that kills nothing that many times, and as many of the others as kills says.
-func schedule(random *rand.Rand, rounds, kills int) (list []fault) {
+func schedule(random *rand.Rand, from []fault, rounds, kills int) (list []fault) {
 	var killing []fault
-	for _, f := range faults {
+	for _, f := range from {
 		if f.kill {
 			killing = append(killing, f)
 			continue

@@ -5,6 +5,7 @@ import (
 	"flag"
 	"math/rand/v2"
 	"net/http"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -38,31 +39,45 @@ type suite struct {
 
 // TestFaults lets clients work while everything breaks, and requires that what they were told is stored, once and completely.
 func TestFaults(t *testing.T) {
+	s := newSuite(t, startSystem(t))
+	s.causeAll(schedule(s.random, faults, *rounds, *kills))
+	s.check(t)
+}
+
+// TestFaultsOfOwnServer does it with the server that docket serve starts and, when it ends, starts again.
+func TestFaultsOfOwnServer(t *testing.T) {
+	s := newSuite(t, startOwnSystem(t))
+	s.causeAll(schedule(s.random, slices.DeleteFunc(slices.Clone(faults), func(f fault) bool { return !f.own }), *rounds, *kills/2))
+	s.check(t)
+}
+
+// newSuite fills the database and starts the clients.
+func newSuite(t *testing.T, system *system) *suite {
 	if *seed == 0 {
 		*seed = rand.Uint64N(1_000_000) + 1
 	}
 	t.Logf("-seed %d", *seed)
-	s := &suite{report: newReport(), system: startSystem(t), random: rand.New(rand.NewPCG(*seed, 0))}
-	output, err := s.system.run("migrate", "apply")
-	require.NoError(t, err, output)
-	output, err = s.system.run("seed", "--urls", "1000")
-	require.NoError(t, err, output)
-	s.catalog = readCatalog(s.system)
-	s.system.serve()
-	s.system.proxy.Seed(*seed)
-
+	s := &suite{report: newReport(), system: system, random: rand.New(rand.NewPCG(*seed, 0))}
+	system.run("migrate", "apply")
+	system.run("seed", "--urls", "1000")
+	system.serve()
+	s.catalog = readCatalog(system)
 	for number := range *annotators {
 		w := &worker{suite: s, number: number, random: rand.New(rand.NewPCG(*seed, uint64(number)+1)), users: number%2 == 0}
 		s.requests.Go(w.work)
 	}
 	reader := &worker{suite: s, number: *annotators, users: true}
 	s.requests.Go(reader.read)
-	s.causeAll(schedule(s.random, *rounds, *kills))
+	return s
+}
 
+// check compares what clients were told with what is stored.
+func (s *suite) check(t *testing.T) {
 	conn := s.system.connect()
 	defer conn.Close(context.Background())
 	outcomes := s.compare(conn, s.system)
 	t.Log("\n" + table(outcomes))
+	s.system.run("queue", "verify")
 	if !*strict {
 		return
 	}
@@ -73,8 +88,6 @@ func TestFaults(t *testing.T) {
 	}
 	assert.Empty(t, s.surprises, "responses that no client should get")
 	assert.Zero(t, s.system.unexpected.Load(), "docket serve ended by itself")
-	output, err = s.system.run("queue", "verify")
-	assert.NoError(t, err, output)
 }
 
 // causeAll causes the faults, one after another, then waits for the requests in progress.

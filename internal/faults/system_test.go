@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"docket/internal/dbtest"
@@ -32,11 +33,11 @@ type system struct {
 	dataDir string // of PostgreSQL
 	address string // of Docket
 	logs    *os.File
-	url     string // of the database, without the proxy
-	proxy   *faultproxy.Proxy
+	url     string            // of the database, without the proxy; empty until Docket has started its own server
+	proxy   *faultproxy.Proxy // nil with Docket's own server
 	client  *http.Client
 
-	server     *embedded.Server // only the goroutine that causes faults uses it
+	server     *embedded.Server // nil with Docket's own server; only the goroutine that causes faults uses it
 	docket     atomic.Pointer[os.Process]
 	killed     atomic.Bool  // the process in docket was killed on purpose
 	unexpected atomic.Int64 // how often Docket ended by itself after it had been ready
@@ -46,8 +47,25 @@ type system struct {
 
 var secretKey = []byte(strings.Repeat("faults..", 4))
 
+// startSystem starts PostgreSQL and the proxy, not Docket.
 func startSystem(t *testing.T) *system {
 	t.Helper()
+	s := newSystem(t)
+	s.startServer()
+	t.Cleanup(func() { require.NoError(t, s.server.Stop(context.Background())) })
+	s.url = s.server.URL()
+	s.proxy = faultproxy.New(t, s.url)
+	s.proxy.Seed(*seed)
+	return s
+}
+
+// startOwnSystem leaves PostgreSQL to Docket, without a proxy.
+func startOwnSystem(t *testing.T) *system {
+	t.Helper()
+	return newSystem(t)
+}
+
+func newSystem(t *testing.T) *system {
 	dir, err := os.MkdirTemp("", "docket-faults-*")
 	require.NoError(t, err)
 	t.Cleanup(func() {
@@ -63,11 +81,6 @@ func startSystem(t *testing.T) *system {
 	require.NoError(t, err, "%s", output)
 	s.logs, err = os.Create(filepath.Join(dir, "docket.log"))
 	require.NoError(t, err)
-
-	s.startServer()
-	t.Cleanup(func() { require.NoError(t, s.server.Stop(context.Background())) })
-	s.url = s.server.URL()
-	s.proxy = faultproxy.New(t, s.url)
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	s.address = listener.Addr().String()
@@ -75,14 +88,20 @@ func startSystem(t *testing.T) *system {
 	return s
 }
 
-// run executes a command of docket on the database, without the proxy.
-func (s *system) run(args ...string) (string, error) {
+// run executes a command of docket, without the proxy, and returns what it prints.
+func (s *system) run(args ...string) string {
 	output, err := s.command(s.url, args...).CombinedOutput()
-	return string(output), err
+	assert.NoError(s.t, err, "docket %v: %s", args, output)
+	return strings.TrimSpace(string(output))
 }
 
+// command is a command of docket on a database or, without its URL, on Docket's own server.
 func (s *system) command(databaseURL string, args ...string) *exec.Cmd {
-	cmd := exec.Command(s.program, append(args, "--database-url", databaseURL, "--log-format", "json", "--log-level", "warn")...)
+	where := []string{"--database-url", databaseURL, "--log-format", "json", "--log-level", "warn"}
+	if databaseURL == "" {
+		where = append([]string{"--data-dir", s.dataDir}, where[2:]...)
+	}
+	cmd := exec.Command(s.program, append(args, where...)...)
 	cmd.Env = append(os.Environ(), "DS_APP_SECRET_KEY="+string(secretKey))
 	return cmd
 }
@@ -97,10 +116,17 @@ func (s *system) serve() {
 	})
 	s.t.Cleanup(s.stop)
 	s.awaitReady()
+	if s.url == "" {
+		s.url = s.run("db", "url")
+	}
 }
 
 func (s *system) serveOnce() {
-	cmd := s.command(s.proxy.URL(), "serve", "--addr", s.address, "--max-conns", "12")
+	through := ""
+	if s.proxy != nil {
+		through = s.proxy.URL()
+	}
+	cmd := s.command(through, "serve", "--addr", s.address, "--max-conns", "12")
 	cmd.Stdout, cmd.Stderr = s.logs, s.logs
 	if err := cmd.Start(); err != nil {
 		s.t.Error(err)
@@ -144,7 +170,7 @@ func (s *system) awaitReady() {
 
 func (s *system) stop() {
 	s.stopping.Store(true)
-	s.killDocket()
+	_ = s.docket.Load().Signal(os.Interrupt)
 	s.running.Wait()
 }
 
@@ -167,7 +193,7 @@ func (s *system) startServer() {
 	require.NoError(s.t, err)
 }
 
-// killServer kills PostgreSQL's first process as kill -9 does, and starts it again after the pause.
+// killServer kills PostgreSQL's first process as kill -9 does, and starts it again after the pause, unless Docket does.
 func (s *system) killServer(pause time.Duration) {
 	text, err := os.ReadFile(filepath.Join(s.dataDir, "postgres", "postmaster.pid"))
 	require.NoError(s.t, err)
@@ -175,6 +201,9 @@ func (s *system) killServer(pause time.Duration) {
 	pid, err := strconv.Atoi(first)
 	require.NoError(s.t, err)
 	require.NoError(s.t, syscall.Kill(pid, syscall.SIGKILL))
+	if s.server == nil {
+		return
+	}
 	<-s.server.Done()
 	time.Sleep(pause)
 	s.startServer()
