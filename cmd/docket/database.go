@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"regexp"
 	"sync"
@@ -122,7 +123,21 @@ func (c *config) withDatabase(cmd *cobra.Command, fn func(context.Context, *data
 		return err
 	}
 	defer func() { err = errors.Join(err, db.close()) }()
-	return fn(cmd.Context(), db)
+	return c.explain(db, fn(cmd.Context(), db))
+}
+
+// explain adds to an error why Docket's own server does not respond. What was committed before is stored.
+func (c *config) explain(db *database, err error) error {
+	switch {
+	case c.databaseURL != "" || !postgres.IsUnavailable(err):
+		return err
+	case db.server == nil:
+		return fmt.Errorf("%w; the PostgreSQL of the Docket that runs in %s has exited or is being restarted: "+
+			"run the command again in some seconds", err, c.dataDir)
+	case db.server.Err() != nil:
+		return fmt.Errorf("%w; %w", err, db.server.Err())
+	}
+	return err
 }
 
 // withPool runs a command on a migrated database. Docket's own database is migrated first. Statements have no time limit.

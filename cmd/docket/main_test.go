@@ -66,6 +66,7 @@ func (o *output) String() string {
 type serving struct {
 	address, token string
 	stop           func() (status int, stderr string) // as SIGTERM would
+	ended          func() (status int, stderr string) // waits until it ends by itself
 }
 
 var curlLine = regexp.MustCompile(`curl -H 'Authorization: Bearer (\S+)' http://(\S+)/annotate/all`)
@@ -80,14 +81,15 @@ func serve(t *testing.T, args ...string) serving {
 		args := append([]string{"serve", "--print-curl", "--addr", "127.0.0.1:0", "--log-level", "error"}, args...)
 		ended <- run(ctx, args, &stdout, &stderr)
 	}()
-	stop := sync.OnceValues(func() (int, string) {
+	wait := sync.OnceValues(func() (int, string) { return <-ended, stderr.String() })
+	stop := func() (int, string) {
 		cancel()
-		return <-ended, stderr.String()
-	})
+		return wait()
+	}
 	t.Cleanup(func() { stop() })
 	for {
 		if found := curlLine.FindStringSubmatch(stdout.String()); found != nil {
-			return serving{token: found[1], address: found[2], stop: stop}
+			return serving{token: found[1], address: found[2], stop: stop, ended: wait}
 		}
 		select {
 		case status := <-ended:

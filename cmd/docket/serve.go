@@ -41,6 +41,7 @@ type serveConfig struct {
 	openCatalog     bool
 	readTimeout     time.Duration
 	tokenLeeway     time.Duration
+	serverRestarts  int
 	requestTimeout  time.Duration
 	exportTimeout   time.Duration
 	idleTimeout     time.Duration
@@ -83,6 +84,8 @@ when it has a migration that was edited afterwards, or with --migrate=false.`,
 		"`origin` whose pages may send requests; may be repeated or a list with commas; * allows all, none allows none")
 	flags.BoolVar(&cfg.openCatalog, "open-catalog", false,
 		"allow all clients, without a token, to write and delete agencies and locations and to delete URLs with all their answers")
+	flags.IntVar(&cfg.serverRestarts, "server-restarts", 15,
+		"failed starts in a row after which Docket ends when its own PostgreSQL has exited; 0 means end without starting it again")
 	flags.DurationVar(&cfg.tokenLeeway, "token-leeway", auth.DefaultLeeway,
 		"how much the clock of the issuer of tokens may differ from that of this machine; from 0s to "+auth.MaxLeeway.String())
 	flags.DurationVar(&cfg.readTimeout, "read-timeout", 10*time.Second, "longest time to read a request")
@@ -105,7 +108,9 @@ func (cfg *serveConfig) serve(cmd *cobra.Command, log *zap.Logger) (err error) {
 	}
 	db := newDatabase(cfg.databaseURL, nil)
 	if cfg.databaseURL == "" {
-		server, err := embedded.Start(ctx, embedded.Config{DataDir: cfg.dataDir, Owner: cmd.CommandPath(), Log: log})
+		server, err := embedded.Start(ctx, embedded.Config{
+			DataDir: cfg.dataDir, Owner: cmd.CommandPath(), Restarts: cfg.serverRestarts, Log: log,
+		})
 		if err != nil {
 			return err
 		}
@@ -155,6 +160,10 @@ func (cfg *serveConfig) handler(
 	checks := []api.Check{
 		{Name: "database", Run: pool.Ping},
 		{Name: "migrations", Run: db.checkMigrated},
+	}
+	if db.server != nil {
+		checks = append([]api.Check{{Name: "PostgreSQL is being restarted", Run: func(context.Context) error { return db.server.Down() }}},
+			checks...)
 	}
 	if cfg.ranking == rankingMatview || cfg.viewsMaxAge > 0 {
 		checks = append(checks, api.Check{Name: "views", Run: func(ctx context.Context) error {
@@ -216,6 +225,9 @@ func (cfg *serveConfig) check() error {
 	}
 	if err := auth.CheckLeeway(cfg.tokenLeeway); err != nil {
 		return usageError{fmt.Errorf("--token-leeway: %w", err)}
+	}
+	if cfg.serverRestarts < 0 {
+		return usageError{fmt.Errorf("--server-restarts: %d is negative", cfg.serverRestarts)}
 	}
 	if cfg.viewsMaxAge < 0 {
 		return usageError{fmt.Errorf("--views-max-age: %s is negative", cfg.viewsMaxAge)}

@@ -1,13 +1,16 @@
 package embedded
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/gofrs/flock"
 )
@@ -61,29 +64,70 @@ func prepareDataDir(dir string, acct *account) error {
 	return nil
 }
 
-// lockDataDir excludes other Docket processes from the directory until the lock is released. The kernel releases it
-// when the process dies. The lock file names the holder, for the error of the next process.
-func lockDataDir(dir, owner string) (*flock.Flock, error) {
-	path := filepath.Join(dir, lockFile)
-	lock := flock.New(path)
-	switch free, err := lock.TryLock(); {
+// dataLock excludes other Docket processes from a data directory. The kernel releases it when the process dies. The lock file
+// names the holder, for the error of the next process.
+type dataLock struct {
+	lock  *flock.Flock
+	owner string
+}
+
+// restarting is the state in the lock file while the holder starts its server again.
+const restarting = "is restarting its PostgreSQL"
+
+// lockDataDir takes the lock of the directory, or returns ErrInUse.
+func lockDataDir(dir, owner string) (*dataLock, error) {
+	l := &dataLock{flock.New(filepath.Join(dir, lockFile)), owner}
+	switch free, err := l.lock.TryLock(); {
 	case errors.Is(err, fs.ErrPermission):
 		return nil, fmt.Errorf("data directory %s belongs to another user: use another --data-dir: %w", dir, err)
 	case err != nil:
 		return nil, fmt.Errorf("lock data directory %s: %w", dir, err)
 	case !free:
-		text, _ := os.ReadFile(path) // without it the error only lacks the name
-		holder := strings.TrimSpace(string(text))
-		if holder == "" {
-			holder = "another Docket process"
+		holder := cmp.Or(lockHolder(dir), "another Docket process")
+		if owner, found := strings.CutSuffix(holder, ", which "+restarting); found {
+			return nil, fmt.Errorf("%w: %s is held by %s, which %s; try again in some seconds", ErrInUse, dir, owner, restarting)
 		}
 		return nil, fmt.Errorf("%w: %s is held by %s; stop that first, or use another --data-dir", ErrInUse, dir, holder)
 	}
-	if err := os.WriteFile(path, fmt.Appendf(nil, "%s (pid %d)\n", owner, os.Getpid()), 0o600); err != nil {
-		return nil, errors.Join(fmt.Errorf("write %s: %w", path, err), lock.Unlock())
+	if err := l.describe(""); err != nil {
+		return nil, errors.Join(err, l.release())
 	}
-	return lock, nil
+	return l, nil
 }
+
+// lockHolder returns what the lock file says about the holder, "" if it cannot be read.
+func lockHolder(dir string) string {
+	text, _ := os.ReadFile(filepath.Join(dir, lockFile))
+	return strings.TrimSpace(string(text))
+}
+
+// restartHolder returns which process holds the lock of the directory while it restarts its server, "" if none does.
+func restartHolder(dir string) string {
+	holder, found := strings.CutSuffix(lockHolder(dir), ", which "+restarting)
+	if !found {
+		return ""
+	}
+	lock := flock.New(filepath.Join(dir, lockFile))
+	if free, err := lock.TryRLock(); free || err != nil { // the holder was killed during a restart
+		_ = lock.Close()
+		return ""
+	}
+	return holder
+}
+
+// describe writes the holder, and what it is doing, into the lock file.
+func (l *dataLock) describe(doing string) error {
+	text := fmt.Sprintf("%s (pid %d)", l.owner, os.Getpid())
+	if doing != "" {
+		text += ", which " + doing
+	}
+	if err := os.WriteFile(l.lock.Path(), []byte(text+"\n"), 0o600); err != nil {
+		return fmt.Errorf("write %s: %w", l.lock.Path(), err)
+	}
+	return nil
+}
+
+func (l *dataLock) release() error { return l.lock.Unlock() }
 
 // maxSocketDir is the longest directory whose socket fits into sockaddr_un, which has 104 bytes on macOS and more on
 // Linux.
@@ -130,4 +174,26 @@ func makeSocketDir(dataDir string, acct *account) (string, error) {
 		return "", fmt.Errorf("socket directory: %w", err)
 	}
 	return dir, nil
+}
+
+// clearSocket removes the socket and the lock file of it that a killed server left in the directory. PostgreSQL would refuse to
+// start if the process id in the lock file is that of a live process, which may have got it by chance. The caller must hold the
+// lock of the data directory, and no server of its clusters may run. A server that listens on the socket all the same, such as one
+// in another container, is an error.
+func clearSocket(dir string) error {
+	path := filepath.Join(dir, ".s.PGSQL."+port)
+	conn, err := net.DialTimeout("unix", path, time.Second)
+	switch {
+	case err == nil:
+		_ = conn.Close()
+		return fmt.Errorf("another server listens on %s: stop it, or use another --data-dir", path)
+	case !errors.Is(err, syscall.ECONNREFUSED) && !errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("socket of an earlier server: %w", err)
+	}
+	for _, name := range []string{path + ".lock", path} {
+		if err := os.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("remove the socket of an earlier server: %w", err)
+		}
+	}
+	return nil
 }

@@ -36,7 +36,7 @@ func ownServer(dir string) {
 		fmt.Println(err)
 		os.Exit(1)
 	}
-	fmt.Println("ready", server.process.Pid)
+	fmt.Println("ready", server.process.os.Pid)
 	<-ctx.Done()
 	if err := server.Stop(context.Background()); err != nil {
 		fmt.Println(err)

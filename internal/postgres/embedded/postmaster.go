@@ -20,8 +20,13 @@ import (
 // pidFile is the file in which PostgreSQL records the process that serves a cluster, and its socket.
 const pidFile = "postmaster.pid"
 
-// ErrNotRunning is returned by RunningURL when no server runs in the data directory.
-var ErrNotRunning = errors.New("no embedded server is running")
+// The errors of RunningURL.
+var (
+	// ErrNotRunning means that no server runs in the data directory.
+	ErrNotRunning = errors.New("no embedded server is running")
+	// ErrRestarting means that the server has ended, and the process that owns it starts it again.
+	ErrRestarting = errors.New("PostgreSQL is being restarted, try again in some seconds")
+)
 
 // postmaster is the content of a pidFile.
 type postmaster struct {
@@ -54,11 +59,11 @@ func socketURL(socketDir, port, database string) string {
 	return "postgres://" + roleName + "@/" + database + "?" + query
 }
 
-// runningTimeout limits the wait of RunningURL for a server that is starting.
+// runningTimeout limits the wait of RunningURL for a server that is starting or restarting.
 const runningTimeout = 10 * time.Second
 
 // RunningURL returns the connection string of the server that runs in a data directory, for other processes than the
-// one that started it. RunningURL has connected with that URL; it waits for a server that is starting.
+// one that started it. RunningURL has connected with that URL; it waits for a server that is starting or restarting.
 func RunningURL(dataDir string) (string, error) {
 	dir, err := realPath(dataDir)
 	if err != nil {
@@ -72,7 +77,11 @@ func RunningURL(dataDir string) (string, error) {
 		pm, err := readPostmaster(pgdata)
 		switch {
 		case errors.Is(err, fs.ErrNotExist) || err == nil && !isPostmaster(pm.pid, pgdata):
-			return "", fmt.Errorf("%w in %s", ErrNotRunning, dir)
+			holder := restartHolder(dir)
+			if holder == "" {
+				return "", fmt.Errorf("%w in %s", ErrNotRunning, dir)
+			}
+			connectErr, err = fmt.Errorf("%w: %s restarts it", ErrRestarting, holder), nil
 		case errors.Is(err, fs.ErrPermission):
 			return "", fmt.Errorf("data directory %s belongs to another user: %w", dir, err)
 		case err == nil:
@@ -115,21 +124,16 @@ const (
 	forcedStopTimeout = 10 * time.Second
 )
 
-// clearLeftover prepares the cluster for a new server when an earlier Docket process died. The caller must hold the
-// lock of the data directory. A server that still runs is stopped, not adopted: it is not a child of this process,
-// which would not notice its exit, and it may run with other settings.
+// clearLeftover prepares the cluster for a new server when an earlier server or Docket process died. The caller must hold the
+// lock of the data directory. A server that still runs is stopped, not adopted: it is not a child of this process, which would not
+// notice its exit, and it may run with other settings.
 func clearLeftover(ctx context.Context, pgdata string, log *zap.Logger) error {
 	pm, err := readPostmaster(pgdata)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return nil
-	case errors.Is(err, errMalformed):
-		log.Warn("remove malformed pid file of an earlier server", zap.String("directory", pgdata))
-		return os.Remove(filepath.Join(pgdata, pidFile))
-	case err != nil:
+	malformed := errors.Is(err, errMalformed)
+	if err != nil && !malformed && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("find an earlier server: %w", err)
 	}
-	if isPostmaster(pm.pid, pgdata) {
+	if err == nil && isPostmaster(pm.pid, pgdata) {
 		log.Warn("stop a server that an earlier Docket process left running", zap.Int("pid", pm.pid), zap.String("directory", pgdata))
 		alive := func() []int {
 			if isPostmaster(pm.pid, pgdata) {
@@ -137,19 +141,31 @@ func clearLeftover(ctx context.Context, pgdata string, log *zap.Logger) error {
 			}
 			return nil
 		}
-		err := end(ctx, alive, syscall.SIGINT, fastStopTimeout)
-		if errors.Is(err, errStillAlive) {
-			err = end(ctx, alive, syscall.SIGQUIT, forcedStopTimeout)
-		}
-		if err != nil {
+		if err := end(ctx, alive, syscall.SIGINT, fastStopTimeout); err != nil && !errors.Is(err, errStillAlive) {
 			return fmt.Errorf("stop earlier server in %s: %w", pgdata, err)
 		}
 	}
-	// A killed server cannot end its backends, and a backend that executes a statement may outlive it by hours.
-	if err := end(ctx, func() []int { return backends(pgdata) }, syscall.SIGQUIT, forcedStopTimeout); err != nil {
+	// A killed server cannot end its backends, and a backend that executes a statement may outlive it by hours. PostgreSQL finds
+	// them through the pid file only, and would let a new server write concurrently with them if the file is missing.
+	if err := endBackends(ctx, pgdata); err != nil {
 		return fmt.Errorf("stop backends of an earlier server in %s: %w", pgdata, err)
 	}
+	if malformed {
+		log.Warn("remove malformed pid file of an earlier server", zap.String("directory", pgdata))
+		return os.Remove(filepath.Join(pgdata, pidFile))
+	}
 	return disown(pgdata)
+}
+
+// endBackends ends the processes of a cluster whose server is dead or does not stop. One that does not react, such as a stopped
+// one, is killed: it has no server any more that a kill could confuse.
+func endBackends(ctx context.Context, pgdata string) error {
+	alive := func() []int { return backends(pgdata) }
+	err := end(ctx, alive, syscall.SIGQUIT, forcedStopTimeout)
+	if errors.Is(err, errStillAlive) {
+		err = end(ctx, alive, syscall.SIGKILL, forcedStopTimeout)
+	}
+	return err
 }
 
 var errStillAlive = errors.New("still alive")

@@ -59,7 +59,7 @@ func TestBackendsAreFoundByTheirDirectory(t *testing.T) {
 	dir := newCluster(t, ephemeralDir)
 	server := start(t, Config{DataDir: dir, Ephemeral: true})
 	pgdata := dir + "/" + ephemeralDir
-	require.Contains(t, backends(pgdata), server.process.Pid)
+	require.Contains(t, backends(pgdata), server.process.os.Pid)
 	require.Greater(t, len(backends(pgdata)), 1)
 	require.False(t, isPostmaster(os.Getpid(), pgdata))
 	require.NoError(t, server.Stop(t.Context()))

@@ -5,18 +5,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
-	"sync/atomic"
-	"syscall"
+	"sync"
 	"time"
 
-	"github.com/gofrs/flock"
-	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 	"go.uber.org/zap"
 )
 
@@ -42,21 +35,33 @@ type Config struct {
 	// that finds the directory in use.
 	Owner string
 
+	// Restarts is how often in a row a start may fail after the server has ended unexpectedly. With 0 the server is not
+	// started again.
+	Restarts int
+
 	Log *zap.Logger // nil logs nothing
+
+	firstPause, longestPause time.Duration // of tests
 }
 
 // Server is a PostgreSQL server that runs no longer than this process.
 type Server struct {
+	cluster   cluster
 	url       string
+	socketDir string
 	logPath   string
 	log       *zap.Logger
-	process   *os.Process
-	socketDir string
-	dataLock  *flock.Flock
+	lock      *dataLock
+	restarts  restarts
 
-	stopping atomic.Bool
-	done     chan struct{}
-	err      error // must not be read before done is closed
+	stop context.CancelFunc // ends a restart
+	done chan struct{}
+	err  error // must not be read before done is closed
+
+	mu       sync.Mutex
+	stopping bool
+	process  *process // the last one that was started
+	down     error    // why the server accepts no connections; nil while it does
 }
 
 // Start runs PostgreSQL on the data directory, which it creates and initialises if necessary, and returns when the
@@ -97,11 +102,13 @@ func Start(ctx context.Context, cfg Config) (_ *Server, err error) {
 	}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, lock.Unlock())
+			err = errors.Join(err, lock.release())
 		}
 	}()
-	if err := clearLeftover(ctx, c.pgdata, cfg.Log); err != nil {
-		return nil, err
+	for _, name := range []string{clusterDir, ephemeralDir} { // both use the same socket
+		if err := clearLeftover(ctx, filepath.Join(dir, name), cfg.Log); err != nil {
+			return nil, err
+		}
 	}
 	if err := c.ensure(ctx); err != nil {
 		return nil, err
@@ -110,44 +117,24 @@ func Start(ctx context.Context, cfg Config) (_ *Server, err error) {
 	if err != nil {
 		return nil, err
 	}
-	return launch(ctx, c, lock, sockets, filepath.Join(dir, logFile))
-}
-
-// launch starts the server process and waits until it accepts connections. Once the process runs, watch releases
-// everything the server holds, including the lock, when the process exits.
-func launch(ctx context.Context, c cluster, lock *flock.Flock, sockets, logPath string) (*Server, error) {
-	out, err := openLog(logPath)
+	s := &Server{
+		cluster: c, url: socketURL(sockets, port, databaseName), socketDir: sockets,
+		logPath: filepath.Join(dir, logFile), log: cfg.Log, lock: lock,
+		restarts: restarts{
+			most: cfg.Restarts, first: cmp.Or(cfg.firstPause, firstPause), longest: cmp.Or(cfg.longestPause, longestPause),
+		},
+		done: make(chan struct{}),
+	}
+	first, err := s.launch(ctx)
 	if err != nil {
 		return nil, err
 	}
-	defer out.Close()
-	logStart, err := out.Seek(0, 2)
-	if err != nil {
-		return nil, fmt.Errorf("open log: %w", err)
-	}
-	cmd := exec.Command(c.bin.program("postgres"), serverArgs(c, sockets)...)
-	cmd.Dir, cmd.Env = "/", childEnv()
-	cmd.Stdout, cmd.Stderr = out, out
-	cmd.SysProcAttr = processAttributes(c.acct, syscall.SIGINT)
-	start := time.Now()
-	exited, err := startChild(cmd)
-	if err != nil {
-		return nil, fmt.Errorf("start PostgreSQL: %w", err)
-	}
-	s := &Server{
-		url:     socketURL(sockets, port, databaseName),
-		logPath: logPath, log: c.log, process: cmd.Process, socketDir: sockets, dataLock: lock,
-		done: make(chan struct{}),
-	}
-	go s.watch(exited, logStart)
-	if err := s.awaitReady(ctx); err != nil {
-		if !errors.Is(err, s.Err()) {
-			err = fmt.Errorf("%w; the last lines of its log %s:\n%s", err, logPath, tail(logPath, logStart))
-		}
-		return nil, errors.Join(fmt.Errorf("start PostgreSQL in %s: %w", c.pgdata, err), s.Stop(context.WithoutCancel(ctx)))
-	}
-	c.log.Info("started PostgreSQL", zap.String("directory", c.pgdata), zap.Int("major", c.bin.Major),
-		zap.Int("pid", s.process.Pid), zap.Duration("took", time.Since(start)))
+	cfg.Log.Info("started PostgreSQL", zap.String("directory", c.pgdata), zap.Int("major", c.bin.Major),
+		zap.Int("pid", first.os.Pid), zap.Duration("took", first.ready.Sub(first.started)))
+	// The context of the caller ends with the start; only Stop ends a restart.
+	background, stop := context.WithCancel(context.WithoutCancel(ctx))
+	s.stop = stop
+	go s.supervise(background, first)
 	return s, nil
 }
 
@@ -160,6 +147,9 @@ func serverArgs(c cluster, sockets string) []string {
 		durable = "off"
 		// Nothing ever replays the WAL of an ephemeral server, and each test process may have such a server.
 		args = append(args, "-c", "min_wal_size=32MB", "-c", "max_wal_size=128MB")
+		// A killed server leaves its shared memory to the next server of the cluster. An ephemeral cluster is removed instead, so
+		// its shared memory is in its directory.
+		args = append(args, "-c", "dynamic_shared_memory_type=mmap")
 	}
 	for _, setting := range []string{
 		"listen_addresses=",
@@ -181,94 +171,10 @@ func serverArgs(c cluster, sockets string) []string {
 	return args
 }
 
-// startChild starts the command and returns a channel that receives the result of waiting for it.
-func startChild(cmd *exec.Cmd) (<-chan error, error) {
-	started, exited := make(chan error), make(chan error, 1)
-	go func() {
-		// The kernel sends Pdeathsig when the thread that forked the child ends, not when the parent process ends.
-		// So that thread must live as long as the child.
-		runtime.LockOSThread()
-		defer runtime.UnlockOSThread()
-		err := cmd.Start()
-		started <- err
-		if err == nil {
-			exited <- cmd.Wait()
-		}
-	}()
-	return exited, <-started
-}
-
-// watch records why the server exited, and releases what it held.
-func (s *Server) watch(exited <-chan error, logStart int64) {
-	err := <-exited
-	if !s.stopping.Load() {
-		s.err = fmt.Errorf("embedded PostgreSQL (pid %d) exited unexpectedly: %w; the last lines of its log %s:\n%s",
-			s.process.Pid, exitReason(err), s.logPath, tail(s.logPath, logStart))
-		s.log.Error("embedded PostgreSQL exited unexpectedly", zap.Int("pid", s.process.Pid),
-			zap.NamedError("reason", exitReason(err)), zap.String("log", s.logPath))
-	}
-	if err := os.Remove(s.socketDir); err != nil {
-		// A killed server leaves its socket; the next start reuses the directory.
-		s.log.Debug("remove socket directory", zap.Error(err))
-	}
-	if err := s.dataLock.Unlock(); err != nil {
-		s.log.Warn("release data directory", zap.Error(err))
-	}
-	close(s.done)
-}
-
-// exitReason names the exit of a process, given the error of waiting for it.
-func exitReason(err error) error {
-	if err == nil {
-		return errors.New("exit status 0")
-	}
-	return err
-}
-
-// awaitReady returns when the server accepts connections and has its database.
-func (s *Server) awaitReady(ctx context.Context) error {
-	maintenance := socketURL(s.socketDir, port, "postgres")
-	deadline := time.Now().Add(startTimeout)
-	for pause := 10 * time.Millisecond; ; pause = min(2*pause, 200*time.Millisecond) {
-		conn, err := pgx.Connect(ctx, maintenance)
-		if err == nil {
-			defer conn.Close(context.WithoutCancel(ctx))
-			return ensureDatabase(ctx, conn)
-		}
-		const cannotConnectNow = "57P03"
-		var refusal *pgconn.PgError
-		if errors.As(err, &refusal) && refusal.Code == cannotConnectNow {
-			deadline = time.Now().Add(startTimeout)
-		}
-		if time.Now().After(deadline) {
-			return fmt.Errorf("no response within %v: %w", startTimeout, err)
-		}
-		select {
-		case <-s.done:
-			return s.err
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(pause):
-		}
-	}
-}
-
-func ensureDatabase(ctx context.Context, conn *pgx.Conn) error {
-	var exists bool
-	err := conn.QueryRow(ctx, "SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)", databaseName).Scan(&exists)
-	if err == nil && !exists {
-		_, err = conn.Exec(ctx, "CREATE DATABASE "+databaseName)
-	}
-	if err != nil {
-		return fmt.Errorf("create database %s: %w", databaseName, err)
-	}
-	return nil
-}
-
-// URL returns the connection string of the server's database, for pgx and for psql.
+// URL returns the connection string of the server's database, for pgx and for psql. It is the same after a restart.
 func (s *Server) URL() string { return s.url }
 
-// Done returns a channel that is closed when the server process has exited, for any reason.
+// Done returns a channel that is closed when the server has exited and is not started again, for any reason.
 func (s *Server) Done() <-chan struct{} { return s.done }
 
 // Err returns why the server exited without a call of Stop. It returns nil before Done is closed and after a Stop.
@@ -281,29 +187,26 @@ func (s *Server) Err() error {
 	}
 }
 
+// Down returns why the server accepts no connections at the moment: it has exited, or is starting again. It returns nil while the
+// server runs.
+func (s *Server) Down() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.down
+}
+
 // Stop shuts the server down and returns when it has exited. Running statements are aborted; committed work is on
 // disk. When ctx ends, or the server takes too long, Stop forces the shutdown, and the next start recovers. Stop does
 // nothing to a server that has exited.
 func (s *Server) Stop(ctx context.Context) error {
-	s.stopping.Store(true)
-	for _, step := range []struct {
-		signal  syscall.Signal
-		timeout time.Duration
-	}{{syscall.SIGINT, fastStopTimeout}, {syscall.SIGQUIT, forcedStopTimeout}, {syscall.SIGKILL, forcedStopTimeout}} {
-		if err := s.process.Signal(step.signal); err != nil && !errors.Is(err, os.ErrProcessDone) {
-			return fmt.Errorf("stop PostgreSQL (pid %d): %w", s.process.Pid, err)
-		}
-		canceled := ctx.Done()
-		if step.signal != syscall.SIGINT {
-			canceled = nil // a forced shutdown does not depend on ctx
-		}
-		select {
-		case <-s.done:
-			return nil
-		case <-canceled:
-		case <-time.After(step.timeout):
-		}
-		s.log.Warn("PostgreSQL is slow to stop", zap.Int("pid", s.process.Pid), zap.Stringer("after", step.signal))
+	s.mu.Lock()
+	s.stopping = true
+	last := s.process
+	s.mu.Unlock()
+	s.stop()
+	if err := last.end(ctx, s.log); err != nil {
+		return fmt.Errorf("%w; see %s", err, s.logPath)
 	}
-	return fmt.Errorf("stop PostgreSQL (pid %d): it does not exit; see %s", s.process.Pid, s.logPath)
+	<-s.done
+	return nil
 }

@@ -14,7 +14,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/zap"
 )
@@ -79,7 +78,7 @@ func TestServerCrashIsNoticed(t *testing.T) {
 	server := start(t, Config{DataDir: dir})
 	execute(t, server.URL(), "CREATE TABLE kept AS SELECT 'still here' AS word")
 	require.NoError(t, server.Err(), "running")
-	require.NoError(t, server.process.Signal(syscall.SIGKILL))
+	require.NoError(t, server.process.os.Signal(syscall.SIGKILL))
 	requireClosed(t, server.Done())
 	require.ErrorContains(t, server.Err(), "killed")
 	require.ErrorContains(t, server.Err(), filepath.Join(dir, logFile))
@@ -94,21 +93,8 @@ func TestBackendOfAKilledServerIsEnded(t *testing.T) {
 	t.Parallel()
 	dir := newCluster(t, clusterDir)
 	server := start(t, Config{DataDir: dir})
-	conn, err := pgx.Connect(t.Context(), server.URL())
-	require.NoError(t, err)
-	defer conn.Close(context.Background())
-	busy := make(chan error, 1)
-	go func() {
-		// A backend does not check whether its server lives while it executes a loop. This one ends after 2 minutes
-		// even if the test is aborted.
-		_, err := conn.Exec(t.Context(), `DO $$ DECLARE last timestamptz := clock_timestamp() + interval '2 minutes';
-			BEGIN WHILE clock_timestamp() < last LOOP END LOOP; END $$`)
-		busy <- err
-	}()
-	require.Eventually(t, func() bool {
-		return value(t, server.URL(), "SELECT count(*)::text FROM pg_stat_activity WHERE state = 'active' AND query LIKE 'DO %'") == "1"
-	}, time.Minute, 5*time.Millisecond)
-	require.NoError(t, server.process.Signal(syscall.SIGKILL))
+	busy := busyBackend(t, server.URL())
+	require.NoError(t, server.process.os.Signal(syscall.SIGKILL))
 	requireClosed(t, server.Done())
 	start(t, Config{DataDir: dir})
 	require.Error(t, <-busy)
@@ -127,7 +113,7 @@ func TestServerThatCannotStartShowsItsLog(t *testing.T) {
 	require.Equal(t, 1, strings.Count(err.Error(), "no_such_setting"), "the log is quoted one time")
 	lock, err := lockDataDir(dir, "test")
 	require.NoError(t, err, "the lock is released")
-	require.NoError(t, lock.Unlock())
+	require.NoError(t, lock.release())
 }
 
 func TestStartStopsWhenItsContextEnds(t *testing.T) {
@@ -231,7 +217,7 @@ func TestEphemeralServerIsNewAfterACrash(t *testing.T) {
 	server := start(t, Config{DataDir: dir, Ephemeral: true})
 	require.Equal(t, "off", value(t, server.URL(), "SELECT current_setting('fsync')"))
 	execute(t, server.URL(), "CREATE TABLE doubtful ()")
-	require.NoError(t, server.process.Signal(syscall.SIGKILL))
+	require.NoError(t, server.process.os.Signal(syscall.SIGKILL))
 	requireClosed(t, server.Done())
 	again := start(t, Config{DataDir: dir, Ephemeral: true})
 	require.Equal(t, "false", value(t, again.URL(), "SELECT (to_regclass('doubtful') IS NOT NULL)::text"))
