@@ -17,6 +17,7 @@ import (
 
 	sqlfiles "docket/sql"
 
+	"docket/internal/postgres/tcp"
 	"docket/internal/schema"
 	"docket/internal/schema/state"
 )
@@ -55,6 +56,9 @@ func Find(ctx context.Context, url string) (schema.Origin, error) {
 	config, err := pgx.ParseConfig(url)
 	if err != nil {
 		return schema.Origin{}, nil // package schema refuses the URL, with a message that does not have its password
+	}
+	if err := tcp.Configure(&config.Config); err != nil {
+		return schema.Origin{}, err
 	}
 	conn, err := pgx.ConnectConfig(ctx, config)
 	if err != nil {

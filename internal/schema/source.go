@@ -14,6 +14,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/stdlib"
 
+	"docket/internal/postgres/tcp"
 	"docket/internal/schema/scratch"
 	"docket/internal/schema/state"
 )
@@ -250,6 +251,9 @@ func connConfig(url, application string) (*pgx.ConnConfig, error) {
 	if err != nil {
 		// The parser's error is not shown, because it can hold a part of the password.
 		return nil, errors.New("the database URL cannot be read: it should look like postgres://user:password@host:5432/database")
+	}
+	if err := tcp.Configure(&config.Config); err != nil {
+		return nil, err
 	}
 	scratch.Settle(config, application)
 	return config, nil

@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"docket/internal/postgres/tcp"
 )
 
 // cleanupTimeout bounds each step of the cleanup, which continues when the caller was interrupted.
@@ -43,6 +45,9 @@ func Open(ctx context.Context, url string) (*Server, error) {
 		// The parser's error is not shown, because it can hold a part of the password.
 		return nil, errors.New("the URL of the scratch server cannot be read: " +
 			"it should look like postgres://user:password@host:5432/database")
+	}
+	if err := tcp.Configure(&config.Config); err != nil {
+		return nil, err
 	}
 	Settle(config, "scratch")
 	s := &Server{config: config, open: map[*Database]struct{}{}}
