@@ -102,7 +102,7 @@ var (
 	errNoRoute          = statusError{http.StatusNotFound, "Not Found"}
 	errMethodNotAllowed = statusError{http.StatusMethodNotAllowed, "Method Not Allowed"}
 	errUnknown          = statusError{http.StatusInternalServerError, "Internal Server Error"}
-	errUnavailable      = statusError{http.StatusServiceUnavailable, "The database cannot be reached"}
+	errUnavailable      = statusError{http.StatusServiceUnavailable, "The database is unavailable; send the request again"}
 	errTimeout          = statusError{http.StatusGatewayTimeout, "The request took longer than the server allows"}
 	errClientClosed     = statusError{statusClientClosed, "Client closed the request"}
 )
@@ -153,10 +153,10 @@ func problemOf(err, ctxErr error, unavailable func(error) bool) Problem {
 		known = statusError{http.StatusRequestEntityTooLarge, fmt.Sprintf("The body is larger than %d bytes", size.Limit)}
 	case errors.Is(ctxErr, context.Canceled):
 		known = errClientClosed
+	case unavailable != nil && unavailable(err): // even after the deadline, which a dead connection may have used up
+		known = errUnavailable
 	case errors.Is(ctxErr, context.DeadlineExceeded), errors.Is(err, context.DeadlineExceeded):
 		known = errTimeout
-	case unavailable != nil && unavailable(err):
-		known = errUnavailable
 	default:
 		known = errUnknown
 	}

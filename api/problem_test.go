@@ -41,7 +41,7 @@ func TestProblems(t *testing.T) {
 		"panic":                {&panicError{value: secretive()}, 500, "about:blank", "Internal Server Error"},
 		"canceled elsewhere":   {fmt.Errorf("%s: %w", secret, context.Canceled), 500, "about:blank", "Internal Server Error"},
 		"statement timeout":    {fmt.Errorf("%w: %w", context.DeadlineExceeded, secretive()), 504, "about:blank", "The request took longer than the server allows"},
-		"unavailable":          {fmt.Errorf("%w: %w", errDown, secretive()), 503, "about:blank", "The database cannot be reached"},
+		"unavailable":          {fmt.Errorf("%w: %w", errDown, secretive()), 503, "about:blank", "The database is unavailable; send the request again"},
 		"not authenticated":    {auth.ErrNotAuthenticated, 401, "urn:docket:problem:not-authenticated", "Not authenticated"},
 		"invalid token":        {fmt.Errorf("%w: %s", auth.ErrInvalidToken, secret), 401, "urn:docket:problem:invalid-token", "Could not validate credentials"},
 		"forbidden":            {auth.ErrForbidden, 403, "urn:docket:problem:forbidden", "Access forbidden"},

@@ -59,7 +59,7 @@ type Config struct {
 	CORSOrigins []string // pages of these origins may call; "*" admits every origin, an empty list none
 	OpenCatalog bool     // the catalog can be written without a token, as in the reference of December
 
-	// Unavailable reports whether an error means that the database cannot be reached (503). Every other unknown error
+	// Unavailable reports whether an error means that the database may do the same later (503). Every other unknown error
 	// means a bug (500), and with nil every unknown error does.
 	Unavailable func(error) bool
 	// Clock measures durations; time.Now when nil.

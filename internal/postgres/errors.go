@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/jackc/pgx/v5/pgconn"
 )
@@ -17,6 +18,11 @@ const (
 	cannotConnectNow     = "57P03"
 	featureNotSupported  = "0A000" // a prepared statement whose columns have changed, among others
 	invalidStatementName = "26000"
+	readOnlyTransaction  = "25006"
+	transactionTimeout   = "25P04" // the server's own limit, since PostgreSQL 17
+	diskFull             = "53100"
+	outOfMemory          = "53200"
+	tooManyConnections   = "53300"
 )
 
 // Rule maps one kind of database error to an error of a use case.
@@ -43,11 +49,11 @@ func (r Rule) Meaning(err *pgconn.PgError) error {
 	return r.means
 }
 
-// statementTimeout is a rule of every Pool: a statement that reached its timeout fails as if the deadline of the request had
-// come first.
-var statementTimeout = onState(queryCanceled, context.DeadlineExceeded)
+// timeouts are rules of every Pool: a statement or transaction that reached its timeout fails as if the deadline of the
+// request had come first.
+var timeouts = []Rule{onState(queryCanceled, context.DeadlineExceeded), onState(transactionTimeout, context.DeadlineExceeded)}
 
-// rules are tried in order; the first that matches is applied, and statementTimeout after them.
+// rules are tried in order; the first that matches is applied, and timeouts after them.
 type rules []Rule
 
 // translate returns the error that a rule maps err to, wrapped around err, or err when no rule matches. Translating twice
@@ -68,10 +74,10 @@ func (r rules) translate(err error) error {
 }
 
 func (r rules) meaning(err *pgconn.PgError) error {
-	for _, rule := range r {
+	for _, rule := range slices.Concat(r, timeouts) {
 		if meaning := rule.Meaning(err); meaning != nil {
 			return meaning
 		}
 	}
-	return statementTimeout.Meaning(err)
+	return nil
 }

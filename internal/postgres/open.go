@@ -1,18 +1,22 @@
 package postgres
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"runtime"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"docket/internal/phase"
+	"docket/internal/postgres/tcp"
 )
 
 const (
@@ -20,15 +24,31 @@ const (
 	// inside PostgreSQL instead of in the pool.
 	connsPerCore = 4
 
-	connectTimeout = 10 * time.Second
+	// pingTimeout is for a connection that was idle for a second, before it is used. A server that is late is asked once more,
+	// see contextEnd.
+	pingTimeout = time.Second
+
+	// idleInTransaction is how long the server lets a transaction wait for its next statement. It releases the locks of a
+	// process that can no longer be reached.
+	idleInTransaction = 10 * time.Second
 )
 
 // PoolConfig describes a connection pool. The settings in the URL (pool_max_conns, application_name, statement_timeout,
-// connect_timeout, jit) apply unless a field here is set.
+// connect_timeout, jit, and those of package tcp) apply unless a field here is set.
 type PoolConfig struct {
 	URL              string
 	MaxConns         int32         // 0: four per core
 	StatementTimeout time.Duration // 0: the server's setting; a statement over it fails with context.DeadlineExceeded
+
+	// Served is for a pool that serves requests: a connection over which the server no longer responds is found within
+	// seconds, and a server ends the transactions of a client that no longer responds. See watch and limitLocks.
+	Served bool
+	// OnDeath is called for each such connection, concurrently. pgx does not pass on the reason of every error. May be nil.
+	OnDeath func(error)
+	// Health notes when the server lacks disk, memory or connections. May be nil.
+	Health *Health
+
+	limits watchLimits // of a test; defaultLimits when zero
 
 	// GenericPlans plans each prepared statement once for each connection, for any arguments. It is for many small statements,
 	// whose planning takes longer than their execution.
@@ -42,10 +62,23 @@ func Open(ctx context.Context, cfg PoolConfig) (*Pool, error) {
 	if err != nil {
 		return nil, err
 	}
+	var created atomic.Pointer[Pool]
+	if cfg.Served {
+		w := &watch{config: config.ConnConfig.Copy(), limits: cmp.Or(cfg.limits, defaultLimits), onDeath: func(err error) {
+			if cfg.OnDeath != nil {
+				cfg.OnDeath(err)
+			}
+			if pool := created.Load(); pool != nil {
+				pool.Reset() // what killed one connection has probably killed those that are idle
+			}
+		}}
+		w.attach(&config.ConnConfig.Config)
+	}
 	pool, err := NewPool(ctx, config)
 	if err != nil {
 		return nil, fmt.Errorf("open connection pool: %w", err)
 	}
+	created.Store(pool)
 	if err := pool.Ping(ctx); err != nil {
 		pool.Close()
 		conn := config.ConnConfig
@@ -54,12 +87,28 @@ func Open(ctx context.Context, cfg PoolConfig) (*Pool, error) {
 	return pool, nil
 }
 
+// WithOneConn calls fn with a pool of one new connection, for work that must not wait for the connections of another pool.
+func WithOneConn(ctx context.Context, url string, fn func(*Pool) error) error {
+	pool, err := Open(ctx, PoolConfig{URL: url, MaxConns: 1})
+	if err != nil {
+		return err
+	}
+	// It would wait while a connection to a server that does not respond is closed.
+	defer func() { go pool.Close() }()
+	return fn(pool)
+}
+
+// errURL leaves out the parser's message: for a malformed URL it can contain a part of the password.
+var errURL = errors.New("the database URL cannot be read: it should look like postgres://user:password@host:5432/database, " +
+	"with every special character in the password percent-encoded")
+
 func poolConfig(cfg PoolConfig) (*pgxpool.Config, error) {
 	config, err := pgxpool.ParseConfig(cfg.URL)
 	if err != nil {
-		// The parser's message is left out: for a malformed URL it can contain a part of the password.
-		return nil, errors.New("the database URL cannot be read: it should look like postgres://user:password@host:5432/database, " +
-			"with every special character in the password percent-encoded")
+		return nil, errURL
+	}
+	if err := tcp.Configure(&config.ConnConfig.Config); err != nil {
+		return nil, err
 	}
 	if cfg.MaxConns > 0 {
 		config.MaxConns = cfg.MaxConns
@@ -80,13 +129,48 @@ func poolConfig(cfg PoolConfig) (*pgxpool.Config, error) {
 		params["plan_cache_mode"] = "force_generic_plan"
 	}
 	if cfg.StatementTimeout > 0 {
-		params["statement_timeout"] = strconv.FormatInt(max(1, cfg.StatementTimeout.Milliseconds()), 10)
+		params["statement_timeout"] = milliseconds(max(time.Millisecond, cfg.StatementTimeout))
 	}
-	if !strings.Contains(cfg.URL, "connect_timeout") {
-		config.ConnConfig.ConnectTimeout = connectTimeout
+	if config.PingTimeout == 0 {
+		config.PingTimeout = pingTimeout
 	}
+	if cfg.Served {
+		limitLocks(config.ConnConfig)
+	}
+	config.ConnConfig.OnPgError = onError(cfg.Health)
 	config.ConnConfig.Tracer = acquireTracer{}
 	return config, nil
+}
+
+// limitLocks makes the server release the locks of a process that it can no longer reach, as the client does with a dead
+// server.
+func limitLocks(config *pgx.ConnConfig) {
+	params := map[string]string{
+		"idle_in_transaction_session_timeout": milliseconds(idleInTransaction),
+		"tcp_user_timeout":                    milliseconds(tcp.UserTimeout),
+		"tcp_keepalives_idle":                 seconds(tcp.KeepaliveIdle),
+		"tcp_keepalives_interval":             seconds(tcp.KeepaliveInterval),
+		"tcp_keepalives_count":                strconv.Itoa(tcp.KeepaliveCount),
+	}
+	for name, value := range params {
+		if config.RuntimeParams[name] == "" {
+			config.RuntimeParams[name] = value
+		}
+	}
+}
+
+func milliseconds(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) }
+func seconds(d time.Duration) string      { return strconv.FormatInt(int64(d.Seconds()), 10) }
+
+// onError returns what is done at each error of the server, true if the connection stays open.
+func onError(health *Health) pgconn.PgErrorHandler {
+	return func(_ *pgconn.PgConn, err *pgconn.PgError) bool {
+		if health != nil {
+			health.note(err)
+		}
+		// A session that began while the database was read-only can stay so for longer: its default does not change.
+		return err.SeverityUnlocalized != "FATAL" && err.Severity != "FATAL" && err.Code != readOnlyTransaction
+	}
 }
 
 // acquireTracer times the wait for a connection. pgxpool calls it only if it is also the query tracer.

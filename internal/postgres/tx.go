@@ -45,7 +45,13 @@ func Retry(ctx context.Context, fn func() error) error {
 // runs once.
 func InSnapshot(ctx context.Context, pool *Pool, fn func(pgx.Tx) error) error {
 	options := pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
-	return pool.rules.translate(runTx(ctx, pool, options, fn))
+	return pool.rules.translate(runTx(ctx, pool, options, func(tx pgx.Tx) error {
+		// A client that reads slowly may pause it for long. It locks no rows.
+		if _, err := tx.Exec(ctx, "SET LOCAL idle_in_transaction_session_timeout = 0"); err != nil {
+			return fmt.Errorf("disable idle timeout: %w", err)
+		}
+		return fn(tx)
+	}))
 }
 
 func isConflict(err error) bool {

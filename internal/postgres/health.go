@@ -1,0 +1,112 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"docket/internal/postgres/tcp"
+)
+
+// lackingFor is how long a server counts as lacking something after it has refused work for it. No question can find that
+// out: a statement that reads succeeds while the disk is full.
+const lackingFor = 5 * time.Second
+
+// Health reports whether a database can serve. It is safe for concurrent use.
+type Health struct {
+	url    string
+	lacked atomic.Pointer[lack]
+}
+
+// lack is a refusal of work because the server lacks disk, memory or connections.
+type lack struct {
+	at    time.Time
+	cause *pgconn.PgError
+}
+
+// NewHealth returns the Health of a database. PoolConfig.Health tells it what requests run into.
+func NewHealth(url string) *Health { return &Health{url: url} }
+
+func (h *Health) note(err *pgconn.PgError) {
+	lacking := slices.Contains([]string{diskFull, outOfMemory, tooManyConnections}, err.Code) || strings.HasPrefix(err.Code, "58")
+	if lacking {
+		h.lacked.Store(&lack{time.Now(), err})
+	}
+}
+
+// Check fails while CheckUsable does, and for lackingFor after the server has refused work for
+// lack of disk, memory or connections. It opens a connection of its own, so that it does not wait for those of a pool.
+func (h *Health) Check(ctx context.Context) error {
+	if err := CheckUsable(ctx, h.url); err != nil {
+		return err
+	}
+	if lacked := h.lacked.Load(); lacked != nil && time.Since(lacked.at) < lackingFor {
+		return fmt.Errorf("%s ago the server lacked something: %w", time.Since(lacked.at).Round(time.Millisecond), lacked.cause)
+	}
+	return nil
+}
+
+// The errors of CheckUsable, in whose text the way out follows.
+var (
+	ErrStandby  = errors.New("is a standby, which accepts no writes")
+	ErrReadOnly = errors.New("is read-only")
+	ErrEncoding = errors.New("does not store UTF-8")
+)
+
+const usable = "SELECT pg_is_in_recovery(), current_setting('transaction_read_only')::bool, current_setting('server_encoding')"
+
+// CheckUsable fails unless the database can be reached, accepts writes and stores texts as UTF-8. Another encoding cannot hold
+// all texts, and SQL_ASCII checks none.
+func CheckUsable(ctx context.Context, url string) error {
+	var standby, readOnly bool
+	var encoding string
+	config, err := askOnce(ctx, url, usable, &standby, &readOnly, &encoding)
+	switch {
+	case err != nil:
+		return err
+	case encoding != "UTF8":
+		return fmt.Errorf("%s %w: its encoding is %s; create one with createdb --encoding=UTF8 --template=template0 NAME, "+
+			"and move the data there with pg_dump and pg_restore", databaseName(config), ErrEncoding, encoding)
+	case standby:
+		return fmt.Errorf("%s %w: name the primary server, or promote this one", databaseName(config), ErrStandby)
+	case readOnly:
+		return fmt.Errorf("%s %w: its default_transaction_read_only is on; set it to off where it is set: "+
+			"for the database, the role, the server or in the database URL", databaseName(config), ErrReadOnly)
+	}
+	return nil
+}
+
+func databaseName(config *pgx.ConnConfig) string {
+	return fmt.Sprintf("database %q on %s", config.Database, config.Host)
+}
+
+// askOnce runs one query, which returns one row, on a connection of its own.
+func askOnce(ctx context.Context, url, query string, results ...any) (*pgx.ConnConfig, error) {
+	pool, err := pgxpool.ParseConfig(url) // the URL may have settings of a pool
+	if err != nil {
+		return nil, errURL
+	}
+	config := pool.ConnConfig
+	if err := tcp.Configure(&config.Config); err != nil {
+		return nil, err
+	}
+	conn, err := pgx.ConnectConfig(ctx, config)
+	if err != nil {
+		return nil, fmt.Errorf("connect to %s as %q: %w", databaseName(config), config.User, err)
+	}
+	defer func() { _ = conn.Close(ctx) }()
+	// Without a prepared statement, it is one round trip.
+	err = conn.QueryRow(ctx, query, pgx.QueryExecModeExec).Scan(results...)
+	if err != nil {
+		return nil, fmt.Errorf("ask %s: %w", databaseName(config), err)
+	}
+	return config, nil
+}
