@@ -26,13 +26,14 @@ const stopTimeout = 30 * time.Second
 type database struct {
 	url    string
 	server *embedded.Server // nil when this process did not start it
+	health *postgres.Health
 
 	// migrator has the migrations built into the program. It parses them one time: readiness is checked every second.
 	migrator func() (*schema.Migrator, error)
 }
 
 func newDatabase(url string, server *embedded.Server) *database {
-	return &database{url: url, server: server, migrator: sync.OnceValues(func() (*schema.Migrator, error) {
+	return &database{url: url, server: server, health: postgres.NewHealth(url), migrator: sync.OnceValues(func() (*schema.Migrator, error) {
 		return schema.New(url, sqlfiles.Migrations, schema.Options{Operator: operator(), Advice: advice})
 	})}
 }
@@ -140,9 +141,24 @@ func (c *config) explain(db *database, err error) error {
 	return err
 }
 
-// withPool runs a command on a migrated database. Docket's own database is migrated first. Statements have no time limit.
+// withPool runs a command that writes on a migrated database. Docket's own database is migrated first. Statements have no time
+// limit.
 func (c *config) withPool(cmd *cobra.Command, fn func(context.Context, *postgres.Pool) error) error {
+	return c.withPoolOn(cmd, func(ctx context.Context, db *database) error { return postgres.CheckUsable(ctx, db.url) }, fn)
+}
+
+// withPoolToRead is withPool for a command that only reads, which can run on a standby.
+func (c *config) withPoolToRead(cmd *cobra.Command, fn func(context.Context, *postgres.Pool) error) error {
+	return c.withPoolOn(cmd, func(context.Context, *database) error { return nil }, fn)
+}
+
+func (c *config) withPoolOn(
+	cmd *cobra.Command, check func(context.Context, *database) error, fn func(context.Context, *postgres.Pool) error,
+) error {
 	return c.withDatabase(cmd, func(ctx context.Context, db *database) error {
+		if err := check(ctx, db); err != nil {
+			return err
+		}
 		if c.databaseURL == "" {
 			if _, err := db.applyMigrations(ctx); err != nil {
 				return err

@@ -94,7 +94,7 @@ func runExport(cmd *cobra.Command, cfg *config, flags exportFlags) (err error) {
 	}
 	defer func() { err = errors.Join(err, out.Abandon()) }() // deletes an unfinished file
 
-	return cfg.withPool(cmd, func(ctx context.Context, pool *postgres.Pool) error {
+	return cfg.withPoolToRead(cmd, func(ctx context.Context, pool *postgres.Pool) error {
 		begin := time.Now()
 		bar := newProgressBar("exporting")
 		defer bar.finish()

@@ -55,7 +55,11 @@ func queueCheckCommand(cfg *config, name, short, counted string, check queueChec
 		Short: short,
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return cfg.withPool(cmd, func(ctx context.Context, pool *postgres.Pool) error {
+			withPool := cfg.withPool
+			if failing {
+				withPool = cfg.withPoolToRead
+			}
+			return withPool(cmd, func(ctx context.Context, pool *postgres.Pool) error {
 				out := cmd.OutOrStdout()
 				found := tally{}
 				var writing error

@@ -8,6 +8,7 @@ import (
 	sqlfiles "docket/sql"
 
 	"docket/internal/adoption"
+	"docket/internal/postgres"
 	"docket/internal/postgres/embedded"
 	"docket/internal/schema"
 	"docket/internal/schema/state"
@@ -35,6 +36,7 @@ func schemaCommands(cfg *config) []*cobra.Command {
 		WithDatabase: func(cmd *cobra.Command, fn func(context.Context, string) error) error {
 			return cfg.withDatabase(cmd, func(ctx context.Context, db *database) error { return fn(ctx, db.url) })
 		},
+		CheckDatabase: postgres.CheckUsable,
 		RunningURL: func() string {
 			url, _ := embedded.RunningURL(cfg.dataDir) // none without a running server
 			return url

@@ -120,11 +120,21 @@ func (cfg *serveConfig) serve(cmd *cobra.Command, log *zap.Logger) (err error) {
 		err = errors.Join(err, db.close())
 		log.Info("stopped")
 	}()
+	err = postgres.CheckUsable(ctx, db.url)
+	if errors.Is(err, postgres.ErrReadOnly) {
+		// That can end while Docket runs, and requests that read can be served until then.
+		log.Warn("requests that write will get 503", zap.Error(err))
+		err = nil
+	}
+	if err != nil {
+		return err
+	}
 	if err := cfg.bringUpToDate(ctx, db, log); err != nil {
 		return err
 	}
 	pool, err := postgres.Open(ctx, postgres.PoolConfig{
-		URL: db.url, MaxConns: cfg.maxConns, StatementTimeout: cfg.statementTimeout,
+		URL: db.url, MaxConns: cfg.maxConns, StatementTimeout: cfg.statementTimeout, Served: true, Health: db.health,
+		OnDeath: func(err error) { log.Warn("database connection closed", zap.Error(err)) },
 		// The statements of ranking matview read whole tables, so that planning each execution takes less time than a bad plan.
 		GenericPlans: cfg.ranking == rankingQueue,
 	})
@@ -157,8 +167,9 @@ func (cfg *serveConfig) handler(
 		log.Warn("--open-catalog: all clients can write and delete agencies and locations, and delete URLs with all their answers, " +
 			"without a token; serve without it unless a proxy authenticates them")
 	}
+	// Readiness opens connections of its own: all those of the pool may be in use while requests are served.
 	checks := []api.Check{
-		{Name: "database", Run: pool.Ping},
+		{Name: "database", Run: db.health.Check},
 		{Name: "migrations", Run: db.checkMigrated},
 	}
 	if db.server != nil {
@@ -167,10 +178,16 @@ func (cfg *serveConfig) handler(
 	}
 	if cfg.ranking == rankingMatview || cfg.viewsMaxAge > 0 {
 		checks = append(checks, api.Check{Name: "views", Run: func(ctx context.Context) error {
-			return views.Check(ctx, pool, cfg.viewsMaxAge)
+			return postgres.WithOneConn(ctx, db.url, func(pool *postgres.Pool) error { return views.Check(ctx, pool, cfg.viewsMaxAge) })
 		}})
 	}
-	viewAges := func(ctx context.Context) ([]views.View, error) { return views.List(ctx, pool) }
+	viewAges := func(ctx context.Context) (found []views.View, err error) {
+		err = postgres.WithOneConn(ctx, db.url, func(pool *postgres.Pool) error {
+			found, err = views.List(ctx, pool)
+			return err
+		})
+		return found, err
+	}
 	metrics.AddViews(viewAges)
 	return api.New(api.Config{
 		Annotations: annotation.New(pool, ranked),

@@ -84,7 +84,8 @@ With --baseline a database that was not built by migrations is adopted. It must 
 that version make. None of these is run; the later ones are. See ` + c.AdoptionPage + `.`,
 		Example: "  " + c.Name + ` migrate apply --dry-run                 # the SQL that would run
   ` + c.Name + ` migrate apply --to 20261123054300       # no further than this one`,
-		Args: cobra.NoArgs,
+		Args:        cobra.NoArgs,
+		Annotations: changing,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			opts := []schema.ApplyOption{schema.To(to), schema.FromBaseline(baseline)}
 			return c.withMigrator(cmd, flags, lockWait, func(ctx context.Context, migrator *schema.Migrator, files directory) error {

@@ -37,7 +37,8 @@ before it starts. The version before the first is called 0.
 First stop the programs that need what is undone: ` + c.Server + ` applies it again when it starts.`,
 		Example: "  " + c.Name + ` migrate down --dry-run                  # the SQL that would undo the last migration
   ` + c.Name + ` migrate down --to 20261123054300        # undo all after this one`,
-		Args: cobra.NoArgs,
+		Args:        cobra.NoArgs,
+		Annotations: changing,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if to != "" && cmd.Flags().Changed("steps") {
 				return c.usagef("--to and --steps exclude each other")

@@ -39,6 +39,8 @@ type Program struct {
 	DatabaseFlag string
 	// WithDatabase calls fn with the URL of the database, which the program's own server serves for as long if need be.
 	WithDatabase func(cmd *cobra.Command, fn func(ctx context.Context, url string) error) error
+	// CheckDatabase fails for a database that must not be changed: one that is read-only, or that cannot hold the program's data.
+	CheckDatabase func(ctx context.Context, url string) error
 	// RunningURL is the URL of the program's own server. It is empty when that server does not run.
 	RunningURL func() string
 	// Origin returns what the program knows of a database that another one made. Its error ends the command before anything is
@@ -91,6 +93,11 @@ func (c *commands) withDatabase(
 	cmd *cobra.Command, flags *projectFlags, fn func(ctx context.Context, bench *schema.Workbench, url string) error,
 ) error {
 	return c.WithDatabase(cmd, func(ctx context.Context, url string) error {
+		if changesDatabase(cmd) {
+			if err := c.CheckDatabase(ctx, url); err != nil {
+				return err
+			}
+		}
 		return c.withWorkbench(c.devURL(cmd, flags, url), func(bench *schema.Workbench) error { return fn(ctx, bench, url) })
 	})
 }

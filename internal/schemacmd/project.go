@@ -82,6 +82,14 @@ var needsNoDatabase = map[string]string{"needs": "files"}
 
 func worksOnFiles(cmd *cobra.Command) bool { return cmd.Annotations["needs"] == "files" }
 
+// changing annotates a command that changes the database, unless it has --dry-run.
+var changing = map[string]string{"changes": "database"}
+
+func changesDatabase(cmd *cobra.Command) bool {
+	dryRun, err := cmd.Flags().GetBool("dry-run")
+	return cmd.Annotations["changes"] == "database" && (err != nil || !dryRun)
+}
+
 func (c *commands) load(p *projectFlags) error {
 	path, ok := strings.CutPrefix(p.config, "file://")
 	if !ok {

@@ -35,7 +35,8 @@ migrations. The change is not recorded as a migration. To change a database that
 ` + c.Name + ` migrate diff and ` + c.Name + ` migrate apply.`,
 		Example: "  " + c.Name + ` schema apply --dry-run
   ` + c.Name + ` schema apply --env prod`,
-		Args: cobra.NoArgs,
+		Args:        cobra.NoArgs,
+		Annotations: changing,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if flags.url != "" {
 				source, err := c.parseSource(flags.url)
