@@ -2,11 +2,17 @@ package faults
 
 import (
 	"context"
+	"fmt"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"docket/api"
 	"docket/internal/dbtest"
@@ -67,7 +73,7 @@ var faults = []fault{
 	}},
 
 	{name: "too many connections", start: tooManyConnections},
-	{name: "locked table", start: func(s *suite) func() {
+	{name: "locked table", lasts: lockedLong, start: func(s *suite) func() {
 		conn := s.system.connect()
 		dbtest.Exec(s.system.t, conn, "BEGIN")
 		dbtest.Exec(s.system.t, conn, "LOCK TABLE annotation_queue IN EXCLUSIVE MODE")
@@ -106,12 +112,16 @@ var faults = []fault{
 	{name: "kill Docket before COMMIT", kill: true, start: killDocketAt(BeforeStatement)},
 	{name: "kill Docket during COMMIT", kill: true, start: killDocketAt(AfterSend)},
 	{name: "kill Docket before the answer of COMMIT", kill: true, start: killDocketAt(BeforeAnswer)},
+	{name: "kill an import", kill: true, own: true, start: killImport},
 	{name: "kill Docket and PostgreSQL", kill: true, start: func(s *suite) func() {
 		s.system.killDocket()
 		s.system.killServer(s.shortly())
 		return s.system.awaitReady
 	}},
 }
+
+// lockedLong is longer than docket serve waits for a lock.
+const lockedLong = 5 * time.Second
 
 // longPartition is longer than docket serve processes a request, so that the request ends before the partition.
 const longPartition = api.DefaultRequestTimeout + 5*time.Second
@@ -131,6 +141,31 @@ func killDocketAt(point Point) func(*suite) func() {
 			s.system.proxy.Set()
 			s.system.awaitReady()
 		}
+	}
+}
+
+// killImport kills an import of URLs, and runs it again at the end of the fault.
+func killImport(s *suite) func() {
+	const rows = 500
+	mark := markOf()
+	file := filepath.Join(s.system.dataDir, "..", mark+".csv")
+	var text strings.Builder
+	text.WriteString("url\n")
+	for i := range rows {
+		fmt.Fprintf(&text, "https://%s/%d\n", mark, i)
+	}
+	require.NoError(s.system.t, os.WriteFile(file, []byte(text.String()), 0o600))
+	first := s.system.command(s.system.url, "import", "urls", file)
+	require.NoError(s.system.t, first.Start())
+	time.Sleep(s.shortly())
+	_ = first.Process.Kill() // it may have ended
+	_ = first.Wait()
+	return func() {
+		s.system.run("import", "urls", file)
+		conn := s.system.connect()
+		defer conn.Close(context.Background())
+		stored := dbtest.Value[int](s.system.t, conn, "SELECT count(*)::int FROM urls WHERE starts_with(url, $1)", mark)
+		assert.Equal(s.system.t, rows, stored, "rows of an import that was killed and run again")
 	}
 }
 
