@@ -88,6 +88,52 @@ func (q *Queries) URLDelete(ctx context.Context, db DBTX, id int32) ([]byte, err
 	return old_data, err
 }
 
+const URLFormListAfter = `-- name: URLFormListAfter :many
+SELECT urls.id, coalesce(urls.url, '')::text AS url, urls.scheme, urls.trailing_slash
+FROM urls
+WHERE urls.id > $1::integer AND urls.url IS NOT NULL
+ORDER BY urls.id
+LIMIT $2::integer
+`
+
+type URLFormListAfterParams struct {
+	AfterID int32
+	Most    int32
+}
+
+type URLFormListAfterRow struct {
+	ID            int32
+	URL           string
+	Scheme        *string
+	TrailingSlash bool
+}
+
+// The next URLs after an id, at most @most, by id.
+func (q *Queries) URLFormListAfter(ctx context.Context, db DBTX, arg URLFormListAfterParams) ([]URLFormListAfterRow, error) {
+	rows, err := db.Query(ctx, URLFormListAfter, arg.AfterID, arg.Most)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []URLFormListAfterRow{}
+	for rows.Next() {
+		var i URLFormListAfterRow
+		if err := rows.Scan(
+			&i.ID,
+			&i.URL,
+			&i.Scheme,
+			&i.TrailingSlash,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const URLGetDuplicate = `-- name: URLGetDuplicate :one
 SELECT urls.id, state.validated_as AS url_type, state.status::text AS status
 FROM urls

@@ -115,19 +115,23 @@ func (f Form) checkHost() error {
 // labelsOf returns the labels of a host name, which may end in a dot. It allows letters of any script, symbols such as emoji, and
 // the underscore, which the standard forbids and hosts use.
 func labelsOf(name string) (labels []string, ok bool) {
-	name = strings.Map(func(r rune) rune {
-		if strings.ContainsRune("。．｡", r) { // dots of other scripts, in which browsers see a dot
-			return '.'
-		}
-		return r
-	}, name)
-	labels = strings.Split(strings.TrimSuffix(name, "."), ".")
+	labels = strings.Split(strings.TrimSuffix(withPlainDots(name), "."), ".")
 	for _, label := range labels {
 		if label == "" || strings.ContainsFunc(label, func(r rune) bool { return !belongsInLabel(r) }) {
 			return nil, false
 		}
 	}
 	return labels, true
+}
+
+// withPlainDots replaces the dots of other scripts, which browsers take for dots.
+func withPlainDots(host string) string {
+	return strings.Map(func(r rune) rune {
+		if strings.ContainsRune("。．｡", r) {
+			return '.'
+		}
+		return r
+	}, host)
 }
 
 func belongsInLabel(r rune) bool {

@@ -26,6 +26,14 @@ LEFT JOIN link_batches__urls link ON link.url_id = u.id
 LEFT JOIN url_task_error e ON e.url_id = u.id
 ORDER BY u.id, e.task_type;
 
+-- name: URLFormListAfter :many
+-- The next URLs after an id, at most @most, by id.
+SELECT urls.id, coalesce(urls.url, '')::text AS url, urls.scheme, urls.trailing_slash
+FROM urls
+WHERE urls.id > @after_id::integer AND urls.url IS NOT NULL
+ORDER BY urls.id
+LIMIT @most::integer;
+
 -- name: URLScreenshotGet :one
 -- The screenshot of a URL. No rows: there is none.
 SELECT url_screenshot.content FROM url_screenshot WHERE url_screenshot.url_id = @url_id;
