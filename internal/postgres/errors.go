@@ -14,6 +14,7 @@ const (
 	serializationFailure = "40001"
 	deadlockDetected     = "40P01"
 	queryCanceled        = "57014"
+	lockNotAvailable     = "55P03"
 	insufficientRights   = "42501"
 	cannotConnectNow     = "57P03"
 	featureNotSupported  = "0A000" // a prepared statement whose columns have changed, among others

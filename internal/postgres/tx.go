@@ -59,8 +59,13 @@ func isConflict(err error) bool {
 	return errors.As(err, &pgErr) && (pgErr.Code == serializationFailure || pgErr.Code == deadlockDetected)
 }
 
-func runTx(ctx context.Context, pool *Pool, options pgx.TxOptions, fn func(pgx.Tx) error) error {
-	tx, err := pool.BeginTx(ctx, options)
+// beginner is a pool or a connection.
+type beginner interface {
+	BeginTx(context.Context, pgx.TxOptions) (pgx.Tx, error)
+}
+
+func runTx(ctx context.Context, on beginner, options pgx.TxOptions, fn func(pgx.Tx) error) error {
+	tx, err := on.BeginTx(ctx, options)
 	if err != nil {
 		return fmt.Errorf("begin: %w", err)
 	}

@@ -1,0 +1,43 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// releaseTimeout bounds the wait for the release of a session lock.
+const releaseTimeout = 5 * time.Second
+
+// InSession runs fn with one connection of the pool, which holds the advisory lock of the key until fn returns or the connection
+// breaks. It waits for the lock as long as ctx allows. Work that runs on this connection only cannot continue without the lock.
+// The lock belongs to a session of PostgreSQL: a proxy that shares sessions among clients (PgBouncer's transaction mode) breaks it.
+func InSession(ctx context.Context, pool *Pool, key string, fn func(*Conn) error) error {
+	conn, err := pool.Acquire(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Release()
+	if _, err := conn.Exec(ctx, "SELECT pg_advisory_lock(hashtextextended($1, 0))", key); err != nil {
+		return fmt.Errorf("wait for the lock %q: %w", key, err)
+	}
+	defer conn.unlock(ctx, key)
+	return fn(conn)
+}
+
+// unlock releases the lock of a session. A connection that could not release it is closed, which releases it: the next user of
+// the pool must not get a connection with a lock.
+func (c *Conn) unlock(ctx context.Context, key string) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTimeout)
+	defer cancel()
+	if _, err := c.poolConn.Exec(ctx, "SELECT pg_advisory_unlock(hashtextextended($1, 0))", key); err != nil {
+		_ = c.Conn().Close(ctx)
+	}
+}
+
+// InTx is the function InTx on this connection.
+func (c *Conn) InTx(ctx context.Context, fn func(pgx.Tx) error) error {
+	return c.rules.translate(Retry(ctx, func() error { return runTx(ctx, c.poolConn, pgx.TxOptions{}, fn) }))
+}
