@@ -32,7 +32,7 @@ or --strict stopped it because of a rejected row; 2 wrong usage.`,
 	return cmd
 }
 
-// importFlags are the flags of imports of one transaction.
+// importFlags are the flags of imports that can be strict.
 type importFlags struct{ strict, json bool }
 
 func (f *importFlags) add(cmd *cobra.Command) {
@@ -50,8 +50,10 @@ It may have the columns ` + strings.Join(imports.AgencyOptionalColumns, ", ") + 
 localities are created, with their locations. An agency whose name is known in its state, in any letter case, is a duplicate.
 The column homepage_url is not read: import home pages as URLs.
 
-The import is one transaction. Every row is created, a duplicate, or rejected with its line and the reason. "-" reads standard
-input.`,
+The whole file is checked before the first row is stored; a temporary file in TMPDIR holds its rows meanwhile. They are stored
+in parts of some tenths of a second, so that people can annotate and submit URLs during an import of any size. If the import is
+interrupted, the parts that were stored remain, and importing the file again stores the others. Every row is created, a
+duplicate, or rejected with its line and the reason. "-" reads standard input.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			agencies := func(ctx context.Context, pool *postgres.Pool, file io.Reader, o imports.Options) (importResult, error) {
@@ -79,8 +81,10 @@ URLs are the same if they differ only in scheme, trailing slashes and fragment. 
 robot has made any; import the agencies first. With --batch-location, users who follow the location are offered the URLs of
 the batch first.
 
-The import is one transaction. Every row is created, a duplicate, or rejected with its line and the reason. "-" reads standard
-input.`,
+The whole file is checked before the first row is stored; a temporary file in TMPDIR holds its rows meanwhile. They are stored
+in parts of some tenths of a second, so that people can annotate and submit URLs during an import of any size. If the import is
+interrupted, the parts that were stored remain, and importing the file again stores the others. Every row is created, a
+duplicate, or rejected with its line and the reason. "-" reads standard input.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if !cmd.Flags().Changed("batch") {
@@ -122,8 +126,9 @@ in any order. Users are offered the URLs of batches that are linked to these loc
 are deleted, also those of rejected rows; with --add they are kept. A file without a row that can be stored is refused, unless
 --allow-empty says that all follows are to be deleted.
 
-The import is one transaction. Every row is created, a duplicate, or rejected with its line and the reason. "-" reads standard
-input.`,
+The import is one transaction: all rows that are not rejected are stored, or nothing. Answers about URLs that become followed, or
+stop being followed, wait for it: about a second for 50,000 of them. Every row is created, a duplicate, or rejected with its line and the
+reason. "-" reads standard input.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			follows := func(ctx context.Context, pool *postgres.Pool, file io.Reader, shared imports.Options) (importResult, error) {
@@ -148,7 +153,7 @@ type importFunc func(context.Context, *postgres.Pool, io.Reader, imports.Options
 // runImport opens the file and the database, shows the progress, and prints the result. Rejected rows are printed also when the
 // import is refused because of them.
 func runImport(cmd *cobra.Command, cfg *config, name string, flags importFlags, run importFunc) error {
-	file, _, err := openInput(cmd, name)
+	file, size, err := openInput(cmd, name)
 	if err != nil {
 		return err
 	}
@@ -156,9 +161,14 @@ func runImport(cmd *cobra.Command, cfg *config, name string, flags importFlags, 
 
 	return cfg.withPool(cmd, func(ctx context.Context, pool *postgres.Pool) error {
 		begin := time.Now()
-		progress := newProgressBar("importing")
-		result, err := run(ctx, pool, file, imports.Options{Strict: flags.strict, Progress: progress.report})
-		progress.finish()
+		reading, storing := newProgressBar("reading"), newProgressBar("importing")
+		read := &countedInput{Reader: file, report: func(bytes int64) { reading.report(bytes, size) }}
+		result, err := run(ctx, pool, read, imports.Options{Strict: flags.strict, Progress: func(done, total int64) {
+			reading.finish()
+			storing.report(done, total)
+		}})
+		reading.finish()
+		storing.finish()
 		if err != nil && !errors.Is(err, imports.ErrRejected) && !errors.Is(err, imports.ErrNoFollows) {
 			return fmt.Errorf("import %s: %w", name, err)
 		}

@@ -156,12 +156,16 @@ func (r suggestionsResult) print(out io.Writer) error {
 // countedInput counts the bytes that are read.
 type countedInput struct {
 	io.Reader
-	bytes int64
+	bytes  int64
+	report func(bytes int64) // after each read, unless nil
 }
 
 func (c *countedInput) Read(p []byte) (int, error) {
 	n, err := c.Reader.Read(p)
 	c.bytes += int64(n)
+	if c.report != nil {
+		c.report(c.bytes)
+	}
 	return n, err
 }
 

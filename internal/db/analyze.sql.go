@@ -64,7 +64,7 @@ ANALYZE
     followed_batches
 `
 
-// The last statement of every large write: of imports and of sample data.
+// What every large write runs when it has stored much, and as its last statement: imports and sample data.
 // Gives the planner statistics of what a large write stored. Without them it plans for empty tables until autovacuum has read them.
 func (q *Queries) TablesAnalyze(ctx context.Context, db DBTX) error {
 	_, err := db.Exec(ctx, TablesAnalyze)

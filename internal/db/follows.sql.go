@@ -76,7 +76,7 @@ SELECT pg_advisory_xact_lock(hashtextextended('docket follows', 0))
 // Which locations users follow, and what follows decide in the queue: annotation_queue.followed and followed_batches. All writers
 // of follows and of links of batches to locations run within ranking.ChangeFollows, which describes the locks.
 // Waits for other writers of follows and of links of batches to locations, and makes later ones wait until the end of the
-// transaction. It is not a lock of a table: the ANALYZE of an import, which holds locks of batches, would wait for that.
+// transaction. It is not a lock of a table, for which the ANALYZE of an import would wait.
 func (q *Queries) FollowLock(ctx context.Context, db DBTX) error {
 	_, err := db.Exec(ctx, FollowLock)
 	return err

@@ -201,18 +201,36 @@ func (q *Queries) CountyListAll(ctx context.Context, db DBTX) ([]CountyListAllRo
 	return items, nil
 }
 
-const ImportLock = `-- name: ImportLock :exec
-
-SELECT pg_advisory_xact_lock(hashtextextended('docket import', 0))
+const CountyListByFIPS = `-- name: CountyListByFIPS :many
+SELECT c.id, c.fips FROM counties c WHERE c.fips = ANY($1::text[]) ORDER BY c.id
 `
 
-// What imports of agencies and URLs read and write. An import is one transaction and holds the import lock. It reads small
-// tables (places, agencies) completely and large ones (URLs) by key. Rows are stored by thousands: as arrays of equal length
-// that are unnested in parallel.
-// Waits for other imports, and makes later ones wait until the end of the transaction.
-func (q *Queries) ImportLock(ctx context.Context, db DBTX) error {
-	_, err := db.Exec(ctx, ImportLock)
-	return err
+type CountyListByFIPSRow struct {
+	ID   int64
+	Fips string
+}
+
+// The counties with these FIPS codes.
+// No limit: there are no more rows than codes.
+// @sqlc-vet-disable many-without-limit
+func (q *Queries) CountyListByFIPS(ctx context.Context, db DBTX, fips []string) ([]CountyListByFIPSRow, error) {
+	rows, err := db.Query(ctx, CountyListByFIPS, fips)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []CountyListByFIPSRow{}
+	for rows.Next() {
+		var i CountyListByFIPSRow
+		if err := rows.Scan(&i.ID, &i.Fips); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const LocalityInsertMany = `-- name: LocalityInsertMany :execrows
@@ -244,6 +262,41 @@ SELECT p.id, p.name, p.county_id FROM localities p ORDER BY p.id
 // @sqlc-vet-disable many-without-limit
 func (q *Queries) LocalityListAll(ctx context.Context, db DBTX) ([]Locality, error) {
 	rows, err := db.Query(ctx, LocalityListAll)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []Locality{}
+	for rows.Next() {
+		var i Locality
+		if err := rows.Scan(&i.ID, &i.Name, &i.CountyID); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const LocalityListByName = `-- name: LocalityListByName :many
+SELECT p.id, p.name, p.county_id
+FROM (SELECT unnest($1::text[]) AS name, unnest($2::integer[]) AS county_id) AS given
+JOIN localities p ON p.name = given.name AND p.county_id = given.county_id
+ORDER BY p.id
+`
+
+type LocalityListByNameParams struct {
+	Names     []string
+	CountyIds []int32
+}
+
+// The localities with these names in these counties, in parallel arrays.
+// No limit: there are no more rows than names.
+// @sqlc-vet-disable many-without-limit
+func (q *Queries) LocalityListByName(ctx context.Context, db DBTX, arg LocalityListByNameParams) ([]Locality, error) {
+	rows, err := db.Query(ctx, LocalityListByName, arg.Names, arg.CountyIds)
 	if err != nil {
 		return nil, err
 	}
@@ -348,6 +401,71 @@ func (q *Queries) LocationListAll(ctx context.Context, db DBTX) ([]LocationListA
 	return items, nil
 }
 
+const LocationListByPlace = `-- name: LocationListByPlace :many
+SELECT 'National'::location_type AS type, 0::bigint AS place_id, min(l.id)::bigint AS id
+FROM locations l
+WHERE $1::boolean AND l.type = 'National'
+HAVING count(*) > 0
+UNION ALL
+SELECT l.type, l.state_id, min(l.id)
+FROM locations l
+WHERE l.type = 'State' AND l.state_id = ANY($2::bigint[])
+GROUP BY l.type, l.state_id
+UNION ALL
+SELECT l.type, l.county_id, min(l.id)
+FROM locations l
+WHERE l.type = 'County' AND l.county_id = ANY($3::bigint[])
+GROUP BY l.type, l.county_id
+UNION ALL
+SELECT l.type, l.locality_id, min(l.id)
+FROM locations l
+WHERE l.type = 'Locality' AND l.locality_id = ANY($4::bigint[])
+GROUP BY l.type, l.locality_id
+ORDER BY 1, 2
+`
+
+type LocationListByPlaceParams struct {
+	National    bool
+	StateIds    []int64
+	CountyIds   []int64
+	LocalityIds []int64
+}
+
+type LocationListByPlaceRow struct {
+	Type    LocationType
+	PlaceID int64
+	ID      int64
+}
+
+// The locations of these places and, with national, of the nation, with the id of the place, 0 for the nation. If a place has several
+// locations, the first one is returned.
+// No limit: there are no more rows than places.
+// @sqlc-vet-disable many-without-limit
+func (q *Queries) LocationListByPlace(ctx context.Context, db DBTX, arg LocationListByPlaceParams) ([]LocationListByPlaceRow, error) {
+	rows, err := db.Query(ctx, LocationListByPlace,
+		arg.National,
+		arg.StateIds,
+		arg.CountyIds,
+		arg.LocalityIds,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []LocationListByPlaceRow{}
+	for rows.Next() {
+		var i LocationListByPlaceRow
+		if err := rows.Scan(&i.Type, &i.PlaceID, &i.ID); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const StateInsertMany = `-- name: StateInsertMany :execrows
 INSERT INTO us_states (state_iso, state_name)
 SELECT unnest($1::text[]), unnest($2::text[])
@@ -369,6 +487,7 @@ func (q *Queries) StateInsertMany(ctx context.Context, db DBTX, arg StateInsertM
 }
 
 const StateListAll = `-- name: StateListAll :many
+
 SELECT s.id, s.state_iso FROM us_states s ORDER BY s.id
 `
 
@@ -377,6 +496,9 @@ type StateListAllRow struct {
 	StateIso string
 }
 
+// What imports of agencies and URLs read and write. An import holds the import lock, and stores its file in parts. It reads small
+// tables (places, agencies) completely, once, and large ones (URLs) by key. Rows are stored by hundreds: as arrays of equal length
+// that are unnested in parallel.
 // Every state.
 // No limit: the table is small.
 // @sqlc-vet-disable many-without-limit

@@ -1,6 +1,7 @@
 package imports
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -64,6 +65,14 @@ type agencyRow struct {
 	name         string
 	jurisdiction string
 	place        place
+
+	number int // among the accepted rows, from 1
+}
+
+func (r *agencyRow) numbers() []*int64 { return []*int64{&r.line} }
+
+func (r *agencyRow) texts() []*string {
+	return []*string{&r.name, &r.jurisdiction, &r.place.state, &r.place.countyFIPS, &r.place.county, &r.place.locality}
 }
 
 // Agencies stores the agencies of a CSV file with the columns AgencyColumns, each linked to the smallest place that the file
@@ -74,81 +83,146 @@ type agencyRow struct {
 // The column homepage_url is allowed and not read, because agencies have no such column: home pages are imported as URLs of
 // type "meta url".
 //
-// The import stores all rows that were not rejected or, with an error, nothing. The summary counts the rows that were read in
-// both cases.
+// The file is read to its end before anything is stored, into a temporary file of about its size. Then the agencies are stored in
+// parts, each in a transaction with its places, so that other writers wait for some tenths of a second at most. After an error,
+// including the end of ctx, the parts that were stored remain, the summary counts them, and importing the file again stores the
+// others. A strict import stores nothing if a row is rejected.
 func Agencies(ctx context.Context, pool *postgres.Pool, file io.Reader, o Options) (AgencySummary, error) {
-	read, rows, err := readAgencies(file)
+	rows, err := openSpool()
+	if err != nil {
+		return AgencySummary{}, err
+	}
+	defer rows.close()
+	read, err := readAgencies(file, rows)
 	if err != nil {
 		return AgencySummary{}, err
 	}
 	if err := o.refuse(read); err != nil {
 		return AgencySummary{Accounting: read}, err
 	}
-	var summary AgencySummary
-	err = postgres.InTx(ctx, pool, func(tx pgx.Tx) error {
-		summary = AgencySummary{Accounting: read.Clone()}
-		if err := storeAgencies(ctx, tx, rows, o, &summary); err != nil || summary.Unchanged() {
+	i := agencyImport{
+		importer: importer{options: o, what: "agencies", total: read.Rows - read.Rejected},
+		summary:  AgencySummary{Accounting: read}, rows: rows.reader(readAhead),
+	}
+	err = i.run(ctx, pool, func() error { return i.store(ctx) })
+	return i.summary, err
+}
+
+// agencyImport stores the agencies of a file.
+type agencyImport struct {
+	importer
+	summary   AgencySummary
+	directory directory  // of the database and of the rows that next returned
+	gazetteer *gazetteer // of the database, nil if it must be read
+
+	rows   *spoolReader
+	offset int64 // of the next row
+	number int   // of the last row
+}
+
+func (i *agencyImport) store(ctx context.Context) error {
+	err := i.conn.InTx(ctx, func(tx pgx.Tx) (err error) {
+		i.directory, err = loadDirectory(ctx, tx)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	err = inParts(ctx, &i.importer, i.next, func(tx pgx.Tx, agencies []agencyRow) (func() error, error) {
+		part := agencyPart{agencies: slices.Clone(agencies)} // places change while they are stored
+		err := i.storePart(ctx, tx, &part)
+		return func() error {
+			i.gazetteer = part.gazetteer
+			return i.stored(ctx, agencies[len(agencies)-1].number-int(i.done), part.count(&i.summary))
+		}, err
+	})
+	if err != nil {
+		return err
+	}
+	return i.stored(ctx, i.number-int(i.done), 0) // duplicates at the end
+}
+
+// next returns the next agency that is unknown, or io.EOF after the last one. It counts the duplicates.
+func (i *agencyImport) next() (row agencyRow, err error) {
+	for i.offset < i.rows.size {
+		if i.offset, err = i.rows.read(i.offset, row.numbers(), row.texts()); err != nil {
+			return row, err
+		}
+		i.number++
+		if i.directory.add(row.name, row.place.state) {
+			row.number = i.number
+			return row, nil
+		}
+		i.summary.Duplicate++
+	}
+	return row, io.EOF
+}
+
+// agencyPart is a part of the agencies of a file, and what storing it has done.
+type agencyPart struct {
+	agencies  []agencyRow
+	gazetteer *gazetteer
+	created   placesCreated
+	links     int64
+	notes     []csvfile.Problem
+}
+
+func (i *agencyImport) storePart(ctx context.Context, tx pgx.Tx, part *agencyPart) (err error) {
+	note := func(line int64, d *csvfile.Defect) {
+		part.notes = append(part.notes, csvfile.Problem{Line: line, Column: d.Column, Value: d.Value, Reason: d.Reason})
+	}
+	known := i.gazetteer
+	i.gazetteer = nil // it contains places that are not stored, until the part is
+	if known == nil {
+		if known, err = loadGazetteer(ctx, tx); err != nil {
 			return err
 		}
-		return analyze(ctx, tx)
-	})
-	if err != nil {
-		return AgencySummary{Accounting: read}, fmt.Errorf("import agencies: %w", err)
 	}
-	return summary, nil
-}
-
-func storeAgencies(ctx context.Context, tx pgx.Tx, rows []agencyRow, o Options, summary *AgencySummary) error {
-	if err := queries.ImportLock(ctx, tx); err != nil {
-		return fmt.Errorf("wait for the import lock: %w", err)
-	}
-	directory, err := loadDirectory(ctx, tx)
-	if err != nil {
+	part.gazetteer = known
+	if part.created, err = known.settle(ctx, tx, part.agencies, note); err != nil {
 		return err
 	}
-	var fresh []agencyRow
-	for _, row := range rows {
-		if !directory.add(row.name, row.place.state) {
-			summary.Duplicate++
-			continue
-		}
-		fresh = append(fresh, row)
-	}
-	gazetteer, created, err := settle(ctx, tx, fresh, summary.Note)
-	if err != nil {
-		return err
-	}
-	summary.States, summary.Counties = created.states, created.counties
-	summary.Localities, summary.Locations = created.localities, created.locations
-
-	work := progress{report: o.Progress, total: len(fresh)}
-	return inChunks(fresh, func(chunk []agencyRow) error {
-		links, err := queries.AgencyInsertMany(ctx, tx, db.AgencyInsertManyParams{
-			Names:             convert.Each(chunk, func(a agencyRow) string { return a.name }),
-			JurisdictionTypes: convert.Each(chunk, func(a agencyRow) string { return a.jurisdiction }),
-			LocationIDs:       convert.Each(chunk, func(a agencyRow) int64 { return gazetteer.location(a.place) }),
-		})
-		if err != nil {
-			return fmt.Errorf("store agencies: %w", err)
-		}
-		summary.Created += int64(len(chunk))
-		summary.Links += links
-		work.add(len(chunk))
-		return nil
+	part.links, err = queries.AgencyInsertMany(ctx, tx, db.AgencyInsertManyParams{
+		Names:             convert.Each(part.agencies, func(a agencyRow) string { return a.name }),
+		JurisdictionTypes: convert.Each(part.agencies, func(a agencyRow) string { return a.jurisdiction }),
+		LocationIDs:       convert.Each(part.agencies, func(a agencyRow) int64 { return part.gazetteer.location(a.place) }),
 	})
+	if err != nil {
+		return fmt.Errorf("store agencies: %w", err)
+	}
+	return nil
 }
 
-// readAgencies reads the whole file.
-func readAgencies(r io.Reader) (a csvfile.Accounting, rows []agencyRow, err error) {
+// count adds the part to the summary, once it is committed, and returns how many rows of the database changed.
+func (p *agencyPart) count(s *AgencySummary) (changed int64) {
+	for _, n := range p.notes {
+		s.Note(n.Line, csvfile.NewDefect(n.Column, n.Value, n.Reason))
+	}
+	created := int64(len(p.agencies))
+	s.Created += created
+	s.Links += p.links
+	s.States += p.created.states
+	s.Counties += p.created.counties
+	s.Localities += p.created.localities
+	s.Locations += p.created.locations
+	return created + p.links + p.created.states + p.created.counties + p.created.localities + p.created.locations
+}
+
+// readAgencies reads the whole file, and adds the accepted rows to the spool.
+func readAgencies(r io.Reader, rows *spool) (a csvfile.Accounting, err error) {
 	columns := csvfile.Columns{Required: AgencyColumns, Optional: AgencyOptionalColumns, Ignored: []string{"homepage_url"}}
+	var failed error
 	err = csvfile.ReadAll(r, columns, &a, func(row csvfile.Row) *csvfile.Defect {
 		agency, defect := agencyFromRow(row, a.Note)
-		if defect == nil {
-			rows = append(rows, agency)
+		if defect == nil && failed == nil {
+			_, failed = rows.add(agency.numbers(), agency.texts())
 		}
 		return defect
 	})
-	return a, rows, err
+	if err = cmp.Or(err, failed); err != nil {
+		return a, err
+	}
+	return a, rows.flush()
 }
 
 // agencyFromRow checks a row. A defect of the agency or its state rejects the row; a smaller place with a defect is left out

@@ -311,27 +311,36 @@ func TestImportAgenciesInterrupted(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(t.Context())
 	enough := errors.New("enough")
 	var rows strings.Builder
-	for i := range chunkRows + 1 {
-		rows.WriteString("A" + strings.Repeat("x", i%400) + string(rune('a'+i/400)) + ",local,CO,08001,Adams,Brighton,\n")
+	for i := range 25 {
+		rows.WriteString("A" + string(rune('a'+i)) + ",local,CO,08001,Adams,Brighton,\n")
 	}
-	o := Options{Progress: func(done, total int64) {
-		require.Equal(t, int64(chunkRows+1), total)
-		cancel(enough) // after the first chunk
+	o := Options{partSize: 10, Progress: func(done, total int64) {
+		require.Equal(t, []int64{10, 25}, []int64{done, total})
+		cancel(enough) // after the first part
 	}}
-	_, err := Agencies(ctx, pool, strings.NewReader(agencyHeader+rows.String()), o)
+	summary, err := Agencies(ctx, pool, strings.NewReader(agencyHeader+rows.String()), o)
 	require.ErrorIs(t, err, context.Canceled)
-	for table, n := range count(t, pool, placeTables...) {
-		require.Zero(t, n, table)
-	}
-	require.Equal(t, int64(chunkRows+1), importAgencies(t, pool, rows.String()).Created)
+	require.ErrorContains(t, err, "10 of 25 are stored, and importing the file again stores the others")
+	require.Equal(t, int64(10), summary.Created)
+	require.Equal(t, map[string]int64{"agencies": 10, "link_agencies__locations": 10, "localities": 1},
+		count(t, pool, "agencies", "link_agencies__locations", "localities"), "a whole part")
+	again := importAgencies(t, pool, rows.String())
+	require.Equal(t, []int64{15, 10}, []int64{again.Created, again.Duplicate})
 }
 
 func TestImportAgenciesNotesUnknownColumns(t *testing.T) {
 	t.Parallel()
-	a, rows, err := readAgencies(strings.NewReader("state,agency,phone,jurisdiction_type,county_fips,county,locality\nCO,A,1,local,,,\n"))
+	rows, err := openSpool()
+	require.NoError(t, err)
+	defer rows.close()
+	file := strings.NewReader("state,agency,phone,jurisdiction_type,county_fips,county,locality\nCO,A,1,local,,,\n")
+	a, err := readAgencies(file, rows)
 	require.NoError(t, err)
 	require.Equal(t, []csvfile.Problem{{Line: 1, Column: "phone", Value: "", Reason: "the column is unknown and was ignored", Rows: 1}}, a.Notes.First)
-	require.Equal(t, "A", rows[0].name)
+	var stored agencyRow
+	_, err = rows.reader(readAhead).read(0, stored.numbers(), stored.texts())
+	require.NoError(t, err)
+	require.Equal(t, agencyRow{line: 2, name: "A", jurisdiction: "local", place: place{state: "CO"}}, stored)
 }
 
 func TestStatesAndJurisdictions(t *testing.T) {

@@ -73,21 +73,26 @@ func Follows(ctx context.Context, pool *postgres.Pool, file io.Reader, o FollowO
 	var summary FollowSummary
 	err = postgres.InTx(ctx, pool, func(tx pgx.Tx) error {
 		summary = FollowSummary{Accounting: read.Clone()}
-		work := progress{report: o.Progress, total: len(rows)}
 		result, err := follows.Store(ctx, tx, rows, !o.Add)
 		if err != nil {
 			return err
 		}
 		summary.Created, summary.Removed = result.Added, result.Removed
 		summary.Duplicate = int64(len(rows)) - result.Added
-		work.add(len(rows))
-		if summary.Unchanged() {
-			return nil
-		}
-		return queries.FollowsAnalyze(ctx, tx)
+		return nil
 	})
 	if err != nil {
 		return FollowSummary{Accounting: read}, fmt.Errorf("import follows: %w", err)
+	}
+	if o.Progress != nil {
+		o.Progress(int64(len(rows)), int64(len(rows)))
+	}
+	if summary.Unchanged() {
+		return summary, nil
+	}
+	// Not in the transaction: answers would wait for it.
+	if err := queries.FollowsAnalyze(ctx, pool); err != nil {
+		return summary, fmt.Errorf("the follows are stored, but analyze them: %w", err)
 	}
 	return summary, nil
 }

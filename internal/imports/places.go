@@ -51,6 +51,12 @@ type knownPlace struct {
 	location int64 // 0 if it has none yet
 }
 
+// located is what a location is of; the place of the nation is 0.
+type located struct {
+	kind  db.LocationType
+	place int64
+}
+
 type nameWithin struct {
 	parent int64
 	name   string // in lower case
@@ -72,10 +78,6 @@ func loadGazetteer(ctx context.Context, tx pgx.Tx) (*gazetteer, error) {
 	localities, err := queries.LocalityListAll(ctx, tx)
 	if err != nil {
 		return nil, fmt.Errorf("list localities: %w", err)
-	}
-	type located struct {
-		kind  db.LocationType
-		place int64
 	}
 	location := make(map[located]int64, len(locations))
 	for _, l := range locations {
@@ -127,50 +129,39 @@ type placesCreated struct {
 }
 
 // settle creates the places of agencies that are missing, and locations for them; in a database with triggers for that, the
-// triggers create the locations. An agency whose county cannot be created is linked to its state, with a note. It returns a
-// gazetteer with all places.
-func settle(ctx context.Context, tx pgx.Tx, agencies []agencyRow, note csvfile.NoteFunc) (*gazetteer, placesCreated, error) {
-	var created placesCreated
-	g, err := loadGazetteer(ctx, tx)
-	if err != nil {
-		return nil, created, err
-	}
-	// Each kind needs the ids of the kind above it. The places are read again after each step, because a writer that does not
+// triggers create the locations. An agency whose county cannot be created is linked to its state, with a note. The places are added
+// to the gazetteer, which must not be used any more if the transaction is rolled back.
+func (g *gazetteer) settle(
+	ctx context.Context, tx pgx.Tx, agencies []agencyRow, note csvfile.NoteFunc,
+) (created placesCreated, err error) {
+	// Each kind needs the ids of the kind above it. What is missing is read after it was stored, because a writer that does not
 	// take the import lock may have stored the same place.
 	steps := []struct {
 		what  string
 		count *int64
-		add   func() (tried bool, n int64, err error)
+		add   func() (n int64, err error)
 	}{
-		{"states", &created.states, func() (bool, int64, error) { return g.addStates(ctx, tx, agencies) }},
-		{"counties", &created.counties, func() (bool, int64, error) { return g.addCounties(ctx, tx, agencies, note) }},
-		{"localities", &created.localities, func() (bool, int64, error) { return g.addLocalities(ctx, tx, agencies) }},
-		{"locations", &created.locations, func() (bool, int64, error) { return g.addLocations(ctx, tx, agencies) }},
+		{"states", &created.states, func() (int64, error) { return g.addStates(ctx, tx, agencies) }},
+		{"counties", &created.counties, func() (int64, error) { return g.addCounties(ctx, tx, agencies, note) }},
+		{"localities", &created.localities, func() (int64, error) { return g.addLocalities(ctx, tx, agencies) }},
+		{"locations", &created.locations, func() (int64, error) { return g.addLocations(ctx, tx, agencies) }},
 	}
 	for _, step := range steps {
-		tried, n, err := step.add()
-		if err != nil {
-			return nil, created, fmt.Errorf("add %s: %w", step.what, err)
-		}
-		if !tried {
-			continue
-		}
-		*step.count = n
-		if g, err = loadGazetteer(ctx, tx); err != nil {
-			return nil, created, err
+		if *step.count, err = step.add(); err != nil {
+			return created, fmt.Errorf("add %s: %w", step.what, err)
 		}
 	}
 	for _, a := range agencies {
 		if g.location(a.place) == 0 {
-			return nil, created, fmt.Errorf("another transaction changed the place of line %d during the import; try again", a.line)
+			return created, fmt.Errorf("another transaction changed the place of line %d during the import; try again", a.line)
 		}
 	}
-	return g, created, nil
+	return created, nil
 }
 
-// The add methods store what is missing of one kind. They return whether anything was missing, and how many rows they stored.
+// The add methods store what is missing of one kind, add it to the gazetteer, and return how many rows they stored.
 
-func (g *gazetteer) addStates(ctx context.Context, tx pgx.Tx, agencies []agencyRow) (tried bool, n int64, err error) {
+func (g *gazetteer) addStates(ctx context.Context, tx pgx.Tx, agencies []agencyRow) (n int64, err error) {
 	var add db.StateInsertManyParams
 	for _, a := range agencies {
 		if _, known := g.states[a.place.state]; known || a.place.state == "" || slices.Contains(add.StateIsos, a.place.state) {
@@ -181,15 +172,21 @@ func (g *gazetteer) addStates(ctx context.Context, tx pgx.Tx, agencies []agencyR
 		add.Names = append(add.Names, state.Name)
 	}
 	if len(add.StateIsos) == 0 {
-		return false, 0, nil
+		return 0, nil
 	}
-	n, err = queries.StateInsertMany(ctx, tx, add)
-	return true, n, err
+	if n, err = queries.StateInsertMany(ctx, tx, add); err != nil {
+		return 0, err
+	}
+	states, err := queries.StateListAll(ctx, tx)
+	for _, s := range states {
+		if slices.Contains(add.StateIsos, s.StateIso) {
+			g.states[s.StateIso] = knownPlace{id: s.ID}
+		}
+	}
+	return n, err
 }
 
-func (g *gazetteer) addCounties(
-	ctx context.Context, tx pgx.Tx, agencies []agencyRow, note csvfile.NoteFunc,
-) (tried bool, n int64, err error) {
+func (g *gazetteer) addCounties(ctx context.Context, tx pgx.Tx, agencies []agencyRow, note csvfile.NoteFunc) (n int64, err error) {
 	var add db.CountyInsertManyParams
 	for i := range agencies {
 		p := &agencies[i].place
@@ -210,10 +207,16 @@ func (g *gazetteer) addCounties(
 		add.StateIds = append(add.StateIds, int32(state))
 	}
 	if len(add.Fips) == 0 {
-		return false, 0, nil
+		return 0, nil
 	}
-	n, err = queries.CountyInsertMany(ctx, tx, add)
-	return true, n, err
+	if n, err = queries.CountyInsertMany(ctx, tx, add); err != nil {
+		return 0, err
+	}
+	counties, err := queries.CountyListByFIPS(ctx, tx, add.Fips)
+	for _, c := range counties {
+		g.counties[c.Fips] = knownPlace{id: c.ID}
+	}
+	return n, err
 }
 
 // nameCounty returns the name for a new county, or why there is none. Names are unique within a state.
@@ -237,7 +240,7 @@ func (g *gazetteer) nameCounty(state int64, p place) (name, reason string) {
 	}
 }
 
-func (g *gazetteer) addLocalities(ctx context.Context, tx pgx.Tx, agencies []agencyRow) (tried bool, n int64, err error) {
+func (g *gazetteer) addLocalities(ctx context.Context, tx pgx.Tx, agencies []agencyRow) (n int64, err error) {
 	var add db.LocalityInsertManyParams
 	for _, a := range agencies {
 		if a.place.locality == "" || g.locality(a.place).id != 0 {
@@ -249,30 +252,57 @@ func (g *gazetteer) addLocalities(ctx context.Context, tx pgx.Tx, agencies []age
 		add.CountyIds = append(add.CountyIds, int32(county))
 	}
 	if len(add.Names) == 0 {
-		return false, 0, nil
+		return 0, nil
 	}
-	n, err = queries.LocalityInsertMany(ctx, tx, add)
-	return true, n, err
+	if n, err = queries.LocalityInsertMany(ctx, tx, add); err != nil {
+		return 0, err
+	}
+	localities, err := queries.LocalityListByName(ctx, tx, db.LocalityListByNameParams(add))
+	for _, l := range localities {
+		g.localities[nameWithin{int64(l.CountyID), strings.ToLower(l.Name)}] = knownPlace{id: l.ID}
+	}
+	return n, err
 }
 
 // addLocations stores the missing locations of the places of agencies, and of the state and the county around each.
-func (g *gazetteer) addLocations(ctx context.Context, tx pgx.Tx, agencies []agencyRow) (tried bool, n int64, err error) {
-	var add db.LocationInsertMissingParams
-	lack := func(ids []int64, p knownPlace) []int64 {
-		if p.id == 0 || p.location != 0 {
-			return ids
+func (g *gazetteer) addLocations(ctx context.Context, tx pgx.Tx, agencies []agencyRow) (n int64, err error) {
+	missing := make(map[located]func(location int64)) // what adds each to the gazetteer
+	lack := func(kind db.LocationType, p knownPlace, add func(knownPlace)) {
+		if p.id != 0 && p.location == 0 {
+			missing[located{kind, p.id}] = func(location int64) { add(knownPlace{p.id, location}) }
 		}
-		return append(ids, p.id)
 	}
 	for _, a := range agencies {
-		add.National = add.National || a.place.state == "" && g.national == 0
-		add.StateIds = lack(add.StateIds, g.states[a.place.state])
-		add.CountyIds = lack(add.CountyIds, g.counties[a.place.countyFIPS])
-		add.LocalityIds = lack(add.LocalityIds, g.locality(a.place))
+		p, locality := a.place, nameWithin{g.counties[a.place.countyFIPS].id, strings.ToLower(a.place.locality)}
+		if p.state == "" && g.national == 0 {
+			missing[located{kind: db.LocationTypeNational}] = func(location int64) { g.national = location }
+		}
+		lack(db.LocationTypeState, g.states[p.state], func(known knownPlace) { g.states[p.state] = known })
+		lack(db.LocationTypeCounty, g.counties[p.countyFIPS], func(known knownPlace) { g.counties[p.countyFIPS] = known })
+		lack(db.LocationTypeLocality, g.localities[locality], func(known knownPlace) { g.localities[locality] = known })
 	}
-	if !add.National && len(add.StateIds)+len(add.CountyIds)+len(add.LocalityIds) == 0 {
-		return false, 0, nil
+	if len(missing) == 0 {
+		return 0, nil
 	}
-	n, err = queries.LocationInsertMissing(ctx, tx, add)
-	return true, n, err
+	var add db.LocationInsertMissingParams
+	for of := range missing {
+		switch of.kind {
+		case db.LocationTypeNational:
+			add.National = true
+		case db.LocationTypeState:
+			add.StateIds = append(add.StateIds, of.place)
+		case db.LocationTypeCounty:
+			add.CountyIds = append(add.CountyIds, of.place)
+		case db.LocationTypeLocality:
+			add.LocalityIds = append(add.LocalityIds, of.place)
+		}
+	}
+	if n, err = queries.LocationInsertMissing(ctx, tx, add); err != nil {
+		return 0, err
+	}
+	locations, err := queries.LocationListByPlace(ctx, tx, db.LocationListByPlaceParams(add))
+	for _, l := range locations {
+		missing[located{l.Type, l.PlaceID}](l.ID)
+	}
+	return n, err
 }

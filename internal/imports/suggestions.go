@@ -1,10 +1,7 @@
 package imports
 
 import (
-	"cmp"
 	"context"
-	"slices"
-	"strings"
 
 	"github.com/jackc/pgx/v5"
 
@@ -35,67 +32,33 @@ var relevant = map[string]bool{
 	string(db.URLTypeNotrelevant):      false,
 }
 
-// learn adds what one more row says about the page.
-func (p *webPage) learn(row csvfile.Row, note csvfile.NoteFunc) {
-	p.rows++
-	if urlType := strings.ToLower(row.Fields[1]); urlType != "" {
-		if _, ok := relevant[urlType]; !ok {
-			note(row.Line, csvfile.NewDefect("url_type", row.Fields[1], reasonURLType))
-		} else if p.urlType == "" {
-			p.urlType = urlType
-		}
-	}
-	if recordType := db.RecordType(row.Fields[2]); recordType != "" {
-		if !recordType.Valid() {
-			note(row.Line, csvfile.NewDefect("record_type", row.Fields[2], reasonRecordType))
-		} else if p.recordType == "" {
-			p.recordType = recordType
-		}
-	}
-	p.name = cmp.Or(p.name, shortenName(row.Fields[3]))
-	p.description = cmp.Or(p.description, row.Fields[4])
-	names := row.Fields[5]
-	if names != "" && !slices.ContainsFunc(p.agencies, func(m mention) bool { return m.names == names }) {
-		p.agencies = append(p.agencies, mention{row.Line, names})
-	}
-}
-
-// shortenName makes a title fit as a suggested name.
-func shortenName(name string) string {
-	runes := []rune(name)
-	if len(runes) <= robots.MaxName {
-		return name
-	}
-	return strings.TrimSpace(string(runes[:robots.MaxName-3])) + "..."
-}
-
-// suggest stores what the file says about its URLs as suggestions of robots, and keeps earlier suggestions. It calls done after
-// each of robots.Attributes.
-func suggest(ctx context.Context, tx pgx.Tx, pages []*webPage, confidence int, summary *URLSummary, done func()) error {
-	directory, err := loadDirectory(ctx, tx)
-	if err != nil {
-		return err
-	}
+// suggest stores what the file says about URLs as suggestions of robots, and keeps earlier suggestions. It returns them with what
+// was stored. The tasks are those of earlier parts of the file.
+func suggest(
+	ctx context.Context, tx pgx.Tx, pages []*webPage, confidence int, tasks map[string]int32,
+) (robots.Stored, suggestionList, error) {
 	said := suggestionList{confidence: float64(confidence)}
 	for _, p := range pages {
 		said.addPage(p)
-		said.addAgencies(p, directory, summary.Note)
 	}
-	stored, err := robots.Store(ctx, tx, said.suggestions, robots.Options{Keep: true, Progress: done})
-	if err != nil {
-		return err
-	}
+	stored, err := robots.Store(ctx, tx, said.suggestions, robots.Options{Keep: true, Tasks: tasks})
+	return stored, said, err
+}
+
+// addSuggested counts suggestions that were stored and returns their number, and notes those that were not.
+func (s *URLSummary) addSuggested(stored robots.Stored, said suggestionList) (n int64) {
 	for _, r := range stored.Rejected {
-		summary.Note(said.lines[r.Index], csvfile.NewDefect("", r.Detail, reasonDeleted))
+		s.Note(said.lines[r.Index], csvfile.NewDefect("", r.Detail, reasonDeleted))
 	}
 	for attribute, count := range map[string]*int64{
-		robots.Relevant: &summary.Relevance, robots.RecordType: &summary.RecordTypes, robots.Name: &summary.Names,
-		robots.Agency: &summary.Agencies, robots.Location: &summary.Locations,
+		robots.Relevant: &s.Relevance, robots.RecordType: &s.RecordTypes, robots.Name: &s.Names,
+		robots.Agency: &s.Agencies, robots.Location: &s.Locations,
 	} {
-		*count = int64(stored.ByAttribute[attribute])
+		*count += int64(stored.ByAttribute[attribute])
+		n += int64(stored.ByAttribute[attribute])
 	}
-	summary.Tasks = int64(stored.Tasks)
-	return nil
+	s.Tasks += int64(stored.NewTasks)
+	return n
 }
 
 // suggestionList is what a file says about its URLs, as suggestions.
@@ -118,35 +81,14 @@ func (s *suggestionList) addPage(p *webPage) {
 		})
 	}
 	if p.recordType != "" {
-		s.add(p, p.line, robots.Suggestion{Attribute: robots.RecordType, Value: string(p.recordType)})
+		s.add(p, p.line, robots.Suggestion{Attribute: robots.RecordType, Value: p.recordType})
 	}
 	if p.name != "" {
 		s.add(p, p.line, robots.Suggestion{Attribute: robots.Name, Value: p.name})
 	}
-}
-
-// addAgencies adds the agencies that the file names, and their locations.
-func (s *suggestionList) addAgencies(p *webPage, directory directory, note csvfile.NoteFunc) {
-	var seen []string
-	for _, m := range p.agencies {
-		for _, name := range directory.split(m.names) {
-			if slices.Contains(seen, name) {
-				continue
-			}
-			seen = append(seen, name)
-			known, reason := directory.find(name)
-			if reason != "" {
-				note(m.line, csvfile.NewDefect("agencies", name, reason))
-				continue
-			}
-			s.addEntity(p, m.line, robots.Agency, int64(known.id))
-			for _, id := range known.locations {
-				s.addEntity(p, m.line, robots.Location, id)
-			}
-		}
+	for _, e := range p.entities {
+		s.add(p, e.line, robots.Suggestion{
+			Attribute: e.attribute, Value: e.id, Confidence: &s.confidence, Source: new(methodName),
+		})
 	}
-}
-
-func (s *suggestionList) addEntity(p *webPage, line int64, attribute string, id int64) {
-	s.add(p, line, robots.Suggestion{Attribute: attribute, Value: id, Confidence: &s.confidence, Source: new(methodName)})
 }

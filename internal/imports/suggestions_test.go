@@ -133,7 +133,8 @@ func TestSuggestAcrossChunks(t *testing.T) {
 	pool := dbtest.New(t)
 	var agencies strings.Builder
 	var names []string
-	for i := range chunkRows/2 + 1 {
+	const oneStatement = 5000 // suggestions
+	for i := range oneStatement/2 + 1 {
 		name := "A" + strings.Repeat("x", i%400) + string(rune('a'+i/400))
 		names = append(names, name)
 		agencies.WriteString(name + ",local,CO,,,,\n")

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
@@ -16,7 +17,6 @@ import (
 	"docket/internal/postgres"
 	"docket/internal/ranking"
 	"docket/internal/robots"
-	"docket/internal/urlform"
 )
 
 // URLColumns are the columns that a file of URLs must have, URLOptionalColumns those that it may have, in any order.
@@ -63,33 +63,16 @@ func (s URLSummary) Unchanged() bool {
 	return s.Created+s.BatchLinks+s.Relevance+s.RecordTypes+s.Names+s.Agencies+s.Locations+s.Tasks == 0
 }
 
-// webPage is one URL of a file, with what all of its rows say about it.
-type webPage struct {
-	form        urlform.Form
-	rows        int64
-	name        string
-	description string
-	urlType     string
-	recordType  db.RecordType // empty when the file gives none that is valid
-	agencies    []mention     // without repeated lists
-	line        int64         // of the first row
-
-	id int32 // set when stored
-}
-
-// mention is a list of agencies as it is spelled in a line of the file.
-type mention struct {
-	line  int64
-	names string
-}
-
-// URLs stores the URLs of a CSV file with the columns URLColumns and URLOptionalColumns. Rows whose URLs have the same id form are one URL: the first
-// is created, unless the database has it, and the others are duplicates. For each URL and column the first row with a value
-// counts; of agencies, all rows count. Agencies are separated by "|", which can be part of a name as well: the longest known
-// name counts.
+// URLs stores the URLs of a CSV file with the columns URLColumns and URLOptionalColumns. Rows whose URLs have the same id form are
+// one URL: the first is created, unless the database has it, and the others are duplicates. For each URL and column the first row
+// with a value counts; of agencies, all rows count. Agencies are separated by "|", which can be part of a name as well: the longest
+// known name counts.
 //
-// The import stores all rows that were not rejected or, with an error, nothing. The summary counts the rows that were read in
-// both cases. The error is an *unknown.Error if a location of the batch does not exist.
+// The file is read to its end before anything is stored, into a temporary file of about its size; about 60 bytes of memory are
+// needed for each URL. Then the URLs are stored in parts, each in a transaction with everything that the file says about them, so
+// that other writers wait for some tenths of a second at most. After an error, including the end of ctx, the parts that were
+// stored remain, the summary counts them, and importing the file again stores the others. A strict import stores nothing if a row
+// is rejected. The error is an *unknown.Error, and nothing is stored, if a location of the batch does not exist.
 func URLs(ctx context.Context, pool *postgres.Pool, file io.Reader, o URLOptions) (URLSummary, error) {
 	switch {
 	case strings.TrimSpace(o.Batch) == "":
@@ -103,190 +86,237 @@ func URLs(ctx context.Context, pool *postgres.Pool, file io.Reader, o URLOptions
 	if err != nil {
 		return URLSummary{}, err
 	}
+	defer pages.close()
 	if err := o.refuse(read); err != nil {
 		return URLSummary{Accounting: read}, err
 	}
-	var summary URLSummary
-	err = postgres.InTx(ctx, pool, func(tx pgx.Tx) error {
-		summary = URLSummary{Accounting: read.Clone()}
-		store := func() ([]int32, error) {
-			if err := storeURLs(ctx, tx, pages, o, &summary); err != nil || summary.Unchanged() {
-				return nil, err
-			}
-			return convert.Each(pages, func(p *webPage) int32 { return p.id }), nil
-		}
-		if err := recounted(ctx, tx, len(o.BatchLocations) > 0, store); err != nil || summary.Unchanged() {
+	i := urlImport{
+		importer: importer{options: o.Options, what: "URLs", total: int64(len(pages.last))},
+		options:  o, summary: URLSummary{Accounting: read},
+	}
+	err = i.run(ctx, pool, func() error { return i.store(ctx, pages) })
+	return i.summary, err
+}
+
+// urlImport stores the URLs of a file.
+type urlImport struct {
+	importer
+	options URLOptions
+	summary URLSummary
+	linked  bool // the batch is linked to its locations
+	tasks   map[string]int32
+}
+
+func (i *urlImport) store(ctx context.Context, pages *pages) error {
+	if err := i.linkKnownBatch(ctx); err != nil {
+		return err
+	}
+	reader := pages.reader(nil, i.summary.Note)
+	if i.options.Robots {
+		err := i.conn.InTx(ctx, func(tx pgx.Tx) error {
+			known, err := loadDirectory(ctx, tx)
+			reader.directory = &known
 			return err
-		}
-		return analyze(ctx, tx)
-	})
-	if err != nil {
-		return URLSummary{Accounting: read}, fmt.Errorf("import URLs: %w", err)
-	}
-	return summary, nil
-}
-
-// recounted calls store, which returns the URLs that it changed, and then updates the queue for them.
-func recounted(ctx context.Context, tx pgx.Tx, linked bool, store func() ([]int32, error)) error {
-	if linked {
-		return ranking.ChangeFollows(ctx, tx, store)
-	}
-	urlIDs, err := store()
-	if err != nil || len(urlIDs) == 0 {
-		return err
-	}
-	return ranking.Recount(ctx, tx, urlIDs)
-}
-
-func storeURLs(ctx context.Context, tx pgx.Tx, pages []*webPage, o URLOptions, summary *URLSummary) error {
-	if err := queries.ImportLock(ctx, tx); err != nil {
-		return fmt.Errorf("wait for the import lock: %w", err)
-	}
-	if err := follows.RequireLocations(ctx, tx, o.BatchLocations); err != nil {
-		return err
-	}
-	work := progress{report: o.Progress, total: len(pages)}
-	if o.Robots {
-		work.total += len(robots.Attributes) * len(pages)
-	}
-	err := inChunks(pages, func(chunk []*webPage) error {
-		defer work.add(len(chunk))
-		return storePages(ctx, tx, chunk, o.Batch, summary)
-	})
-	if err != nil {
-		return err
-	}
-	if err := linkBatch(ctx, tx, o, summary); err != nil || !o.Robots {
-		return err
-	}
-	return suggest(ctx, tx, pages, o.Confidence, summary, func() { work.add(len(pages)) })
-}
-
-// storePages sets the id of every page, and stores the pages that are unknown.
-func storePages(ctx context.Context, tx pgx.Tx, pages []*webPage, batch string, summary *URLSummary) error {
-	ids := make(map[string]int32, len(pages))
-	find := func(pages []*webPage) error {
-		known, err := queries.URLListByIDForm(ctx, tx, convert.Each(pages, func(p *webPage) string { return p.form.ID }))
-		if err != nil {
-			return fmt.Errorf("look up URLs: %w", err)
-		}
-		for _, url := range known {
-			ids[url.URL] = url.ID
-		}
-		return nil
-	}
-	missing := func() (rest []*webPage) {
-		for _, p := range pages {
-			if p.id = ids[p.form.ID]; p.id == 0 {
-				rest = append(rest, p)
-			}
-		}
-		return rest
-	}
-
-	if err := find(pages); err != nil {
-		return err
-	}
-	var created []int32
-	if fresh := missing(); len(fresh) > 0 {
-		urls, err := queries.URLInsertMany(ctx, tx, db.URLInsertManyParams{
-			Urls:            convert.Each(fresh, func(p *webPage) string { return p.form.ID }),
-			Schemes:         convert.Each(fresh, func(p *webPage) string { return p.form.SchemeText() }),
-			TrailingSlashes: convert.Each(fresh, func(p *webPage) bool { return p.form.TrailingSlash }),
-			Descriptions:    convert.Each(fresh, func(p *webPage) string { return p.description }),
 		})
 		if err != nil {
-			return fmt.Errorf("store URLs: %w", err)
-		}
-		for _, url := range urls {
-			ids[url.URL] = url.ID
-			created = append(created, url.ID)
-		}
-	}
-	// A writer that does not take the import lock stored these between the two statements.
-	if late := missing(); len(late) > 0 {
-		if err := find(late); err != nil {
 			return err
 		}
-		if left := missing(); len(left) > 0 {
-			return fmt.Errorf("another transaction stored and deleted the URL of line %d during the import; try again",
+	}
+	return inParts(ctx, &i.importer, reader.next, func(tx pgx.Tx, pages []*webPage) (func() error, error) {
+		part := urlPart{urlImport: i, pages: pages, batchID: i.summary.BatchID}
+		err := part.store(ctx, tx)
+		return func() error { return i.stored(ctx, len(pages), part.count()) }, err
+	})
+}
+
+// linkKnownBatch links the batch to its locations if it exists. A new one is linked by the part that creates it, because without a
+// new URL it is not created.
+func (i *urlImport) linkKnownBatch(ctx context.Context) error {
+	if len(i.options.BatchLocations) == 0 {
+		return nil
+	}
+	var batchID int32
+	var links int64
+	err := i.conn.InTx(ctx, func(tx pgx.Tx) error {
+		return ranking.ChangeFollows(ctx, tx, func() (_ []int32, err error) {
+			if err := follows.RequireLocations(ctx, tx, i.options.BatchLocations); err != nil {
+				return nil, err
+			}
+			batchID, err = queries.BatchGetByName(ctx, tx, i.options.Batch)
+			if errors.Is(err, pgx.ErrNoRows) {
+				return nil, nil
+			}
+			if err != nil {
+				return nil, fmt.Errorf("open batch %q: %w", i.options.Batch, err)
+			}
+			links, err = linkBatch(ctx, tx, i.options, batchID)
+			return nil, err
+		})
+	})
+	if err == nil && batchID != 0 {
+		i.summary.BatchID, i.summary.BatchLinks, i.linked = batchID, links, true
+		i.changed += links
+	}
+	return err
+}
+
+func linkBatch(ctx context.Context, tx pgx.Tx, o URLOptions, batchID int32) (links int64, err error) {
+	links, err = queries.BatchLocationInsertMany(ctx, tx, db.BatchLocationInsertManyParams{
+		BatchID: batchID, LocationIDs: o.BatchLocations,
+	})
+	if err != nil {
+		return 0, fmt.Errorf("link batch %q to locations: %w", o.Batch, err)
+	}
+	return links, nil
+}
+
+// urlPart is a part of the URLs of a file, and what storing it has done.
+type urlPart struct {
+	*urlImport
+	pages []*webPage
+
+	ids          map[string]int32 // by id form
+	created      []int32
+	batchID      int32
+	batchCreated bool
+	links        int64
+	suggested    robots.Stored
+	said         suggestionList
+}
+
+// store stores the URLs that are unknown and what the file says about all of them, and updates the queue for those that it changed.
+func (p *urlPart) store(ctx context.Context, tx pgx.Tx) error {
+	p.ids = make(map[string]int32, len(p.pages))
+	if err := p.find(ctx, tx, p.pages); err != nil {
+		return err
+	}
+	// Nothing is locked so far: ChangeFollows must be the first to lock.
+	if len(p.options.BatchLocations) > 0 && !p.linked && len(p.missing()) > 0 {
+		return ranking.ChangeFollows(ctx, tx, func() ([]int32, error) {
+			if err := follows.RequireLocations(ctx, tx, p.options.BatchLocations); err != nil {
+				return nil, err
+			}
+			return p.change(ctx, tx)
+		})
+	}
+	changed, err := p.change(ctx, tx)
+	if err != nil || len(changed) == 0 {
+		return err
+	}
+	return ranking.Recount(ctx, tx, changed)
+}
+
+// change returns the URLs that it changed.
+func (p *urlPart) change(ctx context.Context, tx pgx.Tx) ([]int32, error) {
+	if err := p.insert(ctx, tx, p.missing()); err != nil {
+		return nil, err
+	}
+	// A writer that does not take the import lock stored these between the two statements.
+	if late := p.missing(); len(late) > 0 {
+		if err := p.find(ctx, tx, late); err != nil {
+			return nil, err
+		}
+		if left := p.missing(); len(left) > 0 {
+			return nil, fmt.Errorf("another transaction stored and deleted the URL of line %d during the import; try again",
 				left[0].line)
 		}
 	}
-
-	summary.Created += int64(len(created))
-	for _, p := range pages {
-		summary.Duplicate += p.rows
+	if err := p.putInBatch(ctx, tx); err != nil {
+		return nil, err
 	}
-	summary.Duplicate -= int64(len(created))
-	return putInBatch(ctx, tx, created, batch, summary)
+	if !p.options.Robots {
+		return p.created, nil
+	}
+	var err error
+	p.suggested, p.said, err = suggest(ctx, tx, p.pages, p.options.Confidence, p.tasks)
+	return slices.Concat(p.created, p.suggested.URLs), err
 }
 
-func putInBatch(ctx context.Context, tx pgx.Tx, urlIDs []int32, name string, summary *URLSummary) error {
-	if len(urlIDs) == 0 {
+// find looks up the ids of pages.
+func (p *urlPart) find(ctx context.Context, tx pgx.Tx, pages []*webPage) error {
+	known, err := queries.URLListByIDForm(ctx, tx, convert.Each(pages, func(p *webPage) string { return p.form.ID }))
+	if err != nil {
+		return fmt.Errorf("look up URLs: %w", err)
+	}
+	for _, url := range known {
+		p.ids[url.URL] = url.ID
+	}
+	return nil
+}
+
+// missing sets the ids of the pages that are known, and returns the others.
+func (p *urlPart) missing() (rest []*webPage) {
+	for _, page := range p.pages {
+		if page.id = p.ids[page.form.ID]; page.id == 0 {
+			rest = append(rest, page)
+		}
+	}
+	return rest
+}
+
+func (p *urlPart) insert(ctx context.Context, tx pgx.Tx, fresh []*webPage) error {
+	if len(fresh) == 0 {
 		return nil
 	}
-	if summary.BatchID == 0 {
-		var err error
-		summary.BatchID, err = queries.BatchGetByName(ctx, tx, name)
+	urls, err := queries.URLInsertMany(ctx, tx, db.URLInsertManyParams{
+		Urls:            convert.Each(fresh, func(p *webPage) string { return p.form.ID }),
+		Schemes:         convert.Each(fresh, func(p *webPage) string { return p.form.SchemeText() }),
+		TrailingSlashes: convert.Each(fresh, func(p *webPage) bool { return p.form.TrailingSlash }),
+		Descriptions:    convert.Each(fresh, func(p *webPage) string { return p.description }),
+	})
+	if err != nil {
+		return fmt.Errorf("store URLs: %w", err)
+	}
+	for _, url := range urls {
+		p.ids[url.URL] = url.ID
+		p.created = append(p.created, url.ID)
+	}
+	return nil
+}
+
+// putInBatch puts the created URLs into the batch, which is created and linked to its locations when needed.
+func (p *urlPart) putInBatch(ctx context.Context, tx pgx.Tx) (err error) {
+	if len(p.created) == 0 {
+		return nil
+	}
+	name := p.options.Batch
+	if p.batchID == 0 {
+		p.batchID, err = queries.BatchGetByName(ctx, tx, name)
 		if errors.Is(err, pgx.ErrNoRows) {
-			summary.BatchCreated = true
-			summary.BatchID, err = queries.BatchInsert(ctx, tx, name)
+			p.batchCreated = true
+			p.batchID, err = queries.BatchInsert(ctx, tx, name)
 		}
 		if err != nil {
 			return fmt.Errorf("open batch %q: %w", name, err)
 		}
 	}
-	err := queries.BatchURLInsertMany(ctx, tx, db.BatchURLInsertManyParams{BatchID: summary.BatchID, URLIDs: urlIDs})
+	err = queries.BatchURLInsertMany(ctx, tx, db.BatchURLInsertManyParams{BatchID: p.batchID, URLIDs: p.created})
 	if err != nil {
 		return fmt.Errorf("put URLs into batch %q: %w", name, err)
 	}
-	return nil
+	if len(p.options.BatchLocations) > 0 && !p.linked {
+		p.links, err = linkBatch(ctx, tx, p.options, p.batchID)
+	}
+	return err
 }
 
-// linkBatch links the batch to its locations. Without a new URL the batch need not exist, and is not created.
-func linkBatch(ctx context.Context, tx pgx.Tx, o URLOptions, summary *URLSummary) (err error) {
-	if len(o.BatchLocations) == 0 {
-		return nil
+// count adds the part to the summary, once it is committed, and returns how many rows of the database changed.
+func (p *urlPart) count() (changed int64) {
+	s := &p.summary
+	created := int64(len(p.created))
+	s.Created += created
+	for _, page := range p.pages {
+		s.Duplicate += page.rows
 	}
-	if summary.BatchID == 0 {
-		summary.BatchID, err = queries.BatchGetByName(ctx, tx, o.Batch)
-		if errors.Is(err, pgx.ErrNoRows) {
-			return nil
-		}
-		if err != nil {
-			return fmt.Errorf("open batch %q: %w", o.Batch, err)
-		}
+	s.Duplicate -= created
+	s.BatchID = p.batchID
+	s.BatchCreated = s.BatchCreated || p.batchCreated
+	s.BatchLinks += p.links
+	p.linked = p.linked || created > 0
+	changed = created + p.links
+	if p.options.Robots {
+		changed += s.addSuggested(p.suggested, p.said)
+		p.tasks = p.suggested.Tasks
 	}
-	summary.BatchLinks, err = queries.BatchLocationInsertMany(ctx, tx, db.BatchLocationInsertManyParams{
-		BatchID: summary.BatchID, LocationIDs: o.BatchLocations,
-	})
-	if err != nil {
-		return fmt.Errorf("link batch %q to locations: %w", o.Batch, err)
-	}
-	return nil
-}
-
-// readURLs reads the whole file. Defects of what it says about URLs are noted only when that becomes suggestions.
-func readURLs(r io.Reader, suggest bool) (a csvfile.Accounting, pages []*webPage, err error) {
-	note := a.Note
-	if !suggest {
-		note = func(int64, *csvfile.Defect) {}
-	}
-	byID := make(map[string]*webPage)
-	err = csvfile.ReadAll(r, csvfile.Columns{Required: URLColumns, Optional: URLOptionalColumns}, &a, func(row csvfile.Row) *csvfile.Defect {
-		form, err := urlform.Parse(row.Fields[0])
-		if err != nil {
-			return csvfile.NewDefect("url", row.Fields[0], err.Error())
-		}
-		page, ok := byID[form.ID]
-		if !ok {
-			page = &webPage{form: form, line: row.Line}
-			byID[form.ID] = page
-			pages = append(pages, page)
-		}
-		page.learn(row, note)
-		return nil
-	})
-	return a, pages, err
+	return changed
 }

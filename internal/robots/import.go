@@ -2,7 +2,6 @@ package robots
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 
@@ -50,8 +49,9 @@ func (s *Service) Import(ctx context.Context, file io.Reader, o ImportOptions) (
 	return i.summary, nil
 }
 
-// partLines is how many lines of a file are stored in one transaction.
-const partLines = 5000
+// partLines is how many lines of a file are stored in one transaction. Other writers of the same URLs wait for one part, some tenths
+// of a second. The number is fixed, so that a file which contradicts itself has the same result in every run.
+const partLines = 1000
 
 type suggestionImport struct {
 	service *Service
@@ -62,60 +62,75 @@ type suggestionImport struct {
 }
 
 func (i *suggestionImport) run(ctx context.Context, file io.Reader) (err error) {
-	next := suggestionsFromLines(file, i.options.Decode)
+	read := suggestionsFromLines(file, i.options.Decode)
 	if i.options.Decode == nil {
-		if next, err = suggestionsFromCSV(file, i.rows.Note); err != nil {
+		if read, err = suggestionsFromCSV(file, i.rows.Note); err != nil {
 			return err
 		}
 	}
-	part := make([]suggestionLine, 0, partLines)
-	for !errors.Is(err, io.EOF) {
-		var read suggestionLine
-		read, err = next()
-		switch {
-		case err == nil:
-			part = append(part, read)
-		case !errors.Is(err, io.EOF):
-			return err
-		}
-		if len(part) == partLines || err != nil {
-			if err := i.store(ctx, part); err != nil {
-				return err
-			}
-			part = part[:0]
-		}
+	parts := postgres.Parts[checkedLine]{
+		Next: func() (checkedLine, error) {
+			line, err := read()
+			return checkLine(line), err
+		},
+		Store: func(tx pgx.Tx, part []checkedLine) (func() error, error) { return i.store(ctx, tx, part) },
+		Size:  partLines,
 	}
-	if i.summary.Stored == 0 {
-		return nil
+	inTx := func(ctx context.Context, fn func(pgx.Tx) error) error { return postgres.InTx(ctx, i.service.pool, fn) }
+	if err := parts.Run(ctx, inTx); err != nil || i.summary.Stored == 0 {
+		return err
 	}
-	return postgres.InTx(ctx, i.service.pool, func(tx pgx.Tx) error { return queries.TablesAnalyze(ctx, tx) })
+	return queries.TablesAnalyze(ctx, i.service.pool)
 }
 
-// store stores a part of the file.
-func (i *suggestionImport) store(ctx context.Context, part []suggestionLine) error {
+// checkedLine is a suggestion that is correct, as far as the line shows, or its defect.
+type checkedLine struct {
+	line   int64
+	given  suggestion
+	defect *csvfile.Defect
+}
+
+// mostShown is more bytes of a value than any message shows.
+const mostShown = 4 << 10
+
+func checkLine(read suggestionLine) checkedLine {
+	checked := checkedLine{line: read.line, defect: read.defect}
+	if checked.defect == nil {
+		checked.given, checked.defect = check(read.given)
+	}
+	if d := checked.defect; d != nil {
+		d.Value = d.Value[:min(len(d.Value), mostShown)] // lines may be long, and a part of the file is kept in memory
+	}
+	return checked
+}
+
+// store stores a part of the file. Its result counts the part.
+func (i *suggestionImport) store(ctx context.Context, tx pgx.Tx, part []checkedLine) (stored func() error, err error) {
 	var (
 		correct  []suggestion
 		rejected []rejection
 	)
 	for index, line := range part {
-		var s suggestion
-		d := line.defect
-		if d == nil {
-			s, d = check(line.given)
-		}
-		if d != nil {
-			rejected = append(rejected, rejection{index, d})
+		if line.defect != nil {
+			rejected = append(rejected, rejection{index, line.defect})
 			continue
 		}
-		s.index = index
-		correct = append(correct, s)
+		line.given.index = index
+		correct = append(correct, line.given)
 	}
-	done, err := i.service.store(ctx, correct, i.tasks)
+	done, err := store(ctx, tx, correct, i.tasks)
 	if err != nil {
-		return err
+		return nil, err
 	}
+	return func() error {
+		i.count(part, inOrder(rejected, done.rejected), done)
+		return nil
+	}, nil
+}
+
+// count adds a part that was stored to the summary.
+func (i *suggestionImport) count(part []checkedLine, rejected []rejection, done *writer) {
 	i.tasks = done.tasks
-	rejected = inOrder(rejected, done.rejected)
 	for _, r := range rejected {
 		line := part[r.index].line
 		i.rows.Reject(line, r.defect)
@@ -130,5 +145,4 @@ func (i *suggestionImport) store(ctx context.Context, part []suggestionLine) err
 	if i.options.Progress != nil {
 		i.options.Progress()
 	}
-	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -79,7 +80,7 @@ a model,0.5,TRUE,relevant,,1
 // TestImportSuggestionsInParts imports a file of several parts with one task, and a file whose end cannot be read.
 func TestImportSuggestionsInParts(t *testing.T) {
 	t.Parallel()
-	const urls = 6000
+	const urls, stored = 2500, 2 * robots.PartLines
 	b := setup(t, urls)
 	var file strings.Builder
 	for url := range urls {
@@ -88,17 +89,17 @@ func TestImportSuggestionsInParts(t *testing.T) {
 	broken := io.MultiReader(strings.NewReader(file.String()), iotest.ErrReader(io.ErrClosedPipe))
 	summary, err := b.Import(t.Context(), broken, robots.ImportOptions{Decode: decodeObject})
 	require.ErrorIs(t, err, io.ErrClosedPipe)
-	require.Equal(t, int64(5000), summary.Stored, "what was stored stays")
-	require.Equal(t, []string{"5000"}, dbtest.List(t, b.pool, "SELECT count(*)::text FROM annotation__record_type__auto"))
+	require.Equal(t, int64(stored), summary.Stored, "what was stored stays")
+	require.Equal(t, []string{strconv.Itoa(stored)}, dbtest.List(t, b.pool, "SELECT count(*)::text FROM annotation__record_type__auto"))
 	b.requireExact(t)
 
 	again, rejected := b.importSuggestions(t, file.String(), true)
 	require.Empty(t, rejected)
-	require.Equal(t, []int64{urls, urls - 5000, 5000}, []int64{again.Rows, again.Stored, again.Unchanged})
+	require.Equal(t, []int64{urls, urls - stored, stored}, []int64{again.Rows, again.Stored, again.Unchanged})
 	dbtest.Exec(t, b.pool, "DELETE FROM tasks")
 	dbtest.Exec(t, b.pool, "DELETE FROM annotation__record_type__auto")
 	whole, _ := b.importSuggestions(t, file.String(), true)
 	require.Equal(t, int64(1), whole.Tasks)
-	require.Equal(t, []string{"1 6000"}, dbtest.List(t, b.pool, "SELECT concat_ws(' ', count(DISTINCT task_id), count(*)) FROM link_tasks__urls"))
+	require.Equal(t, []string{"1 2500"}, dbtest.List(t, b.pool, "SELECT concat_ws(' ', count(DISTINCT task_id), count(*)) FROM link_tasks__urls"))
 	b.requireExact(t)
 }

@@ -76,7 +76,11 @@ type Rejection struct {
 // Of several suggestions for the same thing the last one counts.
 func (s *Service) Suggest(ctx context.Context, given []Suggestion) (Result, error) {
 	correct, rejected := checkAll(given)
-	done, err := s.store(ctx, correct, nil)
+	var done *writer
+	err := postgres.InTx(ctx, s.pool, func(tx pgx.Tx) (err error) {
+		done, err = store(ctx, tx, correct, nil)
+		return err
+	})
 	if err != nil {
 		return Result{}, fmt.Errorf("store suggestions of robots: %w", err)
 	}
@@ -88,20 +92,14 @@ func (s *Service) Suggest(ctx context.Context, given []Suggestion) (Result, erro
 	}, nil
 }
 
-// store stores suggestions in a transaction of its own. What they change is linked to a task for each attribute, one of tasks
-// or a new one.
-func (s *Service) store(ctx context.Context, given []suggestion, tasks map[string]int32) (done *writer, err error) {
-	if len(given) == 0 {
-		return newWriter(Options{}, tasks), nil
+// store stores suggestions and updates the queue. What they change is linked to a task for each attribute, one of tasks or a new
+// one.
+func store(ctx context.Context, tx pgx.Tx, given []suggestion, tasks map[string]int32) (*writer, error) {
+	w := newWriter(Options{Tasks: tasks})
+	if err := w.store(ctx, tx, slices.Clone(given)); err != nil || len(w.urls) == 0 {
+		return w, err
 	}
-	err = postgres.InTx(ctx, s.pool, func(tx pgx.Tx) error {
-		done = newWriter(Options{}, tasks)
-		if err := done.store(ctx, tx, slices.Clone(given)); err != nil || len(done.urls) == 0 {
-			return err
-		}
-		return ranking.Recount(ctx, tx, done.urls)
-	})
-	return done, err
+	return w, ranking.Recount(ctx, tx, w.urls)
 }
 
 // Options say how Store treats what was suggested before.
@@ -110,14 +108,15 @@ type Options struct {
 	// one. Tasks are created only for searches that are new.
 	Keep bool
 
-	// Progress, if not nil, is called after each of the Attributes.
-	Progress func()
+	// Tasks are the tasks of earlier calls, by attribute, which get what this call changes. A missing one is created when needed.
+	Tasks map[string]int32
 }
 
 // Stored counts what Store did.
 type Stored struct {
-	ByAttribute map[string]int // suggestions that are new or changed
-	Tasks       int            // created
+	ByAttribute map[string]int   // suggestions that are new or changed
+	Tasks       map[string]int32 // those of the options and new ones, by attribute
+	NewTasks    int
 	Rejected    []Rejection
 	URLs        []int32 // of the changes, some of them more than once; the caller must pass them to ranking.Recount
 }
@@ -125,13 +124,14 @@ type Stored struct {
 // Store is Suggest within a transaction of the caller.
 func Store(ctx context.Context, tx pgx.Tx, given []Suggestion, o Options) (Stored, error) {
 	correct, rejected := checkAll(given)
-	w := newWriter(o, nil)
+	w := newWriter(o)
 	if err := w.store(ctx, tx, correct); err != nil {
 		return Stored{}, fmt.Errorf("store suggestions of robots: %w", err)
 	}
 	return Stored{
 		ByAttribute: w.changed,
-		Tasks:       w.newTasks,
+		Tasks:       w.tasks,
+		NewTasks:    w.newTasks,
 		Rejected:    convert.Each(inOrder(rejected, w.rejected), rejection.public),
 		URLs:        w.urls,
 	}, nil

@@ -22,7 +22,7 @@ const partRows = 5000
 // their ids, and stores the attributes in their order: concurrent writers wait for each other and do not deadlock.
 type writer struct {
 	Options
-	tasks map[string]int32 // by attribute: those of earlier transactions, and new ones
+	tasks map[string]int32 // by attribute: those of the options, and new ones
 
 	newTasks int
 	changed  map[string]int // suggestions, by attribute
@@ -30,9 +30,9 @@ type writer struct {
 	rejected []rejection
 }
 
-func newWriter(o Options, tasks map[string]int32) *writer {
+func newWriter(o Options) *writer {
 	w := &writer{Options: o, tasks: make(map[string]int32), changed: make(map[string]int)}
-	maps.Copy(w.tasks, tasks)
+	maps.Copy(w.tasks, o.Tasks)
 	return w
 }
 
@@ -59,9 +59,6 @@ func (w *writer) store(ctx context.Context, tx pgx.Tx, given []suggestion) error
 			if err := w.storeAttribute(ctx, tx, attribute, given); err != nil {
 				return fmt.Errorf("store %s: %w", attribute, err)
 			}
-		}
-		if w.Progress != nil {
-			w.Progress()
 		}
 	}
 	return nil

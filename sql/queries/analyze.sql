@@ -1,4 +1,4 @@
--- The last statement of every large write: of imports and of sample data.
+-- What every large write runs when it has stored much, and as its last statement: imports and sample data.
 
 -- name: TablesAnalyze :exec
 -- Gives the planner statistics of what a large write stored. Without them it plans for empty tables until autovacuum has read them.

@@ -3,7 +3,7 @@
 
 -- name: FollowLock :exec
 -- Waits for other writers of follows and of links of batches to locations, and makes later ones wait until the end of the
--- transaction. It is not a lock of a table: the ANALYZE of an import, which holds locks of batches, would wait for that.
+-- transaction. It is not a lock of a table, for which the ANALYZE of an import would wait.
 SELECT pg_advisory_xact_lock(hashtextextended('docket follows', 0));
 
 -- name: FollowedBatchIDList :many

@@ -1,10 +1,6 @@
--- What imports of agencies and URLs read and write. An import is one transaction and holds the import lock. It reads small
--- tables (places, agencies) completely and large ones (URLs) by key. Rows are stored by thousands: as arrays of equal length
+-- What imports of agencies and URLs read and write. An import holds the import lock, and stores its file in parts. It reads small
+-- tables (places, agencies) completely, once, and large ones (URLs) by key. Rows are stored by hundreds: as arrays of equal length
 -- that are unnested in parallel.
-
--- name: ImportLock :exec
--- Waits for other imports, and makes later ones wait until the end of the transaction.
-SELECT pg_advisory_xact_lock(hashtextextended('docket import', 0));
 
 -- name: StateListAll :many
 -- Every state.
@@ -36,6 +32,47 @@ SELECT
     min(l.id)::bigint AS id
 FROM locations l
 GROUP BY 1, 2
+ORDER BY 1, 2;
+
+-- name: CountyListByFIPS :many
+-- The counties with these FIPS codes.
+-- No limit: there are no more rows than codes.
+-- @sqlc-vet-disable many-without-limit
+SELECT c.id, c.fips FROM counties c WHERE c.fips = ANY(@fips::text[]) ORDER BY c.id;
+
+-- name: LocalityListByName :many
+-- The localities with these names in these counties, in parallel arrays.
+-- No limit: there are no more rows than names.
+-- @sqlc-vet-disable many-without-limit
+SELECT p.id, p.name, p.county_id
+FROM (SELECT unnest(@names::text[]) AS name, unnest(@county_ids::integer[]) AS county_id) AS given
+JOIN localities p ON p.name = given.name AND p.county_id = given.county_id
+ORDER BY p.id;
+
+-- name: LocationListByPlace :many
+-- The locations of these places and, with national, of the nation, with the id of the place, 0 for the nation. If a place has several
+-- locations, the first one is returned.
+-- No limit: there are no more rows than places.
+-- @sqlc-vet-disable many-without-limit
+SELECT 'National'::location_type AS type, 0::bigint AS place_id, min(l.id)::bigint AS id
+FROM locations l
+WHERE @national::boolean AND l.type = 'National'
+HAVING count(*) > 0
+UNION ALL
+SELECT l.type, l.state_id, min(l.id)
+FROM locations l
+WHERE l.type = 'State' AND l.state_id = ANY(@state_ids::bigint[])
+GROUP BY l.type, l.state_id
+UNION ALL
+SELECT l.type, l.county_id, min(l.id)
+FROM locations l
+WHERE l.type = 'County' AND l.county_id = ANY(@county_ids::bigint[])
+GROUP BY l.type, l.county_id
+UNION ALL
+SELECT l.type, l.locality_id, min(l.id)
+FROM locations l
+WHERE l.type = 'Locality' AND l.locality_id = ANY(@locality_ids::bigint[])
+GROUP BY l.type, l.locality_id
 ORDER BY 1, 2;
 
 -- name: StateInsertMany :execrows

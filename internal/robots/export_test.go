@@ -1,0 +1,4 @@
+package robots
+
+// PartLines is for tests of files with several parts.
+const PartLines = partLines
