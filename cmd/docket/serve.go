@@ -48,6 +48,11 @@ type serveConfig struct {
 	shutdownTimeout time.Duration
 }
 
+const (
+	longestWait     = 5 * time.Second // for a connection
+	longestLockWait = 2 * time.Second
+)
+
 func serveCommand(shared *config) *cobra.Command {
 	cfg := &serveConfig{config: shared}
 	cmd := &cobra.Command{
@@ -132,9 +137,12 @@ func (cfg *serveConfig) serve(cmd *cobra.Command, log *zap.Logger) (err error) {
 	if err := cfg.bringUpToDate(ctx, db, log); err != nil {
 		return err
 	}
+	// A request that waits for locks ends before those that wait for its connection, and these before their deadline.
+	wait := min(longestWait, cfg.requestTimeout/3)
 	pool, err := postgres.Open(ctx, postgres.PoolConfig{
 		URL: db.url, MaxConns: cfg.maxConns, StatementTimeout: cfg.statementTimeout, Served: true, Health: db.health,
-		OnDeath: func(err error) { log.Warn("database connection closed", zap.Error(err)) },
+		OnDeath:     func(err error) { log.Warn("database connection closed", zap.Error(err)) },
+		WaitTimeout: wait, LockTimeout: min(longestLockWait, wait/2),
 		// The statements of ranking matview read whole tables, so that planning each execution takes less time than a bad plan.
 		GenericPlans: cfg.ranking == rankingQueue,
 	})

@@ -40,6 +40,9 @@ type PoolConfig struct {
 	MaxConns         int32         // 0: four per core
 	StatementTimeout time.Duration // 0: the server's setting; a statement over it fails with context.DeadlineExceeded
 
+	LockTimeout time.Duration // 0: the server's setting; a statement that waits longer for one lock, also an advisory one, fails
+	WaitTimeout time.Duration // 0: no limit; a wait for a connection that is longer fails with ErrBusy
+
 	// Served is for a pool that serves requests: a connection over which the server no longer responds is found within
 	// seconds, and a server ends the transactions of a client that no longer responds. See watch and limitLocks.
 	Served bool
@@ -78,6 +81,7 @@ func Open(ctx context.Context, cfg PoolConfig) (*Pool, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open connection pool: %w", err)
 	}
+	pool.wait = cfg.WaitTimeout
 	created.Store(pool)
 	if err := pool.Ping(ctx); err != nil {
 		pool.Close()
@@ -130,6 +134,9 @@ func poolConfig(cfg PoolConfig) (*pgxpool.Config, error) {
 	}
 	if cfg.StatementTimeout > 0 {
 		params["statement_timeout"] = milliseconds(max(time.Millisecond, cfg.StatementTimeout))
+	}
+	if cfg.LockTimeout > 0 {
+		params["lock_timeout"] = milliseconds(max(time.Millisecond, cfg.LockTimeout))
 	}
 	if config.PingTimeout == 0 {
 		config.PingTimeout = pingTimeout

@@ -29,6 +29,11 @@ type Step struct {
 // results is the time of a statement. Otherwise it sends all of them together, which takes slightly less time. A pgx.Batch
 // cannot do the former.
 func Pipeline(ctx context.Context, conn *Conn, steps []Step) error {
+	for _, step := range steps {
+		if conn.refuses(step.SQL) {
+			return errReadConn
+		}
+	}
 	err := runPipeline(ctx, conn.Conn(), steps)
 	var pgErr *pgconn.PgError
 	if errors.As(err, &pgErr) && slices.Contains([]string{featureNotSupported, invalidStatementName}, pgErr.Code) {
@@ -37,7 +42,7 @@ func Pipeline(ctx context.Context, conn *Conn, steps []Step) error {
 		defer cancel()
 		_ = conn.Conn().Close(closing)
 	}
-	return conn.rules.translate(err)
+	return conn.pool.rules.translate(err)
 }
 
 func runPipeline(ctx context.Context, conn *pgx.Conn, steps []Step) (err error) {

@@ -2,6 +2,9 @@ package postgres
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -11,86 +14,162 @@ import (
 // Pool is a connection pool that translates the errors of PostgreSQL by the rules of the use case that holds it. Its own
 // methods do so, and InTx, InSnapshot, Pipeline, WithLock and WithOwnPlan. The methods that it has from pgxpool do not:
 // a use case calls none of those that run statements.
+//
+// It tells writers from readers by the text of a statement, and lets writers hold only a part of the connections, so that those
+// that wait for locks do not keep readers waiting. A transaction is a writer, unless it is read-only.
 type Pool struct {
 	*pgxpool.Pool
+	gate  *gate
+	wait  time.Duration // the longest wait for a connection; 0 means no limit
 	rules rules
 }
 
-// NewPool returns a Pool without rules. Open is NewPool with Docket's own configuration.
+// NewPool returns a Pool without rules and without a limit of the wait for a connection. Open is NewPool with Docket's own
+// configuration.
 func NewPool(ctx context.Context, config *pgxpool.Config) (*Pool, error) {
 	pool, err := pgxpool.NewWithConfig(ctx, config)
 	if err != nil {
 		return nil, err
 	}
-	return &Pool{Pool: pool}, nil
+	return &Pool{Pool: pool, gate: newGate(pool.Config().MaxConns)}, nil
 }
 
 // WithRules returns a Pool with the same connections and these rules.
-func (p *Pool) WithRules(rules ...Rule) *Pool { return &Pool{p.Pool, rules} }
+func (p *Pool) WithRules(rules ...Rule) *Pool { return &Pool{p.Pool, p.gate, p.wait, rules} }
 
 // Exec runs a statement that returns no rows.
 func (p *Pool) Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error) {
-	tag, err := p.Pool.Exec(ctx, sql, args...)
-	return tag, p.rules.translate(err)
+	conn, err := p.acquire(ctx, writes(sql))
+	if err != nil {
+		return pgconn.CommandTag{}, err
+	}
+	defer conn.Release()
+	return conn.Exec(ctx, sql, args...)
 }
 
 // Query runs a statement that returns rows. They hold a connection until they are closed or read to their end.
 func (p *Pool) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
-	result, err := p.Pool.Query(ctx, sql, args...)
-	return &rows{result, p.rules}, p.rules.translate(err)
+	conn, err := p.acquire(ctx, writes(sql))
+	if err != nil {
+		return nil, err
+	}
+	result, err := conn.poolConn.Query(ctx, sql, args...)
+	if err != nil {
+		conn.Release()
+		return nil, p.rules.translate(err)
+	}
+	return &rows{result, p.rules, conn}, nil
 }
 
 // QueryRow runs a statement that returns one row. As everywhere in pgx, Scan reports every failure and must be called.
 func (p *Pool) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
-	return &row{p.Pool.QueryRow(ctx, sql, args...), p.rules}
+	conn, err := p.acquire(ctx, writes(sql))
+	if err != nil {
+		return failedRow{err}
+	}
+	return &row{conn.poolConn.QueryRow(ctx, sql, args...), p.rules, conn}
 }
 
-// Acquire returns a connection, which the caller must release.
-func (p *Pool) Acquire(ctx context.Context) (*Conn, error) {
-	conn, err := p.Pool.Acquire(ctx)
+// SendBatch sends statements in one round trip. Their results hold a connection until they are closed. It does not translate
+// errors.
+func (p *Pool) SendBatch(ctx context.Context, batch *pgx.Batch) pgx.BatchResults {
+	conn, err := p.acquire(ctx, batchWrites(batch))
 	if err != nil {
-		return nil, p.rules.translate(err)
+		return pgx.FailedBatchResults(batch, err)
 	}
-	return &Conn{conn, p.rules}, nil
+	return &batchOfPool{conn.poolConn.SendBatch(ctx, batch), conn}
+}
+
+// Acquire returns a connection for statements that only read. The caller must release it.
+func (p *Pool) Acquire(ctx context.Context) (*Conn, error) { return p.acquire(ctx, false) }
+
+// AcquireWriter returns a connection for any statements. The caller must release it.
+func (p *Pool) AcquireWriter(ctx context.Context) (*Conn, error) { return p.acquire(ctx, true) }
+
+// acquire returns ErrBusy when no connection becomes free in time, even if that is because the deadline of ctx comes first:
+// no statement was slow.
+func (p *Pool) acquire(ctx context.Context, writer bool) (*Conn, error) {
+	bounded := ctx
+	if p.wait > 0 {
+		var cancel func()
+		bounded, cancel = context.WithTimeout(ctx, p.wait)
+		defer cancel()
+	}
+	conn := &Conn{pool: p}
+	err := func() (err error) {
+		if writer {
+			if err := p.gate.enter(bounded); err != nil {
+				return err
+			}
+			conn.gate = p.gate
+		}
+		conn.poolConn, err = p.Pool.Acquire(bounded)
+		return err
+	}()
+	if err != nil {
+		conn.Release()
+		if errors.Is(bounded.Err(), context.DeadlineExceeded) {
+			err = fmt.Errorf("%w: %v", ErrBusy, err) //nolint:errorlint // not a deadline of the request
+		}
+		return nil, err
+	}
+	return conn, nil
 }
 
 // Conn is a connection of a Pool. It translates errors as the Pool does.
 type Conn struct {
 	*poolConn
-	rules rules
+	pool *Pool
+	gate *gate // nil: for reading
 }
 
 // poolConn gives the embedded field another name than pgxpool.Conn's method Conn.
 type poolConn = pgxpool.Conn
 
+// Release returns the connection to its pool. A second call does nothing.
+func (c *Conn) Release() {
+	if c.poolConn != nil {
+		c.poolConn.Release()
+	}
+	if c.gate != nil {
+		c.gate.leave()
+		c.gate = nil
+	}
+}
+
 // Exec runs a statement that returns no rows.
 func (c *Conn) Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error) {
+	if c.refuses(sql) {
+		return pgconn.CommandTag{}, errReadConn
+	}
 	tag, err := c.poolConn.Exec(ctx, sql, args...)
-	return tag, c.rules.translate(err)
+	return tag, c.pool.rules.translate(err)
 }
 
 // Query runs a statement that returns rows.
 func (c *Conn) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
+	if c.refuses(sql) {
+		return nil, errReadConn
+	}
 	result, err := c.poolConn.Query(ctx, sql, args...)
-	return &rows{result, c.rules}, c.rules.translate(err)
+	return &rows{result, c.pool.rules, nil}, c.pool.rules.translate(err)
 }
 
 // QueryRow runs a statement that returns one row.
 func (c *Conn) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
-	return &row{c.poolConn.QueryRow(ctx, sql, args...), c.rules}
+	if c.refuses(sql) {
+		return failedRow{errReadConn}
+	}
+	return &row{c.poolConn.QueryRow(ctx, sql, args...), c.pool.rules, nil}
 }
 
-// rows translates the error with which a result ends.
-type rows struct {
-	pgx.Rows
-	rules rules
+// SendBatch sends statements in one round trip. It does not translate errors.
+func (c *Conn) SendBatch(ctx context.Context, batch *pgx.Batch) pgx.BatchResults {
+	if c.gate == nil && batchWrites(batch) {
+		return pgx.FailedBatchResults(batch, errReadConn)
+	}
+	return c.poolConn.SendBatch(ctx, batch)
 }
 
-func (r *rows) Err() error { return r.rules.translate(r.Rows.Err()) }
-
-type row struct {
-	pgx.Row
-	rules rules
-}
-
-func (r *row) Scan(dest ...any) error { return r.rules.translate(r.Row.Scan(dest...)) }
+// refuses reports whether the statement is one of a writer and the connection is for reading.
+func (c *Conn) refuses(sql string) bool { return c.gate == nil && writes(sql) }

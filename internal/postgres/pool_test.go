@@ -16,7 +16,7 @@ import (
 // Every path to the database translates an error by the rules of the pool, once, and keeps the cause.
 func TestPoolTranslates(t *testing.T) {
 	t.Parallel()
-	plain := newPool(t, PoolConfig{MaxConns: 2})
+	plain := newPool(t, PoolConfig{MaxConns: 4}) // two of them for writers
 	_, err := plain.Exec(t.Context(), `CREATE TABLE thing (name text CONSTRAINT thing_name_key UNIQUE);
 		INSERT INTO thing VALUES ('a')`)
 	require.NoError(t, err)
@@ -41,7 +41,7 @@ func TestPoolTranslates(t *testing.T) {
 	}
 	withConn := func(run func(context.Context, *Conn) error) func(context.Context) error {
 		return func(ctx context.Context) error {
-			conn, err := pool.Acquire(ctx)
+			conn, err := pool.AcquireWriter(ctx)
 			require.NoError(t, err)
 			defer conn.Release()
 			return run(ctx, conn)

@@ -15,7 +15,7 @@ const releaseTimeout = 5 * time.Second
 // breaks. It waits for the lock as long as ctx allows. Work that runs on this connection only cannot continue without the lock.
 // The lock belongs to a session of PostgreSQL: a proxy that shares sessions among clients (PgBouncer's transaction mode) breaks it.
 func InSession(ctx context.Context, pool *Pool, key string, fn func(*Conn) error) error {
-	conn, err := pool.Acquire(ctx)
+	conn, err := pool.AcquireWriter(ctx)
 	if err != nil {
 		return err
 	}
@@ -39,5 +39,8 @@ func (c *Conn) unlock(ctx context.Context, key string) {
 
 // InTx is the function InTx on this connection.
 func (c *Conn) InTx(ctx context.Context, fn func(pgx.Tx) error) error {
-	return c.rules.translate(Retry(ctx, func() error { return runTx(ctx, c.poolConn, pgx.TxOptions{}, fn) }))
+	return c.pool.rules.translate(Retry(ctx, func() error {
+		unknown, err := c.runTx(ctx, pgx.TxOptions{}, fn)
+		return c.pool.lookUp(ctx, unknown, err)
+	}))
 }

@@ -14,24 +14,44 @@ type Querier interface {
 	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
 }
 
+// Batcher sends several statements in one round trip: a Pool, one of its connections, or a transaction.
+type Batcher interface {
+	SendBatch(ctx context.Context, batch *pgx.Batch) pgx.BatchResults
+}
+
+// rulesOf returns the rules by which conn translates errors. A transaction has none: InTx translates.
+func rulesOf(conn Batcher) rules {
+	switch conn := conn.(type) {
+	case *Pool:
+		return conn.rules
+	case *Conn:
+		return conn.pool.rules
+	default:
+		return nil
+	}
+}
+
 // WithLock runs each statement while it holds the advisory lock of the key, so that statements with the same key run one
 // after the other. The lock is released at the end of the statement's implicit transaction. The statement takes its snapshot
 // after the lock, and so sees everything that the statements before it committed. A lock taken inside the statement would
 // come after the snapshot. (This holds for read committed, PostgreSQL's default.)
-func WithLock(pool *Pool, key string) Querier {
-	return setup{pool, "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))", []any{key}}
+//
+// Within a transaction the lock is held until its end.
+func WithLock(conn Batcher, key string) Querier {
+	return setup{conn, rulesOf(conn), "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))", []any{key}}
 }
 
 // WithOwnPlan plans each statement for its arguments, even on a pool with PoolConfig.GenericPlans. It is for statements that
 // read a few rows or most of a table, depending on their arguments.
-func WithOwnPlan(pool *Pool) Querier {
-	return setup{pool, "SELECT set_config('plan_cache_mode', 'force_custom_plan', true)", nil}
+func WithOwnPlan(conn Batcher) Querier {
+	return setup{conn, rulesOf(conn), "SELECT set_config('plan_cache_mode', 'force_custom_plan', true)", nil}
 }
 
 // setup runs each statement after another one in the same transaction. Both travel in one batch, so the first one adds no
 // round trip.
 type setup struct {
-	pool  *Pool
+	conn  Batcher
+	rules rules
 	first string
 	args  []any
 }
@@ -41,7 +61,7 @@ func (s setup) send(ctx context.Context, sql string, args []any) (pgx.BatchResul
 	var batch pgx.Batch
 	batch.Queue(s.first, s.args...)
 	batch.Queue(sql, args...)
-	results := s.pool.SendBatch(ctx, &batch)
+	results := s.conn.SendBatch(ctx, &batch)
 	if _, err := results.Exec(); err != nil {
 		_ = results.Close() // repeats err
 		return nil, err
@@ -53,28 +73,28 @@ func (s setup) send(ctx context.Context, sql string, args []any) (pgx.BatchResul
 func (s setup) Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error) {
 	results, err := s.send(ctx, sql, args)
 	if err != nil {
-		return pgconn.CommandTag{}, s.pool.rules.translate(err)
+		return pgconn.CommandTag{}, s.rules.translate(err)
 	}
 	tag, err := results.Exec()
 	// The commit comes with Close, and can fail when the statement did not: a deferred constraint is checked there.
 	if closeErr := results.Close(); err == nil {
 		err = closeErr
 	}
-	return tag, s.pool.rules.translate(err)
+	return tag, s.rules.translate(err)
 }
 
 // Query runs a statement that returns rows. The transaction ends when the rows are closed or read to their end.
 func (s setup) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
 	results, err := s.send(ctx, sql, args)
 	if err != nil {
-		return nil, s.pool.rules.translate(err)
+		return nil, s.rules.translate(err)
 	}
 	result, err := results.Query()
 	if err != nil {
 		_ = results.Close() // repeats err
-		return nil, s.pool.rules.translate(err)
+		return nil, s.rules.translate(err)
 	}
-	return &rows{&batchRows{Rows: result, results: results}, s.pool.rules}, nil
+	return &rows{&batchRows{Rows: result, results: results}, s.rules, nil}, nil
 }
 
 // QueryRow runs a statement that returns one row. As everywhere in pgx, Scan reports every failure and must be called.

@@ -26,7 +26,7 @@ func lockPool(t *testing.T, maxConns int32) *Pool {
 // committed.
 func TestWithLockTakesTheSnapshotUnderTheLock(t *testing.T) {
 	t.Parallel()
-	pool := lockPool(t, 8)
+	pool := lockPool(t, 12)
 	const callers = 6
 	gate, err := pool.Begin(t.Context())
 	require.NoError(t, err)

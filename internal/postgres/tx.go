@@ -21,7 +21,7 @@ const (
 // deadlock or a serialization failure it runs fn again, a few times at most: what fn does outside the transaction must be
 // safe to repeat. A single statement needs no InTx, only Retry.
 func InTx(ctx context.Context, pool *Pool, fn func(pgx.Tx) error) error {
-	return pool.rules.translate(Retry(ctx, func() error { return runTx(ctx, pool, pgx.TxOptions{}, fn) }))
+	return pool.rules.translate(Retry(ctx, func() error { return pool.runTx(ctx, pgx.TxOptions{}, fn) }))
 }
 
 // Retry runs fn, one statement or one transaction, and again after a deadlock or a serialization failure, a few times at
@@ -45,7 +45,7 @@ func Retry(ctx context.Context, fn func() error) error {
 // runs once.
 func InSnapshot(ctx context.Context, pool *Pool, fn func(pgx.Tx) error) error {
 	options := pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
-	return pool.rules.translate(runTx(ctx, pool, options, func(tx pgx.Tx) error {
+	return pool.rules.translate(pool.runTx(ctx, options, func(tx pgx.Tx) error {
 		// A client that reads slowly may pause it for long. It locks no rows.
 		if _, err := tx.Exec(ctx, "SET LOCAL idle_in_transaction_session_timeout = 0"); err != nil {
 			return fmt.Errorf("disable idle timeout: %w", err)
@@ -59,15 +59,24 @@ func isConflict(err error) bool {
 	return errors.As(err, &pgErr) && (pgErr.Code == serializationFailure || pgErr.Code == deadlockDetected)
 }
 
-// beginner is a pool or a connection.
-type beginner interface {
-	BeginTx(context.Context, pgx.TxOptions) (pgx.Tx, error)
-}
-
-func runTx(ctx context.Context, on beginner, options pgx.TxOptions, fn func(pgx.Tx) error) error {
-	tx, err := on.BeginTx(ctx, options)
+// runTx returns nil if the transaction is committed, also when the connection broke before the server could say so.
+func (p *Pool) runTx(ctx context.Context, options pgx.TxOptions, fn func(pgx.Tx) error) error {
+	conn, err := p.acquire(ctx, options.AccessMode != pgx.ReadOnly)
 	if err != nil {
 		return fmt.Errorf("begin: %w", err)
+	}
+	unknown, err := func() (string, error) {
+		defer conn.Release() // before lookUp, which needs a connection
+		return conn.runTx(ctx, options, fn)
+	}()
+	return p.lookUp(ctx, unknown, err)
+}
+
+// runTx returns the id of the transaction with the error of a commit whose outcome is unknown.
+func (c *Conn) runTx(ctx context.Context, options pgx.TxOptions, fn func(pgx.Tx) error) (unknown string, err error) {
+	tx, id, err := c.begin(ctx, options)
+	if err != nil {
+		return "", fmt.Errorf("begin: %w", err)
 	}
 	defer func() {
 		// A caller that gave up between two statements must not cost the pool a connection: pgx closes a connection
@@ -77,10 +86,36 @@ func runTx(ctx context.Context, on beginner, options pgx.TxOptions, fn func(pgx.
 		_ = tx.Rollback(ctx)
 	}()
 	if err := fn(tx); err != nil {
-		return err
+		return "", err
+	}
+	if err := ctx.Err(); err != nil {
+		return "", fmt.Errorf("commit: %w", err) // pgx would close the connection
 	}
 	if err := tx.Commit(ctx); err != nil {
-		return fmt.Errorf("commit: %w", err)
+		if outcomeUnknown(err) {
+			unknown = id
+		}
+		return unknown, fmt.Errorf("commit: %w", err)
 	}
-	return nil
+	return "", nil
+}
+
+// begin begins a transaction and returns its id, "" for a read-only one. Both take one round trip.
+func (c *Conn) begin(ctx context.Context, options pgx.TxOptions) (_ pgx.Tx, id string, err error) {
+	if options.AccessMode == pgx.ReadOnly {
+		tx, err := c.BeginTx(ctx, options)
+		return tx, "", err
+	}
+	var batch pgx.Batch
+	batch.BeginTx(options)
+	batch.Queue("SELECT pg_current_xact_id()::text").QueryRow(func(row pgx.Row) error { return row.Scan(&id) })
+	results := c.SendBatch(ctx, &batch)
+	tx := results.Tx()
+	if err := results.Close(); err != nil {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), rollbackTimeout)
+		defer cancel()
+		_ = tx.Rollback(ctx)
+		return nil, "", err
+	}
+	return tx, id, nil
 }

@@ -44,6 +44,8 @@ func IsUnavailable(err error) bool {
 		netErr     net.Error
 	)
 	switch {
+	case errors.Is(err, ErrBusy), errors.Is(err, ErrOutcomeUnknown): // whatever came of a last attempt
+		return true
 	case errors.As(err, &connectErr): // whatever the reason: without a connection no request can be served
 		return true
 	case errors.As(err, &pgErr):

@@ -63,15 +63,15 @@ type Refreshed struct {
 }
 
 // RefreshView refreshes a materialized view CONCURRENTLY: statements can read its old rows until the transaction commits. A view
-// that was never filled cannot be read, and needs a plain REFRESH. The statement timeout does not apply; only the context ends
-// a refresh.
+// that was never filled cannot be read, and needs a plain REFRESH. The timeouts of statements and of locks do not
+// apply; only the context ends a refresh.
 //
 // The view is analyzed as well. Autovacuum would do so up to a minute later, and until then the planner takes a view that was
 // filled for the first time for empty.
 func RefreshView(ctx context.Context, tx pgx.Tx, name string) (Refreshed, error) {
 	view := pgx.Identifier{name}.Sanitize()
-	if _, err := tx.Exec(ctx, "SET LOCAL statement_timeout = 0"); err != nil {
-		return Refreshed{}, fmt.Errorf("disable statement timeout: %w", err)
+	if _, err := tx.Exec(ctx, "SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0"); err != nil {
+		return Refreshed{}, fmt.Errorf("disable timeouts: %w", err)
 	}
 	var populated bool
 	err := tx.QueryRow(ctx, "SELECT relispopulated FROM pg_class WHERE oid = $1::text::regclass", view).Scan(&populated)

@@ -1,0 +1,58 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// ErrOutcomeUnknown means that the connection broke while a transaction was committed, and that the server could not be asked in
+// time whether it is.
+var ErrOutcomeUnknown = errors.New("the connection broke during the commit, and its outcome is not known")
+
+const (
+	lookUpTimeout = 5 * time.Second
+	lookUpPause   = 20 * time.Millisecond
+)
+
+// outcomeUnknown reports whether a statement or a commit that failed may have taken effect all the same: the server did not
+// report the failure, or it ended the session. pgconn.SafeToRetry does not help: when the connection breaks while the answer to a
+// commit is awaited, pgx 5.12 returns "conn closed" and calls that safe (MultiResultReader.NextResult drops the first error).
+func outcomeUnknown(err error) bool {
+	if pgErr, ok := errors.AsType[*pgconn.PgError](err); ok {
+		return pgErr.SeverityUnlocalized != "ERROR"
+	}
+	return !errors.Is(err, pgx.ErrTxCommitRollback)
+}
+
+// lookUp asks the server, on another connection, what became of a transaction whose commit failed with err. It returns nil for a
+// committed one, err for one that was rolled back, and ErrOutcomeUnknown when there is no answer in time. It also asks when the
+// context of the request has ended. Without an id it returns err.
+func (p *Pool) lookUp(ctx context.Context, id string, err error) error {
+	if id == "" {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lookUpTimeout)
+	defer cancel()
+	for {
+		var status *string // NULL: so old that the server has forgotten it
+		asked := p.Pool.QueryRow(ctx, "SELECT pg_xact_status($1::text::xid8)", id).Scan(&status)
+		if asked == nil && status != nil {
+			switch *status {
+			case "committed":
+				return nil
+			case "aborted":
+				return err
+			}
+		}
+		select { // the server has not noticed yet that the connection broke, or it is starting again
+		case <-ctx.Done():
+			return fmt.Errorf("%w: %w", ErrOutcomeUnknown, errors.Join(err, asked))
+		case <-time.After(lookUpPause):
+		}
+	}
+}

@@ -1,0 +1,91 @@
+package postgres
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/require"
+
+	"docket/internal/faultproxy"
+)
+
+// The connection breaks at the COMMIT of each transaction, before or after the server receives it. InTx reports what became of
+// the transaction.
+func TestInTxKnowsTheOutcome(t *testing.T) {
+	t.Parallel()
+	url := newDatabase(t)
+	execute(t, url, "CREATE TABLE fact (n int)")
+	for _, tt := range []struct {
+		name      string
+		at        faultproxy.Point
+		committed bool
+	}{
+		{"before the server receives the commit", faultproxy.BeforeStatement, false},
+		{"before the client receives the answer", faultproxy.BeforeAnswer, true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			proxy := faultproxy.New(t, url)
+			pool, err := Open(t.Context(), PoolConfig{URL: proxy.URL(), MaxConns: 2})
+			require.NoError(t, err)
+			defer pool.Close()
+			execute(t, url, "TRUNCATE fact")
+			proxy.Set(faultproxy.Rule{Match: faultproxy.Commit, At: tt.at, Do: faultproxy.Cut})
+			const times = 20
+			succeeded := 0
+			for n := range times {
+				err := InTx(t.Context(), pool, func(tx pgx.Tx) error {
+					_, err := tx.Exec(t.Context(), "INSERT INTO fact VALUES ($1)", n)
+					return err
+				})
+				require.Equal(t, tt.committed, err == nil, err)
+				if err == nil {
+					succeeded++
+				} else {
+					require.True(t, IsUnavailable(err), err)
+					require.NotErrorIs(t, err, ErrOutcomeUnknown)
+				}
+			}
+			require.Equal(t, times, proxy.Faults())
+			var stored int
+			require.NoError(t, pool.QueryRow(t.Context(), "SELECT count(*) FROM fact").Scan(&stored))
+			require.Equal(t, succeeded, stored)
+		})
+	}
+}
+
+// A statement whose deadline comes while it runs has either no effect, or its caller learns that it succeeded. The connection is kept.
+func TestCanceledStatementsHaveAnOutcome(t *testing.T) {
+	t.Parallel()
+	url := newDatabase(t)
+	pool, err := Open(t.Context(), PoolConfig{URL: url, MaxConns: 4, Served: true})
+	require.NoError(t, err)
+	t.Cleanup(pool.Close)
+	_, err = pool.Exec(t.Context(), "CREATE TABLE fact (n int CONSTRAINT fact_key UNIQUE DEFERRABLE INITIALLY DEFERRED)")
+	require.NoError(t, err)
+	before := pool.Stat().NewConnsCount()
+
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	_, err = pool.Exec(ctx, "INSERT INTO fact SELECT 1 FROM pg_sleep(60)")
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+	require.Equal(t, before, pool.Stat().NewConnsCount())
+
+	// The commit waits for another transaction, which has the same key, and cannot be interrupted by its client before it succeeds.
+	other, err := pgx.Connect(t.Context(), url)
+	require.NoError(t, err)
+	defer other.Close(context.Background())
+	tx, err := other.Begin(t.Context())
+	require.NoError(t, err)
+	_, err = tx.Exec(t.Context(), "INSERT INTO fact VALUES (2)")
+	require.NoError(t, err)
+	ctx, cancel = context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	err = InTx(ctx, pool, func(tx pgx.Tx) error { _, err := tx.Exec(t.Context(), "INSERT INTO fact VALUES (2)"); return err })
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+	require.NoError(t, tx.Commit(t.Context()))
+	var stored int
+	require.NoError(t, pool.QueryRow(t.Context(), "SELECT count(*) FROM fact").Scan(&stored))
+	require.Equal(t, 1, stored)
+}
