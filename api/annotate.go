@@ -2,6 +2,10 @@ package api
 
 import (
 	"context"
+	"errors"
+	"net/http"
+
+	"github.com/gin-gonic/gin"
 
 	"docket/internal/annotation"
 	"docket/internal/auth"
@@ -11,6 +15,7 @@ import (
 // annotateHandlers serve the annotation cycle of signed-in users and of anonymous sessions.
 type annotateHandlers struct {
 	annotations *annotation.Service
+	unavailable func(error) bool
 }
 
 func (h annotateHandlers) AnnotateNext(ctx context.Context, req AnnotateNextRequestObject) (AnnotateNextResponseObject, error) {
@@ -28,19 +33,19 @@ func (h annotateHandlers) AnnotateNext(ctx context.Context, req AnnotateNextRequ
 func (h annotateHandlers) AnnotateSubmit(
 	ctx context.Context, req AnnotateSubmitRequestObject,
 ) (AnnotateSubmitResponseObject, error) {
-	user := auth.UserFrom(ctx).UserID
-	if err := h.annotations.Submit(ctx, user, req.URLID, answerFrom(req.Body)); err != nil {
-		return nil, err
-	}
+	user, answer := auth.UserFrom(ctx).UserID, answerFrom(req.Body)
 	if !orZero(req.Params.GetNextURL) { // the contract's check has filled in the default
-		return AnnotateSubmit200JSONResponse{}, nil
+		return AnnotateSubmit200JSONResponse{}, h.annotations.Submit(ctx, user, req.URLID, answer)
 	}
 	filter := annotation.Filter{BatchID: req.Params.BatchID, URLID: req.Params.AnnoURLID}
-	next, err := h.annotations.Next(ctx, user, filter)
+	submitted, err := h.annotations.SubmitThenNext(ctx, user, req.URLID, answer, filter)
 	if err != nil {
 		return nil, err
 	}
-	return AnnotateSubmit200JSONResponse{NextAnnotation: nextFrom(next)}, nil
+	return AnnotateSubmit200JSONResponse{
+		Body:    NextAnnotationResponse{NextAnnotation: nextFrom(submitted.Next)},
+		Headers: AnnotateSubmit200ResponseHeaders{NextAnnotationFailed: h.reasonOf(ctx, submitted.NextErr)},
+	}, nil
 }
 
 func (h annotateHandlers) AnnotateAnonymousNext(
@@ -60,18 +65,40 @@ func (h annotateHandlers) AnnotateAnonymousNext(
 func (h annotateHandlers) AnnotateAnonymousSubmit(
 	ctx context.Context, req AnnotateAnonymousSubmitRequestObject,
 ) (AnnotateAnonymousSubmitResponseObject, error) {
-	session := req.Params.SessionID
-	if err := h.annotations.SubmitAnonymous(ctx, session, req.URLID, answerFrom(req.Body)); err != nil {
-		return nil, err
-	}
+	session, answer := req.Params.SessionID, answerFrom(req.Body)
 	if !orZero(req.Params.GetNextURL) {
-		return AnnotateAnonymousSubmit200JSONResponse{SessionID: session}, nil
+		return AnnotateAnonymousSubmit200JSONResponse{Body: AnonymousNextAnnotationResponse{SessionID: session}},
+			h.annotations.SubmitAnonymous(ctx, session, req.URLID, answer)
 	}
-	next, err := h.annotations.NextAnonymous(ctx, session, 0)
+	submitted, err := h.annotations.SubmitAnonymousThenNext(ctx, session, req.URLID, answer)
 	if err != nil {
 		return nil, err
 	}
-	return AnnotateAnonymousSubmit200JSONResponse{NextAnnotation: nextFrom(next), SessionID: session}, nil
+	return AnnotateAnonymousSubmit200JSONResponse{
+		Body:    AnonymousNextAnnotationResponse{NextAnnotation: nextFrom(submitted.Next), SessionID: session},
+		Headers: AnnotateAnonymousSubmit200ResponseHeaders{NextAnnotationFailed: h.reasonOf(ctx, submitted.NextErr)},
+	}, nil
+}
+
+// reasonOf returns the value of the header Next-Annotation-Failed, nil for no error, and keeps the error for the log line.
+func (h annotateHandlers) reasonOf(ctx context.Context, err error) *string {
+	if err == nil {
+		return nil
+	}
+	if crash, ok := errors.AsType[*annotation.PanicError](err); ok {
+		err = &panicError{value: crash.Value, stack: crash.Stack}
+	}
+	if c, ok := ctx.(*gin.Context); ok {
+		_ = c.Error(err)
+	}
+	switch problemOf(err, nil, h.unavailable).Status {
+	case http.StatusGatewayTimeout:
+		return new("timeout")
+	case http.StatusServiceUnavailable:
+		return new("unavailable")
+	default:
+		return new("error")
+	}
 }
 
 func (h annotateHandlers) AnnotateMigrate(

@@ -17,6 +17,7 @@ import (
 // outcome is the response to a request, or the error of sending it.
 type outcome struct {
 	status int
+	header http.Header
 	body   string
 	err    error
 }
@@ -61,7 +62,7 @@ func (c *conversation) post(ctx context.Context, path, bearer, body string) outc
 	}
 	defer resp.Body.Close()
 	data, err := io.ReadAll(resp.Body)
-	return outcome{status: resp.StatusCode, body: string(data), err: err}
+	return outcome{status: resp.StatusCode, header: resp.Header, body: string(data), err: err}
 }
 
 // generatedID matches the columns of annotationRows that come from a sequence, which a refused answer advances too.

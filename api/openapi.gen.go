@@ -4917,15 +4917,25 @@ type AnnotateSubmitResponseObject interface {
 	VisitAnnotateSubmitResponse(w http.ResponseWriter) error
 }
 
-type AnnotateSubmit200JSONResponse NextAnnotationResponse
+type AnnotateSubmit200ResponseHeaders struct {
+	NextAnnotationFailed *string
+}
+
+type AnnotateSubmit200JSONResponse struct {
+	Body    NextAnnotationResponse
+	Headers AnnotateSubmit200ResponseHeaders
+}
 
 func (response AnnotateSubmit200JSONResponse) VisitAnnotateSubmitResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.NextAnnotationFailed != nil {
+		w.Header().Set("Next-Annotation-Failed", fmt.Sprint(*response.Headers.NextAnnotationFailed))
+	}
 	w.WriteHeader(200)
 	_, err := buf.WriteTo(w)
 	return err
@@ -5112,15 +5122,25 @@ type AnnotateAnonymousSubmitResponseObject interface {
 	VisitAnnotateAnonymousSubmitResponse(w http.ResponseWriter) error
 }
 
-type AnnotateAnonymousSubmit200JSONResponse AnonymousNextAnnotationResponse
+type AnnotateAnonymousSubmit200ResponseHeaders struct {
+	NextAnnotationFailed *string
+}
+
+type AnnotateAnonymousSubmit200JSONResponse struct {
+	Body    AnonymousNextAnnotationResponse
+	Headers AnnotateAnonymousSubmit200ResponseHeaders
+}
 
 func (response AnnotateAnonymousSubmit200JSONResponse) VisitAnnotateAnonymousSubmitResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.NextAnnotationFailed != nil {
+		w.Header().Set("Next-Annotation-Failed", fmt.Sprint(*response.Headers.NextAnnotationFailed))
+	}
 	w.WriteHeader(200)
 	_, err := buf.WriteTo(w)
 	return err

@@ -96,7 +96,7 @@ func New(cfg Config) (http.Handler, error) {
 	}
 	return newRouter(cfg, doc, func(router gin.IRouter, s *server) {
 		operations := handlers{
-			annotateHandlers{cfg.Annotations},
+			annotateHandlers{cfg.Annotations, cfg.Unavailable},
 			searchHandlers{cfg.Catalog},
 			catalogHandlers{cfg.Catalog},
 			proposalHandlers{cfg.Catalog},

@@ -2,10 +2,14 @@ package annotation
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"runtime/debug"
+	"time"
 
 	"docket/internal/db"
 	"docket/internal/phase"
+	"docket/internal/postgres"
 	"docket/internal/ranking"
 	"docket/internal/urlform"
 )
@@ -21,29 +25,43 @@ type Ranking interface {
 // nor suspended, have no URL type, record type, agency or location of this user, and match the filter. Package ranking describes
 // their order. Nothing is reserved.
 func (s *Service) Next(ctx context.Context, userID int32, filter Filter) (*Next, error) {
-	return s.next(ctx, filter.BatchID, func(conn db.DBTX) (*ranking.Choice, error) {
-		return s.ranking.NextForUser(ctx, conn, userID, filter)
-	})
+	return s.next(ctx, filter.BatchID, s.forUser(userID, filter))
 }
 
 // NextAnonymous is Next for an anonymous session, known or not, which skips so many URLs of its order. URLs that users have
 // annotated are candidates too.
 func (s *Service) NextAnonymous(ctx context.Context, session Session, skip int32) (*Next, error) {
-	return s.next(ctx, nil, func(conn db.DBTX) (*ranking.Choice, error) {
-		return s.ranking.NextForSession(ctx, conn, session, skip)
-	})
+	return s.next(ctx, nil, s.forSession(session, skip))
 }
 
-// next uses one connection for both round trips: the choice of the URL and, unless it is cached, what is shown of it.
-func (s *Service) next(ctx context.Context, batchID *int32, choose func(db.DBTX) (*ranking.Choice, error)) (*Next, error) {
+// chooseFunc chooses the next URL for an annotator; nil means that none is left.
+type chooseFunc func(context.Context, db.DBTX) (*ranking.Choice, error)
+
+func (s *Service) forUser(userID int32, filter Filter) chooseFunc {
+	return func(ctx context.Context, conn db.DBTX) (*ranking.Choice, error) {
+		return s.ranking.NextForUser(ctx, conn, userID, filter)
+	}
+}
+
+func (s *Service) forSession(session Session, skip int32) chooseFunc {
+	return func(ctx context.Context, conn db.DBTX) (*ranking.Choice, error) {
+		return s.ranking.NextForSession(ctx, conn, session, skip)
+	}
+}
+
+func (s *Service) next(ctx context.Context, batchID *int32, choose chooseFunc) (*Next, error) {
 	conn, err := s.pool.Acquire(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("choose next URL: %w", err)
 	}
 	defer conn.Release()
+	return s.nextOn(ctx, conn, batchID, choose)
+}
 
+// nextOn uses one connection for both round trips: the choice of the URL and, unless it is cached, what is shown of it.
+func (s *Service) nextOn(ctx context.Context, conn *postgres.Conn, batchID *int32, choose chooseFunc) (*Next, error) {
 	stop := phase.Start(ctx, phase.MainQuery)
-	chosen, err := choose(conn)
+	chosen, err := choose(ctx, conn)
 	stop()
 	if err != nil {
 		return nil, fmt.Errorf("choose next URL: %w", err)
@@ -57,4 +75,35 @@ func (s *Service) next(ctx context.Context, batchID *int32, choose func(db.DBTX)
 		return nil, fmt.Errorf("describe URL %d: %w", next.URLID, err)
 	}
 	return next, nil
+}
+
+// PanicError is a panic while the next URL was chosen.
+type PanicError struct {
+	Value any
+	Stack []byte
+}
+
+func (e *PanicError) Error() string { return fmt.Sprintf("choose next URL: panic: %v", e.Value) }
+
+// chooseTimeout is how long the choice after an answer may take at least, however little of the request's time is left: many
+// times what it takes when it is slow.
+const chooseTimeout = 2 * time.Second
+
+// nextAfterCommit is nextOn for an annotator whose answer is committed. That must not be reported as a failure, so a panic becomes
+// an error as well, and the choice has time left, even when the deadline of the request has passed. Without a client nothing is
+// chosen.
+func (s *Service) nextAfterCommit(
+	ctx context.Context, conn *postgres.Conn, batchID *int32, choose chooseFunc,
+) (next *Next, err error) {
+	defer func() {
+		if value := recover(); value != nil {
+			next, err = nil, &PanicError{Value: value, Stack: debug.Stack()}
+		}
+	}()
+	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) < chooseTimeout && !errors.Is(ctx.Err(), context.Canceled) {
+		var cancel func()
+		ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), chooseTimeout)
+		defer cancel()
+	}
+	return s.nextOn(ctx, conn, batchID, choose)
 }

@@ -40,6 +40,46 @@ var refusals = []postgres.Rule{
 // transferred session, is not stored again, which is no error. Errors: FieldErrors and *RuleError for an answer that contradicts
 // itself, *unknown.Error, and ErrAlreadyAnnotated for a different answer.
 func (s *Service) Submit(ctx context.Context, userID, urlID int32, answer Answer) error {
+	return s.submit(ctx, ofUser(userID, urlID, answer))
+}
+
+// SubmitThenNext is Submit, and then Next on the same connection.
+func (s *Service) SubmitThenNext(ctx context.Context, userID, urlID int32, answer Answer, filter Filter) (Submitted, error) {
+	return s.submitThenNext(ctx, ofUser(userID, urlID, answer), filter.BatchID, s.forUser(userID, filter))
+}
+
+// SubmitAnonymous is Submit for an anonymous session. The first answer stores the session as well. The not-found flags are
+// ignored. What the session said about a URL before a transfer counts as said by it.
+func (s *Service) SubmitAnonymous(ctx context.Context, session Session, urlID int32, answer Answer) error {
+	return s.submit(ctx, ofSession(session, urlID, answer))
+}
+
+// SubmitAnonymousThenNext is SubmitAnonymous, and then NextAnonymous on the same connection.
+func (s *Service) SubmitAnonymousThenNext(ctx context.Context, session Session, urlID int32, answer Answer) (Submitted, error) {
+	return s.submitThenNext(ctx, ofSession(session, urlID, answer), nil, s.forSession(session, 0))
+}
+
+// Submitted is the result of an answer that is committed.
+type Submitted struct {
+	Next    *Next // nil when none is left, and when the choice failed
+	NextErr error // why the choice failed; it may be a *PanicError
+}
+
+// submission is an answer, and the statements that store it.
+type submission struct {
+	urlID      int32
+	answer     Answer
+	insert     func(context.Context, conn) (db.AnnotationInsertRow, error)
+	isRepeated func(context.Context, conn) (bool, error)
+}
+
+// conn is a connection or a transaction.
+type conn interface {
+	db.DBTX
+	postgres.Batcher
+}
+
+func ofUser(userID, urlID int32, answer Answer) submission {
 	params := db.AnnotationInsertParams{
 		URLID:            urlID,
 		UserID:           userID,
@@ -52,19 +92,14 @@ func (s *Service) Submit(ctx context.Context, userID, urlID int32, answer Answer
 		NewName:          answer.NewName,
 		ExistingNameID:   answer.ExistingNameID,
 	}
-	return submit(ctx, urlID, answer, func() (db.AnnotationInsertRow, error) {
-		return queries.AnnotationInsert(ctx, s.pool, params)
-	}, func() (bool, error) {
-		return queries.AnnotationIsRepeated(ctx, s.pool, db.AnnotationIsRepeatedParams(params))
-	})
+	return submission{urlID, answer, func(ctx context.Context, on conn) (db.AnnotationInsertRow, error) {
+		return queries.AnnotationInsert(ctx, on, params)
+	}, func(ctx context.Context, on conn) (bool, error) {
+		return queries.AnnotationIsRepeated(ctx, on, db.AnnotationIsRepeatedParams(params))
+	}}
 }
 
-// SubmitAnonymous is Submit for an anonymous session. The first answer stores the session as well. The not-found flags are
-// ignored. What the session said about a URL before a transfer counts as said by it.
-func (s *Service) SubmitAnonymous(ctx context.Context, session Session, urlID int32, answer Answer) error {
-	// The key of annotation__url_type__anon includes the type, so it allows a second type. Without this lock, two concurrent
-	// requests would both find no earlier answer.
-	oneByOne := postgres.WithLock(s.pool, fmt.Sprintf("anonymous annotation %s %d", session, urlID))
+func ofSession(session Session, urlID int32, answer Answer) submission {
 	params := db.AnonymousAnnotationInsertParams{
 		URLID:          urlID,
 		SessionID:      session,
@@ -75,53 +110,84 @@ func (s *Service) SubmitAnonymous(ctx context.Context, session Session, urlID in
 		NewName:        answer.NewName,
 		ExistingNameID: answer.ExistingNameID,
 	}
-	return submit(ctx, urlID, answer, func() (db.AnnotationInsertRow, error) {
+	return submission{urlID, answer, func(ctx context.Context, on conn) (db.AnnotationInsertRow, error) {
+		// The key of annotation__url_type__anon includes the type, so it allows a second type. Without this lock, two concurrent
+		// requests would both find no earlier answer.
+		oneByOne := postgres.WithLock(on, fmt.Sprintf("anonymous annotation %s %d", session, urlID))
 		row, err := queries.AnonymousAnnotationInsert(ctx, oneByOne, params)
 		return db.AnnotationInsertRow(row), err
-	}, func() (bool, error) {
-		return queries.AnonymousAnnotationIsRepeated(ctx, s.pool, db.AnonymousAnnotationIsRepeatedParams(params))
-	})
+	}, func(ctx context.Context, on conn) (bool, error) {
+		return queries.AnonymousAnnotationIsRepeated(ctx, on, db.AnonymousAnnotationIsRepeatedParams(params))
+	}}
 }
 
-// submit stores an answer by insert. If the annotator has annotated the URL before, isRepeated decides whether that is an error.
-// It is a statement of its own, so that it sees an answer that insert has waited for.
-func submit(
-	ctx context.Context, urlID int32, answer Answer, insert func() (db.AnnotationInsertRow, error), isRepeated func() (bool, error),
-) error {
-	if err := answer.check(); err != nil {
+func (s *Service) submit(ctx context.Context, answer submission) error {
+	conn, err := s.store(ctx, answer)
+	if err != nil {
 		return err
 	}
-	defer phase.Start(ctx, phase.Submit)()
+	conn.Release()
+	return nil
+}
 
-	var row db.AnnotationInsertRow
-	err := postgres.Retry(ctx, func() (err error) {
-		row, err = insert()
-		return err
+// submitThenNext uses one connection: an answer that is stored need not wait for another one, for which the time may not suffice.
+func (s *Service) submitThenNext(ctx context.Context, answer submission, batchID *int32, choose chooseFunc) (Submitted, error) {
+	conn, err := s.store(ctx, answer)
+	if err != nil {
+		return Submitted{}, err
+	}
+	defer conn.Release()
+	next, err := s.nextAfterCommit(ctx, conn, batchID, choose)
+	return Submitted{Next: next, NextErr: err}, nil
+}
+
+// store stores an answer and returns the connection on which it did, which the caller must release. If the connection breaks,
+// it stores the answer again on another one: an answer that was stored is then a repetition.
+func (s *Service) store(ctx context.Context, answer submission) (*postgres.Conn, error) {
+	if err := answer.answer.check(); err != nil {
+		return nil, err
+	}
+	conn, err := postgres.Repeatable(ctx, s.pool, func(ctx context.Context, conn *postgres.Conn) error {
+		defer phase.Start(ctx, phase.Submit)()
+		return answer.store(ctx, conn)
 	})
+	if err != nil {
+		return nil, fmt.Errorf("store annotation of URL %d: %w", answer.urlID, err)
+	}
+	return conn, nil
+}
+
+// store is a single statement, unless the annotator has annotated the URL before. Then isRepeated decides whether that is an error.
+// It is a statement of its own, so that it sees an answer that insert has waited for.
+//
+// In a transaction, ErrAlreadyAnnotated may also mean that the same answer was stored while insert waited for it: the violation of
+// a unique key has ended the transaction. Repeated in a new one, store knows.
+func (a submission) store(ctx context.Context, on conn) error {
+	row, err := a.insert(ctx, on)
 	switch {
 	case errors.Is(err, ErrAlreadyAnnotated):
 	case err != nil:
-		return fmt.Errorf("store annotation of URL %d: %w", urlID, err)
+		return err
 	case row.Stored:
 		return nil
 	case !row.URLKnown:
-		return unknown.New(unknown.URL, urlID)
+		return unknown.New(unknown.URL, a.urlID)
 	case len(row.UnknownAgencyIDs) > 0:
 		return unknown.New(unknown.Agency, row.UnknownAgencyIDs...)
 	case len(row.UnknownLocationIDs) > 0:
 		return unknown.New(unknown.Location, row.UnknownLocationIDs...)
 	case row.NameUnknown:
-		return unknown.New(unknown.NameSuggestion, *answer.ExistingNameID)
+		return unknown.New(unknown.NameSuggestion, *a.answer.ExistingNameID)
 	default:
 		err = ErrAlreadyAnnotated
 	}
 
-	switch repeated, failure := isRepeated(); {
+	switch repeated, failure := a.isRepeated(ctx, on); {
 	case failure != nil:
-		return fmt.Errorf("compare annotation of URL %d with an earlier one: %w", urlID, failure)
+		return fmt.Errorf("compare with an earlier one: %w", failure)
 	case repeated:
 		return nil
 	default:
-		return fmt.Errorf("store annotation of URL %d: %w", urlID, err)
+		return err
 	}
 }
