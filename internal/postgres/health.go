@@ -16,9 +16,12 @@ import (
 	"docket/internal/postgres/tcp"
 )
 
-// lackingFor is how long a server counts as lacking something after it has refused work for it. No question can find that
-// out: a statement that reads succeeds while the disk is full.
-const lackingFor = 5 * time.Second
+// lackingFor is how long a server counts as lacking something after it has refused work for it. After that, Check finds out
+// by a write: a statement that reads succeeds while the disk is full.
+const lackingFor = 2 * time.Second
+
+// smallWrite needs disk space for a moment. It may run in any database, and leaves nothing.
+const smallWrite = "CREATE TEMPORARY TABLE docket_readiness ON COMMIT DROP AS SELECT repeat('x', 1000) FROM generate_series(1, 100)"
 
 // Health reports whether a database can serve. It is safe for concurrent use.
 type Health struct {
@@ -42,15 +45,24 @@ func (h *Health) note(err *pgconn.PgError) {
 	}
 }
 
-// Check fails while CheckUsable does, and for lackingFor after the server has refused work for
-// lack of disk, memory or connections. It opens a connection of its own, so that it does not wait for those of a pool.
+// Check fails while CheckUsable does. After the server has refused work for lack of disk, memory or connections, it fails for
+// lackingFor and then until a small write succeeds. It opens connections of its own, so that it does not wait for those of a
+// pool.
 func (h *Health) Check(ctx context.Context) error {
 	if err := CheckUsable(ctx, h.url); err != nil {
 		return err
 	}
-	if lacked := h.lacked.Load(); lacked != nil && time.Since(lacked.at) < lackingFor {
-		return fmt.Errorf("%s ago the server lacked something: %w", time.Since(lacked.at).Round(time.Millisecond), lacked.cause)
+	lacked := h.lacked.Load()
+	if lacked == nil {
+		return nil
 	}
+	if age := time.Since(lacked.at); age < lackingFor {
+		return fmt.Errorf("the server refused work %s ago: %w", age.Round(time.Millisecond), lacked.cause)
+	}
+	if err := runOnce(ctx, h.url, smallWrite); IsUnavailable(err) {
+		return fmt.Errorf("write a little: %w", err)
+	}
+	h.lacked.CompareAndSwap(lacked, nil)
 	return nil
 }
 
@@ -90,23 +102,40 @@ func databaseName(config *pgx.ConnConfig) string {
 
 // askOnce runs one query, which returns one row, on a connection of its own.
 func askOnce(ctx context.Context, url, query string, results ...any) (*pgx.ConnConfig, error) {
+	conn, err := connect(ctx, url)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = conn.Close(ctx) }()
+	// Without a prepared statement, it is one round trip.
+	if err := conn.QueryRow(ctx, query, pgx.QueryExecModeExec).Scan(results...); err != nil {
+		return nil, fmt.Errorf("ask %s: %w", databaseName(conn.Config()), err)
+	}
+	return conn.Config(), nil
+}
+
+// runOnce runs one statement on a connection of its own.
+func runOnce(ctx context.Context, url, statement string) error {
+	conn, err := connect(ctx, url)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = conn.Close(ctx) }()
+	_, err = conn.Exec(ctx, statement, pgx.QueryExecModeExec)
+	return err
+}
+
+func connect(ctx context.Context, url string) (*pgx.Conn, error) {
 	pool, err := pgxpool.ParseConfig(url) // the URL may have settings of a pool
 	if err != nil {
 		return nil, errURL
 	}
-	config := pool.ConnConfig
-	if err := tcp.Configure(&config.Config); err != nil {
+	if err := tcp.Configure(&pool.ConnConfig.Config); err != nil {
 		return nil, err
 	}
-	conn, err := pgx.ConnectConfig(ctx, config)
+	conn, err := pgx.ConnectConfig(ctx, pool.ConnConfig)
 	if err != nil {
-		return nil, fmt.Errorf("connect to %s as %q: %w", databaseName(config), config.User, err)
+		return nil, fmt.Errorf("connect to %s as %q: %w", databaseName(pool.ConnConfig), pool.ConnConfig.User, err)
 	}
-	defer func() { _ = conn.Close(ctx) }()
-	// Without a prepared statement, it is one round trip.
-	err = conn.QueryRow(ctx, query, pgx.QueryExecModeExec).Scan(results...)
-	if err != nil {
-		return nil, fmt.Errorf("ask %s: %w", databaseName(config), err)
-	}
-	return config, nil
+	return conn, nil
 }

@@ -86,7 +86,8 @@ func TestHealth(t *testing.T) {
 		require.ErrorContains(t, err, state)
 		require.True(t, IsUnavailable(err))
 		health.lacked.Store(&lack{time.Now().Add(-lackingFor), &pgconn.PgError{Code: state}})
-		require.NoError(t, health.Check(t.Context()), "some time later")
+		require.NoError(t, health.Check(t.Context()), "a write succeeds some time later")
+		require.Nil(t, health.lacked.Load())
 	}
 
 	gone, cancel := context.WithCancel(t.Context())
