@@ -1360,7 +1360,9 @@ type Problem struct {
 	// | `urn:docket:problem:request-under-way` | 409 | a request with the same `Idempotency-Key` is in progress |
 	// | `urn:docket:problem:idempotency-key-reused` | 422 | the `Idempotency-Key` was used for another request |
 	// | `urn:docket:problem:too-many-exports` | 503 | the maximum number of concurrent exports is running |
-	// | `about:blank` | any | the meaning of the status |
+	// | `about:blank` | 503 | the database is unavailable; send the request again after `Retry-After` seconds |
+	// | `about:blank` | 504 | the request took longer than the server allows |
+	// | `about:blank` | any other | the meaning of the status |
 	//
 	//
 	// Example: urn:docket:problem:already-annotated
