@@ -99,6 +99,9 @@ var faults = []fault{
 		s.system.killServer(s.shortly())
 		return func() {}
 	}},
+	{name: "kill PostgreSQL before COMMIT", kill: true, start: killServerAt(BeforeStatement)},
+	{name: "kill PostgreSQL during COMMIT", kill: true, start: killServerAt(AfterSend)},
+	{name: "kill PostgreSQL before the answer of COMMIT", kill: true, start: killServerAt(BeforeAnswer)},
 	{name: "kill one process of PostgreSQL", kill: true, own: true, start: func(s *suite) func() {
 		if pids := s.system.backends(); len(pids) > 0 {
 			_ = syscall.Kill(pids[s.random.IntN(len(pids))], syscall.SIGKILL)
@@ -141,6 +144,18 @@ func killDocketAt(point Point) func(*suite) func() {
 			s.system.proxy.Set()
 			s.system.awaitReady()
 		}
+	}
+}
+
+// killServerAt starts PostgreSQL again at the end of the fault.
+func killServerAt(point Point) func(*suite) func() {
+	return func(s *suite) func() {
+		pid := s.system.serverProcess()
+		s.system.proxy.Set(Rule{Match: Commit, At: point, Times: 1, Do: func(*Conn) { _ = syscall.Kill(pid, syscall.SIGKILL) }})
+		<-s.system.server.Done()
+		s.system.proxy.Set()
+		s.system.startServer()
+		return func() {}
 	}
 }
 

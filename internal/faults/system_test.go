@@ -195,18 +195,23 @@ func (s *system) startServer() {
 
 // killServer kills PostgreSQL's first process as kill -9 does, and starts it again after the pause, unless Docket does.
 func (s *system) killServer(pause time.Duration) {
-	text, err := os.ReadFile(filepath.Join(s.dataDir, "postgres", "postmaster.pid"))
-	require.NoError(s.t, err)
-	first, _, _ := strings.Cut(string(text), "\n")
-	pid, err := strconv.Atoi(first)
-	require.NoError(s.t, err)
-	require.NoError(s.t, syscall.Kill(pid, syscall.SIGKILL))
+	require.NoError(s.t, syscall.Kill(s.serverProcess(), syscall.SIGKILL))
 	if s.server == nil {
 		return
 	}
 	<-s.server.Done()
 	time.Sleep(pause)
 	s.startServer()
+}
+
+// serverProcess is the first process of PostgreSQL. It is in the first line of the file.
+func (s *system) serverProcess() int {
+	text, err := os.ReadFile(filepath.Join(s.dataDir, "postgres", "postmaster.pid"))
+	require.NoError(s.t, err)
+	first, _, _ := strings.Cut(string(text), "\n")
+	pid, err := strconv.Atoi(first)
+	require.NoError(s.t, err)
+	return pid
 }
 
 // restartServer stops PostgreSQL as its operator does.
