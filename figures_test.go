@@ -209,7 +209,7 @@ var constants = []struct {
 	{"docs/decisions/imports-in-parts.md", "have 1,000 lines", "internal/robots", []string{`partLines = 1000\b`}},
 	{"docs/decisions/imports-in-parts.md", "150 ms each", "internal/postgres", []string{`partTime = 150 \* time\.Millisecond`}},
 	{"docs/decisions/imports-in-parts.md", "waits 0.5 s for a lock", "internal/postgres", []string{`partLockTimeout = "500ms"`}},
-	{"docs/decisions/imports-in-parts.md", "After two minutes", "internal/postgres", []string{`partPatience = 2 \* time\.Minute`}},
+	{"docs/decisions/imports-in-parts.md", "After two minutes", "internal/postgres", []string{`partPause = 200 \* time\.Millisecond`, `partAttempts = 170\b`}},
 	{"docs/decisions/imports-in-parts.md", "after 1,000 changed rows", "internal/imports", []string{`firstAnalyze = 1000\b`}},
 	{"docs/decisions/idempotency-keys.md", "for as long as a request can take and ten seconds more", "api",
 		[]string{`\.RequestTimeout \+ 2\*settleTimeout\b`, `settleTimeout = 5 \* time\.Second`}},

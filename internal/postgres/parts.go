@@ -28,8 +28,8 @@ const (
 	// partPause is the time between two attempts, in which others get the locks that the part waits for or held.
 	partPause = 200 * time.Millisecond
 
-	// partPatience is how long Parts repeats a part that waits for the lock of another transaction.
-	partPatience = 2 * time.Minute
+	// partAttempts is how often a part that waits for the lock of another transaction is tried: for about two minutes.
+	partAttempts = 170
 )
 
 // Parts stores a sequence of any length in parts, each in a transaction of its own. It is for large work next to requests, which
@@ -44,19 +44,21 @@ type Parts[T any] struct {
 
 	// Size is the number of items of a part. With 0, parts are sized so that each takes about 150 ms.
 	Size int
+
+	pause time.Duration // for tests; 0 is partPause
 }
 
 // InTxFunc runs a function in a transaction, like the function InTx.
 type InTxFunc func(context.Context, func(pgx.Tx) error) error
 
-// Run stores all items. A part that waits half a second for a lock is rolled back and repeated, so that nobody waits for its own
-// locks meanwhile. That ends with an error after two minutes.
+// Run stores all items. A part that waits half a second for a lock is rolled back and repeated, so that no other writer waits for its
+// own locks meanwhile. After two minutes without success the error is that of the last attempt.
 func (p Parts[T]) Run(ctx context.Context, inTx InTxFunc) error {
 	var (
-		pending []T
-		ended   bool
-		size    = cmp.Or(p.Size, firstPart)
-		waiting time.Time // since when the part waits for locks
+		pending  []T
+		ended    bool
+		attempts int // of the part
+		size     = cmp.Or(p.Size, firstPart)
 	)
 	for {
 		for !ended && len(pending) < size {
@@ -76,32 +78,27 @@ func (p Parts[T]) Run(ctx context.Context, inTx InTxFunc) error {
 		part := pending[:min(size, len(pending))]
 		begin := time.Now()
 		stored, err := p.store(ctx, inTx, part)
-		switch {
-		case err == nil:
-			if p.Size == 0 {
-				size = nextSize(len(part), time.Since(begin))
-			}
-			if err := stored(); err != nil {
+		if attempts++; err != nil {
+			if !isLockTimeout(err) && !isConflict(err) || attempts == partAttempts {
 				return err
 			}
-			pending, waiting = slices.Delete(pending, 0, len(part)), time.Time{}
-		case !isLockTimeout(err) && !isConflict(err):
-			return err
-		case waiting.IsZero():
-			waiting = begin
-			fallthrough
-		case begin.Sub(waiting) < partPatience:
 			if p.Size == 0 {
 				size = max(1, len(part)/4)
 			}
 			select {
 			case <-ctx.Done():
 				return ctx.Err()
-			case <-time.After(partPause):
+			case <-time.After(cmp.Or(p.pause, partPause)):
 			}
-		default:
-			return fmt.Errorf("another transaction has held a lock for %s: %w", partPatience, err)
+			continue
 		}
+		if p.Size == 0 {
+			size = nextSize(len(part), time.Since(begin))
+		}
+		if err := stored(); err != nil {
+			return err
+		}
+		pending, attempts = slices.Delete(pending, 0, len(part)), 0
 	}
 }
 
