@@ -47,8 +47,10 @@ func importAgenciesCommand(cfg *config) *cobra.Command {
 		Short: "Import agencies and their places",
 		Long: `Import agencies from a CSV file with the columns ` + strings.Join(imports.AgencyColumns, ", ") + `.
 It may have the columns ` + strings.Join(imports.AgencyOptionalColumns, ", ") + `, in any order. Missing states, counties and
-localities are created, with their locations. An agency whose name is known in its state, in any letter case, is a duplicate.
-The column homepage_url is not read: import home pages as URLs.
+localities are created, with their locations. An agency whose name is known in its state, regardless of letter case and runs of
+white space, is a duplicate. If it is linked to no place, or to one that contains the place in the file, it is linked to that in
+the file: a better file corrects an earlier one. County codes may lack their leading zero. The column homepage_url is not read:
+import home pages as URLs.
 
 The whole file is checked before the first row is stored; a temporary file in TMPDIR holds its rows meanwhile. They are stored
 in parts of some tenths of a second, so that people can annotate and submit URLs during an import of any size. If the import is

@@ -52,7 +52,7 @@ type problem struct {
 func agenciesResult(s imports.AgencySummary) importResult {
 	return resultOf(s.Accounting, s.Unchanged(), []alsoMade{
 		{"states", s.States}, {"counties", s.Counties}, {"localities", s.Localities}, {"locations", s.Locations},
-		{"links of agencies and locations", s.Links},
+		{"links of agencies and locations", s.Links}, {"known agencies linked to a smaller place", s.Moved},
 	})
 }
 

@@ -124,16 +124,16 @@ func (f *File) record() (Row, error) {
 	for {
 		raw, err := f.next()
 		if err != nil || raw.defect != nil {
-			return Row{Line: raw.line, Defect: raw.defect}, err
+			return Row{Line: raw.first.Number, Defect: raw.defect}, err
 		}
 		fields, err := split(raw.text, f.separator)
 		if err != nil {
 			f.consume(1)
-			return Row{Line: raw.line, Defect: NewDefect("", raw.first, reasonQuote)}, nil
+			return Row{Line: raw.first.Number, Defect: raw.first.defect(reasonQuote)}, nil
 		}
 		f.consume(raw.lines)
 		if !isBlank(fields) {
-			return Row{Line: raw.line, Fields: fields}, nil
+			return Row{Line: raw.first.Number, Fields: fields}, nil
 		}
 	}
 }
@@ -167,9 +167,8 @@ func isBlank(fields []string) bool {
 
 // rawRecord is a record before its fields are separated.
 type rawRecord struct {
-	line   int64  // where it begins
 	text   string // of all its lines
-	first  string // its first line
+	first  Line
 	lines  int
 	defect *Defect
 }
@@ -180,11 +179,11 @@ func (f *File) next() (rawRecord, error) {
 	if err != nil {
 		return rawRecord{}, err
 	}
-	raw := rawRecord{line: f.ahead[0].Number, text: text, first: f.ahead[0].Text, lines: lines}
+	raw := rawRecord{text: text, first: f.ahead[0], lines: lines}
 	if !closed {
 		raw.lines = 1
-		if raw.defect = f.ahead[0].Defect(); raw.defect == nil {
-			raw.defect = NewDefect("", raw.first, reasonOpenQuote)
+		if raw.defect = raw.first.Defect(); raw.defect == nil {
+			raw.defect = raw.first.defect(reasonOpenQuote)
 		}
 	}
 	for i := range raw.lines {

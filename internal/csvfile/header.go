@@ -43,7 +43,7 @@ func (f *File) readHeader(columns Columns) (int64, error) {
 		if err := f.takeHeader(raw.text, allowed, columns); err != nil {
 			return 0, err
 		}
-		return raw.line, nil
+		return raw.first.Number, nil
 	}
 }
 

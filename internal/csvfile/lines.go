@@ -35,15 +35,19 @@ type Line struct {
 func (l Line) Defect() *Defect {
 	switch {
 	case l.TooLong:
-		return NewDefect("", l.Text, reasonTooLong)
+		return l.defect(reasonTooLong)
 	case l.damaged:
-		return NewDefect("", l.Text, reasonDamaged)
+		return l.defect(reasonDamaged)
 	case !utf8.ValidString(l.Text):
-		return NewDefect("", strings.ToValidUTF8(l.Text, "\ufffd"), reasonEncoding)
+		return l.defect(reasonEncoding)
 	case strings.ContainsRune(l.Text, 0):
-		return NewDefect("", l.Text, reasonNUL)
+		return l.defect(reasonNUL)
 	}
 	return nil
+}
+
+func (l Line) defect(reason string) *Defect {
+	return NewDefect("", strings.ToValidUTF8(strings.TrimSuffix(l.Text, "\n"), "\ufffd"), reason)
 }
 
 // Read returns the next line, or io.EOF after the last one. Any other error concerns the file; it is an ErrFormat unless the file

@@ -9,7 +9,17 @@ import (
 	"context"
 )
 
-const AgencyInsertMany = `-- name: AgencyInsertMany :execrows
+const AgencyHoldMany = `-- name: AgencyHoldMany :exec
+SELECT FROM agencies WHERE agencies.id = ANY($1::integer[]) ORDER BY agencies.id FOR NO KEY UPDATE
+`
+
+// Locks agencies in the order of their ids, so that no other transaction can change or delete them.
+func (q *Queries) AgencyHoldMany(ctx context.Context, db DBTX, ids []int32) error {
+	_, err := db.Exec(ctx, AgencyHoldMany, ids)
+	return err
+}
+
+const AgencyInsertMany = `-- name: AgencyInsertMany :many
 WITH given AS MATERIALIZED (
     SELECT row_number() OVER () AS n, a.name, a.jurisdiction_type, a.location_id
     FROM (
@@ -24,9 +34,11 @@ WITH given AS MATERIALIZED (
     RETURNING id
 ), numbered AS (
     SELECT id, row_number() OVER (ORDER BY id) AS n FROM agency
+), linked AS (
+    INSERT INTO link_agencies__locations (agency_id, location_id)
+    SELECT numbered.id, given.location_id FROM given JOIN numbered ON numbered.n = given.n
 )
-INSERT INTO link_agencies__locations (agency_id, location_id)
-SELECT numbered.id, given.location_id FROM given JOIN numbered ON numbered.n = given.n
+SELECT numbered.id FROM numbered ORDER BY numbered.id
 `
 
 type AgencyInsertManyParams struct {
@@ -35,38 +47,60 @@ type AgencyInsertManyParams struct {
 	LocationIDs       []int64
 }
 
-// Stores agencies, each with one location, and returns their number. Ids come from the default of the column and ascend in the
+// Stores agencies, each with one location, and returns their ids. These come from the default of the column and ascend in the
 // order given.
-func (q *Queries) AgencyInsertMany(ctx context.Context, db DBTX, arg AgencyInsertManyParams) (int64, error) {
-	result, err := db.Exec(ctx, AgencyInsertMany, arg.Names, arg.JurisdictionTypes, arg.LocationIDs)
+// No limit: there are as many rows as were given.
+// @sqlc-vet-disable many-without-limit
+func (q *Queries) AgencyInsertMany(ctx context.Context, db DBTX, arg AgencyInsertManyParams) ([]int32, error) {
+	rows, err := db.Query(ctx, AgencyInsertMany, arg.Names, arg.JurisdictionTypes, arg.LocationIDs)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
-	return result.RowsAffected(), nil
+	defer rows.Close()
+	items := []int32{}
+	for rows.Next() {
+		var id int32
+		if err := rows.Scan(&id); err != nil {
+			return nil, err
+		}
+		items = append(items, id)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const AgencyListAll = `-- name: AgencyListAll :many
 SELECT
     a.id,
     a.name,
+    a.jurisdiction_type,
     coalesce(l.id, 0)::bigint AS location_id,
-    coalesce(s.state_iso, '')::text AS state_iso
+    coalesce(s.state_iso, '')::text AS state_iso,
+    coalesce(c.fips, '')::text AS county_fips,
+    coalesce(p.name, '')::text AS locality_name
 FROM agencies a
 LEFT JOIN link_agencies__locations link ON link.agency_id = a.id
 LEFT JOIN locations l ON l.id = link.location_id
 LEFT JOIN us_states s ON s.id = l.state_id
+LEFT JOIN counties c ON c.id = l.county_id
+LEFT JOIN localities p ON p.id = l.locality_id
 ORDER BY a.id, l.id
 `
 
 type AgencyListAllRow struct {
-	ID         int32
-	Name       string
-	LocationID int64
-	StateIso   string
+	ID               int32
+	Name             string
+	JurisdictionType JurisdictionTypeEnum
+	LocationID       int64
+	StateIso         string
+	CountyFips       string
+	LocalityName     string
 }
 
-// Every agency, once for each of its locations, with the location and its state; once with location 0 and an empty state if it
-// has no location. The state of the nation is empty as well.
+// Every agency, once for each of its locations, with the location and its place; once with location 0 if it has no location. What
+// a place does not have is empty: of the nation, everything.
 // No limit: an import compares every row of its file with all agencies.
 // @sqlc-vet-disable many-without-limit
 func (q *Queries) AgencyListAll(ctx context.Context, db DBTX) ([]AgencyListAllRow, error) {
@@ -81,12 +115,71 @@ func (q *Queries) AgencyListAll(ctx context.Context, db DBTX) ([]AgencyListAllRo
 		if err := rows.Scan(
 			&i.ID,
 			&i.Name,
+			&i.JurisdictionType,
 			&i.LocationID,
 			&i.StateIso,
+			&i.CountyFips,
+			&i.LocalityName,
 		); err != nil {
 			return nil, err
 		}
 		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const AgencyLocationMoveMany = `-- name: AgencyLocationMoveMany :many
+WITH given AS MATERIALIZED (
+    SELECT
+        unnest($1::integer[]) AS agency_id,
+        unnest($2::bigint[]) AS from_id,
+        unnest($3::bigint[]) AS to_id
+), moved AS MATERIALIZED (
+    SELECT given.agency_id, given.from_id, given.to_id
+    FROM given
+    WHERE given.from_id <> given.to_id
+        AND ARRAY(SELECT link.location_id FROM link_agencies__locations link WHERE link.agency_id = given.agency_id)
+            = array_remove(ARRAY[given.from_id], 0::bigint)
+), touched AS (
+    UPDATE agencies SET updated_at = now() FROM moved WHERE agencies.id = moved.agency_id
+    RETURNING agencies.id, moved.to_id
+), removed AS (
+    DELETE FROM link_agencies__locations link USING moved
+    WHERE link.agency_id = moved.agency_id AND link.location_id = moved.from_id
+), added AS (
+    INSERT INTO link_agencies__locations (agency_id, location_id)
+    SELECT touched.id, touched.to_id FROM touched
+)
+SELECT touched.id FROM touched ORDER BY touched.id
+`
+
+type AgencyLocationMoveManyParams struct {
+	AgencyIDs       []int32
+	FromLocationIds []int64
+	ToLocationIds   []int64
+}
+
+// Replaces the only location of agencies by another one, or gives a location to those that have none, if from is 0. It leaves
+// agencies whose locations have changed as they are, and returns the ids of the others. The caller must have locked the agencies
+// in a statement before this one.
+// No limit: there are no more rows than were given.
+// @sqlc-vet-disable many-without-limit
+func (q *Queries) AgencyLocationMoveMany(ctx context.Context, db DBTX, arg AgencyLocationMoveManyParams) ([]int32, error) {
+	rows, err := db.Query(ctx, AgencyLocationMoveMany, arg.AgencyIDs, arg.FromLocationIds, arg.ToLocationIds)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []int32{}
+	for rows.Next() {
+		var id int32
+		if err := rows.Scan(&id); err != nil {
+			return nil, err
+		}
+		items = append(items, id)
 	}
 	if err := rows.Err(); err != nil {
 		return nil, err

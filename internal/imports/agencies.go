@@ -3,7 +3,6 @@ package imports
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"io"
 	"slices"
 	"strings"
@@ -11,9 +10,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"docket/internal/convert"
 	"docket/internal/csvfile"
-	"docket/internal/db"
 	"docket/internal/postgres"
 )
 
@@ -52,11 +49,12 @@ type AgencySummary struct {
 	States, Counties, Localities int64 // created
 	Locations                    int64 // created
 	Links                        int64 // of agencies to locations, created
+	Moved                        int64 // known agencies that were linked to a smaller place, or for the first time
 }
 
 // Unchanged reports whether the import changed nothing in the database.
 func (s AgencySummary) Unchanged() bool {
-	return s.Created+s.States+s.Counties+s.Localities+s.Locations+s.Links == 0
+	return s.Created+s.States+s.Counties+s.Localities+s.Locations+s.Links+s.Moved == 0
 }
 
 // agencyRow is an accepted row.
@@ -67,6 +65,7 @@ type agencyRow struct {
 	place        place
 
 	number int // among the accepted rows, from 1
+	met    arrival
 }
 
 func (r *agencyRow) numbers() []*int64 { return []*int64{&r.line} }
@@ -77,8 +76,9 @@ func (r *agencyRow) texts() []*string {
 
 // Agencies stores the agencies of a CSV file with the columns AgencyColumns, each linked to the smallest place that the file
 // gives: locality, county, state, or the nation for a federal agency without a state. Unknown places are created. An agency
-// with the same name, in any letter case, in the same state is a duplicate and changes nothing; a known agency without a place
-// counts as being in every state.
+// with the same name in the same state, regardless of letter case and runs of white space, is a duplicate. It gets the place of
+// the row if that is smaller, within the only place that it has, or if it has none. So a better file corrects the places that an
+// earlier one did not name or named wrongly, and their order does not matter.
 //
 // The column homepage_url is allowed and not read, because agencies have no such column: home pages are imported as URLs of
 // type "meta url".
@@ -93,7 +93,8 @@ func Agencies(ctx context.Context, pool *postgres.Pool, file io.Reader, o Option
 		return AgencySummary{}, err
 	}
 	defer rows.close()
-	read, err := readAgencies(file, rows)
+	var counties namedCounties
+	read, err := readAgencies(file, rows, &counties)
 	if err != nil {
 		return AgencySummary{}, err
 	}
@@ -102,7 +103,7 @@ func Agencies(ctx context.Context, pool *postgres.Pool, file io.Reader, o Option
 	}
 	i := agencyImport{
 		importer: importer{options: o, what: "agencies", total: read.Rows - read.Rejected},
-		summary:  AgencySummary{Accounting: read}, rows: rows.reader(readAhead),
+		summary:  AgencySummary{Accounting: read}, rows: rows.reader(readAhead), counties: counties,
 	}
 	err = i.run(ctx, pool, func() error { return i.store(ctx) })
 	return i.summary, err
@@ -112,6 +113,7 @@ func Agencies(ctx context.Context, pool *postgres.Pool, file io.Reader, o Option
 type agencyImport struct {
 	importer
 	summary   AgencySummary
+	counties  namedCounties
 	directory directory  // of the database and of the rows that next returned
 	gazetteer *gazetteer // of the database, nil if it must be read
 
@@ -122,14 +124,18 @@ type agencyImport struct {
 
 func (i *agencyImport) store(ctx context.Context) error {
 	err := i.conn.InTx(ctx, func(tx pgx.Tx) (err error) {
+		if i.gazetteer, err = loadGazetteer(ctx, tx); err != nil {
+			return err
+		}
 		i.directory, err = loadDirectory(ctx, tx)
 		return err
 	})
 	if err != nil {
 		return err
 	}
+	i.counties.settle(i.gazetteer)
 	err = inParts(ctx, &i.importer, i.next, func(tx pgx.Tx, agencies []agencyRow) (func() error, error) {
-		part := agencyPart{agencies: slices.Clone(agencies)} // places change while they are stored
+		part := agencyPart{agencies: agencies}
 		err := i.storePart(ctx, tx, &part)
 		return func() error {
 			i.gazetteer = part.gazetteer
@@ -142,18 +148,26 @@ func (i *agencyImport) store(ctx context.Context) error {
 	return i.stored(ctx, i.number-int(i.done), 0) // duplicates at the end
 }
 
-// next returns the next agency that is unknown, or io.EOF after the last one. It counts the duplicates.
+// next returns the next agency that changes something, or io.EOF after the last one. It counts the others, which are duplicates.
+// An agency whose county cannot be created is linked to its state, with a note.
 func (i *agencyImport) next() (row agencyRow, err error) {
 	for i.offset < i.rows.size {
 		if i.offset, err = i.rows.read(i.offset, row.numbers(), row.texts()); err != nil {
 			return row, err
 		}
 		i.number++
-		if i.directory.add(row.name, row.place.state) {
-			row.number = i.number
-			return row, nil
+		county := row.place.county
+		var reason string
+		row.place, reason = i.counties.place(row.place)
+		if row.met = i.directory.meet(row); row.met.duplicate() {
+			i.summary.Duplicate++
+			continue
 		}
-		i.summary.Duplicate++
+		if reason != "" {
+			i.summary.Note(row.line, csvfile.NewDefect("county", county, reason))
+		}
+		row.number = i.number
+		return row, nil
 	}
 	return row, io.EOF
 }
@@ -163,14 +177,11 @@ type agencyPart struct {
 	agencies  []agencyRow
 	gazetteer *gazetteer
 	created   placesCreated
-	links     int64
-	notes     []csvfile.Problem
+	stored    int64 // agencies that are new
+	moved     int64 // agencies that were known
 }
 
 func (i *agencyImport) storePart(ctx context.Context, tx pgx.Tx, part *agencyPart) (err error) {
-	note := func(line int64, d *csvfile.Defect) {
-		part.notes = append(part.notes, csvfile.Problem{Line: line, Column: d.Column, Value: d.Value, Reason: d.Reason})
-	}
 	known := i.gazetteer
 	i.gazetteer = nil // it contains places that are not stored, until the part is
 	if known == nil {
@@ -179,42 +190,34 @@ func (i *agencyImport) storePart(ctx context.Context, tx pgx.Tx, part *agencyPar
 		}
 	}
 	part.gazetteer = known
-	if part.created, err = known.settle(ctx, tx, part.agencies, note); err != nil {
+	if part.created, err = known.settle(ctx, tx, part.agencies); err != nil {
 		return err
 	}
-	part.links, err = queries.AgencyInsertMany(ctx, tx, db.AgencyInsertManyParams{
-		Names:             convert.Each(part.agencies, func(a agencyRow) string { return a.name }),
-		JurisdictionTypes: convert.Each(part.agencies, func(a agencyRow) string { return a.jurisdiction }),
-		LocationIDs:       convert.Each(part.agencies, func(a agencyRow) int64 { return part.gazetteer.location(a.place) }),
-	})
-	if err != nil {
-		return fmt.Errorf("store agencies: %w", err)
-	}
-	return nil
+	part.stored, part.moved, err = storeAgencyRows(ctx, tx, part.agencies, part.gazetteer)
+	return err
 }
 
 // count adds the part to the summary, once it is committed, and returns how many rows of the database changed.
 func (p *agencyPart) count(s *AgencySummary) (changed int64) {
-	for _, n := range p.notes {
-		s.Note(n.Line, csvfile.NewDefect(n.Column, n.Value, n.Reason))
-	}
-	created := int64(len(p.agencies))
-	s.Created += created
-	s.Links += p.links
+	s.Created += p.stored
+	s.Links += p.stored
+	s.Duplicate += int64(len(p.agencies)) - p.stored
+	s.Moved += p.moved
 	s.States += p.created.states
 	s.Counties += p.created.counties
 	s.Localities += p.created.localities
 	s.Locations += p.created.locations
-	return created + p.links + p.created.states + p.created.counties + p.created.localities + p.created.locations
+	return 2*p.stored + p.moved + p.created.states + p.created.counties + p.created.localities + p.created.locations
 }
 
-// readAgencies reads the whole file, and adds the accepted rows to the spool.
-func readAgencies(r io.Reader, rows *spool) (a csvfile.Accounting, err error) {
+// readAgencies reads the whole file, and adds the accepted rows to the spool and their counties to the counties.
+func readAgencies(r io.Reader, rows *spool, counties *namedCounties) (a csvfile.Accounting, err error) {
 	columns := csvfile.Columns{Required: AgencyColumns, Optional: AgencyOptionalColumns, Ignored: []string{"homepage_url"}}
 	var failed error
 	err = csvfile.ReadAll(r, columns, &a, func(row csvfile.Row) *csvfile.Defect {
 		agency, defect := agencyFromRow(row, a.Note)
 		if defect == nil && failed == nil {
+			counties.add(agency.place)
 			_, failed = rows.add(agency.numbers(), agency.texts())
 		}
 		return defect
@@ -228,11 +231,12 @@ func readAgencies(r io.Reader, rows *spool) (a csvfile.Accounting, err error) {
 // agencyFromRow checks a row. A defect of the agency or its state rejects the row; a smaller place with a defect is left out
 // with a note.
 func agencyFromRow(row csvfile.Row, note csvfile.NoteFunc) (agencyRow, *csvfile.Defect) {
-	name, jurisdiction, iso := row.Fields[0], strings.ToLower(row.Fields[1]), strings.ToUpper(row.Fields[2])
-	fips, county, locality := row.Fields[3], row.Fields[4], row.Fields[5]
+	name, jurisdiction, iso := tidy(row.Fields[0]), strings.ToLower(row.Fields[1]), strings.ToUpper(row.Fields[2])
+	county, locality := tidy(row.Fields[4]), tidy(row.Fields[5])
 
 	agency := agencyRow{line: row.Line, name: name, jurisdiction: jurisdiction}
 	state, stateKnown := stateByISO(iso)
+	fips := countyCode(row.Fields[3], state)
 	switch {
 	case name == "":
 		return agency, csvfile.NewDefect("agency", "", reasonNoAgency)
@@ -257,9 +261,9 @@ func agencyFromRow(row csvfile.Row, note csvfile.NoteFunc) (agencyRow, *csvfile.
 		note(row.Line, csvfile.NewDefect("locality", locality, reasonNoCounty))
 	case fips == "":
 	case !isFIPS(fips):
-		note(row.Line, csvfile.NewDefect("county_fips", fips, reasonFIPS))
+		note(row.Line, csvfile.NewDefect("county_fips", row.Fields[3], reasonFIPS))
 	case fips[:2] != state.FIPS:
-		note(row.Line, csvfile.NewDefect("county_fips", fips, reasonFIPSState))
+		note(row.Line, csvfile.NewDefect("county_fips", row.Fields[3], reasonFIPSState))
 	case strings.Contains(locality, ",") || utf8.RuneCountInString(locality) > maxLocalityName:
 		note(row.Line, csvfile.NewDefect("locality", locality, reasonLocality))
 		agency.place.countyFIPS, agency.place.county = fips, county
@@ -267,6 +271,19 @@ func agencyFromRow(row csvfile.Row, note csvfile.NoteFunc) (agencyRow, *csvfile.
 		agency.place.countyFIPS, agency.place.county, agency.place.locality = fips, county, locality
 	}
 	return agency, nil
+}
+
+// countyCode restores a county code that a program took for a number: without its leading zero if the state has one, or with the
+// decimal ".0" at its end.
+func countyCode(code string, state State) string {
+	restored := strings.TrimSuffix(code, ".0")
+	if len(restored) == 4 {
+		restored = "0" + restored
+	}
+	if isFIPS(restored) && restored[:2] == state.FIPS {
+		return restored
+	}
+	return code
 }
 
 func isFIPS(code string) bool {

@@ -111,7 +111,12 @@ func TestAgencyFromRow(t *testing.T) {
 		"long locality":        {"A/local/CO/08001/Adams/" + long, place{"CO", "08001", "Adams", ""}, reasonLocality, ""},
 		"locality, no county":  {"A/local/CO///Brighton", place{state: "CO"}, reasonNoCounty, ""},
 		"county without code":  {"A/local/CO//Adams/Brighton", place{state: "CO"}, reasonCountyNoFIPS, ""},
-		"code too short":       {"A/local/CO/8001/Adams/Brighton", place{state: "CO"}, reasonFIPS, ""},
+		"code without zero":    {"A/local/CO/8001/Adams/Brighton", place{"CO", "08001", "Adams", "Brighton"}, "", ""},
+		"code as a decimal":    {"A/local/CO/8001.0/Adams/", place{"CO", "08001", "Adams", ""}, "", ""},
+		"code as decimal, OH":  {"A/local/OH/39049.0/Franklin/", place{"OH", "39049", "Franklin", ""}, "", ""},
+		"no zero, other state": {"A/local/CA/8001/Adams/Brighton", place{state: "CA"}, reasonFIPS, ""},
+		"code too short":       {"A/local/CO/801/Adams/Brighton", place{state: "CO"}, reasonFIPS, ""},
+		"runs of white space":  {"A/local/CO/08001/El  Paso/Colorado \u00a0Springs", place{"CO", "08001", "El Paso", "Colorado Springs"}, "", ""},
 		"code not a number":    {"A/local/CO/08O01/Adams/Brighton", place{state: "CO"}, reasonFIPS, ""},
 		"code of other state":  {"A/county/IN/08001/Adams/Brighton", place{state: "IN"}, reasonFIPSState, ""},
 		"no name":              {"/local/CO///", place{}, "", reasonNoAgency},
@@ -158,8 +163,9 @@ func TestImportAgenciesDuplicates(t *testing.T) {
 		"Old Police,local,CO,,,,\n") // the one without a place may be this
 	require.Equal(t, int64(4), summary.Created)
 	require.Equal(t, int64(2), summary.Duplicate)
+	require.Equal(t, int64(1), summary.Moved)
 	require.Zero(t, summary.Counties)
-	require.Equal(t, []string{"Adams Police CO", "Adams Police IN", "Sheriff's Office CO", "Sheriff’s Office CO"}, dbtest.List(t, pool, `
+	require.Equal(t, []string{"Old Police CO", "Adams Police CO", "Adams Police IN", "Sheriff's Office CO", "Sheriff’s Office CO"}, dbtest.List(t, pool, `
 		SELECT a.name || ' ' || l.state_iso FROM agencies a JOIN link_agencies__locations ON agency_id = a.id
 		JOIN locations_expanded l ON l.id = location_id ORDER BY a.id`))
 }
@@ -334,7 +340,7 @@ func TestImportAgenciesNotesUnknownColumns(t *testing.T) {
 	require.NoError(t, err)
 	defer rows.close()
 	file := strings.NewReader("state,agency,phone,jurisdiction_type,county_fips,county,locality\nCO,A,1,local,,,\n")
-	a, err := readAgencies(file, rows)
+	a, err := readAgencies(file, rows, &namedCounties{})
 	require.NoError(t, err)
 	require.Equal(t, []csvfile.Problem{{Line: 1, Column: "phone", Value: "", Reason: "the column is unknown and was ignored", Rows: 1}}, a.Notes.First)
 	var stored agencyRow

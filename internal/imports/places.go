@@ -4,11 +4,9 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/jackc/pgx/v5"
 
-	"docket/internal/csvfile"
 	"docket/internal/db"
 )
 
@@ -21,28 +19,24 @@ type place struct {
 	locality   string
 }
 
-// homonyms are the independent cities with the same name as a county of their state. Like the Census Bureau, the import adds
-// "city" to their names, also when they are stored before the county.
-var homonyms = []string{
-	"24510", // Baltimore
-	"29510", // St. Louis
-	"51600", // Fairfax
-	"51620", // Franklin
-	"51760", // Richmond
-	"51770", // Roanoke
+// contains reports whether other is a smaller place within p.
+func (p place) contains(other place) bool {
+	switch {
+	case p.state == "" || p.state != other.state || p.locality != "":
+		return false
+	case p.countyFIPS == "":
+		return other.countyFIPS != ""
+	default:
+		return p.countyFIPS == other.countyFIPS && other.locality != ""
+	}
 }
-
-const (
-	reasonCountyName   = "the county is unknown and its name belongs to another county of the state: linked to the state"
-	reasonCountyNoName = "the county is unknown and the file does not name it: linked to the state"
-)
 
 // gazetteer holds the places of the database.
 type gazetteer struct {
 	national   int64 // location, 0 if there is none
 	states     map[string]knownPlace
 	counties   map[string]knownPlace // by FIPS code
-	countyName map[nameWithin]string // the FIPS code, by state and name in lower case
+	countyName map[nameWithin]string // the FIPS code, by state and name
 	localities map[nameWithin]knownPlace
 }
 
@@ -59,7 +53,7 @@ type located struct {
 
 type nameWithin struct {
 	parent int64
-	name   string // in lower case
+	name   string // as nameForm
 }
 
 func loadGazetteer(ctx context.Context, tx pgx.Tx) (*gazetteer, error) {
@@ -95,10 +89,10 @@ func loadGazetteer(ctx context.Context, tx pgx.Tx) (*gazetteer, error) {
 	}
 	for _, c := range counties {
 		g.counties[c.Fips] = knownPlace{c.ID, location[located{db.LocationTypeCounty, c.ID}]}
-		g.countyName[nameWithin{c.StateID, strings.ToLower(c.Name)}] = c.Fips
+		g.countyName[nameWithin{c.StateID, nameForm(c.Name)}] = c.Fips
 	}
 	for _, l := range localities {
-		name := nameWithin{int64(l.CountyID), strings.ToLower(l.Name)}
+		name := nameWithin{int64(l.CountyID), nameForm(l.Name)}
 		g.localities[name] = knownPlace{l.ID, location[located{db.LocationTypeLocality, l.ID}]}
 	}
 	return g, nil
@@ -120,7 +114,7 @@ func (g *gazetteer) location(p place) int64 {
 
 // locality returns the locality of the place, or the zero value if the gazetteer has none.
 func (g *gazetteer) locality(p place) knownPlace {
-	return g.localities[nameWithin{g.counties[p.countyFIPS].id, strings.ToLower(p.locality)}]
+	return g.localities[nameWithin{g.counties[p.countyFIPS].id, nameForm(p.locality)}]
 }
 
 // placesCreated counts what an import stored.
@@ -129,11 +123,9 @@ type placesCreated struct {
 }
 
 // settle creates the places of agencies that are missing, and locations for them; in a database with triggers for that, the
-// triggers create the locations. An agency whose county cannot be created is linked to its state, with a note. The places are added
-// to the gazetteer, which must not be used any more if the transaction is rolled back.
-func (g *gazetteer) settle(
-	ctx context.Context, tx pgx.Tx, agencies []agencyRow, note csvfile.NoteFunc,
-) (created placesCreated, err error) {
+// triggers create the locations. The places are added to the gazetteer, which must not be used any more if the transaction is
+// rolled back.
+func (g *gazetteer) settle(ctx context.Context, tx pgx.Tx, agencies []agencyRow) (created placesCreated, err error) {
 	// Each kind needs the ids of the kind above it. What is missing is read after it was stored, because a writer that does not
 	// take the import lock may have stored the same place.
 	steps := []struct {
@@ -142,7 +134,7 @@ func (g *gazetteer) settle(
 		add   func() (n int64, err error)
 	}{
 		{"states", &created.states, func() (int64, error) { return g.addStates(ctx, tx, agencies) }},
-		{"counties", &created.counties, func() (int64, error) { return g.addCounties(ctx, tx, agencies, note) }},
+		{"counties", &created.counties, func() (int64, error) { return g.addCounties(ctx, tx, agencies) }},
 		{"localities", &created.localities, func() (int64, error) { return g.addLocalities(ctx, tx, agencies) }},
 		{"locations", &created.locations, func() (int64, error) { return g.addLocations(ctx, tx, agencies) }},
 	}
@@ -186,25 +178,17 @@ func (g *gazetteer) addStates(ctx context.Context, tx pgx.Tx, agencies []agencyR
 	return n, err
 }
 
-func (g *gazetteer) addCounties(ctx context.Context, tx pgx.Tx, agencies []agencyRow, note csvfile.NoteFunc) (n int64, err error) {
+func (g *gazetteer) addCounties(ctx context.Context, tx pgx.Tx, agencies []agencyRow) (n int64, err error) {
 	var add db.CountyInsertManyParams
-	for i := range agencies {
-		p := &agencies[i].place
+	for _, a := range agencies {
+		p := a.place
 		if _, known := g.counties[p.countyFIPS]; known || p.countyFIPS == "" {
 			continue
 		}
-		state := g.states[p.state].id
-		name, reason := g.nameCounty(state, *p)
-		if reason != "" {
-			note(agencies[i].line, csvfile.NewDefect("county", p.county, reason))
-			p.countyFIPS, p.locality = "", ""
-			continue
-		}
 		g.counties[p.countyFIPS] = knownPlace{}
-		g.countyName[nameWithin{state, strings.ToLower(name)}] = p.countyFIPS
 		add.Fips = append(add.Fips, p.countyFIPS)
-		add.Names = append(add.Names, name)
-		add.StateIds = append(add.StateIds, int32(state))
+		add.Names = append(add.Names, p.county)
+		add.StateIds = append(add.StateIds, int32(g.states[p.state].id))
 	}
 	if len(add.Fips) == 0 {
 		return 0, nil
@@ -219,27 +203,6 @@ func (g *gazetteer) addCounties(ctx context.Context, tx pgx.Tx, agencies []agenc
 	return n, err
 }
 
-// nameCounty returns the name for a new county, or why there is none. Names are unique within a state.
-func (g *gazetteer) nameCounty(state int64, p place) (name, reason string) {
-	taken := func(name string) bool {
-		_, ok := g.countyName[nameWithin{state, strings.ToLower(name)}]
-		return ok
-	}
-	independentCity := p.countyFIPS[2:] >= "510" // the numbers of counties are lower
-	name = p.county
-	if slices.Contains(homonyms, p.countyFIPS) || independentCity && taken(name) {
-		name += " city"
-	}
-	switch {
-	case p.county == "":
-		return "", reasonCountyNoName
-	case taken(name):
-		return "", reasonCountyName
-	default:
-		return name, ""
-	}
-}
-
 func (g *gazetteer) addLocalities(ctx context.Context, tx pgx.Tx, agencies []agencyRow) (n int64, err error) {
 	var add db.LocalityInsertManyParams
 	for _, a := range agencies {
@@ -247,7 +210,7 @@ func (g *gazetteer) addLocalities(ctx context.Context, tx pgx.Tx, agencies []age
 			continue
 		}
 		county := g.counties[a.place.countyFIPS].id
-		g.localities[nameWithin{county, strings.ToLower(a.place.locality)}] = knownPlace{id: -1} // being added
+		g.localities[nameWithin{county, nameForm(a.place.locality)}] = knownPlace{id: -1} // being added
 		add.Names = append(add.Names, a.place.locality)
 		add.CountyIds = append(add.CountyIds, int32(county))
 	}
@@ -259,7 +222,7 @@ func (g *gazetteer) addLocalities(ctx context.Context, tx pgx.Tx, agencies []age
 	}
 	localities, err := queries.LocalityListByName(ctx, tx, db.LocalityListByNameParams(add))
 	for _, l := range localities {
-		g.localities[nameWithin{int64(l.CountyID), strings.ToLower(l.Name)}] = knownPlace{id: l.ID}
+		g.localities[nameWithin{int64(l.CountyID), nameForm(l.Name)}] = knownPlace{id: l.ID}
 	}
 	return n, err
 }
@@ -273,7 +236,7 @@ func (g *gazetteer) addLocations(ctx context.Context, tx pgx.Tx, agencies []agen
 		}
 	}
 	for _, a := range agencies {
-		p, locality := a.place, nameWithin{g.counties[a.place.countyFIPS].id, strings.ToLower(a.place.locality)}
+		p, locality := a.place, nameWithin{g.counties[a.place.countyFIPS].id, nameForm(a.place.locality)}
 		if p.state == "" && g.national == 0 {
 			missing[located{kind: db.LocationTypeNational}] = func(location int64) { g.national = location }
 		}

@@ -118,24 +118,31 @@ WHERE p.id = ANY(@locality_ids::bigint[])
     AND NOT EXISTS (SELECT FROM locations l WHERE l.type = 'Locality' AND l.locality_id = p.id);
 
 -- name: AgencyListAll :many
--- Every agency, once for each of its locations, with the location and its state; once with location 0 and an empty state if it
--- has no location. The state of the nation is empty as well.
+-- Every agency, once for each of its locations, with the location and its place; once with location 0 if it has no location. What
+-- a place does not have is empty: of the nation, everything.
 -- No limit: an import compares every row of its file with all agencies.
 -- @sqlc-vet-disable many-without-limit
 SELECT
     a.id,
     a.name,
+    a.jurisdiction_type,
     coalesce(l.id, 0)::bigint AS location_id,
-    coalesce(s.state_iso, '')::text AS state_iso
+    coalesce(s.state_iso, '')::text AS state_iso,
+    coalesce(c.fips, '')::text AS county_fips,
+    coalesce(p.name, '')::text AS locality_name
 FROM agencies a
 LEFT JOIN link_agencies__locations link ON link.agency_id = a.id
 LEFT JOIN locations l ON l.id = link.location_id
 LEFT JOIN us_states s ON s.id = l.state_id
+LEFT JOIN counties c ON c.id = l.county_id
+LEFT JOIN localities p ON p.id = l.locality_id
 ORDER BY a.id, l.id;
 
--- name: AgencyInsertMany :execrows
--- Stores agencies, each with one location, and returns their number. Ids come from the default of the column and ascend in the
+-- name: AgencyInsertMany :many
+-- Stores agencies, each with one location, and returns their ids. These come from the default of the column and ascend in the
 -- order given.
+-- No limit: there are as many rows as were given.
+-- @sqlc-vet-disable many-without-limit
 WITH given AS MATERIALIZED (
     SELECT row_number() OVER () AS n, a.name, a.jurisdiction_type, a.location_id
     FROM (
@@ -150,9 +157,44 @@ WITH given AS MATERIALIZED (
     RETURNING id
 ), numbered AS (
     SELECT id, row_number() OVER (ORDER BY id) AS n FROM agency
+), linked AS (
+    INSERT INTO link_agencies__locations (agency_id, location_id)
+    SELECT numbered.id, given.location_id FROM given JOIN numbered ON numbered.n = given.n
 )
-INSERT INTO link_agencies__locations (agency_id, location_id)
-SELECT numbered.id, given.location_id FROM given JOIN numbered ON numbered.n = given.n;
+SELECT numbered.id FROM numbered ORDER BY numbered.id;
+
+-- name: AgencyHoldMany :exec
+-- Locks agencies in the order of their ids, so that no other transaction can change or delete them.
+SELECT FROM agencies WHERE agencies.id = ANY(@ids::integer[]) ORDER BY agencies.id FOR NO KEY UPDATE;
+
+-- name: AgencyLocationMoveMany :many
+-- Replaces the only location of agencies by another one, or gives a location to those that have none, if from is 0. It leaves
+-- agencies whose locations have changed as they are, and returns the ids of the others. The caller must have locked the agencies
+-- in a statement before this one.
+-- No limit: there are no more rows than were given.
+-- @sqlc-vet-disable many-without-limit
+WITH given AS MATERIALIZED (
+    SELECT
+        unnest(@agency_ids::integer[]) AS agency_id,
+        unnest(@from_location_ids::bigint[]) AS from_id,
+        unnest(@to_location_ids::bigint[]) AS to_id
+), moved AS MATERIALIZED (
+    SELECT given.agency_id, given.from_id, given.to_id
+    FROM given
+    WHERE given.from_id <> given.to_id
+        AND ARRAY(SELECT link.location_id FROM link_agencies__locations link WHERE link.agency_id = given.agency_id)
+            = array_remove(ARRAY[given.from_id], 0::bigint)
+), touched AS (
+    UPDATE agencies SET updated_at = now() FROM moved WHERE agencies.id = moved.agency_id
+    RETURNING agencies.id, moved.to_id
+), removed AS (
+    DELETE FROM link_agencies__locations link USING moved
+    WHERE link.agency_id = moved.agency_id AND link.location_id = moved.from_id
+), added AS (
+    INSERT INTO link_agencies__locations (agency_id, location_id)
+    SELECT touched.id, touched.to_id FROM touched
+)
+SELECT touched.id FROM touched ORDER BY touched.id;
 
 -- name: URLListByIDForm :many
 -- The URLs with these id forms that exist.
