@@ -29,24 +29,36 @@ func outcomeUnknown(err error) bool {
 	return !errors.Is(err, pgx.ErrTxCommitRollback)
 }
 
+// txID identifies a transaction. A server that crashes gives the ids of transactions that it loses to other transactions.
+type txID struct{ xid, server string }
+
+// currentTxID returns the parts of a txID. The statistics are reset by each recovery from a crash, so that their time tells whether
+// the server has crashed since.
+const currentTxID = "SELECT pg_current_xact_id()::text, stats_reset::text FROM pg_stat_bgwriter"
+
 // lookUp asks the server, on another connection, what became of a transaction whose commit failed with err. It returns nil for a
-// committed one, err for one that was rolled back, and ErrOutcomeUnknown when there is no answer in time. It also asks when the
-// context of the request has ended. Without an id it returns err.
-func (p *Pool) lookUp(ctx context.Context, id string, err error) error {
-	if id == "" {
+// committed one, err for one that was rolled back, and ErrOutcomeUnknown when there is no answer in time, or when the server has
+// crashed and the id is that of a committed transaction, perhaps another one. It also asks when the context of the request has
+// ended. Without an id it returns err.
+func (p *Pool) lookUp(ctx context.Context, id txID, err error) error {
+	if id == (txID{}) {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lookUpTimeout)
 	defer cancel()
 	for {
 		var status *string // NULL: so old that the server has forgotten it
-		asked := p.Pool.QueryRow(ctx, "SELECT pg_xact_status($1::text::xid8)", id).Scan(&status)
+		var crashed bool
+		asked := p.Pool.QueryRow(ctx, "SELECT pg_xact_status($1::text::xid8), stats_reset::text <> $2 FROM pg_stat_bgwriter",
+			id.xid, id.server).Scan(&status, &crashed)
 		if asked == nil && status != nil {
-			switch *status {
-			case "committed":
-				return nil
-			case "aborted":
+			switch {
+			case *status == "aborted":
 				return err
+			case *status == "committed" && crashed:
+				return fmt.Errorf("%w, because the server has crashed: %w", ErrOutcomeUnknown, err)
+			case *status == "committed":
+				return nil
 			}
 		}
 		select { // the server has not noticed yet that the connection broke, or it is starting again

@@ -2,6 +2,9 @@ package postgres
 
 import (
 	"context"
+	"os"
+	"strconv"
+	"syscall"
 	"testing"
 	"time"
 
@@ -9,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"docket/internal/faultproxy"
+	"docket/internal/postgres/embedded"
 )
 
 // The connection breaks at the COMMIT of each transaction, before or after the server receives it. InTx reports what became of
@@ -53,6 +57,51 @@ func TestInTxKnowsTheOutcome(t *testing.T) {
 			require.Equal(t, succeeded, stored)
 		})
 	}
+}
+
+// After a crash another transaction can get the id of a transaction that was lost. It must not be taken for that one.
+func TestInTxKnowsThatTheServerCrashed(t *testing.T) {
+	t.Parallel()
+	dir, err := os.MkdirTemp("", "docket-postgres-")
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, os.RemoveAll(dir)) })
+	require.NoError(t, os.Chmod(dir, 0o711))
+	server, err := embedded.Start(t.Context(), embedded.Config{DataDir: dir, Ephemeral: true})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, server.Stop(context.Background())) })
+	execute(t, server.URL(), "CREATE TABLE fact (n int)")
+	execute(t, server.URL(), "CHECKPOINT")
+	proxy := faultproxy.New(t, server.URL())
+	pool, err := Open(t.Context(), PoolConfig{URL: proxy.URL(), MaxConns: 2})
+	require.NoError(t, err)
+	t.Cleanup(pool.Close)
+
+	var lost, pid string
+	crash := func(c *faultproxy.Conn) {
+		number, err := strconv.Atoi(pid)
+		require.NoError(t, err)
+		require.NoError(t, syscall.Kill(number, syscall.SIGKILL)) // PostgreSQL then ends all others, and recovers
+		require.Eventually(t, func() bool {
+			conn, err := pgx.Connect(t.Context(), server.URL())
+			if err != nil {
+				return false
+			}
+			defer conn.Close(context.Background())
+			var reused string
+			require.NoError(t, conn.QueryRow(t.Context(), "SELECT pg_current_xact_id()::text").Scan(&reused))
+			return reused == lost
+		}, time.Minute, 10*time.Millisecond, "no other transaction has got the id")
+		faultproxy.Cut(c)
+	}
+	proxy.Set(faultproxy.Rule{Match: faultproxy.Commit, At: faultproxy.BeforeStatement, Do: crash, Times: 1})
+	err = InTx(t.Context(), pool, func(tx pgx.Tx) error {
+		require.NoError(t, tx.QueryRow(t.Context(), "SELECT pg_current_xact_id()::text, pg_backend_pid()::text").Scan(&lost, &pid))
+		_, err := tx.Exec(t.Context(), "INSERT INTO fact VALUES (1)")
+		return err
+	})
+	require.ErrorIs(t, err, ErrOutcomeUnknown)
+	require.True(t, IsUnavailable(err), err)
+	require.Equal(t, "0", value(t, server.URL(), "SELECT count(*)::text FROM fact"))
 }
 
 // A statement whose deadline comes while it runs has either no effect, or its caller learns that it succeeded. The connection is kept.

@@ -65,7 +65,7 @@ func (p *Pool) runTx(ctx context.Context, options pgx.TxOptions, fn func(pgx.Tx)
 	if err != nil {
 		return fmt.Errorf("begin: %w", err)
 	}
-	unknown, err := func() (string, error) {
+	unknown, err := func() (txID, error) {
 		defer conn.Release() // before lookUp, which needs a connection
 		return conn.runTx(ctx, options, fn)
 	}()
@@ -73,10 +73,10 @@ func (p *Pool) runTx(ctx context.Context, options pgx.TxOptions, fn func(pgx.Tx)
 }
 
 // runTx returns the id of the transaction with the error of a commit whose outcome is unknown.
-func (c *Conn) runTx(ctx context.Context, options pgx.TxOptions, fn func(pgx.Tx) error) (unknown string, err error) {
+func (c *Conn) runTx(ctx context.Context, options pgx.TxOptions, fn func(pgx.Tx) error) (unknown txID, err error) {
 	tx, id, err := c.begin(ctx, options)
 	if err != nil {
-		return "", fmt.Errorf("begin: %w", err)
+		return txID{}, fmt.Errorf("begin: %w", err)
 	}
 	defer func() {
 		// A caller that gave up between two statements must not cost the pool a connection: pgx closes a connection
@@ -86,10 +86,10 @@ func (c *Conn) runTx(ctx context.Context, options pgx.TxOptions, fn func(pgx.Tx)
 		_ = tx.Rollback(ctx)
 	}()
 	if err := fn(tx); err != nil {
-		return "", err
+		return txID{}, err
 	}
 	if err := ctx.Err(); err != nil {
-		return "", fmt.Errorf("commit: %w", err) // pgx would close the connection
+		return txID{}, fmt.Errorf("commit: %w", err) // pgx would close the connection
 	}
 	if err := tx.Commit(ctx); err != nil {
 		if outcomeUnknown(err) {
@@ -97,25 +97,25 @@ func (c *Conn) runTx(ctx context.Context, options pgx.TxOptions, fn func(pgx.Tx)
 		}
 		return unknown, fmt.Errorf("commit: %w", err)
 	}
-	return "", nil
+	return txID{}, nil
 }
 
-// begin begins a transaction and returns its id, "" for a read-only one. Both take one round trip.
-func (c *Conn) begin(ctx context.Context, options pgx.TxOptions) (_ pgx.Tx, id string, err error) {
+// begin begins a transaction and returns its id, which a read-only one has not. Both take one round trip.
+func (c *Conn) begin(ctx context.Context, options pgx.TxOptions) (_ pgx.Tx, id txID, err error) {
 	if options.AccessMode == pgx.ReadOnly {
 		tx, err := c.BeginTx(ctx, options)
-		return tx, "", err
+		return tx, id, err
 	}
 	var batch pgx.Batch
 	batch.BeginTx(options)
-	batch.Queue("SELECT pg_current_xact_id()::text").QueryRow(func(row pgx.Row) error { return row.Scan(&id) })
+	batch.Queue(currentTxID).QueryRow(func(row pgx.Row) error { return row.Scan(&id.xid, &id.server) })
 	results := c.SendBatch(ctx, &batch)
 	tx := results.Tx()
 	if err := results.Close(); err != nil {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), rollbackTimeout)
 		defer cancel()
 		_ = tx.Rollback(ctx)
-		return nil, "", err
+		return nil, txID{}, err
 	}
 	return tx, id, nil
 }
