@@ -175,6 +175,24 @@ func TestImportAgenciesComparesNamesWithoutRunsOfWhiteSpace(t *testing.T) {
 	require.Equal(t, int64(3), urls.Agencies)
 }
 
+// TestImportURLsAgainAfterABetterFile checks that what a note left out of the suggestions follows, when the same file of URLs is
+// imported after what it lacked.
+func TestImportURLsAgainAfterABetterFile(t *testing.T) {
+	t.Parallel()
+	pool := dbtest.New(t)
+	importAgencies(t, pool, "A,local,CO,,,,\n")
+	o := URLOptions{Robots: true}
+	first := importURLs(t, pool, "x.org,odd,odd,,,A|B\n", o)
+	require.Equal(t, int64(3), first.Notes.Total)
+	require.Equal(t, []int64{1, 1, 0}, []int64{first.Agencies, first.Locations, first.Relevance})
+
+	importAgencies(t, pool, "A,local,CO,08001,Adams,,\nB,local,IN,,,,\n")
+	second := importURLs(t, pool, "x.org,meta url,Stops,,,A|B\n", o)
+	require.Zero(t, second.Notes.Total)
+	require.Equal(t, []int64{1, 2, 1, 1}, []int64{second.Agencies, second.Locations, second.Relevance, second.RecordTypes})
+	require.True(t, importURLs(t, pool, "x.org,meta url,Stops,,,A|B\n", o).Unchanged())
+}
+
 // TestNameForm checks that imports compare names as agency_identity does.
 func TestNameForm(t *testing.T) {
 	t.Parallel()
