@@ -29,7 +29,7 @@ func Conforming(t testing.TB, handler http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		response := httptest.NewRecorder()
 		handler.ServeHTTP(response, r)
-		if err := Conforms(r, response); err != nil {
+		if err := errors.Join(Conforms(r, response), protected(response)); err != nil {
 			t.Errorf("%s %s got the response %d %s, which does not match the contract: %v\n%.2000s",
 				r.Method, r.URL, response.Code, response.Header().Get("Content-Type"), err, response.Body.String())
 		}
@@ -39,6 +39,22 @@ func Conforming(t testing.TB, handler http.Handler) http.Handler {
 		w.WriteHeader(response.Code)
 		_, _ = w.Write(response.Body.Bytes())
 	})
+}
+
+// protected returns an error when a response lacks one of the headers that every response has.
+func protected(response *httptest.ResponseRecorder) error {
+	header := response.Header()
+	if header.Get("X-Content-Type-Options") != "nosniff" {
+		return errors.New("the content may be sniffed")
+	}
+	want := "no-store"
+	if header.Get("ETag") != "" {
+		want = "private, no-cache"
+	}
+	if got := header.Values("Cache-Control"); !slices.Equal(got, []string{want}) {
+		return fmt.Errorf("Cache-Control is %q, not %q", got, want)
+	}
+	return nil
 }
 
 // Conforms returns an error when the response to a request does not match the contract.

@@ -121,7 +121,6 @@ func asset(route string) (gin.HandlerFunc, error) {
 
 func serveAsset(c *gin.Context, name string, data []byte) {
 	c.Header("Content-Security-Policy", docsPolicy)
-	c.Header("X-Content-Type-Options", "nosniff")
 	c.Header("Referrer-Policy", "no-referrer")
 	c.Header("Content-Type", contentTypes[path.Ext(name)])
 	if !notModified(c, data) {

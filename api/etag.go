@@ -18,7 +18,8 @@ func (s *server) sendETag(c *gin.Context) {
 	}
 	w := responseOf(c)
 	body := w.hold(c)
-	if w.Status() == http.StatusOK {
+	// A browser stores a response under its URL.
+	if w.Status() == http.StatusOK && !carriesSecret(c.Request) {
 		if op.NeedsToken {
 			w.Header().Add("Vary", "Authorization")
 		}

@@ -46,6 +46,13 @@ func (s *server) failEncoding(c *gin.Context, err error) {
 	s.breakOff(c, err)
 }
 
+// protect sets the headers that every response has. A response may be stored only where an ETag allows it: others may contain the id
+// of a session, which is a secret, or belong to the holder of a token.
+func protect(c *gin.Context) {
+	c.Header("Cache-Control", "no-store")
+	c.Header("X-Content-Type-Options", "nosniff")
+}
+
 type headKey struct{}
 
 // isHead reports whether the request is HEAD. A handler whose body is expensive need not produce it then.

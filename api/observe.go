@@ -13,7 +13,6 @@ import (
 	"go.uber.org/zap/zapcore"
 
 	"docket/internal/auth"
-	"docket/internal/contract"
 	"docket/internal/phase"
 )
 
@@ -30,10 +29,11 @@ func RequestID(ctx context.Context) string {
 	return id
 }
 
-// identify gives the request its id: the client's, if it fits in a log line, or a new one.
+// identify gives the request its id: the client's, if it fits in a log line, or a new one. It is logged, so a client's id that
+// repeats a secret of the request is not taken.
 func identify(c *gin.Context) {
 	id := c.GetHeader(requestIDHeader)
-	if !printable(id) {
+	if !printable(id) || repeatsSecret(id, c.Request) {
 		id = uuid.NewString()
 	}
 	c.Header(requestIDHeader, id)
@@ -50,7 +50,7 @@ func printable(id string) bool {
 }
 
 // observe times a request and its phases and reports it when it has ended: one log line, and one observation in each
-// histogram. Neither contains the query, the body or a path that matches no route.
+// histogram. Neither contains the query, the body, a path that matches no route, the id of a session or a token.
 func (s *server) observe(c *gin.Context) {
 	begin := s.cfg.Clock()
 	w := &response{ResponseWriter: c.Writer, clock: s.cfg.Clock, begin: begin}
@@ -66,6 +66,16 @@ func (s *server) observe(c *gin.Context) {
 	}()
 	c.Next()
 	w.WriteHeaderNow() // a response without a body has not been sent yet
+}
+
+// knownMethod returns a method of HTTP as it is. A client can send any text as a method.
+func knownMethod(method string) string {
+	switch method {
+	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions,
+		http.MethodConnect, http.MethodTrace:
+		return method
+	}
+	return "other"
 }
 
 func (s *server) log(c *gin.Context, total time.Duration, rec *phase.Recorder) {
@@ -91,7 +101,7 @@ func (s *server) log(c *gin.Context, total time.Duration, rec *phase.Recorder) {
 	}
 	fields := []zap.Field{
 		zap.String("request_id", RequestID(c.Request.Context())),
-		zap.String("method", contract.Excerpt(c.Request.Method)),
+		zap.String("method", knownMethod(c.Request.Method)),
 		zap.String("route", c.FullPath()),
 		zap.Int("status", status),
 		zap.Int("bytes", max(c.Writer.Size(), 0)),
@@ -103,7 +113,9 @@ func (s *server) log(c *gin.Context, total time.Duration, rec *phase.Recorder) {
 	if user, ok := auth.FromContext(c.Request.Context()); ok {
 		fields = append(fields, zap.Int32("user_id", user.UserID))
 	}
-	fields = append(fields, zap.Error(cause)) // no field when nil
+	if cause != nil {
+		fields = append(fields, zap.String("error", redact(cause.Error())))
+	}
 	var crash *panicError
 	if errors.As(cause, &crash) {
 		fields = append(fields, zap.ByteString("stack", crash.stack))

@@ -197,7 +197,7 @@ func (s *server) fail(c *gin.Context, err error) {
 		c.Status(status)
 		return
 	}
-	p.Instance = contract.Excerpt(prefixOf(c.Request.Context()) + c.Request.URL.Path)
+	p.Instance = contract.Excerpt(redact(prefixOf(c.Request.Context()) + c.Request.URL.Path)) // clients log it
 	p.RequestID = RequestID(c.Request.Context())
 
 	header := w.Header()

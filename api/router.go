@@ -148,7 +148,7 @@ func newRouter(cfg Config, doc *openapi3.T, register func(gin.IRouter, *server))
 	router.ContextWithFallback = true // handlers get gin's context, which must end with the request's
 	router.HandleMethodNotAllowed = true
 	router.RedirectTrailingSlash = false // gin's redirect bypasses the middleware; noRoute does it
-	router.Use(identify, s.observe, cors, s.limit, s.recoverPanics)
+	router.Use(protect, identify, s.observe, cors, s.limit, s.recoverPanics)
 	router.NoRoute(s.noRoute)
 	router.NoMethod(s.noMethod)
 	register(router.Group("", s.checkContract, s.sendETag, s.replay), s)

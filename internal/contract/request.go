@@ -92,14 +92,14 @@ func parseQuery(raw string) url.Values {
 			continue
 		}
 		key, value, _ := strings.Cut(pair, "=")
-		key = unescape(key)
-		values[key] = append(values[key], unescape(value))
+		key = Unescape(key)
+		values[key] = append(values[key], Unescape(value))
 	}
 	return values
 }
 
-// unescape decodes the valid escapes in a key or value of a query and leaves the rest unchanged.
-func unescape(part string) string {
+// Unescape decodes the valid escapes in a key or value of a query and leaves the rest unchanged.
+func Unescape(part string) string {
 	part = strings.ReplaceAll(part, "+", " ")
 	if plain, err := url.PathUnescape(part); err == nil {
 		return plain

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strconv"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
 	"docket/internal/db"
@@ -19,7 +20,7 @@ type Difference struct {
 	Kind      string
 	URLID     int32  // 0 for the batches of a follower and for the progress of a batch
 	BatchID   int32  // only for the progress of a batch
-	Annotator string // only for a done row and the batches of a follower: the id of the user or the session
+	Annotator string // only for a done row and the batches of a follower: the id of the user, or the first digits of the session
 	Have      string
 	Want      string
 }
@@ -119,7 +120,7 @@ func compare(ctx context.Context, pool *postgres.Pool, handle func([]Difference)
 		}
 		found := make([]Difference, len(rows))
 		for i, row := range rows {
-			found[i] = Difference{Kind: row.Kind, URLID: row.URLID, Annotator: row.Annotator, Have: row.Have, Want: row.Want}
+			found[i] = Difference{Kind: row.Kind, URLID: row.URLID, Annotator: withoutSecret(row.Annotator), Have: row.Have, Want: row.Want}
 		}
 		if err := handle(found); err != nil {
 			return err
@@ -149,6 +150,18 @@ func compare(ctx context.Context, pool *postgres.Pool, handle func([]Difference)
 		}
 	}
 	return handle(found)
+}
+
+// sessionDigits is how many digits of the id of a session are shown. They identify it for an operator, and nobody can use them: the
+// whole id is all that one needs to answer in the session.
+const sessionDigits = 8
+
+// withoutSecret returns the id of a user as it is, and the beginning of the id of a session.
+func withoutSecret(annotator string) string {
+	if _, err := uuid.Parse(annotator); err != nil {
+		return annotator
+	}
+	return annotator[:sessionDigits] + "…"
 }
 
 func progressText(total, annotated int32) string {

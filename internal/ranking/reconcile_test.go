@@ -93,11 +93,11 @@ var drifts = map[string]drift{
 	},
 	"session not done": {
 		"DELETE FROM anonymous_url_done WHERE url_id = 1",
-		[]ranking.Difference{{Kind: "missing done row", URLID: 1, Annotator: session, Want: "done"}},
+		[]ranking.Difference{{Kind: "missing done row", URLID: 1, Annotator: session[:8] + "…", Want: "done"}},
 	},
 	"session done by mistake": {
 		"INSERT INTO anonymous_url_done (session_id, url_id) SELECT id, 2 FROM anonymous_sessions",
-		[]ranking.Difference{{Kind: "surplus done row", URLID: 2, Annotator: session, Have: "done"}},
+		[]ranking.Difference{{Kind: "surplus done row", URLID: 2, Annotator: session[:8] + "…", Have: "done"}},
 	},
 	"progress": {
 		"UPDATE batch_progress SET total = 7, annotated = 3 WHERE batch_id = 1",
@@ -129,14 +129,14 @@ var drifts = map[string]drift{
 	},
 	"another program's anonymous answer": {
 		"INSERT INTO annotation__location__anon (url_id, session_id, location_id) SELECT 4, id, 1 FROM anonymous_sessions",
-		[]ranking.Difference{{Kind: "missing done row", URLID: 4, Annotator: session, Want: "done"}},
+		[]ranking.Difference{{Kind: "missing done row", URLID: 4, Annotator: session[:8] + "…", Want: "done"}},
 	},
 	"another program's validation": {
 		"INSERT INTO flag_url_validated (url_id, type) VALUES (1, 'data source')",
 		[]ranking.Difference{
 			{Kind: "surplus", URLID: 1, Have: "eligible"},
 			{Kind: "surplus done row", URLID: 1, Annotator: "7", Have: "done"},
-			{Kind: "surplus done row", URLID: 1, Annotator: session, Have: "done"},
+			{Kind: "surplus done row", URLID: 1, Annotator: session[:8] + "…", Have: "done"},
 		},
 	},
 	"another program's URL type": {
@@ -180,7 +180,7 @@ var drifts = map[string]drift{
 		[]ranking.Difference{
 			{Kind: "missing", URLID: 1, Want: "eligible"},
 			{Kind: "missing done row", URLID: 1, Annotator: "7", Want: "done"},
-			{Kind: "missing done row", URLID: 1, Annotator: session, Want: "done"},
+			{Kind: "missing done row", URLID: 1, Annotator: session[:8] + "…", Want: "done"},
 			{Kind: "missing", URLID: 2, Want: "eligible"},
 			{Kind: "missing", URLID: 3, Want: "not eligible"},
 			{Kind: "missing", URLID: 4, Want: "eligible"},

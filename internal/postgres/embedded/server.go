@@ -164,7 +164,8 @@ func serverArgs(c cluster, sockets string) []string {
 		"log_destination=stderr",
 		"logging_collector=off",
 		"log_line_prefix=%m [%p] ",
-		"jit=off", // Docket's statements are short: compiling one takes longer than it saves
+		"log_error_verbosity=terse", // details quote values, such as the id of a session, which is a secret
+		"jit=off",                   // Docket's statements are short: compiling one takes longer than it saves
 	} {
 		args = append(args, "-c", setting)
 	}

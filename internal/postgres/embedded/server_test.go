@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/zap"
 )
@@ -322,4 +323,22 @@ func TestStopIsForcedWhenItsContextEnds(t *testing.T) {
 	require.NoError(t, server.Stop(ctx))
 	requireClosed(t, server.Done())
 	require.NoError(t, server.Err(), "stopped on purpose")
+}
+
+// The id of a session is a secret. Docket passes it as an argument, and the log must not quote arguments or the keys of rows.
+func TestLogHasNoValues(t *testing.T) {
+	t.Parallel()
+	server := start(t, Config{DataDir: newCluster(t, ephemeralDir), Ephemeral: true})
+	execute(t, server.URL(), "CREATE TABLE session (id uuid PRIMARY KEY)")
+	conn, err := pgx.Connect(t.Context(), server.URL())
+	require.NoError(t, err)
+	defer conn.Close(context.Background())
+	const insert, id = "INSERT INTO session VALUES ($1)", "0b6f7c1e-5a3d-4a53-9f0b-6f1f6f1c2d3e"
+	_, err = conn.Exec(t.Context(), insert, id)
+	require.NoError(t, err)
+	_, err = conn.Exec(t.Context(), insert, id)
+	require.Error(t, err)
+	log := readFile(t, server.logPath)
+	require.Contains(t, log, "duplicate key value")
+	require.NotContains(t, log, id)
 }
