@@ -22,14 +22,17 @@ func TestRedact(t *testing.T) {
 		"0b6f7c1e-5a3d-4a53-9f0b-6f1f6f1c2d3":                                        removed,
 		"cut 0b6f7c1e-5a3d-4a53…":                                                    "cut " + removed + "…",
 		"?session_id=0b6f7c1e%2D5a3d%2d4a53%2D9f0b%2D6f1f6f1c2d3e":                   "?session_id=" + removed,
-		fmt.Sprint([16]byte(uuid.MustParse("0b6f7c1e-5a3d-4a53-9f0b-6f1f6f1c2d3e"))): "[" + removed + "]",
+		fmt.Sprint([16]byte(uuid.MustParse("0b6f7c1e-5a3d-4a53-9f0b-6f1f6f1c2d3e"))): removed,
 		"Authorization: Bearer abc.def":                                              "Authorization: " + removed,
 		"token eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiI3In0.c2ln-_x is old":                  "token " + removed + " is old",
-		"location not found: 9223372036854775807":                                    "location not found: 9223372036854775807",
-		"agency not found: 12, 13, 2147483647, 15, 16, 17, 18, 19":                   "agency not found: 12, 13, 2147483647, 15, 16, 17, 18, 19",
-		"2026-11-30 11:47:56.675 UTC [1234] LOG:  checkpoint":                        "2026-11-30 11:47:56.675 UTC [1234] LOG:  checkpoint",
-		"dial tcp 192.168.100.101:5432: connect: connection refused":                 "dial tcp 192.168.100.101:5432: connect: connection refused",
-		`duplicate key value violates constraint "annotation_queue_pkey"`:            `duplicate key value violates constraint "annotation_queue_pkey"`,
+		"migration 20261201101500_add_urls_language is not known":                    "migration 20261201101500_add_urls_language is not known",
+		"a decade of cafés, added 2026 and 2025-12-31":                               "a decade of cafés, added 2026 and 2025-12-31",
+		"BEARER x": removed,
+		"location not found: 9223372036854775807":                         "location not found: 9223372036854775807",
+		"agency not found: 12, 13, 2147483647, 15, 16, 17, 18, 19":        "agency not found: 12, 13, 2147483647, 15, 16, 17, 18, 19",
+		"2026-11-30 11:47:56.675 UTC [1234] LOG:  checkpoint":             "2026-11-30 11:47:56.675 UTC [1234] LOG:  checkpoint",
+		"dial tcp 192.168.100.101:5432: connect: connection refused":      "dial tcp 192.168.100.101:5432: connect: connection refused",
+		`duplicate key value violates constraint "annotation_queue_pkey"`: `duplicate key value violates constraint "annotation_queue_pkey"`,
 	} {
 		require.Equal(t, want, redact(text))
 	}

@@ -106,7 +106,7 @@ func TestReferenceOnAdoptedDatabase(t *testing.T) {
 	status, _, stderr := adopted.schema("schema", "apply", "--env", "prod", "--auto-approve")
 	require.Zero(t, status, stderr)
 	succeed(t, "migrate", "apply", "--baseline", "latest", "--dir", migrationsFolder, "--database-url", adopted.url, "--dev-url", adopted.url)
-	succeed(t, "queue", "reconcile", "--database-url", adopted.url)
+	succeed(t, "queue", "reconcile", "--wait=false", "--database-url", adopted.url)
 	require.Equal(t, adopted.list(nextURL), adopted.list(theirNext, "3001", ""), "the same order")
 
 	for _, sql := range theirWrites {
@@ -116,7 +116,7 @@ func TestReferenceOnAdoptedDatabase(t *testing.T) {
 	require.Empty(t, adopted.list(theirNext, "3003", added), "its own refresh does not fill the view that it joins")
 	succeed(t, "refresh", "--database-url", adopted.url)
 	require.Equal(t, []string{added}, adopted.list(theirNext, "3003", added))
-	succeed(t, "queue", "reconcile", "--database-url", adopted.url)
+	succeed(t, "queue", "reconcile", "--wait=false", "--database-url", adopted.url)
 	require.Equal(t, "0 differences\n", succeed(t, "queue", "verify", "--database-url", adopted.url))
 	require.Equal(t, adopted.list(nextURL), adopted.list(theirNext, "3003", ""))
 	status, stdout, stderr := adopted.schema(noDifference...)

@@ -51,7 +51,7 @@ func TestAdoption(t *testing.T) {
 
 			require.Empty(t, adopt.constraintsOfOthers(), "rules of the other service are replaced by Docket's, unlike those of operators")
 			adopt.baseline()
-			require.NotEmpty(t, succeed(t, adopt.next("queue", "reconcile")...))
+			require.NotEmpty(t, succeed(t, adopt.next("queue", "reconcile", "--wait=false")...))
 			require.Equal(t, "0 differences\n", succeed(t, adopt.next("queue", "verify")...))
 			succeed(t, noDifference...)
 			require.Empty(t, adopt.list("SELECT f.url_id::text FROM url_former_status f JOIN annotation_queue q USING (url_id) "+

@@ -109,7 +109,7 @@ func TestServeWithGrants(t *testing.T) {
 	require.NoError(t, os.WriteFile(agencies, []byte(strings.Join(strings.SplitAfter(string(real), "\n")[:20], "")), 0o600))
 	served.succeed(t, "import", "agencies", agencies)
 	served.succeed(t, "queue", "verify")
-	served.succeed(t, "queue", "reconcile")
+	served.succeed(t, "queue", "reconcile", "--wait=false")
 
 	stderr = served.fail(t, exitFailure, "refresh")
 	require.Contains(t, stderr, "must be owner of materialized view")

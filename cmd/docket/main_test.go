@@ -234,7 +234,7 @@ https://pittsburghpa.gov/police/#top,data source,Stops,Stops,,Pittsburgh Bureau 
 	status, stdout, _ = docket(t, "queue", "verify", "--database-url", url)
 	require.Equal(t, exitFailure, status)
 	require.Equal(t, "URL 1: wrong count of user URL types: has 99, should have 0\n1 differences\n", stdout)
-	require.Contains(t, succeedMigrated("queue", "reconcile", "--json"), `"kind":"wrong count of user URL types","url_id":1`)
+	require.Contains(t, succeedMigrated("queue", "reconcile", "--wait=false", "--json"), `"kind":"wrong count of user URL types","url_id":1`)
 	require.Equal(t, "0 differences\n", succeedMigrated("queue", "verify"))
 }
 

@@ -8,9 +8,11 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
+	"docket/internal/annotation"
 	"docket/internal/postgres"
 	"docket/internal/ranking"
 )
@@ -25,8 +27,35 @@ they added is missing, a suggestion they stored is not counted, a location that 
 	}
 	cmd.AddCommand(
 		queueCheckCommand(cfg, "verify", "Report differences; exit status 1 if there is any", "differences", ranking.Verify, true),
-		queueCheckCommand(cfg, "reconcile", "Repair every difference, without blocking readers", "repairs", ranking.Reconcile, false),
+		reconcileCommand(cfg),
 	)
+	return cmd
+}
+
+// reconcileCommand repairs the queue. What is shown with a URL, such as the name of an agency, is not in the queue, so no repair can
+// tell running servers that another program changed it. They cache it for a short time: the command waits until that is over.
+func reconcileCommand(cfg *config) *cobra.Command {
+	cmd := queueCheckCommand(cfg, "reconcile", "Repair every difference, without blocking readers", "repairs", ranking.Reconcile, false)
+	cmd.Long = fmt.Sprintf(`Repair every difference, without blocking readers.
+
+When the command ends, every running docket serve shows everything that other programs had committed before it began: the order
+of URLs, and what is shown with a URL. Servers cache the latter for %s, so the command takes at least that long. --wait=false
+does not wait.`, annotation.CachedFor)
+	wait := cmd.Flags().Bool("wait", true, "wait until no running server shows what was there before")
+	repair := cmd.RunE
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		began := time.Now()
+		if err := repair(cmd, args); err != nil || !*wait {
+			return err
+		}
+		ctx := cmd.Context()
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(time.Until(began.Add(annotation.CachedFor))):
+			return nil
+		}
+	}
 	return cmd
 }
 

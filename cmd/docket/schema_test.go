@@ -225,7 +225,7 @@ func TestSchemaApplyHints(t *testing.T) {
 	require.Contains(t, stderr, "docket migrate diff NAME")
 	require.NotContains(t, stderr, "--baseline")
 	require.Contains(t, stderr, "run docket queue reconcile")
-	s.succeed(t, "queue", "reconcile")
+	s.succeed(t, "queue", "reconcile", "--wait=false")
 	s.succeed(t, "queue", "verify")
 
 	// Older files must not undo a later migration.

@@ -19,9 +19,9 @@ type suggestionCache struct {
 const (
 	// cachedURLs bounds the memory of the cache. An entry takes some kilobytes.
 	cachedURLs = 2000
-	// cachedFor bounds how long a change without a new revision stays unseen: one by a writer outside Docket, or a new name of
-	// an agency that another transaction is suggesting for the URL for the first time.
-	cachedFor = 10 * time.Second
+	// CachedFor bounds how long a change without a new revision stays unseen: one by a writer outside Docket, or a new name of
+	// an agency that another transaction is suggesting for the URL for the first time. docket queue reconcile waits for it.
+	CachedFor = 10 * time.Second
 )
 
 // cacheEntry is what was shown of a URL. It is never changed.
@@ -51,12 +51,12 @@ func (c suggestionCache) get(next *Next, revision int64) bool {
 	return true
 }
 
-// put stores what is shown of next's URL, except the progress of a batch.
-func (c suggestionCache) put(next *Next, revision int64) {
+// put stores what is shown of next's URL, except the progress of a batch. It was read at the time readAt or later.
+func (c suggestionCache) put(next *Next, revision int64, readAt time.Time) {
 	if revision == ranking.UnknownRevision {
 		return
 	}
 	shown := *next
 	shown.Batch = nil
-	c.urls.Add(next.URLID, cacheEntry{revision: revision, expires: c.now().Add(cachedFor), shown: shown})
+	c.urls.Add(next.URLID, cacheEntry{revision: revision, expires: readAt.Add(CachedFor), shown: shown})
 }

@@ -81,6 +81,30 @@ func TestCacheExpires(t *testing.T) {
 	require.Equal(t, "Renamed", name())
 }
 
+// TestCacheExpiresByTheTimeOfItsReads shows that an entry is as old as its oldest read: while it was read, a writer outside Docket
+// may have changed something.
+func TestCacheExpiresByTheTimeOfItsReads(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	now := time.Now()
+	require.NoError(t, b.service.Submit(t.Context(), 1, 1, annotation.Answer{URLType: annotation.MetaURL, AgencyIDs: []int32{1}}))
+	b.service.SetClock(func() time.Time {
+		now = now.Add(time.Second) // each look at the clock
+		return now
+	})
+	name := func() string {
+		next, err := b.service.Next(t.Context(), 100, annotation.Filter{URLID: new(int32(1))})
+		require.NoError(t, err)
+		return next.Agencies.Entities[0].DisplayName
+	}
+	began := now
+	require.Equal(t, "A", name())
+	_, err := b.pool.Exec(t.Context(), "UPDATE agencies SET name = 'Renamed' WHERE id = 1")
+	require.NoError(t, err)
+	now = began.Add(time.Second + annotation.CachedFor) // CachedFor after the first look
+	require.Equal(t, "Renamed", name())
+}
+
 // TestCacheHasNoBatchProgress shows that the progress of a batch is not cached with the URL.
 func TestCacheHasNoBatchProgress(t *testing.T) {
 	t.Parallel()

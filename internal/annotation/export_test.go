@@ -2,9 +2,6 @@ package annotation
 
 import "time"
 
-// CachedFor is how long the cache uses an entry.
-const CachedFor = cachedFor
-
 // SetClock replaces the clock of the cache.
 func (s *Service) SetClock(now func() time.Time) { s.cache.now = now }
 

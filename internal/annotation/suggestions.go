@@ -15,6 +15,7 @@ import (
 // describe fills in what is shown of next's URL, from the cache or in one round trip.
 func (s *Service) describe(ctx context.Context, conn *postgres.Conn, next *Next, revision int64, batchID *int32) error {
 	var steps []postgres.Step
+	readAt := s.cache.now()
 	cached := s.cache.get(next, revision)
 	if !cached {
 		steps = aboutURL(next)
@@ -30,7 +31,7 @@ func (s *Service) describe(ctx context.Context, conn *postgres.Conn, next *Next,
 		return err
 	}
 	if !cached {
-		s.cache.put(next, revision)
+		s.cache.put(next, revision, readAt)
 	}
 	return nil
 }
