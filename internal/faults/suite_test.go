@@ -39,24 +39,22 @@ type suite struct {
 
 // TestFaults lets clients work while everything breaks, and requires that what they were told is stored, once and completely.
 func TestFaults(t *testing.T) {
-	s := newSuite(t, startSystem(t))
+	t.Parallel()
+	s := newSuite(startSystem(t))
 	s.causeAll(schedule(s.random, faults, *rounds, *kills))
 	s.check(t)
 }
 
 // TestFaultsOfOwnServer does it with the server that docket serve starts and, when it ends, starts again.
 func TestFaultsOfOwnServer(t *testing.T) {
-	s := newSuite(t, startOwnSystem(t))
+	t.Parallel()
+	s := newSuite(startOwnSystem(t))
 	s.causeAll(schedule(s.random, slices.DeleteFunc(slices.Clone(faults), func(f fault) bool { return !f.own }), *rounds, *kills/2))
 	s.check(t)
 }
 
 // newSuite fills the database and starts the clients.
-func newSuite(t *testing.T, system *system) *suite {
-	if *seed == 0 {
-		*seed = rand.Uint64N(1_000_000) + 1
-	}
-	t.Logf("-seed %d", *seed)
+func newSuite(system *system) *suite {
 	s := &suite{report: newReport(), system: system, random: rand.New(rand.NewPCG(*seed, 0))}
 	system.run("migrate", "apply")
 	system.run("seed", "--urls", "1000")
@@ -177,7 +175,7 @@ func (s *suite) send(what string, r request, repeat bool) (final response, attem
 			s.surprise(final, "%s: %s during: %s", what, final.tells(), fault)
 		}
 		unanswered := final.invitesRetry() || final.status >= 500
-		outcomeUnknown := final.status != http.StatusServiceUnavailable
+		outcomeUnknown := final.status != http.StatusServiceUnavailable || final.problem == "result-unknown"
 		giveUp := s.giveUp.Load()
 		if !unanswered || outcomeUnknown && !repeat || giveUp > 0 && time.Now().Unix() > giveUp {
 			return final, attempts

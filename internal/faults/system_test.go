@@ -3,7 +3,9 @@ package faults
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -29,7 +31,6 @@ import (
 // system is Docket, a proxy, and PostgreSQL. Both programs are started again when they end.
 type system struct {
 	t       *testing.T
-	program string // docket
 	dataDir string // of PostgreSQL
 	address string // of Docket
 	logs    *os.File
@@ -46,6 +47,31 @@ type system struct {
 }
 
 var secretKey = []byte(strings.Repeat("faults..", 4))
+
+// program is docket, built from this source.
+var program string
+
+func TestMain(m *testing.M) { os.Exit(runTests(m)) }
+
+func runTests(m *testing.M) int {
+	flag.Parse()
+	dir, err := os.MkdirTemp("", "docket-faults-*")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(dir)
+	program = filepath.Join(dir, "docket")
+	if output, err := exec.Command("go", "build", "-o", program, "docket/cmd/docket").CombinedOutput(); err != nil {
+		fmt.Fprintf(os.Stderr, "build docket: %v: %s\n", err, output)
+		return 1
+	}
+	if *seed == 0 {
+		*seed = rand.Uint64N(1_000_000) + 1
+	}
+	fmt.Println("-seed", *seed)
+	return m.Run()
+}
 
 // startSystem starts PostgreSQL and the proxy, not Docket.
 func startSystem(t *testing.T) *system {
@@ -74,11 +100,8 @@ func newSystem(t *testing.T) *system {
 		}
 	})
 	require.NoError(t, os.Chmod(dir, 0o755)) // started by root, PostgreSQL runs as another user
-	s := &system{t: t, dataDir: filepath.Join(dir, "data"), program: filepath.Join(dir, "docket")}
+	s := &system{t: t, dataDir: filepath.Join(dir, "data")}
 	s.client = &http.Client{Timeout: time.Minute, Transport: &http.Transport{MaxIdleConnsPerHost: 64}}
-	build := exec.CommandContext(t.Context(), "go", "build", "-o", s.program, "docket/cmd/docket")
-	output, err := build.CombinedOutput()
-	require.NoError(t, err, "%s", output)
 	s.logs, err = os.Create(filepath.Join(dir, "docket.log"))
 	require.NoError(t, err)
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -101,7 +124,7 @@ func (s *system) command(databaseURL string, args ...string) *exec.Cmd {
 	if databaseURL == "" {
 		where = append([]string{"--data-dir", s.dataDir}, where[2:]...)
 	}
-	cmd := exec.Command(s.program, append(args, where...)...)
+	cmd := exec.Command(program, append(args, where...)...)
 	cmd.Env = append(os.Environ(), "DS_APP_SECRET_KEY="+string(secretKey))
 	return cmd
 }
