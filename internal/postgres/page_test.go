@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
 	"docket/internal/postgres/tcp"
@@ -81,6 +82,12 @@ func TestLimitsOfServedSessions(t *testing.T) {
 	const idle = "idle_in_transaction_session_timeout"
 	served := open(PoolConfig{URL: url, MaxConns: 1, Served: true})
 	require.Equal(t, "10s", setting(served, idle))
+	require.NoError(t, InSnapshot(t.Context(), served, func(tx pgx.Tx) error {
+		var value string
+		require.NoError(t, tx.QueryRow(t.Context(), "SELECT current_setting($1)", idle).Scan(&value))
+		require.Equal(t, "0", value, "a client may read an export slowly")
+		return nil
+	}))
 	config := served.Config().ConnConfig
 	require.Equal(t, "5000", config.RuntimeParams["tcp_user_timeout"])
 	require.Equal(t, "2", config.RuntimeParams["tcp_keepalives_idle"])

@@ -87,7 +87,7 @@ func (p *Pool) Acquire(ctx context.Context) (*Conn, error) { return p.acquire(ct
 func (p *Pool) AcquireWriter(ctx context.Context) (*Conn, error) { return p.acquire(ctx, true) }
 
 // acquire returns ErrBusy when no connection becomes free in time, even if that is because the deadline of ctx comes first:
-// no statement was slow.
+// no statement was slow. Another failure is errNoConn, unless ctx was cancelled.
 func (p *Pool) acquire(ctx context.Context, writer bool) (*Conn, error) {
 	bounded := ctx
 	if p.wait > 0 {
@@ -110,6 +110,8 @@ func (p *Pool) acquire(ctx context.Context, writer bool) (*Conn, error) {
 		conn.Release()
 		if errors.Is(bounded.Err(), context.DeadlineExceeded) {
 			err = fmt.Errorf("%w: %v", ErrBusy, err) //nolint:errorlint // not a deadline of the request
+		} else if ctx.Err() == nil {
+			err = fmt.Errorf("%w: %w", errNoConn, err)
 		}
 		return nil, err
 	}

@@ -73,6 +73,7 @@ func (w *watch) attach(config *pgconn.Config) {
 	}
 	config.BuildContextWatcherHandler = func(conn *pgconn.PgConn) ctxwatch.Handler {
 		s := socketOf(conn.Conn())
+		s.began.Store(int64(time.Since(start)))
 		s.session.Store(conn.PID())
 		return &contextEnd{
 			socket: s,
@@ -122,6 +123,7 @@ type socket struct {
 	net.Conn
 	watch      *watch
 	session    atomic.Uint32         // process id; 0 until the session has started
+	began      atomic.Int64          // when it did, since start
 	timer      *time.Timer           // runs check
 	waiting    atomic.Int64          // when the current read began, since start; 0: there is none
 	cancelling atomic.Bool           // a deadline means that the server did not confirm
@@ -220,7 +222,8 @@ func (s *socket) died(reason string) error {
 	err := fmt.Errorf("%w: %s", errSilent, reason)
 	if s.dead.CompareAndSwap(nil, &err) {
 		_ = s.Conn.Close()
-		if s.session.Load() != 0 {
+		if session := s.session.Load(); session != 0 {
+			go s.watch.terminate(session, time.Since(start)-time.Duration(s.began.Load()))
 			s.watch.onDeath(err)
 		}
 	}
@@ -246,22 +249,48 @@ WHERE state NOT LIKE 'idle%'`
 
 func (w *watch) question() answer {
 	given := answer{asked: time.Now()}
+	err := w.onNewConn(func(ctx context.Context, conn *pgx.Conn) error {
+		var own uint32
+		given.address = conn.PgConn().Conn().RemoteAddr().String()
+		err := conn.QueryRow(ctx, workingSessions, pgx.QueryExecModeExec).Scan(&own, &given.working)
+		if own != conn.PgConn().PID() { // a pooler has numbers of its own
+			given.working = nil
+		}
+		return err
+	})
+	if refusal := new(pgconn.PgError); errors.As(err, &refusal) { // as for too many connections; but the server responds
+		given.working = nil
+	} else {
+		given.err = err
+	}
+	return given
+}
+
+// terminateIdle ends a session that is not working, unless the process id is that of a younger one. A pooler has process ids of
+// its own, which say nothing.
+const terminateIdle = `
+SELECT pg_terminate_backend(pid)
+FROM pg_stat_activity
+WHERE pid = $1 AND state LIKE 'idle%' AND backend_start <= clock_timestamp() - make_interval(secs => $2)
+    AND pg_backend_pid() = $3`
+
+// terminate ends the session of a dead connection, if the server can be reached: it may hold locks, and a transaction that is
+// neither committed nor rolled back. Without it, the server does so after idleInTransaction.
+func (w *watch) terminate(session uint32, age time.Duration) {
+	_ = w.onNewConn(func(ctx context.Context, conn *pgx.Conn) error {
+		own := int32(conn.PgConn().PID())
+		_, err := conn.Exec(ctx, terminateIdle, pgx.QueryExecModeExec, int32(session), age.Seconds(), own)
+		return err
+	})
+}
+
+func (w *watch) onNewConn(do func(context.Context, *pgx.Conn) error) error {
 	ctx, cancel := context.WithTimeout(context.Background(), w.limits.question)
 	defer cancel()
 	conn, err := pgx.ConnectConfig(ctx, w.config.Copy())
-	var own uint32
-	if err == nil {
-		defer func() { _ = conn.Close(ctx) }()
-		given.address = conn.PgConn().Conn().RemoteAddr().String()
-		err = conn.QueryRow(ctx, workingSessions, pgx.QueryExecModeExec).Scan(&own, &given.working)
+	if err != nil {
+		return err
 	}
-	switch refusal := new(pgconn.PgError); {
-	case errors.As(err, &refusal): // as for too many connections; but the server responds
-		given.working = nil
-	case err != nil:
-		given.err = err
-	case own != conn.PgConn().PID(): // a pooler has numbers of its own
-		given.working = nil
-	}
-	return given
+	defer func() { _ = conn.Close(ctx) }()
+	return do(ctx, conn)
 }

@@ -81,6 +81,27 @@ func TestDeadConnection(t *testing.T) {
 	}
 }
 
+// A dead connection leaves no transaction that holds locks, and whether it was committed is known.
+func TestDeadConnectionHoldsNoLocks(t *testing.T) {
+	t.Parallel()
+	patient := impatient
+	patient.question = time.Minute
+	pool := newWatchedPool(t, patient, 2)
+	_, err := pool.Exec(t.Context(), "CREATE TABLE fact (n int PRIMARY KEY)")
+	require.NoError(t, err)
+	insert := func() error {
+		return InTx(t.Context(), pool.Pool, func(tx pgx.Tx) error {
+			_, err := tx.Exec(t.Context(), "INSERT INTO fact VALUES (1)")
+			return err
+		})
+	}
+	pool.proxy.Set(faultproxy.Rule{Match: faultproxy.Commit, At: faultproxy.BeforeStatement, Do: faultproxy.Stall(faultproxy.Both), Times: 1})
+	err = insert()
+	pool.requireDead(t, err, "the server runs no statement of this session")
+	require.NotErrorIs(t, err, ErrOutcomeUnknown)
+	require.NoError(t, insert(), "it does not wait for the other transaction")
+}
+
 // The server cannot be reached at all, and later it can.
 func TestPartition(t *testing.T) {
 	t.Parallel()

@@ -33,6 +33,9 @@ var (
 	}
 )
 
+// errNoConn means that the pool could not get a connection. pgxpool has errors of its own for that, and those of connecting.
+var errNoConn = errors.New("no connection to the database")
+
 // IsUnavailable reports whether err means that PostgreSQL cannot be reached or refuses work for a reason that may end without
 // a change to the request, so that a later retry may succeed. Whether a transaction was committed is unknown when the
 // connection broke at its commit. It is false for an error caused by the statement itself, and for one that was cancelled
@@ -44,7 +47,7 @@ func IsUnavailable(err error) bool {
 		netErr     net.Error
 	)
 	switch {
-	case errors.Is(err, ErrBusy), errors.Is(err, ErrOutcomeUnknown): // whatever came of a last attempt
+	case errors.Is(err, ErrBusy), errors.Is(err, errNoConn), errors.Is(err, ErrOutcomeUnknown): // whatever came of a last attempt
 		return true
 	case errors.As(err, &connectErr): // whatever the reason: without a connection no request can be served
 		return true
