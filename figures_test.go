@@ -211,10 +211,10 @@ var constants = []struct {
 	{"docs/decisions/imports-in-parts.md", "waits 0.5 s for a lock", "internal/postgres", []string{`partLockTimeout = "500ms"`}},
 	{"docs/decisions/imports-in-parts.md", "After two minutes", "internal/postgres", []string{`partPause = 200 \* time\.Millisecond`, `partAttempts = 170\b`}},
 	{"docs/decisions/imports-in-parts.md", "after 1,000 changed rows", "internal/imports", []string{`firstAnalyze = 1000\b`}},
-	{"docs/decisions/idempotency-keys.md", "for as long as a request can take and ten seconds more", "api",
-		[]string{`\.RequestTimeout \+ 2\*settleTimeout\b`, `settleTimeout = 5 \* time\.Second`}},
+	{"docs/decisions/idempotency-keys.md", "for up to 5 seconds", "internal/postgres", []string{`lookUpTimeout = 5 \* time\.Second`}},
+	{"docs/decisions/idempotency-keys.md", "After a second it", "internal/postgres", []string{`endAfter += time\.Second`}},
 	{"docs/decisions/idempotency-keys.md", "for 24 hours", "internal/idempotency", []string{`= 24 \* time\.Hour`}},
-	{"docs/decisions/idempotency-keys.md", "Every twentieth new key deletes up to a hundred expired ones.", "internal/idempotency",
+	{"docs/decisions/idempotency-keys.md", "About every twentieth key, by its digest, deletes up to a hundred expired ones", "internal/idempotency",
 		[]string{`= 20\b`, `= 100\b`}},
 }
 

@@ -1,101 +1,81 @@
 package api
 
 import (
-	"context"
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"hash"
-	"time"
 
 	"github.com/gin-gonic/gin"
 
 	"docket/internal/auth"
 	"docket/internal/contract"
 	"docket/internal/idempotency"
-	"docket/internal/phase"
 )
 
 const (
 	idempotencyHeader = "Idempotency-Key"
 	replayedHeader    = "Idempotency-Replayed"
-
-	// settleTimeout limits the storing of a response, which must not depend on whether its client still waits for it.
-	settleTimeout = 5 * time.Second
+	sessionParameter  = "session_id" // of the operations of anonymous sessions
 )
 
-// replay is the gin middleware behind Idempotency-Key: a request that has taken effect gets its stored response and does not
-// take effect again. It runs after the contract's check, so that the caller is known and equal requests have one spelling.
-//
-// Only the response of a success is stored. After any other response nothing was written, so that a repetition is harmless,
-// and it may succeed once the cause is removed.
-func (s *server) replay(c *gin.Context) {
+// takeKey is the gin middleware behind Idempotency-Key: it puts the key of the request into its context, where the use case finds it.
+// It runs after the contract's check, so that the caller is known and equal requests have one spelling.
+func (s *server) takeKey(c *gin.Context) {
 	key := c.GetHeader(idempotencyHeader)
 	if key == "" || !s.operations.of(c).takesKey {
 		return
 	}
-	ctx := c.Request.Context()
-	claim, stored, err := s.claim(c, key)
+	digest, err := digestOf(c)
 	if err != nil {
-		if errors.Is(err, idempotency.ErrInProgress) {
-			c.Header("Retry-After", "1")
-		}
 		s.fail(c, err)
 		return
 	}
-	if stored != nil {
-		c.Abort()
-		c.Header(replayedHeader, "true")
-		c.Data(stored.Status, stored.ContentType, stored.Body)
-		return
-	}
+	request := idempotency.Request{Caller: callerOf(c), Key: key, Digest: digest}
+	c.Request = c.Request.WithContext(idempotency.NewContext(c.Request.Context(), request))
+}
 
-	succeeded := false
-	defer func() {
-		if !succeeded {
-			s.settle(c, ctx, claim.Release)
+// markReplay is the strict server's middleware that says in a header whether the result of a handler is that of an earlier request.
+func markReplay(next StrictHandlerFunc, operation string) StrictHandlerFunc {
+	return func(c *gin.Context, request any) (any, error) {
+		result, err := next(c, request)
+		attempt := idempotency.FromContext(c.Request.Context())
+		if attempt == nil {
+			return result, err
 		}
-	}()
-	w := responseOf(c)
-	body := w.hold(c)
-	if status := w.Status(); status >= 200 && status < 300 {
-		succeeded = true // the claim stays until its lease ends, even if storing fails: the request has taken effect
-		s.settle(c, ctx, func(ctx context.Context) error {
-			return claim.Save(ctx, idempotency.StoredResponse{Status: status, ContentType: w.Header().Get("Content-Type"), Body: body})
-		})
-	}
-	w.send(body)
-}
-
-func (s *server) claim(c *gin.Context, key string) (*idempotency.Claim, *idempotency.StoredResponse, error) {
-	defer phase.Start(c.Request.Context(), phase.Idempotency)()
-	digest, err := digestOf(c)
-	if err != nil {
-		return nil, nil, err
-	}
-	// Longer than the request can take, so that only the claim of a process that died lasts until its lease ends.
-	lease := s.cfg.RequestTimeout + 2*settleTimeout
-	return s.cfg.Idempotency.Claim(c.Request.Context(), idempotency.Request{Caller: callerOf(c), Key: key, Digest: digest}, lease)
-}
-
-// settle ends a claim when the request is over, whether or not its client still waits. An error is logged.
-func (s *server) settle(c *gin.Context, ctx context.Context, end func(context.Context) error) {
-	defer phase.Start(ctx, phase.Idempotency)()
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTimeout)
-	defer cancel()
-	if err := end(ctx); err != nil {
-		_ = c.Error(err)
+		switch {
+		case errors.Is(err, idempotency.ErrInProgress):
+			c.Header("Retry-After", "1")
+		case err != nil:
+		case !attempt.Decided():
+			_ = c.Error(fmt.Errorf("bug: %s stored no result for its Idempotency-Key", operation))
+		case attempt.Replayed():
+			c.Header(replayedHeader, "true")
+		}
+		if sweepErr := attempt.SweepErr(); sweepErr != nil {
+			_ = c.Error(sweepErr)
+		}
+		return result, err
 	}
 }
 
-// callerOf identifies the caller, because two callers may choose the same key. Anonymous callers share one key space per
-// operation.
+// callerOf identifies the caller, because two callers may choose the same key. A caller without a token is an anonymous session, if
+// the request names one, and otherwise the address of the client, for each operation. Both are stored as a digest: a session id is a
+// secret, and an address is personal.
 func callerOf(c *gin.Context) string {
 	if user, ok := auth.FromContext(c.Request.Context()); ok {
 		return fmt.Sprintf("user %d", user.UserID)
 	}
-	return fmt.Sprintf("anonymous %s %s", c.Request.Method, c.FullPath())
+	sum := sha256.New()
+	session, address := c.Request.URL.Query().Get(sessionParameter), ""
+	if session == "" {
+		address = c.ClientIP()
+	}
+	for _, part := range []string{c.Request.Method, c.FullPath(), session, address} {
+		writePart(sum, []byte(part))
+	}
+	return fmt.Sprintf("anonymous %x", sum.Sum(nil))
 }
 
 // digestOf returns a digest of the operation, path, query and body of a request, in the spelling of the contract's check.

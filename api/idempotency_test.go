@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/gin-gonic/gin"
+	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/zap/zapcore"
 
@@ -21,30 +22,59 @@ import (
 	"docket/internal/unknown"
 )
 
-// counted is a bundle with a database; it counts the calls of its handler.
+// counted is a bundle with a database. Each request adds an agency by idempotency.Once and returns its number.
 type counted struct {
 	bundle
-	pool  *postgres.Pool
-	calls *atomic.Int32
+	pool *postgres.Pool
 }
 
-// setupCounted returns a counted bundle. Without a handler, the response shows the request.
-func setupCounted(t *testing.T, handler func(c *gin.Context, fail func(*gin.Context, error))) counted {
+// setupCounted returns a counted bundle. work, if it is not nil, runs in the transaction as well.
+func setupCounted(t *testing.T, work func(context.Context) error, change ...func(*Config)) counted {
 	t.Helper()
-	pool, calls := dbtest.New(t), new(atomic.Int32)
-	if handler == nil {
-		handler = func(c *gin.Context, _ func(*gin.Context, error)) { echoRequest(c) }
+	pool := dbtest.New(t)
+	add := func(ctx context.Context) (number int, err error) {
+		return idempotency.Once(ctx, pool, func(tx pgx.Tx) (int, error) {
+			err := tx.QueryRow(ctx, `INSERT INTO agencies (name, jurisdiction_type) SELECT count(*) + 1, 'local' FROM agencies
+				RETURNING name::integer`).Scan(&number)
+			if err == nil && work != nil {
+				err = work(ctx)
+			}
+			return number, err
+		})
 	}
 	b := setup(t, func(c *gin.Context, fail func(*gin.Context, error)) {
-		calls.Add(1)
-		handler(c, fail)
-	}, func(cfg *Config) { cfg.Idempotency = idempotency.New(pool) })
-	return counted{b, pool, calls}
+		handler := markReplay(func(c *gin.Context, _ any) (any, error) { return add(c.Request.Context()) }, "add")
+		number, err := handler(c, nil)
+		if err != nil {
+			fail(c, err)
+			return
+		}
+		c.JSON(http.StatusAccepted, number)
+	}, change...)
+	return counted{b, pool}
 }
 
 // keyed sends a POST with an Idempotency-Key.
 func (b counted) keyed(key, target, body string, header ...string) *httptest.ResponseRecorder {
 	return b.send("POST", target, body, append(header, "Idempotency-Key", key)...)
+}
+
+func (b counted) executed(t *testing.T, response *httptest.ResponseRecorder) {
+	t.Helper()
+	require.Equal(t, http.StatusAccepted, response.Code, response.Body.String())
+	require.Empty(t, response.Header().Get("Idempotency-Replayed"))
+}
+
+func (b counted) replayed(t *testing.T, response *httptest.ResponseRecorder, number string) {
+	t.Helper()
+	require.Equal(t, http.StatusAccepted, response.Code, response.Body.String())
+	require.Equal(t, "true", response.Header().Get("Idempotency-Replayed"))
+	require.Equal(t, number, response.Body.String())
+}
+
+func (b counted) calls(t *testing.T) int {
+	t.Helper()
+	return dbtest.Count(t, b.pool, "SELECT count(*) FROM agencies")
 }
 
 func (b counted) keys(t *testing.T) int {
@@ -56,72 +86,59 @@ const red = `{"color":"red","count":1}`
 
 func TestReplay(t *testing.T) {
 	t.Parallel()
-	b := setupCounted(t, func(c *gin.Context, _ func(*gin.Context, error)) {
-		c.Data(http.StatusAccepted, "text/plain; charset=utf-8", []byte("done"))
-	})
+	b := setupCounted(t, nil)
 	first := b.keyed("k", "/things/7?page=2", red)
-	require.Equal(t, http.StatusAccepted, first.Code, first.Body.String())
-	require.Empty(t, first.Header().Get("Idempotency-Replayed"))
+	b.executed(t, first)
 	// Equal requests in different spellings.
 	for target, body := range map[string]string{
 		"/things/7?page=2": red, "/things/07.0?page=2.0&unknown=x": `{ "count": "1", "color": "red" }`,
 	} {
 		again := b.keyed("k", target, body, "X-Request-Id", "again")
-		require.Equal(t, first.Code, again.Code)
-		require.Equal(t, first.Body.String(), again.Body.String())
-		require.Equal(t, "text/plain; charset=utf-8", again.Header().Get("Content-Type"))
-		require.Equal(t, "true", again.Header().Get("Idempotency-Replayed"))
+		b.replayed(t, again, "1")
+		require.Equal(t, first.Header().Get("Content-Type"), again.Header().Get("Content-Type"))
 		require.Equal(t, "again", again.Header().Get("X-Request-Id"), "the request id is not replayed")
 		require.Contains(t, again.Header().Get("Server-Timing"), "idempotency;dur=")
 	}
-	require.EqualValues(t, 1, b.calls.Load())
+	require.Equal(t, 1, b.calls(t))
 }
 
 func TestWithoutKeyEachTakesEffect(t *testing.T) {
 	t.Parallel()
 	b := setupCounted(t, nil)
 	for range 2 {
-		require.Equal(t, http.StatusOK, b.send("POST", "/things/7", red).Code)
-		require.Equal(t, http.StatusOK, b.send("POST", "/polled", "", "Idempotency-Key", "k").Code, "this operation takes no key")
+		b.executed(t, b.send("POST", "/things/7", red))
+		b.executed(t, b.send("POST", "/polled", "", "Idempotency-Key", "k")) // this operation takes no key
 	}
-	require.EqualValues(t, 4, b.calls.Load())
+	require.Equal(t, 4, b.calls(t))
 	require.Zero(t, b.keys(t))
 }
 
 func TestKeyOfDifferentRequest(t *testing.T) {
 	t.Parallel()
 	b := setupCounted(t, nil)
-	require.Equal(t, http.StatusOK, b.keyed("k", "/things/7?page=2", red).Code)
+	b.executed(t, b.keyed("k", "/things/7?page=2", red))
 	for name, test := range map[string][2]string{
-		"body":      {"/things/7?page=2", `{"color":"red","count":2}`},
-		"path":      {"/things/8?page=2", red},
-		"query":     {"/things/7?page=3", red},
-		"operation": {"/open", red},
+		"body":  {"/things/7?page=2", `{"color":"red","count":2}`},
+		"path":  {"/things/8?page=2", red},
+		"query": {"/things/7?page=3", red},
 	} {
-		if name == "operation" { // it needs no token, so its caller is another one
-			require.Equal(t, http.StatusOK, b.keyed("k", test[0], test[1]).Code)
-			continue
-		}
 		p := problemIn(t, b.keyed("k", test[0], test[1]))
 		require.EqualValues(t, http.StatusUnprocessableEntity, p.Status, name)
 		require.Equal(t, "urn:docket:problem:idempotency-key-reused", p.Type, name)
 		require.Nil(t, p.Errors)
 	}
-	require.EqualValues(t, 2, b.calls.Load())
+	require.Equal(t, 1, b.calls(t))
 }
 
 // A key that was used with the prefix is the same key without it.
 func TestKeysWithPrefix(t *testing.T) {
 	t.Parallel()
 	b := setupCounted(t, nil)
-	for _, test := range []struct{ token, path string }{{b.bearer, "/things/7?page=2"}, {"", "/open"}} {
-		first := b.keyed("k", "/api"+test.path, red, "Authorization", test.token)
-		require.Equal(t, http.StatusOK, first.Code, first.Body.String())
-		again := b.keyed("k", test.path, red, "Authorization", test.token)
-		require.Equal(t, "true", again.Header().Get("Idempotency-Replayed"))
-		require.Equal(t, first.Body.String(), again.Body.String())
+	for i, test := range []struct{ token, path string }{{b.bearer, "/things/7?page=2"}, {"", "/open"}} {
+		b.executed(t, b.keyed("k", "/api"+test.path, red, "Authorization", test.token))
+		b.replayed(t, b.keyed("k", test.path, red, "Authorization", test.token), []string{"1", "2"}[i])
 	}
-	require.EqualValues(t, 2, b.calls.Load())
+	require.Equal(t, 2, b.calls(t))
 	require.Equal(t, 2, b.keys(t))
 }
 
@@ -129,51 +146,85 @@ func TestKeysOfDifferentCallers(t *testing.T) {
 	t.Parallel()
 	b := setupCounted(t, nil)
 	other := bearer(t, 8, auth.AccessSourceCollector)
-	require.Equal(t, http.StatusOK, b.keyed("k", "/things/7", red).Code)
-	require.Equal(t, http.StatusOK, b.keyed("k", "/things/7", `{"color":"blue"}`, "Authorization", other).Code)
-	require.Equal(t, http.StatusOK, b.keyed("k", "/open", red, "Authorization", "").Code)
-	require.EqualValues(t, 3, b.calls.Load())
+	b.executed(t, b.keyed("k", "/things/7", red))
+	b.executed(t, b.keyed("k", "/things/7", `{"color":"blue"}`, "Authorization", other))
+	b.executed(t, b.keyed("k", "/open", red, "Authorization", ""))
+	require.Equal(t, 3, b.calls(t))
 
-	require.Equal(t, "true", b.keyed("k", "/open", red, "Authorization", "").Header().Get("Idempotency-Replayed"))
+	b.replayed(t, b.keyed("k", "/open", red, "Authorization", ""), "3")
 	require.Equal(t, http.StatusUnauthorized, b.keyed("k", "/things/7", red, "Authorization", "").Code, "a key does not replace the token")
-	require.EqualValues(t, 3, b.calls.Load())
+	require.Equal(t, 3, b.calls(t))
 }
 
-// After any result but a success, a repetition is executed, and the key may be used for a corrected request.
-func TestFailureReleasesTheKey(t *testing.T) {
+// Callers without a token have their own keys by address. The header of a proxy counts only if the proxy is trusted.
+func TestKeysOfAddresses(t *testing.T) {
 	t.Parallel()
-	crash := errors.New("crash")
+	const client, proxy, far = "203.0.113.7:4000", "10.0.0.1:5000", "198.51.100.1"
 	for name, test := range map[string]struct {
-		handler func(*gin.Context, func(*gin.Context, error))
-		status  int
+		trusted   []string
+		addresses [2]string
+		forwarded [2]string
+		same      bool
 	}{
-		"unknown":  {func(c *gin.Context, fail func(*gin.Context, error)) { fail(c, &unknown.Error{Kind: unknown.URL}) }, 404},
-		"conflict": {func(c *gin.Context, fail func(*gin.Context, error)) { fail(c, annotation.ErrAlreadyAnnotated) }, 409},
-		"bug":      {func(c *gin.Context, fail func(*gin.Context, error)) { fail(c, crash) }, 500},
-		"panic":    {func(*gin.Context, func(*gin.Context, error)) { panic(crash) }, 500},
-		"redirect": {func(c *gin.Context, _ func(*gin.Context, error)) { c.Status(http.StatusSeeOther) }, 303},
-		"partial response": {func(c *gin.Context, fail func(*gin.Context, error)) {
-			c.Status(http.StatusOK)
-			_, _ = c.Writer.WriteString("part")
-			fail(c, crash)
-		}, 500},
+		"same client, another port":            {nil, [2]string{client, "203.0.113.7:4001"}, [2]string{}, true},
+		"two clients":                          {nil, [2]string{client, "203.0.113.8:4000"}, [2]string{}, false},
+		"two clients of an unknown proxy":      {nil, [2]string{proxy, proxy}, [2]string{far, "198.51.100.2"}, true},
+		"two clients of a trusted proxy":       {[]string{"10.0.0.0/8"}, [2]string{proxy, proxy}, [2]string{far, "198.51.100.2"}, false},
+		"one client of a trusted proxy":        {[]string{"10.0.0.0/8"}, [2]string{proxy, "10.0.0.2:1"}, [2]string{far, far}, true},
+		"a client that pretends to be a proxy": {[]string{"10.0.0.0/8"}, [2]string{client, client}, [2]string{far, "198.51.100.2"}, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			b := setupCounted(t, test.handler)
-			response := b.keyed("k", "/things/7", red)
-			require.Equal(t, test.status, response.Code)
-			if test.status >= http.StatusBadRequest {
-				problemIn(t, response)
+			b := setupCounted(t, nil, func(cfg *Config) { cfg.TrustedProxies = test.trusted })
+			for i, address := range test.addresses {
+				req := httptest.NewRequest("POST", "/open", strings.NewReader(red))
+				req.RemoteAddr = address
+				req.Header.Set("Idempotency-Key", "k")
+				if test.forwarded[i] != "" {
+					req.Header.Set("X-Forwarded-For", test.forwarded[i])
+				}
+				response := httptest.NewRecorder()
+				b.handler.ServeHTTP(response, req)
+				require.Equal(t, i == 1 && test.same, response.Header().Get("Idempotency-Replayed") == "true")
 			}
-			require.Zero(t, b.keys(t))
-			require.Equal(t, test.status, b.keyed("k", "/things/7", `{"color":"blue"}`).Code)
-			require.EqualValues(t, 2, b.calls.Load())
 		})
 	}
 }
 
-func TestInvalidRequestClaimsNoKey(t *testing.T) {
+// After any result but a success, a repetition is executed, and the key may be used for a corrected request.
+func TestFailureFreesTheKey(t *testing.T) {
+	t.Parallel()
+	crash := errors.New("crash")
+	for name, test := range map[string]struct {
+		work   func(context.Context) error
+		status int
+	}{
+		"unknown":  {func(context.Context) error { return &unknown.Error{Kind: unknown.URL} }, 404},
+		"conflict": {func(context.Context) error { return annotation.ErrAlreadyAnnotated }, 409},
+		"bug":      {func(context.Context) error { return crash }, 500},
+		"panic":    {func(context.Context) error { panic(crash) }, 500},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			failing := true
+			b := setupCounted(t, func(ctx context.Context) error {
+				if failing {
+					return test.work(ctx)
+				}
+				return nil
+			})
+			response := b.keyed("k", "/things/7", red)
+			require.Equal(t, test.status, response.Code)
+			problemIn(t, response)
+			require.Zero(t, b.keys(t))
+			require.Zero(t, b.calls(t))
+			failing = false
+			b.executed(t, b.keyed("k", "/things/7", `{"color":"blue"}`))
+		})
+	}
+}
+
+func TestInvalidRequestUsesNoKey(t *testing.T) {
 	t.Parallel()
 	b := setupCounted(t, nil)
 	require.Equal(t, http.StatusUnprocessableEntity, b.keyed("k", "/things/7", `{}`).Code)
@@ -187,16 +238,16 @@ func TestInvalidRequestClaimsNoKey(t *testing.T) {
 		require.Equal(t, []any{"header", "idempotency-key"}, faults[0].Loc, "%q", key)
 	}
 	require.Zero(t, b.keys(t))
-	require.Equal(t, http.StatusOK, b.keyed(strings.Repeat("ä", 255), "/things/7", red).Code)
+	b.executed(t, b.keyed(strings.Repeat("ä", 255), "/things/7", red))
 }
 
 func TestConcurrentRequestWithSameKey(t *testing.T) {
 	t.Parallel()
 	begun, end := make(chan struct{}), make(chan struct{})
-	b := setupCounted(t, func(c *gin.Context, _ func(*gin.Context, error)) {
+	b := setupCounted(t, func(context.Context) error {
 		begun <- struct{}{}
 		<-end
-		echoRequest(c)
+		return nil
 	})
 	first := make(chan *httptest.ResponseRecorder)
 	go func() { first <- b.keyed("k", "/things/7", red) }()
@@ -207,18 +258,20 @@ func TestConcurrentRequestWithSameKey(t *testing.T) {
 	require.Equal(t, "urn:docket:problem:request-under-way", p.Type)
 	require.Equal(t, "1", second.Header().Get("Retry-After"))
 	close(end)
-	require.Equal(t, http.StatusOK, (<-first).Code)
-	require.Equal(t, "true", b.keyed("k", "/things/7", red).Header().Get("Idempotency-Replayed"))
-	require.EqualValues(t, 1, b.calls.Load())
+	b.executed(t, <-first)
+	b.replayed(t, b.keyed("k", "/things/7", red), "1")
 }
 
-// The main use of a key: the client left after the request took effect and before it got the response.
-func TestResponseIsStoredForClientThatLeft(t *testing.T) {
+// A client that left before the commit gets an effect from its repetition only.
+func TestClientThatLeft(t *testing.T) {
 	t.Parallel()
 	var leave context.CancelFunc
-	b := setupCounted(t, func(c *gin.Context, _ func(*gin.Context, error)) {
-		leave()
-		echoRequest(c)
+	left := new(atomic.Bool)
+	b := setupCounted(t, func(context.Context) error {
+		if !left.Swap(true) {
+			leave()
+		}
+		return nil
 	})
 	req := httptest.NewRequest("POST", "/things/7", strings.NewReader(red))
 	req.Header.Set("Authorization", b.bearer)
@@ -226,31 +279,32 @@ func TestResponseIsStoredForClientThatLeft(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	leave = cancel
 	b.handler.ServeHTTP(httptest.NewRecorder(), req.WithContext(ctx))
-	require.Equal(t, "true", b.keyed("k", "/things/7", red).Header().Get("Idempotency-Replayed"))
+	require.Zero(t, b.calls(t))
+	b.executed(t, b.keyed("k", "/things/7", red))
+	require.Equal(t, 1, b.calls(t))
 }
 
-// The request has taken effect, so the client gets a success. The log has the error of storing the response.
-func TestResponseThatCannotBeStored(t *testing.T) {
-	t.Parallel()
-	b := setupCounted(t, nil)
-	dbtest.Exec(t, b.pool, "ALTER TABLE idempotency_keys ADD CONSTRAINT idempotency_keys_none_check CHECK (status IS NULL)")
-	response := b.keyed("k", "/things/7", red)
-	require.Equal(t, http.StatusOK, response.Code)
-	require.Contains(t, response.Body.String(), "red")
-	require.Equal(t, zapcore.ErrorLevel, b.line(t).Level)
-	require.Contains(t, b.line(t).ContextMap()["error"], "save response of idempotency key")
-	require.Equal(t, http.StatusConflict, b.keyed("k", "/things/7", red).Code, "not executed again before the lease ends")
-	require.EqualValues(t, 1, b.calls.Load())
-}
-
-// When the key cannot be claimed, the request is not executed.
-func TestKeyThatCannotBeClaimed(t *testing.T) {
+// When the key cannot be looked up, the request is not executed.
+func TestKeyThatCannotBeLookedUp(t *testing.T) {
 	t.Parallel()
 	b := setupCounted(t, nil)
 	dbtest.Exec(t, b.pool, "DROP TABLE idempotency_keys")
 	require.Equal(t, http.StatusInternalServerError, b.keyed("k", "/things/7", red).Code)
-	require.Zero(t, b.calls.Load())
-	require.Equal(t, http.StatusOK, b.send("POST", "/things/7", red).Code)
+	require.Zero(t, b.calls(t))
+	b.executed(t, b.send("POST", "/things/7", red))
+}
+
+// A use case that does not call Once is a bug, which the log reports. The client gets the success, because the work is done.
+func TestSuccessWithoutResultIsLogged(t *testing.T) {
+	t.Parallel()
+	b := setup(t, func(c *gin.Context, _ func(*gin.Context, error)) {
+		_, err := markReplay(func(*gin.Context, any) (any, error) { return nil, nil }, "forgetful")(c, nil)
+		require.NoError(t, err)
+		c.Status(http.StatusOK)
+	})
+	require.Equal(t, http.StatusOK, b.send("POST", "/things/7", red, "Idempotency-Key", "k").Code)
+	require.Equal(t, zapcore.ErrorLevel, b.line(t).Level)
+	require.Contains(t, b.line(t).ContextMap()["error"], "forgetful stored no result")
 }
 
 // Every POST in the contract takes a key, because clients rely on it. PUT /follows takes one too: a client that repeats it gets

@@ -1358,6 +1358,8 @@ type Problem struct {
 	// | `urn:docket:problem:name-refused` | 409 | the proposal is not approved because no agency can have its name |
 	// | `urn:docket:problem:not-in-process` | 409 | the batch is not aborted because it is not `in-process` |
 	// | `urn:docket:problem:request-under-way` | 409 | a request with the same `Idempotency-Key` is in progress |
+	// | `urn:docket:problem:result-unreadable` | 409 | another version of Docket handled the request with this `Idempotency-Key`, and its result cannot be read |
+	// | `urn:docket:problem:result-unknown` | 503 | the connection to the database broke, and whether the request took effect is unknown; repeat it with the same `Idempotency-Key` |
 	// | `urn:docket:problem:idempotency-key-reused` | 422 | the `Idempotency-Key` was used for another request |
 	// | `urn:docket:problem:too-many-exports` | 503 | the maximum number of concurrent exports is running |
 	// | `about:blank` | 503 | the database is unavailable; send the request again after `Retry-After` seconds |
@@ -1798,18 +1800,34 @@ type AgencyListParams struct {
 // AgencyInsertParams defines parameters for AgencyInsert.
 type AgencyInsertParams struct {
 	// IdempotencyKey A text that the caller chose for this one request, preferably a UUID. For 24 hours after its success, the same request
-	// with the same key takes no effect but gets the same response, with the header `Idempotency-Replayed: true`. While the
-	// first one is in progress, the second gets 409 of type `urn:docket:problem:request-under-way`. A different request with
-	// the key gets 422 of type `urn:docket:problem:idempotency-key-reused`. After any result but a success the key is free.
+	// with the same key takes no effect but gets the same result, with the header `Idempotency-Replayed: true`. Only
+	// `next_annotation` is chosen anew. The result is stored together with the effect of the request: a request whose response was
+	// lost, or was a 5xx, may be repeated with its key at any time and has one effect.
+	//
+	// While the first one is in progress, the second gets 409 of type `urn:docket:problem:request-under-way`. A different request
+	// with the key gets 422 of type `urn:docket:problem:idempotency-key-reused`. After any result but a success the key is free,
+	// except after a 503 of type `urn:docket:problem:result-unknown`: repeat the same request.
+	//
+	// A key belongs to the user of the token. Without a token it belongs to the anonymous session that the request names or, for
+	// each operation, to the address of the client. Behind a proxy that Docket was not told to trust (`--trusted-proxy`), all
+	// clients have the address of the proxy, and share its keys.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // AgencyLocationInsertParams defines parameters for AgencyLocationInsert.
 type AgencyLocationInsertParams struct {
 	// IdempotencyKey A text that the caller chose for this one request, preferably a UUID. For 24 hours after its success, the same request
-	// with the same key takes no effect but gets the same response, with the header `Idempotency-Replayed: true`. While the
-	// first one is in progress, the second gets 409 of type `urn:docket:problem:request-under-way`. A different request with
-	// the key gets 422 of type `urn:docket:problem:idempotency-key-reused`. After any result but a success the key is free.
+	// with the same key takes no effect but gets the same result, with the header `Idempotency-Replayed: true`. Only
+	// `next_annotation` is chosen anew. The result is stored together with the effect of the request: a request whose response was
+	// lost, or was a 5xx, may be repeated with its key at any time and has one effect.
+	//
+	// While the first one is in progress, the second gets 409 of type `urn:docket:problem:request-under-way`. A different request
+	// with the key gets 422 of type `urn:docket:problem:idempotency-key-reused`. After any result but a success the key is free,
+	// except after a 503 of type `urn:docket:problem:result-unknown`: repeat the same request.
+	//
+	// A key belongs to the user of the token. Without a token it belongs to the anonymous session that the request names or, for
+	// each operation, to the address of the client. Behind a proxy that Docket was not told to trust (`--trusted-proxy`), all
+	// clients have the address of the proxy, and share its keys.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
@@ -1837,9 +1855,17 @@ type AnnotateSubmitParams struct {
 	GetNextURL *GetNextURL `form:"get_next_url,omitempty" json:"get_next_url,omitempty"`
 
 	// IdempotencyKey A text that the caller chose for this one request, preferably a UUID. For 24 hours after its success, the same request
-	// with the same key takes no effect but gets the same response, with the header `Idempotency-Replayed: true`. While the
-	// first one is in progress, the second gets 409 of type `urn:docket:problem:request-under-way`. A different request with
-	// the key gets 422 of type `urn:docket:problem:idempotency-key-reused`. After any result but a success the key is free.
+	// with the same key takes no effect but gets the same result, with the header `Idempotency-Replayed: true`. Only
+	// `next_annotation` is chosen anew. The result is stored together with the effect of the request: a request whose response was
+	// lost, or was a 5xx, may be repeated with its key at any time and has one effect.
+	//
+	// While the first one is in progress, the second gets 409 of type `urn:docket:problem:request-under-way`. A different request
+	// with the key gets 422 of type `urn:docket:problem:idempotency-key-reused`. After any result but a success the key is free,
+	// except after a 503 of type `urn:docket:problem:result-unknown`: repeat the same request.
+	//
+	// A key belongs to the user of the token. Without a token it belongs to the anonymous session that the request names or, for
+	// each operation, to the address of the client. Behind a proxy that Docket was not told to trust (`--trusted-proxy`), all
+	// clients have the address of the proxy, and share its keys.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
@@ -1861,9 +1887,17 @@ type AnnotateAnonymousSubmitParams struct {
 	GetNextURL *GetNextURL `form:"get_next_url,omitempty" json:"get_next_url,omitempty"`
 
 	// IdempotencyKey A text that the caller chose for this one request, preferably a UUID. For 24 hours after its success, the same request
-	// with the same key takes no effect but gets the same response, with the header `Idempotency-Replayed: true`. While the
-	// first one is in progress, the second gets 409 of type `urn:docket:problem:request-under-way`. A different request with
-	// the key gets 422 of type `urn:docket:problem:idempotency-key-reused`. After any result but a success the key is free.
+	// with the same key takes no effect but gets the same result, with the header `Idempotency-Replayed: true`. Only
+	// `next_annotation` is chosen anew. The result is stored together with the effect of the request: a request whose response was
+	// lost, or was a 5xx, may be repeated with its key at any time and has one effect.
+	//
+	// While the first one is in progress, the second gets 409 of type `urn:docket:problem:request-under-way`. A different request
+	// with the key gets 422 of type `urn:docket:problem:idempotency-key-reused`. After any result but a success the key is free,
+	// except after a 503 of type `urn:docket:problem:result-unknown`: repeat the same request.
+	//
+	// A key belongs to the user of the token. Without a token it belongs to the anonymous session that the request names or, for
+	// each operation, to the address of the client. Behind a proxy that Docket was not told to trust (`--trusted-proxy`), all
+	// clients have the address of the proxy, and share its keys.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
@@ -1873,9 +1907,17 @@ type AnnotateMigrateParams struct {
 	SessionID openapi_types.UUID `form:"session_id" json:"session_id"`
 
 	// IdempotencyKey A text that the caller chose for this one request, preferably a UUID. For 24 hours after its success, the same request
-	// with the same key takes no effect but gets the same response, with the header `Idempotency-Replayed: true`. While the
-	// first one is in progress, the second gets 409 of type `urn:docket:problem:request-under-way`. A different request with
-	// the key gets 422 of type `urn:docket:problem:idempotency-key-reused`. After any result but a success the key is free.
+	// with the same key takes no effect but gets the same result, with the header `Idempotency-Replayed: true`. Only
+	// `next_annotation` is chosen anew. The result is stored together with the effect of the request: a request whose response was
+	// lost, or was a 5xx, may be repeated with its key at any time and has one effect.
+	//
+	// While the first one is in progress, the second gets 409 of type `urn:docket:problem:request-under-way`. A different request
+	// with the key gets 422 of type `urn:docket:problem:idempotency-key-reused`. After any result but a success the key is free,
+	// except after a 503 of type `urn:docket:problem:result-unknown`: repeat the same request.
+	//
+	// A key belongs to the user of the token. Without a token it belongs to the anonymous session that the request names or, for
+	// each operation, to the address of the client. Behind a proxy that Docket was not told to trust (`--trusted-proxy`), all
+	// clients have the address of the proxy, and share its keys.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
@@ -1897,9 +1939,17 @@ type BatchListParams struct {
 // BatchAbortParams defines parameters for BatchAbort.
 type BatchAbortParams struct {
 	// IdempotencyKey A text that the caller chose for this one request, preferably a UUID. For 24 hours after its success, the same request
-	// with the same key takes no effect but gets the same response, with the header `Idempotency-Replayed: true`. While the
-	// first one is in progress, the second gets 409 of type `urn:docket:problem:request-under-way`. A different request with
-	// the key gets 422 of type `urn:docket:problem:idempotency-key-reused`. After any result but a success the key is free.
+	// with the same key takes no effect but gets the same result, with the header `Idempotency-Replayed: true`. Only
+	// `next_annotation` is chosen anew. The result is stored together with the effect of the request: a request whose response was
+	// lost, or was a 5xx, may be repeated with its key at any time and has one effect.
+	//
+	// While the first one is in progress, the second gets 409 of type `urn:docket:problem:request-under-way`. A different request
+	// with the key gets 422 of type `urn:docket:problem:idempotency-key-reused`. After any result but a success the key is free,
+	// except after a 503 of type `urn:docket:problem:result-unknown`: repeat the same request.
+	//
+	// A key belongs to the user of the token. Without a token it belongs to the anonymous session that the request names or, for
+	// each operation, to the address of the client. Behind a proxy that Docket was not told to trust (`--trusted-proxy`), all
+	// clients have the address of the proxy, and share its keys.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
@@ -1923,9 +1973,17 @@ type CheckUniqueURLParams struct {
 // CollectorManualParams defines parameters for CollectorManual.
 type CollectorManualParams struct {
 	// IdempotencyKey A text that the caller chose for this one request, preferably a UUID. For 24 hours after its success, the same request
-	// with the same key takes no effect but gets the same response, with the header `Idempotency-Replayed: true`. While the
-	// first one is in progress, the second gets 409 of type `urn:docket:problem:request-under-way`. A different request with
-	// the key gets 422 of type `urn:docket:problem:idempotency-key-reused`. After any result but a success the key is free.
+	// with the same key takes no effect but gets the same result, with the header `Idempotency-Replayed: true`. Only
+	// `next_annotation` is chosen anew. The result is stored together with the effect of the request: a request whose response was
+	// lost, or was a 5xx, may be repeated with its key at any time and has one effect.
+	//
+	// While the first one is in progress, the second gets 409 of type `urn:docket:problem:request-under-way`. A different request
+	// with the key gets 422 of type `urn:docket:problem:idempotency-key-reused`. After any result but a success the key is free,
+	// except after a 503 of type `urn:docket:problem:result-unknown`: repeat the same request.
+	//
+	// A key belongs to the user of the token. Without a token it belongs to the anonymous session that the request names or, for
+	// each operation, to the address of the client. Behind a proxy that Docket was not told to trust (`--trusted-proxy`), all
+	// clients have the address of the proxy, and share its keys.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
@@ -1945,18 +2003,34 @@ type ExportAnnotationsParams struct {
 // FollowsReplaceParams defines parameters for FollowsReplace.
 type FollowsReplaceParams struct {
 	// IdempotencyKey A text that the caller chose for this one request, preferably a UUID. For 24 hours after its success, the same request
-	// with the same key takes no effect but gets the same response, with the header `Idempotency-Replayed: true`. While the
-	// first one is in progress, the second gets 409 of type `urn:docket:problem:request-under-way`. A different request with
-	// the key gets 422 of type `urn:docket:problem:idempotency-key-reused`. After any result but a success the key is free.
+	// with the same key takes no effect but gets the same result, with the header `Idempotency-Replayed: true`. Only
+	// `next_annotation` is chosen anew. The result is stored together with the effect of the request: a request whose response was
+	// lost, or was a 5xx, may be repeated with its key at any time and has one effect.
+	//
+	// While the first one is in progress, the second gets 409 of type `urn:docket:problem:request-under-way`. A different request
+	// with the key gets 422 of type `urn:docket:problem:idempotency-key-reused`. After any result but a success the key is free,
+	// except after a 503 of type `urn:docket:problem:result-unknown`: repeat the same request.
+	//
+	// A key belongs to the user of the token. Without a token it belongs to the anonymous session that the request names or, for
+	// each operation, to the address of the client. Behind a proxy that Docket was not told to trust (`--trusted-proxy`), all
+	// clients have the address of the proxy, and share its keys.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // LocalityInsertParams defines parameters for LocalityInsert.
 type LocalityInsertParams struct {
 	// IdempotencyKey A text that the caller chose for this one request, preferably a UUID. For 24 hours after its success, the same request
-	// with the same key takes no effect but gets the same response, with the header `Idempotency-Replayed: true`. While the
-	// first one is in progress, the second gets 409 of type `urn:docket:problem:request-under-way`. A different request with
-	// the key gets 422 of type `urn:docket:problem:idempotency-key-reused`. After any result but a success the key is free.
+	// with the same key takes no effect but gets the same result, with the header `Idempotency-Replayed: true`. Only
+	// `next_annotation` is chosen anew. The result is stored together with the effect of the request: a request whose response was
+	// lost, or was a 5xx, may be repeated with its key at any time and has one effect.
+	//
+	// While the first one is in progress, the second gets 409 of type `urn:docket:problem:request-under-way`. A different request
+	// with the key gets 422 of type `urn:docket:problem:idempotency-key-reused`. After any result but a success the key is free,
+	// except after a 503 of type `urn:docket:problem:result-unknown`: repeat the same request.
+	//
+	// A key belongs to the user of the token. Without a token it belongs to the anonymous session that the request names or, for
+	// each operation, to the address of the client. Behind a proxy that Docket was not told to trust (`--trusted-proxy`), all
+	// clients have the address of the proxy, and share its keys.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
@@ -1969,27 +2043,51 @@ type MetricsBatchesBreakdownParams struct {
 // ProposalApproveParams defines parameters for ProposalApprove.
 type ProposalApproveParams struct {
 	// IdempotencyKey A text that the caller chose for this one request, preferably a UUID. For 24 hours after its success, the same request
-	// with the same key takes no effect but gets the same response, with the header `Idempotency-Replayed: true`. While the
-	// first one is in progress, the second gets 409 of type `urn:docket:problem:request-under-way`. A different request with
-	// the key gets 422 of type `urn:docket:problem:idempotency-key-reused`. After any result but a success the key is free.
+	// with the same key takes no effect but gets the same result, with the header `Idempotency-Replayed: true`. Only
+	// `next_annotation` is chosen anew. The result is stored together with the effect of the request: a request whose response was
+	// lost, or was a 5xx, may be repeated with its key at any time and has one effect.
+	//
+	// While the first one is in progress, the second gets 409 of type `urn:docket:problem:request-under-way`. A different request
+	// with the key gets 422 of type `urn:docket:problem:idempotency-key-reused`. After any result but a success the key is free,
+	// except after a 503 of type `urn:docket:problem:result-unknown`: repeat the same request.
+	//
+	// A key belongs to the user of the token. Without a token it belongs to the anonymous session that the request names or, for
+	// each operation, to the address of the client. Behind a proxy that Docket was not told to trust (`--trusted-proxy`), all
+	// clients have the address of the proxy, and share its keys.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // ProposalLocationInsertParams defines parameters for ProposalLocationInsert.
 type ProposalLocationInsertParams struct {
 	// IdempotencyKey A text that the caller chose for this one request, preferably a UUID. For 24 hours after its success, the same request
-	// with the same key takes no effect but gets the same response, with the header `Idempotency-Replayed: true`. While the
-	// first one is in progress, the second gets 409 of type `urn:docket:problem:request-under-way`. A different request with
-	// the key gets 422 of type `urn:docket:problem:idempotency-key-reused`. After any result but a success the key is free.
+	// with the same key takes no effect but gets the same result, with the header `Idempotency-Replayed: true`. Only
+	// `next_annotation` is chosen anew. The result is stored together with the effect of the request: a request whose response was
+	// lost, or was a 5xx, may be repeated with its key at any time and has one effect.
+	//
+	// While the first one is in progress, the second gets 409 of type `urn:docket:problem:request-under-way`. A different request
+	// with the key gets 422 of type `urn:docket:problem:idempotency-key-reused`. After any result but a success the key is free,
+	// except after a 503 of type `urn:docket:problem:result-unknown`: repeat the same request.
+	//
+	// A key belongs to the user of the token. Without a token it belongs to the anonymous session that the request names or, for
+	// each operation, to the address of the client. Behind a proxy that Docket was not told to trust (`--trusted-proxy`), all
+	// clients have the address of the proxy, and share its keys.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // ProposalRejectParams defines parameters for ProposalReject.
 type ProposalRejectParams struct {
 	// IdempotencyKey A text that the caller chose for this one request, preferably a UUID. For 24 hours after its success, the same request
-	// with the same key takes no effect but gets the same response, with the header `Idempotency-Replayed: true`. While the
-	// first one is in progress, the second gets 409 of type `urn:docket:problem:request-under-way`. A different request with
-	// the key gets 422 of type `urn:docket:problem:idempotency-key-reused`. After any result but a success the key is free.
+	// with the same key takes no effect but gets the same result, with the header `Idempotency-Replayed: true`. Only
+	// `next_annotation` is chosen anew. The result is stored together with the effect of the request: a request whose response was
+	// lost, or was a 5xx, may be repeated with its key at any time and has one effect.
+	//
+	// While the first one is in progress, the second gets 409 of type `urn:docket:problem:request-under-way`. A different request
+	// with the key gets 422 of type `urn:docket:problem:idempotency-key-reused`. After any result but a success the key is free,
+	// except after a 503 of type `urn:docket:problem:result-unknown`: repeat the same request.
+	//
+	// A key belongs to the user of the token. Without a token it belongs to the anonymous session that the request names or, for
+	// each operation, to the address of the client. Behind a proxy that Docket was not told to trust (`--trusted-proxy`), all
+	// clients have the address of the proxy, and share its keys.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
@@ -2011,36 +2109,68 @@ type SearchURLParams struct {
 // AgencyProposeParams defines parameters for AgencyPropose.
 type AgencyProposeParams struct {
 	// IdempotencyKey A text that the caller chose for this one request, preferably a UUID. For 24 hours after its success, the same request
-	// with the same key takes no effect but gets the same response, with the header `Idempotency-Replayed: true`. While the
-	// first one is in progress, the second gets 409 of type `urn:docket:problem:request-under-way`. A different request with
-	// the key gets 422 of type `urn:docket:problem:idempotency-key-reused`. After any result but a success the key is free.
+	// with the same key takes no effect but gets the same result, with the header `Idempotency-Replayed: true`. Only
+	// `next_annotation` is chosen anew. The result is stored together with the effect of the request: a request whose response was
+	// lost, or was a 5xx, may be repeated with its key at any time and has one effect.
+	//
+	// While the first one is in progress, the second gets 409 of type `urn:docket:problem:request-under-way`. A different request
+	// with the key gets 422 of type `urn:docket:problem:idempotency-key-reused`. After any result but a success the key is free,
+	// except after a 503 of type `urn:docket:problem:result-unknown`: repeat the same request.
+	//
+	// A key belongs to the user of the token. Without a token it belongs to the anonymous session that the request names or, for
+	// each operation, to the address of the client. Behind a proxy that Docket was not told to trust (`--trusted-proxy`), all
+	// clients have the address of the proxy, and share its keys.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // SubmitDataSourceParams defines parameters for SubmitDataSource.
 type SubmitDataSourceParams struct {
 	// IdempotencyKey A text that the caller chose for this one request, preferably a UUID. For 24 hours after its success, the same request
-	// with the same key takes no effect but gets the same response, with the header `Idempotency-Replayed: true`. While the
-	// first one is in progress, the second gets 409 of type `urn:docket:problem:request-under-way`. A different request with
-	// the key gets 422 of type `urn:docket:problem:idempotency-key-reused`. After any result but a success the key is free.
+	// with the same key takes no effect but gets the same result, with the header `Idempotency-Replayed: true`. Only
+	// `next_annotation` is chosen anew. The result is stored together with the effect of the request: a request whose response was
+	// lost, or was a 5xx, may be repeated with its key at any time and has one effect.
+	//
+	// While the first one is in progress, the second gets 409 of type `urn:docket:problem:request-under-way`. A different request
+	// with the key gets 422 of type `urn:docket:problem:idempotency-key-reused`. After any result but a success the key is free,
+	// except after a 503 of type `urn:docket:problem:result-unknown`: repeat the same request.
+	//
+	// A key belongs to the user of the token. Without a token it belongs to the anonymous session that the request names or, for
+	// each operation, to the address of the client. Behind a proxy that Docket was not told to trust (`--trusted-proxy`), all
+	// clients have the address of the proxy, and share its keys.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // SubmitURLParams defines parameters for SubmitURL.
 type SubmitURLParams struct {
 	// IdempotencyKey A text that the caller chose for this one request, preferably a UUID. For 24 hours after its success, the same request
-	// with the same key takes no effect but gets the same response, with the header `Idempotency-Replayed: true`. While the
-	// first one is in progress, the second gets 409 of type `urn:docket:problem:request-under-way`. A different request with
-	// the key gets 422 of type `urn:docket:problem:idempotency-key-reused`. After any result but a success the key is free.
+	// with the same key takes no effect but gets the same result, with the header `Idempotency-Replayed: true`. Only
+	// `next_annotation` is chosen anew. The result is stored together with the effect of the request: a request whose response was
+	// lost, or was a 5xx, may be repeated with its key at any time and has one effect.
+	//
+	// While the first one is in progress, the second gets 409 of type `urn:docket:problem:request-under-way`. A different request
+	// with the key gets 422 of type `urn:docket:problem:idempotency-key-reused`. After any result but a success the key is free,
+	// except after a 503 of type `urn:docket:problem:result-unknown`: repeat the same request.
+	//
+	// A key belongs to the user of the token. Without a token it belongs to the anonymous session that the request names or, for
+	// each operation, to the address of the client. Behind a proxy that Docket was not told to trust (`--trusted-proxy`), all
+	// clients have the address of the proxy, and share its keys.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // SuggestionsInsertParams defines parameters for SuggestionsInsert.
 type SuggestionsInsertParams struct {
 	// IdempotencyKey A text that the caller chose for this one request, preferably a UUID. For 24 hours after its success, the same request
-	// with the same key takes no effect but gets the same response, with the header `Idempotency-Replayed: true`. While the
-	// first one is in progress, the second gets 409 of type `urn:docket:problem:request-under-way`. A different request with
-	// the key gets 422 of type `urn:docket:problem:idempotency-key-reused`. After any result but a success the key is free.
+	// with the same key takes no effect but gets the same result, with the header `Idempotency-Replayed: true`. Only
+	// `next_annotation` is chosen anew. The result is stored together with the effect of the request: a request whose response was
+	// lost, or was a 5xx, may be repeated with its key at any time and has one effect.
+	//
+	// While the first one is in progress, the second gets 409 of type `urn:docket:problem:request-under-way`. A different request
+	// with the key gets 422 of type `urn:docket:problem:idempotency-key-reused`. After any result but a success the key is free,
+	// except after a 503 of type `urn:docket:problem:result-unknown`: repeat the same request.
+	//
+	// A key belongs to the user of the token. Without a token it belongs to the anonymous session that the request names or, for
+	// each operation, to the address of the client. Behind a proxy that Docket was not told to trust (`--trusted-proxy`), all
+	// clients have the address of the proxy, and share its keys.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 

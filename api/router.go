@@ -21,7 +21,6 @@ import (
 	"docket/internal/catalog"
 	"docket/internal/export"
 	"docket/internal/follows"
-	"docket/internal/idempotency"
 	"docket/internal/progress"
 	"docket/internal/robots"
 	"docket/internal/submissions"
@@ -43,7 +42,6 @@ type Config struct {
 	Progress    *progress.Service
 	Export      *export.Service
 	Follows     *follows.Service
-	Idempotency *idempotency.Store
 	Verifier    *auth.Verifier
 	Metrics     *Metrics
 	Log         *zap.Logger
@@ -56,8 +54,9 @@ type Config struct {
 	ExportTimeout  time.Duration // for operations that stream; DefaultExportTimeout when 0
 	Timings        bool          // measure phases: log fields, Server-Timing, histogram
 
-	CORSOrigins []string // pages of these origins may call; "*" admits every origin, an empty list none
-	OpenCatalog bool     // the catalog can be written without a token, as in the reference of December
+	CORSOrigins    []string // pages of these origins may call; "*" admits every origin, an empty list none
+	TrustedProxies []string // addresses and CIDRs, whose X-Forwarded-For names the client's address
+	OpenCatalog    bool     // the catalog can be written without a token, as in the reference of December
 
 	// Unavailable reports whether an error means that the database may do the same later (503). Every other unknown error
 	// means a bug (500), and with nil every unknown error does.
@@ -114,7 +113,7 @@ func New(cfg Config) (http.Handler, error) {
 
 // register adds the routes of the contract; the middleware around runs around each of their handlers.
 func (s *server) register(router gin.IRouter, operations StrictServerInterface, around StrictMiddlewareFunc) {
-	strict := NewStrictHandlerWithOptions(operations, []StrictMiddlewareFunc{around}, StrictGinServerOptions{
+	strict := NewStrictHandlerWithOptions(operations, []StrictMiddlewareFunc{markReplay, around}, StrictGinServerOptions{
 		RequestErrorHandlerFunc:  s.fail,
 		HandlerErrorFunc:         s.fail,
 		ResponseErrorHandlerFunc: s.failEncoding,
@@ -147,11 +146,15 @@ func newRouter(cfg Config, doc *openapi3.T, register func(gin.IRouter, *server))
 	router := gin.New()
 	router.ContextWithFallback = true // handlers get gin's context, which must end with the request's
 	router.HandleMethodNotAllowed = true
+	router.RemoteIPHeaders = []string{"X-Forwarded-For"}
+	if err := router.SetTrustedProxies(cfg.TrustedProxies); err != nil {
+		return nil, fmt.Errorf("trusted proxies: %w", err)
+	}
 	router.RedirectTrailingSlash = false // gin's redirect bypasses the middleware; noRoute does it
 	router.Use(protect, identify, s.observe, cors, s.limit, s.recoverPanics)
 	router.NoRoute(s.noRoute)
 	router.NoMethod(s.noMethod)
-	register(router.Group("", s.checkContract, s.sendETag, s.replay), s)
+	register(router.Group("", s.checkContract, s.sendETag, s.takeKey), s)
 	if err := registerDocumentation(router, doc); err != nil {
 		return nil, err
 	}

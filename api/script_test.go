@@ -29,7 +29,6 @@ import (
 	"docket/internal/dbtest"
 	"docket/internal/export"
 	"docket/internal/follows"
-	"docket/internal/idempotency"
 	"docket/internal/postgres"
 	"docket/internal/progress"
 	"docket/internal/ranking"
@@ -163,7 +162,6 @@ func newHandler(
 		Progress:    progress.New(pool),
 		Export:      export.New(pool, testKey),
 		Follows:     follows.New(pool),
-		Idempotency: idempotency.New(pool),
 		Verifier:    verifier,
 		Metrics:     api.NewMetrics(func() api.PoolStats { return api.PoolStats{} }),
 		Log:         log,

@@ -2,6 +2,7 @@ package main
 
 import (
 	"io/fs"
+	"slices"
 
 	"github.com/stretchr/testify/require"
 
@@ -10,25 +11,30 @@ import (
 	"docket/internal/dbtest"
 )
 
-// migrateEarlier migrates the database as an earlier Docket had adopted it: its last migration is undone, and the one before is its
+// migrateEarlier migrates the database as an earlier Docket had adopted it: the migrations after it are undone, and its last one is its
 // baseline. A view of the operators that reads a replaced one must be dropped before.
 func (a *adoptee) migrateEarlier() {
 	a.t.Helper()
 	dashboard := a.list("SELECT pg_get_viewdef('labeler_dashboard'::regclass)")[0]
-	down, err := fs.Glob(sqlfiles.Migrations, "down/20261130084000_*.sql")
+	const earlier = "20261130044041"
+	files, err := fs.Glob(sqlfiles.Migrations, "down/*.sql") // by version
 	require.NoError(a.t, err)
-	undo, err := fs.ReadFile(sqlfiles.Migrations, down[0])
-	require.NoError(a.t, err)
-	for _, statement := range []string{
-		"DROP VIEW labeler_dashboard", string(undo), "DROP TABLE atlas_schema_revisions",
-		"CREATE VIEW labeler_dashboard AS SELECT sum(total_anno_count) FROM url_annotation_count_view",
-	} {
+	statements := []string{"DROP VIEW labeler_dashboard"}
+	for _, file := range slices.Backward(files) {
+		if file > "down/"+earlier+"_~" {
+			undo, err := fs.ReadFile(sqlfiles.Migrations, file)
+			require.NoError(a.t, err)
+			statements = append(statements, string(undo))
+		}
+	}
+	statements = append(statements, "DROP TABLE atlas_schema_revisions",
+		"CREATE VIEW labeler_dashboard AS SELECT sum(total_anno_count) FROM url_annotation_count_view")
+	for _, statement := range statements {
 		dbtest.Exec(a.t, a.db, statement)
 	}
 	require.NotEmpty(a.t, a.list("SELECT status::text FROM urls WHERE status <> 'ok'"), "the former status is restored")
 
 	rows := a.rows()
-	const earlier = "20261130044041"
 	status, _, stderr := docket(a.t, "migrate", "apply", "--baseline", earlier)
 	require.Equal(a.t, exitFailure, status)
 	require.Contains(a.t, stderr, "labeler_dashboard")

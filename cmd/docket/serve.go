@@ -17,7 +17,6 @@ import (
 	"docket/internal/catalog"
 	"docket/internal/export"
 	"docket/internal/follows"
-	"docket/internal/idempotency"
 	"docket/internal/postgres"
 	"docket/internal/postgres/embedded"
 	"docket/internal/progress"
@@ -205,7 +204,6 @@ func (cfg *serveConfig) handler(
 		Progress:    progress.New(pool),
 		Export:      export.New(pool, key),
 		Follows:     follows.New(pool),
-		Idempotency: idempotency.New(pool),
 		Verifier:    verifier,
 		Metrics:     metrics,
 		Log:         log,

@@ -9,8 +9,8 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"docket/internal/db"
+	"docket/internal/idempotency"
 	"docket/internal/phase"
-	"docket/internal/postgres"
 	"docket/internal/ranking"
 )
 
@@ -33,14 +33,17 @@ type SessionTransfer struct {
 // both are transactions that are retried. An answer cannot deadlock with it: it locks the session before the queue.
 func (s *Service) TransferSession(ctx context.Context, userID int32, session Session) (SessionTransfer, error) {
 	defer phase.Start(ctx, phase.Submit)()
-	var done SessionTransfer
-	err := postgres.InTx(ctx, s.pool, func(tx pgx.Tx) (err error) {
-		done, err = transferSession(ctx, tx, userID, session)
-		return err
+	done, err := idempotency.Once(ctx, s.pool, func(tx pgx.Tx) (SessionTransfer, error) {
+		// A savepoint, because an unknown session has a result too, which is stored under an Idempotency-Key.
+		err := pgx.BeginFunc(ctx, tx, func(tx pgx.Tx) error { return lockSession(ctx, tx, session) })
+		if errors.Is(err, errUnknownSession) {
+			return SessionTransfer{}, nil
+		}
+		if err != nil {
+			return SessionTransfer{}, err
+		}
+		return transferSession(ctx, tx, userID, session)
 	})
-	if errors.Is(err, errUnknownSession) {
-		return SessionTransfer{}, nil
-	}
 	if err != nil {
 		return SessionTransfer{}, fmt.Errorf("transfer session: %w", err)
 	}
@@ -72,10 +75,8 @@ func lockSession(ctx context.Context, tx pgx.Tx, session Session) error {
 	return errUnknownSession // another program has deleted the session between two statements
 }
 
+// transferSession transfers a session that is locked.
 func transferSession(ctx context.Context, tx pgx.Tx, userID int32, session Session) (done SessionTransfer, err error) {
-	if err := lockSession(ctx, tx, session); err != nil {
-		return done, err
-	}
 	urlIDs, err := queries.AnonymousURLLockMany(ctx, tx, session)
 	if err != nil {
 		return done, fmt.Errorf("lock URLs: %w", err)

@@ -5,7 +5,10 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/jackc/pgx/v5"
+
 	"docket/internal/db"
+	"docket/internal/idempotency"
 	"docket/internal/phase"
 	"docket/internal/postgres"
 	"docket/internal/unknown"
@@ -122,6 +125,9 @@ func ofSession(session Session, urlID int32, answer Answer) submission {
 }
 
 func (s *Service) submit(ctx context.Context, answer submission) error {
+	if idempotency.FromContext(ctx) != nil {
+		return s.storeOnce(ctx, answer)
+	}
 	conn, err := s.store(ctx, answer)
 	if err != nil {
 		return err
@@ -130,8 +136,21 @@ func (s *Service) submit(ctx context.Context, answer submission) error {
 	return nil
 }
 
-// submitThenNext uses one connection: an answer that is stored need not wait for another one, for which the time may not suffice.
+// submitThenNext uses one connection: an answer that is stored need not wait for another one, for which the time may not suffice. An
+// answer with an Idempotency-Key has a transaction of its own.
 func (s *Service) submitThenNext(ctx context.Context, answer submission, batchID *int32, choose chooseFunc) (Submitted, error) {
+	if idempotency.FromContext(ctx) != nil {
+		if err := s.storeOnce(ctx, answer); err != nil {
+			return Submitted{}, err
+		}
+		conn, err := s.pool.Acquire(ctx)
+		if err != nil {
+			return Submitted{NextErr: fmt.Errorf("choose next URL: %w", err)}, nil
+		}
+		defer conn.Release()
+		next, err := s.nextAfterCommit(ctx, conn, batchID, choose)
+		return Submitted{Next: next, NextErr: err}, nil
+	}
 	conn, err := s.store(ctx, answer)
 	if err != nil {
 		return Submitted{}, err
@@ -155,6 +174,25 @@ func (s *Service) store(ctx context.Context, answer submission) (*postgres.Conn,
 		return nil, fmt.Errorf("store annotation of URL %d: %w", answer.urlID, err)
 	}
 	return conn, nil
+}
+
+// storeOnce stores an answer in the transaction of the request's Idempotency-Key.
+func (s *Service) storeOnce(ctx context.Context, answer submission) error {
+	if err := answer.answer.check(); err != nil {
+		return err
+	}
+	defer phase.Start(ctx, phase.Submit)()
+	once := func() error {
+		return idempotency.OnceDo(ctx, s.pool, func(tx pgx.Tx) error { return answer.store(ctx, tx) })
+	}
+	err := once()
+	if errors.Is(err, ErrAlreadyAnnotated) {
+		err = once()
+	}
+	if err != nil {
+		return fmt.Errorf("store annotation of URL %d: %w", answer.urlID, err)
+	}
+	return nil
 }
 
 // store is a single statement, unless the annotator has annotated the URL before. Then isRepeated decides whether that is an error.

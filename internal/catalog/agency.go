@@ -10,6 +10,7 @@ import (
 	"docket/internal/changelog"
 	"docket/internal/convert"
 	"docket/internal/db"
+	"docket/internal/idempotency"
 	"docket/internal/page"
 	"docket/internal/postgres"
 	"docket/internal/ranking"
@@ -51,10 +52,7 @@ func (s *Service) AddAgency(ctx context.Context, agency NewAgency) (id int32, er
 	if err := checkName(agency.Name); err != nil {
 		return 0, err
 	}
-	err = postgres.InTx(ctx, s.pool, func(tx pgx.Tx) error {
-		id, err = s.addAgency(ctx, tx, agency)
-		return err
-	})
+	id, err = idempotency.Once(ctx, s.pool, func(tx pgx.Tx) (int32, error) { return s.addAgency(ctx, tx, agency) })
 	if err != nil {
 		return 0, fmt.Errorf("add agency: %w", err)
 	}
@@ -142,7 +140,7 @@ func (s *Service) AgencyLocations(ctx context.Context, id int32) ([]Location, er
 
 // AddAgencyLocation adds a location to an agency. Errors: *unknown.Error and ErrLocationLinked.
 func (s *Service) AddAgencyLocation(ctx context.Context, agencyID int32, locationID int64) error {
-	err := postgres.InTx(ctx, s.pool, func(tx pgx.Tx) error {
+	err := idempotency.OnceDo(ctx, s.pool, func(tx pgx.Tx) error {
 		row, err := queries.AgencyLocationInsert(ctx, tx, db.AgencyLocationInsertParams{AgencyID: agencyID, LocationID: locationID})
 		switch {
 		case err != nil:

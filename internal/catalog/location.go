@@ -7,7 +7,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"docket/internal/db"
-	"docket/internal/postgres"
+	"docket/internal/idempotency"
 )
 
 // AddLocality stores a locality and returns the id of its location. Errors: *ValueError, *unknown.Error for the county, and
@@ -16,18 +16,17 @@ func (s *Service) AddLocality(ctx context.Context, name string, countyID int32) 
 	if err := notBlank("locality_name", name); err != nil {
 		return 0, err
 	}
-	err = postgres.InTx(ctx, s.pool, func(tx pgx.Tx) error {
+	locationID, err = idempotency.Once(ctx, s.pool, func(tx pgx.Tx) (int64, error) {
 		locality, err := queries.LocalityInsert(ctx, tx, db.LocalityInsertParams{Name: name, CountyID: countyID})
 		if err != nil {
-			return err
+			return 0, err
 		}
 		// In a database of the reference a trigger has inserted it by now.
 		missing := db.LocationInsertMissingParams{LocalityIds: []int64{locality}}
 		if _, err := queries.LocationInsertMissing(ctx, tx, missing); err != nil {
-			return fmt.Errorf("insert its location: %w", err)
+			return 0, fmt.Errorf("insert its location: %w", err)
 		}
-		locationID, err = queries.LocationGetByLocality(ctx, tx, locality)
-		return err
+		return queries.LocationGetByLocality(ctx, tx, locality)
 	})
 	if err != nil {
 		return 0, fmt.Errorf("add locality: %w", err)

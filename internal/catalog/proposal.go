@@ -10,7 +10,7 @@ import (
 
 	"docket/internal/convert"
 	"docket/internal/db"
-	"docket/internal/postgres"
+	"docket/internal/idempotency"
 	"docket/internal/unknown"
 )
 
@@ -40,43 +40,53 @@ func (s *Service) ProposeAgency(ctx context.Context, userID int32, agency NewAge
 	if err := checkName(agency.Name); err != nil {
 		return ProposalResult{}, err
 	}
-	var result ProposalResult
-	err := postgres.InTx(ctx, s.pool, func(tx pgx.Tx) error {
-		stored, err := queries.ProposalInsert(ctx, tx, db.ProposalInsertParams{
-			Name:             agency.Name,
-			AgencyType:       db.AgencyTypeEnum(agency.Type),
-			JurisdictionType: db.JurisdictionTypeEnum(agency.JurisdictionType),
-			ProposingUserID:  userID,
-			LocationIDs:      agency.LocationIDs,
-		})
-		if err != nil {
+	result, err := idempotency.Once(ctx, s.pool, func(tx pgx.Tx) (result ProposalResult, err error) {
+		// A savepoint, because that a proposal is a duplicate is a result too, which is stored under an Idempotency-Key.
+		err = pgx.BeginFunc(ctx, tx, func(tx pgx.Tx) error {
+			result, err = proposeAgency(ctx, tx, userID, agency)
 			return err
+		})
+		if errors.Is(err, errDuplicate) {
+			return result, nil
 		}
-		if len(stored.UnknownLocationIDs) > 0 {
-			return unknown.New(unknown.Location, stored.UnknownLocationIDs...)
-		}
-		// An equal proposal that is not committed yet is invisible until this transaction has the lock.
-		if err := queries.ProposalLockName(ctx, tx, stored.ID); err != nil {
-			return fmt.Errorf("lock name: %w", err)
-		}
-		isAgency, err := queries.ProposalFindEqual(ctx, tx, stored.ID)
-		switch {
-		case errors.Is(err, pgx.ErrNoRows):
-			result = ProposalResult{Outcome: Proposed, ID: &stored.ID}
-			return nil
-		case err != nil:
-			return fmt.Errorf("find equal: %w", err)
-		case isAgency:
-			result = ProposalResult{Outcome: AlreadyAgency}
-		default:
-			result = ProposalResult{Outcome: AlreadyProposed}
-		}
-		return errDuplicate
+		return result, err
 	})
-	if err != nil && !errors.Is(err, errDuplicate) {
+	if err != nil {
 		return ProposalResult{}, fmt.Errorf("propose agency: %w", err)
 	}
 	return result, nil
+}
+
+// proposeAgency returns errDuplicate and the result if the insertion must be undone.
+func proposeAgency(ctx context.Context, tx pgx.Tx, userID int32, agency NewAgency) (ProposalResult, error) {
+	stored, err := queries.ProposalInsert(ctx, tx, db.ProposalInsertParams{
+		Name:             agency.Name,
+		AgencyType:       db.AgencyTypeEnum(agency.Type),
+		JurisdictionType: db.JurisdictionTypeEnum(agency.JurisdictionType),
+		ProposingUserID:  userID,
+		LocationIDs:      agency.LocationIDs,
+	})
+	if err != nil {
+		return ProposalResult{}, err
+	}
+	if len(stored.UnknownLocationIDs) > 0 {
+		return ProposalResult{}, unknown.New(unknown.Location, stored.UnknownLocationIDs...)
+	}
+	// An equal proposal that is not committed yet is invisible until this transaction has the lock.
+	if err := queries.ProposalLockName(ctx, tx, stored.ID); err != nil {
+		return ProposalResult{}, fmt.Errorf("lock name: %w", err)
+	}
+	isAgency, err := queries.ProposalFindEqual(ctx, tx, stored.ID)
+	switch {
+	case errors.Is(err, pgx.ErrNoRows):
+		return ProposalResult{Outcome: Proposed, ID: &stored.ID}, nil
+	case err != nil:
+		return ProposalResult{}, fmt.Errorf("find equal: %w", err)
+	case isAgency:
+		return ProposalResult{Outcome: AlreadyAgency}, errDuplicate
+	default:
+		return ProposalResult{Outcome: AlreadyProposed}, errDuplicate
+	}
 }
 
 // Proposal is a proposal of an agency with all of its locations, by id.
@@ -125,13 +135,13 @@ const (
 // ApproveProposal creates the agency of a pending proposal with its locations and returns its id. Of several concurrent decisions
 // about a proposal, the first one counts. Errors: ErrProposalName and *unknown.Error.
 func (s *Service) ApproveProposal(ctx context.Context, userID, id int32) (agencyID *int32, decision Decision, err error) {
-	decision, err = s.decide(ctx, id, func(tx pgx.Tx, proposal db.ProposalLockRow) error {
+	done, err := s.decide(ctx, id, func(tx pgx.Tx, proposal db.ProposalLockRow) (*int32, error) {
 		if checkName(proposal.Name) != nil {
-			return ErrProposalName
+			return nil, ErrProposalName
 		}
 		locations, err := queries.ProposalLocationList(ctx, tx, id)
 		if err != nil {
-			return fmt.Errorf("list locations: %w", err)
+			return nil, fmt.Errorf("list locations: %w", err)
 		}
 		created, err := s.addAgency(ctx, tx, NewAgency{
 			Name:             proposal.Name,
@@ -140,55 +150,54 @@ func (s *Service) ApproveProposal(ctx context.Context, userID, id int32) (agency
 			LocationIDs:      convert.Each(locations, func(row db.ProposalLocationListRow) int64 { return row.ID }),
 		})
 		if err != nil {
-			return fmt.Errorf("add agency: %w", err)
+			return nil, fmt.Errorf("add agency: %w", err)
 		}
-		agencyID = &created
-		return queries.ProposalApprove(ctx, tx, db.ProposalApproveParams{
+		return &created, queries.ProposalApprove(ctx, tx, db.ProposalApproveParams{
 			ID: id, DecidingUserID: userID, PromotedAgencyID: created,
 		})
 	})
 	if err != nil {
-		return nil, decision, fmt.Errorf("approve proposal %d: %w", id, err)
+		return nil, NoProposal, fmt.Errorf("approve proposal %d: %w", id, err)
 	}
-	if decision != Decided {
-		return nil, decision, nil // a run that ended in a deadlock may have set agencyID
-	}
-	return agencyID, decision, nil
+	return done.AgencyID, done.Decision, nil
 }
 
 // RejectProposal rejects a pending proposal for a reason. Of several concurrent decisions about a proposal, the first one counts.
 func (s *Service) RejectProposal(ctx context.Context, userID, id int32, reason string) (Decision, error) {
-	decision, err := s.decide(ctx, id, func(tx pgx.Tx, _ db.ProposalLockRow) error {
-		return queries.ProposalReject(ctx, tx, db.ProposalRejectParams{
+	done, err := s.decide(ctx, id, func(tx pgx.Tx, _ db.ProposalLockRow) (*int32, error) {
+		return nil, queries.ProposalReject(ctx, tx, db.ProposalRejectParams{
 			ID: id, DecidingUserID: userID, RejectionReason: reason,
 		})
 	})
 	if err != nil {
-		return decision, fmt.Errorf("reject proposal %d: %w", id, err)
+		return NoProposal, fmt.Errorf("reject proposal %d: %w", id, err)
 	}
-	return decision, nil
+	return done.Decision, nil
 }
 
-// decide locks a proposal and records a decision about it if it is pending.
+// decided is what a decision did: it may have created an agency.
+type decided struct {
+	Decision Decision
+	AgencyID *int32
+}
+
+// decide locks a proposal and records a decision about it if it is pending. record returns the id of a new agency.
 func (s *Service) decide(
-	ctx context.Context, id int32, record func(pgx.Tx, db.ProposalLockRow) error,
-) (decision Decision, err error) {
-	err = postgres.InTx(ctx, s.pool, func(tx pgx.Tx) error {
+	ctx context.Context, id int32, record func(pgx.Tx, db.ProposalLockRow) (*int32, error),
+) (decided, error) {
+	return idempotency.Once(ctx, s.pool, func(tx pgx.Tx) (decided, error) {
 		proposal, err := queries.ProposalLock(ctx, tx, id)
 		switch {
 		case errors.Is(err, pgx.ErrNoRows):
-			decision = NoProposal
-			return nil
+			return decided{Decision: NoProposal}, nil
 		case err != nil:
-			return fmt.Errorf("lock: %w", err)
+			return decided{}, fmt.Errorf("lock: %w", err)
 		case !proposal.IsPending:
-			decision = NotPending
-			return nil
+			return decided{Decision: NotPending}, nil
 		}
-		decision = Decided
-		return record(tx, proposal)
+		agencyID, err := record(tx, proposal)
+		return decided{Decided, agencyID}, err
 	})
-	return decision, err
 }
 
 // ChangeProposal changes a proposal, whatever its status. An agency that was created for it stays as it is. Errors: ErrNoProposal
@@ -228,14 +237,18 @@ func (s *Service) ProposalLocations(ctx context.Context, id int32) ([]Location, 
 // AddProposalLocation adds a location to a proposal, whatever its status. An agency that was created for it stays as it is.
 // Errors: *unknown.Error and ErrProposalLocationLinked.
 func (s *Service) AddProposalLocation(ctx context.Context, id int32, locationID int64) error {
-	row, err := queries.ProposalLocationInsert(ctx, s.pool, db.ProposalLocationInsertParams{ProposalID: id, LocationID: locationID})
-	switch {
-	case err != nil:
-	case !row.ProposalKnown:
-		err = unknown.New(unknown.Proposal, id)
-	case !row.LocationKnown:
-		err = unknown.New(unknown.Location, locationID)
-	}
+	err := idempotency.OnceDo(ctx, s.pool, func(tx pgx.Tx) error {
+		row, err := queries.ProposalLocationInsert(ctx, tx, db.ProposalLocationInsertParams{ProposalID: id, LocationID: locationID})
+		switch {
+		case err != nil:
+			return err
+		case !row.ProposalKnown:
+			return unknown.New(unknown.Proposal, id)
+		case !row.LocationKnown:
+			return unknown.New(unknown.Location, locationID)
+		}
+		return nil
+	})
 	if err != nil {
 		return fmt.Errorf("add location %d to proposal %d: %w", locationID, id, err)
 	}

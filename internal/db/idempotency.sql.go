@@ -7,57 +7,7 @@ package db
 
 import (
 	"context"
-
-	"github.com/google/uuid"
 )
-
-const IdempotencyKeyClaim = `-- name: IdempotencyKeyClaim :execrows
-
-INSERT INTO idempotency_keys AS held (caller, key, request, claim, claimed_until, expires_at)
-VALUES (
-    $1, $2, $3, $4,
-    now() + make_interval(secs => $5::double precision),
-    now() + make_interval(secs => $6::double precision)
-)
-ON CONFLICT ON CONSTRAINT idempotency_keys_pkey DO UPDATE
-SET request = excluded.request,
-    claim = excluded.claim,
-    claimed_until = excluded.claimed_until,
-    expires_at = excluded.expires_at,
-    status = NULL,
-    content_type = NULL,
-    body = NULL
-WHERE held.expires_at <= now()
-    OR held.request = excluded.request AND held.status IS NULL AND held.claimed_until <= now()
-`
-
-type IdempotencyKeyClaimParams struct {
-	Caller       string
-	Key          string
-	Request      []byte
-	Claim        uuid.UUID
-	LeaseSeconds float64
-	KeepSeconds  float64
-}
-
-// Responses stored for requests that are sent again. Every statement takes the time from the database, so that all instances
-// use one clock.
-// Claims a key that is new or has expired, or that the same request holds without a response and with an expired lease. No row:
-// the key cannot be claimed, and IdempotencyKeyGet returns why.
-func (q *Queries) IdempotencyKeyClaim(ctx context.Context, db DBTX, arg IdempotencyKeyClaimParams) (int64, error) {
-	result, err := db.Exec(ctx, IdempotencyKeyClaim,
-		arg.Caller,
-		arg.Key,
-		arg.Request,
-		arg.Claim,
-		arg.LeaseSeconds,
-		arg.KeepSeconds,
-	)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected(), nil
-}
 
 const IdempotencyKeyDeleteManyExpired = `-- name: IdempotencyKeyDeleteManyExpired :execrows
 DELETE FROM idempotency_keys WHERE ctid = ANY (ARRAY(
@@ -81,7 +31,8 @@ func (q *Queries) IdempotencyKeyDeleteManyExpired(ctx context.Context, db DBTX, 
 }
 
 const IdempotencyKeyGet = `-- name: IdempotencyKeyGet :one
-SELECT request, status, content_type, body FROM idempotency_keys WHERE caller = $1 AND key = $2
+
+SELECT request, outcome FROM idempotency_keys WHERE caller = $1 AND key = $2 AND expires_at > now()
 `
 
 type IdempotencyKeyGetParams struct {
@@ -90,65 +41,45 @@ type IdempotencyKeyGetParams struct {
 }
 
 type IdempotencyKeyGetRow struct {
-	Request     []byte
-	Status      *int16
-	ContentType *string
-	Body        []byte
+	Request []byte
+	Outcome []byte
 }
 
-// The request that holds a key, and its response if there is one.
+// Results of requests that may be sent again. Every statement takes the time from the database, so that all instances use one
+// clock.
+// The request that used a key, and its result. No row: the key is free.
 func (q *Queries) IdempotencyKeyGet(ctx context.Context, db DBTX, arg IdempotencyKeyGetParams) (IdempotencyKeyGetRow, error) {
 	row := db.QueryRow(ctx, IdempotencyKeyGet, arg.Caller, arg.Key)
 	var i IdempotencyKeyGetRow
-	err := row.Scan(
-		&i.Request,
-		&i.Status,
-		&i.ContentType,
-		&i.Body,
-	)
+	err := row.Scan(&i.Request, &i.Outcome)
 	return i, err
 }
 
-const IdempotencyKeyRelease = `-- name: IdempotencyKeyRelease :exec
-DELETE FROM idempotency_keys WHERE caller = $1 AND key = $2 AND claim = $3 AND status IS NULL
+const IdempotencyKeyInsert = `-- name: IdempotencyKeyInsert :execrows
+INSERT INTO idempotency_keys AS earlier (caller, key, request, outcome, expires_at)
+VALUES ($1, $2, $3, $4, now() + make_interval(secs => $5::double precision))
+ON CONFLICT ON CONSTRAINT idempotency_keys_pkey DO UPDATE
+SET request = excluded.request, outcome = excluded.outcome, expires_at = excluded.expires_at
+WHERE earlier.expires_at <= now()
 `
 
-type IdempotencyKeyReleaseParams struct {
-	Caller string
-	Key    string
-	Claim  uuid.UUID
-}
-
-// Releases a key, if the claim still holds it.
-func (q *Queries) IdempotencyKeyRelease(ctx context.Context, db DBTX, arg IdempotencyKeyReleaseParams) error {
-	_, err := db.Exec(ctx, IdempotencyKeyRelease, arg.Caller, arg.Key, arg.Claim)
-	return err
-}
-
-const IdempotencyKeyUpdateResponse = `-- name: IdempotencyKeyUpdateResponse :execrows
-UPDATE idempotency_keys
-SET status = $1::smallint, content_type = $2::text, body = $3::bytea
-WHERE caller = $4 AND key = $5 AND claim = $6
-`
-
-type IdempotencyKeyUpdateResponseParams struct {
-	Status      int16
-	ContentType string
-	Body        []byte
+type IdempotencyKeyInsertParams struct {
 	Caller      string
 	Key         string
-	Claim       uuid.UUID
+	Request     []byte
+	Outcome     []byte
+	KeepSeconds float64
 }
 
-// Stores the response of the claim that holds a key. No row: the claim no longer holds it.
-func (q *Queries) IdempotencyKeyUpdateResponse(ctx context.Context, db DBTX, arg IdempotencyKeyUpdateResponseParams) (int64, error) {
-	result, err := db.Exec(ctx, IdempotencyKeyUpdateResponse,
-		arg.Status,
-		arg.ContentType,
-		arg.Body,
+// Stores the result of a request, which replaces that of an expired one. The caller must hold the advisory lock of the key, and have
+// found it free by IdempotencyKeyGet in the same transaction. Then one row is stored.
+func (q *Queries) IdempotencyKeyInsert(ctx context.Context, db DBTX, arg IdempotencyKeyInsertParams) (int64, error) {
+	result, err := db.Exec(ctx, IdempotencyKeyInsert,
 		arg.Caller,
 		arg.Key,
-		arg.Claim,
+		arg.Request,
+		arg.Outcome,
+		arg.KeepSeconds,
 	)
 	if err != nil {
 		return 0, err

@@ -12,6 +12,7 @@ import (
 
 	"docket/internal/convert"
 	"docket/internal/db"
+	"docket/internal/idempotency"
 	"docket/internal/postgres"
 	"docket/internal/ranking"
 	"docket/internal/unknown"
@@ -42,11 +43,8 @@ func New(pool *postgres.Pool) *Service { return &Service{pool: pool} }
 
 // Replace stores the given follows and deletes all others, and updates the order of URLs. The error is an *unknown.Error
 // for locations that do not exist; nothing is stored then.
-func (s *Service) Replace(ctx context.Context, given []Follow) (result Result, err error) {
-	err = postgres.InTx(ctx, s.pool, func(tx pgx.Tx) error {
-		result, err = Store(ctx, tx, given, true)
-		return err
-	})
+func (s *Service) Replace(ctx context.Context, given []Follow) (Result, error) {
+	result, err := idempotency.Once(ctx, s.pool, func(tx pgx.Tx) (Result, error) { return Store(ctx, tx, given, true) })
 	if err != nil {
 		return Result{}, fmt.Errorf("replace follows: %w", err)
 	}

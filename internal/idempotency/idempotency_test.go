@@ -3,12 +3,14 @@ package idempotency_test
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
 	"testing"
-	"time"
 
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/stretchr/testify/require"
 
 	"docket/internal/dbtest"
@@ -17,186 +19,278 @@ import (
 )
 
 const (
-	lease = time.Hour
-	keys  = "SELECT count(*) FROM idempotency_keys"
+	keys = "SELECT count(*) FROM idempotency_keys"
+	work = "SELECT count(*) FROM agencies"
 )
 
-var (
-	request  = idempotency.Request{Caller: "user 7", Key: "k", Digest: sha256.Sum256([]byte("a"))}
-	response = idempotency.StoredResponse{Status: 200, ContentType: "application/json", Body: []byte(`{"id":1}`)}
-)
+var request = idempotency.Request{Caller: "user 7", Key: "k", Digest: sha256.Sum256([]byte("a"))}
 
-func setup(t *testing.T) (*idempotency.Store, *postgres.Pool) {
+// result is like the results of use cases.
+type result struct {
+	ID    int32
+	Name  *string
+	Texts []string
+}
+
+// addAgency is work that a repetition would double. The agency has the next number as its name.
+func addAgency(tx pgx.Tx) (r result, err error) {
+	err = tx.QueryRow(context.Background(), `INSERT INTO agencies (name, jurisdiction_type) SELECT count(*) + 1, 'local' FROM agencies
+		RETURNING id, name`).Scan(&r.ID, &r.Name)
+	r.Texts = []string{"a\x00b", "ä"}
+	return r, err
+}
+
+// do executes a request once, and returns whether its result was stored before.
+func do(ctx context.Context, pool *postgres.Pool, r idempotency.Request) (result, bool, error) {
+	ctx = idempotency.NewContext(ctx, r)
+	got, err := idempotency.Once(ctx, pool, addAgency)
+	return got, idempotency.FromContext(ctx).Replayed(), err
+}
+
+func executed(t *testing.T, pool *postgres.Pool, r idempotency.Request) result {
+	t.Helper()
+	got, replayed, err := do(t.Context(), pool, r)
+	require.NoError(t, err)
+	require.False(t, replayed)
+	require.NotZero(t, got.ID)
+	return got
+}
+
+func replayed(t *testing.T, pool *postgres.Pool, r idempotency.Request, expected result) {
+	t.Helper()
+	got, replayed, err := do(t.Context(), pool, r)
+	require.NoError(t, err)
+	require.True(t, replayed)
+	require.Equal(t, expected, got)
+}
+
+func TestResultIsReplayed(t *testing.T) {
+	t.Parallel()
 	pool := dbtest.New(t)
-	return idempotency.New(pool), pool
+	first := executed(t, pool, request)
+	replayed(t, pool, request, first)
+	replayed(t, pool, request, first)
+	require.Equal(t, 1, dbtest.Count(t, pool, work))
 }
 
-func claim(t *testing.T, s *idempotency.Store, r idempotency.Request) *idempotency.Claim {
-	t.Helper()
-	claim, stored, err := s.Claim(t.Context(), r, lease)
-	require.NoError(t, err)
-	require.Nil(t, stored)
-	return claim
-}
-
-func replayed(t *testing.T, s *idempotency.Store, r idempotency.Request) {
-	t.Helper()
-	claim, stored, err := s.Claim(t.Context(), r, lease)
-	require.NoError(t, err)
-	require.Nil(t, claim)
-	require.Equal(t, &response, stored)
-}
-
-func TestResponseIsReplayed(t *testing.T) {
+func TestWithoutKeyEachTakesEffect(t *testing.T) {
 	t.Parallel()
-	s, _ := setup(t)
-	require.NoError(t, claim(t, s, request).Save(t.Context(), response))
-	replayed(t, s, request)
-	replayed(t, s, request)
+	pool := dbtest.New(t)
+	for range 2 {
+		_, err := idempotency.Once(t.Context(), pool, addAgency)
+		require.NoError(t, err)
+	}
+	require.Equal(t, 2, dbtest.Count(t, pool, work))
+	require.Zero(t, dbtest.Count(t, pool, keys))
 }
 
-func TestResponseWithoutBody(t *testing.T) {
+func TestOnceDo(t *testing.T) {
 	t.Parallel()
-	s, _ := setup(t)
-	require.NoError(t, claim(t, s, request).Save(t.Context(), idempotency.StoredResponse{Status: 204}))
-	_, stored, err := s.Claim(t.Context(), request, lease)
+	pool := dbtest.New(t)
+	for _, again := range []bool{false, true} {
+		ctx := idempotency.NewContext(t.Context(), request)
+		require.NoError(t, idempotency.OnceDo(ctx, pool, func(tx pgx.Tx) error {
+			_, err := addAgency(tx)
+			return err
+		}))
+		require.Equal(t, again, idempotency.FromContext(ctx).Replayed())
+	}
+	require.Equal(t, 1, dbtest.Count(t, pool, work))
+}
+
+// After a failure nothing is stored, and the key is free for any request.
+func TestFailureStoresNothing(t *testing.T) {
+	t.Parallel()
+	pool, refused := dbtest.New(t), errors.New("refused")
+	ctx := idempotency.NewContext(t.Context(), request)
+	got, err := idempotency.Once(ctx, pool, func(tx pgx.Tx) (result, error) {
+		r, err := addAgency(tx)
+		require.NoError(t, err)
+		return r, refused
+	})
+	require.ErrorIs(t, err, refused)
+	require.Zero(t, got)
+	require.False(t, idempotency.FromContext(ctx).Decided())
+	require.Zero(t, dbtest.Count(t, pool, keys))
+	require.Zero(t, dbtest.Count(t, pool, work))
+
+	other := request
+	other.Digest = sha256.Sum256([]byte("b"))
+	executed(t, pool, other)
+}
+
+func TestRulesTranslateErrors(t *testing.T) {
+	t.Parallel()
+	taken := errors.New("taken")
+	pool := dbtest.New(t).WithRules(postgres.On("idempotency_keys_request_check", taken))
+	_, err := idempotency.Once(idempotency.NewContext(t.Context(), request), pool, func(tx pgx.Tx) (int, error) {
+		_, err := tx.Exec(t.Context(), "INSERT INTO idempotency_keys (caller, key, request, expires_at) VALUES ('', '', '', now())")
+		return 0, err
+	})
+	require.ErrorIs(t, err, taken)
+}
+
+// The transaction that a deadlock has rolled back is run again as a whole, together with the lookup and the storing of the key.
+func TestDeadlockRunsAllAgain(t *testing.T) {
+	t.Parallel()
+	pool, runs := dbtest.New(t), 0
+	got, err := idempotency.Once(idempotency.NewContext(t.Context(), request), pool, func(tx pgx.Tx) (result, error) {
+		r, err := addAgency(tx)
+		if runs++; runs < 3 {
+			return r, &pgconn.PgError{Code: "40P01"}
+		}
+		return r, err
+	})
 	require.NoError(t, err)
-	require.Equal(t, &idempotency.StoredResponse{Status: 204, Body: []byte{}}, stored)
+	require.Equal(t, 3, runs)
+	require.Equal(t, 1, dbtest.Count(t, pool, work))
+	replayed(t, pool, request, got)
 }
 
 func TestConcurrentRequestIsRefused(t *testing.T) {
 	t.Parallel()
-	s, pool := setup(t)
-	first := claim(t, s, request)
-	_, _, err := s.Claim(t.Context(), request, lease)
-	require.ErrorIs(t, err, idempotency.ErrInProgress)
-
-	require.NoError(t, first.Release(t.Context()))
-	require.Zero(t, dbtest.Count(t, pool, keys))
-	claim(t, s, request)
+	pool := dbtest.New(t)
+	_, err := idempotency.Once(idempotency.NewContext(t.Context(), request), pool, func(tx pgx.Tx) (result, error) {
+		_, _, err := do(t.Context(), pool, request)
+		require.ErrorIs(t, err, idempotency.ErrInProgress)
+		other := request
+		other.Caller = "user 8"
+		executed(t, pool, other)
+		return addAgency(tx)
+	})
+	require.NoError(t, err)
+	require.Equal(t, 2, dbtest.Count(t, pool, work))
 }
 
-func TestCallersHaveSeparateKeys(t *testing.T) {
+func TestRequestHasOneResult(t *testing.T) {
 	t.Parallel()
-	s, _ := setup(t)
-	require.NoError(t, claim(t, s, request).Save(t.Context(), response))
-	other := request
-	other.Caller = "user 8"
-	claim(t, s, other)
-	replayed(t, s, request)
+	pool := dbtest.New(t)
+	ctx := idempotency.NewContext(t.Context(), request)
+	_, err := idempotency.Once(ctx, pool, addAgency)
+	require.NoError(t, err)
+	require.True(t, idempotency.FromContext(ctx).Decided())
+	_, err = idempotency.Once(ctx, pool, func(pgx.Tx) (int, error) { return 1, nil })
+	require.ErrorContains(t, err, "two results")
 }
 
 func TestDifferentRequestIsRefused(t *testing.T) {
 	t.Parallel()
-	s, pool := setup(t)
+	pool := dbtest.New(t)
 	other := request
 	other.Digest = sha256.Sum256([]byte("b"))
-	refused := func() {
-		t.Helper()
-		_, _, err := s.Claim(t.Context(), other, lease)
-		require.ErrorIs(t, err, idempotency.ErrOtherRequest)
-	}
-	first := claim(t, s, request)
-	refused()
-	dbtest.Exec(t, pool, "UPDATE idempotency_keys SET claimed_until = now()")
-	refused() // the result of the first attempt is unknown, so the key stays reserved for its request
-	require.NoError(t, first.Save(t.Context(), response))
-	refused()
+	executed(t, pool, request)
+	_, _, err := do(t.Context(), pool, other)
+	require.ErrorIs(t, err, idempotency.ErrOtherRequest)
 
 	dbtest.Exec(t, pool, "UPDATE idempotency_keys SET expires_at = now()")
-	claim(t, s, other)
+	executed(t, pool, other)
+	require.Equal(t, 2, dbtest.Count(t, pool, work))
 }
 
-// A request whose attempt died is executed again. If the first attempt still runs, it does not overwrite the second.
-func TestExpiredLease(t *testing.T) {
+func TestResultsExpireAfter24Hours(t *testing.T) {
 	t.Parallel()
-	s, pool := setup(t)
-	late := claim(t, s, request)
-	dbtest.Exec(t, pool, "UPDATE idempotency_keys SET claimed_until = now()")
-	again := claim(t, s, request)
-	_, _, err := s.Claim(t.Context(), request, lease)
-	require.ErrorIs(t, err, idempotency.ErrInProgress, "the second attempt has its own lease")
-
-	require.NoError(t, late.Release(t.Context()))
-	require.NoError(t, late.Save(t.Context(), idempotency.StoredResponse{Status: 201, Body: []byte("late")}))
-	_, _, err = s.Claim(t.Context(), request, lease)
-	require.ErrorIs(t, err, idempotency.ErrInProgress)
-
-	require.NoError(t, again.Save(t.Context(), response))
-	require.NoError(t, late.Release(t.Context()))
-	require.NoError(t, again.Release(t.Context()), "a release after a save changes nothing")
-	replayed(t, s, request)
-}
-
-func TestResponsesExpireAfter24Hours(t *testing.T) {
-	t.Parallel()
-	s, pool := setup(t)
-	require.NoError(t, claim(t, s, request).Save(t.Context(), response))
+	pool := dbtest.New(t)
+	executed(t, pool, request)
 	days := dbtest.Value[float64](t, pool, "SELECT extract(epoch FROM expires_at - now())::float8 / 86400 FROM idempotency_keys")
 	require.InDelta(t, 1, days, 0.1)
 
 	dbtest.Exec(t, pool, "UPDATE idempotency_keys SET expires_at = now()")
-	require.NoError(t, claim(t, s, request).Save(t.Context(), response))
-	replayed(t, s, request)
+	second := executed(t, pool, request)
+	replayed(t, pool, request, second)
+	require.Equal(t, 1, dbtest.Count(t, pool, keys))
+}
+
+// A result that another version has stored is not executed again.
+func TestUnreadableResult(t *testing.T) {
+	t.Parallel()
+	pool := dbtest.New(t)
+	executed(t, pool, request)
+	for _, outcome := range []string{"NULL", `'{"ID": 1, "Renamed": 2}'`, `'7'`, `'{"ID": "text"}'`} {
+		dbtest.Exec(t, pool, "UPDATE idempotency_keys SET outcome = "+outcome)
+		_, _, err := do(t.Context(), pool, request)
+		require.ErrorIs(t, err, idempotency.ErrUnreadable, outcome)
+	}
+	require.Equal(t, 1, dbtest.Count(t, pool, work))
+}
+
+// keysThatSweep returns so many requests that delete expired keys, and others that do not.
+func keysThatSweep(t *testing.T, pool *postgres.Pool, n int) (sweeping, others []idempotency.Request) {
+	t.Helper()
+	for i := 0; len(sweeping) < n || len(others) < n; i++ {
+		r := request
+		r.Key = fmt.Sprint(i)
+		dbtest.Exec(t, pool, "INSERT INTO idempotency_keys (caller, key, request, expires_at) VALUES ('expired', '', sha256(''), now())")
+		executed(t, pool, r)
+		if dbtest.Count(t, pool, "SELECT count(*) FROM idempotency_keys WHERE caller = 'expired'") == 0 {
+			sweeping = append(sweeping, r)
+		} else {
+			others = append(others, r)
+		}
+		dbtest.Exec(t, pool, "DELETE FROM idempotency_keys")
+	}
+	return sweeping, others
 }
 
 func TestExpiredKeysAreDeleted(t *testing.T) {
 	t.Parallel()
-	s, pool := setup(t)
+	pool := dbtest.New(t)
+	sweeping, others := keysThatSweep(t, pool, 2)
+	require.Less(t, len(others), 200, "about one of twenty keys")
+	require.Greater(t, len(others), 4)
 	insert := func(prefix string, n int, expires string) {
-		dbtest.Exec(t, pool, fmt.Sprintf(`INSERT INTO idempotency_keys (caller, key, request, claim, claimed_until, expires_at)
-			SELECT 'c', '%s' || i, sha256(''), gen_random_uuid(), now(), now() + '%s' FROM generate_series(1, %d) AS i`, prefix, expires, n))
+		dbtest.Exec(t, pool, fmt.Sprintf(`INSERT INTO idempotency_keys (caller, key, request, expires_at)
+			SELECT 'c', '%s' || i, sha256(''), now() + '%s' FROM generate_series(1, %d) AS i`, prefix, expires, n))
 	}
 	insert("expired", 150, "-1 second")
 	insert("alive", 10, "1 hour")
-	require.NoError(t, claim(t, s, request).Save(t.Context(), response)) // the first one sweeps
-	require.Equal(t, 50+10+1, dbtest.Count(t, pool, keys), "sweepLimit in one sweep")
-	for i := range 19 {
-		r := request
-		r.Key = fmt.Sprint(i)
-		require.NoError(t, claim(t, s, r).Save(t.Context(), response))
-	}
-	require.Equal(t, 50+10+20, dbtest.Count(t, pool, keys), "no sweep in the next 19")
-	r := request
-	r.Key = "last"
-	require.NoError(t, claim(t, s, r).Save(t.Context(), response))
-	require.Equal(t, 10+21, dbtest.Count(t, pool, keys))
-	replayed(t, s, request)
+	executed(t, pool, others[0])
+	require.Equal(t, 150+10+1, dbtest.Count(t, pool, keys))
+	first := executed(t, pool, sweeping[0])
+	require.Equal(t, 50+10+2, dbtest.Count(t, pool, keys), "a hundred in one transaction")
+	replayed(t, pool, sweeping[0], first)
+	require.Equal(t, 50+10+2, dbtest.Count(t, pool, keys), "a repetition deletes none")
+	executed(t, pool, sweeping[1])
+	require.Equal(t, 10+3, dbtest.Count(t, pool, keys))
 }
 
-// Of many concurrent attempts exactly one executes the request, and all others get its response.
+func TestFailedSweepDoesNotMatter(t *testing.T) {
+	t.Parallel()
+	pool := dbtest.New(t)
+	sweeping, _ := keysThatSweep(t, pool, 1)
+	dbtest.Exec(t, pool, `INSERT INTO idempotency_keys (caller, key, request, expires_at) VALUES ('expired', '', sha256(''), now());
+		CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'no'; END $$;
+		CREATE TRIGGER refuse BEFORE DELETE ON idempotency_keys FOR EACH ROW EXECUTE FUNCTION refuse()`)
+	ctx := idempotency.NewContext(t.Context(), sweeping[0])
+	got, err := idempotency.Once(ctx, pool, addAgency)
+	require.NoError(t, err)
+	require.ErrorContains(t, idempotency.FromContext(ctx).SweepErr(), "no")
+	replayed(t, pool, sweeping[0], got)
+}
+
+// Of many concurrent attempts exactly one executes the request, and all others get its result.
 func TestRace(t *testing.T) {
 	t.Parallel()
-	s, pool := setup(t)
-	dbtest.Exec(t, pool, `INSERT INTO idempotency_keys (caller, key, request, claim, claimed_until, expires_at)
-		VALUES ('user 7', 'k', sha256('a'), gen_random_uuid(), now(), now() + '1 hour')`) // an expired attempt
-	var done, failed atomic.Int32
+	pool := dbtest.New(t)
+	var first, failed atomic.Int32
 	var group sync.WaitGroup
 	for range 8 {
 		group.Go(func() {
 			for {
-				claim, stored, err := s.Claim(context.WithoutCancel(t.Context()), request, lease)
+				got, replayed, err := do(t.Context(), pool, request)
 				switch {
-				case claim != nil && done.Add(1) > 1:
+				case errors.Is(err, idempotency.ErrInProgress):
+					continue
+				case err != nil || *got.Name != "1":
 					failed.Add(1)
-					return
-				case claim != nil:
-					if claim.Save(context.WithoutCancel(t.Context()), response) != nil {
-						failed.Add(1)
-					}
-				case stored != nil:
-					if stored.Status != response.Status || string(stored.Body) != string(response.Body) {
-						failed.Add(1)
-					}
-					return
-				case err == nil || err.Error() != idempotency.ErrInProgress.Error():
-					failed.Add(1)
-					return
+				case !replayed:
+					first.Add(1)
 				}
+				return
 			}
 		})
 	}
 	group.Wait()
-	require.EqualValues(t, 1, done.Load())
 	require.Zero(t, failed.Load())
+	require.EqualValues(t, 1, first.Load())
+	require.Equal(t, 1, dbtest.Count(t, pool, work))
 }

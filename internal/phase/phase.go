@@ -29,7 +29,7 @@ const (
 	Auth                = "auth_s"                 // verify the token
 	Acquire             = "acquire_s"              // wait for a database connection
 	Submit              = "submit_s"               // store an annotation
-	Idempotency         = "idempotency_s"          // claim an Idempotency-Key, store its response
+	Idempotency         = "idempotency_s"          // look up an Idempotency-Key, store its result
 	Progress            = "progress_s"             // count contributions and metrics
 	Export              = "export_s"               // read the answers to export, page by page
 	Encode              = "encode_s"               // write the response as JSON

@@ -11,19 +11,20 @@ import (
 
 // The SQLSTATEs this package acts on.
 const (
-	serializationFailure = "40001"
-	deadlockDetected     = "40P01"
-	queryCanceled        = "57014"
-	lockNotAvailable     = "55P03"
-	insufficientRights   = "42501"
-	cannotConnectNow     = "57P03"
-	featureNotSupported  = "0A000" // a prepared statement whose columns have changed, among others
-	invalidStatementName = "26000"
-	readOnlyTransaction  = "25006"
-	transactionTimeout   = "25P04" // the server's own limit, since PostgreSQL 17
-	diskFull             = "53100"
-	outOfMemory          = "53200"
-	tooManyConnections   = "53300"
+	serializationFailure  = "40001"
+	deadlockDetected      = "40P01"
+	queryCanceled         = "57014"
+	lockNotAvailable      = "55P03"
+	insufficientRights    = "42501"
+	cannotConnectNow      = "57P03"
+	invalidParameterValue = "22023"
+	featureNotSupported   = "0A000" // a prepared statement whose columns have changed, among others
+	invalidStatementName  = "26000"
+	readOnlyTransaction   = "25006"
+	transactionTimeout    = "25P04" // the server's own limit, since PostgreSQL 17
+	diskFull              = "53100"
+	outOfMemory           = "53200"
+	tooManyConnections    = "53300"
 )
 
 // Rule maps one kind of database error to an error of a use case.

@@ -17,6 +17,7 @@ var ErrOutcomeUnknown = errors.New("the connection broke during the commit, and 
 const (
 	lookUpTimeout = 5 * time.Second
 	lookUpPause   = 20 * time.Millisecond
+	endAfter      = time.Second // how long the server has to notice by itself that a connection broke
 )
 
 // outcomeUnknown reports whether a statement or a commit that failed may have taken effect all the same: the server did not
@@ -46,11 +47,14 @@ func (p *Pool) lookUp(ctx context.Context, id txID, err error) error {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lookUpTimeout)
 	defer cancel()
-	for {
+	for begin := time.Now(); ; {
 		var status *string // NULL: so old that the server has forgotten it
 		var crashed bool
 		asked := p.Pool.QueryRow(ctx, "SELECT pg_xact_status($1::text::xid8), stats_reset::text <> $2 FROM pg_stat_bgwriter",
 			id.xid, id.server).Scan(&status, &crashed)
+		if pgErr, ok := errors.AsType[*pgconn.PgError](asked); ok && pgErr.Code == invalidParameterValue {
+			return err // an id of the future: the server has crashed and lost the transaction
+		}
 		if asked == nil && status != nil {
 			switch {
 			case *status == "aborted":
@@ -59,6 +63,8 @@ func (p *Pool) lookUp(ctx context.Context, id txID, err error) error {
 				return fmt.Errorf("%w, because the server has crashed: %w", ErrOutcomeUnknown, err)
 			case *status == "committed":
 				return nil
+			case time.Since(begin) > endAfter:
+				asked = p.end(ctx, id)
 			}
 		}
 		select { // the server has not noticed yet that the connection broke, or it is starting again
@@ -67,4 +73,11 @@ func (p *Pool) lookUp(ctx context.Context, id txID, err error) error {
 		case <-time.After(lookUpPause):
 		}
 	}
+}
+
+// end ends the process of a transaction whose connection broke. The server may not notice that for minutes, and until then the
+// transaction holds its locks.
+func (p *Pool) end(ctx context.Context, id txID) error {
+	_, err := p.Pool.Exec(ctx, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_xid = $1::text::xid8::xid", id.xid)
+	return err
 }

@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"errors"
 	"os"
 	"strconv"
 	"syscall"
@@ -137,4 +138,31 @@ func TestCanceledStatementsHaveAnOutcome(t *testing.T) {
 	var stored int
 	require.NoError(t, pool.QueryRow(t.Context(), "SELECT count(*) FROM fact").Scan(&stored))
 	require.Equal(t, 1, stored)
+}
+
+// The server does not notice that the connection is dead. Its process is ended, and with it its locks.
+func TestProcessOfSilentConnectionIsEnded(t *testing.T) {
+	t.Parallel()
+	url := newDatabase(t)
+	execute(t, url, "CREATE TABLE fact (n int); INSERT INTO fact VALUES (1)")
+	proxy := faultproxy.New(t, url)
+	pool, err := Open(t.Context(), PoolConfig{URL: proxy.URL(), MaxConns: 2, Served: true})
+	require.NoError(t, err)
+	defer pool.Close()
+	defer proxy.Heal()
+	proxy.Set(faultproxy.Rule{Match: faultproxy.Commit, At: faultproxy.BeforeStatement, Do: faultproxy.Stall(faultproxy.Both), Times: 1})
+	update := func(tx pgx.Tx) error { _, err := tx.Exec(t.Context(), "UPDATE fact SET n = n + 1"); return err }
+	err = InTx(t.Context(), pool, update)
+	require.Error(t, err)
+	require.NotErrorIs(t, err, ErrOutcomeUnknown)
+	require.NoError(t, InTx(t.Context(), pool, update), "the row is not locked")
+	require.Equal(t, "2", value(t, url, "SELECT n::text FROM fact"))
+}
+
+// An id that the server has not given yet is that of a transaction that a crash has undone.
+func TestOutcomeOfIDOfTheFuture(t *testing.T) {
+	t.Parallel()
+	pool := newPool(t, PoolConfig{MaxConns: 1})
+	failure := errors.New("the connection broke")
+	require.Equal(t, failure, pool.lookUp(t.Context(), txID{"1000000000", "another"}, failure))
 }

@@ -14,6 +14,7 @@ import (
 	"docket/internal/convert"
 	"docket/internal/csvfile"
 	"docket/internal/db"
+	"docket/internal/idempotency"
 	"docket/internal/postgres"
 	"docket/internal/ranking"
 )
@@ -76,20 +77,22 @@ type Rejection struct {
 // Of several suggestions for the same thing the last one counts.
 func (s *Service) Suggest(ctx context.Context, given []Suggestion) (Result, error) {
 	correct, rejected := checkAll(given)
-	var done *writer
-	err := postgres.InTx(ctx, s.pool, func(tx pgx.Tx) (err error) {
-		done, err = store(ctx, tx, correct, nil)
-		return err
+	result, err := idempotency.Once(ctx, s.pool, func(tx pgx.Tx) (Result, error) {
+		done, err := store(ctx, tx, correct, nil)
+		if err != nil {
+			return Result{}, err
+		}
+		rejected := inOrder(rejected, done.rejected)
+		return Result{
+			Stored:    done.stored(),
+			Unchanged: len(given) - len(rejected) - done.stored(),
+			Rejected:  convert.Each(rejected, rejection.public),
+		}, nil
 	})
 	if err != nil {
 		return Result{}, fmt.Errorf("store suggestions of robots: %w", err)
 	}
-	rejected = inOrder(rejected, done.rejected)
-	return Result{
-		Stored:    done.stored(),
-		Unchanged: len(given) - len(rejected) - done.stored(),
-		Rejected:  convert.Each(rejected, rejection.public),
-	}, nil
+	return result, nil
 }
 
 // store stores suggestions and updates the queue. What they change is linked to a task for each attribute, one of tasks or a new

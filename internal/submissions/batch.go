@@ -10,6 +10,7 @@ import (
 
 	"docket/internal/convert"
 	"docket/internal/db"
+	"docket/internal/idempotency"
 	"docket/internal/page"
 	"docket/internal/postgres"
 	"docket/internal/unknown"
@@ -175,16 +176,20 @@ func (s *Service) BatchLogs(ctx context.Context, batchID int32) ([]BatchLog, err
 
 // AbortBatch marks a batch that is in process as aborted. Errors: *unknown.Error and ErrNotInProcess.
 func (s *Service) AbortBatch(ctx context.Context, id int32) error {
-	aborted, err := queries.BatchAbort(ctx, s.pool, id)
-	if err == nil && aborted == 0 {
-		_, err = queries.BatchGet(ctx, s.pool, id)
+	err := idempotency.OnceDo(ctx, s.pool, func(tx pgx.Tx) error {
+		aborted, err := queries.BatchAbort(ctx, tx, id)
+		if err != nil || aborted > 0 {
+			return err
+		}
+		_, err = queries.BatchGet(ctx, tx, id)
 		switch {
 		case errors.Is(err, pgx.ErrNoRows):
 			return unknown.New(unknown.Batch, id)
 		case err == nil:
 			return ErrNotInProcess
 		}
-	}
+		return err
+	})
 	if err != nil {
 		return fmt.Errorf("abort batch %d: %w", id, err)
 	}

@@ -9,7 +9,7 @@ import (
 	"docket/internal/changelog"
 	"docket/internal/convert"
 	"docket/internal/db"
-	"docket/internal/postgres"
+	"docket/internal/idempotency"
 	"docket/internal/ranking"
 	"docket/internal/urlform"
 )
@@ -65,31 +65,32 @@ func (s *Service) EnterBatch(ctx context.Context, userID int32, name string, ent
 			urls = append(urls, given[i])
 		}
 	}
-	var entered BatchResult
-	err := postgres.InTx(ctx, s.pool, func(tx pgx.Tx) (err error) {
-		entered = BatchResult{}
+	entered, err := idempotency.Once(ctx, s.pool, func(tx pgx.Tx) (entered BatchResult, err error) {
 		entered.BatchID, err = queries.ManualBatchInsert(ctx, tx, db.ManualBatchInsertParams{UserID: userID, Name: name})
 		if err != nil {
-			return fmt.Errorf("store batch: %w", err)
+			return entered, fmt.Errorf("store batch: %w", err)
 		}
 		fresh, err := s.storeManual(ctx, tx, urls)
-		if err != nil || len(fresh) == 0 {
-			return err
+		if err != nil {
+			return entered, err
+		}
+		entered.Invalid = invalid
+		for i, url := range given {
+			if url == nil || url.id == 0 {
+				entered.LeftOut = append(entered.LeftOut, entries[i].URL)
+			}
+		}
+		if len(fresh) == 0 {
+			return entered, nil
 		}
 		entered.URLIDs = convert.Each(fresh, func(url *manualURL) int32 { return url.id })
 		if err := describeManual(ctx, tx, entered.BatchID, fresh); err != nil {
-			return err
+			return entered, err
 		}
-		return ranking.Recount(ctx, tx, entered.URLIDs)
+		return entered, ranking.Recount(ctx, tx, entered.URLIDs)
 	})
 	if err != nil {
 		return BatchResult{}, fmt.Errorf("enter batch: %w", err)
-	}
-	entered.Invalid = invalid
-	for i, url := range given {
-		if url == nil || url.id == 0 {
-			entered.LeftOut = append(entered.LeftOut, entries[i].URL)
-		}
 	}
 	return entered, nil
 }

@@ -10,7 +10,7 @@ import (
 
 	"docket/internal/changelog"
 	"docket/internal/db"
-	"docket/internal/postgres"
+	"docket/internal/idempotency"
 	"docket/internal/ranking"
 	"docket/internal/unknown"
 	"docket/internal/urlform"
@@ -48,6 +48,16 @@ type SubmissionResult struct {
 // in the queue from then on; if the submitter suggested more than a name, it is not offered to them. An invalid or known URL is
 // not an error. Error: *unknown.Error.
 func (s *Service) SubmitURL(ctx context.Context, userID int32, submission Submission) (SubmissionResult, error) {
+	result, err := idempotency.Once(ctx, s.pool, func(tx pgx.Tx) (SubmissionResult, error) {
+		return s.submitURL(ctx, tx, userID, submission)
+	})
+	if err != nil {
+		return SubmissionResult{}, fmt.Errorf("submit URL: %w", err)
+	}
+	return result, nil
+}
+
+func (s *Service) submitURL(ctx context.Context, tx pgx.Tx, userID int32, submission Submission) (SubmissionResult, error) {
 	form, err := urlform.Parse(submission.URL)
 	if err != nil {
 		return SubmissionResult{Status: Invalid, Reason: new(err.Error())}, nil
@@ -57,7 +67,7 @@ func (s *Service) SubmitURL(ctx context.Context, userID int32, submission Submis
 	if cleaned != submission.URL {
 		submitted.Status = AcceptedWithCleaning
 	}
-	err = s.submit(ctx, form, nil, submission.Description, func(tx pgx.Tx, id int32) error {
+	err = s.submit(ctx, tx, form, nil, submission.Description, func(id int32) error {
 		if err := checkKnown(ctx, tx, listOf(submission.AgencyID), listOf(submission.LocationID)); err != nil {
 			return err
 		}
@@ -72,12 +82,9 @@ func (s *Service) SubmitURL(ctx context.Context, userID int32, submission Submis
 		})
 	})
 	if duplicate := new(DuplicateError); errors.As(err, &duplicate) {
-		return SubmissionResult{Status: DatabaseDuplicate, Cleaned: &cleaned}, nil
+		return SubmissionResult{Status: DatabaseDuplicate, Cleaned: &cleaned}, nil // submit has changed nothing
 	}
-	if err != nil {
-		return SubmissionResult{}, fmt.Errorf("submit URL: %w", err)
-	}
-	return submitted, nil
+	return submitted, err
 }
 
 // DataSource is a URL that its submitter says is a data source, with what else they say about it.
@@ -114,27 +121,35 @@ func (s *Service) SubmitDataSource(ctx context.Context, source DataSource) (urlI
 	if err != nil {
 		return 0, &InvalidURLError{Reason: err}
 	}
-	err = s.submit(ctx, form, &source.Name, source.Description, func(tx pgx.Tx, id int32) error {
-		if err := checkKnown(ctx, tx, source.AgencyIDs, source.LocationIDs); err != nil {
-			return err
-		}
-		urlID = id
-		err := queries.DataSourceSubmissionInsert(ctx, tx, db.DataSourceSubmissionInsertParams{
-			URLID:       id,
-			Name:        source.Name,
-			RecordType:  db.RecordType(source.RecordType),
-			AgencyIDs:   source.AgencyIDs,
-			LocationIDs: source.LocationIDs,
+	urlID, err = idempotency.Once(ctx, s.pool, func(tx pgx.Tx) (urlID int32, err error) {
+		err = s.submit(ctx, tx, form, &source.Name, source.Description, func(id int32) error {
+			urlID = id
+			return source.insert(ctx, tx, id)
 		})
-		if err != nil {
-			return fmt.Errorf("store suggestions: %w", err)
-		}
-		return queries.DataSourceMetadataInsert(ctx, tx, source.metadata(id))
+		return urlID, err
 	})
 	if err != nil {
 		return 0, fmt.Errorf("submit data source: %w", err)
 	}
 	return urlID, nil
+}
+
+// insert stores what is said about the URL.
+func (source DataSource) insert(ctx context.Context, tx pgx.Tx, urlID int32) error {
+	if err := checkKnown(ctx, tx, source.AgencyIDs, source.LocationIDs); err != nil {
+		return err
+	}
+	err := queries.DataSourceSubmissionInsert(ctx, tx, db.DataSourceSubmissionInsertParams{
+		URLID:       urlID,
+		Name:        source.Name,
+		RecordType:  db.RecordType(source.RecordType),
+		AgencyIDs:   source.AgencyIDs,
+		LocationIDs: source.LocationIDs,
+	})
+	if err != nil {
+		return fmt.Errorf("store suggestions: %w", err)
+	}
+	return queries.DataSourceMetadataInsert(ctx, tx, source.metadata(urlID))
 }
 
 func (source DataSource) metadata(urlID int32) db.DataSourceMetadataInsertParams {
@@ -160,27 +175,25 @@ func (source DataSource) metadata(urlID int32) db.DataSourceMetadataInsertParams
 	}
 }
 
-// submit stores a new URL, calls store for what is said about it, and puts it into the queue, in one transaction. A known URL
-// is a *DuplicateError.
+// submit stores a new URL, calls store for what is said about it, and puts it into the queue. A known URL is a *DuplicateError, and
+// nothing is changed.
 func (s *Service) submit(
-	ctx context.Context, form urlform.Form, name, description *string, store func(tx pgx.Tx, urlID int32) error,
+	ctx context.Context, tx pgx.Tx, form urlform.Form, name, description *string, store func(urlID int32) error,
 ) error {
-	return postgres.InTx(ctx, s.pool, func(tx pgx.Tx) error {
-		url, err := insertURL(ctx, tx, db.URLInsertParams{
-			URL: form.ID, Scheme: form.Scheme, TrailingSlash: form.TrailingSlash, Name: name, Description: description,
-		})
-		if err != nil {
-			return err
-		}
-		if err := store(tx, url.ID); err != nil {
-			return err
-		}
-		stored := changelog.New(db.OperationTypeINSERT, changelog.URLs).Add(url.ID, nil, url.NewData)
-		if err := s.changes.Write(ctx, tx, stored); err != nil {
-			return err
-		}
-		return ranking.Recount(ctx, tx, []int32{url.ID})
+	url, err := insertURL(ctx, tx, db.URLInsertParams{
+		URL: form.ID, Scheme: form.Scheme, TrailingSlash: form.TrailingSlash, Name: name, Description: description,
 	})
+	if err != nil {
+		return err
+	}
+	if err := store(url.ID); err != nil {
+		return err
+	}
+	stored := changelog.New(db.OperationTypeINSERT, changelog.URLs).Add(url.ID, nil, url.NewData)
+	if err := s.changes.Write(ctx, tx, stored); err != nil {
+		return err
+	}
+	return ranking.Recount(ctx, tx, []int32{url.ID})
 }
 
 // insertAttempts bounds the repetitions when a known URL is deleted before it can be read.
