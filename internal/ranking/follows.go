@@ -19,9 +19,11 @@ import (
 //   - Their rows are locked FOR UPDATE, by id. A writer that puts a URL into such a batch holds the KEY SHARE lock of the foreign
 //     key until it commits. If it was first, ChangeFollows waits, and then finds its URL. If it is later, it waits when
 //     it stores the link, and its Recount reads the new follows.
-//   - The rows of the queue of their URLs are locked by id, together with those of the URLs that change returned, and only then
-//     updated. A Recount of such a URL that was first has read the old follows, and its row is changed after it. One that is
-//     later waits for the row, and reads the new follows.
+//   - The rows of the queue of their URLs are locked by id, together with those of the URLs that change returned, and updated once
+//     they are locked. A Recount of such a URL that was first has read the old follows, and its row is changed after it. One that
+//     is later waits for the row, and reads the new follows.
+//
+// Answers wait for the rows that are locked so far. So everything else is done before, and rows are locked some thousand at a time.
 //
 // A URL of another program that has no row in the queue is left to Reconcile: a Recount that inserts its row meanwhile may have read
 // the old follows.
@@ -46,13 +48,10 @@ func ChangeFollows(ctx context.Context, tx pgx.Tx, change func() (urlIDs []int32
 	if err != nil {
 		return fmt.Errorf("read followed batches: %w", err)
 	}
-	if err := recountFollowed(ctx, tx, urlIDs, changedBatches(before, after)); err != nil {
-		return err
-	}
 	if err := queries.FollowedBatchesRecount(ctx, tx); err != nil {
 		return fmt.Errorf("recount batches of followers: %w", err)
 	}
-	return nil
+	return recountFollowed(ctx, tx, urlIDs, changedBatches(before, after))
 }
 
 // changedBatches returns the batches that are in one of two ascending lists only, by id.
@@ -84,10 +83,16 @@ func recountFollowed(ctx context.Context, tx pgx.Tx, urlIDs, changed []int32) er
 			return fmt.Errorf("read URLs of batches: %w", err)
 		}
 	}
-	if err := lockRows(ctx, tx, urlIDs, inBatches); err != nil {
+	if err := addRows(ctx, tx, urlIDs); err != nil {
 		return err
 	}
-	for ids := range slices.Chunk(inBatches, chunk) {
+	all := slices.Concat(urlIDs, inBatches)
+	slices.Sort(all)
+	for ids := range slices.Chunk(slices.Compact(all), chunk) {
+		if err := queries.QueueLockMany(ctx, tx, ids); err != nil {
+			return fmt.Errorf("lock queue: %w", err)
+		}
+		// Of the URLs that change returned and that are in no changed batch, this changes only what is recounted below.
 		if err := queries.QueueRecountFollowed(ctx, tx, ids); err != nil {
 			return fmt.Errorf("update followed URLs: %w", err)
 		}

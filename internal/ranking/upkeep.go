@@ -24,25 +24,22 @@ const chunk = 5000
 // SHARE, by id, because ChangeFollows locks them in this order.
 func Recount(ctx context.Context, tx pgx.Tx, urlIDs []int32) error {
 	urlIDs = slices.Compact(slices.Sorted(slices.Values(urlIDs)))
-	if err := lockRows(ctx, tx, urlIDs, nil); err != nil {
+	if err := addRows(ctx, tx, urlIDs); err != nil {
 		return err
+	}
+	for ids := range slices.Chunk(urlIDs, chunk) {
+		if err := queries.QueueLockMany(ctx, tx, ids); err != nil {
+			return fmt.Errorf("lock queue: %w", err)
+		}
 	}
 	return recountLocked(ctx, tx, urlIDs)
 }
 
-// lockRows adds the missing rows of some URLs to the queue, and locks their rows and those of others until the end of the
-// transaction. Both lists are ascending.
-func lockRows(ctx context.Context, tx pgx.Tx, urlIDs, others []int32) error {
+// addRows adds the missing rows of URLs to the queue. The ids are ascending.
+func addRows(ctx context.Context, tx pgx.Tx, urlIDs []int32) error {
 	for ids := range slices.Chunk(urlIDs, chunk) {
 		if err := queries.QueueInsertMany(ctx, tx, ids); err != nil {
 			return fmt.Errorf("add to queue: %w", err)
-		}
-	}
-	all := slices.Concat(urlIDs, others)
-	slices.Sort(all)
-	for ids := range slices.Chunk(slices.Compact(all), chunk) {
-		if err := queries.QueueLockMany(ctx, tx, ids); err != nil {
-			return fmt.Errorf("lock queue: %w", err)
 		}
 	}
 	return nil
