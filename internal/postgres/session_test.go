@@ -19,7 +19,7 @@ func locked(t *testing.T, pool *Pool) (held bool) {
 
 func TestInSession(t *testing.T) {
 	t.Parallel()
-	pool := newPool(t, PoolConfig{MaxConns: 2})
+	pool := newPool(t, PoolConfig{MaxConns: 8})
 	failure := errors.New("failure")
 	err := InSession(t.Context(), pool, "work", func(conn *Conn) error {
 		require.True(t, locked(t, pool))
@@ -39,7 +39,7 @@ func TestInSession(t *testing.T) {
 // TestInSessionWaits starts a second session with the same key, which runs after the first one. One with another key does not wait.
 func TestInSessionWaits(t *testing.T) {
 	t.Parallel()
-	pool := newPool(t, PoolConfig{MaxConns: 3})
+	pool := newPool(t, PoolConfig{MaxConns: 8})
 	done := make(chan error, 1)
 	ended := false
 	require.NoError(t, InSession(t.Context(), pool, "work", func(*Conn) error {
@@ -61,7 +61,7 @@ func TestInSessionWaits(t *testing.T) {
 // the pool does not hand the connection out again.
 func TestInSessionEndsWithItsConnection(t *testing.T) {
 	t.Parallel()
-	pool := newPool(t, PoolConfig{MaxConns: 2})
+	pool := newPool(t, PoolConfig{MaxConns: 8})
 	err := InSession(t.Context(), pool, "work", func(conn *Conn) error {
 		_, err := pool.Exec(t.Context(), "SELECT pg_terminate_backend($1, 60000)", conn.Conn().PgConn().PID())
 		require.NoError(t, err)
@@ -78,7 +78,7 @@ func TestInSessionEndsWithItsConnection(t *testing.T) {
 // TestInSessionReleasesWhenCancelled cancels the work. The lock is released although the context has ended.
 func TestInSessionReleasesWhenCancelled(t *testing.T) {
 	t.Parallel()
-	pool := newPool(t, PoolConfig{MaxConns: 2})
+	pool := newPool(t, PoolConfig{MaxConns: 8})
 	ctx, cancel := context.WithCancel(t.Context())
 	err := InSession(ctx, pool, "work", func(conn *Conn) error {
 		cancel()
