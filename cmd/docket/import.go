@@ -129,8 +129,9 @@ are deleted, also those of rejected rows; with --add they are kept. A file witho
 --allow-empty says that all follows are to be deleted.
 
 The import is one transaction: all rows that are not rejected are stored, or nothing. Answers about URLs that become followed, or
-stop being followed, wait for it: about a second for 50,000 of them. Every row is created, a duplicate, or rejected with its line and the
-reason. "-" reads standard input.`,
+stop being followed, wait for it: about a second for 50,000 URLs, and longer on a busy machine. Those that would wait longer than
+2 seconds get 503 and may be repeated. Every row is created, a duplicate, or rejected with its line and the reason. "-" reads
+standard input.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			follows := func(ctx context.Context, pool *postgres.Pool, file io.Reader, shared imports.Options) (importResult, error) {

@@ -68,7 +68,7 @@ func (s URLSummary) Unchanged() bool {
 // with a value counts; of agencies, all rows count. Agencies are separated by "|", which can be part of a name as well: the longest
 // known name counts.
 //
-// The file is read to its end before anything is stored, into a temporary file of about its size; about 60 bytes of memory are
+// The file is read to its end before anything is stored, into a temporary file of about its size; about 150 bytes of memory are
 // needed for each URL. Then the URLs are stored in parts, each in a transaction with everything that the file says about them, so
 // that other writers wait for some tenths of a second at most. After an error, including the end of ctx, the parts that were
 // stored remain, the summary counts them, and importing the file again stores the others. A strict import stores nothing if a row
