@@ -100,6 +100,7 @@ func TestArchitecture(t *testing.T) {
 		checkImports(t, path, file)
 		if !strings.HasSuffix(path, "_test.go") {
 			checkSQL(t, path, file)
+			checkPool(t, path, file)
 		}
 		return nil
 	})
@@ -147,6 +148,29 @@ func checkSQL(t *testing.T, path string, file *ast.File) {
 		require.NoError(t, err)
 		if word, _, _ := strings.Cut(strings.TrimSpace(text), " "); word == strings.ToUpper(word) && sqlStatement.MatchString(text) {
 			t.Errorf("%s contains SQL, which belongs in sql/: %.60q", path, text)
+		}
+		return true
+	})
+}
+
+// checkPool finds calls of the methods that a Pool has from pgxpool and that run statements. They pass by the gate of writers.
+func checkPool(t *testing.T, path string, file *ast.File) {
+	if within(filepath.ToSlash(filepath.Dir(path)), "internal/postgres", "internal/dbtest", "benchmarks") {
+		return
+	}
+	ast.Inspect(file, func(node ast.Node) bool {
+		method, ok := node.(*ast.SelectorExpr)
+		if !ok || !slices.Contains([]string{"Begin", "BeginTx", "CopyFrom", "AcquireFunc", "AcquireAllIdle", "Pool"}, method.Sel.Name) {
+			return true
+		}
+		switch of := method.X.(type) {
+		case *ast.SelectorExpr:
+			ok = of.Sel.Name == "pool"
+		case *ast.Ident:
+			ok = of.Name == "pool"
+		}
+		if ok {
+			t.Errorf("%s calls pool.%s, which is not limited by the gate of package postgres: use InTx or AcquireWriter", path, method.Sel.Name)
 		}
 		return true
 	})

@@ -47,10 +47,8 @@ type serveConfig struct {
 	shutdownTimeout time.Duration
 }
 
-const (
-	longestWait     = 5 * time.Second // for a connection
-	longestLockWait = 2 * time.Second
-)
+// longestLockWait is how long a statement waits for one lock. Answers hold theirs for milliseconds, parts of imports for 150 ms.
+const longestLockWait = 2 * time.Second
 
 func serveCommand(shared *config) *cobra.Command {
 	cfg := &serveConfig{config: shared}
@@ -136,12 +134,12 @@ func (cfg *serveConfig) serve(cmd *cobra.Command, log *zap.Logger) (err error) {
 	if err := cfg.bringUpToDate(ctx, db, log); err != nil {
 		return err
 	}
-	// A request that waits for locks ends before those that wait for its connection, and these before their deadline.
-	wait := min(longestWait, cfg.requestTimeout/3)
+	// A statement that waits for a lock ends before the requests that wait for its connection, and these leave time for their work.
+	wait := cfg.requestTimeout / 2
 	pool, err := postgres.Open(ctx, postgres.PoolConfig{
 		URL: db.url, MaxConns: cfg.maxConns, StatementTimeout: cfg.statementTimeout, Served: true, Health: db.health,
 		OnDeath:     func(err error) { log.Warn("database connection closed", zap.Error(err)) },
-		WaitTimeout: wait, LockTimeout: min(longestLockWait, wait/2),
+		WaitTimeout: wait, LockTimeout: min(longestLockWait, wait/3),
 		// The statements of ranking matview read whole tables, so that planning each execution takes less time than a bad plan.
 		GenericPlans: cfg.ranking == rankingQueue,
 	})

@@ -21,10 +21,10 @@ var errReadConn = errors.New("this statement writes or locks, and the connection
 // Writers pass in the order in which they arrive: the channel serves its blocked senders in that order.
 type gate struct{ slots chan struct{} }
 
-// newGate leaves a quarter of the connections to readers, at least one. A pool with one connection cannot: its writers and
-// readers take turns.
+// newGate leaves to readers the connections that exports may hold for long, a quarter, and at least an eighth more, but one
+// to writers in any case. In a pool of one connection writers and readers take turns.
 func newGate(maxConns int32) *gate {
-	return &gate{make(chan struct{}, max(1, maxConns-max(1, maxConns/4)))}
+	return &gate{make(chan struct{}, max(1, maxConns-max(1, maxConns/4)-max(1, maxConns/8)))}
 }
 
 // enter waits until fewer writers than the limit hold connections, or until ctx ends. The writer must leave.

@@ -39,7 +39,7 @@ const (
 // and without done URLs, and some votes on the hottest URLs. It has the schema, but not the foreign keys and rules of real data.
 func largeWorld(t *testing.T) (world, uuid.UUID) {
 	w := newWorld(t, 0)
-	conn, err := w.pool.Acquire(t.Context())
+	conn, err := w.pool.AcquireWriter(t.Context())
 	require.NoError(t, err)
 	defer conn.Release()
 	for _, statement := range []string{
