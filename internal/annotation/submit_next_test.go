@@ -3,6 +3,7 @@ package annotation_test
 import (
 	"context"
 	"errors"
+	"net"
 	"runtime"
 	"sync/atomic"
 	"testing"
@@ -38,30 +39,63 @@ func (r fakeRanking) NextForSession(ctx context.Context, conn db.DBTX, _ annotat
 	return r(ctx, conn)
 }
 
-// Storing an answer and choosing the next URL take one connection, one time, and as many round trips as each of them alone.
+// Storing an answer and choosing the next URL take one connection, one time. An answer is stored in one round trip.
 func TestSubmitThenNextTakesOneConnection(t *testing.T) {
 	t.Parallel()
 	for kind, submit := range submitters {
 		t.Run(kind, func(t *testing.T) {
 			t.Parallel()
 			b := setup(t)
+			_, err := b.pool.Exec(t.Context(), "INSERT INTO urls (id, url, source) SELECT n, n || '.org', 'manual' FROM generate_series(4, 9) n")
+			require.NoError(t, err)
+			require.NoError(t, ranking.Reconcile(t.Context(), b.pool, func(ranking.Difference) {}))
 			config := b.pool.Config()
 			config.MaxConns = 1
+			var sent atomic.Int32
+			dial := config.ConnConfig.DialFunc
+			config.ConnConfig.DialFunc = func(ctx context.Context, network, address string) (net.Conn, error) {
+				conn, err := dial(ctx, network, address)
+				return counted{conn, &sent}, err
+			}
 			pool, err := postgres.NewPool(t.Context(), config)
 			require.NoError(t, err)
 			t.Cleanup(pool.Close)
 			service := annotation.New(pool, ranking.NewQueue())
-			for url := int32(1); url <= 3; url++ {
-				before := pool.Stats().Acquires
+			for url := int32(1); url <= 9; url++ {
+				acquired, before := pool.Stats().Acquires, sent.Load()
 				submitted, err := submit(t.Context(), service, url, annotation.Answer{URLType: annotation.MetaURL})
 				require.NoError(t, err)
 				require.NoError(t, submitted.NextErr)
-				require.Equal(t, url == 3, submitted.Next == nil, "none is left after the last one")
-				require.Equal(t, int64(1), pool.Stats().Acquires-before)
+				require.Equal(t, url == 9, submitted.Next == nil, "none is left after the last one")
+				require.Equal(t, int64(1), pool.Stats().Acquires-acquired)
+				if url > 2 && url < 9 { // the statements are prepared
+					require.LessOrEqual(t, sent.Load()-before, int32(3), "the answer, the choice, and what is shown of the URL")
+				}
 			}
 			require.Zero(t, pool.Stats().Acquired)
+
+			require.NoError(t, service.Submit(t.Context(), 8, 1, annotation.Answer{URLType: annotation.MetaURL}))
+			before := sent.Load()
+			require.NoError(t, service.Submit(t.Context(), 8, 2, annotation.Answer{URLType: annotation.MetaURL}))
+			require.Equal(t, int32(1), sent.Load()-before)
+			session := annotation.NewSession()
+			require.NoError(t, service.SubmitAnonymous(t.Context(), session, 1, annotation.Answer{URLType: annotation.MetaURL}))
+			before = sent.Load()
+			require.NoError(t, service.SubmitAnonymous(t.Context(), session, 2, annotation.Answer{URLType: annotation.MetaURL}))
+			require.Equal(t, int32(1), sent.Load()-before)
 		})
 	}
+}
+
+// counted counts what is sent over a connection: pgx sends each round trip at once.
+type counted struct {
+	net.Conn
+	sent *atomic.Int32
+}
+
+func (c counted) Write(p []byte) (int, error) {
+	c.sent.Add(1)
+	return c.Conn.Write(p)
 }
 
 // However the choice fails, the answer is stored and the result says so.
