@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -25,8 +26,11 @@ runs there.`,
 			url := cfg.databaseURL
 			if url == "" {
 				running, err := embedded.RunningURL(cfg.dataDir)
-				if err != nil {
+				if errors.Is(err, embedded.ErrNotRunning) {
 					return fmt.Errorf("%w; start it with docket serve", err)
+				}
+				if err != nil {
+					return err
 				}
 				url = running
 			}

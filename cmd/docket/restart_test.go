@@ -93,7 +93,7 @@ func TestServeWhilePostgresRestarts(t *testing.T) {
 	}, time.Minute, 20*time.Millisecond)
 	status, _, stderr := docket(t, "queue", "verify", "--data-dir", dir)
 	require.Equal(t, exitFailure, status)
-	require.Contains(t, stderr, "PostgreSQL is being restarted, try again in some seconds: docket serve (pid ")
+	require.Contains(t, stderr, "docket: PostgreSQL is being restarted by docket serve (pid ")
 	status, _, stderr = docket(t, "serve", "--data-dir", dir)
 	require.Equal(t, exitFailure, status)
 	require.Contains(t, stderr, "which is restarting its PostgreSQL")

@@ -25,7 +25,7 @@ var (
 	// ErrNotRunning means that no server runs in the data directory.
 	ErrNotRunning = errors.New("no embedded server is running")
 	// ErrRestarting means that the server has ended, and the process that owns it starts it again.
-	ErrRestarting = errors.New("PostgreSQL is being restarted, try again in some seconds")
+	ErrRestarting = errors.New("PostgreSQL is being restarted")
 )
 
 // postmaster is the content of a pidFile.
@@ -81,7 +81,7 @@ func RunningURL(dataDir string) (string, error) {
 			if holder == "" {
 				return "", fmt.Errorf("%w in %s", ErrNotRunning, dir)
 			}
-			connectErr, err = fmt.Errorf("%w: %s restarts it", ErrRestarting, holder), nil
+			connectErr, err = fmt.Errorf("%w by %s in %s; try again in some seconds", ErrRestarting, holder, dir), nil
 		case errors.Is(err, fs.ErrPermission):
 			return "", fmt.Errorf("data directory %s belongs to another user: %w", dir, err)
 		case err == nil:
@@ -94,6 +94,9 @@ func RunningURL(dataDir string) (string, error) {
 		}
 		select {
 		case <-ctx.Done():
+			if errors.Is(connectErr, ErrRestarting) {
+				return "", connectErr
+			}
 			return "", fmt.Errorf("the server in %s does not respond: %w", dir, errors.Join(connectErr, err))
 		case <-time.After(50 * time.Millisecond):
 		}

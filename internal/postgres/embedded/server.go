@@ -164,7 +164,9 @@ func serverArgs(c cluster, sockets string) []string {
 		"log_destination=stderr",
 		"logging_collector=off",
 		"log_line_prefix=%m [%p] ",
-		"log_error_verbosity=terse", // details quote values, such as the id of a session, which is a secret
+		// Details of errors quote values, such as the id of a session, which is a secret. So do the parameters of statements.
+		"log_error_verbosity=terse",
+		"log_parameter_max_length_on_error=0",
 		"jit=off",                   // Docket's statements are short: compiling one takes longer than it saves
 	} {
 		args = append(args, "-c", setting)
