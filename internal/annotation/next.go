@@ -25,13 +25,13 @@ type Ranking interface {
 // nor suspended, have no URL type, record type, agency or location of this user, and match the filter. Package ranking describes
 // their order. Nothing is reserved.
 func (s *Service) Next(ctx context.Context, userID int32, filter Filter) (*Next, error) {
-	return s.next(ctx, filter.BatchID, s.forUser(userID, filter))
+	return s.nextFrom(ctx, s.pool, filter.BatchID, s.forUser(userID, filter))
 }
 
 // NextAnonymous is Next for an anonymous session, known or not, which skips so many URLs of its order. URLs that users have
 // annotated are candidates too.
 func (s *Service) NextAnonymous(ctx context.Context, session Session, skip int32) (*Next, error) {
-	return s.next(ctx, nil, s.forSession(session, skip))
+	return s.nextFrom(ctx, s.pool, nil, s.forSession(session, skip))
 }
 
 // chooseFunc chooses the next URL for an annotator; nil means that none is left.
@@ -49,17 +49,14 @@ func (s *Service) forSession(session Session, skip int32) chooseFunc {
 	}
 }
 
-func (s *Service) next(ctx context.Context, batchID *int32, choose chooseFunc) (*Next, error) {
-	conn, err := s.pool.Acquire(ctx)
+// nextFrom uses one connection for both round trips: the choice of the URL and, unless it is cached, what is shown of it.
+func (s *Service) nextFrom(ctx context.Context, pool *postgres.Pool, batchID *int32, choose chooseFunc) (*Next, error) {
+	conn, err := pool.Acquire(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("choose next URL: %w", err)
 	}
 	defer conn.Release()
-	return s.nextOn(ctx, conn, batchID, choose)
-}
 
-// nextOn uses one connection for both round trips: the choice of the URL and, unless it is cached, what is shown of it.
-func (s *Service) nextOn(ctx context.Context, conn *postgres.Conn, batchID *int32, choose chooseFunc) (*Next, error) {
 	stop := phase.Start(ctx, phase.MainQuery)
 	chosen, err := choose(ctx, conn)
 	stop()
@@ -89,11 +86,11 @@ func (e *PanicError) Error() string { return fmt.Sprintf("choose next URL: panic
 // times what it takes when it is slow.
 const chooseTimeout = 2 * time.Second
 
-// nextAfterCommit is nextOn for an annotator whose answer is committed. That must not be reported as a failure, so a panic becomes
+// nextAfterCommit is nextFrom for an annotator whose answer is committed. That must not be reported as a failure, so a panic becomes
 // an error as well, and the choice has time left, even when the deadline of the request has passed. Without a client nothing is
 // chosen.
 func (s *Service) nextAfterCommit(
-	ctx context.Context, conn *postgres.Conn, batchID *int32, choose chooseFunc,
+	ctx context.Context, pool *postgres.Pool, batchID *int32, choose chooseFunc,
 ) (next *Next, err error) {
 	defer func() {
 		if value := recover(); value != nil {
@@ -105,5 +102,5 @@ func (s *Service) nextAfterCommit(
 		ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), chooseTimeout)
 		defer cancel()
 	}
-	return s.nextOn(ctx, conn, batchID, choose)
+	return s.nextFrom(ctx, pool, batchID, choose)
 }

@@ -125,74 +125,54 @@ func ofSession(session Session, urlID int32, answer Answer) submission {
 }
 
 func (s *Service) submit(ctx context.Context, answer submission) error {
-	if idempotency.FromContext(ctx) != nil {
-		return s.storeOnce(ctx, answer)
-	}
-	conn, err := s.store(ctx, answer)
-	if err != nil {
-		return err
-	}
-	conn.Release()
-	return nil
+	return store(ctx, s.pool, answer)
 }
 
-// submitThenNext uses one connection: an answer that is stored need not wait for another one, for which the time may not suffice. An
-// answer with an Idempotency-Key has a transaction of its own.
+// submitThenNext keeps its connection: an answer that is stored need not wait for another one, for which the time may not suffice.
 func (s *Service) submitThenNext(ctx context.Context, answer submission, batchID *int32, choose chooseFunc) (Submitted, error) {
-	if idempotency.FromContext(ctx) != nil {
-		if err := s.storeOnce(ctx, answer); err != nil {
-			return Submitted{}, err
-		}
-		conn, err := s.pool.Acquire(ctx)
-		if err != nil {
-			return Submitted{NextErr: fmt.Errorf("choose next URL: %w", err)}, nil
-		}
-		defer conn.Release()
-		next, err := s.nextAfterCommit(ctx, conn, batchID, choose)
-		return Submitted{Next: next, NextErr: err}, nil
-	}
-	conn, err := s.store(ctx, answer)
-	if err != nil {
+	pool := s.pool.Keep()
+	defer pool.LetGo()
+	if err := store(ctx, pool, answer); err != nil {
 		return Submitted{}, err
 	}
-	defer conn.Release()
-	next, err := s.nextAfterCommit(ctx, conn, batchID, choose)
+	next, err := s.nextAfterCommit(ctx, pool, batchID, choose)
 	return Submitted{Next: next, NextErr: err}, nil
 }
 
-// store stores an answer and returns the connection on which it did, which the caller must release. If the connection breaks,
-// it stores the answer again on another one: an answer that was stored is then a repetition.
-func (s *Service) store(ctx context.Context, answer submission) (*postgres.Conn, error) {
-	if err := answer.answer.check(); err != nil {
-		return nil, err
-	}
-	conn, err := postgres.Repeatable(ctx, s.pool, func(ctx context.Context, conn *postgres.Conn) error {
-		defer phase.Start(ctx, phase.Submit)()
-		return answer.store(ctx, conn)
-	})
-	if err != nil {
-		return nil, fmt.Errorf("store annotation of URL %d: %w", answer.urlID, err)
-	}
-	return conn, nil
-}
-
-// storeOnce stores an answer in the transaction of the request's Idempotency-Key.
-func (s *Service) storeOnce(ctx context.Context, answer submission) error {
+// store stores an answer: by a single statement or, with an Idempotency-Key, in a transaction together with the key.
+func store(ctx context.Context, pool *postgres.Pool, answer submission) (err error) {
 	if err := answer.answer.check(); err != nil {
 		return err
 	}
-	defer phase.Start(ctx, phase.Submit)()
-	once := func() error {
-		return idempotency.OnceDo(ctx, s.pool, func(tx pgx.Tx) error { return answer.store(ctx, tx) })
-	}
-	err := once()
-	if errors.Is(err, ErrAlreadyAnnotated) {
-		err = once()
+	if idempotency.FromContext(ctx) == nil {
+		err = storeAlone(ctx, pool, answer)
+	} else {
+		err = storeWithKey(ctx, pool, answer)
 	}
 	if err != nil {
 		return fmt.Errorf("store annotation of URL %d: %w", answer.urlID, err)
 	}
 	return nil
+}
+
+// storeAlone stores the answer again if the connection breaks: an answer that was stored is then a repetition.
+func storeAlone(ctx context.Context, pool *postgres.Pool, answer submission) error {
+	return postgres.Repeatable(ctx, pool, func(ctx context.Context, conn *postgres.Conn) error {
+		defer phase.Start(ctx, phase.Submit)()
+		return answer.store(ctx, conn)
+	})
+}
+
+func storeWithKey(ctx context.Context, pool *postgres.Pool, answer submission) error {
+	defer phase.Start(ctx, phase.Submit)()
+	once := func() error {
+		return idempotency.OnceDo(ctx, pool, func(tx pgx.Tx) error { return answer.store(ctx, tx) })
+	}
+	err := once()
+	if errors.Is(err, ErrAlreadyAnnotated) {
+		err = once()
+	}
+	return err
 }
 
 // store is a single statement, unless the annotator has annotated the URL before. Then isRepeated decides whether that is an error.

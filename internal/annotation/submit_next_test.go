@@ -14,6 +14,7 @@ import (
 	"docket/internal/annotation"
 	"docket/internal/db"
 	"docket/internal/faultproxy"
+	"docket/internal/idempotency"
 	"docket/internal/postgres"
 	"docket/internal/ranking"
 )
@@ -73,6 +74,14 @@ func TestSubmitThenNextTakesOneConnection(t *testing.T) {
 				}
 			}
 			require.Zero(t, pool.Stats().Acquired)
+
+			// With an Idempotency-Key as well, which takes a transaction.
+			ctx := idempotency.NewContext(t.Context(), idempotency.Request{Caller: kind, Key: "k"})
+			acquired := pool.Stats().Acquires
+			submitted, err := submit(ctx, service, 1, annotation.Answer{URLType: annotation.MetaURL})
+			require.NoError(t, err)
+			require.NoError(t, submitted.NextErr)
+			require.Equal(t, int64(1), pool.Stats().Acquires-acquired)
 
 			require.NoError(t, service.Submit(t.Context(), 8, 1, annotation.Answer{URLType: annotation.MetaURL}))
 			before := sent.Load()

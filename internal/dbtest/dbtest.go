@@ -24,7 +24,7 @@ import (
 )
 
 // maxConns is enough for tests whose statements wait for one another, and leaves connections for parallel tests.
-const maxConns = 12
+const maxConns = 8
 
 // server is the PostgreSQL server on which this process creates its databases.
 type server struct {

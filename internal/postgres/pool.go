@@ -22,6 +22,7 @@ type Pool struct {
 	gate  *gate
 	wait  time.Duration // the longest wait for a connection; 0 means no limit
 	rules rules
+	kept  *kept // nil, unless Keep has returned the Pool
 }
 
 // NewPool returns a Pool without rules and without a limit of the wait for a connection. Open is NewPool with Docket's own
@@ -35,7 +36,7 @@ func NewPool(ctx context.Context, config *pgxpool.Config) (*Pool, error) {
 }
 
 // WithRules returns a Pool with the same connections and these rules.
-func (p *Pool) WithRules(rules ...Rule) *Pool { return &Pool{p.Pool, p.gate, p.wait, rules} }
+func (p *Pool) WithRules(rules ...Rule) *Pool { return &Pool{p.Pool, p.gate, p.wait, rules, p.kept} }
 
 // Exec runs a statement that returns no rows.
 func (p *Pool) Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error) {
@@ -86,9 +87,16 @@ func (p *Pool) Acquire(ctx context.Context) (*Conn, error) { return p.acquire(ct
 // AcquireWriter returns a connection for any statements. The caller must release it.
 func (p *Pool) AcquireWriter(ctx context.Context) (*Conn, error) { return p.acquire(ctx, true) }
 
-// acquire returns ErrBusy when no connection becomes free in time, even if that is because the deadline of ctx comes first:
-// no statement was slow. Another failure is errNoConn, unless ctx was cancelled.
 func (p *Pool) acquire(ctx context.Context, writer bool) (*Conn, error) {
+	if p.kept != nil {
+		return p.acquireKept(ctx)
+	}
+	return p.acquireNew(ctx, writer)
+}
+
+// acquireNew returns ErrBusy when no connection becomes free in time, even if that is because the deadline of ctx comes first:
+// no statement was slow. Another failure is errNoConn, unless ctx was cancelled.
+func (p *Pool) acquireNew(ctx context.Context, writer bool) (*Conn, error) {
 	bounded := ctx
 	if p.wait > 0 {
 		var cancel func()
@@ -123,6 +131,7 @@ type Conn struct {
 	*poolConn
 	pool *Pool
 	gate *gate // nil: for reading
+	kept bool  // its Pool keeps it
 }
 
 // poolConn gives the embedded field another name than pgxpool.Conn's method Conn.
@@ -130,6 +139,11 @@ type poolConn = pgxpool.Conn
 
 // Release returns the connection to its pool. A second call does nothing.
 func (c *Conn) Release() {
+	if c.kept {
+		c.kept, c.gate, c.poolConn = false, nil, nil
+		c.pool.giveBack()
+		return
+	}
 	if c.poolConn != nil {
 		c.poolConn.Release()
 	}
