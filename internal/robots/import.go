@@ -1,6 +1,7 @@
 package robots
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -20,6 +21,8 @@ type ImportOptions struct {
 	Rejected func(line int64, detail string)
 	// Progress, if not nil, is called whenever a part of the file is stored.
 	Progress func()
+
+	partLines int // for tests; 0 means the constant
 }
 
 // ImportSummary counts what an import of suggestions did: Stored + Unchanged + Rejected == Rows.
@@ -74,7 +77,7 @@ func (i *suggestionImport) run(ctx context.Context, file io.Reader) (err error) 
 			return checkLine(line), err
 		},
 		Store: func(tx pgx.Tx, part []checkedLine) (func() error, error) { return i.store(ctx, tx, part) },
-		Size:  partLines,
+		Size:  cmp.Or(i.options.partLines, partLines),
 	}
 	inTx := func(ctx context.Context, fn func(pgx.Tx) error) error { return postgres.InTx(ctx, i.service.pool, fn) }
 	if err := parts.Run(ctx, inTx); err != nil || i.summary.Stored == 0 {

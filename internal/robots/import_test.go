@@ -1,6 +1,7 @@
 package robots_test
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -102,4 +103,45 @@ func TestImportSuggestionsInParts(t *testing.T) {
 	require.Equal(t, int64(1), whole.Tasks)
 	require.Equal(t, []string{"1 2500"}, dbtest.List(t, b.pool, "SELECT concat_ws(' ', count(DISTINCT task_id), count(*)) FROM link_tasks__urls"))
 	b.requireExact(t)
+}
+
+// TestImportSuggestionsInAnyParts imports a file in parts of several sizes, and cancels imports in the middle and repeats them.
+func TestImportSuggestionsInAnyParts(t *testing.T) {
+	t.Parallel()
+	file := everyAttribute + `
+{"url_id": 3, "attribute": "agency", "value": 1, "confidence": 80}
+{"url_id": 9, "attribute": "agency", "value": 1, "confidence": 80}
+{"url_id": 3, "attribute": "name", "value": "Third"}
+{"url_id": 2, "attribute": "record_type", "value": "odd"}`
+	var want []string
+	var whole robots.ImportSummary
+	for _, lines := range []int{0, 1, 7} {
+		b := setup(t, 3)
+		summary, err := b.Import(t.Context(), strings.NewReader(file), robots.ImportOptions{Decode: decodeObject}.InPartsOf(lines))
+		require.NoError(t, err)
+		if want == nil {
+			want, whole = b.suggested(t), summary
+		}
+		require.Equal(t, whole, summary, "parts of %d", lines)
+		require.Equal(t, want, b.suggested(t), "parts of %d", lines)
+		b.requireExact(t)
+		if lines == 0 {
+			continue
+		}
+
+		b = setup(t, 3)
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		o := robots.ImportOptions{Decode: decodeObject, Progress: cancel}.InPartsOf(lines)
+		broken, err := b.Import(ctx, strings.NewReader(file), o)
+		require.ErrorIs(t, err, context.Canceled)
+		require.Equal(t, int64(lines), broken.Rows, "one part is stored")
+		b.requireExact(t)
+		o.Progress = nil
+		again, err := b.Import(t.Context(), strings.NewReader(file), o)
+		require.NoError(t, err)
+		require.Equal(t, whole.Stored, broken.Stored+again.Stored)
+		require.Equal(t, want, b.suggested(t), "cancelled, in parts of %d", lines)
+		b.requireExact(t)
+	}
 }
