@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"hash"
+	"net/netip"
 
 	"github.com/gin-gonic/gin"
 
@@ -76,6 +77,18 @@ func callerOf(c *gin.Context) string {
 		writePart(sum, []byte(part))
 	}
 	return fmt.Sprintf("anonymous %x", sum.Sum(nil))
+}
+
+// CheckProxies returns an error when one of the texts is neither an address nor a CIDR.
+func CheckProxies(proxies []string) error {
+	for _, proxy := range proxies {
+		_, noAddress := netip.ParseAddr(proxy)
+		_, noPrefix := netip.ParsePrefix(proxy)
+		if noAddress != nil && noPrefix != nil {
+			return fmt.Errorf("%q is neither an address nor a CIDR, such as 10.0.0.0/8", proxy)
+		}
+	}
+	return nil
 }
 
 // digestOf returns a digest of the operation, path, query and body of a request, in the spelling of the contract's check.

@@ -55,7 +55,7 @@ type Config struct {
 	Timings        bool          // measure phases: log fields, Server-Timing, histogram
 
 	CORSOrigins    []string // pages of these origins may call; "*" admits every origin, an empty list none
-	TrustedProxies []string // addresses and CIDRs, whose X-Forwarded-For names the client's address
+	TrustedProxies []string // addresses and CIDRs of proxies whose X-Forwarded-For names the client
 	OpenCatalog    bool     // the catalog can be written without a token, as in the reference of December
 
 	// Unavailable reports whether an error means that the database may do the same later (503). Every other unknown error
@@ -146,9 +146,9 @@ func newRouter(cfg Config, doc *openapi3.T, register func(gin.IRouter, *server))
 	router := gin.New()
 	router.ContextWithFallback = true // handlers get gin's context, which must end with the request's
 	router.HandleMethodNotAllowed = true
-	router.RemoteIPHeaders = []string{"X-Forwarded-For"}
+	router.RemoteIPHeaders = []string{"X-Forwarded-For"} // believed of trusted proxies only
 	if err := router.SetTrustedProxies(cfg.TrustedProxies); err != nil {
-		return nil, fmt.Errorf("trusted proxies: %w", err)
+		return nil, err
 	}
 	router.RedirectTrailingSlash = false // gin's redirect bypasses the middleware; noRoute does it
 	router.Use(protect, identify, s.observe, cors, s.limit, s.recoverPanics)

@@ -70,8 +70,9 @@ func (cfg *serveConfig) serveOn(
 ) (string, error) {
 	served, err := httpserver.Serve(ctx, group, addr, handler, httpserver.Timeouts{
 		Read: cfg.readTimeout,
-		// A request has a deadline of its own. This one only disconnects clients that do not read. Long responses set their own.
-		Write:    cfg.readTimeout + cfg.requestTimeout + 5*time.Second,
+		// A request has a deadline of its own, after which the outcome of its commit is looked up for at most 7 seconds. This one only
+		// disconnects clients that do not read. Long responses set their own.
+		Write:    cfg.readTimeout + cfg.requestTimeout + 10*time.Second,
 		Idle:     cfg.idleTimeout,
 		Shutdown: cfg.shutdownTimeout,
 	}, log)

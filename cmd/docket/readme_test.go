@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -79,7 +80,7 @@ func TestReadmeListsFlags(t *testing.T) {
 		value := described[flag.Name]
 		switch {
 		case value != "":
-		case flag.DefValue == "":
+		case slices.Contains([]string{"", "[]"}, flag.DefValue):
 			value = "none"
 		default:
 			value = "`" + strings.Trim(tidyDuration(flag), "[]") + "`"

@@ -37,6 +37,7 @@ type serveConfig struct {
 	timings         bool
 	printCurl       bool
 	corsOrigins     []string
+	trustedProxies  []string
 	openCatalog     bool
 	readTimeout     time.Duration
 	tokenLeeway     time.Duration
@@ -84,6 +85,8 @@ when it has a migration that was edited afterwards, or with --migrate=false.`,
 	flags.BoolVar(&cfg.printCurl, "print-curl", false, "once ready, print a curl command, with a token, that requests the next URL")
 	flags.StringSliceVar(&cfg.corsOrigins, "cors-origin", api.DefaultCORSOrigins(),
 		"`origin` whose pages may send requests; may be repeated or a list with commas; * allows all, none allows none")
+	flags.StringSliceVar(&cfg.trustedProxies, "trusted-proxy", nil,
+		"`address` or CIDR of a proxy whose X-Forwarded-For names its clients; may be repeated or a list with commas")
 	flags.BoolVar(&cfg.openCatalog, "open-catalog", false,
 		"allow all clients, without a token, to write and delete agencies and locations and to delete URLs with all their answers")
 	flags.IntVar(&cfg.serverRestarts, "server-restarts", 15,
@@ -212,6 +215,7 @@ func (cfg *serveConfig) handler(
 		ExportTimeout:  cfg.exportTimeout,
 		Timings:        cfg.timings,
 		CORSOrigins:    cfg.origins(),
+		TrustedProxies: cfg.trustedProxies,
 		OpenCatalog:    cfg.openCatalog,
 		Unavailable:    postgres.IsUnavailable,
 	})
@@ -249,6 +253,9 @@ func (cfg *serveConfig) check() error {
 	}
 	if cfg.serverRestarts < 0 {
 		return usageError{fmt.Errorf("--server-restarts: %d is negative", cfg.serverRestarts)}
+	}
+	if err := api.CheckProxies(cfg.trustedProxies); err != nil {
+		return usageError{fmt.Errorf("--trusted-proxy: %w", err)}
 	}
 	if cfg.viewsMaxAge < 0 {
 		return usageError{fmt.Errorf("--views-max-age: %s is negative", cfg.viewsMaxAge)}

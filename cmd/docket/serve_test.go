@@ -59,6 +59,9 @@ func TestServeRefusesOrigins(t *testing.T) {
 	status, _, stderr := docket(t, "serve", "--cors-origin", "https://*.pdap.io")
 	require.Equal(t, exitUsage, status)
 	require.Contains(t, stderr, "--cors-origin:")
+	status, _, stderr = docket(t, "serve", "--trusted-proxy", "10.0.0.1,proxy.example")
+	require.Equal(t, exitUsage, status)
+	require.Contains(t, stderr, `--trusted-proxy: "proxy.example" is neither`)
 }
 
 // A server that lets all clients write the catalog says so when it starts.

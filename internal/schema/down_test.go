@@ -140,6 +140,29 @@ func TestShippedDownFilesStopAtWhatOthersBuilt(t *testing.T) {
 	require.Equal(t, before, describe(t, b.conn))
 }
 
+// A key that was used under one version stays used under the other: a repetition of its request must not take effect again. The older
+// version refuses a request whose key has no response until claimed_until, and the newer one a key without a result.
+func TestKeysStayUsedUpAndDown(t *testing.T) {
+	t.Parallel()
+	const before, version = "20261130084000", "20261130113532"
+	b := setup(t)
+	m := b.migrator(t, sqlfiles.Migrations)
+	_, err := m.Apply(t.Context(), schema.To(before))
+	require.NoError(t, err)
+	b.exec(t, `INSERT INTO idempotency_keys VALUES
+		('user 7', 'done', sha256(''), gen_random_uuid(), now(), now() + '1 hour', 200, 'application/json', '{}'),
+		('user 7', 'claimed', sha256(''), gen_random_uuid(), now(), now() + '1 hour')`)
+	_, err = m.Apply(t.Context(), schema.To(version))
+	require.NoError(t, err)
+	require.Equal(t, []string{"claimed", "done"}, b.strings(t, "SELECT key FROM idempotency_keys WHERE outcome IS NULL ORDER BY key"))
+
+	b.exec(t, `INSERT INTO idempotency_keys VALUES ('user 7', 'new', sha256(''), now() + '1 hour', '{}')`)
+	_, err = m.Down(t.Context(), downTo(t, m, before))
+	require.NoError(t, err)
+	require.Equal(t, []string{"claimed", "done", "new"}, b.strings(t, `SELECT key FROM idempotency_keys
+		WHERE status IS NULL AND claimed_until = expires_at AND claimed_until > now() ORDER BY key`))
+}
+
 func down(t *testing.T, m *schema.Migrator, steps int) schema.Preview {
 	t.Helper()
 	preview, err := m.PreviewDown(t.Context(), steps)
