@@ -12,14 +12,16 @@ import (
 //
 // fn is repeated after a deadlock, as by Retry, and when the connection breaks: the repetition finds out whether the first run took
 // effect, and makes it so if it did not. It goes on for a few seconds, even when ctx has ended, until fn succeeds or the server
-// refuses it. ErrOutcomeUnknown means that fn may have taken effect.
+// refuses it. A first run that the server refused took no effect: its error is returned at once. ErrOutcomeUnknown means that fn may
+// have taken effect.
 func Repeatable(ctx context.Context, pool *Pool, fn func(context.Context, *Conn) error) error {
 	conn, err := pool.AcquireWriter(ctx)
 	if err != nil {
 		return err
 	}
 	closed, err := conn.run(ctx, fn)
-	if !closed || errors.Is(ctx.Err(), context.Canceled) { // pgx closes the connection of a client that left
+	// onError closes a connection that is read-only, and pgx that of a client that left.
+	if !closed || !outcomeUnknown(err) || errors.Is(ctx.Err(), context.Canceled) {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lookUpTimeout)
