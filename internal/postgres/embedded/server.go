@@ -167,7 +167,7 @@ func serverArgs(c cluster, sockets string) []string {
 		// Details of errors quote values, such as the id of a session, which is a secret. So do the parameters of statements.
 		"log_error_verbosity=terse",
 		"log_parameter_max_length_on_error=0",
-		"jit=off",                   // Docket's statements are short: compiling one takes longer than it saves
+		"jit=off", // Docket's statements are short: compiling one takes longer than it saves
 	} {
 		args = append(args, "-c", setting)
 	}
