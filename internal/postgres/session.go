@@ -8,11 +8,18 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// releaseTimeout bounds the wait for the release of a session lock.
-const releaseTimeout = 5 * time.Second
+const (
+	// releaseTimeout bounds the wait for the release of a session lock.
+	releaseTimeout = 5 * time.Second
+
+	// sessionLockPause is the time between two attempts to take a session lock. A statement that waits for the lock would hold a
+	// snapshot as long, and PostgreSQL could not remove the old versions of the rows that the holder of the lock updates again and
+	// again: the work of the holder would take several times as long, and all other work would get slower with it.
+	sessionLockPause = 200 * time.Millisecond
+)
 
 // InSession runs fn with one connection of the pool, which holds the advisory lock of the key until fn returns or the connection
-// breaks. It waits for the lock as long as ctx allows. Work that runs on this connection only cannot continue without the lock.
+// breaks. It waits for the lock as long as ctx allows, without a transaction. Work that runs on this connection only cannot continue without the lock.
 // The lock belongs to a session of PostgreSQL: a proxy that shares sessions among clients (PgBouncer's transaction mode) breaks it.
 func InSession(ctx context.Context, pool *Pool, key string, fn func(*Conn) error) error {
 	conn, err := pool.AcquireWriter(ctx)
@@ -20,11 +27,26 @@ func InSession(ctx context.Context, pool *Pool, key string, fn func(*Conn) error
 		return err
 	}
 	defer conn.Release()
-	if _, err := conn.Exec(ctx, "SELECT pg_advisory_lock(hashtextextended($1, 0))", key); err != nil {
+	if err := conn.lock(ctx, key); err != nil {
 		return fmt.Errorf("wait for the lock %q: %w", key, err)
 	}
 	defer conn.unlock(ctx, key)
 	return fn(conn)
+}
+
+func (c *Conn) lock(ctx context.Context, key string) error {
+	for {
+		var locked bool
+		err := c.poolConn.QueryRow(ctx, "SELECT pg_try_advisory_lock(hashtextextended($1, 0))", key).Scan(&locked)
+		if err != nil || locked {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(sessionLockPause):
+		}
+	}
 }
 
 // unlock releases the lock of a session. A connection that could not release it is closed, which releases it: the next user of

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
@@ -36,7 +37,8 @@ func TestInSession(t *testing.T) {
 	require.NoError(t, pool.QueryRow(t.Context(), "SELECT count(*) FROM made").Scan(&n))
 }
 
-// TestInSessionWaits starts a second session with the same key, which runs after the first one. One with another key does not wait.
+// TestInSessionWaits starts a second session with the same key, which runs after the first one, and has no snapshot meanwhile: its
+// connection is idle. A session with another key does not wait.
 func TestInSessionWaits(t *testing.T) {
 	t.Parallel()
 	pool := newPool(t, PoolConfig{MaxConns: 8})
@@ -49,7 +51,10 @@ func TestInSessionWaits(t *testing.T) {
 				return nil
 			})
 		}()
-		waiting(t, pool.Config().ConnString(), 1)
+		require.Eventually(t, func() bool {
+			return value(t, pool.Config().ConnString(), `SELECT count(*)::text FROM pg_stat_activity
+				WHERE datname = current_database() AND query LIKE '%advisory_lock%' AND state = 'idle' AND pid <> pg_backend_pid()`) == "2"
+		}, time.Minute, 5*time.Millisecond)
 		require.NoError(t, InSession(t.Context(), pool, "other work", func(*Conn) error { return nil }))
 		ended = true
 		return nil
