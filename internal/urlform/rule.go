@@ -41,6 +41,7 @@ var (
 // check returns the first reason to refuse the URL raw, whose form is f.
 func (f Form) check(raw string) error {
 	_, _, secondScheme := cutScheme(f.ID)
+	several := urlAfterURL.MatchString(f.ID)
 	switch {
 	case f.ID == "":
 		return ErrEmpty
@@ -48,14 +49,14 @@ func (f Form) check(raw string) error {
 		return ErrSeveral
 	case f.Scheme != nil && *f.Scheme != "http" && *f.Scheme != "https":
 		return ErrScheme
-	case secondScheme:
+	case secondScheme && !several:
 		return ErrSecondScheme
 	}
 	if err := f.checkOpaque(); err != nil {
 		return err
 	}
 	switch {
-	case urlAfterURL.MatchString(f.ID):
+	case several:
 		return ErrSeveral
 	case strings.ContainsFunc(f.ID, unicode.IsSpace):
 		return ErrSpace
@@ -94,6 +95,9 @@ func (f Form) checkHost() error {
 	host := f.Host()
 	if f.Scheme != nil {
 		refused = ErrHost
+		if strings.ContainsRune(host, '\\') { // a slash to browsers, so that what follows is not the host
+			return refused
+		}
 		host = host[strings.LastIndexByte(host, '@')+1:]
 	}
 	name, port, _ := strings.Cut(host, ":")

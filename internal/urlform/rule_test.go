@@ -55,7 +55,7 @@ func TestRule(t *testing.T) {
 		"https://a.org/x;https://b.org/y":   ErrSeveral,
 		"https://a.org,https://b.org":       ErrSeveral,
 		"a.org|https://b.org/y":             ErrSeveral,
-		"https://a.orghttps://b.org":        ErrSecondScheme,
+		"https://a.orghttps://b.org":        ErrSeveral,
 		"See https://a.org":                 ErrSeveral,
 		"<https://x.org/a>":                 ErrSeveral,
 		"[text](https://x.org/a)":           ErrSeveral,
@@ -104,6 +104,7 @@ func TestRule(t *testing.T) {
 		"https://[192.0.2.1]/a":                    ErrHost,
 		"https://[::1]a/":                          ErrHost,
 		`https://x.org\a`:                          ErrHost,
+		`https://evil.example\@x.org/a`:            ErrHost, // of evil.example to browsers
 		"https://*.x.org":                          ErrHost,
 		"https://x\ufffd.org":                      ErrHost,
 		"https://x.org:abc/":                       ErrPort,
