@@ -115,6 +115,11 @@ func (cfg *serveConfig) serve(cmd *cobra.Command, log *zap.Logger) (err error) {
 	if cfg.databaseURL == "" {
 		server, err := embedded.Start(ctx, embedded.Config{
 			DataDir: cfg.dataDir, Owner: cmd.CommandPath(), Restarts: cfg.serverRestarts, Log: log,
+			BeforeRestart: func() {
+				if queue, ok := ranked.(*ranking.Queue); ok {
+					queue.Forget()
+				}
+			},
 		})
 		if err != nil {
 			return err

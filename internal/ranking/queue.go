@@ -51,6 +51,13 @@ func newQueue(warmFrom int32) *Queue {
 	return &Queue{states: states, windows: windows, warmFrom: warmFrom}
 }
 
+// Forget drops all cursors and windows. It must be called while the server is down after a crash: the server gives the ids of the
+// transactions that it lost to later ones, which a cursor from before would take for seen.
+func (q *Queue) Forget() {
+	q.states.Purge()
+	q.windows.Purge()
+}
+
 // annotator identifies a user among all URLs, a user in a batch, or an anonymous session. The kind is a field of its own because
 // 0 is a valid id of a user and of a batch, and the zero UUID one of a session.
 type annotator struct {

@@ -259,6 +259,12 @@ func TestCursorIsUsed(t *testing.T) {
 			}
 			time.Sleep(time.Millisecond)
 		}
+		queue.Forget()
+		watched := &spy{DBTX: w.pool}
+		got, err := ask(t.Context(), watched, queue, by)
+		require.NoError(t, err)
+		require.EqualValues(t, 1, got)
+		require.False(t, watched.saw("Warm"), kind)
 	}
 }
 

@@ -105,6 +105,9 @@ func (s *Server) restart(ctx context.Context) (*process, error) {
 	if err := clearLeftover(ctx, s.cluster.pgdata, s.log); err != nil {
 		return nil, err
 	}
+	if s.before != nil {
+		s.before()
+	}
 	return s.launch(ctx)
 }
 

@@ -57,13 +57,21 @@ func busyBackend(t testing.TB, url string) <-chan error {
 func TestKilledServerIsRestarted(t *testing.T) {
 	t.Parallel()
 	dir := newCluster(t, clusterDir)
-	server := start(t, Config{DataDir: dir, Owner: "docket serve", Restarts: 3, firstPause: time.Millisecond})
+	var server *Server
+	restarted := 0
+	server = start(t, Config{DataDir: dir, Owner: "docket serve", Restarts: 3, firstPause: time.Millisecond, BeforeRestart: func() {
+		restarted++
+		require.Error(t, server.Down())
+		_, err := pgx.Connect(context.Background(), server.URL())
+		require.Error(t, err, "no server runs")
+	}})
 	url := server.URL()
 	execute(t, url, "CREATE TABLE kept (word text)")
 	for i := range 4 { // more than Restarts: only failed starts in a row count
 		execute(t, url, fmt.Sprintf("INSERT INTO kept VALUES ('word %d')", i))
 		busy := busyBackend(t, server.URL())
 		server.requireUp(t, server.kill(t))
+		require.Equal(t, i+1, restarted)
 		require.Error(t, <-busy, "the backend of the killed server has ended")
 		require.Equal(t, strconv.Itoa(i+1), value(t, url, "SELECT count(*)::text FROM kept"))
 		_, err := Start(t.Context(), Config{DataDir: dir})

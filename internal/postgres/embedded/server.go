@@ -39,6 +39,10 @@ type Config struct {
 	// started again.
 	Restarts int
 
+	// BeforeRestart, if not nil, is called before each of these starts, while no server runs. A crash makes what a process has
+	// cached by transaction ids wrong.
+	BeforeRestart func()
+
 	Log *zap.Logger // nil logs nothing
 
 	firstPause, longestPause time.Duration // of tests
@@ -53,6 +57,7 @@ type Server struct {
 	log       *zap.Logger
 	lock      *dataLock
 	restarts  restarts
+	before    func() // a restart
 
 	stop context.CancelFunc // ends a restart
 	done chan struct{}
@@ -123,7 +128,8 @@ func Start(ctx context.Context, cfg Config) (_ *Server, err error) {
 		restarts: restarts{
 			most: cfg.Restarts, first: cmp.Or(cfg.firstPause, firstPause), longest: cmp.Or(cfg.longestPause, longestPause),
 		},
-		done: make(chan struct{}),
+		before: cfg.BeforeRestart,
+		done:   make(chan struct{}),
 	}
 	first, err := s.launch(ctx)
 	if err != nil {
