@@ -1359,7 +1359,7 @@ type Problem struct {
 	// | `urn:docket:problem:not-in-process` | 409 | the batch is not aborted because it is not `in-process` |
 	// | `urn:docket:problem:request-under-way` | 409 | a request with the same `Idempotency-Key` is in progress |
 	// | `urn:docket:problem:result-unreadable` | 409 | another version of Docket handled the request with this `Idempotency-Key`, and its result cannot be read |
-	// | `urn:docket:problem:result-unknown` | 503 | the connection to the database broke, and whether the request took effect is unknown; repeat it with the same `Idempotency-Key` |
+	// | `urn:docket:problem:result-unknown` | 503 | the connection to the database broke, and whether the request took effect is unknown; repeat it with the same `Idempotency-Key`; without one, check first whether it took effect |
 	// | `urn:docket:problem:idempotency-key-reused` | 422 | the `Idempotency-Key` was used for another request |
 	// | `urn:docket:problem:too-many-exports` | 503 | the maximum number of concurrent exports is running |
 	// | `about:blank` | 503 | the database is unavailable; send the request again after `Retry-After` seconds |

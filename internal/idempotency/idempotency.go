@@ -29,7 +29,7 @@ var (
 	ErrNotStored = errors.New("the connection to the database broke, and nothing was stored; repeat the request")
 	// ErrUnknown is returned when the connection broke during the commit, and the result could not be looked up.
 	ErrUnknown = errors.New("the connection to the database broke, and whether the request took effect is unknown; " +
-		"repeat it with the same Idempotency-Key")
+		"repeat it with the same Idempotency-Key; without one, check first whether it took effect")
 
 	errUsedTwice = errors.New("a request with an Idempotency-Key has two results")
 )
@@ -100,6 +100,7 @@ func FromContext(ctx context.Context) *Attempt {
 //
 // Errors of Once itself: ErrInProgress, ErrOtherRequest, ErrUnreadable, and ErrNotStored or ErrUnknown when InTx does not know the
 // outcome of the commit. Once then looks for the result on another connection, for some seconds at most, even if ctx has ended.
+// Without a request in the context there is no result to look for, and the error is ErrUnknown.
 func Once[T any](ctx context.Context, pool *postgres.Pool, fn func(tx pgx.Tx) (T, error)) (T, error) {
 	attempt := FromContext(ctx)
 	if attempt != nil {
@@ -111,6 +112,9 @@ func Once[T any](ctx context.Context, pool *postgres.Pool, fn func(tx pgx.Tx) (T
 		return err
 	})
 	if err != nil {
+		if errors.Is(err, postgres.ErrOutcomeUnknown) {
+			err = fmt.Errorf("%w: %w", ErrUnknown, err)
+		}
 		return *new(T), err // fn may have set the result in a transaction that was not committed
 	}
 	return result, nil

@@ -107,14 +107,20 @@ func TestResultIsLookedUpByKey(t *testing.T) {
 func TestResultCannotBeLookedUp(t *testing.T) {
 	t.Parallel()
 	proxy, through, direct := setup(t)
-	proxy.Set(
-		faultproxy.Rule{Match: faultproxy.Commit, At: faultproxy.BeforeAnswer, Do: faultproxy.Cut, Times: 1},
-		faultproxy.Rule{Match: faultproxy.SQL("pg_try_advisory"), At: faultproxy.BeforeStatement, Do: faultproxy.Cut, Skip: 1},
-		faultproxy.Rule{Match: faultproxy.SQL("pg_xact_status"), At: faultproxy.BeforeStatement, Do: faultproxy.Cut},
-	)
+	rules := []faultproxy.Rule{
+		{Match: faultproxy.Commit, At: faultproxy.BeforeAnswer, Do: faultproxy.Cut, Times: 1},
+		{Match: faultproxy.SQL("pg_try_advisory"), At: faultproxy.BeforeStatement, Do: faultproxy.Cut, Skip: 1},
+		{Match: faultproxy.SQL("pg_xact_status"), At: faultproxy.BeforeStatement, Do: faultproxy.Cut},
+	}
+	proxy.Set(rules...)
 	_, _, err := do(t.Context(), through, request)
 	require.ErrorIs(t, err, idempotency.ErrUnknown)
 	require.Equal(t, 1, dbtest.Count(t, direct, work))
+
+	proxy.Set(rules[0], rules[2])
+	_, err = idempotency.Once(t.Context(), through, addAgency)
+	require.ErrorIs(t, err, idempotency.ErrUnknown, "without a key")
+	require.Equal(t, 2, dbtest.Count(t, direct, work))
 
 	proxy.Set()
 	_, again, err := do(t.Context(), through, request)

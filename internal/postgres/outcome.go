@@ -63,7 +63,7 @@ func (p *Pool) lookUp(ctx context.Context, id txID, err error) error {
 				return fmt.Errorf("%w, because the server has crashed: %w", ErrOutcomeUnknown, err)
 			case *status == "committed":
 				return nil
-			case time.Since(begin) > endAfter:
+			case time.Since(begin) > endAfter && !crashed: // after a crash it may be the id of another transaction
 				asked = p.end(ctx, id)
 			}
 		}
