@@ -28,7 +28,7 @@ func (c *config) addFlags(flags *pflag.FlagSet) {
 		"PostgreSQL database `URL`; without it Docket runs a server of its own in --data-dir")
 	flags.StringVar(&c.dataDir, "data-dir", defaultDataDir(),
 		"`directory` of Docket's own PostgreSQL server and of its token key")
-	flags.Int32Var(&c.maxConns, "max-conns", 0, "most connections to the database; 0 means four per core")
+	flags.Int32Var(&c.maxConns, "max-conns", 0, "most connections to the database; 0 means five per core")
 	flags.DurationVar(&c.statementTimeout, "statement-timeout", 10*time.Second,
 		"longest time of one SQL statement of a request; 0 means no limit")
 	flags.StringVar(&c.logFormat, "log-format", "auto", "json, console, or auto: console on a terminal")

@@ -72,7 +72,7 @@ func TestReadmeListsFlags(t *testing.T) {
 	require.NoError(t, err)
 	readme := string(data)
 	// The default of the one is 0; that of the other depends on the folder in which the test runs.
-	described := map[string]string{"max-conns": "four per core", "data-dir": "`.docket`"}
+	described := map[string]string{"max-conns": "five per core", "data-dir": "`.docket`"}
 	root := rootCommand()
 	serve, _, err := root.Find([]string{"serve"})
 	require.NoError(t, err)

@@ -16,7 +16,7 @@ import (
 
 func TestGateLeavesConnectionsToReaders(t *testing.T) {
 	t.Parallel()
-	for conns, writers := range map[int32]int{1: 1, 2: 1, 3: 1, 4: 2, 8: 5, 16: 10, 100: 63} {
+	for conns, writers := range map[int32]int{1: 1, 2: 1, 3: 1, 4: 2, 8: 5, 10: 7, 16: 10, 100: 63} {
 		require.Equal(t, writers, cap(newGate(conns).slots), conns)
 	}
 }

@@ -20,9 +20,9 @@ import (
 )
 
 const (
-	// connsPerCore is the number at which throughput stops growing. Four to eight are equally fast. With more, statements wait
-	// inside PostgreSQL instead of in the pool.
-	connsPerCore = 4
+	// connsPerCore is the number at which throughput stops growing, four, and one for readers, which the gate keeps from writers.
+	// Four to eight are equally fast. With more, statements wait inside PostgreSQL instead of in the pool.
+	connsPerCore = 5
 
 	// pingTimeout is for a connection that was idle for a second, before it is used. A server that is late is asked once more,
 	// see contextEnd.
@@ -37,7 +37,7 @@ const (
 // connect_timeout, jit, and those of package tcp) apply unless a field here is set.
 type PoolConfig struct {
 	URL              string
-	MaxConns         int32         // 0: four per core
+	MaxConns         int32         // 0: five per core
 	StatementTimeout time.Duration // 0: the server's setting; a statement over it fails with context.DeadlineExceeded
 
 	LockTimeout time.Duration // 0: the server's setting; a statement that waits longer for one lock, also an advisory one, fails

@@ -15,7 +15,7 @@ import (
 func TestOpen(t *testing.T) {
 	t.Parallel()
 	pool := newPool(t, PoolConfig{StatementTimeout: 1500 * time.Millisecond})
-	require.Equal(t, int32(4*runtime.GOMAXPROCS(0)), pool.Config().MaxConns)
+	require.Equal(t, int32(5*runtime.GOMAXPROCS(0)), pool.Config().MaxConns)
 	for setting, want := range map[string]string{"TimeZone": "UTC", "application_name": "docket", "statement_timeout": "1500ms"} {
 		var got string
 		require.NoError(t, pool.QueryRow(t.Context(), "SELECT current_setting($1)", setting).Scan(&got))
