@@ -79,9 +79,9 @@ func importURLsCommand(cfg *config) *cobra.Command {
 		Short: "Import URLs, and what the file says about them as suggestions",
 		Long: `Import URLs from a CSV file with the column ` + strings.Join(imports.URLColumns, ", ") + `. It may have the columns
 ` + strings.Join(imports.URLOptionalColumns, ", ") + `, in any order; several agencies are separated by "|".
-URLs are the same if they differ only in scheme, trailing slashes and fragment. With --robo, URL type, record type, name, agencies and the locations of these become suggestions of robots, where no
-robot has made any; import the agencies first. With --batch-location, users who follow the location are offered the URLs of
-the batch first.
+URLs are the same if they differ only in scheme, trailing slashes and fragment. With --robo, URL type, record type, name,
+agencies and the locations of these become suggestions of robots, where no robot has made any; import the agencies first. With
+--batch-location, users who follow the location are offered the URLs of the batch first.
 
 The whole file is checked before the first row is stored; a temporary file in TMPDIR holds its rows meanwhile. They are stored
 in parts of some tenths of a second, so that people can annotate and submit URLs during an import of any size. If the import is
@@ -166,10 +166,17 @@ func runImport(cmd *cobra.Command, cfg *config, name string, flags importFlags, 
 		begin := time.Now()
 		reading, storing := newProgressBar("reading"), newProgressBar("importing")
 		read := &countedInput{Reader: file, report: func(bytes int64) { reading.report(bytes, size) }}
-		result, err := run(ctx, pool, read, imports.Options{Strict: flags.strict, Progress: func(done, total int64) {
-			reading.finish()
-			storing.report(done, total)
-		}})
+		result, err := run(ctx, pool, read, imports.Options{
+			Strict: flags.strict,
+			Waiting: func() {
+				reading.finish()
+				fmt.Fprintln(cmd.ErrOrStderr(), "another import is running; waiting until it has ended")
+			},
+			Progress: func(done, total int64) {
+				reading.finish()
+				storing.report(done, total)
+			},
+		})
 		reading.finish()
 		storing.finish()
 		if err != nil && !errors.Is(err, imports.ErrRejected) && !errors.Is(err, imports.ErrNoFollows) {

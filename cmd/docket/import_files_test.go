@@ -64,7 +64,7 @@ func TestImportFiles(t *testing.T) {
 	for text, says := range map[string]string{
 		"PK\x03\x04":                  "looks like an Excel workbook (.xlsx) or a ZIP archive; save the table as CSV (UTF-8) and import that",
 		packed("url\nx.org/b\n")[:30]: "it is packed with gzip and its end is missing; copy or download it again",
-		"link;name\nx.org/b;B\n":      `the column "url" is missing; expected are the columns url, found are link;name`,
+		"link;name\nx.org/b;B\n":      `the column "url" is missing; expected: the column url; found: link;name`,
 	} {
 		status, _, stderr := urls(write("file.csv", text))
 		require.Equal(t, exitFailure, status)

@@ -99,16 +99,16 @@ func TestOpenCSVRefuses(t *testing.T) {
 	}{
 		"nothing":        {"", "it is empty; the first line must name the columns a,b"},
 		"blank":          {"\n\n", "it is empty"},
-		"wrong columns":  {"id,name\n1,2\n", `the column "a" is missing; expected are the columns a,b, found are id,name`},
+		"wrong columns":  {"id,name\n1,2\n", `the column "a" is missing; expected: the columns a,b; found: id,name`},
 		"column missing": {"a\n1\n", `the column "b" is missing`},
 		"column twice":   {"a,b,A\n1,2,3\n", `the column "a" appears twice`},
 		"open quote":     {"\"a,b\n1,2\n", reasonOpenQuote},
 		"not UTF-8":      {"a,b\xff\n1,2\n", reasonEncoding},
-		"semicolons":     {"a;c\n1;2\n", `the column "b" is missing; expected are the columns a,b, found are a;c`},
-		"hidden in name": {"a,b\u200bc\n", `found are a,b<U+200B>c`},
+		"semicolons":     {"a;c\n1;2\n", `the column "b" is missing; expected: the columns a,b; found: a;c`},
+		"hidden in name": {"a,b\u200bc\n", `found: a,b<U+200B>c`},
 		"not as stated":  {"sep=;\na,b\n1,2\n", `the column "a" is missing`},
-		"stated twice":   {"sep=,\nsep=,\na,b\n", `found are sep=,`},
-		"no separator":   {"sep=\na,b\n", `found are sep=`},
+		"stated twice":   {"sep=,\nsep=,\na,b\n", `found: sep=,`},
+		"no separator":   {"sep=\na,b\n", `found: sep=`},
 		"JSON":           {`{"a": 1}`, "it looks like JSON, not like CSV"},
 	}
 	for name, tt := range tests {

@@ -14,7 +14,7 @@ var separators = []rune{',', ';', '\t'}
 
 // readHeader reads the header and sets the separator, the names and the index. It returns the number of the line.
 func (f *File) readHeader(columns Columns) (int64, error) {
-	mustName := fmt.Sprintf("the first line must name the columns %s", strings.Join(columns.Required, ","))
+	mustName := "the first line must name " + columns.required()
 	allowed, declared := separators, false
 	for {
 		raw, err := f.next()
@@ -74,8 +74,8 @@ func (f *File) takeHeader(text string, separators []rune, columns Columns) error
 			most, problem = len(names), err
 		}
 	}
-	return fmt.Errorf("%w: %w; expected are the columns %s, found are %s",
-		ErrFormat, problem, strings.Join(columns.Required, ","), Shorten(strings.TrimSpace(text)))
+	return fmt.Errorf("%w: %w; expected: %s; found: %s",
+		ErrFormat, problem, columns.required(), Shorten(strings.TrimSpace(text)))
 }
 
 // find returns, for each required and optional column, its index among the names; -1 if it is absent.
@@ -95,4 +95,12 @@ func find(columns Columns, names []string) (index []int, err error) {
 		index = append(index, i)
 	}
 	return index, nil
+}
+
+// required names the required columns, for messages.
+func (c Columns) required() string {
+	if len(c.Required) == 1 {
+		return "the column " + c.Required[0]
+	}
+	return "the columns " + strings.Join(c.Required, ",")
 }

@@ -26,6 +26,9 @@ type Options struct {
 	// not change.
 	Progress func(done, total int64)
 
+	// Waiting, if not nil, is called when another import must end before this one stores anything.
+	Waiting func()
+
 	partSize int // items of a part, for tests; 0 sizes parts by their time
 }
 
@@ -60,7 +63,7 @@ const firstAnalyze = 1000
 
 // run runs an import in one session that holds the import lock: nothing is stored without it. The error says how much is stored.
 func (i *importer) run(ctx context.Context, pool *postgres.Pool, store func() error) error {
-	err := postgres.InSession(ctx, pool, lockKey, func(conn *postgres.Conn) error {
+	err := postgres.InSession(ctx, pool, lockKey, i.options.Waiting, func(conn *postgres.Conn) error {
 		i.conn = conn
 		if err := store(); err != nil || i.changed == i.analyzed {
 			return err

@@ -19,27 +19,33 @@ const (
 )
 
 // InSession runs fn with one connection of the pool, which holds the advisory lock of the key until fn returns or the connection
-// breaks. It waits for the lock as long as ctx allows, without a transaction. Work that runs on this connection only cannot continue without the lock.
+// breaks. Work that runs on this connection only cannot continue without the lock. InSession waits for the lock as long as ctx allows,
+// without a transaction, and calls waiting once, if it is not nil, when another session holds the lock.
+//
 // The lock belongs to a session of PostgreSQL: a proxy that shares sessions among clients (PgBouncer's transaction mode) breaks it.
-func InSession(ctx context.Context, pool *Pool, key string, fn func(*Conn) error) error {
+func InSession(ctx context.Context, pool *Pool, key string, waiting func(), fn func(*Conn) error) error {
 	conn, err := pool.AcquireWriter(ctx)
 	if err != nil {
 		return err
 	}
 	defer conn.Release()
-	if err := conn.lock(ctx, key); err != nil {
+	if err := conn.lock(ctx, key, waiting); err != nil {
 		return fmt.Errorf("wait for the lock %q: %w", key, err)
 	}
 	defer conn.unlock(ctx, key)
 	return fn(conn)
 }
 
-func (c *Conn) lock(ctx context.Context, key string) error {
+func (c *Conn) lock(ctx context.Context, key string, waiting func()) error {
 	for {
 		var locked bool
 		err := c.poolConn.QueryRow(ctx, "SELECT pg_try_advisory_lock(hashtextextended($1, 0))", key).Scan(&locked)
 		if err != nil || locked {
 			return err
+		}
+		if waiting != nil {
+			waiting()
+			waiting = nil
 		}
 		select {
 		case <-ctx.Done():

@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -22,7 +23,7 @@ func TestInSession(t *testing.T) {
 	t.Parallel()
 	pool := newPool(t, PoolConfig{MaxConns: 8})
 	failure := errors.New("failure")
-	err := InSession(t.Context(), pool, "work", func(conn *Conn) error {
+	err := InSession(t.Context(), pool, "work", nil, func(conn *Conn) error {
 		require.True(t, locked(t, pool))
 		require.NoError(t, conn.InTx(t.Context(), func(tx pgx.Tx) error {
 			_, err := tx.Exec(t.Context(), "CREATE TABLE made (n integer)")
@@ -42,21 +43,24 @@ func TestInSession(t *testing.T) {
 func TestInSessionWaits(t *testing.T) {
 	t.Parallel()
 	pool := newPool(t, PoolConfig{MaxConns: 8})
-	done := make(chan error, 1)
-	ended := false
-	require.NoError(t, InSession(t.Context(), pool, "work", func(*Conn) error {
+	done, waiting := make(chan error, 1), make(chan struct{})
+	var ended atomic.Bool
+	require.NoError(t, InSession(t.Context(), pool, "work", func() { t.Error("nobody holds the lock") }, func(*Conn) error {
 		go func() {
-			done <- InSession(t.Context(), pool, "work", func(*Conn) error {
-				require.True(t, ended)
+			done <- InSession(t.Context(), pool, "work", func() { close(waiting) }, func(*Conn) error {
+				if !ended.Load() {
+					return errors.New("the first session has not ended")
+				}
 				return nil
 			})
 		}()
+		<-waiting
 		require.Eventually(t, func() bool {
 			return value(t, pool.Config().ConnString(), `SELECT count(*)::text FROM pg_stat_activity
 				WHERE datname = current_database() AND query LIKE '%advisory_lock%' AND state = 'idle' AND pid <> pg_backend_pid()`) == "2"
 		}, time.Minute, 5*time.Millisecond)
-		require.NoError(t, InSession(t.Context(), pool, "other work", func(*Conn) error { return nil }))
-		ended = true
+		require.NoError(t, InSession(t.Context(), pool, "other work", nil, func(*Conn) error { return nil }))
+		ended.Store(true)
 		return nil
 	}))
 	require.NoError(t, <-done)
@@ -67,7 +71,7 @@ func TestInSessionWaits(t *testing.T) {
 func TestInSessionEndsWithItsConnection(t *testing.T) {
 	t.Parallel()
 	pool := newPool(t, PoolConfig{MaxConns: 8})
-	err := InSession(t.Context(), pool, "work", func(conn *Conn) error {
+	err := InSession(t.Context(), pool, "work", nil, func(conn *Conn) error {
 		_, err := pool.Exec(t.Context(), "SELECT pg_terminate_backend($1, 60000)", conn.Conn().PgConn().PID())
 		require.NoError(t, err)
 		require.False(t, locked(t, pool))
@@ -85,7 +89,7 @@ func TestInSessionReleasesWhenCancelled(t *testing.T) {
 	t.Parallel()
 	pool := newPool(t, PoolConfig{MaxConns: 8})
 	ctx, cancel := context.WithCancel(t.Context())
-	err := InSession(ctx, pool, "work", func(conn *Conn) error {
+	err := InSession(ctx, pool, "work", nil, func(conn *Conn) error {
 		cancel()
 		return conn.InTx(ctx, func(pgx.Tx) error { return nil })
 	})
