@@ -178,3 +178,23 @@ func TestOutcomeOfIDOfTheFuture(t *testing.T) {
 	failure := errors.New("the connection broke")
 	require.Equal(t, failure, pool.lookUp(t.Context(), txID{"1000000000", "another"}, failure))
 }
+
+// A transaction that got the id of one that a crash has undone is not ended in its place.
+func TestTransactionWithAReusedIDIsNotEnded(t *testing.T) {
+	t.Parallel()
+	url := newDatabase(t)
+	execute(t, url, "CREATE TABLE fact (n int)")
+	pool, err := Open(t.Context(), PoolConfig{URL: url, MaxConns: 2})
+	require.NoError(t, err)
+	defer pool.Close()
+	failure := errors.New("the connection broke")
+	require.NoError(t, InTx(t.Context(), pool, func(tx pgx.Tx) error {
+		var id string
+		require.NoError(t, tx.QueryRow(t.Context(), "INSERT INTO fact VALUES (1) RETURNING pg_current_xact_id()::text").Scan(&id))
+		err := pool.lookUp(t.Context(), txID{id, "before the crash"}, failure)
+		require.ErrorIs(t, err, ErrOutcomeUnknown)
+		require.ErrorIs(t, err, failure)
+		return nil
+	}))
+	require.Equal(t, "1", value(t, url, "SELECT n::text FROM fact"))
+}
