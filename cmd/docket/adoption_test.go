@@ -51,7 +51,7 @@ func TestAdoption(t *testing.T) {
 
 			require.Empty(t, adopt.constraintsOfOthers(), "rules of the other service are replaced by Docket's, unlike those of operators")
 			adopt.baseline()
-			require.NotEmpty(t, succeed(t, adopt.next("queue", "reconcile", "--wait=false")...))
+			require.NotEmpty(t, succeed(t, adopt.next("queue", "reconcile")...))
 			require.Equal(t, "0 differences\n", succeed(t, adopt.next("queue", "verify")...))
 			succeed(t, noDifference...)
 			require.Empty(t, adopt.list("SELECT f.url_id::text FROM url_former_status f JOIN annotation_queue q USING (url_id) "+
@@ -350,7 +350,8 @@ UNION ALL SELECT fips FROM counties c WHERE NOT EXISTS (SELECT FROM locations l 
 UNION ALL SELECT name FROM localities p WHERE NOT EXISTS (SELECT FROM locations l WHERE l.type = 'Locality' AND l.locality_id = p.id)`),
 		"every place has a location")
 	require.Equal(a.t, []string{"23202"}, a.list("SELECT min(id)::text FROM agencies WHERE id > 23201"), "ids continue after those of the other service")
-	succeed(a.t, "import", "urls", urls, "--robo")
+	status, _, stderr := docket(a.t, "import", "urls", urls, "--robo")
+	require.Equal(a.t, exitRejected, status, stderr) // three rows of the real file
 
 	before := a.rows()
 	require.Contains(a.t, succeed(a.t, "import", "agencies", agencies), "nothing new")
