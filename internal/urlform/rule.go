@@ -101,6 +101,9 @@ func (f Form) checkHost() error {
 		host = host[strings.LastIndexByte(host, '@')+1:]
 	}
 	name, port, _ := strings.Cut(host, ":")
+	if lower := strings.ToLower(name); lower == "http" || lower == "https" { // as in https://https//example.org
+		return ErrSecondScheme
+	}
 	if address, rest, ok := strings.Cut(host, "]"); ok && strings.HasPrefix(address, "[") {
 		ip, err := netip.ParseAddr(address[1:])
 		if err != nil || !ip.Is6() || f.Scheme == nil || rest != "" && rest[0] != ':' {

@@ -62,6 +62,8 @@ func TestRule(t *testing.T) {
 		"http:// https://x.org":             ErrSeveral,
 		"http://https://x.org":              ErrSecondScheme,
 		"http://ftp://x.org":                ErrSecondScheme,
+		"https://https//x.org":              ErrSecondScheme,
+		"https://HTTP/x":                    ErrSecondScheme,
 
 		"ftp://x.org":                                ErrScheme,
 		"file:///a/b.c":                              ErrScheme,
