@@ -223,7 +223,7 @@ func TestImportReleasesItsLocks(t *testing.T) {
 func TestOneImportAtATime(t *testing.T) {
 	t.Parallel()
 	pool := dbtest.New(t)
-	second := make(chan error, 1)
+	second, waiting := make(chan error, 1), make(chan struct{})
 	o := URLOptions{Batch: "b", Options: Options{partSize: 1}}
 	started := false
 	o.Progress = func(done, _ int64) {
@@ -232,10 +232,11 @@ func TestOneImportAtATime(t *testing.T) {
 		}
 		started = true
 		go func() {
-			_, err := URLs(t.Context(), pool, strings.NewReader(urlHeader+"x.org/2,,,,,\n"), URLOptions{Batch: "c"})
+			_, err := URLs(t.Context(), pool, strings.NewReader(urlHeader+"x.org/2,,,,,\n"),
+				URLOptions{Batch: "c", Options: Options{Waiting: func() { close(waiting) }}})
 			second <- err
 		}()
-		dbtest.WaitForLocks(t, pool, 1)
+		<-waiting
 	}
 	summary, err := URLs(t.Context(), pool, strings.NewReader(urlHeader+"x.org/1,,,,,\nx.org/2,,,,,\n"), o)
 	require.NoError(t, err)

@@ -20,6 +20,7 @@ func TestCheckUsable(t *testing.T) {
 	for _, encoding := range []string{"SQL_ASCII", "LATIN1"} {
 		name := "encoded_" + strings.ToLower(encoding)
 		execute(t, shared.server.URL(), fmt.Sprintf("CREATE DATABASE %s TEMPLATE template0 ENCODING '%s' LOCALE 'C'", name, encoding))
+		defer execute(t, shared.server.URL(), "DROP DATABASE "+name)
 		err := CheckUsable(t.Context(), shared.server.URL()+"&dbname="+name)
 		require.ErrorIs(t, err, ErrEncoding)
 		require.ErrorContains(t, err, "createdb --encoding=UTF8")

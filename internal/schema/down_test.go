@@ -151,7 +151,7 @@ func TestKeysStayUsedUpAndDown(t *testing.T) {
 	require.NoError(t, err)
 	b.exec(t, `INSERT INTO idempotency_keys VALUES
 		('user 7', 'done', sha256(''), gen_random_uuid(), now(), now() + '1 hour', 200, 'application/json', '{}'),
-		('user 7', 'claimed', sha256(''), gen_random_uuid(), now(), now() + '1 hour')`)
+		('user 7', 'claimed', sha256(''), gen_random_uuid(), now(), now() + '1 hour', NULL, NULL, NULL)`)
 	_, err = m.Apply(t.Context(), schema.To(version))
 	require.NoError(t, err)
 	require.Equal(t, []string{"claimed", "done"}, b.strings(t, "SELECT key FROM idempotency_keys WHERE outcome IS NULL ORDER BY key"))
