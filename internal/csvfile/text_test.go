@@ -143,7 +143,9 @@ func TestReadAnyWriting(t *testing.T) {
 			lines, rows := readAll(t, strings.NewReader(text))
 			if i == 0 {
 				wantLines, wantRows = lines, rows
-				require.NotContains(t, strings.Join(rows, ""), "! ")
+				for _, row := range rows {
+					require.Contains(t, row, "|", "a row of two fields, no defect")
+				}
 			}
 			for name, file := range writings(t, text, separator) {
 				lines, rows := readAll(t, strings.NewReader(file))
