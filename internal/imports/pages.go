@@ -66,8 +66,8 @@ type pages struct {
 
 func (p *pages) close() { p.rows.close() }
 
-// urlKey identifies an id form among those of a file, in less memory than the form. It is half a SHA-256: nobody can make two forms
-// that have the same.
+// urlKey identifies an id form among those of a file, in less memory than the form. It is half a SHA-256: two forms with
+// the same key cannot be found.
 type urlKey [sha256.Size / 2]byte
 
 func urlKeyOf(id string) urlKey {

@@ -45,7 +45,7 @@ func TestInSessionWaits(t *testing.T) {
 	pool := newPool(t, PoolConfig{MaxConns: 8})
 	done, waiting := make(chan error, 1), make(chan struct{})
 	var ended atomic.Bool
-	require.NoError(t, InSession(t.Context(), pool, "work", func() { t.Error("nobody holds the lock") }, func(*Conn) error {
+	require.NoError(t, InSession(t.Context(), pool, "work", func() { t.Error("no session holds the lock") }, func(*Conn) error {
 		go func() {
 			done <- InSession(t.Context(), pool, "work", func() { close(waiting) }, func(*Conn) error {
 				if !ended.Load() {

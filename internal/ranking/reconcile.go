@@ -152,8 +152,8 @@ func compare(ctx context.Context, pool *postgres.Pool, handle func([]Difference)
 	return handle(found)
 }
 
-// sessionDigits is how many digits of the id of a session are shown. They identify it for an operator, and nobody can use them: the
-// whole id is all that one needs to answer in the session.
+// sessionDigits is how many digits of the id of a session are shown. They identify it for an operator. The whole id
+// is a secret: its holder can answer as the session.
 const sessionDigits = 8
 
 // withoutSecret returns the id of a user as it is, and the beginning of the id of a session.

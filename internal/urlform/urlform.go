@@ -35,7 +35,7 @@ func Parse(raw string) (Form, error) {
 	return form, nil
 }
 
-// IDs returns the id forms under which a page that somebody names by its URL may be stored, in the order of preference; none when
+// IDs returns the id forms under which the page of a URL may be stored, in the order of preference; none when
 // it cannot be stored. Unlike Parse, IDs also returns the id form of a URL that the rule refuses: an earlier version of Docket,
 // or another program, may have stored it. There are two of a URL with invisible characters at its ends, which earlier versions kept.
 func IDs(raw string) (ids []string) {

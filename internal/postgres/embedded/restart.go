@@ -17,7 +17,7 @@ type restarts struct {
 }
 
 // The pauses of 15 failed starts add up to more than two minutes. A server that has run for steadyAfter begins with the first pause
-// again, so that one that ends soon after each start is not started without a pause for ever.
+// again. For one that ends soon after each start the pauses keep growing.
 const (
 	firstPause   = 100 * time.Millisecond
 	longestPause = 15 * time.Second
