@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// Repeatable runs fn, a single statement or one transaction on a connection of a writer, which must succeed without a further effect when it is
-// repeated after a success.
+// Repeatable runs fn, a single statement or one transaction on a connection of a writer, which must succeed without a further effect
+// when it is repeated after a success.
 //
 // fn is repeated after a deadlock, as by Retry, and when the connection breaks: the repetition finds out whether the first run took
 // effect, and makes it so if it did not. It goes on for a few seconds, even when ctx has ended, until fn succeeds or the server
