@@ -10,6 +10,7 @@
 package state
 
 import (
+	"slices"
 	"time"
 
 	atlas "ariga.io/atlas/sql/schema"
@@ -37,6 +38,7 @@ type State struct {
 	Views     []*View           `json:"views"`     // each after those that it reads, otherwise by name
 
 	Estimates map[string]Estimate `json:"estimates"` // of tables and materialized views
+	Casts     []Cast              `json:"-"`         // of pg_cast, between types as format_type prints them without sizes
 	Unmanaged []Object            `json:"unmanaged"` // sorted
 	Excluded  []Object            `json:"excluded"`  // objects that match the caller's patterns, sorted
 }
@@ -60,6 +62,14 @@ type Estimate struct {
 	Bytes int64 `json:"bytes"` // now, with indexes and TOAST
 }
 
+// Cast is a row of pg_cast. Casts that PostgreSQL has without a row, through the text of a value, are not listed.
+type Cast struct {
+	From    string // "integer", "character varying", "mood"
+	To      string
+	Context string // pg_cast.castcontext: "i" implicit, "a" also in assignments, "e" explicit only
+	Method  string // pg_cast.castmethod: "f" a function, "i" by text, "b" none is needed, the value is the same
+}
+
 // Sequence is the sequence of a serial or identity column. Of its fields, Atlas's model only has the type and, for identity
 // columns, Start and Increment.
 type Sequence struct {
@@ -74,6 +84,10 @@ type Sequence struct {
 	Max       int64  `json:"max"`
 	Cache     int64  `json:"cache"`
 	Cycle     bool   `json:"cycle"`
+
+	Comment string  `json:"comment,omitempty"`
+	Owner   string  `json:"owner"`
+	Grants  []Grant `json:"grants,omitempty"` // beyond the owner's own, sorted
 }
 
 // Enum is an enumerated type.
@@ -117,24 +131,31 @@ type Grant struct {
 	WithGrantOption bool   `json:"with_grant_option,omitempty"`
 }
 
-// Reference is one object that a view's definition depends on. Either Relation is set, and at most one of Column and
-// Constraint, or Type, or Function.
+// Reference is one object that a definition depends on, as pg_depend records it. Either Relation is set, and at most one of
+// Column and Constraint, or Type, or Function, or Sequence.
 type Reference struct {
 	Relation   string `json:"relation,omitempty"`   // table or view, as "schema.name" when it is not in public
 	Column     string `json:"column,omitempty"`     // "" when the view reads the whole row, or no column
 	Constraint string `json:"constraint,omitempty"` // of Relation: a primary key that a GROUP BY relies on
 	Type       string `json:"type,omitempty"`       // an enum of the schema that an expression mentions
 	Function   string `json:"function,omitempty"`   // in public and not managed, with its arguments' types
+	Sequence   string `json:"sequence,omitempty"`   // of nextval in a default, as "schema.name" when it is not in public
 }
 
 // Index is an index of a table or of a materialized view.
 type Index struct {
 	Name       string `json:"name"`
 	Definition string `json:"definition"` // CREATE INDEX with this name, storage parameters included, no schema named
-	Shape      string `json:"-"`          // Definition without the name: indexes with the same shape differ only in name
-	Comment    string `json:"comment,omitempty"`
-	Unique     bool   `json:"unique"`
-	Valid      bool   `json:"valid"` // false after a failed CREATE INDEX CONCURRENTLY
+	Shape      string `json:"-"`          // Definition without name and storage parameters: indexes of one shape do the same
+
+	// Key has the key columns, in order, of an index whose key has only columns and that holds all rows; else it is empty.
+	Key     []string    `json:"key,omitempty"`
+	Uses    []Reference `json:"uses,omitempty"`    // columns of its relation, enums and functions in all its parts, sorted
+	Options []string    `json:"options,omitempty"` // storage parameters, sorted: "fillfactor=70"
+
+	Comment string `json:"comment,omitempty"`
+	Unique  bool   `json:"unique"`
+	Valid   bool   `json:"valid"` // false after a failed CREATE INDEX CONCURRENTLY
 	// Whether REFRESH MATERIALIZED VIEW CONCURRENTLY can use it: it is unique, valid, not partial, and on plain columns.
 	Concurrent bool `json:"concurrent"`
 }
@@ -144,9 +165,10 @@ type Index struct {
 type Table struct {
 	Name        string       `json:"name"`
 	Comment     string       `json:"comment,omitempty"`
-	Columns     []Column     `json:"columns"`     // in order
-	Constraints []Constraint `json:"constraints"` // sorted by kind (primary key, unique, exclusion, check, foreign key), then name
-	Indexes     []*Index     `json:"indexes"`     // without those of constraints, sorted by name
+	Columns     []Column     `json:"columns"`           // in order
+	Constraints []Constraint `json:"constraints"`       // sorted by kind (primary key, unique, exclusion, check, foreign key), then name
+	Indexes     []*Index     `json:"indexes"`           // without those of constraints, sorted by name
+	Options     []string     `json:"options,omitempty"` // storage parameters, sorted: "fillfactor=70", "toast.autovacuum_enabled=off"
 }
 
 // Column is a column of a table.
@@ -159,6 +181,10 @@ type Column struct {
 	Identity  string `json:"identity,omitempty"`  // "ALWAYS" or "BY DEFAULT"
 	Collation string `json:"collation,omitempty"` // quoted if necessary; "" for the type's default
 	Comment   string `json:"comment,omitempty"`
+
+	Enum   string      `json:"enum,omitempty"`   // the managed enum that is the type, or the type of the array's elements
+	Uses   []Reference `json:"uses,omitempty"`   // what Default or Generated depends on, sorted
+	Grants []Grant     `json:"grants,omitempty"` // on this column alone, beyond the owner's own, sorted
 }
 
 // Constraint is a constraint of a table.
@@ -169,6 +195,20 @@ type Constraint struct {
 	References   string `json:"references,omitempty"`
 	Comment      string `json:"comment,omitempty"`
 	IndexComment string `json:"index_comment,omitempty"` // the comment on its index
+
+	// Columns are the constrained columns: of a key or foreign key in its order, of a check those that it reads. Referenced
+	// are the columns of References, in the order of Columns.
+	Columns    []string    `json:"columns,omitempty"`
+	Referenced []string    `json:"referenced,omitempty"`
+	Uses       []Reference `json:"uses,omitempty"`    // columns of its own table, enums and functions in all its parts, sorted
+	Options    []string    `json:"options,omitempty"` // storage parameters of its index, sorted
+	Validated  bool        `json:"validated"`         // false after NOT VALID, which Definition then ends with
+	Deferrable bool        `json:"deferrable,omitempty"`
+}
+
+// UsesColumn reports whether the references have a column of the relation.
+func UsesColumn(uses []Reference, relation, column string) bool {
+	return slices.ContainsFunc(uses, func(r Reference) bool { return r.Relation == relation && r.Column == column })
 }
 
 // Table returns the details of a table, or nil.
