@@ -6,8 +6,6 @@ import (
 	"slices"
 	"strconv"
 
-	atlas "ariga.io/atlas/sql/schema"
-
 	"docket/internal/schema/state"
 )
 
@@ -82,34 +80,33 @@ func differsByRow(expression string) bool {
 	})
 }
 
-func (p *planner) addColumnHazards(c *tableChange, to *state.Column, serial bool) []Hazard {
+func (p *planner) addColumnHazards(c *tableChange, to *state.Column) []Hazard {
 	hazards := []Hazard{{LocksReads, c.name}}
-	filled := serial || to.Identity != "" || to.Generated != "" || to.Default != ""
-	if serial || to.Identity != "" || to.Generated != "" || differsByRow(to.Default) {
+	filled := to.Identity != "" || to.Generated != ""
+	if filled || differsByRow(to.Default) {
 		hazards = append(hazards, Hazard{RewritesData, p.rows(c.name)})
 	}
-	if to.NotNull && !filled {
+	if to.NotNull && !filled && to.Default == "" {
 		hazards = append(hazards, hazard(DependsOnRows, "column %s is NOT NULL without a default: %s must be empty", to.Name, c.name))
 	}
 	return hazards
 }
 
-func (p *planner) modifyColumnHazards(c *tableChange, kind atlas.ChangeKind, from, to *state.Column) []Hazard {
+// retypeHazards are those of another type or collation of a column.
+func (p *planner) retypeHazards(c *tableChange, from, to *state.Column) []Hazard {
 	hazards, rows := []Hazard{{LocksReads, c.name}}, p.rows(c.name)
-	switch {
-	case kind == atlas.ChangeNull && to.NotNull:
-		hazards = append(hazards, hazard(DependsOnRows, "%s must not be null in %s", from.Name, rows))
-	case kind == atlas.ChangeType && from.Type != to.Type:
-		hazards = append(hazards, p.loseStorage(c, from.Name)...)
-		if !avoidsRewrite(from.Type, to.Type) {
-			hazards = append(hazards, Hazard{RewritesData, rows})
-		}
-		if lossy(from.Type, to.Type) && !p.isEnum(from.Type) && !p.isEnum(to.Type) {
-			hazards = append(hazards, hazard(DropsData, "%s stores less as %s than as %s, in %s", from.Name, to.Type, from.Type, rows))
-		}
-		if mayFail(from.Type, to.Type) {
-			hazards = append(hazards, hazard(DependsOnRows, "each %s must be a valid %s, in %s", from.Name, to.Type, rows))
-		}
+	if from.Type == to.Type {
+		return hazards
+	}
+	hazards = append(hazards, p.loseStorage(c, from.Name)...)
+	if !avoidsRewrite(from.Type, to.Type) {
+		hazards = append(hazards, Hazard{RewritesData, rows})
+	}
+	if lossy(from.Type, to.Type) && !p.isEnum(from.Type) && !p.isEnum(to.Type) {
+		hazards = append(hazards, hazard(DropsData, "%s stores less as %s than as %s, in %s", from.Name, to.Type, from.Type, rows))
+	}
+	if mayFail(from.Type, to.Type) {
+		hazards = append(hazards, hazard(DependsOnRows, "each %s must be a valid %s, in %s", from.Name, to.Type, rows))
 	}
 	return hazards
 }

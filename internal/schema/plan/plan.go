@@ -117,9 +117,7 @@ func Between(from, to *state.State, policy Policy) (*Plan, error) {
 	p.in(&p.first, p.createExtensions)
 	p.in(&p.first, p.rename)
 	p.changeEnums()
-	if err := p.changeTables(); err != nil {
-		return nil, err
-	}
+	p.changeTables()
 	p.changeComments()
 	if err := p.decideViews(); err != nil {
 		return nil, err

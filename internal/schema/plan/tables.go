@@ -11,11 +11,8 @@ import (
 
 // changeTables plans tables, their columns, constraints and indexes. It drops foreign keys first and adds them last, so that
 // no other step depends on them.
-func (p *planner) changeTables() error {
-	changes, err := p.tableChanges()
-	if err != nil {
-		return err
-	}
+func (p *planner) changeTables() {
+	changes := p.tableChanges()
 	p.rebuildForeignKeys(changes)
 	for _, c := range changes {
 		p.alter(c.name, c.dropForeign)
@@ -38,7 +35,6 @@ func (p *planner) changeTables() error {
 	for _, c := range slices.Concat(changes, p.lateForeignKeys) {
 		p.alter(c.name, c.addForeign)
 	}
-	return nil
 }
 
 func (p *planner) addAll(statements []Statement) {
@@ -105,7 +101,7 @@ func (p *planner) alter(table string, clauses []clause) {
 	})
 }
 
-func (p *planner) tableChanges() ([]*tableChange, error) {
+func (p *planner) tableChanges() []*tableChange {
 	var changes []*tableChange
 	for _, to := range p.toTables {
 		from := tableOf(p.fromTables, to.Name)
@@ -117,14 +113,11 @@ func (p *planner) tableChanges() ([]*tableChange, error) {
 			droppedColumns: map[string]bool{}, retypedColumns: map[string]bool{}, incomparable: map[string]bool{},
 			droppedConstraints: map[string]bool{},
 		}
-		columns, err := p.columnClauses(c)
-		if err != nil {
-			return nil, fmt.Errorf("plan table %s: %w", to.Name, err)
-		}
+		columns := p.columnClauses(c)
 		drops, adds := p.constraintClauses(c)
 		c.clauses = slices.Concat(drops, columns, adds)
 		p.indexChanges(c)
 		changes = append(changes, c)
 	}
-	return changes, nil
+	return changes
 }

@@ -80,8 +80,7 @@ type indexRow struct {
 	Index
 	Quoted     string // the name
 	Relation   string
-	Constraint bool // whether it is the index of a constraint
-	Options    []string
+	Constraint bool     // whether it is the index of a constraint
 	Collations []string // of each key column, "" for the column's own
 }
 

@@ -60,6 +60,10 @@ func (s *State) TableSQL(t *Table) []string {
 	return append(all, indexesSQL(t.Indexes)...)
 }
 
+// SQL returns the definition of the column for ALTER TABLE … ADD COLUMN. An identity column gets a sequence of its own, with
+// the parameters that PostgreSQL chooses; the sequence of any other default must exist.
+func (c Column) SQL() string { return Ident(c.Name) + " " + c.Type + c.clauses(nil) }
+
 // clauses returns what follows the type of a column.
 func (c Column) clauses(sequence *Sequence) string {
 	var b strings.Builder
