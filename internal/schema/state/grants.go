@@ -6,37 +6,18 @@ import (
 	"slices"
 )
 
-func (r *reader) readGrants(ctx context.Context, views map[string]*View) error {
-	type row struct {
-		Grant
-		View string
-	}
-	all, err := query[row](ctx, r.db, "inspect grants", `
-SELECT c.relname AS view, CASE WHEN acl.grantee <> 0 THEN pg_get_userbyid(acl.grantee) ELSE '' END AS grantee,
-    acl.privilege_type AS privilege, lists.column, acl.is_grantable AS with_grant_option
-FROM pg_class c
-CROSS JOIN LATERAL (
-    SELECT '' AS column, c.relacl AS acl
-    UNION ALL SELECT a.attname, a.attacl FROM pg_attribute a
-    WHERE a.attrelid = c.oid AND a.attacl IS NOT NULL AND NOT a.attisdropped
-) AS lists
-CROSS JOIN LATERAL aclexplode(lists.acl) AS acl
-WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('v', 'm') AND acl.grantee <> c.relowner`)
-	if err != nil {
-		return err
-	}
-	for _, g := range all {
-		if v, ok := views[g.View]; ok {
-			v.Grants = append(v.Grants, g.Grant)
-		}
-	}
-	for _, v := range views {
-		// Several grantors may have granted one privilege: keep a grant with the grant option, which comes first.
-		v.Grants = slices.CompactFunc(inGrantOrder(v.Grants), func(a, b Grant) bool {
-			return a.Grantee == b.Grantee && a.Column == b.Column && a.Privilege == b.Privilege
-		})
-	}
-	return nil
+// grantsOf is an SQL expression for the grants in an access list to others than the owner, as JSON.
+func grantsOf(acl, owner, column string) string {
+	return `(SELECT json_agg(json_build_object('grantee', CASE WHEN x.grantee <> 0 THEN pg_get_userbyid(x.grantee) ELSE '' END,
+        'privilege', x.privilege_type, 'column', ` + column + `, 'with_grant_option', x.is_grantable))
+     FROM aclexplode(` + acl + `) AS x WHERE x.grantee <> ` + owner + `)`
+}
+
+// oneGrantor sorts the grants. Several grantors may have granted one privilege: it then keeps a grant with the grant option.
+func oneGrantor(grants []Grant) []Grant {
+	return slices.CompactFunc(inGrantOrder(grants), func(a, b Grant) bool {
+		return a.Grantee == b.Grantee && a.Column == b.Column && a.Privilege == b.Privilege
+	})
 }
 
 // readDefaultGrants reads what ALTER DEFAULT PRIVILEGES has granted to others.

@@ -33,7 +33,7 @@ func Inspect(ctx context.Context, db atlas.ExecQuerier, exclude []string) (_ *St
 	r := reader{State: s, db: db, exclude: exclude, relations: map[string]relation{}, viewIndexes: map[string][]*Index{}}
 	for _, read := range []func(context.Context) error{
 		r.readRelations, r.readDefaultGrants, r.readExtensions, r.readEnums, r.readAtlas, r.readTables, r.readIndexes,
-		r.readSequences, r.readViews, r.readComments, r.readUnmanaged,
+		r.readSequences, r.readViews, r.readUses, r.readCasts, r.readComments, r.readUnmanaged,
 	} {
 		if err := read(ctx); err != nil {
 			return nil, adviseOnLock(s.Database, err)
@@ -131,8 +131,7 @@ func (r *reader) readRelations(ctx context.Context) error {
 SELECT c.relname AS name, c.relkind AS kind, pg_get_userbyid(c.relowner) AS owner, pg_has_role(c.relowner, 'USAGE') AS readable,
     EXISTS (SELECT FROM pg_inherits i WHERE i.inhrelid = c.oid) AS child, c.reltuples::bigint AS rows,
     CASE WHEN c.relkind IN ('r', 'm') THEN pg_total_relation_size(c.oid) END AS bytes,
-    c.reloptions || (SELECT array_agg('toast.' || o) FROM pg_class t, unnest(t.reloptions) AS o WHERE t.oid = c.reltoastrelid)
-        AS options,
+    `+optionsOf("c")+` AS options,
     (SELECT min(quote_ident(i.relname)) FROM pg_index x JOIN pg_class i ON i.oid = x.indexrelid, unnest(i.reloptions) AS o
      WHERE x.indrelid = c.oid AND o ~ '^autosummarize=' AND o !~* '=(t|f|true|false|1|0)$') AS summarize
 FROM pg_class c
@@ -154,7 +153,6 @@ WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p', 'v', '
 			r.Estimates[rel.Name] = Estimate{rel.Rows, rel.Bytes}
 		}
 		if rel.table() && len(rel.Options) > 0 {
-			slices.Sort(rel.Options)
 			r.Parameters[rel.Name] = rel.Options
 		}
 		if rel.table() && rel.Summarize != "" {

@@ -209,10 +209,12 @@ ALTER TABLE t ALTER c TYPE bigint;
 COMMENT ON SEQUENCE t_a_seq IS 'numbers'`)
 	s := inspect(t, db)
 	require.Equal(t, []state.Sequence{
-		{Name: "t_a_seq", Table: "t", Column: "a", Type: "integer", Start: 1, Increment: 1, Min: 1, Max: 2147483647, Cache: 1},
+		{Name: "t_a_seq", Table: "t", Column: "a", Type: "integer", Start: 1, Increment: 1, Min: 1, Max: 2147483647, Cache: 1,
+			Owner: "docket", Comment: "numbers"},
 		{Name: "t_b_seq", Table: "t", Column: "b", Identity: true, Type: "bigint",
-			Start: 7, Increment: 2, Min: 3, Max: 99, Cache: 4, Cycle: true},
-		{Name: "t_c_seq", Table: "t", Column: "c", Type: "integer", Start: 1, Increment: 1, Min: 1, Max: 2147483647, Cache: 1},
+			Start: 7, Increment: 2, Min: 3, Max: 99, Cache: 4, Cycle: true, Owner: "docket"},
+		{Name: "t_c_seq", Table: "t", Column: "c", Type: "integer", Start: 1, Increment: 1, Min: 1, Max: 2147483647, Cache: 1,
+			Owner: "docket"},
 	}, s.Sequences)
 	require.Equal(t, map[string]string{"SEQUENCE t_a_seq": "numbers"}, s.Comments)
 	require.Empty(t, s.Unmanaged)
@@ -297,10 +299,11 @@ CREATE INDEX t_mood ON t (mood);`)
 	require.JSONEq(t, `[{"name": "mood", "values": ["good"]}]`, marshal(t, got["enums"]))
 	require.JSONEq(t, `[{"name": "t",
 		"columns": [{"name": "id", "type": "integer", "not_null": true, "default": "1"},
-			{"name": "mood", "type": "mood", "not_null": true}],
-		"constraints": [{"name": "t_pkey", "kind": "primary key", "definition": "PRIMARY KEY (id)"}],
-		"indexes": [{"name": "t_mood", "definition": "CREATE INDEX t_mood ON t USING btree (mood)", "unique": false, "valid": true,
-			"concurrent": false}]}]`, marshal(t, got["tables"]))
+			{"name": "mood", "type": "mood", "not_null": true, "enum": "mood"}],
+		"constraints": [{"name": "t_pkey", "kind": "primary key", "definition": "PRIMARY KEY (id)", "columns": ["id"],
+			"uses": [{"relation": "t", "column": "id"}], "validated": true}],
+		"indexes": [{"name": "t_mood", "definition": "CREATE INDEX t_mood ON t USING btree (mood)", "key": ["mood"],
+			"uses": [{"relation": "t", "column": "mood"}], "unique": false, "valid": true, "concurrent": false}]}]`, marshal(t, got["tables"]))
 }
 
 func marshal(t *testing.T, value any) string {

@@ -123,11 +123,11 @@ type ViewColumn struct {
 	Comment   string `json:"comment,omitempty"`
 }
 
-// Grant is one privilege of one role on a view or one of its columns.
+// Grant is one privilege of one role on a relation or one of its columns.
 type Grant struct {
 	Grantee         string `json:"grantee"`          // role name, or "" for PUBLIC
 	Privilege       string `json:"privilege"`        // "SELECT", …
-	Column          string `json:"column,omitempty"` // "" for the whole view
+	Column          string `json:"column,omitempty"` // "" for the whole relation
 	WithGrantOption bool   `json:"with_grant_option,omitempty"`
 }
 
@@ -166,7 +166,7 @@ type Table struct {
 	Name        string       `json:"name"`
 	Comment     string       `json:"comment,omitempty"`
 	Columns     []Column     `json:"columns"`           // in order
-	Constraints []Constraint `json:"constraints"`       // sorted by kind (primary key, unique, exclusion, check, foreign key), then name
+	Constraints []Constraint `json:"constraints"`       // sorted by kind in the order of Constraint.Kind, then name
 	Indexes     []*Index     `json:"indexes"`           // without those of constraints, sorted by name
 	Options     []string     `json:"options,omitempty"` // storage parameters, sorted: "fillfactor=70", "toast.autovacuum_enabled=off"
 }
@@ -206,7 +206,8 @@ type Constraint struct {
 	Deferrable bool        `json:"deferrable,omitempty"`
 }
 
-// UsesColumn reports whether the references have a column of the relation.
+// UsesColumn reports whether the references have a column of the relation. A row as a whole, as in CHECK (t IS NOT NULL), uses
+// no column: PostgreSQL does not drop, refuse or rebuild anything for it when a column is dropped or gets another type.
 func UsesColumn(uses []Reference, relation, column string) bool {
 	return slices.ContainsFunc(uses, func(r Reference) bool { return r.Relation == relation && r.Column == column })
 }

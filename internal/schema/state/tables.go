@@ -42,19 +42,23 @@ SELECT c.relname AS name, obj_description(c.oid, 'pg_class') AS comment,
             'generated', CASE a.attgenerated WHEN 's' THEN pg_get_expr(d.adbin, d.adrelid) END,
             'identity', CASE a.attidentity WHEN 'a' THEN 'ALWAYS' WHEN 'd' THEN 'BY DEFAULT' END,
             'collation', CASE WHEN a.attcollation <> t.typcollation THEN a.attcollation::regcollation::text END,
-            'comment', col_description(c.oid, a.attnum)) ORDER BY a.attnum)
+            'comment', col_description(c.oid, a.attnum), 'enum', `+enumOf("a.atttypid")+`,
+            'grants', `+grantsOf("a.attacl", "c.relowner", "a.attname")+`) ORDER BY a.attnum)
      FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
      LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
      WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped) AS columns,
     (SELECT json_agg(json_build_object('name', k.conname, 'kind', kind.name, 'definition', pg_get_constraintdef(k.oid),
             'references', (SELECT f.relname FROM pg_class f WHERE f.oid = k.confrelid AND f.relnamespace = c.relnamespace),
             'comment', obj_description(k.oid, 'pg_constraint'),
-            'index_comment', CASE WHEN k.contype IN ('p', 'u', 'x') THEN obj_description(k.conindid, 'pg_class') END)
+            'columns', `+namesOf("k.conkey", "k.conrelid")+`, 'referenced', `+namesOf("k.confkey", "k.confrelid")+`,
+            'validated', k.convalidated, 'deferrable', k.condeferrable,
+            'options', CASE WHEN kind.rank <= 3 THEN (SELECT `+optionsOf("i")+` FROM pg_class i WHERE i.oid = k.conindid) END,
+            'index_comment', CASE WHEN kind.rank <= 3 THEN obj_description(k.conindid, 'pg_class') END)
             ORDER BY kind.rank, k.conname COLLATE "C")
      FROM pg_constraint k
      JOIN (VALUES ('p', 1, 'primary key'), ('u', 2, 'unique'), ('x', 3, 'exclusion'), ('c', 4, 'check'), ('f', 5, 'foreign key'))
          AS kind (type, rank, name) ON kind.type = k.contype::text
-     WHERE k.conrelid = c.oid) AS constraints
+     WHERE k.conrelid = c.oid) AS constraints, `+optionsOf("c")+` AS options
 FROM pg_class c
 WHERE c.relnamespace = 'public'::regnamespace AND c.relkind = 'r'
 ORDER BY c.relname COLLATE "C"`)
@@ -65,6 +69,9 @@ ORDER BY c.relname COLLATE "C"`)
 		model, ok := r.Tables.Table(t.Name)
 		if !ok {
 			continue
+		}
+		for i := range t.Columns {
+			t.Columns[i].Grants = oneGrantor(t.Columns[i].Grants)
 		}
 		t.Columns = slices.DeleteFunc(t.Columns, func(c Column) bool {
 			_, ok := model.Column(c.Name)
@@ -81,6 +88,8 @@ type indexRow struct {
 	Quoted     string // the name
 	Relation   string
 	Constraint bool     // whether it is the index of a constraint
+	Storage    string   // " WITH (…)" in the definition, or ""
+	Predicate  string   // " WHERE …" at the end of the definition, or ""
 	Collations []string // of each key column, "" for the column's own
 }
 
@@ -91,7 +100,13 @@ SELECT i.relname AS name, quote_ident(i.relname) AS quoted, c.relname AS relatio
     x.indisunique AND x.indimmediate AND x.indisvalid AND x.indpred IS NULL AND 0 < ALL (x.indkey::int2[])
         AND i.relam = (SELECT oid FROM pg_am WHERE amname = 'btree') AS concurrent,
     EXISTS (SELECT FROM pg_constraint k WHERE k.conindid = x.indexrelid AND k.contype IN ('p', 'u', 'x')) AS constraint,
-    i.reloptions AS options,
+    CASE WHEN x.indpred IS NULL AND 0 < ALL (x.indkey[:x.indnkeyatts - 1]::int2[]) THEN
+        `+namesOf("x.indkey[:x.indnkeyatts - 1]::int2[]", "c.oid")+` END AS key,
+    `+optionsOf("i")+` AS options, ' WHERE ' || pg_get_expr(x.indpred, x.indrelid) AS predicate,
+    -- As PostgreSQL prints them: it quotes values that are not identifiers.
+    (SELECT ' WITH (' || string_agg(quote_ident(split_part(o, '=', 1)) || '=' || CASE quote_ident(v) WHEN v THEN v
+             ELSE '''' || replace(v, '''', '''''') || '''' END, ', ' ORDER BY n) || ')'
+     FROM unnest(i.reloptions) WITH ORDINALITY AS p (o, n), substr(o, strpos(o, '=') + 1) AS v) AS storage,
     -- Leave out a column's own collation. That of an expression is unknown.
     ARRAY(SELECT CASE WHEN x.indcollation[n - 1] NOT IN (0, coalesce(a.attcollation, 'pg_catalog."default"'::regcollation))
               THEN l.collname ELSE '' END
@@ -108,7 +123,8 @@ ORDER BY i.relname COLLATE "C"`)
 	for _, row := range all {
 		index := row.Index
 		index.Definition = strings.Replace(index.Definition, " INDEX "+row.Quoted+" ON public.", " INDEX "+row.Quoted+" ON ", 1)
-		index.Shape = strings.Replace(index.Definition, " INDEX "+row.Quoted+" ON ", " INDEX ON ", 1)
+		shape := strings.Replace(index.Definition, " INDEX "+row.Quoted+" ON ", " INDEX ON ", 1)
+		index.Shape = strings.TrimSuffix(strings.TrimSuffix(shape, row.Predicate), row.Storage) + row.Predicate
 		if !r.relations[row.Relation].table() {
 			// readViews, which runs later, takes these.
 			r.viewIndexes[row.Relation] = append(r.viewIndexes[row.Relation], &index)
@@ -118,7 +134,6 @@ ORDER BY i.relname COLLATE "C"`)
 			table.Indexes = append(table.Indexes, &index)
 		}
 		if len(row.Options) > 0 {
-			slices.Sort(row.Options)
 			r.Parameters[row.Name] = row.Options
 		}
 		r.correctModel(row)
@@ -152,7 +167,9 @@ func (r *reader) readSequences(ctx context.Context) error {
 	all, err := query[Sequence](ctx, r.db, "inspect sequences", `
 SELECT c.relname AS name, t.relname AS table, a.attname AS column, d.deptype = 'i' AS identity,
     format_type(s.seqtypid, NULL) AS type,
-    s.seqstart AS start, s.seqincrement AS increment, s.seqmin AS min, s.seqmax AS max, s.seqcache AS cache, s.seqcycle AS cycle
+    s.seqstart AS start, s.seqincrement AS increment, s.seqmin AS min, s.seqmax AS max, s.seqcache AS cache, s.seqcycle AS cycle,
+    obj_description(c.oid, 'pg_class') AS comment, pg_get_userbyid(c.relowner) AS owner,
+    `+grantsOf("c.relacl", "c.relowner", "''")+` AS grants
 FROM pg_sequence s
 JOIN pg_class c ON c.oid = s.seqrelid
 JOIN pg_depend d ON d.classid = 'pg_class'::regclass AND d.objid = s.seqrelid AND d.refclassid = 'pg_class'::regclass
@@ -167,6 +184,7 @@ ORDER BY c.relname COLLATE "C"`)
 	for _, s := range all {
 		// A sequence that Atlas does not consider part of a serial column is listed as unmanaged.
 		if r.relations[s.Table].table() && (s.Identity || r.serial(s)) {
+			s.Grants = oneGrantor(s.Grants)
 			r.Sequences = append(r.Sequences, s)
 		}
 	}

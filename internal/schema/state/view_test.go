@@ -57,7 +57,8 @@ func TestViews(t *testing.T) {
 		Reads:      []state.Reference{{Relation: "z", Column: "id"}},
 		Indexes: []*state.Index{{
 			Name: "y_key", Definition: "CREATE UNIQUE INDEX y_key ON y USING btree (id) NULLS NOT DISTINCT",
-			Shape:   "CREATE UNIQUE INDEX ON y USING btree (id) NULLS NOT DISTINCT",
+			Shape: "CREATE UNIQUE INDEX ON y USING btree (id) NULLS NOT DISTINCT",
+			Key:   []string{"id"}, Uses: []state.Reference{{Relation: "y", Column: "id"}},
 			Comment: "its key", Unique: true, Valid: true, Concurrent: true,
 		}},
 	}, y)
