@@ -107,7 +107,9 @@ func TestPagesCommands(t *testing.T) {
 		cmd.Flags().VisitAll(func(flag *pflag.Flag) { flags[flag.Name] = true })
 		cmd.PersistentFlags().VisitAll(func(flag *pflag.Flag) { flags[flag.Name] = true })
 	}
-	variables := map[string]bool{"DOCKET_TEST_DATABASE_URL": true, "DOCKET_TEST_DATA": true, "DOCKET_BENCH_URLS": true} // of tests
+	variables := map[string]bool{ // of tests
+		"DOCKET_TEST_DATABASE_URL": true, "DOCKET_TEST_DATA": true, "DOCKET_TEST_CASES": true, "DOCKET_BENCH_URLS": true,
+	}
 	for flag := range flags {
 		variables[variable(flag)] = true
 	}

@@ -21,3 +21,15 @@ func DataFile(t testing.TB, name string) *os.File {
 	t.Cleanup(func() { _ = file.Close() })
 	return file
 }
+
+// Cases returns the folder of the cases for schema management. The repository does not contain them: by default they are in
+// ../shared/cases/schema, and DOCKET_TEST_CASES names another directory.
+func Cases(t testing.TB) (path string) {
+	t.Helper()
+	path = os.Getenv("DOCKET_TEST_CASES")
+	if path == "" {
+		path = filepath.Join("..", "..", "..", "shared", "cases", "schema") // of a package at depth two
+	}
+	require.DirExists(t, path, "the cases are needed: set DOCKET_TEST_CASES to the directory that has them")
+	return path
+}
