@@ -123,7 +123,7 @@ func (c *commands) policy(p *projectFlags) plan.Policy {
 	diff := p.chosen.Diff
 	return plan.Policy{
 		KeepTables: diff.KeepTables, KeepColumns: diff.KeepColumns, KeepViews: diff.KeepViews, KeepIndexes: diff.KeepIndexes,
-		KeepForeignKeys: diff.KeepForeignKeys, KeepChecks: diff.KeepChecks, KeepComments: diff.KeepComments,
+		KeepForeignKeys: diff.KeepForeignKeys, KeepChecks: diff.KeepChecks, KeepComments: diff.KeepComments, KeepRare: true,
 		ConcurrentIndexes: diff.CreateConcurrently || diff.DropConcurrently,
 		ByHand:            c.Name + " migrate new",
 	}

@@ -58,7 +58,7 @@ func (h *history) materializedViews() []problem {
 }
 
 func refreshable(v *state.View) bool {
-	return slices.ContainsFunc(v.Indexes, func(i *state.Index) bool { return i.Concurrent })
+	return slices.ContainsFunc(v.Indexes, func(i *state.Index) bool { return i.Concurrent && i.Valid })
 }
 
 // losesIndex returns the last statement that dropped an index of the view, or the one that created the view.

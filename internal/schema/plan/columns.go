@@ -67,10 +67,8 @@ func (p *planner) findChanged(c *tableChange) {
 		if to := columnOf(c.to, from.Name); from.Generated == "" || to == nil || to.Generated == "" {
 			continue // it is not generated when the types change
 		}
-		for name := range retyped {
-			if hasWord(from.Generated, name) {
-				c.droppedColumns[from.Name] = true // PostgreSQL cannot change the type of a column that it reads
-			}
+		if uses(c.name, from.Uses, retyped) {
+			c.droppedColumns[from.Name] = true // PostgreSQL cannot change the type of a column that it reads
 		}
 	}
 	for name := range retyped {

@@ -2,7 +2,6 @@ package plan
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
 	"docket/internal/schema/state"
@@ -23,17 +22,19 @@ func columnTarget(relation, column string) string {
 
 // changeComments sets the comments of everything except views.
 func (p *planner) changeComments() {
-	fromComments, toComments := tableComments(p.fromTables, p.from), tableComments(p.toTables, p.to)
-	for _, c := range toComments {
+	before := map[string]string{}
+	for _, c := range commentsOf(p.from, p.fromTables) {
+		before[c.target] = c.text
+	}
+	for _, c := range commentsOf(p.to, p.toTables) {
 		if !p.commented[c.target] {
-			p.changeComment(c.target, commentText(fromComments, c.target), c.text)
+			p.changeComment(c.target, before[c.target], c.text)
 		}
 	}
-	const public = "SCHEMA public" // which every database has, and which others may comment on
-	switch before, after := p.from.Comments[public], p.to.Comments[public]; {
-	case after != "":
-		p.changeComment(public, before, after)
-	case before != "":
+	switch {
+	case p.to.Comment != "":
+		p.changeComment("SCHEMA public", p.from.Comment, p.to.Comment)
+	case p.from.Comment != "": // every database has the schema, and others may comment on it
 		p.leaveAlone("comment on schema public")
 	}
 }
@@ -72,38 +73,35 @@ func describeTarget(target string) string {
 // comment is a comment with its target, as COMMENT ON names it.
 type comment struct{ target, text string }
 
-func commentText(comments []comment, target string) string {
-	i := slices.IndexFunc(comments, func(r comment) bool { return r.target == target })
-	if i < 0 {
-		return ""
-	}
-	return comments[i].text
-}
-
-// tableComments lists all targets of COMMENT ON in the tables, enums and sequences, with their comments or "".
-func tableComments(tables []*state.Table, s *state.State) []comment {
+// commentsOf lists all targets of COMMENT ON in enums, tables and sequences, with their comments or "".
+func commentsOf(s *state.State, tables []*state.Table) []comment {
 	var all []comment
 	for _, e := range s.Enums {
 		all = append(all, comment{"TYPE " + ident(e.Name), e.Comment})
 	}
 	for _, t := range tables {
-		all = append(all, comment{"TABLE " + ident(t.Name), t.Comment})
-		for _, c := range t.Columns {
-			all = append(all, comment{columnTarget(t.Name, c.Name), c.Comment})
-		}
-		for i := range t.Constraints {
-			c := &t.Constraints[i]
-			for i, target := range constraintTargets(t.Name, c) {
-				all = append(all, comment{target, []string{c.Comment, c.IndexComment}[i]})
-			}
-		}
-		for _, index := range t.Indexes {
-			all = append(all, comment{"INDEX " + ident(index.Name), index.Comment})
-		}
+		all = append(all, tableComments(t)...)
 	}
 	for _, q := range s.Sequences {
-		target := "SEQUENCE " + ident(q.Name)
-		all = append(all, comment{target, s.Comments[target]})
+		all = append(all, comment{"SEQUENCE " + ident(q.Name), q.Comment})
+	}
+	return all
+}
+
+// tableComments lists all targets of COMMENT ON in the table.
+func tableComments(t *state.Table) []comment {
+	all := []comment{{"TABLE " + ident(t.Name), t.Comment}}
+	for _, c := range t.Columns {
+		all = append(all, comment{columnTarget(t.Name, c.Name), c.Comment})
+	}
+	for i := range t.Constraints {
+		c := &t.Constraints[i]
+		for i, target := range constraintTargets(t.Name, c) {
+			all = append(all, comment{target, []string{c.Comment, c.IndexComment}[i]})
+		}
+	}
+	for _, index := range t.Indexes {
+		all = append(all, comment{"INDEX " + ident(index.Name), index.Comment})
 	}
 	return all
 }

@@ -8,83 +8,120 @@ import (
 	"docket/internal/schema/state"
 )
 
-// losesColumn reports whether a definition names a dropped column. PostgreSQL drops the constraint or index with the column.
-func (c *tableChange) losesColumn(definition string) bool {
-	for name := range c.droppedColumns {
-		if hasWord(definition, name) {
-			return true
-		}
-	}
-	return false
+// losesColumn reports whether a constraint or index uses a column that the plan drops. PostgreSQL drops it with the column.
+func (c *tableChange) losesColumn(uses []state.Reference) bool {
+	return slices.ContainsFunc(uses, func(r state.Reference) bool { return r.Relation == c.name && c.droppedColumns[r.Column] })
 }
 
-// constraintClauses returns the clauses that drop and add constraints. Foreign keys are in lists of their own in c.
+// ruleOf returns the definition of a constraint without what ALTER TABLE can change in a foreign key or check.
+func ruleOf(c *state.Constraint) string {
+	rule := c.Definition
+	if !c.Validated {
+		rule = strings.TrimSuffix(rule, " NOT VALID")
+	}
+	return strings.TrimSuffix(rule, " "+timing(c))
+}
+
+// timing says when PostgreSQL checks a constraint, as its definition does.
+func timing(c *state.Constraint) string {
+	switch {
+	case c.Deferred:
+		return "DEFERRABLE INITIALLY DEFERRED"
+	case c.Deferrable:
+		return "DEFERRABLE"
+	}
+	return "NOT DEFERRABLE"
+}
+
+// constraintClauses returns the clauses that drop, change and add constraints. Foreign keys are in lists of their own in c.
 func (p *planner) constraintClauses(c *tableChange) (drops, adds []clause) {
 	for i := range c.from.Constraints {
 		from := &c.from.Constraints[i]
 		to := constraintOf(c.to, from.Name)
+		alters, possible := p.alterConstraint(c, from, to)
 		switch {
-		case to != nil && to.Definition == from.Definition && !c.losesColumn(from.Definition):
-			continue
-		case to != nil && from.Definition == to.Definition+" NOT VALID":
-			adds = append(adds, clause{
-				"VALIDATE CONSTRAINT " + ident(from.Name), "validate constraint " + from.Name,
-				[]Hazard{hazard(DependsOnRows, "%s is checked for %s", from.Name, p.rows(c.name))},
-			})
-			continue
-		}
-		drop := p.dropConstraint(c, from, to != nil)
-		if isForeignKey(from) {
-			c.dropForeign = append(c.dropForeign, drop)
-		} else {
-			drops = append(drops, drop)
+		case possible && !isForeignKey(from):
+			adds = append(adds, alters...)
+		case possible:
+			// changeForeignKeys plans it.
+		case isForeignKey(from):
+			c.dropForeign = append(c.dropForeign, p.dropConstraint(c, from, to != nil))
+		default:
+			drops = append(drops, p.dropConstraint(c, from, to != nil))
 		}
 	}
 	for i := range c.to.Constraints {
 		to := &c.to.Constraints[i]
-		if constraintOf(c.from, to.Name) != nil && !c.droppedConstraints[to.Name] {
-			continue
-		}
-		add := p.addConstraint(c, to)
-		if isForeignKey(to) {
-			c.addForeign = append(c.addForeign, add)
-		} else {
-			adds = append(adds, add)
+		switch {
+		case constraintOf(c.from, to.Name) != nil && !c.droppedConstraints[to.Name]:
+		case isForeignKey(to):
+			c.addForeign = append(c.addForeign, p.addConstraint(c, to))
+		default:
+			adds = append(adds, p.addConstraint(c, to))
 		}
 	}
 	return drops, adds
 }
 
-func (p *planner) dropConstraint(c *tableChange, from *state.Constraint, again bool) clause {
-	p.constraints[key{c.name, p.originalName(c.name, from.Name)}] = true
-	c.droppedConstraints[from.Name] = true
-	if match := keyColumns.FindStringSubmatch(from.Definition); match != nil {
-		c.droppedKeys = append(c.droppedKeys, columnSet(match[1]))
+// alterConstraint returns the clauses that change a constraint without dropping it, and whether that is possible.
+func (p *planner) alterConstraint(c *tableChange, from, to *state.Constraint) (clauses []clause, possible bool) {
+	switch {
+	case to == nil || c.losesColumn(from.Uses):
+		return nil, false
+	case from.Definition == to.Definition:
+		return nil, true
+	case from.HasIndex() || ruleOf(from) != ruleOf(to) || from.Validated && !to.Validated:
+		return nil, false
 	}
+	if timing(from) != timing(to) {
+		clauses = append(clauses, clause{
+			"ALTER CONSTRAINT " + ident(from.Name) + " " + timing(to),
+			fmt.Sprintf("make %s %s instead of %s", from.Name, timing(to), timing(from)), []Hazard{{LocksReads, c.name}},
+		})
+	}
+	if !from.Validated && to.Validated {
+		clauses = append(clauses, clause{
+			"VALIDATE CONSTRAINT " + ident(from.Name), "validate constraint " + from.Name,
+			[]Hazard{hazard(DependsOnRows, "%s is checked for %s", from.Name, p.rows(c.name))},
+		})
+	}
+	return clauses, true
+}
+
+func (p *planner) dropConstraint(c *tableChange, from *state.Constraint, again bool) clause {
+	p.dropped[key{c.name, p.originalName(c.name, from.Name)}] = true
+	c.droppedConstraints[from.Name] = true
 	hazards := []Hazard{{LocksReads, c.name}}
 	if isForeignKey(from) && from.References != "" && from.References != c.name {
 		hazards = append(hazards, Hazard{LocksReads, from.References})
 	}
 	hazards = append(hazards, p.loseIndex(c.name, from.Name)...)
-	if from.HasIndex() && !p.keepsKey(c.name, from.Definition) || !from.HasIndex() && !again {
+	if from.HasIndex() && !p.keepsRule(constraintPart(c.name, from)) || !from.HasIndex() && !again {
 		hazards = append(hazards, Hazard{DropsRule, from.Name + ": " + from.Definition})
 	}
 	return clause{"DROP CONSTRAINT " + ident(from.Name), "drop constraint " + from.Name, hazards}
 }
 
-// keepsKey reports whether the target has a rule that is at least as strict as a key or unique index: the same one, or a key
-// on some of its columns.
-func (p *planner) keepsKey(relation, definition string) bool {
+// keepsRule reports whether the target has a rule that is at least as strict as a key, an exclusion constraint or a unique
+// index: the same one, or a key on some of its columns.
+func (p *planner) keepsRule(n *part) bool {
 	parts := partsOf(p.toTables)
-	if v := p.to.View(relation); v != nil {
-		parts = indexParts(relation, v.Indexes)
+	if v := p.to.View(n.table); v != nil {
+		parts = indexParts(n.table, v.Indexes)
 	}
-	columns := strings.Split(keyOf(definition), ", ")
-	return slices.ContainsFunc(parts, func(n *part) bool {
-		key := keyOf(n.shape)
-		return n.table == relation && (n.shape == definition || key != "" &&
-			!slices.ContainsFunc(strings.Split(key, ", "), func(column string) bool { return !slices.Contains(columns, column) }))
+	return slices.ContainsFunc(parts, func(other *part) bool {
+		return other.table == n.table &&
+			(other.shape == n.shape || len(other.key) > 0 && containsAll(n.key, other.key) && !p.allowsMoreNulls(n, other))
 	})
+}
+
+// allowsMoreNulls reports whether a key with nulls may be twice in a table under one key and not under the other.
+func (p *planner) allowsMoreNulls(n, other *part) bool {
+	t := tableOf(p.toTables, n.table)
+	return n.nullsEqual && !other.nullsEqual && (t == nil || slices.ContainsFunc(other.key, func(name string) bool {
+		column := columnOf(t, name)
+		return column == nil || !column.NotNull
+	}))
 }
 
 func (p *planner) addConstraint(c *tableChange, to *state.Constraint) clause {
@@ -95,9 +132,9 @@ func (p *planner) addConstraint(c *tableChange, to *state.Constraint) clause {
 	}
 }
 
-// rebuildForeignKeys drops and adds again the foreign keys that are the same in both states but cannot exist throughout the
-// plan: those whose key is dropped and added again, and those between columns whose types temporarily cannot be compared.
-func (p *planner) rebuildForeignKeys(changes []*tableChange) {
+// changeForeignKeys plans the foreign keys that both states have. Those that cannot exist throughout the plan are dropped and
+// added again: their key is dropped, or the types of the two sides temporarily cannot be compared.
+func (p *planner) changeForeignKeys(changes []*tableChange) {
 	byName := map[string]*tableChange{}
 	for _, c := range changes {
 		byName[c.name] = c
@@ -105,28 +142,20 @@ func (p *planner) rebuildForeignKeys(changes []*tableChange) {
 	for _, c := range changes {
 		for i := range c.from.Constraints {
 			from := &c.from.Constraints[i]
-			to, target := constraintOf(c.to, from.Name), byName[from.References]
-			match := references.FindStringSubmatch(from.Definition)
-			if match == nil || to == nil || c.droppedConstraints[from.Name] || target == nil {
+			if !isForeignKey(from) || c.droppedConstraints[from.Name] {
 				continue
 			}
-			if slices.Contains(target.droppedKeys, columnSet(match[2])) ||
-				c.makesIncomparable(match[1]) || target.makesIncomparable(match[2]) {
+			to, target := constraintOf(c.to, from.Name), byName[from.References]
+			if p.dropped[key{from.References, from.ReferencedKey}] || containsAny(from.Columns, c.incomparable) ||
+				target != nil && containsAny(from.Referenced, target.incomparable) {
 				c.dropForeign = append(c.dropForeign, p.dropConstraint(c, from, true))
 				c.addForeign = append(c.addForeign, p.addConstraint(c, to))
+				continue
 			}
+			alters, _ := p.alterConstraint(c, from, to)
+			c.addForeign = append(c.addForeign, alters...)
 		}
 	}
-}
-
-// makesIncomparable reports whether one of the listed columns gets a type that cannot be compared with its old type.
-func (c *tableChange) makesIncomparable(columns string) bool {
-	for name := range c.incomparable {
-		if hasWord(columns, name) {
-			return true
-		}
-	}
-	return false
 }
 
 // constraintTargets returns the targets of COMMENT ON for a constraint and for its index.
@@ -142,11 +171,9 @@ func constraintTargets(table string, c *state.Constraint) []string {
 func (p *planner) indexChanges(c *tableChange) {
 	for _, from := range c.from.Indexes {
 		to := indexOf(c.to, from.Name)
-		if to == nil || !from.Valid || withoutStorage(to.Shape) != withoutStorage(from.Shape) || c.losesColumn(from.Shape) {
+		if to == nil || !from.Valid || to.Shape != from.Shape || c.losesColumn(from.Uses) {
 			c.dropIndexes = append(c.dropIndexes, from)
-			if match := uniqueKey.FindStringSubmatch(withoutStorage(from.Shape)); match != nil {
-				c.droppedKeys = append(c.droppedKeys, columnSet(match[1]))
-			}
+			p.dropped[key{c.name, p.originalName(c.name, from.Name)}] = true
 		}
 	}
 	for _, to := range c.to.Indexes {

@@ -44,7 +44,7 @@ func (p *planner) createTable(t *state.Table, missing []*state.Table, changes []
 		}
 		p.add(s)
 	}
-	for _, c := range tableComments([]*state.Table{&now}, &state.State{}) {
+	for _, c := range tableComments(&now) {
 		p.commented[c.target] = true
 	}
 	for _, q := range p.to.Sequences {

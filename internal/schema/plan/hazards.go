@@ -113,24 +113,25 @@ func (p *planner) retypeHazards(c *tableChange, from, to *state.Column) []Hazard
 
 func (p *planner) addConstraintHazards(c *tableChange, to *state.Constraint) []Hazard {
 	all := p.rows(c.name)
+	checked := hazard(DependsOnRows, "%s is checked for %s", to.Name, all)
 	switch {
-	case to.Kind == "check":
-		return []Hazard{{LocksReads, c.name}, hazard(DependsOnRows, "%s is checked for %s", to.Name, all)}
 	case isForeignKey(to):
 		hazards := []Hazard{{LocksWrites, c.name}}
 		if to.References != "" && to.References != c.name {
 			hazards = append(hazards, Hazard{LocksWrites, to.References})
 		}
-		if c.from == nil {
+		if c.from == nil || !to.Validated {
 			return hazards
 		}
-		return append(hazards, hazard(DependsOnRows, "%s is checked for %s", to.Name, all))
-	default:
-		return []Hazard{
-			hazard(LocksReads, "%s, while its index is built from %s", c.name, all),
-			hazard(DependsOnRows, "%s allows no duplicates in %s", to.Name, all),
-		}
+		return append(hazards, checked)
+	case !to.HasIndex() && !to.Validated:
+		return []Hazard{{LocksReads, c.name}}
+	case !to.HasIndex():
+		return []Hazard{{LocksReads, c.name}, checked}
+	case to.Kind != "exclusion":
+		checked = hazard(DependsOnRows, "%s allows no duplicates in %s", to.Name, all)
 	}
+	return []Hazard{hazard(LocksReads, "%s, while its index is built from %s", c.name, all), checked}
 }
 
 // referenceHazards lists the tables whose writers the foreign keys of a new table lock out.

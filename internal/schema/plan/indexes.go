@@ -44,30 +44,18 @@ func (p *planner) canBeConcurrent(c *tableChange, index *state.Index) bool {
 	if !p.policy.ConcurrentIndexes {
 		return false
 	}
-	if match := uniqueKey.FindStringSubmatch(withoutStorage(index.Shape)); match != nil && p.isReferenced(c.name, match[1]) {
-		return false
-	}
-	for _, columns := range []map[string]bool{c.droppedColumns, c.retypedColumns} {
-		for name := range columns {
-			if hasWord(index.Shape, name) {
-				return false
-			}
-		}
-	}
-	return true
+	return !slices.ContainsFunc(index.Uses, func(r state.Reference) bool {
+		return r.Relation == c.name && (c.droppedColumns[r.Column] || c.retypedColumns[r.Column])
+	}) && !(index.Unique && p.isReferenced(c.name, index.Key))
 }
 
 // isReferenced reports whether a foreign key refers to these columns.
-func (p *planner) isReferenced(table, columns string) bool {
-	for _, t := range slices.Concat(p.fromTables, p.toTables) {
-		for _, c := range t.Constraints {
-			match := references.FindStringSubmatch(c.Definition)
-			if match != nil && c.References == table && columnSet(match[2]) == columnSet(columns) {
-				return true
-			}
-		}
-	}
-	return false
+func (p *planner) isReferenced(table string, columns []string) bool {
+	return slices.ContainsFunc(slices.Concat(p.fromTables, p.toTables), func(t *state.Table) bool {
+		return slices.ContainsFunc(t.Constraints, func(c state.Constraint) bool {
+			return isForeignKey(&c) && c.References == table && sameColumns(c.Referenced, columns)
+		})
+	})
 }
 
 // replaceIndex replaces an index by another one of the same name. A valid index is not dropped before the new one exists.
@@ -98,9 +86,12 @@ func (p *planner) dropIndex(relation string, index *state.Index, how string) Sta
 	s := Statement{
 		SQL: fmt.Sprintf("DROP INDEX %s%s", how, ident(index.Name)), Comment: fmt.Sprintf("Drop an index on %s.", relation),
 	}
-	if index.Unique && index.Valid && !p.keepsKey(relation, withoutStorage(index.Shape)) {
+	if index.Unique && index.Valid && !p.keepsRule(indexPart(relation, index)) {
 		s.Comment = fmt.Sprintf("Drop a unique index on %s.", relation)
-		s.Hazards = []Hazard{hazard(DropsRule, "%s: %s", index.Name, withoutStorage(index.Shape))}
+		s.Hazards = []Hazard{hazard(DropsRule, "%s: %s", index.Name, index.Shape)}
+	}
+	if v := p.to.View(relation); v != nil && index.Concurrent && index.Valid && !usable(v.Indexes) {
+		s.Hazards = append([]Hazard{{LosesUnique, losesUniqueDetail(v)}}, s.Hazards...)
 	}
 	s.Hazards = append(s.Hazards, p.loseIndex(relation, index.Name)...)
 	if how == "" {
@@ -112,7 +103,7 @@ func (p *planner) dropIndex(relation string, index *state.Index, how string) Sta
 // createIndex creates an index under the given name, which may be temporary.
 func (p *planner) createIndex(relation string, index *state.Index, name, how string) Statement {
 	s := Statement{
-		SQL:     strings.Replace(index.Shape, " INDEX ON ", " INDEX "+how+ident(name)+" ON ", 1),
+		SQL:     strings.Replace(index.Definition, " INDEX "+ident(index.Name)+" ON ", " INDEX "+how+ident(name)+" ON ", 1),
 		Comment: fmt.Sprintf("Create an index on %s.", relation),
 	}
 	if how == "" {

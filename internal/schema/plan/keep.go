@@ -2,7 +2,6 @@ package plan
 
 import (
 	"fmt"
-	"maps"
 	"slices"
 
 	"docket/internal/schema/state"
@@ -11,17 +10,10 @@ import (
 // keep returns to with the objects of from that the policy keeps, and records what the plan leaves alone.
 func (p *planner) keep(to *state.State) *state.State {
 	kept := *to
-	kept.Parameters, kept.Comments = maps.Clone(to.Parameters), maps.Clone(to.Comments)
-	if kept.Parameters == nil {
-		kept.Parameters = map[string][]string{}
-	}
-	if kept.Comments == nil {
-		kept.Comments = map[string]string{}
-	}
 	kept.Details = nil
 	for _, t := range to.Details {
 		if from := p.from.Table(t.Name); from != nil {
-			t = p.keepParts(&kept, to, from, t)
+			t = p.keepParts(to, from, t)
 		}
 		kept.Details = append(kept.Details, t)
 	}
@@ -29,20 +21,12 @@ func (p *planner) keep(to *state.State) *state.State {
 		if p.policy.KeepTables && to.Table(t.Name) == nil {
 			p.leaveAlone("table %s", t.Name)
 			kept.Details = append(kept.Details, t)
-			names := []string{t.Name}
-			for _, index := range t.Indexes {
-				names = append(names, index.Name)
-			}
-			for _, c := range t.Constraints {
-				names = append(names, c.Name)
-			}
-			p.keepParameters(&kept, names)
 		}
 	}
 	kept.Views = nil
 	for _, v := range to.Views {
 		if from := p.from.View(v.Name); from != nil {
-			v = p.keepViewParts(&kept, to, from, v)
+			v = p.keepViewParts(to, from, v)
 		}
 		kept.Views = append(kept.Views, v)
 	}
@@ -56,18 +40,14 @@ func (p *planner) keep(to *state.State) *state.State {
 	for _, s := range p.from.Sequences {
 		if t := kept.Table(s.Table); t != nil && columnOf(t, s.Column) != nil && to.Sequence(s.Table, s.Column) == nil &&
 			(to.Table(s.Table) == nil || columnOf(to.Table(s.Table), s.Column) == nil) {
-			kept.Sequences = append(slices.Clone(kept.Sequences), s)
-			if text, ok := p.from.Comments["SEQUENCE "+ident(s.Name)]; ok {
-				kept.Comments["SEQUENCE "+ident(s.Name)] = text
-			}
+			kept.Sequences = append(kept.Sequences, s)
 		}
 	}
 	for _, e := range p.from.Enums {
 		if enumOf(to, e.Name) == nil && usesType(&kept, e.Name) {
-			kept.Enums = append(slices.Clone(kept.Enums), e)
+			kept.Enums = append(kept.Enums, e)
 		}
 	}
-	kept.Enums = slices.Clone(kept.Enums)
 	for i, e := range kept.Enums {
 		if from := enumOf(p.from, e.Name); from != nil && slices.Contains(p.policy.KeepEnumValues, e.Name) {
 			kept.Enums[i].Values = p.keepValues(from, e.Values)
@@ -99,15 +79,6 @@ func (p *planner) keepValues(from *state.Enum, values []string) []string {
 		p.leaveAlone("value %s of enum %s", literal(value), from.Name)
 	}
 	return all
-}
-
-// keepParameters copies the storage parameters of relations from the database.
-func (p *planner) keepParameters(kept *state.State, names []string) {
-	for _, name := range names {
-		if options, ok := p.from.Parameters[name]; ok {
-			kept.Parameters[name] = options
-		}
-	}
 }
 
 // leaveAlone records something that the plan does not change.

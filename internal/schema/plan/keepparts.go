@@ -10,21 +10,14 @@ import (
 //
 // A constraint or index whose definition the files have under another name is not kept but renamed. One whose name the files
 // use is replaced. So is a key or a foreign key on the same columns as one that the files add: both are versions of one rule.
-func (p *planner) keepParts(kept, to *state.State, from, t *state.Table) *state.Table {
-	with := *t
-	with.Columns, with.Constraints = slices.Clone(t.Columns), slices.Clone(t.Constraints)
-	with.Indexes = make([]*state.Index, len(t.Indexes))
-	for i, index := range t.Indexes {
-		copied := *index
-		with.Indexes[i] = &copied
-	}
-	pairs := pairParts(partsOf([]*state.Table{from}), partsOf([]*state.Table{&with}))
-	p.keepPartComments(from, &with, pairs)
-	columns := p.keepColumns(from, &with)
-	names := p.keepConstraints(to, from, &with, columns, pairs)
-	names = append(names, p.keepIndexes(to, from, &with, columns, pairs)...)
-	p.keepParameters(kept, names)
-	return &with
+func (p *planner) keepParts(to *state.State, from, t *state.Table) *state.Table {
+	with := copyTables([]*state.Table{t})[0]
+	pairs := pairParts(partsOf([]*state.Table{from}), partsOf([]*state.Table{with}))
+	p.keepPartComments(from, with, pairs)
+	columns := p.keepColumns(from, with)
+	p.keepConstraints(to, from, with, columns, pairs)
+	p.keepIndexes(to, from, with, columns, pairs)
+	return with
 }
 
 // pairing pairs the names of the parts of a table in the database with those of the same parts in the files.
@@ -59,17 +52,16 @@ func samePart(parts []*part, as *part) *part {
 	return parts[i]
 }
 
-// replaces reports whether the files add a key or foreign key on the same columns as the definition.
-func (pairs pairing) replaces(definition string) bool {
-	key, reference := keyOf(definition), referenceOf(definition)
-	return slices.ContainsFunc(pairs.added, func(n *part) bool {
-		return key != "" && keyOf(n.shape) == key || reference != "" && referenceOf(n.shape) == reference
+// replaces reports whether the files add a key or foreign key on the same columns.
+func (pairs pairing) replaces(n *part) bool {
+	return slices.ContainsFunc(pairs.added, func(added *part) bool {
+		return len(n.key) > 0 && sameColumns(n.key, added.key) || len(n.foreign) > 0 && sameColumns(n.foreign, added.foreign)
 	})
 }
 
-// keepColumns appends the columns that only from has, if the policy keeps those, and returns their names.
-func (p *planner) keepColumns(from, with *state.Table) []string {
-	var names []string
+// keepColumns appends the columns that only from has, if the policy keeps those, and returns them.
+func (p *planner) keepColumns(from, with *state.Table) map[string]bool {
+	kept := map[string]bool{}
 	for _, c := range from.Columns {
 		if !p.policy.KeepColumns || columnOf(with, c.Name) != nil {
 			continue
@@ -80,35 +72,48 @@ func (p *planner) keepColumns(from, with *state.Table) []string {
 			p.leaveAlone("column %s.%s", with.Name, c.Name)
 		}
 		with.Columns = append(with.Columns, c)
-		names = append(names, c.Name)
+		kept[c.Name] = true
 	}
-	return names
+	return kept
 }
 
 // keepConstraints appends the constraints that only from has: those on the kept columns, and others that the policy keeps.
-// It returns their names.
-func (p *planner) keepConstraints(to *state.State, from, with *state.Table, columns []string, pairs pairing) []string {
-	policies := map[string]bool{"check": p.policy.KeepChecks, "foreign key": p.policy.KeepForeignKeys}
+func (p *planner) keepConstraints(to *state.State, from, with *state.Table, columns map[string]bool, pairs pairing) {
 	hasKey := slices.ContainsFunc(with.Constraints, func(c state.Constraint) bool { return c.Kind == "primary key" })
-	var names []string
 	for i := range from.Constraints {
 		c := &from.Constraints[i]
-		policy, isPolicy := policies[c.Kind]
-		ofColumn := hasAnyWord(c.Definition, columns)
+		ofColumn := uses(from.Name, c.Uses, columns)
 		switch {
-		case !ofColumn && !policy && (isPolicy || !p.policy.KeepIndexes),
-			slices.Contains(p.policy.Replaced, c.Name), pairs.names[&c.Name] != nil, constraintOf(with, c.Name) != nil, losesColumn(from, with, c.Definition),
-			c.HasIndex() && nameTaken(to, c.Name), c.Kind == "primary key" && hasKey, pairs.replaces(c.Definition),
-			c.References != "" && to.Table(c.References) == nil && !p.policy.KeepTables:
+		case !ofColumn && !p.keepsConstraint(c), slices.Contains(p.policy.Replaced, c.Name), pairs.names[&c.Name] != nil,
+			constraintOf(with, c.Name) != nil, losesColumn(from, with, c.Uses), c.HasIndex() && nameTaken(to, c.Name),
+			c.Kind == "primary key" && hasKey, pairs.replaces(constraintPart(from.Name, c)),
+			p.from.Table(c.References) != nil && to.Table(c.References) == nil && !p.policy.KeepTables:
 			continue
 		}
 		if !ofColumn {
 			p.leaveAlone("%s", describeConstraint(with.Name, c))
 		}
 		with.Constraints = append(with.Constraints, *c)
-		names = append(names, c.Name)
 	}
-	return names
+}
+
+// keepsConstraint reports whether the policy keeps constraints like this one.
+func (p *planner) keepsConstraint(c *state.Constraint) bool {
+	rare := c.Kind == "exclusion" || c.Deferrable || callsFunction(c.Uses) || isForeignKey(c) && p.from.Table(c.References) == nil
+	switch {
+	case rare && p.policy.KeepRare:
+		return true
+	case c.Kind == "check":
+		return p.policy.KeepChecks
+	case isForeignKey(c):
+		return p.policy.KeepForeignKeys
+	}
+	return p.policy.KeepIndexes
+}
+
+// callsFunction reports whether a definition calls a function that is not managed, so that the files cannot have it.
+func callsFunction(uses []state.Reference) bool {
+	return slices.ContainsFunc(uses, func(r state.Reference) bool { return r.Function != "" })
 }
 
 // describeConstraint names a constraint as the list of unmanaged objects does.
@@ -120,24 +125,22 @@ func describeConstraint(table string, c *state.Constraint) string {
 	return kind + " " + ident(c.Name) + " on " + ident(table)
 }
 
-// keepIndexes appends the indexes that only from has: those on the kept columns, and all if the policy keeps them. It returns
-// their names. An invalid index is not kept, because a failed CREATE INDEX CONCURRENTLY leaves one.
-func (p *planner) keepIndexes(to *state.State, from, with *state.Table, columns []string, pairs pairing) []string {
-	var names []string
+// keepIndexes appends the indexes that only from has: those on the kept columns, and others that the policy keeps. An invalid
+// index is not kept, because a failed CREATE INDEX CONCURRENTLY leaves one.
+func (p *planner) keepIndexes(to *state.State, from, with *state.Table, columns map[string]bool, pairs pairing) {
 	for _, index := range from.Indexes {
-		ofColumn := hasAnyWord(index.Shape, columns)
+		ofColumn := uses(from.Name, index.Uses, columns)
 		switch {
-		case !ofColumn && !p.policy.KeepIndexes, !index.Valid, pairs.names[&index.Name] != nil, nameTaken(to, index.Name),
-			losesColumn(from, with, index.Shape), pairs.replaces(index.Shape):
+		case !ofColumn && !p.policy.KeepIndexes && !(p.policy.KeepRare && callsFunction(index.Uses)), !index.Valid,
+			pairs.names[&index.Name] != nil, nameTaken(to, index.Name), losesColumn(from, with, index.Uses),
+			pairs.replaces(indexPart(from.Name, index)):
 			continue
 		}
 		if !ofColumn {
 			p.leaveAlone("%s", describeIndex(with.Name, index))
 		}
 		with.Indexes = append(with.Indexes, index)
-		names = append(names, index.Name)
 	}
-	return names
 }
 
 func describeIndex(relation string, index *state.Index) string {
@@ -148,26 +151,23 @@ func describeIndex(relation string, index *state.Index) string {
 	return kind + ident(index.Name) + " on " + ident(relation)
 }
 
-// losesColumn reports whether a definition names a column of from that the files lack and the policy does not keep.
-func losesColumn(from, with *state.Table, definition string) bool {
-	return slices.ContainsFunc(from.Columns, func(c state.Column) bool {
-		return columnOf(with, c.Name) == nil && hasWord(definition, c.Name)
-	})
+// uses reports whether the references have one of the columns of a relation.
+func uses(relation string, references []state.Reference, columns map[string]bool) bool {
+	return slices.ContainsFunc(references, func(r state.Reference) bool { return r.Relation == relation && columns[r.Column] })
 }
 
-func hasAnyWord(definition string, words []string) bool {
-	return slices.ContainsFunc(words, func(word string) bool { return hasWord(definition, word) })
+// losesColumn reports whether a definition uses a column of from that the files lack and the policy does not keep.
+func losesColumn(from, with *state.Table, uses []state.Reference) bool {
+	return slices.ContainsFunc(uses, func(r state.Reference) bool {
+		return r.Relation == from.Name && r.Column != "" && columnOf(with, r.Column) == nil
+	})
 }
 
 // keepViewParts returns the view with the indexes and comments of from that the policy keeps. An index on a column that the
 // view no longer has is dropped with the view, and the plan warns of it.
-func (p *planner) keepViewParts(kept, to *state.State, from, v *state.View) *state.View {
+func (p *planner) keepViewParts(to *state.State, from, v *state.View) *state.View {
 	with := *v
-	with.Columns, with.Indexes = slices.Clone(v.Columns), nil
-	for _, index := range v.Indexes {
-		copied := *index
-		with.Indexes = append(with.Indexes, &copied)
-	}
+	with.Columns, with.Indexes = slices.Clone(v.Columns), copyIndexes(v.Indexes)
 	pairs := pairParts(indexParts(from.Name, from.Indexes), indexParts(v.Name, with.Indexes))
 	p.keepComment(v.Kind()+" "+ident(v.Name), from.Comment, &with.Comment)
 	for i := range with.Columns {
@@ -186,8 +186,8 @@ func (p *planner) keepViewParts(kept, to *state.State, from, v *state.View) *sta
 		if !p.policy.KeepIndexes || !index.Valid || nameTaken(to, index.Name) {
 			continue
 		}
-		gone := slices.ContainsFunc(from.Columns, func(c state.ViewColumn) bool {
-			return hasWord(index.Shape, c.Name) && !slices.ContainsFunc(v.Columns, func(w state.ViewColumn) bool { return w.Name == c.Name })
+		gone := slices.ContainsFunc(index.Uses, func(r state.Reference) bool {
+			return r.Column != "" && !slices.ContainsFunc(v.Columns, func(c state.ViewColumn) bool { return c.Name == r.Column })
 		})
 		if gone || !v.Materialized {
 			p.lostIndexes[v.Name] = append(p.lostIndexes[v.Name], describeIndex(v.Name, index))
@@ -195,7 +195,6 @@ func (p *planner) keepViewParts(kept, to *state.State, from, v *state.View) *sta
 		}
 		p.leaveAlone("%s", describeIndex(v.Name, index))
 		with.Indexes = append(with.Indexes, index)
-		p.keepParameters(kept, []string{index.Name})
 	}
 	return &with
 }
@@ -238,20 +237,16 @@ func (p *planner) keepPartComments(from, with *state.Table, pairs pairing) {
 
 // keepOtherComments does the same for enums and sequences.
 func (p *planner) keepOtherComments(kept *state.State) {
-	kept.Enums = slices.Clone(kept.Enums)
+	kept.Enums, kept.Sequences = slices.Clone(kept.Enums), slices.Clone(kept.Sequences)
 	for i := range kept.Enums {
 		if before := enumOf(p.from, kept.Enums[i].Name); before != nil {
 			p.keepComment("TYPE "+ident(before.Name), before.Comment, &kept.Enums[i].Comment)
 		}
 	}
-	for _, s := range kept.Sequences {
+	for i := range kept.Sequences {
+		s := &kept.Sequences[i]
 		if before := p.from.Sequence(s.Table, s.Column); before != nil {
-			target := "SEQUENCE " + ident(s.Name)
-			text := kept.Comments[target]
-			p.keepComment(target, p.from.Comments["SEQUENCE "+ident(before.Name)], &text)
-			if text != "" {
-				kept.Comments[target] = text
-			}
+			p.keepComment("SEQUENCE "+ident(s.Name), before.Comment, &s.Comment)
 		}
 	}
 }

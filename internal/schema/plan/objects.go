@@ -21,24 +21,22 @@ func (p *planner) createExtensions() {
 // changeParameters sets and resets storage parameters of the tables and indexes that exist in both states.
 func (p *planner) changeParameters() {
 	for _, t := range p.toTables {
-		fromTable := tableOf(p.fromTables, t.Name)
-		if fromTable == nil {
+		from := tableOf(p.fromTables, t.Name)
+		if from == nil {
 			continue
 		}
-		p.changeOptions("TABLE", t.Name, p.from.Parameters[t.Name], p.to.Parameters[t.Name])
+		p.changeOptions("TABLE", t.Name, from.Options, t.Options)
 		for i := range t.Constraints {
 			c := &t.Constraints[i]
-			from := p.from.Parameters[p.originalName(t.Name, c.Name)]
-			if p.isRecreated("INDEX "+ident(c.Name)) || constraintOf(fromTable, c.Name) == nil {
-				from = nil
+			var before []string // of an index that ADD CONSTRAINT creates, none
+			if old := constraintOf(from, c.Name); old != nil && !p.isRecreated("INDEX "+ident(c.Name)) {
+				before = old.Options
 			}
-			if c.HasIndex() {
-				p.changeOptions("INDEX", c.Name, from, p.to.Parameters[c.Name])
-			}
+			p.changeOptions("INDEX", c.Name, before, c.Options)
 		}
 		for _, index := range t.Indexes {
-			if !p.isRecreated("INDEX "+ident(index.Name)) && indexOf(fromTable, index.Name) != nil {
-				p.changeOptions("INDEX", index.Name, p.from.Parameters[p.originalName(t.Name, index.Name)], p.to.Parameters[index.Name])
+			if old := indexOf(from, index.Name); old != nil && !p.isRecreated("INDEX "+ident(index.Name)) {
+				p.changeOptions("INDEX", index.Name, old.Options, index.Options)
 			}
 		}
 	}

@@ -28,6 +28,9 @@ type Policy struct {
 	// checks; and comments on objects that have none in to.
 	KeepTables, KeepColumns, KeepViews                     bool
 	KeepIndexes, KeepForeignKeys, KeepChecks, KeepComments bool
+	// The same for constraints and indexes that were most likely added by hand: exclusion constraints, deferrable constraints,
+	// and what the files cannot have, namely calls of functions of the schema and foreign keys to tables that are not managed.
+	KeepRare bool
 	// Names of constraints that are not kept, because constraints of to with other names and definitions replace them.
 	Replaced []string
 	// Enums whose values in from stay although to lacks them. Values of others are an ErrEnumValueRemoved.
@@ -46,7 +49,7 @@ type Policy struct {
 func KeepAll() Policy {
 	return Policy{
 		KeepTables: true, KeepColumns: true, KeepViews: true,
-		KeepIndexes: true, KeepForeignKeys: true, KeepChecks: true, KeepComments: true,
+		KeepIndexes: true, KeepForeignKeys: true, KeepChecks: true, KeepComments: true, KeepRare: true,
 	}
 }
 

@@ -19,10 +19,10 @@ type planner struct {
 	fromTables, toTables []*state.Table // copies of the details of from and to
 	originalNames        map[key]string // names in the database of parts that the plan has renamed in fromTables
 
-	// Changes that affect views: dropped and changed columns, dropped constraints, dropped tables.
-	columns     map[key]bool
-	constraints map[key]bool
-	tables      map[string]bool
+	// Changes that affect other objects: dropped and changed columns, dropped constraints and indexes, dropped tables.
+	columns map[key]bool
+	dropped map[key]bool // by the names that they have before the plan
+	tables  map[string]bool
 
 	recreated         map[string]bool // targets of COMMENT ON that the plan creates, so that they have no comment yet
 	commented         map[string]bool // targets of COMMENT ON whose comments are already planned
@@ -46,7 +46,7 @@ type planner struct {
 func newPlanner(from, to *state.State, policy Policy) *planner {
 	p := &planner{
 		from: from, policy: policy, leftAloneTexts: []string{},
-		originalNames: map[key]string{}, columns: map[key]bool{}, constraints: map[key]bool{}, tables: map[string]bool{},
+		originalNames: map[key]string{}, columns: map[key]bool{}, dropped: map[key]bool{}, tables: map[string]bool{},
 		recreated: map[string]bool{}, commented: map[string]bool{}, builtConcurrently: map[string]bool{},
 		lost: map[string]bool{}, lostIndexes: map[string][]string{}, decisions: map[string]decision{}, refreshed: map[string]bool{},
 	}
@@ -92,13 +92,18 @@ func copyTables(tables []*state.Table) []*state.Table {
 	for i, t := range tables {
 		c := *t
 		c.Columns, c.Constraints = slices.Clone(t.Columns), slices.Clone(t.Constraints)
-		c.Indexes = make([]*state.Index, len(t.Indexes))
-		for i, index := range t.Indexes {
-			copied := *index
-			c.Indexes[i] = &copied
-		}
+		c.Indexes = copyIndexes(t.Indexes)
 		copies[i] = &c
 	}
 	slices.SortFunc(copies, func(a, b *state.Table) int { return strings.Compare(a.Name, b.Name) })
+	return copies
+}
+
+func copyIndexes(indexes []*state.Index) []*state.Index {
+	copies := make([]*state.Index, len(indexes))
+	for i, index := range indexes {
+		copied := *index
+		copies[i] = &copied
+	}
 	return copies
 }

@@ -13,9 +13,12 @@ import (
 type part struct {
 	table      string
 	name       *string
-	constraint bool   // otherwise it is an index without a constraint
-	relation   bool   // it is or has an index, whose name no other relation of the schema may have
-	shape      string // the definition without the name
+	constraint bool     // otherwise it is an index without a constraint
+	relation   bool     // it is or has an index, whose name no other relation of the schema may have
+	shape      string   // the definition without the name and without what can be altered
+	key        []string // the columns of which all rows have different values, if it is a rule of that kind
+	nullsEqual bool     // of a key that is NULLS NOT DISTINCT
+	foreign    []string // the columns of a foreign key
 }
 
 // rename gives the indexes and constraints of p.fromTables the names that the same ones have in p.toTables. Dropping and
@@ -83,19 +86,17 @@ func conflicting(all []*part, n *part, name string) *part {
 }
 
 func (p *planner) renameTo(n *part, name string) {
+	s := Statement{SQL: fmt.Sprintf("ALTER INDEX %s RENAME TO %s", ident(*n.name), ident(name))}
 	if n.constraint {
-		p.add(Statement{
-			SQL:     fmt.Sprintf("ALTER TABLE %s RENAME CONSTRAINT %s TO %s", ident(n.table), ident(*n.name), ident(name)),
-			Comment: fmt.Sprintf("Rename a constraint of %s.", n.table),
-			Hazards: []Hazard{{LocksReads, n.table}},
-		})
+		s.Comment = fmt.Sprintf("Rename a constraint of %s.", n.table)
 	} else {
-		// It only locks out other schema changes.
-		p.add(Statement{
-			SQL:     fmt.Sprintf("ALTER INDEX %s RENAME TO %s", ident(*n.name), ident(name)),
-			Comment: fmt.Sprintf("Rename an index on %s.", n.table),
-		})
+		s.Comment = fmt.Sprintf("Rename an index on %s.", n.table)
 	}
+	if !n.relation { // unlike the statement above, which also renames the constraint of an index, this one locks the table
+		s.SQL = fmt.Sprintf("ALTER TABLE %s RENAME CONSTRAINT %s TO %s", ident(n.table), ident(*n.name), ident(name))
+		s.Hazards = []Hazard{{LocksReads, n.table}}
+	}
+	p.add(s)
 	p.originalNames[key{n.table, name}] = p.originalName(n.table, *n.name)
 	*n.name = name
 }
@@ -113,8 +114,7 @@ func partsOf(tables []*state.Table) []*part {
 	var all []*part
 	for _, t := range tables {
 		for i := range t.Constraints {
-			c := &t.Constraints[i]
-			all = append(all, &part{t.Name, &c.Name, true, c.HasIndex(), c.Definition})
+			all = append(all, constraintPart(t.Name, &t.Constraints[i]))
 		}
 		all = append(all, indexParts(t.Name, t.Indexes)...)
 	}
@@ -124,13 +124,35 @@ func partsOf(tables []*state.Table) []*part {
 	return all
 }
 
+func constraintPart(table string, c *state.Constraint) *part {
+	n := &part{table: table, name: &c.Name, constraint: true, relation: c.HasIndex(), shape: c.Definition}
+	switch c.Kind {
+	case "primary key", "unique":
+		n.key, n.nullsEqual = c.Columns, c.NullsNotDistinct
+	case "foreign key":
+		n.foreign = c.Columns
+		n.shape = ruleOf(c)
+	case "check":
+		n.shape = ruleOf(c)
+	}
+	return n
+}
+
 // indexParts lists the valid indexes of a relation: the plan drops an invalid one.
 func indexParts(relation string, indexes []*state.Index) []*part {
 	var all []*part
 	for _, index := range indexes {
 		if index.Valid {
-			all = append(all, &part{relation, &index.Name, false, true, withoutStorage(index.Shape)})
+			all = append(all, indexPart(relation, index))
 		}
 	}
 	return all
+}
+
+func indexPart(relation string, index *state.Index) *part {
+	n := &part{table: relation, name: &index.Name, relation: true, shape: index.Shape}
+	if index.Unique {
+		n.key, n.nullsEqual = index.Key, index.NullsNotDistinct
+	}
+	return n
 }

@@ -6,13 +6,6 @@ import (
 	"docket/internal/schema/state"
 )
 
-// constraintKinds are the kinds of constraints that a state lists as not managed because Atlas cannot write them. Plans
-// compare and write them nevertheless.
-var constraintKinds = []string{
-	"exclusion constraint", "deferrable constraint", "constraint that is not validated", "check without a column",
-	"foreign key with MATCH FULL", "foreign key that sets some columns", "foreign key to another schema",
-}
-
 // loseUnmanaged returns the objects that are not managed and that PostgreSQL drops together with a part of a relation, or
 // with the whole relation if part is empty. It also records them, so that the plan does not list them as left alone.
 func (p *planner) loseUnmanaged(relation, part string) []state.Object {
@@ -26,13 +19,11 @@ func (p *planner) loseUnmanaged(relation, part string) []state.Object {
 	return objects
 }
 
-// lossHazards warns that the objects are dropped. It leaves out constraints, which have statements of their own.
+// lossHazards warns that the objects are dropped.
 func lossHazards(objects []state.Object) []Hazard {
 	var hazards []Hazard
 	for _, o := range objects {
-		if !slices.Contains(constraintKinds, o.Kind) {
-			hazards = append(hazards, Hazard{LosesSetting, o.String()})
-		}
+		hazards = append(hazards, Hazard{LosesSetting, o.String()})
 	}
 	return hazards
 }

@@ -13,7 +13,7 @@ import (
 // no other step depends on them.
 func (p *planner) changeTables() {
 	changes := p.tableChanges()
-	p.rebuildForeignKeys(changes)
+	p.changeForeignKeys(changes)
 	for _, c := range changes {
 		p.alter(c.name, c.dropForeign)
 	}
@@ -56,7 +56,6 @@ type tableChange struct {
 	retypedColumns     map[string]bool // columns that get another type or collation
 	incomparable       map[string]bool // columns whose new type cannot be compared with the old one
 	droppedConstraints map[string]bool // also those that are added again
-	droppedKeys        []string        // columns of dropped unique constraints and indexes
 }
 
 // clause is a part of an ALTER TABLE.

@@ -18,6 +18,7 @@ func (p *planner) changeViewIndexes(from, to *state.View) {
 			p.add(p.createIndex(to.Name, index, index.Name, ""))
 		case old.Shape == index.Shape && old.Valid:
 			left = slices.DeleteFunc(left, func(i *state.Index) bool { return i == old })
+			p.changeOptions("INDEX", index.Name, old.Options, index.Options)
 			continue
 		case old.Valid && index.Unique:
 			p.replaceIndex(to.Name, old, index, "")
@@ -31,9 +32,6 @@ func (p *planner) changeViewIndexes(from, to *state.View) {
 	// Drop the old indexes after the new ones exist, because a reader or a refresh may need one.
 	for _, old := range left {
 		s := p.dropIndex(to.Name, old, "")
-		if usable(from.Indexes) && !usable(to.Indexes) && old.Concurrent {
-			s.Hazards = append([]Hazard{{LosesUnique, losesUniqueDetail(to)}}, s.Hazards...)
-		}
 		if nameTaken(p.to, old.Name) {
 			p.first = append(p.first, s) // another object needs its name
 		} else {
@@ -44,27 +42,14 @@ func (p *planner) changeViewIndexes(from, to *state.View) {
 
 // renameViewIndexes gives indexes the names that the same ones have in to, and returns the indexes with their new names.
 func (p *planner) renameViewIndexes(from, to *state.View) []*state.Index {
-	var fromParts, toParts []*part
-	indexes := make([]*state.Index, len(from.Indexes))
-	for i, index := range from.Indexes {
-		copied := *index
-		indexes[i] = &copied
-		if index.Valid {
-			fromParts = append(fromParts, &part{from.Name, &copied.Name, false, true, index.Shape})
-		}
-	}
-	for _, index := range to.Indexes {
-		toParts = append(toParts, &part{from.Name, &index.Name, false, true, index.Shape})
-	}
-	p.renameAll(fromParts, toParts)
+	indexes := copyIndexes(from.Indexes)
+	p.renameAll(indexParts(from.Name, indexes), indexParts(to.Name, to.Indexes))
 	return indexes
 }
 
-// usable reports whether REFRESH MATERIALIZED VIEW CONCURRENTLY can use one of the indexes.
+// usable reports whether REFRESH MATERIALIZED VIEW CONCURRENTLY can use one of the indexes, when they are valid.
 func usable(indexes []*state.Index) bool {
-	return slices.ContainsFunc(indexes, func(index *state.Index) bool {
-		return index.Concurrent || index.Unique && !index.Valid // the plan creates an invalid index again
-	})
+	return slices.ContainsFunc(indexes, func(index *state.Index) bool { return index.Concurrent })
 }
 
 func losesUniqueDetail(v *state.View) string {

@@ -94,7 +94,7 @@ func replaceable(from, to *state.View) bool {
 // isChanged reports whether the plan changes or drops what is read.
 func (p *planner) isChanged(r state.Reference) bool {
 	return p.tables[r.Relation] || r.Column != "" && p.columns[key{r.Relation, r.Column}] ||
-		r.Constraint != "" && p.constraints[key{r.Relation, r.Constraint}]
+		r.Constraint != "" && p.dropped[key{r.Relation, r.Constraint}]
 }
 
 // isDropped reports whether the plan drops the view that is read.
@@ -111,8 +111,10 @@ func (p *planner) needsTableChanges(r state.Reference) bool {
 	if t := p.from.Table(r.Relation); t != nil {
 		return r.Column != "" && columnOf(t, r.Column) == nil || r.Constraint != "" && constraintOf(t, r.Constraint) == nil
 	}
-	v := p.from.View(r.Relation)
-	return v == nil && !strings.Contains(r.Relation, ".") || v != nil && p.decisions[v.Name] != unchanged
+	if v := p.from.View(r.Relation); v != nil {
+		return p.decisions[v.Name] != unchanged
+	}
+	return p.to.Table(r.Relation) != nil || p.to.View(r.Relation) != nil // otherwise it is not managed
 }
 
 // checkDrop returns an error if dropping the view also drops an object that changes what the view does and that the plan

@@ -40,16 +40,6 @@ UNION ALL SELECT 'column options', name, relname, part FROM columns WHERE attopt
 UNION ALL SELECT 'default of a view column', name, relname, part FROM columns WHERE relkind = 'v' AND atthasdef
 UNION ALL SELECT 'virtual generated column', name, relname, part FROM columns WHERE attgenerated = 'v'
 
-UNION ALL SELECT 'exclusion constraint', name, relname, part FROM constraints WHERE contype = 'x'
-UNION ALL SELECT 'deferrable constraint', name, relname, part FROM constraints WHERE condeferrable AND contype <> 't'
-UNION ALL SELECT 'constraint that is not validated', name, relname, part FROM constraints WHERE NOT convalidated
-UNION ALL SELECT 'check without a column', name, relname, part FROM constraints
-    WHERE contype = 'c' AND (cardinality(conkey) = 0 OR conkey IS NULL OR 0 = ANY (conkey))
-UNION ALL SELECT 'foreign key with MATCH FULL', name, relname, part FROM constraints WHERE contype = 'f' AND confmatchtype <> 's'
-UNION ALL SELECT 'foreign key that sets some columns', name, relname, part FROM constraints
-    WHERE contype = 'f' AND cardinality(confdelsetcols) > 0
-UNION ALL SELECT 'foreign key to another schema', k.name, k.relname, k.part
-    FROM constraints k JOIN pg_class f ON f.oid = k.confrelid WHERE f.relnamespace <> 'public'::regnamespace
 UNION ALL SELECT DISTINCT 'disabled foreign key', k.name, k.relname, k.part
     FROM constraints k JOIN pg_trigger t ON t.tgconstraint = k.oid AND t.tgisinternal AND t.tgenabled <> 'O'
 

@@ -22,6 +22,8 @@ type State struct {
 	Database string `json:"database"`       // name and host, for messages
 	Role     string `json:"role"`           // the role that read it, and that would own new objects
 
+	Comment string `json:"comment,omitempty"` // of the schema, if it is not PostgreSQL's default
+
 	DefaultGrants []Grant `json:"default_grants"` // default privileges of others on the role's new tables and views, sorted
 
 	Extensions []string      `json:"extensions"` // names, sorted; without plpgsql, which every database has
@@ -156,8 +158,10 @@ type Index struct {
 	Comment string `json:"comment,omitempty"`
 	Unique  bool   `json:"unique"`
 	Valid   bool   `json:"valid"` // false after a failed CREATE INDEX CONCURRENTLY
-	// Whether REFRESH MATERIALIZED VIEW CONCURRENTLY can use it: it is unique, valid, not partial, and on plain columns.
+	// Whether REFRESH MATERIALIZED VIEW CONCURRENTLY can use it when it is valid: it is unique, not partial, and on plain columns.
 	Concurrent bool `json:"concurrent"`
+
+	NullsNotDistinct bool `json:"nulls_not_distinct,omitempty"`
 }
 
 // Table is a table as PostgreSQL describes it. It is exact where Atlas's model is not: names of primary keys, collations of
@@ -204,6 +208,11 @@ type Constraint struct {
 	Options    []string    `json:"options,omitempty"` // storage parameters of its index, sorted
 	Validated  bool        `json:"validated"`         // false after NOT VALID, which Definition then ends with
 	Deferrable bool        `json:"deferrable,omitempty"`
+	Deferred   bool        `json:"deferred,omitempty"` // it is also INITIALLY DEFERRED
+
+	// ReferencedKey is the constraint or unique index of References that a foreign key relies on.
+	ReferencedKey    string `json:"referenced_key,omitempty"`
+	NullsNotDistinct bool   `json:"nulls_not_distinct,omitempty"` // of a unique constraint
 }
 
 // UsesColumn reports whether the references have a column of the relation. A row as a whole, as in CHECK (t IS NOT NULL), uses

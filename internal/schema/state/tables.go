@@ -51,7 +51,9 @@ SELECT c.relname AS name, obj_description(c.oid, 'pg_class') AS comment,
             'references', (SELECT f.relname FROM pg_class f WHERE f.oid = k.confrelid AND f.relnamespace = c.relnamespace),
             'comment', obj_description(k.oid, 'pg_constraint'),
             'columns', `+namesOf("k.conkey", "k.conrelid")+`, 'referenced', `+namesOf("k.confkey", "k.confrelid")+`,
-            'validated', k.convalidated, 'deferrable', k.condeferrable,
+            'validated', k.convalidated, 'deferrable', k.condeferrable, 'deferred', k.condeferred,
+            'referenced_key', (SELECT i.relname FROM pg_class i WHERE i.oid = k.conindid AND k.contype = 'f'),
+            'nulls_not_distinct', (SELECT x.indnullsnotdistinct FROM pg_index x WHERE x.indexrelid = k.conindid AND k.contype <> 'f'),
             'options', CASE WHEN kind.rank <= 3 THEN (SELECT `+optionsOf("i")+` FROM pg_class i WHERE i.oid = k.conindid) END,
             'index_comment', CASE WHEN kind.rank <= 3 THEN obj_description(k.conindid, 'pg_class') END)
             ORDER BY kind.rank, k.conname COLLATE "C")
@@ -97,7 +99,8 @@ func (r *reader) readIndexes(ctx context.Context) error {
 	all, err := query[indexRow](ctx, r.db, "inspect indexes", `
 SELECT i.relname AS name, quote_ident(i.relname) AS quoted, c.relname AS relation, pg_get_indexdef(x.indexrelid) AS definition,
     obj_description(x.indexrelid, 'pg_class') AS comment, x.indisunique AS unique, x.indisvalid AS valid,
-    x.indisunique AND x.indimmediate AND x.indisvalid AND x.indpred IS NULL AND 0 < ALL (x.indkey::int2[])
+    x.indnullsnotdistinct AS nulls_not_distinct,
+    x.indisunique AND x.indimmediate AND x.indpred IS NULL AND 0 < ALL (x.indkey::int2[])
         AND i.relam = (SELECT oid FROM pg_am WHERE amname = 'btree') AS concurrent,
     EXISTS (SELECT FROM pg_constraint k WHERE k.conindid = x.indexrelid AND k.contype IN ('p', 'u', 'x')) AS constraint,
     CASE WHEN x.indpred IS NULL AND 0 < ALL (x.indkey[:x.indnkeyatts - 1]::int2[]) THEN
@@ -122,8 +125,8 @@ ORDER BY i.relname COLLATE "C"`)
 	}
 	for _, row := range all {
 		index := row.Index
-		index.Definition = strings.Replace(index.Definition, " INDEX "+row.Quoted+" ON public.", " INDEX "+row.Quoted+" ON ", 1)
-		shape := strings.Replace(index.Definition, " INDEX "+row.Quoted+" ON ", " INDEX ON ", 1)
+		index.Definition = strings.Replace(index.Definition, " INDEX "+row.Quoted+" ON public.", " INDEX "+Ident(row.Name)+" ON ", 1)
+		shape := strings.Replace(index.Definition, " INDEX "+Ident(row.Name)+" ON ", " INDEX ON ", 1)
 		index.Shape = strings.TrimSuffix(strings.TrimSuffix(shape, row.Predicate), row.Storage) + row.Predicate
 		if !r.relations[row.Relation].table() {
 			// readViews, which runs later, takes these.
@@ -220,6 +223,7 @@ WHERE nspname = 'public' AND obj_description(oid, 'pg_namespace') <> 'standard p
 	r.Comments = map[string]string{}
 	for _, c := range all {
 		if c.Schema != "" {
+			r.Comment = c.Text
 			r.Comments["SCHEMA "+Ident(c.Schema)] = c.Text
 		}
 		if slices.ContainsFunc(r.Sequences, func(s Sequence) bool { return s.Name == c.Sequence }) {

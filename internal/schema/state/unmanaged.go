@@ -111,7 +111,7 @@ func (s *State) Unsupported(uncompared ...Object) error {
 	}
 	return fmt.Errorf("it has objects that are not managed: they are neither compared nor created in existing databases: %s; "+
 		"remove them and create them by hand where they are needed (data: in a migration). Files may have extensions, enums, "+
-		"tables with serial and identity columns, primary keys, unique, check and foreign-key constraints, indexes, storage "+
+		"tables with serial and identity columns, keys, unique, exclusion, check and foreign-key constraints, indexes, storage "+
 		"parameters, comments, views and materialized views", strings.Join(names, "; "))
 }
 

@@ -59,7 +59,7 @@ func TestViews(t *testing.T) {
 			Name: "y_key", Definition: "CREATE UNIQUE INDEX y_key ON y USING btree (id) NULLS NOT DISTINCT",
 			Shape: "CREATE UNIQUE INDEX ON y USING btree (id) NULLS NOT DISTINCT",
 			Key:   []string{"id"}, Uses: []state.Reference{{Relation: "y", Column: "id"}},
-			Comment: "its key", Unique: true, Valid: true, Concurrent: true,
+			Comment: "its key", Unique: true, Valid: true, Concurrent: true, NullsNotDistinct: true,
 		}},
 	}, y)
 
@@ -162,7 +162,6 @@ func TestInvalidIndex(t *testing.T) {
 	}
 	s := inspect(t, db)
 	require.False(t, s.View("m").Indexes[0].Valid)
-	require.False(t, s.View("m").Indexes[0].Concurrent)
 	require.False(t, s.Table("t").Indexes[0].Valid)
 }
 
