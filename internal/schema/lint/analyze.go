@@ -21,6 +21,7 @@ import (
 // snapshot is the schema of a scratch database between two statements.
 type snapshot struct {
 	state   *state.State
+	model   *atlas.Schema
 	catalog *catalog
 }
 
@@ -140,7 +141,7 @@ func run(ctx context.Context, db atlas.ExecQuerier, f *file) (h *history, proble
 		h.end.catalog = s.after
 		if s.before.tablesChanged(start.catalog, s.after) {
 			now := snapshot{catalog: s.after}
-			if now.state, err = inspect(ctx, db); err != nil {
+			if err := now.inspect(ctx, db); err != nil {
 				return nil, nil, false, fmt.Errorf("%s:%d: after this statement: %w", f.path, f.line(stmt), err)
 			}
 			if s.changes, err = changes(driver, last, now); err != nil {
@@ -150,7 +151,7 @@ func run(ctx context.Context, db atlas.ExecQuerier, f *file) (h *history, proble
 		}
 		h.steps = append(h.steps, s)
 	}
-	if h.end.state, err = inspect(ctx, db); err != nil {
+	if err := h.end.inspect(ctx, db); err != nil {
 		return nil, nil, false, fmt.Errorf("at the end of %s: %w", f.path, err)
 	}
 	return h, problems, true, nil
@@ -160,16 +161,15 @@ func takeSnapshot(ctx context.Context, db atlas.ExecQuerier) (s snapshot, err er
 	if s.catalog, err = readCatalog(ctx, db, nil); err != nil {
 		return s, err
 	}
-	s.state, err = inspect(ctx, db)
-	return s, err
+	return s, s.inspect(ctx, db)
 }
 
-// inspect reads the state with search_path public, and then restores the search_path that the file set.
-func inspect(ctx context.Context, db atlas.ExecQuerier) (held *state.State, err error) {
+// inspect reads the state and the model with search_path public, and then restores the search_path that the file set.
+func (s *snapshot) inspect(ctx context.Context, db atlas.ExecQuerier) error {
 	var path string
-	err = collect(ctx, db, "SELECT current_setting('search_path')", func(scan scanFunc) error { return scan(&path) })
+	err := collect(ctx, db, "SELECT current_setting('search_path')", func(scan scanFunc) error { return scan(&path) })
 	if err != nil {
-		return nil, err
+		return err
 	}
 	set := func(path string) error {
 		if _, err := db.ExecContext(ctx, "SELECT set_config('search_path', $1, false)", path); err != nil {
@@ -178,10 +178,12 @@ func inspect(ctx context.Context, db atlas.ExecQuerier) (held *state.State, err 
 		return nil
 	}
 	if err := set("public"); err != nil {
-		return nil, err
+		return err
 	}
-	held, err = state.Inspect(ctx, db, nil)
-	return held, cmp.Or(err, set(path))
+	if s.state, err = state.Inspect(ctx, db, nil); err == nil {
+		s.model, err = readModel(ctx, db, s.state)
+	}
+	return cmp.Or(err, set(path))
 }
 
 var concurrentStatement = regexp.MustCompile(

@@ -235,6 +235,12 @@ func TestChecks(t *testing.T) {
 			"ALTER TABLE child VALIDATE CONSTRAINT x;", want: "2 DK305 warning"},
 		{name: "constraint made again for a type", sql: "ALTER TABLE parent ADD COLUMN x varchar(3) CHECK (x <> '');\n" +
 			"ALTER TABLE parent ALTER COLUMN x TYPE varchar(4);", want: "1 DK305 warning"},
+		{name: "exclusion constraint", sql: "ALTER TABLE child ADD CONSTRAINT x EXCLUDE (id WITH =);", want: "1 DK301 warning"},
+		{name: "exclusion constraint dropped", sql: "CREATE TABLE t (id int, EXCLUDE (id WITH =));\n" +
+			"ALTER TABLE child ADD COLUMN x int;\nALTER TABLE t DROP CONSTRAINT t_id_excl;"},
+		{name: "storage parameter that Atlas cannot read", sql: "-- atlas:txmode none\n\n" +
+			"CREATE INDEX CONCURRENTLY x ON child USING brin (id) WITH (autosummarize = ON);\n" +
+			"ALTER TABLE child ADD COLUMN x int;"},
 
 		// Statements that fail.
 		{name: "syntax", sql: "SELECT 1;\nCREATE TABLE t (\n    id int,\n    name strange\n);",

@@ -9,9 +9,9 @@ import (
 // replaced removes from both snapshots what one statement dropped and created again under the same name. Atlas compares by name
 // and would see no change, or a wrong one. The returned changes are that drop and that addition.
 func replaced(before, after snapshot) (was, is *atlas.Schema, changes atlas.Changes) {
-	was, is = cloneTables(before.state.Tables), cloneTables(after.state.Tables)
-	for _, had := range before.state.Tables.Tables {
-		has, ok := after.state.Tables.Table(had.Name)
+	was, is = cloneTables(before.model), cloneTables(after.model)
+	for _, had := range before.model.Tables {
+		has, ok := after.model.Table(had.Name)
 		if !ok {
 			continue
 		}

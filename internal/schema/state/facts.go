@@ -4,8 +4,6 @@ import (
 	"context"
 	"slices"
 	"strings"
-
-	atlas "ariga.io/atlas/sql/schema"
 )
 
 // FactOption adds facts to the result of Facts, or leaves facts out.
@@ -18,7 +16,7 @@ func Positions() FactOption { return func(f *factReader) { f.positions = true } 
 func NoAccess() FactOption { return func(f *factReader) { f.noAccess = true } }
 
 type factReader struct {
-	db                  atlas.ExecQuerier
+	db                  Conn
 	positions, noAccess bool
 }
 
@@ -34,7 +32,7 @@ type fact struct {
 // columns is a fact of views, not of tables. Atlas's revisions table is left out.
 //
 // The requirements on db are those of Inspect.
-func Facts(ctx context.Context, db atlas.ExecQuerier, options ...FactOption) (_ []string, err error) {
+func Facts(ctx context.Context, db Conn, options ...FactOption) (_ []string, err error) {
 	db, closeSession, err := openSession(ctx, db)
 	if err != nil {
 		return nil, err

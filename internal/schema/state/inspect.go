@@ -4,23 +4,19 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
-
-	"ariga.io/atlas/sql/postgres"
-	atlas "ariga.io/atlas/sql/schema"
 )
 
 // revisionsTable is Atlas's record of applied migrations. It is not a part of the schema.
 const revisionsTable = "atlas_schema_revisions"
 
 // Inspect reads the public schema through db, a connection or transaction. Its search_path must be public. Objects that match
-// exclude (glob patterns for tables, views or whole schemas) are left out, and so is Atlas's revisions table. Inspect waits
+// exclude (glob patterns for objects, or TABLE.PART for parts of tables) are left out, and so is Atlas's revisions table. Inspect waits
 // for locks for the session's lock_timeout, or 30 seconds if that is not set. In a transaction that is not REPEATABLE READ,
 // Inspect may see only a part of a change that is committed meanwhile.
 //
 // The role must own the tables, or be a member of the roles that own them: PostgreSQL hides parts of a table from others.
-func Inspect(ctx context.Context, db atlas.ExecQuerier, exclude []string) (_ *State, err error) {
+func Inspect(ctx context.Context, db Conn, exclude []string) (_ *State, err error) {
 	db, closeSession, err := openSession(ctx, db)
 	if err != nil {
 		return nil, err
@@ -30,10 +26,14 @@ func Inspect(ctx context.Context, db atlas.ExecQuerier, exclude []string) (_ *St
 	if err := s.readServer(ctx, db); err != nil {
 		return nil, err
 	}
-	r := reader{State: s, db: db, exclude: exclude, relations: map[string]relation{}, viewIndexes: map[string][]*Index{}}
+	patterns, err := parsePatterns(exclude)
+	if err != nil {
+		return nil, err
+	}
+	r := reader{State: s, db: db, exclude: patterns, relations: map[string]relation{}, viewIndexes: map[string][]*Index{}}
 	for _, read := range []func(context.Context) error{
-		r.readRelations, r.readDefaultGrants, r.readExtensions, r.readEnums, r.readAtlas, r.readTables, r.readIndexes,
-		r.readSequences, r.readViews, r.readUses, r.readCasts, r.readComments, r.readUnmanaged,
+		r.readRelations, r.readDefaultGrants, r.readExtensions, r.readEnums, r.readTables, r.readIndexes, r.readSequences,
+		r.readViews, r.readUses, r.readCasts, r.readComments, r.readUnmanaged,
 	} {
 		if err := read(ctx); err != nil {
 			return nil, adviseOnLock(s.Database, err)
@@ -67,8 +67,8 @@ func list[T any](all []T) []T {
 // reader is what the steps of one inspection share.
 type reader struct {
 	*State
-	db        atlas.ExecQuerier
-	exclude   []string
+	db        Conn
+	exclude   []pattern
 	relations map[string]relation // all tables, views and the like in public, by name
 
 	viewIndexes map[string][]*Index // of materialized views, by view
@@ -84,8 +84,6 @@ type relation struct {
 	Rows     int64
 	Bytes    int64
 	Options  []string
-	// The first index whose autosummarize is neither true nor false, which Atlas cannot parse.
-	Summarize string
 
 	excluded bool
 }
@@ -97,7 +95,7 @@ func (r relation) managed() bool {
 
 func (r relation) table() bool { return r.managed() && r.Kind == "r" }
 
-func (s *State) readServer(ctx context.Context, db atlas.ExecQuerier) error {
+func (s *State) readServer(ctx context.Context, db Conn) error {
 	type server struct {
 		Version  int
 		Database string
@@ -131,9 +129,7 @@ func (r *reader) readRelations(ctx context.Context) error {
 SELECT c.relname AS name, c.relkind AS kind, pg_get_userbyid(c.relowner) AS owner, pg_has_role(c.relowner, 'USAGE') AS readable,
     EXISTS (SELECT FROM pg_inherits i WHERE i.inhrelid = c.oid) AS child, c.reltuples::bigint AS rows,
     CASE WHEN c.relkind IN ('r', 'm') THEN pg_total_relation_size(c.oid) END AS bytes,
-    `+optionsOf("c")+` AS options,
-    (SELECT min(quote_ident(i.relname)) FROM pg_index x JOIN pg_class i ON i.oid = x.indexrelid, unnest(i.reloptions) AS o
-     WHERE x.indrelid = c.oid AND o ~ '^autosummarize=' AND o !~* '=(t|f|true|false|1|0)$') AS summarize
+    `+optionsOf("c")+` AS options
 FROM pg_class c
 WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
     AND NOT EXISTS (SELECT FROM pg_depend e WHERE e.classid = 'pg_class'::regclass AND e.objid = c.oid AND e.deptype = 'e')`)
@@ -142,9 +138,7 @@ WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p', 'v', '
 	}
 	r.Estimates, r.Parameters = map[string]Estimate{}, map[string][]string{}
 	for _, rel := range all {
-		if rel.excluded, err = r.excludes(selectorKinds[rel.Kind], rel.Name); err != nil {
-			return err
-		}
+		rel.excluded = r.excludes(selectorKinds[rel.Kind], rel.Name)
 		if rel.excluded && rel.Name != revisionsTable {
 			r.Excluded = append(r.Excluded, Object{Kind: relationKinds[rel.Kind], Name: rel.Name})
 		}
@@ -154,10 +148,6 @@ WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p', 'v', '
 		}
 		if rel.table() && len(rel.Options) > 0 {
 			r.Parameters[rel.Name] = rel.Options
-		}
-		if rel.table() && rel.Summarize != "" {
-			return fmt.Errorf("inspect database %s: Atlas cannot read the autosummarize parameter of index %s; write it as true: "+
-				"ALTER INDEX %[2]s SET (autosummarize = true)", r.Database, rel.Summarize)
 		}
 		if rel.table() && !rel.Readable {
 			return fmt.Errorf("inspect database %s: table %s belongs to role %s, and PostgreSQL shows its defaults only to members of "+
@@ -182,25 +172,4 @@ func (r *reader) readExtensions(ctx context.Context) error {
 		r.Extensions = append(r.Extensions, e.Name)
 	}
 	return err
-}
-
-// readAtlas reads Atlas's model of the schema, and removes from it what the state does not have or has in another field.
-func (r *reader) readAtlas(ctx context.Context) error {
-	driver, err := postgres.Open(r.db)
-	if err != nil {
-		return fmt.Errorf("inspect tables: %w", err)
-	}
-	schema, err := driver.InspectSchema(ctx, "public", &atlas.InspectOptions{Exclude: r.exclude})
-	if err != nil {
-		return fmt.Errorf("inspect tables: %w", err)
-	}
-	// PostgreSQL's default comment on the schema is not a part of the state; readComments reads others.
-	schema.Attrs = atlas.RemoveAttr[*atlas.Comment](schema.Attrs)
-	schema.Tables = slices.DeleteFunc(schema.Tables, func(t *atlas.Table) bool { return !r.relations[t.Name].table() })
-	schema.Objects = slices.DeleteFunc(schema.Objects, func(o atlas.Object) bool {
-		enum, ok := o.(*atlas.EnumType)
-		return ok && !slices.ContainsFunc(r.Enums, func(e Enum) bool { return e.Name == enum.T })
-	})
-	r.Tables = schema
-	return nil
 }

@@ -8,9 +8,6 @@ import (
 	"strings"
 	"testing"
 
-	"ariga.io/atlas/sql/migrate"
-	"ariga.io/atlas/sql/postgres"
-	atlas "ariga.io/atlas/sql/schema"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/stretchr/testify/require"
@@ -64,7 +61,6 @@ func TestInspectSchemaOfTheFiles(t *testing.T) {
 	s := inspect(t, db)
 	require.Equal(t, []string{"pg_trgm", "pgcrypto"}, s.Extensions)
 	require.NotEmpty(t, s.Details)
-	require.Len(t, s.Details, len(s.Tables.Tables))
 	require.Empty(t, s.Unmanaged)
 	require.Empty(t, s.Excluded)
 }
@@ -242,39 +238,6 @@ INSERT INTO t SELECT n, n FROM generate_series(1, 1000) AS n`)
 	require.Greater(t, s.Estimates["t"].Bytes, int64(1000*8))
 	require.Equal(t, int64(-1), s.Estimates["bare"].Rows)
 	require.Contains(t, s.Estimates, "m")
-}
-
-// The state corrects Atlas's model of indexes: Atlas writes the collations of columns, and no storage parameters.
-func TestAtlasPlansIndexesFromTheCorrectedModel(t *testing.T) {
-	t.Parallel()
-	db := open(t, dbtest.Empty(t))
-	run(t, db, `
-CREATE TABLE t (name text, other text COLLATE "C");
-CREATE INDEX i ON t (name COLLATE "C", other, (name || other) COLLATE "POSIX") WITH (fillfactor = 60);
-CREATE INDEX i2 ON t USING brin (name) WITH (pages_per_range = 7)`)
-	s := inspect(t, db)
-	table, _ := s.Tables.Table("t")
-	unqualified := ""
-	plan, err := postgres.DefaultPlan.PlanChanges(t.Context(), "", []atlas.Change{&atlas.AddTable{T: table}},
-		func(o *migrate.PlanOptions) { o.SchemaQualifier = &unqualified })
-	require.NoError(t, err)
-	run(t, db, "DROP TABLE t")
-	for _, change := range plan.Changes {
-		require.NotContains(t, change.Cmd, "WITH")
-		run(t, db, change.Cmd)
-	}
-	require.Equal(t, strings.TrimSuffix(s.Table("t").Indexes[0].Definition, " WITH (fillfactor='60')"),
-		inspect(t, db).Table("t").Indexes[0].Definition)
-}
-
-func TestAutosummarizeThatAtlasCannotRead(t *testing.T) {
-	t.Parallel()
-	db := open(t, dbtest.Empty(t))
-	run(t, db, "CREATE TABLE t (id int); CREATE INDEX i ON t USING brin (id) WITH (autosummarize = on)")
-	_, err := state.Inspect(t.Context(), db, nil)
-	require.ErrorContains(t, err, "ALTER INDEX i SET (autosummarize = true)")
-	run(t, db, "ALTER INDEX i SET (autosummarize = true)")
-	inspect(t, db)
 }
 
 // Programs read the JSON: empty lists are [], and the names of the fields must not change.

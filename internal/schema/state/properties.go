@@ -1,6 +1,6 @@
 package state
 
-// propertiesQuery lists properties of tables, columns, constraints and indexes of public that Atlas cannot write, each with
+// propertiesQuery lists properties of tables, columns, constraints and indexes of public that a state does not have, each with
 // the part of the relation that has it, or an empty text for the whole relation. Such a table is compared without the property.
 const propertiesQuery = `
 WITH relations AS (
@@ -15,7 +15,7 @@ WITH relations AS (
     SELECT k.*, c.relname, format('%I on %s', k.conname, c.name) AS name, k.conname AS part
     FROM relations c JOIN pg_constraint k ON k.conrelid = c.oid
 ), indexes AS (
-    SELECT x.*, i.reltablespace, i.relname AS part, c.relkind, c.relname, format('%I on %s', i.relname, c.name) AS name
+    SELECT x.*, i.reltablespace, i.relname AS part, c.relname, format('%I on %s', i.relname, c.name) AS name
     FROM relations c JOIN pg_index x ON x.indrelid = c.oid JOIN pg_class i ON i.oid = x.indexrelid
 )
 SELECT p.*, ARRAY[p.part] AS parts, true AS dropped FROM (
@@ -46,13 +46,4 @@ UNION ALL SELECT DISTINCT 'disabled foreign key', k.name, k.relname, k.part
 UNION ALL SELECT 'clustering', 'by ' || name, relname, part FROM indexes WHERE indisclustered
 UNION ALL SELECT 'index statistics target', format('of column %s of %s', a.attnum, name), relname, part
     FROM indexes JOIN pg_attribute a ON a.attrelid = indexrelid WHERE coalesce(a.attstattarget, -1) <> -1
-
-UNION ALL SELECT 'name with a quote, backslash or control character', quote_ident(odd.name), odd.relname, ''
-    FROM (
-        SELECT relname AS name, relname FROM relations WHERE relkind = 'r'
-        UNION ALL SELECT attname, relname FROM columns WHERE relkind = 'r'
-        UNION ALL SELECT conname, relname FROM constraints
-        UNION ALL SELECT part, relname FROM indexes WHERE relkind = 'r'
-        UNION ALL SELECT typname, '' FROM pg_type WHERE typnamespace = 'public'::regnamespace AND typtype = 'e'
-    ) AS odd WHERE odd.name ~ '["\\[:cntrl:]]'
 ) AS p`

@@ -7,9 +7,14 @@ import (
 	"errors"
 	"fmt"
 
-	atlas "ariga.io/atlas/sql/schema"
 	"github.com/jackc/pgx/v5/pgconn"
 )
+
+// Conn is a database, a connection or a transaction.
+type Conn interface {
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
+}
 
 // fixedSettings sets the settings that change how PostgreSQL prints constants and names, because the texts of two databases
 // can only be compared when they were printed with the same settings. It also sets a lock_timeout of 30 seconds when there is
@@ -22,7 +27,7 @@ FROM (VALUES ('DateStyle', 'ISO, MDY'), ('IntervalStyle', 'postgres'), ('TimeZon
 
 // openSession returns one connection with fixedSettings, and a function that restores the settings, releases the connection
 // and sets the error unless it is set. When db is a *sql.DB, the connection is from its pool.
-func openSession(ctx context.Context, db atlas.ExecQuerier) (atlas.ExecQuerier, func(*error), error) {
+func openSession(ctx context.Context, db Conn) (Conn, func(*error), error) {
 	release := func() error { return nil }
 	if pool, ok := db.(*sql.DB); ok {
 		conn, err := pool.Conn(ctx)
@@ -44,7 +49,7 @@ func openSession(ctx context.Context, db atlas.ExecQuerier) (atlas.ExecQuerier, 
 }
 
 // fixSettings applies fixedSettings and returns a function that restores the settings before.
-func fixSettings(ctx context.Context, db atlas.ExecQuerier) (func() error, error) {
+func fixSettings(ctx context.Context, db Conn) (func() error, error) {
 	type setting struct{ name, value string }
 	rows, err := db.QueryContext(ctx, fixedSettings)
 	if err != nil {
@@ -84,7 +89,7 @@ func adviseOnLock(database string, err error) error {
 }
 
 // query decodes each row of a query into a T, whose JSON names are the names of the columns. Errors begin with the step.
-func query[T any](ctx context.Context, db atlas.ExecQuerier, step, text string, args ...any) ([]T, error) {
+func query[T any](ctx context.Context, db Conn, step, text string, args ...any) ([]T, error) {
 	rows, err := db.QueryContext(ctx, "SELECT to_json(q)::text FROM (\n"+text+"\n) AS q", args...)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", step, err)

@@ -1,10 +1,10 @@
 // Package state reads the public schema of a database into a State, and writes a State as SQL that creates the schema again.
 //
-// Atlas's library reads tables, columns, constraints, their indexes, enums and comments. This package adds what Atlas does
-// not read: extensions, storage parameters, parameters of sequences, comments on types and constraints, plain and
-// materialized views with their indexes, comments and grants. It also reads tables a second time, as the definitions that
-// PostgreSQL prints, because Atlas's model of them is incomplete (see Table). All other objects (functions, triggers,
-// domains, policies, partitions …) are listed as Unmanaged: they are never compared and never changed.
+// A State has extensions, enums, tables with their columns, constraints, indexes and sequences, plain and materialized views,
+// and the comments, storage parameters and grants of these. It has definitions as PostgreSQL prints them, to be compared and
+// written, and next to them what the catalog says that they depend on: no decision needs to read a definition. All other
+// objects (functions, triggers, domains, policies, partitions …) are listed as Unmanaged: they are never compared and never
+// changed.
 //
 // The package changes nothing in the database that it reads.
 package state
@@ -12,8 +12,6 @@ package state
 import (
 	"slices"
 	"time"
-
-	atlas "ariga.io/atlas/sql/schema"
 )
 
 // State is the public schema of one database at one point in time.
@@ -26,10 +24,9 @@ type State struct {
 
 	DefaultGrants []Grant `json:"default_grants"` // default privileges of others on the role's new tables and views, sorted
 
-	Extensions []string      `json:"extensions"` // names, sorted; without plpgsql, which every database has
-	Enums      []Enum        `json:"enums"`      // sorted by name
-	Tables     *atlas.Schema `json:"-"`          // Atlas's model of the tables and enums
-	Details    []*Table      `json:"tables"`     // the same tables as PostgreSQL describes them, sorted by name
+	Extensions []string `json:"extensions"` // names, sorted; without plpgsql, which every database has
+	Enums      []Enum   `json:"enums"`      // sorted by name
+	Details    []*Table `json:"tables"`     // sorted by name
 
 	// Storage parameters of tables and of their indexes, sorted, by the name of the table or index, which share one
 	// namespace. Tables has none: Atlas only knows those of BRIN indexes.
@@ -72,8 +69,7 @@ type Cast struct {
 	Method  string // pg_cast.castmethod: "f" a function, "i" by text, "b" none is needed, the value is the same
 }
 
-// Sequence is the sequence of a serial or identity column. Of its fields, Atlas's model only has the type and, for identity
-// columns, Start and Increment.
+// Sequence is a sequence that a column owns: of an identity column, of a serial column, or by ALTER SEQUENCE … OWNED BY.
 type Sequence struct {
 	Name      string `json:"name"`
 	Table     string `json:"table"`
@@ -164,8 +160,7 @@ type Index struct {
 	NullsNotDistinct bool `json:"nulls_not_distinct,omitempty"`
 }
 
-// Table is a table as PostgreSQL describes it. It is exact where Atlas's model is not: names of primary keys, collations of
-// index columns, storage parameters, types such as numeric(5,-2), DEFERRABLE, MATCH FULL, quotes in texts.
+// Table is a table as PostgreSQL describes it.
 type Table struct {
 	Name        string       `json:"name"`
 	Comment     string       `json:"comment,omitempty"`
@@ -241,12 +236,22 @@ func (s *State) View(name string) *View {
 	return nil
 }
 
-// Sequence returns the sequence of a column, or nil.
+// Sequence returns the sequence that a column owns, or nil. Of several it returns the one that the default uses.
 func (s *State) Sequence(table, column string) *Sequence {
+	var owned *Sequence
 	for i := range s.Sequences {
-		if s.Sequences[i].Table == table && s.Sequences[i].Column == column {
-			return &s.Sequences[i]
+		q := &s.Sequences[i]
+		if q.Table == table && q.Column == column && (owned == nil || s.isDefault(q)) {
+			owned = q
 		}
 	}
-	return nil
+	return owned
+}
+
+// isDefault reports whether the column that owns the sequence takes its values from it.
+func (s *State) isDefault(q *Sequence) bool {
+	t := s.Table(q.Table)
+	return q.Identity || t != nil && slices.ContainsFunc(t.Columns, func(c Column) bool {
+		return c.Name == q.Column && slices.Contains(c.Uses, Reference{Sequence: q.Name})
+	})
 }

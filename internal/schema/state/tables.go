@@ -4,13 +4,10 @@ import (
 	"context"
 	"slices"
 	"strings"
-
-	"ariga.io/atlas/sql/postgres"
-	atlas "ariga.io/atlas/sql/schema"
 )
 
-func (r *reader) readEnums(ctx context.Context) (err error) {
-	r.Enums, err = query[Enum](ctx, r.db, "inspect enums", `
+func (r *reader) readEnums(ctx context.Context) error {
+	all, err := query[Enum](ctx, r.db, "inspect enums", `
 SELECT t.typname AS name, obj_description(t.oid, 'pg_type') AS comment,
     ARRAY(SELECT e.enumlabel FROM pg_enum e WHERE e.enumtypid = t.oid ORDER BY e.enumsortorder) AS values
 FROM pg_type t
@@ -20,20 +17,17 @@ ORDER BY t.typname COLLATE "C"`)
 	if err != nil {
 		return err
 	}
-	r.Enums = slices.DeleteFunc(r.Enums, func(e Enum) bool {
-		excluded, patternErr := r.excludes("enum", e.Name)
-		if patternErr != nil {
-			err = patternErr
-		}
-		if excluded {
+	for _, e := range all {
+		if r.excludes("enum", e.Name) {
 			r.Excluded = append(r.Excluded, Object{Kind: "enum", Name: e.Name})
+		} else {
+			r.Enums = append(r.Enums, e)
 		}
-		return excluded
-	})
-	return err
+	}
+	return nil
 }
 
-// readTables reads the definitions that PostgreSQL prints of the tables in Atlas's model.
+// readTables reads the tables with their columns and constraints.
 func (r *reader) readTables(ctx context.Context) error {
 	all, err := query[Table](ctx, r.db, "inspect columns and constraints", `
 SELECT c.relname AS name, obj_description(c.oid, 'pg_class') AS comment,
@@ -68,17 +62,12 @@ ORDER BY c.relname COLLATE "C"`)
 		return err
 	}
 	for _, t := range all {
-		model, ok := r.Tables.Table(t.Name)
-		if !ok {
+		if !r.relations[t.Name].table() {
 			continue
 		}
 		for i := range t.Columns {
 			t.Columns[i].Grants = oneGrantor(t.Columns[i].Grants)
 		}
-		t.Columns = slices.DeleteFunc(t.Columns, func(c Column) bool {
-			_, ok := model.Column(c.Name)
-			return !ok // a pattern excludes it
-		})
 		r.Details = append(r.Details, &t)
 	}
 	return nil
@@ -89,10 +78,9 @@ type indexRow struct {
 	Index
 	Quoted     string // the name
 	Relation   string
-	Constraint bool     // whether it is the index of a constraint
-	Storage    string   // " WITH (…)" in the definition, or ""
-	Predicate  string   // " WHERE …" at the end of the definition, or ""
-	Collations []string // of each key column, "" for the column's own
+	Constraint bool   // whether it is the index of a constraint
+	Storage    string // " WITH (…)" in the definition, or ""
+	Predicate  string // " WHERE …" at the end of the definition, or ""
 }
 
 func (r *reader) readIndexes(ctx context.Context) error {
@@ -109,14 +97,7 @@ SELECT i.relname AS name, quote_ident(i.relname) AS quoted, c.relname AS relatio
     -- As PostgreSQL prints them: it quotes values that are not identifiers.
     (SELECT ' WITH (' || string_agg(quote_ident(split_part(o, '=', 1)) || '=' || CASE quote_ident(v) WHEN v THEN v
              ELSE '''' || replace(v, '''', '''''') || '''' END, ', ' ORDER BY n) || ')'
-     FROM unnest(i.reloptions) WITH ORDINALITY AS p (o, n), substr(o, strpos(o, '=') + 1) AS v) AS storage,
-    -- Leave out a column's own collation. That of an expression is unknown.
-    ARRAY(SELECT CASE WHEN x.indcollation[n - 1] NOT IN (0, coalesce(a.attcollation, 'pg_catalog."default"'::regcollation))
-              THEN l.collname ELSE '' END
-          FROM generate_series(1, x.indnkeyatts) AS n
-          LEFT JOIN pg_attribute a ON a.attrelid = x.indrelid AND a.attnum = x.indkey[n - 1] AND a.attnum <> 0
-          LEFT JOIN pg_collation l ON l.oid = x.indcollation[n - 1]
-          ORDER BY n) AS collations
+     FROM unnest(i.reloptions) WITH ORDINALITY AS p (o, n), substr(o, strpos(o, '=') + 1) AS v) AS storage
 FROM pg_index x JOIN pg_class i ON i.oid = x.indexrelid JOIN pg_class c ON c.oid = x.indrelid
 WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'm')
 ORDER BY i.relname COLLATE "C"`)
@@ -139,33 +120,11 @@ ORDER BY i.relname COLLATE "C"`)
 		if len(row.Options) > 0 {
 			r.Parameters[row.Name] = row.Options
 		}
-		r.correctModel(row)
 	}
 	return nil
 }
 
-// correctModel corrects Atlas's model of an index. It adds the collations of columns, and removes the storage parameters: the
-// model only has those of BRIN indexes, and Atlas would rebuild an index to change them. Parameters has them all.
-func (r *reader) correctModel(row indexRow) {
-	table, ok := r.Tables.Table(row.Relation)
-	if !ok {
-		return
-	}
-	index, ok := table.Index(row.Name)
-	if !ok && table.PrimaryKey != nil && table.PrimaryKey.Name == row.Name {
-		index, ok = table.PrimaryKey, true
-	}
-	if !ok {
-		return // a pattern excludes it
-	}
-	index.Attrs = atlas.RemoveAttr[*postgres.IndexStorageParams](index.Attrs)
-	for i, part := range index.Parts {
-		if i < len(row.Collations) && row.Collations[i] != "" {
-			part.Attrs = append(part.Attrs, &atlas.Collation{V: row.Collations[i]})
-		}
-	}
-}
-
+// readSequences reads the sequences that columns of tables own.
 func (r *reader) readSequences(ctx context.Context) error {
 	all, err := query[Sequence](ctx, r.db, "inspect sequences", `
 SELECT c.relname AS name, t.relname AS table, a.attname AS column, d.deptype = 'i' AS identity,
@@ -185,28 +144,12 @@ ORDER BY c.relname COLLATE "C"`)
 		return err
 	}
 	for _, s := range all {
-		// A sequence that Atlas does not consider part of a serial column is listed as unmanaged.
-		if r.relations[s.Table].table() && (s.Identity || r.serial(s)) {
+		if r.relations[s.Table].table() {
 			s.Grants = oneGrantor(s.Grants)
 			r.Sequences = append(r.Sequences, s)
 		}
 	}
 	return nil
-}
-
-// serial reports whether Atlas considers the sequence part of a serial column, which it can write. The types of the two may
-// differ: changing a column to bigint does not change its integer sequence.
-func (r *reader) serial(s Sequence) bool {
-	table, ok := r.Tables.Table(s.Table)
-	if !ok {
-		return false
-	}
-	column, ok := table.Column(s.Column)
-	if !ok {
-		return false
-	}
-	serial, ok := column.Type.Type.(*postgres.SerialType)
-	return ok && !column.Type.Null && serial.SequenceName == s.Name
 }
 
 func (r *reader) readComments(ctx context.Context) error {

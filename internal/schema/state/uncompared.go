@@ -3,15 +3,13 @@ package state
 import (
 	"context"
 	"strings"
-
-	atlas "ariga.io/atlas/sql/schema"
 )
 
 // Uncompared lists what schema files have created in an empty database and a State does not have, sorted: rows of tables,
 // positions of sequences, privileges, and objects of another owner. A plan would not change any of it in a database.
 //
 // The requirements on db are those of Inspect.
-func Uncompared(ctx context.Context, db atlas.ExecQuerier) ([]Object, error) {
+func Uncompared(ctx context.Context, db Conn) ([]Object, error) {
 	all, err := query[Object](ctx, db, "list what is not compared", uncomparedQuery)
 	if err != nil {
 		return nil, err

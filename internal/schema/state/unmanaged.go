@@ -6,9 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-
-	"ariga.io/atlas/sql/postgres"
-	atlas "ariga.io/atlas/sql/schema"
 )
 
 // found is an object that one of the queries below lists.
@@ -40,11 +37,8 @@ func (r *reader) readUnmanaged(ctx context.Context) error {
 			all = append(all, found{Object: Object{Kind: relationKinds[rel.Kind], Name: name}, Relation: name})
 		}
 	}
-	r.dropExclusions()
 	for _, f := range all {
-		if err := r.list(f); err != nil {
-			return err
-		}
+		r.list(f)
 	}
 	r.Unmanaged = sorted(r.Unmanaged)
 	r.Excluded = sorted(r.Excluded)
@@ -52,41 +46,21 @@ func (r *reader) readUnmanaged(ctx context.Context) error {
 }
 
 // list adds an object to the unmanaged or to the excluded ones.
-func (r *reader) list(f found) error {
+func (r *reader) list(f found) {
 	if r.relations[f.Relation].excluded || f.Bare == revisionsTable {
-		return nil // excluding a table also excludes what depends on it
+		return // excluding a table also excludes what depends on it
 	}
 	if f.Kind == "sequence" && slices.ContainsFunc(r.Sequences, func(s Sequence) bool { return s.Name == f.Bare }) {
-		return nil
+		return
 	}
 	f.Name = strings.ReplaceAll(f.Name, "public.", "")
-	excluded := false
-	if f.Bare != "" {
-		var err error
-		if excluded, err = r.excludes(cmp.Or(f.Selector, f.Kind), f.Bare); err != nil {
-			return err
-		}
-	}
 	if f.Dropped {
 		f.On, f.Object.Parts = f.Relation, f.Parts
 	}
-	if excluded {
+	if f.Bare != "" && r.excludes(cmp.Or(f.Selector, f.Kind), f.Bare) {
 		r.Excluded = append(r.Excluded, f.Object)
 	} else {
 		r.Unmanaged = append(r.Unmanaged, f.Object)
-	}
-	return nil
-}
-
-// dropExclusions removes exclusion constraints from Atlas's model: Atlas can drop them but cannot write them.
-func (r *reader) dropExclusions() {
-	for _, t := range r.Tables.Tables {
-		t.Indexes = slices.DeleteFunc(t.Indexes, func(i *atlas.Index) bool {
-			return slices.ContainsFunc(i.Attrs, func(a atlas.Attr) bool {
-				c, ok := a.(*postgres.Constraint)
-				return ok && c.IsExclude()
-			})
-		})
 	}
 }
 

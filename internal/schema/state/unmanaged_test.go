@@ -43,10 +43,6 @@ var unmanaged = []struct {
 	{"CREATE TYPE r AS RANGE (subtype = float8)", []string{"range type r"}},
 	{"CREATE TYPE e AS ENUM ()", []string{"enum without values e"}},
 	{"CREATE SEQUENCE s", []string{"sequence s"}},
-	{"CREATE SEQUENCE s OWNED BY t.id", []string{"sequence s"}},
-	{"CREATE SEQUENCE s OWNED BY u.id; ALTER TABLE u ALTER id SET DEFAULT nextval('s')", []string{"sequence s"}},
-	{"ALTER TABLE u ADD x serial; ALTER TABLE u ALTER x DROP NOT NULL", []string{"sequence u_x_seq"}},
-	{"ALTER TABLE u ADD x serial; ALTER SEQUENCE u_x_seq RENAME TO odd", []string{"sequence odd"}},
 	{"CREATE TABLE p (id int) PARTITION BY RANGE (id)", []string{"partitioned table p"}},
 	{"CREATE TABLE p (id int) PARTITION BY RANGE (id); CREATE TABLE p1 PARTITION OF p DEFAULT",
 		[]string{"inherited table or partition p1", "partitioned table p"}},
@@ -87,9 +83,6 @@ var unmanaged = []struct {
 	{"CREATE INDEX i ON t ((id + 1)); ALTER INDEX i ALTER 1 SET STATISTICS 7",
 		[]string{"index statistics target of column 1 of i on t"}},
 	{"ALTER VIEW v ALTER name SET DEFAULT 'x'", []string{"default of a view column v.name"}},
-	{`CREATE TABLE "a""b" (id int)`, []string{`name with a quote, backslash or control character "a""b"`}},
-	{`ALTER TABLE t ADD "a\b" int`, []string{`name with a quote, backslash or control character "a\b"`}},
-	{`CREATE TYPE "a""b" AS ENUM ('x')`, []string{`name with a quote, backslash or control character "a""b"`}},
 }
 
 func TestEveryUnmanagedKindIsListed(t *testing.T) {
@@ -117,6 +110,44 @@ func names(objects []state.Object) []string {
 		all[i] = fmt.Sprint(o)
 	}
 	return all
+}
+
+// managed has what looks unusual and is an ordinary part of a state.
+var managed = []string{
+	"CREATE SEQUENCE s OWNED BY t.id",
+	"CREATE SEQUENCE s OWNED BY u.id; ALTER TABLE u ALTER id SET DEFAULT nextval('s')",
+	"ALTER TABLE u ADD x serial; ALTER TABLE u ALTER x DROP NOT NULL",
+	"ALTER TABLE u ADD x serial; ALTER SEQUENCE u_x_seq RENAME TO odd",
+	"ALTER TABLE t ADD CONSTRAINT x EXCLUDE USING gist (span WITH &&)",
+	"ALTER TABLE t ADD CONSTRAINT x UNIQUE (name) DEFERRABLE",
+	"ALTER TABLE u ADD CONSTRAINT x FOREIGN KEY (id) REFERENCES t DEFERRABLE INITIALLY DEFERRED",
+	"ALTER TABLE t ADD CONSTRAINT x CHECK (id > 0) NOT VALID",
+	"ALTER TABLE u ADD CONSTRAINT x FOREIGN KEY (id) REFERENCES t NOT VALID",
+	"ALTER TABLE t ADD CONSTRAINT x CHECK (random() < 2)",
+	"ALTER TABLE t ADD CONSTRAINT x CHECK (t IS NOT NULL)",
+	"ALTER TABLE u ADD CONSTRAINT x FOREIGN KEY (id) REFERENCES t MATCH FULL",
+	"ALTER TABLE u ADD CONSTRAINT x FOREIGN KEY (id) REFERENCES t ON DELETE SET NULL (id)",
+	"CREATE INDEX x ON u USING brin (id) WITH (autosummarize = on)",
+	`CREATE TABLE "a""b" (id int)`,
+	`ALTER TABLE t ADD "a\b" int`,
+	`CREATE TYPE "a""b" AS ENUM ('x')`,
+}
+
+func TestUnusualPartsAreManaged(t *testing.T) {
+	t.Parallel()
+	db := open(t, dbtest.Empty(t))
+	db.SetMaxOpenConns(1)
+	run(t, db, unmanagedBase)
+	for _, text := range managed {
+		tx, err := db.BeginTx(t.Context(), nil)
+		require.NoError(t, err)
+		_, err = tx.ExecContext(t.Context(), text)
+		require.NoError(t, err, text)
+		s, err := state.Inspect(t.Context(), tx, nil)
+		require.NoError(t, err, text)
+		require.Equal(t, unmanagedBaseObjects, names(s.Unmanaged), text)
+		require.NoError(t, tx.Rollback())
+	}
 }
 
 func TestTablespacesAreListed(t *testing.T) {
@@ -163,13 +194,14 @@ CREATE VIEW foreign_view AS SELECT id FROM t;
 CREATE TYPE foreign_enum AS ENUM ('x');`)
 	s := inspect(t, db, "foreign_*", "other", "mixed.note", "v[type=table]", "m[type=table|materialized]", "*_function")
 	require.Equal(t, []string{
-		"enum foreign_enum", "function event_function()", "function trigger_function()", "materialized view m", "schema other",
+		"column mixed.note", "enum foreign_enum", "function event_function()", "function trigger_function()", "materialized view m",
+		"schema other",
 		"table foreign_writer", "view foreign_view",
 	}, names(s.Excluded))
 	require.Empty(t, s.Unmanaged)
 	require.Empty(t, s.Sequences)
 	var tables, views []string
-	for _, table := range s.Tables.Tables {
+	for _, table := range s.Details {
 		tables = append(tables, table.Name)
 	}
 	for _, view := range s.Views {
@@ -177,12 +209,42 @@ CREATE TYPE foreign_enum AS ENUM ('x');`)
 	}
 	require.Equal(t, []string{"mixed", "t", "u"}, tables)
 	require.Equal(t, []string{"v"}, views)
-	mixed, _ := s.Tables.Table("mixed")
-	require.Len(t, mixed.Columns, 1)
 	require.Len(t, s.Table("mixed").Columns, 1)
-	require.Len(t, s.Details, 3)
 	require.Len(t, s.Enums, 1)
 
-	_, err := state.Inspect(t.Context(), db, []string{"[bad"})
-	require.ErrorContains(t, err, "[bad")
+	for _, bad := range []string{"[bad", "t.[bad", "public.t.id", ""} {
+		_, err := state.Inspect(t.Context(), db, []string{bad})
+		require.ErrorContains(t, err, fmt.Sprintf("pattern %q of exclude", bad))
+	}
+}
+
+// Patterns for parts of tables work as in Atlas: a column is excluded with its constraints and indexes, and a selector limits
+// a pattern to a kind of parts.
+func TestExcludeParts(t *testing.T) {
+	t.Parallel()
+	db := open(t, dbtest.Empty(t))
+	run(t, db, `
+CREATE TABLE t (id int PRIMARY KEY, other int UNIQUE, note text, x serial, CONSTRAINT c CHECK (other > 0));
+ALTER TABLE t ADD CONSTRAINT note_or CHECK (note <> '' OR id > 0), ADD CONSTRAINT f FOREIGN KEY (other) REFERENCES t;
+CREATE INDEX note_expr ON t (lower(note));
+CREATE INDEX plain ON t (id) WHERE id > 7;
+CREATE TABLE "a.b" (id int, note text);`)
+	for pattern, want := range map[string][]string{
+		"t.note":                   {"column t.note", "constraint note_or on t", "index note_expr on t"},
+		"*.note":                   {`column "a.b".note`, "column t.note", "constraint note_or on t", "index note_expr on t"},
+		`"a.b".note`:               {`column "a.b".note`},
+		`"a.b"`:                    {"table a.b"},
+		"t.*[type=index]":          {"constraint t_other_key on t", "index note_expr on t", "index plain on t"},
+		"t.*[type=fk|check]":       {"constraint c on t", "constraint f on t", "constraint note_or on t"},
+		"t[type=view].note":        {},
+		"t[type=table].f":          {"constraint f on t"},
+		"t.x":                      {"column t.x"},
+		"t.id":                     {"column t.id", "constraint f on t", "constraint note_or on t", "constraint t_pkey on t", "index plain on t"},
+		"t.note[type=index|check]": {},
+		"t.t_pkey":                 {},
+	} {
+		s := inspect(t, db, pattern)
+		require.Equal(t, want, names(s.Excluded), pattern)
+		require.Equal(t, pattern != "t.x", s.Sequence("t", "x") != nil, pattern)
+	}
 }

@@ -63,7 +63,7 @@ LEFT JOIN pg_proc p ON d.refclassid = 'pg_proc'::regclass AND p.oid = d.refobjid
     AND NOT EXISTS (SELECT FROM pg_depend x WHERE x.classid = 'pg_proc'::regclass AND x.objid = p.oid AND x.deptype = 'e')
 WHERE coalesce(rel.name, e.type, p.proname) IS NOT NULL`
 
-// readUses reads what definitions depend on, and orders the views by it.
+// readUses reads what definitions depend on, excludes the parts of tables by it, and orders the views.
 func (r *reader) readUses(ctx context.Context) error {
 	type object struct{ Kind, Owner, Part string }
 	type row struct {
@@ -101,6 +101,7 @@ func (r *reader) readUses(ctx context.Context) error {
 			index.Uses = uses[object{"index", v.Name, index.Name}]
 		}
 	}
+	r.excludeParts()
 	r.Views = inOrder(r.Views)
 	return nil
 }

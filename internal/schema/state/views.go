@@ -4,8 +4,6 @@ import (
 	"context"
 	"strings"
 	"time"
-
-	atlas "ariga.io/atlas/sql/schema"
 )
 
 func (r *reader) readViews(ctx context.Context) error {
@@ -46,7 +44,7 @@ ORDER BY c.relname COLLATE "C"`)
 
 // ReadRefreshes sets LastRefresh of the materialized views from a table of public with the columns view_name text and
 // seconds double precision. It does nothing if the table is missing, has other columns, or may not be read.
-func ReadRefreshes(ctx context.Context, db atlas.ExecQuerier, s *State, table string) error {
+func ReadRefreshes(ctx context.Context, db Conn, s *State, table string) error {
 	type check struct{ Readable bool }
 	checks, err := query[check](ctx, db, "inspect refreshes", `
 SELECT count(*) = 2 AND bool_and(has_table_privilege(attrelid, 'SELECT')) AS readable FROM pg_attribute
