@@ -11,8 +11,8 @@ import (
 const revisionsTable = "atlas_schema_revisions"
 
 // Inspect reads the public schema through db, a connection or transaction. Its search_path must be public. Objects that match
-// exclude (glob patterns for objects, or TABLE.PART for parts of tables) are left out, and so is Atlas's revisions table. Inspect waits
-// for locks for the session's lock_timeout, or 30 seconds if that is not set. In a transaction that is not REPEATABLE READ,
+// exclude (glob patterns for objects, or TABLE.PART for parts of tables) are left out, and so is Atlas's revisions table. Inspect
+// waits for locks for the session's lock_timeout, or 30 seconds if that is not set. In a transaction that is not REPEATABLE READ,
 // Inspect may see only a part of a change that is committed meanwhile.
 //
 // The role must own the tables, or be a member of the roles that own them: PostgreSQL hides parts of a table from others.
@@ -33,7 +33,7 @@ func Inspect(ctx context.Context, db Conn, exclude []string) (_ *State, err erro
 	r := reader{State: s, db: db, exclude: patterns, relations: map[string]relation{}, viewIndexes: map[string][]*Index{}}
 	for _, read := range []func(context.Context) error{
 		r.readRelations, r.readDefaultGrants, r.readExtensions, r.readEnums, r.readTables, r.readIndexes, r.readSequences,
-		r.readViews, r.readUses, r.readCasts, r.readComments, r.readUnmanaged,
+		r.readViews, r.readUses, r.readCasts, r.readUnmanaged,
 	} {
 		if err := read(ctx); err != nil {
 			return nil, adviseOnLock(s.Database, err)
@@ -83,7 +83,6 @@ type relation struct {
 	Child    bool // it inherits from another table, or is a partition
 	Rows     int64
 	Bytes    int64
-	Options  []string
 
 	excluded bool
 }
@@ -103,18 +102,21 @@ func (s *State) readServer(ctx context.Context, db Conn) error {
 		Host     string
 		Path     string
 		Public   bool
+		Comment  string
 	}
 	rows, err := query[server](ctx, db, "inspect server", `
 SELECT current_setting('server_version_num')::int AS version, current_database() AS database, current_user AS role,
     coalesce(host(inet_server_addr()), 'local socket') AS host, current_setting('search_path') AS path,
-    current_schemas(false) = '{public}' AS public`)
+    current_schemas(false) = '{public}' AS public, (SELECT d.description FROM pg_description d
+     WHERE d.classoid = 'pg_namespace'::regclass AND d.objoid = to_regnamespace('public')
+         AND d.description <> 'standard public schema') AS comment -- PostgreSQL's default`)
 	if err != nil {
 		return err
 	}
 	if len(rows) != 1 {
 		return errors.New("inspect server: it returned no row")
 	}
-	s.Major, s.Role = rows[0].Version/10000, rows[0].Role
+	s.Major, s.Role, s.Comment = rows[0].Version/10000, rows[0].Role, rows[0].Comment
 	s.Database = fmt.Sprintf("%q at %s", rows[0].Database, rows[0].Host)
 	if !rows[0].Public {
 		return fmt.Errorf("inspect database %s: definitions can only be compared when search_path is public, and it is %q; "+
@@ -128,15 +130,14 @@ func (r *reader) readRelations(ctx context.Context) error {
 	all, err := query[relation](ctx, r.db, "inspect relations", `
 SELECT c.relname AS name, c.relkind AS kind, pg_get_userbyid(c.relowner) AS owner, pg_has_role(c.relowner, 'USAGE') AS readable,
     EXISTS (SELECT FROM pg_inherits i WHERE i.inhrelid = c.oid) AS child, c.reltuples::bigint AS rows,
-    CASE WHEN c.relkind IN ('r', 'm') THEN pg_total_relation_size(c.oid) END AS bytes,
-    `+optionsOf("c")+` AS options
+    CASE WHEN c.relkind IN ('r', 'm') THEN pg_total_relation_size(c.oid) END AS bytes
 FROM pg_class c
 WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
     AND NOT EXISTS (SELECT FROM pg_depend e WHERE e.classid = 'pg_class'::regclass AND e.objid = c.oid AND e.deptype = 'e')`)
 	if err != nil {
 		return err
 	}
-	r.Estimates, r.Parameters = map[string]Estimate{}, map[string][]string{}
+	r.Estimates = map[string]Estimate{}
 	for _, rel := range all {
 		rel.excluded = r.excludes(selectorKinds[rel.Kind], rel.Name)
 		if rel.excluded && rel.Name != revisionsTable {
@@ -145,9 +146,6 @@ WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p', 'v', '
 		r.relations[rel.Name] = rel
 		if rel.managed() && rel.Kind != "v" {
 			r.Estimates[rel.Name] = Estimate{rel.Rows, rel.Bytes}
-		}
-		if rel.table() && len(rel.Options) > 0 {
-			r.Parameters[rel.Name] = rel.Options
 		}
 		if rel.table() && !rel.Readable {
 			return fmt.Errorf("inspect database %s: table %s belongs to role %s, and PostgreSQL shows its defaults only to members of "+

@@ -35,7 +35,7 @@ func (s *State) SQL() string {
 		}
 		section(all...)
 	}
-	if schema := withComment(nil, "SCHEMA public", s.Comments["SCHEMA public"]); schema != nil {
+	if schema := withComment(nil, "SCHEMA public", s.Comment); schema != nil {
 		section(schema...)
 	}
 	for _, e := range s.Enums {

@@ -24,17 +24,11 @@ type State struct {
 
 	DefaultGrants []Grant `json:"default_grants"` // default privileges of others on the role's new tables and views, sorted
 
-	Extensions []string `json:"extensions"` // names, sorted; without plpgsql, which every database has
-	Enums      []Enum   `json:"enums"`      // sorted by name
-	Details    []*Table `json:"tables"`     // sorted by name
-
-	// Storage parameters of tables and of their indexes, sorted, by the name of the table or index, which share one
-	// namespace. Tables has none: Atlas only knows those of BRIN indexes.
-	Parameters map[string][]string `json:"parameters"`
-	// Comments that Tables does not have, by the target of COMMENT ON: "TYPE mood", `CONSTRAINT "Odd" ON urls`.
-	Comments  map[string]string `json:"comments"`
-	Sequences []Sequence        `json:"sequences"` // of serial and identity columns, sorted by name
-	Views     []*View           `json:"views"`     // each after those that it reads, otherwise by name
+	Extensions []string   `json:"extensions"` // names, sorted; without plpgsql, which every database has
+	Enums      []Enum     `json:"enums"`      // sorted by name
+	Details    []*Table   `json:"tables"`     // sorted by name
+	Sequences  []Sequence `json:"sequences"`  // of serial and identity columns, sorted by name
+	Views      []*View    `json:"views"`      // each after those that it reads, otherwise by name
 
 	Estimates map[string]Estimate `json:"estimates"` // of tables and materialized views
 	Casts     []Cast              `json:"-"`         // of pg_cast, between types as format_type prints them without sizes

@@ -2,7 +2,6 @@ package state
 
 import (
 	"context"
-	"slices"
 	"strings"
 )
 
@@ -47,7 +46,8 @@ SELECT c.relname AS name, obj_description(c.oid, 'pg_class') AS comment,
             'columns', `+namesOf("k.conkey", "k.conrelid")+`, 'referenced', `+namesOf("k.confkey", "k.confrelid")+`,
             'validated', k.convalidated, 'deferrable', k.condeferrable, 'deferred', k.condeferred,
             'referenced_key', (SELECT i.relname FROM pg_class i WHERE i.oid = k.conindid AND k.contype = 'f'),
-            'nulls_not_distinct', (SELECT x.indnullsnotdistinct FROM pg_index x WHERE x.indexrelid = k.conindid AND k.contype <> 'f'),
+            'nulls_not_distinct', (SELECT x.indnullsnotdistinct FROM pg_index x
+                WHERE x.indexrelid = k.conindid AND k.contype <> 'f'),
             'options', CASE WHEN kind.rank <= 3 THEN (SELECT `+optionsOf("i")+` FROM pg_class i WHERE i.oid = k.conindid) END,
             'index_comment', CASE WHEN kind.rank <= 3 THEN obj_description(k.conindid, 'pg_class') END)
             ORDER BY kind.rank, k.conname COLLATE "C")
@@ -117,9 +117,6 @@ ORDER BY i.relname COLLATE "C"`)
 		if table := r.Table(row.Relation); table != nil && !row.Constraint {
 			table.Indexes = append(table.Indexes, &index)
 		}
-		if len(row.Options) > 0 {
-			r.Parameters[row.Name] = row.Options
-		}
 	}
 	return nil
 }
@@ -147,45 +144,6 @@ ORDER BY c.relname COLLATE "C"`)
 		if r.relations[s.Table].table() {
 			s.Grants = oneGrantor(s.Grants)
 			r.Sequences = append(r.Sequences, s)
-		}
-	}
-	return nil
-}
-
-func (r *reader) readComments(ctx context.Context) error {
-	type comment struct{ Sequence, Schema, Text string }
-	all, err := query[comment](ctx, r.db, "inspect comments", `
-SELECT c.relname AS sequence, '' AS schema, obj_description(c.oid, 'pg_class') AS text
-FROM pg_class c WHERE c.relkind = 'S' AND c.relnamespace = 'public'::regnamespace AND obj_description(c.oid, 'pg_class') <> ''
-UNION ALL
-SELECT '', nspname, obj_description(oid, 'pg_namespace') FROM pg_namespace
-WHERE nspname = 'public' AND obj_description(oid, 'pg_namespace') <> 'standard public schema' -- PostgreSQL's default`)
-	if err != nil {
-		return err
-	}
-	r.Comments = map[string]string{}
-	for _, c := range all {
-		if c.Schema != "" {
-			r.Comment = c.Text
-			r.Comments["SCHEMA "+Ident(c.Schema)] = c.Text
-		}
-		if slices.ContainsFunc(r.Sequences, func(s Sequence) bool { return s.Name == c.Sequence }) {
-			r.Comments["SEQUENCE "+Ident(c.Sequence)] = c.Text
-		}
-	}
-	for _, e := range r.Enums {
-		if e.Comment != "" {
-			r.Comments["TYPE "+Ident(e.Name)] = e.Comment
-		}
-	}
-	for _, t := range r.Details {
-		for _, k := range t.Constraints {
-			if k.Comment != "" {
-				r.Comments["CONSTRAINT "+Ident(k.Name)+" ON "+Ident(t.Name)] = k.Comment
-			}
-			if k.IndexComment != "" && k.Kind == "primary key" {
-				r.Comments["INDEX "+Ident(k.Name)] = k.IndexComment
-			}
 		}
 	}
 	return nil

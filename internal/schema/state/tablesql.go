@@ -28,8 +28,7 @@ func (s *State) TableSQL(t *Table) []string {
 			after = append(after, fmt.Sprintf("ALTER SEQUENCE %s OWNED BY %s.%s", Ident(sequence.Name), name, Ident(c.Name)))
 		}
 		if sequence != nil {
-			object := "SEQUENCE " + Ident(sequence.Name)
-			after = withComment(after, object, s.Comments[object])
+			after = withComment(after, "SEQUENCE "+Ident(sequence.Name), sequence.Comment)
 		}
 		lines = append(lines, line+c.clauses(sequence))
 	}
@@ -41,16 +40,16 @@ func (s *State) TableSQL(t *Table) []string {
 		lines = append(lines, fmt.Sprintf("CONSTRAINT %s %s", Ident(c.Name), c.Definition))
 		after = append(after, c.comments(t.Name)...)
 		// The index of a constraint has no CREATE INDEX statement for its storage parameters.
-		if options := s.Parameters[c.Name]; len(options) > 0 && c.HasIndex() {
-			after = append(after, fmt.Sprintf("ALTER INDEX %s SET (%s)", Ident(c.Name), parameters(options)))
+		if len(c.Options) > 0 {
+			after = append(after, fmt.Sprintf("ALTER INDEX %s SET (%s)", Ident(c.Name), parameters(c.Options)))
 		}
 	}
 	create := fmt.Sprintf("CREATE TABLE %s (\n    %s\n)", name, strings.Join(lines, ",\n    "))
 	if len(lines) == 0 {
 		create = "CREATE TABLE " + name + " ()"
 	}
-	if options := s.Parameters[t.Name]; len(options) > 0 {
-		create += " WITH (" + parameters(options) + ")"
+	if len(t.Options) > 0 {
+		create += " WITH (" + parameters(t.Options) + ")"
 	}
 	all := append(append(before, create), after...)
 	all = withComment(all, "TABLE "+name, t.Comment)

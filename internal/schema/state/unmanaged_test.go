@@ -230,16 +230,17 @@ CREATE INDEX note_expr ON t (lower(note));
 CREATE INDEX plain ON t (id) WHERE id > 7;
 CREATE TABLE "a.b" (id int, note text);`)
 	for pattern, want := range map[string][]string{
-		"t.note":                   {"column t.note", "constraint note_or on t", "index note_expr on t"},
-		"*.note":                   {`column "a.b".note`, "column t.note", "constraint note_or on t", "index note_expr on t"},
-		`"a.b".note`:               {`column "a.b".note`},
-		`"a.b"`:                    {"table a.b"},
-		"t.*[type=index]":          {"constraint t_other_key on t", "index note_expr on t", "index plain on t"},
-		"t.*[type=fk|check]":       {"constraint c on t", "constraint f on t", "constraint note_or on t"},
-		"t[type=view].note":        {},
-		"t[type=table].f":          {"constraint f on t"},
-		"t.x":                      {"column t.x"},
-		"t.id":                     {"column t.id", "constraint f on t", "constraint note_or on t", "constraint t_pkey on t", "index plain on t"},
+		"t.note":             {"column t.note", "constraint note_or on t", "index note_expr on t"},
+		"*.note":             {`column "a.b".note`, "column t.note", "constraint note_or on t", "index note_expr on t"},
+		`"a.b".note`:         {`column "a.b".note`},
+		`"a.b"`:              {"table a.b"},
+		"t.*[type=index]":    {"constraint t_other_key on t", "index note_expr on t", "index plain on t"},
+		"t.*[type=fk|check]": {"constraint c on t", "constraint f on t", "constraint note_or on t"},
+		"t[type=view].note":  {},
+		"t[type=table].f":    {"constraint f on t"},
+		"t.x":                {"column t.x"},
+		"t.id": {"column t.id", "constraint f on t", "constraint note_or on t", "constraint t_pkey on t",
+			"index plain on t"},
 		"t.note[type=index|check]": {},
 		"t.t_pkey":                 {},
 	} {

@@ -53,7 +53,8 @@ CREATE VIEW whole AS SELECT count(*) FROM t WHERE "is fine"('x');`
 // texts writes references in a short form.
 func texts(uses []state.Reference) (all []string) {
 	for _, r := range uses {
-		all = append(all, strings.Trim(fmt.Sprintf("%s|%s|%s%s%s%s", r.Relation, r.Column, r.Constraint, r.Type, r.Function, r.Sequence), "|"))
+		text := fmt.Sprintf("%s|%s|%s%s%s%s", r.Relation, r.Column, r.Constraint, r.Type, r.Function, r.Sequence)
+		all = append(all, strings.Trim(text, "|"))
 	}
 	return all
 }
