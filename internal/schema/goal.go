@@ -106,7 +106,7 @@ func parsePhase(text string) (plan.Phase, error) {
 	if err != nil {
 		return plan.Phase{}, fmt.Errorf("split into statements: %w", err)
 	}
-	phase := plan.Phase{Transactional: true}
+	phase := plan.Phase{Kind: plan.Conversion, Transactional: true}
 	for _, s := range statements {
 		statement := plan.Statement{SQL: strings.TrimSuffix(s.Text, ";")}
 		for line := range strings.Lines(strings.Join(s.Comments, "\n")) {

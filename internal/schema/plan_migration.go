@@ -113,8 +113,8 @@ type trial struct {
 func (t *trial) runUp(ctx context.Context, p *plan.Plan, name string) ([]Draft, error) {
 	drafts := make([]Draft, 0, len(p.Phases))
 	for _, phase := range p.Phases {
-		draft := Draft{Name: name, Up: upText(phase)}
-		if err := t.db.Run(ctx, name+".sql", draft.Up); err != nil {
+		draft := Draft{Name: draftNameOf(name, phase, len(p.Phases)), Up: upText(phase)}
+		if err := t.db.Run(ctx, draft.Name+".sql", draft.Up); err != nil {
 			return nil, fmt.Errorf("run the plan on a scratch database: %w; the statements were:\n%s", err, draft.Up)
 		}
 		next, err := state.Inspect(ctx, t.db.DB, nil)
@@ -140,8 +140,8 @@ func (t *trial) downText(next *state.State) string {
 	var enum *plan.EnumError
 	switch {
 	case errors.As(err, &enum): // its own text names the target schema and the scratch database
-		return t.impossible(fmt.Sprintf("it adds to enum %s, and PostgreSQL cannot remove a value of an enum; decide what happens to "+
-			"the rows that have it: %s", enum.Enum, enum.Statements()))
+		return t.impossible(fmt.Sprintf("it adds to enum %s, and PostgreSQL cannot remove a value of an enum. A value that no row "+
+			"has does no harm; else decide what happens to the rows: %s", strings.Join(enum.Enums(), " and "), enum.Statements()))
 	case err != nil:
 		return t.impossible(err.Error())
 	case len(p.Phases) == 0:
@@ -196,6 +196,14 @@ func (t *trial) runDown(ctx context.Context, drafts []Draft) ([]string, error) {
 		}
 	}
 	return lost, nil
+}
+
+// draftNameOf is the name of the file of a phase: "add_status_enum_values" before "add_status".
+func draftNameOf(name string, phase plan.Phase, phases int) string {
+	if phases == 1 || phase.Kind == plan.Changes {
+		return name
+	}
+	return name + "_" + strings.ReplaceAll(string(phase.Kind), " ", "_")
 }
 
 func upText(phase plan.Phase) string {

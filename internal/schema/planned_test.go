@@ -94,6 +94,11 @@ func TestPlanMigrationInPhases(t *testing.T) {
 	planned, paths := k.add(t, "CREATE TYPE mood AS ENUM ('good', 'bad'); CREATE TABLE a (id int, mood mood); "+
 		"CREATE INDEX a_id_idx ON a (id); CREATE VIEW v AS SELECT id FROM a WHERE mood = 'bad';", plan.Policy{ConcurrentIndexes: true})
 	require.Len(t, planned.Drafts, 3)
+	for i, name := range []string{"20260102000000_second_enum_values.sql", "20260102000001_second.sql", "20260102000002_second_online.sql"} {
+		require.Equal(t, filepath.Join(k.path, name), paths[2*i])
+		require.Equal(t, filepath.Join(k.path, "down", name), paths[2*i+1])
+	}
+	require.NotContains(t, k.read(t, paths[0]), "txmode", "all values are added, or none")
 	require.Contains(t, k.read(t, paths[0]), "ADD VALUE")
 	require.Contains(t, k.read(t, paths[1]), "cannot be undone: it adds to enum mood, and PostgreSQL cannot remove a value of an enum")
 	require.NotContains(t, k.read(t, paths[1]), "scratch", "what is committed does not name a database that is gone")

@@ -115,7 +115,7 @@ func (t *Target) Apply(ctx context.Context, goal Goal, shown *plan.Plan) (Applie
 		if err := t.run(ctx, conn, phase, func(db atlas.ExecQuerier) error {
 			return t.check(ctx, db, goal.after(shown, i), shown.Phases[i+1:])
 		}); err != nil {
-			return report, t.explain(ctx, conn, phase, i > 0, err)
+			return report, t.explain(ctx, conn, shown.Phases[:i], phase, err)
 		}
 		report.Statements += len(phase.Statements)
 	}
@@ -199,8 +199,8 @@ func execute(ctx context.Context, db atlas.ExecQuerier, statements []plan.Statem
 	return nil
 }
 
-// explain says what failed, which changes remain and what to do next. The phase's transaction, if it had one, is over.
-func (t *Target) explain(ctx context.Context, conn *sql.Conn, phase plan.Phase, later bool, err error) error {
+// explain says what failed after the earlier phases, what was kept and what to do next. The phase's transaction, if it had one, is over.
+func (t *Target) explain(ctx context.Context, conn *sql.Conn, earlier []plan.Phase, phase plan.Phase, err error) error {
 	what := "change"
 	var statement statementError
 	if errors.As(err, &statement) {
@@ -214,7 +214,9 @@ func (t *Target) explain(ctx context.Context, conn *sql.Conn, phase plan.Phase, 
 	switch {
 	case !phase.Transactional:
 		kept = "the statements before it were kept, because this part runs outside a transaction"
-	case later:
+	case len(earlier) == 1 && earlier[0].Kind == plan.EnumValues:
+		kept = "the new enum values stay, because they had to be committed first, and nothing else was kept"
+	case len(earlier) > 0:
 		kept = "the earlier transactions were kept, and nothing of this part"
 	}
 	if lost(conn) && commitUnknown(err) {

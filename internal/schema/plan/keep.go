@@ -43,11 +43,7 @@ func (p *planner) keep(to *state.State) *state.State {
 			kept.Sequences = append(kept.Sequences, s)
 		}
 	}
-	for _, e := range p.from.Enums {
-		if enumOf(to, e.Name) == nil && usesType(&kept, e.Name) {
-			kept.Enums = append(kept.Enums, e)
-		}
-	}
+	p.keepEnums(&kept)
 	for i, e := range kept.Enums {
 		if from := enumOf(p.from, e.Name); from != nil && slices.Contains(p.policy.KeepEnumValues, e.Name) {
 			kept.Enums[i].Values = p.keepValues(from, e.Values)

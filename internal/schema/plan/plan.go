@@ -63,8 +63,7 @@ func (p Policy) byHand() string {
 
 // Plan is the change from one state to another. It is empty when the states are equal as far as the policy requires.
 type Plan struct {
-	// Each phase requires that the one before it is committed: the first adds enum values that later phases use, the
-	// last creates indexes concurrently.
+	// Each phase requires that the one before it is committed. There is at most one of each kind, in the order of the kinds.
 	Phases []Phase `json:"phases"`
 	// What the policy left alone, and the objects of the database that are not managed, as text.
 	LeftAlone []string `json:"left_alone"`
@@ -72,9 +71,21 @@ type Plan struct {
 
 // Phase is a list of statements that run in one transaction, or one by one outside a transaction.
 type Phase struct {
+	Kind          PhaseKind   `json:"kind"`
 	Transactional bool        `json:"transactional"`
 	Statements    []Statement `json:"statements"`
 }
+
+// PhaseKind says what a phase is for.
+type PhaseKind string
+
+// The kinds of phases, in their order.
+const (
+	EnumValues PhaseKind = "enum values" // new values of existing enums, which no statement can use before they are committed
+	Changes    PhaseKind = "changes"
+	Online     PhaseKind = "online"     // what only works outside a transaction
+	Conversion PhaseKind = "conversion" // of a database that another program made; no comparison plans it
+)
 
 // Statement is one SQL statement.
 type Statement struct {

@@ -36,7 +36,6 @@ type planner struct {
 
 	continued       []*state.Sequence // new sequences of columns that have numbers
 	lateForeignKeys []*tableChange    // foreign keys of new tables that cannot be created with them
-	newEnumValues   []string
 
 	enumValues, first, main, concurrent []Statement  // first and main are one phase
 	into                                *[]Statement // the list that add appends to
@@ -69,20 +68,13 @@ func (p *planner) in(list *[]Statement, step func()) {
 
 // phases returns the planned statements by phase.
 func (p *planner) phases() []Phase {
-	middle := slices.Concat(p.first, p.main)
 	phases := []Phase{} // rather than null in JSON
-	switch {
-	case len(p.enumValues) == 0:
-	case p.mentionNewEnumValue(slices.Concat(middle, p.concurrent)):
-		phases = append(phases, Phase{true, p.enumValues})
-	default:
-		middle = slices.Concat(p.enumValues, middle)
-	}
-	if len(middle) > 0 {
-		phases = append(phases, Phase{true, middle})
-	}
-	if len(p.concurrent) > 0 {
-		phases = append(phases, Phase{false, p.concurrent})
+	for _, phase := range []Phase{
+		{EnumValues, true, p.enumValues}, {Changes, true, slices.Concat(p.first, p.main)}, {Online, false, p.concurrent},
+	} {
+		if len(phase.Statements) > 0 {
+			phases = append(phases, phase)
+		}
 	}
 	return phases
 }

@@ -331,3 +331,32 @@ func BenchmarkInspect(b *testing.B) {
 		inspect(b, db)
 	}
 }
+
+// What uses an enum is found by its dependencies, in arrays and under odd names as well. Parts of managed tables do not count.
+func TestEnumUsers(t *testing.T) {
+	t.Parallel()
+	db := open(t, dbtest.Empty(t))
+	run(t, db, `
+CREATE TYPE "m (ood" AS ENUM ('a', 'b');
+CREATE TYPE unused AS ENUM ('a');
+CREATE TABLE "t'" (id int, m "m (ood"[] DEFAULT '{a}', CONSTRAINT c CHECK ('a'::"m (ood" = ANY (m)));
+CREATE INDEX t_i ON "t'" (id) WHERE m[1] = 'a';
+CREATE STATISTICS t_s ON id, (m[1] = 'b'::"m (ood") FROM "t'";
+CREATE VIEW v AS SELECT id, 'a'::"m (ood" AS constant FROM "t'";
+CREATE RULE r AS ON INSERT TO "t'" WHERE new.m[1] = 'a'::"m (ood" DO ALSO NOTHING;
+CREATE FUNCTION tf() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN new; END';
+CREATE TRIGGER g BEFORE INSERT ON "t'" FOR EACH ROW WHEN (new.m[1] = 'a'::"m (ood") EXECUTE FUNCTION tf();
+CREATE FUNCTION f("m (ood"[]) RETURNS int LANGUAGE sql AS 'SELECT 1';
+CREATE TABLE ex (m "m (ood");
+CREATE CAST ("m (ood" AS json) WITH INOUT;`)
+	s := inspect(t, db, "ex")
+	require.Empty(t, s.Enums[1].Users)
+	users := map[string]string{}
+	for _, o := range s.Enums[0].Users {
+		users[o.String()] = o.On
+	}
+	require.Equal(t, map[string]string{
+		`cast ("m (ood" AS pg_catalog.json)`: "", `function f("m (ood"[])`: "", "rule r on \"t'\"": "t'", "statistics object t_s": "t'",
+		"table ex": "", "trigger g on \"t'\"": "t'",
+	}, users)
+}

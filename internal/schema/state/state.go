@@ -87,6 +87,10 @@ type Enum struct {
 	Name    string   `json:"name"`
 	Values  []string `json:"values"` // in order
 	Comment string   `json:"comment,omitempty"`
+
+	// Users are the objects that are not managed and that depend on the type or on its arrays, sorted. On is set for those of a
+	// managed table or view, such as a policy.
+	Users []Object `json:"-"`
 }
 
 // View is a plain or a materialized view.
