@@ -28,12 +28,15 @@ func enumOf(typ string) string {
 }
 
 // usesQuery lists what views, expressions of columns, constraints and indexes depend on. The index of a constraint counts as
-// the constraint: the columns in its expressions are dependencies of the index alone. Objects of extensions are left out: a
-// plan never changes them. So is a table's dependency on itself as a whole.
+// the constraint: the columns in its expressions are dependencies of the index alone. A view depends on the types of its columns
+// too. A column of a materialized view with the row type of a table counts as all columns of the table, because PostgreSQL
+// cannot change their types then. Objects of extensions are left out: a plan never changes them. So is a table's dependency on
+// itself as a whole.
 var usesQuery = `
 WITH objects AS (
     SELECT 'view' AS kind, w.ev_class AS relation, '' AS part, 'pg_rewrite'::regclass AS class, w.oid
     FROM pg_rewrite w WHERE w.rulename = '_RETURN'
+    UNION ALL SELECT 'view', c.oid, '', 'pg_class'::regclass, c.oid FROM pg_class c WHERE c.relkind IN ('v', 'm')
     UNION ALL SELECT 'column', d.adrelid, a.attname, 'pg_attrdef'::regclass, d.oid
     FROM pg_attrdef d JOIN pg_attribute a ON a.attrelid = d.adrelid AND a.attnum = d.adnum
     UNION ALL SELECT 'constraint', k.conrelid, k.conname, o.class, o.oid
@@ -54,10 +57,11 @@ LEFT JOIN pg_constraint k ON o.kind = 'view' AND d.refclassid = 'pg_constraint':
 LEFT JOIN (SELECT r.*, CASE relnamespace WHEN 'public'::regnamespace THEN relname::text
         ELSE format('%s.%s', relnamespace::regnamespace, quote_ident(relname)) END AS name
     FROM pg_class r WHERE relkind <> 'i') AS rel
-    ON rel.oid = CASE d.refclassid WHEN 'pg_class'::regclass THEN d.refobjid ELSE k.conrelid END
+    ON rel.oid = CASE d.refclassid WHEN 'pg_class'::regclass THEN d.refobjid WHEN 'pg_type'::regclass THEN CASE c.relkind
+        WHEN 'm' THEN (SELECT s.typrelid FROM pg_type s WHERE s.oid = d.refobjid) END ELSE k.conrelid END
     AND (rel.oid <> c.oid OR d.refobjsubid > 0 AND o.kind <> 'view') AND (rel.oid = c.oid OR o.kind NOT IN ('constraint', 'index'))
-LEFT JOIN pg_attribute a ON d.refclassid = 'pg_class'::regclass AND a.attrelid = rel.oid AND a.attnum = d.refobjsubid
-    AND d.refobjsubid <> 0
+LEFT JOIN pg_attribute a ON a.attrelid = rel.oid AND a.attnum > 0 AND NOT a.attisdropped
+    AND (d.refclassid = 'pg_class'::regclass AND a.attnum = d.refobjsubid OR d.refclassid = 'pg_type'::regclass)
 CROSS JOIN LATERAL (SELECT CASE d.refclassid WHEN 'pg_type'::regclass THEN ` + enumOf("d.refobjid") + ` END AS type) AS e
 LEFT JOIN pg_proc p ON d.refclassid = 'pg_proc'::regclass AND p.oid = d.refobjid AND p.pronamespace = c.relnamespace
     AND NOT EXISTS (SELECT FROM pg_depend x WHERE x.classid = 'pg_proc'::regclass AND x.objid = p.oid AND x.deptype = 'e')

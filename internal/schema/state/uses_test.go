@@ -48,6 +48,12 @@ CREATE INDEX expression ON t (("is fine"("quote""d")), lower(note || ' WITH (fil
 CREATE INDEX enumerated ON t (("select")) WHERE ms = ARRAY['a']::"Mood (x)"[];
 CREATE MATERIALIZED VIEW "the view" AS SELECT "a b", max("dot.ted") AS "top ""x" FROM t GROUP BY 1;
 CREATE INDEX "on view" ON "the view" ("a b") WHERE "top ""x" <> 'y';
+CREATE TABLE part (a int, gone int, "b c" text);
+ALTER TABLE part DROP gone;
+CREATE VIEW part_view AS SELECT part AS row, system.xmin FROM part, part AS system;
+CREATE MATERIALIZED VIEW part_rows AS SELECT part AS row, NULL::part[] AS rows FROM part;
+CREATE FUNCTION mooded() RETURNS mood LANGUAGE sql AS $$SELECT 'a'::mood$$;
+CREATE VIEW mooded AS SELECT mooded() AS m;
 CREATE VIEW whole AS SELECT count(*) FROM t WHERE "is fine"('x');`
 
 // texts writes references in a short form.
@@ -132,6 +138,9 @@ func TestDependenciesAreThoseOfTheCatalog(t *testing.T) {
 
 	require.Equal(t, []string{"t|a b", "t|dot.ted"}, texts(s.View("the view").Reads))
 	require.Equal(t, []string{`"is fine"(text)`, "t"}, texts(s.View("whole").Reads))
+	require.Equal(t, []string{"part"}, texts(s.View("part_view").Reads))
+	require.Equal(t, []string{"part", "part|a", "part|b c"}, texts(s.View("part_rows").Reads))
+	require.Equal(t, []string{"mooded()", "mood"}, texts(s.View("mooded").Reads))
 	require.True(t, state.UsesColumn(table.Indexes[0].Uses, "t", "ms"))
 	require.False(t, state.UsesColumn(table.Indexes[0].Uses, "the view", "ms"))
 }
