@@ -21,7 +21,26 @@ CREATE TABLE "Order" ("Id" int, "select" "select", "a ""quoted"" one" text, "dot
 CREATE INDEX "index of ""Order""" ON "Order" ("dot.ted");
 CREATE VIEW "View" AS SELECT "Id" AS "User", "a ""quoted"" one" FROM "Order";
 CREATE MATERIALIZED VIEW "user" AS SELECT * FROM "View";
-CREATE UNIQUE INDEX "user key" ON "user" ("User");`,
+CREATE UNIQUE INDEX "user key" ON "user" ("User");
+CREATE TYPE "a
+line" AS ENUM ('x');
+CREATE TABLE "tab	le" ("back\slash" int, "two
+lines" "a
+line" DEFAULT 'x', "[brackets]" int[] DEFAULT '{1}', "--" serial, "a'b" text COLLATE "C" DEFAULT 'a''b', "$$" text,
+    CONSTRAINT "k;k" UNIQUE ("back\slash", "--"), CONSTRAINT "c
+c" CHECK ("two
+lines" = 'x' AND "a'b" <> E'\\'),
+    CONSTRAINT "f.f" FOREIGN KEY ("back\slash", "--") REFERENCES "tab	le" ("back\slash", "--"));
+CREATE INDEX "i
+i" ON "tab	le" (lower("a'b"), "[brackets]") WHERE "two
+lines" = 'x';
+CREATE VIEW "v
+v" AS SELECT "--", "two
+lines" FROM "tab	le";
+COMMENT ON COLUMN "tab	le"."two
+lines" IS 'two';
+COMMENT ON CONSTRAINT "c
+c" ON "tab	le" IS 'c';`,
 
 	"columns": `
 CREATE TABLE types (
@@ -87,7 +106,6 @@ COMMENT ON INDEX odd_primary IS 'its index';
 COMMENT ON CONSTRAINT a_x_key ON a IS 'unique';
 COMMENT ON INDEX a_x_key IS 'its index';
 COMMENT ON CONSTRAINT a_check ON a IS 'check';
--- Constraints that Atlas cannot write, but State.SQL can.
 ALTER TABLE c ADD CONSTRAINT c_later FOREIGN KEY (d) REFERENCES d MATCH FULL DEFERRABLE INITIALLY DEFERRED NOT VALID;
 ALTER TABLE c ADD CONSTRAINT c_no_column CHECK (random() < 2), ADD CONSTRAINT c_not_valid CHECK (id > 5) NOT VALID;
 ALTER TABLE c ADD CONSTRAINT c_exclusion EXCLUDE USING gist (int4range(id, d) WITH &&);`,
