@@ -136,7 +136,7 @@ func TestTypes(t *testing.T) {
 // TestStatesAreNotChanged requires that planning between two very different states does not modify them.
 func TestStatesAreNotChanged(t *testing.T) {
 	t.Parallel()
-	from, to := inspect(t, build(t, schemas.Example(1))), inspect(t, build(t, schemas.Example(2)))
+	from, to := inspect(t, build(t, newPair(1).a)), inspect(t, build(t, newPair(1).b))
 	text := func() string {
 		a, err := json.Marshal(from)
 		require.NoError(t, err)
