@@ -33,14 +33,16 @@ func (p *planner) columnClauses(c *tableChange) []clause {
 		if !c.droppedColumns[from.Name] {
 			to := columnOf(c.to, from.Name)
 			p.stopGenerating(c, from, to)
-			clauses = append(clauses, p.changeSequence(c, from, to)...)
-			clauses = append(clauses, p.modifyColumn(c, from, to)...)
+			changes := [][]clause{p.identityClauses(c, from, to), p.modifyColumn(c, from, to)}
+			if to.Identity != "" { // it must have no default before
+				slices.Reverse(changes)
+			}
+			clauses = append(clauses, slices.Concat(changes...)...)
 		}
 	}
 	for i := range c.to.Columns {
 		to := &c.to.Columns[i]
 		if columnOf(c.from, to.Name) == nil || c.droppedColumns[to.Name] {
-			p.changeSequence(c, nil, to)
 			clauses = append(clauses, p.addColumn(c, to))
 		}
 	}
@@ -82,11 +84,11 @@ func (p *planner) findChanged(c *tableChange) {
 
 var integers = map[string]bool{"smallint": true, "integer": true, "bigint": true}
 
-// modifyColumn plans the change of a column that exists in both states. changeSequence and stopGenerating plan the rest.
+// modifyColumn plans the change of a column that exists in both states. identityClauses and stopGenerating plan the rest.
 func (p *planner) modifyColumn(c *tableChange, from, to *state.Column) []clause {
 	var clauses []clause
 	alter, lock := "ALTER COLUMN "+ident(from.Name)+" ", []Hazard{{LocksReads, c.name}}
-	current := p.currentDefault(c, from)
+	current := p.currentDefault(c, from, to)
 	if c.retypedColumns[from.Name] {
 		sql := alter + "TYPE " + fullType(to)
 		if !assignable(from.Type, to.Type) {
@@ -169,5 +171,12 @@ func (p *planner) dropColumn(c *tableChange, from *state.Column) clause {
 
 func (p *planner) addColumn(c *tableChange, to *state.Column) clause {
 	p.recreate(columnTarget(c.name, to.Name))
-	return clause{"ADD COLUMN " + to.SQL(), "add column " + to.Name, p.addColumnHazards(c, to)}
+	before, definition, after := p.to.ColumnSQL(c.name, *to)
+	for _, sql := range before {
+		c.before = append(c.before, Statement{SQL: sql, Comment: fmt.Sprintf("Create the sequence of %s.%s.", c.name, to.Name)})
+	}
+	for _, sql := range after {
+		c.after = append(c.after, Statement{SQL: sql, Comment: fmt.Sprintf("Set how %s.%s is numbered.", c.name, to.Name)})
+	}
+	return clause{"ADD COLUMN " + definition, "add column " + to.Name, p.addColumnHazards(c, to)}
 }

@@ -15,7 +15,7 @@ func (p *planner) createTables(changes []*tableChange) {
 	waiting := slices.DeleteFunc(slices.Clone(p.toTables), func(t *state.Table) bool { return !isNew(t) })
 	for len(waiting) > 0 {
 		// The first table that references no waiting table, or the first table if they form a cycle.
-		i := max(0, slices.IndexFunc(waiting, func(t *state.Table) bool { return !refersTo(t, waiting) }))
+		i := max(0, slices.IndexFunc(waiting, func(t *state.Table) bool { return !needs(p.to, t, waiting) }))
 		t := waiting[i]
 		waiting = slices.Delete(waiting, i, i+1)
 		p.createTable(t, waiting, changes)
@@ -72,11 +72,9 @@ func (p *planner) newTableComment(table, sql string) string {
 	}
 }
 
-// refersTo reports whether t has a foreign key to another one of the tables.
-func refersTo(t *state.Table, tables []*state.Table) bool {
-	return slices.ContainsFunc(t.Constraints, func(c state.Constraint) bool {
-		return c.References != t.Name && tableOf(tables, c.References) != nil
-	})
+// needs reports whether another one of the tables must exist before t.
+func needs(s *state.State, t *state.Table, tables []*state.Table) bool {
+	return slices.ContainsFunc(s.Needs(t), func(name string) bool { return name != t.Name && tableOf(tables, name) != nil })
 }
 
 // dropTables drops each table before those that it references. Tables that reference each other are dropped in one statement.
@@ -87,7 +85,9 @@ func (p *planner) dropTables() {
 	}
 	for len(waiting) > 0 {
 		free := slices.IndexFunc(waiting, func(t *state.Table) bool {
-			return !slices.ContainsFunc(waiting, func(other *state.Table) bool { return other != t && refersTo(other, []*state.Table{t}) })
+			return !slices.ContainsFunc(waiting, func(other *state.Table) bool {
+				return other != t && needs(p.from, other, []*state.Table{t})
+			})
 		})
 		if free < 0 {
 			p.dropTable(waiting)

@@ -128,6 +128,9 @@ func Between(from, to *state.State, policy Policy) (*Plan, error) {
 	if err := p.checkEnums(); err != nil {
 		return nil, err
 	}
+	if err := p.pairSequences(); err != nil {
+		return nil, err
+	}
 	p.in(&p.first, p.createExtensions)
 	p.in(&p.first, p.rename)
 	p.changeEnums()

@@ -34,8 +34,9 @@ type planner struct {
 	decisions map[string]decision // about views of from
 	refreshed map[string]bool     // materialized views that are filled, or whose REFRESH is planned
 
-	continued       []*state.Sequence // new sequences of columns that have numbers
-	lateForeignKeys []*tableChange    // foreign keys of new tables that cannot be created with them
+	numberings      []*numbering   // of the sequences of columns, in the order of their names
+	detached        map[key]bool   // columns whose defaults the plan drops before it changes the tables
+	lateForeignKeys []*tableChange // foreign keys of new tables that cannot be created with them
 
 	enumValues, first, main, concurrent []Statement  // first and main are one phase
 	into                                *[]Statement // the list that add appends to
@@ -43,11 +44,14 @@ type planner struct {
 }
 
 func newPlanner(from, to *state.State, policy Policy) *planner {
+	renamed := *from // the plan renames sequences
+	renamed.Sequences, renamed.Others = slices.Clone(from.Sequences), slices.Clone(from.Others)
+	from = &renamed
 	p := &planner{
 		from: from, policy: policy, leftAloneTexts: []string{},
 		originalNames: map[key]string{}, columns: map[key]bool{}, dropped: map[key]bool{}, tables: map[string]bool{},
 		recreated: map[string]bool{}, commented: map[string]bool{}, builtConcurrently: map[string]bool{},
-		lost: map[string]bool{}, lostIndexes: map[string][]string{}, decisions: map[string]decision{}, refreshed: map[string]bool{},
+		detached: map[key]bool{}, lost: map[string]bool{}, lostIndexes: map[string][]string{}, decisions: map[string]decision{}, refreshed: map[string]bool{},
 	}
 	p.into = &p.main
 	p.to = p.keep(to)

@@ -17,6 +17,7 @@ func (p *planner) changeTables() {
 	for _, c := range changes {
 		p.alter(c.name, c.dropForeign)
 	}
+	p.startSequences(changes)
 	p.dropTables()
 	for _, c := range changes {
 		p.dropIndexes(c)
@@ -31,7 +32,7 @@ func (p *planner) changeTables() {
 		p.createIndexes(c)
 	}
 	p.changeParameters()
-	p.changeSequences()
+	p.finishSequences()
 	for _, c := range slices.Concat(changes, p.lateForeignKeys) {
 		p.alter(c.name, c.addForeign)
 	}

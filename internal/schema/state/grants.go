@@ -22,13 +22,24 @@ func oneGrantor(grants []Grant) []Grant {
 
 // readDefaultGrants reads what ALTER DEFAULT PRIVILEGES has granted to others.
 func (r *reader) readDefaultGrants(ctx context.Context) error {
-	all, err := query[Grant](ctx, r.db, "inspect default privileges", `
-SELECT DISTINCT CASE WHEN acl.grantee <> 0 THEN pg_get_userbyid(acl.grantee) ELSE '' END AS grantee,
+	type row struct {
+		Grant
+		Sequences bool
+	}
+	all, err := query[row](ctx, r.db, "inspect default privileges", `
+SELECT DISTINCT d.defaclobjtype = 'S' AS sequences, CASE WHEN acl.grantee <> 0 THEN pg_get_userbyid(acl.grantee) ELSE '' END AS grantee,
     acl.privilege_type AS privilege, acl.is_grantable AS with_grant_option
 FROM pg_default_acl d CROSS JOIN LATERAL aclexplode(d.defaclacl) AS acl
-WHERE d.defaclobjtype = 'r' AND d.defaclrole = (SELECT oid FROM pg_roles WHERE rolname = current_user)
+WHERE d.defaclobjtype IN ('r', 'S') AND d.defaclrole = (SELECT oid FROM pg_roles WHERE rolname = current_user)
     AND d.defaclnamespace IN (0, 'public'::regnamespace) AND acl.grantee <> d.defaclrole`)
-	r.DefaultGrants = inGrantOrder(all)
+	for _, g := range all {
+		if g.Sequences {
+			r.DefaultSequenceGrants = append(r.DefaultSequenceGrants, g.Grant)
+		} else {
+			r.DefaultGrants = append(r.DefaultGrants, g.Grant)
+		}
+	}
+	r.DefaultGrants, r.DefaultSequenceGrants = inGrantOrder(r.DefaultGrants), inGrantOrder(r.DefaultSequenceGrants)
 	return err
 }
 

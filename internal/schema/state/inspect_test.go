@@ -259,7 +259,7 @@ CREATE INDEX t_mood ON t (mood);`)
 	var got map[string]any
 	require.NoError(t, json.Unmarshal(text, &got))
 	require.JSONEq(t, `[{"name": "mood", "values": ["good"]}]`, marshal(t, got["enums"]))
-	require.JSONEq(t, `[{"name": "t",
+	require.JSONEq(t, `[{"name": "t", "owner": "docket",
 		"columns": [{"name": "id", "type": "integer", "not_null": true, "default": "1"},
 			{"name": "mood", "type": "mood", "not_null": true, "enum": "mood"}],
 		"constraints": [{"name": "t_pkey", "kind": "primary key", "definition": "PRIMARY KEY (id)", "columns": ["id"],

@@ -3,7 +3,6 @@ package state
 import (
 	"fmt"
 	"regexp"
-	"slices"
 	"strings"
 )
 
@@ -74,16 +73,9 @@ func (s *State) SQL() string {
 // OneLine replaces line breaks, so that a text stays within one SQL comment.
 func OneLine(text string) string { return strings.NewReplacer("\n", " ", "\r", " ").Replace(text) }
 
-// tablesInOrder sorts the tables by name, but each after those that it references, unless they form a cycle.
+// tablesInOrder sorts the tables by name, but each after those that it needs, unless they form a cycle.
 func (s *State) tablesInOrder() []*Table {
-	return dependencyOrder(s.Details, func(t *Table) string { return t.Name }, func(t *Table) []string {
-		references := make([]string, len(t.Constraints))
-		for i, c := range t.Constraints {
-			references[i] = c.References
-		}
-		slices.Sort(references)
-		return references
-	})
+	return dependencyOrder(s.Details, func(t *Table) string { return t.Name }, s.Needs)
 }
 
 // dependencyOrder moves each object after those on which it depends, by name, unless they form a cycle. It does not change

@@ -23,11 +23,14 @@ type State struct {
 	Comment string `json:"comment,omitempty"` // of the schema, if it is not PostgreSQL's default
 
 	DefaultGrants []Grant `json:"default_grants"` // default privileges of others on the role's new tables and views, sorted
+	// The same on its new sequences.
+	DefaultSequenceGrants []Grant `json:"-"`
 
 	Extensions []string   `json:"extensions"` // names, sorted; without plpgsql, which every database has
 	Enums      []Enum     `json:"enums"`      // sorted by name
 	Details    []*Table   `json:"tables"`     // sorted by name
-	Sequences  []Sequence `json:"sequences"`  // of serial and identity columns, sorted by name
+	Sequences  []Sequence `json:"sequences"`  // that columns own, sorted by name
+	Others     []Sequence `json:"-"`          // other sequences that defaults take numbers from; not managed
 	Views      []*View    `json:"views"`      // each after those that it reads, otherwise by name
 
 	Estimates map[string]Estimate `json:"estimates"` // of tables and materialized views
@@ -80,6 +83,9 @@ type Sequence struct {
 	Comment string  `json:"comment,omitempty"`
 	Owner   string  `json:"owner"`
 	Grants  []Grant `json:"grants,omitempty"` // beyond the owner's own, sorted
+
+	UsedBy    []string `json:"-"` // what depends on it, as text, except defaults of columns and views of the state
+	Elsewhere bool     `json:"-"` // it is in another schema, and Name is "schema.name" as in SQL
 }
 
 // Enum is an enumerated type.
@@ -161,6 +167,7 @@ type Index struct {
 // Table is a table as PostgreSQL describes it.
 type Table struct {
 	Name        string       `json:"name"`
+	Owner       string       `json:"owner"`
 	Comment     string       `json:"comment,omitempty"`
 	Columns     []Column     `json:"columns"`           // in order
 	Constraints []Constraint `json:"constraints"`       // sorted by kind in the order of Constraint.Kind, then name
@@ -232,24 +239,4 @@ func (s *State) View(name string) *View {
 		}
 	}
 	return nil
-}
-
-// Sequence returns the sequence that a column owns, or nil. Of several it returns the one that the default uses.
-func (s *State) Sequence(table, column string) *Sequence {
-	var owned *Sequence
-	for i := range s.Sequences {
-		q := &s.Sequences[i]
-		if q.Table == table && q.Column == column && (owned == nil || s.isDefault(q)) {
-			owned = q
-		}
-	}
-	return owned
-}
-
-// isDefault reports whether the column that owns the sequence takes its values from it.
-func (s *State) isDefault(q *Sequence) bool {
-	t := s.Table(q.Table)
-	return q.Identity || t != nil && slices.ContainsFunc(t.Columns, func(c Column) bool {
-		return c.Name == q.Column && slices.Contains(c.Uses, Reference{Sequence: q.Name})
-	})
 }

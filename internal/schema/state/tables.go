@@ -29,7 +29,7 @@ ORDER BY t.typname COLLATE "C"`)
 // readTables reads the tables with their columns and constraints.
 func (r *reader) readTables(ctx context.Context) error {
 	all, err := query[Table](ctx, r.db, "inspect columns and constraints", `
-SELECT c.relname AS name, obj_description(c.oid, 'pg_class') AS comment,
+SELECT c.relname AS name, pg_get_userbyid(c.relowner) AS owner, obj_description(c.oid, 'pg_class') AS comment,
     (SELECT json_agg(json_build_object('name', a.attname, 'type', format_type(a.atttypid, a.atttypmod), 'not_null', a.attnotnull,
             'default', CASE a.attgenerated WHEN '' THEN pg_get_expr(d.adbin, d.adrelid) END,
             'generated', CASE a.attgenerated WHEN 's' THEN pg_get_expr(d.adbin, d.adrelid) END,
@@ -116,34 +116,6 @@ ORDER BY i.relname COLLATE "C"`)
 		}
 		if table := r.Table(row.Relation); table != nil && !row.Constraint {
 			table.Indexes = append(table.Indexes, &index)
-		}
-	}
-	return nil
-}
-
-// readSequences reads the sequences that columns of tables own.
-func (r *reader) readSequences(ctx context.Context) error {
-	all, err := query[Sequence](ctx, r.db, "inspect sequences", `
-SELECT c.relname AS name, t.relname AS table, a.attname AS column, d.deptype = 'i' AS identity,
-    format_type(s.seqtypid, NULL) AS type,
-    s.seqstart AS start, s.seqincrement AS increment, s.seqmin AS min, s.seqmax AS max, s.seqcache AS cache, s.seqcycle AS cycle,
-    obj_description(c.oid, 'pg_class') AS comment, pg_get_userbyid(c.relowner) AS owner,
-    `+grantsOf("c.relacl", "c.relowner", "''")+` AS grants
-FROM pg_sequence s
-JOIN pg_class c ON c.oid = s.seqrelid
-JOIN pg_depend d ON d.classid = 'pg_class'::regclass AND d.objid = s.seqrelid AND d.refclassid = 'pg_class'::regclass
-    AND d.refobjsubid > 0 AND d.deptype IN ('a', 'i')
-JOIN pg_class t ON t.oid = d.refobjid
-JOIN pg_attribute a ON a.attrelid = t.oid AND a.attnum = d.refobjsubid
-WHERE c.relnamespace = 'public'::regnamespace AND t.relnamespace = c.relnamespace
-ORDER BY c.relname COLLATE "C"`)
-	if err != nil {
-		return err
-	}
-	for _, s := range all {
-		if r.relations[s.Table].table() {
-			s.Grants = oneGrantor(s.Grants)
-			r.Sequences = append(r.Sequences, s)
 		}
 	}
 	return nil

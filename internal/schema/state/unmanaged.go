@@ -108,7 +108,7 @@ SELECT DISTINCT i.identity AS name, coalesce(c.relname, t.typname, p.proname, i.
     CASE t.typtype WHEN 'c' THEN 'composite type' WHEN 'd' THEN 'domain' WHEN 'r' THEN 'range type'
         WHEN 'e' THEN 'enum without values' ELSE i.type END AS kind,
     CASE t.typtype WHEN 'e' THEN 'enum' END AS selector, coalesce(owner.relname, described.relname) AS relation,
-    x.oid IS NOT NULL AS dropped, ` + partsOf + ` AS parts
+    x.oid IS NOT NULL OR o.deptype = 'a' AS dropped, ` + partsOf + ` AS parts
 FROM pg_depend d
 CROSS JOIN LATERAL pg_identify_object(d.classid, d.objid, d.objsubid) AS i
 LEFT JOIN pg_class c ON d.classid = 'pg_class'::regclass AND c.oid = d.objid

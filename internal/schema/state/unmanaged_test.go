@@ -43,6 +43,7 @@ var unmanaged = []struct {
 	{"CREATE TYPE r AS RANGE (subtype = float8)", []string{"range type r"}},
 	{"CREATE TYPE e AS ENUM ()", []string{"enum without values e"}},
 	{"CREATE SEQUENCE s", []string{"sequence s"}},
+	{"CREATE SEQUENCE s; ALTER TABLE u ALTER id SET DEFAULT nextval('s')", []string{"sequence s"}},
 	{"CREATE TABLE p (id int) PARTITION BY RANGE (id)", []string{"partitioned table p"}},
 	{"CREATE TABLE p (id int) PARTITION BY RANGE (id); CREATE TABLE p1 PARTITION OF p DEFAULT",
 		[]string{"inherited table or partition p1", "partitioned table p"}},
