@@ -6,7 +6,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"regexp"
 	"strings"
 
 	"ariga.io/atlas/sql/migrate"
@@ -121,11 +120,13 @@ func run(ctx context.Context, db atlas.ExecQuerier, f *file) (h *history, proble
 	last := start // when the state was read
 	for _, stmt := range f.statements {
 		text := stmt.Text
-		if at := concurrently(text); f.transactional && at != nil {
+		if f.transactional && concurrently(text) {
 			problems = append(problems, problem{file: f, stmt: stmt, code: codeConcurrently,
 				text: "CONCURRENTLY in a file that runs in a transaction fails"})
 			// Without the word, the statements after it can be checked as well.
-			text = text[:at[0]] + strings.Repeat(" ", at[1]-at[0]) + text[at[1]:]
+			if text, err = parsed(text).WithoutConcurrently(); err != nil {
+				return nil, nil, false, err
+			}
 		}
 		if _, err := db.ExecContext(ctx, text); err != nil {
 			var refused *pgconn.PgError
@@ -186,20 +187,6 @@ func (s *snapshot) inspect(ctx context.Context, db atlas.ExecQuerier) error {
 	return cmp.Or(err, set(path))
 }
 
-var concurrentStatement = regexp.MustCompile(
-	`(?is)^(?:create\s+(?:unique\s+)?index|drop\s+index|reindex\s+(?:\([^)]*\)\s*)?(?:index|table|schema|database))` +
-		`\s+(concurrently)\b`)
-
-// concurrently returns the position of CONCURRENTLY in a statement about indexes, or nil. REFRESH … CONCURRENTLY may run in a
-// transaction.
-func concurrently(text string) []int {
-	at := concurrentStatement.FindStringSubmatchIndex(text)
-	if at == nil {
-		return nil
-	}
-	return at[2:4]
-}
-
 // lineOf is the line of the file at which PostgreSQL reports the error.
 func (f *file) lineOf(stmt *migrate.Stmt, refused *pgconn.PgError) int {
 	runes := []rune(stmt.Text)
@@ -212,6 +199,7 @@ func (h *history) check(ctx context.Context, opts Options, complete bool) ([]pro
 	if err != nil {
 		return nil, err
 	}
+	problems = append(problems, h.newEnumValues()...)
 	problems = append(problems, h.indexes(opts)...)
 	problems = append(problems, h.storage(opts)...)
 	problems = append(problems, h.constraints(opts)...)

@@ -14,6 +14,12 @@ type catalog struct {
 	relations   map[uint32]relation
 	columns     map[column]string     // names
 	constraints map[uint32]constraint // foreign keys and checks
+	enums       map[uint32]enum
+}
+
+type enum struct {
+	name   string
+	values map[uint32]string
 }
 
 type relation struct {
@@ -80,7 +86,7 @@ func readCatalog(ctx context.Context, db atlas.ExecQuerier, before *catalog) (*c
 	}
 	c := &catalog{
 		fingerprint: fingerprint,
-		relations:   map[uint32]relation{}, columns: map[column]string{}, constraints: map[uint32]constraint{},
+		relations:   map[uint32]relation{}, columns: map[column]string{}, constraints: map[uint32]constraint{}, enums: map[uint32]enum{},
 	}
 	// A new database has no statistics. Without MATERIALIZED the planner would compute the parts again for each relation.
 	err = collect(ctx, db, `
@@ -135,6 +141,21 @@ WHERE k.connamespace = 'public'::regnamespace AND k.contype IN ('f', 'c') AND k.
 			of.columns = append(of.columns, column{of.table, *number})
 		}
 		c.constraints[oid] = of
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	err = collect(ctx, db, `
+SELECT t.oid, t.typname, coalesce(e.oid, 0), coalesce(e.enumlabel, '') FROM pg_type t LEFT JOIN pg_enum e ON e.enumtypid = t.oid
+WHERE t.typnamespace = 'public'::regnamespace AND t.typtype = 'e'`, func(scan scanFunc) error {
+		var oid, value uint32
+		var name, label string
+		err := scan(&oid, &name, &value, &label)
+		if _, known := c.enums[oid]; !known {
+			c.enums[oid] = enum{name, map[uint32]string{}}
+		}
+		c.enums[oid].values[value] = label
 		return err
 	})
 	return c, err

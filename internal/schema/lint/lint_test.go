@@ -205,6 +205,11 @@ func TestChecks(t *testing.T) {
 		// Locks.
 		{name: "index", sql: "SELECT 1;\n\nCREATE INDEX child_note_idx ON child (note);",
 			want: "3 DK301 warning", text: `table "child"`},
+		{name: "odd names and comments", sql: "-- drop index\n/* delete */ DELETE FROM \"public\".\"child\";\n" +
+			"/* x */ CREATE INDEX /* concurrently */ \"concurrently\" ON child (note);\nDROP /* */ INDEX \"concurrently\";\n" +
+			"COMMENT ON TABLE child IS 'TRUNCATE child';\nWITH x AS (DELETE FROM parent RETURNING id) SELECT * FROM x;\n" +
+			"ALTER TABLE child ADD CONSTRAINT \"drop index\" CHECK (note <> 'x') NOT VALID;",
+			want: "2 DK304 error, 3 DK301 warning, 6 DK304 error"},
 		{name: "index of a new table", sql: "CREATE TABLE t (id int);\nCREATE INDEX t_idx ON t (id);\nDROP INDEX t_idx;"},
 		{name: "concurrently", sql: "-- atlas:txmode none\n\nCREATE INDEX CONCURRENTLY child_note_idx ON child (note);\n" +
 			"DROP INDEX CONCURRENTLY child_name_idx;"},
@@ -235,7 +240,8 @@ func TestChecks(t *testing.T) {
 			"ALTER TABLE child VALIDATE CONSTRAINT x;", want: "2 DK305 warning"},
 		{name: "constraint made again for a type", sql: "ALTER TABLE parent ADD COLUMN x varchar(3) CHECK (x <> '');\n" +
 			"ALTER TABLE parent ALTER COLUMN x TYPE varchar(4);", want: "1 DK305 warning"},
-		{name: "exclusion constraint", sql: "ALTER TABLE child ADD CONSTRAINT x EXCLUDE (id WITH =);", want: "1 DK301 warning"},
+		{name: "exclusion constraint", sql: "ALTER TABLE child ADD CONSTRAINT x EXCLUDE (id WITH =);", want: "1 DK301 warning",
+			hint: "when writers can wait"},
 		{name: "exclusion constraint dropped", sql: "CREATE TABLE t (id int, EXCLUDE (id WITH =));\n" +
 			"ALTER TABLE child ADD COLUMN x int;\nALTER TABLE t DROP CONSTRAINT t_id_excl;"},
 		{name: "storage parameter that Atlas cannot read", sql: "-- atlas:txmode none\n\n" +
@@ -247,6 +253,26 @@ func TestChecks(t *testing.T) {
 			want: "4 DK101 error", text: `"strange" does not exist`},
 		{name: "enum value used at once", sql: "ALTER TYPE mood ADD VALUE 'ugly';\nUPDATE child SET mood = 'ugly';",
 			want: "2 DK101 error", text: "55P04", hint: "file of its own"},
+		{name: "enum value used at once, in comments and names", sql: "/* a */ ALTER TYPE mood ADD VALUE 'ugly';\n" +
+			"COMMENT ON TYPE mood IS 'ugly::mood'; ALTER TABLE child RENAME note TO mood_ugly;", want: "2 BC102 warning"},
+		{name: "enum value in rows", sql: "ALTER TYPE mood ADD VALUE 'ugly';\nALTER TABLE child ALTER COLUMN note TYPE mood USING note::mood;",
+			want: "2 DK103 error, 2 DK303 warning", text: `adds 'ugly' to enum "mood"`, hint: "file of its own"},
+		{name: "enum value in rows, by hand", sql: "ALTER TYPE mood ADD VALUE 'ug''ly';\nUPDATE child SET mood = note::public.mood;\n" +
+			"INSERT INTO child (id, mood) SELECT id, CAST(name AS mood) FROM child;\n" +
+			"DO $$ BEGIN IF EXISTS (SELECT FROM child) THEN UPDATE child SET mood = 'ug''ly'; END IF; END $$;\nUPDATE child SET mood = 'good';",
+			want: "2 DK103 error, 3 DK103 error, 4 DK103 error", text: "'ug''ly'"},
+		{name: "enum value in rows, checked", sql: "ALTER TYPE mood ADD VALUE 'ugly';\n" +
+			"ALTER TABLE child ADD CONSTRAINT x CHECK (note::mood <> 'good');", want: "2 DK103 error, 2 DK305 warning"},
+		{name: "enum value in rows of views", sql: "CREATE VIEW moods AS SELECT id, note::mood AS mood FROM child;\n" +
+			"CREATE VIEW more AS SELECT * FROM moods;\nALTER TYPE mood ADD VALUE 'ugly' BEFORE 'good';\n" +
+			"CREATE MATERIALIZED VIEW m AS SELECT id, mood FROM more;\nCREATE UNIQUE INDEX m_key ON m (id);\n" +
+			"REFRESH MATERIALIZED VIEW m;\nSELECT mood FROM m;\nREFRESH MATERIALIZED VIEW m WITH NO DATA;\nCREATE VIEW w AS SELECT * FROM more",
+			want: "4 DK103 error, 6 DK103 error, 8 DK203 warning"},
+		{name: "enum value committed first", sql: "-- atlas:txmode none\n\nALTER TYPE mood ADD VALUE 'ugly';\n" +
+			"UPDATE child SET mood = note::mood;"},
+		{name: "enum value renamed", sql: "ALTER TYPE mood RENAME VALUE 'bad' TO 'ugly';\nUPDATE child SET mood = note::mood;"},
+		{name: "enum value of a new enum", sql: "CREATE TYPE size AS ENUM ('s', 'm');\n" +
+			"ALTER TABLE child ALTER COLUMN note TYPE size USING note::size;", want: "2 DK303 warning"},
 		{name: "not in a transaction", sql: "VACUUM child;", want: "1 DK101 error", text: "25001", hint: "txmode none"},
 		{name: "dependents", sql: "DROP TABLE parent;", want: "1 DK101 error", text: "child_parent_id_fkey", hint: "by name"},
 		{name: "deferred until the end",

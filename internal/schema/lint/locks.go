@@ -3,16 +3,9 @@ package lint
 import (
 	"fmt"
 	"maps"
-	"regexp"
 	"slices"
-	"strings"
-)
 
-var (
-	dropIndex = regexp.MustCompile(`(?i)^drop\s+index\b`)
-	truncate  = regexp.MustCompile(`(?i)^truncate\b`)
-	deleteAll = regexp.MustCompile(
-		`(?is)^delete\s+from\s+(?:only\s+)?(?:public\s*\.\s*)?"?(\w+)"?(?:\s*\*)?(?:\s+as)?(?:\s+\w+)?\s*;?$`)
+	"docket/internal/schema/sqltext"
 )
 
 // indexes finds indexes that are built or dropped under a lock that blocks writers of the table. Tables that the file itself
@@ -20,34 +13,50 @@ var (
 func (h *history) indexes(opts Options) []problem {
 	var problems []problem
 	for _, s := range h.steps {
-		if concurrently(s.stmt.Text) != nil {
+		found := append(h.builtIndexes(s, opts), h.droppedIndexes(s, opts)...)
+		if len(found) > 0 && !concurrently(s.stmt.Text) {
+			problems = append(problems, found...)
+		}
+	}
+	return problems
+}
+
+func (h *history) builtIndexes(s step, opts Options) []problem {
+	var problems []problem
+	for _, oid := range slices.Sorted(maps.Keys(s.after.relations)) {
+		index := s.after.relations[oid]
+		if _, old := s.before.relations[oid]; old || !index.isIndex() || !h.reported(index.table, opts) || s.rebuilt(index) {
 			continue
 		}
-		before, after := s.before.relations, s.after.relations
-		for _, oid := range slices.Sorted(maps.Keys(after)) {
-			index := after[oid]
-			if _, old := before[oid]; old || !index.isIndex() || !h.reported(index.table, opts) || s.rebuilt(index) {
-				continue
-			}
-			problems = append(problems, problem{file: h.file, stmt: s.stmt, code: codeCreateIndex,
-				instead: constraintInstead(s.stmt.Text),
-				text: fmt.Sprintf("Building index %q blocks writers of table %q%s until it is built",
-					index.name, after[index.table].name, h.size(index.table, opts))})
+		instead := ""
+		switch statement := parsed(s.stmt.Text); {
+		case statement.AddsKey():
+			instead = "build the index with CREATE UNIQUE INDEX CONCURRENTLY in " + ownFile +
+				", then ADD CONSTRAINT … USING INDEX in the next file"
+		case statement.AddsExclusion():
+			instead = "PostgreSQL cannot build this index concurrently: apply it when writers can wait"
 		}
-		if !dropIndex.MatchString(s.stmt.Text) {
-			continue // an index is dropped with its constraint or column, for which there is no CONCURRENTLY
+		problems = append(problems, problem{file: h.file, stmt: s.stmt, code: codeCreateIndex, instead: instead,
+			text: fmt.Sprintf("Building index %q blocks writers of table %q%s until it is built",
+				index.name, s.after.relations[index.table].name, h.size(index.table, opts))})
+	}
+	return problems
+}
+
+// droppedIndexes finds the indexes that a DROP INDEX drops. For those that are dropped with their constraint or column, there is
+// no CONCURRENTLY.
+func (h *history) droppedIndexes(s step, opts Options) []problem {
+	var problems []problem
+	for _, oid := range slices.Sorted(maps.Keys(s.before.relations)) {
+		index := s.before.relations[oid]
+		_, alive := s.after.relations[oid]
+		_, old := h.start.catalog.relations[oid]
+		if alive || !old || !index.isIndex() || !h.reported(index.table, opts) || !parsed(s.stmt.Text).DropsIndexes() {
+			continue
 		}
-		for _, oid := range slices.Sorted(maps.Keys(before)) {
-			index := before[oid]
-			_, alive := after[oid]
-			_, old := h.start.catalog.relations[oid]
-			if alive || !old || !index.isIndex() || !h.reported(index.table, opts) {
-				continue
-			}
-			problems = append(problems, problem{file: h.file, stmt: s.stmt, code: codeDropIndex,
-				text: fmt.Sprintf("Dropping index %q waits for all transactions that use table %q%s, and blocks all later ones",
-					index.name, before[index.table].name, h.size(index.table, opts))})
-		}
+		problems = append(problems, problem{file: h.file, stmt: s.stmt, code: codeDropIndex,
+			text: fmt.Sprintf("Dropping index %q waits for all transactions that use table %q%s, and blocks all later ones",
+				index.name, s.before.relations[index.table].name, h.size(index.table, opts))})
 	}
 	return problems
 }
@@ -64,14 +73,6 @@ func (s step) rebuilt(index relation) bool {
 		}
 	}
 	return false
-}
-
-func constraintInstead(text string) string {
-	if !strings.HasPrefix(strings.ToLower(text), "alter") {
-		return ""
-	}
-	return "build the index with CREATE UNIQUE INDEX CONCURRENTLY in " + ownFile +
-		", then ADD CONSTRAINT … USING INDEX in the next file"
 }
 
 // storage finds tables that are rewritten or emptied.
@@ -99,11 +100,13 @@ func (h *history) storage(opts Options) []problem {
 // empties reports whether a statement deletes all rows of a table. A table that the same transaction has rewritten before is
 // truncated without new storage, and only the text shows it.
 func empties(text, table string, rewritten bool) bool {
-	if truncate.MatchString(text) {
-		return rewritten || regexp.MustCompile(`(?i)\W`+regexp.QuoteMeta(table)+`\b`).MatchString(text)
+	switch sqltext.Keyword(text) {
+	case "truncate":
+		return rewritten || parsed(text).Empties(table) // with CASCADE also tables that it does not name
+	case "delete", "with":
+		return parsed(text).Empties(table)
 	}
-	all := deleteAll.FindStringSubmatch(text)
-	return all != nil && strings.EqualFold(all[1], table)
+	return false
 }
 
 // constraints finds foreign keys and checks that are validated against all rows of a table while it is locked.

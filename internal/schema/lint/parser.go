@@ -1,11 +1,13 @@
 package lint
 
 import (
-	"regexp"
+	"slices"
 	"strings"
 
 	"ariga.io/atlas/sql/migrate"
 	atlas "ariga.io/atlas/sql/schema"
+
+	"docket/internal/schema/sqltext"
 )
 
 // parser has the methods that Atlas's analyzers call to learn about the text of a file.
@@ -14,21 +16,10 @@ type parser struct{ h *history }
 // ColumnFilledBefore reports whether an UPDATE of the whole table, or of the rows where the column is null, gives the column
 // a value before the position.
 func (p parser) ColumnFilledBefore(stmts []*migrate.Stmt, t *atlas.Table, c *atlas.Column, pos int) (bool, error) {
-	name := func(s string) string { return `"?` + regexp.QuoteMeta(s) + `"?` }
-	fills, err := regexp.Compile(`(?is)^update\s+(?:only\s+)?(?:public\s*\.\s*)?` + name(t.Name) + `\s(?:.*[\s,])?` + name(c.Name) +
-		`\s*=.*?(?:where\s+(?:\w+\.)?` + name(c.Name) + `\s+is\s+null)?$`)
-	if err != nil {
-		return false, err
-	}
-	where := regexp.MustCompile(`(?i)\bwhere\b`)
-	only := regexp.MustCompile(`(?is)\bwhere\s+(?:\w+\.)?` + name(c.Name) + `\s+is\s+null$`)
-	for _, s := range stmts {
-		text := strings.TrimRight(s.Text, "; \t\n")
-		if s.Pos < pos && fills.MatchString(text) && (!where.MatchString(text) || only.MatchString(text)) {
-			return true, nil
-		}
-	}
-	return false, nil
+	return slices.ContainsFunc(stmts, func(s *migrate.Stmt) bool {
+		keyword := sqltext.Keyword(s.Text)
+		return s.Pos < pos && (keyword == "update" || keyword == "with") && parsed(s.Text).Fills(t.Name, c.Name)
+	}), nil
 }
 
 // CreateViewAfter reports whether, at the end of the file, a view with the table's old name reads it under the new one.
@@ -48,6 +39,20 @@ func (p parser) CreateViewAfter(_ []*migrate.Stmt, old, now string, _ int) (bool
 
 // CheckNotNullFor reports whether a check already forbids nulls in the column.
 func (p parser) CheckNotNullFor(check *atlas.Check, column string) (bool, error) {
-	expr := strings.Trim(strings.ReplaceAll(check.Expr, `"`, ""), "() ")
-	return strings.EqualFold(expr, column+" IS NOT NULL"), nil
+	return strings.Contains(check.Expr, "IS NOT NULL") && sqltext.ForbidsNull(check.Expr, column), nil
+}
+
+// parsed is the parse tree of a statement. It is empty, as of a statement that does nothing, if the parser does not know the
+// syntax: the server, which is asked about everything else, may be newer.
+func parsed(text string) *sqltext.Text {
+	t, err := sqltext.Parse(text)
+	if err != nil {
+		return &sqltext.Text{}
+	}
+	return t
+}
+
+// concurrently reports whether a statement about indexes has the word, as PostgreSQL's grammar understands it.
+func concurrently(text string) bool {
+	return strings.Contains(strings.ToLower(text), "concurrently") && parsed(text).Concurrently()
 }

@@ -23,6 +23,7 @@ func (r rule) severity(policy Policy) Severity {
 const (
 	codeCannotRun    = "DK101"
 	codeConcurrently = "DK102"
+	codeNewEnumValue = "DK103"
 	codeNoUnique     = "DK201"
 	codeRebuild      = "DK202"
 	codeUnpopulated  = "DK203"
@@ -56,6 +57,10 @@ var rules = map[string]rule{
 	codeCannotRun: {analyzer: "run", always: true, instead: "correct the statement: the files before this one did run"},
 	codeConcurrently: {analyzer: "run", always: true,
 		instead: "CONCURRENTLY does not work inside a transaction: move it to " + ownFile},
+
+	codeNewEnumValue: {analyzer: "data_depend", err: true,
+		instead: "move the ALTER TYPE … ADD VALUE to a file of its own, with an earlier version: " +
+			"a value can be used once it is committed"},
 
 	codeNoUnique: {analyzer: "materialized_view_index", err: true,
 		instead: "give it a unique index of plain columns without WHERE; " +

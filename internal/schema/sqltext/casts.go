@@ -21,7 +21,7 @@ func (t *Text) CastsRows(typ string, texts ...string) bool {
 		for kind, n := range statement {
 			n, _ := n.(node)
 			switch {
-			case slices.Contains(unread, kind), at(n, "into")["skipData"] == true:
+			case slices.Contains(unread, kind), skipsData(n):
 			case kind == "AlterTableStmt":
 				casts = slices.ContainsFunc(list(n, "cmds"), func(c any) bool {
 					return alterCasts(at(c.(node), "AlterTableCmd"), typ)
@@ -93,14 +93,30 @@ func mentions(do node, words []string) bool {
 	return false
 }
 
-// Relations lists the tables and views of schema public that the statement names.
-func (t *Text) Relations() []string {
+// Reads lists the tables and views of schema public that the statement names, if it reads or writes rows, sorted.
+func (t *Text) Reads() []string {
 	var all []string
-	walk(t.statements, func(_ string, n node) {
-		if name := text(n, "relname"); name != "" && isTable(n, name) && !slices.Contains(all, name) {
-			all = append(all, name)
+	for _, statement := range t.statements {
+		for kind, n := range statement {
+			n, _ := n.(node)
+			if !slices.Contains(reading, kind) || skipsData(n) {
+				continue
+			}
+			walk(n, func(_ string, n node) {
+				if name := text(n, "relname"); name != "" && isTable(n, name) {
+					all = append(all, name)
+				}
+			})
 		}
-	})
+	}
 	slices.Sort(all)
-	return all
+	return slices.Compact(all)
 }
+
+// reading are statements that read or write rows.
+var reading = []string{
+	"SelectStmt", "InsertStmt", "UpdateStmt", "DeleteStmt", "MergeStmt", "CreateTableAsStmt", "RefreshMatViewStmt",
+}
+
+// skipsData reports whether a statement says WITH NO DATA.
+func skipsData(n node) bool { return n["skipData"] == true || at(n, "into")["skipData"] == true }

@@ -69,10 +69,12 @@ func TestKinds(t *testing.T) {
 	t.Parallel()
 	require.True(t, parse(t, "/* a */ DROP INDEX i").DropsIndexes())
 	require.False(t, parse(t, `DROP TABLE "drop index"`).DropsIndexes())
-	require.True(t, parse(t, "ALTER TABLE t ADD UNIQUE (a)").AltersTable())
-	require.False(t, parse(t, "ALTER INDEX i RENAME TO j").AltersTable())
-	require.True(t, parse(t, "TRUNCATE t CASCADE").Truncates())
-	require.False(t, parse(t, "DELETE FROM t").Truncates())
+	require.True(t, parse(t, "ALTER TABLE t ADD COLUMN b int, ADD UNIQUE (a)").AddsKey())
+	require.True(t, parse(t, "ALTER TABLE t ADD COLUMN b int PRIMARY KEY").AddsKey())
+	require.False(t, parse(t, "ALTER TABLE t ADD CONSTRAINT u UNIQUE USING INDEX i").AddsKey())
+	require.False(t, parse(t, "ALTER TABLE t ADD EXCLUDE (a WITH =)").AddsKey())
+	require.True(t, parse(t, "ALTER TABLE t ADD EXCLUDE (a WITH =)").AddsExclusion())
+	require.False(t, parse(t, `ALTER TABLE t ADD CONSTRAINT "EXCLUDE" UNIQUE (a)`).AddsExclusion())
 	require.True(t, parse(t, `COPY t (a, "b c") FROM STDIN WITH (FORMAT csv)`).CopiesFromClient())
 	for _, sql := range []string{"COPY t FROM '/stdin'", "COPY t FROM PROGRAM 'cat stdin'", "COPY t TO STDOUT", "COPY t TO 'stdin'"} {
 		require.False(t, parse(t, sql).CopiesFromClient(), sql)
@@ -188,9 +190,17 @@ func TestCastsRows(t *testing.T) {
 	}
 }
 
-func TestRelations(t *testing.T) {
+func TestReads(t *testing.T) {
 	t.Parallel()
-	require.Equal(t, []string{"V w", "a", "b", "c"}, parse(t,
-		`INSERT INTO a SELECT * FROM public.b JOIN "V w" USING (id) WHERE id IN (SELECT id FROM c, other.d)`).Relations())
-	require.Equal(t, []string{"m"}, parse(t, "REFRESH MATERIALIZED VIEW CONCURRENTLY m").Relations())
+	for sql, want := range map[string][]string{
+		`INSERT INTO a SELECT * FROM public.b JOIN "V w" USING (id) WHERE id IN (SELECT id FROM c, other.d)`: {"V w", "a", "b", "c"},
+		"REFRESH MATERIALIZED VIEW CONCURRENTLY m":                                                           {"m"},
+		"REFRESH MATERIALIZED VIEW m WITH NO DATA":                                                           nil,
+		"CREATE MATERIALIZED VIEW m AS SELECT 1 FROM v":                                                      {"m", "v"},
+		"CREATE VIEW m AS SELECT 1 FROM v":                                                                   nil,
+		"GRANT SELECT ON v TO PUBLIC":                                                                        nil,
+		"DELETE FROM a USING v WHERE v.id = a.id; SELECT FROM b":                                             {"a", "b", "v"},
+	} {
+		require.Equal(t, want, parse(t, sql).Reads(), sql)
+	}
 }

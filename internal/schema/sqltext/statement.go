@@ -12,8 +12,6 @@ func (t *Text) has(kind string, holds func(node) bool) bool {
 	return found
 }
 
-func always(node) bool { return true }
-
 // walk visits all nodes of a tree with their kinds, each before those in it. Where a field can only hold one kind, the name of
 // the field is visited instead: "relation".
 func walk(tree any, visit func(kind string, n node)) {
@@ -86,7 +84,7 @@ func (t *Text) Concurrently() bool {
 // WithoutConcurrently is the statement that does the same with locks, so that it can run in a transaction. The positions of its
 // parts are the same. It is empty for REINDEX, which changes no definition.
 func (t *Text) WithoutConcurrently() (string, error) {
-	if t.has("ReindexStmt", always) {
+	if t.has("ReindexStmt", func(node) bool { return true }) {
 		return "", nil
 	}
 	all, err := tokens(t.sql)
@@ -106,11 +104,17 @@ func (t *Text) DropsIndexes() bool {
 	return t.has("DropStmt", func(n node) bool { return text(n, "removeType") == "OBJECT_INDEX" })
 }
 
-// AltersTable reports whether the statement is ALTER TABLE.
-func (t *Text) AltersTable() bool { return t.has("AlterTableStmt", always) }
+// AddsKey reports whether the statement adds a primary key or a unique constraint that builds an index.
+func (t *Text) AddsKey() bool {
+	return t.has("Constraint", func(n node) bool {
+		return (text(n, "contype") == "CONSTR_PRIMARY" || text(n, "contype") == "CONSTR_UNIQUE") && n["indexname"] == nil
+	})
+}
 
-// Truncates reports whether the statement is TRUNCATE. With CASCADE it also empties tables that it does not name.
-func (t *Text) Truncates() bool { return t.has("TruncateStmt", always) }
+// AddsExclusion reports whether the statement adds an exclusion constraint.
+func (t *Text) AddsExclusion() bool {
+	return t.has("Constraint", func(n node) bool { return text(n, "contype") == "CONSTR_EXCLUSION" })
+}
 
 // Empties reports whether the statement names a table of which it deletes all rows.
 func (t *Text) Empties(table string) bool {
