@@ -70,7 +70,7 @@ func (r *reader) excludesPart(table, kind, name string) bool {
 // partKinds are the names of kinds of constraints in patterns. A primary key is only excluded with its columns.
 var partKinds = map[string]string{"unique": "index", "exclusion": "index", "check": "check", "foreign key": "fk"}
 
-// excludeParts leaves out the parts of tables that match a pattern, and the constraints, indexes and sequences of such columns.
+// excludeParts leaves out the parts of tables that match a pattern, and the constraints and indexes of such columns.
 func (r *reader) excludeParts() {
 	for _, t := range r.Details {
 		var columns []string
@@ -94,8 +94,5 @@ func (r *reader) excludeParts() {
 			return drop("constraint", partKinds[c.Kind], c.Name, c.Uses)
 		})
 		t.Indexes = slices.DeleteFunc(t.Indexes, func(i *Index) bool { return drop("index", "index", i.Name, i.Uses) })
-		r.Sequences = slices.DeleteFunc(r.Sequences, func(s Sequence) bool {
-			return s.Table == t.Name && slices.Contains(columns, s.Column)
-		})
 	}
 }

@@ -27,7 +27,8 @@ func (r *reader) readDefaultGrants(ctx context.Context) error {
 		Sequences bool
 	}
 	all, err := query[row](ctx, r.db, "inspect default privileges", `
-SELECT DISTINCT d.defaclobjtype = 'S' AS sequences, CASE WHEN acl.grantee <> 0 THEN pg_get_userbyid(acl.grantee) ELSE '' END AS grantee,
+SELECT DISTINCT d.defaclobjtype = 'S' AS sequences,
+    CASE WHEN acl.grantee <> 0 THEN pg_get_userbyid(acl.grantee) ELSE '' END AS grantee,
     acl.privilege_type AS privilege, acl.is_grantable AS with_grant_option
 FROM pg_default_acl d CROSS JOIN LATERAL aclexplode(d.defaclacl) AS acl
 WHERE d.defaclobjtype IN ('r', 'S') AND d.defaclrole = (SELECT oid FROM pg_roles WHERE rolname = current_user)

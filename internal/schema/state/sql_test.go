@@ -87,7 +87,19 @@ COMMENT ON SEQUENCE some_other_seq IS 'renamed';
 CREATE TABLE a_table_with_a_name_that_is_as_long_as_a_name_may_ever_be_in_pg (
     and_a_column_with_a_name_that_is_as_long_as_a_name_may_ever_be serial, other serial, id int GENERATED ALWAYS AS IDENTITY,
     CONSTRAINT short PRIMARY KEY (id));
-ALTER TABLE serials RENAME TO renamed;`,
+ALTER TABLE serials RENAME TO renamed;
+CREATE SEQUENCE owned;
+CREATE SEQUENCE second AS smallint START 7;
+CREATE SEQUENCE third;
+CREATE TABLE owners (a int DEFAULT nextval('second'), b serial, c int GENERATED ALWAYS AS IDENTITY,
+    d text DEFAULT 'n' || nextval('third'), e int);
+ALTER TABLE owners ALTER b DROP NOT NULL;
+ALTER SEQUENCE owned OWNED BY owners.a;
+ALTER SEQUENCE second OWNED BY owners.a;
+ALTER SEQUENCE third OWNED BY owners.e;
+ALTER TABLE owners ADD f int DEFAULT nextval('third');
+COMMENT ON SEQUENCE owned IS 'of a';
+CREATE TABLE an_earlier_one (x int DEFAULT nextval('third'));`,
 
 	"constraints": `
 CREATE TABLE a (id int, x int, y int, CONSTRAINT odd_primary PRIMARY KEY (id, x) INCLUDE (y) WITH (fillfactor = 60),
