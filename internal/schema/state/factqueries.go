@@ -53,14 +53,15 @@ WHERE c.relnamespace = 'public'::regnamespace AND a.attnum > 0 AND NOT a.attisdr
 
 	// NOT NULL is a property of the column above; from PostgreSQL 18 on, it is also a constraint.
 	`SELECT format('constraint %I on %s%s', conname, nullif(conrelid, 0)::regclass, nullif(contypid, 0)::regtype) AS object,
-    pg_get_constraintdef(k.oid) AS text, c.relname AS relation
+    ` + constraintDefinition + ` AS text, c.relname AS relation
 FROM pg_constraint k LEFT JOIN pg_class c ON c.oid = k.conrelid
 WHERE connamespace = 'public'::regnamespace AND contype <> 'n'`,
 
 	`SELECT format('index %I', i.relname) AS object, f.text, c.relname AS relation
 FROM pg_index x JOIN pg_class i ON i.oid = x.indexrelid JOIN pg_class c ON c.oid = x.indrelid
 CROSS JOIN LATERAL (
-    SELECT pg_get_indexdef(x.indexrelid) AS text
+    SELECT ` + indexDefinition + ` AS text
+    UNION ALL SELECT 'option ' || unnest(i.reloptions)
     UNION ALL SELECT 'not valid' WHERE NOT x.indisvalid OR NOT x.indisready
     UNION ALL SELECT 'replica identity' WHERE x.indisreplident
     UNION ALL SELECT 'clustered' WHERE x.indisclustered

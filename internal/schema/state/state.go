@@ -195,7 +195,7 @@ type Column struct {
 type Constraint struct {
 	Name         string `json:"name"`
 	Kind         string `json:"kind"`       // "primary key", "unique", "exclusion", "check" or "foreign key"
-	Definition   string `json:"definition"` // pg_get_constraintdef
+	Definition   string `json:"definition"` // pg_get_constraintdef, without storage parameters
 	References   string `json:"references,omitempty"`
 	Comment      string `json:"comment,omitempty"`
 	IndexComment string `json:"index_comment,omitempty"` // the comment on its index

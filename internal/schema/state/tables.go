@@ -40,7 +40,8 @@ SELECT c.relname AS name, pg_get_userbyid(c.relowner) AS owner, obj_description(
      FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
      LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
      WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped) AS columns,
-    (SELECT json_agg(json_build_object('name', k.conname, 'kind', kind.name, 'definition', pg_get_constraintdef(k.oid),
+    (SELECT json_agg(json_build_object('name', k.conname, 'kind', kind.name,
+            'definition', `+constraintDefinition+`,
             'references', (SELECT f.relname FROM pg_class f WHERE f.oid = k.confrelid AND f.relnamespace = c.relnamespace),
             'comment', obj_description(k.oid, 'pg_constraint'),
             'columns', `+namesOf("k.conkey", "k.conrelid")+`, 'referenced', `+namesOf("k.confkey", "k.confrelid")+`,
@@ -79,8 +80,7 @@ type indexRow struct {
 	Quoted     string // the name
 	Relation   string
 	Constraint bool   // whether it is the index of a constraint
-	Storage    string // " WITH (…)" in the definition, or ""
-	Predicate  string // " WHERE …" at the end of the definition, or ""
+	Bare       string // the definition without storage parameters
 }
 
 func (r *reader) readIndexes(ctx context.Context) error {
@@ -93,11 +93,7 @@ SELECT i.relname AS name, quote_ident(i.relname) AS quoted, c.relname AS relatio
     EXISTS (SELECT FROM pg_constraint k WHERE k.conindid = x.indexrelid AND k.contype IN ('p', 'u', 'x')) AS constraint,
     CASE WHEN x.indpred IS NULL AND 0 < ALL (x.indkey[:x.indnkeyatts - 1]::int2[]) THEN
         `+namesOf("x.indkey[:x.indnkeyatts - 1]::int2[]", "c.oid")+` END AS key,
-    `+optionsOf("i")+` AS options, ' WHERE ' || pg_get_expr(x.indpred, x.indrelid) AS predicate,
-    -- As PostgreSQL prints them: it quotes values that are not identifiers.
-    (SELECT ' WITH (' || string_agg(quote_ident(split_part(o, '=', 1)) || '=' || CASE quote_ident(v) WHEN v THEN v
-             ELSE '''' || replace(v, '''', '''''') || '''' END, ', ' ORDER BY n) || ')'
-     FROM unnest(i.reloptions) WITH ORDINALITY AS p (o, n), substr(o, strpos(o, '=') + 1) AS v) AS storage
+    `+optionsOf("i")+` AS options, `+indexDefinition+` AS bare
 FROM pg_index x JOIN pg_class i ON i.oid = x.indexrelid JOIN pg_class c ON c.oid = x.indrelid
 WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'm')
 ORDER BY i.relname COLLATE "C"`)
@@ -107,8 +103,7 @@ ORDER BY i.relname COLLATE "C"`)
 	for _, row := range all {
 		index := row.Index
 		index.Definition = strings.Replace(index.Definition, " INDEX "+row.Quoted+" ON public.", " INDEX "+Ident(row.Name)+" ON ", 1)
-		shape := strings.Replace(index.Definition, " INDEX "+Ident(row.Name)+" ON ", " INDEX ON ", 1)
-		index.Shape = strings.TrimSuffix(strings.TrimSuffix(shape, row.Predicate), row.Storage) + row.Predicate
+		index.Shape = strings.Replace(row.Bare, " INDEX "+row.Quoted+" ON public.", " INDEX ON ", 1)
 		if !r.relations[row.Relation].table() {
 			// readViews, which runs later, takes these.
 			r.viewIndexes[row.Relation] = append(r.viewIndexes[row.Relation], &index)

@@ -13,6 +13,25 @@ func optionsOf(class string) string {
          WHERE t.oid = ` + class + `.reltoastrelid)) AS o)`
 }
 
+// withoutStorage is an SQL expression for a definition without the storage parameters of its index, a row of pg_class. PostgreSQL
+// prints them before the tail, quotes values that are not identifiers, and keeps the order in which they were set.
+func withoutStorage(definition, class, tail string) string {
+	return `(SELECT left(whole, length(whole) - length(concat(storage, tail))) || tail
+     FROM (SELECT ` + definition + ` AS whole, concat(` + tail + `) AS tail,
+             ' WITH (' || string_agg(quote_ident(split_part(o, '=', 1)) || '=' || CASE quote_ident(v) WHEN v THEN v
+                 ELSE '''' || replace(v, '''', '''''') || '''' END, ', ' ORDER BY n) || ')' AS storage
+         FROM unnest(` + class + `.reloptions) WITH ORDINALITY AS p (o, n), substr(o, strpos(o, '=') + 1) AS v) AS parts)`
+}
+
+// indexDefinition and constraintDefinition are SQL expressions for definitions without storage parameters.
+var (
+	indexDefinition      = withoutStorage("pg_get_indexdef(x.indexrelid)", "i", "' WHERE ' || pg_get_expr(x.indpred, x.indrelid)")
+	constraintDefinition = `CASE k.contype WHEN 'x' THEN (SELECT ` + withoutStorage("pg_get_constraintdef(k.oid)", "i",
+		`' WHERE (' || pg_get_expr(x.indpred, x.indrelid) || ')', CASE WHEN k.condeferrable THEN ' DEFERRABLE' END,
+             CASE WHEN k.condeferred THEN ' INITIALLY DEFERRED' END`) + `
+     FROM pg_index x JOIN pg_class i ON i.oid = x.indexrelid WHERE i.oid = k.conindid) ELSE pg_get_constraintdef(k.oid) END`
+)
+
 // namesOf is an SQL expression for the names of the numbered columns of a relation, in the order of the numbers.
 func namesOf(numbers, relation string) string {
 	return `(SELECT array_agg(b.attname ORDER BY n) FROM unnest(` + numbers + `) WITH ORDINALITY AS list (number, n)
