@@ -36,6 +36,7 @@ CREATE TABLE t (
     CONSTRAINT enum CHECK (m <> 'b.c'),
     CONSTRAINT "cast" CHECK (note <> ('a'::mood)::text),
     CONSTRAINT "row" CHECK (t IS NOT NULL),
+    CONSTRAINT extension CHECK (similarity(note, 'Mood (x)') >= 0),
     CONSTRAINT none CHECK (current_user <> 'note'),
     CONSTRAINT overlap EXCLUDE USING gist ("a b" WITH =, lower(during) WITH =) WHERE (note <> 'x'),
     CONSTRAINT fk FOREIGN KEY ("c(d)", "a b") REFERENCES "My ""Table""" ("select", "a b") DEFERRABLE);
@@ -104,8 +105,8 @@ func TestDependenciesAreThoseOfTheCatalog(t *testing.T) {
 		}
 	}
 	require.Equal(t, map[string][]string{
-		"word": {"t|note"}, "two": {"t|dot.ted", "t|select"}, "enum": {"Mood (x)", "t|m"}, "cast": {"mood", "t|note"}, "row": nil,
-		"none": nil, "overlap": {"t|a b", "t|during", "t|note"}, "fk": {"t|a b", "t|c(d)"}, "old": {"t|a"},
+		"word": {"t|note"}, "extension": {"t|note"}, "two": {"t|dot.ted", "t|select"}, "enum": {"Mood (x)", "t|m"},
+		"cast": {"mood", "t|note"}, "row": nil, "none": nil, "overlap": {"t|a b", "t|during", "t|note"}, "fk": {"t|a b", "t|c(d)"}, "old": {"t|a"},
 	}, constraints)
 	keys := s.Table(`My "Table"`).Constraints
 	require.Equal(t, []string{"select", "a b"}, keys[0].Columns)
