@@ -1,10 +1,10 @@
 // Package plan turns the difference between two states of a schema into ordered SQL statements. Each statement comes with
 // its hazards: what it does to data, and to those who use the database while it runs.
 //
-// The Atlas library compares columns and writes their changes. This package compares everything else by the definitions
-// that PostgreSQL prints, which are more complete than Atlas's model: constraints, indexes, extensions, enums, storage
-// parameters, sequences, comments, and views and materialized views with their indexes and grants. Constraints and indexes
-// that differ only in their names are renamed. The same two states always give the same plan.
+// Definitions are compared and written as PostgreSQL prints them: columns, constraints, indexes, extensions, enums, storage
+// parameters, sequences, comments, and views and materialized views with their indexes and grants. What they depend on is a fact
+// of the state, from the catalog. Constraints and indexes that differ only in their names are renamed. The same two states
+// always give the same plan.
 //
 // A plan never drops with CASCADE: an unknown dependent object must make the statement fail.
 package plan
