@@ -13,6 +13,7 @@ import (
 	"ariga.io/atlas/sql/migrate"
 
 	"docket/internal/schema/scratch"
+	"docket/internal/schema/sqltext"
 )
 
 // ErrChecksum means that atlas.sum does not match the files next to it.
@@ -20,11 +21,6 @@ var ErrChecksum = errors.New("migrations do not match atlas.sum")
 
 var (
 	fileName = regexp.MustCompile(`^\d{14}_[a-z0-9_]+\.sql$`)
-	// COMMIT inside a file would end the transaction that the file runs in. BEGIN without COMMIT would roll back statements that are
-	// recorded as done.
-	transactionControl = regexp.MustCompile(`(?i)^(begin|start\s+transaction|commit|end|rollback|abort|prepare\s+transaction)\b`)
-	// Atlas counts a comment at the end of a file as a statement.
-	emptyStatement = regexp.MustCompile(`^(--[^\n]*(\n|$)|[\s;])*$`)
 	// Atlas obeys a directive only when an empty line follows it.
 	txModeLine = regexp.MustCompile(`(?m)^--\s*atlas:txmode\b`)
 	mergeLine  = regexp.MustCompile(`(?m)^(<{7}|={7}|>{7})`)
@@ -67,7 +63,7 @@ func (f *file) line(pos int) int { return 1 + strings.Count(string(f.Bytes()[:po
 // mustHaveStatements refuses a file that was never filled in.
 func (f *file) mustHaveStatements(advice Advice) error {
 	for _, s := range f.statements {
-		if !emptyStatement.MatchString(s.Text) {
+		if sqltext.SkipBlank(s.Text) != "" { // Atlas counts a comment at the end of a file as a statement
 			return nil
 		}
 	}
@@ -289,7 +285,7 @@ func readFile(f migrate.File, sum migrate.HashFile) (*file, error) {
 		if err := scratch.CheckStatement(s.Text); err != nil {
 			return nil, fmt.Errorf("line %d: %w", parsed.line(s.Pos), err)
 		}
-		if !transactionControl.MatchString(s.Text) {
+		if !controlsTransaction(s.Text) {
 			continue
 		}
 		why := "a migration runs in a transaction of its own"
@@ -299,6 +295,17 @@ func readFile(f migrate.File, sum migrate.HashFile) (*file, error) {
 		return nil, fmt.Errorf("line %d: %s; remove %q", parsed.line(s.Pos), why, s.Text)
 	}
 	return parsed, nil
+}
+
+// controlsTransaction reports whether a statement begins or ends a transaction. COMMIT inside a file would end the transaction
+// that the file runs in. BEGIN without COMMIT would roll back statements that are recorded as done.
+func controlsTransaction(text string) bool {
+	switch sqltext.Keyword(text) {
+	case "begin", "start", "commit", "end", "rollback", "abort", "prepare":
+		statement, err := sqltext.Parse(text)
+		return err != nil || statement.ControlsTransaction()
+	}
+	return false
 }
 
 func transactionMode(f *migrate.LocalFile) (transactional bool, err error) {

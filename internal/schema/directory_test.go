@@ -154,6 +154,10 @@ func TestHashRefusesWhatApplyCouldNotRun(t *testing.T) {
 			map[string]string{"20260101000000_a.sql": "CREATE TABLE a (id int);\nCOMMIT;\nSELECT 1;"},
 			`line 2: a migration runs in a transaction of its own; remove "COMMIT;"`,
 		},
+		"commit after a comment": {
+			map[string]string{"20260101000000_a.sql": "SELECT 1;\n/* all of it */ COMMIT;"},
+			`line 2: a migration runs in a transaction of its own; remove "COMMIT;"`,
+		},
 		"begin outside of a transaction": {
 			map[string]string{fileA: "-- atlas:txmode none\n\nBEGIN;\nCREATE TABLE a (id int);"},
 			`line 3: with atlas:txmode none each statement is recorded when it is done, and must be a transaction of its own; remove "BEGIN;"`,

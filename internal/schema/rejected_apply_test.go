@@ -15,7 +15,7 @@ func TestApplyNamesRowsThatBreakARule(t *testing.T) {
 	})
 	_, err := b.migrator(t, dir).Apply(t.Context())
 	require.ErrorContains(t, err, "SQLSTATE 23514")
-	require.ErrorContains(t, err, `rows of a that break it (1): id 3; all of them: SELECT * FROM "a" WHERE NOT (n > 0) ORDER BY id; fix the cause`)
+	require.ErrorContains(t, err, `rows of a that break it (1): id 3; all of them: SELECT * FROM a WHERE NOT (n > 0) ORDER BY id; fix the cause`)
 
 	b.exec(t, "UPDATE a SET n = 3 WHERE id = 3")
 	_, err = b.migrator(t, dir).Apply(t.Context())

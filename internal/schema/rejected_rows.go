@@ -2,14 +2,17 @@ package schema
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"regexp"
 	"strconv"
 	"strings"
 
 	atlas "ariga.io/atlas/sql/schema"
-	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"docket/internal/schema/sqltext"
+	"docket/internal/schema/state"
 )
 
 // rowsShown is the number of rejected rows that a message names.
@@ -24,28 +27,27 @@ func rejectedRows(ctx context.Context, db atlas.ExecQuerier, statement string, r
 	if refusal.TableName == "" {
 		return said
 	}
-	table := pgx.Identifier{refusal.TableName}.Sanitize()
+	table := state.Ident(refusal.TableName)
 	var condition string
 	switch refusal.Code {
 	case "23502":
-		condition = pgx.Identifier{refusal.ColumnName}.Sanitize() + " IS NULL"
-	case "23514":
-		if expression := checkExpression(statement, refusal.ConstraintName); expression != "" {
-			condition = "NOT (" + expression + ")"
+		condition = state.Ident(refusal.ColumnName) + " IS NULL"
+	case "23514", "23503":
+		if rule := ruleOf(ctx, db, statement, table, refusal.ConstraintName); rule != nil {
+			condition = brokenBy(ctx, db, rule, table)
 		}
+	case "23P01": // two rows exclude one another, and the detail names them
 	case "23505":
 		if key := keyColumns(said); key != "" {
 			condition = fmt.Sprintf("(%s) IN (SELECT %s FROM %s GROUP BY %s HAVING count(*) > 1)", key, key, table, key)
 		}
-	case "23503":
-		condition = missingReference(statement, refusal.ConstraintName, table)
 	default:
 		return ""
 	}
 	if condition == "" {
 		return said
 	}
-	rows, query, err := findRows(ctx, db, refusal.TableName, condition)
+	rows, query, err := findRows(ctx, db, table, condition)
 	if err != nil || len(rows) == 0 {
 		return said
 	}
@@ -59,11 +61,7 @@ func rejectedRows(ctx context.Context, db atlas.ExecQuerier, statement string, r
 
 // findRows names the first rows of a table that meet a condition, one more than rowsShown, and returns the query for all.
 func findRows(ctx context.Context, db atlas.ExecQuerier, table, condition string) (rows []string, query string, err error) {
-	columns, err := scanStrings(ctx, db, "read the primary key", `
-SELECT quote_ident(a.attname) FROM pg_constraint k
-JOIN LATERAL unnest(k.conkey) WITH ORDINALITY AS key (attnum, n) ON true
-JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = key.attnum
-WHERE k.contype = 'p' AND k.conrelid = to_regclass(quote_ident($1)) ORDER BY key.n`, table)
+	columns, err := primaryKey(ctx, db, table)
 	if err != nil {
 		return nil, "", err
 	}
@@ -72,39 +70,75 @@ WHERE k.contype = 'p' AND k.conrelid = to_regclass(quote_ident($1)) ORDER BY key
 	}
 	names := make([]string, 0, len(columns))
 	for _, column := range columns {
-		names = append(names, fmt.Sprintf("'%s ' || %s", strings.ReplaceAll(column, "'", "''"), column))
+		names = append(names, fmt.Sprintf("%s || %s", state.Literal(column+" "), column))
 	}
-	from := fmt.Sprintf("FROM %s WHERE %s ORDER BY %s", pgx.Identifier{table}.Sanitize(), condition, strings.Join(columns, ", "))
+	from := fmt.Sprintf("FROM %s WHERE %s ORDER BY %s", table, condition, strings.Join(columns, ", "))
 	rows, err = scanStrings(ctx, db, "search rejected rows",
 		fmt.Sprintf("SELECT concat_ws(', ', %s) %s LIMIT %d", strings.Join(names, ", "), from, rowsShown+1))
 	return rows, "SELECT * " + from, err
 }
 
-// checkExpression returns the expression of a named CHECK from a statement that adds it, perhaps among others.
-func checkExpression(statement, name string) string {
-	start := regexp.MustCompile(`(?is)\bCONSTRAINT\s+"?` + regexp.QuoteMeta(name) + `"?\s+CHECK\s*\(`).FindStringIndex(statement)
-	if start == nil {
+// primaryKey returns the columns of a table's primary key, as SQL.
+func primaryKey(ctx context.Context, db atlas.ExecQuerier, table string) ([]string, error) {
+	return scanStrings(ctx, db, "read the primary key", `
+SELECT quote_ident(a.attname) FROM pg_constraint k
+JOIN LATERAL unnest(k.conkey) WITH ORDINALITY AS key (attnum, n) ON true
+JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = key.attnum
+WHERE k.contype = 'p' AND k.conrelid = to_regclass($1) ORDER BY key.n`, table)
+}
+
+// ruleOf returns the CHECK or foreign key that a statement added or validated, or nil if it is not known. The catalog has those
+// that existed before the statement.
+func ruleOf(ctx context.Context, db atlas.ExecQuerier, statement, table, name string) *sqltext.Constraint {
+	const names = `(SELECT json_agg(a.attname ORDER BY key.n) FROM unnest(%s) WITH ORDINALITY AS key (attnum, n)
+    JOIN pg_attribute a ON a.attrelid = %s AND a.attnum = key.attnum)`
+	known, err := scanStrings(ctx, db, "read a constraint", fmt.Sprintf(`
+SELECT json_build_object('Check', pg_get_expr(k.conbin, k.conrelid), 'Columns', %s, 'MatchFull', k.confmatchtype = 'f',
+    'ReferencedSchema', c.relnamespace::regnamespace, 'Referenced', c.relname, 'ReferencedColumns', %s)::text
+FROM pg_constraint k LEFT JOIN pg_class c ON c.oid = k.confrelid
+WHERE k.conrelid = to_regclass($1) AND k.conname = $2 AND k.contype IN ('c', 'f')`,
+		fmt.Sprintf(names, "k.conkey", "k.conrelid"), fmt.Sprintf(names, "k.confkey", "k.confrelid")), table, name)
+	var rule sqltext.Constraint
+	if err == nil && len(known) == 1 && json.Unmarshal([]byte(known[0]), &rule) == nil {
+		return &rule
+	}
+	parsed, err := sqltext.Parse(statement)
+	if err != nil {
+		return nil
+	}
+	return parsed.Constraint(name)
+}
+
+// brokenBy is a condition for the rows of a table that violate a CHECK or a foreign key.
+func brokenBy(ctx context.Context, db atlas.ExecQuerier, rule *sqltext.Constraint, table string) string {
+	if rule.Check != "" {
+		return "NOT (" + rule.Check + ")"
+	}
+	referenced := state.Ident(rule.Referenced)
+	if rule.ReferencedSchema != "" && rule.ReferencedSchema != "public" {
+		referenced = state.Ident(rule.ReferencedSchema) + "." + referenced
+	}
+	keys := make([]string, len(rule.ReferencedColumns))
+	for i, name := range rule.ReferencedColumns {
+		keys[i] = state.Ident(name)
+	}
+	if len(keys) == 0 {
+		keys, _ = primaryKey(ctx, db, referenced) // without an answer, the lengths differ
+	}
+	if len(rule.Columns) == 0 || len(keys) != len(rule.Columns) {
 		return ""
 	}
-	text := statement[start[1]:]
-	quote := byte(0) // the quotation mark of the current literal or name
-	for i, depth := 0, 1; i < len(text); i++ {
-		switch c := text[i]; {
-		case quote != 0:
-			if c == quote {
-				quote = 0
-			}
-		case c == '\'' || c == '"':
-			quote = c
-		case c == '(':
-			depth++
-		case c == ')':
-			if depth--; depth == 0 {
-				return text[:i]
-			}
-		}
+	given, same := make([]string, len(keys)), make([]string, len(keys))
+	for i, key := range keys {
+		column := table + "." + state.Ident(rule.Columns[i])
+		given[i], same[i] = column+" IS NOT NULL", "referenced."+key+" = "+column
 	}
-	return ""
+	// A row with a null in the key violates only MATCH FULL, unless all of the key is null.
+	all := strings.Join(given, " AND ")
+	if rule.MatchFull {
+		all = "(" + strings.Join(given, " OR ") + ")"
+	}
+	return fmt.Sprintf("%s AND NOT EXISTS (SELECT FROM %s AS referenced WHERE %s)", all, referenced, strings.Join(same, " AND "))
 }
 
 var duplicateKey = regexp.MustCompile(`(?s)^Key \((.+?)\)=\(.* is duplicated\.$`)
@@ -115,26 +149,4 @@ func keyColumns(said string) string {
 		return found[1]
 	}
 	return ""
-}
-
-// missingReference is a condition for the rows of a table that violate a foreign key, which a statement adds by name. Rows with a
-// null in the key never violate it.
-func missingReference(statement, name, table string) string {
-	found := regexp.MustCompile(`(?is)\bCONSTRAINT\s+"?` + regexp.QuoteMeta(name) +
-		`"?\s+FOREIGN\s+KEY\s*\(([^()]+)\)\s*REFERENCES\s+([^\s(]+)\s*\(([^()]+)\)`).FindStringSubmatch(statement)
-	if found == nil {
-		return ""
-	}
-	columns, referenced := strings.Split(found[1], ","), strings.Split(found[3], ",")
-	if len(columns) != len(referenced) {
-		return ""
-	}
-	var given, same []string
-	for i := range columns {
-		column := table + "." + strings.TrimSpace(columns[i])
-		given = append(given, column+" IS NOT NULL")
-		same = append(same, "referenced."+strings.TrimSpace(referenced[i])+" = "+column)
-	}
-	return fmt.Sprintf("%s AND NOT EXISTS (SELECT FROM %s AS referenced WHERE %s)",
-		strings.Join(given, " AND "), found[2], strings.Join(same, " AND "))
 }

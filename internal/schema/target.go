@@ -199,7 +199,8 @@ func execute(ctx context.Context, db atlas.ExecQuerier, statements []plan.Statem
 	return nil
 }
 
-// explain says what failed after the earlier phases, what was kept and what to do next. The phase's transaction, if it had one, is over.
+// explain says what failed after the earlier phases, what was kept and what to do next. The phase's transaction, if it had one,
+// is over.
 func (t *Target) explain(ctx context.Context, conn *sql.Conn, earlier []plan.Phase, phase plan.Phase, err error) error {
 	what := "change"
 	var statement statementError

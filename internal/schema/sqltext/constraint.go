@@ -2,7 +2,7 @@ package sqltext
 
 import "strings"
 
-// Constraint is a CHECK or a foreign key that a statement adds.
+// Constraint is a CHECK or a foreign key.
 type Constraint struct {
 	Check string // the expression
 
@@ -10,6 +10,7 @@ type Constraint struct {
 	ReferencedSchema  string   // empty if the statement names none
 	Referenced        string
 	ReferencedColumns []string // empty for the primary key
+	MatchFull         bool
 }
 
 // Constraint returns the constraint that the statement adds under a name, or nil. A constraint without a name, which
@@ -43,7 +44,7 @@ func (t *Text) constraint(n node) *Constraint {
 	table := at(n, "pktable")
 	return &Constraint{
 		Columns: names(n, "fk_attrs"), ReferencedSchema: text(table, "schemaname"), Referenced: text(table, "relname"),
-		ReferencedColumns: names(n, "pk_attrs"),
+		ReferencedColumns: names(n, "pk_attrs"), MatchFull: text(n, "fk_matchtype") == "f",
 	}
 }
 

@@ -75,6 +75,12 @@ func TestKinds(t *testing.T) {
 	require.False(t, parse(t, "ALTER TABLE t ADD EXCLUDE (a WITH =)").AddsKey())
 	require.True(t, parse(t, "ALTER TABLE t ADD EXCLUDE (a WITH =)").AddsExclusion())
 	require.False(t, parse(t, `ALTER TABLE t ADD CONSTRAINT "EXCLUDE" UNIQUE (a)`).AddsExclusion())
+	for sql, want := range map[string]bool{
+		"START TRANSACTION READ ONLY": true, "abort": true, "END": true, "PREPARE TRANSACTION 'x'": true, "ROLLBACK TO x": true,
+		"PREPARE transaction AS SELECT 1": false, "SAVEPOINT x": false, "RELEASE x": false,
+	} {
+		require.Equal(t, want, parse(t, sql).ControlsTransaction(), sql)
+	}
 	require.True(t, parse(t, `COPY t (a, "b c") FROM STDIN WITH (FORMAT csv)`).CopiesFromClient())
 	for _, sql := range []string{"COPY t FROM '/stdin'", "COPY t FROM PROGRAM 'cat stdin'", "COPY t TO STDOUT", "COPY t TO 'stdin'"} {
 		require.False(t, parse(t, sql).CopiesFromClient(), sql)
@@ -140,13 +146,13 @@ func TestConstraint(t *testing.T) {
 	const statement = `ALTER TABLE "t (" ADD COLUMN d text, -- CHECK (
 		ADD CONSTRAINT "check" CHECK /* ( */ (a <> ')' AND (b > ("c)" + 1)) OR b = $$)$$) NOT VALID,
 		ADD CONSTRAINT f FOREIGN KEY (a, "b,c") REFERENCES other."U (" (x, "y)") ON DELETE CASCADE,
-		ADD CONSTRAINT g FOREIGN KEY (a) REFERENCES v, ADD CONSTRAINT k UNIQUE (a)`
+		ADD CONSTRAINT g FOREIGN KEY (a) REFERENCES v MATCH FULL, ADD CONSTRAINT k UNIQUE (a)`
 	parsed := parse(t, statement)
 	require.Equal(t, &sqltext.Constraint{Check: `a <> ')' AND (b > ("c)" + 1)) OR b = $$)$$`}, parsed.Constraint("check"))
 	require.Equal(t, &sqltext.Constraint{
 		Columns: []string{"a", "b,c"}, ReferencedSchema: "other", Referenced: "U (", ReferencedColumns: []string{"x", "y)"},
 	}, parsed.Constraint("f"))
-	require.Equal(t, &sqltext.Constraint{Columns: []string{"a"}, Referenced: "v"}, parsed.Constraint("g"))
+	require.Equal(t, &sqltext.Constraint{Columns: []string{"a"}, Referenced: "v", MatchFull: true}, parsed.Constraint("g"))
 	require.Nil(t, parsed.Constraint("k"))
 	require.Nil(t, parsed.Constraint("unknown"))
 	unnamed := parse(t, "ALTER TABLE t ADD CHECK (n > 0), ADD UNIQUE (n)")

@@ -170,6 +170,13 @@ func forbidsNull(n node, column string) bool {
 	return isNullTest(n, "IS_NOT_NULL", column)
 }
 
+// ControlsTransaction reports whether the statement begins or ends a transaction, or undoes a part of one.
+func (t *Text) ControlsTransaction() bool {
+	return t.has("TransactionStmt", func(n node) bool {
+		return text(n, "kind") != "TRANS_STMT_SAVEPOINT" && text(n, "kind") != "TRANS_STMT_RELEASE"
+	})
+}
+
 // CopiesFromClient reports whether the statement waits for rows that the client sends: COPY … FROM STDIN.
 func (t *Text) CopiesFromClient() bool {
 	return t.has("CopyStmt", func(n node) bool { return n["is_from"] == true && n["filename"] == nil })
