@@ -195,13 +195,13 @@ func (p *planner) keepEnums(kept *state.State) {
 			continue
 		}
 		var users []string
-		for _, user := range e.Users {
-			if user.On == "" || kept.Table(user.On) != nil || kept.View(user.On) != nil {
+		for _, user := range p.from.Dependents {
+			if user.Needs.Type == e.Name && (user.On == "" || kept.Table(user.On) != nil || kept.View(user.On) != nil) {
 				users = append(users, user.String())
 			}
 		}
 		if len(users) > 0 {
-			p.leaveAlone("enum %s, used by %s", e.Name, strings.Join(users, ", "))
+			p.leaveAlone("enum %s, used by %s", e.Name, strings.Join(slices.Compact(users), ", "))
 		}
 		if len(users) > 0 || usesType(kept, e.Name) {
 			kept.Enums = append(kept.Enums, e)

@@ -10,6 +10,7 @@
 package plan
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -125,7 +126,7 @@ func Between(from, to *state.State, policy Policy) (*Plan, error) {
 			"differently; compare databases of one major version", from.Database, from.Major, to.Database, to.Major)
 	}
 	p := newPlanner(from, to, policy)
-	if err := p.checkEnums(); err != nil {
+	if err := cmp.Or(p.checkEnums(), p.checkNames()); err != nil {
 		return nil, err
 	}
 	if err := p.pairSequences(); err != nil {
@@ -137,6 +138,9 @@ func Between(from, to *state.State, policy Policy) (*Plan, error) {
 	p.changeTables()
 	p.changeComments()
 	if err := p.decideViews(); err != nil {
+		return nil, err
+	}
+	if err := p.checkDependents(); err != nil {
 		return nil, err
 	}
 	p.in(&p.first, p.saveGrants)

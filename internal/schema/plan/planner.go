@@ -19,6 +19,8 @@ type planner struct {
 	fromTables, toTables []*state.Table // copies of the details of from and to
 	originalNames        map[key]string // names in the database of parts that the plan has renamed in fromTables
 
+	changes []*tableChange // of the tables that both have
+
 	// Changes that affect other objects: dropped and changed columns, dropped constraints and indexes, dropped tables.
 	columns map[key]bool
 	dropped map[key]bool // by the names that they have before the plan

@@ -13,6 +13,7 @@ import (
 // no other step depends on them.
 func (p *planner) changeTables() {
 	changes := p.tableChanges()
+	p.changes = changes
 	p.changeForeignKeys(changes)
 	for _, c := range changes {
 		p.alter(c.name, c.dropForeign)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 )
 
 // revisionsTable is Atlas's record of applied migrations. It is not a part of the schema.
@@ -33,7 +32,7 @@ func Inspect(ctx context.Context, db Conn, exclude []string) (_ *State, err erro
 	r := reader{State: s, db: db, exclude: patterns, relations: map[string]relation{}, viewIndexes: map[string][]*Index{}}
 	for _, read := range []func(context.Context) error{
 		r.readRelations, r.readDefaultGrants, r.readExtensions, r.readEnums, r.readTables, r.readIndexes,
-		r.readViews, r.readUses, r.readSequences, r.readEnumUsers, r.readCasts, r.readUnmanaged,
+		r.readViews, r.readUses, r.readSequences, r.readCasts, r.readUnmanaged, r.readDependents,
 	} {
 		if err := read(ctx); err != nil {
 			return nil, adviseOnLock(s.Database, err)
@@ -89,7 +88,7 @@ type relation struct {
 
 // managed reports whether the relation is a part of the state.
 func (r relation) managed() bool {
-	return !r.excluded && !r.Child && strings.Contains("rvm", r.Kind)
+	return !r.excluded && !r.Child && (r.Kind == "r" || r.Kind == "v" || r.Kind == "m")
 }
 
 func (r relation) table() bool { return r.managed() && r.Kind == "r" }

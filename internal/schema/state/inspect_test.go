@@ -350,13 +350,15 @@ CREATE FUNCTION f("m (ood"[]) RETURNS int LANGUAGE sql AS 'SELECT 1';
 CREATE TABLE ex (m "m (ood");
 CREATE CAST ("m (ood" AS json) WITH INOUT;`)
 	s := inspect(t, db, "ex")
-	require.Empty(t, s.Enums[1].Users)
 	users := map[string]string{}
-	for _, o := range s.Enums[0].Users {
-		users[o.String()] = o.On
+	for _, d := range s.Dependents {
+		if d.Needs.Type != "" {
+			require.Equal(t, "m (ood", d.Needs.Type)
+			users[d.String()] = d.On
+		}
 	}
 	require.Equal(t, map[string]string{
 		`cast ("m (ood" AS pg_catalog.json)`: "", `function f("m (ood"[])`: "", "rule r on \"t'\"": "t'", "statistics object t_s": "t'",
-		"table ex": "", "trigger g on \"t'\"": "t'",
+		"table column ex.m": "", "trigger g on \"t'\"": "t'",
 	}, users)
 }

@@ -37,6 +37,9 @@ type State struct {
 	Casts     []Cast              `json:"-"`         // of pg_cast, between types as format_type prints them without sizes
 	Unmanaged []Object            `json:"unmanaged"` // sorted
 	Excluded  []Object            `json:"excluded"`  // objects that match the caller's patterns, sorted
+
+	Dependents []Dependent `json:"-"`
+	Taken      []Taken     `json:"-"`
 }
 
 // Object is an object of the schema that is neither compared nor changed.
@@ -93,10 +96,6 @@ type Enum struct {
 	Name    string   `json:"name"`
 	Values  []string `json:"values"` // in order
 	Comment string   `json:"comment,omitempty"`
-
-	// Users are the objects that are not managed and that depend on the type or on its arrays, sorted. On is set for those of a
-	// managed table or view, such as a policy.
-	Users []Object `json:"-"`
 }
 
 // View is a plain or a materialized view.
