@@ -239,7 +239,7 @@ func TestTargetBuildsIndexesConcurrently(t *testing.T) {
 	t.Parallel()
 	d := declare(t, haveA, "CREATE TABLE a (id int, name text, note text); CREATE UNIQUE INDEX a_name_key ON a (name);",
 		schema.TargetOptions{})
-	d.goal.Policy.ConcurrentIndexes = true
+	d.goal.Policy.Online = true
 	p := d.plan(t)
 	require.Len(t, p.Phases, 2)
 	require.False(t, p.Phases[1].Transactional)

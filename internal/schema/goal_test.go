@@ -37,7 +37,7 @@ func converted(t *testing.T, origin schema.Origin) (d declared, err error) {
 	d.exec(t, haveEarly)
 	bench := &schema.Workbench{DevURL: d.url, Advice: advice}
 	t.Cleanup(func() { require.NoError(t, bench.Close()) })
-	policy := plan.Policy{ConcurrentIndexes: true, KeepViews: true}
+	policy := plan.Policy{Online: true, KeepViews: true}
 	_, d.goal, err = schema.ReadGoal(t.Context(), bench, schema.Live(d.url), folderOf(wantLater), nil, policy, origin)
 	if err == nil {
 		d.target, err = schema.NewTarget(d.url, schema.TargetOptions{})

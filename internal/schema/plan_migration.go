@@ -135,7 +135,7 @@ func (t *trial) runUp(ctx context.Context, p *plan.Plan, name string) ([]Draft, 
 // downText is the down file that leads from next back to the current state of the trial.
 func (t *trial) downText(next *state.State) string {
 	policy := t.policy
-	policy.ConcurrentIndexes = false // a down file runs in one transaction, with the deletion of its record
+	policy.Online = false // a down file runs in one transaction, with the deletion of its record
 	p, err := plan.Between(next, t.state, policy)
 	var enum *plan.EnumError
 	switch {

@@ -92,7 +92,7 @@ func TestPlanMigrationInPhases(t *testing.T) {
 	t.Parallel()
 	k := keep(t, "CREATE TYPE mood AS ENUM ('good');\nCREATE TABLE a (id int, mood mood);")
 	planned, paths := k.add(t, "CREATE TYPE mood AS ENUM ('good', 'bad'); CREATE TABLE a (id int, mood mood); "+
-		"CREATE INDEX a_id_idx ON a (id); CREATE VIEW v AS SELECT id FROM a WHERE mood = 'bad';", plan.Policy{ConcurrentIndexes: true})
+		"CREATE INDEX a_id_idx ON a (id); CREATE VIEW v AS SELECT id FROM a WHERE mood = 'bad';", plan.Policy{Online: true})
 	require.Len(t, planned.Drafts, 3)
 	for i, name := range []string{"20260102000000_second_enum_values.sql", "20260102000001_second.sql", "20260102000002_second_online.sql"} {
 		require.Equal(t, filepath.Join(k.path, name), paths[2*i])

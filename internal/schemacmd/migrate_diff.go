@@ -38,7 +38,7 @@ builds apply here. What the target schema lacks is dropped, and lint reports it.
 				return err
 			}
 			all := c.policy(&flags.projectFlags)
-			policy := plan.Policy{ConcurrentIndexes: all.ConcurrentIndexes, ByHand: all.ByHand}
+			policy := plan.Policy{Online: all.Online, ByHand: all.ByHand}
 			return c.withWorkbench(c.devURL(cmd, &flags.projectFlags, ""), func(bench *schema.Workbench) error {
 				return c.writeMigration(cmd, bench, path, target, args[0], policy)
 			})

@@ -124,8 +124,8 @@ func (c *commands) policy(p *projectFlags) plan.Policy {
 	return plan.Policy{
 		KeepTables: diff.KeepTables, KeepColumns: diff.KeepColumns, KeepViews: diff.KeepViews, KeepIndexes: diff.KeepIndexes,
 		KeepForeignKeys: diff.KeepForeignKeys, KeepChecks: diff.KeepChecks, KeepComments: diff.KeepComments, KeepRare: true,
-		ConcurrentIndexes: diff.CreateConcurrently || diff.DropConcurrently,
-		ByHand:            c.Name + " migrate new",
+		Online: diff.Online,
+		ByHand: c.Name + " migrate new",
 	}
 }
 

@@ -50,15 +50,10 @@ func (p *planner) changeComment(target, from, to string) {
 	if to != "" {
 		text = literal(to)
 	}
-	s := Statement{
+	p.add(Statement{
 		SQL:     fmt.Sprintf("COMMENT ON %s IS %s", target, text),
 		Comment: fmt.Sprintf("Set the comment of %s.", describeTarget(target)),
-	}
-	if strings.HasPrefix(target, "INDEX ") && p.builtConcurrently[strings.TrimPrefix(target, "INDEX ")] {
-		p.concurrent = append(p.concurrent, s)
-		return
-	}
-	p.add(s)
+	})
 }
 
 // describeTarget names a target of COMMENT ON in messages.

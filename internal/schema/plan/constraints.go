@@ -171,7 +171,7 @@ func constraintTargets(table string, c *state.Constraint) []string {
 func (p *planner) indexChanges(c *tableChange) {
 	for _, from := range c.from.Indexes {
 		to := indexOf(c.to, from.Name)
-		if to == nil || !from.Valid || to.Shape != from.Shape || c.losesColumn(from.Uses) {
+		if to == nil || from.Valid != to.Valid || to.Shape != from.Shape || c.losesColumn(from.Uses) {
 			c.dropIndexes = append(c.dropIndexes, from)
 			p.dropped[key{c.name, p.originalName(c.name, from.Name)}] = true
 		}

@@ -210,7 +210,7 @@ func TestConstraintChanges(t *testing.T) {
 				require.NotContains(t, strings.Split(planned.SQL(), "-- Left alone")[0], text)
 			}
 			converge(t, db, to, plan.Policy{}, catalog(t, want))
-			converge(t, db, from, plan.Policy{ConcurrentIndexes: true}, facts)
+			converge(t, db, from, plan.Policy{Online: true}, facts)
 		})
 	}
 }

@@ -131,7 +131,9 @@ func (p *planner) addConstraintHazards(c *tableChange, to *state.Constraint) []H
 	case to.Kind != "exclusion":
 		checked = hazard(DependsOnRows, "%s allows no duplicates in %s", to.Name, all)
 	}
-	return []Hazard{hazard(LocksReads, "%s, while its index is built from %s", c.name, all), checked}
+	return []Hazard{
+		hazard(LocksReads, "%s, while its index is built from %s%s", c.name, all, p.notLater(c.name, to.Name)), checked,
+	}
 }
 
 // referenceHazards lists the tables whose writers the foreign keys of a new table lock out.

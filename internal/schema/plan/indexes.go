@@ -10,69 +10,31 @@ import (
 
 const concurrently = "CONCURRENTLY "
 
-// dropIndexes and createIndexes change the indexes of a table. With the policy ConcurrentIndexes they do so outside the
-// transaction where that is possible. It is not for an index on a column that the transaction changes, nor for a key that a
-// foreign key may need.
 func (p *planner) dropIndexes(c *tableChange) {
 	for _, from := range c.dropIndexes {
-		to := indexNamed(c.addIndexes, from.Name)
-		switch {
-		case !p.canBeConcurrent(c, from), to != nil && !p.canBeConcurrent(c, to), to == nil && nameTaken(p.to, from.Name):
-			p.add(p.dropIndex(c.name, from, "")) // a statement of the transaction may need its name
-		case to == nil:
-			p.in(&p.concurrent, func() { p.add(p.dropIndex(c.name, from, concurrently)) })
-		default:
-			p.in(&p.concurrent, func() { p.replaceIndex(c.name, from, to, concurrently) })
-			c.addIndexes = slices.DeleteFunc(c.addIndexes, func(index *state.Index) bool { return index == to })
-		}
+		p.add(p.dropIndex(c.name, from, ""))
 	}
 }
 
 func (p *planner) createIndexes(c *tableChange) {
 	for _, to := range c.addIndexes {
-		if !p.canBeConcurrent(c, to) {
-			p.add(p.createIndex(c.name, to, to.Name, ""))
-			continue
-		}
-		p.builtConcurrently[ident(to.Name)] = true
-		p.in(&p.concurrent, func() { p.add(p.createIndex(c.name, to, to.Name, concurrently)) })
+		p.add(p.createIndex(c.name, to, to.Name, ""))
 	}
 }
 
-// canBeConcurrent reports whether an index can be changed after the transaction.
-func (p *planner) canBeConcurrent(c *tableChange, index *state.Index) bool {
-	if !p.policy.ConcurrentIndexes {
-		return false
-	}
-	return !slices.ContainsFunc(index.Uses, func(r state.Reference) bool {
-		return r.Relation == c.name && (c.droppedColumns[r.Column] || c.retypedColumns[r.Column])
-	}) && !(index.Unique && p.isReferenced(c.name, index.Key))
-}
-
-// isReferenced reports whether a foreign key refers to these columns.
-func (p *planner) isReferenced(table string, columns []string) bool {
-	return slices.ContainsFunc(slices.Concat(p.fromTables, p.toTables), func(t *state.Table) bool {
-		return slices.ContainsFunc(t.Constraints, func(c state.Constraint) bool {
-			return isForeignKey(&c) && c.References == table && sameColumns(c.Referenced, columns)
-		})
-	})
-}
-
-// replaceIndex replaces an index by another one of the same name. A valid index is not dropped before the new one exists.
-func (p *planner) replaceIndex(relation string, from, to *state.Index, how string) {
-	if !from.Valid {
-		p.add(p.dropIndex(relation, from, how))
-		p.add(p.createIndex(relation, to, to.Name, how))
-		return
-	}
+// replaceIndex replaces an index by another one of the same name. It is not dropped before the new one exists.
+func (p *planner) replaceIndex(relation string, from, to *state.Index) {
 	name := freeName(to.Name, "_new", func(name string) bool { return nameTaken(p.from, name) || nameTaken(p.to, name) })
-	p.add(p.createIndex(relation, to, name, how))
-	p.add(p.dropIndex(relation, from, how))
+	p.add(p.createIndex(relation, to, name, ""))
+	p.add(p.dropIndex(relation, from, ""))
+	p.renameNew(relation, name, to.Name)
+}
+
+func (p *planner) renameNew(relation, from, to string) {
 	p.add(Statement{
-		SQL:     fmt.Sprintf("ALTER INDEX %s RENAME TO %s", ident(name), ident(to.Name)),
+		SQL:     fmt.Sprintf("ALTER INDEX %s RENAME TO %s", ident(from), ident(to)),
 		Comment: fmt.Sprintf("Rename the new index on %s.", relation),
 	})
-	p.builtConcurrently[ident(to.Name)] = how != ""
 }
 
 // nameTaken reports whether a relation, index or constraint of the state has the name.
@@ -107,7 +69,8 @@ func (p *planner) createIndex(relation string, index *state.Index, name, how str
 		Comment: fmt.Sprintf("Create an index on %s.", relation),
 	}
 	if how == "" {
-		s.Hazards = append(s.Hazards, hazard(LocksWrites, "%s, while the index is built from %s", relation, p.rows(relation)))
+		s.Hazards = append(s.Hazards, hazard(LocksWrites, "%s, while the index is built from %s%s", relation, p.rows(relation),
+			p.notLater(relation, index.Name)))
 	}
 	if index.Unique {
 		s.Comment = fmt.Sprintf("Create a unique index on %s.", relation)

@@ -84,7 +84,7 @@ func (p *planner) keepConstraints(to *state.State, from, with *state.Table, colu
 		c := &from.Constraints[i]
 		ofColumn := uses(from.Name, c.Uses, columns)
 		switch {
-		case !ofColumn && !p.keepsConstraint(c), slices.Contains(p.policy.Replaced, c.Name), pairs.names[&c.Name] != nil,
+		case isProof(c), !ofColumn && !p.keepsConstraint(c), slices.Contains(p.policy.Replaced, c.Name), pairs.names[&c.Name] != nil,
 			constraintOf(with, c.Name) != nil, losesColumn(from, with, c.Uses), c.HasIndex() && nameTaken(to, c.Name),
 			c.Kind == "primary key" && hasKey, pairs.replaces(constraintPart(from.Name, c)),
 			p.from.Table(c.References) != nil && to.Table(c.References) == nil && !p.policy.KeepTables:

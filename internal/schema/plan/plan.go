@@ -36,8 +36,9 @@ type Policy struct {
 	Replaced []string
 	// Enums whose values in from stay although to lacks them. Values of others are an ErrEnumValueRemoved.
 	KeepEnumValues []string
-	// Create and drop indexes of existing tables concurrently, outside the transaction, so that writers do not wait.
-	ConcurrentIndexes bool
+	// Do what reads or builds much after the transaction, statement by statement, with locks that neither readers nor writers wait
+	// for, where PostgreSQL has such statements: see postpone.
+	Online bool
 	// The plan is for a migration file, and from is a scratch database. It does not know which grants views have on the
 	// databases that the file will run on, so the file must save and restore the grants of views that it rebuilds. It
 	// does not know how large tables are there either.
@@ -151,6 +152,7 @@ func Between(from, to *state.State, policy Policy) (*Plan, error) {
 	}
 	p.dropEnums()
 	p.restoreGrants()
+	p.in(&p.online, p.changeLater)
 	return &Plan{
 		Phases:    p.phases(),
 		LeftAlone: slices.DeleteFunc(p.leftAloneTexts, func(what string) bool { return p.lost[what] }),

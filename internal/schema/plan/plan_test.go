@@ -146,7 +146,7 @@ func TestStatesAreNotChanged(t *testing.T) {
 	}
 	before := text()
 	for _, policy := range []plan.Policy{
-		{}, {UnknownGrants: true, ConcurrentIndexes: true}, plan.KeepAll(),
+		{}, {UnknownGrants: true, Online: true}, plan.KeepAll(),
 	} {
 		_, err := plan.Between(from, to, policy)
 		require.NoError(t, err)

@@ -26,10 +26,9 @@ type planner struct {
 	dropped map[key]bool // by the names that they have before the plan
 	tables  map[string]bool
 
-	recreated         map[string]bool // targets of COMMENT ON that the plan creates, so that they have no comment yet
-	commented         map[string]bool // targets of COMMENT ON whose comments are already planned
-	builtConcurrently map[string]bool // indexes, quoted, that exist only in the last phase
-	lost              map[string]bool // objects that are not managed and that the plan drops, as text
+	recreated map[string]bool // targets of COMMENT ON that the plan creates, so that they have no comment yet
+	commented map[string]bool // targets of COMMENT ON whose comments are already planned
+	lost      map[string]bool // objects that are not managed and that the plan drops, as text
 
 	lostIndexes map[string][]string // by view: indexes that the policy cannot keep, as text
 
@@ -40,9 +39,13 @@ type planner struct {
 	detached        map[key]bool   // columns whose defaults the plan drops before it changes the tables
 	lateForeignKeys []*tableChange // foreign keys of new tables that cannot be created with them
 
-	enumValues, first, main, concurrent []Statement  // first and main are one phase
-	into                                *[]Statement // the list that add appends to
-	leftAloneTexts                      []string
+	target        *state.State   // the state in the end; to is what the transaction leads to
+	later         []*laterChange // what leads from to to target
+	lockedBecause map[key]string // why indexes and constraints are not built later
+
+	enumValues, first, main, online []Statement  // first and main are one phase
+	into                            *[]Statement // the list that add appends to
+	leftAloneTexts                  []string
 }
 
 func newPlanner(from, to *state.State, policy Policy) *planner {
@@ -52,11 +55,11 @@ func newPlanner(from, to *state.State, policy Policy) *planner {
 	p := &planner{
 		from: from, policy: policy, leftAloneTexts: []string{},
 		originalNames: map[key]string{}, columns: map[key]bool{}, dropped: map[key]bool{}, tables: map[string]bool{},
-		recreated: map[string]bool{}, commented: map[string]bool{}, builtConcurrently: map[string]bool{},
-		detached: map[key]bool{}, lost: map[string]bool{}, lostIndexes: map[string][]string{}, decisions: map[string]decision{}, refreshed: map[string]bool{},
+		recreated: map[string]bool{}, commented: map[string]bool{}, lockedBecause: map[key]string{}, detached: map[key]bool{},
+		lost: map[string]bool{}, lostIndexes: map[string][]string{}, decisions: map[string]decision{}, refreshed: map[string]bool{},
 	}
 	p.into = &p.main
-	p.to = p.keep(to)
+	p.to = p.postpone(p.keep(to))
 	p.fromTables, p.toTables = copyTables(from.Details), copyTables(p.to.Details)
 	return p
 }
@@ -76,7 +79,7 @@ func (p *planner) in(list *[]Statement, step func()) {
 func (p *planner) phases() []Phase {
 	phases := []Phase{} // rather than null in JSON
 	for _, phase := range []Phase{
-		{EnumValues, true, p.enumValues}, {Changes, true, slices.Concat(p.first, p.main)}, {Online, false, p.concurrent},
+		{EnumValues, true, p.enumValues}, {Changes, true, slices.Concat(p.first, p.main)}, {Online, false, p.online},
 	} {
 		if len(phase.Statements) > 0 {
 			phases = append(phases, phase)

@@ -42,7 +42,7 @@ func forEachPair(t *testing.T, test func(t *testing.T, seed int, p schemaPair)) 
 // second time, and a table is written again exactly if a hazard says so.
 func TestRandomSchemas(t *testing.T) {
 	t.Parallel()
-	policies := []plan.Policy{{UnknownGrants: true}, {}, {ConcurrentIndexes: true}}
+	policies := []plan.Policy{{UnknownGrants: true}, {}, {Online: true}}
 	forEachPair(t, func(t *testing.T, seed int, p schemaPair) {
 		db := randomDatabase{DB: build(t, p.a), names: p.names}
 		db.fill(t)

@@ -21,7 +21,7 @@ func (p *planner) changeViewIndexes(from, to *state.View) {
 			p.changeOptions("INDEX", index.Name, old.Options, index.Options)
 			continue
 		case old.Valid && index.Unique:
-			p.replaceIndex(to.Name, old, index, "")
+			p.replaceIndex(to.Name, old, index)
 		default:
 			p.add(p.dropIndex(to.Name, old, ""))
 			p.add(p.createIndex(to.Name, index, index.Name, ""))

@@ -130,7 +130,7 @@ func extendDiff(own, global *diffBlock) (policy Diff) {
 		}
 	}
 	if c := own.ConcurrentIndex; c != nil {
-		policy.CreateConcurrently, policy.DropConcurrently = c.Create || c.Add, c.Drop
+		policy.Online = c.Create || c.Add || c.Drop
 	}
 	return policy
 }

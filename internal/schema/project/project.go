@@ -44,8 +44,9 @@ type Diff struct {
 	// What the files lack stays.
 	KeepTables, KeepColumns, KeepViews                     bool
 	KeepIndexes, KeepForeignKeys, KeepChecks, KeepComments bool
-	// Indexes are built, or dropped, without locking out writers.
-	CreateConcurrently, DropConcurrently bool
+	// What PostgreSQL can do while others read and write is done so. The file says it with a concurrent_index block, in which any
+	// attribute is true: Atlas has no term for what is not an index.
+	Online bool
 }
 
 // Lint is the policy of checks.

@@ -83,7 +83,7 @@ lint {
 	require.Equal(t, &project.Environment{
 		Name: "staging", URL: "postgres://me@h/docket-staging", Src: "file://schema", Exclude: []string{"river"},
 		MigrationDir: "file://migrations", LockTimeout: 90 * time.Second,
-		Diff: project.Diff{KeepTables: true, CreateConcurrently: true},
+		Diff: project.Diff{KeepTables: true, Online: true},
 		Lint: project.Lint{GitBase: "main", Errors: map[string]bool{"destructive": false}},
 	}, e)
 }
@@ -112,7 +112,7 @@ lint {
 	require.NoError(t, err)
 	require.Equal(t, project.Diff{
 		KeepViews: true, KeepIndexes: true, KeepForeignKeys: true, KeepChecks: true, KeepComments: true,
-		CreateConcurrently: true, DropConcurrently: true,
+		Online: true,
 	}, e.Diff)
 	require.Equal(t, project.Lint{Latest: 2, Errors: map[string]bool{"data_depend": true}}, e.Lint)
 

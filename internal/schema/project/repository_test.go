@@ -55,7 +55,7 @@ func TestRepositoryFile(t *testing.T) {
 	require.Equal(t, project.Diff{
 		KeepTables: true, KeepColumns: true, KeepViews: true,
 		KeepIndexes: true, KeepForeignKeys: true, KeepChecks: true, KeepComments: true,
-		CreateConcurrently: true, DropConcurrently: true,
+		Online: true,
 	}, prod.Diff)
 	require.Equal(t, project.Diff{}, load(t, "local", nil).Diff)
 }

@@ -207,6 +207,7 @@ type Constraint struct {
 	Options    []string    `json:"options,omitempty"` // storage parameters of its index, sorted
 	Validated  bool        `json:"validated"`         // false after NOT VALID, which Definition then ends with
 	Deferrable bool        `json:"deferrable,omitempty"`
+	Index      *Index      `json:"-"`                  // that enforces a key or an exclusion constraint; else nil
 	Deferred   bool        `json:"deferred,omitempty"` // it is also INITIALLY DEFERRED
 
 	// ReferencedKey is the constraint or unique index of References that a foreign key relies on.

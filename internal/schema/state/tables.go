@@ -109,7 +109,15 @@ ORDER BY i.relname COLLATE "C"`)
 			r.viewIndexes[row.Relation] = append(r.viewIndexes[row.Relation], &index)
 			continue
 		}
-		if table := r.Table(row.Relation); table != nil && !row.Constraint {
+		switch table := r.Table(row.Relation); {
+		case table == nil:
+		case row.Constraint:
+			for i := range table.Constraints {
+				if c := &table.Constraints[i]; c.Name == row.Name && c.HasIndex() {
+					c.Index = &index
+				}
+			}
+		default:
 			table.Indexes = append(table.Indexes, &index)
 		}
 	}
