@@ -32,7 +32,7 @@ func Inspect(ctx context.Context, db Conn, exclude []string) (_ *State, err erro
 	r := reader{State: s, db: db, exclude: patterns, relations: map[string]relation{}, viewIndexes: map[string][]*Index{}}
 	for _, read := range []func(context.Context) error{
 		r.readRelations, r.readDefaultGrants, r.readExtensions, r.readEnums, r.readTables, r.readIndexes,
-		r.readViews, r.readUses, r.readSequences, r.readCasts, r.readUnmanaged, r.readDependents,
+		r.readViews, r.readUses, r.readSequences, r.readCasts, r.readTypes, r.readUnmanaged, r.readDependents,
 	} {
 		if err := read(ctx); err != nil {
 			return nil, adviseOnLock(s.Database, err)

@@ -35,6 +35,7 @@ type State struct {
 
 	Estimates map[string]Estimate `json:"estimates"` // of tables and materialized views
 	Casts     []Cast              `json:"-"`         // of pg_cast, between types as format_type prints them without sizes
+	Types     map[string]Type     `json:"-"`         // of the columns, by name
 	Unmanaged []Object            `json:"unmanaged"` // sorted
 	Excluded  []Object            `json:"excluded"`  // objects that match the caller's patterns, sorted
 
@@ -67,6 +68,9 @@ type Cast struct {
 	To      string
 	Context string // pg_cast.castcontext: "i" implicit, "a" also in assignments, "e" explicit only
 	Method  string // pg_cast.castmethod: "f" a function, "i" by text, "b" none is needed, the value is the same
+	// Whether PostgreSQL leaves out the function when it knows from the sizes that the function returns the same value. Of casts
+	// from a type to itself, which enforce sizes.
+	Skipped bool
 }
 
 // Sequence is a sequence that a column owns: of an identity column, of a serial column, or by ALTER SEQUENCE … OWNED BY.
@@ -184,6 +188,10 @@ type Column struct {
 	Identity  string `json:"identity,omitempty"`  // "ALWAYS" or "BY DEFAULT"
 	Collation string `json:"collation,omitempty"` // quoted if necessary; "" for the type's default
 	Comment   string `json:"comment,omitempty"`
+
+	TypeName string `json:"-"` // Type without sizes, as in State.Types
+	Modifier int    `json:"-"` // pg_attribute.atttypmod: the sizes of Type as a number, -1 for none
+	Volatile bool   `json:"-"` // whether Default has a volatile function, so that each row gets a value of its own
 
 	Enum   string      `json:"enum,omitempty"`   // the managed enum that is the type, or the type of the array's elements
 	Uses   []Reference `json:"uses,omitempty"`   // what Default or Generated depends on, sorted

@@ -132,7 +132,8 @@ func (r *reader) readUses(ctx context.Context) error {
 func (r *reader) readCasts(ctx context.Context) (err error) {
 	r.Casts, err = query[Cast](ctx, r.db, "inspect casts", `
 SELECT format_type(castsource, NULL) AS "From", format_type(casttarget, NULL) AS "To", castcontext AS "Context",
-    castmethod AS "Method"
-FROM pg_cast ORDER BY 1, 2`)
+    castmethod AS "Method", coalesce(p.prosupport <> 0, false) AS "Skipped"
+FROM pg_cast LEFT JOIN pg_proc p ON p.oid = castfunc
+ORDER BY 1, 2`)
 	return err
 }
