@@ -16,7 +16,7 @@ func fullType(c *state.Column) string {
 }
 
 // columnClauses plans the columns of a table. It compares them by the texts that PostgreSQL prints.
-func (p *planner) columnClauses(c *tableChange) []clause {
+func (p *planner) columnClauses(c *tableChange) ([]clause, error) {
 	p.findChanged(c)
 	var clauses []clause
 	// A generated column must be dropped before the columns that it is computed from.
@@ -33,7 +33,11 @@ func (p *planner) columnClauses(c *tableChange) []clause {
 		if !c.droppedColumns[from.Name] {
 			to := columnOf(c.to, from.Name)
 			p.stopGenerating(c, from, to)
-			changes := [][]clause{p.identityClauses(c, from, to), p.modifyColumn(c, from, to)}
+			adds, err := p.modifyColumn(c, from, to)
+			if err != nil {
+				return nil, err
+			}
+			changes := [][]clause{p.identityClauses(c, from, to), adds}
 			if to.Identity != "" { // it must have no default before
 				slices.Reverse(changes)
 			}
@@ -46,7 +50,7 @@ func (p *planner) columnClauses(c *tableChange) []clause {
 			clauses = append(clauses, p.addColumn(c, to))
 		}
 	}
-	return clauses
+	return clauses, nil
 }
 
 // findChanged records the columns that are dropped, including those that are added again because their expression cannot be
@@ -60,7 +64,9 @@ func (p *planner) findChanged(c *tableChange) {
 			c.droppedColumns[from.Name] = true
 		case fullType(&from) != fullType(to):
 			retyped[from.Name] = true
-			if !integers[from.Type] || !integers[to.Type] {
+			a, _ := p.typeOf(from.TypeName, -1)
+			b, _ := p.typeOf(to.TypeName, -1)
+			if a.Family == "" || a.Family != b.Family {
 				c.incomparable[from.Name] = true
 			}
 		}
@@ -82,26 +88,29 @@ func (p *planner) findChanged(c *tableChange) {
 	}
 }
 
-var integers = map[string]bool{"smallint": true, "integer": true, "bigint": true}
-
 // modifyColumn plans the change of a column that exists in both states. identityClauses and stopGenerating plan the rest.
-func (p *planner) modifyColumn(c *tableChange, from, to *state.Column) []clause {
+func (p *planner) modifyColumn(c *tableChange, from, to *state.Column) ([]clause, error) {
 	var clauses []clause
 	alter, lock := "ALTER COLUMN "+ident(from.Name)+" ", []Hazard{{LocksReads, c.name}}
 	current := p.currentDefault(c, from, to)
 	if c.retypedColumns[from.Name] {
 		sql := alter + "TYPE " + fullType(to)
-		if !assignable(from.Type, to.Type) {
+		using, err := p.using(c, from, to)
+		if err != nil {
+			return nil, err
+		}
+		if using != "" {
 			if current != "" {
-				// PostgreSQL would convert the old default to the new type, which may fail.
+				// PostgreSQL would convert the old default to the new type, which fails without an assignment cast.
 				clauses = append(clauses, clause{sql: alter + "DROP DEFAULT"})
 				current = ""
 			}
-			// Between assignable types the implicit cast is required: it refuses values that are too long, which an
-			// explicit cast would truncate.
-			sql += " USING " + p.using(from, to)
+			sql += " USING " + using
 		}
 		summary := fmt.Sprintf("change the type of %s from %s to %s", from.Name, fullType(from), fullType(to))
+		if p.rewrites(from, to) == unlessUTC {
+			summary += " at the TimeZone of the session"
+		}
 		clauses = append(clauses, clause{sql, summary, p.retypeHazards(c, from, to)})
 	}
 	summary := "change the default of " + from.Name
@@ -119,28 +128,13 @@ func (p *planner) modifyColumn(c *tableChange, from, to *state.Column) []clause 
 	default:
 		clauses = append(clauses, clause{alter + "DROP NOT NULL", "allow nulls in " + from.Name, lock})
 	}
-	return clauses
-}
-
-// using returns the expression that converts a column to a type without an assignment cast.
-func (p *planner) using(from, to *state.Column) string {
-	if p.isEnum(from.Type) || p.isEnum(to.Type) {
-		return ident(from.Name) + "::text::" + to.Type // each enum can only be cast from and to text
-	}
-	return ident(from.Name) + "::" + castType(to.Type)
-}
-
-// isEnum reports whether a type, as PostgreSQL prints it, is an enum of the database or of the files.
-func (p *planner) isEnum(typ string) bool {
-	is := func(e state.Enum) bool { return ident(e.Name) == typ }
-	return slices.ContainsFunc(p.from.Enums, is) || slices.ContainsFunc(p.to.Enums, is)
+	return clauses, nil
 }
 
 // setNotNull forbids nulls in a column.
 func (p *planner) setNotNull(c *tableChange, from *state.Column) clause {
 	return clause{
-		"ALTER COLUMN " + ident(from.Name) + " SET NOT NULL", "forbid nulls in " + from.Name,
-		[]Hazard{{LocksReads, c.name}, hazard(DependsOnRows, "%s must not be null in %s", from.Name, p.rows(c.name))},
+		"ALTER COLUMN " + ident(from.Name) + " SET NOT NULL", "forbid nulls in " + from.Name, p.setNotNullHazards(c, from.Name),
 	}
 }
 

@@ -109,6 +109,14 @@ func (p *planner) dropTable(tables []*state.Table) {
 	for _, t := range tables {
 		hazards = append(hazards, Hazard{LocksReads, t.Name})
 	}
+	for _, t := range tables { // dropping a foreign key also locks the table that it refers to
+		for _, c := range t.Constraints {
+			h := Hazard{LocksReads, c.References}
+			if c.References != "" && tableOf(p.toTables, c.References) != nil && !slices.Contains(hazards, h) {
+				hazards = append(hazards, h)
+			}
+		}
+	}
 	list := strings.Join(names, ", ")
 	p.add(Statement{"DROP TABLE " + list, fmt.Sprintf("Drop %s, which the files do not have.", list), hazards})
 }

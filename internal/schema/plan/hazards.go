@@ -2,7 +2,6 @@ package plan
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 	"strconv"
 
@@ -52,63 +51,6 @@ func sizeOf(bytes int64) string {
 		return fmt.Sprintf("%.0f %s", n, units[unit])
 	}
 	return fmt.Sprintf("%.1f %s", n, units[unit])
-}
-
-// dropColumnDetail says what data a dropped column has, and what to do if the column was renamed in the files.
-func (p *planner) dropColumnDetail(c *tableChange, from *state.Column) string {
-	detail := fmt.Sprintf("column %s in %s", from.Name, p.rows(c.name))
-	for _, to := range c.to.Columns {
-		if columnOf(c.from, to.Name) == nil && to.Type == from.Type {
-			return fmt.Sprintf("%s; if the files only rename it to %s, write %s instead: ALTER TABLE %s RENAME COLUMN %s TO %s",
-				detail, to.Name, p.policy.byHand(), ident(c.name), ident(from.Name), ident(to.Name))
-		}
-	}
-	return detail
-}
-
-var (
-	functionCall = regexp.MustCompile(`\b([a-z_0-9]+)\(`)
-
-	// Functions that return the same value for all rows of a statement: a default made of them needs no rewrite.
-	stableFunctions = []string{"now", "transaction_timestamp", "statement_timestamp"}
-)
-
-// differsByRow reports whether a default may have different values in different rows.
-func differsByRow(expression string) bool {
-	return slices.ContainsFunc(functionCall.FindAllStringSubmatch(expression, -1), func(match []string) bool {
-		return !slices.Contains(stableFunctions, match[1])
-	})
-}
-
-func (p *planner) addColumnHazards(c *tableChange, to *state.Column) []Hazard {
-	hazards := []Hazard{{LocksReads, c.name}}
-	filled := to.Identity != "" || to.Generated != ""
-	if filled || differsByRow(to.Default) {
-		hazards = append(hazards, Hazard{RewritesData, p.rows(c.name)})
-	}
-	if to.NotNull && !filled && to.Default == "" {
-		hazards = append(hazards, hazard(DependsOnRows, "column %s is NOT NULL without a default: %s must be empty", to.Name, c.name))
-	}
-	return hazards
-}
-
-// retypeHazards are those of another type or collation of a column.
-func (p *planner) retypeHazards(c *tableChange, from, to *state.Column) []Hazard {
-	hazards, rows := []Hazard{{LocksReads, c.name}}, p.rows(c.name)
-	if from.Type == to.Type {
-		return hazards
-	}
-	hazards = append(hazards, p.loseStorage(c, from.Name)...)
-	if !avoidsRewrite(from.Type, to.Type) {
-		hazards = append(hazards, Hazard{RewritesData, rows})
-	}
-	if lossy(from.Type, to.Type) && !p.isEnum(from.Type) && !p.isEnum(to.Type) {
-		hazards = append(hazards, hazard(DropsData, "%s stores less as %s than as %s, in %s", from.Name, to.Type, from.Type, rows))
-	}
-	if mayFail(from.Type, to.Type) {
-		hazards = append(hazards, hazard(DependsOnRows, "each %s must be a valid %s, in %s", from.Name, to.Type, rows))
-	}
-	return hazards
 }
 
 func (p *planner) addConstraintHazards(c *tableChange, to *state.Constraint) []Hazard {

@@ -202,6 +202,9 @@ func (p *planner) inherit(n *numbering) {
 	p.copyGrants(n)
 }
 
+// integers are the types whose numbers a sequence can continue.
+var integers = map[string]bool{"smallint": true, "integer": true, "bigint": true}
+
 // continueNumbers sets a sequence after all numbers that the column has and that its former sequence has given, so that the
 // number of a deleted row is not given again. Both sequences then have the same multiples of the increment. A sequence that
 // cycles repeats its numbers, and only continues at its position.

@@ -136,7 +136,9 @@ func Between(from, to *state.State, policy Policy) (*Plan, error) {
 	p.in(&p.first, p.createExtensions)
 	p.in(&p.first, p.rename)
 	p.changeEnums()
-	p.changeTables()
+	if err := p.changeTables(); err != nil {
+		return nil, err
+	}
 	p.changeComments()
 	if err := p.decideViews(); err != nil {
 		return nil, err

@@ -236,27 +236,34 @@ func makeRoles(t *testing.T, roles []string) {
 	}
 }
 
-// apply executes a plan phase by phase.
+// apply executes a plan phase by phase, and compares what each statement does to the relations that the database has with what
+// its hazards say.
 func apply(t testing.TB, db *sql.DB, p *plan.Plan) {
 	t.Helper()
+	existing, _ := relations(t, db)
 	for _, phase := range p.Phases {
 		conn, err := db.Conn(t.Context())
 		require.NoError(t, err)
 		if phase.Transactional {
 			tx, err := conn.BeginTx(t.Context(), nil)
 			require.NoError(t, err)
-			for _, s := range phase.Statements {
-				_, err := tx.ExecContext(t.Context(), s.SQL)
-				require.NoError(t, err, "%s\n%s", s.SQL, p.SQL())
-			}
+			execute(t, tx, p, phase, existing)
 			require.NoError(t, tx.Commit())
 		} else {
-			for _, s := range phase.Statements {
-				_, err := conn.ExecContext(t.Context(), s.SQL)
-				require.NoError(t, err, "%s\n%s", s.SQL, p.SQL())
-			}
+			execute(t, conn, p, phase, existing)
 		}
 		require.NoError(t, conn.Close())
+	}
+}
+
+func execute(t testing.TB, db executor, p *plan.Plan, phase plan.Phase, existing map[string]relation) {
+	t.Helper()
+	for _, s := range phase.Statements {
+		effects, err := measure(t, db, s, existing)
+		require.NoError(t, err, "%s\n%s", s.SQL, p.SQL())
+		for name, e := range effects {
+			require.Empty(t, lies(s, name, e, phase.Transactional))
+		}
 	}
 }
 

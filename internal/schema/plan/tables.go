@@ -11,8 +11,11 @@ import (
 
 // changeTables plans tables, their columns, constraints and indexes. It drops foreign keys first and adds them last, so that
 // no other step depends on them.
-func (p *planner) changeTables() {
-	changes := p.tableChanges()
+func (p *planner) changeTables() error {
+	changes, err := p.tableChanges()
+	if err != nil {
+		return err
+	}
 	p.changes = changes
 	p.changeForeignKeys(changes)
 	for _, c := range changes {
@@ -25,6 +28,9 @@ func (p *planner) changeTables() {
 	}
 	for _, c := range changes {
 		p.addAll(c.before)
+		if len(c.retypedColumns) > 0 {
+			c.clauses = append(c.clauses, clause{hazards: p.followHazards(c, changes)})
+		}
 		p.alter(c.name, c.clauses)
 		p.addAll(c.after)
 	}
@@ -37,6 +43,7 @@ func (p *planner) changeTables() {
 	for _, c := range slices.Concat(changes, p.lateForeignKeys) {
 		p.alter(c.name, c.addForeign)
 	}
+	return nil
 }
 
 func (p *planner) addAll(statements []Statement) {
@@ -74,7 +81,9 @@ func (p *planner) alter(table string, clauses []clause) {
 	var summaries, sql []string
 	var hazards []Hazard
 	for _, c := range clauses {
-		sql = append(sql, c.sql)
+		if c.sql != "" {
+			sql = append(sql, c.sql)
+		}
 		if c.summary != "" {
 			summaries = append(summaries, c.summary)
 		}
@@ -92,7 +101,7 @@ func (p *planner) alter(table string, clauses []clause) {
 	})
 	slices.SortStableFunc(hazards, func(a, b Hazard) int { return cmp.Compare(severity[a.Kind], severity[b.Kind]) })
 	separator := "\n    "
-	if len(clauses) == 1 {
+	if len(sql) == 1 {
 		separator = " "
 	}
 	p.add(Statement{
@@ -102,7 +111,7 @@ func (p *planner) alter(table string, clauses []clause) {
 	})
 }
 
-func (p *planner) tableChanges() []*tableChange {
+func (p *planner) tableChanges() ([]*tableChange, error) {
 	var changes []*tableChange
 	for _, to := range p.toTables {
 		from := tableOf(p.fromTables, to.Name)
@@ -114,11 +123,14 @@ func (p *planner) tableChanges() []*tableChange {
 			droppedColumns: map[string]bool{}, retypedColumns: map[string]bool{}, incomparable: map[string]bool{},
 			droppedConstraints: map[string]bool{},
 		}
-		columns := p.columnClauses(c)
+		columns, err := p.columnClauses(c)
+		if err != nil {
+			return nil, err
+		}
 		drops, adds := p.constraintClauses(c)
 		c.clauses = slices.Concat(drops, columns, adds)
 		p.indexChanges(c)
 		changes = append(changes, c)
 	}
-	return changes
+	return changes, nil
 }

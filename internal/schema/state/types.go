@@ -10,8 +10,9 @@ type Type struct {
 	Modifier    int    // of a domain: the pg_attribute.atttypmod that it gives to the type below; otherwise -1
 	Constrained bool   // whether it is a domain that has a NOT NULL or a CHECK of its own
 	Enum        bool
-	String      bool   // whether it is in PostgreSQL's category of strings, to which every type can be assigned
-	Class       string // its default operator class for btree indexes, with the schema; "" if it has none
+	String      bool // whether it is in PostgreSQL's category of strings, to which every type can be assigned
+	// Its default operator class for btree indexes, and the family of that: types of one family can be compared. "" if it has none.
+	Class, Family string
 }
 
 // readTypes reads the types of the columns, and how their values are stored.
@@ -28,15 +29,19 @@ SELECT format_type(t.oid, NULL) AS name, t.typtypmod AS modifier, t.typtype = 'e
     CASE WHEN t.typsubscript = 'array_subscript_handler'::regproc THEN format_type(t.typelem, NULL) END AS element,
     CASE WHEN t.typtype = 'd' THEN format_type(t.typbasetype, NULL) END AS base,
     t.typtype = 'd' AND (t.typnotnull OR EXISTS (SELECT FROM pg_constraint k WHERE k.contypid = t.oid)) AS constrained,
-    -- The class for exactly this type comes first, then the one for a type with the same values.
-    (SELECT format('%I.%I', o.opcnamespace::regnamespace, o.opcname)
-     FROM pg_opclass o JOIN pg_type i ON i.oid = o.opcintype
-     LEFT JOIN pg_cast k ON k.castsource = t.oid AND k.casttarget = i.oid AND k.castmethod = 'b' AND k.castcontext = 'i'
-     WHERE o.opcmethod = (SELECT oid FROM pg_am WHERE amname = 'btree') AND o.opcdefault
-         AND (i.oid = t.oid OR k.oid IS NOT NULL OR t.typtype = 'e' AND i.oid = 'anyenum'::regtype)
-     ORDER BY i.oid <> t.oid, NOT i.typispreferred, o.oid LIMIT 1) AS class
+    class.name AS class, class.family
 FROM used JOIN pg_type t ON t.oid = used.id
-ORDER BY 1`)
+-- The class for exactly this type comes first, then the one for a type with the same values.
+LEFT JOIN LATERAL (
+    SELECT format('%I.%I', o.opcnamespace::regnamespace, o.opcname) AS name,
+        format('%I.%I', f.opfnamespace::regnamespace, f.opfname) AS family
+    FROM pg_opclass o JOIN pg_type i ON i.oid = o.opcintype JOIN pg_opfamily f ON f.oid = o.opcfamily
+    LEFT JOIN pg_cast k ON k.castsource = t.oid AND k.casttarget = i.oid AND k.castmethod = 'b' AND k.castcontext = 'i'
+    WHERE o.opcmethod = (SELECT oid FROM pg_am WHERE amname = 'btree') AND o.opcdefault
+        AND (i.oid = t.oid OR k.oid IS NOT NULL OR t.typtype = 'e' AND i.oid = 'anyenum'::regtype)
+    ORDER BY i.oid <> t.oid, NOT i.typispreferred, o.oid LIMIT 1
+) AS class ON true
+ORDER BY t.oid`)
 	if err != nil {
 		return err
 	}
