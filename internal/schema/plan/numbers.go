@@ -196,10 +196,9 @@ func (p *planner) rangeHazards(n *numbering) []Hazard {
 // inherit gives a new sequence the position and the grants of the one from which the column took numbers.
 func (p *planner) inherit(n *numbering) {
 	p.continueNumbers(n)
-	if n.from == nil || p.policy.UnknownGrants {
-		return // restoreGrants restores those of the database that the file runs on
+	if n.from != nil {
+		p.regrant("SEQUENCE "+ident(n.to.Name), n.from.Grants, p.from.DefaultSequenceGrants)
 	}
-	p.copyGrants(n)
 }
 
 // integers are the types whose numbers a sequence can continue.
@@ -255,23 +254,4 @@ func (p *planner) continueNumbers(n *numbering) {
 		s.Hazards = p.rangeHazards(n)
 	}
 	p.add(s)
-}
-
-// copyGrants gives a new sequence the grants of the former one.
-func (p *planner) copyGrants(n *numbering) {
-	var defaults []string
-	for _, g := range p.from.DefaultSequenceGrants {
-		if !slices.Contains(n.from.Grants, g) {
-			defaults = append(defaults, grantee(g.Grantee))
-		}
-	}
-	if defaults = slices.Compact(defaults); len(defaults) > 0 {
-		p.add(Statement{
-			SQL:     fmt.Sprintf("REVOKE ALL ON SEQUENCE %s FROM %s", ident(n.to.Name), strings.Join(defaults, ", ")),
-			Comment: fmt.Sprintf("Revoke what default privileges have just granted on %s.", n.to.Name),
-		})
-	}
-	for _, sql := range grantsSQL(&state.View{Grants: n.from.Grants}, &state.View{Name: n.to.Name}) {
-		p.add(Statement{SQL: sql, Comment: fmt.Sprintf("Restore the grants on %s.", n.to.Name)})
-	}
 }

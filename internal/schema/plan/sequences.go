@@ -12,6 +12,7 @@ import (
 type numbering struct {
 	table, column string
 	from          *state.Sequence // from which the column takes numbers before, or nil; its Name is the current one
+	before        string          // its name before the plan
 	to            *state.Sequence // nil if the column has none afterwards
 	// What the plan does with from.
 	same    bool // it becomes to; otherwise to is a new sequence
@@ -34,6 +35,9 @@ func (p *planner) pairSequences() error {
 			continue // it is created with the column
 		}
 		n := &numbering{table: to.Table, column: to.Column, to: to, from: p.source(to, column)}
+		if n.from != nil {
+			n.before = n.from.Name
+		}
 		p.numberings = append(p.numberings, n)
 		if n.same = n.from != nil && n.from.Identity == to.Identity && p.owns(n); n.same {
 			taken[n.from] = true

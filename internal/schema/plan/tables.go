@@ -33,6 +33,7 @@ func (p *planner) changeTables() error {
 		}
 		p.alter(c.name, c.clauses)
 		p.addAll(c.after)
+		p.regrantColumns(c)
 	}
 	p.createTables(changes)
 	for _, c := range changes {

@@ -221,7 +221,7 @@ func (p *planner) createView(from, to *state.View) {
 		}
 		p.add(s)
 	}
-	p.regrant(from, to)
+	p.regrantView(from, to)
 }
 
 func (p *planner) replaceView(v *state.View) Statement {
