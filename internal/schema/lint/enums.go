@@ -25,7 +25,7 @@ func (h *history) newEnumValues() []problem {
 	added := map[string][]string{} // values by enum
 	for _, s := range h.steps {
 		for _, name := range slices.Sorted(maps.Keys(added)) {
-			if h.castsRows(s.stmt.Text, name, added[name], map[string]bool{}) {
+			if h.castsRows(s.stmt.Text, name, added[name]) {
 				problems = append(problems, problem{file: h.file, stmt: s.stmt, code: codeNewEnumValue, text: fmt.Sprintf(
 					"This file adds %s to enum %q: in the same transaction, this statement fails if a row has the value",
 					quoted(added[name]), name)})
@@ -60,23 +60,23 @@ func quoted(values []string) string {
 }
 
 // castsRows reports whether a statement may compute values of an enum from rows, also in the views that it reads.
-func (h *history) castsRows(text, enum string, values []string, seen map[string]bool) bool {
-	statement := parsed(text)
-	if statement.CastsRows(enum, values...) {
-		return true
-	}
+func (h *history) castsRows(text, enum string, values []string) bool {
 	refreshes := sqltext.Keyword(text) == "refresh"
-	for _, name := range statement.Reads() {
-		for _, s := range []*state.State{h.start.state, h.end.state} {
-			view := s.View(name)
-			if view == nil || seen[view.Definition] || view.Materialized && !refreshes {
-				continue
-			}
-			seen[view.Definition] = true
-			if h.castsRows(view.Definition, enum, values, seen) {
-				return true
+	seen := map[string]bool{} // definitions of views
+	for texts := []string{text}; len(texts) > 0; texts = texts[1:] {
+		statement := parsed(texts[0])
+		if statement.CastsRows(enum, values...) {
+			return true
+		}
+		for _, name := range statement.Reads() {
+			for _, s := range []*state.State{h.start.state, h.end.state} {
+				if v := s.View(name); v != nil && !seen[v.Definition] && (refreshes || !v.Materialized) {
+					seen[v.Definition] = true
+					texts = append(texts, v.Definition)
+				}
 			}
 		}
+		refreshes = false // a materialized view that a view reads is not computed again
 	}
 	return false
 }
