@@ -99,7 +99,11 @@ func (p *planner) dropConstraint(c *tableChange, from *state.Constraint, again b
 	if from.HasIndex() && !p.keepsRule(constraintPart(c.name, from)) || !from.HasIndex() && !again {
 		hazards = append(hazards, Hazard{DropsRule, from.Name + ": " + from.Definition})
 	}
-	return clause{"DROP CONSTRAINT " + ident(from.Name), "drop constraint " + from.Name, hazards}
+	what := "constraint "
+	if from.Deferrable { // transactions may rely on that
+		what = "deferrable constraint "
+	}
+	return clause{"DROP CONSTRAINT " + ident(from.Name), "drop " + what + from.Name, hazards}
 }
 
 // keepsRule reports whether the target has a rule that is at least as strict as a key, an exclusion constraint or a unique
