@@ -181,7 +181,11 @@ func (m *Migrator) applyFile(ctx context.Context, conn *sql.Conn, f *file) error
 		return err
 	}
 	if !f.transactional {
-		return m.execute(ctx, conn, f)
+		bounded, err := m.boundLockWaits(ctx, conn)
+		if err != nil {
+			return err
+		}
+		return m.execute(ctx, bounded, f)
 	}
 	return m.inTransaction(ctx, conn, func(tx *sql.Tx) error { return m.execute(ctx, tx, f) })
 }

@@ -26,8 +26,7 @@ type Options struct {
 	// Operator is recorded with each applied file: the program and its version. The name in Advice when empty.
 	Operator string
 	Advice   Advice
-	// LockWait bounds the wait for another migration to end and, within a transactional file, for a lock on a table. 30
-	// seconds when zero.
+	// LockWait bounds the wait for another migration to end and for a lock on a table, see boundLockWaits. 30 seconds when zero.
 	LockWait time.Duration
 	// VerifyBaseline fails unless the database has everything that the migrations up to and including version make. It is
 	// called before a baseline is recorded, on the connection that holds the lock, and must not write. When nil, a baseline

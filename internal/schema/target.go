@@ -134,7 +134,11 @@ func (t *Target) remaining(ctx context.Context, db atlas.ExecQuerier, goal Goal)
 
 func (t *Target) run(ctx context.Context, conn *sql.Conn, phase plan.Phase, check func(atlas.ExecQuerier) error) error {
 	if !phase.Transactional {
-		if err := execute(ctx, conn, phase.Statements); err != nil {
+		bounded, err := t.m.boundLockWaits(ctx, conn)
+		if err != nil {
+			return err
+		}
+		if err := execute(ctx, bounded, phase.Statements); err != nil {
 			return err
 		}
 		return check(conn)
@@ -185,15 +189,16 @@ func sameStatements(a, b []plan.Phase) bool {
 // statementError is a statement of a plan that failed.
 type statementError struct {
 	statement plan.Statement
+	done      int // the statements before it
 	error
 }
 
 func (e statementError) Unwrap() error { return e.error }
 
 func execute(ctx context.Context, db atlas.ExecQuerier, statements []plan.Statement) error {
-	for _, s := range statements {
+	for i, s := range statements {
 		if _, err := db.ExecContext(ctx, s.SQL); err != nil {
-			return statementError{s, err}
+			return statementError{s, i, err}
 		}
 	}
 	return nil
@@ -203,7 +208,7 @@ func execute(ctx context.Context, db atlas.ExecQuerier, statements []plan.Statem
 // is over.
 func (t *Target) explain(ctx context.Context, conn *sql.Conn, earlier []plan.Phase, phase plan.Phase, err error) error {
 	what := "change"
-	var statement statementError
+	statement := statementError{done: len(phase.Statements)}
 	if errors.As(err, &statement) {
 		what = strings.Join(strings.Fields(statement.statement.SQL), " ")
 		if len(what) > 100 {
@@ -214,7 +219,8 @@ func (t *Target) explain(ctx context.Context, conn *sql.Conn, earlier []plan.Pha
 	kept := "nothing was kept"
 	switch {
 	case !phase.Transactional:
-		kept = "the statements before it were kept, because this part runs outside a transaction"
+		kept = fmt.Sprintf("the statements before it were kept, because this part runs outside a transaction: %d of %d",
+			statement.done, len(phase.Statements))
 	case len(earlier) == 1 && earlier[0].Kind == plan.EnumValues:
 		kept = "the new enum values stay, because they had to be committed first, and nothing else was kept"
 	case len(earlier) > 0:

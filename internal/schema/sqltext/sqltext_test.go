@@ -65,6 +65,17 @@ func TestConcurrently(t *testing.T) {
 	}
 }
 
+func TestOnlyValidates(t *testing.T) {
+	t.Parallel()
+	require.True(t, parse(t, `alter table "t" validate constraint a, VALIDATE CONSTRAINT "b c"`).OnlyValidates())
+	for _, sql := range []string{
+		"ALTER TABLE t VALIDATE CONSTRAINT a, ALTER COLUMN b SET NOT NULL", "ALTER TABLE t ADD CONSTRAINT validate CHECK (a > 0)",
+		"CREATE TABLE t (a int)", "COMMENT ON TABLE t IS 'ALTER TABLE t VALIDATE CONSTRAINT a'",
+	} {
+		require.False(t, parse(t, sql).OnlyValidates(), sql)
+	}
+}
+
 func TestKinds(t *testing.T) {
 	t.Parallel()
 	require.True(t, parse(t, "/* a */ DROP INDEX i").DropsIndexes())

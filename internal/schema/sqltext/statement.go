@@ -81,6 +81,13 @@ func (t *Text) Concurrently() bool {
 	})
 }
 
+// OnlyValidates reports whether the statement is an ALTER TABLE that validates constraints and does nothing else.
+func (t *Text) OnlyValidates() bool {
+	const validate = "AT_ValidateConstraint"
+	return t.has("AlterTableCmd", func(n node) bool { return text(n, "subtype") == validate }) &&
+		!t.has("AlterTableCmd", func(n node) bool { return text(n, "subtype") != validate })
+}
+
 // WithoutConcurrently is the statement that does the same with locks, so that it can run in a transaction. The positions of its
 // parts are the same. It is empty for REINDEX, which changes no definition.
 func (t *Text) WithoutConcurrently() (string, error) {
