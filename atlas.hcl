@@ -69,7 +69,7 @@ env "prod" {
       drop_check       = true // this and the next only Docket knows
       drop_comment     = true // where the files have none
     }
-    concurrent_index {
+    concurrent_index { // Docket also validates constraints and builds keys while others write
       create = true
       drop   = true
     }

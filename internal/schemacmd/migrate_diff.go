@@ -22,8 +22,8 @@ first run on scratch databases. What they make must equal what ` + c.Schema.Chec
 catalog, or nothing is written. None of your databases is read.
 
 A change that takes more than one transaction becomes several files: NAME_enum_values adds values to existing enums, NAME makes
-the other changes, and NAME_online does what only works outside a transaction. Of the environment's policy only concurrent index
-builds apply here. What the target schema lacks is dropped, and lint reports it.`,
+the other changes, and NAME_online does what only works outside a transaction. Of the environment's policy only the block
+concurrent_index applies here. What the target schema lacks is dropped, and lint reports it.`,
 		Example: fmt.Sprintf("  %s migrate diff add_urls_language && %[1]s migrate lint && %[1]s migrate apply", c.Name),
 
 		Args:        cobra.ExactArgs(1),

@@ -27,8 +27,8 @@ func (c *commands) schemaApply(shared *projectFlags) *cobra.Command {
 		Short: "Change a database to match the target schema",
 		Long: `Change a database to match the target schema: shows the plan as ` + c.Name + ` schema diff does, asks, and runs it in one
 transaction under Atlas's advisory lock. Before the commit the result is compared with the target schema again. New values
-of existing enums are committed first, in a transaction of their own. When the environment asks for concurrent index builds, they
-run afterwards, outside the transaction. What converts a database that another program made is the last transaction.
+of existing enums are committed first, in a transaction of their own. When the environment has a concurrent_index
+block, indexes are built and constraints validated afterwards, outside the transaction, while readers and writers continue. What converts a database that another program made is the last transaction.
 
 Statements that drop data are refused without --allow-destructive, and so are files older than the database's record of
 migrations. The change is not recorded as a migration. To change a database that has such a record, use
