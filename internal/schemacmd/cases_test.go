@@ -41,9 +41,9 @@ var handled = []string{"exclusion", "fk-deferrable", "fk-set-null-columns"}
 
 // failing are cases that do not pass yet. A case that passes must be removed from the list.
 var failing = []string{
-	"collation-hazard", "column-grants-recomputed", "default-hazard-true", "enum-new-value-in-rows", "enum-to-enum-gaining",
-	"enum-value-renamed", "identity-from-default",
-	"numeric-rounded", "serial-to-identity-emptied",
+	"cast-missing", "collation-hazard", "column-grants-chain", "column-grants-recomputed", "default-hazard-true",
+	"default-volatile-later", "enum-new-value-in-rows", "identity-from-default", "live-foreign-table", "live-name-taken",
+	"numeric-rounded", "pg-dump-file", "timestamp-rounded", "varchar-widened-checked",
 }
 
 // TestCases runs cases that other people have reported for schema tools. For each one it creates a database from before.sql and
@@ -105,7 +105,7 @@ func (c testCase) run(t *testing.T) (problems []string, said string) {
 		db.execute(t, statement)
 	}
 	db.execute(t, "ANALYZE")
-	for _, statement := range statements(t, c.after) {
+	for _, statement := range statements(t, psqlLines.ReplaceAllString(c.after, "")) {
 		target.execute(t, statement)
 	}
 	files := t.TempDir()
@@ -179,6 +179,9 @@ func (c testCase) run(t *testing.T) (problems []string, said string) {
 	}
 	return problems, said
 }
+
+// psqlLines are commands of psql, as in the output of pg_dump.
+var psqlLines = regexp.MustCompile(`(?m)^\\.*`)
 
 func statements(t *testing.T, text string) (texts []string) {
 	t.Helper()

@@ -1,0 +1,4 @@
+CREATE TYPE a AS ENUM ('x', 'y');
+CREATE TABLE t (id int PRIMARY KEY, s a DEFAULT 'x', CONSTRAINT t_s CHECK (s IN ('x', 'y')));
+CREATE INDEX t_i ON t (s) WHERE s <> 'x';
+CREATE VIEW v AS SELECT id FROM t WHERE s = 'y';

@@ -1,0 +1,2 @@
+CREATE TABLE t (id int PRIMARY KEY, a int4range, b int4range, c int, CONSTRAINT t_a EXCLUDE USING gist (a WITH &&) WHERE (id > 0), CONSTRAINT t_b EXCLUDE USING gist (b WITH &&) DEFERRABLE INITIALLY DEFERRED, CONSTRAINT t_once EXCLUDE USING btree (c WITH =));
+COMMENT ON CONSTRAINT t_once ON t IS 'one of each';

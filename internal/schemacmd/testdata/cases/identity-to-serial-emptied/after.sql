@@ -1,0 +1,2 @@
+CREATE TABLE t (id serial PRIMARY KEY, note text);
+ALTER SEQUENCE t_id_seq INCREMENT BY 5;

@@ -1,0 +1,6 @@
+CREATE TABLE t (id int PRIMARY KEY, a text);
+CREATE MATERIALIZED VIEW m AS SELECT id, a FROM t;
+CREATE UNIQUE INDEX m_key ON m (lower(a));
+CREATE MATERIALIZED VIEW other AS SELECT id, a FROM t;
+CREATE UNIQUE INDEX other_id ON other (id);
+CREATE UNIQUE INDEX other_a ON other (a) WHERE a <> '';

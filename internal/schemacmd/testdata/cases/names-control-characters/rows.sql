@@ -1,0 +1,1 @@
+INSERT INTO "ta""ble" VALUES (2, 2, 'a');

@@ -1,0 +1,2 @@
+CREATE TABLE t (id int PRIMARY KEY, color text, note text CONSTRAINT t_c CHECK (note <> 'color'), tag text GENERATED ALWAYS AS ('color ' || note) STORED);
+CREATE INDEX t_i ON t (note) WHERE note <> 'color';

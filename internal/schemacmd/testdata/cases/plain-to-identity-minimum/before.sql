@@ -1,0 +1,2 @@
+CREATE TABLE low (id int PRIMARY KEY, note text);
+CREATE TABLE high (id int PRIMARY KEY, note text);
