@@ -55,8 +55,12 @@ func rejectedRows(ctx context.Context, db atlas.ExecQuerier, statement string, r
 	if len(rows) > rowsShown {
 		count, rows = fmt.Sprintf("the first %d", rowsShown), rows[:rowsShown]
 	}
-	return fmt.Sprintf("rows of %s that break it (%s): %s; all of them: %s",
+	broken := fmt.Sprintf("rows of %s that break it (%s): %s; all of them: %s",
 		refusal.TableName, count, strings.Join(rows, "; "), query)
+	if refusal.Code == "23503" && said != "" {
+		return strings.TrimSuffix(said, ".") + "; " + broken // PostgreSQL names a key that is missing
+	}
+	return broken
 }
 
 // findRows names the first rows of a table that meet a condition, one more than rowsShown, and returns the query for all.

@@ -60,17 +60,20 @@ ALTER TABLE keyless ADD CONSTRAINT "k (x)" FOREIGN KEY (x) REFERENCES ones NOT V
 		},
 		"foreign key": {
 			`ALTER TABLE "Odd child" ADD CONSTRAINT f FOREIGN KEY (parent_id) REFERENCES parent (id)`,
-			`rows of Odd child that break it (1): day 2026-01-01, n 3; all of them: SELECT * FROM "Odd child" ` +
+			`Key (parent_id)=(9) is not present in table "parent"; ` +
+				`rows of Odd child that break it (1): day 2026-01-01, n 3; all of them: SELECT * FROM "Odd child" ` +
 				`WHERE "Odd child".parent_id IS NOT NULL AND NOT EXISTS (SELECT FROM parent AS referenced WHERE referenced.id = "Odd child".parent_id) ORDER BY day, n`,
 		},
 		"foreign key to the primary key, no name": {
 			`/* c */ ALTER TABLE "Odd child" ADD FOREIGN KEY (parent_id) REFERENCES parent ON DELETE CASCADE`,
-			`rows of Odd child that break it (1): day 2026-01-01, n 3; all of them: SELECT * FROM "Odd child" ` +
+			`Key (parent_id)=(9) is not present in table "parent"; ` +
+				`rows of Odd child that break it (1): day 2026-01-01, n 3; all of them: SELECT * FROM "Odd child" ` +
 				`WHERE "Odd child".parent_id IS NOT NULL AND NOT EXISTS (SELECT FROM parent AS referenced WHERE referenced.id = "Odd child".parent_id) ORDER BY day, n`,
 		},
 		"foreign key with odd names, a part of it null": {
 			`ALTER TABLE "Odd child" ADD CONSTRAINT "f (""x"")" FOREIGN KEY ("a b", parent_id) REFERENCES "p, q" ("x)", y) MATCH FULL`,
-			`rows of Odd child that break it (1): day 2026-01-01, n 2; all of them: SELECT * FROM "Odd child" ` +
+			`MATCH FULL does not allow mixing of null and nonnull key values; ` +
+				`rows of Odd child that break it (1): day 2026-01-01, n 2; all of them: SELECT * FROM "Odd child" ` +
 				`WHERE ("Odd child"."a b" IS NOT NULL OR "Odd child".parent_id IS NOT NULL) AND NOT EXISTS (SELECT FROM "p, q" AS referenced ` +
 				`WHERE referenced."x)" = "Odd child"."a b" AND referenced.y = "Odd child".parent_id) ORDER BY day, n`,
 		},
@@ -80,7 +83,8 @@ ALTER TABLE keyless ADD CONSTRAINT "k (x)" FOREIGN KEY (x) REFERENCES ones NOT V
 		},
 		"a foreign key that is validated": {
 			`ALTER TABLE keyless VALIDATE CONSTRAINT "k (x)"`,
-			`rows of keyless that break it (1): ctid (0,3); all of them: SELECT * FROM keyless ` +
+			`Key (x)=(2) is not present in table "ones"; ` +
+				`rows of keyless that break it (1): ctid (0,3); all of them: SELECT * FROM keyless ` +
 				`WHERE keyless.x IS NOT NULL AND NOT EXISTS (SELECT FROM ones AS referenced WHERE referenced.one = keyless.x) ORDER BY ctid`,
 		},
 		"what PostgreSQL said, where rows cannot be found again": {
