@@ -40,10 +40,7 @@ type testCase struct {
 var handled = []string{"exclusion", "fk-deferrable", "fk-set-null-columns", "names-with-quotes"}
 
 // failing are cases that do not pass yet. A case that passes must be removed from the list.
-var failing = []string{
-	"cast-missing", "collation-hazard", "column-grants-chain", "column-grants-recomputed", "default-hazard-true",
-	"default-volatile-later", "numeric-rounded", "pg-dump-file", "timestamp-rounded", "varchar-widened-checked",
-}
+var failing = []string{"pg-dump-file", "varchar-widened-checked"}
 
 // TestCases runs cases that other people have reported for schema tools. For each one it creates a database from before.sql and
 // rows.sql, runs schema diff, schema apply and schema diff again, and compares the result with a database of after.sql. That
