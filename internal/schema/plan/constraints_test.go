@@ -153,6 +153,15 @@ var constraintChanges = map[string]struct {
 		says:    []string{"ALTER INDEX m_key RENAME TO m_a", "ALTER INDEX m_a SET (fillfactor = '80')", "ALTER INDEX m_a RESET (deduplicate_items)"},
 		saysNot: []string{"DROP", "CREATE"},
 	},
+	"storage parameters that lock out readers, and others": {
+		from: `CREATE TABLE t (a int, during tsrange) WITH (fillfactor = 70, autovacuum_enabled = off);
+			CREATE INDEX brin ON t USING brin (a); CREATE INDEX gist ON t USING gist (during) WITH (buffering = on);
+			CREATE INDEX hash ON t USING hash (a) WITH (fillfactor = 60);`,
+		to: `CREATE TABLE t (a int, during tsrange) WITH (fillfactor = 80, toast_tuple_target = 200);
+			CREATE INDEX brin ON t USING brin (a) WITH (autosummarize = on, pages_per_range = 16); CREATE INDEX hash ON t USING hash (a);
+			CREATE INDEX gist ON t USING gist (during) WITH (fillfactor = 60);`,
+		saysNot: []string{"DROP", "CREATE"},
+	},
 	"only usable index of a materialized view": {
 		base: "CREATE TABLE t (a int, b int); CREATE MATERIALIZED VIEW m AS SELECT a, b FROM t;",
 		from: "CREATE UNIQUE INDEX k ON m (a);",

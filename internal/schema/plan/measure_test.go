@@ -200,7 +200,8 @@ func lies(s plan.Statement, name string, e effect, transaction bool) (all []stri
 	add(said.reads && !e.rewritten && !e.read, "is not read, although a hazard says so")
 	// A foreign key also reads the table that it refers to. Other statements than these lock nobody out while they read.
 	alters := strings.HasPrefix(s.SQL, "ALTER TABLE") || strings.HasPrefix(s.SQL, "CREATE INDEX") || strings.HasPrefix(s.SQL, "CREATE UNIQUE")
-	refers := strings.Contains(s.SQL, "FOREIGN KEY") && !strings.HasPrefix(s.SQL, "ALTER TABLE "+state.Ident(name))
+	refers := (strings.Contains(s.SQL, "FOREIGN KEY") || strings.Contains(s.SQL, "VALIDATE CONSTRAINT")) &&
+		!strings.HasPrefix(s.SQL, "ALTER TABLE "+state.Ident(name))
 	add(e.read && !e.rewritten && alters && !said.reads && !refers, "is read, and no hazard says so")
 	return all
 }

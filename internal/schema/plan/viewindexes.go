@@ -18,7 +18,7 @@ func (p *planner) changeViewIndexes(from, to *state.View) {
 			p.add(p.createIndex(to.Name, index, index.Name, ""))
 		case old.Shape == index.Shape && old.Valid:
 			left = slices.DeleteFunc(left, func(i *state.Index) bool { return i == old })
-			p.changeOptions("INDEX", index.Name, old.Options, index.Options)
+			p.changeOptions("INDEX", index.Name, to.Name, old.Options, index.Options)
 			continue
 		case old.Valid && index.Unique:
 			p.replaceIndex(to.Name, old, index)

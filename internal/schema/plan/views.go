@@ -192,7 +192,7 @@ func (p *planner) createViews() error {
 			p.add(p.replaceView(to))
 		}
 		if p.decisions[from.Name] == unchanged {
-			p.changeOptions(to.Kind(), to.Name, from.Options, to.Options)
+			p.changeOptions(to.Kind(), to.Name, to.Name, from.Options, to.Options)
 		}
 		p.changeViewIndexes(from, to)
 		p.describeView(from, to)
