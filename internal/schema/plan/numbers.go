@@ -69,22 +69,26 @@ func lostNumbers(q *state.Sequence) []Hazard {
 func (p *planner) createSequence(n *numbering) {
 	var hazards []Hazard
 	if n.from != nil && n.from.Identity {
-		hazards = []Hazard{hazard(LosesSetting, "rows of %s get numbers without a privilege on the sequence: grant USAGE on %s to the other "+
-			"roles that insert", n.table, ident(n.to.Name))}
+		hazards = []Hazard{hazard(LosesSetting, "inserts into %s without a privilege on its sequence: grant USAGE on sequence %s to the "+
+			"other roles that insert", n.table, ident(n.to.Name))}
 	}
 	owner := tableOf(p.fromTables, n.table).Owner
-	sql := n.to.SQL()
-	if owner == p.from.Role {
-		sql += fmt.Sprintf(" OWNED BY %s.%s", ident(n.table), ident(n.column))
+	create := Statement{n.to.SQL(), fmt.Sprintf("Create the sequence of %s.%s.", n.table, n.column), hazards}
+	give := Statement{Comment: fmt.Sprintf("Give it the owner of %s.", n.table)}
+	switch {
+	case p.policy.UnknownGrants: // the owner on the database that the file runs on
+		give.SQL = block(fmt.Sprintf("EXECUTE format('ALTER SEQUENCE %%s OWNER TO %%I', %s::regclass, (SELECT pg_get_userbyid(relowner) "+
+			"FROM pg_class WHERE oid = %s::regclass));", literal(ident(n.to.Name)), literal(ident(n.table))))
+	case owner != p.from.Role:
+		give.SQL = fmt.Sprintf("ALTER SEQUENCE %s OWNER TO %s", ident(n.to.Name), ident(owner))
+	default:
+		create.SQL += fmt.Sprintf(" OWNED BY %s.%s", ident(n.table), ident(n.column))
+		p.add(create)
+		return
 	}
-	p.add(Statement{sql, fmt.Sprintf("Create the sequence of %s.%s.", n.table, n.column), hazards})
-	if owner != p.from.Role {
-		p.add(Statement{
-			SQL:     fmt.Sprintf("ALTER SEQUENCE %s OWNER TO %s", ident(n.to.Name), ident(owner)),
-			Comment: fmt.Sprintf("Give it the owner of %s.", n.table),
-		})
-		p.own(n)
-	}
+	p.add(create)
+	p.add(give)
+	p.own(n)
 }
 
 func (p *planner) own(n *numbering) {
@@ -224,6 +228,12 @@ func (p *planner) continueNumbers(n *numbering) {
 	}
 	s := Statement{Comment: fmt.Sprintf("Continue after the %s %s in %s.", highest, n.column, n.table)}
 	name, table, values := literal(ident(n.to.Name)), ident(n.table), fmt.Sprintf("%s(%s)", aggregate, ident(n.column))
+	// The sequence cannot give the numbers outside of its range.
+	if low, high := state.IntegerRange(column.Type); n.to.Increment > 0 && n.to.Max < high {
+		table += fmt.Sprintf(" WHERE %s <= %d", ident(n.column), n.to.Max)
+	} else if n.to.Increment < 0 && n.to.Min > low {
+		table += fmt.Sprintf(" WHERE %s >= %d", ident(n.column), n.to.Min)
+	}
 	switch {
 	case from == nil && integers[column.Type] && p.to.Sequence(n.table, n.column) == n.to:
 		s.SQL = fmt.Sprintf("SELECT setval(%s, %s) FROM %s HAVING %[2]s %[4]s %[5]d", name, values, table, compare, n.to.Start)

@@ -35,9 +35,6 @@ func (p *planner) pairSequences() error {
 			continue // it is created with the column
 		}
 		n := &numbering{table: to.Table, column: to.Column, to: to, from: p.source(to, column)}
-		if n.from != nil {
-			n.before = n.from.Name
-		}
 		p.numberings = append(p.numberings, n)
 		if n.same = n.from != nil && n.from.Identity == to.Identity && p.owns(n); n.same {
 			taken[n.from] = true
@@ -69,6 +66,9 @@ func (p *planner) pairSequences() error {
 		}
 	}
 	for _, n := range p.numberings {
+		if n.from != nil {
+			n.before = n.from.Name
+		}
 		if err := p.compareRanges(n); err != nil {
 			return err
 		}

@@ -78,7 +78,7 @@ LEFT JOIN pg_class t ON t.oid = d.refobjid
 LEFT JOIN pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
 CROSS JOIN LATERAL (VALUES ('type ' || s.seqtypid::regtype), ('start ' || s.seqstart), ('increment ' || s.seqincrement),
     ('min ' || s.seqmin), ('max ' || s.seqmax), ('cache ' || s.seqcache), ('cycle ' || s.seqcycle),
-    ('owned by ' || coalesce(format('%s %s.%s', d.deptype, quote_ident(t.relname), quote_ident(a.attname)), 'nothing'))
+    ('owned by ' || CASE WHEN t.oid IS NULL THEN 'nothing' ELSE format('%s %I.%I', d.deptype, t.relname, a.attname) END)
 ) AS f (text)
 WHERE c.relnamespace = 'public'::regnamespace`,
 
