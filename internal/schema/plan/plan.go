@@ -127,10 +127,7 @@ func Between(from, to *state.State, policy Policy) (*Plan, error) {
 			"differently; compare databases of one major version", from.Database, from.Major, to.Database, to.Major)
 	}
 	p := newPlanner(from, to, policy)
-	if err := cmp.Or(p.checkEnums(), p.checkNames()); err != nil {
-		return nil, err
-	}
-	if err := p.pairSequences(); err != nil {
+	if err := cmp.Or(p.checkEnums(), p.pairSequences(), p.checkNames()); err != nil {
 		return nil, err
 	}
 	p.in(&p.first, p.createExtensions)

@@ -96,13 +96,11 @@ func (p *planner) breaks(d state.Dependent) string {
 	return ""
 }
 
-// dropsSequence reports whether the plan drops a sequence of a column.
+// dropsSequence reports whether a column loses a sequence that it owns.
 func (p *planner) dropsSequence(r state.Reference) bool {
-	if p.columns[key{r.Relation, r.Column}] && columnOf(p.to.Table(r.Relation), r.Column) == nil {
-		return true
-	}
-	from, to := p.from.Sequence(r.Relation, r.Column), p.to.Sequence(r.Relation, r.Column)
-	return from != nil && from.Name == r.Sequence && (to == nil || to.Identity != from.Identity)
+	return slices.ContainsFunc(p.numberings, func(n *numbering) bool {
+		return n.from != nil && n.before == r.Sequence && !n.same && p.owns(n)
+	})
 }
 
 // breaks is that of the planner for a column of the table.

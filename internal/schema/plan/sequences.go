@@ -68,6 +68,7 @@ func (p *planner) pairSequences() error {
 	for _, n := range p.numberings {
 		if n.from != nil {
 			n.before = n.from.Name
+			p.untake(n)
 		}
 		if err := p.compareRanges(n); err != nil {
 			return err
@@ -77,6 +78,16 @@ func (p *planner) pairSequences() error {
 		}
 	}
 	return nil
+}
+
+// untake removes a sequence that is not managed from the names that new objects cannot get, if it becomes that of the column or
+// gets another name.
+func (p *planner) untake(n *numbering) {
+	if p.isUnmanaged(n.from) && p.isFree(n.from) {
+		p.from.Taken = slices.DeleteFunc(slices.Clone(p.from.Taken), func(t state.Taken) bool {
+			return t.Kind == "sequence" && t.Bare == n.from.Name
+		})
+	}
 }
 
 // owns reports whether the column owns the sequence before.
@@ -119,19 +130,24 @@ func (p *planner) source(to *state.Sequence, column *state.Column) *state.Sequen
 // adopts reports whether the column can own the sequence from which it takes numbers: no other column owns it afterwards or
 // takes numbers from it before, and it has the owner that PostgreSQL requires.
 func (p *planner) adopts(n *numbering) bool {
-	if n.from == nil || n.from.Identity || n.to.Identity || n.from.Elsewhere || n.from.Owner != tableOf(p.fromTables, n.table).Owner {
+	if n.from == nil || n.from.Identity || n.to.Identity || n.from.Owner != tableOf(p.fromTables, n.table).Owner {
 		return false
 	}
-	unmanaged := find(p.from.Others, func(q state.Sequence) bool { return q.Name == n.from.Name }) == n.from
-	if unmanaged && (n.from.Table != "" || p.isExcluded(n.from)) {
-		return false
+	if p.isUnmanaged(n.from) {
+		return p.isFree(n.from) && len(p.users(p.fromTables, n.from.Name, n.table, n.column)) == 0
 	}
-	return len(p.users(p.fromTables, n.from.Name, n.table, n.column)) == 0 || !unmanaged
+	return true
 }
 
-// isExcluded reports whether the caller's patterns exclude the sequence.
-func (p *planner) isExcluded(q *state.Sequence) bool {
-	return slices.ContainsFunc(p.from.Excluded, func(o state.Object) bool { return o.Kind == "sequence" && o.Name == ident(q.Name) })
+// isUnmanaged reports whether no column of the state owns the sequence.
+func (p *planner) isUnmanaged(q *state.Sequence) bool {
+	return slices.ContainsFunc(p.from.Others, func(other state.Sequence) bool { return other.Name == q.Name })
+}
+
+// isFree reports whether the plan may rename a sequence that is not managed: nothing owns it and no pattern excludes it.
+func (p *planner) isFree(q *state.Sequence) bool {
+	return q.Table == "" && !q.Elsewhere &&
+		!slices.ContainsFunc(p.from.Excluded, func(o state.Object) bool { return o.Kind == "sequence" && o.Name == ident(q.Name) })
 }
 
 // users lists the columns that take numbers from the sequence, except one.
@@ -147,18 +163,16 @@ func (p *planner) users(tables []*state.Table, sequence, table, column string) [
 	return all
 }
 
-// release decides what becomes of a sequence that its column no longer has.
+// release decides what becomes of a sequence that its column no longer has. What is not managed and uses it is in checkDependents.
 func (p *planner) release(n *numbering) error {
 	renamed := slices.ContainsFunc(p.to.Sequences, func(q state.Sequence) bool { return q.Name == n.from.Name })
-	used := slices.Clone(n.from.UsedBy)
+	var used []key
 	if !renamed { // otherwise the default of another column gets the new sequence of this name
-		for _, user := range p.users(p.toTables, n.from.Name, n.table, n.column) {
-			used = append(used, "column "+ident(user.table)+"."+ident(user.name))
-		}
+		used = p.users(p.toTables, n.from.Name, n.table, n.column)
 	}
-	if len(used) > 0 && (n.to != nil && len(n.from.UsedBy) > 0 || n.from.Identity || renamed) {
-		return fmt.Errorf("plan table %s: the sequence %s of column %s must be dropped, but %s uses it; change that first, in %s",
-			n.table, n.from.Name, n.column, strings.Join(used, ", and "), p.policy.byHand())
+	if len(used) > 0 && n.from.Identity {
+		return fmt.Errorf("plan table %s: the sequence %s of column %s must be dropped, but column %s.%s takes numbers from it; change "+
+			"that first, in %s", n.table, n.from.Name, n.column, ident(used[0].table), ident(used[0].name), p.policy.byHand())
 	}
 	n.freed, n.dropped = len(used) > 0, len(used) == 0
 	if n.freed {
@@ -271,7 +285,7 @@ func (p *planner) detachDefaults() {
 
 // renameSequence gives the sequence the name in the files, or another one if a new sequence needs the name.
 func (p *planner) renameSequence(n *numbering) {
-	if n.from == nil || n.from.Elsewhere {
+	if n.from == nil || p.isUnmanaged(n.from) && !p.isFree(n.from) {
 		return
 	}
 	if n.same {

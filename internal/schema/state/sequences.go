@@ -8,22 +8,9 @@ import (
 	"strings"
 )
 
-// sequenceRow is a row of the query for sequences.
-type sequenceRow struct {
-	Sequence
-	Dependents []dependent
-}
-
-// dependent is an object that takes numbers from a sequence or reads it.
-type dependent struct {
-	Text     string
-	Relation string // the table or view in public that has it, or ""
-	Column   string // whose default it is, or ""
-}
-
 // readSequences reads the sequences of columns, and those that other defaults take numbers from. It requires what readUses reads.
 func (r *reader) readSequences(ctx context.Context) error {
-	all, err := query[sequenceRow](ctx, r.db, "inspect sequences", `
+	all, err := query[Sequence](ctx, r.db, "inspect sequences", `
 SELECT CASE c.relnamespace WHEN 'public'::regnamespace THEN c.relname::text
         ELSE format('%s.%s', c.relnamespace::regnamespace, quote_ident(c.relname)) END AS name,
     c.relnamespace <> 'public'::regnamespace AS elsewhere,
@@ -31,18 +18,7 @@ SELECT CASE c.relnamespace WHEN 'public'::regnamespace THEN c.relname::text
     a.attname AS column, coalesce(d.deptype = 'i', false) AS identity, format_type(s.seqtypid, NULL) AS type,
     s.seqstart AS start, s.seqincrement AS increment, s.seqmin AS min, s.seqmax AS max, s.seqcache AS cache, s.seqcycle AS cycle,
     obj_description(c.oid, 'pg_class') AS comment, pg_get_userbyid(c.relowner) AS owner,
-    `+grantsOf("c.relacl", "c.relowner", "''")+` AS grants,
-    (SELECT json_agg(json_build_object('relation', CASE u.relnamespace WHEN 'public'::regnamespace THEN u.relname END,
-         'column', b.attname, 'text', CASE WHEN b.attname IS NOT NULL THEN format('column %s.%I', u.oid::regclass, b.attname)
-             WHEN w.rulename = '_RETURN' THEN 'view ' || u.oid::regclass
-             ELSE i.type || ' ' || replace(i.identity, 'public.', '') END) ORDER BY i.identity)
-     FROM pg_depend n
-     CROSS JOIN LATERAL pg_identify_object(n.classid, n.objid, 0) AS i
-     LEFT JOIN pg_attrdef f ON n.classid = 'pg_attrdef'::regclass AND f.oid = n.objid
-     LEFT JOIN pg_rewrite w ON n.classid = 'pg_rewrite'::regclass AND w.oid = n.objid
-     LEFT JOIN pg_class u ON u.oid = coalesce(f.adrelid, w.ev_class)
-     LEFT JOIN pg_attribute b ON b.attrelid = f.adrelid AND b.attnum = f.adnum
-     WHERE n.refclassid = 'pg_class'::regclass AND n.refobjid = c.oid AND n.deptype = 'n') AS dependents
+    `+grantsOf("c.relacl", "c.relowner", "''")+` AS grants
 FROM pg_sequence s
 JOIN pg_class c ON c.oid = s.seqrelid
 LEFT JOIN pg_depend d ON d.classid = 'pg_class'::regclass AND d.objid = s.seqrelid AND d.refclassid = 'pg_class'::regclass
@@ -53,14 +29,8 @@ ORDER BY c.relname COLLATE "C", c.oid`)
 	if err != nil {
 		return err
 	}
-	for _, row := range all {
-		q := row.Sequence
+	for _, q := range all {
 		q.Grants = oneGrantor(q.Grants)
-		for _, d := range row.Dependents {
-			if r.column(d.Relation, d.Column) == nil && r.View(d.Relation) == nil {
-				q.UsedBy = append(q.UsedBy, d.Text)
-			}
-		}
 		column := r.column(q.Table, q.Column)
 		switch {
 		case column != nil && !q.Elsewhere:

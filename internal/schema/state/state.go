@@ -91,8 +91,7 @@ type Sequence struct {
 	Owner   string  `json:"owner"`
 	Grants  []Grant `json:"grants,omitempty"` // beyond the owner's own, sorted
 
-	UsedBy    []string `json:"-"` // what depends on it, as text, except defaults of columns and views of the state
-	Elsewhere bool     `json:"-"` // it is in another schema, and Name is "schema.name" as in SQL
+	Elsewhere bool `json:"-"` // it is in another schema, and Name is "schema.name" as in SQL
 }
 
 // Enum is an enumerated type.
