@@ -316,7 +316,7 @@ func (p *planner) renameSequenceTo(n *numbering, name string) {
 	if n.from.Name == name {
 		return
 	}
-	hazards := []Hazard{{LocksWrites, n.table}}
+	hazards := []Hazard{{LocksWrites, "inserts into " + n.table + " that need a number"}}
 	if !n.same && !n.dropped && !n.freed {
 		hazards = append([]Hazard{hazard(LosesSetting, "the name of sequence %s, which no column owns", n.from.Name)}, hazards...)
 		p.lost["sequence "+ident(n.from.Name)] = true
