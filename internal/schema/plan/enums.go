@@ -81,9 +81,12 @@ func (p *planner) checkEnums() error {
 			if len(added) > 0 {
 				change.difference += " and add " + list(added)
 			}
-			for _, pair := range renamedValues(from.Values, to.Values) {
-				change.renames = append(change.renames,
-					fmt.Sprintf("ALTER TYPE %s RENAME VALUE %s TO %s", ident(from.Name), literal(pair[0]), literal(pair[1])))
+			for _, r := range renamedValues(from.Values, to.Values) {
+				rename := fmt.Sprintf("ALTER TYPE %s RENAME VALUE %s TO %s", ident(from.Name), literal(r.from), literal(r.to))
+				if r.moved {
+					rename += fmt.Sprintf(" (and give %s the position of %s in the files)", literal(r.to), literal(r.from))
+				}
+				change.renames = append(change.renames, rename)
 			}
 		case !slices.Equal(order, remaining):
 			change.difference = fmt.Sprintf("the files order its values %s, the database %s", list(order), list(remaining))
@@ -110,9 +113,15 @@ func split(values, other []string) (lacking, common []string) {
 	return lacking, common
 }
 
+// renamedValue is a value that may have another name in the files, and another position, which PostgreSQL cannot change.
+type renamedValue struct {
+	from, to string
+	moved    bool
+}
+
 // renamedValues pairs values that only from has with those that only to has: the ones after the same common value, in their
 // order, and then the two that are left, if there are only two.
-func renamedValues(from, to []string) (pairs [][2]string) {
+func renamedValues(from, to []string) (pairs []renamedValue) {
 	added := map[string][]string{} // by the common value before them
 	last := ""
 	for _, value := range to {
@@ -129,7 +138,7 @@ func renamedValues(from, to []string) (pairs [][2]string) {
 		case slices.Contains(to, value):
 			last = value
 		case len(here) > 0:
-			pairs = append(pairs, [2]string{value, here[0]})
+			pairs = append(pairs, renamedValue{value, here[0], false})
 			added[last] = here[1:]
 		default:
 			left = append(left, value)
@@ -137,7 +146,7 @@ func renamedValues(from, to []string) (pairs [][2]string) {
 	}
 	rest := slices.Concat(slices.Collect(maps.Values(added))...)
 	if len(left) == 1 && len(rest) == 1 {
-		pairs = append(pairs, [2]string{left[0], rest[0]})
+		pairs = append(pairs, renamedValue{left[0], rest[0], true})
 	}
 	return pairs
 }
