@@ -80,17 +80,24 @@ var pgDump = sync.OnceValues(func() (string, error) {
 	return exec.LookPath(filepath.Join(programs.Dir, "pg_dump"))
 })
 
-// dump returns the lines of pg_dump that describe objects of schema public, sorted, because the order of columns and of objects may
-// differ.
-func (d caseDatabase) dump(t *testing.T) (lines []string) {
+// runPgDump returns the output of pg_dump for the schema of a database.
+func runPgDump(t *testing.T, url string, options ...string) string {
 	t.Helper()
 	program, err := pgDump()
 	require.NoError(t, err, "pg_dump is needed: install PostgreSQL's client programs")
 	var stdout, stderr bytes.Buffer
-	cmd := exec.CommandContext(t.Context(), program, "--schema-only", "--no-owner", "--no-privileges", "--schema=public", d.url)
+	cmd := exec.CommandContext(t.Context(), program, slices.Concat([]string{"--schema-only"}, options, []string{url})...)
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	require.NoError(t, cmd.Run(), stderr.String())
-	for line := range strings.Lines(stdout.String()) {
+	return stdout.String()
+}
+
+// dump returns the lines of pg_dump that describe objects of schema public, sorted, because the order of columns and of objects may
+// differ.
+func (d caseDatabase) dump(t *testing.T) (lines []string) {
+	t.Helper()
+	text := runPgDump(t, d.url, "--no-owner", "--no-privileges", "--schema=public")
+	for line := range strings.Lines(text) {
 		line = strings.TrimSuffix(strings.TrimSpace(line), ",")
 		noise := line == "" || line == "(" || line == ");" || slices.ContainsFunc([]string{"--", "SET ", "SELECT pg_catalog", `\`},
 			func(prefix string) bool { return strings.HasPrefix(line, prefix) })

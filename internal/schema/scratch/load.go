@@ -24,11 +24,15 @@ func (e *Error) Error() string { return fmt.Sprintf("%s:%d: %v", e.File, e.Line,
 // Unwrap returns the error of PostgreSQL or of CheckStatement.
 func (e *Error) Unwrap() error { return e.Err }
 
-// Load executes the .sql files of a folder in the order of their names, each statement by itself. The error of a statement that
-// fails, or that CheckStatement refuses, is an *Error.
+// Load executes the .sql files of a folder in the order of their names, each statement by itself. The session is reset before each
+// file, so that the settings of a dump do not affect the next one. The error of a statement that fails, or that is refused because
+// it is not a part of a schema, is an *Error.
 func (d *Database) Load(ctx context.Context, files fs.FS) error {
 	return d.each(ctx, files, func(string) bool { return true }, func(conn *pgx.Conn, file *migrate.LocalFile) error {
-		return execute(ctx, conn.PgConn(), file)
+		if err := reset(ctx, conn, file); err != nil {
+			return err
+		}
+		return execute(ctx, conn.PgConn(), file, checkSchemaStatement, advise)
 	})
 }
 
@@ -53,13 +57,16 @@ func (d *Database) Run(ctx context.Context, name, text string) error {
 }
 
 func (d *Database) run(ctx context.Context, conn *pgx.Conn, file *migrate.LocalFile) error {
-	if _, err := conn.PgConn().Exec(ctx, ResetSession).ReadAll(); err != nil {
-		return fmt.Errorf("%s: reset the session: %w", file.Name(), err)
+	if err := reset(ctx, conn, file); err != nil {
+		return err
 	}
+	unchanged := func(_ string, err error) error { return err }
 	if modes := file.Directive("txmode"); len(modes) == 1 && modes[0] == "none" {
-		return execute(ctx, conn.PgConn(), file)
+		return execute(ctx, conn.PgConn(), file, CheckStatement, unchanged)
 	}
-	return pgx.BeginFunc(ctx, conn, func(pgx.Tx) error { return execute(ctx, conn.PgConn(), file) })
+	return pgx.BeginFunc(ctx, conn, func(pgx.Tx) error {
+		return execute(ctx, conn.PgConn(), file, CheckStatement, unchanged)
+	})
 }
 
 func (d *Database) each(ctx context.Context, files fs.FS, selected func(string) bool,
@@ -102,18 +109,34 @@ func (d *Database) session(ctx context.Context, fn func(*pgx.Conn) error) error 
 // alone. SET search_path, as in dumps, would otherwise create the tables of the next file in another schema. Locks are kept.
 const ResetSession = "RESET SESSION AUTHORIZATION; RESET ROLE; RESET ALL; DISCARD TEMP"
 
-func execute(ctx context.Context, conn *pgconn.PgConn, file *migrate.LocalFile) error {
+func reset(ctx context.Context, conn *pgx.Conn, file *migrate.LocalFile) error {
+	if _, err := conn.PgConn().Exec(ctx, ResetSession).ReadAll(); err != nil {
+		return fmt.Errorf("%s: reset the session: %w", file.Name(), err)
+	}
+	return nil
+}
+
+// execute runs the statements of a file after check. advise adds to PostgreSQL's errors.
+func execute(ctx context.Context, conn *pgconn.PgConn, file *migrate.LocalFile, check func(string) error,
+	advise func(string, error) error) error {
 	text := string(file.Bytes())
 	statements, err := Statements(text)
 	if err != nil {
+		// The rows after COPY FROM STDIN may hold quotes and brackets.
+		at := 0
+		for row := range strings.Lines(text) {
+			if at++; copyFromClient.MatchString(row) {
+				return &Error{File: file.Name(), Line: at, Err: CheckStatement(row)}
+			}
+		}
 		return fmt.Errorf("%s: split into statements: %w", file.Name(), err)
 	}
 	for _, statement := range statements {
-		if err := CheckStatement(statement.Text); err != nil {
+		if err := check(statement.Text); err != nil {
 			return &Error{File: file.Name(), Line: line(text, statement, err), Err: err}
 		}
 		if _, err := conn.Exec(ctx, statement.Text).ReadAll(); err != nil {
-			return &Error{File: file.Name(), Line: line(text, statement, err), Err: err}
+			return &Error{File: file.Name(), Line: line(text, statement, err), Err: advise(statement.Text, err)}
 		}
 	}
 	return nil

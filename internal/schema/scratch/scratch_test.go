@@ -251,8 +251,36 @@ func TestLoad(t *testing.T) {
 		require.ErrorContains(t, err, "bad.sql:5: ")
 	}
 	require.ErrorContains(t, d.Load(t.Context(), files(nil)), "no .sql file")
-	err := d.Load(t.Context(), files(map[string]string{"rows.sql": "CREATE TABLE rows (id int);\nCOPY rows FROM STDIN;\n1\n\\."}))
-	require.ErrorContains(t, err, "rows.sql:2: COPY FROM STDIN waits for rows", "the server would wait for the rows without end")
+}
+
+// TestLoadOfDumps loads parts of pg_dump's output. What is not a part of the schema is refused with its line and what to do.
+func TestLoadOfDumps(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	const head = "\\restrict abc\n\n-- Dumped\n\nSELECT pg_catalog.set_config('search_path', '', false);\n"
+	for text, want := range map[string]string{
+		head + "CREATE TABLE public.a (id int);\n\n\\unrestrict abc\n\n":    "",
+		"\\restrict abc\n\\unrestrict abc\nCREATE TABLE public.a (id int);": "",
+		head + "\\connect other\nCREATE TABLE public.a (id int);":           `6: \connect is a command of psql, not a statement; remove the line`,
+		head + "\\i other.sql\n": `6: \i is a command of psql`,
+		head + "CREATE DATABASE schema_scratch_never TEMPLATE = template0;":                    "6: CREATE DATABASE changes the server",
+		head + "DROP /* it */ DATABASE\nIF EXISTS schema_scratch_never;":                       "6: DROP DATABASE changes the server",
+		head + "CREATE ROLE scratch_test_never;":                                               "6: CREATE ROLE changes the server",
+		head + "ALTER SYSTEM SET work_mem = '5MB';":                                            "6: ALTER SYSTEM changes the server",
+		head + "CREATE SCHEMA public;":                                                         "42P06); remove the statement: a new database has",
+		head + "CREATE TABLE public.a ();\nALTER TABLE public.a OWNER TO \"no one\";":          "7: ERROR: role \"no one\" does not exist (SQLSTATE 42704); remove the statement: owners",
+		head + "CREATE TABLE public.a ();\nGRANT SELECT ON public.a TO \"no one\";":            "7: ERROR: role \"no one\" does not exist (SQLSTATE 42704); remove the statement: owners",
+		"ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO nobody_here;":                      "1: ERROR: role \"nobody_here\" does not exist (SQLSTATE 42704); remove the statement",
+		head + "CREATE TABLE public.a (t text);\nCOPY public.a (t) FROM stdin;\n1\n\\.":        "7: COPY FROM STDIN waits for rows",
+		head + "CREATE TABLE public.a (t text);\nCOPY public.a (t) FROM stdin;\nit's (\n\\.\n": "7: COPY FROM STDIN waits for rows",
+	} {
+		err := b.database(t).Load(t.Context(), files(map[string]string{"dump.sql": text, "later.sql": "CREATE TABLE later ();"}))
+		if want == "" {
+			require.NoError(t, err, text)
+		} else {
+			require.ErrorContains(t, err, want, text)
+		}
+	}
 }
 
 func TestReplay(t *testing.T) {

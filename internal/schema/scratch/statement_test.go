@@ -50,6 +50,23 @@ func TestStatementsAreThoseOfAtlas(t *testing.T) {
 	}
 }
 
+// The lines that pg_dump writes for psql alone do not change the statements and their positions.
+func TestStatementsWithoutRestrict(t *testing.T) {
+	t.Parallel()
+	const plain = "SELECT 1;\n--restrict it\n-- a\nSELECT 2;\n--unrestrict it\n"
+	want, err := scratch.Statements(plain)
+	require.NoError(t, err)
+	got, err := scratch.Statements(strings.NewReplacer("--restrict", `\restrict`, "--unrestrict", `\unrestrict`).Replace(plain))
+	require.NoError(t, err)
+	require.Len(t, got, len(want))
+	for i := range 2 {
+		require.Equal(t, want[i].Text, got[i].Text)
+	}
+	got, err = scratch.Statements(`SELECT '\restrict it'`)
+	require.NoError(t, err)
+	require.Equal(t, `SELECT '\restrict it'`, got[0].Text)
+}
+
 func TestRandomStatementsAreThoseOfAtlas(t *testing.T) {
 	t.Parallel()
 	words := rapid.SampledFrom([]string{

@@ -188,3 +188,11 @@ func (t *Text) ControlsTransaction() bool {
 func (t *Text) CopiesFromClient() bool {
 	return t.has("CopyStmt", func(n node) bool { return n["is_from"] == true && n["filename"] == nil })
 }
+
+// SetsAccess reports whether the statement sets an owner or privileges.
+func (t *Text) SetsAccess() bool {
+	any := func(node) bool { return true }
+	return t.has("GrantStmt", any) || t.has("GrantRoleStmt", any) || t.has("AlterOwnerStmt", any) ||
+		t.has("AlterDefaultPrivilegesStmt", any) ||
+		t.has("AlterTableCmd", func(n node) bool { return text(n, "subtype") == "AT_ChangeOwner" })
+}
