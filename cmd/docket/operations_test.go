@@ -131,6 +131,7 @@ func TestOperationsLocks(t *testing.T) {
 		"rename an index":                               {"ALTER INDEX batches_user_id_idx RENAME TO i", "batches_user_id_idx"},
 		"comment":                                       {"COMMENT ON COLUMN urls.name IS 'x'", "urls"},
 		"add a value to an enum":                        {"ALTER TYPE url_source ADD VALUE 'letter'", "urls"},
+		"rename a value of an enum":                     {"ALTER TYPE url_source RENAME VALUE 'manual' TO 'by hand'", "urls"},
 		"create a table, a type or a view":              {"CREATE VIEW v AS SELECT id FROM urls", "urls"},
 		"replace a plain view":                          {"CREATE OR REPLACE VIEW meta_url_view AS SELECT url_id FROM flag_url_validated", "meta_url_view"},
 		"drop a view, rebuild a materialized one":       {"DROP MATERIALIZED VIEW url_annotation_flags", "url_annotation_flags"},
