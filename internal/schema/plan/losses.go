@@ -31,8 +31,12 @@ var (
 		"inet":                        {"cidr"},
 		"jsonb":                       {"json"},
 	}
-	// Types that accept texts which they cannot store exactly.
-	roundedTypes = append([]string{"real", "double precision", "date", "name", `"char"`}, temporal...)
+	// Types that accept texts which they cannot store exactly. An interval is none: only a text with a fraction of a microsecond is
+	// rounded, which is rare in durations.
+	roundedTypes = []string{
+		"real", "double precision", "date", "name", `"char"`,
+		"timestamp without time zone", "timestamp with time zone", "time without time zone", "time with time zone",
+	}
 )
 
 // digits is how many decimal digits each value of a number type has at most, and whether it is an integer.
