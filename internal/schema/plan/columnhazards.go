@@ -128,9 +128,10 @@ func (p *planner) classOf(c *state.Column) string {
 // setNotNullHazards are those of SET NOT NULL. PostgreSQL does not read the rows when a check has already read them.
 func (p *planner) setNotNullHazards(c *tableChange, column string) []Hazard {
 	hazards := []Hazard{{LocksReads, c.name}}
-	proof := "CHECK ((" + ident(column) + " IS NOT NULL))"
-	if slices.ContainsFunc(c.from.Constraints, func(k state.Constraint) bool { return k.Validated && k.Definition == proof }) {
+	if slices.ContainsFunc(c.from.Constraints, func(k state.Constraint) bool {
+		return k.Validated && k.Definition == proofRule(column) && constraintOf(c.to, k.Name) != nil
+	}) {
 		return hazards
 	}
-	return append(hazards, hazard(DependsOnRows, "%s must not be null in %s", column, p.rows(c.name)))
+	return append(hazards, hazard(DependsOnRows, "%s must not be null in %s%s", column, p.rows(c.name), p.notLater(c.name, column)))
 }

@@ -87,7 +87,7 @@ func (p *planner) postponeIndexes(l *laterChange, t *state.Table) {
 			continue
 		}
 		l.adds = append(l.adds, a)
-		t.Indexes = slices.DeleteFunc(t.Indexes, func(i *state.Index) bool { return a.constraint == nil && i.Shape == a.Shape && i.Name == a.Name })
+		t.Indexes = slices.DeleteFunc(t.Indexes, func(i *state.Index) bool { return a.constraint == nil && i.Name == a.Name })
 		t.Constraints = slices.DeleteFunc(t.Constraints, func(k state.Constraint) bool {
 			return a.constraint != nil && k.Name == a.Name && k.Kind == a.constraint.Kind
 		})
@@ -222,11 +222,20 @@ func (p *planner) postponeNotNull(l *laterChange, t *state.Table) {
 	for i := range t.Columns {
 		column := &t.Columns[i]
 		from := columnOf(l.from, column.Name)
-		isRow := p.from.Table(column.Type) != nil || p.from.View(column.Type) != nil // in which IS NOT NULL is about its fields
-		if from == nil || !column.NotNull || column.Generated != "" || column.Identity != from.Identity || isRow ||
-			slices.ContainsFunc(t.Constraints, func(k state.Constraint) bool {
-				return k.Kind == "primary key" && slices.Contains(k.Columns, column.Name)
-			}) {
+		if from == nil || !column.NotNull || column.Generated != "" {
+			continue
+		}
+		switch {
+		case column.Identity != from.Identity:
+			p.lockedBecause[key{l.name, column.Name}] = "an identity column must be NOT NULL"
+			continue
+		case p.from.Table(column.Type) != nil || p.from.View(column.Type) != nil: // IS NOT NULL is then about its fields
+			p.lockedBecause[key{l.name, column.Name}] = "no check proves it for a row"
+			continue
+		case slices.ContainsFunc(t.Constraints, func(k state.Constraint) bool {
+			return k.Kind == "primary key" && slices.Contains(k.Columns, column.Name)
+		}):
+			p.lockedBecause[key{l.name, column.Name}] = "the primary key of the transaction needs it"
 			continue
 		}
 		proof := find(l.from.Constraints, func(k state.Constraint) bool { return isProof(&k) && k.Columns[0] == column.Name })
@@ -294,11 +303,12 @@ func (p *planner) postponeRules(l *laterChange, t *state.Table) {
 	}
 }
 
-// waitsForKey reports whether the key to which a foreign key refers is built later.
+// waitsForKey reports whether the key to which a foreign key refers is built later, or whether one is dropped later to which it
+// could refer before.
 func (p *planner) waitsForKey(k *state.Constraint) bool {
 	return slices.ContainsFunc(p.later, func(l *laterChange) bool {
-		return l.name == k.References && slices.ContainsFunc(l.adds, func(a *indexed) bool {
-			return a.Unique && sameColumns(a.Key, k.Referenced)
+		return l.name == k.References && slices.ContainsFunc(slices.Concat(l.adds, l.drops), func(i *indexed) bool {
+			return i.Unique && sameColumns(i.Key, k.Referenced)
 		})
 	})
 }
@@ -333,10 +343,11 @@ func (i *indexed) name() *string {
 	return &i.Index.Name
 }
 
-// notLater says why an index is built in the transaction although the policy is Online, as the end of a hazard.
+// notLater says why rows are read in the transaction although the policy is Online, as the end of a hazard. The name is that of
+// an index, a constraint or a column.
 func (p *planner) notLater(table, name string) string {
 	if why := p.lockedBecause[key{table, name}]; why != "" {
-		return "; not concurrently, because " + why
+		return ", not while others write, because " + why
 	}
 	return ""
 }
