@@ -137,6 +137,17 @@ func TestOperationsLocks(t *testing.T) {
 		"drop a view, rebuild a materialized one":       {"DROP MATERIALIZED VIEW url_annotation_flags", "url_annotation_flags"},
 		"fill a materialized view for the first time":   {"REFRESH MATERIALIZED VIEW url_annotation_flags", "url_annotation_flags"},
 		"refresh a materialized view concurrently":      {"REFRESH MATERIALIZED VIEW CONCURRENTLY url_annotation_flags", "url_annotation_flags"},
+
+		"add a key `USING INDEX`": {
+			"CREATE UNIQUE INDEX i ON urls (id); ALTER TABLE urls ADD CONSTRAINT c UNIQUE USING INDEX i", "urls",
+		},
+		"set NOT NULL that a validated check proves, add a CHECK that is `NOT VALID`": {
+			"ALTER TABLE urls ADD CONSTRAINT c CHECK (id > 0) NOT VALID", "urls",
+		},
+		"add a foreign key that is `NOT VALID`": {
+			"ALTER TABLE logs ADD CONSTRAINT c FOREIGN KEY (batch_id) REFERENCES batches NOT VALID", "batches",
+		},
+		"validate a constraint": {"ALTER TABLE logs VALIDATE CONSTRAINT logs_batch_id_fkey", "logs"},
 	}
 	rows := lockRow.FindAllStringSubmatch(operations(t), -1)
 	require.Len(t, rows, len(steps), "the table has a row for each step")

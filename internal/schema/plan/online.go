@@ -198,10 +198,12 @@ func (p *planner) dropsNow(c *tableChange, d *indexed, adds []*indexed) string {
 
 // addsNow says why an index or a constraint must be added in the transaction, or "".
 func (p *planner) addsNow(table string, a *indexed) string {
-	if a.constraint == nil {
+	switch {
+	case a.constraint == nil:
 		return ""
-	}
-	if a.constraint.Kind == "exclusion" {
+	case p.policy.RulesAtOnce:
+		return atOnce
+	case a.constraint.Kind == "exclusion":
 		return "PostgreSQL cannot build an exclusion constraint concurrently"
 	}
 	for _, v := range p.target.Views {
@@ -211,6 +213,8 @@ func (p *planner) addsNow(table string, a *indexed) string {
 	}
 	return ""
 }
+
+const atOnce = "rows that violate it must stop the plan before it changes anything"
 
 func usesConstraint(v *state.View, table, name string) bool {
 	return slices.ContainsFunc(v.Reads, func(r state.Reference) bool { return r.Relation == table && r.Constraint == name })
@@ -226,6 +230,9 @@ func (p *planner) postponeNotNull(l *laterChange, t *state.Table) {
 			continue
 		}
 		switch {
+		case p.policy.RulesAtOnce:
+			p.lockedBecause[key{l.name, column.Name}] = atOnce
+			continue
 		case column.Identity != from.Identity:
 			p.lockedBecause[key{l.name, column.Name}] = "an identity column must be NOT NULL"
 			continue
@@ -296,7 +303,7 @@ func (p *planner) postponeRules(l *laterChange, t *state.Table) {
 		case isForeignKey(to) && from == nil && p.waitsForKey(to):
 			l.foreignKeys = append(l.foreignKeys, to)
 			t.Constraints = slices.DeleteFunc(t.Constraints, func(k state.Constraint) bool { return k.Name == to.Name })
-		case to.Validated && l.from != nil:
+		case to.Validated && l.from != nil && !p.policy.RulesAtOnce:
 			*now = notValid(to)
 			l.unproven = append(l.unproven, to)
 		}

@@ -39,6 +39,9 @@ type Policy struct {
 	// Do what reads or builds much after the transaction, statement by statement, with locks that neither readers nor writers wait
 	// for, where PostgreSQL has such statements: see postpone.
 	Online bool
+	// With Online, check keys, constraints and NOT NULL in the transaction nevertheless, so that rows which violate them stop the plan
+	// before it changes anything. Only indexes are changed later.
+	RulesAtOnce bool
 	// The plan is for a migration file, and from is a scratch database. It does not know which grants views have on the
 	// databases that the file will run on, so the file must save and restore the grants of views that it rebuilds. It
 	// does not know how large tables are there either.
