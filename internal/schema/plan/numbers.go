@@ -47,6 +47,14 @@ func (p *planner) identityClauses(c *tableChange, from, to *state.Column) []clau
 		if sequence := p.from.Sequence(c.name, from.Name); p.to.Sequence(c.name, from.Name) == nil {
 			hazards = append(lostNumbers(sequence), lock...)
 		}
+		if c.retypedColumns[from.Name] { // PostgreSQL changes types first, and only some can be those of an identity column
+			c.before = append(c.before, Statement{
+				SQL:     fmt.Sprintf("ALTER TABLE %s %s DROP IDENTITY", ident(c.name), alter),
+				Comment: fmt.Sprintf("Make %s.%s no longer an identity column.", c.name, from.Name),
+				Hazards: hazards,
+			})
+			return nil
+		}
 		return []clause{{alter + " DROP IDENTITY", fmt.Sprintf("make %s no longer an identity column", from.Name), hazards}}
 	case from.Identity != "":
 		summary := fmt.Sprintf("generate the identity of %s %s", from.Name, strings.ToLower(to.Identity))
