@@ -214,7 +214,7 @@ func (p *planner) addsNow(table string, a *indexed) string {
 	return ""
 }
 
-const atOnce = "rows that violate it must stop the plan before it changes anything"
+const atOnce = "rules are checked at once" // the policy, which hazards need not explain
 
 func usesConstraint(v *state.View, table, name string) bool {
 	return slices.ContainsFunc(v.Reads, func(r state.Reference) bool { return r.Relation == table && r.Constraint == name })
@@ -231,7 +231,6 @@ func (p *planner) postponeNotNull(l *laterChange, t *state.Table) {
 		}
 		switch {
 		case p.policy.RulesAtOnce:
-			p.lockedBecause[key{l.name, column.Name}] = atOnce
 			continue
 		case column.Identity != from.Identity:
 			p.lockedBecause[key{l.name, column.Name}] = "an identity column must be NOT NULL"
@@ -353,7 +352,7 @@ func (i *indexed) name() *string {
 // notLater says why rows are read in the transaction although the policy is Online, as the end of a hazard. The name is that of
 // an index, a constraint or a column.
 func (p *planner) notLater(table, name string) string {
-	if why := p.lockedBecause[key{table, name}]; why != "" {
+	if why := p.lockedBecause[key{table, name}]; why != "" && why != atOnce {
 		return ", not while others write, because " + why
 	}
 	return ""
