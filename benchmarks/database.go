@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io/fs"
-	"net/url"
 	"time"
 
 	"github.com/google/uuid"
@@ -12,6 +11,7 @@ import (
 
 	"docket/internal/postgres"
 	"docket/internal/sample"
+	"docket/internal/schema/scratch/database"
 	sqlfiles "docket/sql"
 )
 
@@ -116,12 +116,7 @@ func create(ctx context.Context, server, name string) (string, error) {
 	if err := execute(ctx, server, "CREATE DATABASE "+pgx.Identifier{name}.Sanitize()); err != nil {
 		return "", fmt.Errorf("create database: %w", err)
 	}
-	u, err := url.Parse(server)
-	if err != nil {
-		return "", fmt.Errorf("read database URL: %w", err)
-	}
-	u.Path = "/" + name
-	return u.String(), nil
+	return database.URL(server, name), nil
 }
 
 func drop(ctx context.Context, server, name string) error {

@@ -20,6 +20,7 @@ import (
 	"github.com/peterldowns/pgtestdb"
 
 	"docket/internal/postgres"
+	"docket/internal/schema/scratch/database"
 	sqlfiles "docket/sql"
 )
 
@@ -53,7 +54,7 @@ func URL(t testing.TB) string {
 // Empty returns the connection string of a new database that contains nothing.
 func Empty(t testing.TB) string {
 	t.Helper()
-	return create(t, nothing{})
+	return create(t, pgtestdb.NoopMigrator{})
 }
 
 func create(t testing.TB, migrator pgtestdb.Migrator) string {
@@ -62,7 +63,7 @@ func create(t testing.TB, migrator pgtestdb.Migrator) string {
 	if err != nil {
 		t.Fatalf("test database server: %v", err)
 	}
-	return s.database(pgtestdb.Custom(t, s.config(), migrator).Database)
+	return database.URL(s.url.String(), pgtestdb.Custom(t, s.config(), migrator).Database)
 }
 
 // fromFiles builds a template by executing files in name order.
@@ -103,12 +104,6 @@ func (m fromFiles) each(fn func(name string, text []byte) error) error {
 	return nil
 }
 
-// nothing leaves the template empty.
-type nothing struct{}
-
-func (nothing) Hash() (string, error)                                   { return "empty", nil }
-func (nothing) Migrate(context.Context, *sql.DB, pgtestdb.Config) error { return nil }
-
 // config describes the server to pgtestdb, which builds a connection string from it without escaping. Therefore the host,
 // which may be the path of a socket, and the password are options.
 func (s server) config() pgtestdb.Config {
@@ -129,11 +124,4 @@ func (s server) config() pgtestdb.Config {
 		Options:    strings.ReplaceAll(options.Encode(), "+", "%20"), // PostgreSQL's URLs take + literally
 		TestRole:   &pgtestdb.Role{Username: s.user},                 // it exists
 	}
-}
-
-// database returns the connection string of a database on the server.
-func (s server) database(name string) string {
-	u := *s.url
-	u.Path = "/" + name
-	return u.String()
 }

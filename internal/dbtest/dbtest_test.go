@@ -12,6 +12,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
+
+	"docket/internal/schema/scratch/database"
 )
 
 // childEnv makes the test binary start the shared server and then end in the manner that the value names.
@@ -58,13 +60,13 @@ func TestDatabaseHasTheSchema(t *testing.T) {
 
 func TestDatabaseEndsWithItsTest(t *testing.T) {
 	t.Parallel()
-	var database string
+	var name string
 	t.Run("owner", func(t *testing.T) {
-		database = Value[string](t, New(t), "SELECT current_database()::text")
+		name = Value[string](t, New(t), "SELECT current_database()::text")
 	})
 	s, err := sharedServer()
 	require.NoError(t, err)
-	_, err = pgx.Connect(t.Context(), s.database(database))
+	_, err = pgx.Connect(t.Context(), database.URL(s.url.String(), name))
 	require.ErrorContains(t, err, "does not exist")
 }
 
@@ -104,7 +106,7 @@ func TestGivenServer(t *testing.T) {
 	t.Parallel()
 	s, err := parse("postgres://me:pass%20word@db.example:5433/any?sslmode=disable")
 	require.NoError(t, err)
-	require.Equal(t, "postgres://me:pass%20word@db.example:5433/testdb?sslmode=disable", s.database("testdb"))
+	require.Equal(t, "postgres://me:pass%20word@db.example:5433/testdb?sslmode=disable", database.URL(s.url.String(), "testdb"))
 	config, err := pgx.ParseConfig(s.config().URL())
 	require.NoError(t, err)
 	require.Equal(t, []any{"me", "pass word", "db.example", uint16(5433), "any"},
@@ -124,7 +126,7 @@ func TestLeftoversAreDropped(t *testing.T) {
 	require.NoError(t, err)
 	Exec(t, Connect(t, s.url.String()), "CREATE DATABASE testdb_tpl_1_inst_2")
 	require.NoError(t, dropLeftovers(t.Context(), s))
-	_, err = pgx.Connect(t.Context(), s.database("testdb_tpl_1_inst_2"))
+	_, err = pgx.Connect(t.Context(), database.URL(s.url.String(), "testdb_tpl_1_inst_2"))
 	require.ErrorContains(t, err, "does not exist")
 }
 

@@ -16,6 +16,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"docket/internal/postgres/embedded"
+	"docket/internal/schema/scratch/database"
 )
 
 const (
@@ -86,13 +87,9 @@ func dropLeftovers(ctx context.Context, s server) error {
 		return fmt.Errorf("look for old test databases: %w", err)
 	}
 	defer conn.Close(context.WithoutCancel(ctx))
-	rows, err := conn.Query(ctx, `SELECT datname::text FROM pg_database WHERE datname LIKE 'testdb\_tpl\_%' ORDER BY datname`)
+	names, err := database.Names(ctx, conn, `datname LIKE 'testdb\_tpl\_%'`)
 	if err != nil {
-		return fmt.Errorf("look for old test databases: %w", err)
-	}
-	names, err := pgx.CollectRows(rows, pgx.RowTo[string])
-	if err != nil {
-		return fmt.Errorf("look for old test databases: %w", err)
+		return err
 	}
 	isTemplate := func(name string) bool { return !strings.Contains(name, "_inst_") }
 	old := slices.DeleteFunc(slices.Clone(names), isTemplate)
@@ -103,8 +100,8 @@ func dropLeftovers(ctx context.Context, s server) error {
 		if _, err := conn.Exec(ctx, "UPDATE pg_database SET datistemplate = false WHERE datname = $1", name); err != nil {
 			return fmt.Errorf("drop old test database: %w", err)
 		}
-		if _, err := conn.Exec(ctx, "DROP DATABASE "+pgx.Identifier{name}.Sanitize()); err != nil {
-			return fmt.Errorf("drop old test database: %w", err)
+		if err := database.Drop(ctx, conn, name, ""); err != nil {
+			return err
 		}
 	}
 	return nil

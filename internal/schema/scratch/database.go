@@ -7,13 +7,13 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"net/url"
-	"strings"
 	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/stdlib"
+
+	"docket/internal/schema/scratch/database"
 )
 
 // Database is created empty, in UTF-8. Only the caller uses it until it is dropped.
@@ -43,7 +43,7 @@ func (s *Server) Create(ctx context.Context) (*Database, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &Database{Name: name, URL: withDatabase(s.config.ConnString(), name), server: s, config: s.config.Copy()}
+	d := &Database{Name: name, URL: database.URL(s.config.ConnString(), name), server: s, config: s.config.Copy()}
 	d.config.Database = name
 	// Its content need not survive a crash of the server.
 	d.config.RuntimeParams["synchronous_commit"] = "off"
@@ -83,9 +83,8 @@ func (s *Server) create(ctx context.Context) (name string, err error) {
 		return "", fmt.Errorf("name a scratch database: %w", err)
 	}
 	// Locale C exists everywhere and allows every encoding.
-	_, err = conn.Exec(ctx, "CREATE DATABASE "+name+" TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C'")
-	if err != nil {
-		return "", errors.Join(fmt.Errorf("create scratch database: %w", err), dropDatabase(ctx, conn, name, " WITH (FORCE)"))
+	if err := database.Create(ctx, conn, name, "TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C'"); err != nil {
+		return "", errors.Join(err, database.Drop(ctx, conn, name, "WITH (FORCE)"))
 	}
 	return name, nil
 }
@@ -105,22 +104,5 @@ func (d *Database) destroy() error {
 		return fmt.Errorf("drop scratch database %s: %w", d.Name, err)
 	}
 	defer disconnect(conn)
-	return errors.Join(closed, dropDatabase(ctx, conn, d.Name, " WITH (FORCE)"))
-}
-
-// withDatabase is the connection string for another database of the server.
-func withDatabase(connString, name string) string {
-	if !strings.HasPrefix(connString, "postgres://") && !strings.HasPrefix(connString, "postgresql://") {
-		return connString + " dbname=" + name // in key=value form the last one is used
-	}
-	u, err := url.Parse(connString)
-	if err != nil {
-		return "" // pgx has parsed it already
-	}
-	u.Path = "/" + name
-	query := u.Query()
-	query.Del("dbname")
-	query.Del("database")
-	u.RawQuery = strings.ReplaceAll(query.Encode(), "+", "%20") // PostgreSQL's URLs take + literally
-	return u.String()
+	return errors.Join(closed, database.Drop(ctx, conn, d.Name, "WITH (FORCE)"))
 }
