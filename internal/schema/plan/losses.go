@@ -31,11 +31,10 @@ var (
 		"inet":                        {"cidr"},
 		"jsonb":                       {"json"},
 	}
-	// Types that accept texts which they cannot store exactly. An interval is none: only a text with a fraction of a microsecond is
-	// rounded, which is rare in durations.
+	// Types that accept texts of which they leave out a part: digits, the end, the date, the time or the time zone.
 	roundedTypes = []string{
-		"real", "double precision", "date", "name", `"char"`,
-		"timestamp without time zone", "timestamp with time zone", "time without time zone", "time with time zone",
+		"real", "double precision", "name", `"char"`, "date", "time without time zone", "time with time zone",
+		"timestamp without time zone",
 	}
 )
 

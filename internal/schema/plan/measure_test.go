@@ -69,8 +69,7 @@ type effect struct {
 	read        bool     // rows were read by a scan of the table or of an index
 }
 
-func (e effect) String() string {
-	var all []string
+func (e effect) words() (all []string) {
 	switch {
 	case e.taken == accessExclusive:
 		all = append(all, "locks out readers")
@@ -85,7 +84,7 @@ func (e effect) String() string {
 	for _, index := range e.rebuilt {
 		all = append(all, "rebuilds "+index)
 	}
-	return strings.Join(all, ", ")
+	return all
 }
 
 // measure executes a statement and returns its effects on relations, by name. Locks and scans can only be measured in a
@@ -162,7 +161,10 @@ func announce(s plan.Statement, name string) (a announced) {
 			a.locksWrites = a.locksWrites || on || h.Detail == "inserts into "+name+" that need a number"
 		case plan.RewritesData:
 			a.rewrites = a.rewrites || rows
-			a.unlessUTC = a.unlessUTC || strings.HasSuffix(h.Detail, ", unless TimeZone is UTC")
+			if strings.HasSuffix(h.Detail, ", unless TimeZone is UTC") {
+				a.unlessUTC = true
+				continue
+			}
 		case plan.DependsOnRows:
 			rows = rows || strings.Contains(h.Detail, ": "+name+" must be empty")
 		default:
