@@ -42,9 +42,9 @@ type Policy struct {
 	// With Online, check keys, constraints and NOT NULL in the transaction nevertheless, so that rows which violate them stop the plan
 	// before it changes anything. Only indexes are changed later.
 	RulesAtOnce bool
-	// The plan is for a migration file, and from is a scratch database. It does not know which grants views have on the
-	// databases that the file will run on, so the file must save and restore the grants of views that it rebuilds. It
-	// does not know how large tables are there either.
+	// The plan is for a migration file, and from is a scratch database. It does not know which grants there are on the
+	// databases that the file will run on, so the file must save and restore those of what it creates again. It does not
+	// know how large tables are there either.
 	UnknownGrants bool
 	// The command that starts a hand-written migration, for messages; may be empty.
 	ByHand string

@@ -8,7 +8,8 @@ import (
 	"docket/internal/schema/state"
 )
 
-// checkNames returns an error if something new needs a name that an object has which is not managed.
+// checkNames returns an error if something new needs a name that an object has which is not managed, or which the plan would only
+// drop afterwards.
 func (p *planner) checkNames() error {
 	var taken []string
 	refuse := func(what string, is func(state.Taken) bool) {
@@ -24,18 +25,24 @@ func (p *planner) checkNames() error {
 		}
 	}
 	existing := p.from.RelationNames()
-	for _, name := range p.to.RelationNames() {
+	for _, name := range p.target.RelationNames() {
 		if !slices.Contains(existing, name) {
-			rows := p.to.Table(name) != nil || p.to.View(name) != nil // its rows have a type
+			rows := p.target.Table(name) != nil || p.target.View(name) != nil // its rows have a type
 			refuse(ident(name), func(t state.Taken) bool { return t.Bare == name && (t.Relation || t.Type && rows) })
+			if rows && enumOf(p.from, name) != nil { // which is dropped last
+				taken = append(taken, fmt.Sprintf("%s is the name of enum %[1]s", ident(name)))
+			}
 		}
 	}
 	for _, e := range p.to.Enums {
 		if enumOf(p.from, e.Name) == nil {
 			refuse("enum "+ident(e.Name), func(t state.Taken) bool { return t.Bare == e.Name && t.Type })
+			if p.from.Table(e.Name) != nil { // which is dropped later
+				taken = append(taken, fmt.Sprintf("enum %s is the name of table %[1]s", ident(e.Name)))
+			}
 		}
 	}
-	for _, t := range p.toTables {
+	for _, t := range p.target.Details {
 		from := tableOf(p.fromTables, t.Name)
 		for _, c := range t.Constraints {
 			if from != nil && constraintOf(from, c.Name) == nil {
@@ -48,8 +55,8 @@ func (p *planner) checkNames() error {
 	if len(taken) == 0 {
 		return nil
 	}
-	return fmt.Errorf("plan: database %s has objects that are not managed here under names that the files need: %s; rename or drop "+
-		"them by hand, or choose other names in the files", p.from.Database, strings.Join(taken, "; "))
+	return fmt.Errorf("plan: database %s has other objects under names that the files need: %s; rename or drop them by hand, or "+
+		"choose other names in the files", p.from.Database, strings.Join(taken, "; "))
 }
 
 // checkDependents returns an error if the plan drops or changes something that an object needs which is not managed. PostgreSQL

@@ -14,7 +14,7 @@ import (
 
 const function = "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';"
 
-// TestNamesInTheWay plans a new object whose name an object has that is not managed.
+// TestNamesInTheWay plans a new object whose name another object has.
 func TestNamesInTheWay(t *testing.T) {
 	t.Parallel()
 	db := build(t, "CREATE TABLE t (id int PRIMARY KEY, a int)")
@@ -31,6 +31,8 @@ func TestNamesInTheWay(t *testing.T) {
 		{"CREATE TYPE n AS RANGE (subtype = float8, multirange_type_name = m)", enum, "enum n is the name of range type n"},
 		{"CREATE DOMAIN n AS text", enum, "enum n is the name of domain n"},
 		{"CREATE TABLE n (i int) PARTITION BY RANGE (i)", enum, "enum n is the name of partitioned table n"},
+		{"CREATE TABLE n (i int)", enum, "enum n is the name of table n"},
+		{"CREATE TYPE n AS ENUM ('a')", wide, "n is the name of enum n"},
 		{"CREATE TYPE _n AS (x int)", enum, ""},
 		{"CREATE SEQUENCE n MINVALUE 0", enum, ""},
 		{"CREATE TABLE excluded (n int)", "CREATE VIEW excluded AS SELECT 1 AS n", "excluded is the name of table excluded (excluded)"},
