@@ -75,8 +75,9 @@ func (p *planner) followHazards(c *tableChange, changes []*tableChange) []Hazard
 		to := columnOf(c.to, from.Name)
 		for _, other := range changes {
 			for _, k := range other.from.Constraints {
-				refers := other == c && slices.Contains(k.Columns, from.Name) || k.References == c.name && slices.Contains(k.Referenced, from.Name)
-				if !isForeignKey(&k) || !refers || other.droppedConstraints[k.Name] {
+				refers := other == c && slices.Contains(k.Columns, from.Name)
+				referred := k.References == c.name && slices.Contains(k.Referenced, from.Name)
+				if !isForeignKey(&k) || !refers && !referred || other.droppedConstraints[k.Name] {
 					continue
 				}
 				checked := rewritten || p.classOf(from) != p.classOf(to)
@@ -103,7 +104,8 @@ func (p *planner) followHazards(c *tableChange, changes []*tableChange) []Hazard
 			}
 		}
 		for _, index := range c.from.Indexes {
-			if state.UsesColumn(index.Uses, c.name, from.Name) && !slices.Contains(c.dropIndexes, index) && p.builtAgain(from, to, index.Key) {
+			uses := state.UsesColumn(index.Uses, c.name, from.Name) && !slices.Contains(c.dropIndexes, index)
+			if uses && p.builtAgain(from, to, index.Key) {
 				while(c.name, "index %s is built again from %s", index.Name, p.rows(c.name))
 			}
 		}

@@ -15,8 +15,8 @@ type CastError struct {
 }
 
 func (e *CastError) Error() string {
-	return fmt.Sprintf("plan table %s: PostgreSQL has no cast from %s, the type of column %s, to %s, its type in the files, so only you "+
-		"know how to convert its values. Write %s that converts them, for example: ALTER TABLE %s ALTER COLUMN %s TYPE %s USING %s",
+	return fmt.Sprintf("plan table %s: PostgreSQL has no cast from %s, the type of column %s, to %s, its type in the files, so only "+
+		"you know how to convert its values. Write %s that converts them, for example: ALTER TABLE %s ALTER COLUMN %s TYPE %s USING %s",
 		e.Table, e.From, e.Column, e.To, e.byHand, ident(e.Table), ident(e.Column), e.To, e.using)
 }
 
