@@ -125,7 +125,7 @@ func execute(ctx context.Context, conn *pgconn.PgConn, file *migrate.LocalFile, 
 		// The rows after COPY FROM STDIN may hold quotes and brackets.
 		at := 0
 		for row := range strings.Lines(text) {
-			if at++; copyFromClient.MatchString(row) {
+			if at++; copiesFromClient(row) {
 				return &Error{File: file.Name(), Line: at, Err: CheckStatement(row)}
 			}
 		}

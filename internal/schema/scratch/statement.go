@@ -76,8 +76,14 @@ func split(text string) ([]*migrate.Stmt, error) {
 	return append(statements[:first], rest...), nil
 }
 
-// copyFromClient waits for rows that are never sent, and keeps its locks.
-var copyFromClient = regexp.MustCompile(`(?is)^copy\b.*\bstdin\b`)
+// copiesFromClient reports whether a statement waits for rows that are never sent, and keeps its locks.
+func copiesFromClient(text string) bool {
+	if sqltext.Keyword(text) != "copy" || !strings.Contains(strings.ToLower(text), "stdin") {
+		return false
+	}
+	parsed, err := sqltext.Parse(text)
+	return err != nil || parsed.CopiesFromClient()
+}
 
 // CheckStatement refuses what cannot be sent to a server as one statement: text that is not valid for PostgreSQL, commands of psql,
 // and COPY FROM STDIN, whose rows only psql reads from the file.
@@ -89,7 +95,7 @@ func CheckStatement(text string) error {
 		return errors.New("the statement holds a NUL byte; save the file as UTF-8 text")
 	case !utf8.ValidString(text):
 		return errors.New("the statement is not UTF-8; save the file as UTF-8")
-	case copyFromClient.MatchString(text):
+	case copiesFromClient(text):
 		return errors.New("COPY FROM STDIN waits for rows that only psql would send; write them as INSERT … VALUES " +
 			"(pg_dump writes none with --schema-only)")
 	case strings.HasPrefix(text, `\`):

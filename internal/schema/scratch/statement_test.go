@@ -84,3 +84,17 @@ func requireSameStatements(t require.TestingT, text string, message ...any) {
 	require.Equal(t, wantErr, err, message...)
 	require.Equal(t, want, got, message...)
 }
+
+func TestCheckStatementRefusesRowsOfClients(t *testing.T) {
+	t.Parallel()
+	for _, text := range []string{
+		`/* a */ COPY "t ""x" (a) FROM /* b */ STDIN WITH (FORMAT csv)`, "copy t from stdin where a > 1", "COPY t FROM STDIN WITH (new_option)",
+	} {
+		require.ErrorContains(t, scratch.CheckStatement(text), "COPY FROM STDIN waits for rows", text)
+	}
+	for _, text := range []string{
+		"COPY (SELECT 'stdin') TO PROGRAM 'true'", "COPY t FROM '/tmp/stdin'", `COPY "stdin" TO '/tmp/x'`, "COMMENT ON TABLE t IS 'copy from stdin'",
+	} {
+		require.NoError(t, scratch.CheckStatement(text), text)
+	}
+}
