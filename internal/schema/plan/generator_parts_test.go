@@ -18,18 +18,7 @@ func (g *generator) add(table, definition string, endings ...string) {
 }
 
 func (g *generator) deferrable() string {
-	if !may("deferrable") {
-		return ""
-	}
 	return g.oneOf("", "", "", " DEFERRABLE", " DEFERRABLE INITIALLY DEFERRED")
-}
-
-// somewhere returns the text with a chance if the feature is enabled.
-func (g *generator) somewhere(feature string, percent int, text string) string {
-	if !may(feature) {
-		return ""
-	}
-	return g.some(percent, text)
 }
 
 // keys adds a primary key or unique constraint on the first column, and a unique constraint of more columns.
@@ -48,7 +37,7 @@ func (g *generator) keys(t *source) {
 			"_c0_key", "_uq")
 		t.keyed = deferrable == ""
 	}
-	if may("pairs") && slices.Contains(t.columns, "c2") && g.chance(30) {
+	if slices.Contains(t.columns, "c2") && g.chance(30) {
 		deferrable := g.deferrable()
 		columns := g.oneOf("c0 c2", "c2 c0", "c2")
 		g.add(t.name, fmt.Sprintf("UNIQUE%s (%s)%s", g.some(30, " NULLS NOT DISTINCT"), g.ids(strings.Fields(columns)), deferrable),
@@ -70,10 +59,7 @@ func (g *generator) checks(t source) {
 			"length(" + state.Literal(last) + ") > 0",
 			fmt.Sprintf("%s IS NOT NULL OR %s IS NULL", column("c0"), last),
 		}
-		if !may("checks") {
-			conditions = conditions[:2]
-		}
-		if typ := g.types[t.name+".c3"]; typ != "" && may("checks") {
+		if typ := g.types[t.name+".c3"]; typ != "" {
 			enum := "mood"
 			if strings.HasPrefix(typ, g.id("feel")) {
 				enum = "feel"
@@ -84,7 +70,7 @@ func (g *generator) checks(t source) {
 			}
 			conditions = append(conditions, fmt.Sprintf("%s IN (%s)", column("c3"), literals(values)))
 		}
-		g.add(t.name, fmt.Sprintf("CHECK (%s)%s", g.oneOf(conditions...), g.somewhere("unvalidated", 15, " NOT VALID")),
+		g.add(t.name, fmt.Sprintf("CHECK (%s)%s", g.oneOf(conditions...), g.some(15, " NOT VALID")),
 			fmt.Sprintf("_check%d", i), fmt.Sprintf("_ck%d", i))
 	}
 }
@@ -98,7 +84,7 @@ func literals(values []string) string {
 }
 
 func (g *generator) exclusions(t source) {
-	if !may("exclusion") || !g.chance(30) {
+	if !g.chance(30) {
 		return
 	}
 	forms := []string{
@@ -125,7 +111,7 @@ func (g *generator) foreignKeys(t source) {
 			continue
 		}
 		action := g.oneOf("", " ON DELETE CASCADE", " ON DELETE SET NULL", " ON UPDATE CASCADE ON DELETE RESTRICT") + g.deferrable() +
-			g.somewhere("unvalidated", 15, " NOT VALID")
+			g.some(15, " NOT VALID")
 		endings := []string{"_" + other.name + "_fkey", "_" + other.name + "_fk"}
 		switch {
 		case other.paired && slices.Contains(t.columns, "c2") && g.chance(50):
@@ -133,7 +119,7 @@ func (g *generator) foreignKeys(t source) {
 				g.ids([]string{"c0", "c2"}), g.oneOf("", " ON DELETE SET NULL ("+g.id("c1")+")")+g.deferrable()), endings...)
 		case other.keyed:
 			g.add(t.name, fmt.Sprintf("FOREIGN KEY (%s) REFERENCES %s (%s)%s%s", g.id("c1"), g.id(other.name), g.id("c0"),
-				g.somewhere("foreign", 15, " MATCH FULL"), action), endings...)
+				g.some(15, " MATCH FULL"), action), endings...)
 		}
 	}
 }
@@ -145,12 +131,12 @@ func (g *generator) indexes(relation string, columns []string) {
 		column := g.id(g.oneOf(slices.DeleteFunc(slices.Clone(columns), func(c string) bool { return c == "d1" })...))
 		parts := g.oneOf(column, column+" DESC", column+", "+first, fmt.Sprintf("(%s IS NULL)", column), column+" NULLS FIRST")
 		conditions := []string{"", "", fmt.Sprintf(" WHERE %s IS NOT NULL", first)}
-		if typ := g.types[relation+".c3"]; may("enums") && typ != "" && !strings.HasPrefix(typ, g.id("feel")) {
+		if typ := g.types[relation+".c3"]; typ != "" && !strings.HasPrefix(typ, g.id("feel")) {
 			conditions = append(conditions, fmt.Sprintf(" WHERE %s = %s", g.id("c3"), g.value("mood")))
 		}
 		name := g.id(fmt.Sprintf("%s_%s%d", relation, g.oneOf("idx", "index"), i))
 		g.put("CREATE %sINDEX %s ON %s (%s)%s%s%s", g.oneOf("", "UNIQUE "), name, g.id(relation), parts,
-			g.some(10, " INCLUDE ("+first+")"), g.somewhere("parameters", 15, " WITH (fillfactor = 80)"), g.oneOf(conditions...))
+			g.some(10, " INCLUDE ("+first+")"), g.some(15, " WITH (fillfactor = 80)"), g.oneOf(conditions...))
 		g.comment("INDEX " + name)
 	}
 }
@@ -172,7 +158,7 @@ func (g *generator) view(name string) {
 			output(g.oneOf(reads, reads, reads+"::text"), g.oneOf(column, fmt.Sprintf("x%d", i)))
 		}
 	}
-	if may("enums") && g.chance(20) {
+	if g.chance(20) {
 		output(g.value("mood")+"::"+g.id("mood"), "constant")
 	}
 	query := fmt.Sprintf("FROM %s AS a", g.id(from.name))
@@ -188,7 +174,7 @@ func (g *generator) view(name string) {
 			output("count(*)", name+"_n")
 		}
 	}
-	if typ := g.types[from.name+".c3"]; typ != "" && may("enums") && g.chance(30) {
+	if typ := g.types[from.name+".c3"]; typ != "" && g.chance(30) {
 		enum := g.oneOf("mood", "feel")
 		query += fmt.Sprintf(" WHERE a.%s::text::%s = %s", g.id("c3"), g.id(enum), g.value(enum))
 	}

@@ -1,7 +1,6 @@
 package plan_test
 
 import (
-	"flag"
 	"fmt"
 	"hash/fnv"
 	"slices"
@@ -11,14 +10,6 @@ import (
 
 	"docket/internal/schema/state"
 )
-
-// enabled are the features of the generator that all plans support already, see -features.
-var enabled = flag.String("features", "", "features of random schemas, separated by commas, or all: "+
-	"names, numbers, enums, arrays, parameters, foreign, exclusion, deferrable, unvalidated, checks, pairs, grants, rewrites")
-
-func may(feature string) bool {
-	return *enabled == "all" || slices.Contains(strings.Split(*enabled, ","), feature)
-}
 
 // schemaPair is two random schemas. An object that both have has the same name in both. One row in each table remains valid
 // whichever schema changes into whichever other: keys are 1 or a number of a sequence, a text that may become a number is a number,
@@ -36,14 +27,8 @@ var enumValues = [][]string{
 
 func newPair(seed int) schemaPair {
 	p := schemaPair{names: names(seed)}
-	if !may("names") {
-		p.names = 0
-	}
 	before := map[string][]string{"mood": enumValues[0], "feel": enumValues[0]}
 	after := map[string][]string{"mood": enumValues[seed%len(enumValues)], "feel": enumValues[seed/len(enumValues)%len(enumValues)]}
-	if !may("enums") {
-		after = before
-	}
 	body := func(values map[string][]string, seed int) string {
 		return rapid.Custom(func(t *rapid.T) string {
 			g := generator{T: t, names: p.names, values: values, all: after, types: map[string]string{}}
@@ -191,7 +176,7 @@ func (g *generator) table(name string) {
 			columns, lines = append(columns, column), append(lines, g.id(column)+" "+g.typed(name, column, choices...))
 		}
 	}
-	if may("arrays") && g.chance(40) {
+	if g.chance(40) {
 		list := fmt.Sprintf("ARRAY['sad', %s]::%s[]", g.value("mood"), g.id("mood"))
 		columns, lines = append(columns, "e"), append(lines, g.id("e")+" "+
 			g.typed(name, "e", g.id("mood")+"[]", g.id("mood")+"[] NOT NULL DEFAULT "+list, g.id("feel")+"[]", "text[]"))
@@ -244,16 +229,9 @@ func (g *generator) keyColumn(table string) (line, sequence string) {
 		return g.id("c0") + " " + typ + " NOT NULL DEFAULT 1", ""
 	}
 	options := func() string {
-		if !may("numbers") {
-			return ""
-		}
 		return g.some(20, " INCREMENT BY 3", " MINVALUE 10", " MAXVALUE 30000", " START WITH 100", " CACHE 5", " CYCLE")
 	}
-	kinds := []string{"serial", "ALWAYS", "BY DEFAULT"}
-	if may("numbers") {
-		kinds = append(kinds, "owned")
-	}
-	switch kind := g.oneOf(kinds...); kind {
+	switch kind := g.oneOf("serial", "ALWAYS", "BY DEFAULT", "owned"); kind {
 	case "serial":
 		return g.id("c0") + " " + map[string]string{"integer": "serial", "bigint": "bigserial"}[typ] + " NOT NULL", ""
 	case "owned":
