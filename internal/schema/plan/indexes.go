@@ -37,11 +37,15 @@ func (p *planner) renameNew(relation, from, to string) {
 	})
 }
 
-// nameTaken reports whether a relation, index or constraint of the state has the name.
+// nameTaken reports whether a relation of the state has the name: a table, a view, a sequence or an index.
 func nameTaken(s *state.State, name string) bool {
 	return s.Table(name) != nil || s.View(name) != nil ||
-		slices.ContainsFunc(s.Details, func(t *state.Table) bool { return indexOf(t, name) != nil || constraintOf(t, name) != nil }) ||
-		slices.ContainsFunc(s.Views, func(v *state.View) bool { return indexNamed(v.Indexes, name) != nil })
+		slices.ContainsFunc(s.Sequences, func(q state.Sequence) bool { return q.Name == name }) ||
+		slices.ContainsFunc(s.Views, func(v *state.View) bool { return indexNamed(v.Indexes, name) != nil }) ||
+		slices.ContainsFunc(s.Details, func(t *state.Table) bool {
+			c := constraintOf(t, name)
+			return indexOf(t, name) != nil || c != nil && c.HasIndex()
+		})
 }
 
 func (p *planner) dropIndex(relation string, index *state.Index, how string) Statement {

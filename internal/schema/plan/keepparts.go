@@ -122,6 +122,9 @@ func describeConstraint(table string, c *state.Constraint) string {
 	if kind == "check" || kind == "unique" || kind == "exclusion" {
 		kind += " constraint"
 	}
+	if c.Deferrable {
+		kind = "deferrable " + kind
+	}
 	return kind + " " + ident(c.Name) + " on " + ident(table)
 }
 
