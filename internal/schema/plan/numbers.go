@@ -69,8 +69,8 @@ func (p *planner) identityClauses(c *tableChange, from, to *state.Column) []clau
 
 // lostNumbers warns that the plan drops a sequence without a successor.
 func lostNumbers(q *state.Sequence) []Hazard {
-	return []Hazard{hazard(LosesSetting, "the last number of sequence %s: a later sequence of %s.%s can only continue after the rows that "+
-		"are left", q.Name, q.Table, q.Column)}
+	return []Hazard{hazard(LosesSetting, "the last number of sequence %s: a later sequence of %s.%s can only continue after the "+
+		"rows that are left", q.Name, q.Table, q.Column)}
 }
 
 // createSequence creates the sequence of a column that was not numbered, or was an identity column.
@@ -187,8 +187,8 @@ func (p *planner) raise(n *numbering) {
 		start = limit
 	}
 	p.add(Statement{
-		SQL: fmt.Sprintf("SELECT setval(%s, %d, false) FROM %s WHERE last_value %s %d", literal(ident(n.to.Name)), start, ident(n.to.Name),
-			compare, limit),
+		SQL: fmt.Sprintf("SELECT setval(%s, %d, false) FROM %s WHERE last_value %s %d",
+			literal(ident(n.to.Name)), start, ident(n.to.Name), compare, limit),
 		Comment: fmt.Sprintf("Move the sequence of %s.%s into its new range.", n.table, n.column),
 	})
 }
