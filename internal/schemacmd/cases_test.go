@@ -39,9 +39,6 @@ type testCase struct {
 // handled are cases for objects that a tool may refuse by name or manage. They expect a refusal; here the plan must converge.
 var handled = []string{"exclusion", "fk-deferrable", "fk-set-null-columns", "names-with-quotes"}
 
-// failing are cases that do not pass yet. A case that passes must be removed from the list.
-var failing = []string{"pg-dump-file", "varchar-widened-checked"}
-
 // TestCases runs cases that other people have reported for schema tools. For each one it creates a database from before.sql and
 // rows.sql, runs schema diff, schema apply and schema diff again, and compares the result with a database of after.sql. That
 // comparison uses pg_dump, which is independent of this project.
@@ -57,10 +54,6 @@ func TestCases(t *testing.T) {
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
 				problems, said := readCase(t, filepath.Dir(path)).run(t)
-				if slices.Contains(failing, name) {
-					require.NotEmpty(t, problems, "the case passes: remove it from the list of failing ones")
-					return
-				}
 				require.Empty(t, problems, said)
 			})
 		}
