@@ -235,7 +235,7 @@ func (p *planner) postponeNotNull(l *laterChange, t *state.Table) {
 		case column.Identity != from.Identity:
 			p.lockedBecause[key{l.name, column.Name}] = "an identity column must be NOT NULL"
 			continue
-		case p.from.Table(column.Type) != nil || p.from.View(column.Type) != nil: // IS NOT NULL is then about its fields
+		case column.Rows != "" && p.target.Types[column.TypeName].Element == "": // IS NOT NULL is then about the columns of the row
 			p.lockedBecause[key{l.name, column.Name}] = "no check proves it for a row"
 			continue
 		case slices.ContainsFunc(t.Constraints, func(k state.Constraint) bool {

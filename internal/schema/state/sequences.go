@@ -82,8 +82,9 @@ func (q Sequence) Ident() string {
 	return Ident(q.Name)
 }
 
-// Needs lists the tables that must exist before the table: those that its foreign keys reference, and those whose columns own
-// the sequences that its defaults take numbers from. It is sorted, and may name the table itself.
+// Needs lists the tables that must exist before the table: those that its foreign keys reference, those whose rows its columns
+// hold, and those whose columns own the sequences that its defaults take numbers from. It is sorted, and may name the table
+// itself.
 func (s *State) Needs(t *Table) []string {
 	var all []string
 	for _, c := range t.Constraints {
@@ -92,6 +93,9 @@ func (s *State) Needs(t *Table) []string {
 		}
 	}
 	for _, c := range t.Columns {
+		if c.Rows != "" {
+			all = append(all, c.Rows)
+		}
 		for _, q := range s.Sequences {
 			if c.UsesSequence(q.Name) {
 				all = append(all, q.Table)

@@ -193,6 +193,7 @@ type Column struct {
 	Volatile bool   `json:"-"` // whether Default has a volatile function, so that each row gets a value of its own
 
 	Enum   string      `json:"enum,omitempty"`   // the managed enum that is the type, or the type of the array's elements
+	Rows   string      `json:"rows,omitempty"`   // the table or view whose rows are the values, or the elements of an array
 	Uses   []Reference `json:"uses,omitempty"`   // what Default or Generated depends on, sorted
 	Grants []Grant     `json:"grants,omitempty"` // on this column alone, beyond the owner's own, sorted
 }
