@@ -59,10 +59,13 @@ func (p *planner) changeComment(target, from, to string) {
 // describeTarget names a target of COMMENT ON in messages.
 func describeTarget(target string) string {
 	kind, name, _ := strings.Cut(target, " ")
-	if kind == "MATERIALIZED" {
+	switch kind {
+	case "MATERIALIZED":
 		kind, name = "materialized view", strings.TrimPrefix(name, "VIEW ")
+	case "CONSTRAINT":
+		name = strings.ReplaceAll(name, " ON ", " of ")
 	}
-	return strings.ToLower(kind) + " " + strings.ReplaceAll(name, " ON ", " of ")
+	return strings.ToLower(kind) + " " + name
 }
 
 // comment is a comment with its target, as COMMENT ON names it.

@@ -8,11 +8,6 @@ import (
 	"docket/internal/schema/state"
 )
 
-// losesColumn reports whether a constraint or index uses a column that the plan drops. PostgreSQL drops it with the column.
-func (c *tableChange) losesColumn(uses []state.Reference) bool {
-	return slices.ContainsFunc(uses, func(r state.Reference) bool { return r.Relation == c.name && c.droppedColumns[r.Column] })
-}
-
 // ruleOf returns the definition of a constraint without what ALTER TABLE can change in a foreign key or check.
 func ruleOf(c *state.Constraint) string {
 	rule := c.Definition
@@ -66,7 +61,7 @@ func (p *planner) constraintClauses(c *tableChange) (drops, adds []clause) {
 // alterConstraint returns the clauses that change a constraint without dropping it, and whether that is possible.
 func (p *planner) alterConstraint(c *tableChange, from, to *state.Constraint) (clauses []clause, possible bool) {
 	switch {
-	case to == nil || c.losesColumn(from.Uses):
+	case to == nil || uses(c.name, from.Uses, c.droppedColumns): // PostgreSQL drops it with the column
 		return nil, false
 	case from.Definition == to.Definition:
 		return nil, true
@@ -175,7 +170,7 @@ func constraintTargets(table string, c *state.Constraint) []string {
 func (p *planner) indexChanges(c *tableChange) {
 	for _, from := range c.from.Indexes {
 		to := indexOf(c.to, from.Name)
-		if to == nil || from.Valid != to.Valid || to.Shape != from.Shape || c.losesColumn(from.Uses) {
+		if to == nil || from.Valid != to.Valid || to.Shape != from.Shape || uses(c.name, from.Uses, c.droppedColumns) {
 			c.dropIndexes = append(c.dropIndexes, from)
 			p.dropped[key{c.name, p.originalName(c.name, from.Name)}] = true
 		}

@@ -73,7 +73,7 @@ func TestRandomSchemasKept(t *testing.T) {
 		rest, err := plan.Between(after, to, policy)
 		require.NoError(t, err)
 		require.True(t, rest.Empty(), "after\n%s\nplanning again yields\n%s", planned.SQL(), rest.SQL())
-		require.Subset(t, slices.Concat(planned.LeftAlone, rest.LeftAlone), rest.LeftAlone)
+		require.Subset(t, planned.LeftAlone, rest.LeftAlone)
 		for _, fact := range state.Missing(catalog(t, other), catalog(t, db.DB)) {
 			require.Regexp(t, "^column .*: number ", fact, "a kept column changes the positions of those after it\n%s", planned.SQL())
 		}
