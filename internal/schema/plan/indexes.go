@@ -24,7 +24,7 @@ func (p *planner) createIndexes(c *tableChange) {
 
 // replaceIndex replaces an index by another one of the same name. It is not dropped before the new one exists.
 func (p *planner) replaceIndex(relation string, from, to *state.Index) {
-	name := freeName(to.Name, "_new", func(name string) bool { return nameTaken(p.from, name) || nameTaken(p.to, name) })
+	name := freeName(to.Name, "_new", p.nameTaken)
 	p.add(p.createIndex(relation, to, name, ""))
 	p.add(p.dropIndex(relation, from, ""))
 	p.renameNew(relation, name, to.Name)
@@ -35,6 +35,12 @@ func (p *planner) renameNew(relation, from, to string) {
 		SQL:     fmt.Sprintf("ALTER INDEX %s RENAME TO %s", ident(from), ident(to)),
 		Comment: fmt.Sprintf("Rename the new index on %s.", relation),
 	})
+}
+
+// nameTaken reports whether a relation before or after has the name, also one that is not managed.
+func (p *planner) nameTaken(name string) bool {
+	return nameTaken(p.from, name) || nameTaken(p.to, name) ||
+		slices.ContainsFunc(p.from.Taken, func(t state.Taken) bool { return t.Relation && t.Bare == name })
 }
 
 // nameTaken reports whether a relation of the state has the name: a table, a view, a sequence or an index.

@@ -83,7 +83,7 @@ func (p *planner) exchangeIndexes(l *laterChange) {
 			taken[a.existing.Name] = true
 		}
 	}
-	isTaken := func(name string) bool { return taken[name] || nameTaken(p.from, name) || nameTaken(p.to, name) }
+	isTaken := func(name string) bool { return taken[name] || p.nameTaken(name) }
 	for _, a := range l.adds {
 		if a.existing != nil {
 			continue

@@ -40,9 +40,7 @@ func (p *planner) renameAll(from, to []*part) {
 			continue
 		}
 		if other := conflicting(from, n, *match.name); other != nil {
-			temporary := freeName(*other.name, "_old", func(name string) bool {
-				return taken[name] || nameTaken(p.from, name) || nameTaken(p.to, name)
-			})
+			temporary := freeName(*other.name, "_old", func(name string) bool { return taken[name] || p.nameTaken(name) })
 			taken[temporary] = true
 			p.renameTo(other, temporary)
 		}

@@ -305,7 +305,7 @@ func (p *planner) renameSequence(n *numbering) {
 
 func (p *planner) moveAside(n *numbering) {
 	taken := func(name string) bool {
-		return nameTaken(p.from, name) || nameTaken(p.to, name) || slices.ContainsFunc(p.numberings, func(other *numbering) bool {
+		return p.nameTaken(name) || slices.ContainsFunc(p.numberings, func(other *numbering) bool {
 			return other.from != nil && other.from.Name == name || other.to != nil && other.to.Name == name
 		})
 	}
