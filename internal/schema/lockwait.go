@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"slices"
 	"strconv"
 
 	atlas "ariga.io/atlas/sql/schema"
@@ -34,12 +35,11 @@ func (b *boundedConn) set(ctx context.Context, wait string) error {
 
 // ExecContext implements atlas.ExecQuerier.
 func (b *boundedConn) ExecContext(ctx context.Context, statement string, args ...any) (sql.Result, error) {
-	parsed, err := sqltext.Parse(statement)
-	if err != nil || !parsed.Concurrently() && !parsed.OnlyValidates() {
+	if !waitsFreely(statement) {
 		return b.Conn.ExecContext(ctx, statement, args...)
 	}
 	var now string
-	err = b.QueryRowContext(ctx, "SELECT setting FROM pg_settings WHERE name = 'lock_timeout'").Scan(&now)
+	err := b.QueryRowContext(ctx, "SELECT setting FROM pg_settings WHERE name = 'lock_timeout'").Scan(&now)
 	if err != nil {
 		return nil, fmt.Errorf("read lock timeout: %w", err)
 	}
@@ -51,4 +51,12 @@ func (b *boundedConn) ExecContext(ctx context.Context, statement string, args ..
 	}
 	defer func() { _ = b.set(context.WithoutCancel(ctx), b.wait) }()
 	return b.Conn.ExecContext(ctx, statement, args...)
+}
+
+func waitsFreely(statement string) bool {
+	if !slices.Contains([]string{"create", "drop", "reindex", "alter"}, sqltext.Keyword(statement)) {
+		return false // without the cost of a first parse
+	}
+	parsed, err := sqltext.Parse(statement)
+	return err == nil && (parsed.Concurrently() || parsed.OnlyValidates())
 }

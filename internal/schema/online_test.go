@@ -40,7 +40,7 @@ func TestOnlinePlanNamesRejectedRows(t *testing.T) {
 	d.finishes(t)
 }
 
-// A statement that would lock out readers or writers waits for its lock only for a while. One that blocks nobody waits longer.
+// A statement that would lock out readers or writers waits for its lock only for a while. One that blocks no other session waits longer.
 func TestOnlineLockWait(t *testing.T) {
 	t.Parallel()
 	const wait = 100 * time.Millisecond

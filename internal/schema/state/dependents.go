@@ -3,7 +3,6 @@ package state
 import (
 	"context"
 	"slices"
-	"strings"
 )
 
 // Dependent is an object that the state does not have and that needs something that it has. PostgreSQL refuses to drop what is
@@ -40,7 +39,7 @@ func (r *reader) readDependents(ctx context.Context) error {
 		return err
 	}
 	for _, d := range dependents {
-		d.Name = strings.ReplaceAll(d.Name, "public.", "")
+		d.Name = withoutPublic(d.Name)
 		if home := r.relations[d.Home]; home.managed() {
 			if d.InModel {
 				continue

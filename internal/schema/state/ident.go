@@ -16,6 +16,26 @@ func Ident(name string) string {
 	return `"` + strings.ReplaceAll(name, `"`, `""`) + `"`
 }
 
+// withoutPublic removes the schema from the names of public in an identity as pg_identify_object prints it: "t on public.urls". A
+// name in quotes stays as it is.
+func withoutPublic(identity string) string {
+	const schema = "public."
+	var b strings.Builder
+	quoted := false
+	for i := 0; i < len(identity); i++ {
+		begins := i == 0 || strings.IndexByte(" (,", identity[i-1]) >= 0
+		if !quoted && begins && strings.HasPrefix(identity[i:], schema) {
+			i += len(schema) - 1
+			continue
+		}
+		if identity[i] == '"' {
+			quoted = !quoted
+		}
+		b.WriteByte(identity[i])
+	}
+	return b.String()
+}
+
 // Literal writes any text as an SQL string constant.
 func Literal(text string) string {
 	quoted := "'" + strings.ReplaceAll(text, "'", "''") + "'"

@@ -53,7 +53,7 @@ func (r *reader) list(f found) {
 	if f.Kind == "sequence" && slices.ContainsFunc(r.Sequences, func(s Sequence) bool { return s.Name == f.Bare }) {
 		return
 	}
-	f.Name = strings.ReplaceAll(f.Name, "public.", "")
+	f.Name = withoutPublic(f.Name)
 	if f.Dropped {
 		f.On, f.Object.Parts = f.Relation, f.Parts
 	}

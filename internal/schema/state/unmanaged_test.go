@@ -28,6 +28,8 @@ var unmanaged = []struct {
 	want []string
 }{
 	{"CREATE FUNCTION f(a mood) RETURNS int LANGUAGE sql AS 'SELECT 1'", []string{"function f(mood)"}},
+	{`CREATE FUNCTION "my_public.f (public.x)"(a mood, b mood) RETURNS int LANGUAGE sql AS 'SELECT 1'`,
+		[]string{`function "my_public.f (public.x)"(mood,mood)`}},
 	{"CREATE PROCEDURE p() LANGUAGE sql AS 'SELECT 1'", []string{"procedure p()"}},
 	{"CREATE AGGREGATE a(int) (SFUNC = int4pl, STYPE = int)", []string{"aggregate a(integer)"}},
 	{"CREATE TRIGGER g BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION trigger_function()", []string{"trigger g on t"}},
