@@ -132,8 +132,9 @@ func (p *planner) addConstraint(c *tableChange, to *state.Constraint) clause {
 }
 
 // changeForeignKeys plans the foreign keys that both states have. Those that cannot exist throughout the plan are dropped and
-// added again: their key is dropped, or the types of the two sides temporarily cannot be compared.
-func (p *planner) changeForeignKeys(changes []*tableChange) {
+// added again: their key is dropped, or the types of the two sides temporarily cannot be compared. It returns an error if the
+// policy keeps one whose sides cannot be compared afterwards either.
+func (p *planner) changeForeignKeys(changes []*tableChange) error {
 	byName := map[string]*tableChange{}
 	for _, c := range changes {
 		byName[c.name] = c
@@ -147,6 +148,9 @@ func (p *planner) changeForeignKeys(changes []*tableChange) {
 			to, target := constraintOf(c.to, from.Name), byName[from.References]
 			if p.dropped[key{from.References, from.ReferencedKey}] || containsAny(from.Columns, c.incomparable) ||
 				target != nil && containsAny(from.Referenced, target.incomparable) {
+				if err := p.checkComparable(c, to); err != nil {
+					return err
+				}
 				c.dropForeign = append(c.dropForeign, p.dropConstraint(c, from, true))
 				c.addForeign = append(c.addForeign, p.addConstraint(c, to))
 				continue
@@ -155,6 +159,28 @@ func (p *planner) changeForeignKeys(changes []*tableChange) {
 			c.addForeign = append(c.addForeign, alters...)
 		}
 	}
+	return nil
+}
+
+// checkComparable returns an error if PostgreSQL cannot compare the columns of a foreign key with those of its key.
+func (p *planner) checkComparable(c *tableChange, k *state.Constraint) error {
+	key := tableOf(p.toTables, k.References)
+	if key == nil {
+		return nil // it is not managed, so its columns keep their types
+	}
+	for i, name := range k.Columns {
+		from, to := columnOf(c.to, name), columnOf(key, k.Referenced[i])
+		a, _ := p.typeOf(from.TypeName, -1)
+		b, _ := p.typeOf(to.TypeName, -1)
+		cast := p.cast(a.Name, b.Name)
+		comparable := a.Name == b.Name || a.Family != "" && a.Family == b.Family || a.Element != "" && b.Element != ""
+		if !comparable && (cast == nil || cast.Context != "i") {
+			return fmt.Errorf("plan table %s: the files do not have foreign key %s and the policy keeps it, but its column %s is %s, and "+
+				"column %s of %s becomes %s; drop the foreign key by hand, or add to the files what fits",
+				c.name, k.Name, name, from.Type, to.Name, k.References, to.Type)
+		}
+	}
+	return nil
 }
 
 // constraintTargets returns the targets of COMMENT ON for a constraint and for its index.

@@ -67,7 +67,10 @@ func TestRandomSchemasKept(t *testing.T) {
 		policy.KeepIndexes = !strings.Contains(p.a, " WHERE "+p.names.id("c3")+" = ")
 		policy.KeepColumns = !strings.Contains(p.a, "FOREIGN KEY") && !strings.Contains(p.a, "STORED")
 		planned, err := plan.Between(from, to, policy)
-		require.NoError(t, err)
+		if err != nil { // a table that is kept may refer to a column that gets another type
+			require.ErrorContains(t, err, "the files do not have foreign key")
+			return
+		}
 		apply(t, db.DB, planned)
 		after := inspect(t, db.DB)
 		rest, err := plan.Between(after, to, policy)

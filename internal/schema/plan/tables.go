@@ -17,7 +17,9 @@ func (p *planner) changeTables() error {
 		return err
 	}
 	p.changes = changes
-	p.changeForeignKeys(changes)
+	if err := p.changeForeignKeys(changes); err != nil {
+		return err
+	}
 	for _, c := range changes {
 		p.alter(c.name, c.dropForeign)
 	}
