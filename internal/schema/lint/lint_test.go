@@ -241,7 +241,7 @@ func TestChecks(t *testing.T) {
 		{name: "constraint made again for a type", sql: "ALTER TABLE parent ADD COLUMN x varchar(3) CHECK (x <> '');\n" +
 			"ALTER TABLE parent ALTER COLUMN x TYPE varchar(4);", want: "1 DK305 warning"},
 		{name: "exclusion constraint", sql: "ALTER TABLE child ADD CONSTRAINT x EXCLUDE (id WITH =);", want: "1 DK301 warning",
-			hint: "when writers can wait"},
+			hint: "when readers and writers can wait"},
 		{name: "exclusion constraint dropped", sql: "CREATE TABLE t (id int, EXCLUDE (id WITH =));\n" +
 			"ALTER TABLE child ADD COLUMN x int;\nALTER TABLE t DROP CONSTRAINT t_id_excl;"},
 		{name: "storage parameter that Atlas cannot read", sql: "-- atlas:txmode none\n\n" +

@@ -28,17 +28,19 @@ func (h *history) builtIndexes(s step, opts Options) []problem {
 		if _, old := s.before.relations[oid]; old || !index.isIndex() || !h.reported(index.table, opts) || s.rebuilt(index) {
 			continue
 		}
-		instead := ""
+		instead, waiting := "", "writers"
 		switch statement := parsed(s.stmt.Text); {
 		case statement.AddsKey():
+			waiting = "readers and writers"
 			instead = "build the index with CREATE UNIQUE INDEX CONCURRENTLY in " + ownFile +
 				", then ADD CONSTRAINT … USING INDEX in the next file"
 		case statement.AddsExclusion():
-			instead = "PostgreSQL cannot build this index concurrently: apply it when writers can wait"
+			waiting = "readers and writers"
+			instead = "PostgreSQL cannot build this index concurrently: apply it when readers and writers can wait"
 		}
 		problems = append(problems, problem{file: h.file, stmt: s.stmt, code: codeCreateIndex, instead: instead,
-			text: fmt.Sprintf("Building index %q blocks writers of table %q%s until it is built",
-				index.name, s.after.relations[index.table].name, h.size(index.table, opts))})
+			text: fmt.Sprintf("Building index %q blocks %s of table %q%s until it is built",
+				index.name, waiting, s.after.relations[index.table].name, h.size(index.table, opts))})
 	}
 	return problems
 }
