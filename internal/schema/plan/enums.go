@@ -59,8 +59,8 @@ func (e *EnumError) Statements() string {
 		others = "; the same for " + strings.Join(enums[1:], ", ")
 	}
 	return fmt.Sprintf("update the rows, ALTER TYPE %s RENAME TO %s, CREATE TYPE %[1]s with the new values, ALTER TABLE … "+
-		"ALTER COLUMN … TYPE %[1]s USING …::text::%[1]s for each column (drop the views on it before, and create them again "+
-		"afterwards), DROP TYPE %[2]s%[3]s", name, old, others)
+		"ALTER COLUMN … TYPE %[1]s USING …::text::%[1]s for each column (drop its default and the views on it before, "+
+		"and create them again afterwards), DROP TYPE %[2]s%[3]s", name, old, others)
 }
 
 // checkEnums returns an error for a change of an enum that PostgreSQL cannot make. Only a DBA knows whether a value that the

@@ -58,6 +58,9 @@ func (p *planner) dropIndex(relation string, index *state.Index, how string) Sta
 	s := Statement{
 		SQL: fmt.Sprintf("DROP INDEX %s%s", how, ident(index.Name)), Comment: fmt.Sprintf("Drop an index on %s.", relation),
 	}
+	if !index.Valid {
+		s.Comment = fmt.Sprintf("Drop an invalid index on %s, which a failed CREATE INDEX CONCURRENTLY has left.", relation)
+	}
 	if index.Unique && index.Valid && !p.keepsRule(indexPart(relation, index)) {
 		s.Comment = fmt.Sprintf("Drop a unique index on %s.", relation)
 		s.Hazards = []Hazard{hazard(DropsRule, "%s: %s", index.Name, index.Shape)}
