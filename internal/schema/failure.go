@@ -53,17 +53,29 @@ func (m *Migrator) explain(ctx context.Context, conn *sql.Conn, command string, 
 		fix:  fmt.Sprintf("fix the cause (after changing the file: %s), then %s", advice.command("migrate hash"), again),
 		lost: fmt.Sprintf("%s reports the version of the database, and %s continues from there", advice.command("migrate status"), run),
 	})
-	return fmt.Errorf("%s %s to database %s: %w; %s; %s", verbs[command], where, m.databaseName(), err, kept, next)
+	return fmt.Errorf("%s database %s: %w; %s; %s", fmt.Sprintf(acts[command], where), m.databaseName(), interrupted(err), kept, next)
 }
 
-// verbs are what the commands do with a file.
-var verbs = map[string]string{"apply": "apply", "down": "undo"}
+// acts are what the commands do with a file.
+var acts = map[string]string{"apply": "apply %s to", "down": "undo %s on"}
+
+var errInterrupted = errors.New("interrupted")
+
+// interrupted replaces the error of a canceled context, of which the program shows nothing: the reader of this message needs the
+// rest of it, to know what was kept.
+func interrupted(err error) error {
+	if errors.Is(err, context.Canceled) {
+		return errInterrupted
+	}
+	return err
+}
 
 // failure is a statement that failed.
 type failure struct {
 	err           error
 	statement     string // empty when it was not a statement of a file or a plan
 	transactional bool
+	dropsInvalid  bool // the next run drops an invalid index
 
 	// What to do next: unless the reason is known; after the known reason is removed; after a lost connection.
 	fix, again, lost string
@@ -71,6 +83,9 @@ type failure struct {
 
 // nextStep says what to do next, depending on the error.
 func (m *Migrator) nextStep(ctx context.Context, conn *sql.Conn, f failure) string {
+	if errors.Is(f.err, context.Canceled) {
+		return f.lost
+	}
 	if lost(conn) {
 		return "the connection was lost: once the server can be reached, " + f.lost
 	}
@@ -98,7 +113,11 @@ func (m *Migrator) nextStep(ctx context.Context, conn *sql.Conn, f failure) stri
 		return next
 	}
 	if indexes, err := invalidIndexes(ctx, conn); err == nil && len(indexes) > 0 {
-		next = dropInvalid(indexes) + "; " + next
+		if f.dropsInvalid {
+			next = leftInvalid + ", which the next run drops: " + strings.Join(indexes, ", ") + "; " + next
+		} else {
+			next = dropInvalid(indexes) + "; " + next
+		}
 	}
 	return next
 }
@@ -151,10 +170,12 @@ SELECT format('%I', c.relname) FROM pg_index i JOIN pg_class c ON c.oid = i.inde
 WHERE NOT i.indisvalid AND c.relkind = 'i' AND c.relnamespace = 'public'::regnamespace ORDER BY c.relname COLLATE "C"`)
 }
 
+const leftInvalid = "a failed CREATE INDEX CONCURRENTLY has left an invalid index"
+
 func dropInvalid(indexes []string) string {
 	drops := make([]string, len(indexes))
 	for i, name := range indexes {
 		drops[i] = "DROP INDEX CONCURRENTLY " + name
 	}
-	return "a failed CREATE INDEX CONCURRENTLY has left an invalid index; drop it by hand: " + strings.Join(drops, "; ")
+	return leftInvalid + "; drop it by hand: " + strings.Join(drops, "; ")
 }

@@ -23,7 +23,7 @@ const rowsShown = 5
 // all. It is empty for other errors. The rows are searched after the statement was rolled back. When the search is not
 // possible, for example because the transaction had added the column, the text is PostgreSQL's own.
 func rejectedRows(ctx context.Context, db atlas.ExecQuerier, statement string, refusal *pgconn.PgError) string {
-	said := refusal.Detail
+	said := strings.TrimSuffix(refusal.Detail, ".")
 	if refusal.TableName == "" {
 		return said
 	}
@@ -38,7 +38,7 @@ func rejectedRows(ctx context.Context, db atlas.ExecQuerier, statement string, r
 		}
 	case "23P01": // two rows exclude one another, and the detail names them
 	case "23505":
-		if key := keyColumns(said); key != "" {
+		if key := keyColumns(refusal.Detail); key != "" {
 			condition = fmt.Sprintf("(%s) IN (SELECT %s FROM %s GROUP BY %s HAVING count(*) > 1)", key, key, table, key)
 		}
 	default:
@@ -58,7 +58,7 @@ func rejectedRows(ctx context.Context, db atlas.ExecQuerier, statement string, r
 	broken := fmt.Sprintf("rows of %s that break it (%s): %s; all of them: %s",
 		refusal.TableName, count, strings.Join(rows, "; "), query)
 	if refusal.Code == "23503" && said != "" {
-		return strings.TrimSuffix(said, ".") + "; " + broken // PostgreSQL names a key that is missing
+		return said + "; " + broken // PostgreSQL names a key that is missing
 	}
 	return broken
 }

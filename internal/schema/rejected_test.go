@@ -89,7 +89,7 @@ ALTER TABLE keyless ADD CONSTRAINT "k (x)" FOREIGN KEY (x) REFERENCES ones NOT V
 		},
 		"what PostgreSQL said, where rows cannot be found again": {
 			`ALTER TABLE keyless ADD COLUMN y integer DEFAULT 1, ADD CONSTRAINT u UNIQUE (y)`,
-			`Key (y)=(1) is duplicated.`,
+			`Key (y)=(1) is duplicated`,
 		},
 		"another refusal": {`ALTER TABLE parent ADD COLUMN id integer`, ""},
 	} {

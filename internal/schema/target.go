@@ -232,12 +232,12 @@ func (t *Target) explain(ctx context.Context, conn *sql.Conn, earlier []plan.Pha
 	const again = "run the command again: it plans what remains"
 	f := failure{
 		err: err, statement: statement.statement.SQL, transactional: phase.Transactional,
-		fix: "fix the cause, then " + again, again: again, lost: again,
+		dropsInvalid: true, fix: "fix the cause, then " + again, again: again, lost: again,
 	}
 	if errors.Is(err, ErrRemains) {
 		f.fix = "this is a bug in the plan: please report it with both schemas"
 	}
-	return fmt.Errorf("apply to database %s: %s: %w; %s; %s", t.m.databaseName(), what, err, kept, t.m.nextStep(ctx, conn, f))
+	return fmt.Errorf("apply to database %s: %s: %w; %s; %s", t.m.databaseName(), what, interrupted(err), kept, t.m.nextStep(ctx, conn, f))
 }
 
 // Dropped lists the statements of a plan that drop data, each with the hazard's detail.
