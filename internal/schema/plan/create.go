@@ -98,12 +98,25 @@ func (p *planner) dropTables() {
 	}
 }
 
+// dropTableDetail says how many rows a dropped table has, and what to do if the table was renamed in the files.
+func (p *planner) dropTableDetail(from *state.Table) string {
+	for _, to := range p.toTables {
+		if !nameTaken(p.from, to.Name) && slices.EqualFunc(from.Columns, to.Columns, func(a, b state.Column) bool {
+			return a.Name == b.Name && a.Type == b.Type
+		}) {
+			return fmt.Sprintf("%s; if the files only rename it to %s, write %s instead: ALTER TABLE %s RENAME TO %s",
+				p.rows(from.Name), to.Name, p.policy.byHand(), ident(from.Name), ident(to.Name))
+		}
+	}
+	return p.rows(from.Name)
+}
+
 func (p *planner) dropTable(tables []*state.Table) {
 	var names []string
 	var hazards []Hazard
 	for _, t := range tables {
 		names = append(names, ident(t.Name))
-		hazards = append(hazards, Hazard{DropsData, p.rows(t.Name)})
+		hazards = append(hazards, Hazard{DropsData, p.dropTableDetail(t)})
 		p.loseUnmanaged(t.Name, "")
 	}
 	for _, t := range tables {
