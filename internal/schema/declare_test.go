@@ -248,7 +248,7 @@ func TestTargetBuildsIndexesConcurrently(t *testing.T) {
 	require.False(t, p.Phases[1].Transactional)
 	_, err := d.apply(t, t.Context())
 	require.ErrorContains(t, err, "could not create unique index")
-	require.ErrorContains(t, err, "the statements before it were kept")
+	require.ErrorContains(t, err, "the earlier transactions and the statements before it were kept")
 	require.ErrorContains(t, err, "which the next run drops: a_name_key")
 	require.Equal(t, []string{"3"}, d.strings(t, "SELECT count(*)::text FROM pg_attribute WHERE attrelid = 'a'::regclass AND attnum > 0"))
 	d.exec(t, "UPDATE a SET name = id::text")

@@ -219,8 +219,12 @@ func (t *Target) explain(ctx context.Context, conn *sql.Conn, earlier []plan.Pha
 	kept := "nothing was kept"
 	switch {
 	case !phase.Transactional:
-		kept = fmt.Sprintf("the statements before it were kept, because this part runs outside a transaction: %d of %d",
-			statement.done, len(phase.Statements))
+		before := "the statements before it"
+		if len(earlier) > 0 {
+			before = "the earlier transactions and " + before
+		}
+		kept = fmt.Sprintf("%s were kept, because this part runs outside a transaction: %d of %d",
+			before, statement.done, len(phase.Statements))
 	case len(earlier) == 1 && earlier[0].Kind == plan.EnumValues:
 		kept = "the new enum values stay, because they had to be committed first, and nothing else was kept"
 	case len(earlier) > 0:
