@@ -22,14 +22,14 @@ func (p *planner) dropColumnDetail(c *tableChange, from *state.Column) string {
 // addColumnHazards are those of a new column. PostgreSQL stores a default that is the same for all rows only once.
 func (p *planner) addColumnHazards(c *tableChange, to *state.Column) []Hazard {
 	hazards := []Hazard{{LocksReads, c.name}}
-	constrained := p.constrained(to.TypeName)
-	if to.Volatile || to.Identity != "" || to.Generated != "" || constrained {
+	refuses := constrained(p.target, to.TypeName)
+	if to.Volatile || to.Identity != "" || to.Generated != "" || refuses {
 		hazards = append(hazards, Hazard{RewritesData, p.rows(c.name)})
 	}
 	switch empty := to.Default == "" && to.Identity == "" && to.Generated == ""; {
 	case empty && to.NotNull:
 		hazards = append(hazards, hazard(DependsOnRows, "column %s is NOT NULL without a default: %s must be empty", to.Name, c.name))
-	case empty && constrained:
+	case empty && refuses:
 		hazards = append(hazards, hazard(DependsOnRows, "null must be a valid %s, in %s", to.Type, p.rows(c.name)))
 	}
 	return hazards
@@ -50,6 +50,9 @@ func (p *planner) retypeHazards(c *tableChange, from, to *state.Column) []Hazard
 	}
 	if p.lossy(from.TypeName, to.TypeName, from.Modifier, to.Modifier) {
 		hazards = append(hazards, hazard(DropsData, "%s keeps less as %s than as %s, in %s", from.Name, to.Type, from.Type, rows))
+	}
+	if constrained(p.from, from.TypeName) && !constrained(p.target, to.TypeName) {
+		hazards = append(hazards, hazard(DropsRule, "%s: the rule of domain %s", from.Name, from.Type))
 	}
 	if p.mayFail(from.TypeName, to.TypeName, from.Modifier, to.Modifier) {
 		hazards = append(hazards, hazard(DependsOnRows, "each %s must be a valid %s, in %s", from.Name, to.Type, rows))

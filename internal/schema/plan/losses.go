@@ -98,7 +98,7 @@ func (p *planner) lossy(from, to string, fromSize, toSize int) bool {
 
 // mayFail reports whether a change of type fails for some values.
 func (p *planner) mayFail(from, to string, fromSize, toSize int) bool {
-	if from != to && p.constrained(to) {
+	if from != to && constrained(p.target, to) {
 		return true
 	}
 	a, fromSize := p.typeOf(from, fromSize)

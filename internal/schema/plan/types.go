@@ -46,9 +46,9 @@ func (p *planner) typeOf(name string, modifier int) (state.Type, int) {
 }
 
 // constrained reports whether the type is a domain that refuses some values of the type below it.
-func (p *planner) constrained(name string) bool {
-	t, ok := p.target.Types[name]
-	return ok && t.Base != "" && (t.Constrained || p.constrained(t.Base))
+func constrained(s *state.State, name string) bool {
+	t, ok := s.Types[name]
+	return ok && t.Base != "" && (t.Constrained || constrained(s, t.Base))
 }
 
 // convert returns how PostgreSQL converts a type to another one, in an assignment or by an explicit cast. It follows
@@ -129,7 +129,7 @@ func (p *planner) rewrites(from, to *state.Column) rewrite {
 	b, size := p.typeOf(to.TypeName, to.Modifier)
 	how := p.convert(from.TypeName, to.TypeName, true)
 	switch {
-	case from.TypeName != to.TypeName && p.constrained(to.TypeName):
+	case from.TypeName != to.TypeName && constrained(p.target, to.TypeName):
 		return always
 	case size >= 0 && size != from.Modifier:
 		resize := p.cast(b.Name, b.Name)
