@@ -206,7 +206,7 @@ func lies(s plan.Statement, name string, e effect, transaction bool) (all []stri
 	add(locked && !said.locksWrites, "writers are locked out, and no hazard says so")
 	add(said.locksWrites && e.held <= shareUpdateExclusive, "writers are not locked out, although a hazard says so")
 	add(said.reads && !e.rewritten && !e.read, "is not read, although a hazard says so")
-	// A foreign key also reads the table that it refers to. Other statements than these lock nobody out while they read.
+	// A foreign key also reads the table that it refers to. Other statements lock no reader or writer out while they read.
 	alters := slices.ContainsFunc([]string{"ALTER TABLE", "CREATE INDEX", "CREATE UNIQUE INDEX"}, func(start string) bool {
 		return strings.HasPrefix(s.SQL, start)
 	})
