@@ -25,7 +25,7 @@ func (s *State) TableSQL(t *Table) []string {
 		after = withComment(after, "SEQUENCE "+Ident(q.Name), q.Comment)
 	}
 	for _, c := range t.Constraints {
-		if strings.HasSuffix(c.Definition, " NOT VALID") { // CREATE TABLE would ignore the NOT VALID
+		if !c.Validated { // CREATE TABLE would ignore the NOT VALID
 			after = append(after, c.add(t.Name)...)
 			continue
 		}
