@@ -211,10 +211,10 @@ func effectsIn(t *testing.T, db *sql.DB, zone string, phase plan.Phase) map[stri
 	defer func() { require.NoError(t, tx.Rollback()) }()
 	_, err = tx.ExecContext(t.Context(), fmt.Sprintf("SET LOCAL TimeZone = '%s'", zone))
 	require.NoError(t, err)
-	existing, _ := relations(t, tx)
+	m := newMeter(t, tx, nil)
 	did := map[string][]string{}
 	for _, s := range phase.Statements {
-		effects, err := measure(t, tx, s, existing)
+		effects, err := m.measure(t, tx, s)
 		require.NoError(t, err, s.SQL)
 		for name, e := range effects {
 			assert.Empty(t, lies(s, name, e, true))

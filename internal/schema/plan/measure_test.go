@@ -90,20 +90,37 @@ func (e effect) words() (all []string) {
 	return all
 }
 
+// meter measures the statements of a transaction or session, of which each begins where the one before it ended.
+type meter struct {
+	existing, last map[string]relation // before the plan, and after the last statement
+	locks          map[string]int      // after the last statement
+}
+
+// newMeter returns a meter for statements of a plan for a database that had the existing relations. Nil means those of now.
+func newMeter(t testing.TB, db executor, existing map[string]relation) *meter {
+	t.Helper()
+	m := &meter{existing: existing}
+	if m.last, m.locks = relations(t, db); existing == nil {
+		m.existing = m.last
+	}
+	return m
+}
+
 // measure executes a statement and returns its effects on relations, by name. Locks and scans can only be measured in a
 // transaction.
-func measure(t testing.TB, db executor, s plan.Statement, existing map[string]relation) (map[string]effect, error) {
+func (m *meter) measure(t testing.TB, db executor, s plan.Statement) (map[string]effect, error) {
 	t.Helper()
-	before, locksBefore := relations(t, db)
+	before, locksBefore := m.last, m.locks
 	if _, err := db.ExecContext(t.Context(), s.SQL); err != nil {
 		return nil, err
 	}
 	after, locksAfter := relations(t, db)
+	m.last, m.locks = after, locksAfter
 	effects, files := map[string]effect{}, map[int64]bool{}
 	for _, r := range before {
 		files[r.File] = true
 	}
-	for oid := range existing {
+	for oid := range m.existing {
 		old, exists := before[oid]
 		if !exists {
 			continue // an earlier statement has dropped it

@@ -259,8 +259,9 @@ func apply(t testing.TB, db *sql.DB, p *plan.Plan) {
 
 func execute(t testing.TB, db executor, p *plan.Plan, phase plan.Phase, existing map[string]relation) {
 	t.Helper()
+	m := newMeter(t, db, existing)
 	for _, s := range phase.Statements {
-		effects, err := measure(t, db, s, existing)
+		effects, err := m.measure(t, db, s)
 		require.NoError(t, err, "%s\n%s", s.SQL, p.SQL())
 		for name, e := range effects {
 			require.Empty(t, lies(s, name, e, phase.Transactional))

@@ -251,8 +251,7 @@ func retype(t *testing.T, conn *sql.Conn, s plan.Statement, table, typ, value st
 		return text
 	}
 	before := text("before")
-	existing, _ := relations(t, tx)
-	effects, err := measure(t, tx, s, existing)
+	effects, err := newMeter(t, tx, nil).measure(t, tx, s)
 	if err != nil {
 		return false, "error"
 	}
