@@ -87,8 +87,8 @@ func (e *PanicError) Error() string { return fmt.Sprintf("choose next URL: panic
 const chooseTimeout = 2 * time.Second
 
 // nextAfterCommit is nextFrom for an annotator whose answer is committed. That must not be reported as a failure, so a panic becomes
-// an error as well, and the choice has time left, even when the deadline of the request has passed. Without a client nothing is
-// chosen.
+// an error as well, and the choice has time left, even when the deadline of the request has passed. It is repeated one time when
+// the connection breaks. Without a client nothing is chosen.
 func (s *Service) nextAfterCommit(
 	ctx context.Context, pool *postgres.Pool, batchID *int32, choose chooseFunc,
 ) (next *Next, err error) {
@@ -102,5 +102,9 @@ func (s *Service) nextAfterCommit(
 		ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), chooseTimeout)
 		defer cancel()
 	}
-	return s.nextFrom(ctx, pool, batchID, choose)
+	next, err = s.nextFrom(ctx, pool, batchID, choose)
+	if postgres.IsUnavailable(err) && ctx.Err() == nil { // the pool replaces the connection on which the answer was stored
+		next, err = s.nextFrom(ctx, pool, batchID, choose)
+	}
+	return next, err
 }

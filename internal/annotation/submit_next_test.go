@@ -266,6 +266,28 @@ func TestConnectionBreaksWhileStoring(t *testing.T) {
 	}
 }
 
+// The connection breaks after an answer was stored on it. The next URL is chosen on another one.
+func TestConnectionBreaksAfterStoring(t *testing.T) {
+	t.Parallel()
+	for kind, submit := range submitters {
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t)
+			proxy := faultproxy.New(t, b.pool.Config().ConnString())
+			pool, err := postgres.Open(t.Context(), postgres.PoolConfig{URL: proxy.URL(), MaxConns: 2, Served: true})
+			require.NoError(t, err)
+			t.Cleanup(pool.Close)
+			proxy.Set(faultproxy.Rule{Match: faultproxy.SQL("QueueNext"), At: faultproxy.BeforeStatement, Do: faultproxy.Cut, Times: 1})
+			submitted, err := submit(t.Context(), annotation.New(pool, ranking.NewQueue()), 1, everything(1))
+			require.NoError(t, err)
+			require.NoError(t, submitted.NextErr)
+			require.NotNil(t, submitted.Next)
+			require.Equal(t, 1, proxy.Faults())
+			require.Equal(t, 5, b.annotations(t))
+		})
+	}
+}
+
 // An answer that cannot be stored because a lock is held is refused in time, with nothing stored, and stored later.
 func TestLockedQueueRow(t *testing.T) {
 	t.Parallel()
