@@ -46,7 +46,7 @@ func ReadGoal(
 ) (*state.State, Goal, error) {
 	policy.Replaced = slices.Concat(policy.Replaced, origin.Replaced)
 	policy.KeepEnumValues = slices.Concat(policy.KeepEnumValues, origin.KeepEnumValues)
-	// No one has checked the rows of another program's database, and the other program can continue after a refusal.
+	// The rows of another program's database are not checked yet, and the other program must be able to continue after a refusal.
 	policy.RulesAtOnce = origin.Name != ""
 	goal := Goal{Policy: policy}
 	found, target, err := ReadStates(ctx, w, from, to, exclude)
