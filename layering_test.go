@@ -20,13 +20,13 @@ import (
 var useCases = []string{
 	"internal/annotation", "internal/ranking", "internal/views", "internal/robots", "internal/imports", "internal/submissions",
 	"internal/catalog", "internal/progress", "internal/export", "internal/idempotency", "internal/changelog", "internal/sample",
-	"internal/follows",
+	"internal/follows", "internal/consensus", "internal/tasks", "internal/upkeep", "internal/agreement",
 }
 
 // leaves import no other package of Docket, no driver and no web framework.
 var leaves = []string{
 	"internal/auth", "internal/contract", "internal/convert", "internal/csvfile", "internal/page", "internal/phase",
-	"internal/unknown", "internal/urlform", "internal/extsort",
+	"internal/unknown", "internal/urlform", "internal/extsort", "internal/dsapp",
 }
 
 const (
@@ -53,8 +53,10 @@ var program = []rule{
 		driver + "/v5/pgxpool", // postgres.Pool translates errors
 		"net/http", "docket/internal/auth", "docket/internal/contract", "docket/internal/schema",
 	}},
-	// Package idempotency stores the results of the other use cases as JSON.
-	{packages: without(useCases, "internal/idempotency"), forbidden: []string{"encoding/json"}},
+	// Package idempotency stores the results of the other use cases as JSON, package consensus the votes behind a fact.
+	{packages: without(without(useCases, "internal/idempotency"), "internal/consensus"), forbidden: []string{"encoding/json"}},
+	{packages: useCases, forbidden: []string{"docket/internal/jobs"}},
+	{packages: []string{"internal/jobs"}, forbidden: []string{webFramework, "docket/api", "docket/cmd", "docket/internal/db"}},
 	{packages: []string{"api"}, forbidden: []string{
 		driver, "docket/internal/db", "docket/internal/postgres", "docket/internal/schema", "docket/sql",
 	}},

@@ -28,6 +28,32 @@ JOIN link__locations__user_follows follow ON follow.location_id = link.location_
 CREATE VIEW anonymous_weight AS
 SELECT 0.5::double precision AS weight;
 
+-- The rule that turns votes into facts. Changing a number takes a new version; docs/decisions/consensus-rules.md lists them all.
+CREATE VIEW consensus_rule AS
+SELECT 1 AS version, 2::double precision AS threshold, weight AS anonymous_weight FROM anonymous_weight;
+
+-- The votes of annotators, one row for each annotator and value. A name is voted for by endorsing it. Users' agencies have no time;
+-- theirs is that of the user's type for the URL, which was stored with them, or null.
+CREATE VIEW annotation_votes AS
+SELECT url_id, 'url_type' AS attribute, type::text AS value, user_id, NULL::uuid AS session_id, created_at
+FROM annotation__url_type__user
+UNION ALL SELECT url_id, 'record_type', record_type::text, user_id, NULL, created_at FROM annotation__record_type__user
+UNION ALL SELECT vote.url_id, 'agency', vote.agency_id::text, vote.user_id, NULL, answer.created_at
+FROM annotation__agency__user vote
+LEFT JOIN annotation__url_type__user answer ON answer.user_id = vote.user_id AND answer.url_id = vote.url_id
+WHERE vote.agency_id IS NOT NULL
+UNION ALL SELECT url_id, 'location', location_id::text, user_id, NULL, created_at FROM annotation__location__user
+UNION ALL SELECT name.url_id, 'name', name.suggestion, vote.user_id, NULL, vote.created_at
+FROM annotation__name__suggestions name
+JOIN annotation__name__user__endorsements vote ON vote.suggestion_id = name.id
+UNION ALL SELECT url_id, 'url_type', url_type::text, NULL, session_id, created_at FROM annotation__url_type__anon
+UNION ALL SELECT url_id, 'record_type', record_type::text, NULL, session_id, created_at FROM annotation__record_type__anon
+UNION ALL SELECT url_id, 'agency', agency_id::text, NULL, session_id, created_at FROM annotation__agency__anon
+UNION ALL SELECT url_id, 'location', location_id::text, NULL, session_id, created_at FROM annotation__location__anon
+UNION ALL SELECT name.url_id, 'name', name.suggestion, NULL, vote.session_id, vote.created_at
+FROM annotation__name__suggestions name
+JOIN annotation__name__anon__endorsements vote ON vote.suggestion_id = name.id;
+
 -- The annotations that the count view counts, one row for each. Only those of the URL's type decide its place in the order.
 CREATE VIEW url_annotations AS
 SELECT url_id, 'auto_agency' AS kind FROM annotation__agency__auto__subtasks
