@@ -7,6 +7,7 @@ package db
 import (
 	"database/sql/driver"
 	"fmt"
+	"time"
 )
 
 type AgencyAggregationEnum string
@@ -592,6 +593,63 @@ func (e RetentionScheduleEnum) Valid() bool {
 	return false
 }
 
+type TaskStatusEnum string
+
+const (
+	TaskStatusEnumComplete       TaskStatusEnum = "complete"
+	TaskStatusEnumInProcess      TaskStatusEnum = "in-process"
+	TaskStatusEnumError          TaskStatusEnum = "error"
+	TaskStatusEnumAborted        TaskStatusEnum = "aborted"
+	TaskStatusEnumNeverCompleted TaskStatusEnum = "never-completed"
+)
+
+func (e *TaskStatusEnum) Scan(src interface{}) error {
+	switch s := src.(type) {
+	case []byte:
+		*e = TaskStatusEnum(s)
+	case string:
+		*e = TaskStatusEnum(s)
+	default:
+		return fmt.Errorf("unsupported scan type for TaskStatusEnum: %T", src)
+	}
+	return nil
+}
+
+type NullTaskStatusEnum struct {
+	TaskStatusEnum TaskStatusEnum
+	Valid          bool // Valid is true if TaskStatusEnum is not NULL
+}
+
+// Scan implements the Scanner interface.
+func (ns *NullTaskStatusEnum) Scan(value interface{}) error {
+	if value == nil {
+		ns.TaskStatusEnum, ns.Valid = "", false
+		return nil
+	}
+	ns.Valid = true
+	return ns.TaskStatusEnum.Scan(value)
+}
+
+// Value implements the driver Valuer interface.
+func (ns NullTaskStatusEnum) Value() (driver.Value, error) {
+	if !ns.Valid {
+		return nil, nil
+	}
+	return string(ns.TaskStatusEnum), nil
+}
+
+func (e TaskStatusEnum) Valid() bool {
+	switch e {
+	case TaskStatusEnumComplete,
+		TaskStatusEnumInProcess,
+		TaskStatusEnumError,
+		TaskStatusEnumAborted,
+		TaskStatusEnumNeverCompleted:
+		return true
+	}
+	return false
+}
+
 type TaskType string
 
 const (
@@ -951,4 +1009,11 @@ type Locality struct {
 	ID       int64
 	Name     string
 	CountyID int32
+}
+
+type Task struct {
+	ID         int32
+	TaskType   TaskType
+	TaskStatus TaskStatusEnum
+	UpdatedAt  time.Time
 }

@@ -58,7 +58,7 @@ type TaskInsertParams struct {
 	JobID    *int64
 }
 
-// The history of tasks: a row for each run, the URLs it was about, and its errors.
+// The history of tasks: a row for each run, the URLs it was about, and its errors. task_history.sql reads it.
 // Stores a run that begins now.
 func (q *Queries) TaskInsert(ctx context.Context, db DBTX, arg TaskInsertParams) (int32, error) {
 	row := db.QueryRow(ctx, TaskInsert, arg.TaskType, arg.Job, arg.JobID)

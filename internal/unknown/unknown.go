@@ -15,6 +15,7 @@ const (
 	Location       = "location"
 	NameSuggestion = "name suggestion"
 	Proposal       = "proposed agency"
+	Task           = "task"
 	URL            = "URL"
 )
 

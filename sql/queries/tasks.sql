@@ -1,4 +1,4 @@
--- The history of tasks: a row for each run, the URLs it was about, and its errors.
+-- The history of tasks: a row for each run, the URLs it was about, and its errors. task_history.sql reads it.
 
 -- name: TaskInsert :one
 -- Stores a run that begins now.
