@@ -188,33 +188,29 @@ func (q *Queries) TaskListPage(ctx context.Context, db DBTX, arg TaskListPagePar
 	return items, nil
 }
 
-const TaskScheduleList = `-- name: TaskScheduleList :many
-SELECT coalesce(due.job, last.job)::text AS job, due.next_run_at, coalesce(last.task_id, 0)::integer AS last_task_id
-FROM task_schedule due
-FULL JOIN (SELECT run.job, max(run.task_id) AS task_id FROM task_runs run GROUP BY run.job) AS last ON last.job = due.job
-ORDER BY 1
+const TaskRunListLast = `-- name: TaskRunListLast :many
+SELECT run.job, max(run.task_id)::integer AS task_id FROM task_runs run GROUP BY run.job ORDER BY run.job
 `
 
-type TaskScheduleListRow struct {
-	Job        string
-	NextRunAt  *time.Time
-	LastTaskID int32
+type TaskRunListLastRow struct {
+	Job    string
+	TaskID int32
 }
 
-// The jobs that are scheduled or have run, by name: when each is due, and the task of its last run; 0 if it has not run. All runs are
-// read one time: a search for the last one of each job would read all of them for each job that has not run.
+// The last task of each job that has run, by the name of the job. All runs are read one time: a search for the last one of each job
+// would read all of them for each job that has not run.
 // No limit: there are no more rows than jobs.
 // @sqlc-vet-disable many-without-limit
-func (q *Queries) TaskScheduleList(ctx context.Context, db DBTX) ([]TaskScheduleListRow, error) {
-	rows, err := db.Query(ctx, TaskScheduleList)
+func (q *Queries) TaskRunListLast(ctx context.Context, db DBTX) ([]TaskRunListLastRow, error) {
+	rows, err := db.Query(ctx, TaskRunListLast)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	items := []TaskScheduleListRow{}
+	items := []TaskRunListLastRow{}
 	for rows.Next() {
-		var i TaskScheduleListRow
-		if err := rows.Scan(&i.Job, &i.NextRunAt, &i.LastTaskID); err != nil {
+		var i TaskRunListLastRow
+		if err := rows.Scan(&i.Job, &i.TaskID); err != nil {
 			return nil, err
 		}
 		items = append(items, i)

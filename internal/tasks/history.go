@@ -217,29 +217,19 @@ func (h *History) Running(ctx context.Context) (Type, error) {
 	return Type(running), nil
 }
 
-// Due is when a job is due, and its last run.
-type Due struct {
-	NextRunAt *time.Time // nil before the first schedule
-	Last      *Task      // nil before the first run
-}
-
-// Schedule returns, by name, the jobs that are scheduled or have run.
-func (h *History) Schedule(ctx context.Context) (map[string]Due, error) {
-	rows, err := queries.TaskScheduleList(ctx, h.pool)
+// LastRuns returns the last task of each job that has run, by the name of the job.
+func (h *History) LastRuns(ctx context.Context) (map[string]Task, error) {
+	rows, err := queries.TaskRunListLast(ctx, h.pool)
 	if err != nil {
-		return nil, fmt.Errorf("read the schedule: %w", err)
+		return nil, fmt.Errorf("find the last runs: %w", err)
 	}
-	last, err := h.get(ctx, convert.Each(rows, func(row db.TaskScheduleListRow) int32 { return row.LastTaskID }))
+	list, err := h.get(ctx, convert.Each(rows, func(row db.TaskRunListLastRow) int32 { return row.TaskID }))
 	if err != nil {
 		return nil, err
 	}
-	byID := make(map[int32]*Task, len(last))
-	for i := range last {
-		byID[last[i].ID] = &last[i]
+	last := make(map[string]Task, len(list))
+	for _, task := range list {
+		last[task.Run.Job] = task
 	}
-	schedule := make(map[string]Due, len(rows))
-	for _, row := range rows {
-		schedule[row.Job] = Due{NextRunAt: row.NextRunAt, Last: byID[row.LastTaskID]}
-	}
-	return schedule, nil
+	return last, nil
 }

@@ -201,22 +201,17 @@ func TestRunning(t *testing.T) {
 	require.Equal(t, tasks.Idle, running())
 }
 
-// The schedule has the jobs that are due with their last run, if there was one, and those that have run without being scheduled.
-func TestSchedule(t *testing.T) {
+func TestLastRuns(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	dbtest.Exec(t, b.pool, `INSERT INTO task_schedule (job, next_run_at) VALUES
-		('auto_validate', '2026-12-01 08:00:00'), ('refresh_views', '2026-12-01 09:00:00')`)
 	b.begin(t, tasks.AutoValidate, "auto_validate")
-	last := b.begin(t, tasks.AutoValidate, "auto_validate")
 	cleanup := b.begin(t, tasks.Cleanup, "task_cleanup")
+	last := b.begin(t, tasks.AutoValidate, "auto_validate")
 	require.NoError(t, tasks.Finish(t.Context(), b.pool, cleanup, "12 tasks deleted"))
-	schedule, err := b.history.Schedule(t.Context())
+	dbtest.Exec(t, b.pool, "INSERT INTO tasks (task_type, task_status) VALUES ('HTML', 'complete')")
+	runs, err := b.history.LastRuns(t.Context())
 	require.NoError(t, err)
-	require.Len(t, schedule, 3)
-	require.Equal(t, "2026-12-01 08:00:00", schedule["auto_validate"].NextRunAt.Format("2006-01-02 15:04:05"))
-	require.Equal(t, last, schedule["auto_validate"].Last.ID)
-	require.Nil(t, schedule["refresh_views"].Last)
-	require.Nil(t, schedule["task_cleanup"].NextRunAt)
-	require.Equal(t, "12 tasks deleted", schedule["task_cleanup"].Last.Run.Result)
+	require.Len(t, runs, 2)
+	require.Equal(t, last, runs["auto_validate"].ID)
+	require.Equal(t, "12 tasks deleted", runs["task_cleanup"].Run.Result)
 }

@@ -83,12 +83,9 @@ LIMIT 100 OFFSET @skip::bigint;
 -- The type of the task in process that began last. No row: none is in process.
 SELECT tasks.task_type FROM tasks WHERE tasks.task_status = 'in-process' ORDER BY tasks.id DESC LIMIT 1;
 
--- name: TaskScheduleList :many
--- The jobs that are scheduled or have run, by name: when each is due, and the task of its last run; 0 if it has not run. All runs are
--- read one time: a search for the last one of each job would read all of them for each job that has not run.
+-- name: TaskRunListLast :many
+-- The last task of each job that has run, by the name of the job. All runs are read one time: a search for the last one of each job
+-- would read all of them for each job that has not run.
 -- No limit: there are no more rows than jobs.
 -- @sqlc-vet-disable many-without-limit
-SELECT coalesce(due.job, last.job)::text AS job, due.next_run_at, coalesce(last.task_id, 0)::integer AS last_task_id
-FROM task_schedule due
-FULL JOIN (SELECT run.job, max(run.task_id) AS task_id FROM task_runs run GROUP BY run.job) AS last ON last.job = due.job
-ORDER BY 1;
+SELECT run.job, max(run.task_id)::integer AS task_id FROM task_runs run GROUP BY run.job ORDER BY run.job;
