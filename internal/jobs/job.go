@@ -14,6 +14,7 @@ type Job struct {
 	Name     string        // River's kind, and the key of task_schedule, such as auto_validate
 	Type     tasks.Type    // in the history
 	Flag     string        // the environment variable that disables the job with 0, such as URL_AUTO_VALIDATE_TASK_FLAG
+	Disabled bool          // this process does not schedule the job; it works what another process or an operator has inserted
 	Interval time.Duration // from one start to the next
 	Timeout  time.Duration // longest time of one run
 
