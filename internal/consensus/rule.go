@@ -1,7 +1,9 @@
 package consensus
 
 import (
+	"errors"
 	"maps"
+	"math"
 	"slices"
 )
 
@@ -20,11 +22,32 @@ const (
 // Attributes are all attributes, in the order in which they are shown.
 var Attributes = []Attribute{URLType, Agency, Location, RecordType, Name}
 
+// URLTypes are the types of URLs, in the order of the database type.
+var URLTypes = []string{"data source", "meta url", "not relevant", "individual record", "not found", "broken page"}
+
 // Rule says how many votes make a fact. A rule that has other numbers has another version.
 type Rule struct {
 	Version         int32
 	Threshold       float64 // a value needs at least so many votes
 	AnonymousWeight float64 // what the vote of an anonymous session counts; a user's counts 1
+}
+
+// The numbers that a rule must not have.
+var (
+	ErrThreshold = errors.New("the threshold must be a finite number above 0")
+	ErrWeight    = errors.New("the weight of anonymous votes must be a finite number, 0 or more")
+)
+
+// Check returns ErrThreshold or ErrWeight if the numbers of the rule make no sense.
+func (r Rule) Check() error {
+	finite := func(number float64) bool { return !math.IsNaN(number) && !math.IsInf(number, 0) }
+	switch {
+	case !finite(r.Threshold) || r.Threshold <= 0:
+		return ErrThreshold
+	case !finite(r.AnonymousWeight) || r.AnonymousWeight < 0:
+		return ErrWeight
+	}
+	return nil
 }
 
 // Count is how many annotators voted for a value.
@@ -45,16 +68,23 @@ func (v Votes) Add(attribute Attribute, value string, count Count) {
 	v[attribute][value] = Count{had.Users + count.Users, had.Sessions + count.Sessions}
 }
 
-// Weigh returns the votes that a count is worth.
+// Weigh returns the votes that a count is worth, rounded to a millionth, so that decimal weights add up exactly: three votes of 0.7
+// reach a threshold of 2.1, which they would miss as sums of binary fractions.
 func (r Rule) Weigh(c Count) float64 {
-	return float64(c.Users) + r.AnonymousWeight*float64(c.Sessions)
+	return rounded(float64(c.Users) + r.AnonymousWeight*float64(c.Sessions))
 }
 
-// Leading returns the values with the most votes, sorted, and their votes; none and 0 without a vote.
+func rounded(votes float64) float64 {
+	const parts = 1e6
+	return math.Round(votes*parts) / parts
+}
+
+// Leading returns the values with the most votes, sorted, and their votes; none and 0 without a vote. An empty text, which other programs
+// have stored as a name, is not a value.
 func (r Rule) Leading(counts map[string]Count) (values []string, votes float64) {
 	for _, value := range slices.Sorted(maps.Keys(counts)) {
 		switch weight := r.Weigh(counts[value]); {
-		case weight <= 0 || weight < votes:
+		case value == "" || weight <= 0 || weight < votes:
 		case weight > votes:
 			values, votes = []string{value}, weight
 		default:
@@ -82,10 +112,10 @@ var requirements = map[string][]Attribute{
 	"not relevant":      {},
 }
 
-// Requirements returns what must be agreed on, beside the type itself, before a URL is validated as this type; false if it never is.
+// Requirements returns what must be agreed on, in addition to the type itself, before a URL is validated as this type; false if it never is.
 func Requirements(urlType string) (attributes []Attribute, ok bool) {
 	attributes, ok = requirements[urlType]
-	return attributes, ok
+	return slices.Clone(attributes), ok
 }
 
 // ValidatedTypes are the URL types that a consensus can validate, sorted.
@@ -96,9 +126,18 @@ type Fact struct {
 	URLType, Agency, Location, RecordType, Name string
 }
 
+// Value returns what a fact says about an attribute; empty if it says nothing.
+func (f Fact) Value(attribute Attribute) string { return *f.field(attribute) }
+
+func (f *Fact) field(attribute Attribute) *string {
+	return map[Attribute]*string{
+		URLType: &f.URLType, Agency: &f.Agency, Location: &f.Location, RecordType: &f.RecordType, Name: &f.Name,
+	}[attribute]
+}
+
 // Decide returns the fact that the votes make; false if they make none yet. The order of the votes does not matter, and one more vote
 // for what was agreed on never undoes a fact.
-func (r Rule) Decide(votes Votes) (Fact, bool) {
+func (r Rule) Decide(votes Votes) (fact Fact, decided bool) {
 	urlType, agreed := r.Agreed(votes[URLType])
 	if !agreed {
 		return Fact{}, false
@@ -107,18 +146,8 @@ func (r Rule) Decide(votes Votes) (Fact, bool) {
 	if !possible || len(missing) > 0 {
 		return Fact{}, false
 	}
-	fact := Fact{URLType: urlType}
-	fact.Name, _ = r.Agreed(votes[Name])
-	for _, attribute := range requirements[urlType] {
-		value, _ := r.Agreed(votes[attribute])
-		switch attribute {
-		case Agency:
-			fact.Agency = value
-		case Location:
-			fact.Location = value
-		case RecordType:
-			fact.RecordType = value
-		}
+	for _, attribute := range append([]Attribute{URLType, Name}, requirements[urlType]...) {
+		*fact.field(attribute), _ = r.Agreed(votes[attribute])
 	}
 	return fact, true
 }
