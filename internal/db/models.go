@@ -1005,6 +1005,34 @@ func (e UpdateMethodEnum) Valid() bool {
 	return false
 }
 
+// Why a URL was validated automatically: what was decided, by which rule, and the votes at that moment. It is never changed.
+type ConsensusFact struct {
+	URLID           int32
+	RuleVersion     int32
+	Threshold       float64
+	AnonymousWeight float64
+	URLType         URLType
+	RecordType      *RecordType
+	// No foreign key: the record stays when the agency is deleted.
+	AgencyID *int32
+	// No foreign key: the record stays when the location is deleted.
+	LocationID *int64
+	Name       *string
+	// How many users had voted about the URL.
+	Users int32
+	// How many anonymous sessions had voted about the URL.
+	Sessions int32
+	// For each attribute, for each value: {"users": n, "sessions": n}.
+	Votes     []byte
+	CreatedAt time.Time
+}
+
+type ConsensusRule struct {
+	Version         int32
+	Threshold       float64
+	AnonymousWeight float64
+}
+
 type Locality struct {
 	ID       int64
 	Name     string

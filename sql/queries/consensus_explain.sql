@@ -1,0 +1,115 @@
+-- What explains a consensus, and what replays a rule over all answers. Nothing here writes.
+
+-- name: ConsensusRuleGet :one
+-- The current rule.
+SELECT rule.version, rule.threshold, rule.anonymous_weight FROM consensus_rule rule;
+
+-- name: ConsensusURLGet :one
+-- What is stored about the validation of a URL. No rows: the URL is unknown.
+SELECT
+    urls.id,
+    urls.url,
+    urls.scheme,
+    urls.trailing_slash,
+    validated.type AS validated_type,
+    validated.created_at AS validated_at,
+    EXISTS (SELECT FROM flag_url_auto_validated auto WHERE auto.url_id = urls.id) AS automatic,
+    EXISTS (SELECT FROM flag_url_suspended suspended WHERE suspended.url_id = urls.id) AS suspended,
+    agreed.record_type,
+    ARRAY(SELECT link.agency_id FROM link_agencies__urls link WHERE link.url_id = urls.id ORDER BY 1)::integer[] AS agency_ids,
+    ARRAY(SELECT link.location_id FROM link_locations__urls link WHERE link.url_id = urls.id ORDER BY 1)::bigint[] AS location_ids,
+    (SELECT count(DISTINCT votes.user_id) FROM annotation_votes votes WHERE votes.url_id = urls.id)::integer AS users,
+    (SELECT count(DISTINCT votes.session_id) FROM annotation_votes votes WHERE votes.url_id = urls.id)::integer AS sessions,
+    failed.error,
+    failed.task_id AS failed_task_id,
+    failed.created_at AS failed_at
+FROM urls
+LEFT JOIN flag_url_validated validated ON validated.url_id = urls.id
+LEFT JOIN url_record_type agreed ON agreed.url_id = urls.id
+LEFT JOIN url_task_error failed ON failed.url_id = urls.id AND failed.task_type = 'Auto Validate'
+WHERE urls.id = @url_id;
+
+-- name: ConsensusVoteList :many
+-- How many users and sessions voted for each value about a URL, by attribute and value. The text of an agency or location is its
+-- name; that of another value is empty.
+-- @sqlc-vet-disable many-without-limit
+SELECT
+    votes.attribute::text AS attribute,
+    votes.value::text AS value,
+    votes.users,
+    votes.sessions,
+    coalesce(agencies.name, locations.full_display_name, '')::text AS text
+FROM (
+    SELECT
+        vote.attribute, vote.value,
+        count(vote.user_id)::integer AS users, count(vote.session_id)::integer AS sessions
+    FROM annotation_votes vote
+    WHERE vote.url_id = @url_id
+    GROUP BY vote.attribute, vote.value
+) AS votes
+LEFT JOIN agencies ON agencies.id = CASE WHEN votes.attribute = 'agency' THEN votes.value::integer END
+LEFT JOIN locations_expanded locations ON locations.id = CASE WHEN votes.attribute = 'location' THEN votes.value::bigint END
+ORDER BY votes.attribute, votes.value COLLATE "C";
+
+-- name: ConsensusFactGet :one
+-- The fact that a consensus made of a URL, with the names of what it decided, which are empty if they were deleted since. No rows: there
+-- is none.
+SELECT
+    sqlc.embed(fact),
+    coalesce((SELECT agencies.name FROM agencies WHERE agencies.id = fact.agency_id), '')::text AS agency,
+    coalesce((
+        SELECT expanded.full_display_name FROM locations_expanded expanded WHERE expanded.id = fact.location_id
+    ), '')::text AS location
+FROM consensus_facts fact
+WHERE fact.url_id = @url_id;
+
+-- name: ReplayURLList :many
+-- What is stored about the validation of the URLs of a range of ids, by id. The time and the rule of a fact are null if there is none.
+-- @sqlc-vet-disable many-without-limit
+SELECT
+    urls.id,
+    urls.created_at,
+    validated.type AS validated_type,
+    record_type.record_type,
+    coalesce(agencies.ids, '{}')::integer[] AS agency_ids,
+    coalesce(locations.ids, '{}')::bigint[] AS location_ids,
+    EXISTS (SELECT FROM anonymous_migrated_answers migrated WHERE migrated.url_id = urls.id) AS transferred,
+    fact.url_type AS fact_url_type,
+    fact.record_type AS fact_record_type,
+    fact.agency_id AS fact_agency_id,
+    fact.location_id AS fact_location_id,
+    fact.name AS fact_name,
+    coalesce(fact.users + fact.sessions, 0)::integer AS fact_annotators,
+    fact.votes AS fact_votes
+FROM urls
+LEFT JOIN flag_url_validated validated ON validated.url_id = urls.id
+LEFT JOIN consensus_facts fact ON fact.url_id = urls.id
+LEFT JOIN url_record_type record_type ON record_type.url_id = urls.id
+LEFT JOIN LATERAL (
+    SELECT array_agg(link.agency_id) AS ids FROM link_agencies__urls link WHERE link.url_id = urls.id
+) AS agencies ON true
+LEFT JOIN LATERAL (
+    SELECT array_agg(link.location_id) AS ids FROM link_locations__urls link WHERE link.url_id = urls.id
+) AS locations ON true
+WHERE urls.id BETWEEN @first_id AND @last_id
+ORDER BY urls.id;
+
+-- name: ReplayVoteList :many
+-- All votes about the URLs of a range of ids, by URL and time. An agency that was stated with the submission of a URL has the time of the
+-- URL. The user of a session's vote is 0.
+-- @sqlc-vet-disable many-without-limit
+SELECT
+    vote.url_id::integer AS url_id,
+    vote.attribute::text AS attribute,
+    vote.value::text AS value,
+    coalesce(vote.user_id, 0)::integer AS user_id,
+    vote.session_id,
+    coalesce(vote.created_at, urls.created_at)::timestamp AS created_at
+FROM annotation_votes vote
+JOIN urls ON urls.id = vote.url_id
+WHERE vote.url_id BETWEEN @first_id AND @last_id
+ORDER BY vote.url_id, coalesce(vote.created_at, urls.created_at);
+
+-- name: ConsensusDueURLList :many
+-- The URLs that wait for a decision. They are few: a process decides about them at once.
+SELECT DISTINCT due.url_id FROM consensus_due due ORDER BY due.url_id LIMIT @most;
