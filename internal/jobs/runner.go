@@ -1,0 +1,234 @@
+package jobs
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/riverqueue/river"
+	"github.com/riverqueue/river/riverdriver/riverpgxv5"
+	"github.com/riverqueue/river/rivertype"
+	"go.uber.org/zap"
+	"go.uber.org/zap/exp/zapslog"
+	"golang.org/x/sync/errgroup"
+
+	"docket/internal/postgres"
+	"docket/internal/tasks"
+)
+
+// schemaName is the schema of River's tables. Docket's own are in public.
+const schemaName = "river"
+
+// Config describes a Runner.
+type Config struct {
+	// Pool is for River, for the locks of runs, and for the history. Each run holds one connection for as long as it takes.
+	Pool *postgres.Pool
+	Jobs []Job
+	Log  *zap.Logger
+
+	Workers  int  // most runs in this process at the same time; 0: 3
+	PollOnly bool // do without LISTEN, which a proxy that shares sessions among clients breaks
+	// StopTimeout is how long runs may take to end by themselves when Run stops. Then their contexts are cancelled. 0: 30 seconds.
+	StopTimeout time.Duration
+	// Unscheduled makes Run insert no jobs. It works those that other processes and operators insert.
+	Unscheduled bool
+
+	// Times is for tests. The zero values are the usual times.
+	Times Times
+}
+
+// Times are how often the Runner does what, see defaultTimes.
+type Times struct {
+	Tick     time.Duration   // from one look at the schedule to the next
+	Poll     time.Duration   // from one look for jobs to the next; a notification comes sooner
+	FirstRun time.Duration   // from the first start of all to the first run of the first job
+	Stagger  time.Duration   // from there to that of the next job
+	Rescue   time.Duration   // after which a run that this process does not do itself may have been interrupted
+	Snooze   time.Duration   // until a job whose lock is held is tried again
+	Backoff  []time.Duration // before each repetition of a failed run; then the job waits for its next period
+}
+
+// defaultTimes: a job of a killed process is taken up after at most Rescue, 30 seconds until River looks for such jobs, the first
+// Backoff, and 5 seconds until River looks for jobs to repeat, which is less than two minutes together.
+var defaultTimes = Times{
+	Tick: 5 * time.Second, Poll: 5 * time.Second, FirstRun: 10 * time.Second, Stagger: 5 * time.Second,
+	Rescue: time.Minute, Snooze: 15 * time.Second,
+	Backoff: []time.Duration{5 * time.Second, 30 * time.Second, 2 * time.Minute},
+}
+
+// pollOnly is the time between two looks for jobs without notifications.
+const pollOnly = time.Second
+
+const defaultWorkers = 3
+
+func (t Times) withDefaults(poll bool) Times {
+	d := defaultTimes
+	if poll {
+		d.Poll = pollOnly
+	}
+	t.Tick, t.Poll = cmp.Or(t.Tick, d.Tick), cmp.Or(t.Poll, d.Poll)
+	t.FirstRun, t.Stagger = cmp.Or(t.FirstRun, d.FirstRun), cmp.Or(t.Stagger, d.Stagger)
+	t.Rescue, t.Snooze = cmp.Or(t.Rescue, d.Rescue), cmp.Or(t.Snooze, d.Snooze)
+	if t.Backoff == nil {
+		t.Backoff = d.Backoff
+	}
+	return t
+}
+
+// pgxTx is a transaction of River.
+type pgxTx = pgx.Tx
+
+// riverDriver gives River the connections of a pool. Its statements are not limited by the gate of writers: the pool is not the one that
+// requests use.
+func riverDriver(own *postgres.Pool) *riverpgxv5.Driver { return riverpgxv5.New(own.Pool) }
+
+// riverLog is where River logs warnings and errors. Its other messages repeat every few seconds.
+func riverLog(log *zap.Logger) *slog.Logger {
+	return slog.New(zapslog.NewHandler(log.WithOptions(zap.IncreaseLevel(zap.WarnLevel)).Core(), zapslog.WithName("river")))
+}
+
+// Runner inserts jobs and, while Run runs, works them.
+type Runner struct {
+	cfg     Config
+	periods []tasks.Period // of the jobs that are enabled
+	client  *river.Client[pgxTx]
+	metrics *metrics
+	running sync.Map // ids of River's jobs that this process runs
+}
+
+// New returns a Runner that does nothing yet. It does not use the database.
+func New(cfg Config) (*Runner, error) {
+	cfg.Workers = cmp.Or(cfg.Workers, defaultWorkers)
+	cfg.StopTimeout = cmp.Or(cfg.StopTimeout, 30*time.Second)
+	cfg.Times = cfg.Times.withDefaults(cfg.PollOnly)
+	if cfg.Log == nil {
+		cfg.Log = zap.NewNop()
+	}
+	r := &Runner{cfg: cfg, metrics: newMetrics()}
+	if err := r.choose(); err != nil {
+		return nil, err
+	}
+	workers := river.NewWorkers()
+	for _, job := range cfg.Jobs {
+		river.AddWorkerArgs(workers, args{kind: job.Name}, river.Worker[args](&worker{runner: r, job: job}))
+	}
+	client, err := river.NewClient(riverDriver(cfg.Pool), &river.Config{
+		Schema:               schemaName,
+		Queues:               map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: cfg.Workers}},
+		Workers:              workers,
+		Logger:               riverLog(cfg.Log),
+		PollOnly:             cfg.PollOnly,
+		FetchPollInterval:    cfg.Times.Poll,
+		FetchCooldown:        min(river.FetchCooldownDefault, cfg.Times.Poll),
+		SoftStopTimeout:      cfg.StopTimeout,
+		MaxAttempts:          len(cfg.Times.Backoff) + 1,
+		JobTimeout:           -1, // see worker.Timeout
+		RescueStuckJobsAfter: cfg.Times.Rescue,
+		// The nightly REINDEX needs the owner of the tables, and leaves invalid indexes when a long transaction makes it give up.
+		ReindexerIndexNames: []string{},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("configure River: %w", err)
+	}
+	r.client = client
+	return r, nil
+}
+
+// choose checks the jobs and finds those that this process schedules.
+func (r *Runner) choose() error {
+	names := map[string]bool{}
+	for _, job := range r.cfg.Jobs {
+		if job.Name == "" || names[job.Name] || job.Work == nil || job.Interval <= 0 || job.Timeout <= 0 {
+			return fmt.Errorf("job %q: needs a name of its own, work, an interval and a timeout", job.Name)
+		}
+		names[job.Name] = true
+		if !job.Disabled && !r.cfg.Unscheduled {
+			r.periods = append(r.periods, tasks.Period{Job: job.Name, Interval: job.Interval})
+		}
+	}
+	return nil
+}
+
+// Run keeps the schedule and works jobs until ctx ends, and survives a database that cannot be reached. When ctx ends, no job begins.
+// Those that run have Config.StopTimeout to end, then their contexts are cancelled, and another process takes them up at once.
+func (r *Runner) Run(ctx context.Context) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return r.work(ctx) })
+	group.Go(func() error { return r.keepSchedule(ctx) })
+	return group.Wait()
+}
+
+// work starts River, again when that fails for a reason that may end.
+func (r *Runner) work(ctx context.Context) error {
+	for {
+		err := r.client.Start(ctx)
+		if err == nil {
+			<-r.client.Stopped()
+			err = errors.New("River has stopped by itself")
+		} else if ctx.Err() == nil && !postgres.IsUnavailable(err) {
+			return fmt.Errorf("start River: %w", err)
+		}
+		if ctx.Err() != nil {
+			return nil
+		}
+		r.cfg.Log.Warn("jobs do not run; trying again", zap.Error(err))
+		pause(ctx, r.cfg.Times.Tick)
+	}
+}
+
+func pause(ctx context.Context, d time.Duration) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(d):
+	}
+}
+
+// ErrUnknownType is the error of RunNow for a type that no job has.
+var ErrUnknownType = errors.New("no job has this type")
+
+// RunNow makes all jobs of a type run now, also those that are disabled, in a process that works jobs: a job that waits for its
+// repetition does not wait any longer, and one that runs already is left alone. It returns the names of the jobs, sorted.
+func (r *Runner) RunNow(ctx context.Context, taskType tasks.Type) (jobs []string, err error) {
+	for _, job := range r.cfg.Jobs {
+		if job.Type == taskType {
+			jobs = append(jobs, job.Name)
+		}
+	}
+	if len(jobs) == 0 {
+		return nil, fmt.Errorf("%w: %q", ErrUnknownType, taskType)
+	}
+	slices.Sort(jobs)
+	for _, name := range jobs {
+		inserted, err := r.client.Insert(ctx, args{kind: name}, insertOpts())
+		if err == nil && inserted.UniqueSkippedAsDuplicate && inserted.Job.State != rivertype.JobStateRunning {
+			_, err = r.client.JobRetry(ctx, inserted.Job.ID)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("insert job %s: %w", name, err)
+		}
+	}
+	return jobs, nil
+}
+
+// Types returns the types of the jobs, sorted.
+func (r *Runner) Types() (types []tasks.Type) {
+	for _, job := range r.cfg.Jobs {
+		types = append(types, job.Type)
+	}
+	slices.Sort(types)
+	return slices.Compact(types)
+}
+
+// insertOpts allows one job of a kind that waits or runs.
+func insertOpts() *river.InsertOpts {
+	return &river.InsertOpts{UniqueOpts: river.UniqueOpts{ByState: []rivertype.JobState{
+		rivertype.JobStateAvailable, rivertype.JobStatePending, rivertype.JobStateRunning, rivertype.JobStateScheduled,
+		rivertype.JobStateRetryable,
+	}}}
+}
