@@ -25,8 +25,15 @@ func setup(t *testing.T) bundle {
 		INSERT INTO urls (id, url, source) SELECT n, n || '.org', 'manual' FROM generate_series(1, 5) AS n;
 		INSERT INTO flag_url_validated (url_id, type) VALUES (4, 'not relevant');
 		INSERT INTO flag_url_suspended (url_id) VALUES (5)`)
-	require.NoError(t, ranking.Reconcile(t.Context(), pool, func(ranking.Difference) {}))
-	return bundle{pool, upkeep.New(pool)}
+	b := bundle{pool, upkeep.New(pool)}
+	b.settle(t)
+	return b
+}
+
+// settle makes the queue exact after statements of the test.
+func (b bundle) settle(t *testing.T) {
+	t.Helper()
+	require.NoError(t, ranking.Reconcile(t.Context(), b.pool, func(ranking.Difference) {}))
 }
 
 // begin stores the beginning of a run and returns the id of its task.
@@ -40,7 +47,9 @@ func (b bundle) begin(t *testing.T, taskType tasks.Type, job string) int32 {
 // requireExact fails if the queue differs from a recount.
 func (b bundle) requireExact(t *testing.T) {
 	t.Helper()
-	require.NoError(t, ranking.Verify(t.Context(), b.pool, func(d ranking.Difference) { t.Errorf("the queue is wrong: %+v", d) }))
+	var found []ranking.Difference
+	require.NoError(t, ranking.Verify(t.Context(), b.pool, func(d ranking.Difference) { found = append(found, d) }))
+	require.Empty(t, found[:min(len(found), 3)], "the queue is wrong")
 }
 
 func TestBacklogSnapshot(t *testing.T) {
