@@ -34,7 +34,7 @@ type TaskGetManyRow struct {
 	Result     *string
 }
 
-// Tasks by id. An id without a task has no row.
+// Tasks by id. An id without a task has no row. A task that Docket did not run has no job.
 // No limit: there are no more rows than ids were given.
 // @sqlc-vet-disable many-without-limit
 func (q *Queries) TaskGetMany(ctx context.Context, db DBTX, ids []int32) ([]TaskGetManyRow, error) {
@@ -81,12 +81,8 @@ func (q *Queries) TaskGetRunning(ctx context.Context, db DBTX) (TaskType, error)
 }
 
 const TaskListNewest = `-- name: TaskListNewest :many
-SELECT
-    tasks.id, tasks.task_type, tasks.task_status, tasks.updated_at, failed.error,
-    run.job, run.job_id, run.started_at, run.finished_at, run.result
+SELECT tasks.id
 FROM tasks
-LEFT JOIN task_runs run ON run.task_id = tasks.id
-LEFT JOIN task_errors failed ON failed.task_id = tasks.id
 WHERE ($1::task_type IS NULL OR tasks.task_type = $1::task_type)
     AND ($2::task_status_enum IS NULL OR tasks.task_status = $2::task_status_enum)
 ORDER BY tasks.id DESC
@@ -99,45 +95,20 @@ type TaskListNewestParams struct {
 	Most       int32
 }
 
-type TaskListNewestRow struct {
-	ID         int32
-	TaskType   TaskType
-	TaskStatus TaskStatusEnum
-	UpdatedAt  time.Time
-	Error      *string
-	Job        *string
-	JobID      *int64
-	StartedAt  *time.Time
-	FinishedAt *time.Time
-	Result     *string
-}
-
-// The newest tasks, the last one first, of a type and of a status if these are given, at most @most. A task that Docket did not run
-// has no job.
-func (q *Queries) TaskListNewest(ctx context.Context, db DBTX, arg TaskListNewestParams) ([]TaskListNewestRow, error) {
+// The ids of the newest tasks, the last one first, of a type and of a status if these are given, at most @most.
+func (q *Queries) TaskListNewest(ctx context.Context, db DBTX, arg TaskListNewestParams) ([]int32, error) {
 	rows, err := db.Query(ctx, TaskListNewest, arg.TaskType, arg.TaskStatus, arg.Most)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	items := []TaskListNewestRow{}
+	items := []int32{}
 	for rows.Next() {
-		var i TaskListNewestRow
-		if err := rows.Scan(
-			&i.ID,
-			&i.TaskType,
-			&i.TaskStatus,
-			&i.UpdatedAt,
-			&i.Error,
-			&i.Job,
-			&i.JobID,
-			&i.StartedAt,
-			&i.FinishedAt,
-			&i.Result,
-		); err != nil {
+		var id int32
+		if err := rows.Scan(&id); err != nil {
 			return nil, err
 		}
-		items = append(items, i)
+		items = append(items, id)
 	}
 	if err := rows.Err(); err != nil {
 		return nil, err

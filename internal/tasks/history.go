@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -106,13 +107,18 @@ func (h *History) List(ctx context.Context, filter Filter, number int32) ([]Task
 
 // Newest returns the tasks that meet a valid filter, the last one first, at most so many.
 func (h *History) Newest(ctx context.Context, filter Filter, most int32) ([]Task, error) {
-	rows, err := queries.TaskListNewest(ctx, h.pool, db.TaskListNewestParams{
+	ids, err := queries.TaskListNewest(ctx, h.pool, db.TaskListNewestParams{
 		TaskType: filter.taskType(), TaskStatus: filter.status(), Most: most,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("list the newest tasks: %w", err)
 	}
-	return h.counted(ctx, convert.Each(rows, func(row db.TaskListNewestRow) Task { return taskFromRow(db.TaskGetManyRow(row)) }))
+	list, err := h.get(ctx, ids)
+	if err != nil {
+		return nil, err
+	}
+	slices.Reverse(list)
+	return list, nil
 }
 
 // Get returns a task, or an *unknown.Error.

@@ -10,21 +10,16 @@ ORDER BY tasks.id
 LIMIT 100 OFFSET @skip::bigint;
 
 -- name: TaskListNewest :many
--- The newest tasks, the last one first, of a type and of a status if these are given, at most @most. A task that Docket did not run
--- has no job.
-SELECT
-    tasks.id, tasks.task_type, tasks.task_status, tasks.updated_at, failed.error,
-    run.job, run.job_id, run.started_at, run.finished_at, run.result
+-- The ids of the newest tasks, the last one first, of a type and of a status if these are given, at most @most.
+SELECT tasks.id
 FROM tasks
-LEFT JOIN task_runs run ON run.task_id = tasks.id
-LEFT JOIN task_errors failed ON failed.task_id = tasks.id
 WHERE (sqlc.narg('task_type')::task_type IS NULL OR tasks.task_type = sqlc.narg('task_type')::task_type)
     AND (sqlc.narg('task_status')::task_status_enum IS NULL OR tasks.task_status = sqlc.narg('task_status')::task_status_enum)
 ORDER BY tasks.id DESC
 LIMIT @most::integer;
 
 -- name: TaskGetMany :many
--- Tasks by id. An id without a task has no row.
+-- Tasks by id. An id without a task has no row. A task that Docket did not run has no job.
 -- No limit: there are no more rows than ids were given.
 -- @sqlc-vet-disable many-without-limit
 SELECT
