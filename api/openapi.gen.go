@@ -276,6 +276,129 @@ func (e JurisdictionType) Valid() bool {
 	}
 }
 
+// Defines values for KnownTaskType.
+const (
+	KnownTaskTypeAgencyIdentification     KnownTaskType = "Agency Identification"
+	KnownTaskTypeAutoName                 KnownTaskType = "Auto Name"
+	KnownTaskTypeAutoValidate             KnownTaskType = "Auto Validate"
+	KnownTaskTypeDeleteOldLogs            KnownTaskType = "Delete Old Logs"
+	KnownTaskTypeDeleteStaleScreenshots   KnownTaskType = "Delete Stale Screenshots"
+	KnownTaskTypeDuplicateDetection       KnownTaskType = "Duplicate Detection"
+	KnownTaskTypeHTML                     KnownTaskType = "HTML"
+	KnownTaskTypeIntegrityMonitor         KnownTaskType = "Integrity Monitor"
+	KnownTaskTypeInternetArchivesArchive  KnownTaskType = "Internet Archives Archive"
+	KnownTaskTypeInternetArchivesProbe    KnownTaskType = "Internet Archives Probe"
+	KnownTaskTypeLocationID               KnownTaskType = "Location ID"
+	KnownTaskTypeMarkTaskNeverCompleted   KnownTaskType = "Mark Task Never Completed"
+	KnownTaskTypeMiscMetadata             KnownTaskType = "Misc Metadata"
+	KnownTaskTypePopulateBacklogSnapshot  KnownTaskType = "Populate Backlog Snapshot"
+	KnownTaskTypePushToHuggingFace        KnownTaskType = "Push to Hugging Face"
+	KnownTaskTypeRecordType               KnownTaskType = "Record Type"
+	KnownTaskTypeRefreshMaterializedViews KnownTaskType = "Refresh Materialized Views"
+	KnownTaskTypeRelevancy                KnownTaskType = "Relevancy"
+	KnownTaskTypeRootURL                  KnownTaskType = "Root URL"
+	KnownTaskTypeRunURLTaskCycles         KnownTaskType = "Run URL Task Cycles"
+	KnownTaskTypeScreenshot               KnownTaskType = "Screenshot"
+	KnownTaskTypeSubmitApprovedURLs       KnownTaskType = "Submit Approved URLs"
+	KnownTaskTypeSubmitMetaURLs           KnownTaskType = "Submit Meta URLs"
+	KnownTaskTypeSuspendURLs              KnownTaskType = "Suspend URLs"
+	KnownTaskTypeSyncAgenciesAdd          KnownTaskType = "Sync Agencies Add"
+	KnownTaskTypeSyncAgenciesDelete       KnownTaskType = "Sync Agencies Delete"
+	KnownTaskTypeSyncAgenciesUpdate       KnownTaskType = "Sync Agencies Update"
+	KnownTaskTypeSyncDataSourcesAdd       KnownTaskType = "Sync Data Sources Add"
+	KnownTaskTypeSyncDataSourcesDelete    KnownTaskType = "Sync Data Sources Delete"
+	KnownTaskTypeSyncDataSourcesUpdate    KnownTaskType = "Sync Data Sources Update"
+	KnownTaskTypeSyncMetaURLsAdd          KnownTaskType = "Sync Meta URLs Add"
+	KnownTaskTypeSyncMetaURLsDelete       KnownTaskType = "Sync Meta URLs Delete"
+	KnownTaskTypeSyncMetaURLsUpdate       KnownTaskType = "Sync Meta URLs Update"
+	KnownTaskTypeSyncUserFollowsGet       KnownTaskType = "Sync User Follows Get"
+	KnownTaskTypeTaskCleanup              KnownTaskType = "Task Cleanup"
+	KnownTaskTypeURLProbe                 KnownTaskType = "URL Probe"
+	KnownTaskTypeUpdateURLStatus          KnownTaskType = "Update URL Status"
+)
+
+// Valid indicates whether the value is a known member of the KnownTaskType enum.
+func (e KnownTaskType) Valid() bool {
+	switch e {
+	case KnownTaskTypeAgencyIdentification:
+		return true
+	case KnownTaskTypeAutoName:
+		return true
+	case KnownTaskTypeAutoValidate:
+		return true
+	case KnownTaskTypeDeleteOldLogs:
+		return true
+	case KnownTaskTypeDeleteStaleScreenshots:
+		return true
+	case KnownTaskTypeDuplicateDetection:
+		return true
+	case KnownTaskTypeHTML:
+		return true
+	case KnownTaskTypeIntegrityMonitor:
+		return true
+	case KnownTaskTypeInternetArchivesArchive:
+		return true
+	case KnownTaskTypeInternetArchivesProbe:
+		return true
+	case KnownTaskTypeLocationID:
+		return true
+	case KnownTaskTypeMarkTaskNeverCompleted:
+		return true
+	case KnownTaskTypeMiscMetadata:
+		return true
+	case KnownTaskTypePopulateBacklogSnapshot:
+		return true
+	case KnownTaskTypePushToHuggingFace:
+		return true
+	case KnownTaskTypeRecordType:
+		return true
+	case KnownTaskTypeRefreshMaterializedViews:
+		return true
+	case KnownTaskTypeRelevancy:
+		return true
+	case KnownTaskTypeRootURL:
+		return true
+	case KnownTaskTypeRunURLTaskCycles:
+		return true
+	case KnownTaskTypeScreenshot:
+		return true
+	case KnownTaskTypeSubmitApprovedURLs:
+		return true
+	case KnownTaskTypeSubmitMetaURLs:
+		return true
+	case KnownTaskTypeSuspendURLs:
+		return true
+	case KnownTaskTypeSyncAgenciesAdd:
+		return true
+	case KnownTaskTypeSyncAgenciesDelete:
+		return true
+	case KnownTaskTypeSyncAgenciesUpdate:
+		return true
+	case KnownTaskTypeSyncDataSourcesAdd:
+		return true
+	case KnownTaskTypeSyncDataSourcesDelete:
+		return true
+	case KnownTaskTypeSyncDataSourcesUpdate:
+		return true
+	case KnownTaskTypeSyncMetaURLsAdd:
+		return true
+	case KnownTaskTypeSyncMetaURLsDelete:
+		return true
+	case KnownTaskTypeSyncMetaURLsUpdate:
+		return true
+	case KnownTaskTypeSyncUserFollowsGet:
+		return true
+	case KnownTaskTypeTaskCleanup:
+		return true
+	case KnownTaskTypeURLProbe:
+		return true
+	case KnownTaskTypeUpdateURLStatus:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for LocationType.
 const (
 	LocationTypeCounty   LocationType = "County"
@@ -528,6 +651,33 @@ func (e SuggestedURLType) Valid() bool {
 	case SuggestedURLTypeNotFound:
 		return true
 	case SuggestedURLTypeNotRelevant:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for TaskStatus.
+const (
+	TaskStatusAborted        TaskStatus = "aborted"
+	TaskStatusComplete       TaskStatus = "complete"
+	TaskStatusError          TaskStatus = "error"
+	TaskStatusInProcess      TaskStatus = "in-process"
+	TaskStatusNeverCompleted TaskStatus = "never-completed"
+)
+
+// Valid indicates whether the value is a known member of the TaskStatus enum.
+func (e TaskStatus) Valid() bool {
+	switch e {
+	case TaskStatusAborted:
+		return true
+	case TaskStatusComplete:
+		return true
+	case TaskStatusError:
+		return true
+	case TaskStatusInProcess:
+		return true
+	case TaskStatusNeverCompleted:
 		return true
 	default:
 		return false
@@ -1150,6 +1300,9 @@ type InvalidManualEntry struct {
 // JurisdictionType defines model for JurisdictionType.
 type JurisdictionType string
 
+// KnownTaskType defines model for KnownTaskType.
+type KnownTaskType string
+
 // LeaderboardEntry defines model for LeaderboardEntry.
 type LeaderboardEntry struct {
 	Count  int32 `json:"count"`
@@ -1554,8 +1707,103 @@ type SuggestedAttribute string
 // SuggestedURLType As URLType; a database of the reference may contain one more.
 type SuggestedURLType string
 
-// TaskType The reference's task types; see `task_type` in the database.
+// TaskDetails defines model for TaskDetails.
+type TaskDetails struct {
+	// ErrorInfo Why the task failed.
+	ErrorInfo *string `json:"error_info"`
+
+	// TaskStatus `in-process`: it runs, or its process was killed. `complete`: it has succeeded. `error`: it has failed. `never-completed`: it was
+	// in process for so long that its process must have been killed. `aborted`: Docket does not set it.
+	TaskStatus TaskStatus `json:"task_status"`
+
+	// TaskType A KnownTaskType, or another value if a later version of the reference has added it to the database.
+	TaskType TaskType `json:"task_type"`
+
+	// UpdatedAt UTC without a zone, as in the reference; with a fraction when the microseconds are not 0.
+	//
+	// Example: 2026-01-31T12:00:00.123456
+	UpdatedAt Timestamp `json:"updated_at"`
+
+	// URLErrors Why the task could do nothing about single URLs.
+	URLErrors []TaskURLError `json:"url_errors"`
+
+	// Urls The URLs that the task was about.
+	Urls []TaskURL `json:"urls"`
+}
+
+// TaskListResult defines model for TaskListResult.
+type TaskListResult struct {
+	Tasks []TaskSummary `json:"tasks"`
+}
+
+// TaskRunning defines model for TaskRunning.
+type TaskRunning struct {
+	// Status A task type or `Idle`.
+	Status string `json:"status"`
+}
+
+// TaskStatus `in-process`: it runs, or its process was killed. `complete`: it has succeeded. `error`: it has failed. `never-completed`: it was
+// in process for so long that its process must have been killed. `aborted`: Docket does not set it.
+type TaskStatus string
+
+// TaskSummary defines model for TaskSummary.
+type TaskSummary struct {
+	// Status `in-process`: it runs, or its process was killed. `complete`: it has succeeded. `error`: it has failed. `never-completed`: it was
+	// in process for so long that its process must have been killed. `aborted`: Docket does not set it.
+	Status TaskStatus `json:"status"`
+	TaskID int32      `json:"task_id"`
+
+	// Type A KnownTaskType, or another value if a later version of the reference has added it to the database.
+	Type TaskType `json:"type"`
+
+	// UpdatedAt UTC without a zone, as in the reference; with a fraction when the microseconds are not 0.
+	//
+	// Example: 2026-01-31T12:00:00.123456
+	UpdatedAt Timestamp `json:"updated_at"`
+
+	// URLCount The number of URLs that the task was about.
+	URLCount int32 `json:"url_count"`
+
+	// URLErrorCount The number of its errors about single URLs.
+	URLErrorCount int32 `json:"url_error_count"`
+}
+
+// TaskType A KnownTaskType, or another value if a later version of the reference has added it to the database.
 type TaskType = string
+
+// TaskURL defines model for TaskURL.
+type TaskURL struct {
+	BatchID           *int32    `json:"batch_id"`
+	CollectorMetadata *Metadata `json:"collector_metadata"`
+
+	// CreatedAt Always null, as in the reference.
+	CreatedAt *Timestamp `json:"created_at"`
+	ID        int32      `json:"id"`
+
+	// Name Always null, as in the reference.
+	Name *string `json:"name"`
+
+	// Source Always null, as in the reference.
+	Source    *string    `json:"source"`
+	UpdatedAt *Timestamp `json:"updated_at"`
+
+	// URL The stored form without scheme.
+	//
+	// Example: www.columbus.gov/police-annualreports
+	URL string `json:"url"`
+}
+
+// TaskURLError defines model for TaskURLError.
+type TaskURLError struct {
+	Error  string `json:"error"`
+	TaskID int32  `json:"task_id"`
+
+	// UpdatedAt UTC without a zone, as in the reference; with a fraction when the microseconds are not 0.
+	//
+	// Example: 2026-01-31T12:00:00.123456
+	UpdatedAt Timestamp `json:"updated_at"`
+	URLID     int32     `json:"url_id"`
+}
 
 // Timestamp UTC without a zone, as in the reference; with a fraction when the microseconds are not 0.
 //
@@ -1566,7 +1814,7 @@ type Timestamp = string
 type URLError struct {
 	Error string `json:"error"`
 
-	// Task The reference's task types; see `task_type` in the database.
+	// Task A KnownTaskType, or another value if a later version of the reference has added it to the database.
 	Task TaskType `json:"task"`
 
 	// UpdatedAt UTC without a zone, as in the reference; with a fraction when the microseconds are not 0.
@@ -1754,6 +2002,9 @@ type PathBatchID = int32
 
 // ProposalID defines model for ProposalID.
 type ProposalID = int32
+
+// TaskID defines model for TaskID.
+type TaskID = int32
 
 // TypeaheadQuery defines model for TypeaheadQuery.
 type TypeaheadQuery = string
@@ -2174,6 +2425,24 @@ type SuggestionsInsertParams struct {
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
+// TaskListParams defines parameters for TaskList.
+type TaskListParams struct {
+	// TaskType Only tasks of this type.
+	TaskType *KnownTaskType `form:"task_type,omitempty" json:"task_type,omitempty"`
+
+	// TaskStatus Only tasks with this status.
+	TaskStatus *TaskStatus `form:"task_status,omitempty" json:"task_status,omitempty"`
+
+	// Page The page, from 1.
+	Page *Page `form:"page,omitempty" json:"page,omitempty"`
+}
+
+// TaskGetParams defines parameters for TaskGet.
+type TaskGetParams struct {
+	// Page The page, from 1.
+	Page *Page `form:"page,omitempty" json:"page,omitempty"`
+}
+
 // TypeaheadAgenciesParams defines parameters for TypeaheadAgencies.
 type TypeaheadAgenciesParams struct {
 	// Query The text typed so far; a blank one finds nothing.
@@ -2380,6 +2649,15 @@ type ServerInterface interface {
 	// SuggestionsInsert Store the suggestions of a robot
 	// (POST /suggestions)
 	SuggestionsInsert(c *gin.Context, params SuggestionsInsertParams)
+	// TaskList The tasks that have run
+	// (GET /task)
+	TaskList(c *gin.Context, params TaskListParams)
+	// TaskRunning The type of the task that runs now
+	// (GET /task/status)
+	TaskRunning(c *gin.Context)
+	// TaskGet A task with its URLs and errors
+	// (GET /task/{task_id})
+	TaskGet(c *gin.Context, taskID TaskID, params TaskGetParams)
 	// TypeaheadAgencies Agencies whose name begins with, or resembles, the typed text
 	// (GET /typeahead/agencies)
 	TypeaheadAgencies(c *gin.Context, params TypeaheadAgenciesParams)
@@ -3992,6 +4270,98 @@ func (siw *ServerInterfaceWrapper) SuggestionsInsert(c *gin.Context) {
 	siw.Handler.SuggestionsInsert(c, params)
 }
 
+// TaskList operation middleware
+func (siw *ServerInterfaceWrapper) TaskList(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params TaskListParams
+
+	// ------------- Optional query parameter "task_type" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "task_type", c.Request.URL.Query(), &params.TaskType, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter task_type: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "task_status" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "task_status", c.Request.URL.Query(), &params.TaskStatus, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter task_status: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "page" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "page", c.Request.URL.Query(), &params.Page, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter page: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.TaskList(c, params)
+}
+
+// TaskRunning operation middleware
+func (siw *ServerInterfaceWrapper) TaskRunning(c *gin.Context) {
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.TaskRunning(c)
+}
+
+// TaskGet operation middleware
+func (siw *ServerInterfaceWrapper) TaskGet(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "task_id" -------------
+	var taskID TaskID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "task_id", c.Param("task_id"), &taskID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "integer", Format: "int32", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter task_id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params TaskGetParams
+
+	// ------------- Optional query parameter "page" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "page", c.Request.URL.Query(), &params.Page, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter page: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.TaskGet(c, taskID, params)
+}
+
 // TypeaheadAgencies operation middleware
 func (siw *ServerInterfaceWrapper) TypeaheadAgencies(c *gin.Context) {
 
@@ -4197,6 +4567,9 @@ func RegisterHandlersWithOptions(router gin.IRouter, si ServerInterface, options
 	router.GET(options.BaseURL+"/batch/:batch_id/duplicates", wrapper.BatchDuplicateList)
 	router.GET(options.BaseURL+"/batch/:batch_id/logs", wrapper.BatchLogList)
 	router.POST(options.BaseURL+"/batch/:batch_id/abort", wrapper.BatchAbort)
+	router.GET(options.BaseURL+"/task", wrapper.TaskList)
+	router.GET(options.BaseURL+"/task/status", wrapper.TaskRunning)
+	router.GET(options.BaseURL+"/task/:task_id", wrapper.TaskGet)
 	router.GET(options.BaseURL+"/contributions/leaderboard", wrapper.ContributionsLeaderboard)
 	router.GET(options.BaseURL+"/contributions/user", wrapper.ContributionsUser)
 	router.GET(options.BaseURL+"/metrics/batches/aggregated", wrapper.MetricsBatchesAggregated)
@@ -9116,6 +9489,276 @@ func (response SuggestionsInsertdefaultApplicationProblemPlusJSONResponse) Visit
 	return err
 }
 
+type TaskListRequestObject struct {
+	Params TaskListParams
+}
+
+type TaskListResponseObject interface {
+	VisitTaskListResponse(w http.ResponseWriter) error
+}
+
+type TaskList200JSONResponse TaskListResult
+
+func (response TaskList200JSONResponse) VisitTaskListResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TaskList401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response TaskList401ApplicationProblemPlusJSONResponse) VisitTaskListResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TaskList403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response TaskList403ApplicationProblemPlusJSONResponse) VisitTaskListResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TaskList422ApplicationProblemPlusJSONResponse struct {
+	ValidationFailedApplicationProblemPlusJSONResponse
+}
+
+func (response TaskList422ApplicationProblemPlusJSONResponse) VisitTaskListResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TaskListdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response TaskListdefaultApplicationProblemPlusJSONResponse) VisitTaskListResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TaskRunningRequestObject struct {
+}
+
+type TaskRunningResponseObject interface {
+	VisitTaskRunningResponse(w http.ResponseWriter) error
+}
+
+type TaskRunning200JSONResponse TaskRunning
+
+func (response TaskRunning200JSONResponse) VisitTaskRunningResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TaskRunning401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response TaskRunning401ApplicationProblemPlusJSONResponse) VisitTaskRunningResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TaskRunning403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response TaskRunning403ApplicationProblemPlusJSONResponse) VisitTaskRunningResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TaskRunningdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response TaskRunningdefaultApplicationProblemPlusJSONResponse) VisitTaskRunningResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TaskGetRequestObject struct {
+	TaskID TaskID `json:"task_id"`
+	Params TaskGetParams
+}
+
+type TaskGetResponseObject interface {
+	VisitTaskGetResponse(w http.ResponseWriter) error
+}
+
+type TaskGet200JSONResponse TaskDetails
+
+func (response TaskGet200JSONResponse) VisitTaskGetResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TaskGet401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response TaskGet401ApplicationProblemPlusJSONResponse) VisitTaskGetResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TaskGet403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response TaskGet403ApplicationProblemPlusJSONResponse) VisitTaskGetResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TaskGet404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response TaskGet404ApplicationProblemPlusJSONResponse) VisitTaskGetResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TaskGet422ApplicationProblemPlusJSONResponse struct {
+	ValidationFailedApplicationProblemPlusJSONResponse
+}
+
+func (response TaskGet422ApplicationProblemPlusJSONResponse) VisitTaskGetResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TaskGetdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response TaskGetdefaultApplicationProblemPlusJSONResponse) VisitTaskGetResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type TypeaheadAgenciesRequestObject struct {
 	Params TypeaheadAgenciesParams
 }
@@ -9647,6 +10290,15 @@ type StrictServerInterface interface {
 	// SuggestionsInsert Store the suggestions of a robot
 	// (POST /suggestions)
 	SuggestionsInsert(ctx context.Context, request SuggestionsInsertRequestObject) (SuggestionsInsertResponseObject, error)
+	// TaskList The tasks that have run
+	// (GET /task)
+	TaskList(ctx context.Context, request TaskListRequestObject) (TaskListResponseObject, error)
+	// TaskRunning The type of the task that runs now
+	// (GET /task/status)
+	TaskRunning(ctx context.Context, request TaskRunningRequestObject) (TaskRunningResponseObject, error)
+	// TaskGet A task with its URLs and errors
+	// (GET /task/{task_id})
+	TaskGet(ctx context.Context, request TaskGetRequestObject) (TaskGetResponseObject, error)
 	// TypeaheadAgencies Agencies whose name begins with, or resembles, the typed text
 	// (GET /typeahead/agencies)
 	TypeaheadAgencies(ctx context.Context, request TypeaheadAgenciesRequestObject) (TypeaheadAgenciesResponseObject, error)
@@ -11188,6 +11840,83 @@ func (sh *strictHandler) SuggestionsInsert(ctx *gin.Context, params SuggestionsI
 		sh.options.HandlerErrorFunc(ctx, err)
 	} else if validResponse, ok := response.(SuggestionsInsertResponseObject); ok {
 		if err := validResponse.VisitSuggestionsInsertResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// TaskList operation middleware
+func (sh *strictHandler) TaskList(ctx *gin.Context, params TaskListParams) {
+	var request TaskListRequestObject
+
+	request.Params = params
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.TaskList(ctx, request.(TaskListRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "TaskList")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(TaskListResponseObject); ok {
+		if err := validResponse.VisitTaskListResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// TaskRunning operation middleware
+func (sh *strictHandler) TaskRunning(ctx *gin.Context) {
+	var request TaskRunningRequestObject
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.TaskRunning(ctx, request.(TaskRunningRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "TaskRunning")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(TaskRunningResponseObject); ok {
+		if err := validResponse.VisitTaskRunningResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// TaskGet operation middleware
+func (sh *strictHandler) TaskGet(ctx *gin.Context, taskID TaskID, params TaskGetParams) {
+	var request TaskGetRequestObject
+
+	request.TaskID = taskID
+	request.Params = params
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.TaskGet(ctx, request.(TaskGetRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "TaskGet")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(TaskGetResponseObject); ok {
+		if err := validResponse.VisitTaskGetResponse(ctx.Writer); err != nil {
 			sh.options.ResponseErrorHandlerFunc(ctx, err)
 		}
 	} else if response != nil {

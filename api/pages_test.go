@@ -31,7 +31,12 @@ func TestPages(t *testing.T) {
 		INSERT INTO duplicates (batch_id, original_url_id) SELECT 6, n FROM generate_series(250, 1, -1) AS n;
 		INSERT INTO tasks (id, task_type, task_status) VALUES (1, 'HTML', 'error');
 		INSERT INTO url_task_error (url_id, task_id, task_type, error) SELECT n, 1, type::task_type, 'x'
-			FROM generate_series(250, 1, -1) AS n, (VALUES ('HTML'), ('Screenshot')) AS types (type)`)
+			FROM generate_series(250, 1, -1) AS n, (VALUES ('HTML'), ('Screenshot')) AS types (type);
+		INSERT INTO tasks (id, task_type, task_status) SELECT n, 'HTML', 'complete' FROM generate_series(250, 2, -1) AS n;
+		INSERT INTO tasks (id, task_type, task_status) SELECT n, 'Auto Name', 'complete' FROM generate_series(501, 251, -1) AS n;
+		INSERT INTO link_tasks__urls (task_id, url_id) SELECT 500, n FROM generate_series(250, 1, -1) AS n;
+		INSERT INTO url_task_error (url_id, task_id, task_type, error) SELECT n, 501, 'Auto Name', 'x'
+			FROM generate_series(250, 1, -1) AS n`)
 	require.NoError(t, err)
 
 	for list, test := range map[string]struct {
@@ -45,6 +50,9 @@ func TestPages(t *testing.T) {
 		"/batch/6/duplicates":          {"duplicates", "original_url_id", 100},
 		"/metrics/batches/breakdown":   {"batches", "batch_id", 100},
 		"/agencies":                    {"", "id", 100},
+		"/task?task_type=HTML":         {"tasks", "task_id", 100},
+		"/task/500":                    {"urls", "id", 100},
+		"/task/501":                    {"url_errors", "url_id", 100},
 		"/search/agency?query=police":  {"", "agency_id", 10},
 		"/search/agency?location_id=1": {"", "agency_id", 10},
 	} {

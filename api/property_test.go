@@ -103,6 +103,7 @@ func newTarget(t *testing.T) *target {
 	for name, table := range map[string]string{
 		"url_id": "urls", "agency_id": "agencies", "location_id": "locations", "county_id": "counties", "batch_id": "batches",
 		"proposal_id":      "proposal__agencies",
+		"task_id":          "tasks",
 		"existing_name_id": "annotation__name__suggestions",
 	} {
 		rows, err := pool.Query(t.Context(), "SELECT id FROM "+table+" ORDER BY id LIMIT 20")

@@ -24,6 +24,7 @@ import (
 	"docket/internal/progress"
 	"docket/internal/robots"
 	"docket/internal/submissions"
+	"docket/internal/tasks"
 )
 
 // Limits of a request unless the configuration sets others.
@@ -42,6 +43,7 @@ type Config struct {
 	Progress    *progress.Service
 	Export      *export.Service
 	Follows     *follows.Service
+	Tasks       *tasks.History
 	Verifier    *auth.Verifier
 	Metrics     *Metrics
 	Log         *zap.Logger
@@ -73,6 +75,7 @@ type handlers struct {
 	proposalHandlers
 	urlHandlers
 	batchHandlers
+	taskHandlers
 	progressHandlers
 	exportHandlers
 	robotHandlers
@@ -101,6 +104,7 @@ func New(cfg Config) (http.Handler, error) {
 			proposalHandlers{cfg.Catalog},
 			urlHandlers{cfg.Submissions, cfg.Catalog},
 			batchHandlers{cfg.Submissions},
+			taskHandlers{cfg.Tasks},
 			progressHandlers{cfg.Progress},
 			exportHandlers{cfg.Export},
 			robotHandlers{cfg.Robots},

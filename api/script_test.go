@@ -34,6 +34,7 @@ import (
 	"docket/internal/ranking"
 	"docket/internal/robots"
 	"docket/internal/submissions"
+	"docket/internal/tasks"
 )
 
 var update = flag.Bool("update", false, "write the responses into the scripts")
@@ -162,6 +163,7 @@ func newHandler(
 		Progress:    progress.New(pool),
 		Export:      export.New(pool, testKey),
 		Follows:     follows.New(pool),
+		Tasks:       tasks.NewHistory(pool),
 		Verifier:    verifier,
 		Metrics:     api.NewMetrics(func() api.PoolStats { return api.PoolStats{} }),
 		Log:         log,

@@ -24,6 +24,7 @@ import (
 	"docket/internal/robots"
 	"docket/internal/schema"
 	"docket/internal/submissions"
+	"docket/internal/tasks"
 	"docket/internal/views"
 )
 
@@ -210,6 +211,7 @@ func (cfg *serveConfig) handler(
 		Progress:    progress.New(pool),
 		Export:      export.New(pool, key),
 		Follows:     follows.New(pool),
+		Tasks:       tasks.NewHistory(pool),
 		Verifier:    verifier,
 		Metrics:     metrics,
 		Log:         log,

@@ -113,17 +113,30 @@ func (h *History) Newest(ctx context.Context, filter Filter, most int32) ([]Task
 	if err != nil {
 		return nil, fmt.Errorf("list the newest tasks: %w", err)
 	}
-	list, err := h.get(ctx, ids)
+	list, err := h.read(ctx, ids)
 	if err != nil {
 		return nil, err
 	}
 	slices.Reverse(list)
-	return list, nil
+	return h.counted(ctx, list)
 }
 
 // Get returns a task, or an *unknown.Error.
 func (h *History) Get(ctx context.Context, id int32) (Task, error) {
-	found, err := h.get(ctx, []int32{id})
+	task, err := h.readOne(ctx, id)
+	if err != nil {
+		return Task{}, err
+	}
+	found, err := h.counted(ctx, []Task{task})
+	if err != nil {
+		return Task{}, err
+	}
+	return found[0], nil
+}
+
+// readOne is Get without the numbers of URLs.
+func (h *History) readOne(ctx context.Context, id int32) (Task, error) {
+	found, err := h.read(ctx, []int32{id})
 	if err != nil {
 		return Task{}, err
 	}
@@ -133,13 +146,13 @@ func (h *History) Get(ctx context.Context, id int32) (Task, error) {
 	return found[0], nil
 }
 
-// get returns the tasks that exist by id.
-func (h *History) get(ctx context.Context, ids []int32) ([]Task, error) {
+// read returns the tasks that exist by id, without the numbers of their URLs.
+func (h *History) read(ctx context.Context, ids []int32) ([]Task, error) {
 	rows, err := queries.TaskGetMany(ctx, h.pool, ids)
 	if err != nil {
 		return nil, fmt.Errorf("read tasks: %w", err)
 	}
-	return h.counted(ctx, convert.Each(rows, taskFromRow))
+	return convert.Each(rows, taskFromRow), nil
 }
 
 // counted returns the tasks with their URLs and errors counted.
@@ -211,6 +224,29 @@ func (h *History) URLErrors(ctx context.Context, taskID, number int32) ([]Stored
 	}), nil
 }
 
+// Details is a task, without the numbers of its URLs, with a page of its URLs and one of its errors about URLs.
+type Details struct {
+	Task
+	URLPage      []URL
+	URLErrorPage []StoredURLError
+}
+
+// Details returns a task with pages of its URLs and errors, which are counted from 1, or an *unknown.Error.
+func (h *History) Details(ctx context.Context, taskID, number int32) (Details, error) {
+	task, err := h.readOne(ctx, taskID)
+	if err != nil {
+		return Details{}, err
+	}
+	details := Details{Task: task}
+	if details.URLPage, err = h.URLs(ctx, taskID, number); err != nil {
+		return Details{}, err
+	}
+	if details.URLErrorPage, err = h.URLErrors(ctx, taskID, number); err != nil {
+		return Details{}, err
+	}
+	return details, nil
+}
+
 // Running returns the type of the task in process that began last, and Idle if none is in process.
 func (h *History) Running(ctx context.Context) (Type, error) {
 	running, err := queries.TaskGetRunning(ctx, h.pool)
@@ -223,13 +259,13 @@ func (h *History) Running(ctx context.Context) (Type, error) {
 	return Type(running), nil
 }
 
-// LastRuns returns the last task of each job that has run, by the name of the job.
+// LastRuns returns the last task of each job that has run, by the name of the job, without the numbers of its URLs.
 func (h *History) LastRuns(ctx context.Context) (map[string]Task, error) {
 	rows, err := queries.TaskRunListLast(ctx, h.pool)
 	if err != nil {
 		return nil, fmt.Errorf("find the last runs: %w", err)
 	}
-	list, err := h.get(ctx, convert.Each(rows, func(row db.TaskRunListLastRow) int32 { return row.TaskID }))
+	list, err := h.read(ctx, convert.Each(rows, func(row db.TaskRunListLastRow) int32 { return row.TaskID }))
 	if err != nil {
 		return nil, err
 	}
