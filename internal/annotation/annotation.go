@@ -18,11 +18,25 @@ type Service struct {
 	pool    *postgres.Pool
 	ranking Ranking
 	cache   suggestionCache
+	onDue   func()
 }
 
+// Option changes a Service.
+type Option func(*Service)
+
+// OnDue has a Service call a function after each commit of votes that may make a fact: the URL is in consensus_due. The function must
+// return at once.
+func OnDue(call func()) Option { return func(s *Service) { s.onDue = call } }
+
 // New returns a Service on the database of pool, which must be migrated.
-func New(pool *postgres.Pool, ranking Ranking) *Service {
-	return &Service{pool: pool.WithRules(refusals...), ranking: ranking, cache: newSuggestionCache(time.Now)}
+func New(pool *postgres.Pool, ranking Ranking, options ...Option) *Service {
+	s := &Service{
+		pool: pool.WithRules(refusals...), ranking: ranking, cache: newSuggestionCache(time.Now), onDue: func() {},
+	}
+	for _, option := range options {
+		option(s)
+	}
+	return s
 }
 
 var queries = db.New()

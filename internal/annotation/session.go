@@ -8,6 +8,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"docket/internal/consensus"
 	"docket/internal/db"
 	"docket/internal/idempotency"
 	"docket/internal/phase"
@@ -46,6 +47,9 @@ func (s *Service) TransferSession(ctx context.Context, userID int32, session Ses
 	})
 	if err != nil {
 		return SessionTransfer{}, fmt.Errorf("transfer session: %w", err)
+	}
+	if done != (SessionTransfer{}) {
+		s.onDue()
 	}
 	return done, nil
 }
@@ -95,6 +99,10 @@ func transferSession(ctx context.Context, tx pgx.Tx, userID int32, session Sessi
 		return done, fmt.Errorf("delete annotations of the session: %w", err)
 	}
 	done.Skipped = deleted - done.Transferred
+	// Half votes became whole ones.
+	if err := consensus.AddDue(ctx, tx, urlIDs); err != nil {
+		return done, err
+	}
 	return done, ranking.Recount(ctx, tx, urlIDs)
 }
 

@@ -7,6 +7,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"docket/internal/consensus"
 	"docket/internal/db"
 	"docket/internal/idempotency"
 	"docket/internal/phase"
@@ -94,11 +95,23 @@ func ofUser(userID, urlID int32, answer Answer) submission {
 		LocationNotFound: answer.LocationNotFound && answer.URLType != NotRelevant,
 		NewName:          answer.NewName,
 		ExistingNameID:   answer.ExistingNameID,
+		Requirements:     consensus.RequirementsJSON(),
 	}
 	return submission{urlID, answer, func(ctx context.Context, on conn) (db.AnnotationInsertRow, error) {
 		return queries.AnnotationInsert(ctx, on, params)
 	}, func(ctx context.Context, on conn) (bool, error) {
-		return queries.AnnotationIsRepeated(ctx, on, db.AnnotationIsRepeatedParams(params))
+		return queries.AnnotationIsRepeated(ctx, on, db.AnnotationIsRepeatedParams{
+			URLID:            params.URLID,
+			UserID:           params.UserID,
+			URLType:          params.URLType,
+			RecordType:       params.RecordType,
+			AgencyIDs:        params.AgencyIDs,
+			AgencyNotFound:   params.AgencyNotFound,
+			LocationIDs:      params.LocationIDs,
+			LocationNotFound: params.LocationNotFound,
+			NewName:          params.NewName,
+			ExistingNameID:   params.ExistingNameID,
+		})
 	}}
 }
 
@@ -112,6 +125,7 @@ func ofSession(session Session, urlID int32, answer Answer) submission {
 		LocationIDs:    answer.LocationIDs,
 		NewName:        answer.NewName,
 		ExistingNameID: answer.ExistingNameID,
+		Requirements:   consensus.RequirementsJSON(),
 	}
 	return submission{urlID, answer, func(ctx context.Context, on conn) (db.AnnotationInsertRow, error) {
 		// The key of annotation__url_type__anon includes the type, so it allows a second type. Without this lock, two concurrent
@@ -120,19 +134,28 @@ func ofSession(session Session, urlID int32, answer Answer) submission {
 		row, err := queries.AnonymousAnnotationInsert(ctx, oneByOne, params)
 		return db.AnnotationInsertRow(row), err
 	}, func(ctx context.Context, on conn) (bool, error) {
-		return queries.AnonymousAnnotationIsRepeated(ctx, on, db.AnonymousAnnotationIsRepeatedParams(params))
+		return queries.AnonymousAnnotationIsRepeated(ctx, on, db.AnonymousAnnotationIsRepeatedParams{
+			URLID:          params.URLID,
+			SessionID:      params.SessionID,
+			URLType:        params.URLType,
+			RecordType:     params.RecordType,
+			AgencyIDs:      params.AgencyIDs,
+			LocationIDs:    params.LocationIDs,
+			NewName:        params.NewName,
+			ExistingNameID: params.ExistingNameID,
+		})
 	}}
 }
 
 func (s *Service) submit(ctx context.Context, answer submission) error {
-	return store(ctx, s.pool, answer)
+	return s.store(ctx, s.pool, answer)
 }
 
 // submitThenNext keeps its connection: an answer that is stored need not wait for another one, for which the time may not suffice.
 func (s *Service) submitThenNext(ctx context.Context, answer submission, batchID *int32, choose chooseFunc) (Submitted, error) {
 	pool := s.pool.Keep()
 	defer pool.LetGo()
-	if err := store(ctx, pool, answer); err != nil {
+	if err := s.store(ctx, pool, answer); err != nil {
 		return Submitted{}, err
 	}
 	next, err := s.nextAfterCommit(ctx, pool, batchID, choose)
@@ -140,39 +163,48 @@ func (s *Service) submitThenNext(ctx context.Context, answer submission, batchID
 }
 
 // store stores an answer: by a single statement or, with an Idempotency-Key, in a transaction together with the key.
-func store(ctx context.Context, pool *postgres.Pool, answer submission) (err error) {
+func (s *Service) store(ctx context.Context, pool *postgres.Pool, answer submission) (err error) {
 	if err := answer.answer.check(); err != nil {
 		return err
 	}
+	var due bool
 	if idempotency.FromContext(ctx) == nil {
-		err = storeAlone(ctx, pool, answer)
+		due, err = storeAlone(ctx, pool, answer)
 	} else {
-		err = storeWithKey(ctx, pool, answer)
+		due, err = storeWithKey(ctx, pool, answer)
 	}
 	if err != nil {
 		return fmt.Errorf("store annotation of URL %d: %w", answer.urlID, err)
+	}
+	if due {
+		s.onDue()
 	}
 	return nil
 }
 
 // storeAlone stores the answer again if the connection breaks: an answer that was stored is then a repetition.
-func storeAlone(ctx context.Context, pool *postgres.Pool, answer submission) error {
-	return postgres.Repeatable(ctx, pool, func(ctx context.Context, conn *postgres.Conn) error {
+func storeAlone(ctx context.Context, pool *postgres.Pool, answer submission) (due bool, err error) {
+	err = postgres.Repeatable(ctx, pool, func(ctx context.Context, conn *postgres.Conn) (err error) {
 		defer phase.Start(ctx, phase.Submit)()
-		return answer.store(ctx, conn)
+		due, err = answer.store(ctx, conn)
+		return err
 	})
+	return due, err
 }
 
-func storeWithKey(ctx context.Context, pool *postgres.Pool, answer submission) error {
+func storeWithKey(ctx context.Context, pool *postgres.Pool, answer submission) (due bool, err error) {
 	defer phase.Start(ctx, phase.Submit)()
 	once := func() error {
-		return idempotency.OnceDo(ctx, pool, func(tx pgx.Tx) error { return answer.store(ctx, tx) })
+		return idempotency.OnceDo(ctx, pool, func(tx pgx.Tx) (err error) {
+			due, err = answer.store(ctx, tx)
+			return err
+		})
 	}
-	err := once()
+	err = once()
 	if errors.Is(err, ErrAlreadyAnnotated) {
 		err = once()
 	}
-	return err
+	return due, err
 }
 
 // store is a single statement, unless the annotator has annotated the URL before. Then isRepeated decides whether that is an error.
@@ -180,32 +212,34 @@ func storeWithKey(ctx context.Context, pool *postgres.Pool, answer submission) e
 //
 // In a transaction, ErrAlreadyAnnotated may also mean that the same answer was stored while insert waited for it: the violation of
 // a unique key has ended the transaction. Repeated in a new one, store knows.
-func (a submission) store(ctx context.Context, on conn) error {
+//
+// due reports that the votes about the URL may make a fact now, and that the URL was added to consensus_due.
+func (a submission) store(ctx context.Context, on conn) (due bool, err error) {
 	row, err := a.insert(ctx, on)
 	switch {
 	case errors.Is(err, ErrAlreadyAnnotated):
 	case err != nil:
-		return err
+		return false, err
 	case row.Stored:
-		return nil
+		return row.Due, nil
 	case !row.URLKnown:
-		return unknown.New(unknown.URL, a.urlID)
+		return false, unknown.New(unknown.URL, a.urlID)
 	case len(row.UnknownAgencyIDs) > 0:
-		return unknown.New(unknown.Agency, row.UnknownAgencyIDs...)
+		return false, unknown.New(unknown.Agency, row.UnknownAgencyIDs...)
 	case len(row.UnknownLocationIDs) > 0:
-		return unknown.New(unknown.Location, row.UnknownLocationIDs...)
+		return false, unknown.New(unknown.Location, row.UnknownLocationIDs...)
 	case row.NameUnknown:
-		return unknown.New(unknown.NameSuggestion, *a.answer.ExistingNameID)
+		return false, unknown.New(unknown.NameSuggestion, *a.answer.ExistingNameID)
 	default:
 		err = ErrAlreadyAnnotated
 	}
 
 	switch repeated, failure := a.isRepeated(ctx, on); {
 	case failure != nil:
-		return fmt.Errorf("compare with an earlier one: %w", failure)
+		return false, fmt.Errorf("compare with an earlier one: %w", failure)
 	case repeated:
-		return nil
+		return false, nil
 	default:
-		return err
+		return false, err
 	}
 }

@@ -25,7 +25,7 @@ WITH url AS (
     FROM unnest($3::bigint[]) AS given (id)
     WHERE NOT EXISTS (SELECT FROM locations WHERE locations.id = given.id)
 ), existing_name AS (
-    SELECT name.id
+    SELECT name.id, name.suggestion
     FROM annotation__name__suggestions name
     WHERE name.id = $4::integer AND name.url_id = $1
 ), unknown_name AS (
@@ -89,7 +89,7 @@ WITH url AS (
         changed_xid = pg_current_xact_id()::text::bigint
     FROM counted
     WHERE q.url_id = counted.url_id
-    RETURNING q.url_id, q.eligible, q.batch_id,
+    RETURNING q.url_id, q.eligible, q.batch_id, q.user_url_type_count, q.anon_url_type_count,
         counted.agencies > 0 AND q.user_agency_count = counted.agencies AS first_agency
 ), done AS (
     INSERT INTO user_url_done (user_id, url_id)
@@ -100,9 +100,60 @@ WITH url AS (
     INSERT INTO batch_progress (batch_id, total, annotated)
     SELECT queue.batch_id, 0, 1 FROM queue WHERE queue.batch_id IS NOT NULL AND queue.first_agency
     ON CONFLICT ON CONSTRAINT batch_progress_pkey DO UPDATE SET annotated = batch_progress.annotated + 1
+), due AS (
+    -- The URL is due if its votes may make a fact now. Docket must not miss that, and may be wrong otherwise. The snapshot of this
+    -- statement may not show answers that were committed before this one, but the counts of the queue include them. Nothing is known
+    -- of their other votes. Most answers end at the first line of the CASE, which reads no vote.
+    INSERT INTO consensus_due (url_id)
+    SELECT queue.url_id
+    FROM queue
+    CROSS JOIN consensus_rule rule
+    WHERE CASE
+        WHEN queue.user_url_type_count + queue.anon_url_type_count * rule.anonymous_weight < rule.threshold THEN false
+        WHEN NOT queue.eligible AND EXISTS (SELECT FROM flag_url_validated flag WHERE flag.url_id = queue.url_id) THEN false
+        ELSE (
+            SELECT seen.users < queue.user_url_type_count OR seen.sessions < queue.anon_url_type_count OR EXISTS (
+                SELECT FROM unnest(seen.types) AS agreed (type)
+                WHERE ($11::jsonb -> agreed.type) <@ seen.attributes
+            )
+            FROM (
+                SELECT
+                    sum(said.users) FILTER (WHERE said.attribute = 'url_type') AS users,
+                    sum(said.sessions) FILTER (WHERE said.attribute = 'url_type') AS sessions,
+                    array_agg(said.value) FILTER (WHERE said.attribute = 'url_type' AND said.votes >= rule.threshold) AS types,
+                    coalesce(jsonb_agg(said.attribute) FILTER (WHERE said.votes >= rule.threshold), '[]') AS attributes
+                FROM (
+                    SELECT
+                        vote.attribute,
+                        vote.value,
+                        count(vote.user_id) AS users,
+                        count(vote.session_id) AS sessions,
+                        count(vote.user_id) + count(vote.session_id) * rule.anonymous_weight AS votes
+                    FROM (
+                        SELECT v.attribute, v.value, v.user_id, v.session_id FROM annotation_votes v WHERE v.url_id = queue.url_id
+                        UNION ALL
+                        SELECT 'url_type', CAST($6::url_type AS text), $5, NULL
+                        UNION ALL SELECT 'record_type', CAST($8::record_type AS text), $5, NULL
+                        UNION ALL SELECT 'agency', unnest($2::integer[])::text, $5, NULL
+                        UNION ALL SELECT 'location', unnest($3::bigint[])::text, $5, NULL
+                        UNION ALL SELECT 'name', name.suggestion, $5, NULL
+                        FROM (
+                            SELECT existing_name.suggestion FROM existing_name
+                            UNION ALL
+                            SELECT $7::varchar WHERE $4::integer IS NULL
+                        ) AS name
+                    ) AS vote
+                    WHERE vote.value IS NOT NULL
+                    GROUP BY vote.attribute, vote.value
+                ) AS said
+            ) AS seen
+        )
+    END
+    RETURNING consensus_due.url_id
 )
 SELECT
     EXISTS (SELECT FROM stored_type)::boolean AS stored,
+    EXISTS (SELECT FROM due)::boolean AS due,
     EXISTS (SELECT FROM earlier)::boolean AS annotated_before,
     EXISTS (SELECT FROM url)::boolean AS url_known,
     ARRAY(SELECT id FROM unknown_agency ORDER BY id)::integer[] AS unknown_agency_ids,
@@ -121,10 +172,12 @@ type AnnotationInsertParams struct {
 	RecordType       *RecordType
 	LocationNotFound bool
 	AgencyNotFound   bool
+	Requirements     []byte
 }
 
 type AnnotationInsertRow struct {
 	Stored             bool
+	Due                bool
 	AnnotatedBefore    bool
 	URLKnown           bool
 	UnknownAgencyIDs   []int32
@@ -148,10 +201,12 @@ func (q *Queries) AnnotationInsert(ctx context.Context, db DBTX, arg AnnotationI
 		arg.RecordType,
 		arg.LocationNotFound,
 		arg.AgencyNotFound,
+		arg.Requirements,
 	)
 	var i AnnotationInsertRow
 	err := row.Scan(
 		&i.Stored,
+		&i.Due,
 		&i.AnnotatedBefore,
 		&i.URLKnown,
 		&i.UnknownAgencyIDs,
@@ -264,7 +319,7 @@ WITH url AS (
     FROM unnest($4::bigint[]) AS given (id)
     WHERE NOT EXISTS (SELECT FROM locations WHERE locations.id = given.id)
 ), existing_name AS (
-    SELECT name.id
+    SELECT name.id, name.suggestion
     FROM annotation__name__suggestions name
     WHERE name.id = $5::integer AND name.url_id = $1
 ), unknown_name AS (
@@ -325,14 +380,63 @@ WITH url AS (
         changed_xid = pg_current_xact_id()::text::bigint
     FROM counted
     WHERE q.url_id = counted.url_id
-    RETURNING q.url_id, q.eligible
+    RETURNING q.url_id, q.eligible, q.user_url_type_count, q.anon_url_type_count
 ), done AS (
     INSERT INTO anonymous_url_done (session_id, url_id)
     SELECT $2, queue.url_id FROM queue WHERE queue.eligible
     ON CONFLICT ON CONSTRAINT anonymous_url_done_pkey DO NOTHING
+), due AS (
+    -- As in AnnotationInsert.
+    INSERT INTO consensus_due (url_id)
+    SELECT queue.url_id
+    FROM queue
+    CROSS JOIN consensus_rule rule
+    WHERE CASE
+        WHEN queue.user_url_type_count + queue.anon_url_type_count * rule.anonymous_weight < rule.threshold THEN false
+        WHEN NOT queue.eligible AND EXISTS (SELECT FROM flag_url_validated flag WHERE flag.url_id = queue.url_id) THEN false
+        ELSE (
+            SELECT seen.users < queue.user_url_type_count OR seen.sessions < queue.anon_url_type_count OR EXISTS (
+                SELECT FROM unnest(seen.types) AS agreed (type)
+                WHERE ($9::jsonb -> agreed.type) <@ seen.attributes
+            )
+            FROM (
+                SELECT
+                    sum(said.users) FILTER (WHERE said.attribute = 'url_type') AS users,
+                    sum(said.sessions) FILTER (WHERE said.attribute = 'url_type') AS sessions,
+                    array_agg(said.value) FILTER (WHERE said.attribute = 'url_type' AND said.votes >= rule.threshold) AS types,
+                    coalesce(jsonb_agg(said.attribute) FILTER (WHERE said.votes >= rule.threshold), '[]') AS attributes
+                FROM (
+                    SELECT
+                        vote.attribute,
+                        vote.value,
+                        count(vote.user_id) AS users,
+                        count(vote.session_id) AS sessions,
+                        count(vote.user_id) + count(vote.session_id) * rule.anonymous_weight AS votes
+                    FROM (
+                        SELECT v.attribute, v.value, v.user_id, v.session_id FROM annotation_votes v WHERE v.url_id = queue.url_id
+                        UNION ALL
+                        SELECT 'url_type', CAST($6::url_type AS text), NULL, $2
+                        UNION ALL SELECT 'record_type', CAST($8::record_type AS text), NULL, $2
+                        UNION ALL SELECT 'agency', unnest($3::integer[])::text, NULL, $2
+                        UNION ALL SELECT 'location', unnest($4::bigint[])::text, NULL, $2
+                        UNION ALL SELECT 'name', name.suggestion, NULL, $2
+                        FROM (
+                            SELECT existing_name.suggestion FROM existing_name
+                            UNION ALL
+                            SELECT $7::varchar WHERE $5::integer IS NULL
+                        ) AS name
+                    ) AS vote
+                    WHERE vote.value IS NOT NULL
+                    GROUP BY vote.attribute, vote.value
+                ) AS said
+            ) AS seen
+        )
+    END
+    RETURNING consensus_due.url_id
 )
 SELECT
     EXISTS (SELECT FROM stored_type)::boolean AS stored,
+    EXISTS (SELECT FROM due)::boolean AS due,
     EXISTS (SELECT FROM earlier)::boolean AS annotated_before,
     EXISTS (SELECT FROM url)::boolean AS url_known,
     ARRAY(SELECT id FROM unknown_agency ORDER BY id)::integer[] AS unknown_agency_ids,
@@ -349,10 +453,12 @@ type AnonymousAnnotationInsertParams struct {
 	URLType        URLType
 	NewName        *string
 	RecordType     *RecordType
+	Requirements   []byte
 }
 
 type AnonymousAnnotationInsertRow struct {
 	Stored             bool
+	Due                bool
 	AnnotatedBefore    bool
 	URLKnown           bool
 	UnknownAgencyIDs   []int32
@@ -372,10 +478,12 @@ func (q *Queries) AnonymousAnnotationInsert(ctx context.Context, db DBTX, arg An
 		arg.URLType,
 		arg.NewName,
 		arg.RecordType,
+		arg.Requirements,
 	)
 	var i AnonymousAnnotationInsertRow
 	err := row.Scan(
 		&i.Stored,
+		&i.Due,
 		&i.AnnotatedBefore,
 		&i.URLKnown,
 		&i.UnknownAgencyIDs,

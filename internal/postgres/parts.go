@@ -79,7 +79,7 @@ func (p Parts[T]) Run(ctx context.Context, inTx InTxFunc) error {
 		begin := time.Now()
 		stored, err := p.store(ctx, inTx, part)
 		if attempts++; err != nil {
-			if !isLockTimeout(err) && !isConflict(err) || attempts == partAttempts {
+			if !IsLockTimeout(err) && !isConflict(err) || attempts == partAttempts {
 				return err
 			}
 			if p.Size == 0 {
@@ -120,8 +120,8 @@ func nextSize(items int, took time.Duration) int {
 	return min(max(fitting, items/2, 1), items*2, mostOfPart)
 }
 
-// isLockTimeout reports whether a statement waited longer than lock_timeout.
-func isLockTimeout(err error) bool {
+// IsLockTimeout reports whether a statement waited longer than lock_timeout.
+func IsLockTimeout(err error) bool {
 	var pgErr *pgconn.PgError
 	return errors.As(err, &pgErr) && pgErr.Code == lockNotAvailable
 }

@@ -24,6 +24,15 @@ const chunk = 5000
 // SHARE, by id, because ChangeFollows locks them in this order.
 func Recount(ctx context.Context, tx pgx.Tx, urlIDs []int32) error {
 	urlIDs = slices.Compact(slices.Sorted(slices.Values(urlIDs)))
+	if err := Lock(ctx, tx, urlIDs); err != nil {
+		return err
+	}
+	return recountLocked(ctx, tx, urlIDs)
+}
+
+// Lock blocks answers about URLs until the end of the transaction, as the first steps of Recount do. What a later statement reads
+// about the URLs includes all answers before. The ids are ascending.
+func Lock(ctx context.Context, tx pgx.Tx, urlIDs []int32) error {
 	if err := addRows(ctx, tx, urlIDs); err != nil {
 		return err
 	}
@@ -32,7 +41,7 @@ func Recount(ctx context.Context, tx pgx.Tx, urlIDs []int32) error {
 			return fmt.Errorf("lock queue: %w", err)
 		}
 	}
-	return recountLocked(ctx, tx, urlIDs)
+	return nil
 }
 
 // addRows adds the missing rows of URLs to the queue. The ids are ascending.

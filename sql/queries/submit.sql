@@ -16,7 +16,7 @@ WITH url AS (
     FROM unnest(@location_ids::bigint[]) AS given (id)
     WHERE NOT EXISTS (SELECT FROM locations WHERE locations.id = given.id)
 ), existing_name AS (
-    SELECT name.id
+    SELECT name.id, name.suggestion
     FROM annotation__name__suggestions name
     WHERE name.id = sqlc.narg('existing_name_id')::integer AND name.url_id = @url_id
 ), unknown_name AS (
@@ -80,7 +80,7 @@ WITH url AS (
         changed_xid = pg_current_xact_id()::text::bigint
     FROM counted
     WHERE q.url_id = counted.url_id
-    RETURNING q.url_id, q.eligible, q.batch_id,
+    RETURNING q.url_id, q.eligible, q.batch_id, q.user_url_type_count, q.anon_url_type_count,
         counted.agencies > 0 AND q.user_agency_count = counted.agencies AS first_agency
 ), done AS (
     INSERT INTO user_url_done (user_id, url_id)
@@ -91,9 +91,60 @@ WITH url AS (
     INSERT INTO batch_progress (batch_id, total, annotated)
     SELECT queue.batch_id, 0, 1 FROM queue WHERE queue.batch_id IS NOT NULL AND queue.first_agency
     ON CONFLICT ON CONSTRAINT batch_progress_pkey DO UPDATE SET annotated = batch_progress.annotated + 1
+), due AS (
+    -- The URL is due if its votes may make a fact now. Docket must not miss that, and may be wrong otherwise. The snapshot of this
+    -- statement may not show answers that were committed before this one, but the counts of the queue include them. Nothing is known
+    -- of their other votes. Most answers end at the first line of the CASE, which reads no vote.
+    INSERT INTO consensus_due (url_id)
+    SELECT queue.url_id
+    FROM queue
+    CROSS JOIN consensus_rule rule
+    WHERE CASE
+        WHEN queue.user_url_type_count + queue.anon_url_type_count * rule.anonymous_weight < rule.threshold THEN false
+        WHEN NOT queue.eligible AND EXISTS (SELECT FROM flag_url_validated flag WHERE flag.url_id = queue.url_id) THEN false
+        ELSE (
+            SELECT seen.users < queue.user_url_type_count OR seen.sessions < queue.anon_url_type_count OR EXISTS (
+                SELECT FROM unnest(seen.types) AS agreed (type)
+                WHERE (@requirements::jsonb -> agreed.type) <@ seen.attributes
+            )
+            FROM (
+                SELECT
+                    sum(said.users) FILTER (WHERE said.attribute = 'url_type') AS users,
+                    sum(said.sessions) FILTER (WHERE said.attribute = 'url_type') AS sessions,
+                    array_agg(said.value) FILTER (WHERE said.attribute = 'url_type' AND said.votes >= rule.threshold) AS types,
+                    coalesce(jsonb_agg(said.attribute) FILTER (WHERE said.votes >= rule.threshold), '[]') AS attributes
+                FROM (
+                    SELECT
+                        vote.attribute,
+                        vote.value,
+                        count(vote.user_id) AS users,
+                        count(vote.session_id) AS sessions,
+                        count(vote.user_id) + count(vote.session_id) * rule.anonymous_weight AS votes
+                    FROM (
+                        SELECT v.attribute, v.value, v.user_id, v.session_id FROM annotation_votes v WHERE v.url_id = queue.url_id
+                        UNION ALL
+                        SELECT 'url_type', CAST(@url_type::url_type AS text), @user_id, NULL
+                        UNION ALL SELECT 'record_type', CAST(sqlc.narg('record_type')::record_type AS text), @user_id, NULL
+                        UNION ALL SELECT 'agency', unnest(@agency_ids::integer[])::text, @user_id, NULL
+                        UNION ALL SELECT 'location', unnest(@location_ids::bigint[])::text, @user_id, NULL
+                        UNION ALL SELECT 'name', name.suggestion, @user_id, NULL
+                        FROM (
+                            SELECT existing_name.suggestion FROM existing_name
+                            UNION ALL
+                            SELECT sqlc.narg('new_name')::varchar WHERE sqlc.narg('existing_name_id')::integer IS NULL
+                        ) AS name
+                    ) AS vote
+                    WHERE vote.value IS NOT NULL
+                    GROUP BY vote.attribute, vote.value
+                ) AS said
+            ) AS seen
+        )
+    END
+    RETURNING consensus_due.url_id
 )
 SELECT
     EXISTS (SELECT FROM stored_type)::boolean AS stored,
+    EXISTS (SELECT FROM due)::boolean AS due,
     EXISTS (SELECT FROM earlier)::boolean AS annotated_before,
     EXISTS (SELECT FROM url)::boolean AS url_known,
     ARRAY(SELECT id FROM unknown_agency ORDER BY id)::integer[] AS unknown_agency_ids,
@@ -117,7 +168,7 @@ WITH url AS (
     FROM unnest(@location_ids::bigint[]) AS given (id)
     WHERE NOT EXISTS (SELECT FROM locations WHERE locations.id = given.id)
 ), existing_name AS (
-    SELECT name.id
+    SELECT name.id, name.suggestion
     FROM annotation__name__suggestions name
     WHERE name.id = sqlc.narg('existing_name_id')::integer AND name.url_id = @url_id
 ), unknown_name AS (
@@ -178,14 +229,63 @@ WITH url AS (
         changed_xid = pg_current_xact_id()::text::bigint
     FROM counted
     WHERE q.url_id = counted.url_id
-    RETURNING q.url_id, q.eligible
+    RETURNING q.url_id, q.eligible, q.user_url_type_count, q.anon_url_type_count
 ), done AS (
     INSERT INTO anonymous_url_done (session_id, url_id)
     SELECT @session_id, queue.url_id FROM queue WHERE queue.eligible
     ON CONFLICT ON CONSTRAINT anonymous_url_done_pkey DO NOTHING
+), due AS (
+    -- As in AnnotationInsert.
+    INSERT INTO consensus_due (url_id)
+    SELECT queue.url_id
+    FROM queue
+    CROSS JOIN consensus_rule rule
+    WHERE CASE
+        WHEN queue.user_url_type_count + queue.anon_url_type_count * rule.anonymous_weight < rule.threshold THEN false
+        WHEN NOT queue.eligible AND EXISTS (SELECT FROM flag_url_validated flag WHERE flag.url_id = queue.url_id) THEN false
+        ELSE (
+            SELECT seen.users < queue.user_url_type_count OR seen.sessions < queue.anon_url_type_count OR EXISTS (
+                SELECT FROM unnest(seen.types) AS agreed (type)
+                WHERE (@requirements::jsonb -> agreed.type) <@ seen.attributes
+            )
+            FROM (
+                SELECT
+                    sum(said.users) FILTER (WHERE said.attribute = 'url_type') AS users,
+                    sum(said.sessions) FILTER (WHERE said.attribute = 'url_type') AS sessions,
+                    array_agg(said.value) FILTER (WHERE said.attribute = 'url_type' AND said.votes >= rule.threshold) AS types,
+                    coalesce(jsonb_agg(said.attribute) FILTER (WHERE said.votes >= rule.threshold), '[]') AS attributes
+                FROM (
+                    SELECT
+                        vote.attribute,
+                        vote.value,
+                        count(vote.user_id) AS users,
+                        count(vote.session_id) AS sessions,
+                        count(vote.user_id) + count(vote.session_id) * rule.anonymous_weight AS votes
+                    FROM (
+                        SELECT v.attribute, v.value, v.user_id, v.session_id FROM annotation_votes v WHERE v.url_id = queue.url_id
+                        UNION ALL
+                        SELECT 'url_type', CAST(@url_type::url_type AS text), NULL, @session_id
+                        UNION ALL SELECT 'record_type', CAST(sqlc.narg('record_type')::record_type AS text), NULL, @session_id
+                        UNION ALL SELECT 'agency', unnest(@agency_ids::integer[])::text, NULL, @session_id
+                        UNION ALL SELECT 'location', unnest(@location_ids::bigint[])::text, NULL, @session_id
+                        UNION ALL SELECT 'name', name.suggestion, NULL, @session_id
+                        FROM (
+                            SELECT existing_name.suggestion FROM existing_name
+                            UNION ALL
+                            SELECT sqlc.narg('new_name')::varchar WHERE sqlc.narg('existing_name_id')::integer IS NULL
+                        ) AS name
+                    ) AS vote
+                    WHERE vote.value IS NOT NULL
+                    GROUP BY vote.attribute, vote.value
+                ) AS said
+            ) AS seen
+        )
+    END
+    RETURNING consensus_due.url_id
 )
 SELECT
     EXISTS (SELECT FROM stored_type)::boolean AS stored,
+    EXISTS (SELECT FROM due)::boolean AS due,
     EXISTS (SELECT FROM earlier)::boolean AS annotated_before,
     EXISTS (SELECT FROM url)::boolean AS url_known,
     ARRAY(SELECT id FROM unknown_agency ORDER BY id)::integer[] AS unknown_agency_ids,

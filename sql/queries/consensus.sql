@@ -1,0 +1,230 @@
+-- From votes to facts, and suspensions. A process that decides about URLs locks them and their rows of the queue before it reads
+-- their votes for the decision: concurrent answers about them wait, so that no vote is overlooked.
+
+-- name: ConsensusVoteListMany :many
+-- The votes about URLs, by URL, attribute and value.
+-- No limit: a decision needs all votes.
+-- @sqlc-vet-disable many-without-limit
+SELECT
+    v.url_id,
+    v.attribute::text AS attribute,
+    v.value::text AS value,
+    count(v.user_id)::integer AS users,
+    count(v.session_id)::integer AS sessions
+FROM annotation_votes v
+WHERE v.url_id = ANY(@url_ids::integer[])
+GROUP BY v.url_id, v.attribute, v.value
+ORDER BY v.url_id, v.attribute, v.value;
+
+-- name: ConsensusVoteListRange :many
+-- ConsensusVoteListMany for a range of URL ids.
+-- No limit: a decision needs all votes.
+-- @sqlc-vet-disable many-without-limit
+SELECT
+    v.url_id,
+    v.attribute::text AS attribute,
+    v.value::text AS value,
+    count(v.user_id)::integer AS users,
+    count(v.session_id)::integer AS sessions
+FROM annotation_votes v
+WHERE v.url_id > @after::integer AND v.url_id <= @upto::integer
+GROUP BY v.url_id, v.attribute, v.value
+ORDER BY v.url_id, v.attribute, v.value;
+
+-- name: ConsensusDueInsertMany :exec
+-- Has processes decide about URLs, now and again after some seconds. The second time is for answers that run now: the snapshot of
+-- their statement may show votes that this transaction has deleted, and their condition would be wrong.
+INSERT INTO consensus_due (url_id, due_at)
+SELECT given.url_id, now() + again.seconds * interval '1 second'
+FROM unnest(@url_ids::integer[]) AS given (url_id)
+CROSS JOIN unnest(ARRAY[0, @again_seconds::integer]) AS again (seconds);
+
+-- name: ConsensusDuePostponeMany :exec
+-- Has processes decide about URLs later, after attempts that failed. The arrays are of equal length.
+INSERT INTO consensus_due (url_id, attempts, due_at)
+SELECT given.url_id, given.attempts, now() + given.seconds * interval '1 second'
+FROM (
+    SELECT unnest(@url_ids::integer[]) AS url_id, unnest(@attempts::integer[]) AS attempts, unnest(@seconds::float8[]) AS seconds
+) AS given;
+
+-- name: ConsensusDueExists :one
+-- Whether any URL is due.
+SELECT EXISTS (SELECT FROM consensus_due WHERE due_at <= now())::boolean;
+
+-- name: ConsensusDueDeleteMany :many
+-- Takes URLs that are due, the first ones first, with the number of attempts that failed. Rows that another process is taking are
+-- skipped. A URL may be returned several times. A rollback makes them due again.
+WITH taken AS (
+    DELETE FROM consensus_due
+    WHERE consensus_due.id IN (
+        SELECT due.id FROM consensus_due due
+        WHERE due.due_at <= now()
+        ORDER BY due.id
+        LIMIT @most
+        FOR UPDATE SKIP LOCKED
+    )
+    RETURNING consensus_due.url_id, consensus_due.attempts
+)
+SELECT taken.url_id, taken.attempts FROM taken ORDER BY taken.url_id, taken.attempts;
+
+-- name: ConsensusCandidateList :many
+-- The URLs of a range of ids that are not validated, and may be: enough annotators agree on their type. Also those that an earlier
+-- run of the task has reported, whose report may be out of date.
+-- No limit: there are no more than ids in the range.
+-- @sqlc-vet-disable many-without-limit
+SELECT candidate.url_id, bool_or(candidate.reported)::boolean AS reported
+FROM (
+    SELECT vote.url_id, false AS reported
+    FROM annotation_votes vote
+    CROSS JOIN consensus_rule rule
+    WHERE vote.attribute = 'url_type' AND vote.url_id > @after::integer AND vote.url_id <= @upto::integer
+    GROUP BY vote.url_id, vote.value, rule.threshold, rule.anonymous_weight
+    HAVING count(vote.user_id) + count(vote.session_id) * rule.anonymous_weight >= rule.threshold
+    UNION ALL
+    SELECT report.url_id, true FROM url_task_error report
+    WHERE report.task_type = 'Auto Validate' AND report.url_id > @after::integer AND report.url_id <= @upto::integer
+) AS candidate
+WHERE NOT EXISTS (SELECT FROM flag_url_validated flag WHERE flag.url_id = candidate.url_id)
+GROUP BY candidate.url_id
+ORDER BY candidate.url_id;
+
+-- name: ConsensusURLLockMany :exec
+-- Locks URLs, by id, against deletion and against other changes of what is known about them. It does not block answers.
+SELECT FROM urls WHERE id = ANY(@url_ids::integer[]) ORDER BY id FOR NO KEY UPDATE;
+
+-- name: ConsensusStateList :many
+-- What is known about those of the URLs that exist and are not validated, by id.
+-- No limit: there are no more rows than ids.
+-- @sqlc-vet-disable many-without-limit
+SELECT
+    urls.id,
+    agreed.record_type,
+    ARRAY(
+        SELECT link.agency_id FROM link_agencies__urls link WHERE link.url_id = urls.id ORDER BY link.agency_id
+    )::integer[] AS agency_ids,
+    ARRAY(
+        SELECT link.location_id FROM link_locations__urls link WHERE link.url_id = urls.id ORDER BY link.location_id
+    )::bigint[] AS location_ids,
+    coalesce((
+        SELECT report.error FROM url_task_error report WHERE report.url_id = urls.id AND report.task_type = 'Auto Validate'
+    ), '')::text AS report
+FROM urls
+LEFT JOIN url_record_type agreed ON agreed.url_id = urls.id
+WHERE urls.id = ANY(@url_ids::integer[]) AND NOT EXISTS (SELECT FROM flag_url_validated flag WHERE flag.url_id = urls.id)
+ORDER BY urls.id;
+
+-- name: ConsensusFactInsertMany :exec
+-- Validates URLs, with the record type and the location agreed on, and keeps what decided. The caller holds the locks on the URLs and
+-- on their rows of the queue; none is validated. The arrays are of equal length; an empty text and 0 mean that there is no value.
+WITH given AS MATERIALIZED (
+    SELECT
+        unnest(@url_ids::integer[]) AS url_id,
+        unnest(@url_types::text[])::url_type AS url_type,
+        nullif(unnest(@record_types::text[]), '')::record_type AS record_type,
+        nullif(unnest(@agency_ids::integer[]), 0) AS agency_id,
+        nullif(unnest(@location_ids::bigint[]), 0) AS location_id,
+        nullif(unnest(@names::text[]), '') AS name,
+        unnest(@votes::jsonb[]) AS votes
+), validated AS (
+    INSERT INTO flag_url_validated (url_id, type) SELECT given.url_id, given.url_type FROM given
+), automatic AS (
+    INSERT INTO flag_url_auto_validated (url_id) SELECT given.url_id FROM given
+    ON CONFLICT ON CONSTRAINT flag_url_auto_validated_pkey DO NOTHING
+), typed AS (
+    INSERT INTO url_record_type (url_id, record_type)
+    SELECT given.url_id, given.record_type FROM given WHERE given.record_type IS NOT NULL
+    ON CONFLICT ON CONSTRAINT url_record_type_pkey DO NOTHING
+), located AS (
+    INSERT INTO link_locations__urls (url_id, location_id)
+    SELECT given.url_id, given.location_id FROM given WHERE given.location_id IS NOT NULL
+    ON CONFLICT ON CONSTRAINT link_locations__urls_pkey DO NOTHING
+)
+INSERT INTO consensus_facts (
+    url_id, rule_version, threshold, anonymous_weight, url_type, record_type, agency_id, location_id, name, users, sessions, votes
+)
+SELECT
+    given.url_id, @rule_version::integer, @threshold::float8, @anonymous_weight::float8,
+    given.url_type, given.record_type, given.agency_id, given.location_id, given.name, voters.users, voters.sessions, given.votes
+FROM given
+CROSS JOIN LATERAL (
+    SELECT count(DISTINCT v.user_id) AS users, count(DISTINCT v.session_id) AS sessions
+    FROM annotation_votes v
+    WHERE v.url_id = given.url_id
+) AS voters;
+
+-- name: ConsensusAgencyInsertMany :many
+-- Adds the agencies agreed on to URLs, where they are missing, and returns the new rows by id.
+-- No limit: there are no more rows than were given.
+-- @sqlc-vet-disable many-without-limit
+WITH stored AS (
+    INSERT INTO link_agencies__urls (url_id, agency_id)
+    SELECT given.url_id, given.agency_id
+    FROM (SELECT unnest(@url_ids::integer[]) AS url_id, unnest(@agency_ids::integer[]) AS agency_id) AS given
+    WHERE given.agency_id <> 0
+    ON CONFLICT ON CONSTRAINT link_agencies__urls_url_id_agency_id_key DO NOTHING
+    RETURNING link_agencies__urls.*
+)
+SELECT stored.id, stored.url_id, to_jsonb(stored)::jsonb AS new_data FROM stored ORDER BY stored.id;
+
+-- name: ConsensusURLUpdateMany :many
+-- Sets the names of URLs that have another one, and updated_at of these and of the URLs whose agencies have changed. Returns each row
+-- before and after, by id. An empty text is no name.
+-- No limit: there are no more rows than were given.
+-- @sqlc-vet-disable many-without-limit
+WITH before AS MATERIALIZED (
+    SELECT urls.*, given.name AS agreed_name
+    FROM (SELECT unnest(@url_ids::integer[]) AS url_id, nullif(unnest(@names::text[]), '') AS name) AS given
+    JOIN urls ON urls.id = given.url_id
+    WHERE given.name IS DISTINCT FROM urls.name AND given.name IS NOT NULL OR urls.id = ANY(@changed_url_ids::integer[])
+), changed AS (
+    UPDATE urls u SET name = coalesce(before.agreed_name, u.name), updated_at = now()
+    FROM before
+    WHERE u.id = before.id
+    RETURNING u.*
+)
+SELECT
+    changed.id,
+    (to_jsonb(before) - 'agreed_name')::jsonb AS old_data,
+    to_jsonb(changed)::jsonb AS new_data
+FROM before
+JOIN changed ON changed.id = before.id
+ORDER BY changed.id;
+
+-- name: ConsensusReportDeleteMany :exec
+-- Removes what runs of the task have reported about URLs.
+DELETE FROM url_task_error WHERE task_type = 'Auto Validate' AND url_id = ANY(@url_ids::integer[]);
+
+-- name: LockTimeoutSet :exec
+-- Has statements of the transaction fail that wait longer for one lock.
+SELECT set_config('lock_timeout', @timeout::text, true);
+
+-- name: SuspensionCandidateList :many
+-- The URLs of a range of ids that are neither validated nor suspended, and whose agency, or location, so many users did not find.
+-- No limit: there are no more than ids in the range.
+-- @sqlc-vet-disable many-without-limit
+SELECT eligible.url_id
+FROM eligible_urls eligible
+JOIN (
+    SELECT agency.url_id FROM link_user_suggestion_agency_not_found agency
+    WHERE agency.url_id > @after::integer AND agency.url_id <= @upto::integer
+    GROUP BY agency.url_id
+    HAVING count(*) >= @users::integer
+    UNION
+    SELECT location.url_id FROM link_user_suggestion_location_not_found location
+    WHERE location.url_id > @after::integer AND location.url_id <= @upto::integer
+    GROUP BY location.url_id
+    HAVING count(*) >= @users::integer
+) AS unknown ON unknown.url_id = eligible.url_id
+ORDER BY eligible.url_id;
+
+-- name: SuspensionInsertMany :many
+-- Suspends those of the URLs that are neither validated nor suspended, and returns them, by id. The caller holds the locks on the URLs
+-- and on their rows of the queue. A row of not found is never deleted but with its URL.
+-- No limit: there are no more rows than were given.
+-- @sqlc-vet-disable many-without-limit
+WITH suspended AS (
+    INSERT INTO flag_url_suspended (url_id)
+    SELECT eligible.url_id FROM eligible_urls eligible WHERE eligible.url_id = ANY(@url_ids::integer[])
+    RETURNING flag_url_suspended.url_id
+)
+SELECT suspended.url_id FROM suspended ORDER BY suspended.url_id;
