@@ -109,6 +109,7 @@ func TestPagesCommands(t *testing.T) {
 	}
 	variables := map[string]bool{ // of tests
 		"DOCKET_TEST_DATABASE_URL": true, "DOCKET_TEST_DATA": true, "DOCKET_TEST_CASES": true, "DOCKET_BENCH_URLS": true,
+		dataSourcesTokenVariable: true,
 	}
 	for flag := range flags {
 		variables[variable(flag)] = true

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"docket/internal/dsapp"
 	"docket/internal/jobs"
 	"docket/internal/postgres"
 	"docket/internal/tasks"
@@ -20,11 +21,15 @@ import (
 // upkeepConfig is the configuration of the periodic jobs. The environment has the rest of it, under the names that the service before
 // Docket reads: upkeepFlag and urlTasksVariable.
 type upkeepConfig struct {
-	viewsInterval time.Duration
+	viewsInterval  time.Duration
+	dataSourcesURL string
 }
 
 func (c *upkeepConfig) addFlags(flags *pflag.FlagSet) {
 	flags.DurationVar(&c.viewsInterval, "views-interval", 24*time.Hour, "how often the materialized views are refreshed, from 1m")
+	flags.StringVar(&c.dataSourcesURL, "data-sources-app-url", "",
+		"`URL` of the data-sources application, from which follows are fetched; without it they are not. Its token is in "+
+			dataSourcesTokenVariable)
 }
 
 const (
@@ -34,6 +39,9 @@ const (
 	urlCycleVariable = "RUN_URL_TASKS_TASK_FLAG"
 	// urlMinutesVariable says how often these jobs run.
 	urlMinutesVariable = "URL_TASKS_FREQUENCY_MINUTES"
+	// dataSourcesTokenVariable holds Docket's token for the data-sources application. It has no flag, because other users of the
+	// machine can read command lines.
+	dataSourcesTokenVariable = "DOCKET_DATA_SOURCES_APP_TOKEN"
 
 	defaultURLMinutes = 60
 	mostURLMinutes    = 366 * 24 * 60
@@ -49,7 +57,7 @@ const (
 
 // upkeepJobs returns every job, also those that the environment disables: a job that another process has scheduled, or that an operator
 // has started, may be worked by this one. The pool must not limit the time of statements. It fails with a usageError for a value of the
-// environment or of a flag that has no meaning.
+// environment or of a flag that has no meaning. Without a pool the jobs can be listed, but not run.
 func upkeepJobs(cfg upkeepConfig, pool *postgres.Pool) ([]jobs.Job, error) {
 	works := upkeep.New(pool)
 	if cfg.viewsInterval < leastInterval {
@@ -94,6 +102,11 @@ func upkeepJobs(cfg upkeepConfig, pool *postgres.Pool) ([]jobs.Job, error) {
 			Interval: expiryInterval, Timeout: 10 * time.Minute, Work: works.ExpireIdempotencyKeys,
 		},
 	}
+	sync, err := cfg.syncFollows(works)
+	if err != nil {
+		return nil, err
+	}
+	list = append(list, sync)
 	limits := map[string]time.Duration{"mark_never_completed": 10 * time.Minute}
 	for _, job := range list {
 		limits[job.Name] = job.Timeout
@@ -105,6 +118,28 @@ func upkeepJobs(cfg upkeepConfig, pool *postgres.Pool) ([]jobs.Job, error) {
 	})
 	return withFlags(list)
 }
+
+// syncFollows returns the job that fetches follows. Without an address it is disabled, and fails if another process has scheduled it.
+func (c *upkeepConfig) syncFollows(works *upkeep.Service) (jobs.Job, error) {
+	job := jobs.Job{
+		Name: "sync_follows", Type: tasks.SyncFollows, Flag: "DS_APP_SYNC_USER_FOLLOWS_GET_TASK_FLAG",
+		Interval: daily, Timeout: 10 * time.Minute,
+	}
+	if c.dataSourcesURL == "" {
+		job.Disabled = true
+		job.Work = func(context.Context, int32) (string, error) { return "", errNoDataSources }
+		return job, nil
+	}
+	client, err := dsapp.New(dsapp.Config{Address: c.dataSourcesURL, Token: os.Getenv(dataSourcesTokenVariable)})
+	if err != nil {
+		return jobs.Job{}, usageError{fmt.Errorf("--data-sources-app-url and %s: %w", dataSourcesTokenVariable, err)}
+	}
+	job.Work = func(ctx context.Context, _ int32) (string, error) { return works.SyncFollows(ctx, client) }
+	return job, nil
+}
+
+var errNoDataSources = fmt.Errorf("this process does not know the data-sources application: set --data-sources-app-url and %s on all "+
+	"processes that run jobs", dataSourcesTokenVariable)
 
 // withFlags returns the jobs with those disabled that the environment disables.
 func withFlags(list []jobs.Job) ([]jobs.Job, error) {
@@ -122,7 +157,7 @@ func withFlags(list []jobs.Job) ([]jobs.Job, error) {
 		case tasks.AutoValidate, tasks.AutoName, tasks.SuspendURLs:
 			on = on && urlCycle
 		}
-		flagged[i].Disabled = !on
+		flagged[i].Disabled = job.Disabled || !on
 	}
 	return flagged, nil
 }

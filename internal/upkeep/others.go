@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 
+	"docket/internal/dsapp"
+	"docket/internal/follows"
 	"docket/internal/idempotency"
 	"docket/internal/ranking"
 	"docket/internal/views"
@@ -49,4 +51,13 @@ func (s *Service) ExpireIdempotencyKeys(ctx context.Context, _ int32) (string, e
 		return "", fmt.Errorf("after %s: %w", counted(deleted, "key"), err)
 	}
 	return counted(deleted, "key") + " deleted", nil
+}
+
+// SyncFollows makes the follows equal to those of the data-sources application.
+func (s *Service) SyncFollows(ctx context.Context, from *dsapp.Client) (string, error) {
+	result, err := follows.New(s.pool).Sync(ctx, from)
+	if err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("%s added, %d removed, %d unchanged", counted(result.Added, "follow"), result.Removed, result.Unchanged), nil
 }
