@@ -42,7 +42,7 @@ var levels = map[level][]string{
 		"GET /annotate/suggestions/agencies/{url_id}", "GET /search/url", "GET /search/agency",
 		"POST /agencies", "PUT /agencies/{agency_id}", "DELETE /agencies/{agency_id}",
 		"POST /agencies/{agency_id}/locations/{location_id}", "DELETE /agencies/{agency_id}/locations/{location_id}",
-		"POST /locations", "GET /url", "DELETE /url/{url_id}", "POST /collector/manual",
+		"POST /locations", "GET /url", "GET /url/{url_id}/consensus", "DELETE /url/{url_id}", "POST /collector/manual",
 		"GET /batch", "GET /batch/{batch_id}", "GET /batch/{batch_id}/urls", "GET /batch/{batch_id}/duplicates",
 		"GET /batch/{batch_id}/logs", "POST /batch/{batch_id}/abort", "GET /task", "GET /task/status", "GET /task/{task_id}",
 		"GET /metrics/batches/aggregated", "GET /metrics/batches/breakdown", "GET /metrics/urls/aggregate",

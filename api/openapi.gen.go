@@ -174,6 +174,78 @@ func (e BatchURLStatus) Valid() bool {
 	}
 }
 
+// Defines values for ConsensusStatus.
+const (
+	Decided   ConsensusStatus = "decided"
+	Obstacle  ConsensusStatus = "obstacle"
+	Undecided ConsensusStatus = "undecided"
+	Validated ConsensusStatus = "validated"
+)
+
+// Valid indicates whether the value is a known member of the ConsensusStatus enum.
+func (e ConsensusStatus) Valid() bool {
+	switch e {
+	case Decided:
+		return true
+	case Obstacle:
+		return true
+	case Undecided:
+		return true
+	case Validated:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ConsensusAttribute.
+const (
+	ConsensusAgency     ConsensusAttribute = "agency"
+	ConsensusLocation   ConsensusAttribute = "location"
+	ConsensusName       ConsensusAttribute = "name"
+	ConsensusRecordType ConsensusAttribute = "record_type"
+	ConsensusURLType    ConsensusAttribute = "url_type"
+)
+
+// Valid indicates whether the value is a known member of the ConsensusAttribute enum.
+func (e ConsensusAttribute) Valid() bool {
+	switch e {
+	case ConsensusAgency:
+		return true
+	case ConsensusLocation:
+		return true
+	case ConsensusName:
+		return true
+	case ConsensusRecordType:
+		return true
+	case ConsensusURLType:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ConsensusVotesOutcome.
+const (
+	ConsensusAgreed ConsensusVotesOutcome = "agreed"
+	ConsensusTie    ConsensusVotesOutcome = "tie"
+	ConsensusTooFew ConsensusVotesOutcome = "too few votes"
+)
+
+// Valid indicates whether the value is a known member of the ConsensusVotesOutcome enum.
+func (e ConsensusVotesOutcome) Valid() bool {
+	switch e {
+	case ConsensusAgreed:
+		return true
+	case ConsensusTie:
+		return true
+	case ConsensusTooFew:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ExportFormat.
 const (
 	Csv   ExportFormat = "csv"
@@ -1110,6 +1182,157 @@ type BatchesAggregatedResponse struct {
 type BatchesBreakdownResponse struct {
 	Batches []BatchBreakdown `json:"batches"`
 }
+
+// Consensus defines model for Consensus.
+type Consensus struct {
+	// Decision What the votes decide now, by the current rule. It has no effect on a URL that is validated.
+	Decision *ConsensusDecision `json:"decision"`
+
+	// Error Why the last attempt to validate the URL failed.
+	Error *ConsensusError `json:"error"`
+
+	// Fact Null unless an agreement validated the URL in Docket.
+	Fact *ConsensusFact `json:"fact"`
+
+	// Obstacles What is stored and contradicts the decision.
+	Obstacles []string      `json:"obstacles"`
+	Rule      ConsensusRule `json:"rule"`
+
+	// Sessions How many anonymous sessions have.
+	Sessions int32 `json:"sessions"`
+
+	// Status `decided`: the votes make a fact, and the URL is validated as soon as a process that runs jobs comes to it, usually within a
+	// second. `obstacle`: the votes make a fact that something stored contradicts; a person has to decide.
+	Status ConsensusStatus `json:"status"`
+
+	// Suspended A suspended URL is not offered, but its votes count.
+	Suspended bool             `json:"suspended"`
+	Types     []ConsensusNeeds `json:"types"`
+	URL       string           `json:"url"`
+	URLID     int32            `json:"url_id"`
+
+	// Users How many users have voted about the URL.
+	Users      int32                `json:"users"`
+	Validation *ConsensusValidation `json:"validation"`
+	Votes      []ConsensusVotes     `json:"votes"`
+}
+
+// ConsensusStatus `decided`: the votes make a fact, and the URL is validated as soon as a process that runs jobs comes to it, usually within a
+// second. `obstacle`: the votes make a fact that something stored contradicts; a person has to decide.
+type ConsensusStatus string
+
+// ConsensusAttribute defines model for ConsensusAttribute.
+type ConsensusAttribute string
+
+// ConsensusDecision defines model for ConsensusDecision.
+type ConsensusDecision struct {
+	AgencyID   *int32      `json:"agency_id"`
+	LocationID *int64      `json:"location_id"`
+	Name       *string     `json:"name"`
+	RecordType *RecordType `json:"record_type"`
+
+	// URLType As URLType; a database of the reference may contain one more.
+	URLType SuggestedURLType `json:"url_type"`
+}
+
+// ConsensusError defines model for ConsensusError.
+type ConsensusError struct {
+	// CreatedAt UTC without a zone, as in the reference; with a fraction when the microseconds are not 0.
+	//
+	// Example: 2026-01-31T12:00:00.123456
+	CreatedAt Timestamp `json:"created_at"`
+	TaskID    int32     `json:"task_id"`
+	Text      string    `json:"text"`
+}
+
+// ConsensusFact What an agreement decided, with its rule and the votes of that moment. It is never changed.
+type ConsensusFact struct {
+	// AgencyName Null if there is none, or it was deleted.
+	AgencyName *string `json:"agency_name"`
+
+	// CreatedAt UTC without a zone, as in the reference; with a fraction when the microseconds are not 0.
+	//
+	// Example: 2026-01-31T12:00:00.123456
+	CreatedAt Timestamp         `json:"created_at"`
+	Decision  ConsensusDecision `json:"decision"`
+
+	// LocationName Null if there is none, or it was deleted.
+	LocationName *string          `json:"location_name"`
+	Rule         ConsensusRule    `json:"rule"`
+	Sessions     int32            `json:"sessions"`
+	Users        int32            `json:"users"`
+	Votes        []ConsensusVotes `json:"votes"`
+}
+
+// ConsensusNeeds defines model for ConsensusNeeds.
+type ConsensusNeeds struct {
+	// Missing What annotators do not agree on, of what the type needs.
+	Missing []ConsensusAttribute `json:"missing"`
+
+	// Possible False: no agreement ever validates a URL as this type.
+	Possible bool `json:"possible"`
+
+	// URLType As URLType; a database of the reference may contain one more.
+	URLType SuggestedURLType `json:"url_type"`
+}
+
+// ConsensusRule defines model for ConsensusRule.
+type ConsensusRule struct {
+	// AnonymousWeight What the vote of a session counts; that of a user counts 1.
+	AnonymousWeight float64 `json:"anonymous_weight"`
+
+	// Threshold The votes that a value needs.
+	Threshold float64 `json:"threshold"`
+	Version   int32   `json:"version"`
+}
+
+// ConsensusValidation defines model for ConsensusValidation.
+type ConsensusValidation struct {
+	// Automatic By agreement; otherwise by hand or by another program.
+	Automatic bool `json:"automatic"`
+
+	// CreatedAt UTC without a zone, as in the reference; with a fraction when the microseconds are not 0.
+	//
+	// Example: 2026-01-31T12:00:00.123456
+	CreatedAt Timestamp `json:"created_at"`
+
+	// URLType As URLType; a database of the reference may contain one more.
+	URLType SuggestedURLType `json:"url_type"`
+}
+
+// ConsensusValue defines model for ConsensusValue.
+type ConsensusValue struct {
+	Sessions int32 `json:"sessions"`
+
+	// Text The name of an agency or location, empty if it was deleted; otherwise the value.
+	Text  string `json:"text"`
+	Users int32  `json:"users"`
+
+	// Value A text, or the id of an agency or location.
+	Value string `json:"value"`
+
+	// Votes As the rule weighs them.
+	Votes float64 `json:"votes"`
+}
+
+// ConsensusVotes The votes on one attribute.
+type ConsensusVotes struct {
+	// Agreed The value that annotators agree on.
+	Agreed    *string            `json:"agreed"`
+	Attribute ConsensusAttribute `json:"attribute"`
+
+	// Lacking Votes that a value with the most votes lacks; 0 after `agreed` and `tie`.
+	Lacking float64 `json:"lacking"`
+
+	// Outcome `tie`: several values have the most votes, and as many as the rule needs.
+	Outcome ConsensusVotesOutcome `json:"outcome"`
+
+	// Values Those with the most votes first.
+	Values []ConsensusValue `json:"values"`
+}
+
+// ConsensusVotesOutcome `tie`: several values have the most votes, and as many as the rule needs.
+type ConsensusVotesOutcome string
 
 // ContributionsResponse defines model for ContributionsResponse.
 type ContributionsResponse struct {
@@ -2670,6 +2893,9 @@ type ServerInterface interface {
 	// URLDelete Delete a URL
 	// (DELETE /url/{url_id})
 	URLDelete(c *gin.Context, urlid URLID)
+	// URLConsensus Why a URL is a fact, or what is missing until it is one
+	// (GET /url/{url_id}/consensus)
+	URLConsensus(c *gin.Context, urlid URLID)
 	// URLScreenshot A screenshot of the page
 	// (GET /url/{url_id}/screenshot)
 	URLScreenshot(c *gin.Context, urlid URLID)
@@ -4476,6 +4702,31 @@ func (siw *ServerInterfaceWrapper) URLDelete(c *gin.Context) {
 	siw.Handler.URLDelete(c, urlid)
 }
 
+// URLConsensus operation middleware
+func (siw *ServerInterfaceWrapper) URLConsensus(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "url_id" -------------
+	var urlid URLID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "url_id", c.Param("url_id"), &urlid, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "integer", Format: "int32", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter url_id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.URLConsensus(c, urlid)
+}
+
 // URLScreenshot operation middleware
 func (siw *ServerInterfaceWrapper) URLScreenshot(c *gin.Context) {
 
@@ -4557,6 +4808,7 @@ func RegisterHandlersWithOptions(router gin.IRouter, si ServerInterface, options
 	router.GET(options.BaseURL+"/url", wrapper.URLList)
 	router.DELETE(options.BaseURL+"/url/:url_id", wrapper.URLDelete)
 	router.GET(options.BaseURL+"/url/:url_id/screenshot", wrapper.URLScreenshot)
+	router.GET(options.BaseURL+"/url/:url_id/consensus", wrapper.URLConsensus)
 	router.POST(options.BaseURL+"/submit/url", wrapper.SubmitURL)
 	router.POST(options.BaseURL+"/submit/data-source", wrapper.SubmitDataSource)
 	router.GET(options.BaseURL+"/check/unique-url", wrapper.CheckUniqueURL)
@@ -10049,6 +10301,112 @@ func (response URLDeletedefaultApplicationProblemPlusJSONResponse) VisitURLDelet
 	return err
 }
 
+type URLConsensusRequestObject struct {
+	URLID URLID `json:"url_id"`
+}
+
+type URLConsensusResponseObject interface {
+	VisitURLConsensusResponse(w http.ResponseWriter) error
+}
+
+type URLConsensus200JSONResponse Consensus
+
+func (response URLConsensus200JSONResponse) VisitURLConsensusResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type URLConsensus401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response URLConsensus401ApplicationProblemPlusJSONResponse) VisitURLConsensusResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type URLConsensus403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response URLConsensus403ApplicationProblemPlusJSONResponse) VisitURLConsensusResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type URLConsensus404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response URLConsensus404ApplicationProblemPlusJSONResponse) VisitURLConsensusResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type URLConsensus422ApplicationProblemPlusJSONResponse struct {
+	ValidationFailedApplicationProblemPlusJSONResponse
+}
+
+func (response URLConsensus422ApplicationProblemPlusJSONResponse) VisitURLConsensusResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type URLConsensusdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response URLConsensusdefaultApplicationProblemPlusJSONResponse) VisitURLConsensusResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type URLScreenshotRequestObject struct {
 	URLID URLID `json:"url_id"`
 }
@@ -10311,6 +10669,9 @@ type StrictServerInterface interface {
 	// URLDelete Delete a URL
 	// (DELETE /url/{url_id})
 	URLDelete(ctx context.Context, request URLDeleteRequestObject) (URLDeleteResponseObject, error)
+	// URLConsensus Why a URL is a fact, or what is missing until it is one
+	// (GET /url/{url_id}/consensus)
+	URLConsensus(ctx context.Context, request URLConsensusRequestObject) (URLConsensusResponseObject, error)
 	// URLScreenshot A screenshot of the page
 	// (GET /url/{url_id}/screenshot)
 	URLScreenshot(ctx context.Context, request URLScreenshotRequestObject) (URLScreenshotResponseObject, error)
@@ -12021,6 +12382,32 @@ func (sh *strictHandler) URLDelete(ctx *gin.Context, urlid URLID) {
 		sh.options.HandlerErrorFunc(ctx, err)
 	} else if validResponse, ok := response.(URLDeleteResponseObject); ok {
 		if err := validResponse.VisitURLDeleteResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// URLConsensus operation middleware
+func (sh *strictHandler) URLConsensus(ctx *gin.Context, urlid URLID) {
+	var request URLConsensusRequestObject
+
+	request.URLID = urlid
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.URLConsensus(ctx, request.(URLConsensusRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "URLConsensus")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(URLConsensusResponseObject); ok {
+		if err := validResponse.VisitURLConsensusResponse(ctx.Writer); err != nil {
 			sh.options.ResponseErrorHandlerFunc(ctx, err)
 		}
 	} else if response != nil {

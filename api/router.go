@@ -19,6 +19,7 @@ import (
 	"docket/internal/annotation"
 	"docket/internal/auth"
 	"docket/internal/catalog"
+	"docket/internal/consensus"
 	"docket/internal/export"
 	"docket/internal/follows"
 	"docket/internal/progress"
@@ -40,6 +41,7 @@ type Config struct {
 	Catalog     *catalog.Service
 	Robots      *robots.Service
 	Submissions *submissions.Service
+	Consensus   *consensus.Explainer
 	Progress    *progress.Service
 	Export      *export.Service
 	Follows     *follows.Service
@@ -74,6 +76,7 @@ type handlers struct {
 	catalogHandlers
 	proposalHandlers
 	urlHandlers
+	consensusHandlers
 	batchHandlers
 	taskHandlers
 	progressHandlers
@@ -103,6 +106,7 @@ func New(cfg Config) (http.Handler, error) {
 			catalogHandlers{cfg.Catalog},
 			proposalHandlers{cfg.Catalog},
 			urlHandlers{cfg.Submissions, cfg.Catalog},
+			consensusHandlers{cfg.Consensus},
 			batchHandlers{cfg.Submissions},
 			taskHandlers{cfg.Tasks},
 			progressHandlers{cfg.Progress},

@@ -26,6 +26,7 @@ import (
 	"docket/internal/annotation"
 	"docket/internal/auth"
 	"docket/internal/catalog"
+	"docket/internal/consensus"
 	"docket/internal/dbtest"
 	"docket/internal/export"
 	"docket/internal/follows"
@@ -160,6 +161,7 @@ func newHandler(
 		Catalog:     catalog.New(pool),
 		Robots:      robots.New(pool),
 		Submissions: submissions.New(pool),
+		Consensus:   consensus.NewExplainer(pool),
 		Progress:    progress.New(pool),
 		Export:      export.New(pool, testKey),
 		Follows:     follows.New(pool),

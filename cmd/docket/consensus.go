@@ -2,11 +2,12 @@ package main
 
 import "github.com/spf13/cobra"
 
-func consensusCommand(_ *config) *cobra.Command {
+func consensusCommand(cfg *config) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "consensus",
 		Short: "Explain how votes become facts, and try other rules",
 		Args:  cobra.NoArgs,
 	}
+	cmd.AddCommand(consensusExplainCommand(cfg), consensusSimulateCommand(cfg))
 	return cmd
 }

@@ -15,6 +15,7 @@ import (
 	"docket/internal/annotation"
 	"docket/internal/auth"
 	"docket/internal/catalog"
+	"docket/internal/consensus"
 	"docket/internal/export"
 	"docket/internal/follows"
 	"docket/internal/postgres"
@@ -208,6 +209,7 @@ func (cfg *serveConfig) handler(
 		Catalog:     catalog.New(pool),
 		Robots:      robots.New(pool),
 		Submissions: submissions.New(pool),
+		Consensus:   consensus.NewExplainer(pool),
 		Progress:    progress.New(pool),
 		Export:      export.New(pool, key),
 		Follows:     follows.New(pool),

@@ -79,8 +79,8 @@ func rounded(votes float64) float64 {
 	return math.Round(votes*parts) / parts
 }
 
-// Leading returns the values with the most votes, sorted, and their votes; none and 0 without a vote. An empty text, which other programs
-// have stored as a name, is not a value.
+// Leading returns the values with the most votes, sorted, and their votes; none and 0 without a vote. An empty text, which is
+// stored when an annotator leaves a name empty, is not a value.
 func (r Rule) Leading(counts map[string]Count) (values []string, votes float64) {
 	for _, value := range slices.Sorted(maps.Keys(counts)) {
 		switch weight := r.Weigh(counts[value]); {
@@ -112,7 +112,8 @@ var requirements = map[string][]Attribute{
 	"not relevant":      {},
 }
 
-// Requirements returns what must be agreed on, in addition to the type itself, before a URL is validated as this type; false if it never is.
+// Requirements returns what must be agreed on, in addition to the type itself, before a URL is validated as this type; false if it
+// never is.
 func Requirements(urlType string) (attributes []Attribute, ok bool) {
 	attributes, ok = requirements[urlType]
 	return slices.Clone(attributes), ok

@@ -13,12 +13,13 @@ import (
 )
 
 const ConsensusDueURLList = `-- name: ConsensusDueURLList :many
-SELECT DISTINCT due.url_id FROM consensus_due due ORDER BY due.url_id LIMIT $1
+SELECT DISTINCT due.url_id FROM consensus_due due WHERE due.url_id = ANY($1::integer[]) ORDER BY due.url_id
 `
 
-// The URLs that wait for a decision. They are few: a process decides about them at once.
-func (q *Queries) ConsensusDueURLList(ctx context.Context, db DBTX, most int32) ([]int32, error) {
-	rows, err := db.Query(ctx, ConsensusDueURLList, most)
+// Those of the URLs that wait for a decision.
+// @sqlc-vet-disable many-without-limit
+func (q *Queries) ConsensusDueURLList(ctx context.Context, db DBTX, urlIds []int32) ([]int32, error) {
+	rows, err := db.Query(ctx, ConsensusDueURLList, urlIds)
 	if err != nil {
 		return nil, err
 	}

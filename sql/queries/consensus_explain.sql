@@ -111,5 +111,6 @@ WHERE vote.url_id BETWEEN @first_id AND @last_id
 ORDER BY vote.url_id, coalesce(vote.created_at, urls.created_at);
 
 -- name: ConsensusDueURLList :many
--- The URLs that wait for a decision. They are few: a process decides about them at once.
-SELECT DISTINCT due.url_id FROM consensus_due due ORDER BY due.url_id LIMIT @most;
+-- Those of the URLs that wait for a decision.
+-- @sqlc-vet-disable many-without-limit
+SELECT DISTINCT due.url_id FROM consensus_due due WHERE due.url_id = ANY(@url_ids::integer[]) ORDER BY due.url_id;
