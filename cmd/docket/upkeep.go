@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"docket/internal/consensus"
 	"docket/internal/dsapp"
 	"docket/internal/jobs"
 	"docket/internal/postgres"
@@ -18,8 +19,8 @@ import (
 	"docket/internal/upkeep"
 )
 
-// upkeepConfig is the configuration of the periodic jobs. The environment has the rest of it, under the names that the service before
-// Docket reads: upkeepFlag and urlTasksVariable.
+// upkeepConfig is the configuration of the periodic jobs, as far as it has flags. The rest is in the environment, under the names that
+// the service before Docket reads.
 type upkeepConfig struct {
 	viewsInterval  time.Duration
 	dataSourcesURL string
@@ -69,6 +70,18 @@ func upkeepJobs(cfg upkeepConfig, pool *postgres.Pool) ([]jobs.Job, error) {
 	}
 	everyURL := time.Duration(minutes) * time.Minute
 	list := []jobs.Job{
+		{
+			Name: "auto_validate", Type: tasks.AutoValidate, Flag: "URL_AUTO_VALIDATE_TASK_FLAG",
+			Interval: everyURL, Timeout: 2 * time.Hour,
+			Work: func(ctx context.Context, taskID int32) (string, error) {
+				return consensus.ValidateAll(ctx, pool, taskID)
+			},
+		},
+		{
+			Name: "suspend_urls", Type: tasks.SuspendURLs, Flag: "URL_SUSPEND_TASK_FLAG",
+			Interval: everyURL, Timeout: time.Hour,
+			Work: func(ctx context.Context, taskID int32) (string, error) { return consensus.Suspend(ctx, pool, taskID) },
+		},
 		{
 			Name: "auto_name", Type: tasks.AutoName, Flag: "URL_AUTO_NAME_TASK_FLAG",
 			Interval: everyURL, Timeout: time.Hour, Work: works.AutoName,
