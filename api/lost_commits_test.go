@@ -73,7 +73,9 @@ func TestLostCommits(t *testing.T) {
 				require.Len(t, slices.Compact(id), n, "each success is of another row")
 			}
 			for status := range client.statuses {
-				require.Contains(t, []int{http.StatusOK, http.StatusConflict, http.StatusServiceUnavailable}, status)
+				require.Contains(t, []int{
+					cmp.Or(operation.status, http.StatusOK), http.StatusConflict, http.StatusServiceUnavailable,
+				}, status)
 			}
 		})
 	}
@@ -94,12 +96,13 @@ func (c *lossyClient) succeed(t *testing.T, name string, operation keyedOperatio
 		c.handler.ServeHTTP(response, operation.request(t, name, number))
 		c.mu.Lock()
 		c.statuses[response.Code]++
-		if response.Code == http.StatusOK {
+		success := cmp.Or(operation.status, http.StatusOK)
+		if response.Code == success {
 			c.bodies = append(c.bodies, response.Body.Bytes())
 		}
 		c.mu.Unlock()
 		switch response.Code {
-		case http.StatusOK:
+		case success:
 			return
 		case http.StatusServiceUnavailable, http.StatusConflict:
 			if response.Header().Get("Retry-After") == "" {

@@ -672,6 +672,27 @@ func (e RetentionSchedule) Valid() bool {
 	}
 }
 
+// Defines values for StartedJobState.
+const (
+	AlreadyRunning StartedJobState = "already-running"
+	AlreadyWaiting StartedJobState = "already-waiting"
+	Started        StartedJobState = "started"
+)
+
+// Valid indicates whether the value is a known member of the StartedJobState enum.
+func (e StartedJobState) Valid() bool {
+	switch e {
+	case AlreadyRunning:
+		return true
+	case AlreadyWaiting:
+		return true
+	case Started:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for SuggestedAttribute.
 const (
 	SuggestedAttributeAgency     SuggestedAttribute = "agency"
@@ -1737,6 +1758,7 @@ type Problem struct {
 	// | `urn:docket:problem:result-unreadable` | 409 | another version of Docket handled the request with this `Idempotency-Key`, and its result cannot be read |
 	// | `urn:docket:problem:result-unknown` | 503 | the connection to the database broke, and whether the request took effect is unknown; repeat it with the same `Idempotency-Key`; without one, check first whether it took effect |
 	// | `urn:docket:problem:idempotency-key-reused` | 422 | the `Idempotency-Key` was used for another request |
+	// | `urn:docket:problem:no-job-tables` | 503 | the database has no tables for jobs yet; `docket migrate apply` creates them |
 	// | `urn:docket:problem:too-many-exports` | 503 | the maximum number of concurrent exports is running |
 	// | `about:blank` | 503 | the database is unavailable; send the request again after `Retry-After` seconds |
 	// | `about:blank` | 504 | the request took longer than the server allows |
@@ -1894,6 +1916,20 @@ type SearchURLResult struct {
 	URLID *int32 `json:"url_id"`
 }
 
+// StartedJob defines model for StartedJob.
+type StartedJob struct {
+	// Job Example: auto_validate
+	Job string `json:"job"`
+
+	// State `started`: a run waits for a free process. `already-waiting`: an earlier run waits for one; if it had failed, it is repeated
+	// now. `already-running`: a run is in progress, and no other one was started.
+	State StartedJobState `json:"state"`
+}
+
+// StartedJobState `started`: a run waits for a free process. `already-waiting`: an earlier run waits for one; if it had failed, it is repeated
+// now. `already-running`: a run is in progress, and no other one was started.
+type StartedJobState string
+
 // StoredBatchStrategy A BatchStrategy, or another value if a later version of the reference has added it to the database.
 //
 // Example: auto_googler
@@ -1963,6 +1999,14 @@ type TaskListResult struct {
 type TaskRunning struct {
 	// Status A task type or `Idle`.
 	Status string `json:"status"`
+}
+
+// TaskStarted defines model for TaskStarted.
+type TaskStarted struct {
+	Jobs []StartedJob `json:"jobs"`
+
+	// TaskType A KnownTaskType, or another value if a later version of the reference has added it to the database.
+	TaskType TaskType `json:"task_type"`
 }
 
 // TaskStatus `in-process`: it runs, or its process was killed. `complete`: it has succeeded. `error`: it has failed. `never-completed`: it was
@@ -2666,6 +2710,23 @@ type TaskGetParams struct {
 	Page *Page `form:"page,omitempty" json:"page,omitempty"`
 }
 
+// TaskRunParams defines parameters for TaskRun.
+type TaskRunParams struct {
+	// IdempotencyKey A text that the caller chose for this one request, preferably a UUID. For 24 hours after its success, the same request
+	// with the same key takes no effect but gets the same result, with the header `Idempotency-Replayed: true`. Only
+	// `next_annotation` is chosen anew. The result is stored together with the effect of the request: a request whose response was
+	// lost, or was a 5xx, may be repeated with its key at any time and has one effect.
+	//
+	// While the first one is in progress, the second gets 409 of type `urn:docket:problem:request-under-way`. A different request
+	// with the key gets 422 of type `urn:docket:problem:idempotency-key-reused`. After any result but a success the key is free,
+	// except after a 503 of type `urn:docket:problem:result-unknown`: repeat the same request.
+	//
+	// A key belongs to the user of the token. Without a token it belongs to the anonymous session that the request names or, for
+	// each operation, to the address of the client. Behind a proxy that Docket was not told to trust (`--trusted-proxy`), all
+	// clients have the address of the proxy, and share its keys.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // TypeaheadAgenciesParams defines parameters for TypeaheadAgencies.
 type TypeaheadAgenciesParams struct {
 	// Query The text typed so far; a blank one finds nothing.
@@ -2881,6 +2942,9 @@ type ServerInterface interface {
 	// TaskGet A task with its URLs and errors
 	// (GET /task/{task_id})
 	TaskGet(c *gin.Context, taskID TaskID, params TaskGetParams)
+	// TaskRun Run the jobs of a task type now
+	// (POST /task/{task_type}/run)
+	TaskRun(c *gin.Context, taskType KnownTaskType, params TaskRunParams)
 	// TypeaheadAgencies Agencies whose name begins with, or resembles, the typed text
 	// (GET /typeahead/agencies)
 	TypeaheadAgencies(c *gin.Context, params TypeaheadAgenciesParams)
@@ -4588,6 +4652,55 @@ func (siw *ServerInterfaceWrapper) TaskGet(c *gin.Context) {
 	siw.Handler.TaskGet(c, taskID, params)
 }
 
+// TaskRun operation middleware
+func (siw *ServerInterfaceWrapper) TaskRun(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "task_type" -------------
+	var taskType KnownTaskType
+
+	err = runtime.BindStyledParameterWithOptions("simple", "task_type", c.Param("task_type"), &taskType, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter task_type: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params TaskRunParams
+
+	headers := c.Request.Header
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandler(c, fmt.Errorf("Expected one value for Idempotency-Key, got %d", n), http.StatusBadRequest)
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter Idempotency-Key: %w", err), http.StatusBadRequest)
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.TaskRun(c, taskType, params)
+}
+
 // TypeaheadAgencies operation middleware
 func (siw *ServerInterfaceWrapper) TypeaheadAgencies(c *gin.Context) {
 
@@ -4822,6 +4935,7 @@ func RegisterHandlersWithOptions(router gin.IRouter, si ServerInterface, options
 	router.GET(options.BaseURL+"/task", wrapper.TaskList)
 	router.GET(options.BaseURL+"/task/status", wrapper.TaskRunning)
 	router.GET(options.BaseURL+"/task/:task_id", wrapper.TaskGet)
+	router.POST(options.BaseURL+"/task/:task_type/run", wrapper.TaskRun)
 	router.GET(options.BaseURL+"/contributions/leaderboard", wrapper.ContributionsLeaderboard)
 	router.GET(options.BaseURL+"/contributions/user", wrapper.ContributionsUser)
 	router.GET(options.BaseURL+"/metrics/batches/aggregated", wrapper.MetricsBatchesAggregated)
@@ -10011,6 +10125,129 @@ func (response TaskGetdefaultApplicationProblemPlusJSONResponse) VisitTaskGetRes
 	return err
 }
 
+type TaskRunRequestObject struct {
+	TaskType KnownTaskType `json:"task_type"`
+	Params   TaskRunParams
+}
+
+type TaskRunResponseObject interface {
+	VisitTaskRunResponse(w http.ResponseWriter) error
+}
+
+type TaskRun202JSONResponse TaskStarted
+
+func (response TaskRun202JSONResponse) VisitTaskRunResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(202)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TaskRun401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response TaskRun401ApplicationProblemPlusJSONResponse) VisitTaskRunResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TaskRun403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response TaskRun403ApplicationProblemPlusJSONResponse) VisitTaskRunResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TaskRun404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response TaskRun404ApplicationProblemPlusJSONResponse) VisitTaskRunResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TaskRun409ApplicationProblemPlusJSONResponse struct {
+	ConflictApplicationProblemPlusJSONResponse
+}
+
+func (response TaskRun409ApplicationProblemPlusJSONResponse) VisitTaskRunResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TaskRun422ApplicationProblemPlusJSONResponse struct {
+	ValidationFailedApplicationProblemPlusJSONResponse
+}
+
+func (response TaskRun422ApplicationProblemPlusJSONResponse) VisitTaskRunResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TaskRundefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response TaskRundefaultApplicationProblemPlusJSONResponse) VisitTaskRunResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type TypeaheadAgenciesRequestObject struct {
 	Params TypeaheadAgenciesParams
 }
@@ -10657,6 +10894,9 @@ type StrictServerInterface interface {
 	// TaskGet A task with its URLs and errors
 	// (GET /task/{task_id})
 	TaskGet(ctx context.Context, request TaskGetRequestObject) (TaskGetResponseObject, error)
+	// TaskRun Run the jobs of a task type now
+	// (POST /task/{task_type}/run)
+	TaskRun(ctx context.Context, request TaskRunRequestObject) (TaskRunResponseObject, error)
 	// TypeaheadAgencies Agencies whose name begins with, or resembles, the typed text
 	// (GET /typeahead/agencies)
 	TypeaheadAgencies(ctx context.Context, request TypeaheadAgenciesRequestObject) (TypeaheadAgenciesResponseObject, error)
@@ -12278,6 +12518,33 @@ func (sh *strictHandler) TaskGet(ctx *gin.Context, taskID TaskID, params TaskGet
 		sh.options.HandlerErrorFunc(ctx, err)
 	} else if validResponse, ok := response.(TaskGetResponseObject); ok {
 		if err := validResponse.VisitTaskGetResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// TaskRun operation middleware
+func (sh *strictHandler) TaskRun(ctx *gin.Context, taskType KnownTaskType, params TaskRunParams) {
+	var request TaskRunRequestObject
+
+	request.TaskType = taskType
+	request.Params = params
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.TaskRun(ctx, request.(TaskRunRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "TaskRun")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(TaskRunResponseObject); ok {
+		if err := validResponse.VisitTaskRunResponse(ctx.Writer); err != nil {
 			sh.options.ResponseErrorHandlerFunc(ctx, err)
 		}
 	} else if response != nil {

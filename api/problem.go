@@ -20,6 +20,7 @@ import (
 	"docket/internal/export"
 	"docket/internal/idempotency"
 	"docket/internal/submissions"
+	"docket/internal/tasks"
 	"docket/internal/unknown"
 )
 
@@ -50,6 +51,8 @@ var errorResponses = []struct {
 	{as[*submissions.DuplicateError](), http.StatusConflict, "already-stored"},
 	{is(submissions.ErrNotInProcess), http.StatusConflict, "not-in-process"},
 	{is(submissions.ErrNoScreenshot), http.StatusNotFound, "not-found"},
+	{as[*tasks.NoJobError](), http.StatusNotFound, "not-found"},
+	{is(tasks.ErrNoJobTables), http.StatusServiceUnavailable, "no-job-tables"},
 	{is(export.ErrBusy), http.StatusServiceUnavailable, "too-many-exports"},
 	{is(idempotency.ErrInProgress), http.StatusConflict, "request-under-way"},
 	{is(idempotency.ErrUnreadable), http.StatusConflict, "result-unreadable"},

@@ -46,6 +46,7 @@ type Config struct {
 	Export      *export.Service
 	Follows     *follows.Service
 	Tasks       *tasks.History
+	Control     *tasks.Control
 	Verifier    *auth.Verifier
 	Metrics     *Metrics
 	Log         *zap.Logger
@@ -108,7 +109,7 @@ func New(cfg Config) (http.Handler, error) {
 			urlHandlers{cfg.Submissions, cfg.Catalog},
 			consensusHandlers{cfg.Consensus},
 			batchHandlers{cfg.Submissions},
-			taskHandlers{cfg.Tasks},
+			taskHandlers{cfg.Tasks, cfg.Control},
 			progressHandlers{cfg.Progress},
 			exportHandlers{cfg.Export},
 			robotHandlers{cfg.Robots},

@@ -2,6 +2,7 @@ package api_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"flag"
 	"fmt"
@@ -166,6 +167,7 @@ func newHandler(
 		Export:      export.New(pool, testKey),
 		Follows:     follows.New(pool),
 		Tasks:       tasks.NewHistory(pool),
+		Control:     tasks.NewControl(pool, oneJob{}),
 		Verifier:    verifier,
 		Metrics:     api.NewMetrics(func() api.PoolStats { return api.PoolStats{} }),
 		Log:         log,
@@ -177,6 +179,16 @@ func newHandler(
 	handler, err := api.New(cfg)
 	require.NoError(t, err)
 	return handler
+}
+
+// oneJob has a job, of type Auto Name, whose runs begin when they are started and never end.
+type oneJob struct{}
+
+func (oneJob) Types() []tasks.Type { return []tasks.Type{tasks.AutoName} }
+
+func (oneJob) RunNow(ctx context.Context, tx pgx.Tx, taskType tasks.Type) ([]tasks.Start, error) {
+	_, err := tasks.Begin(ctx, tx, taskType, "auto_name", nil)
+	return []tasks.Start{{Job: "auto_name", State: tasks.Started}}, err
 }
 
 // tokenFor returns a token of a user who has an ordinary account unless permissions are granted.

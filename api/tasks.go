@@ -7,9 +7,10 @@ import (
 	"docket/internal/tasks"
 )
 
-// taskHandlers serve the history of tasks.
+// taskHandlers serve the history of tasks, and start jobs.
 type taskHandlers struct {
 	history *tasks.History
+	control *tasks.Control
 }
 
 func (h taskHandlers) TaskList(ctx context.Context, req TaskListRequestObject) (TaskListResponseObject, error) {
@@ -64,4 +65,14 @@ func (h taskHandlers) TaskGet(ctx context.Context, req TaskGetRequestObject) (Ta
 		response.ErrorInfo = &details.Error
 	}
 	return response, nil
+}
+
+func (h taskHandlers) TaskRun(ctx context.Context, req TaskRunRequestObject) (TaskRunResponseObject, error) {
+	started, err := h.control.RunNow(ctx, tasks.Type(req.TaskType))
+	if err != nil {
+		return nil, err
+	}
+	return TaskRun202JSONResponse{TaskType: TaskType(req.TaskType), Jobs: convert.Each(started, func(s tasks.Start) StartedJob {
+		return StartedJob{Job: s.Job, State: StartedJobState(s.State)}
+	})}, nil
 }

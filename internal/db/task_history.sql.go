@@ -159,6 +159,18 @@ func (q *Queries) TaskListPage(ctx context.Context, db DBTX, arg TaskListPagePar
 	return items, nil
 }
 
+const TaskRunGetLast = `-- name: TaskRunGetLast :one
+SELECT coalesce(max(run.task_id), 0)::integer AS task_id FROM task_runs run WHERE run.job_id = $1::bigint
+`
+
+// The last task of a job of River; 0 if it has none.
+func (q *Queries) TaskRunGetLast(ctx context.Context, db DBTX, jobID int64) (int32, error) {
+	row := db.QueryRow(ctx, TaskRunGetLast, jobID)
+	var task_id int32
+	err := row.Scan(&task_id)
+	return task_id, err
+}
+
 const TaskRunListLast = `-- name: TaskRunListLast :many
 SELECT run.job, max(run.task_id)::integer AS task_id FROM task_runs run GROUP BY run.job ORDER BY run.job
 `

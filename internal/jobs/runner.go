@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/riverqueue/river"
 	"github.com/riverqueue/river/riverdriver/riverpgxv5"
 	"github.com/riverqueue/river/rivertype"
@@ -189,31 +190,38 @@ func pause(ctx context.Context, d time.Duration) {
 	}
 }
 
-// ErrUnknownType is the error of RunNow for a type that no job has.
-var ErrUnknownType = errors.New("no job has this type")
+// undefinedTable is the SQLSTATE of a statement about a table that does not exist.
+const undefinedTable = "42P01"
 
-// RunNow makes all jobs of a type run now, also those that are disabled, in a process that works jobs: a job that waits for its
-// repetition does not wait any longer, and one that runs already is left alone. It returns the names of the jobs, sorted.
-func (r *Runner) RunNow(ctx context.Context, taskType tasks.Type) (jobs []string, err error) {
+// RunNow makes all jobs of a type run once tx is committed, also those that are disabled, in a process that works jobs: a job that
+// waits for its repetition does not wait any longer, and one that runs already is left alone. It returns what became of each, by name.
+func (r *Runner) RunNow(ctx context.Context, tx pgx.Tx, taskType tasks.Type) (started []tasks.Start, err error) {
 	for _, job := range r.cfg.Jobs {
-		if job.Type == taskType {
-			jobs = append(jobs, job.Name)
+		if job.Type != taskType {
+			continue
 		}
-	}
-	if len(jobs) == 0 {
-		return nil, fmt.Errorf("%w: %q", ErrUnknownType, taskType)
-	}
-	slices.Sort(jobs)
-	for _, name := range jobs {
-		inserted, err := r.client.Insert(ctx, args{kind: name}, insertOpts())
-		if err == nil && inserted.UniqueSkippedAsDuplicate && inserted.Job.State != rivertype.JobStateRunning {
-			_, err = r.client.JobRetry(ctx, inserted.Job.ID)
+		inserted, err := r.client.InsertTx(ctx, tx, args{kind: job.Name}, insertOpts())
+		if pgErr, ok := errors.AsType[*pgconn.PgError](err); ok && pgErr.Code == undefinedTable {
+			return nil, fmt.Errorf("%w: %w", tasks.ErrNoJobTables, err)
 		}
 		if err != nil {
-			return nil, fmt.Errorf("insert job %s: %w", name, err)
+			return nil, fmt.Errorf("insert job %s: %w", job.Name, err)
 		}
+		start := tasks.Start{Job: job.Name, State: tasks.Started, JobID: inserted.Job.ID}
+		switch {
+		case !inserted.UniqueSkippedAsDuplicate:
+		case inserted.Job.State == rivertype.JobStateRunning:
+			start.State = tasks.AlreadyRunning
+		default:
+			start.State = tasks.AlreadyWaiting
+			if _, err := r.client.JobRetryTx(ctx, tx, inserted.Job.ID); err != nil {
+				return nil, fmt.Errorf("repeat job %s now: %w", job.Name, err)
+			}
+		}
+		started = append(started, start)
 	}
-	return jobs, nil
+	slices.SortFunc(started, func(a, b tasks.Start) int { return cmp.Compare(a.Job, b.Job) })
+	return started, nil
 }
 
 // Types returns the types of the jobs, sorted.

@@ -84,3 +84,7 @@ SELECT tasks.task_type FROM tasks WHERE tasks.task_status = 'in-process' ORDER B
 -- No limit: there are no more rows than jobs.
 -- @sqlc-vet-disable many-without-limit
 SELECT run.job, max(run.task_id)::integer AS task_id FROM task_runs run GROUP BY run.job ORDER BY run.job;
+
+-- name: TaskRunGetLast :one
+-- The last task of a job of River; 0 if it has none.
+SELECT coalesce(max(run.task_id), 0)::integer AS task_id FROM task_runs run WHERE run.job_id = @job_id::bigint;
