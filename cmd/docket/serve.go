@@ -204,6 +204,10 @@ func (cfg *serveConfig) handler(
 		return found, err
 	}
 	metrics.AddViews(viewAges)
+	control, err := taskControl(pool)
+	if err != nil {
+		return nil, err
+	}
 	return api.New(api.Config{
 		Annotations: annotation.New(pool, ranked),
 		Catalog:     catalog.New(pool),
@@ -214,6 +218,7 @@ func (cfg *serveConfig) handler(
 		Export:      export.New(pool, key),
 		Follows:     follows.New(pool),
 		Tasks:       tasks.NewHistory(pool),
+		Control:     control,
 		Verifier:    verifier,
 		Metrics:     metrics,
 		Log:         log,
