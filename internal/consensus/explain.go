@@ -84,7 +84,7 @@ type Tally struct {
 	Outcome   Outcome
 	Agreed    string       // the value, if there is an agreement
 	Lacking   float64      // votes that a leading value lacks to reach the threshold
-	Values    []ValueVotes // most votes first, then by value
+	Values    []ValueVotes // most votes first, then by value; an empty name, which cannot be agreed on, last
 }
 
 // Outcome is the result of a vote on an attribute.
@@ -283,9 +283,7 @@ func (r Rule) tallies(votes Votes, texts texts) []Tally {
 		for value, count := range counts {
 			tally.Values = append(tally.Values, ValueVotes{value, texts.of(attribute, value), count, r.Weigh(count)})
 		}
-		slices.SortFunc(tally.Values, func(a, b ValueVotes) int {
-			return cmp.Or(cmp.Compare(b.Votes, a.Votes), cmp.Compare(a.Value, b.Value))
-		})
+		slices.SortFunc(tally.Values, byVotes)
 		_, most := r.Leading(counts)
 		value, agreed := r.Agreed(counts)
 		switch {
@@ -298,4 +296,12 @@ func (r Rule) tallies(votes Votes, texts texts) []Tally {
 		}
 		return tally
 	})
+}
+
+// byVotes orders values as a Tally has them.
+func byVotes(a, b ValueVotes) int {
+	if (a.Value == "") != (b.Value == "") {
+		return cmp.Compare(b.Value, a.Value)
+	}
+	return cmp.Or(cmp.Compare(b.Votes, a.Votes), cmp.Compare(a.Value, b.Value))
 }
