@@ -135,8 +135,8 @@ const TaskDeleteManyOld = `-- name: TaskDeleteManyOld :execrows
 DELETE FROM tasks
 WHERE tasks.id = ANY($1::integer[])
     AND tasks.updated_at < now() - make_interval(secs => $2::double precision)
-    AND NOT EXISTS (SELECT FROM annotation__agency__auto__subtasks s WHERE s.task_id = tasks.id)
-    AND NOT EXISTS (SELECT FROM annotation__location__auto__subtasks s WHERE s.task_id = tasks.id)
+    AND NOT EXISTS (SELECT FROM annotation__agency__auto__subtasks s WHERE s.task_id = tasks.id OFFSET 0)
+    AND NOT EXISTS (SELECT FROM annotation__location__auto__subtasks s WHERE s.task_id = tasks.id OFFSET 0)
 `
 
 type TaskDeleteManyOldParams struct {
@@ -145,7 +145,8 @@ type TaskDeleteManyOldParams struct {
 }
 
 // Deletes those of the tasks that TaskListOld would still list, with their links, errors and runs. The caller has locked them by
-// TaskLockMany, in an earlier statement of the transaction, so that no search is missed.
+// TaskLockMany, in an earlier statement of the transaction, so that no search is missed. OFFSET 0 has each task looked up
+// by index: a join may read all searches.
 func (q *Queries) TaskDeleteManyOld(ctx context.Context, db DBTX, arg TaskDeleteManyOldParams) (int64, error) {
 	result, err := db.Exec(ctx, TaskDeleteManyOld, arg.TaskIDs, arg.OlderSeconds)
 	if err != nil {
@@ -159,8 +160,8 @@ SELECT tasks.id
 FROM tasks
 WHERE tasks.id > $1::integer
     AND tasks.updated_at < now() - make_interval(secs => $2::double precision)
-    AND NOT EXISTS (SELECT FROM annotation__agency__auto__subtasks s WHERE s.task_id = tasks.id)
-    AND NOT EXISTS (SELECT FROM annotation__location__auto__subtasks s WHERE s.task_id = tasks.id)
+    AND NOT EXISTS (SELECT FROM annotation__agency__auto__subtasks s WHERE s.task_id = tasks.id AND s.task_id > $1::integer)
+    AND NOT EXISTS (SELECT FROM annotation__location__auto__subtasks s WHERE s.task_id = tasks.id AND s.task_id > $1::integer)
 ORDER BY tasks.id
 LIMIT $3::integer
 `
@@ -254,7 +255,9 @@ WHERE page.url_id > $1::integer AND page.url_id <= $2::integer
     AND name.suggestion <> ''
     AND NOT EXISTS (
         SELECT FROM annotation__name__suggestions known
-        WHERE known.url_id = page.url_id AND (known.source = 'HTML Metadata Title' OR known.suggestion = name.suggestion)
+        WHERE known.url_id > $1::integer AND known.url_id <= $2::integer
+            AND known.url_id = page.url_id
+            AND (known.source = 'HTML Metadata Title' OR known.suggestion = name.suggestion)
     )
 ORDER BY page.url_id
 `

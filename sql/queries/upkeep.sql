@@ -27,7 +27,9 @@ WHERE page.url_id > @after::integer AND page.url_id <= @upto::integer
     AND name.suggestion <> ''
     AND NOT EXISTS (
         SELECT FROM annotation__name__suggestions known
-        WHERE known.url_id = page.url_id AND (known.source = 'HTML Metadata Title' OR known.suggestion = name.suggestion)
+        WHERE known.url_id > @after::integer AND known.url_id <= @upto::integer
+            AND known.url_id = page.url_id
+            AND (known.source = 'HTML Metadata Title' OR known.suggestion = name.suggestion)
     )
 ORDER BY page.url_id;
 
@@ -54,8 +56,8 @@ SELECT tasks.id
 FROM tasks
 WHERE tasks.id > @after::integer
     AND tasks.updated_at < now() - make_interval(secs => @older_seconds::double precision)
-    AND NOT EXISTS (SELECT FROM annotation__agency__auto__subtasks s WHERE s.task_id = tasks.id)
-    AND NOT EXISTS (SELECT FROM annotation__location__auto__subtasks s WHERE s.task_id = tasks.id)
+    AND NOT EXISTS (SELECT FROM annotation__agency__auto__subtasks s WHERE s.task_id = tasks.id AND s.task_id > @after::integer)
+    AND NOT EXISTS (SELECT FROM annotation__location__auto__subtasks s WHERE s.task_id = tasks.id AND s.task_id > @after::integer)
 ORDER BY tasks.id
 LIMIT @most::integer;
 
@@ -65,12 +67,13 @@ SELECT FROM tasks WHERE id = ANY(@task_ids::integer[]) ORDER BY id FOR UPDATE;
 
 -- name: TaskDeleteManyOld :execrows
 -- Deletes those of the tasks that TaskListOld would still list, with their links, errors and runs. The caller has locked them by
--- TaskLockMany, in an earlier statement of the transaction, so that no search is missed.
+-- TaskLockMany, in an earlier statement of the transaction, so that no search is missed. OFFSET 0 has each task looked up
+-- by index: a join may read all searches.
 DELETE FROM tasks
 WHERE tasks.id = ANY(@task_ids::integer[])
     AND tasks.updated_at < now() - make_interval(secs => @older_seconds::double precision)
-    AND NOT EXISTS (SELECT FROM annotation__agency__auto__subtasks s WHERE s.task_id = tasks.id)
-    AND NOT EXISTS (SELECT FROM annotation__location__auto__subtasks s WHERE s.task_id = tasks.id);
+    AND NOT EXISTS (SELECT FROM annotation__agency__auto__subtasks s WHERE s.task_id = tasks.id OFFSET 0)
+    AND NOT EXISTS (SELECT FROM annotation__location__auto__subtasks s WHERE s.task_id = tasks.id OFFSET 0);
 
 -- name: LogListOld :many
 -- Logs of batches after an id that are older than a time, by id.
