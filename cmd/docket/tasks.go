@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -111,7 +112,7 @@ func printTasks(out io.Writer, list []tasks.Task, now time.Time) error {
 			job, started = task.Run.Job, shownTime(task.Run.StartedAt)
 		}
 		fmt.Fprintf(table, "%d\t%s\t%s\t%s\t%s\t%s\t%d\t%d\t%s\n", task.ID, task.Type, job, task.Status, started, took(task, now),
-			task.URLs, task.URLErrors, shortened(outcome(task)))
+			task.URLs, task.URLErrors, cmp.Or(shortened(outcome(task)), "-"))
 	}
 	return table.Flush()
 }
@@ -177,9 +178,9 @@ func shortened(text string) string {
 // shownDetails is the JSON output of a task with its URLs.
 type shownDetails struct {
 	shownTask
-	Page        int32           `json:"page"`
-	URLPage     []storedURL     `json:"url_page"`
-	URLErrorsOf []shownURLError `json:"url_error_page"`
+	Page         int32           `json:"page"`
+	URLPage      []storedURL     `json:"url_page"`
+	URLErrorPage []shownURLError `json:"url_error_page"`
 }
 
 type shownURLError struct {
@@ -219,7 +220,7 @@ func tasksShowCommand(cfg *config) *cobra.Command {
 						shownTask: shownTaskFrom(task),
 						Page:      number,
 						URLPage:   convert.Each(details.URLPage, func(u tasks.URL) storedURL { return storedURL{u.ID, u.URL} }),
-						URLErrorsOf: convert.Each(details.URLErrorPage, func(e tasks.StoredURLError) shownURLError {
+						URLErrorPage: convert.Each(details.URLErrorPage, func(e tasks.StoredURLError) shownURLError {
 							return shownURLError{e.URLID, e.Error, e.At}
 						}),
 					})
