@@ -11,7 +11,7 @@ WITH url AS (
     FROM unnest($3::bigint[]) AS given (id)
     WHERE NOT EXISTS (SELECT FROM locations WHERE locations.id = given.id)
 ), existing_name AS (
-    SELECT name.id, name.suggestion
+    SELECT name.id
     FROM annotation__name__suggestions name
     WHERE name.id = $4::integer AND name.url_id = $1
 ), unknown_name AS (

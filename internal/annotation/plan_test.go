@@ -8,7 +8,6 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"docket/internal/consensus"
 	"docket/internal/db"
 	"docket/internal/dbtest"
 )
@@ -58,11 +57,11 @@ func TestPlans(t *testing.T) {
 			args        []any
 		}{
 			{"answer of a user", db.AnnotationInsert, 180,
-				[]any{7, agencies, locations, nil, 5000, "data source", "New", "Stops", false, false, consensus.RequirementsJSON()}},
+				[]any{7, agencies, locations, nil, 5000, "data source", "New", "Stops", false, false}},
 			{"answer of a new session", db.AnonymousAnnotationInsert, 180,
-				[]any{7, uuid.Max, agencies, locations, nil, "data source", "New", "Stops", consensus.RequirementsJSON()}},
+				[]any{7, uuid.Max, agencies, locations, nil, "data source", "New", "Stops"}},
 			{"answer of a session again", db.AnonymousAnnotationInsert, 40,
-				[]any{150, uuid.MustParse(small), agencies, locations, nil, "data source", "New", "Stops", consensus.RequirementsJSON()}},
+				[]any{150, uuid.MustParse(small), agencies, locations, nil, "data source", "New", "Stops"}},
 			{"comparison for a user", db.AnnotationIsRepeated, 60,
 				[]any{30, agencies, locations, nil, 1, "data source", "a", "Stops", false, false}},
 			{"comparison for a session", db.AnonymousAnnotationIsRepeated, 60,

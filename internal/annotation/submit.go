@@ -7,7 +7,6 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"docket/internal/consensus"
 	"docket/internal/db"
 	"docket/internal/idempotency"
 	"docket/internal/phase"
@@ -95,23 +94,11 @@ func ofUser(userID, urlID int32, answer Answer) submission {
 		LocationNotFound: answer.LocationNotFound && answer.URLType != NotRelevant,
 		NewName:          answer.NewName,
 		ExistingNameID:   answer.ExistingNameID,
-		Requirements:     consensus.RequirementsJSON(),
 	}
 	return submission{urlID, answer, func(ctx context.Context, on conn) (db.AnnotationInsertRow, error) {
 		return queries.AnnotationInsert(ctx, on, params)
 	}, func(ctx context.Context, on conn) (bool, error) {
-		return queries.AnnotationIsRepeated(ctx, on, db.AnnotationIsRepeatedParams{
-			URLID:            params.URLID,
-			UserID:           params.UserID,
-			URLType:          params.URLType,
-			RecordType:       params.RecordType,
-			AgencyIDs:        params.AgencyIDs,
-			AgencyNotFound:   params.AgencyNotFound,
-			LocationIDs:      params.LocationIDs,
-			LocationNotFound: params.LocationNotFound,
-			NewName:          params.NewName,
-			ExistingNameID:   params.ExistingNameID,
-		})
+		return queries.AnnotationIsRepeated(ctx, on, db.AnnotationIsRepeatedParams(params))
 	}}
 }
 
@@ -125,7 +112,6 @@ func ofSession(session Session, urlID int32, answer Answer) submission {
 		LocationIDs:    answer.LocationIDs,
 		NewName:        answer.NewName,
 		ExistingNameID: answer.ExistingNameID,
-		Requirements:   consensus.RequirementsJSON(),
 	}
 	return submission{urlID, answer, func(ctx context.Context, on conn) (db.AnnotationInsertRow, error) {
 		// The key of annotation__url_type__anon includes the type, so it allows a second type. Without this lock, two concurrent
@@ -134,16 +120,7 @@ func ofSession(session Session, urlID int32, answer Answer) submission {
 		row, err := queries.AnonymousAnnotationInsert(ctx, oneByOne, params)
 		return db.AnnotationInsertRow(row), err
 	}, func(ctx context.Context, on conn) (bool, error) {
-		return queries.AnonymousAnnotationIsRepeated(ctx, on, db.AnonymousAnnotationIsRepeatedParams{
-			URLID:          params.URLID,
-			SessionID:      params.SessionID,
-			URLType:        params.URLType,
-			RecordType:     params.RecordType,
-			AgencyIDs:      params.AgencyIDs,
-			LocationIDs:    params.LocationIDs,
-			NewName:        params.NewName,
-			ExistingNameID: params.ExistingNameID,
-		})
+		return queries.AnonymousAnnotationIsRepeated(ctx, on, db.AnonymousAnnotationIsRepeatedParams(params))
 	}}
 }
 

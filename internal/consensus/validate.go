@@ -143,7 +143,9 @@ func (d decider) drain(
 		}
 		attempts := make(map[int32]int32, len(due))
 		for _, row := range due {
-			attempts[row.URLID] = max(attempts[row.URLID], row.Attempts)
+			if !row.Validated {
+				attempts[row.URLID] = max(attempts[row.URLID], row.Attempts)
+			}
 		}
 		rule, err := CurrentRule(ctx, tx)
 		if err != nil {

@@ -119,16 +119,22 @@ WITH taken AS (
     )
     RETURNING consensus_due.url_id, consensus_due.attempts
 )
-SELECT taken.url_id, taken.attempts FROM taken ORDER BY taken.url_id, taken.attempts
+SELECT
+    taken.url_id,
+    taken.attempts,
+    EXISTS (SELECT FROM flag_url_validated flag WHERE flag.url_id = taken.url_id)::boolean AS validated
+FROM taken
+ORDER BY taken.url_id, taken.attempts
 `
 
 type ConsensusDueDeleteManyRow struct {
-	URLID    int32
-	Attempts int32
+	URLID     int32
+	Attempts  int32
+	Validated bool
 }
 
-// Takes URLs that are due, the first ones first, with the number of attempts that failed. Rows that another process is taking are
-// skipped. A URL may be returned several times. A rollback makes them due again.
+// Takes URLs that are due, the first ones first, with the number of attempts that failed, and whether they are validated already.
+// Rows that another process is taking are skipped. A URL may be returned several times. A rollback makes them due again.
 func (q *Queries) ConsensusDueDeleteMany(ctx context.Context, db DBTX, most int32) ([]ConsensusDueDeleteManyRow, error) {
 	rows, err := db.Query(ctx, ConsensusDueDeleteMany, most)
 	if err != nil {
@@ -138,7 +144,7 @@ func (q *Queries) ConsensusDueDeleteMany(ctx context.Context, db DBTX, most int3
 	items := []ConsensusDueDeleteManyRow{}
 	for rows.Next() {
 		var i ConsensusDueDeleteManyRow
-		if err := rows.Scan(&i.URLID, &i.Attempts); err != nil {
+		if err := rows.Scan(&i.URLID, &i.Attempts, &i.Validated); err != nil {
 			return nil, err
 		}
 		items = append(items, i)
@@ -162,21 +168,12 @@ func (q *Queries) ConsensusDueExists(ctx context.Context, db DBTX) (bool, error)
 }
 
 const ConsensusDueInsertMany = `-- name: ConsensusDueInsertMany :exec
-INSERT INTO consensus_due (url_id, due_at)
-SELECT given.url_id, now() + again.seconds * interval '1 second'
-FROM unnest($1::integer[]) AS given (url_id)
-CROSS JOIN unnest(ARRAY[0, $2::integer]) AS again (seconds)
+INSERT INTO consensus_due (url_id) SELECT unnest($1::integer[])
 `
 
-type ConsensusDueInsertManyParams struct {
-	URLIDs       []int32
-	AgainSeconds int32
-}
-
-// Has processes decide about URLs, now and again after some seconds. The second time is for answers that run now: the snapshot of
-// their statement may show votes that this transaction has deleted, and their condition would be wrong.
-func (q *Queries) ConsensusDueInsertMany(ctx context.Context, db DBTX, arg ConsensusDueInsertManyParams) error {
-	_, err := db.Exec(ctx, ConsensusDueInsertMany, arg.URLIDs, arg.AgainSeconds)
+// Has processes decide about URLs.
+func (q *Queries) ConsensusDueInsertMany(ctx context.Context, db DBTX, urlIds []int32) error {
+	_, err := db.Exec(ctx, ConsensusDueInsertMany, urlIds)
 	return err
 }
 

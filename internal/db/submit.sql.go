@@ -25,7 +25,7 @@ WITH url AS (
     FROM unnest($3::bigint[]) AS given (id)
     WHERE NOT EXISTS (SELECT FROM locations WHERE locations.id = given.id)
 ), existing_name AS (
-    SELECT name.id, name.suggestion
+    SELECT name.id
     FROM annotation__name__suggestions name
     WHERE name.id = $4::integer AND name.url_id = $1
 ), unknown_name AS (
@@ -101,54 +101,15 @@ WITH url AS (
     SELECT queue.batch_id, 0, 1 FROM queue WHERE queue.batch_id IS NOT NULL AND queue.first_agency
     ON CONFLICT ON CONSTRAINT batch_progress_pkey DO UPDATE SET annotated = batch_progress.annotated + 1
 ), due AS (
-    -- The URL is due if its votes may make a fact now. Docket must not miss that, and may be wrong otherwise. The snapshot of this
-    -- statement may not show answers that were committed before this one, but the counts of the queue include them. Nothing is known
-    -- of their other votes. Most answers end at the first line of the CASE, which reads no vote.
+    -- The votes on the type, without which there is no fact, are as many as the rule needs. These counts include the answers that were
+    -- committed while this one waited for the queue, whose votes the snapshot of this statement does not show. So of several concurrent
+    -- answers, the last one knows. Reading the votes of the URL as well would take longer than deciding in vain
+    -- (docs/decisions/consensus-at-once.md).
     INSERT INTO consensus_due (url_id)
     SELECT queue.url_id
     FROM queue
     CROSS JOIN consensus_rule rule
-    WHERE CASE
-        WHEN queue.user_url_type_count + queue.anon_url_type_count * rule.anonymous_weight < rule.threshold THEN false
-        WHEN NOT queue.eligible AND EXISTS (SELECT FROM flag_url_validated flag WHERE flag.url_id = queue.url_id) THEN false
-        ELSE (
-            SELECT seen.users < queue.user_url_type_count OR seen.sessions < queue.anon_url_type_count OR EXISTS (
-                SELECT FROM unnest(seen.types) AS agreed (type)
-                WHERE ($11::jsonb -> agreed.type) <@ seen.attributes
-            )
-            FROM (
-                SELECT
-                    sum(said.users) FILTER (WHERE said.attribute = 'url_type') AS users,
-                    sum(said.sessions) FILTER (WHERE said.attribute = 'url_type') AS sessions,
-                    array_agg(said.value) FILTER (WHERE said.attribute = 'url_type' AND said.votes >= rule.threshold) AS types,
-                    coalesce(jsonb_agg(said.attribute) FILTER (WHERE said.votes >= rule.threshold), '[]') AS attributes
-                FROM (
-                    SELECT
-                        vote.attribute,
-                        vote.value,
-                        count(vote.user_id) AS users,
-                        count(vote.session_id) AS sessions,
-                        count(vote.user_id) + count(vote.session_id) * rule.anonymous_weight AS votes
-                    FROM (
-                        SELECT v.attribute, v.value, v.user_id, v.session_id FROM annotation_votes v WHERE v.url_id = queue.url_id
-                        UNION ALL
-                        SELECT 'url_type', CAST($6::url_type AS text), $5, NULL
-                        UNION ALL SELECT 'record_type', CAST($8::record_type AS text), $5, NULL
-                        UNION ALL SELECT 'agency', unnest($2::integer[])::text, $5, NULL
-                        UNION ALL SELECT 'location', unnest($3::bigint[])::text, $5, NULL
-                        UNION ALL SELECT 'name', name.suggestion, $5, NULL
-                        FROM (
-                            SELECT existing_name.suggestion FROM existing_name
-                            UNION ALL
-                            SELECT $7::varchar WHERE $4::integer IS NULL
-                        ) AS name
-                    ) AS vote
-                    WHERE vote.value IS NOT NULL
-                    GROUP BY vote.attribute, vote.value
-                ) AS said
-            ) AS seen
-        )
-    END
+    WHERE queue.user_url_type_count + queue.anon_url_type_count * rule.anonymous_weight >= rule.threshold
     RETURNING consensus_due.url_id
 )
 SELECT
@@ -172,7 +133,6 @@ type AnnotationInsertParams struct {
 	RecordType       *RecordType
 	LocationNotFound bool
 	AgencyNotFound   bool
-	Requirements     []byte
 }
 
 type AnnotationInsertRow struct {
@@ -201,7 +161,6 @@ func (q *Queries) AnnotationInsert(ctx context.Context, db DBTX, arg AnnotationI
 		arg.RecordType,
 		arg.LocationNotFound,
 		arg.AgencyNotFound,
-		arg.Requirements,
 	)
 	var i AnnotationInsertRow
 	err := row.Scan(
@@ -319,7 +278,7 @@ WITH url AS (
     FROM unnest($4::bigint[]) AS given (id)
     WHERE NOT EXISTS (SELECT FROM locations WHERE locations.id = given.id)
 ), existing_name AS (
-    SELECT name.id, name.suggestion
+    SELECT name.id
     FROM annotation__name__suggestions name
     WHERE name.id = $5::integer AND name.url_id = $1
 ), unknown_name AS (
@@ -391,47 +350,7 @@ WITH url AS (
     SELECT queue.url_id
     FROM queue
     CROSS JOIN consensus_rule rule
-    WHERE CASE
-        WHEN queue.user_url_type_count + queue.anon_url_type_count * rule.anonymous_weight < rule.threshold THEN false
-        WHEN NOT queue.eligible AND EXISTS (SELECT FROM flag_url_validated flag WHERE flag.url_id = queue.url_id) THEN false
-        ELSE (
-            SELECT seen.users < queue.user_url_type_count OR seen.sessions < queue.anon_url_type_count OR EXISTS (
-                SELECT FROM unnest(seen.types) AS agreed (type)
-                WHERE ($9::jsonb -> agreed.type) <@ seen.attributes
-            )
-            FROM (
-                SELECT
-                    sum(said.users) FILTER (WHERE said.attribute = 'url_type') AS users,
-                    sum(said.sessions) FILTER (WHERE said.attribute = 'url_type') AS sessions,
-                    array_agg(said.value) FILTER (WHERE said.attribute = 'url_type' AND said.votes >= rule.threshold) AS types,
-                    coalesce(jsonb_agg(said.attribute) FILTER (WHERE said.votes >= rule.threshold), '[]') AS attributes
-                FROM (
-                    SELECT
-                        vote.attribute,
-                        vote.value,
-                        count(vote.user_id) AS users,
-                        count(vote.session_id) AS sessions,
-                        count(vote.user_id) + count(vote.session_id) * rule.anonymous_weight AS votes
-                    FROM (
-                        SELECT v.attribute, v.value, v.user_id, v.session_id FROM annotation_votes v WHERE v.url_id = queue.url_id
-                        UNION ALL
-                        SELECT 'url_type', CAST($6::url_type AS text), NULL, $2
-                        UNION ALL SELECT 'record_type', CAST($8::record_type AS text), NULL, $2
-                        UNION ALL SELECT 'agency', unnest($3::integer[])::text, NULL, $2
-                        UNION ALL SELECT 'location', unnest($4::bigint[])::text, NULL, $2
-                        UNION ALL SELECT 'name', name.suggestion, NULL, $2
-                        FROM (
-                            SELECT existing_name.suggestion FROM existing_name
-                            UNION ALL
-                            SELECT $7::varchar WHERE $5::integer IS NULL
-                        ) AS name
-                    ) AS vote
-                    WHERE vote.value IS NOT NULL
-                    GROUP BY vote.attribute, vote.value
-                ) AS said
-            ) AS seen
-        )
-    END
+    WHERE queue.user_url_type_count + queue.anon_url_type_count * rule.anonymous_weight >= rule.threshold
     RETURNING consensus_due.url_id
 )
 SELECT
@@ -453,7 +372,6 @@ type AnonymousAnnotationInsertParams struct {
 	URLType        URLType
 	NewName        *string
 	RecordType     *RecordType
-	Requirements   []byte
 }
 
 type AnonymousAnnotationInsertRow struct {
@@ -478,7 +396,6 @@ func (q *Queries) AnonymousAnnotationInsert(ctx context.Context, db DBTX, arg An
 		arg.URLType,
 		arg.NewName,
 		arg.RecordType,
-		arg.Requirements,
 	)
 	var i AnonymousAnnotationInsertRow
 	err := row.Scan(

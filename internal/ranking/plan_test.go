@@ -14,7 +14,6 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/stretchr/testify/require"
 
-	"docket/internal/consensus"
 	"docket/internal/db"
 	"docket/internal/dbtest"
 	"docket/internal/ranking"
@@ -320,25 +319,19 @@ func (w world) checkPlans(t *testing.T, session uuid.UUID) {
 	answer := watch("answer", 140, 4)
 	byUser := db.AnnotationInsertParams{
 		URLID: typical, UserID: 500, URLType: db.URLTypeDatasource, RecordType: new(db.RecordTypeStops),
-		AgencyIDs: ids(1, 2), LocationIDs: []int64{1}, NewName: new("Another name"), Requirements: consensus.RequirementsJSON(),
+		AgencyIDs: ids(1, 2), LocationIDs: []int64{1}, NewName: new("Another name"),
 	}
 	_, err = queries.AnnotationInsert(t.Context(), answer, byUser)
 	require.NoError(t, err)
-	_, err = queries.AnnotationIsRepeated(t.Context(), answer, db.AnnotationIsRepeatedParams{
-		URLID: typical, UserID: 500, URLType: db.URLTypeDatasource, RecordType: new(db.RecordTypeStops),
-		AgencyIDs: ids(1, 2), LocationIDs: []int64{1}, NewName: new("Another name"),
-	})
+	_, err = queries.AnnotationIsRepeated(t.Context(), answer, db.AnnotationIsRepeatedParams(byUser))
 	require.NoError(t, err)
 	anonymously := db.AnonymousAnnotationInsertParams{
 		URLID: typical, SessionID: session, URLType: db.URLTypeDatasource, RecordType: new(db.RecordTypeStops),
-		AgencyIDs: ids(1, 2), LocationIDs: []int64{1}, Requirements: consensus.RequirementsJSON(),
+		AgencyIDs: ids(1, 2), LocationIDs: []int64{1},
 	}
 	_, err = queries.AnonymousAnnotationInsert(t.Context(), answer, anonymously)
 	require.NoError(t, err)
-	_, err = queries.AnonymousAnnotationIsRepeated(t.Context(), answer, db.AnonymousAnnotationIsRepeatedParams{
-		URLID: typical, SessionID: session, URLType: db.URLTypeDatasource, RecordType: new(db.RecordTypeStops),
-		AgencyIDs: ids(1, 2), LocationIDs: []int64{1},
-	})
+	_, err = queries.AnonymousAnnotationIsRepeated(t.Context(), answer, db.AnonymousAnnotationIsRepeatedParams(anonymously))
 	require.NoError(t, err)
 
 	// Ten URLs of the upkeep, all over the table.

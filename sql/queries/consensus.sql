@@ -32,12 +32,8 @@ GROUP BY v.url_id, v.attribute, v.value
 ORDER BY v.url_id, v.attribute, v.value;
 
 -- name: ConsensusDueInsertMany :exec
--- Has processes decide about URLs, now and again after some seconds. The second time is for answers that run now: the snapshot of
--- their statement may show votes that this transaction has deleted, and their condition would be wrong.
-INSERT INTO consensus_due (url_id, due_at)
-SELECT given.url_id, now() + again.seconds * interval '1 second'
-FROM unnest(@url_ids::integer[]) AS given (url_id)
-CROSS JOIN unnest(ARRAY[0, @again_seconds::integer]) AS again (seconds);
+-- Has processes decide about URLs.
+INSERT INTO consensus_due (url_id) SELECT unnest(@url_ids::integer[]);
 
 -- name: ConsensusDuePostponeMany :exec
 -- Has processes decide about URLs later, after attempts that failed. The arrays are of equal length.
@@ -52,8 +48,8 @@ FROM (
 SELECT EXISTS (SELECT FROM consensus_due WHERE due_at <= now())::boolean;
 
 -- name: ConsensusDueDeleteMany :many
--- Takes URLs that are due, the first ones first, with the number of attempts that failed. Rows that another process is taking are
--- skipped. A URL may be returned several times. A rollback makes them due again.
+-- Takes URLs that are due, the first ones first, with the number of attempts that failed, and whether they are validated already.
+-- Rows that another process is taking are skipped. A URL may be returned several times. A rollback makes them due again.
 WITH taken AS (
     DELETE FROM consensus_due
     WHERE consensus_due.id IN (
@@ -65,7 +61,12 @@ WITH taken AS (
     )
     RETURNING consensus_due.url_id, consensus_due.attempts
 )
-SELECT taken.url_id, taken.attempts FROM taken ORDER BY taken.url_id, taken.attempts;
+SELECT
+    taken.url_id,
+    taken.attempts,
+    EXISTS (SELECT FROM flag_url_validated flag WHERE flag.url_id = taken.url_id)::boolean AS validated
+FROM taken
+ORDER BY taken.url_id, taken.attempts;
 
 -- name: ConsensusCandidateList :many
 -- The URLs of a range of ids that are not validated, and may be: enough annotators agree on their type. Also those that an earlier

@@ -16,7 +16,7 @@ WITH url AS (
     FROM unnest(@location_ids::bigint[]) AS given (id)
     WHERE NOT EXISTS (SELECT FROM locations WHERE locations.id = given.id)
 ), existing_name AS (
-    SELECT name.id, name.suggestion
+    SELECT name.id
     FROM annotation__name__suggestions name
     WHERE name.id = sqlc.narg('existing_name_id')::integer AND name.url_id = @url_id
 ), unknown_name AS (
@@ -92,54 +92,15 @@ WITH url AS (
     SELECT queue.batch_id, 0, 1 FROM queue WHERE queue.batch_id IS NOT NULL AND queue.first_agency
     ON CONFLICT ON CONSTRAINT batch_progress_pkey DO UPDATE SET annotated = batch_progress.annotated + 1
 ), due AS (
-    -- The URL is due if its votes may make a fact now. Docket must not miss that, and may be wrong otherwise. The snapshot of this
-    -- statement may not show answers that were committed before this one, but the counts of the queue include them. Nothing is known
-    -- of their other votes. Most answers end at the first line of the CASE, which reads no vote.
+    -- The votes on the type, without which there is no fact, are as many as the rule needs. These counts include the answers that were
+    -- committed while this one waited for the queue, whose votes the snapshot of this statement does not show. So of several concurrent
+    -- answers, the last one knows. Reading the votes of the URL as well would take longer than deciding in vain
+    -- (docs/decisions/consensus-at-once.md).
     INSERT INTO consensus_due (url_id)
     SELECT queue.url_id
     FROM queue
     CROSS JOIN consensus_rule rule
-    WHERE CASE
-        WHEN queue.user_url_type_count + queue.anon_url_type_count * rule.anonymous_weight < rule.threshold THEN false
-        WHEN NOT queue.eligible AND EXISTS (SELECT FROM flag_url_validated flag WHERE flag.url_id = queue.url_id) THEN false
-        ELSE (
-            SELECT seen.users < queue.user_url_type_count OR seen.sessions < queue.anon_url_type_count OR EXISTS (
-                SELECT FROM unnest(seen.types) AS agreed (type)
-                WHERE (@requirements::jsonb -> agreed.type) <@ seen.attributes
-            )
-            FROM (
-                SELECT
-                    sum(said.users) FILTER (WHERE said.attribute = 'url_type') AS users,
-                    sum(said.sessions) FILTER (WHERE said.attribute = 'url_type') AS sessions,
-                    array_agg(said.value) FILTER (WHERE said.attribute = 'url_type' AND said.votes >= rule.threshold) AS types,
-                    coalesce(jsonb_agg(said.attribute) FILTER (WHERE said.votes >= rule.threshold), '[]') AS attributes
-                FROM (
-                    SELECT
-                        vote.attribute,
-                        vote.value,
-                        count(vote.user_id) AS users,
-                        count(vote.session_id) AS sessions,
-                        count(vote.user_id) + count(vote.session_id) * rule.anonymous_weight AS votes
-                    FROM (
-                        SELECT v.attribute, v.value, v.user_id, v.session_id FROM annotation_votes v WHERE v.url_id = queue.url_id
-                        UNION ALL
-                        SELECT 'url_type', CAST(@url_type::url_type AS text), @user_id, NULL
-                        UNION ALL SELECT 'record_type', CAST(sqlc.narg('record_type')::record_type AS text), @user_id, NULL
-                        UNION ALL SELECT 'agency', unnest(@agency_ids::integer[])::text, @user_id, NULL
-                        UNION ALL SELECT 'location', unnest(@location_ids::bigint[])::text, @user_id, NULL
-                        UNION ALL SELECT 'name', name.suggestion, @user_id, NULL
-                        FROM (
-                            SELECT existing_name.suggestion FROM existing_name
-                            UNION ALL
-                            SELECT sqlc.narg('new_name')::varchar WHERE sqlc.narg('existing_name_id')::integer IS NULL
-                        ) AS name
-                    ) AS vote
-                    WHERE vote.value IS NOT NULL
-                    GROUP BY vote.attribute, vote.value
-                ) AS said
-            ) AS seen
-        )
-    END
+    WHERE queue.user_url_type_count + queue.anon_url_type_count * rule.anonymous_weight >= rule.threshold
     RETURNING consensus_due.url_id
 )
 SELECT
@@ -168,7 +129,7 @@ WITH url AS (
     FROM unnest(@location_ids::bigint[]) AS given (id)
     WHERE NOT EXISTS (SELECT FROM locations WHERE locations.id = given.id)
 ), existing_name AS (
-    SELECT name.id, name.suggestion
+    SELECT name.id
     FROM annotation__name__suggestions name
     WHERE name.id = sqlc.narg('existing_name_id')::integer AND name.url_id = @url_id
 ), unknown_name AS (
@@ -240,47 +201,7 @@ WITH url AS (
     SELECT queue.url_id
     FROM queue
     CROSS JOIN consensus_rule rule
-    WHERE CASE
-        WHEN queue.user_url_type_count + queue.anon_url_type_count * rule.anonymous_weight < rule.threshold THEN false
-        WHEN NOT queue.eligible AND EXISTS (SELECT FROM flag_url_validated flag WHERE flag.url_id = queue.url_id) THEN false
-        ELSE (
-            SELECT seen.users < queue.user_url_type_count OR seen.sessions < queue.anon_url_type_count OR EXISTS (
-                SELECT FROM unnest(seen.types) AS agreed (type)
-                WHERE (@requirements::jsonb -> agreed.type) <@ seen.attributes
-            )
-            FROM (
-                SELECT
-                    sum(said.users) FILTER (WHERE said.attribute = 'url_type') AS users,
-                    sum(said.sessions) FILTER (WHERE said.attribute = 'url_type') AS sessions,
-                    array_agg(said.value) FILTER (WHERE said.attribute = 'url_type' AND said.votes >= rule.threshold) AS types,
-                    coalesce(jsonb_agg(said.attribute) FILTER (WHERE said.votes >= rule.threshold), '[]') AS attributes
-                FROM (
-                    SELECT
-                        vote.attribute,
-                        vote.value,
-                        count(vote.user_id) AS users,
-                        count(vote.session_id) AS sessions,
-                        count(vote.user_id) + count(vote.session_id) * rule.anonymous_weight AS votes
-                    FROM (
-                        SELECT v.attribute, v.value, v.user_id, v.session_id FROM annotation_votes v WHERE v.url_id = queue.url_id
-                        UNION ALL
-                        SELECT 'url_type', CAST(@url_type::url_type AS text), NULL, @session_id
-                        UNION ALL SELECT 'record_type', CAST(sqlc.narg('record_type')::record_type AS text), NULL, @session_id
-                        UNION ALL SELECT 'agency', unnest(@agency_ids::integer[])::text, NULL, @session_id
-                        UNION ALL SELECT 'location', unnest(@location_ids::bigint[])::text, NULL, @session_id
-                        UNION ALL SELECT 'name', name.suggestion, NULL, @session_id
-                        FROM (
-                            SELECT existing_name.suggestion FROM existing_name
-                            UNION ALL
-                            SELECT sqlc.narg('new_name')::varchar WHERE sqlc.narg('existing_name_id')::integer IS NULL
-                        ) AS name
-                    ) AS vote
-                    WHERE vote.value IS NOT NULL
-                    GROUP BY vote.attribute, vote.value
-                ) AS said
-            ) AS seen
-        )
-    END
+    WHERE queue.user_url_type_count + queue.anon_url_type_count * rule.anonymous_weight >= rule.threshold
     RETURNING consensus_due.url_id
 )
 SELECT
