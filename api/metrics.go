@@ -51,6 +51,9 @@ func (m *Metrics) Handler() http.Handler {
 	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{})
 }
 
+// Add adds metrics of other packages.
+func (m *Metrics) Add(collectors ...prometheus.Collector) { m.registry.MustRegister(collectors...) }
+
 // observe adds one finished request. Requests that match no route share one series per class of status, because clients
 // could invent any number of methods and paths.
 func (m *Metrics) observe(method, route string, status int, total time.Duration, rec *phase.Recorder) {

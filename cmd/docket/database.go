@@ -14,6 +14,7 @@ import (
 
 	sqlfiles "docket/sql"
 
+	"docket/internal/jobs"
 	"docket/internal/postgres"
 	"docket/internal/postgres/embedded"
 	"docket/internal/schema"
@@ -81,6 +82,15 @@ func (d *database) checkGrants(ctx context.Context) error {
 		return err
 	}
 	return migrator.CheckGrants(ctx, names)
+}
+
+// checkJobsGrants is checkGrants for the tables of River.
+func (d *database) checkJobsGrants(ctx context.Context) error {
+	migrator, err := d.migrator()
+	if err != nil {
+		return err
+	}
+	return migrator.CheckSchemaGrants(ctx, jobs.Schema)
 }
 
 var createRelation = regexp.MustCompile(`(?m)^CREATE (?:TABLE|VIEW|MATERIALIZED VIEW) (\w+)`)

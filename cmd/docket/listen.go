@@ -18,7 +18,8 @@ import (
 
 // listen serves until the context ends or a server fails, then finishes the requests in progress.
 func (cfg *serveConfig) listen(
-	ctx context.Context, cmd *cobra.Command, db *database, key []byte, handler http.Handler, metrics *api.Metrics, log *zap.Logger,
+	ctx context.Context, cmd *cobra.Command, db *database, key []byte, handler http.Handler, metrics *api.Metrics, background *background,
+	log *zap.Logger,
 ) (err error) {
 	ctx, stop := context.WithCancel(ctx)
 	group, ctx := errgroup.WithContext(ctx)
@@ -26,30 +27,17 @@ func (cfg *serveConfig) listen(
 		stop() // ends what was started before an error
 		err = errors.Join(err, group.Wait())
 	}()
-	addr, err := cfg.serveOn(ctx, group, cfg.addr, handler, log)
+	timeouts := cfg.timeouts()
+	addr, err := serveOn(ctx, group, cfg.addr, handler, timeouts, log)
 	if err != nil {
 		return err
 	}
 	log.Info("serving", zap.String("address", "http://"+addr))
-	if cfg.adminAddr != "" {
-		mux := http.NewServeMux()
-		mux.Handle("GET /internal/metrics", metrics.Handler())
-		adminAddr, err := cfg.serveOn(ctx, group, cfg.adminAddr, mux, log)
-		if err != nil {
-			return err
-		}
-		log.Info("serving metrics", zap.String("address", "http://"+adminAddr+"/internal/metrics"))
+	if err := cfg.serveAdmin(ctx, group, metrics, background, timeouts, log); err != nil {
+		return err
 	}
-	if db.server != nil {
-		group.Go(func() error {
-			select {
-			case <-db.server.Done():
-				return fmt.Errorf("PostgreSQL ended: %w", db.server.Err())
-			case <-ctx.Done():
-				return nil
-			}
-		})
-	}
+	group.Go(func() error { return background.run(ctx) })
+	db.watchServer(ctx, group)
 	if cfg.printCurl {
 		if err := printCurl(cmd, key, addr); err != nil {
 			return err
@@ -57,29 +45,23 @@ func (cfg *serveConfig) listen(
 	}
 	group.Go(func() error {
 		<-ctx.Done()
-		log.Info("stopping: finishing requests in progress")
+		log.Info("stopping: finishing requests and jobs in progress")
 		return nil
 	})
 	<-ctx.Done() // a signal, or a part has ended
 	return nil
 }
 
-// serveOn serves a handler until ctx ends, in goroutines of the group, and returns the address it listens on.
-func (cfg *serveConfig) serveOn(
-	ctx context.Context, group *errgroup.Group, addr string, handler http.Handler, log *zap.Logger,
-) (string, error) {
-	served, err := httpserver.Serve(ctx, group, addr, handler, httpserver.Timeouts{
+// timeouts are those of the servers.
+func (cfg *serveConfig) timeouts() httpserver.Timeouts {
+	return httpserver.Timeouts{
 		Read: cfg.readTimeout,
 		// A request has a deadline of its own, after which the outcome of its commit is looked up for at most 7 seconds. This one only
 		// disconnects clients that do not read. Long responses set their own.
 		Write:    cfg.readTimeout + cfg.requestTimeout + 10*time.Second,
 		Idle:     cfg.idleTimeout,
 		Shutdown: cfg.shutdownTimeout,
-	}, log)
-	if err != nil {
-		return "", fmt.Errorf("%w; choose another address with --addr or --admin-addr", err)
 	}
-	return served, nil
 }
 
 // sampleUser is a user without answers in the sample data. Its token is that of an ordinary account.

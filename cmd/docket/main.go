@@ -67,6 +67,7 @@ and the others stored.`,
 	cfg.addFlags(root.PersistentFlags())
 	root.AddCommand(
 		serveCommand(cfg),
+		workCommand(cfg),
 		dbCommand(cfg),
 		importCommand(cfg),
 		exportCommand(cfg),

@@ -71,14 +71,14 @@ type serving struct {
 
 var curlLine = regexp.MustCompile(`curl -H 'Authorization: Bearer (\S+)' http://(\S+)/annotate/all`)
 
-// serve runs docket serve until it is ready.
+// serve runs docket serve until it is ready, without jobs unless the arguments ask for them.
 func serve(t *testing.T, args ...string) serving {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	var stdout, stderr output
 	ended := make(chan int, 1)
 	go func() {
-		args := append([]string{"serve", "--print-curl", "--addr", "127.0.0.1:0", "--log-level", "error"}, args...)
+		args := append([]string{"serve", "--print-curl", "--addr", "127.0.0.1:0", "--log-level", "error", "--jobs=false"}, args...)
 		ended <- run(ctx, args, &stdout, &stderr)
 	}()
 	wait := sync.OnceValues(func() (int, string) { return <-ended, stderr.String() })

@@ -2,12 +2,14 @@ package main
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/spf13/cobra"
 
 	sqlfiles "docket/sql"
 
 	"docket/internal/adoption"
+	"docket/internal/jobs"
 	"docket/internal/postgres"
 	"docket/internal/postgres/embedded"
 	"docket/internal/schema"
@@ -28,6 +30,7 @@ func schemaCommands(cfg *config) []*cobra.Command {
 
 		Schema:       schemacmd.Files{BuiltIn: sqlfiles.Schema, Checkout: "sql/schema"},
 		Migrations:   schemacmd.Files{BuiltIn: sqlfiles.Migrations, Checkout: "sql/migrations"},
+		Apart:        &schemacmd.Apart{Name: "River", Pending: pendingRiver, Apply: applyRiver},
 		RefreshTable: "materialized_view_refreshes",
 
 		AdoptionPage: advice.AdoptionPage, DevelopmentPage: "docs/development.md",
@@ -62,4 +65,41 @@ func afterApply(before, after *state.State) string {
 		note += ". Restart the reference if it is to continue: its connections may have prepared statements for the schema before"
 	}
 	return note
+}
+
+// pendingRiver returns the versions of River's tables that a database lacks.
+func pendingRiver(ctx context.Context, url string) (versions []string, err error) {
+	err = withJobsPool(ctx, url, func(pool *postgres.Pool) error {
+		pending, err := jobs.Pending(ctx, pool)
+		versions = riverVersions(pending)
+		return err
+	})
+	return versions, err
+}
+
+// applyRiver brings River's tables up to date.
+func applyRiver(ctx context.Context, url string) (versions []string, err error) {
+	err = withJobsPool(ctx, url, func(pool *postgres.Pool) error {
+		applied, err := jobs.Migrate(ctx, pool)
+		versions = riverVersions(applied)
+		return err
+	})
+	return versions, err
+}
+
+func riverVersions(migrations []jobs.Migration) (versions []string) {
+	for _, m := range migrations {
+		versions = append(versions, fmt.Sprintf("%d %s", m.Version, m.Name))
+	}
+	return versions
+}
+
+// withJobsPool calls fn with a pool for River's migrations, which need a connection while another one holds their lock.
+func withJobsPool(ctx context.Context, url string, fn func(*postgres.Pool) error) error {
+	pool, err := postgres.Open(ctx, postgres.PoolConfig{URL: url, MaxConns: 2})
+	if err != nil {
+		return err
+	}
+	defer pool.Close()
+	return fn(pool)
 }

@@ -23,7 +23,6 @@ import (
 	"docket/internal/progress"
 	"docket/internal/ranking"
 	"docket/internal/robots"
-	"docket/internal/schema"
 	"docket/internal/submissions"
 	"docket/internal/tasks"
 	"docket/internal/views"
@@ -31,34 +30,33 @@ import (
 
 // serveConfig is the configuration of serve.
 type serveConfig struct {
-	*config
-	addr, adminAddr string
-	ranking         string
-	viewsMaxAge     time.Duration
-	migrate         bool
-	timings         bool
-	printCurl       bool
-	corsOrigins     []string
-	trustedProxies  []string
-	openCatalog     bool
-	readTimeout     time.Duration
-	tokenLeeway     time.Duration
-	serverRestarts  int
-	requestTimeout  time.Duration
-	exportTimeout   time.Duration
-	idleTimeout     time.Duration
-	shutdownTimeout time.Duration
+	processConfig
+	addr           string
+	jobs           bool
+	ranking        string
+	viewsMaxAge    time.Duration
+	timings        bool
+	printCurl      bool
+	corsOrigins    []string
+	trustedProxies []string
+	openCatalog    bool
+	readTimeout    time.Duration
+	tokenLeeway    time.Duration
+	serverRestarts int
+	requestTimeout time.Duration
+	exportTimeout  time.Duration
+	idleTimeout    time.Duration
 }
 
 // longestLockWait is how long a statement waits for one lock. Answers hold theirs for milliseconds, parts of imports for 150 ms.
 const longestLockWait = 2 * time.Second
 
 func serveCommand(shared *config) *cobra.Command {
-	cfg := &serveConfig{config: shared}
+	cfg := &serveConfig{processConfig: processConfig{config: shared}}
 	cmd := &cobra.Command{
 		Use:   "serve",
-		Short: "Serve the REST interface",
-		Long: `Serve the REST interface until SIGINT or SIGTERM. Requests in progress are finished first.
+		Short: "Serve the REST interface, and run the periodic jobs",
+		Long: `Serve the REST interface and run the periodic jobs until SIGINT or SIGTERM. Requests in progress are finished first.
 
 Pending migrations are applied at the start. A database of another version is refused when it is ahead of this program,
 when it has a migration that was edited afterwards, or with --migrate=false.`,
@@ -77,12 +75,11 @@ when it has a migration that was edited afterwards, or with --migrate=false.`,
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&cfg.addr, "addr", "127.0.0.1:8080", "`address` to serve on; port 0 takes a free one")
-	flags.StringVar(&cfg.adminAddr, "admin-addr", "", "`address` of /internal/metrics for Prometheus; none when empty")
+	flags.BoolVar(&cfg.jobs, "jobs", true, "run the periodic jobs in this process too; without, docket work must run them")
 	flags.StringVar(&cfg.ranking, "ranking", "queue",
 		"what orders the URLs: queue, always current, or matview, as current as the last docket refresh")
 	flags.DurationVar(&cfg.viewsMaxAge, "views-max-age", 0,
 		"not ready when a materialized view is older; 0 means any age")
-	flags.BoolVar(&cfg.migrate, "migrate", true, "apply pending migrations at the start")
 	flags.BoolVar(&cfg.timings, "timings", true, "measure the phases of requests, for the log, Server-Timing and Prometheus")
 	flags.BoolVar(&cfg.printCurl, "print-curl", false, "once ready, print a curl command, with a token, that requests the next URL")
 	flags.StringSliceVar(&cfg.corsOrigins, "cors-origin", api.DefaultCORSOrigins(),
@@ -99,7 +96,7 @@ when it has a migration that was edited afterwards, or with --migrate=false.`,
 	flags.DurationVar(&cfg.requestTimeout, "request-timeout", api.DefaultRequestTimeout, "longest time to process a request")
 	flags.DurationVar(&cfg.exportTimeout, "export-timeout", api.DefaultExportTimeout, "longest time of an export")
 	flags.DurationVar(&cfg.idleTimeout, "idle-timeout", 2*time.Minute, "how long an idle connection is kept")
-	flags.DurationVar(&cfg.shutdownTimeout, "shutdown-timeout", 30*time.Second, "longest time to finish requests when stopping")
+	cfg.addFlags(flags)
 	return cmd
 }
 
@@ -141,7 +138,7 @@ func (cfg *serveConfig) serve(cmd *cobra.Command, log *zap.Logger) (err error) {
 	if err != nil {
 		return err
 	}
-	if err := cfg.bringUpToDate(ctx, db, log); err != nil {
+	if err := cfg.bringUpToDate(ctx, db, cfg.jobs, log); err != nil {
 		return err
 	}
 	// A statement that waits for a lock ends before the requests that wait for its connection, and these leave time for their work.
@@ -162,12 +159,21 @@ func (cfg *serveConfig) serve(cmd *cobra.Command, log *zap.Logger) (err error) {
 			return err
 		}
 	}
+	var jobsPool *postgres.Pool // of its own
+	if !cfg.jobs {
+		jobsPool = pool // which only inserts what an operator asks for
+	}
+	background, err := cfg.newBackground(ctx, db, jobsPool, log)
+	if err != nil {
+		return err
+	}
+	defer background.close()
 	metrics := api.NewMetrics(func() api.PoolStats { return api.PoolStats(pool.Stats()) })
 	handler, err := cfg.handler(pool, db, ranked, key, metrics, log)
 	if err != nil {
 		return err
 	}
-	return cfg.listen(ctx, cmd, db, key, handler, metrics, log)
+	return cfg.listen(ctx, cmd, db, key, handler, metrics, background, log)
 }
 
 // handler wires the use cases to the REST interface. It warns when the configuration lets clients delete without a token.
@@ -251,9 +257,12 @@ func (cfg *serveConfig) origins() []string {
 
 // check refuses times in which no request could finish.
 func (cfg *serveConfig) check() error {
+	if err := cfg.processConfig.check(); err != nil {
+		return err
+	}
 	for flag, value := range map[string]time.Duration{
 		"read-timeout": cfg.readTimeout, "request-timeout": cfg.requestTimeout, "export-timeout": cfg.exportTimeout,
-		"idle-timeout": cfg.idleTimeout, "shutdown-timeout": cfg.shutdownTimeout,
+		"idle-timeout": cfg.idleTimeout,
 	} {
 		if value < time.Millisecond {
 			return usageError{fmt.Errorf("--%s: %s is less than a millisecond", flag, value)}
@@ -296,23 +305,4 @@ func (cfg *serveConfig) rankingByName() (annotation.Ranking, error) {
 	default:
 		return nil, usageError{fmt.Errorf("--ranking: %q is neither queue nor matview", cfg.ranking)}
 	}
-}
-
-// bringUpToDate brings the database to this program's version or fails.
-func (cfg *serveConfig) bringUpToDate(ctx context.Context, db *database, log *zap.Logger) error {
-	if err := db.checkGrants(ctx); err != nil {
-		return err
-	}
-	if !cfg.migrate {
-		return db.checkMigrated(ctx)
-	}
-	report, err := db.applyMigrations(ctx)
-	for _, file := range report.Files {
-		log.Info("migration applied", zap.String("version", file.Version), zap.String("name", file.Name),
-			zap.Int("statements", file.Statements), zap.Duration("duration", file.Duration))
-	}
-	if errors.Is(err, schema.ErrNotOwner) {
-		err = fmt.Errorf("migrations are pending: %w. To serve as this role, let the owner run docket migrate apply first", err)
-	}
-	return err
 }

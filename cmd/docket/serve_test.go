@@ -69,7 +69,7 @@ func TestOpenCatalogWarns(t *testing.T) {
 	t.Parallel()
 	pool := dbtest.New(t)
 	for open, warnings := range map[bool]int{false: 0, true: 1} {
-		cfg := &serveConfig{config: &config{}, openCatalog: open, ranking: rankingQueue}
+		cfg := &serveConfig{openCatalog: open, ranking: rankingQueue}
 		core, logs := observer.New(zap.WarnLevel)
 		metrics := api.NewMetrics(func() api.PoolStats { return api.PoolStats{} })
 		_, err := cfg.handler(pool, newDatabase("", nil), ranking.NewQueue(), []byte(strings.Repeat("k", 32)), metrics, zap.New(core))

@@ -60,7 +60,7 @@ func Migrate(ctx context.Context, pool *postgres.Pool) (applied []Migration, err
 		if err != nil || len(pending) == 0 {
 			return err
 		}
-		if err := postgres.CreateSchema(ctx, pool, schemaName); err != nil {
+		if err := postgres.CreateSchema(ctx, pool, Schema); err != nil {
 			return err
 		}
 		migrator, err := newMigrator(pool)
@@ -76,11 +76,15 @@ func Migrate(ctx context.Context, pool *postgres.Pool) (applied []Migration, err
 		}
 		return nil
 	})
+	if postgres.IsDenied(err) {
+		err = fmt.Errorf("%w. The role needs CREATE on the database, and to own what is in the schema %s: let the owner of the tables run "+
+			"docket migrate apply first", err, Schema)
+	}
 	return applied, err
 }
 
 func newMigrator(pool *postgres.Pool) (*rivermigrate.Migrator[pgxTx], error) {
-	migrator, err := rivermigrate.New(riverDriver(pool), &rivermigrate.Config{Schema: schemaName, Logger: riverLog(zap.NewNop())})
+	migrator, err := rivermigrate.New(riverDriver(pool), &rivermigrate.Config{Schema: Schema, Logger: riverLog(zap.NewNop())})
 	if err != nil {
 		return nil, fmt.Errorf("configure River's migrations: %w", err)
 	}

@@ -23,8 +23,8 @@ import (
 	"docket/internal/tasks"
 )
 
-// schemaName is the schema of River's tables. Docket's own are in public.
-const schemaName = "river"
+// Schema is the schema of River's tables. Docket's own are in public.
+const Schema = "river"
 
 // Config describes a Runner.
 type Config struct {
@@ -33,8 +33,7 @@ type Config struct {
 	Jobs []Job
 	Log  *zap.Logger
 
-	Workers  int  // most runs in this process at the same time; 0: 3
-	PollOnly bool // do without LISTEN, which a proxy that shares sessions among clients breaks
+	Workers int // most runs in this process at the same time; 0: 3
 	// StopTimeout is how long runs may take to end by themselves when Run stops. Then their contexts are cancelled. 0: 30 seconds.
 	StopTimeout time.Duration
 	// Unscheduled makes Run insert no jobs. It works those that other processes and operators insert.
@@ -47,7 +46,7 @@ type Config struct {
 // Times are how often the Runner does what, see defaultTimes.
 type Times struct {
 	Tick     time.Duration   // from one look at the schedule to the next
-	Poll     time.Duration   // from one look for jobs to the next; a notification comes sooner
+	Poll     time.Duration   // from one look for jobs to the next
 	FirstRun time.Duration   // from the first start of all to the first run of the first job
 	Stagger  time.Duration   // from there to that of the next job
 	Rescue   time.Duration   // after which a run that this process does not do itself may have been interrupted
@@ -58,21 +57,15 @@ type Times struct {
 // defaultTimes: a job of a killed process is taken up after at most Rescue, 30 seconds until River looks for such jobs, the first
 // Backoff, and 5 seconds until River looks for jobs to repeat, which is less than two minutes together.
 var defaultTimes = Times{
-	Tick: 5 * time.Second, Poll: 5 * time.Second, FirstRun: 10 * time.Second, Stagger: 5 * time.Second,
+	Tick: 5 * time.Second, Poll: time.Second, FirstRun: 10 * time.Second, Stagger: 5 * time.Second,
 	Rescue: time.Minute, Snooze: 15 * time.Second,
 	Backoff: []time.Duration{5 * time.Second, 30 * time.Second, 2 * time.Minute},
 }
 
-// pollOnly is the time between two looks for jobs without notifications.
-const pollOnly = time.Second
-
 const defaultWorkers = 3
 
-func (t Times) withDefaults(poll bool) Times {
+func (t Times) withDefaults() Times {
 	d := defaultTimes
-	if poll {
-		d.Poll = pollOnly
-	}
 	t.Tick, t.Poll = cmp.Or(t.Tick, d.Tick), cmp.Or(t.Poll, d.Poll)
 	t.FirstRun, t.Stagger = cmp.Or(t.FirstRun, d.FirstRun), cmp.Or(t.Stagger, d.Stagger)
 	t.Rescue, t.Snooze = cmp.Or(t.Rescue, d.Rescue), cmp.Or(t.Snooze, d.Snooze)
@@ -107,7 +100,7 @@ type Runner struct {
 func New(cfg Config) (*Runner, error) {
 	cfg.Workers = cmp.Or(cfg.Workers, defaultWorkers)
 	cfg.StopTimeout = cmp.Or(cfg.StopTimeout, 30*time.Second)
-	cfg.Times = cfg.Times.withDefaults(cfg.PollOnly)
+	cfg.Times = cfg.Times.withDefaults()
 	if cfg.Log == nil {
 		cfg.Log = zap.NewNop()
 	}
@@ -120,11 +113,13 @@ func New(cfg Config) (*Runner, error) {
 		river.AddWorkerArgs(workers, args{kind: job.Name}, river.Worker[args](&worker{runner: r, job: job}))
 	}
 	client, err := river.NewClient(riverDriver(cfg.Pool), &river.Config{
-		Schema:               schemaName,
-		Queues:               map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: cfg.Workers}},
-		Workers:              workers,
-		Logger:               riverLog(cfg.Log),
-		PollOnly:             cfg.PollOnly,
+		Schema:  Schema,
+		Queues:  map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: cfg.Workers}},
+		Workers: workers,
+		Logger:  riverLog(cfg.Log),
+		// LISTEN would need a connection more, and is lost without an error behind a proxy that shares sessions among clients. Jobs that
+		// run every few minutes need not start sooner than by polling.
+		PollOnly:             true,
 		FetchPollInterval:    cfg.Times.Poll,
 		FetchCooldown:        min(river.FetchCooldownDefault, cfg.Times.Poll),
 		SoftStopTimeout:      cfg.StopTimeout,

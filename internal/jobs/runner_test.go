@@ -67,10 +67,12 @@ func job(name string, work func(context.Context, int32) (string, error)) jobs.Jo
 	return jobs.Job{Name: name, Type: tasks.RefreshViews, Interval: time.Hour, Timeout: time.Minute, Work: work}
 }
 
+func succeed(context.Context, int32) (string, error) { return "did it", nil }
+
 func TestJobRunsAndIsRecorded(t *testing.T) {
 	t.Parallel()
 	pool := newDatabase(t)
-	run(t, pool, job("test", func(context.Context, int32) (string, error) { return "did it", nil }))
+	run(t, pool, job("test", succeed))
 	require.Eventually(t, func() bool {
 		return dbtest.Count(t, pool, "SELECT count(*) FROM task_runs WHERE result = 'did it' AND job = 'test' AND finished_at IS NOT NULL") == 1
 	}, patience, 10*time.Millisecond)

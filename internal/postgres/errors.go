@@ -51,6 +51,12 @@ func (r Rule) Meaning(err *pgconn.PgError) error {
 	return r.means
 }
 
+// IsDenied reports whether the role of the connection lacks a privilege that a statement needs.
+func IsDenied(err error) bool {
+	pgErr, ok := errors.AsType[*pgconn.PgError](err)
+	return ok && pgErr.Code == insufficientRights
+}
+
 // timeouts are rules of every Pool: a statement or transaction that reached its timeout fails as if the deadline of the
 // request had come first.
 var timeouts = []Rule{onState(queryCanceled, context.DeadlineExceeded), onState(transactionTimeout, context.DeadlineExceeded)}

@@ -2,12 +2,10 @@ package postgres
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 )
 
 // View is a materialized view.
@@ -84,7 +82,7 @@ func RefreshView(ctx context.Context, tx pgx.Tx, name string) (Refreshed, error)
 	}
 	start := time.Now()
 	if _, err := tx.Exec(ctx, refresh); err != nil {
-		if refusal, ok := errors.AsType[*pgconn.PgError](err); ok && refusal.Code == insufficientRights {
+		if IsDenied(err) {
 			return Refreshed{}, fmt.Errorf("refresh: %w; run docket refresh as the owner of the view", err)
 		}
 		return Refreshed{}, fmt.Errorf("refresh: %w", err)

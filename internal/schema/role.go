@@ -83,12 +83,22 @@ func describeOwners(role string, owners []string, tables map[string][]string, ow
 // among relations, number their rows, read the views among relations, and read the record of migrations. Relations that do not
 // exist are ignored.
 func (m *Migrator) CheckGrants(ctx context.Context, relations []string) error {
+	return m.checkGrants(ctx, "public", append([]string{revisionsName}, relations...))
+}
+
+// CheckSchemaGrants is CheckGrants for everything in a schema of another program. A schema that does not exist is ignored.
+func (m *Migrator) CheckSchemaGrants(ctx context.Context, schema string) error {
+	return m.checkGrants(ctx, schema, nil)
+}
+
+// checkGrants checks the relations of a schema; nil: all.
+func (m *Migrator) checkGrants(ctx context.Context, schema string, relations []string) error {
 	conn, disconnect, err := m.connect(ctx)
 	if err != nil {
 		return err
 	}
 	defer disconnect()
-	missing, err := scanStrings(ctx, conn, "read privileges", missingGrants, append([]string{revisionsName}, relations...), revisionsName)
+	missing, err := scanStrings(ctx, conn, "read privileges", missingGrants, relations, revisionsName, schema)
 	if err != nil || len(missing) == 0 {
 		return err
 	}
@@ -96,14 +106,16 @@ func (m *Migrator) CheckGrants(ctx context.Context, relations []string) error {
 		strings.Join(missing, "; "), m.opts.Advice.AdoptionPage)
 }
 
-// missingGrants lists the statements that give the current role what it lacks on the relations $1. Of the table $2 it only needs
-// to read the rows.
+// missingGrants lists the statements that give the current role what it lacks on the relations $1, or all, of the schema $3. Of the
+// table $2 it only needs to read the rows.
 const missingGrants = `
-SELECT format('GRANT USAGE ON SCHEMA public TO %I', current_user) AS statement
-WHERE NOT has_schema_privilege('public', 'USAGE')
+SELECT format('GRANT USAGE ON SCHEMA %I TO %I', nspname, current_user) AS statement
+FROM pg_namespace
+WHERE nspname = $3 AND NOT has_schema_privilege(oid, 'USAGE')
 UNION ALL
 SELECT format('GRANT %s ON %s%s TO %I', lacking.privileges, CASE WHEN lacking.sequence THEN 'SEQUENCE ' END,
-    string_agg(quote_ident(lacking.relname), ', ' ORDER BY lacking.relname), current_user)
+    string_agg(CASE WHEN $3 <> 'public' THEN quote_ident($3) || '.' ELSE '' END || quote_ident(lacking.relname), ', '
+        ORDER BY lacking.relname), current_user)
 FROM (
     SELECT c.relname, c.relkind = 'S' AS sequence, string_agg(needed.privilege, ', ' ORDER BY needed.n) AS privileges
     FROM pg_class c
@@ -115,8 +127,8 @@ FROM (
         WHEN c.relkind = 'r' AND c.relname <> $2 THEN ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']
         ELSE ARRAY['SELECT']
     END) WITH ORDINALITY AS needed (privilege, n)
-    WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'v', 'm', 'S')
-        AND coalesce(t.relname, c.relname) = ANY ($1::text[])
+    WHERE c.relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = $3) AND c.relkind IN ('r', 'v', 'm', 'S')
+        AND ($1::text[] IS NULL OR coalesce(t.relname, c.relname) = ANY ($1))
         AND NOT CASE c.relkind
             WHEN 'S' THEN has_sequence_privilege(c.oid, needed.privilege)
             ELSE has_table_privilege(c.oid, needed.privilege)

@@ -48,7 +48,8 @@ All other commands of ` + c.Name + ` use only those that are built in.`,
 
 // withMigrator runs a command on the database with the migrations of --dir or of the working directory.
 func (c *commands) withMigrator(
-	cmd *cobra.Command, flags *migrateFlags, lockWait time.Duration, fn func(context.Context, *schema.Migrator, directory) error,
+	cmd *cobra.Command, flags *migrateFlags, lockWait time.Duration,
+	fn func(ctx context.Context, migrator *schema.Migrator, files directory, url string) error,
 ) error {
 	files, err := c.readableMigrations(cmd, flags.dir)
 	if err != nil {
@@ -63,7 +64,7 @@ func (c *commands) withMigrator(
 		if err != nil {
 			return fmt.Errorf("migrations %s: %w", c.describe(files), err)
 		}
-		return fn(ctx, migrator, files)
+		return fn(ctx, migrator, files, url)
 	})
 }
 
@@ -88,16 +89,25 @@ that version make. None of these is run; the later ones are. See ` + c.AdoptionP
 		Annotations: changing,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			opts := []schema.ApplyOption{schema.To(to), schema.FromBaseline(baseline)}
-			return c.withMigrator(cmd, flags, lockWait, func(ctx context.Context, migrator *schema.Migrator, files directory) error {
+			apart := c.apart(flags)
+			if to != "" {
+				apart = nil
+			}
+			return c.withMigrator(cmd, flags, lockWait, func(ctx context.Context, migrator *schema.Migrator, files directory, url string) error {
 				if dryRun {
 					preview, err := migrator.PreviewApply(ctx, opts...)
 					if err != nil {
 						return err
 					}
-					return printPreview(cmd.OutOrStdout(), preview, files, asJSON)
+					versions, err := apart.pending(ctx, url)
+					return errors.Join(err, c.printPreview(cmd.OutOrStdout(), preview, versions, files, asJSON))
 				}
 				report, err := migrator.Apply(ctx, opts...)
-				return errors.Join(err, printReport(cmd.OutOrStdout(), "applied", report, err != nil, asJSON))
+				var versions []string
+				if err == nil {
+					versions, err = apart.apply(ctx, url)
+				}
+				return errors.Join(err, c.printApplied(cmd.OutOrStdout(), report, versions, err != nil, asJSON))
 			})
 		},
 	}
@@ -115,8 +125,13 @@ func (c *commands) migrateStatus(flags *migrateFlags) *cobra.Command {
 		Short: "Compare the database with the migrations; exit status 1 unless they agree",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return c.withMigrator(cmd, flags, 0, func(ctx context.Context, migrator *schema.Migrator, files directory) error {
+			apart := c.apart(flags)
+			return c.withMigrator(cmd, flags, 0, func(ctx context.Context, migrator *schema.Migrator, files directory, url string) error {
 				status, err := migrator.Status(ctx)
+				if err != nil {
+					return err
+				}
+				versions, err := apart.pending(ctx, url)
 				if err != nil {
 					return err
 				}
@@ -124,11 +139,15 @@ func (c *commands) migrateStatus(flags *migrateFlags) *cobra.Command {
 					err = writeJSON(cmd.OutOrStdout(), struct {
 						Migrations string `json:"migrations"`
 						schema.Status
-					}{c.describe(files), status})
+						Apart []string `json:"apart_pending,omitempty"`
+					}{c.describe(files), status, versions})
 				} else {
 					printStatus(cmd.OutOrStdout(), status)
+					for _, version := range versions {
+						fmt.Fprintf(cmd.OutOrStdout(), "pending   tables of %s: %s\n", apart.Name, version)
+					}
 				}
-				return errors.Join(err, status.Err())
+				return errors.Join(err, status.Err(), c.checkApart(versions))
 			})
 		},
 	}

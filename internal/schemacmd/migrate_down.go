@@ -46,13 +46,13 @@ First stop the programs that need what is undone: ` + c.Server + ` applies it ag
 			if steps < 1 {
 				return c.usagef("--steps: %d is not 1 or more", steps)
 			}
-			return c.withMigrator(cmd, flags, lockWait, func(ctx context.Context, migrator *schema.Migrator, files directory) error {
+			return c.withMigrator(cmd, flags, lockWait, func(ctx context.Context, migrator *schema.Migrator, files directory, _ string) error {
 				preview, err := previewDown(ctx, migrator, to, steps)
 				if err != nil {
 					return err
 				}
 				if dryRun {
-					return printPreview(cmd.OutOrStdout(), preview, files, asJSON)
+					return c.printPreview(cmd.OutOrStdout(), preview, nil, files, asJSON)
 				}
 				if len(preview.Files) > 0 {
 					printDown(cmd, preview)

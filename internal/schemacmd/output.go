@@ -33,10 +33,13 @@ func printPlan(out io.Writer, p *plan.Plan) error {
 	return err
 }
 
-// printPreview writes what would run, as printPlan does.
-func printPreview(out io.Writer, preview schema.Preview, files directory, asJSON bool) error {
+// printPreview writes what would run, as printPlan does, and the versions of the tables apart that would be applied.
+func (c *commands) printPreview(out io.Writer, preview schema.Preview, versions []string, files directory, asJSON bool) error {
 	if asJSON {
-		return writeJSON(out, preview)
+		return writeJSON(out, struct {
+			schema.Preview
+			Apart []string `json:"apart,omitempty"`
+		}{preview, versions})
 	}
 	if preview.Baseline != "" {
 		fmt.Fprintf(out, "-- baseline %s: would be recorded, nothing up to it would be run\n", preview.Baseline)
@@ -56,7 +59,10 @@ func printPreview(out io.Writer, preview schema.Preview, files directory, asJSON
 		fmt.Fprintf(out, "-- %s: %s, %s\n\n%s\n\n",
 			path, count(len(file.Statements), "statement"), how, strings.Join(file.Statements, "\n\n"))
 	}
-	if len(preview.Files) == 0 && preview.Baseline == "" {
+	switch {
+	case len(versions) > 0:
+		fmt.Fprintf(out, "-- tables of %s, by its own migrations: %s\n", c.Apart.Name, strings.Join(versions, ", "))
+	case len(preview.Files) == 0 && preview.Baseline == "":
 		fmt.Fprintf(out, "-- nothing to do: the database is at version %s\n", preview.From)
 	}
 	return nil

@@ -28,6 +28,8 @@ type Program struct {
 
 	// Schema is the target schema, Migrations are the files that lead to it.
 	Schema, Migrations Files
+	// Apart are tables of a library, which migrate apply brings up to date as well. May be nil.
+	Apart *Apart
 	// RefreshTable is where the database keeps how long the refresh of each materialized view took, see schema.Workbench.
 	RefreshTable string
 

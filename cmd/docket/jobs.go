@@ -1,0 +1,213 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/spf13/pflag"
+	"go.uber.org/zap"
+	"golang.org/x/sync/errgroup"
+
+	"docket/api"
+	"docket/internal/httpserver"
+	"docket/internal/jobs"
+	"docket/internal/postgres"
+	"docket/internal/schema"
+)
+
+// processConfig is the configuration of a process that runs until it is stopped: serve and work.
+type processConfig struct {
+	*config
+	upkeepConfig
+	adminAddr       string
+	migrate         bool
+	jobsMaxConns    int32
+	shutdownTimeout time.Duration
+}
+
+func (cfg *processConfig) addFlags(flags *pflag.FlagSet) {
+	flags.StringVar(&cfg.adminAddr, "admin-addr", "",
+		"`address` for operators only, with /internal/metrics for Prometheus and the page /admin/jobs/; none when empty")
+	flags.BoolVar(&cfg.migrate, "migrate", true, "apply pending migrations at the start")
+	flags.Int32Var(&cfg.jobsMaxConns, "jobs-max-conns", 10,
+		fmt.Sprintf("most connections of jobs to the database, beyond --max-conns; at least %d", leastJobsConns))
+	flags.DurationVar(&cfg.shutdownTimeout, "shutdown-timeout", 30*time.Second, "longest time to finish requests and jobs when stopping")
+	cfg.upkeepConfig.addFlags(flags)
+}
+
+const (
+	// leastJobsConns are enough for one job at a time.
+	leastJobsConns = 5
+	// connsPerJob are the connection that holds the lock of a run, and that of its work.
+	connsPerJob = 2
+	// connsBesides are for River, the schedule, and the history.
+	connsBesides = 3
+)
+
+func (cfg *processConfig) check() error {
+	switch {
+	case cfg.jobsMaxConns < leastJobsConns || cfg.jobsMaxConns > mostConns:
+		return usageError{fmt.Errorf("--jobs-max-conns: %d is not from %d to %d", cfg.jobsMaxConns, leastJobsConns, mostConns)}
+	case cfg.shutdownTimeout < time.Millisecond:
+		return usageError{fmt.Errorf("--shutdown-timeout: %s is less than a millisecond", cfg.shutdownTimeout)}
+	}
+	return nil
+}
+
+// bringUpToDate brings the database to this program's version or fails. A process that runs no jobs does without River's tables if its
+// role may not create them.
+func (cfg *processConfig) bringUpToDate(ctx context.Context, db *database, runsJobs bool, log *zap.Logger) error {
+	if err := db.checkGrants(ctx); err != nil {
+		return err
+	}
+	if err := cfg.applyMigrations(ctx, db, log); err != nil {
+		return err
+	}
+	err := cfg.prepareRiver(ctx, db, log)
+	if err != nil && !runsJobs {
+		log.Warn("operators cannot start jobs through this process", zap.Error(err))
+		return nil
+	}
+	return err
+}
+
+// prepareRiver brings River's tables to this program's version, and checks that the role may use them.
+func (cfg *processConfig) prepareRiver(ctx context.Context, db *database, log *zap.Logger) error {
+	if cfg.migrate {
+		applied, err := applyRiver(ctx, db.url)
+		if len(applied) > 0 {
+			log.Info("migrations of River's tables applied", zap.Strings("versions", applied))
+		}
+		if err != nil {
+			return err
+		}
+	} else if err := withJobsPool(ctx, db.url, func(pool *postgres.Pool) error { return jobs.Check(ctx, pool) }); err != nil {
+		return err
+	}
+	return db.checkJobsGrants(ctx)
+}
+
+func (cfg *processConfig) applyMigrations(ctx context.Context, db *database, log *zap.Logger) error {
+	if !cfg.migrate {
+		return db.checkMigrated(ctx)
+	}
+	report, err := db.applyMigrations(ctx)
+	for _, file := range report.Files {
+		log.Info("migration applied", zap.String("version", file.Version), zap.String("name", file.Name),
+			zap.Int("statements", file.Statements), zap.Duration("duration", file.Duration))
+	}
+	if errors.Is(err, schema.ErrNotOwner) {
+		err = fmt.Errorf("migrations are pending: %w. To serve as this role, let the owner run docket migrate apply first", err)
+	}
+	return err
+}
+
+// background is what a process does by itself.
+type background struct {
+	runner *jobs.Runner
+	pool   *postgres.Pool // of its own; nil in a process that runs no jobs
+}
+
+// newBackground wires the jobs. Without a pool, it opens one, which Close closes.
+func (cfg *processConfig) newBackground(ctx context.Context, db *database, pool *postgres.Pool, log *zap.Logger) (*background, error) {
+	b := &background{}
+	if pool == nil {
+		own, err := postgres.Open(ctx, postgres.PoolConfig{
+			URL: db.url, MaxConns: cfg.jobsMaxConns, Served: true,
+			OnDeath: func(err error) { log.Warn("database connection of jobs closed", zap.Error(err)) },
+		})
+		if err != nil {
+			return nil, err
+		}
+		b.pool, pool = own, own
+	}
+	list, err := upkeepJobs(cfg.upkeepConfig, pool)
+	if err != nil {
+		b.close()
+		return nil, err
+	}
+	on, err := scheduled()
+	if err != nil {
+		b.close()
+		return nil, err
+	}
+	b.runner, err = jobs.New(jobs.Config{
+		Pool: pool, Jobs: list, Unscheduled: !on, Log: log, StopTimeout: cfg.shutdownTimeout,
+		Workers: int(cfg.jobsMaxConns-connsBesides) / connsPerJob,
+	})
+	if err != nil {
+		b.close()
+		return nil, err
+	}
+	return b, nil
+}
+
+func (b *background) close() {
+	if b.pool != nil {
+		b.pool.Close()
+	}
+}
+
+// run runs jobs until ctx ends, unless the process runs none.
+func (b *background) run(ctx context.Context) error {
+	if b.pool == nil {
+		return nil
+	}
+	return b.runner.Run(ctx)
+}
+
+// jobsPage is the path of River's page.
+const jobsPage = "/admin/jobs"
+
+// serveAdmin serves what is for operators, if it has an address.
+func (cfg *processConfig) serveAdmin(
+	ctx context.Context, group *errgroup.Group, metrics *api.Metrics, b *background, timeouts httpserver.Timeouts, log *zap.Logger,
+) error {
+	if cfg.adminAddr == "" {
+		return nil
+	}
+	metrics.Add(b.runner.Metrics()...)
+	page, err := b.runner.UI(jobsPage)
+	if err != nil {
+		return err
+	}
+	mux := http.NewServeMux()
+	mux.Handle("GET /internal/metrics", metrics.Handler())
+	mux.Handle(jobsPage+"/", page)
+	addr, err := serveOn(ctx, group, cfg.adminAddr, mux, timeouts, log)
+	if err != nil {
+		return err
+	}
+	log.Info("serving metrics and jobs to operators", zap.String("metrics", "http://"+addr+"/internal/metrics"),
+		zap.String("jobs", "http://"+addr+jobsPage+"/"))
+	return nil
+}
+
+// serveOn serves a handler until ctx ends, in goroutines of the group, and returns the address it listens on.
+func serveOn(
+	ctx context.Context, group *errgroup.Group, addr string, handler http.Handler, timeouts httpserver.Timeouts, log *zap.Logger,
+) (string, error) {
+	served, err := httpserver.Serve(ctx, group, addr, handler, timeouts, log)
+	if err != nil {
+		return "", fmt.Errorf("%w; choose another address with --addr or --admin-addr", err)
+	}
+	return served, nil
+}
+
+// watchServer ends the group when Docket's own PostgreSQL has ended for good.
+func (d *database) watchServer(ctx context.Context, group *errgroup.Group) {
+	if d.server == nil {
+		return
+	}
+	group.Go(func() error {
+		select {
+		case <-d.server.Done():
+			return fmt.Errorf("PostgreSQL ended: %w", d.server.Err())
+		case <-ctx.Done():
+			return nil
+		}
+	})
+}
