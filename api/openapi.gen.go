@@ -1452,8 +1452,8 @@ type ExportedAnnotation struct {
 	// Example: 7
 	User string `json:"user"`
 
-	// Validated Whether the URL is validated and this is the validated value. Always false for locations and not-found flags, for
-	// which no agreement is stored.
+	// Validated Whether the URL is validated and this is the validated value. Always false for not-found flags, and for the locations
+	// of URLs that the service before Docket validated, which stored none.
 	Validated bool `json:"validated"`
 
 	// Value A text, or the id of an agency or location. Null for a not-found flag, and for an agency that is missing from the

@@ -56,8 +56,11 @@ CROSS JOIN LATERAL (
     FROM annotation__record_type__user s
     WHERE s.url_id = page.id
     UNION ALL
-    SELECT '00000000-0000-0000-0000-000000000000', s.user_id, 'location', s.location_id::text, s.created_at, false
+    SELECT
+        '00000000-0000-0000-0000-000000000000', s.user_id, 'location', s.location_id::text, s.created_at,
+        page.type IS NOT NULL AND agreed.location_id IS NOT NULL
     FROM annotation__location__user s
+    LEFT JOIN link_locations__urls agreed ON agreed.url_id = s.url_id AND agreed.location_id = s.location_id
     WHERE s.url_id = page.id
     UNION ALL
     SELECT
@@ -91,8 +94,10 @@ CROSS JOIN LATERAL (
     LEFT JOIN link_agencies__urls agreed ON agreed.url_id = a.url_id AND agreed.agency_id = a.agency_id
     WHERE a.url_id = page.id
     UNION ALL
-    SELECT a.session_id, 0, 'location', a.location_id::text, a.created_at, false
+    SELECT
+        a.session_id, 0, 'location', a.location_id::text, a.created_at, page.type IS NOT NULL AND agreed.location_id IS NOT NULL
     FROM annotation__location__anon a
+    LEFT JOIN link_locations__urls agreed ON agreed.url_id = a.url_id AND agreed.location_id = a.location_id
     WHERE a.url_id = page.id
     UNION ALL
     SELECT
@@ -133,11 +138,11 @@ type ExportLineListPageRow struct {
 	Validated     bool
 }
 
-// A page of the lines of a window's URLs after a position: by URL, session, user, attribute and value, with texts compared byte by
-// byte. A user's line has the zero session, so users come first; a session's line has user 0. A line without a value has an
+// A page of the lines of a window's URLs after a position: by URL, session, user, attribute and value, with texts compared byte
+// by byte. A user's line has the zero session, so users come first; a session's line has user 0. A line without a value has an
 // empty one. Several rows of a user for agencies without an id are one line. With a time, only lines created then or later.
-// Users' agencies have no time; theirs is that of the user's type for the URL, which was stored with them. What a session's migration
-// gave to a user is a line of the user only, with the time of the migration.
+// Users' agencies have no time; theirs is that of the user's type for the URL, which was stored with them. What a session's
+// migration gave to a user is a line of the user only, with the time of the migration.
 func (q *Queries) ExportLineListPage(ctx context.Context, db DBTX, arg ExportLineListPageParams) ([]ExportLineListPageRow, error) {
 	rows, err := db.Query(ctx, ExportLineListPage,
 		arg.AfterURLID,

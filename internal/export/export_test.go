@@ -53,13 +53,14 @@ func texts(lines []export.Line) []string { return convert.Each(lines, text) }
 // everyKind has two URLs with every kind of line, URL 1 validated and URL 2 not, and two URLs without lines.
 const everyKind = `
 	INSERT INTO agencies (id, name, jurisdiction_type) VALUES (5, 'A', 'local'), (40, 'B', 'local');
-	INSERT INTO locations (id, type) OVERRIDING SYSTEM VALUE VALUES (8, 'National');
+	INSERT INTO locations (id, type) OVERRIDING SYSTEM VALUE VALUES (8, 'National'), (9, 'National');
 	INSERT INTO urls (id, url, scheme, trailing_slash, source, name) VALUES
 		(0, 'nothing.org', NULL, false, 'manual', NULL), (1, 'one.org', 'https', true, 'manual', 'One'),
 		(2, 'two.org', NULL, true, 'manual', 'Two'), (9, 'validated.org', '', false, 'manual', 'Nine');
 	INSERT INTO flag_url_validated (url_id, type) VALUES (1, 'data source'), (9, 'data source');
 	INSERT INTO url_record_type (url_id, record_type) VALUES (1, 'Stops'), (2, 'Stops');
 	INSERT INTO link_agencies__urls (url_id, agency_id) VALUES (1, 5), (2, 5);
+	INSERT INTO link_locations__urls (url_id, location_id) VALUES (1, 8), (2, 8);
 	INSERT INTO annotation__url_type__user (url_id, user_id, type, created_at) VALUES
 		(1, 7, 'data source', '2026-01-01'), (1, 10, 'meta url', '2026-01-02'), (2, 7, 'data source', '2026-01-03');
 	INSERT INTO annotation__record_type__user (url_id, user_id, record_type, created_at) VALUES
@@ -67,7 +68,7 @@ const everyKind = `
 	INSERT INTO annotation__agency__user (url_id, user_id, agency_id, is_new) VALUES
 		(1, 7, 5, NULL), (1, 7, 40, NULL), (1, 10, NULL, true), (1, 10, NULL, true), (1, 11, 5, NULL), (2, 7, 5, NULL);
 	INSERT INTO annotation__location__user (url_id, user_id, location_id, created_at) VALUES
-		(1, 7, 8, '2026-01-01'), (2, 7, 8, '2026-01-03');
+		(1, 7, 8, '2026-01-01'), (1, 10, 9, '2026-01-02'), (2, 7, 8, '2026-01-03');
 	INSERT INTO annotation__name__suggestions (id, url_id, suggestion) VALUES (1, 1, 'One'), (2, 1, ''), (3, 1, 'nobody''s'), (4, 2, 'Two');
 	INSERT INTO annotation__name__user__endorsements (user_id, suggestion_id, created_at) VALUES
 		(7, 1, '2026-01-01'), (10, 2, '2026-01-02'), (7, 4, '2026-01-03');
@@ -95,22 +96,23 @@ const session = "anonymous-dvth76evzgbrvz34"
 var everyLine = []string{
 	`1 https://one.org/ 7 agency "40" 01-01 false`,
 	`1 https://one.org/ 7 agency "5" 01-01 true`,
-	`1 https://one.org/ 7 location "8" 01-01 false`,
+	`1 https://one.org/ 7 location "8" 01-01 true`,
 	`1 https://one.org/ 7 name "One" 01-01 true`,
 	`1 https://one.org/ 7 record_type "Stops" 01-01 true`,
 	`1 https://one.org/ 7 url_type "data source" 01-01 true`,
 	`1 https://one.org/ 10 agency "-" 01-02 false`, // one line for two rows
+	`1 https://one.org/ 10 location "9" 01-02 false`,
 	`1 https://one.org/ 10 name "" 01-02 false`,
 	`1 https://one.org/ 10 record_type "Other" 01-02 false`,
 	`1 https://one.org/ 10 url_type "meta url" 01-02 false`,
 	`1 https://one.org/ 11 agency "5" - true`, // without a type by the same user, so without a time
 	`1 https://one.org/ ` + session + ` agency "5" 01-05 true`,
-	`1 https://one.org/ ` + session + ` location "8" 01-05 false`,
+	`1 https://one.org/ ` + session + ` location "8" 01-05 true`,
 	`1 https://one.org/ ` + session + ` name "One" 01-05 true`,
 	`1 https://one.org/ ` + session + ` record_type "Stops" 01-05 true`,
 	`1 https://one.org/ ` + session + ` url_type "data source" 01-05 true`,
 	`1 https://one.org/ ` + session + ` url_type "meta url" 01-06 false`,
-	// Record type, agency and name equal those of the URL, but it is not validated.
+	// Record type, agency, location and name equal those of the URL, but it is not validated.
 	`2 two.org 7 agency "5" 01-03 false`,
 	`2 two.org 7 location "8" 01-03 false`,
 	`2 two.org 7 name "Two" 01-03 false`,
