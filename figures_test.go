@@ -202,6 +202,7 @@ var constants = []struct {
 	{"docs/decisions/names-as-you-type.md", "are 256 bytes long", "sql/schema", []string{`siglen = 256\b`}},
 	{"docs/decisions/exports.md", "A page is 5,000 lines of at most 1,000 URLs.", "internal/export",
 		[]string{`= 5000\b`, `= 1000\b`}},
+	{"docs/decisions/exports.md", "the lines of 1,000 validated URLs", "internal/export", []string{`= 1000\b`}},
 	{"docs/decisions/exports.md", "At most a quarter of the connections", "internal/export", []string{`= 4\b`}},
 	{"docs/decisions/exports.md", "30 seconds for each 64 KiB", "api", []string{`= 30 \* time\.Second`, `= 64 << 10\b`}},
 	{"docs/decisions/exports.md", "may take 30 minutes", "api", []string{`= 30 \* time\.Minute`}},

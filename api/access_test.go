@@ -37,6 +37,7 @@ var levels = map[level][]string{
 	levelUser: {
 		"GET /annotate/all", "POST /annotate/all/{url_id}", "POST /annotate/migrate",
 		"GET /contributions/leaderboard", "GET /contributions/user", "POST /submit/url", "POST /submit/agency",
+		"GET /export/facts",
 	},
 	levelAdmin: {
 		"GET /annotate/suggestions/agencies/{url_id}", "GET /search/url", "GET /search/agency",

@@ -209,6 +209,8 @@ func TestConformance(t *testing.T) {
 		"status not listed":        {"GET", "/annotate/all", 404, "application/problem+json", problem, "not listed"},
 		"a problem as success":     {"GET", "/annotate/all", 200, "application/problem+json", problem, "Content-Type"},
 		"lines":                    {"GET", "/export/annotations", 200, "application/x-ndjson", line + "\n" + line + "\n", ""},
+		"facts without a line":     {"GET", "/export/facts", 200, "application/x-ndjson", "", ""},
+		"a line of another export": {"GET", "/export/facts", 200, "application/x-ndjson", line + "\n", "line 1"},
 		"no lines":                 {"GET", "/export/annotations", 200, "application/x-ndjson", "", ""},
 		"a bad line":               {"GET", "/export/annotations", 200, "application/x-ndjson", line + "\n{}\n", "line 2"},
 		"unended line":             {"GET", "/export/annotations", 200, "application/x-ndjson", line, "no newline"},

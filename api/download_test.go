@@ -1,6 +1,7 @@
 package api
 
 import (
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"testing"
@@ -45,7 +46,8 @@ func TestStreamToClientThatStalls(t *testing.T) {
 	}
 	var err error
 	b := setup(t, func(c *gin.Context, _ func(*gin.Context, error)) {
-		err = exportResponse{format: Csv, lines: lines}.VisitExportAnnotationsResponse(c.Writer)
+		write := func(w io.Writer, format ExportFormat) error { return WriteAnnotations(w, format, lines) }
+		err = exportResponse{format: Csv, write: write}.VisitExportAnnotationsResponse(c.Writer)
 	})
 	for _, broken := range []error{nil, http.ErrHandlerTimeout} {
 		client := &connection{ResponseRecorder: httptest.NewRecorder(), err: broken}

@@ -297,6 +297,24 @@ func (e ExportedAnnotationAttribute) Valid() bool {
 	}
 }
 
+// Defines values for ExportedFactValidatedBy.
+const (
+	ExportedFactValidatedByAgreement ExportedFactValidatedBy = "agreement"
+	ExportedFactValidatedByHand      ExportedFactValidatedBy = "hand"
+)
+
+// Valid indicates whether the value is a known member of the ExportedFactValidatedBy enum.
+func (e ExportedFactValidatedBy) Valid() bool {
+	switch e {
+	case ExportedFactValidatedByAgreement:
+		return true
+	case ExportedFactValidatedByHand:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for HealthStatus.
 const (
 	HealthStatusOK HealthStatus = "ok"
@@ -1464,6 +1482,109 @@ type ExportedAnnotation struct {
 // ExportedAnnotationAttribute defines model for ExportedAnnotation.Attribute.
 type ExportedAnnotationAttribute string
 
+// ExportedFact defines model for ExportedFact.
+type ExportedFact struct {
+	// Agencies By id.
+	Agencies []FactAgency `json:"agencies"`
+
+	// Locations By id. The service before Docket stored no agreed locations, so its facts have none.
+	Locations  []FactLocation `json:"locations"`
+	Name       *string        `json:"name"`
+	RecordType *RecordType    `json:"record_type"`
+
+	// Rule The rule that validated the URL. Null for one validated by hand, and for one that the service before Docket validated.
+	Rule *FactRule `json:"rule"`
+
+	// Sessions How many anonymous sessions voted about the URL.
+	Sessions int32 `json:"sessions"`
+
+	// Type As URLType; a database of the reference may contain one more.
+	Type SuggestedURLType `json:"type"`
+
+	// UpdatedAt When the fact may have changed last: its type, record type, agencies or locations, or the row of its URL. Later names of
+	// an agency or location do not count.
+	UpdatedAt Timestamp `json:"updated_at"`
+	URL       string    `json:"url"`
+	URLID     int32     `json:"url_id"`
+
+	// Users How many users voted about the URL.
+	Users int32 `json:"users"`
+
+	// ValidatedAt UTC without a zone, as in the reference; with a fraction when the microseconds are not 0.
+	//
+	// Example: 2026-01-31T12:00:00.123456
+	ValidatedAt Timestamp `json:"validated_at"`
+
+	// ValidatedBy Whether the votes of annotators agreed, or a person decided.
+	ValidatedBy ExportedFactValidatedBy `json:"validated_by"`
+
+	// Votes For each attribute; null for one that the fact does not have.
+	Votes FactVotes `json:"votes"`
+}
+
+// ExportedFactValidatedBy Whether the votes of annotators agreed, or a person decided.
+type ExportedFactValidatedBy string
+
+// FactAgency defines model for FactAgency.
+type FactAgency struct {
+	AgencyID int32  `json:"agency_id"`
+	Name     string `json:"name"`
+}
+
+// FactLocation defines model for FactLocation.
+type FactLocation struct {
+	// CountyFips The code of the county, or of the county of the locality; null for a state and the nation.
+	//
+	// Example: 39049
+	CountyFips *string `json:"county_fips"`
+
+	// FullDisplayName Example: Columbus, Franklin, Ohio
+	FullDisplayName string `json:"full_display_name"`
+	LocationID      int64  `json:"location_id"`
+
+	// StateIso Null for the nation.
+	//
+	// Example: OH
+	StateIso *string      `json:"state_iso"`
+	Type     LocationType `json:"type"`
+}
+
+// FactRule defines model for FactRule.
+type FactRule struct {
+	// AnonymousWeight What the vote of an anonymous session counts.
+	//
+	// Example: 0.5
+	AnonymousWeight float64 `json:"anonymous_weight"`
+
+	// Threshold The votes that a value needs.
+	//
+	// Example: 2
+	Threshold float64 `json:"threshold"`
+	Version   int32   `json:"version"`
+}
+
+// FactVoteCount defines model for FactVoteCount.
+type FactVoteCount struct {
+	// Against Votes for other values.
+	//
+	// Example: 0.5
+	Against float64 `json:"against"`
+
+	// For Votes for a value that the fact has.
+	//
+	// Example: 2.5
+	For float64 `json:"for"`
+}
+
+// FactVotes For each attribute; null for one that the fact does not have.
+type FactVotes struct {
+	Agency     *FactVoteCount `json:"agency"`
+	Location   *FactVoteCount `json:"location"`
+	Name       *FactVoteCount `json:"name"`
+	RecordType *FactVoteCount `json:"record_type"`
+	URLType    FactVoteCount  `json:"url_type"`
+}
+
 // Fault defines model for Fault.
 type Fault struct {
 	// Loc `body`, `query`, `path` or `header`, then keys and indexes.
@@ -2518,6 +2639,20 @@ type ExportAnnotationsParams struct {
 	Pseudonymous *bool `form:"pseudonymous,omitempty" json:"pseudonymous,omitempty"`
 }
 
+// ExportFactsParams defines parameters for ExportFacts.
+type ExportFactsParams struct {
+	Format *ExportFormat `form:"format,omitempty" json:"format,omitempty"`
+
+	// Since Only lines whose `updated_at` is at or after this time, in the form `2026-01-31` or `2026-01-31T12:00:00` (UTC). A line
+	// replaces an earlier one with the same `url_id`. A fact stored during the last export may have a time before the start of
+	// that export: let the periods overlap by an hour. URLs that were deleted, or are no longer validated, are missing from an
+	// export of all facts.
+	Since *string `form:"since,omitempty" json:"since,omitempty"`
+
+	// Type Only URLs validated as this type.
+	Type *SuggestedURLType `form:"type,omitempty" json:"type,omitempty"`
+}
+
 // FollowsReplaceParams defines parameters for FollowsReplace.
 type FollowsReplaceParams struct {
 	// IdempotencyKey A text that the caller chose for this one request, preferably a UUID. For 24 hours after its success, the same request
@@ -2861,6 +2996,9 @@ type ServerInterface interface {
 	// ExportAnnotations Every answer of every annotator
 	// (GET /export/annotations)
 	ExportAnnotations(c *gin.Context, params ExportAnnotationsParams)
+	// ExportFacts Every validated URL, and why it was validated
+	// (GET /export/facts)
+	ExportFacts(c *gin.Context, params ExportFactsParams)
 	// FollowsReplace Replace all follows
 	// (PUT /follows)
 	FollowsReplace(c *gin.Context, params FollowsReplaceParams)
@@ -3856,6 +3994,49 @@ func (siw *ServerInterfaceWrapper) ExportAnnotations(c *gin.Context) {
 	}
 
 	siw.Handler.ExportAnnotations(c, params)
+}
+
+// ExportFacts operation middleware
+func (siw *ServerInterfaceWrapper) ExportFacts(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ExportFactsParams
+
+	// ------------- Optional query parameter "format" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "format", c.Request.URL.Query(), &params.Format, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter format: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "since" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "since", c.Request.URL.Query(), &params.Since, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter since: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "type" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "type", c.Request.URL.Query(), &params.Type, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter type: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.ExportFacts(c, params)
 }
 
 // FollowsReplace operation middleware
@@ -4948,6 +5129,7 @@ func RegisterHandlersWithOptions(router gin.IRouter, si ServerInterface, options
 	router.POST(options.BaseURL+"/suggestions", wrapper.SuggestionsInsert)
 	router.PUT(options.BaseURL+"/follows", wrapper.FollowsReplace)
 	router.GET(options.BaseURL+"/export/annotations", wrapper.ExportAnnotations)
+	router.GET(options.BaseURL+"/export/facts", wrapper.ExportFacts)
 	router.GET(options.BaseURL+"/healthz", wrapper.Healthz)
 	router.GET(options.BaseURL+"/readyz", wrapper.Readyz)
 }
@@ -7377,6 +7559,160 @@ type ExportAnnotationsdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ExportAnnotationsdefaultApplicationProblemPlusJSONResponse) VisitExportAnnotationsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ExportFactsRequestObject struct {
+	Params ExportFactsParams
+}
+
+type ExportFactsResponseObject interface {
+	VisitExportFactsResponse(w http.ResponseWriter) error
+}
+
+type ExportFacts200ResponseHeaders struct {
+	ContentDisposition *string
+}
+
+type ExportFacts200ApplicationXNdjsonResponse struct {
+	Body          io.Reader
+	Headers       ExportFacts200ResponseHeaders
+	ContentLength int64
+}
+
+func (response ExportFacts200ApplicationXNdjsonResponse) VisitExportFactsResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "application/x-ndjson")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	if response.Headers.ContentDisposition != nil {
+		w.Header().Set("Content-Disposition", fmt.Sprint(*response.Headers.ContentDisposition))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	flusher, ok := w.(http.Flusher)
+	if !ok {
+		// If w doesn't support flushing, fall back to io.Copy.
+		_, err := io.Copy(w, response.Body)
+		return err
+	}
+	// text/event-stream messages are typically small; use a
+	// modest buffer and flush after each chunk so clients see
+	// events immediately instead of waiting on OS buffering.
+	buf := make([]byte, 4096)
+	for {
+		n, err := response.Body.Read(buf)
+		if n > 0 {
+			if _, writeErr := w.Write(buf[:n]); writeErr != nil {
+				return writeErr
+			}
+			flusher.Flush()
+		}
+		if err != nil {
+			if err == io.EOF {
+				return nil
+			}
+			return err
+		}
+	}
+}
+
+type ExportFacts200TextCsvResponse struct {
+	Body          io.Reader
+	Headers       ExportFacts200ResponseHeaders
+	ContentLength int64
+}
+
+func (response ExportFacts200TextCsvResponse) VisitExportFactsResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "text/csv")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	if response.Headers.ContentDisposition != nil {
+		w.Header().Set("Content-Disposition", fmt.Sprint(*response.Headers.ContentDisposition))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	_, err := io.Copy(w, response.Body)
+	return err
+}
+
+type ExportFacts401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ExportFacts401ApplicationProblemPlusJSONResponse) VisitExportFactsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ExportFacts422ApplicationProblemPlusJSONResponse struct {
+	ValidationFailedApplicationProblemPlusJSONResponse
+}
+
+func (response ExportFacts422ApplicationProblemPlusJSONResponse) VisitExportFactsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ExportFacts503ApplicationProblemPlusJSONResponse struct {
+	TooManyExportsApplicationProblemPlusJSONResponse
+}
+
+func (response ExportFacts503ApplicationProblemPlusJSONResponse) VisitExportFactsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ExportFactsdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ExportFactsdefaultApplicationProblemPlusJSONResponse) VisitExportFactsResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -10813,6 +11149,9 @@ type StrictServerInterface interface {
 	// ExportAnnotations Every answer of every annotator
 	// (GET /export/annotations)
 	ExportAnnotations(ctx context.Context, request ExportAnnotationsRequestObject) (ExportAnnotationsResponseObject, error)
+	// ExportFacts Every validated URL, and why it was validated
+	// (GET /export/facts)
+	ExportFacts(ctx context.Context, request ExportFactsRequestObject) (ExportFactsResponseObject, error)
 	// FollowsReplace Replace all follows
 	// (PUT /follows)
 	FollowsReplace(ctx context.Context, request FollowsReplaceRequestObject) (FollowsReplaceResponseObject, error)
@@ -11686,6 +12025,32 @@ func (sh *strictHandler) ExportAnnotations(ctx *gin.Context, params ExportAnnota
 		sh.options.HandlerErrorFunc(ctx, err)
 	} else if validResponse, ok := response.(ExportAnnotationsResponseObject); ok {
 		if err := validResponse.VisitExportAnnotationsResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ExportFacts operation middleware
+func (sh *strictHandler) ExportFacts(ctx *gin.Context, params ExportFactsParams) {
+	var request ExportFactsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ExportFacts(ctx, request.(ExportFactsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ExportFacts")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(ExportFactsResponseObject); ok {
+		if err := validResponse.VisitExportFactsResponse(ctx.Writer); err != nil {
 			sh.options.ResponseErrorHandlerFunc(ctx, err)
 		}
 	} else if response != nil {

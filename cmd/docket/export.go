@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"docket/api"
 	"docket/internal/export"
@@ -24,18 +25,39 @@ func exportCommand(cfg *config) *cobra.Command {
 		Short: "Write data of Docket to a file",
 		Args:  cobra.NoArgs,
 	}
-	cmd.AddCommand(exportAnnotationsCommand(cfg))
+	cmd.AddCommand(exportAnnotationsCommand(cfg), exportFactsCommand(cfg))
 	return cmd
 }
 
-// exportFlags are the flags of export annotations.
+// exportFlags are the flags of every export.
 type exportFlags struct {
 	format, since, output string
-	pseudonymous          bool
+}
+
+func (f *exportFlags) register(flags *pflag.FlagSet, since string) {
+	flags.StringVar(&f.format, "format", string(api.Jsonl), "csv or jsonl, which is a JSON object on each line")
+	flags.StringVar(&f.since, "since", "", since+", as 2026-01-31 or 2026-01-31T12:00:00 (UTC)")
+	flags.StringVarP(&f.output, "output", "o", "-", "`file` to write; - is standard output")
+}
+
+// check checks the flags, and returns the time of --since; nil without one.
+func (f *exportFlags) check() (*time.Time, error) {
+	if !api.ExportFormat(f.format).Valid() {
+		return nil, usageError{fmt.Errorf("--format: %q is neither csv nor jsonl", f.format)}
+	}
+	if f.since == "" {
+		return nil, nil
+	}
+	since, err := export.ParseSince(f.since)
+	if err != nil {
+		return nil, usageError{fmt.Errorf("--since: %q %w", f.since, err)}
+	}
+	return &since, nil
 }
 
 func exportAnnotationsCommand(cfg *config) *cobra.Command {
 	var flags exportFlags
+	var pseudonymous bool
 	cmd := &cobra.Command{
 		Use:   "annotations",
 		Short: "Export every answer of every annotator",
@@ -50,59 +72,101 @@ Texts are as annotators wrote them: a spreadsheet program may read a text that b
 		Example: `  docket export annotations --format csv --output annotations.csv
   docket export annotations --since 2026-01-31 | jq 'select(.validated)'`,
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return runExport(cmd, cfg, flags) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			since, err := flags.check()
+			if err != nil {
+				return err
+			}
+			var key []byte
+			if pseudonymous {
+				if key, err = cfg.secretKey(); err != nil {
+					return err
+				}
+			}
+			return runExport(cmd, cfg, flags, func(ctx context.Context, pool *postgres.Pool, out *exportOutput) error {
+				lines := export.New(pool, key).Lines(ctx, export.Options{
+					Since: since, Pseudonymous: pseudonymous, Progress: out.bar.report,
+				})
+				return writeExport(out, lines, api.WriteAnnotations)
+			})
+		},
 	}
-	cmd.Flags().StringVar(&flags.format, "format", string(api.Jsonl), "csv or jsonl, which is a JSON object on each line")
-	cmd.Flags().StringVar(&flags.since, "since", "",
-		"only lines with this `time` or a later one, as 2026-01-31 or 2026-01-31T12:00:00 (UTC)")
-	cmd.Flags().BoolVar(&flags.pseudonymous, "pseudonymous", false, "show pseudonyms instead of the ids of users")
-	cmd.Flags().StringVarP(&flags.output, "output", "o", "-", "`file` to write; - is standard output")
+	flags.register(cmd.Flags(), "only lines with this `time` or a later one")
+	cmd.Flags().BoolVar(&pseudonymous, "pseudonymous", false, "show pseudonyms instead of the ids of users")
 	return cmd
 }
 
-// options checks the flags. The key is nil unless users have pseudonyms.
-func (f exportFlags) options(cfg *config) (o export.Options, key []byte, err error) {
-	if !api.ExportFormat(f.format).Valid() {
-		return o, nil, usageError{fmt.Errorf("--format: %q is neither csv nor jsonl", f.format)}
+func exportFactsCommand(cfg *config) *cobra.Command {
+	var flags exportFlags
+	var urlType string
+	cmd := &cobra.Command{
+		Use:   "facts",
+		Short: "Export every validated URL, and why it was validated",
+		Long: `Export every validated URL from one snapshot of the database, one line for each, by URL: type, record type, agencies,
+locations, name, when and how it was validated, by which rule, the votes for and against, and how many annotators voted. The
+columns are those of GET /export/facts, which api/openapi.yaml describes. No line says who voted.
+
+Without --output the lines are written to standard output. A file appears when it is complete: until then it has a temporary
+name in the same directory.
+
+With --since only facts that may have changed since then are exported. A line replaces an earlier one with the same url_id. Let
+the periods of two exports overlap by an hour: a fact has the time at which its transaction began. URLs that were deleted, or are
+no longer validated, are missing from an export without --since.
+
+Texts are as they are stored: a spreadsheet program may read a text that begins with "=" as a formula.`,
+		Example: `  docket export facts --format csv --output facts.csv
+  docket export facts --since 2026-01-31 --type 'data source' | jq 'select(.rule.version == 1)'`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			since, err := flags.check()
+			if err != nil {
+				return err
+			}
+			options := export.FactOptions{Since: since}
+			if urlType != "" {
+				if !api.SuggestedURLType(urlType).Valid() {
+					return usageError{fmt.Errorf("--type: %q is not a type of URL, such as %q", urlType, api.SuggestedURLTypeDataSource)}
+				}
+				options.Type = &urlType
+			}
+			return runExport(cmd, cfg, flags, func(ctx context.Context, pool *postgres.Pool, out *exportOutput) error {
+				options.Progress = out.bar.report
+				return writeExport(out, export.New(pool, nil).Facts(ctx, options), api.WriteFacts)
+			})
+		},
 	}
-	if f.since != "" {
-		since, err := export.ParseSince(f.since)
-		if err != nil {
-			return o, nil, usageError{fmt.Errorf("--since: %q %w", f.since, err)}
-		}
-		o.Since = &since
-	}
-	if o.Pseudonymous = f.pseudonymous; o.Pseudonymous {
-		if key, err = cfg.secretKey(); err != nil {
-			return o, nil, err
-		}
-	}
-	return o, key, nil
+	flags.register(cmd.Flags(), "only facts that may have changed at this `time` or later")
+	cmd.Flags().StringVar(&urlType, "type", "", "only URLs validated as this `type`, such as 'data source'")
+	return cmd
 }
 
-func runExport(cmd *cobra.Command, cfg *config, flags exportFlags) (err error) {
-	options, key, err := flags.options(cfg)
-	if err != nil {
-		return err
-	}
-	out, err := outputfile.Open(flags.output, cmd.OutOrStdout())
+// exportOutput is what an export writes to.
+type exportOutput struct {
+	file   io.Writer
+	format api.ExportFormat
+	bar    *progressBar
+	lines  int // written so far
+}
+
+func runExport(
+	cmd *cobra.Command, cfg *config, flags exportFlags, write func(context.Context, *postgres.Pool, *exportOutput) error,
+) (err error) {
+	file, err := outputfile.Open(flags.output, cmd.OutOrStdout())
 	if errors.Is(err, outputfile.ErrDirectory) {
 		return usageError{err}
 	}
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, out.Abandon()) }() // deletes an unfinished file
+	defer func() { err = errors.Join(err, file.Abandon()) }() // deletes an unfinished file
 
 	return cfg.withPoolToRead(cmd, func(ctx context.Context, pool *postgres.Pool) error {
 		begin := time.Now()
-		bar := newProgressBar("exporting")
-		defer bar.finish()
-		options.Progress = bar.report
-		count := 0
-		err := writeAnnotations(out, api.ExportFormat(flags.format), counted(export.New(pool, key).Lines(ctx, options), &count))
+		out := exportOutput{file: file, format: api.ExportFormat(flags.format), bar: newProgressBar("exporting")}
+		defer out.bar.finish()
+		err := write(ctx, pool, &out)
 		if err == nil {
-			err = out.Finish()
+			err = file.Finish()
 		}
 		if errors.Is(err, syscall.EPIPE) {
 			return errors.New("the program that reads the output closed it before the end")
@@ -110,23 +174,25 @@ func runExport(cmd *cobra.Command, cfg *config, flags exportFlags) (err error) {
 		if err != nil || flags.output == "-" {
 			return err
 		}
-		bar.finish()
-		_, err = fmt.Fprintf(cmd.OutOrStdout(), "%d lines in %.1f seconds: %s\n", count, time.Since(begin).Seconds(), flags.output)
+		out.bar.finish()
+		_, err = fmt.Fprintf(cmd.OutOrStdout(), "%d lines in %.1f seconds: %s\n", out.lines, time.Since(begin).Seconds(), flags.output)
 		return err
 	})
 }
 
-func writeAnnotations(w io.Writer, format api.ExportFormat, lines iter.Seq2[export.Line, error]) error {
-	buffered := bufio.NewWriterSize(w, 64<<10)
-	if err := api.WriteAnnotations(buffered, format, lines); err != nil {
+func writeExport[Line any](
+	out *exportOutput, lines iter.Seq2[Line, error], write func(io.Writer, api.ExportFormat, iter.Seq2[Line, error]) error,
+) error {
+	buffered := bufio.NewWriterSize(out.file, 64<<10)
+	if err := write(buffered, out.format, counted(lines, &out.lines)); err != nil {
 		return err
 	}
 	return buffered.Flush()
 }
 
 // counted counts the lines that are written.
-func counted(lines iter.Seq2[export.Line, error], count *int) iter.Seq2[export.Line, error] {
-	return func(yield func(export.Line, error) bool) {
+func counted[Line any](lines iter.Seq2[Line, error], count *int) iter.Seq2[Line, error] {
+	return func(yield func(Line, error) bool) {
 		for line, err := range lines {
 			*count++
 			if !yield(line, err) {

@@ -23,9 +23,10 @@ func TestExportIsThatOfREST(t *testing.T) {
 	succeed(t, "seed", "--urls", "50", "--data-dir", dir)
 	docket := serve(t, "--data-dir", dir)
 	admin := strings.TrimSpace(succeed(t, "token", "--user", "1", "--admin", "--data-dir", dir))
-	export := func(args ...string) string {
-		return succeed(t, append([]string{"export", "annotations", "--data-dir", dir}, args...)...)
+	of := func(what string, args ...string) string {
+		return succeed(t, append([]string{"export", what, "--data-dir", dir}, args...)...)
 	}
+	export := func(args ...string) string { return of("annotations", args...) }
 	for query, args := range map[string][]string{
 		"":                                 nil,
 		"?format=csv&pseudonymous=true":    {"--format", "csv", "--pseudonymous"},
@@ -37,6 +38,17 @@ func TestExportIsThatOfREST(t *testing.T) {
 		require.Equal(t, body, export(args...), query)
 	}
 	require.Contains(t, export("--format", "csv", "--pseudonymous"), ",user-")
+	annotator := strings.TrimSpace(succeed(t, "token", "--user", "1", "--data-dir", dir))
+	for query, args := range map[string][]string{
+		"":                               nil,
+		"?format=csv&type=data%20source": {"--format", "csv", "--type", "data source"},
+		"?since=2025-01-05&format=jsonl&type=meta+url": {"--since", "2025-01-05", "--format", "jsonl", "--type", "meta url"},
+	} {
+		status, body := docket.get(t, "/export/facts"+query, annotator)
+		require.Equal(t, http.StatusOK, status, body)
+		require.NotEmpty(t, body, query)
+		require.Equal(t, body, of("facts", args...), query)
+	}
 
 	file := filepath.Join(t.TempDir(), "annotations.csv")
 	said := export("--format", "csv", "--output", file)
@@ -53,16 +65,21 @@ func TestExportUsage(t *testing.T) {
 	t.Setenv(secretKeyVariable, "")
 	nowhere := "postgres://nobody@127.0.0.1:1/nothing"
 	for _, test := range []struct {
+		what string
 		args []string
 		want string
 	}{
-		{[]string{"--format", "xml"}, `--format: "xml" is neither csv nor jsonl`},
-		{[]string{"--since", "yesterday"}, `--since: "yesterday" should be a date`},
-		{[]string{"--pseudonymous"}, "DS_APP_SECRET_KEY is not set"},
-		{[]string{"--output", t.TempDir()}, "is a directory"},
-		{[]string{"more"}, "unknown command"},
+		{"annotations", []string{"--format", "xml"}, `--format: "xml" is neither csv nor jsonl`},
+		{"annotations", []string{"--since", "yesterday"}, `--since: "yesterday" should be a date`},
+		{"annotations", []string{"--pseudonymous"}, "DS_APP_SECRET_KEY is not set"},
+		{"annotations", []string{"--output", t.TempDir()}, "is a directory"},
+		{"annotations", []string{"more"}, "unknown command"},
+		{"facts", []string{"--format", "xml"}, `--format: "xml" is neither csv nor jsonl`},
+		{"facts", []string{"--since", "yesterday"}, `--since: "yesterday" should be a date`},
+		{"facts", []string{"--type", "url"}, `--type: "url" is not a type of URL, such as "data source"`},
+		{"facts", []string{"--output", t.TempDir()}, "is a directory"},
 	} {
-		status, stdout, stderr := docket(t, append([]string{"export", "annotations", "--database-url", nowhere}, test.args...)...)
+		status, stdout, stderr := docket(t, append([]string{"export", test.what, "--database-url", nowhere}, test.args...)...)
 		require.Equal(t, exitUsage, status, stderr)
 		require.Empty(t, stdout)
 		require.Contains(t, stderr, test.want)

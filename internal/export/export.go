@@ -1,5 +1,5 @@
-// Package export returns all annotations, as of one snapshot, one line at a time. It owns the queries export.sql and the
-// pseudonyms of annotators. It only reads, and it never holds more than a page of lines in memory.
+// Package export returns all annotations, or all facts, as of one snapshot, one line at a time. It owns the queries export.sql and
+// export_facts.sql, and the pseudonyms of annotators. It only reads, and it never holds more than a page of lines in memory.
 package export
 
 import (
@@ -19,36 +19,24 @@ import (
 	"docket/internal/urlform"
 )
 
-// The most URLs that one statement reads and the most lines that it returns: enough for few round trips, and few enough for the
-// statement timeout and for memory.
-const (
-	windowURLs = 1000
-	pageLines  = 5000
-)
+// pageLines is the most lines that one statement returns: enough for few round trips, and few enough for memory.
+const pageLines = 5000
 
-// connsPerExport is the number of connections of the pool for each concurrent export. An export holds a connection for as long as
-// its client reads.
-const connsPerExport = 4
-
-var (
-	// ErrBusy refuses an export while the greatest number of them is running.
-	ErrBusy = errors.New("the maximum number of exports is running; try again later")
-
-	errNoKey   = errors.New("pseudonyms need a key")
-	errStopped = errors.New("the iteration was stopped")
-)
+var errNoKey = errors.New("pseudonyms need a key")
 
 // Service exports. It is safe for concurrent use.
 type Service struct {
 	pool       *postgres.Pool
-	pseudonyms *pseudonyms   // nil without a key
-	slots      chan struct{} // one for each running export
+	pseudonyms *pseudonyms // nil without a key
+	slots      slots       // one for each running export
+	factSlots  slots       // one for each running export of facts, which has one of slots too
 }
 
 // New returns a Service on the database of pool, which must be migrated. Pseudonyms are derived from the key of the tokens and
 // stay the same as long as the key does. Without a key there are no pseudonyms.
 func New(pool *postgres.Pool, tokenKey []byte) *Service {
-	s := &Service{pool: pool, slots: make(chan struct{}, max(1, pool.Config().MaxConns/connsPerExport))}
+	most := max(1, pool.Config().MaxConns/connsPerExport)
+	s := &Service{pool: pool, slots: make(slots, most), factSlots: make(slots, max(1, most-1))}
 	if len(tokenKey) > 0 {
 		s.pseudonyms = newPseudonyms(tokenKey)
 	}
@@ -94,76 +82,32 @@ var queries = db.New()
 // by id, with anonymous sessions after them; in a pseudonymous export all annotators are ordered by pseudonym. An error is the
 // last thing that it yields; the export is then incomplete. An iteration holds a connection until it ends.
 func (s *Service) Lines(ctx context.Context, o Options) iter.Seq2[Line, error] {
-	return func(yield func(Line, error) bool) {
-		err := s.export(ctx, o, func(line Line) error {
-			if !yield(line, nil) {
-				return errStopped
+	return sequence("export answers", func(emit func(Line) error) error {
+		if o.Pseudonymous && s.pseudonyms == nil {
+			return errNoKey
+		}
+		out := newOutput(emit)
+		if o.Pseudonymous {
+			out = newSecretOutput(s.pseudonyms, emit)
+		}
+		return s.inSnapshot(ctx, []slots{s.slots}, func(tx pgx.Tx) error {
+			if err := readWindows(ctx, tx, allURLs, o.Progress, func(first, last int32) error {
+				return readLines(ctx, tx, first, last, o.Since, out.add)
+			}); err != nil {
+				return err
 			}
-			return nil
+			return out.close()
 		})
-		if err != nil && !errors.Is(err, errStopped) {
-			yield(Line{}, fmt.Errorf("export answers: %w", err))
-		}
-	}
-}
-
-func (s *Service) export(ctx context.Context, o Options, emit func(Line) error) error {
-	if o.Pseudonymous && s.pseudonyms == nil {
-		return errNoKey
-	}
-	select {
-	case s.slots <- struct{}{}:
-		defer func() { <-s.slots }()
-	default:
-		return ErrBusy
-	}
-	out := newOutput(emit)
-	if o.Pseudonymous {
-		out = newSecretOutput(s.pseudonyms, emit)
-	}
-	return postgres.InSnapshot(ctx, s.pool, func(tx pgx.Tx) error {
-		if err := read(ctx, tx, o, out.add); err != nil {
-			return err
-		}
-		return out.close()
 	})
 }
 
-// read reads the URLs window by window.
-func read(ctx context.Context, tx pgx.Tx, o Options, add func(db.ExportLineListPageRow) error) error {
-	var done, total int64
-	if o.Progress != nil {
-		var err error
-		if total, err = queries.URLCountAll(ctx, tx); err != nil {
-			return fmt.Errorf("count URLs: %w", err)
-		}
-		o.Progress(0, total)
-	}
-	for after := int32(math.MinInt32); ; {
-		window, err := queries.URLWindowGet(ctx, tx, db.URLWindowGetParams{AfterID: after, Most: windowURLs})
-		if err != nil {
-			return fmt.Errorf("choose URLs: %w", err)
-		}
-		if window.Count == 0 {
-			return nil
-		}
-		if err := readWindow(ctx, tx, window, o.Since, add); err != nil {
-			return err
-		}
-		after = window.LastID
-		if done += window.Count; o.Progress != nil {
-			o.Progress(done, total)
-		}
-	}
-}
-
-// readWindow reads the lines of a window's URLs page by page.
-func readWindow(
-	ctx context.Context, tx pgx.Tx, window db.URLWindowGetRow, since *time.Time, add func(db.ExportLineListPageRow) error,
+// readLines reads the lines of the URLs from first to last page by page.
+func readLines(
+	ctx context.Context, tx pgx.Tx, first, last int32, since *time.Time, add func(db.ExportLineListPageRow) error,
 ) error {
 	next := db.ExportLineListPageParams{
-		AfterURLID: window.FirstID, AfterUserID: math.MinInt32, // before the first line of the first URL
-		LastURLID: window.LastID, Since: since, PageSize: pageLines,
+		AfterURLID: first, AfterUserID: math.MinInt32, // before the first line of the first URL
+		LastURLID: last, Since: since, PageSize: pageLines,
 	}
 	for {
 		page, err := readPage(ctx, tx, next)
@@ -178,9 +122,9 @@ func readWindow(
 		if len(page) < pageLines {
 			return nil
 		}
-		last := page[len(page)-1]
-		next.AfterURLID, next.AfterSessionID, next.AfterUserID = last.URLID, last.SessionID, last.UserID
-		next.AfterAttribute, next.AfterValue = last.Attribute, last.Value
+		end := page[len(page)-1]
+		next.AfterURLID, next.AfterSessionID, next.AfterUserID = end.URLID, end.SessionID, end.UserID
+		next.AfterAttribute, next.AfterValue = end.Attribute, end.Value
 	}
 }
 

@@ -31,7 +31,7 @@ const (
 	Submit              = "submit_s"               // store an annotation
 	Idempotency         = "idempotency_s"          // look up an Idempotency-Key, store its result
 	Progress            = "progress_s"             // count contributions and metrics
-	Export              = "export_s"               // read the answers to export, page by page
+	Export              = "export_s"               // read the answers or facts to export, page by page
 	Encode              = "encode_s"               // write the response as JSON
 )
 
