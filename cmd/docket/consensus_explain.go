@@ -150,7 +150,7 @@ func shownAttribute(attribute consensus.Attribute) string {
 }
 
 func shownRule(rule consensus.Rule) string {
-	name := "a rule without a version"
+	name := "another rule"
 	if rule.Version != 0 {
 		name = fmt.Sprintf("rule %d", rule.Version)
 	}

@@ -110,7 +110,7 @@ func simulated(s consensus.Simulation, short bool) string {
 		line("… (--all prints every one)")
 	}
 	line("%s", shownRule(s.Rule))
-	line("%s, %s, of which %d have an incomplete history", counting(s.URLs, "URL"), counting(s.Answers, "answer"), s.Incomplete)
+	line("%s, %d of them with an incomplete history; %s", counting(s.URLs, "URL"), s.Incomplete, counting(s.Answers, "answer"))
 	line("validated: %d", s.Facts())
 	for _, urlType := range slices.Sorted(maps.Keys(s.Validated)) {
 		line("%8d %s", s.Validated[urlType], urlType)

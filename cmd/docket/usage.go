@@ -65,6 +65,7 @@ func makeStrict(cmd *cobra.Command) {
 // expectedValues says what the flags of a type take. The values of other types explain themselves.
 var expectedValues = map[string]string{
 	"int": "a whole number", "int32": "a whole number", "int64": "a whole number", "uint64": "a whole number from 0",
+	"float64":  "a number",
 	"duration": "a duration such as 30s, 5m or 24h",
 	"bool":     "true or false",
 }

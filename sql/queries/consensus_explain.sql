@@ -18,8 +18,8 @@ SELECT
     agreed.record_type,
     ARRAY(SELECT link.agency_id FROM link_agencies__urls link WHERE link.url_id = urls.id ORDER BY 1)::integer[] AS agency_ids,
     ARRAY(SELECT link.location_id FROM link_locations__urls link WHERE link.url_id = urls.id ORDER BY 1)::bigint[] AS location_ids,
-    (SELECT count(DISTINCT votes.user_id) FROM annotation_votes votes WHERE votes.url_id = urls.id)::integer AS users,
-    (SELECT count(DISTINCT votes.session_id) FROM annotation_votes votes WHERE votes.url_id = urls.id)::integer AS sessions,
+    voters.users,
+    voters.sessions,
     failed.error,
     failed.task_id AS failed_task_id,
     failed.created_at AS failed_at
@@ -27,6 +27,11 @@ FROM urls
 LEFT JOIN flag_url_validated validated ON validated.url_id = urls.id
 LEFT JOIN url_record_type agreed ON agreed.url_id = urls.id
 LEFT JOIN url_task_error failed ON failed.url_id = urls.id AND failed.task_type = 'Auto Validate'
+CROSS JOIN LATERAL (
+    SELECT count(DISTINCT vote.user_id)::integer AS users, count(DISTINCT vote.session_id)::integer AS sessions
+    FROM annotation_votes vote
+    WHERE vote.url_id = urls.id
+) AS voters
 WHERE urls.id = @url_id;
 
 -- name: ConsensusVoteList :many
@@ -38,7 +43,12 @@ SELECT
     votes.value::text AS value,
     votes.users,
     votes.sessions,
-    coalesce(agencies.name, locations.full_display_name, '')::text AS text
+    coalesce(CASE votes.attribute
+        WHEN 'agency' THEN (SELECT agencies.name FROM agencies WHERE agencies.id = votes.value::integer)
+        WHEN 'location' THEN (
+            SELECT expanded.full_display_name FROM locations_expanded expanded WHERE expanded.id = votes.value::bigint
+        )
+    END, '')::text AS text
 FROM (
     SELECT
         vote.attribute, vote.value,
@@ -47,13 +57,11 @@ FROM (
     WHERE vote.url_id = @url_id
     GROUP BY vote.attribute, vote.value
 ) AS votes
-LEFT JOIN agencies ON agencies.id = CASE WHEN votes.attribute = 'agency' THEN votes.value::integer END
-LEFT JOIN locations_expanded locations ON locations.id = CASE WHEN votes.attribute = 'location' THEN votes.value::bigint END
 ORDER BY votes.attribute, votes.value COLLATE "C";
 
 -- name: ConsensusFactGet :one
--- The fact that a consensus made of a URL, with the names of what it decided, which are empty if they were deleted since. No rows: there
--- is none.
+-- The fact that a consensus made of a URL, with the names of what it decided, which are empty if they were deleted since. No rows:
+-- there is none.
 SELECT
     sqlc.embed(fact),
     coalesce((SELECT agencies.name FROM agencies WHERE agencies.id = fact.agency_id), '')::text AS agency,
@@ -64,16 +72,16 @@ FROM consensus_facts fact
 WHERE fact.url_id = @url_id;
 
 -- name: ReplayURLList :many
--- What is stored about the validation of the URLs of a range of ids, by id. The time and the rule of a fact are null if there is none.
+-- What is stored about the validation of the URLs of a range of ids, by id. The type of a fact is null if there is none. Each table
+-- has the range as a condition of its own: a join alone reads it whole.
 -- @sqlc-vet-disable many-without-limit
 SELECT
     urls.id,
-    urls.created_at,
     validated.type AS validated_type,
     record_type.record_type,
     coalesce(agencies.ids, '{}')::integer[] AS agency_ids,
     coalesce(locations.ids, '{}')::bigint[] AS location_ids,
-    EXISTS (SELECT FROM anonymous_migrated_answers migrated WHERE migrated.url_id = urls.id) AS transferred,
+    (migrated.url_id IS NOT NULL)::boolean AS transferred,
     fact.url_type AS fact_url_type,
     fact.record_type AS fact_record_type,
     fact.agency_id AS fact_agency_id,
@@ -82,33 +90,46 @@ SELECT
     coalesce(fact.users + fact.sessions, 0)::integer AS fact_annotators,
     fact.votes AS fact_votes
 FROM urls
-LEFT JOIN flag_url_validated validated ON validated.url_id = urls.id
-LEFT JOIN consensus_facts fact ON fact.url_id = urls.id
-LEFT JOIN url_record_type record_type ON record_type.url_id = urls.id
-LEFT JOIN LATERAL (
-    SELECT array_agg(link.agency_id) AS ids FROM link_agencies__urls link WHERE link.url_id = urls.id
-) AS agencies ON true
-LEFT JOIN LATERAL (
-    SELECT array_agg(link.location_id) AS ids FROM link_locations__urls link WHERE link.url_id = urls.id
-) AS locations ON true
+LEFT JOIN flag_url_validated validated ON validated.url_id = urls.id AND validated.url_id BETWEEN @first_id AND @last_id
+LEFT JOIN consensus_facts fact ON fact.url_id = urls.id AND fact.url_id BETWEEN @first_id AND @last_id
+LEFT JOIN url_record_type record_type ON record_type.url_id = urls.id AND record_type.url_id BETWEEN @first_id AND @last_id
+LEFT JOIN (
+    SELECT link.url_id, array_agg(link.agency_id) AS ids FROM link_agencies__urls link
+    WHERE link.url_id BETWEEN @first_id AND @last_id
+    GROUP BY link.url_id
+) AS agencies ON agencies.url_id = urls.id
+LEFT JOIN (
+    SELECT link.url_id, array_agg(link.location_id) AS ids FROM link_locations__urls link
+    WHERE link.url_id BETWEEN @first_id AND @last_id
+    GROUP BY link.url_id
+) AS locations ON locations.url_id = urls.id
+LEFT JOIN (
+    SELECT answer.url_id FROM anonymous_migrated_answers answer
+    WHERE answer.url_id BETWEEN @first_id AND @last_id
+    GROUP BY answer.url_id
+) AS migrated ON migrated.url_id = urls.id
 WHERE urls.id BETWEEN @first_id AND @last_id
 ORDER BY urls.id;
 
 -- name: ReplayVoteList :many
--- All votes about the URLs of a range of ids, by URL and time. An agency that was stated with the submission of a URL has the time of the
--- URL. The user of a session's vote is 0.
+-- All votes about the URLs of a range of ids, by URL and time. An agency that was stated with the submission of a URL has the time of
+-- the URL. The user of a session's vote is 0.
 -- @sqlc-vet-disable many-without-limit
 SELECT
-    vote.url_id::integer AS url_id,
+    page.id AS url_id,
     vote.attribute::text AS attribute,
     vote.value::text AS value,
     coalesce(vote.user_id, 0)::integer AS user_id,
     vote.session_id,
-    coalesce(vote.created_at, urls.created_at)::timestamp AS created_at
-FROM annotation_votes vote
-JOIN urls ON urls.id = vote.url_id
-WHERE vote.url_id BETWEEN @first_id AND @last_id
-ORDER BY vote.url_id, coalesce(vote.created_at, urls.created_at);
+    coalesce(vote.created_at, page.created_at)::timestamp AS created_at
+FROM (SELECT urls.id, urls.created_at FROM urls WHERE urls.id BETWEEN @first_id AND @last_id) AS page
+CROSS JOIN LATERAL (
+    SELECT all_votes.attribute, all_votes.value, all_votes.user_id, all_votes.session_id, all_votes.created_at
+    FROM annotation_votes all_votes
+    WHERE all_votes.url_id = page.id
+    OFFSET 0 -- looks up each URL by itself: a join for all of them may read a whole table of votes for each range
+) AS vote
+ORDER BY page.id, coalesce(vote.created_at, page.created_at);
 
 -- name: ConsensusDueURLList :many
 -- Those of the URLs that wait for a decision.
