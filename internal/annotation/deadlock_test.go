@@ -70,3 +70,46 @@ func TestSubmitAfterADeadlock(t *testing.T) {
 		})
 	}
 }
+
+// TestEndorsementsOfOneNameDoNotDeadlock has one user endorse a name by its id, and another give its text as a new name, which is an
+// endorsement too. Both wait for the row of the queue, in this order, and the first one locks the name, for its foreign key, only when
+// it has that row. Neither checks for a deadlock: if they were in one, the test would not end.
+func TestEndorsementsOfOneNameDoNotDeadlock(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	_, err := b.pool.Exec(t.Context(), `DO $$ BEGIN
+		EXECUTE format('ALTER DATABASE %I SET deadlock_timeout = ''1h''', current_database());
+	END $$`)
+	require.NoError(t, err)
+	pool, err := postgres.Open(t.Context(), postgres.PoolConfig{URL: b.pool.Config().ConnString(), MaxConns: 12})
+	require.NoError(t, err)
+	t.Cleanup(pool.Close)
+	service := annotation.New(pool, ranking.NewQueue())
+	byID, byText, bySession := everything(1), everything(1), everything(1)
+	byID.NewName, byID.ExistingNameID = nil, new(int32(1))
+	byText.NewName, bySession.NewName = new("One"), new("One")
+
+	other, err := b.pool.Begin(t.Context())
+	require.NoError(t, err)
+	defer func() { _ = other.Rollback(context.Background()) }()
+	_, err = other.Exec(t.Context(), "SELECT FROM annotation_queue WHERE url_id = 1 FOR UPDATE")
+	require.NoError(t, err)
+	stored := make(chan error, 3)
+	for i, submit := range []func() error{
+		func() error { return service.Submit(t.Context(), 7, 1, byID) },
+		func() error { return service.Submit(t.Context(), 8, 1, byText) },
+		func() error { return service.SubmitAnonymous(t.Context(), annotation.NewSession(), 1, bySession) },
+	} {
+		go func() { stored <- submit() }()
+		for b.count(t, "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'") <= i {
+			time.Sleep(time.Millisecond)
+		}
+	}
+	require.NoError(t, other.Rollback(t.Context()))
+	for range 3 {
+		require.NoError(t, <-stored)
+	}
+	require.Equal(t, 3, b.count(t, `SELECT (SELECT count(*) FROM annotation__name__user__endorsements WHERE suggestion_id = 1)
+		+ (SELECT count(*) FROM annotation__name__anon__endorsements WHERE suggestion_id = 1)`))
+	b.requireExactQueue(t)
+}

@@ -49,7 +49,7 @@ WITH url AS (
     SELECT url_id, $7::varchar, 'User' FROM accepted
     WHERE $7::varchar IS NOT NULL AND $4::integer IS NULL
     ON CONFLICT ON CONSTRAINT annotation__name__suggestions_url_id_suggestion_key
-        DO UPDATE SET suggestion = excluded.suggestion
+        DO UPDATE SET source = annotation__name__suggestions.source
     RETURNING id
 ), endorsement AS (
     INSERT INTO annotation__name__user__endorsements (user_id, suggestion_id)
@@ -312,7 +312,7 @@ WITH url AS (
     SELECT url_id, $7::varchar, 'User' FROM accepted
     WHERE $7::varchar IS NOT NULL AND $5::integer IS NULL
     ON CONFLICT ON CONSTRAINT annotation__name__suggestions_url_id_suggestion_key
-        DO UPDATE SET suggestion = excluded.suggestion
+        DO UPDATE SET source = annotation__name__suggestions.source
     RETURNING id
 ), endorsement AS (
     INSERT INTO annotation__name__anon__endorsements (session_id, suggestion_id)

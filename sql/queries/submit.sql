@@ -40,7 +40,7 @@ WITH url AS (
     SELECT url_id, sqlc.narg('new_name')::varchar, 'User' FROM accepted
     WHERE sqlc.narg('new_name')::varchar IS NOT NULL AND sqlc.narg('existing_name_id')::integer IS NULL
     ON CONFLICT ON CONSTRAINT annotation__name__suggestions_url_id_suggestion_key
-        DO UPDATE SET suggestion = excluded.suggestion
+        DO UPDATE SET source = annotation__name__suggestions.source
     RETURNING id
 ), endorsement AS (
     INSERT INTO annotation__name__user__endorsements (user_id, suggestion_id)
@@ -163,7 +163,7 @@ WITH url AS (
     SELECT url_id, sqlc.narg('new_name')::varchar, 'User' FROM accepted
     WHERE sqlc.narg('new_name')::varchar IS NOT NULL AND sqlc.narg('existing_name_id')::integer IS NULL
     ON CONFLICT ON CONSTRAINT annotation__name__suggestions_url_id_suggestion_key
-        DO UPDATE SET suggestion = excluded.suggestion
+        DO UPDATE SET source = annotation__name__suggestions.source
     RETURNING id
 ), endorsement AS (
     INSERT INTO annotation__name__anon__endorsements (session_id, suggestion_id)
