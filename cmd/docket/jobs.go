@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"docket/api"
+	"docket/internal/consensus"
 	"docket/internal/httpserver"
 	"docket/internal/jobs"
 	"docket/internal/postgres"
@@ -43,7 +44,7 @@ const (
 	leastJobsConns = 5
 	// connsPerJob are the connection that holds the lock of a run, and that of its work.
 	connsPerJob = 2
-	// connsBesides are for River, the schedule, and the history.
+	// connsBesides are for River, for the schedule and the history, and for the validation of answers.
 	connsBesides = 3
 )
 
@@ -107,42 +108,60 @@ func (cfg *processConfig) applyMigrations(ctx context.Context, db *database, log
 
 // background is what a process does by itself.
 type background struct {
-	runner *jobs.Runner
-	pool   *postgres.Pool // of its own; nil in a process that runs no jobs
+	runner    *jobs.Runner
+	pool      *postgres.Pool       // of its own; nil in a process that runs no jobs
+	validator *consensus.Validator // nil when the process does not validate
 }
 
-// newBackground wires the jobs. Without a pool, it opens one, which Close closes.
+// newBackground wires the jobs. Without a pool, it opens one, which close closes. With one, the process only starts jobs that others run.
 func (cfg *processConfig) newBackground(ctx context.Context, db *database, pool *postgres.Pool, log *zap.Logger) (*background, error) {
 	b := &background{}
 	if pool == nil {
-		own, err := postgres.Open(ctx, postgres.PoolConfig{
+		var err error
+		if b.pool, err = postgres.Open(ctx, postgres.PoolConfig{
 			URL: db.url, MaxConns: cfg.jobsMaxConns, Served: true,
 			OnDeath: func(err error) { log.Warn("database connection of jobs closed", zap.Error(err)) },
-		})
-		if err != nil {
+		}); err != nil {
 			return nil, err
 		}
-		b.pool, pool = own, own
+		pool = b.pool
 	}
-	list, err := upkeepJobs(cfg.upkeepConfig, pool)
-	if err != nil {
+	if err := b.wire(cfg, pool, log); err != nil {
 		b.close()
 		return nil, err
+	}
+	return b, nil
+}
+
+func (b *background) wire(cfg *processConfig, pool *postgres.Pool, log *zap.Logger) error {
+	list, err := upkeepJobs(cfg.upkeepConfig, pool)
+	if err != nil {
+		return err
 	}
 	on, err := scheduled()
 	if err != nil {
-		b.close()
-		return nil, err
+		return err
 	}
 	b.runner, err = jobs.New(jobs.Config{
 		Pool: pool, Jobs: list, Unscheduled: !on, Log: log, StopTimeout: cfg.shutdownTimeout,
 		Workers: int(cfg.jobsMaxConns-connsBesides) / connsPerJob,
 	})
-	if err != nil {
-		b.close()
-		return nil, err
+	if err != nil || b.pool == nil || !on {
+		return err
 	}
-	return b, nil
+	for _, job := range list {
+		if job.Name == consensus.JobName && !job.Disabled {
+			b.validator = consensus.New(pool, consensus.Config{Report: func(err error) { log.Error("validation failed", zap.Error(err)) }})
+		}
+	}
+	return nil
+}
+
+// wake has this process validate what answers have made due. Without a validator, another process does so within its next poll.
+func (b *background) wake() {
+	if b.validator != nil {
+		b.validator.Wake()
+	}
 }
 
 func (b *background) close() {
@@ -151,12 +170,14 @@ func (b *background) close() {
 	}
 }
 
-// run runs jobs until ctx ends, unless the process runs none.
-func (b *background) run(ctx context.Context) error {
-	if b.pool == nil {
-		return nil
+// run runs jobs and validates in goroutines of the group until ctx ends, unless the process only starts jobs.
+func (b *background) run(ctx context.Context, group *errgroup.Group) {
+	if b.pool != nil {
+		group.Go(func() error { return b.runner.Run(ctx) })
 	}
-	return b.runner.Run(ctx)
+	if b.validator != nil {
+		group.Go(func() error { return b.validator.Run(ctx) })
+	}
 }
 
 // jobsPage is the path of River's page.

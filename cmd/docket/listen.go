@@ -36,7 +36,7 @@ func (cfg *serveConfig) listen(
 	if err := cfg.serveAdmin(ctx, group, metrics, background, timeouts, log); err != nil {
 		return err
 	}
-	group.Go(func() error { return background.run(ctx) })
+	background.run(ctx, group)
 	db.watchServer(ctx, group)
 	if cfg.printCurl {
 		if err := printCurl(cmd, key, addr); err != nil {

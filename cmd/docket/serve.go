@@ -169,7 +169,7 @@ func (cfg *serveConfig) serve(cmd *cobra.Command, log *zap.Logger) (err error) {
 	}
 	defer background.close()
 	metrics := api.NewMetrics(func() api.PoolStats { return api.PoolStats(pool.Stats()) })
-	handler, err := cfg.handler(pool, db, ranked, key, metrics, log)
+	handler, err := cfg.handler(pool, db, ranked, key, background.wake, metrics, log)
 	if err != nil {
 		return err
 	}
@@ -178,7 +178,7 @@ func (cfg *serveConfig) serve(cmd *cobra.Command, log *zap.Logger) (err error) {
 
 // handler wires the use cases to the REST interface. It warns when the configuration lets clients delete without a token.
 func (cfg *serveConfig) handler(
-	pool *postgres.Pool, db *database, ranked annotation.Ranking, key []byte, metrics *api.Metrics, log *zap.Logger,
+	pool *postgres.Pool, db *database, ranked annotation.Ranking, key []byte, onDue func(), metrics *api.Metrics, log *zap.Logger,
 ) (http.Handler, error) {
 	verifier, err := auth.NewVerifier(key, cfg.tokenLeeway, time.Now)
 	if err != nil {
@@ -215,7 +215,7 @@ func (cfg *serveConfig) handler(
 		return nil, err
 	}
 	return api.New(api.Config{
-		Annotations: annotation.New(pool, ranked),
+		Annotations: annotation.New(pool, ranked, annotation.OnDue(onDue)),
 		Catalog:     catalog.New(pool),
 		Robots:      robots.New(pool),
 		Submissions: submissions.New(pool),

@@ -63,7 +63,7 @@ func (cfg *processConfig) work(ctx context.Context, db *database, log *zap.Logge
 		return err
 	}
 	db.watchServer(ctx, group)
-	group.Go(func() error { return background.run(ctx) })
+	background.run(ctx, group)
 	log.Info("running jobs")
 	<-ctx.Done() // a signal, or a part has ended
 	log.Info("stopping: finishing jobs in progress")
