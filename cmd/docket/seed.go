@@ -65,9 +65,10 @@ of annotators 1, 2, 3 and so on. The same --urls and --seed make the same rows o
 			})
 		},
 	}
-	cmd.Flags().IntVar(&o.URLs, "urls", 1000, "number of URLs")
-	cmd.Flags().Uint64Var(&o.Seed, "seed", 1, "number that selects the data")
+	cmd.PersistentFlags().IntVar(&o.URLs, "urls", 1000, "number of URLs")
+	cmd.PersistentFlags().Uint64Var(&o.Seed, "seed", 1, "number that selects the data")
 	cmd.Flags().BoolVar(&ifEmpty, "if-empty", false, "do nothing, without an error, if the database contains data")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print the summary as JSON")
+	cmd.AddCommand(seedAnswersCommand(cfg, &o))
 	return cmd
 }

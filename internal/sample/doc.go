@@ -6,6 +6,9 @@
 // The data satisfies the rules of the annotation domain. Answers are what requests would have stored. Validated and suspended
 // URLs have the answers that lead to it, and no other URL has.
 //
+// Play lets simulated annotators continue: they answer the open URLs through the use cases, or through running servers, until they
+// agree, and what comes of it is compared with the truth that the generator knows.
+//
 // The same arguments give the same rows on every machine: the generator uses no clock, no order of a map, and no floating-point
 // arithmetic whose rounding depends on the processor.
 package sample

@@ -2,6 +2,7 @@ package sample
 
 import (
 	"fmt"
+	"iter"
 	"time"
 
 	"docket/internal/db/sampledb"
@@ -17,6 +18,8 @@ type generator struct {
 
 	agencyTask, locationTask, validationTask int32 // of this page
 
+	truths  []truth // of the URLs that can be annotated, if learns
+	learns  bool
 	voters  []int32 // of the current URL
 	votedOn []int32 // by user: the last URL that the user was chosen for
 }
@@ -50,6 +53,9 @@ const (
 	broken
 )
 
+// annotatable returns whether annotators are offered URLs of this fate.
+func (f fate) annotatable() bool { return f == open || f == duplicate || f == broken }
+
 // draft is the current URL: the truth about it, and what has been said about it so far.
 type draft struct {
 	id      int32
@@ -68,6 +74,18 @@ type draft struct {
 	agreedName                     string
 	answered                       time.Time // the last answer
 	offTopic, noAgency, noLocation int       // answers that say so
+}
+
+// pages generates all pages, one after another.
+func (g *generator) pages() iter.Seq[*Page] {
+	return func(yield func(*Page) bool) {
+		for first := 0; first < g.urls; first += pageSize {
+			g.fill(first, min(first+pageSize, g.urls))
+			if !yield(&g.page) {
+				return
+			}
+		}
+	}
 }
 
 // fill generates the page of URLs first+1 to end.
@@ -92,6 +110,9 @@ func (g *generator) fill(first, end int) {
 			row.Name = &u.agreedName
 		}
 		g.page.URLs = append(g.page.URLs, row)
+		if g.learns && u.fate.annotatable() {
+			g.truths = append(g.truths, g.completeTruth(&u, row))
+		}
 	}
 }
 

@@ -18,7 +18,11 @@ func (g *generator) suggestName(u *draft, text string, source *sampledb.Suggesti
 
 // nameInForm returns a plausible name. Every form gives another one.
 func (g *generator) nameInForm(u *draft, form int) string {
-	return fmt.Sprintf(nameForms[form], u.subject, g.agencies[u.agency].name)
+	return nameInForm(form, u.subject, g.agencies[u.agency].name)
+}
+
+func nameInForm(form int, subject, agency string) string {
+	return fmt.Sprintf(nameForms[form], subject, agency)
 }
 
 // nameURL adds the names that annotators give. The agreeing annotators, who are the first, give one name. About half of the

@@ -100,9 +100,12 @@ func (g *generator) guesses(truth, n int) []int {
 	return guesses
 }
 
+// neighbors is how many agencies are close to one.
+const neighbors = 4
+
 // neighbor returns another agency close to this one.
 func (g *generator) neighbor(agency int) int {
-	return (agency + 1 + g.IntN(4)) % len(g.agencies)
+	return (agency + 1 + g.IntN(neighbors)) % len(g.agencies)
 }
 
 // confidence is a whole number of percent; a few are 0.

@@ -74,15 +74,7 @@ func newWorld(urls int, seed uint64, states []imports.State) *World {
 // Pages returns all URLs in the order of their ids, with the rows that belong to them. A page refers to rows of the world, its
 // own and earlier pages. It is valid until the next one. Every range over Pages gives the same rows.
 func (w *World) Pages() iter.Seq[*Page] {
-	return func(yield func(*Page) bool) {
-		g := newGenerator(w)
-		for first := 0; first < w.urls; first += pageSize {
-			g.fill(first, min(first+pageSize, w.urls))
-			if !yield(&g.page) {
-				return
-			}
-		}
-	}
+	return func(yield func(*Page) bool) { newGenerator(w).pages()(yield) }
 }
 
 // createdAt distributes the URLs evenly over the period.

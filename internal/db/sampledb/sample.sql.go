@@ -194,6 +194,81 @@ type DuplicateInsertManyParams struct {
 	OriginalURLID int32
 }
 
+const eligibleURLList = `-- name: EligibleURLList :many
+SELECT queue.url_id FROM annotation_queue queue WHERE queue.eligible AND queue.url_id <= $1 ORDER BY queue.url_id
+`
+
+// The URLs up to an id that annotators are offered. The caller has generated as many.
+// @sqlc-vet-disable many-without-limit
+func (q *Queries) EligibleURLList(ctx context.Context, db DBTX, lastID int32) ([]int32, error) {
+	rows, err := db.Query(ctx, eligibleURLList, lastID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []int32
+	for rows.Next() {
+		var url_id int32
+		if err := rows.Scan(&url_id); err != nil {
+			return nil, err
+		}
+		items = append(items, url_id)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const factList = `-- name: FactList :many
+SELECT
+    fact.url_id, fact.url_type, fact.record_type, fact.agency_id, fact.location_id, fact.name,
+    (fact.users + fact.sessions)::integer AS annotators
+FROM consensus_facts fact
+WHERE fact.url_id = ANY($1::integer[])
+ORDER BY fact.url_id
+`
+
+type FactListRow struct {
+	URLID      int32
+	URLType    URLType
+	RecordType *RecordType
+	AgencyID   *int32
+	LocationID *int64
+	Name       *string
+	Annotators int32
+}
+
+// The facts about given URLs, by URL. There is at most one about each.
+// @sqlc-vet-disable many-without-limit
+func (q *Queries) FactList(ctx context.Context, db DBTX, urlIds []int32) ([]FactListRow, error) {
+	rows, err := db.Query(ctx, factList, urlIds)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []FactListRow
+	for rows.Next() {
+		var i FactListRow
+		if err := rows.Scan(
+			&i.URLID,
+			&i.URLType,
+			&i.RecordType,
+			&i.AgencyID,
+			&i.LocationID,
+			&i.Name,
+			&i.Annotators,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 type FollowInsertManyParams struct {
 	LocationID int32
 	UserID     int32

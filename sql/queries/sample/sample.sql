@@ -295,3 +295,18 @@ VALUES (@id, @url_id, @ds_data_source_id, @created_at, @last_synced_at);
 -- name: MetaURLLinkInsertMany :copyfrom
 INSERT INTO ds_app_link_meta_url (url_id, ds_meta_url_id, created_at, last_synced_at)
 VALUES (@url_id, @ds_meta_url_id, @created_at, @last_synced_at);
+
+-- name: EligibleURLList :many
+-- The URLs up to an id that annotators are offered. The caller has generated as many.
+-- @sqlc-vet-disable many-without-limit
+SELECT queue.url_id FROM annotation_queue queue WHERE queue.eligible AND queue.url_id <= @last_id ORDER BY queue.url_id;
+
+-- name: FactList :many
+-- The facts about given URLs, by URL. There is at most one about each.
+-- @sqlc-vet-disable many-without-limit
+SELECT
+    fact.url_id, fact.url_type, fact.record_type, fact.agency_id, fact.location_id, fact.name,
+    (fact.users + fact.sessions)::integer AS annotators
+FROM consensus_facts fact
+WHERE fact.url_id = ANY(@url_ids::integer[])
+ORDER BY fact.url_id;

@@ -1,0 +1,339 @@
+package sample
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"docket/internal/annotation"
+	"docket/internal/consensus"
+	"docket/internal/imports"
+	"docket/internal/postgres"
+)
+
+// ErrOtherData means that an annotator was offered a URL that is not of the sample data with the given number of URLs and seed.
+var ErrOtherData = errors.New("not of the sample data with this number of URLs and seed")
+
+// PlayOptions say who annotates, and for how long. URLs and Seed are those of the sample data, which must be in the database.
+type PlayOptions struct {
+	URLs int
+	Seed uint64
+
+	Annotators int
+	Sessions   float64 // the share of the annotators that are anonymous sessions
+	Accuracy   float64 // the probability that an annotator states the truth about an attribute
+	AtOnce     int     // how many annotators work at the same time
+
+	// Facts ends the play after so many facts. 0 means until every URL that can become a fact is one, or no annotator has a URL left.
+	Facts int
+	// Wait is how long, after the last answer, a URL whose votes make a consensus may take to be validated.
+	Wait time.Duration
+	Rule consensus.Rule
+	// Progress, if not nil, is called after each answer with the number of facts so far, and of those at the end.
+	Progress func(done, total int64)
+}
+
+// Check refuses options that no play can have.
+func (o PlayOptions) Check() error {
+	switch {
+	case o.URLs < 1 || o.URLs > maxURLs:
+		return fmt.Errorf("%d URLs: the number must be from 1 to %d", o.URLs, maxURLs)
+	case o.Annotators < 1 || o.Annotators > 1_000_000:
+		return fmt.Errorf("%d annotators: the number must be from 1 to 1000000", o.Annotators)
+	case !(o.Sessions >= 0 && o.Sessions <= 1):
+		return fmt.Errorf("a share of %v anonymous sessions: it must be from 0 to 1", o.Sessions)
+	case !(o.Accuracy >= 0 && o.Accuracy <= 1):
+		return fmt.Errorf("an accuracy of %v: it must be from 0 to 1", o.Accuracy)
+	case o.AtOnce < 1:
+		return fmt.Errorf("%d annotators at once: the number must be 1 or more", o.AtOnce)
+	case o.Facts < 0:
+		return fmt.Errorf("%d facts: the number must not be negative", o.Facts)
+	case o.Wait < 0:
+		return fmt.Errorf("a wait of %s: it must not be negative", o.Wait)
+	}
+	return nil
+}
+
+// Play lets simulated annotators annotate the sample data until they agree, through client, and watches in the database which URLs are
+// validated. Something else must validate them meanwhile. An annotator asks for the next URL, answers, and waits for its next turn; no
+// annotator answers the same URL twice. The truth comes from the generator of the sample data. Errors: those of client, and ErrOtherData.
+// A URL that is not validated in time is no error, but part of the outcome.
+func Play(ctx context.Context, pool *postgres.Pool, client Client, o PlayOptions) (Outcome, error) {
+	if err := o.Check(); err != nil {
+		return Outcome{}, err
+	}
+	world := newWorld(o.URLs, o.Seed, imports.States)
+	p := &play{PlayOptions: o, pool: pool, client: client, truths: world.truths(), urls: map[int32]*annotated{}}
+	eligible, err := queries.EligibleURLList(ctx, pool, int32(o.URLs))
+	if err != nil {
+		return Outcome{}, fmt.Errorf("list URLs to annotate: %w", err)
+	}
+	p.open = len(eligible)
+	for _, id := range eligible {
+		if p.decidable(id) {
+			p.left++
+		}
+	}
+	p.undecidable = p.open - p.left
+	p.total = p.left
+	if p.Facts > 0 {
+		p.total = p.Facts
+	}
+	p.waiting = world.simulate(o)
+
+	began := time.Now()
+	if err := p.run(ctx); err != nil {
+		return Outcome{}, err
+	}
+	return p.outcome(ctx, time.Since(began))
+}
+
+// play is a play that runs.
+type play struct {
+	PlayOptions
+	pool        *postgres.Pool
+	client      Client
+	truths      map[int32]*truth
+	open        int // URLs that could be annotated at the beginning
+	undecidable int // of them, those that are not decidable
+	total       int // facts at the end
+
+	mu      sync.Mutex
+	waiting []*simulated // annotators who wait for their turn
+	urls    map[int32]*annotated
+	left    int // URLs that can become facts, and have not
+	facts   int
+}
+
+// annotated is a URL with answers.
+type annotated struct {
+	reading   sync.Mutex      // held while the votes from before the play are read
+	votes     consensus.Votes // nil until then
+	answers   int
+	needed    int       // of the answers, those until the one that made a consensus
+	decided   time.Time // when the answer was stored that made a consensus; zero without one
+	undone    bool      // a later answer made a tie of it: whether the URL is validated depends on which was seen
+	validated time.Time // when the validation was seen; zero before
+}
+
+// decidable returns whether annotators who state the truth about a URL make a fact of it.
+func (p *play) decidable(urlID int32) bool {
+	truth, known := p.truths[urlID]
+	return known && slices.Contains(consensus.ValidatedTypes(), string(truth.urlType))
+}
+
+func (p *play) run(ctx context.Context) error {
+	answered := make(chan struct{}) // closed after the last answer
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return p.watch(ctx, answered) })
+	group.Go(func() error {
+		defer close(answered)
+		var workers errgroup.Group
+		for range p.AtOnce {
+			workers.Go(func() error { return p.work(ctx) })
+		}
+		return workers.Wait()
+	})
+	return group.Wait()
+}
+
+// work gives turns to annotators until none has a URL left, or the play is over.
+func (p *play) work(ctx context.Context) error {
+	for {
+		annotator := p.take()
+		if annotator == nil {
+			return nil
+		}
+		more, err := p.turn(ctx, annotator)
+		if err != nil {
+			return err
+		}
+		if more {
+			p.giveBack(annotator)
+		}
+	}
+}
+
+// take returns the annotator who has waited longest; nil when none waits or the play is over.
+func (p *play) take() *simulated {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.waiting) == 0 || p.left == 0 || p.Facts > 0 && p.facts >= p.Facts {
+		return nil
+	}
+	first := p.waiting[0]
+	p.waiting = p.waiting[1:]
+	return first
+}
+
+func (p *play) giveBack(annotator *simulated) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.waiting = append(p.waiting, annotator)
+}
+
+// turn lets an annotator answer once. It returns false when no URL is left for the annotator.
+func (p *play) turn(ctx context.Context, annotator *simulated) (more bool, err error) {
+	next, err := p.client.Next(ctx, annotator.Annotator)
+	if err != nil || next == nil {
+		return false, err
+	}
+	truth, known := p.truths[next.URLID]
+	if !known || truth.url != next.URL {
+		return false, fmt.Errorf("URL %d, %s: %w", next.URLID, next.URL, ErrOtherData)
+	}
+	url, err := p.url(ctx, next.URLID)
+	if err != nil {
+		return false, err
+	}
+	answer := annotator.answer(truth, next)
+	if err := p.client.Submit(ctx, annotator.Annotator, next.URLID, answer); err != nil {
+		return false, fmt.Errorf("answer about URL %d: %w", next.URLID, err)
+	}
+	p.count(url, annotator, answer, next.Names)
+	return true, nil
+}
+
+// url returns what is known of a URL, with the votes from before the play: no annotator of the play has answered it before the first one
+// that is here.
+func (p *play) url(ctx context.Context, id int32) (*annotated, error) {
+	p.mu.Lock()
+	url := p.urls[id]
+	if url == nil {
+		url = &annotated{}
+		p.urls[id] = url
+	}
+	p.mu.Unlock()
+
+	url.reading.Lock()
+	defer url.reading.Unlock()
+	if url.votes != nil {
+		return url, nil
+	}
+	votes, err := consensus.LoadVotes(ctx, p.pool, []int32{id})
+	if err != nil {
+		return nil, err
+	}
+	if url.votes = votes[id]; url.votes == nil {
+		url.votes = consensus.Votes{}
+	}
+	return url, nil
+}
+
+// count counts an answer that was stored just now.
+func (p *play) count(url *annotated, from *simulated, answer annotation.Answer, shown []annotation.NameSuggestion) {
+	now := time.Now()
+	one := consensus.Count{Users: 1}
+	if from.UserID == 0 {
+		one = consensus.Count{Sessions: 1}
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	url.answers++
+	addVotes(url.votes, one, answer, shown)
+	switch _, agreed := p.Rule.Decide(url.votes); {
+	case !url.validated.IsZero():
+	case !agreed:
+		url.undone = !url.decided.IsZero()
+	case url.decided.IsZero() || url.undone:
+		url.decided, url.undone, url.needed = now, false, url.answers
+	}
+	if p.Progress != nil {
+		p.Progress(int64(p.facts), int64(p.total))
+	}
+}
+
+// addVotes adds what an annotator said about a URL to the votes about it. A name is among those shown, or new.
+func addVotes(votes consensus.Votes, one consensus.Count, answer annotation.Answer, shown []annotation.NameSuggestion) {
+	votes.Add(consensus.URLType, string(answer.URLType), one)
+	for _, id := range answer.AgencyIDs {
+		votes.Add(consensus.Agency, strconv.Itoa(int(id)), one)
+	}
+	for _, id := range answer.LocationIDs {
+		votes.Add(consensus.Location, strconv.FormatInt(id, 10), one)
+	}
+	if answer.RecordType != nil {
+		votes.Add(consensus.RecordType, string(*answer.RecordType), one)
+	}
+	if answer.NewName != nil {
+		votes.Add(consensus.Name, *answer.NewName, one)
+	}
+	for _, name := range shown {
+		if answer.ExistingNameID != nil && name.ID == *answer.ExistingNameID {
+			votes.Add(consensus.Name, name.Name, one)
+		}
+	}
+}
+
+// watchEvery is the time between two looks at what is validated, and so the precision of latencies.
+const watchEvery = 10 * time.Millisecond
+
+// watch notes when URLs whose votes make a consensus are validated, until all of them are after the last answer, or for so long after it
+// as the play waits. It reads nothing while there are none.
+func (p *play) watch(ctx context.Context, answered <-chan struct{}) error {
+	ticker := time.NewTicker(watchEvery)
+	defer ticker.Stop()
+	var deadline <-chan time.Time
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-answered:
+			answered, deadline = nil, time.After(p.Wait)
+		case <-deadline:
+			return nil
+		case <-ticker.C:
+		}
+		expected, possible := p.due()
+		if len(expected) == 0 && answered == nil {
+			return nil
+		}
+		if err := p.look(ctx, append(expected, possible...)); err != nil {
+			return err
+		}
+	}
+}
+
+// due are the URLs whose validation was not seen yet: those whose votes make a consensus, and those whose votes did for some time.
+func (p *play) due() (expected, possible []int32) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for id, url := range p.urls {
+		switch {
+		case url.decided.IsZero() || !url.validated.IsZero():
+		case url.undone:
+			possible = append(possible, id)
+		default:
+			expected = append(expected, id)
+		}
+	}
+	return expected, possible
+}
+
+// look notes which of the URLs are validated.
+func (p *play) look(ctx context.Context, ids []int32) error {
+	if len(ids) == 0 {
+		return nil
+	}
+	rows, err := queries.FactList(ctx, p.pool, ids)
+	if err != nil {
+		return fmt.Errorf("read facts: %w", err)
+	}
+	now := time.Now()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, row := range rows {
+		p.urls[row.URLID].validated = now
+		p.facts++
+		if p.decidable(row.URLID) {
+			p.left--
+		}
+	}
+	return nil
+}

@@ -1,0 +1,173 @@
+package sample
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"docket/internal/annotation"
+	"docket/internal/consensus"
+	"docket/internal/dbtest"
+	"docket/internal/postgres"
+	"docket/internal/ranking"
+)
+
+// stage is a database with sample data, and a Client of it.
+type stage struct {
+	pool      *postgres.Pool
+	client    UseCases
+	validator *consensus.Validator
+	options   PlayOptions
+}
+
+// setup seeds so many URLs. Nothing validates until validate is called.
+func setup(t *testing.T, urls int) *stage {
+	t.Helper()
+	s := &stage{pool: dbtest.New(t)}
+	s.options = PlayOptions{URLs: urls, Seed: 5, Annotators: 10, Sessions: 0.2, Accuracy: 1, AtOnce: 1, Wait: time.Minute}
+	_, err := Seed(t.Context(), s.pool, Options{URLs: urls, Seed: s.options.Seed})
+	require.NoError(t, err)
+	s.options.Rule, err = consensus.CurrentRule(t.Context(), s.pool)
+	require.NoError(t, err)
+	s.validator = consensus.New(s.pool, consensus.Config{Report: func(err error) { t.Error(err) }})
+	s.client = UseCases{annotation.New(s.pool, ranking.NewQueue(), annotation.OnDue(s.validator.Wake))}
+	return s
+}
+
+// validate validates URLs until the end of the test.
+func (s *stage) validate(t *testing.T) {
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- s.validator.Run(ctx) }()
+	t.Cleanup(func() {
+		stop()
+		require.NoError(t, <-ended)
+	})
+}
+
+func TestAnnotatorsWhoStateTheTruthMakeAFactOfEachURL(t *testing.T) {
+	t.Parallel()
+	s := setup(t, 60)
+	s.validate(t)
+	s.options.AtOnce = 3
+	o, err := Play(t.Context(), s.pool, s.client, s.options)
+	require.NoError(t, err)
+	require.Empty(t, o.Overdue)
+	require.Equal(t, o.Open, o.Facts+o.StillOpen)
+	require.Equal(t, o.Undecidable, o.StillOpen, "only broken pages are open")
+	require.Greater(t, o.Facts, 40)
+	require.Equal(t, dbtest.Count(t, s.pool, "SELECT count(*) FROM consensus_facts"), o.Facts)
+	require.Equal(t, dbtest.Count(t, s.pool, `
+		SELECT (SELECT count(*) FROM annotation__url_type__user WHERE user_id >= $1)
+			+ (SELECT count(*) FROM annotation__url_type__anon a WHERE a.created_at > now() - interval '1 day')`, firstSimulated), o.Answers)
+
+	require.Equal(t, consensus.URLType, o.Attributes[0].Attribute)
+	require.Equal(t, o.Facts, o.Attributes[0].Facts, "each fact has a type")
+	for _, attribute := range o.Attributes {
+		require.NotZero(t, attribute.Facts)
+		require.GreaterOrEqual(t, 20*attribute.True, 19*attribute.Facts, "%s: only answers of the sample data are wrong", attribute.Attribute)
+	}
+	require.GreaterOrEqual(t, 10*o.True, 9*o.Facts)
+	require.GreaterOrEqual(t, o.Annotators, 2*o.Facts, "two users, or more with sessions")
+	require.GreaterOrEqual(t, o.Needed, o.Facts)
+	require.LessOrEqual(t, o.Needed+o.Late, o.Answers)
+	require.NotEmpty(t, o.Latencies)
+	require.NoError(t, ranking.Verify(t.Context(), s.pool, func(d ranking.Difference) { t.Errorf("queue: %+v", d) }))
+
+	again, err := Play(t.Context(), s.pool, s.client, s.options)
+	require.NoError(t, err)
+	require.Zero(t, again.Answers, "no URL is left that can become a fact")
+}
+
+func TestPlayEndsAfterSoManyFacts(t *testing.T) {
+	t.Parallel()
+	s := setup(t, 60)
+	s.validate(t)
+	s.options.Facts = 5
+	var most atomic.Int64
+	s.options.Progress = func(done, total int64) {
+		most.Store(done)
+		require.EqualValues(t, 5, total)
+	}
+	o, err := Play(t.Context(), s.pool, s.client, s.options)
+	require.NoError(t, err)
+	require.GreaterOrEqual(t, o.Facts, 5)
+	require.Less(t, o.Facts, 20, "it has not played to the end")
+	require.LessOrEqual(t, most.Load(), int64(o.Facts))
+}
+
+func TestPlayReportsURLsThatAreNotValidated(t *testing.T) {
+	t.Parallel()
+	s := setup(t, 12)
+	s.options.Wait = 0
+	o, err := Play(t.Context(), s.pool, s.client, s.options)
+	require.NoError(t, err)
+	require.Zero(t, o.Facts)
+	require.Equal(t, o.Open-o.Undecidable, len(o.Overdue), "every annotator has answered every URL")
+	require.Equal(t, o.Open*s.options.Annotators, o.Answers)
+
+	require.Empty(t, o.Latencies)
+	require.Zero(t, o.Latency(50))
+	for {
+		taken, err := s.validator.Drain(t.Context())
+		require.NoError(t, err)
+		if taken == 0 {
+			break
+		}
+	}
+	require.Equal(t, dbtest.Count(t, s.pool, "SELECT count(*) FROM consensus_facts"), len(o.Overdue), "validated after all")
+}
+
+// failing is a Client whose answers fail.
+type failing struct{ UseCases }
+
+var errFailing = errors.New("it fails")
+
+func (failing) Submit(context.Context, Annotator, int32, annotation.Answer) error { return errFailing }
+
+func TestPlayFails(t *testing.T) {
+	t.Parallel()
+	s := setup(t, 12)
+	_, err := Play(t.Context(), s.pool, failing{s.client}, s.options)
+	require.ErrorIs(t, err, errFailing)
+	require.ErrorContains(t, err, "answer about URL")
+
+	other := s.options
+	other.Seed++
+	_, err = Play(t.Context(), s.pool, s.client, other)
+	require.ErrorIs(t, err, ErrOtherData)
+	require.Zero(t, dbtest.Count(t, s.pool, "SELECT count(*) FROM annotation__url_type__user WHERE user_id >= $1", firstSimulated))
+
+	for _, change := range []func(*PlayOptions){
+		func(o *PlayOptions) { o.URLs = 0 },
+		func(o *PlayOptions) { o.Annotators = 0 },
+		func(o *PlayOptions) { o.Sessions = 1.1 },
+		func(o *PlayOptions) { o.Accuracy = -0.1 },
+		func(o *PlayOptions) { o.AtOnce = 0 },
+		func(o *PlayOptions) { o.Facts = -1 },
+		func(o *PlayOptions) { o.Wait = -1 },
+	} {
+		bad := s.options
+		change(&bad)
+		_, err := Play(t.Context(), s.pool, s.client, bad)
+		require.ErrorContains(t, err, "must")
+	}
+}
+
+func TestLatencyIsAPercentileByTheNearestRank(t *testing.T) {
+	t.Parallel()
+	var o Outcome
+	for i := range 200 {
+		o.Latencies = append(o.Latencies, time.Duration(i+1))
+	}
+	require.EqualValues(t, 100, o.Latency(50))
+	require.EqualValues(t, 198, o.Latency(99))
+	require.EqualValues(t, 200, o.Latency(100))
+	o.Latencies = o.Latencies[:1]
+	require.EqualValues(t, 1, o.Latency(50))
+	require.EqualValues(t, 1, o.Latency(99))
+}
