@@ -2,7 +2,6 @@ package agreement
 
 import (
 	"context"
-	"math/bits"
 	"math/rand/v2"
 	"runtime"
 	"slices"
@@ -13,6 +12,9 @@ import (
 
 // Level is the level of the confidence intervals.
 const Level = 0.95
+
+// MostReplicates is the largest number of replicates that Options may ask for.
+const MostReplicates = 100_000
 
 // Numbers of replicates, unless Options say otherwise: DefaultReplicates, and fewer of many units, so that no more than drawBudget are
 // drawn, but never fewer than leastReplicates. The error of a bound that comes from their number is about 0.08 standard errors of
@@ -55,7 +57,7 @@ type Estimate struct {
 }
 
 // Measure computes the coefficients of a table. The intervals are percentile intervals (Efron and Tibshirani, An Introduction to the
-// Bootstrap, 1993, chapter 13): each replicate draws as many units as there are, with replacement. It fails only when ctx ends.
+// Bootstrap, 1993, chapter 13) of samples of the units; see sampler. It fails only when ctx ends.
 func Measure(ctx context.Context, t *Table, o Options) (Coefficients, error) {
 	p := t.collect()
 	memory := p.scratch()
@@ -64,8 +66,8 @@ func Measure(ctx context.Context, t *Table, o Options) (Coefficients, error) {
 	intervals := intervals{options: o, units: p.pairable, draws: t.Units()}
 	estimates, err := intervals.estimate(ctx, whole[:], func() replicateFunc {
 		memory := p.scratch()
-		return func(rng *rand.PCG) []optional {
-			memory.drawn.sample(rng, p.ofUnit)
+		return func(from *sampler) []optional {
+			p.sample(memory, from)
 			c := p.add(memory).coefficients(p.categories)
 			return c[:]
 		}
@@ -76,21 +78,8 @@ func Measure(ctx context.Context, t *Table, o Options) (Coefficients, error) {
 	return Coefficients{Raw: estimates[0], Fleiss: estimates[1], Alpha: estimates[2], AC1: estimates[3]}, nil
 }
 
-// draws count how often each value was drawn.
-type draws []int32
-
-// sample counts anew, in as many draws with replacement as values has elements.
-func (d draws) sample(rng *rand.PCG, values []int32) {
-	clear(d)
-	n := uint64(len(values))
-	for range values {
-		at, _ := bits.Mul64(rng.Uint64(), n) // the bias is below 2^-32 for as many values as fit
-		d[values[at]]++
-	}
-}
-
 // replicateFunc draws a sample and returns its values.
-type replicateFunc func(*rand.PCG) []optional
+type replicateFunc func(*sampler) []optional
 
 // intervals computes confidence intervals.
 type intervals struct {
@@ -119,7 +108,7 @@ func (i intervals) estimate(ctx context.Context, whole []optional, newReplicate 
 				if err := ctx.Err(); err != nil {
 					return err
 				}
-				samples[number] = slices.Clone(replicate(rand.NewPCG(i.options.Seed, uint64(number))))
+				samples[number] = slices.Clone(replicate(&sampler{rng: rand.NewPCG(i.options.Seed, uint64(number))}))
 			}
 			return nil
 		})

@@ -93,6 +93,13 @@ func (p *patterns) whole(s *scratch) {
 	}
 }
 
+// sample draws a sample.
+func (p *patterns) sample(s *scratch, from *sampler) {
+	for i := range p.all {
+		s.drawn[i] = from.units(p.all[i].units)
+	}
+}
+
 // add adds up a sample.
 func (p *patterns) add(s *scratch) (t sums) {
 	clear(s.shares)

@@ -2,19 +2,12 @@ package agreement
 
 import (
 	"context"
-	"math/rand/v2"
 	"slices"
 )
 
 // DefaultLeastCommon is how many units two raters must have rated both before they count as a pair, unless the caller says otherwise.
 // Kappa of fewer is mostly noise.
 const DefaultLeastCommon = 10
-
-// sharedBudget bounds the ratings of pairs that are kept in memory to draw from: 12 bytes each.
-const sharedBudget = 4_000_000
-
-// sharedDraws bounds how many of them all replicates read.
-const sharedDraws = 1_000_000_000
 
 // Pair is Cohen's kappa of two raters.
 type Pair struct {
@@ -35,7 +28,7 @@ type PairSummary struct {
 	Min, Max *float64 // nil if no pair has kappa
 }
 
-const reasonNoPair = "no two annotators have so many URLs in common"
+const reasonNoPair = "no two users have enough URLs in common"
 
 // shared is a unit that both raters of a pair rated, with their categories.
 type shared struct{ unit, first, second int32 }
@@ -49,14 +42,12 @@ type shared struct{ unit, first, second int32 }
 func Pairs(ctx context.Context, t *Table, leastCommon int, o Options, yield func(Pair)) (PairSummary, error) {
 	summary := PairSummary{LeastCommon: leastCommon}
 	var mean weighted
-	kept := keeper{unitOf: make([]int32, t.Units())}
-	scratch := newMargins(int(t.categories))
+	kept := newKeeper(t)
 	err := t.eachPair(ctx, leastCommon, func(first, second int32, common []shared) {
 		summary.Pairs++
-		kept.keep(common)
-		tally := scratch.tally(common, nil)
+		tally := kept.add(common)
 		kappa := tally.kappa()
-		pair := Pair{First: first, Second: second, Common: len(common), Raw: tally.agree / tally.units, Reason: kappa.reason}
+		pair := Pair{First: first, Second: second, Common: len(common), Raw: tally.raw(), Reason: kappa.reason}
 		if kappa.reason == "" {
 			pair.Kappa = &kappa.value
 			mean.add(kappa.value, float64(len(common)))
@@ -192,121 +183,4 @@ func (t *Table) byRater() (begins []int, units []int32) {
 		}
 	}
 	return begins, units
-}
-
-// tally is what Cohen's kappa is computed from.
-type tally struct{ units, agree, expected float64 }
-
-func (t tally) kappa() optional {
-	if t.units == 0 {
-		return optional{reason: reasonNoPair}
-	}
-	return corrected(t.agree/t.units, t.expected/(t.units*t.units))
-}
-
-// margins count how often each of two raters chose a category.
-type margins struct {
-	first, second []float64
-	chosen        []int32 // by the first rater
-}
-
-func newMargins(categories int) *margins {
-	return &margins{first: make([]float64, categories), second: make([]float64, categories)}
-}
-
-// tally adds up the common units of a pair, each as often as it was drawn, or once with nil.
-func (m *margins) tally(common []shared, drawn draws) (t tally) {
-	m.chosen = m.chosen[:0]
-	for _, s := range common {
-		times := 1.0
-		if drawn != nil {
-			times = float64(drawn[s.unit])
-		}
-		t.units += times
-		if s.first == s.second {
-			t.agree += times
-		}
-		if m.first[s.first] == 0 && times > 0 {
-			m.chosen = append(m.chosen, s.first)
-		}
-		m.first[s.first] += times
-		m.second[s.second] += times
-	}
-	for _, category := range m.chosen {
-		t.expected += m.first[category] * m.second[category]
-		m.first[category] = 0
-	}
-	for _, s := range common {
-		m.second[s.second] = 0
-	}
-	return t
-}
-
-// keeper keeps the common units of all pairs, to draw from them.
-type keeper struct {
-	pairs  []shared
-	ends   []int
-	unitOf []int32 // by unit of the table: its number here, from 1
-	units  int32
-	full   bool
-}
-
-func (k *keeper) keep(common []shared) {
-	if k.full = k.full || len(k.pairs)+len(common) > sharedBudget; k.full {
-		k.pairs, k.ends = nil, nil
-		return
-	}
-	for _, s := range common {
-		if k.unitOf[s.unit] == 0 {
-			k.units++
-			k.unitOf[s.unit] = k.units
-		}
-		k.pairs = append(k.pairs, shared{k.unitOf[s.unit] - 1, s.first, s.second})
-	}
-	k.ends = append(k.ends, len(k.pairs))
-}
-
-// categories numbers the categories of the pairs anew, from 0, and returns their number.
-func (k *keeper) categories() int {
-	most := int32(-1)
-	for _, s := range k.pairs {
-		most = max(most, s.first, s.second)
-	}
-	return int(most + 1)
-}
-
-func (k *keeper) estimate(ctx context.Context, whole optional, o Options) (Estimate, error) {
-	if k.full {
-		return estimatesOf([]optional{whole}, reasonNoInterval)[0], nil
-	}
-	if o.Replicates == 0 {
-		o.Replicates = min(o.replicates(int(k.units)), max(leastReplicates, sharedDraws/max(len(k.pairs), 1)))
-	}
-	all := make([]int32, k.units)
-	for i := range all {
-		all[i] = int32(i)
-	}
-	categories := k.categories()
-	intervals := intervals{options: o, units: int(k.units), draws: int(k.units)}
-	estimates, err := intervals.estimate(ctx, []optional{whole}, func() replicateFunc {
-		drawn, scratch := make(draws, k.units), newMargins(categories)
-		return func(rng *rand.PCG) []optional {
-			drawn.sample(rng, all)
-			var mean weighted
-			begin := 0
-			for _, end := range k.ends {
-				if t := scratch.tally(k.pairs[begin:end], drawn); t.units > 0 {
-					if kappa := t.kappa(); kappa.reason == "" {
-						mean.add(kappa.value, t.units)
-					}
-				}
-				begin = end
-			}
-			return []optional{mean.mean()}
-		}
-	})
-	if err != nil {
-		return Estimate{}, err
-	}
-	return estimates[0], nil
 }

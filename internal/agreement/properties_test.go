@@ -206,8 +206,8 @@ func TestUndefined(t *testing.T) {
 		reason  string
 		between string // the reason of Cohen's kappa
 	}{
-		{"no units", nil, false, "no URL has the answers of two annotators", "no two annotators have so many URLs in common"},
-		{"one rater", [][]int32{{0}, {1}}, false, "no URL has the answers of two annotators", "no two annotators have so many URLs in common"},
+		{"no units", nil, false, "no URL has the answers of two annotators", "no two users have enough URLs in common"},
+		{"one rater", [][]int32{{0}, {1}}, false, "no URL has the answers of two annotators", "no two users have enough URLs in common"},
 		{"no variation", [][]int32{{3, 3}, {3, 3, 3}}, true, "all answers are the same value", "all answers are the same value"},
 	} {
 		c, pairs := measure(t, test.units, 1)

@@ -74,7 +74,7 @@ type patterns struct {
 
 // collect counts the patterns of a table. They are in the order of their first units.
 func (t *Table) collect() *patterns {
-	p := &patterns{ofUnit: make([]int32, t.Units())}
+	p := &patterns{}
 	known := map[string]int32{}
 	var shares []share
 	var key []byte
@@ -107,9 +107,7 @@ func (t *Table) collect() *patterns {
 			}
 		}
 		p.all[number].units++
-		p.ofUnit[u] = number
 	}
-	slices.Sort(p.ofUnit)
 	p.separate(shares, patternsOf)
 	return p
 }
@@ -168,4 +166,17 @@ func describe(counts []share) (p pattern) {
 		p.coincide = agreeing / (p.raters - 1)
 	}
 	return p
+}
+
+// Values returns the number of different categories.
+func (t *Table) Values() int {
+	seen := make([]bool, t.categories)
+	count := 0
+	for _, r := range t.ratings {
+		if !seen[r.Category] {
+			seen[r.Category] = true
+			count++
+		}
+	}
+	return count
 }
