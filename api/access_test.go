@@ -49,7 +49,7 @@ var levels = map[level][]string{
 		"POST /task/{task_type}/run",
 		"GET /metrics/batches/aggregated", "GET /metrics/batches/breakdown", "GET /metrics/urls/aggregate",
 		"GET /metrics/urls/aggregate/pending", "GET /metrics/urls/breakdown/submitted", "GET /metrics/urls/breakdown/pending",
-		"GET /metrics/backlog", "GET /export/annotations", "PUT /follows",
+		"GET /metrics/backlog", "GET /metrics/agreement", "GET /export/annotations", "PUT /follows",
 		"GET /proposal/agencies", "PUT /proposal/agencies/{proposal_id}",
 		"POST /proposal/agencies/{proposal_id}/approve", "POST /proposal/agencies/{proposal_id}/reject",
 		"GET /proposal/agencies/{proposal_id}/locations", "POST /proposal/agencies/{proposal_id}/locations/{location_id}",

@@ -90,6 +90,33 @@ func (e AgencyType) Valid() bool {
 	}
 }
 
+// Defines values for AttributeAgreementAttribute.
+const (
+	AttributeAgreementAttributeAgency     AttributeAgreementAttribute = "agency"
+	AttributeAgreementAttributeLocation   AttributeAgreementAttribute = "location"
+	AttributeAgreementAttributeName       AttributeAgreementAttribute = "name"
+	AttributeAgreementAttributeRecordType AttributeAgreementAttribute = "record_type"
+	AttributeAgreementAttributeURLType    AttributeAgreementAttribute = "url_type"
+)
+
+// Valid indicates whether the value is a known member of the AttributeAgreementAttribute enum.
+func (e AttributeAgreementAttribute) Valid() bool {
+	switch e {
+	case AttributeAgreementAttributeAgency:
+		return true
+	case AttributeAgreementAttributeLocation:
+		return true
+	case AttributeAgreementAttributeName:
+		return true
+	case AttributeAgreementAttributeRecordType:
+		return true
+	case AttributeAgreementAttributeURLType:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for BatchStatus.
 const (
 	BatchStatusAborted      BatchStatus = "aborted"
@@ -1016,6 +1043,27 @@ type Agreement struct {
 	URLType    float64 `json:"url_type"`
 }
 
+// AgreementEstimate A coefficient and the percentile interval of its bootstrap samples.
+type AgreementEstimate struct {
+	High *float64 `json:"high"`
+	Low  *float64 `json:"low"`
+
+	// Reason Why there is no value, or else no interval.
+	Reason *string `json:"reason"`
+
+	// Replicates The samples behind the interval; 0 without an interval.
+	Replicates int32    `json:"replicates"`
+	Value      *float64 `json:"value"`
+}
+
+// AgreementResponse defines model for AgreementResponse.
+type AgreementResponse struct {
+	Attributes []AttributeAgreement `json:"attributes"`
+
+	// Level The level of every interval.
+	Level float64 `json:"level"`
+}
+
 // AnonymousNextAnnotationResponse defines model for AnonymousNextAnnotationResponse.
 type AnonymousNextAnnotationResponse struct {
 	NextAnnotation *NextAnnotation    `json:"next_annotation"`
@@ -1055,6 +1103,45 @@ type AnswerName struct {
 	ExistingNameID *int32  `json:"existing_name_id,omitempty"`
 	NewName        *string `json:"new_name,omitempty"`
 }
+
+// AttributeAgreement defines model for AttributeAgreement.
+type AttributeAgreement struct {
+	// Answers Pairs of an annotator and a URL.
+	Answers   int32                       `json:"answers"`
+	Attribute AttributeAgreementAttribute `json:"attribute"`
+
+	// CohenKappa Cohen's kappa of the pairs of users with enough URLs in common.
+	CohenKappa PairAgreement `json:"cohen_kappa"`
+
+	// ComparedUrls Of these, the ones with answers of two or more annotators.
+	ComparedUrls int32 `json:"compared_urls"`
+
+	// FleissKappa A coefficient and the percentile interval of its bootstrap samples.
+	FleissKappa AgreementEstimate `json:"fleiss_kappa"`
+
+	// GwetAc1 A coefficient and the percentile interval of its bootstrap samples.
+	GwetAc1 AgreementEstimate `json:"gwet_ac1"`
+
+	// KrippendorffAlpha A coefficient and the percentile interval of its bootstrap samples.
+	KrippendorffAlpha AgreementEstimate `json:"krippendorff_alpha"`
+
+	// RawAgreement A coefficient and the percentile interval of its bootstrap samples.
+	RawAgreement AgreementEstimate `json:"raw_agreement"`
+
+	// Robots How often users sided with robots.
+	Robots   RobotAgreement `json:"robots"`
+	Sessions int32          `json:"sessions"`
+
+	// Urls URLs with an answer about the attribute.
+	Urls  int32 `json:"urls"`
+	Users int32 `json:"users"`
+
+	// Values Different answers; a set of values is one.
+	Values int32 `json:"values"`
+}
+
+// AttributeAgreementAttribute defines model for AttributeAgreement.Attribute.
+type AttributeAgreementAttribute string
 
 // BacklogResponse defines model for BacklogResponse.
 type BacklogResponse struct {
@@ -1844,6 +1931,20 @@ type OldestPendingURL struct {
 	URLID     int32     `json:"url_id"`
 }
 
+// PairAgreement Cohen's kappa of the pairs of users with enough URLs in common.
+type PairAgreement struct {
+	Max *float64 `json:"max"`
+
+	// Mean A coefficient and the percentile interval of its bootstrap samples.
+	Mean          AgreementEstimate `json:"mean"`
+	Min           *float64          `json:"min"`
+	MinCommonUrls int32             `json:"min_common_urls"`
+	Pairs         int32             `json:"pairs"`
+
+	// UndefinedPairs Pairs of users who always gave one and the same answer.
+	UndefinedPairs int32 `json:"undefined_pairs"`
+}
+
 // Problem RFC 9457.
 type Problem struct {
 	Detail string `json:"detail"`
@@ -1994,6 +2095,16 @@ type RejectedSuggestion struct {
 
 // RetentionSchedule defines model for RetentionSchedule.
 type RetentionSchedule string
+
+// RobotAgreement How often users sided with robots.
+type RobotAgreement struct {
+	// Answers Answers of users about URLs for which a robot had suggested something.
+	Answers int64    `json:"answers"`
+	Share   *float64 `json:"share"`
+
+	// Sided Of these, the ones that contain the suggestion.
+	Sided int64 `json:"sided"`
+}
 
 // RobotSuggestion | attribute | value | confidence | source |
 // | --- | --- | --- | --- |
@@ -2687,6 +2798,12 @@ type LocalityInsertParams struct {
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
+// MetricsAgreementParams defines parameters for MetricsAgreement.
+type MetricsAgreementParams struct {
+	// BatchID Only URLs of this batch.
+	BatchID *int32 `form:"batch_id,omitempty" json:"batch_id,omitempty"`
+}
+
 // MetricsBatchesBreakdownParams defines parameters for MetricsBatchesBreakdown.
 type MetricsBatchesBreakdownParams struct {
 	// Page The page, from 1.
@@ -3008,6 +3125,9 @@ type ServerInterface interface {
 	// LocalityInsert Add a locality
 	// (POST /locations)
 	LocalityInsert(c *gin.Context, params LocalityInsertParams)
+	// MetricsAgreement How well annotators agree
+	// (GET /metrics/agreement)
+	MetricsAgreement(c *gin.Context, params MetricsAgreementParams)
 	// MetricsBacklog The backlog at the end of each month
 	// (GET /metrics/backlog)
 	MetricsBacklog(c *gin.Context)
@@ -4132,6 +4252,33 @@ func (siw *ServerInterfaceWrapper) LocalityInsert(c *gin.Context) {
 	siw.Handler.LocalityInsert(c, params)
 }
 
+// MetricsAgreement operation middleware
+func (siw *ServerInterfaceWrapper) MetricsAgreement(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params MetricsAgreementParams
+
+	// ------------- Optional query parameter "batch_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "batch_id", c.Request.URL.Query(), &params.BatchID, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter batch_id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.MetricsAgreement(c, params)
+}
+
 // MetricsBacklog operation middleware
 func (siw *ServerInterfaceWrapper) MetricsBacklog(c *gin.Context) {
 
@@ -5126,6 +5273,7 @@ func RegisterHandlersWithOptions(router gin.IRouter, si ServerInterface, options
 	router.GET(options.BaseURL+"/metrics/urls/breakdown/submitted", wrapper.MetricsURLsBreakdownSubmitted)
 	router.GET(options.BaseURL+"/metrics/urls/breakdown/pending", wrapper.MetricsURLsBreakdownPending)
 	router.GET(options.BaseURL+"/metrics/backlog", wrapper.MetricsBacklog)
+	router.GET(options.BaseURL+"/metrics/agreement", wrapper.MetricsAgreement)
 	router.POST(options.BaseURL+"/suggestions", wrapper.SuggestionsInsert)
 	router.PUT(options.BaseURL+"/follows", wrapper.FollowsReplace)
 	router.GET(options.BaseURL+"/export/annotations", wrapper.ExportAnnotations)
@@ -8029,6 +8177,132 @@ type LocalityInsertdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response LocalityInsertdefaultApplicationProblemPlusJSONResponse) VisitLocalityInsertResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type MetricsAgreementRequestObject struct {
+	Params MetricsAgreementParams
+}
+
+type MetricsAgreementResponseObject interface {
+	VisitMetricsAgreementResponse(w http.ResponseWriter) error
+}
+
+type MetricsAgreement200ResponseHeaders struct {
+	ETag *string
+}
+
+type MetricsAgreement200JSONResponse struct {
+	Body    AgreementResponse
+	Headers MetricsAgreement200ResponseHeaders
+}
+
+func (response MetricsAgreement200JSONResponse) VisitMetricsAgreementResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type MetricsAgreement304Response = NotModifiedResponse
+
+func (response MetricsAgreement304Response) VisitMetricsAgreementResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
+type MetricsAgreement400ApplicationProblemPlusJSONResponse struct {
+	UnknownApplicationProblemPlusJSONResponse
+}
+
+func (response MetricsAgreement400ApplicationProblemPlusJSONResponse) VisitMetricsAgreementResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type MetricsAgreement401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response MetricsAgreement401ApplicationProblemPlusJSONResponse) VisitMetricsAgreementResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type MetricsAgreement403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response MetricsAgreement403ApplicationProblemPlusJSONResponse) VisitMetricsAgreementResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type MetricsAgreement422ApplicationProblemPlusJSONResponse struct {
+	ValidationFailedApplicationProblemPlusJSONResponse
+}
+
+func (response MetricsAgreement422ApplicationProblemPlusJSONResponse) VisitMetricsAgreementResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type MetricsAgreementdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response MetricsAgreementdefaultApplicationProblemPlusJSONResponse) VisitMetricsAgreementResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -11161,6 +11435,9 @@ type StrictServerInterface interface {
 	// LocalityInsert Add a locality
 	// (POST /locations)
 	LocalityInsert(ctx context.Context, request LocalityInsertRequestObject) (LocalityInsertResponseObject, error)
+	// MetricsAgreement How well annotators agree
+	// (GET /metrics/agreement)
+	MetricsAgreement(ctx context.Context, request MetricsAgreementRequestObject) (MetricsAgreementResponseObject, error)
 	// MetricsBacklog The backlog at the end of each month
 	// (GET /metrics/backlog)
 	MetricsBacklog(ctx context.Context, request MetricsBacklogRequestObject) (MetricsBacklogResponseObject, error)
@@ -12163,6 +12440,32 @@ func (sh *strictHandler) LocalityInsert(ctx *gin.Context, params LocalityInsertP
 		sh.options.HandlerErrorFunc(ctx, err)
 	} else if validResponse, ok := response.(LocalityInsertResponseObject); ok {
 		if err := validResponse.VisitLocalityInsertResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// MetricsAgreement operation middleware
+func (sh *strictHandler) MetricsAgreement(ctx *gin.Context, params MetricsAgreementParams) {
+	var request MetricsAgreementRequestObject
+
+	request.Params = params
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.MetricsAgreement(ctx, request.(MetricsAgreementRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "MetricsAgreement")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(MetricsAgreementResponseObject); ok {
+		if err := validResponse.VisitMetricsAgreementResponse(ctx.Writer); err != nil {
 			sh.options.ResponseErrorHandlerFunc(ctx, err)
 		}
 	} else if response != nil {

@@ -24,6 +24,7 @@ func TestPolledCounts(t *testing.T) {
 		"/metrics/urls/aggregate/pending":   "INSERT INTO annotation__agency__user (url_id, user_id, is_new) VALUES (2, 8, true)",
 		"/metrics/urls/breakdown/submitted": "INSERT INTO ds_app_link_data_source (ds_data_source_id) VALUES (1)",
 		"/metrics/urls/breakdown/pending":   "INSERT INTO urls (url, source) VALUES ('three.org', 'manual')",
+		"/metrics/agreement":                "INSERT INTO annotation__record_type__user (url_id, user_id, record_type) VALUES (1, 9, 'Stops')",
 		"/metrics/backlog":                  "INSERT INTO backlog_snapshot (count_pending_total) VALUES (2)",
 	}
 	c := newConversation(t, ranking.NewQueue())

@@ -16,6 +16,7 @@ import (
 	"github.com/gin-gonic/gin"
 	"go.uber.org/zap"
 
+	"docket/internal/agreement"
 	"docket/internal/annotation"
 	"docket/internal/auth"
 	"docket/internal/catalog"
@@ -43,6 +44,7 @@ type Config struct {
 	Submissions *submissions.Service
 	Consensus   *consensus.Explainer
 	Progress    *progress.Service
+	Agreement   *agreement.Service
 	Export      *export.Service
 	Follows     *follows.Service
 	Tasks       *tasks.History
@@ -81,6 +83,7 @@ type handlers struct {
 	batchHandlers
 	taskHandlers
 	progressHandlers
+	agreementHandlers
 	exportHandlers
 	robotHandlers
 	followHandlers
@@ -111,6 +114,7 @@ func New(cfg Config) (http.Handler, error) {
 			batchHandlers{cfg.Submissions},
 			taskHandlers{cfg.Tasks, cfg.Control},
 			progressHandlers{cfg.Progress},
+			agreementHandlers{cfg.Agreement},
 			exportHandlers{cfg.Export},
 			robotHandlers{cfg.Robots},
 			followHandlers{cfg.Follows},

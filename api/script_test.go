@@ -24,6 +24,7 @@ import (
 	"golang.org/x/tools/txtar"
 
 	"docket/api"
+	"docket/internal/agreement"
 	"docket/internal/annotation"
 	"docket/internal/auth"
 	"docket/internal/catalog"
@@ -164,6 +165,7 @@ func newHandler(
 		Submissions: submissions.New(pool),
 		Consensus:   consensus.NewExplainer(pool),
 		Progress:    progress.New(pool),
+		Agreement:   agreement.New(pool),
 		Export:      export.New(pool, testKey),
 		Follows:     follows.New(pool),
 		Tasks:       tasks.NewHistory(pool),

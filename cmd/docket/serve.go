@@ -12,6 +12,7 @@ import (
 	"go.uber.org/zap"
 
 	"docket/api"
+	"docket/internal/agreement"
 	"docket/internal/annotation"
 	"docket/internal/auth"
 	"docket/internal/catalog"
@@ -221,6 +222,7 @@ func (cfg *serveConfig) handler(
 		Submissions: submissions.New(pool),
 		Consensus:   consensus.NewExplainer(pool),
 		Progress:    progress.New(pool),
+		Agreement:   agreement.New(pool),
 		Export:      export.New(pool, key),
 		Follows:     follows.New(pool),
 		Tasks:       tasks.NewHistory(pool),
