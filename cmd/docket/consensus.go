@@ -8,6 +8,6 @@ func consensusCommand(cfg *config) *cobra.Command {
 		Short: "Explain how votes become facts, and try other rules",
 		Args:  cobra.NoArgs,
 	}
-	cmd.AddCommand(consensusExplainCommand(cfg), consensusSimulateCommand(cfg))
+	cmd.AddCommand(consensusExplainCommand(cfg), consensusSimulateCommand(cfg), agreementCommand(cfg))
 	return cmd
 }
