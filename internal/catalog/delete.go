@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"docket/internal/changelog"
+	"docket/internal/consensus"
 	"docket/internal/db"
 	"docket/internal/postgres"
 	"docket/internal/ranking"
@@ -61,8 +62,13 @@ func (s *Service) deleteAgency(ctx context.Context, tx pgx.Tx, id int32) error {
 	if err := queries.URLLockMany(ctx, tx, urls); err != nil {
 		return fmt.Errorf("lock URLs: %w", err)
 	}
-	if err := queries.AgencyAnonymousDelete(ctx, tx, id); err != nil {
+	lessVotes, err := queries.AgencyAnonymousDelete(ctx, tx, id)
+	if err != nil {
 		return fmt.Errorf("delete annotations of anonymous sessions: %w", err)
+	}
+	// Another agency, which had as many votes as this one, may be agreed on now.
+	if err := consensus.AddDue(ctx, tx, lessVotes); err != nil {
+		return err
 	}
 	if err := ranking.Recount(ctx, tx, urls); err != nil {
 		return err

@@ -31,14 +31,12 @@ func ValidateAll(ctx context.Context, pool *postgres.Pool, taskID int32) (result
 	decider := decider{changelog.NewWriter()}
 	var sum counts
 	for taken := drainTogether; taken == drainTogether; {
-		var done outcome
-		taken, done, err = decider.drain(ctx, pool, drainTogether, func(ctx context.Context, tx pgx.Tx, done outcome) error {
-			return done.report(ctx, tx, taskID, true)
-		})
+		done, err := decider.drain(ctx, pool, db.ConsensusDueDeleteManyParams{Most: drainTogether},
+			func(ctx context.Context, tx pgx.Tx, done outcome) error { return done.report(ctx, tx, taskID, true) })
 		if err != nil {
 			return "", err
 		}
-		sum = sum.and(done.counts())
+		taken, sum = done.taken, sum.and(done.counts())
 	}
 
 	rule, err := CurrentRule(ctx, pool)

@@ -38,6 +38,10 @@ type failure struct {
 	err   error
 }
 
+func (f failure) Error() string { return fmt.Sprintf("validate URL %d: %v", f.urlID, f.err) }
+
+func (f failure) Unwrap() error { return f.err }
+
 func (o outcome) and(more outcome) outcome {
 	return outcome{
 		append(o.validated, more.validated...), append(o.impossible, more.impossible...),

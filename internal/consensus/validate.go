@@ -34,7 +34,8 @@ type Validator struct {
 	pool   *postgres.Pool
 	config Config
 	decider
-	wake chan struct{}
+	position position
+	wake     chan struct{}
 }
 
 // New returns a Validator that does nothing until Run is called.
@@ -89,21 +90,42 @@ func (v *Validator) Run(ctx context.Context) error {
 
 // Drain decides about one batch of the due URLs, in one transaction, and returns how many rows it has taken from consensus_due. What it
 // validates is linked to a task of its own. An error that concerns one URL is reported in the history, and the URL tried again later.
+// Drain must not be called while Run is running.
 func (v *Validator) Drain(ctx context.Context) (taken int, err error) {
-	due, err := queries.ConsensusDueExists(ctx, v.pool)
+	after := v.position.begin(time.Now())
+	due, err := queries.ConsensusDueExists(ctx, v.pool, after)
 	if err != nil {
 		return 0, fmt.Errorf("look for due URLs: %w", err)
 	}
 	if !due {
 		return 0, nil
 	}
-	taken, done, err := v.drain(ctx, v.pool, v.config.Batch, func(ctx context.Context, tx pgx.Tx, done outcome) error {
-		return reportAlone(ctx, tx, done)
-	})
+	done, err := v.drain(ctx, v.pool, db.ConsensusDueDeleteManyParams{After: after, Most: v.config.Batch}, reportAlone)
+	v.position.seen = max(v.position.seen, done.last)
 	for _, failed := range done.failed {
-		v.config.Report(fmt.Errorf("validate URL %d: %w", failed.urlID, failed.err))
+		v.config.Report(failed)
 	}
-	return taken, err
+	return done.taken, err
+}
+
+// position is after which id a process reads consensus_due. While an export or another long transaction runs, the index keeps the entries of
+// rows that were deleted, and reading them all each time would take longer and longer. So most reads begin at the id that was the
+// greatest some seconds ago. All rows are read again every readAllEvery, for a transaction that takes so long between its insert and its
+// commit.
+type position struct {
+	after, seen int64
+	readAll     time.Time // when all are read next
+}
+
+const readAllEvery = 10 * time.Second
+
+// begin returns after which id the rows are read now.
+func (p *position) begin(now time.Time) int64 {
+	if now.Before(p.readAll) {
+		return p.after
+	}
+	p.after, p.readAll = p.seen, now.Add(readAllEvery)
+	return 0
 }
 
 // reportAlone stores a task that has only done what the outcome says.
@@ -123,7 +145,7 @@ func reportAlone(ctx context.Context, tx pgx.Tx, done outcome) error {
 	}
 	var reasons []error
 	for _, failed := range done.failed {
-		reasons = append(reasons, fmt.Errorf("validate URL %d: %w", failed.urlID, failed.err))
+		reasons = append(reasons, failed)
 	}
 	return tasks.Fail(ctx, tx, taskID, errors.Join(reasons...).Error())
 }
@@ -131,16 +153,24 @@ func reportAlone(ctx context.Context, tx pgx.Tx, done outcome) error {
 // lockTimeout is how long the transaction waits for a lock. Answers may wait for the locks that it holds meanwhile.
 const lockTimeout = "500ms"
 
-// drain takes up to a number of due rows, validates, and calls report, in one transaction. URLs that failed are due again later.
+// drained is what became of due rows.
+type drained struct {
+	taken int   // rows
+	last  int64 // the greatest id among them
+	outcome
+}
+
+// drain takes due rows, validates, and calls report, in one transaction. URLs that failed are due again later.
 func (d decider) drain(
-	ctx context.Context, pool *postgres.Pool, most int32, report func(context.Context, pgx.Tx, outcome) error,
-) (taken int, done outcome, err error) {
+	ctx context.Context, pool *postgres.Pool, rows db.ConsensusDueDeleteManyParams, report func(context.Context, pgx.Tx, outcome) error,
+) (done drained, err error) {
 	err = postgres.InTx(ctx, pool, func(tx pgx.Tx) error {
-		due, err := queries.ConsensusDueDeleteMany(ctx, tx, most)
-		taken, done = len(due), outcome{}
-		if err != nil || taken == 0 {
+		due, err := queries.ConsensusDueDeleteMany(ctx, tx, rows)
+		done = drained{taken: len(due)}
+		if err != nil || len(due) == 0 {
 			return err
 		}
+		done.last = due[len(due)-1].ID
 		attempts := make(map[int32]int32, len(due))
 		for _, row := range due {
 			if !row.Validated {
@@ -158,18 +188,18 @@ func (d decider) drain(
 		if err := queries.LockTimeoutSet(ctx, tx, lockTimeout); err != nil {
 			return fmt.Errorf("set lock timeout: %w", err)
 		}
-		if done, err = d.validateEach(ctx, tx, rule, urlIDs); err != nil {
+		if done.outcome, err = d.validateEach(ctx, tx, rule, urlIDs); err != nil {
 			return err
 		}
 		if err := done.postpone(ctx, tx, attempts); err != nil {
 			return err
 		}
-		return report(ctx, tx, done)
+		return report(ctx, tx, done.outcome)
 	})
 	if err != nil {
-		return 0, outcome{}, fmt.Errorf("validate due URLs: %w", err)
+		return drained{}, fmt.Errorf("validate due URLs: %w", err)
 	}
-	return taken, done, nil
+	return done, nil
 }
 
 const (

@@ -124,3 +124,17 @@ func TestValidateAllDecidesLikeTheValidator(t *testing.T) {
 	require.Empty(t, b.text(t, everything, 2))
 	b.requireExactQueue(t)
 }
+
+func (b bundle) suspend(t *testing.T) (result string) {
+	t.Helper()
+	taskID, err := tasks.Begin(t.Context(), b.pool, tasks.SuspendURLs, "suspend_urls", nil)
+	require.NoError(t, err)
+	result, err = consensus.Suspend(t.Context(), b.pool, taskID)
+	require.NoError(t, err)
+	return result
+}
+
+func (b bundle) reconcile(t *testing.T) {
+	t.Helper()
+	require.NoError(t, ranking.Reconcile(t.Context(), b.pool, func(ranking.Difference) {}))
+}

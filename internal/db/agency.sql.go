@@ -9,14 +9,34 @@ import (
 	"context"
 )
 
-const AgencyAnonymousDelete = `-- name: AgencyAnonymousDelete :exec
-DELETE FROM annotation__agency__anon WHERE agency_id = $1
+const AgencyAnonymousDelete = `-- name: AgencyAnonymousDelete :many
+WITH deleted AS (
+    DELETE FROM annotation__agency__anon WHERE agency_id = $1 RETURNING url_id
+)
+SELECT DISTINCT deleted.url_id FROM deleted ORDER BY deleted.url_id
 `
 
-// Deletes the annotations of anonymous sessions that name an agency.
-func (q *Queries) AgencyAnonymousDelete(ctx context.Context, db DBTX, agencyID int32) error {
-	_, err := db.Exec(ctx, AgencyAnonymousDelete, agencyID)
-	return err
+// Deletes the annotations of anonymous sessions that name an agency, and returns the URLs that they were about, by id.
+// No limit: all of them are deleted.
+// @sqlc-vet-disable many-without-limit
+func (q *Queries) AgencyAnonymousDelete(ctx context.Context, db DBTX, agencyID int32) ([]int32, error) {
+	rows, err := db.Query(ctx, AgencyAnonymousDelete, agencyID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []int32{}
+	for rows.Next() {
+		var url_id int32
+		if err := rows.Scan(&url_id); err != nil {
+			return nil, err
+		}
+		items = append(items, url_id)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const AgencyDelete = `-- name: AgencyDelete :one

@@ -68,7 +68,10 @@ FROM (
     SELECT report.url_id, true FROM url_task_error report
     WHERE report.task_type = 'Auto Validate' AND report.url_id > $1::integer AND report.url_id <= $2::integer
 ) AS candidate
-WHERE NOT EXISTS (SELECT FROM flag_url_validated flag WHERE flag.url_id = candidate.url_id)
+WHERE NOT EXISTS (
+    SELECT FROM flag_url_validated flag
+    WHERE flag.url_id = candidate.url_id AND flag.url_id > $1::integer AND flag.url_id <= $2::integer
+)
 GROUP BY candidate.url_id
 ORDER BY candidate.url_id
 `
@@ -110,33 +113,43 @@ func (q *Queries) ConsensusCandidateList(ctx context.Context, db DBTX, arg Conse
 const ConsensusDueDeleteMany = `-- name: ConsensusDueDeleteMany :many
 WITH taken AS (
     DELETE FROM consensus_due
-    WHERE consensus_due.id IN (
-        SELECT due.id FROM consensus_due due
-        WHERE due.due_at <= now()
+    -- Found by their position: of a parameter for LIMIT the planner expects a tenth of the table, and would read it all.
+    WHERE consensus_due.ctid = ANY(ARRAY(
+        SELECT due.ctid FROM consensus_due due
+        WHERE due.id > $1 AND due.due_at <= now()
         ORDER BY due.id
-        LIMIT $1
+        LIMIT $2
         FOR UPDATE SKIP LOCKED
-    )
-    RETURNING consensus_due.url_id, consensus_due.attempts
+    ))
+    RETURNING consensus_due.id, consensus_due.url_id, consensus_due.attempts
 )
 SELECT
+    taken.id,
     taken.url_id,
     taken.attempts,
-    EXISTS (SELECT FROM flag_url_validated flag WHERE flag.url_id = taken.url_id)::boolean AS validated
+    -- A scalar subquery: for EXISTS the planner might read all flags.
+    coalesce((SELECT true FROM flag_url_validated flag WHERE flag.url_id = taken.url_id), false)::boolean AS validated
 FROM taken
-ORDER BY taken.url_id, taken.attempts
+ORDER BY taken.id
 `
 
+type ConsensusDueDeleteManyParams struct {
+	After int64
+	Most  int32
+}
+
 type ConsensusDueDeleteManyRow struct {
+	ID        int64
 	URLID     int32
 	Attempts  int32
 	Validated bool
 }
 
-// Takes URLs that are due, the first ones first, with the number of attempts that failed, and whether they are validated already.
-// Rows that another process is taking are skipped. A URL may be returned several times. A rollback makes them due again.
-func (q *Queries) ConsensusDueDeleteMany(ctx context.Context, db DBTX, most int32) ([]ConsensusDueDeleteManyRow, error) {
-	rows, err := db.Query(ctx, ConsensusDueDeleteMany, most)
+// Takes URLs that are due, the first ones first, among the rows with greater ids than one. Returns the id of each row, the number of
+// attempts that failed, and whether the URL is validated already. Rows that another process is taking are skipped. A URL may be returned
+// several times. A rollback makes them due again.
+func (q *Queries) ConsensusDueDeleteMany(ctx context.Context, db DBTX, arg ConsensusDueDeleteManyParams) ([]ConsensusDueDeleteManyRow, error) {
+	rows, err := db.Query(ctx, ConsensusDueDeleteMany, arg.After, arg.Most)
 	if err != nil {
 		return nil, err
 	}
@@ -144,7 +157,12 @@ func (q *Queries) ConsensusDueDeleteMany(ctx context.Context, db DBTX, most int3
 	items := []ConsensusDueDeleteManyRow{}
 	for rows.Next() {
 		var i ConsensusDueDeleteManyRow
-		if err := rows.Scan(&i.URLID, &i.Attempts, &i.Validated); err != nil {
+		if err := rows.Scan(
+			&i.ID,
+			&i.URLID,
+			&i.Attempts,
+			&i.Validated,
+		); err != nil {
 			return nil, err
 		}
 		items = append(items, i)
@@ -156,12 +174,12 @@ func (q *Queries) ConsensusDueDeleteMany(ctx context.Context, db DBTX, most int3
 }
 
 const ConsensusDueExists = `-- name: ConsensusDueExists :one
-SELECT EXISTS (SELECT FROM consensus_due WHERE due_at <= now())::boolean
+SELECT EXISTS (SELECT FROM consensus_due WHERE id > $1 AND due_at <= now())::boolean
 `
 
-// Whether any URL is due.
-func (q *Queries) ConsensusDueExists(ctx context.Context, db DBTX) (bool, error) {
-	row := db.QueryRow(ctx, ConsensusDueExists)
+// Whether any URL is due, among the rows with greater ids than one.
+func (q *Queries) ConsensusDueExists(ctx context.Context, db DBTX, after int64) (bool, error) {
+	row := db.QueryRow(ctx, ConsensusDueExists, after)
 	var column_1 bool
 	err := row.Scan(&column_1)
 	return column_1, err
@@ -435,61 +453,6 @@ func (q *Queries) ConsensusVoteListMany(ctx context.Context, db DBTX, urlIds []i
 	items := []ConsensusVoteListManyRow{}
 	for rows.Next() {
 		var i ConsensusVoteListManyRow
-		if err := rows.Scan(
-			&i.URLID,
-			&i.Attribute,
-			&i.Value,
-			&i.Users,
-			&i.Sessions,
-		); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
-const ConsensusVoteListRange = `-- name: ConsensusVoteListRange :many
-SELECT
-    v.url_id,
-    v.attribute::text AS attribute,
-    v.value::text AS value,
-    count(v.user_id)::integer AS users,
-    count(v.session_id)::integer AS sessions
-FROM annotation_votes v
-WHERE v.url_id > $1::integer AND v.url_id <= $2::integer
-GROUP BY v.url_id, v.attribute, v.value
-ORDER BY v.url_id, v.attribute, v.value
-`
-
-type ConsensusVoteListRangeParams struct {
-	After int32
-	Upto  int32
-}
-
-type ConsensusVoteListRangeRow struct {
-	URLID     int32
-	Attribute string
-	Value     string
-	Users     int32
-	Sessions  int32
-}
-
-// ConsensusVoteListMany for a range of URL ids.
-// No limit: a decision needs all votes.
-// @sqlc-vet-disable many-without-limit
-func (q *Queries) ConsensusVoteListRange(ctx context.Context, db DBTX, arg ConsensusVoteListRangeParams) ([]ConsensusVoteListRangeRow, error) {
-	rows, err := db.Query(ctx, ConsensusVoteListRange, arg.After, arg.Upto)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	items := []ConsensusVoteListRangeRow{}
-	for rows.Next() {
-		var i ConsensusVoteListRangeRow
 		if err := rows.Scan(
 			&i.URLID,
 			&i.Attribute,

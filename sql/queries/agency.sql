@@ -154,9 +154,14 @@ SELECT FROM agencies WHERE agencies.id = @id FOR UPDATE;
 -- Locks an agency, so that no other transaction can change or delete it. References to it can still be inserted.
 SELECT FROM agencies WHERE agencies.id = @id FOR NO KEY UPDATE;
 
--- name: AgencyAnonymousDelete :exec
--- Deletes the annotations of anonymous sessions that name an agency.
-DELETE FROM annotation__agency__anon WHERE agency_id = @agency_id;
+-- name: AgencyAnonymousDelete :many
+-- Deletes the annotations of anonymous sessions that name an agency, and returns the URLs that they were about, by id.
+-- No limit: all of them are deleted.
+-- @sqlc-vet-disable many-without-limit
+WITH deleted AS (
+    DELETE FROM annotation__agency__anon WHERE agency_id = @agency_id RETURNING url_id
+)
+SELECT DISTINCT deleted.url_id FROM deleted ORDER BY deleted.url_id;
 
 -- name: AgencyOutwardDelete :exec
 -- Requests the deletion of an agency in the outward application, if the agency exists there.

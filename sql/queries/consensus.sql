@@ -16,21 +16,6 @@ WHERE v.url_id = ANY(@url_ids::integer[])
 GROUP BY v.url_id, v.attribute, v.value
 ORDER BY v.url_id, v.attribute, v.value;
 
--- name: ConsensusVoteListRange :many
--- ConsensusVoteListMany for a range of URL ids.
--- No limit: a decision needs all votes.
--- @sqlc-vet-disable many-without-limit
-SELECT
-    v.url_id,
-    v.attribute::text AS attribute,
-    v.value::text AS value,
-    count(v.user_id)::integer AS users,
-    count(v.session_id)::integer AS sessions
-FROM annotation_votes v
-WHERE v.url_id > @after::integer AND v.url_id <= @upto::integer
-GROUP BY v.url_id, v.attribute, v.value
-ORDER BY v.url_id, v.attribute, v.value;
-
 -- name: ConsensusDueInsertMany :exec
 -- Has processes decide about URLs.
 INSERT INTO consensus_due (url_id) SELECT unnest(@url_ids::integer[]);
@@ -44,29 +29,33 @@ FROM (
 ) AS given;
 
 -- name: ConsensusDueExists :one
--- Whether any URL is due.
-SELECT EXISTS (SELECT FROM consensus_due WHERE due_at <= now())::boolean;
+-- Whether any URL is due, among the rows with greater ids than one.
+SELECT EXISTS (SELECT FROM consensus_due WHERE id > @after AND due_at <= now())::boolean;
 
 -- name: ConsensusDueDeleteMany :many
--- Takes URLs that are due, the first ones first, with the number of attempts that failed, and whether they are validated already.
--- Rows that another process is taking are skipped. A URL may be returned several times. A rollback makes them due again.
+-- Takes URLs that are due, the first ones first, among the rows with greater ids than one. Returns the id of each row, the number of
+-- attempts that failed, and whether the URL is validated already. Rows that another process is taking are skipped. A URL may be returned
+-- several times. A rollback makes them due again.
 WITH taken AS (
     DELETE FROM consensus_due
-    WHERE consensus_due.id IN (
-        SELECT due.id FROM consensus_due due
-        WHERE due.due_at <= now()
+    -- Found by their position: of a parameter for LIMIT the planner expects a tenth of the table, and would read it all.
+    WHERE consensus_due.ctid = ANY(ARRAY(
+        SELECT due.ctid FROM consensus_due due
+        WHERE due.id > @after AND due.due_at <= now()
         ORDER BY due.id
         LIMIT @most
         FOR UPDATE SKIP LOCKED
-    )
-    RETURNING consensus_due.url_id, consensus_due.attempts
+    ))
+    RETURNING consensus_due.id, consensus_due.url_id, consensus_due.attempts
 )
 SELECT
+    taken.id,
     taken.url_id,
     taken.attempts,
-    EXISTS (SELECT FROM flag_url_validated flag WHERE flag.url_id = taken.url_id)::boolean AS validated
+    -- A scalar subquery: for EXISTS the planner might read all flags.
+    coalesce((SELECT true FROM flag_url_validated flag WHERE flag.url_id = taken.url_id), false)::boolean AS validated
 FROM taken
-ORDER BY taken.url_id, taken.attempts;
+ORDER BY taken.id;
 
 -- name: ConsensusCandidateList :many
 -- The URLs of a range of ids that are not validated, and may be: enough annotators agree on their type. Also those that an earlier
@@ -85,7 +74,10 @@ FROM (
     SELECT report.url_id, true FROM url_task_error report
     WHERE report.task_type = 'Auto Validate' AND report.url_id > @after::integer AND report.url_id <= @upto::integer
 ) AS candidate
-WHERE NOT EXISTS (SELECT FROM flag_url_validated flag WHERE flag.url_id = candidate.url_id)
+WHERE NOT EXISTS (
+    SELECT FROM flag_url_validated flag
+    WHERE flag.url_id = candidate.url_id AND flag.url_id > @after::integer AND flag.url_id <= @upto::integer
+)
 GROUP BY candidate.url_id
 ORDER BY candidate.url_id;
 
