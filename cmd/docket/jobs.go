@@ -55,7 +55,7 @@ func (cfg *processConfig) check() error {
 	case cfg.shutdownTimeout < time.Millisecond:
 		return usageError{fmt.Errorf("--shutdown-timeout: %s is less than a millisecond", cfg.shutdownTimeout)}
 	}
-	return nil
+	return cfg.checkUpkeep()
 }
 
 // bringUpToDate brings the database to this program's version or fails. A process that runs no jobs does without River's tables if its

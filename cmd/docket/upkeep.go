@@ -56,6 +56,15 @@ const (
 	leastInterval     = time.Minute
 )
 
+// checkUpkeep refuses values of flags and of the environment that have no meaning.
+func (c upkeepConfig) checkUpkeep() error {
+	if _, err := scheduled(); err != nil {
+		return err
+	}
+	_, err := upkeepJobs(c, nil)
+	return err
+}
+
 // upkeepJobs returns every job, also those that the environment disables: a job that another process has scheduled, or that an operator
 // has started, may be worked by this one. The pool must not limit the time of statements. It fails with a usageError for a value of the
 // environment or of a flag that has no meaning. Without a pool the jobs can be listed, but not run.

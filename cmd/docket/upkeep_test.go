@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -103,8 +104,15 @@ func TestUpkeepRefuses(t *testing.T) {
 	_, err := upkeepJobs(upkeepConfig{viewsInterval: 59 * time.Second}, nil)
 	require.ErrorContains(t, err, "--views-interval: 59s is less than 1m0s")
 	t.Setenv(scheduledVariable, "2")
-	_, err = scheduled()
-	require.ErrorContains(t, err, "SCHEDULED_TASKS_FLAG")
+	for _, command := range []string{"serve", "work"} { // before it touches a database
+		dir := t.TempDir()
+		status, _, stderr := docket(t, command, "--data-dir", dir)
+		require.Equal(t, exitUsage, status, stderr)
+		require.Contains(t, stderr, `environment variable SCHEDULED_TASKS_FLAG: "2" is none of 1, 0, true and false`)
+		files, err := os.ReadDir(dir)
+		require.NoError(t, err)
+		require.Empty(t, files)
+	}
 }
 
 // TestUpkeepDataSources shows that the job that fetches follows needs an address and a token, and that no error shows the token.
