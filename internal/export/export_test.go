@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 	"testing"
@@ -228,24 +229,49 @@ func TestOneSnapshot(t *testing.T) {
 	require.Len(t, collect(t, service, export.Options{}), 2502)
 }
 
-// An export that ends early releases its connection and ends its transaction, whatever the reason.
+// An export that ends early releases its connection and its slots, and ends its transaction, whatever the reason.
 func TestEndsEarly(t *testing.T) {
 	t.Parallel()
 	pool, service := setup(t,
 		`INSERT INTO urls (id, url, source) SELECT n, 'u' || n, 'manual' FROM generate_series(1, 2500) AS n`,
-		`INSERT INTO annotation__url_type__user (url_id, user_id, type) SELECT id, 7, 'meta url' FROM urls`)
+		`INSERT INTO annotation__url_type__user (url_id, user_id, type) SELECT id, 7, 'meta url' FROM urls`,
+		`INSERT INTO flag_url_validated (url_id, type) SELECT id, 'meta url' FROM urls`)
+	lines := func(ctx context.Context) iter.Seq2[export.Line, error] { return service.Lines(ctx, export.Options{}) }
+	secret := func(ctx context.Context) iter.Seq2[export.Line, error] {
+		return service.Lines(ctx, export.Options{Pseudonymous: true})
+	}
+	facts := func(ctx context.Context) iter.Seq2[export.Fact, error] {
+		return service.Facts(ctx, export.FactOptions{})
+	}
+	requireEndsEarly(t, pool, lines)
+	requireEndsEarly(t, pool, secret)
+	requireEndsEarly(t, pool, facts)
+
+	dbtest.Exec(t, pool, "ALTER TABLE annotation__name__suggestions RENAME TO elsewhere; DROP TABLE url_record_type CASCADE")
+	requireOnlyError(t, lines, "export answers: ")
+	requireOnlyError(t, facts, "export facts: ")
+	require.Zero(t, pool.Stat().AcquiredConns())
+}
+
+// requireEndsEarly ends exports of 2,500 lines early.
+func requireEndsEarly[Line any](t *testing.T, pool *postgres.Pool, lines func(context.Context) iter.Seq2[Line, error]) {
 	over := func(why string) {
 		require.Zero(t, pool.Stat().AcquiredConns(), why)
-		require.Len(t, collect(t, service, export.Options{}), 2500, why)
+		count := 0
+		for _, err := range lines(t.Context()) {
+			require.NoError(t, err, why)
+			count++
+		}
+		require.Equal(t, 2500, count, why)
 	}
-	for range service.Lines(t.Context(), export.Options{}) {
+	for range lines(t.Context()) {
 		require.EqualValues(t, 1, pool.Stat().AcquiredConns())
 		break
 	}
 	over("the reader stops")
 
 	require.Panics(t, func() {
-		for range service.Lines(t.Context(), export.Options{Pseudonymous: true}) {
+		for range lines(t.Context()) {
 			panic("reader")
 		}
 	})
@@ -255,7 +281,7 @@ func TestEndsEarly(t *testing.T) {
 	defer cancel()
 	var last error
 	count := 0
-	for _, err := range service.Lines(ctx, export.Options{}) {
+	for _, err := range lines(ctx) {
 		cancel()
 		last = err
 		count++
@@ -263,14 +289,15 @@ func TestEndsEarly(t *testing.T) {
 	require.ErrorIs(t, last, context.Canceled)
 	require.Less(t, count, 2500)
 	over("the context is cancelled")
+}
 
-	dbtest.Exec(t, pool, "ALTER TABLE annotation__name__suggestions RENAME TO elsewhere")
-	count = 0
-	var err error
-	for _, err = range service.Lines(t.Context(), export.Options{}) {
+func requireOnlyError[Line any](t *testing.T, lines func(context.Context) iter.Seq2[Line, error], action string) {
+	count := 0
+	var last error
+	for _, last = range lines(t.Context()) {
 		count++
 	}
-	require.Error(t, err)
+	require.ErrorContains(t, last, action)
 	require.Equal(t, 1, count, "only the error")
 }
 

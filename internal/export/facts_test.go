@@ -1,7 +1,6 @@
 package export_test
 
 import (
-	"context"
 	"fmt"
 	"strings"
 	"testing"
@@ -211,43 +210,6 @@ func TestFactsOfOneSnapshot(t *testing.T) {
 	}
 	require.Equal(t, want, during)
 	require.Len(t, collectFacts(t, service, export.FactOptions{}), 2800)
-}
-
-// An export that ends early releases its connection and its slots.
-func TestFactsEndEarly(t *testing.T) {
-	t.Parallel()
-	pool, service := setup(t, manyFacts)
-	over := func() {
-		require.Zero(t, pool.Stat().AcquiredConns())
-		require.Len(t, collectFacts(t, service, export.FactOptions{}), 2800)
-	}
-	for range service.Facts(t.Context(), export.FactOptions{}) {
-		require.EqualValues(t, 1, pool.Stat().AcquiredConns())
-		break
-	}
-	over()
-
-	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel()
-	var last error
-	count := 0
-	for _, err := range service.Facts(ctx, export.FactOptions{}) {
-		cancel()
-		last = err
-		count++
-	}
-	require.ErrorIs(t, last, context.Canceled)
-	require.Less(t, count, 2800)
-	over()
-
-	dbtest.Exec(t, pool, "ALTER TABLE link_locations__urls RENAME TO elsewhere")
-	count = 0
-	for _, last = range service.Facts(t.Context(), export.FactOptions{}) {
-		count++
-	}
-	require.ErrorContains(t, last, "export facts: ")
-	require.Equal(t, 1, count, "only the error")
-	require.Zero(t, pool.Stat().AcquiredConns())
 }
 
 // Exports of facts never take the last slot, which is for exports of annotations. Together both kinds have no more than the slots.
