@@ -63,9 +63,8 @@ func (b bundle) drain(t *testing.T) (taken int) {
 
 func (b bundle) validateAll(t *testing.T) (taskID int32, result string) {
 	t.Helper()
-	taskID, err := tasks.Begin(t.Context(), b.pool, tasks.AutoValidate, consensus.JobName, nil)
-	require.NoError(t, err)
-	result, err = consensus.ValidateAll(t.Context(), b.pool, taskID)
+	taskID = b.task(t)
+	result, err := consensus.ValidateAll(t.Context(), b.pool, taskID)
 	require.NoError(t, err)
 	require.NoError(t, tasks.Finish(t.Context(), b.pool, taskID, result))
 	return taskID, result
@@ -127,9 +126,7 @@ func TestValidateAllDecidesLikeTheValidator(t *testing.T) {
 
 func (b bundle) suspend(t *testing.T) (result string) {
 	t.Helper()
-	taskID, err := tasks.Begin(t.Context(), b.pool, tasks.SuspendURLs, "suspend_urls", nil)
-	require.NoError(t, err)
-	result, err = consensus.Suspend(t.Context(), b.pool, taskID)
+	result, err := consensus.Suspend(t.Context(), b.pool, b.task(t))
 	require.NoError(t, err)
 	return result
 }
@@ -137,4 +134,11 @@ func (b bundle) suspend(t *testing.T) (result string) {
 func (b bundle) reconcile(t *testing.T) {
 	t.Helper()
 	require.NoError(t, ranking.Reconcile(t.Context(), b.pool, func(ranking.Difference) {}))
+}
+
+func (b bundle) task(t *testing.T) int32 {
+	t.Helper()
+	taskID, err := tasks.Begin(t.Context(), b.pool, tasks.AutoValidate, consensus.JobName, nil)
+	require.NoError(t, err)
+	return taskID
 }
