@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"docket/internal/annotation"
+	"docket/internal/consensus"
 	"docket/internal/ranking"
 	"docket/internal/unknown"
 )
@@ -158,6 +159,22 @@ func (a *actor) transfer(ctx context.Context) error {
 	return nil
 }
 
+// validateDue decides about the URLs that answers and transfers have made due.
+func (a *actor) validateDue(ctx context.Context) error {
+	_, err := consensus.New(a.pool, consensus.Config{}).Drain(ctx)
+	return err
+}
+
+func (a *actor) validateAll(ctx context.Context) error {
+	_, err := consensus.ValidateAll(ctx, a.pool, 1)
+	return err
+}
+
+func (a *actor) suspendAll(ctx context.Context) error {
+	_, err := consensus.Suspend(ctx, a.pool, 1)
+	return err
+}
+
 // changing returns an action that changes some URLs by one of the statements.
 func (a *actor) changing(statements ...string) func(context.Context) error {
 	return func(ctx context.Context) error {
@@ -255,6 +272,7 @@ func allActions(a *actor) {
 		a.insert,
 		a.delete,
 		a.transfer,
+		a.validateDue, a.validateDue, a.validateAll, a.suspendAll,
 	}
 }
 
@@ -270,6 +288,7 @@ func TestHistory(t *testing.T) {
 				h.run(t, 10*seed+part, 40, slices.Repeat([]func(*actor){allActions}, 6)...)
 				h.requireExact(t)
 			}
+			require.Positive(t, scan[int](t, h.pool, "SELECT count(*) FROM link_tasks__urls"), "nothing was validated or suspended")
 		})
 	}
 }
