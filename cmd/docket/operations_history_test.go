@@ -1,9 +1,11 @@
 package main
 
 import (
+	"context"
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -26,7 +28,9 @@ func TestOperationsHistory(t *testing.T) {
 
 	dir := dataDir(t)
 	succeed(t, "seed", "--urls", "200", "--data-dir", dir)
-	serve(t, "--data-dir", dir)
+	serve(t, "--jobs", "--data-dir", dir)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+	defer cancel()
 	var printed strings.Builder
 	for line := range strings.Lines(session) {
 		typed, isCommand := strings.CutPrefix(line, "$ bin/docket ")
@@ -42,7 +46,7 @@ func TestOperationsHistory(t *testing.T) {
 			}
 			words = append(words, strings.Fields(part)...)
 		}
-		status := run(t.Context(), append(words, "--data-dir", dir, "--log-level", "error"), &printed, &printed)
+		status := run(ctx, append(words, "--data-dir", dir, "--log-level", "error"), &printed, &printed)
 		require.Zero(t, status, printed.String())
 	}
 	neutral := func(text string) string {

@@ -1,14 +1,19 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
+	"io"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
 	"docket/internal/convert"
+	"docket/internal/dbtest"
 	"docket/internal/tasks"
 )
 
@@ -117,6 +122,54 @@ func TestTasksRunRefusesOtherTypes(t *testing.T) {
 	status, _, stderr := docket(t, "tasks", "run", "HTML", "--database-url", url)
 	require.Equal(t, exitFailure, status)
 	require.Contains(t, stderr, `no job has the type "HTML"; the types with jobs are Auto Name, Auto Validate, `)
+}
+
+// endedJobs are two jobs of a type whose runs have ended when they are started: the first one has failed.
+type endedJobs struct{}
+
+func (endedJobs) Types() []tasks.Type { return []tasks.Type{tasks.Cleanup} }
+
+func (endedJobs) RunNow(ctx context.Context, tx pgx.Tx, taskType tasks.Type) (started []tasks.Start, err error) {
+	failed, succeeded := int64(7), int64(8)
+	first, err := tasks.Begin(ctx, tx, taskType, "failing", &failed)
+	if err != nil {
+		return nil, err
+	}
+	second, err := tasks.Begin(ctx, tx, taskType, "succeeding", &succeeded)
+	if err != nil {
+		return nil, err
+	}
+	return []tasks.Start{
+		{Job: "failing", State: tasks.AlreadyRunning, JobID: failed}, {Job: "succeeding", State: tasks.Started, JobID: succeeded},
+	}, errors.Join(tasks.Fail(ctx, tx, first, "no luck"), tasks.Finish(ctx, tx, second, "done"))
+}
+
+// A failed run does not keep the command from waiting for the others, and makes it fail.
+func TestTasksRunWaits(t *testing.T) {
+	t.Parallel()
+	control := tasks.NewControl(dbtest.New(t), endedJobs{})
+	printed := func(asJSON, wait bool) (string, error) {
+		started, err := control.RunNow(t.Context(), tasks.Cleanup)
+		require.NoError(t, err)
+		var out strings.Builder
+		err = startOutput{out: &out, errs: io.Discard, json: asJSON}.print(t.Context(), control, started, wait)
+		return durations.ReplaceAllString(out.String(), "…"), err
+	}
+	text, err := printed(false, false)
+	require.NoError(t, err)
+	require.Equal(t, "failing: runs already; no other run was started\nsucceeding: started\n", text)
+	text, err = printed(false, true)
+	require.EqualError(t, err, "failing: task 3 has failed, and is repeated later: no luck")
+	require.Equal(t, "failing: runs already; no other run was started\nsucceeding: started\n"+
+		"failing: task 3 has begun\nsucceeding: task 4 has begun\nsucceeding: task 4 took …: done\n", text)
+	text, err = printed(true, true)
+	require.Error(t, err)
+	lines := strings.Split(text, "\n")
+	require.Len(t, lines, 3)
+	var shown shownStart
+	require.NoError(t, json.Unmarshal([]byte(lines[0]), &shown))
+	require.Equal(t, "no luck", shown.Task.Error)
+	require.Equal(t, tasks.AlreadyRunning, shown.State)
 }
 
 func TestShownDuration(t *testing.T) {
