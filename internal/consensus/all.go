@@ -3,7 +3,6 @@ package consensus
 import (
 	"context"
 	"fmt"
-	"io"
 
 	"github.com/jackc/pgx/v5"
 
@@ -11,6 +10,7 @@ import (
 	"docket/internal/convert"
 	"docket/internal/db"
 	"docket/internal/postgres"
+	"docket/internal/ranking"
 )
 
 const (
@@ -86,29 +86,8 @@ func inParts(
 	ctx context.Context, pool *postgres.Pool,
 	list func(after, upto int32) ([]int32, error), store func(tx pgx.Tx, urlIDs []int32) (stored func(), err error),
 ) error {
-	var (
-		found []int32
-		after int32
-	)
 	return postgres.Parts[int32]{
-		Next: func() (int32, error) {
-			for len(found) == 0 {
-				upto, err := queries.URLRangeGet(ctx, pool, db.URLRangeGetParams{After: after, Most: readTogether})
-				if err != nil {
-					return 0, fmt.Errorf("read URL ids: %w", err)
-				}
-				if upto == 0 {
-					return 0, io.EOF
-				}
-				if found, err = list(after, upto); err != nil {
-					return 0, fmt.Errorf("read a range of URLs: %w", err)
-				}
-				after = upto
-			}
-			next := found[0]
-			found = found[1:]
-			return next, nil
-		},
+		Next: ranking.OfURLs(ctx, pool, readTogether, list),
 		Store: func(tx pgx.Tx, urlIDs []int32) (func() error, error) {
 			stored, err := store(tx, urlIDs)
 			return func() error { stored(); return nil }, err

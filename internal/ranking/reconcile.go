@@ -106,14 +106,7 @@ const (
 // compare calls handle with the differences of each part of the URLs, then with those of the followers, and at the end with
 // those of the batches.
 func compare(ctx context.Context, pool *postgres.Pool, handle func([]Difference) error) error {
-	for after := int32(0); ; {
-		upto, err := queries.URLRangeGet(ctx, pool, db.URLRangeGetParams{After: after, Most: compareTogether})
-		if err != nil {
-			return fmt.Errorf("read URL ids: %w", err)
-		}
-		if upto == 0 {
-			break
-		}
+	err := eachRange(ctx, pool, compareTogether, func(after, upto int32) error {
 		rows, err := queries.QueueDifferenceList(ctx, pool, db.QueueDifferenceListParams{After: after, Upto: upto})
 		if err != nil {
 			return fmt.Errorf("compare queue: %w", err)
@@ -122,10 +115,10 @@ func compare(ctx context.Context, pool *postgres.Pool, handle func([]Difference)
 		for i, row := range rows {
 			found[i] = Difference{Kind: row.Kind, URLID: row.URLID, Annotator: withoutSecret(row.Annotator), Have: row.Have, Want: row.Want}
 		}
-		if err := handle(found); err != nil {
-			return err
-		}
-		after = upto
+		return handle(found)
+	})
+	if err != nil {
+		return err
 	}
 	followers, err := queries.FollowedBatchesDifferenceList(ctx, pool)
 	if err != nil {

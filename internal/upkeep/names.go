@@ -19,7 +19,7 @@ import (
 //
 // The named URLs are linked to the task. Each part recounts its URLs, so that annotators are shown the names at once.
 func (s *Service) AutoName(ctx context.Context, taskID int32) (string, error) {
-	next := ofURLs(ctx, s, func(after, upto int32) ([]db.TitleNameListRow, error) {
+	next := ranking.OfURLs(ctx, s.pool, listTogether, func(after, upto int32) ([]db.TitleNameListRow, error) {
 		return queries.TitleNameList(ctx, s.pool, db.TitleNameListParams{After: after, Upto: upto})
 	})
 	named, err := inParts(ctx, s, next, func(tx pgx.Tx, part []db.TitleNameListRow) (int64, error) {

@@ -8,6 +8,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"docket/internal/db"
+	"docket/internal/ranking"
 )
 
 // keepLogs is how long logs of batches are kept.
@@ -30,7 +31,7 @@ func (s *Service) DeleteOldLogs(ctx context.Context, _ int32) (string, error) {
 // DeleteStaleScreenshots deletes the screenshots of validated URLs, which annotators are not shown any more. The status of a validated
 // URL does not depend on its screenshot, so no status changes.
 func (s *Service) DeleteStaleScreenshots(ctx context.Context, _ int32) (string, error) {
-	next := ofURLs(ctx, s, func(after, upto int32) ([]int32, error) {
+	next := ranking.OfURLs(ctx, s.pool, listTogether, func(after, upto int32) ([]int32, error) {
 		return queries.StaleScreenshotList(ctx, s.pool, db.StaleScreenshotListParams{After: after, Upto: upto})
 	})
 	deleted, err := inParts(ctx, s, next, func(tx pgx.Tx, part []int32) (int64, error) {
