@@ -20,7 +20,7 @@ var hintUsers = []struct {
 }{{id: 1000}, {id: 1001}, {id: 1002, permissions: []auth.Permission{auth.AccessSourceCollector}}}
 
 // A page of the sample data that is not relevant, as two users can find without knowing more about it. No other type of fact takes so
-// few words. TestHints shows that docket seed makes it and leaves it open.
+// few words. TestReadme shows that docket seed makes it and leaves it open.
 const (
 	irrelevantID  = 262
 	irrelevantURL = "http://www.greenviewga.gov/362/pet-licenses"
@@ -44,12 +44,13 @@ func printHints(ctx context.Context, out io.Writer, pool *postgres.Pool, key []b
 	case err != nil:
 		return err
 	case explanation.URL == irrelevantURL:
-		text += fmt.Sprintf("Two users say that %s is not relevant, and that makes it a fact:\n\n", irrelevantURL)
+		text += fmt.Sprintf("Two users say that %s is not relevant:\n\n", irrelevantURL)
 		for _, annotator := range curl[:2] {
 			text += fmt.Sprintf("%s -H 'Content-Type: application/json' \\\n"+
 				"    -d '{\"suggested_status\": \"not relevant\"}' http://%s/annotate/all/%d\n", annotator, addr, irrelevantID)
 		}
-		text += fmt.Sprintf("%s http://%s/url/%d/consensus\n\n", curl[2], addr, irrelevantID)
+		text += fmt.Sprintf("\nThat makes it a fact. An administrator can see which, and why:\n\n%s http://%s/url/%d/consensus\n\n",
+			curl[2], addr, irrelevantID)
 	}
 	_, err = io.WriteString(out, text)
 	return err

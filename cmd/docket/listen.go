@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
 	"time"
 
@@ -12,14 +11,14 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"docket/api"
-	"docket/internal/auth"
 	"docket/internal/httpserver"
+	"docket/internal/postgres"
 )
 
 // listen serves until the context ends or a server fails, then finishes the requests in progress.
 func (cfg *serveConfig) listen(
-	ctx context.Context, cmd *cobra.Command, db *database, key []byte, handler http.Handler, metrics *api.Metrics, background *background,
-	log *zap.Logger,
+	ctx context.Context, cmd *cobra.Command, db *database, pool *postgres.Pool, key []byte, handler http.Handler, metrics *api.Metrics,
+	background *background, log *zap.Logger,
 ) (err error) {
 	ctx, stop := context.WithCancel(ctx)
 	group, ctx := errgroup.WithContext(ctx)
@@ -39,7 +38,7 @@ func (cfg *serveConfig) listen(
 	background.run(ctx, group)
 	db.watchServer(ctx, group)
 	if cfg.printCurl {
-		if err := printCurl(cmd, key, addr); err != nil {
+		if err := printHints(ctx, cmd.OutOrStdout(), pool, key, addr); err != nil {
 			return err
 		}
 	}
@@ -62,17 +61,4 @@ func (cfg *serveConfig) timeouts() httpserver.Timeouts {
 		Idle:     cfg.idleTimeout,
 		Shutdown: cfg.shutdownTimeout,
 	}
-}
-
-// sampleUser is a user without answers in the sample data. Its token is that of an ordinary account.
-const sampleUser = 1000
-
-func printCurl(cmd *cobra.Command, key []byte, addr string) error {
-	token, err := auth.Issue(key, sampleUser, nil, 24*time.Hour, time.Now())
-	if err != nil {
-		return err
-	}
-	_, err = fmt.Fprintf(cmd.OutOrStdout(), "\nDocket is ready. Request the next URL to annotate:\n\n"+
-		"  curl -H 'Authorization: Bearer %s' http://%s/annotate/all\n\n", token, addr)
-	return err
 }

@@ -65,6 +65,7 @@ func (o *output) String() string {
 // serving is a running docket serve.
 type serving struct {
 	address, token string
+	printed        func() string                      // on standard output so far
 	stop           func() (status int, stderr string) // as SIGTERM would
 	ended          func() (status int, stderr string) // waits until it ends by itself
 }
@@ -89,7 +90,7 @@ func serve(t *testing.T, args ...string) serving {
 	t.Cleanup(func() { stop() })
 	for {
 		if found := curlLine.FindStringSubmatch(stdout.String()); found != nil {
-			return serving{token: found[1], address: found[2], stop: stop, ended: wait}
+			return serving{token: found[1], address: found[2], printed: stdout.String, stop: stop, ended: wait}
 		}
 		select {
 		case status := <-ended:

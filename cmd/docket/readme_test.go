@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"encoding/json"
-	"io"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -11,10 +10,13 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 	"github.com/stretchr/testify/require"
+
+	"docket/internal/dbtest"
 )
 
 var (
@@ -23,46 +25,93 @@ var (
 	readmeJSON = regexp.MustCompile("(?s)```json\n(.*?)```")
 )
 
-// TestReadme sends the requests of the README to a database as ./scripts/run makes it, and compares the response that the
-// README shows.
+// TestReadme sends the requests of the README, and those that docket serve prints, to a database as ./scripts/run makes it, and compares
+// the responses that the README shows.
 func TestReadme(t *testing.T) {
 	t.Parallel()
 	text, err := os.ReadFile(filepath.Join("..", "..", "README.md"))
 	require.NoError(t, err)
 	lines := readmeCurl.FindAllStringSubmatch(string(text), -1)
-	require.Len(t, lines, 2, "one curl line asks, one answers")
-	ask, answer := lines[0], lines[1]
-	sent := readmeBody.FindStringSubmatch(answer[2])
-	require.NotNil(t, sent, "the answer has a body")
-	shown := readmeJSON.FindSubmatch(text)
-	require.NotNil(t, shown)
+	require.Len(t, lines, 5, "one curl line asks, one answers, two agree, one shows the fact")
+	shown := readmeJSON.FindAllSubmatch(text, -1)
+	require.Len(t, shown, 2)
 
 	dir := dataDir(t)
 	succeed(t, "seed", "--urls", "1000", "--data-dir", dir)
-	docket := serve(t, "--data-dir", dir)
-	token := func(flags string) string {
-		return strings.TrimSpace(succeed(t, append([]string{"token", "--data-dir", dir}, strings.Fields(flags)...)...))
+	docket := serve(t, "--data-dir", dir, "--jobs=true")
+	send := func(line []string) (body string) {
+		token := succeed(t, append([]string{"token", "--data-dir", dir}, strings.Fields(line[1])...)...)
+		if sent := readmeBody.FindStringSubmatch(line[2]); sent != nil {
+			status, body := docket.post(t, line[3], strings.TrimSpace(token), sent[2])
+			require.Equal(t, http.StatusOK, status, body)
+			return body
+		}
+		status, body := docket.get(t, line[3], strings.TrimSpace(token))
+		require.Equal(t, http.StatusOK, status, body)
+		return body
 	}
+	first := send(lines[0])
+	require.Equal(t, compactJSON(t, shown[0][1]), strings.TrimSpace(first), "the README shows the whole answer")
+	second := send(lines[1])
+	require.Contains(t, second, `"url_id"`, "another URL comes with it")
+	require.NotEqual(t, first, second)
 
-	status, body := docket.get(t, ask[3], token(ask[1]))
-	require.Equal(t, http.StatusOK, status, body)
+	send(lines[2])
+	send(lines[3])
+	ask := lines[4]
+	type explanation struct {
+		Status string
+		Fact   json.RawMessage
+	}
+	explain := func(path string) (e explanation) {
+		for deadline := time.Now().Add(time.Minute); e.Status != "validated"; time.Sleep(10 * time.Millisecond) {
+			body := send([]string{"", ask[1], "", path})
+			require.True(t, time.Now().Before(deadline), body)
+			require.NoError(t, json.Unmarshal([]byte(body), &e))
+		}
+		return e
+	}
+	fact := readmeTime.ReplaceAllString(string(explain(ask[3]).Fact), "TIME")
+	require.Equal(t, readmeTime.ReplaceAllString(compactJSON(t, shown[1][1]), "TIME"), fact)
+	explain("/url/720/consensus")
+
+	hints := hintedCurl.FindAllStringSubmatch(docket.printed(), -1)
+	require.Len(t, hints, 4, docket.printed())
+	for _, hint := range hints {
+		require.Equal(t, docket.address, hint[3])
+		status, body := 0, ""
+		if hint[2] != "" {
+			status, body = docket.post(t, hint[4], hint[1], hint[2])
+		} else {
+			status, body = docket.get(t, hint[4], hint[1])
+		}
+		require.Equal(t, http.StatusOK, status, body)
+	}
+	require.Equal(t, ask[3], hints[3][4], "the README shows what docket serve prints")
+}
+
+var (
+	hintedCurl = regexp.MustCompile(`curl -H 'Authorization: Bearer (\S+)'(?: -H 'Content-Type: application/json' \\\n +-d '([^']+)')?` +
+		` http://([^/\s]+)(/\S+)`)
+	readmeTime = regexp.MustCompile(`"created_at": ?"[0-9T:.-]+"`)
+)
+
+func compactJSON(t *testing.T, text []byte) string {
+	t.Helper()
 	var compact bytes.Buffer
-	require.NoError(t, json.Compact(&compact, shown[1]))
-	require.Equal(t, compact.String(), strings.TrimSpace(body), "the README shows the whole answer")
+	require.NoError(t, json.Compact(&compact, text))
+	return compact.String()
+}
 
-	url := "http://" + docket.address + answer[3]
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url, strings.NewReader(sent[2]))
-	require.NoError(t, err)
-	req.Header.Set("Authorization", "Bearer "+token(answer[1]))
-	req.Header.Set("Content-Type", sent[1])
-	resp, err := http.DefaultClient.Do(req)
-	require.NoError(t, err)
-	defer resp.Body.Close()
-	next, err := io.ReadAll(resp.Body)
-	require.NoError(t, err)
-	require.Equal(t, http.StatusOK, resp.StatusCode, string(next))
-	require.Contains(t, string(next), `"url_id"`, "another URL comes with it")
-	require.NotEqual(t, body, string(next))
+// TestHintsWithoutSampleData shows that docket serve hints at nothing that its database does not have.
+func TestHintsWithoutSampleData(t *testing.T) {
+	t.Parallel()
+	pool := dbtest.New(t)
+	dbtest.Exec(t, pool, "INSERT INTO urls (id, url, source) VALUES (262, 'another.org', 'manual')")
+	var out strings.Builder
+	require.NoError(t, printHints(t.Context(), &out, pool, []byte(strings.Repeat("k", 32)), "host:1"))
+	require.Len(t, hintedCurl.FindAllString(out.String(), -1), 1)
+	require.NotContains(t, out.String(), "262")
 }
 
 // TestReadmeListsFlags shows that the README lists each flag of all commands and of serve, with its variable and default.

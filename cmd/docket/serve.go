@@ -82,7 +82,7 @@ when it has a migration that was edited afterwards, or with --migrate=false.`,
 	flags.DurationVar(&cfg.viewsMaxAge, "views-max-age", 0,
 		"not ready when a materialized view is older; 0 means any age")
 	flags.BoolVar(&cfg.timings, "timings", true, "measure the phases of requests, for the log, Server-Timing and Prometheus")
-	flags.BoolVar(&cfg.printCurl, "print-curl", false, "once ready, print a curl command, with a token, that requests the next URL")
+	flags.BoolVar(&cfg.printCurl, "print-curl", false, "once ready, print curl commands, with tokens, to try first")
 	flags.StringSliceVar(&cfg.corsOrigins, "cors-origin", api.DefaultCORSOrigins(),
 		"`origin` whose pages may send requests; may be repeated or a list with commas; * allows all, none allows none")
 	flags.StringSliceVar(&cfg.trustedProxies, "trusted-proxy", nil,
@@ -174,7 +174,7 @@ func (cfg *serveConfig) serve(cmd *cobra.Command, log *zap.Logger) (err error) {
 	if err != nil {
 		return err
 	}
-	return cfg.listen(ctx, cmd, db, key, handler, metrics, background, log)
+	return cfg.listen(ctx, cmd, db, pool, key, handler, metrics, background, log)
 }
 
 // handler wires the use cases to the REST interface. It warns when the configuration lets clients delete without a token.

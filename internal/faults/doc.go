@@ -1,5 +1,6 @@
-// Package faults contains only a test. It runs docket serve on a PostgreSQL server, breaks both in every way that it knows while
-// annotators work, and then counts what is stored. scripts/test runs a short form, scripts/test --faults the long one.
+// Package faults contains only tests. One runs docket serve on a PostgreSQL server, breaks both in every way that it knows while
+// annotators work, and then counts what is stored. scripts/test runs a short form, scripts/test --faults the long one. Another kills
+// processes of one database while annotators make facts.
 //
 // The files:
 //
@@ -9,4 +10,6 @@
 //	work_test.go    what clients write, and how it is found in the database
 //	client_test.go  sends a request
 //	report_test.go  counts and prints
+//
+//	instances_test.go  several processes on one database
 package faults

@@ -104,10 +104,13 @@ func (s *instances) play(kill, facts int) (acknowledged int) {
 	s.kill(kill)
 	s.start(kill)
 	require.NoError(s.t, <-ended, "%s", &stderr)
-	var result struct{ Answers, Facts int }
+	var result struct {
+		Answers, Facts int
+		Validation     struct{ Median, Most float64 } `json:"validation_ms"`
+	}
 	require.NoError(s.t, json.Unmarshal(stdout.Bytes(), &result), stdout.String())
 	require.GreaterOrEqual(s.t, result.Facts, facts)
-	s.t.Logf("killed %v: %s", s.commands[kill], &stdout)
+	s.t.Logf("docket %s was killed: %+v", s.commands[kill][0], result)
 	return result.Answers
 }
 
