@@ -63,7 +63,7 @@ WITH given AS (
     WHERE task_schedule.job = due.job
     RETURNING task_schedule.job, due.next_run_at AS due_at
 )
-SELECT moved.job FROM moved ORDER BY moved.due_at, moved.job
+SELECT moved.job, moved.due_at FROM moved ORDER BY moved.due_at, moved.job
 `
 
 type TaskScheduleClaimDueParams struct {
@@ -71,22 +71,27 @@ type TaskScheduleClaimDueParams struct {
 	Seconds []float64
 }
 
+type TaskScheduleClaimDueRow struct {
+	Job   string
+	DueAt time.Time
+}
+
 // Returns the given jobs that are due, in the order in which they became due, and moves them to the next time on their grid that is
 // in the future: periods that were missed are run once, together. The rows stay locked until the end of the transaction. Rows that
 // another transaction claims are skipped.
-func (q *Queries) TaskScheduleClaimDue(ctx context.Context, db DBTX, arg TaskScheduleClaimDueParams) ([]string, error) {
+func (q *Queries) TaskScheduleClaimDue(ctx context.Context, db DBTX, arg TaskScheduleClaimDueParams) ([]TaskScheduleClaimDueRow, error) {
 	rows, err := db.Query(ctx, TaskScheduleClaimDue, arg.Jobs, arg.Seconds)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	items := []string{}
+	items := []TaskScheduleClaimDueRow{}
 	for rows.Next() {
-		var job string
-		if err := rows.Scan(&job); err != nil {
+		var i TaskScheduleClaimDueRow
+		if err := rows.Scan(&i.Job, &i.DueAt); err != nil {
 			return nil, err
 		}
-		items = append(items, job)
+		items = append(items, i)
 	}
 	if err := rows.Err(); err != nil {
 		return nil, err
@@ -146,6 +151,21 @@ func (q *Queries) TaskScheduleList(ctx context.Context, db DBTX) ([]TaskSchedule
 		return nil, err
 	}
 	return items, nil
+}
+
+const TaskSchedulePutBack = `-- name: TaskSchedulePutBack :exec
+UPDATE task_schedule SET next_run_at = $1 WHERE job = $2
+`
+
+type TaskSchedulePutBackParams struct {
+	DueAt time.Time
+	Job   string
+}
+
+// Makes a claimed job due again, since when it was. The caller claimed it in the same transaction.
+func (q *Queries) TaskSchedulePutBack(ctx context.Context, db DBTX, arg TaskSchedulePutBackParams) error {
+	_, err := db.Exec(ctx, TaskSchedulePutBack, arg.DueAt, arg.Job)
+	return err
 }
 
 const TaskScheduleShorten = `-- name: TaskScheduleShorten :exec

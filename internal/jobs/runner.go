@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -93,7 +92,7 @@ type Runner struct {
 	periods []tasks.Period // of the jobs that are enabled
 	client  *river.Client[pgxTx]
 	metrics *metrics
-	running sync.Map // ids of River's jobs that this process runs
+	running running
 }
 
 // New returns a Runner that does nothing yet. It does not use the database.

@@ -3,12 +3,19 @@ package jobs_test
 import (
 	"context"
 	"errors"
+	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest"
+	"go.uber.org/zap/zaptest/observer"
 
 	"docket/internal/dbtest"
 	"docket/internal/jobs"
@@ -17,7 +24,7 @@ import (
 )
 
 // patience is how long a test waits for what must happen.
-const patience = 10 * time.Second
+const patience = 30 * time.Second
 
 // quick are times in which a test need not wait.
 var quick = jobs.Times{
@@ -43,25 +50,41 @@ func openPool(t *testing.T, url string) *postgres.Pool {
 }
 
 // run runs jobs on a pool until the test or stop ends it.
-func run(t *testing.T, pool *postgres.Pool, all ...jobs.Job) (runner *jobs.Runner, stop func()) {
+func run(t *testing.T, pool *postgres.Pool, all ...jobs.Job) (stop func()) {
 	t.Helper()
-	runner, err := jobs.New(jobs.Config{
-		Pool: pool, Jobs: all, Log: zaptest.NewLogger(t), Times: quick,
-	})
+	return runWith(t, jobs.Config{Pool: pool, Jobs: all, Log: zaptest.NewLogger(t), Times: quick})
+}
+
+func runWith(t *testing.T, cfg jobs.Config) (stop func()) {
+	t.Helper()
+	runner, err := jobs.New(cfg)
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- runner.Run(ctx) }()
-	var stopped atomic.Bool
-	stop = func() {
-		if stopped.CompareAndSwap(false, true) {
-			cancel()
-			require.NoError(t, <-done)
-		}
-	}
+	stop = sync.OnceFunc(func() {
+		cancel()
+		require.NoError(t, <-done)
+	})
 	t.Cleanup(stop)
-	return runner, stop
+	return stop
 }
+
+// eventually waits until a count of rows is n.
+func eventually(t *testing.T, pool *postgres.Pool, n int, count string) {
+	t.Helper()
+	if !assert.Eventually(t, func() bool { return dbtest.Count(t, pool, count) == n }, patience, 5*time.Millisecond, count) {
+		t.Fatalf("jobs: %v\nschedule: %v", dbtest.List(t, pool, "SELECT to_jsonb(j)::text FROM river.river_job j"),
+			dbtest.List(t, pool, "SELECT to_jsonb(s)::text FROM task_schedule s"))
+	}
+}
+
+const (
+	countDone = "SELECT count(*) FROM task_runs WHERE result IS NOT NULL"
+	countRuns = "SELECT count(*) FROM task_runs"
+	// makeDue begins the next period of all jobs.
+	makeDue = "UPDATE task_schedule SET next_run_at = now() - interval '1 second'"
+)
 
 func job(name string, work func(context.Context, int32) (string, error)) jobs.Job {
 	return jobs.Job{Name: name, Type: tasks.RefreshViews, Interval: time.Hour, Timeout: time.Minute, Work: work}
@@ -72,13 +95,34 @@ func succeed(context.Context, int32) (string, error) { return "did it", nil }
 func TestJobRunsAndIsRecorded(t *testing.T) {
 	t.Parallel()
 	pool := newDatabase(t)
-	run(t, pool, job("test", succeed))
-	require.Eventually(t, func() bool {
-		return dbtest.Count(t, pool, "SELECT count(*) FROM task_runs WHERE result = 'did it' AND job = 'test' AND finished_at IS NOT NULL") == 1
-	}, patience, 10*time.Millisecond)
+	core, logs := observer.New(zap.InfoLevel)
+	registry := prometheus.NewRegistry()
+	cfg := jobs.Config{Pool: pool, Jobs: []jobs.Job{job("test", succeed)}, Log: zap.New(core), Times: quick}
+	runner, err := jobs.New(cfg)
+	require.NoError(t, err)
+	registry.MustRegister(runner.Metrics()...)
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- runner.Run(ctx) }()
+	eventually(t, pool, 1, "SELECT count(*) FROM task_runs WHERE result = 'did it' AND job = 'test' AND finished_at IS NOT NULL")
+	stop()
+	require.NoError(t, <-done)
 	require.Equal(t, "complete", dbtest.Value[string](t, pool, "SELECT task_status::text FROM tasks"))
+	require.Equal(t, "completed", dbtest.Value[string](t, pool, "SELECT state::text FROM river.river_job"))
+
+	require.Equal(t, 1, logs.Len(), "one line for the run: %v", logs.All())
+	line := logs.All()[0].ContextMap()
+	require.Equal(t, "test", line["job"])
+	require.Equal(t, "did it", line["result"])
+	require.NotZero(t, line["task"])
+	require.NoError(t, testutil.GatherAndCompare(registry, strings.NewReader(`
+		# HELP docket_job_runs_total Runs of jobs that this process has ended.
+		# TYPE docket_job_runs_total counter
+		docket_job_runs_total{job="test",outcome="succeeded"} 1
+	`), "docket_job_runs_total"))
 }
 
+// A job that fails or panics is repeated, and its errors are in the history.
 func TestFailingJobIsRepeatedAndShown(t *testing.T) {
 	t.Parallel()
 	pool := newDatabase(t)
@@ -92,9 +136,63 @@ func TestFailingJobIsRepeatedAndShown(t *testing.T) {
 		}
 		return "done", nil
 	}))
-	require.Eventually(t, func() bool {
-		return dbtest.Count(t, pool, "SELECT count(*) FROM task_runs WHERE result = 'done'") == 1
-	}, patience, 10*time.Millisecond)
+	eventually(t, pool, 1, countDone)
 	require.Equal(t, []string{"error: no luck", "error: panic: much worse", "complete: "}, dbtest.List(t, pool,
-		`SELECT task_status || ': ' || coalesce(split_part(error, chr(10), 1), '') FROM tasks LEFT JOIN task_errors ON task_id = id ORDER BY id`))
+		`SELECT task_status || ': ' || coalesce(error, '') FROM tasks LEFT JOIN task_errors ON task_id = id ORDER BY id`))
+}
+
+// A job that always fails ends its repetitions, begins again with its next period, and blocks no other job.
+func TestFailingJobBlocksNoOther(t *testing.T) {
+	t.Parallel()
+	pool := newDatabase(t)
+	run(t, pool, job("fails", func(context.Context, int32) (string, error) { return "", errors.New("no luck") }), job("works", succeed))
+	const discarded = "SELECT count(*) FROM river.river_job WHERE state = 'discarded'"
+	eventually(t, pool, 1, discarded)
+	eventually(t, pool, 1, countDone)
+	require.Equal(t, 3, dbtest.Count(t, pool, "SELECT count(*) FROM task_errors WHERE error = 'no luck'"), "two repetitions")
+	dbtest.Exec(t, pool, makeDue)
+	eventually(t, pool, 2, discarded)
+	eventually(t, pool, 2, countDone)
+}
+
+func TestRunHasALimit(t *testing.T) {
+	t.Parallel()
+	pool := newDatabase(t)
+	slow := job("test", func(ctx context.Context, _ int32) (string, error) {
+		<-ctx.Done()
+		return "", ctx.Err()
+	})
+	slow.Timeout = time.Millisecond
+	run(t, pool, slow)
+	eventually(t, pool, 3, "SELECT count(*) FROM task_errors WHERE error = 'took longer than 1ms: context deadline exceeded'")
+}
+
+// A job that does not end in time when its process stops is interrupted, and another process runs it at once.
+func TestStopInterrupts(t *testing.T) {
+	t.Parallel()
+	pool := newDatabase(t)
+	began := make(chan struct{})
+	stop := runWith(t, jobs.Config{Pool: pool, Times: quick, StopTimeout: time.Millisecond, Jobs: []jobs.Job{
+		job("test", func(ctx context.Context, _ int32) (string, error) {
+			close(began)
+			<-ctx.Done()
+			return "", ctx.Err()
+		}),
+	}})
+	<-began
+	stop()
+	run(t, pool, job("test", succeed))
+	eventually(t, pool, 1, countDone)
+	require.Equal(t, []string{"error", "complete"}, dbtest.List(t, pool, "SELECT task_status::text FROM tasks ORDER BY id"))
+	require.Equal(t, 1, dbtest.Count(t, pool, "SELECT count(*) FROM river.river_job"))
+}
+
+func TestNewRefusesJobs(t *testing.T) {
+	t.Parallel()
+	nameless, endless := job("", succeed), job("test", succeed)
+	endless.Timeout = 0
+	for _, list := range [][]jobs.Job{{nameless}, {endless}, {job("test", nil)}, {job("test", succeed), job("test", succeed)}} {
+		_, err := jobs.New(jobs.Config{Pool: dbtest.New(t), Jobs: list})
+		require.ErrorContains(t, err, "needs a name of its own, work, an interval and a timeout")
+	}
 }

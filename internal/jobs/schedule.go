@@ -53,21 +53,23 @@ func (r *Runner) tick(ctx context.Context) error {
 }
 
 // insertDue moves what is due to its next time and inserts its jobs, in one transaction: each period is inserted once, even if this
-// process or another one ends at any moment.
+// process or another one ends at any moment. A job stays due until the one of the period before, which has begun, has ended. One that
+// waits for its first run is not inserted a second time: it will run later than now.
 func (r *Runner) insertDue(ctx context.Context) error {
 	return postgres.InTx(ctx, r.cfg.Pool, func(tx pgx.Tx) error {
-		due, err := tasks.ClaimDue(ctx, tx, r.periods)
+		all, err := tasks.ClaimDue(ctx, tx, r.periods)
 		if err != nil {
 			return err
 		}
-		for _, name := range due {
-			inserted, err := r.client.InsertTx(ctx, tx, args{kind: name}, insertOpts())
+		for _, due := range all {
+			inserted, err := r.client.InsertTx(ctx, tx, args{kind: due.Job}, insertOpts())
 			if err != nil {
-				return fmt.Errorf("insert job %s: %w", name, err)
+				return fmt.Errorf("insert job %s: %w", due.Job, err)
 			}
-			if inserted.UniqueSkippedAsDuplicate {
-				r.cfg.Log.Info("job skipped a period: the one before has not ended", zap.String("job", name),
-					zap.String("state", string(inserted.Job.State)))
+			if inserted.UniqueSkippedAsDuplicate && inserted.Job.AttemptedAt != nil {
+				if err := tasks.PutBack(ctx, tx, due); err != nil {
+					return err
+				}
 			}
 		}
 		return nil

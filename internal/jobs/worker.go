@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"sync"
 	"time"
 
 	"github.com/riverqueue/river"
@@ -28,12 +29,36 @@ type worker struct {
 	job    Job
 }
 
+// running counts the runs of River's jobs in this process, by their ids. A job that was taken up although it still runs has two, of which
+// one waits for the other's lock.
+type running struct {
+	mu     sync.Mutex
+	counts map[int64]int
+}
+
+func (r *running) add(id int64, n int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.counts == nil {
+		r.counts = map[int64]int{}
+	}
+	if r.counts[id] += n; r.counts[id] == 0 {
+		delete(r.counts, id)
+	}
+}
+
+func (r *running) has(id int64) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.counts[id] > 0
+}
+
 // Middleware notes which jobs this process runs, before River calls Timeout.
 func (w *worker) Middleware(*rivertype.JobRow) []rivertype.WorkerMiddleware {
 	return []rivertype.WorkerMiddleware{river.WorkerMiddlewareFunc(
 		func(ctx context.Context, job *rivertype.JobRow, inner func(context.Context) error) error {
-			w.runner.running.Store(job.ID, nil)
-			defer w.runner.running.Delete(job.ID)
+			w.runner.running.add(job.ID, 1)
+			defer w.runner.running.add(job.ID, -1)
 			return inner(ctx)
 		})}
 }
@@ -43,7 +68,7 @@ func (w *worker) Middleware(*rivertype.JobRow) []rivertype.WorkerMiddleware {
 // for jobs of killed processes, those that have run for less than this time, or have no limit, are left alone: those that this process
 // runs. A job that another process still runs is taken up, finds the lock held, and waits.
 func (w *worker) Timeout(job *river.Job[args]) time.Duration {
-	if _, mine := w.runner.running.Load(job.ID); mine {
+	if w.runner.running.has(job.ID) {
 		return -1
 	}
 	return time.Nanosecond

@@ -40,11 +40,12 @@ func TryHold(ctx context.Context, pool *Pool, key string, fn func(context.Contex
 		defer cancel()
 		_ = tx.Rollback(ctx)
 	}()
-	if _, err := tx.Exec(ctx, "SET LOCAL idle_in_transaction_session_timeout = 0"); err != nil {
-		return false, fmt.Errorf("disable idle timeout: %w", err)
-	}
 	if held, err = TryLock(ctx, tx, key); err != nil || !held {
 		return false, err
+	}
+	// Without arguments, pgx uses the simple protocol. In the other one a statement keeps its snapshot until the next one.
+	if _, err := tx.Exec(ctx, "SET LOCAL idle_in_transaction_session_timeout = 0"); err != nil {
+		return false, fmt.Errorf("disable idle timeout: %w", err)
 	}
 	working, lose := context.WithCancelCause(ctx)
 	checking, stop := context.WithCancel(context.WithoutCancel(ctx))

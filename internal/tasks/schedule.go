@@ -32,15 +32,33 @@ func EnsureScheduled(ctx context.Context, on db.DBTX, periods []Period, firstRun
 	return nil
 }
 
+// Due is a job that is due.
+type Due struct {
+	Job   string
+	Since time.Time // in UTC
+}
+
 // ClaimDue returns those of the jobs that are due, and moves each to its next time in the future. Several missed periods count as one.
 // on must be a transaction: until its end no other one claims these jobs, and a rollback makes them due again.
-func ClaimDue(ctx context.Context, on db.DBTX, periods []Period) (due []string, err error) {
+func ClaimDue(ctx context.Context, on db.DBTX, periods []Period) ([]Due, error) {
 	names, seconds := arrays(periods)
-	due, err = queries.TaskScheduleClaimDue(ctx, on, db.TaskScheduleClaimDueParams{Jobs: names, Seconds: seconds})
+	rows, err := queries.TaskScheduleClaimDue(ctx, on, db.TaskScheduleClaimDueParams{Jobs: names, Seconds: seconds})
 	if err != nil {
 		return nil, fmt.Errorf("claim jobs that are due: %w", err)
 	}
+	due := make([]Due, len(rows))
+	for i, row := range rows {
+		due[i] = Due{row.Job, row.DueAt}
+	}
 	return due, nil
+}
+
+// PutBack makes a job due again that ClaimDue has returned in the same transaction.
+func PutBack(ctx context.Context, on db.DBTX, due Due) error {
+	if err := queries.TaskSchedulePutBack(ctx, on, db.TaskSchedulePutBackParams{Job: due.Job, DueAt: due.Since}); err != nil {
+		return fmt.Errorf("put back job %s: %w", due.Job, err)
+	}
+	return nil
 }
 
 func arrays(periods []Period) (names []string, seconds []float64) {

@@ -36,7 +36,11 @@ WITH given AS (
     WHERE task_schedule.job = due.job
     RETURNING task_schedule.job, due.next_run_at AS due_at
 )
-SELECT moved.job FROM moved ORDER BY moved.due_at, moved.job;
+SELECT moved.job, moved.due_at FROM moved ORDER BY moved.due_at, moved.job;
+
+-- name: TaskSchedulePutBack :exec
+-- Makes a claimed job due again, since when it was. The caller claimed it in the same transaction.
+UPDATE task_schedule SET next_run_at = @due_at WHERE job = @job;
 
 -- name: TaskScheduleList :many
 -- Returns when each job is due, and for how many seconds it has been; less than 0 for the future. Sorted by job.
