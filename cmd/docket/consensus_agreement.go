@@ -140,7 +140,7 @@ func printAgreement(out io.Writer, report agreement.Report) error {
 		if err := table.Flush(); err != nil {
 			return err
 		}
-		fmt.Fprintf(out, "  of %d pairs of users with %d or more URLs in common%s\n", r.Pairs.Pairs, r.Pairs.LeastCommon, rangeText(r.Pairs))
+		fmt.Fprintf(out, "  pairs of users with %d or more URLs in common: %d%s\n", r.Pairs.LeastCommon, r.Pairs.Pairs, rangeText(r.Pairs))
 		if r.Robots.Share != nil {
 			fmt.Fprintf(out, "  users sided with a robot in %d of %d answers (%.1f %%)\n",
 				r.Robots.Sided, r.Robots.Answers, 100**r.Robots.Share)

@@ -107,7 +107,11 @@ type readRows struct {
 }
 
 func readVotes(ctx context.Context, tx pgx.Tx, attribute consensus.Attribute, batchID *int32) (read readRows, err error) {
-	rows, err := tx.Query(ctx, db.AgreementVoteList, string(attribute), batchID)
+	query, arguments := db.AgreementVoteList, []any{string(attribute)}
+	if batchID != nil {
+		query, arguments = db.AgreementBatchVoteList, append(arguments, *batchID)
+	}
+	rows, err := tx.Query(ctx, query, arguments...)
 	if err != nil {
 		return read, err
 	}

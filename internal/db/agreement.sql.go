@@ -22,6 +22,62 @@ func (q *Queries) AgreementBatchExists(ctx context.Context, db DBTX, batchID int
 	return exists, err
 }
 
+const AgreementBatchVoteList = `-- name: AgreementBatchVoteList :many
+SELECT
+    vote.url_id,
+    coalesce(vote.user_id, 0)::integer AS user_id,
+    coalesce(vote.session_id, '00000000-0000-0000-0000-000000000000')::uuid AS session_id,
+    vote.value::text AS value
+FROM link_batches__urls link
+CROSS JOIN LATERAL (
+    SELECT v.url_id, v.user_id, v.session_id, v.value
+    FROM annotation_votes v
+    WHERE v.url_id = link.url_id AND v.attribute = $1::text
+    OFFSET 0 -- keeps the planner from reading the tables whole
+) AS vote
+WHERE link.batch_id = $2::integer
+`
+
+type AgreementBatchVoteListParams struct {
+	Attribute string
+	BatchID   int32
+}
+
+type AgreementBatchVoteListRow struct {
+	URLID     int32
+	UserID    int32
+	SessionID uuid.UUID
+	Value     string
+}
+
+// The same for the URLs of a batch, looked up URL by URL, so that the cost is that of the batch.
+// No limit, as above.
+// @sqlc-vet-disable many-without-limit
+func (q *Queries) AgreementBatchVoteList(ctx context.Context, db DBTX, arg AgreementBatchVoteListParams) ([]AgreementBatchVoteListRow, error) {
+	rows, err := db.Query(ctx, AgreementBatchVoteList, arg.Attribute, arg.BatchID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []AgreementBatchVoteListRow{}
+	for rows.Next() {
+		var i AgreementBatchVoteListRow
+		if err := rows.Scan(
+			&i.URLID,
+			&i.UserID,
+			&i.SessionID,
+			&i.Value,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const AgreementVoteList = `-- name: AgreementVoteList :many
 
 SELECT
@@ -31,16 +87,7 @@ SELECT
     vote.value::text AS value
 FROM annotation_votes vote
 WHERE vote.attribute = $1::text
-    AND ($2::integer IS NULL OR EXISTS (
-        SELECT FROM link_batches__urls link
-        WHERE link.batch_id = $2::integer AND link.url_id = vote.url_id
-    ))
 `
-
-type AgreementVoteListParams struct {
-	Attribute string
-	BatchID   *int32
-}
 
 type AgreementVoteListRow struct {
 	URLID     int32
@@ -49,14 +96,14 @@ type AgreementVoteListRow struct {
 	Value     string
 }
 
-// What annotators and robots say about all URLs or those of one batch. Each statement reads its tables whole, once: windows of URLs
-// took four times as long, because names and agencies are joined. With a batch, the links are looked up for each row.
+// What annotators and robots say about all URLs, or about those of one batch.
 // The votes about an attribute, one row for each annotator and value, in no order. A session's vote has user 0, a user's the zero
-// session. The caller reads the rows one by one.
+// session. The tables are read whole, once: windows of URLs would join names and agencies again in each. The caller reads the rows one
+// by one.
 // No limit: there is no index that pages could follow, and no page is kept.
 // @sqlc-vet-disable many-without-limit
-func (q *Queries) AgreementVoteList(ctx context.Context, db DBTX, arg AgreementVoteListParams) ([]AgreementVoteListRow, error) {
-	rows, err := db.Query(ctx, AgreementVoteList, arg.Attribute, arg.BatchID)
+func (q *Queries) AgreementVoteList(ctx context.Context, db DBTX, attribute string) ([]AgreementVoteListRow, error) {
+	rows, err := db.Query(ctx, AgreementVoteList, attribute)
 	if err != nil {
 		return nil, err
 	}
@@ -81,34 +128,43 @@ func (q *Queries) AgreementVoteList(ctx context.Context, db DBTX, arg AgreementV
 }
 
 const RobotAgreementList = `-- name: RobotAgreementList :many
-WITH scope AS MATERIALIZED (
-    SELECT link.url_id FROM link_batches__urls link WHERE link.batch_id = $1::integer
-), agency AS (
+WITH agency AS (
     SELECT DISTINCT ON (subtask.url_id) subtask.url_id, suggested.agency_id
     FROM annotation__agency__auto__subtasks subtask
     JOIN annotation__agency__auto__suggestions suggested ON suggested.subtask_id = subtask.id
-    WHERE suggested.confidence > 0
+    WHERE suggested.confidence > 0 AND ($1::integer IS NULL OR EXISTS (
+        SELECT FROM link_batches__urls link WHERE link.batch_id = $1::integer AND link.url_id = subtask.url_id
+    ))
     ORDER BY subtask.url_id, suggested.confidence DESC, suggested.agency_id
 ), location AS (
     SELECT DISTINCT ON (subtask.url_id) subtask.url_id, suggested.location_id
     FROM annotation__location__auto__subtasks subtask
     JOIN annotation__location__auto__suggestions suggested ON suggested.subtask_id = subtask.id
-    WHERE suggested.confidence > 0
+    WHERE suggested.confidence > 0 AND ($1::integer IS NULL OR EXISTS (
+        SELECT FROM link_batches__urls link WHERE link.batch_id = $1::integer AND link.url_id = subtask.url_id
+    ))
     ORDER BY subtask.url_id, suggested.confidence DESC, suggested.location_id
 ), title AS (
     SELECT DISTINCT ON (name.url_id) name.url_id, name.id
     FROM annotation__name__suggestions name
-    WHERE name.source = 'HTML Metadata Title'
+    WHERE name.source = 'HTML Metadata Title' AND ($1::integer IS NULL OR EXISTS (
+        SELECT FROM link_batches__urls link WHERE link.batch_id = $1::integer AND link.url_id = name.url_id
+    ))
     ORDER BY name.url_id, name.id
 ), answer AS (
     SELECT vote.url_id, 'url_type' AS attribute, (vote.type <> 'not relevant') = robot.relevant AS sided
     FROM annotation__url_type__auto robot
     JOIN annotation__url_type__user vote ON vote.url_id = robot.url_id
-    WHERE vote.type NOT IN ('not found', 'broken page')
+    WHERE vote.type NOT IN ('not found', 'broken page') AND ($1::integer IS NULL OR EXISTS (
+        SELECT FROM link_batches__urls link WHERE link.batch_id = $1::integer AND link.url_id = robot.url_id
+    ))
     UNION ALL
     SELECT vote.url_id, 'record_type', vote.record_type = robot.record_type
     FROM annotation__record_type__auto robot
     JOIN annotation__record_type__user vote ON vote.url_id = robot.url_id
+    WHERE ($1::integer IS NULL OR EXISTS (
+        SELECT FROM link_batches__urls link WHERE link.batch_id = $1::integer AND link.url_id = robot.url_id
+    ))
     UNION ALL
     SELECT vote.url_id, 'agency', bool_or(vote.agency_id = agency.agency_id)
     FROM agency
@@ -129,7 +185,6 @@ WITH scope AS MATERIALIZED (
 )
 SELECT answer.attribute::text AS attribute, count(*) AS answers, count(*) FILTER (WHERE answer.sided) AS sided
 FROM answer
-WHERE $1::integer IS NULL OR answer.url_id IN (SELECT scope.url_id FROM scope)
 GROUP BY answer.attribute
 ORDER BY answer.attribute
 LIMIT 5
