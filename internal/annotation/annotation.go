@@ -24,7 +24,7 @@ type Service struct {
 // Option changes a Service.
 type Option func(*Service)
 
-// OnDue has a Service call a function after each commit of votes that may make a fact: the URL is in consensus_due. The function must
+// OnDue has a Service call a function after each commit of votes that may make a fact: the URL is in consensus_due. It must
 // return at once.
 func OnDue(call func()) Option { return func(s *Service) { s.onDue = call } }
 

@@ -1,6 +1,6 @@
 // Package changelog owns change_log, the log of changes of a few tables, which the reference writes with triggers. The use
-// cases behind the REST interface, and package consensus, write it in the transaction that makes the change; docs/decisions/no-triggers.md names the
-// writers that do not. The package never reads the log.
+// cases behind the REST interface, and package consensus, write it in the transaction that makes the change;
+// docs/decisions/no-triggers.md names the writers that do not. The package never reads the log.
 package changelog
 
 import (

@@ -20,13 +20,14 @@ const (
 	drainTogether = 100
 )
 
-// ValidateAll decides about all URLs that are not validated, and validates those whose votes make a fact, as a Validator does. It is for
-// votes that no process has noticed, such as those of other programs. First it decides about what is due. Then it reads all URLs in
-// ranges of ids, and stores facts in parts, for each of which answers wait for some tenths of a second at most. The memory used does not
-// grow with the number of URLs. After an error, what it has stored remains. Nothing is validated twice if two run at a time.
+// ValidateAll decides about all URLs that are not validated, and validates those whose votes make a fact, as a Validator does. It
+// is for votes that no process has noticed, such as those of other programs. First it decides about what is due. Then it reads
+// all URLs in ranges of ids, and stores facts in parts, for each of which answers wait for some tenths of a second at most. The
+// memory used does not grow with the number of URLs. After an error, what it has stored remains. Nothing is validated twice if
+// two run at a time.
 //
-// The task is linked to the URLs. Its errors are the URLs that cannot be validated, and why. A URL that fails is due again, and no error
-// of the run.
+// The task is linked to the URLs. Its errors are the URLs that cannot be validated, and why. A URL that fails is due again, and
+// no error of the run.
 func ValidateAll(ctx context.Context, pool *postgres.Pool, taskID int32) (result string, err error) {
 	decider := decider{changelog.NewWriter()}
 	var sum counts
@@ -61,8 +62,8 @@ func ValidateAll(ctx context.Context, pool *postgres.Pool, taskID int32) (result
 	return sum.String(), nil
 }
 
-// candidates returns the URLs of a range of ids that are not validated and about which the votes make a fact, and those that an earlier
-// run has reported. It locks nothing.
+// candidates returns the URLs of a range of ids that are not validated and about which the votes make a fact, and those that an
+// earlier run has reported. It locks nothing.
 func candidates(ctx context.Context, pool *postgres.Pool, rule Rule, after, upto int32) (urlIDs []int32, err error) {
 	rows, err := queries.ConsensusCandidateList(ctx, pool, db.ConsensusCandidateListParams{After: after, Upto: upto})
 	if err != nil {
@@ -80,8 +81,8 @@ func candidates(ctx context.Context, pool *postgres.Pool, rule Rule, after, upto
 	return urlIDs, nil
 }
 
-// inParts calls list for ranges of the ids of all URLs, and store with the URLs that it returns, in transactions that others wait for only
-// shortly. The function that store returns is called after the commit.
+// inParts calls list for ranges of the ids of all URLs, and store with the URLs that it returns, in transactions that others wait
+// for only shortly. The function that store returns is called after the commit.
 func inParts(
 	ctx context.Context, pool *postgres.Pool,
 	list func(after, upto int32) ([]int32, error), store func(tx pgx.Tx, urlIDs []int32) (stored func(), err error),

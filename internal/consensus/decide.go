@@ -52,8 +52,8 @@ func (o outcome) and(more outcome) outcome {
 // decider validates URLs within transactions of the caller.
 type decider struct{ changes *changelog.Writer }
 
-// deciding returns those of the URLs about which the votes make a fact. It locks nothing. A vote that the snapshot does not show is of an
-// answer or transaction that adds a row to consensus_due itself.
+// deciding returns those of the URLs about which the votes make a fact. It locks nothing. A vote that the snapshot does not show
+// is of an answer or transaction that adds a row to consensus_due itself.
 func deciding(ctx context.Context, on db.DBTX, rule Rule, urlIDs []int32) ([]int32, error) {
 	votes, err := LoadVotes(ctx, on, urlIDs)
 	if err != nil {
@@ -65,8 +65,9 @@ func deciding(ctx context.Context, on db.DBTX, rule Rule, urlIDs []int32) ([]int
 	}), nil
 }
 
-// validateEach validates those of the URLs about which the votes make a fact. If that fails, it validates half of the URLs and then the
-// others, so that a URL whose data is wrong does not prevent the others. It returns errors that concern the transaction or the server.
+// validateEach validates those of the URLs about which the votes make a fact. If that fails, it validates half of the URLs and
+// then the others, so that a URL whose data is wrong does not prevent the others. It returns errors that concern the transaction
+// or the server.
 func (d decider) validateEach(ctx context.Context, tx pgx.Tx, rule Rule, urlIDs []int32) (done outcome, err error) {
 	if len(urlIDs) == 0 {
 		return outcome{}, nil
@@ -101,8 +102,8 @@ type fact struct {
 	votes Votes
 }
 
-// validate locks the URLs, then their rows of the queue, so that it sees all votes and nothing is validated twice. The ids are ascending.
-// A URL that is deleted, or validated already, is left out.
+// validate locks the URLs, then their rows of the queue, so that it sees all votes and nothing is validated twice. The ids are
+// ascending. A URL that is deleted, or validated already, is left out.
 func (d decider) validate(ctx context.Context, tx pgx.Tx, rule Rule, urlIDs []int32) (done outcome, err error) {
 	if err := queries.ConsensusURLLockMany(ctx, tx, urlIDs); err != nil {
 		return done, fmt.Errorf("lock URLs: %w", err)
@@ -209,8 +210,8 @@ func (d decider) write(ctx context.Context, tx pgx.Tx, rule Rule, facts []fact) 
 	return d.changes.Write(ctx, tx, updated)
 }
 
-// report adds to a task which URLs it has validated, and why others were not. A report that an earlier run has made already is made again
-// if again is set: it then belongs to this task.
+// report adds to a task which URLs it has validated, and why others were not. A report that an earlier run has made already is
+// made again if again is set: it then belongs to this task.
 func (o outcome) report(ctx context.Context, tx pgx.Tx, taskID int32, again bool) error {
 	if len(o.validated) > 0 {
 		if err := tasks.LinkURLs(ctx, tx, taskID, o.validated); err != nil {

@@ -9,6 +9,9 @@ import (
 	"docket/internal/dbtest"
 )
 
+// validSource is everything about a URL that two annotators have answered source("N") about.
+const validSource = "data source, 1; record type Stops; agency 1; location 2; name N"
+
 func TestWhatIsWritten(t *testing.T) {
 	t.Parallel()
 	broken := annotation.Answer{URLType: annotation.BrokenPage, AgencyIDs: []int32{1}, LocationIDs: []int64{2}, NewName: new("N")}
@@ -25,23 +28,22 @@ func TestWhatIsWritten(t *testing.T) {
 		answers []annotation.Answer
 		want    string // nothing: not validated
 	}{
-		"data source":                 {[]annotation.Answer{source("N"), source("N")}, "data source, 1; record type Stops; agency 1; location 2; name N"},
-		"meta url":                    {[]annotation.Answer{meta, meta}, "meta url, 1; agency 1; location 2; name N"},
-		"individual record":           {[]annotation.Answer{record, record}, "individual record, 1; agency 1; location 2; name N"},
-		"not relevant":                {[]annotation.Answer{irrelevant, irrelevant}, "not relevant, 1"},
-		"not relevant with a name":    {[]annotation.Answer{named, named}, "not relevant, 1; name N"},
-		"surplus for not relevant":    {[]annotation.Answer{source("N"), irrelevant, source("N"), irrelevant, irrelevant}, ""},
+		"data source":              {[]annotation.Answer{source("N"), source("N")}, validSource},
+		"meta url":                 {[]annotation.Answer{meta, meta}, "meta url, 1; agency 1; location 2; name N"},
+		"individual record":        {[]annotation.Answer{record, record}, "individual record, 1; agency 1; location 2; name N"},
+		"not relevant":             {[]annotation.Answer{irrelevant, irrelevant}, "not relevant, 1"},
+		"not relevant with a name": {[]annotation.Answer{named, named}, "not relevant, 1; name N"},
+		// All answers are given before the decision: the third alone would make a fact.
+		"surplus for not relevant": {
+			[]annotation.Answer{source("N"), irrelevant, source("N"), irrelevant, irrelevant}, "not relevant, 1; name N",
+		},
 		"broken page":                 {[]annotation.Answer{broken, broken, broken}, ""},
 		"no agreement on the name":    {[]annotation.Answer{source("N"), nameless, source("M")}, ""},
 		"no agreement on the agency":  {[]annotation.Answer{source("N"), otherAgency}, ""},
-		"agreement at the third vote": {[]annotation.Answer{source("N"), otherAgency, source("N")}, "data source, 1; record type Stops; agency 1; location 2; name N"},
+		"agreement at the third vote": {[]annotation.Answer{source("N"), otherAgency, source("N")}, validSource},
 		"tie between two agencies":    {[]annotation.Answer{source("N"), otherAgency, nameless, otherAgency}, ""},
 		"no agreement on the type":    {[]annotation.Answer{source("N"), meta}, ""},
 	} {
-		if name == "surplus for not relevant" {
-			// The third answer alone would make a fact: all are given before the decision.
-			test.want = "not relevant, 1; name N"
-		}
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			for _, decide := range []func(bundle, *testing.T){
@@ -75,7 +77,7 @@ func TestHalfVotes(t *testing.T) {
 	require.Equal(t, 1, *b.woken)
 	require.Equal(t, 1, b.drain(t))
 	require.Equal(t, "0 users, 4 sessions", b.text(t, "SELECT users || ' users, ' || sessions || ' sessions' FROM consensus_facts"))
-	require.Equal(t, "data source, 1; record type Stops; agency 1; location 2; name N", b.text(t, everything, 1))
+	require.Equal(t, validSource, b.text(t, everything, 1))
 }
 
 // TestTransferValidates turns two half votes of one session into whole ones of a user.
@@ -90,7 +92,7 @@ func TestTransferValidates(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, 1, *b.woken)
 	require.Equal(t, 1, b.drain(t))
-	require.Equal(t, "data source, 1; record type Stops; agency 1; location 2; name N", b.text(t, everything, 1))
+	require.Equal(t, validSource, b.text(t, everything, 1))
 	b.requireExactQueue(t)
 
 	_, err = b.service.TransferSession(t.Context(), 2, annotation.NewSession())
@@ -171,7 +173,7 @@ func TestImpossible(t *testing.T) {
 				"DELETE FROM link_locations__urls WHERE url_id = 1")
 			_, result = b.validateAll(t)
 			require.Equal(t, "1 URLs validated", result)
-			require.Equal(t, "data source, 1; record type Stops; agency 1; location 2; name N", b.text(t, everything, 1))
+			require.Equal(t, validSource, b.text(t, everything, 1))
 			require.Empty(t, b.text(t, report))
 			b.requireExactQueue(t)
 		})
@@ -210,8 +212,9 @@ func TestSuspend(t *testing.T) {
 	dbtest.Exec(t, b.pool, "INSERT INTO flag_url_validated (url_id, type) VALUES (4, 'broken page')")
 	b.reconcile(t)
 	require.Equal(t, "2 URLs suspended", b.suspend(t))
-	require.Equal(t, "1,2 1,2", b.text(t, "SELECT (SELECT string_agg(url_id::text, ',' ORDER BY url_id) FROM flag_url_suspended) || ' ' || "+
-		"(SELECT string_agg(url_id::text, ',' ORDER BY url_id) FROM link_tasks__urls)"))
+	require.Equal(t, "1,2 1,2", b.text(t, `SELECT concat_ws(' ',
+		(SELECT string_agg(url_id::text, ',' ORDER BY url_id) FROM flag_url_suspended),
+		(SELECT string_agg(url_id::text, ',' ORDER BY url_id) FROM link_tasks__urls))`))
 	b.requireExactQueue(t)
 	require.Equal(t, "0 URLs suspended", b.suspend(t))
 }

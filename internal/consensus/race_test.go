@@ -29,7 +29,8 @@ func (b bundle) answering(t *testing.T, userID, urlID int32, urlType db.URLType)
 	tx, err := b.pool.Begin(t.Context())
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = tx.Rollback(context.Background()) })
-	stored, err := db.New().AnnotationInsert(t.Context(), tx, db.AnnotationInsertParams{URLID: urlID, UserID: userID, URLType: urlType})
+	answer := db.AnnotationInsertParams{URLID: urlID, UserID: userID, URLType: urlType}
+	stored, err := db.New().AnnotationInsert(t.Context(), tx, answer)
 	require.NoError(t, err)
 	require.True(t, stored.Stored)
 	return tx
@@ -44,8 +45,8 @@ func (b bundle) waitForLock(t *testing.T) {
 	}, time.Minute, 2*time.Millisecond)
 }
 
-// TestConcurrentAnswersAreDue has two answers that do not see each other complete a consensus. The second one to be committed makes the URL
-// due.
+// TestConcurrentAnswersAreDue has two answers that do not see each other complete a consensus. The second one to be committed
+// makes the URL due.
 func TestConcurrentAnswersAreDue(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -237,7 +238,7 @@ func TestDeletedAgency(t *testing.T) {
 	require.Empty(t, b.text(t, everything, 1))
 	require.NoError(t, catalog.New(b.pool).DeleteAgency(t.Context(), 2))
 	require.Equal(t, 1, b.drain(t))
-	require.Equal(t, "data source, 1; record type Stops; agency 1; location 2; name N", b.text(t, everything, 1))
+	require.Equal(t, validSource, b.text(t, everything, 1))
 	b.requireExactQueue(t)
 }
 
@@ -264,13 +265,14 @@ func TestSubmissionsDecideNothing(t *testing.T) {
 	}
 }
 
-// TestManyAnnotatorsAndValidators has annotators complete consensuses, sessions be transferred, URLs be suspended and deleted, while
-// several processes validate. No URL is validated twice, and none is left.
+// TestManyAnnotatorsAndValidators has annotators complete consensuses, sessions be transferred, URLs be suspended and deleted,
+// while several processes validate. No URL is validated twice, and none is left.
 func TestManyAnnotatorsAndValidators(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	const urls, annotators, deleted = 60, 5, 7
-	dbtest.Exec(t, b.pool, "INSERT INTO urls (id, url, source) SELECT n, n || '.org', 'collector' FROM generate_series(6, $1) AS n", urls)
+	dbtest.Exec(t, b.pool,
+		"INSERT INTO urls (id, url, source) SELECT n, n || '.org', 'collector' FROM generate_series(6, $1) AS n", urls)
 	b.reconcile(t)
 	ctx, stop := context.WithCancel(t.Context())
 	var running errgroup.Group
@@ -315,7 +317,8 @@ func TestManyAnnotatorsAndValidators(t *testing.T) {
 		time.Minute, 5*time.Millisecond)
 	stop()
 	require.NoError(t, running.Wait())
-	require.Equal(t, "one", b.text(t, `SELECT coalesce(string_agg(DISTINCT CASE count WHEN 1 THEN 'one' ELSE url_id || ': ' || count END, ', '), '')
-		FROM (SELECT url_id, count(*) FROM link_tasks__urls GROUP BY url_id) AS linked`), "each URL is of one task")
+	require.Empty(t, b.text(t, `SELECT coalesce(string_agg(linked.url_id || ': ' || linked.tasks, ', '), '')
+		FROM (SELECT url_id, count(*) AS tasks FROM link_tasks__urls JOIN tasks ON id = task_id GROUP BY url_id) AS linked
+		WHERE linked.tasks > 1`), "each URL is of one task")
 	b.requireExactQueue(t)
 }

@@ -15,8 +15,8 @@ import (
 // suspendFrom is how many users must not find the agency of a URL, or must not find its location.
 const suspendFrom = 2
 
-// Suspend suspends the URLs whose agency, or whose location, at least two users did not find, unless they are validated, and links them
-// to the task. Annotators are not offered them any more. It works in parts and in bounded memory, as ValidateAll does.
+// Suspend suspends the URLs whose agency, or whose location, at least two users did not find, unless they are validated, and
+// links them to the task. Annotators are not offered them any more. It works in parts and in bounded memory, as ValidateAll does.
 func Suspend(ctx context.Context, pool *postgres.Pool, taskID int32) (result string, err error) {
 	suspended := 0
 	err = inParts(ctx, pool, func(after, upto int32) ([]int32, error) {

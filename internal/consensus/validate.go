@@ -28,8 +28,8 @@ type Config struct {
 	Report func(error)   // is called with errors, of which none ends Run; by default they are dropped
 }
 
-// Validator validates URLs as soon as their votes make a fact: it decides about the URLs in consensus_due. Any number of processes may run
-// one each.
+// Validator validates URLs as soon as their votes make a fact: it decides about the URLs in consensus_due. Any number of
+// processes may run one each.
 type Validator struct {
 	pool   *postgres.Pool
 	config Config
@@ -48,8 +48,8 @@ func New(pool *postgres.Pool, config Config) *Validator {
 	return &Validator{pool: pool, config: config, decider: decider{changelog.NewWriter()}, wake: make(chan struct{}, 1)}
 }
 
-// Wake has Run look for due URLs at once. It is called after the commit of an answer that made its URL due. It never blocks, and is safe
-// for concurrent use. Without a running Run it does nothing.
+// Wake has Run look for due URLs at once. It is called after the commit of an answer that made its URL due. It never blocks, and
+// is safe for concurrent use. Without a running Run it does nothing.
 func (v *Validator) Wake() {
 	select {
 	case v.wake <- struct{}{}:
@@ -60,8 +60,8 @@ func (v *Validator) Wake() {
 // longestPause is the longest time between two attempts while the database is not available.
 const longestPause = 5 * time.Second
 
-// Run validates URLs until ctx ends, and then returns nil. While the database is not available it tries again, at least every five
-// seconds.
+// Run validates URLs until ctx ends, and then returns nil. While the database is not available it tries again, at least every
+// five seconds.
 func (v *Validator) Run(ctx context.Context) error {
 	for pause := v.config.Poll; ; {
 		taken, err := v.Drain(ctx)
@@ -88,9 +88,9 @@ func (v *Validator) Run(ctx context.Context) error {
 	}
 }
 
-// Drain decides about one batch of the due URLs, in one transaction, and returns how many rows it has taken from consensus_due. What it
-// validates is linked to a task of its own. An error that concerns one URL is reported in the history, and the URL tried again later.
-// Drain must not be called while Run is running.
+// Drain decides about one batch of the due URLs, in one transaction, and returns how many rows it has taken from consensus_due.
+// What it validates is linked to a task of its own. An error that concerns one URL is reported in the history, and the URL tried
+// again later. Drain must not be called while Run is running.
 func (v *Validator) Drain(ctx context.Context) (taken int, err error) {
 	after := v.position.begin(time.Now())
 	due, err := queries.ConsensusDueExists(ctx, v.pool, after)
@@ -108,10 +108,10 @@ func (v *Validator) Drain(ctx context.Context) (taken int, err error) {
 	return done.taken, err
 }
 
-// position is after which id a process reads consensus_due. While an export or another long transaction runs, the index keeps the entries of
-// rows that were deleted, and reading them all each time would take longer and longer. So most reads begin at the id that was the
-// greatest some seconds ago. All rows are read again every readAllEvery, for a transaction that takes so long between its insert and its
-// commit.
+// position is after which id a process reads consensus_due. While an export or another long transaction runs, the index keeps the
+// entries of rows that were deleted, and reading them all each time would take longer and longer. So most reads begin at the id
+// that was the greatest some seconds ago. All rows are read again every readAllEvery, for a transaction that takes so long
+// between its insert and its commit.
 type position struct {
 	after, seen int64
 	readAll     time.Time // when all are read next
@@ -162,7 +162,8 @@ type drained struct {
 
 // drain takes due rows, validates, and calls report, in one transaction. URLs that failed are due again later.
 func (d decider) drain(
-	ctx context.Context, pool *postgres.Pool, rows db.ConsensusDueDeleteManyParams, report func(context.Context, pgx.Tx, outcome) error,
+	ctx context.Context, pool *postgres.Pool, rows db.ConsensusDueDeleteManyParams,
+	report func(context.Context, pgx.Tx, outcome) error,
 ) (done drained, err error) {
 	err = postgres.InTx(ctx, pool, func(tx pgx.Tx) error {
 		due, err := queries.ConsensusDueDeleteMany(ctx, tx, rows)

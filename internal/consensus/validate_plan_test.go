@@ -10,8 +10,8 @@ import (
 	"docket/internal/dbtest"
 )
 
-// TestWritePlans limits the buffers of the statements behind a validation, with every kind of plan, on tables of which they need a
-// small part. Three in ten URLs have two or three answers, and three in ten have one.
+// TestWritePlans limits the buffers of the statements behind a validation, with every kind of plan, on tables of which they need
+// a small part. Three in ten URLs have two or three answers, and three in ten have one.
 func TestWritePlans(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

@@ -86,8 +86,8 @@ type ConsensusCandidateListRow struct {
 	Reported bool
 }
 
-// The URLs of a range of ids that are not validated, and may be: enough annotators agree on their type. Also those that an earlier
-// run of the task has reported, whose report may be out of date.
+// The URLs of a range of ids that are not validated, and may be: enough annotators agree on their type. Also those that an
+// earlier run of the task has reported, whose report may be out of date.
 // No limit: there are no more than ids in the range.
 // @sqlc-vet-disable many-without-limit
 func (q *Queries) ConsensusCandidateList(ctx context.Context, db DBTX, arg ConsensusCandidateListParams) ([]ConsensusCandidateListRow, error) {
@@ -145,9 +145,9 @@ type ConsensusDueDeleteManyRow struct {
 	Validated bool
 }
 
-// Takes URLs that are due, the first ones first, among the rows with greater ids than one. Returns the id of each row, the number of
-// attempts that failed, and whether the URL is validated already. Rows that another process is taking are skipped. A URL may be returned
-// several times. A rollback makes them due again.
+// Takes URLs that are due, the first ones first, among the rows with greater ids than one. Returns the id of each row, the number
+// of attempts that failed, and whether the URL is validated already. Rows that another process is taking are skipped. A URL may
+// be returned several times. A rollback makes them due again.
 func (q *Queries) ConsensusDueDeleteMany(ctx context.Context, db DBTX, arg ConsensusDueDeleteManyParams) ([]ConsensusDueDeleteManyRow, error) {
 	rows, err := db.Query(ctx, ConsensusDueDeleteMany, arg.After, arg.Most)
 	if err != nil {
@@ -266,8 +266,9 @@ type ConsensusFactInsertManyParams struct {
 	Votes           [][]byte
 }
 
-// Validates URLs, with the record type and the location agreed on, and keeps what decided. The caller holds the locks on the URLs and
-// on their rows of the queue; none is validated. The arrays are of equal length; an empty text and 0 mean that there is no value.
+// Validates URLs, with the record type and the location agreed on, and keeps what decided. The caller holds the locks on the URLs
+// and on their rows of the queue; none is validated. The arrays are of equal length; an empty text and 0 mean that there is no
+// value.
 func (q *Queries) ConsensusFactInsertMany(ctx context.Context, db DBTX, arg ConsensusFactInsertManyParams) error {
 	_, err := db.Exec(ctx, ConsensusFactInsertMany,
 		arg.RuleVersion,
@@ -393,8 +394,8 @@ type ConsensusURLUpdateManyRow struct {
 	NewData []byte
 }
 
-// Sets the names of URLs that have another one, and updated_at of these and of the URLs whose agencies have changed. Returns each row
-// before and after, by id. An empty text is no name.
+// Sets the names of URLs that have another one, and updated_at of these and of the URLs whose agencies have changed. Returns each
+// row before and after, by id. An empty text is no name.
 // No limit: there are no more rows than were given.
 // @sqlc-vet-disable many-without-limit
 func (q *Queries) ConsensusURLUpdateMany(ctx context.Context, db DBTX, arg ConsensusURLUpdateManyParams) ([]ConsensusURLUpdateManyRow, error) {
@@ -535,8 +536,8 @@ WITH suspended AS (
 SELECT suspended.url_id FROM suspended ORDER BY suspended.url_id
 `
 
-// Suspends those of the URLs that are neither validated nor suspended, and returns them, by id. The caller holds the locks on the URLs
-// and on their rows of the queue. A row of not found is never deleted but with its URL.
+// Suspends those of the URLs that are neither validated nor suspended, and returns them, by id. The caller holds the locks on the
+// URLs and on their rows of the queue. A row of not found is never deleted but with its URL.
 // No limit: there are no more rows than were given.
 // @sqlc-vet-disable many-without-limit
 func (q *Queries) SuspensionInsertMany(ctx context.Context, db DBTX, urlIds []int32) ([]int32, error) {

@@ -101,9 +101,9 @@ WITH url AS (
     SELECT queue.batch_id, 0, 1 FROM queue WHERE queue.batch_id IS NOT NULL AND queue.first_agency
     ON CONFLICT ON CONSTRAINT batch_progress_pkey DO UPDATE SET annotated = batch_progress.annotated + 1
 ), due AS (
-    -- The votes on the type, without which there is no fact, are as many as the rule needs. These counts include the answers that were
-    -- committed while this one waited for the queue, whose votes the snapshot of this statement does not show. So of several concurrent
-    -- answers, the last one knows. Reading the votes of the URL as well would take longer than deciding in vain
+    -- The votes on the type, without which there is no fact, are as many as the rule needs. These counts include the answers that
+    -- were committed while this one waited for the queue, whose votes the snapshot of this statement does not show. So of several
+    -- concurrent answers, the last one knows. Reading the votes of the URL as well would take longer than deciding in vain
     -- (docs/decisions/consensus-at-once.md).
     INSERT INTO consensus_due (url_id)
     SELECT queue.url_id

@@ -33,9 +33,9 @@ FROM (
 SELECT EXISTS (SELECT FROM consensus_due WHERE id > @after AND due_at <= now())::boolean;
 
 -- name: ConsensusDueDeleteMany :many
--- Takes URLs that are due, the first ones first, among the rows with greater ids than one. Returns the id of each row, the number of
--- attempts that failed, and whether the URL is validated already. Rows that another process is taking are skipped. A URL may be returned
--- several times. A rollback makes them due again.
+-- Takes URLs that are due, the first ones first, among the rows with greater ids than one. Returns the id of each row, the number
+-- of attempts that failed, and whether the URL is validated already. Rows that another process is taking are skipped. A URL may
+-- be returned several times. A rollback makes them due again.
 WITH taken AS (
     DELETE FROM consensus_due
     -- Found by their position: of a parameter for LIMIT the planner expects a tenth of the table, and would read it all.
@@ -58,8 +58,8 @@ FROM taken
 ORDER BY taken.id;
 
 -- name: ConsensusCandidateList :many
--- The URLs of a range of ids that are not validated, and may be: enough annotators agree on their type. Also those that an earlier
--- run of the task has reported, whose report may be out of date.
+-- The URLs of a range of ids that are not validated, and may be: enough annotators agree on their type. Also those that an
+-- earlier run of the task has reported, whose report may be out of date.
 -- No limit: there are no more than ids in the range.
 -- @sqlc-vet-disable many-without-limit
 SELECT candidate.url_id, bool_or(candidate.reported)::boolean AS reported
@@ -107,8 +107,9 @@ WHERE urls.id = ANY(@url_ids::integer[]) AND NOT EXISTS (SELECT FROM flag_url_va
 ORDER BY urls.id;
 
 -- name: ConsensusFactInsertMany :exec
--- Validates URLs, with the record type and the location agreed on, and keeps what decided. The caller holds the locks on the URLs and
--- on their rows of the queue; none is validated. The arrays are of equal length; an empty text and 0 mean that there is no value.
+-- Validates URLs, with the record type and the location agreed on, and keeps what decided. The caller holds the locks on the URLs
+-- and on their rows of the queue; none is validated. The arrays are of equal length; an empty text and 0 mean that there is no
+-- value.
 WITH given AS MATERIALIZED (
     SELECT
         unnest(@url_ids::integer[]) AS url_id,
@@ -160,8 +161,8 @@ WITH stored AS (
 SELECT stored.id, stored.url_id, to_jsonb(stored)::jsonb AS new_data FROM stored ORDER BY stored.id;
 
 -- name: ConsensusURLUpdateMany :many
--- Sets the names of URLs that have another one, and updated_at of these and of the URLs whose agencies have changed. Returns each row
--- before and after, by id. An empty text is no name.
+-- Sets the names of URLs that have another one, and updated_at of these and of the URLs whose agencies have changed. Returns each
+-- row before and after, by id. An empty text is no name.
 -- No limit: there are no more rows than were given.
 -- @sqlc-vet-disable many-without-limit
 WITH before AS MATERIALIZED (
@@ -211,8 +212,8 @@ JOIN (
 ORDER BY eligible.url_id;
 
 -- name: SuspensionInsertMany :many
--- Suspends those of the URLs that are neither validated nor suspended, and returns them, by id. The caller holds the locks on the URLs
--- and on their rows of the queue. A row of not found is never deleted but with its URL.
+-- Suspends those of the URLs that are neither validated nor suspended, and returns them, by id. The caller holds the locks on the
+-- URLs and on their rows of the queue. A row of not found is never deleted but with its URL.
 -- No limit: there are no more rows than were given.
 -- @sqlc-vet-disable many-without-limit
 WITH suspended AS (
