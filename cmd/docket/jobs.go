@@ -110,6 +110,7 @@ func (cfg *processConfig) applyMigrations(ctx context.Context, db *database, log
 type background struct {
 	runner    *jobs.Runner
 	pool      *postgres.Pool       // of its own; nil in a process that runs no jobs
+	dueAge    func(context.Context) (time.Duration, error)
 	validator *consensus.Validator // nil when the process does not validate
 }
 
@@ -134,6 +135,7 @@ func (cfg *processConfig) newBackground(ctx context.Context, db *database, pool 
 }
 
 func (b *background) wire(cfg *processConfig, pool *postgres.Pool, log *zap.Logger) error {
+	b.dueAge = func(ctx context.Context) (time.Duration, error) { return consensus.DueAge(ctx, pool) }
 	list, err := upkeepJobs(cfg.upkeepConfig, pool)
 	if err != nil {
 		return err
@@ -191,6 +193,7 @@ func (cfg *processConfig) serveAdmin(
 		return nil
 	}
 	metrics.Add(b.runner.Metrics()...)
+	metrics.Add(jobs.Age("docket_consensus_due_seconds", "How long the oldest URL has waited whose votes may make a fact.", b.dueAge))
 	page, err := b.runner.UI(jobsPage)
 	if err != nil {
 		return err

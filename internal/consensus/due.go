@@ -3,6 +3,7 @@ package consensus
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"docket/internal/db"
 )
@@ -15,4 +16,13 @@ func AddDue(ctx context.Context, on db.DBTX, urlIDs []int32) error {
 		return fmt.Errorf("have URLs decided about: %w", err)
 	}
 	return nil
+}
+
+// DueAge returns how long the URL that has been due for the longest time has waited; 0 without one.
+func DueAge(ctx context.Context, on db.DBTX) (time.Duration, error) {
+	seconds, err := queries.ConsensusDueAge(ctx, on)
+	if err != nil {
+		return 0, fmt.Errorf("read the age of due URLs: %w", err)
+	}
+	return time.Duration(seconds * float64(time.Second)), nil
 }

@@ -110,6 +110,18 @@ func (q *Queries) ConsensusCandidateList(ctx context.Context, db DBTX, arg Conse
 	return items, nil
 }
 
+const ConsensusDueAge = `-- name: ConsensusDueAge :one
+SELECT coalesce(greatest(extract(epoch FROM now() - min(due_at)), 0), 0)::float8 FROM consensus_due
+`
+
+// Returns for how many seconds the oldest URL that is due has waited; 0 without one.
+func (q *Queries) ConsensusDueAge(ctx context.Context, db DBTX) (float64, error) {
+	row := db.QueryRow(ctx, ConsensusDueAge)
+	var column_1 float64
+	err := row.Scan(&column_1)
+	return column_1, err
+}
+
 const ConsensusDueDeleteMany = `-- name: ConsensusDueDeleteMany :many
 WITH taken AS (
     DELETE FROM consensus_due

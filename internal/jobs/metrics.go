@@ -1,9 +1,12 @@
 package jobs
 
 import (
+	"context"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"docket/internal/tasks"
 )
 
 // metrics count the runs of this process.
@@ -31,5 +34,49 @@ func (m *metrics) observe(job, outcome string, took time.Duration) {
 
 // Metrics returns the collectors of the Runner, for a registry.
 func (r *Runner) Metrics() []prometheus.Collector {
-	return []prometheus.Collector{r.metrics.runs, r.metrics.duration}
+	overdue := prometheus.NewDesc("docket_job_overdue_seconds", "How long a job has been due and was not inserted.", []string{"job"}, nil)
+	return []prometheus.Collector{r.metrics.runs, r.metrics.duration, ages{overdue, func(ctx context.Context) (map[string]time.Duration, error) {
+		scheduled, err := tasks.Schedule(ctx, r.cfg.Pool)
+		found := map[string]time.Duration{}
+		for _, s := range scheduled {
+			found[s.Job] = s.Overdue
+		}
+		return found, err
+	}}}
+}
+
+// Age returns a metric without labels, whose value is read at every scrape.
+func Age(name, help string, read func(context.Context) (time.Duration, error)) prometheus.Collector {
+	return ages{prometheus.NewDesc(name, help, nil, nil), func(ctx context.Context) (map[string]time.Duration, error) {
+		age, err := read(ctx)
+		return map[string]time.Duration{"": age}, err
+	}}
+}
+
+// ages are times since something was due; 0 for what is not. There is no series while they cannot be read: an invalid one would fail
+// the whole scrape.
+type ages struct {
+	desc *prometheus.Desc
+	read func(context.Context) (map[string]time.Duration, error)
+}
+
+func (a ages) Describe(descs chan<- *prometheus.Desc) { descs <- a.desc }
+
+// agesTimeout limits how long a scrape waits for the database.
+const agesTimeout = 2 * time.Second
+
+func (a ages) Collect(metrics chan<- prometheus.Metric) {
+	ctx, cancel := context.WithTimeout(context.Background(), agesTimeout)
+	defer cancel()
+	found, err := a.read(ctx)
+	if err != nil {
+		return
+	}
+	for label, age := range found {
+		var labels []string
+		if label != "" {
+			labels = []string{label}
+		}
+		metrics <- prometheus.MustNewConstMetric(a.desc, prometheus.GaugeValue, max(0, age.Seconds()), labels...)
+	}
 }

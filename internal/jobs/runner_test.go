@@ -3,6 +3,7 @@ package jobs_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
+	dto "github.com/prometheus/client_model/go"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/zap"
@@ -101,6 +103,7 @@ func TestJobRunsAndIsRecorded(t *testing.T) {
 	runner, err := jobs.New(cfg)
 	require.NoError(t, err)
 	registry.MustRegister(runner.Metrics()...)
+	registry.MustRegister(jobs.Age("docket_test_seconds", "Test.", func(context.Context) (time.Duration, error) { return 2 * time.Second, nil }))
 	ctx, stop := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- runner.Run(ctx) }()
@@ -119,7 +122,18 @@ func TestJobRunsAndIsRecorded(t *testing.T) {
 		# HELP docket_job_runs_total Runs of jobs that this process has ended.
 		# TYPE docket_job_runs_total counter
 		docket_job_runs_total{job="test",outcome="succeeded"} 1
-	`), "docket_job_runs_total"))
+		# HELP docket_job_overdue_seconds How long a job has been due and was not inserted.
+		# TYPE docket_job_overdue_seconds gauge
+		docket_job_overdue_seconds{job="test"} 0
+		# HELP docket_test_seconds Test.
+		# TYPE docket_test_seconds gauge
+		docket_test_seconds 2
+	`), "docket_job_runs_total", "docket_job_overdue_seconds", "docket_test_seconds"))
+	dbtest.Exec(t, pool, makeDue)
+	families, err := registry.Gather()
+	require.NoError(t, err)
+	overdue := slices.IndexFunc(families, func(f *dto.MetricFamily) bool { return f.GetName() == "docket_job_overdue_seconds" })
+	require.GreaterOrEqual(t, families[overdue].GetMetric()[0].GetGauge().GetValue(), 1.0)
 }
 
 // A job that fails or panics is repeated, and its errors are in the history.

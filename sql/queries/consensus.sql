@@ -222,3 +222,7 @@ WITH suspended AS (
     RETURNING flag_url_suspended.url_id
 )
 SELECT suspended.url_id FROM suspended ORDER BY suspended.url_id;
+
+-- name: ConsensusDueAge :one
+-- Returns for how many seconds the oldest URL that is due has waited; 0 without one.
+SELECT coalesce(greatest(extract(epoch FROM now() - min(due_at)), 0), 0)::float8 FROM consensus_due;
