@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -19,8 +20,8 @@ import (
 	"docket/internal/upkeep"
 )
 
-// upkeepConfig is the configuration of the periodic jobs, as far as it has flags. The rest is in the environment, under the names that
-// the service before Docket reads.
+// upkeepConfig is the configuration of the periodic jobs, as far as it has flags. The rest is in the environment, under the names
+// that the service before Docket reads.
 type upkeepConfig struct {
 	viewsInterval  time.Duration
 	dataSourcesURL string
@@ -65,9 +66,9 @@ func (c upkeepConfig) checkUpkeep() error {
 	return err
 }
 
-// upkeepJobs returns every job, also those that the environment disables: a job that another process has scheduled, or that an operator
-// has started, may be worked by this one. The pool must not limit the time of statements. It fails with a usageError for a value of the
-// environment or of a flag that has no meaning. Without a pool the jobs can be listed, but not run.
+// upkeepJobs returns every job, also those that the environment disables: a job that another process has scheduled, or that an
+// operator has started, may be worked by this one. The pool must not limit the time of statements. It fails with a usageError for
+// a value of the environment or of a flag that has no meaning. Without a pool the jobs can be listed, but not run.
 func upkeepJobs(cfg upkeepConfig, pool *postgres.Pool) ([]jobs.Job, error) {
 	works := upkeep.New(pool)
 	if cfg.viewsInterval < leastInterval {
@@ -141,7 +142,8 @@ func upkeepJobs(cfg upkeepConfig, pool *postgres.Pool) ([]jobs.Job, error) {
 	return withFlags(list)
 }
 
-// syncFollows returns the job that fetches follows. Without an address it is disabled, and fails if another process has scheduled it.
+// syncFollows returns the job that fetches follows. Without an address it is disabled, and fails if another process has scheduled
+// it.
 func (c *upkeepConfig) syncFollows(works *upkeep.Service) (jobs.Job, error) {
 	job := jobs.Job{
 		Name: "sync_follows", Type: tasks.SyncFollows, Flag: "DS_APP_SYNC_USER_FOLLOWS_GET_TASK_FLAG",
@@ -160,8 +162,8 @@ func (c *upkeepConfig) syncFollows(works *upkeep.Service) (jobs.Job, error) {
 	return job, nil
 }
 
-var errNoDataSources = fmt.Errorf("this process does not know the data-sources application: set --data-sources-app-url and %s on all "+
-	"processes that run jobs", dataSourcesTokenVariable)
+var errNoDataSources = errors.New("this process does not know the data-sources application: set --data-sources-app-url and " +
+	dataSourcesTokenVariable + " on all processes that run jobs")
 
 // withFlags returns the jobs with those disabled that the environment disables.
 func withFlags(list []jobs.Job) ([]jobs.Job, error) {

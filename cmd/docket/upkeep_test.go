@@ -40,16 +40,17 @@ func TestUpkeepTable(t *testing.T) {
 	_, section, found := strings.Cut(operations(t), "\n### The jobs\n")
 	require.True(t, found)
 	section, _, _ = strings.Cut(section, "\n## ")
-	short := func(d time.Duration) string { return regexp.MustCompile(`([hm])0[ms](0s)?$`).ReplaceAllString(d.String(), "$1") }
-	var have, want []string
+	short := func(d time.Duration) string {
+		return regexp.MustCompile(`([hm])0[ms](0s)?$`).ReplaceAllString(d.String(), "$1")
+	}
+	row := regexp.MustCompile("(?m)^\\| `[a-z_]+` \\| [^|]+ \\| [0-9hm]+ \\| [0-9hm]+ \\| `[A-Z_]+` \\|")
+	var want []string
 	for _, job := range list {
 		require.NotNil(t, job.Work, job.Name)
-		want = append(want, fmt.Sprintf("| `%s` | %s | %s | %s | `%s` |", job.Name, job.Type, short(job.Interval), short(job.Timeout), job.Flag))
+		want = append(want, fmt.Sprintf("| `%s` | %s | %s | %s | `%s` |",
+			job.Name, job.Type, short(job.Interval), short(job.Timeout), job.Flag))
 	}
-	for _, row := range regexp.MustCompile("(?m)^\\| `[a-z_]+` \\| [^|]+ \\| [0-9hm]+ \\| [0-9hm]+ \\| `[A-Z_]+` \\|").FindAllString(section, -1) {
-		have = append(have, row)
-	}
-	require.ElementsMatch(t, want, have)
+	require.ElementsMatch(t, want, row.FindAllString(section, -1))
 	for _, variable := range []string{scheduledVariable, urlCycleVariable, urlMinutesVariable} {
 		require.Contains(t, section, "\n| `"+variable+"` | ")
 	}

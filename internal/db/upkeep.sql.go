@@ -16,10 +16,10 @@ SELECT count(*) FROM unvalidated_url_view
 RETURNING count_pending_total
 `
 
-// Periodic works: the backlog, the names from titles of pages, and the deletion of what is old. Those that delete or change many rows
-// first list them by id, some thousand at a time, and then handle them in transactions of their own. A statement that changes rows
-// repeats a condition that may have changed since they were listed. No index on times is needed for it: each run reads the primary
-// key of the table once.
+// Periodic works: the backlog, the names from titles of pages, and the deletion of what is old. Those that delete or change many
+// rows first list them by id, some thousand at a time, and then handle them in transactions of their own. A statement that changes
+// rows repeats a condition that may have changed since they were listed. No index on times is needed for it: each run reads the
+// primary key of the table once.
 // Stores how many URLs are not validated now, and returns that number.
 func (q *Queries) BacklogSnapshotInsert(ctx context.Context, db DBTX) (int32, error) {
 	row := db.QueryRow(ctx, BacklogSnapshotInsert)
@@ -226,8 +226,8 @@ type TaskUpdateManyNeverCompletedParams struct {
 	LongestSeconds float64
 }
 
-// Gives tasks in process that have not been updated for a time the status never-completed. A run of Docket may take as long as its job
-// allows, and a run of an unknown job as long as the longest of them.
+// Gives tasks in process that have not been updated for a time the status never-completed. A run of Docket may take as long as its
+// job allows, and a run of an unknown job as long as the longest of them.
 func (q *Queries) TaskUpdateManyNeverCompleted(ctx context.Context, db DBTX, arg TaskUpdateManyNeverCompletedParams) (int64, error) {
 	result, err := db.Exec(ctx, TaskUpdateManyNeverCompleted,
 		arg.OlderSeconds,
@@ -245,7 +245,8 @@ const TitleNameList = `-- name: TitleNameList :many
 SELECT page.url_id, name.suggestion::text AS suggestion
 FROM url_html_content page
 CROSS JOIN LATERAL (
-    SELECT btrim(page.content, E' \t\n\u000B\f\r\u0085\u00A0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200A\u2028\u2029\u202F\u205F\u3000') AS text
+    SELECT btrim(page.content, E' \t\n\u000B\f\r\u0085\u00A0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009'
+        '\u200A\u2028\u2029\u202F\u205F\u3000') AS text
 ) AS title
 CROSS JOIN LATERAL (
     SELECT CASE WHEN char_length(title.text) > 100 THEN left(title.text, 97) || '...' ELSE title.text END AS suggestion
@@ -273,7 +274,8 @@ type TitleNameListRow struct {
 }
 
 // The names that the titles of pages give, by URL, for a range of URL ids: the title without white space around it, cut to 100
-// characters. Left out are blank titles, URLs that have a name from a title, and names that a user or a session has suggested already.
+// characters. Left out are blank titles, URLs that have a name from a title, and names that a user or a session has suggested
+// already.
 // No limit: there is at most one row for each URL of the range.
 // @sqlc-vet-disable many-without-limit
 func (q *Queries) TitleNameList(ctx context.Context, db DBTX, arg TitleNameListParams) ([]TitleNameListRow, error) {

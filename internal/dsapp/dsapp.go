@@ -42,8 +42,8 @@ type Client struct {
 	base   *url.URL
 }
 
-// New returns a Client. It fails if the address is not one of HTTP, or contains a password, a query or a fragment, and if the token
-// cannot be sent. The error does not contain the token.
+// New returns a Client. It fails if the address is not one of HTTP, or contains a password, a query or a fragment, and if the
+// token cannot be sent. The error does not contain the token.
 func New(config Config) (*Client, error) {
 	base, err := url.Parse(config.Address)
 	switch {

@@ -13,8 +13,8 @@ type Follow struct {
 	UserID, LocationID int32
 }
 
-// Follows returns which locations users follow. The list may be empty, and may repeat a follow. A response that is not complete or has
-// another shape is an error, so that it is never taken for an empty list. The error never contains the token.
+// Follows returns which locations users follow. The list may be empty, and may repeat a follow. A response that is not complete or
+// has another shape is an error, so that it is never taken for an empty list. The error never contains the token.
 func (c *Client) Follows(ctx context.Context) (follows []Follow, err error) {
 	err = c.get(ctx, "v3/sync/follows", func(body []byte) (err error) {
 		follows, err = decodeFollows(body)

@@ -15,7 +15,8 @@ import (
 	"docket/internal/ranking"
 )
 
-// TestSync shows that the follows become those of the application, that the order of URLs follows, and that a failure changes nothing.
+// TestSync shows that the follows become those of the application, that the order of URLs follows, and that a failure changes
+// nothing.
 func TestSync(t *testing.T) {
 	t.Parallel()
 	pool := dbtest.New(t)

@@ -10,8 +10,8 @@ import (
 // expireTogether is how many keys one statement of DeleteExpired deletes.
 const expireTogether = 1000
 
-// DeleteExpired deletes all expired keys, in parts, and returns their number, even with an error. Requests that carry keys delete expired
-// ones as well, a few each: without DeleteExpired the keys of the last requests would stay until the next ones.
+// DeleteExpired deletes all expired keys, in parts, and returns their number, even with an error. Requests that carry keys delete
+// expired ones as well, a few each: without DeleteExpired the keys of the last requests would stay until the next ones.
 func DeleteExpired(ctx context.Context, pool *postgres.Pool) (deleted int64, err error) {
 	for {
 		var n int64

@@ -10,9 +10,9 @@ import (
 	"docket/internal/postgres"
 )
 
-// urlRanges returns a function that returns the ids of all URLs as ranges, ascending: above after, and up to upto. A range has so many
-// URLs at most. The error after the last range is io.EOF. Statements about a range end soon and their results fit into memory, however
-// many URLs there are.
+// urlRanges returns a function that returns the ids of all URLs as ranges, ascending: above after, and up to upto. A range has so
+// many URLs at most. The error after the last range is io.EOF. Statements about a range end soon and their results fit into
+// memory, however many URLs there are.
 func urlRanges(ctx context.Context, pool *postgres.Pool, together int32) func() (after, upto int32, err error) {
 	end := int32(0)
 	return func() (after, upto int32, err error) {
@@ -28,8 +28,8 @@ func urlRanges(ctx context.Context, pool *postgres.Pool, together int32) func() 
 	}
 }
 
-// OfURLs returns a function that returns what list returns for all URLs, one by one, and then io.EOF. It is the Next of postgres.Parts.
-// List is called for ranges of the ids of URLs, above after and up to upto, ascending, with so many URLs at most.
+// OfURLs returns a function that returns what list returns for all URLs, one by one, and then io.EOF. It is the Next of
+// postgres.Parts. List is called for ranges of the ids of URLs, above after and up to upto, ascending, with so many URLs at most.
 func OfURLs[T any](
 	ctx context.Context, pool *postgres.Pool, together int32, list func(after, upto int32) ([]T, error),
 ) func() (T, error) {

@@ -19,11 +19,12 @@ const (
 	keepTasks = 7 * 24 * time.Hour
 )
 
-// MarkNeverCompleted gives tasks in process that have not been updated for an hour the status never-completed: their process has died.
+// MarkNeverCompleted gives tasks in process that have not been updated for an hour the status never-completed: their process has
+// died.
 //
-// A run of Docket updates its task only when it ends, and may take longer than an hour. Package jobs cancels it after the time limit of
-// its job, so it is dead once that limit, and some minutes to store its end, are over. limits has the time limit of each job. For a job
-// that is not in it, as one of another version of Docket, the longest limit counts.
+// A run of Docket updates its task only when it ends, and may take longer than an hour. Package jobs cancels it after the time
+// limit of its job, so it is dead once that limit, and some minutes to store its end, are over. limits has the time limit of each
+// job. For a job that is not in it, as one of another version of Docket, the longest limit counts.
 func (s *Service) MarkNeverCompleted(ctx context.Context, limits map[string]time.Duration) (string, error) {
 	params := db.TaskUpdateManyNeverCompletedParams{OlderSeconds: silentFor.Seconds()}
 	for job, limit := range limits {
@@ -39,8 +40,8 @@ func (s *Service) MarkNeverCompleted(ctx context.Context, limits map[string]time
 	return counted(ended, "task") + " never completed", nil
 }
 
-// CleanUpTasks deletes tasks that have not been updated for 7 days, with their links to URLs and their errors. Tasks that searches of
-// robots are part of stay, because the suggestions of the searches would be deleted with them.
+// CleanUpTasks deletes tasks that have not been updated for 7 days, with their links to URLs and their errors. Tasks that searches
+// of robots are part of stay, because the suggestions of the searches would be deleted with them.
 func (s *Service) CleanUpTasks(ctx context.Context, _ int32) (string, error) {
 	next := ofIDs(func(after int32) ([]int32, error) {
 		return queries.TaskListOld(ctx, s.pool, db.TaskListOldParams{After: after, OlderSeconds: keepTasks.Seconds(), Most: listTogether})

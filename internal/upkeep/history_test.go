@@ -9,8 +9,8 @@ import (
 	"docket/internal/dbtest"
 )
 
-// TestMarkNeverCompleted shows which tasks in process are taken for dead: those of another program after an hour, those of Docket after
-// the limit of their job.
+// TestMarkNeverCompleted shows which tasks in process are taken for dead: those of another program after an hour, those of Docket
+// after the limit of their job.
 func TestMarkNeverCompleted(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

@@ -13,9 +13,9 @@ import (
 	"docket/internal/tasks"
 )
 
-// AutoName suggests the title of the page as the name of each URL that has no name from a title: without white space around it, and a
-// title of more than 100 characters cut to 97 and "...". A blank title is no name. A title that a user or a session has suggested stays
-// theirs: it is not shown twice, and does not become a robot's.
+// AutoName suggests the title of the page as the name of each URL that has no name from a title: without white space around it,
+// and a title of more than 100 characters cut to 97 and "...". A blank title is no name. A title that a user or a session has
+// suggested stays theirs: it is not shown twice, and does not become a robot's.
 //
 // The named URLs are linked to the task. Each part recounts its URLs, so that annotators are shown the names at once.
 func (s *Service) AutoName(ctx context.Context, taskID int32) (string, error) {

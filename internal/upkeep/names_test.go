@@ -102,7 +102,8 @@ func TestAutoNameIsShownAtOnce(t *testing.T) {
 	b.requireExact(t)
 }
 
-// TestAutoNameInParts shows that many URLs are named, that a failure keeps what was done before, and that the next run does the rest.
+// TestAutoNameInParts shows that many URLs are named, that a failure keeps what was done before, and that the next run does the
+// rest.
 func TestAutoNameInParts(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

@@ -12,8 +12,8 @@ import (
 // listTogether is how many rows one statement lists, or of how many URLs.
 const listTogether = 5000
 
-// inParts changes what next returns, in parts that each are a transaction, and returns how many rows were changed. Change returns that
-// number for a part, and must be safe to repeat after a rollback.
+// inParts changes what next returns, in parts that each are a transaction, and returns how many rows were changed. Change returns
+// that number for a part, and must be safe to repeat after a rollback.
 func inParts[T any](
 	ctx context.Context, s *Service, next func() (T, error), change func(tx pgx.Tx, part []T) (int64, error),
 ) (changed int64, err error) {
@@ -31,7 +31,8 @@ func inParts[T any](
 	return changed, err
 }
 
-// ofIDs returns the ids that list returns, one by one, and then io.EOF. List returns the next ids after an id, and none at the end.
+// ofIDs returns the ids that list returns, one by one, and then io.EOF. List returns the next ids after an id, and none at the
+// end.
 func ofIDs(list func(after int32) ([]int32, error)) func() (int32, error) {
 	var ids []int32
 	last := int32(0)

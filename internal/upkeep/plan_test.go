@@ -9,8 +9,8 @@ import (
 	"docket/internal/dbtest"
 )
 
-// TestPlans limits the buffers of the statements with every kind of plan: those of a part must not grow with the number of URLs, tasks or
-// logs. The backlog and the search for dead tasks read a table, once in each run.
+// TestPlans limits the buffers of the statements with every kind of plan: those of a part must not grow with the number of URLs,
+// tasks or logs. The backlog and the search for dead tasks read a table, once in each run.
 func TestPlans(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

@@ -28,8 +28,8 @@ func (s *Service) DeleteOldLogs(ctx context.Context, _ int32) (string, error) {
 	return counted(deleted, "log") + " deleted", nil
 }
 
-// DeleteStaleScreenshots deletes the screenshots of validated URLs, which annotators are not shown any more. The status of a validated
-// URL does not depend on its screenshot, so no status changes.
+// DeleteStaleScreenshots deletes the screenshots of validated URLs, which annotators are not shown any more. The status of a
+// validated URL does not depend on its screenshot, so no status changes.
 func (s *Service) DeleteStaleScreenshots(ctx context.Context, _ int32) (string, error) {
 	next := ranking.OfURLs(ctx, s.pool, listTogether, func(after, upto int32) ([]int32, error) {
 		return queries.StaleScreenshotList(ctx, s.pool, db.StaleScreenshotListParams{After: after, Upto: upto})

@@ -1,6 +1,6 @@
-// Package upkeep has the small periodic works that belong to no other use case: the backlog snapshot, names from page titles, and the
-// deletion of what is old. Of the works that other use cases own, it says in words what they did. It does not know when they run:
-// package jobs does.
+// Package upkeep has the small periodic works that belong to no other use case: the backlog snapshot, names from page titles, and
+// the deletion of what is old. Of the works that other use cases own, it says in words what they did. It does not know when they
+// run: package jobs does.
 package upkeep
 
 import (
@@ -10,8 +10,8 @@ import (
 
 var queries = db.New()
 
-// Service does the works. Each can be interrupted and repeated, and is safe to run in several processes at once. The result of each
-// says what was done, for the history of tasks.
+// Service does the works. Each can be interrupted and repeated, and is safe to run in several processes at once. The result of
+// each says what was done, for the history of tasks.
 type Service struct {
 	pool *postgres.Pool
 }
