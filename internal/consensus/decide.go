@@ -245,6 +245,14 @@ func (o outcome) counts() counts {
 	return counts{len(o.validated), len(o.impossible), len(o.failed), len(o.locked)}
 }
 
+// urls returns a number of URLs, in words.
+func urls(number int) string {
+	if number == 1 {
+		return "1 URL"
+	}
+	return fmt.Sprintf("%d URLs", number)
+}
+
 type counts struct{ validated, impossible, failed, locked int }
 
 func (c counts) and(more counts) counts {
@@ -252,7 +260,7 @@ func (c counts) and(more counts) counts {
 }
 
 func (c counts) String() string {
-	text := fmt.Sprintf("%d URLs validated", c.validated)
+	text := urls(c.validated) + " validated"
 	for _, part := range []struct {
 		number int
 		text   string

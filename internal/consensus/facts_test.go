@@ -107,7 +107,7 @@ func TestSuspendedURLIsValidated(t *testing.T) {
 	unknown := annotation.Answer{URLType: annotation.DataSource, AgencyNotFound: true}
 	b.submit(t, 1, 1, unknown)
 	b.submit(t, 2, 1, unknown)
-	require.Equal(t, "1 URLs suspended", b.suspend(t))
+	require.Equal(t, "1 URL suspended", b.suspend(t))
 	b.drain(t)
 	for user := range int32(3) {
 		b.submit(t, user+3, 1, annotation.Answer{URLType: annotation.NotRelevant})
@@ -172,7 +172,7 @@ func TestImpossible(t *testing.T) {
 			dbtest.Exec(t, b.pool, "DELETE FROM url_record_type WHERE url_id = 1; DELETE FROM link_agencies__urls WHERE url_id = 1; "+
 				"DELETE FROM link_locations__urls WHERE url_id = 1")
 			_, result = b.validateAll(t)
-			require.Equal(t, "1 URLs validated", result)
+			require.Equal(t, "1 URL validated", result)
 			require.Equal(t, validSource, b.text(t, everything, 1))
 			require.Empty(t, b.text(t, report))
 			b.requireExactQueue(t)

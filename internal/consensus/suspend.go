@@ -40,5 +40,5 @@ func Suspend(ctx context.Context, pool *postgres.Pool, taskID int32) (result str
 	if err != nil {
 		return "", fmt.Errorf("suspend URLs: %w", err)
 	}
-	return fmt.Sprintf("%d URLs suspended", suspended), nil
+	return urls(suspended) + " suspended", nil
 }

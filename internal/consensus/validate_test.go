@@ -100,7 +100,7 @@ func TestSecondAnswerValidates(t *testing.T) {
 		`"url_type": {"data source": {"users": 2, "sessions": 0}}, "record_type": {"Stops": {"users": 2, "sessions": 0}}}`,
 		b.text(t, `SELECT concat_ws(' ', rule_version, threshold, anonymous_weight, url_type, record_type, agency_id, location_id, name,
 			users, sessions, votes) FROM consensus_facts`))
-	require.Equal(t, "Auto Validate complete auto_validate 1 URLs validated 1", b.text(t, `
+	require.Equal(t, "Auto Validate complete auto_validate 1 URL validated 1", b.text(t, `
 		SELECT concat_ws(' ', task_type, task_status, job, result, url_id) FROM tasks
 		JOIN task_runs ON task_id = id JOIN link_tasks__urls USING (task_id)`))
 	require.Equal(t, "INSERT link_agencies__urls UPDATE urls", b.text(t,
@@ -118,7 +118,7 @@ func TestValidateAllDecidesLikeTheValidator(t *testing.T) {
 	b.submit(t, 2, 2, source("Other"))
 	dbtest.Exec(t, b.pool, "DELETE FROM consensus_due")
 	_, result := b.validateAll(t)
-	require.Equal(t, "1 URLs validated", result)
+	require.Equal(t, "1 URL validated", result)
 	require.Equal(t, "data source, 1; record type Stops; agency 1; location 2; name Stops", b.text(t, everything, 1))
 	require.Empty(t, b.text(t, everything, 2))
 	b.requireExactQueue(t)
