@@ -11,9 +11,11 @@ import (
 	"github.com/spf13/cobra"
 
 	"docket/api"
+	"docket/internal/catalog"
 	"docket/internal/consensus"
 	"docket/internal/convert"
 	"docket/internal/postgres"
+	"docket/internal/unknown"
 )
 
 func consensusExplainCommand(cfg *config) *cobra.Command {
@@ -30,12 +32,11 @@ URL is an id or the URL itself, with or without scheme. Exit status 1: the URL i
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return cfg.withPoolToRead(cmd, func(ctx context.Context, pool *postgres.Pool) error {
-				explainer := consensus.NewExplainer(pool)
-				urlID, err := explainer.Find(ctx, args[0])
+				urlID, err := findURL(ctx, pool, args[0])
 				if err != nil {
 					return err
 				}
-				explanation, err := explainer.Explain(ctx, urlID)
+				explanation, err := consensus.NewExplainer(pool).Explain(ctx, urlID)
 				if err != nil {
 					return err
 				}
@@ -49,6 +50,21 @@ URL is an id or the URL itself, with or without scheme. Exit status 1: the URL i
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print the response of GET /url/{url_id}/consensus")
 	return cmd
+}
+
+// findURL returns the id of a URL that is given by its id or by its text, of which the id form counts. A number is an id.
+func findURL(ctx context.Context, pool *postgres.Pool, given string) (int32, error) {
+	if id, err := strconv.ParseInt(given, 10, 32); err == nil {
+		return int32(id), nil
+	}
+	id, err := catalog.New(pool).FindURL(ctx, given)
+	if err == nil && id == nil {
+		err = unknown.New(unknown.URL, given)
+	}
+	if err != nil {
+		return 0, err
+	}
+	return *id, nil
 }
 
 // shownStatus is how a status is printed.

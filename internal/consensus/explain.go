@@ -124,21 +124,6 @@ func (e *Explainer) Explain(ctx context.Context, urlID int32) (found Explanation
 	return found, nil
 }
 
-// Find returns the id of a URL that is given by its id or by its text, of which the id form counts. It returns an unknown.Error if
-// there is none. A number is an id.
-func (e *Explainer) Find(ctx context.Context, given string) (urlID int32, err error) {
-	if id, err := strconv.ParseInt(given, 10, 32); err == nil {
-		return int32(id), nil
-	}
-	for _, form := range urlform.IDs(given) {
-		urlID, err := queries.URLGetIDByForm(ctx, e.pool, form)
-		if err == nil || !errors.Is(err, pgx.ErrNoRows) {
-			return urlID, err
-		}
-	}
-	return 0, unknown.New(unknown.URL, given)
-}
-
 func explain(ctx context.Context, tx pgx.Tx, urlID int32) (found Explanation, err error) {
 	row, err := queries.ConsensusURLGet(ctx, tx, urlID)
 	if errors.Is(err, pgx.ErrNoRows) {

@@ -1,8 +1,6 @@
 package consensus
 
 import (
-	"maps"
-
 	"github.com/google/uuid"
 
 	"docket/internal/db"
@@ -15,6 +13,7 @@ type history struct {
 	// What a consensus stored when it validated the URL; empty and 0 without a fact.
 	recorded   Votes
 	annotators int
+	rule       Rule
 
 	transferred bool // some votes are those of a session that became a user's; they have the time of that
 }
@@ -25,7 +24,7 @@ type replayed struct {
 	decided    bool
 	annotators int  // who had voted when it was decided
 	all        int  // who have voted, also later
-	complete   bool // the history has all votes with their times
+	complete   bool // no vote was transferred or deleted since
 }
 
 // annotator is a user or a session.
@@ -34,49 +33,87 @@ type annotator struct {
 	session uuid.UUID
 }
 
-// replay adds the votes in the order of time, all of one time together, and decides at the first consensus.
+// replay returns what the rule makes of a history.
 //
-// Votes that were transferred or deleted since leave an incomplete history: it does not say which votes there were together before.
-// Then only two moments count: that of the stored fact, whose votes are recorded, and now.
-func (r Rule) replay(h history) (result replayed) {
-	votes, voted := Votes{}, map[annotator]bool{}
-	result.complete = !h.transferred && len(h.recorded) == 0
-	for i, row := range h.votes {
-		by, count := annotator{user: row.UserID}, Count{Users: 1}
-		if row.SessionID != nil {
-			by, count = annotator{session: *row.SessionID}, Count{Sessions: 1}
-		}
-		voted[by] = true
-		if result.decided && result.complete {
-			continue
-		}
-		votes.Add(Attribute(row.Attribute), row.Value, count)
-		if i+1 < len(h.votes) && h.votes[i+1].CreatedAt.Equal(row.CreatedAt) {
-			continue
-		}
-		if !result.decided {
-			result.fact, result.decided = r.Decide(votes)
-			result.annotators = len(voted)
-		}
-		result.complete = result.complete || !h.transferred && votes.equal(h.recorded)
+// If the rule made the stored fact, the votes that the fact has recorded decide: a process may have decided after the first moment of
+// consensus, and seen more votes. Likewise if votes were transferred or deleted since, because the history does not say which votes
+// there were together before. In both cases the votes of now are what comes after. Else the order of time decides.
+func (r Rule) replay(h history) replayed {
+	result := replayed{complete: !h.transferred}
+	known := !result.complete
+	if len(h.recorded) > 0 {
+		all, _ := tally(h.votes)
+		result.complete = result.complete && all.cover(h.recorded)
+		known = !result.complete || h.rule.Threshold == r.Threshold && h.rule.AnonymousWeight == r.AnonymousWeight
 	}
-	result.all = len(voted)
-	if result.complete {
-		return result
+	if known {
+		return r.replayKnown(h, result)
 	}
-	result.annotators = h.annotators
+	return r.replayInOrder(h, result)
+}
+
+// replayKnown decides by the votes of the fact, or else by those of now.
+func (r Rule) replayKnown(h history, result replayed) replayed {
+	all, everyone := tally(h.votes)
+	result.all, result.annotators = everyone, h.annotators
 	if result.fact, result.decided = r.Decide(h.recorded); !result.decided {
-		result.annotators = result.all
-		result.fact, result.decided = r.Decide(votes)
+		result.annotators = everyone
+		result.fact, result.decided = r.Decide(all)
 	}
 	return result
 }
 
-// equal reports whether both are the same votes. An attribute without votes is the same as none.
-func (v Votes) equal(other Votes) bool {
-	for _, attribute := range Attributes {
-		if !maps.Equal(v[attribute], other[attribute]) {
-			return false
+// replayInOrder adds the votes in the order of time, all of one time together, and decides at the first consensus.
+func (r Rule) replayInOrder(h history, result replayed) replayed {
+	votes, voted := Votes{}, map[annotator]bool{}
+	for i, row := range h.votes {
+		voted[annotatorOf(row)] = true
+		if result.decided {
+			continue
+		}
+		votes.addRow(row)
+		if i+1 < len(h.votes) && h.votes[i+1].CreatedAt.Equal(row.CreatedAt) {
+			continue
+		}
+		result.fact, result.decided = r.Decide(votes)
+		result.annotators = len(voted)
+	}
+	result.all = len(voted)
+	return result
+}
+
+// tally adds up votes, and counts who gave them.
+func tally(rows []db.ReplayVoteListRow) (votes Votes, annotators int) {
+	votes, voted := Votes{}, map[annotator]bool{}
+	for _, row := range rows {
+		votes.addRow(row)
+		voted[annotatorOf(row)] = true
+	}
+	return votes, len(voted)
+}
+
+func annotatorOf(row db.ReplayVoteListRow) annotator {
+	if row.SessionID != nil {
+		return annotator{session: *row.SessionID}
+	}
+	return annotator{user: row.UserID}
+}
+
+func (v Votes) addRow(row db.ReplayVoteListRow) {
+	count := Count{Users: 1}
+	if row.SessionID != nil {
+		count = Count{Sessions: 1}
+	}
+	v.Add(Attribute(row.Attribute), row.Value, count)
+}
+
+// cover reports whether the votes include all others.
+func (v Votes) cover(others Votes) bool {
+	for attribute, counts := range others {
+		for value, count := range counts {
+			if own := v[attribute][value]; own.Users < count.Users || own.Sessions < count.Sessions {
+				return false
+			}
 		}
 	}
 	return true

@@ -22,7 +22,7 @@ type Simulation struct {
 
 	URLs       int64 // all, with or without votes
 	Answers    int64 // of annotators about a URL, each counted one time
-	Incomplete int64 // URLs whose votes were transferred or deleted since, so that not all moments are known
+	Incomplete int64 // URLs of which votes were transferred or deleted since, so that not all moments are known
 
 	Validated   map[string]int64     // URLs by the type as which the rule validates them
 	Annotators  map[int]int64        // URLs that the rule validates, by how many had voted about them then
@@ -115,7 +115,8 @@ func (o SimulateOptions) ruleFrom(current Rule) Rule {
 }
 
 // Simulate replays all answers with a rule, as of one snapshot, and writes nothing. The answers about a URL are added in the order of
-// time; the URL is validated at the first moment of consensus. The memory does not grow with the number of URLs. It returns
+// time; the URL is validated at the first moment of consensus. A fact that a rule with the same numbers made is decided by the votes
+// that it has recorded. The memory does not grow with the number of URLs. It returns
 // ErrThreshold or ErrWeight for numbers that a rule must not have.
 func (e *Explainer) Simulate(ctx context.Context, o SimulateOptions) (done Simulation, err error) {
 	err = postgres.InSnapshot(ctx, e.pool, func(tx pgx.Tx) error {
@@ -217,7 +218,10 @@ func (s *simulator) window(ctx context.Context, first, last int32) error {
 
 // url replays the votes about a URL. The Comparison is empty if there is no fact, neither stored nor simulated.
 func (s *simulator) url(row db.ReplayURLListRow, votes []db.ReplayVoteListRow) (d Difference, err error) {
-	past := history{votes: votes, annotators: int(row.FactAnnotators), transferred: row.Transferred}
+	past := history{
+		votes: votes, annotators: int(row.FactAnnotators), transferred: row.Transferred,
+		rule: Rule{Threshold: row.FactThreshold, AnonymousWeight: row.FactAnonymousWeight},
+	}
 	d.URLID = row.ID
 	if row.FactURLType != nil {
 		d.Stored = new(factFrom(*row.FactURLType, row.FactRecordType, row.FactAgencyID, row.FactLocationID, row.FactName))

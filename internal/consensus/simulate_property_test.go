@@ -88,15 +88,21 @@ func (h *histories) run(t *testing.T, rt *rapid.T, rule consensus.Rule) {
 		}
 	}
 
-	done, differences := simulate(t, h.pool, consensus.SimulateOptions{})
-	require.Empty(rt, differences)
-	require.Equal(rt, rule, done.Rule)
 	stored := dbtest.Structs[struct{ Facts, Annotators int64 }](t, h.pool,
 		"SELECT count(*), coalesce(sum(users + sessions), 0) FROM consensus_facts")[0]
-	require.Equal(rt, stored.Facts, done.Facts())
-	require.Equal(rt, stored.Facts, done.Comparisons[consensus.AsStored])
-	require.InDelta(rt, float64(stored.Annotators), done.AnswersPerFact()*float64(stored.Facts), 1e-6)
-	h.facts, h.incomplete = stored.Facts, done.Incomplete
+	for _, options := range []consensus.SimulateOptions{
+		{},
+		// The same rule with other numbers, so that the order of time decides and not what the facts have recorded.
+		{Threshold: new(rule.Threshold - 0.001)},
+	} {
+		done, differences := simulate(t, h.pool, options)
+		require.Empty(rt, differences)
+		require.Equal(rt, options.Threshold == nil, done.Rule == rule)
+		require.Equal(rt, stored.Facts, done.Facts())
+		require.Equal(rt, stored.Facts, done.Comparisons[consensus.AsStored])
+		require.InDelta(rt, float64(stored.Annotators), done.AnswersPerFact()*float64(stored.Facts), 1e-6)
+		h.facts, h.incomplete = stored.Facts, done.Incomplete
+	}
 	for _, urlID := range urlIDs {
 		h.explain(t, rt, urlID)
 	}

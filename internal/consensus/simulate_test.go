@@ -193,6 +193,32 @@ func TestSimulateCompares(t *testing.T) {
 	require.Contains(t, differences, "10 stored only: data source 2 1 Stops Ten, nothing")
 }
 
+// A process decides some time after the answer, and may see more answers. The rule that made a fact makes the same one again; another rule
+// decides at the first moment of consensus.
+func TestSimulateKnowsWhichVotesDecided(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	for user, urlType := range []string{"not relevant", "not relevant", "broken page", "not relevant"} {
+		b.vote(t, 1, user+1, strconv.Itoa(user+1), "url_type="+urlType)
+	}
+	for user, name := range []string{"Early", "Early", "Late", "Late", "Late"} {
+		b.vote(t, 2, user+1, strconv.Itoa(user+1), "url_type=meta url, agency=1, location=1, name="+name)
+	}
+	b.fact(t, 1, "not relevant", `{"url_type": {"not relevant": {"users": 3, "sessions": 0}, "broken page": {"users": 1, "sessions": 0}}}`)
+	b.fact(t, 2, "meta url", `{"url_type": {"meta url": {"users": 5, "sessions": 0}}, "agency": {"1": {"users": 5, "sessions": 0}},
+		"location": {"1": {"users": 5, "sessions": 0}}, "name": {"Early": {"users": 2, "sessions": 0}, "Late": {"users": 3, "sessions": 0}}}`)
+	dbtest.Exec(t, b.pool, "UPDATE consensus_facts SET agency_id = 1, location_id = 1, name = 'Late' WHERE url_id = 2")
+	dbtest.Exec(t, b.pool, "UPDATE consensus_facts SET users = 4 + url_id - 1")
+
+	done, differences := simulate(t, b.pool, consensus.SimulateOptions{})
+	require.Empty(t, differences)
+	require.Equal(t, map[int]int64{4: 1, 5: 1}, done.Annotators)
+	require.Zero(t, done.Incomplete)
+	other, differences := simulate(t, b.pool, consensus.SimulateOptions{Threshold: new(1.9)})
+	require.Equal(t, []string{"2 other values: meta url 1 1  Late, meta url 1 1  Early"}, differences)
+	require.Equal(t, map[int]int64{2: 2}, other.Annotators)
+}
+
 // URLs are read range by range, whatever their ids are.
 func TestSimulateReadsAllURLs(t *testing.T) {
 	t.Parallel()

@@ -236,6 +236,8 @@ SELECT
     coalesce(agencies.ids, '{}')::integer[] AS agency_ids,
     coalesce(locations.ids, '{}')::bigint[] AS location_ids,
     (migrated.url_id IS NOT NULL)::boolean AS transferred,
+    coalesce(fact.threshold, 0)::double precision AS fact_threshold,
+    coalesce(fact.anonymous_weight, 0)::double precision AS fact_anonymous_weight,
     fact.url_type AS fact_url_type,
     fact.record_type AS fact_record_type,
     fact.agency_id AS fact_agency_id,
@@ -272,19 +274,21 @@ type ReplayURLListParams struct {
 }
 
 type ReplayURLListRow struct {
-	ID             int32
-	ValidatedType  *URLType
-	RecordType     *RecordType
-	AgencyIDs      []int32
-	LocationIDs    []int64
-	Transferred    bool
-	FactURLType    *URLType
-	FactRecordType *RecordType
-	FactAgencyID   *int32
-	FactLocationID *int64
-	FactName       *string
-	FactAnnotators int32
-	FactVotes      []byte
+	ID                  int32
+	ValidatedType       *URLType
+	RecordType          *RecordType
+	AgencyIDs           []int32
+	LocationIDs         []int64
+	Transferred         bool
+	FactThreshold       float64
+	FactAnonymousWeight float64
+	FactURLType         *URLType
+	FactRecordType      *RecordType
+	FactAgencyID        *int32
+	FactLocationID      *int64
+	FactName            *string
+	FactAnnotators      int32
+	FactVotes           []byte
 }
 
 // What is stored about the validation of the URLs of a range of ids, by id. The type of a fact is null if there is none. Each table
@@ -306,6 +310,8 @@ func (q *Queries) ReplayURLList(ctx context.Context, db DBTX, arg ReplayURLListP
 			&i.AgencyIDs,
 			&i.LocationIDs,
 			&i.Transferred,
+			&i.FactThreshold,
+			&i.FactAnonymousWeight,
 			&i.FactURLType,
 			&i.FactRecordType,
 			&i.FactAgencyID,

@@ -82,6 +82,8 @@ SELECT
     coalesce(agencies.ids, '{}')::integer[] AS agency_ids,
     coalesce(locations.ids, '{}')::bigint[] AS location_ids,
     (migrated.url_id IS NOT NULL)::boolean AS transferred,
+    coalesce(fact.threshold, 0)::double precision AS fact_threshold,
+    coalesce(fact.anonymous_weight, 0)::double precision AS fact_anonymous_weight,
     fact.url_type AS fact_url_type,
     fact.record_type AS fact_record_type,
     fact.agency_id AS fact_agency_id,
