@@ -83,7 +83,8 @@ func riverDriver(own *postgres.Pool) *riverpgxv5.Driver { return riverpgxv5.New(
 
 // riverLog is where River logs warnings and errors. Its other messages repeat every few seconds.
 func riverLog(log *zap.Logger) *slog.Logger {
-	return slog.New(zapslog.NewHandler(log.WithOptions(zap.IncreaseLevel(zap.WarnLevel)).Core(), zapslog.WithName("river")))
+	level := max(zap.WarnLevel, log.Level()) // a lower one than that of the logger would be refused, on standard error
+	return slog.New(zapslog.NewHandler(log.WithOptions(zap.IncreaseLevel(level)).Core(), zapslog.WithName("river")))
 }
 
 // Runner inserts jobs and, while Run runs, works them.
