@@ -13,7 +13,7 @@ import (
 )
 
 var (
-	moments = regexp.MustCompile(`\b\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\b`)
+	timestamps = regexp.MustCompile(`\b\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\b`)
 	blanks  = regexp.MustCompile(` {2,}`)
 )
 
@@ -50,7 +50,7 @@ func TestOperationsHistory(t *testing.T) {
 		require.Zero(t, status, printed.String())
 	}
 	neutral := func(text string) string {
-		for varying, constant := range map[*regexp.Regexp]string{durations: "…", moments: "…"} {
+		for varying, constant := range map[*regexp.Regexp]string{durations: "…", timestamps: "…"} {
 			text = varying.ReplaceAllString(text, constant)
 		}
 		return blanks.ReplaceAllString(text, "  ")

@@ -82,7 +82,8 @@ func shownTaskFrom(task tasks.Task) shownTask {
 		Error: task.Error,
 	}
 	if run := task.Run; run != nil {
-		shown.Job, shown.JobID, shown.StartedAt, shown.FinishedAt, shown.Result = &run.Job, run.JobID, &run.StartedAt, run.FinishedAt, run.Result
+		shown.Job, shown.JobID, shown.Result = &run.Job, run.JobID, run.Result
+		shown.StartedAt, shown.FinishedAt = &run.StartedAt, run.FinishedAt
 	}
 	return shown
 }

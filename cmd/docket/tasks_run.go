@@ -44,10 +44,9 @@ var startedInWords = map[tasks.StartState]string{
 	tasks.AlreadyRunning: "runs already; no other run was started",
 }
 
-// waitTimes are how often the end of a run is looked for, and after how long the operator learns that no run has begun.
 const (
-	lookEvery = 200 * time.Millisecond
-	notBegun  = 10 * time.Second
+	waitInterval = 200 * time.Millisecond // of polls for the end of a run
+	notBegun     = 10 * time.Second       // after which the operator learns that no process has begun the run
 )
 
 func tasksRunCommand(cfg *config) *cobra.Command {
@@ -55,8 +54,8 @@ func tasksRunCommand(cfg *config) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "run TYPE",
 		Short: "Run the jobs of a type now",
-		Long: `Run the jobs of a type now, in a process that runs jobs: docket serve, unless it has --jobs=false, or docket work. Jobs that
-the environment disables run too. At most one run of each job waits or runs. Its next scheduled time stays.
+		Long: `Run the jobs of a type now, in a process that runs jobs: docket serve, unless it has --jobs=false, or docket work. Jobs
+that the environment disables run too. At most one run of each job waits or runs. Its next scheduled time stays.
 
 Exit status 1: no job has the type or, with --wait, a run has failed.`,
 		Example: `  docket tasks run "Refresh Materialized Views" --wait`,
@@ -123,7 +122,7 @@ func (o startOutput) wait(ctx context.Context, control *tasks.Control, start tas
 		fmt.Fprintf(o.errs, "%s: no process has begun it yet; docket serve and docket work run jobs\n", start.Job)
 	})
 	defer hint.Stop()
-	return control.Wait(ctx, start, lookEvery, func(task tasks.Task) {
+	return control.Wait(ctx, start, waitInterval, func(task tasks.Task) {
 		if hint.Stop(); !o.json {
 			fmt.Fprintf(o.out, "%s: task %d has begun\n", start.Job, task.ID)
 		}
@@ -147,8 +146,8 @@ func tasksScheduleCommand(cfg *config) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "schedule",
 		Short: "Show each job: how often it runs, its last run, and when it is due",
-		Long: `Show each job: how often it runs, its last run on any instance, and when it is due. Times are in UTC. Intervals, and which jobs
-are enabled, are those of the environment of this command: run it with that of docket serve.`,
+		Long: `Show each job: how often it runs, its last run on any instance, and when it is due. Times are in UTC. Intervals, and
+which jobs are enabled, are those of the environment of this command: run it with that of docket serve.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			list, err := upkeepJobs(upkeep, nil)

@@ -92,7 +92,8 @@ func TestTasksSchedule(t *testing.T) {
 	url, exec := migrated(t)
 	t.Setenv("URL_AUTO_NAME_TASK_FLAG", "0")
 	t.Setenv("DOCKET_VIEWS_INTERVAL", "90m")
-	exec(`INSERT INTO task_schedule (job, next_run_at) VALUES ('auto_name', '2026-12-01 09:00:00'), ('refresh_views', '2026-12-01 10:00:00');
+	exec(`INSERT INTO task_schedule (job, next_run_at) VALUES
+			('auto_name', '2026-12-01 09:00:00'), ('refresh_views', '2026-12-01 10:00:00');
 		INSERT INTO tasks (task_type, task_status) VALUES ('Auto Name', 'error');
 		INSERT INTO task_runs (task_id, job, started_at) VALUES (1, 'auto_name', '2026-12-01 08:00:02')`)
 	table := succeed(t, "tasks", "schedule", "--database-url", url)

@@ -227,8 +227,8 @@ type TaskURLCountManyRow struct {
 	Errors int32
 }
 
-// The numbers of URLs and of errors about URLs of tasks, by task id; a task without either has no row. The sizes of tasks differ by a
-// factor of a million, so the statement needs a custom plan.
+// The numbers of URLs and of errors about URLs of tasks, by task id; a task without either has no row. The sizes of tasks differ by
+// a factor of a million, so the statement needs a custom plan.
 // No limit: there are no more rows than tasks were given.
 // @sqlc-vet-disable many-without-limit
 func (q *Queries) TaskURLCountMany(ctx context.Context, db DBTX, ids []int32) ([]TaskURLCountManyRow, error) {

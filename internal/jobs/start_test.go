@@ -71,7 +71,7 @@ func TestStartNeedsTablesAndJob(t *testing.T) {
 	require.EqualError(t, err, `no job has the type "HTML"; the types with jobs are Refresh Materialized Views`)
 }
 
-// A job that is started while no process runs it waits, one time only. Then any process runs it, also one that does not schedule it.
+// A job that is started while no process runs it waits, one time only. Then a process runs it that does not schedule it.
 func TestStartedJobWaitsForAProcess(t *testing.T) {
 	t.Parallel()
 	pool := newDatabase(t)

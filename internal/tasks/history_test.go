@@ -168,12 +168,12 @@ func TestURLsAndErrors(t *testing.T) {
 		require.Equal(t, len(texts), int(b.get(t, taskID).URLErrors))
 		return texts
 	}
-	failed(first, "in the way", 9, 7)
+	failed(first, "another type", 9, 7)
 	failed(other, "no title", 7)
-	require.Equal(t, []string{"7 in the way", "9 in the way"}, errorsOf(first))
-	failed(second, "still in the way", 7)
-	require.Equal(t, []string{"9 in the way"}, errorsOf(first))
-	require.Equal(t, []string{"7 still in the way"}, errorsOf(second))
+	require.Equal(t, []string{"7 another type", "9 another type"}, errorsOf(first))
+	failed(second, "still another type", 7)
+	require.Equal(t, []string{"9 another type"}, errorsOf(first))
+	require.Equal(t, []string{"7 still another type"}, errorsOf(second))
 	require.Equal(t, []string{"7 no title"}, errorsOf(other), "errors of another type stay")
 
 	list, err := b.history.List(t.Context(), tasks.Filter{}, 1)

@@ -9,9 +9,9 @@ import (
 	"docket/internal/dbtest"
 )
 
-// The time of a request does not grow with the history: a page of tasks, a task and its URLs are read from indexes with every kind of
-// plan, and only the links of the tasks on the page are counted. A rare type and the question what runs now read the table of tasks,
-// and the last runs of all jobs that of runs: 10 buffers for each 1,000 rows.
+// The time of a request does not grow with the history: a page of tasks, a task and its URLs are read from indexes with every kind
+// of plan, and only the links of the tasks on the page are counted. A rare type and the question what runs now read the table of
+// tasks, and the last runs of all jobs that of runs: 10 buffers for each 1,000 rows.
 func TestPlans(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

@@ -20,8 +20,8 @@ import (
 type Starter interface {
 	// Types returns the types that have jobs, sorted.
 	Types() []Type
-	// RunNow makes all jobs of a type run once tx is committed, in any process that runs jobs, also those that are disabled. At most one
-	// run of a job waits or runs.
+	// RunNow makes all jobs of a type run once tx is committed, in any process that runs jobs, also those that are disabled. At most
+	// one run of a job waits or runs.
 	RunNow(ctx context.Context, tx pgx.Tx, taskType Type) ([]Start, error)
 }
 
@@ -39,7 +39,7 @@ type StartState string
 // The states.
 const (
 	Started        StartState = "started"         // a run waits for a free process
-	AlreadyWaiting StartState = "already-waiting" // an earlier run waits for a free process; it does not wait for a repetition any longer
+	AlreadyWaiting StartState = "already-waiting" // an earlier run waits for a free process; if it had failed, it is repeated now
 	AlreadyRunning StartState = "already-running" // nothing was started
 )
 
@@ -100,9 +100,9 @@ func lastTask(ctx context.Context, on db.DBTX, jobID int64) (int32, error) {
 	return id, nil
 }
 
-// Wait waits until the run that was started has succeeded or failed, and returns its task. It looks every so often, and calls begun
-// once when the run has begun. A run that was interrupted is repeated, and Wait waits for the repetition.
-func (c *Control) Wait(ctx context.Context, start Start, every time.Duration, begun func(Task)) (Task, error) {
+// Wait waits until the run that was started has succeeded or failed, and returns its task. It polls at an interval, and calls begun
+// one time, when the run has begun. A run that was interrupted is repeated, and Wait waits for the repetition.
+func (c *Control) Wait(ctx context.Context, start Start, interval time.Duration, begun func(Task)) (Task, error) {
 	for reported := false; ; {
 		id, err := lastTask(ctx, c.history.pool, start.JobID)
 		if err != nil {
@@ -124,7 +124,7 @@ func (c *Control) Wait(ctx context.Context, start Start, every time.Duration, be
 		select {
 		case <-ctx.Done():
 			return Task{}, ctx.Err()
-		case <-time.After(every):
+		case <-time.After(interval):
 		}
 	}
 }

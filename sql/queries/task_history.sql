@@ -32,8 +32,8 @@ WHERE tasks.id = ANY(@ids::integer[])
 ORDER BY tasks.id;
 
 -- name: TaskURLCountMany :many
--- The numbers of URLs and of errors about URLs of tasks, by task id; a task without either has no row. The sizes of tasks differ by a
--- factor of a million, so the statement needs a custom plan.
+-- The numbers of URLs and of errors about URLs of tasks, by task id; a task without either has no row. The sizes of tasks differ by
+-- a factor of a million, so the statement needs a custom plan.
 -- No limit: there are no more rows than tasks were given.
 -- @sqlc-vet-disable many-without-limit
 SELECT counted.task_id, sum(counted.urls)::integer AS urls, sum(counted.errors)::integer AS errors
