@@ -27,9 +27,9 @@ func agreementCommand(cfg *config) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "agreement",
 		Short: "Measure how well annotators agree with each other and with robots",
-		Long: `Measure how well annotators agree about each attribute, in one snapshot of the database: the share of pairs of annotators who
-agree, and that share corrected for chance, as Fleiss' kappa, Krippendorff's alpha, Gwet's AC1, and as the mean of Cohen's kappa over
-pairs of users. 1 is perfect agreement, and 0 what chance alone would give. Each has a 95 % bootstrap interval.
+		Long: `Measure how well annotators agree about each attribute, in one snapshot of the database: the share of pairs of annotators
+who agree, and that share corrected for chance, as Fleiss' kappa, Krippendorff's alpha, Gwet's AC1, and as the mean of Cohen's kappa
+over pairs of users. 1 is perfect agreement, and 0 what chance alone would give. Each has a 95 % bootstrap interval.
 docs/decisions/agreement.md says how to read them.
 
 --json prints what GET /metrics/agreement returns.`,
@@ -140,7 +140,8 @@ func printAgreement(out io.Writer, report agreement.Report) error {
 		if err := table.Flush(); err != nil {
 			return err
 		}
-		fmt.Fprintf(out, "  pairs of users with %d or more URLs in common: %d%s\n", r.Pairs.LeastCommon, r.Pairs.Pairs, rangeText(r.Pairs))
+		fmt.Fprintf(out, "  pairs of users with %d or more URLs in common: %d%s\n",
+			r.Pairs.LeastCommon, r.Pairs.Pairs, rangeText(r.Pairs))
 		if r.Robots.Share != nil {
 			fmt.Fprintf(out, "  users sided with a robot in %d of %d answers (%.1f %%)\n",
 				r.Robots.Sided, r.Robots.Answers, 100**r.Robots.Share)

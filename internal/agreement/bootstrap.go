@@ -16,9 +16,10 @@ const Level = 0.95
 // MostReplicates is the largest number of replicates that Options may ask for.
 const MostReplicates = 100_000
 
-// Numbers of replicates, unless Options say otherwise: DefaultReplicates, and fewer of many units, so that no more than drawBudget are
-// drawn, but never fewer than leastReplicates. The error of a bound that comes from their number is about 0.08 standard errors of
-// the coefficient with 1,000 replicates and 0.19 with 200, and the standard error falls with the number of units.
+// Numbers of replicates, unless Options say otherwise: DefaultReplicates, and fewer of many units, so that no more than
+// drawBudget are drawn, but never fewer than leastReplicates. The error of a bound that comes from their number is about 0.08
+// standard errors of the coefficient with 1,000 replicates and 0.19 with 200, and the standard error falls with the number of
+// units.
 const (
 	DefaultReplicates = 1000
 	leastReplicates   = 200
@@ -56,8 +57,8 @@ type Estimate struct {
 	Reason     string   // why there is no value, or else no interval; or empty
 }
 
-// Measure computes the coefficients of a table. The intervals are percentile intervals (Efron and Tibshirani, An Introduction to the
-// Bootstrap, 1993, chapter 13) of samples of the units; see sampler. It fails only when ctx ends.
+// Measure computes the coefficients of a table. The intervals are percentile intervals (Efron and Tibshirani, An Introduction to
+// the Bootstrap, 1993, chapter 13) of samples of the units; see sampler. It fails only when ctx ends.
 func Measure(ctx context.Context, t *Table, o Options) (Coefficients, error) {
 	p := t.collect()
 	memory := p.scratch()
@@ -88,8 +89,8 @@ type intervals struct {
 	draws   int // a replicate takes so many
 }
 
-// estimate returns the values with their intervals. Each processor calls newReplicate for a function of its own. A replicate depends on
-// its number and the seed, not on the processor that draws it.
+// estimate returns the values with their intervals. Each processor calls newReplicate for a function of its own. A replicate
+// depends on its number and the seed, not on the processor that draws it.
 func (i intervals) estimate(ctx context.Context, whole []optional, newReplicate func() replicateFunc) ([]Estimate, error) {
 	if i.units < 2 {
 		return estimatesOf(whole, reasonOneUnit), nil

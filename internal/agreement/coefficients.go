@@ -34,9 +34,9 @@ type optional struct {
 	reason string
 }
 
-// coefficients computes the coefficients of a sample. Units with one rater say how often categories are chosen, for Fleiss' kappa and
-// AC1, and nothing else, as in Gwet, Handbook of Inter-Rater Reliability (4th edition, 2014), chapters 2 and 3. Krippendorff's alpha
-// leaves them out. AC1 needs the number of categories.
+// coefficients computes the coefficients of a sample. Units with one rater say how often categories are chosen, for Fleiss' kappa
+// and AC1, and nothing else, as in Gwet, Handbook of Inter-Rater Reliability (4th edition, 2014), chapters 2 and 3.
+// Krippendorff's alpha leaves them out. AC1 needs the number of categories.
 //
 //	raw    = the mean over units of the share of pairs of raters who agree; Fleiss (1971), Psychological Bulletin 76:378
 //	Fleiss = (raw - e) / (1 - e), e = the sum of the squares of the average shares of the categories

@@ -124,7 +124,8 @@ func exactKappa(table [][]int) *big.Rat {
 	return corrected(rat(agreeing, n), expected)
 }
 
-// tableOf returns a table whose unit i has the categories of units[i], by the raters 0, 1, 2 and so on. A negative category is missing.
+// tableOf returns a table whose unit i has the categories of units[i], by the raters 0, 1, 2 and so on. A negative category is
+// missing.
 func tableOf(units [][]int32) *agreement.Table {
 	t := &agreement.Table{}
 	for _, unit := range units {

@@ -5,8 +5,8 @@ import (
 	"slices"
 )
 
-// DefaultLeastCommon is how many units two raters must have rated both before they count as a pair, unless the caller says otherwise.
-// Kappa of fewer is mostly noise.
+// DefaultLeastCommon is how many units two raters must have rated both before they count as a pair, unless the caller says
+// otherwise. Kappa of fewer is mostly noise.
 const DefaultLeastCommon = 10
 
 // Pair is Cohen's kappa of two raters.
@@ -33,12 +33,12 @@ const reasonNoPair = "no two users have enough URLs in common"
 // shared is a unit that both raters of a pair rated, with their categories.
 type shared struct{ unit, first, second int32 }
 
-// Pairs computes Cohen's kappa (1960, Educational and Psychological Measurement 20:37) of all pairs of raters with at least leastCommon
-// common units. Each is yielded if yield is not nil, in the order of the raters; the summary covers all. Its interval is that of
-// Measure, where a replicate draws from the units that a pair has in common. It fails only when ctx ends.
+// Pairs computes Cohen's kappa (1960, Educational and Psychological Measurement 20:37) of all pairs of raters with at least
+// leastCommon common units. Each is yielded if yield is not nil, in the order of the raters; the summary covers all. Its interval
+// is that of Measure, where a replicate draws from the units that a pair has in common. It fails only when ctx ends.
 //
-// The time is proportional to the number of pairs of ratings of a unit. The memory is bounded: with more than sharedBudget of them in
-// pairs there is no interval.
+// The time is proportional to the number of pairs of ratings of a unit. The memory is bounded: with more than sharedBudget of
+// them in pairs there is no interval.
 func Pairs(ctx context.Context, t *Table, leastCommon int, o Options, yield func(Pair)) (PairSummary, error) {
 	summary := PairSummary{LeastCommon: leastCommon}
 	var mean weighted
@@ -97,8 +97,8 @@ func (w *weighted) mean() optional {
 	return optional{value: w.sum / w.weight}
 }
 
-// eachPair yields the pairs of raters with enough common units, in the order of the raters, and of the units within a pair. The slice is
-// valid until the next call.
+// eachPair yields the pairs of raters with enough common units, in the order of the raters, and of the units within a pair. The
+// slice is valid until the next call.
 func (t *Table) eachPair(ctx context.Context, leastCommon int, yield func(first, second int32, common []shared)) error {
 	begins, units := t.byRater()
 	p := partners{table: t, common: make([]int32, t.raters), ends: make([]int, t.raters)}

@@ -10,8 +10,8 @@ import (
 	"docket/internal/dbtest"
 )
 
-// The votes about a batch cost what the batch costs: no table of votes is read whole, with any plan. All votes cost one scan of each table of
-// the attribute, and of the two that names and agencies are joined with.
+// The votes about a batch cost what the batch costs: no table of votes is read whole, with any plan. All votes cost one scan of
+// each table of the attribute, and of the two that names and agencies are joined with.
 func TestPlans(t *testing.T) {
 	t.Parallel()
 	pool, _ := setup(t,
@@ -38,7 +38,8 @@ func TestPlans(t *testing.T) {
 		for _, mode := range dbtest.PlanModes {
 			for _, attribute := range consensus.Attributes {
 				plan := dbtest.Explain(t, pool, mode, db.AgreementBatchVoteList, string(attribute), 1)
-				require.Subset(t, []string{"link_batches__urls"}, plan.SeqScans(), "%s, statistics target %d, %s:\n%s", mode, target, attribute, plan)
+				require.Subset(t, []string{"link_batches__urls"}, plan.SeqScans(),
+					"%s, statistics target %d, %s:\n%s", mode, target, attribute, plan)
 				require.Less(t, plan.Buffers(), 50*25, "50 URLs, %s:\n%s", attribute, plan)
 				plan = dbtest.Explain(t, pool, mode, db.AgreementVoteList, string(attribute))
 				require.Less(t, plan.Buffers(), 800, "%s, statistics target %d, %s:\n%s", mode, target, attribute, plan)

@@ -146,8 +146,8 @@ func TestOrderAndLabelsAreIrrelevant(t *testing.T) {
 	})
 }
 
-// No value exceeds 1. AC1 and Cohen's kappa are at least -1; Fleiss' kappa and alpha of few units may be less. Raw agreement is never
-// negative. An interval has its bounds in order. Either a value or the reason why there is none is given.
+// No value exceeds 1. AC1 and Cohen's kappa are at least -1; Fleiss' kappa and alpha of few units may be less. Raw agreement is
+// never negative. An interval has its bounds in order. Either a value or the reason why there is none is given.
 func TestBounds(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {

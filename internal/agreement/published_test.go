@@ -21,8 +21,8 @@ var fourRaters = [][]int32{
 	{4, 4, 4, 4}, {1, 1, 2, 1}, {2, 2, 2, 2}, {none, 5, 5, 5}, {none, none, 1, 1}, {none, none, 3, none},
 }
 
-// diagnoses is table 1 of Fleiss, Measuring Nominal Scale Agreement Among Many Raters, Psychological Bulletin 76 (1971): 30 patients, each
-// diagnosed by six psychiatrists: depression, personality disorder, schizophrenia, neurosis, other.
+// diagnoses is table 1 of Fleiss, Measuring Nominal Scale Agreement Among Many Raters, Psychological Bulletin 76 (1971): 30
+// patients, each diagnosed by six psychiatrists: depression, personality disorder, schizophrenia, neurosis, other.
 var diagnoses = [][]int{
 	{0, 0, 0, 6, 0}, {0, 3, 0, 0, 3}, {0, 1, 4, 0, 1}, {0, 0, 0, 0, 6}, {0, 3, 0, 3, 0}, {2, 0, 4, 0, 0}, {0, 0, 4, 0, 2},
 	{2, 0, 3, 1, 0}, {2, 0, 0, 4, 0}, {0, 0, 0, 0, 6}, {1, 0, 0, 5, 0}, {1, 1, 0, 4, 0}, {0, 3, 3, 0, 0}, {1, 0, 0, 5, 0},

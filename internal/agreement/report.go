@@ -62,8 +62,8 @@ type Robots struct {
 	Share   *float64 // nil without answers
 }
 
-// Measure measures the agreement in one snapshot. It waits while another call of it runs, because it uses all processors. Its error is
-// an unknown.Error if the batch does not exist.
+// Measure measures the agreement in one snapshot. It waits while another call of it runs, because it uses all processors. Its
+// error is an unknown.Error if the batch does not exist.
 func (s *Service) Measure(ctx context.Context, r Request) (Report, error) {
 	select {
 	case s.slots <- struct{}{}:

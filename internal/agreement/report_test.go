@@ -135,7 +135,8 @@ func TestRobots(t *testing.T) {
 			VALUES (1, '00000000-0000-0000-0000-000000000001', 'data source')`,
 
 		`INSERT INTO annotation__record_type__auto (url_id, record_type) VALUES (1, 'Stops'), (2, 'Other')`,
-		`INSERT INTO annotation__record_type__user (url_id, user_id, record_type) VALUES (1, 1, 'Stops'), (1, 2, 'Other'), (3, 1, 'Other')`,
+		`INSERT INTO annotation__record_type__user (url_id, user_id, record_type) VALUES
+			(1, 1, 'Stops'), (1, 2, 'Other'), (3, 1, 'Other')`,
 
 		// Agency 4 of URL 1, from the second of two robots. The robot of URL 3 found none, and one without confidence says nothing.
 		`INSERT INTO annotation__agency__auto__subtasks (id, task_id, url_id, type, agencies_found) VALUES
@@ -148,8 +149,10 @@ func TestRobots(t *testing.T) {
 
 		`INSERT INTO annotation__location__auto__subtasks (id, task_id, url_id, type, locations_found) VALUES
 			(1, 1, 1, 'nlp_location_frequency', true), (2, 1, 2, 'batch_link', true)`,
-		`INSERT INTO annotation__location__auto__suggestions (subtask_id, location_id, confidence) VALUES (1, 1, 20), (1, 2, 30.5), (2, 3, 1)`,
-		`INSERT INTO annotation__location__user (url_id, user_id, location_id) VALUES (1, 1, 2), (1, 2, 1), (1, 3, 1), (1, 3, 2), (2, 1, 3)`,
+		`INSERT INTO annotation__location__auto__suggestions (subtask_id, location_id, confidence) VALUES
+			(1, 1, 20), (1, 2, 30.5), (2, 3, 1)`,
+		`INSERT INTO annotation__location__user (url_id, user_id, location_id) VALUES
+			(1, 1, 2), (1, 2, 1), (1, 3, 1), (1, 3, 2), (2, 1, 3)`,
 
 		`INSERT INTO annotation__name__suggestions (id, url_id, suggestion, source) VALUES
 			(1, 1, 'Title', 'HTML Metadata Title'), (2, 1, 'Other', 'User'), (3, 2, 'Title', 'User'), (4, 3, 'A', 'HTML Metadata Title')`,

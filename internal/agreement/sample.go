@@ -9,10 +9,10 @@ import (
 // draws count how often each unit, or each pattern of units, was drawn.
 type draws []int32
 
-// sampler draws how often a unit is in a sample: a Poisson number of times with mean 1, each unit for itself. Such a sample has about as
-// many units as the data, and coefficients depend on its proportions only; Hanley and MacGibbon (2006), doi:10.1016/j.cmpb.2006.04.006.
-// Drawing units one by one from all of them takes five times as long, because it reads memory at random, and cannot draw equal
-// units together.
+// sampler draws how often a unit is in a sample: a Poisson number of times with mean 1, each unit for itself. Such a sample has
+// about as many units as the data, and coefficients depend on its proportions only; Hanley and MacGibbon (2006),
+// doi:10.1016/j.cmpb.2006.04.006. Drawing units one by one from all of them takes five times as long, because it reads memory at
+// random, and cannot draw equal units together.
 type sampler struct {
 	rng  *rand.PCG
 	bits uint64

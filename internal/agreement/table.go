@@ -8,8 +8,8 @@ import (
 // Unknown is the rater of a rating whose rater is not known again in other units. Such a rating counts everywhere but in Pairs.
 const Unknown int32 = -1
 
-// Rating is what a rater says about a unit. Raters and categories are numbers from 0; equal numbers are equal raters and categories.
-// The order of the numbers means nothing.
+// Rating is what a rater says about a unit. Raters and categories are numbers from 0; equal numbers are equal raters and
+// categories. The order of the numbers means nothing.
 type Rating struct{ Rater, Category int32 }
 
 // Table holds ratings by unit. A rater who did not rate a unit has no rating there: data may be missing. The zero Table is empty.

@@ -82,8 +82,8 @@ type votes struct {
 	urls     int // with the answers of two or more annotators
 }
 
-// loadVotes reads the votes about an attribute, of all URLs or of a batch. What an annotator voted for is one nominal value: the set of
-// the values. A user is a rater of the table; sessions are unknown raters.
+// loadVotes reads the votes about an attribute, of all URLs or of a batch. What an annotator voted for is one nominal value: the
+// set of the values. A user is a rater of the table; sessions are unknown raters.
 func loadVotes(ctx context.Context, tx pgx.Tx, attribute consensus.Attribute, batchID *int32) (*votes, error) {
 	rows, err := readVotes(ctx, tx, attribute, batchID)
 	if err != nil {

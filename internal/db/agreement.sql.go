@@ -98,8 +98,8 @@ type AgreementVoteListRow struct {
 
 // What annotators and robots say about all URLs, or about those of one batch.
 // The votes about an attribute, one row for each annotator and value, in no order. A session's vote has user 0, a user's the zero
-// session. The tables are read whole, once: windows of URLs would join names and agencies again in each. The caller reads the rows one
-// by one.
+// session. The tables are read whole, once: windows of URLs would join names and agencies again in each. The caller reads the
+// rows one by one.
 // No limit: there is no index that pages could follow, and no page is kept.
 // @sqlc-vet-disable many-without-limit
 func (q *Queries) AgreementVoteList(ctx context.Context, db DBTX, attribute string) ([]AgreementVoteListRow, error) {

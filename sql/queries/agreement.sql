@@ -2,8 +2,8 @@
 
 -- name: AgreementVoteList :many
 -- The votes about an attribute, one row for each annotator and value, in no order. A session's vote has user 0, a user's the zero
--- session. The tables are read whole, once: windows of URLs would join names and agencies again in each. The caller reads the rows one
--- by one.
+-- session. The tables are read whole, once: windows of URLs would join names and agencies again in each. The caller reads the
+-- rows one by one.
 -- No limit: there is no index that pages could follow, and no page is kept.
 -- @sqlc-vet-disable many-without-limit
 SELECT
