@@ -19,8 +19,8 @@ type sampler struct {
 	left int // numbers of 16 bits in bits
 }
 
-// frequencies are how many of 65,536 units are drawn 0, 1, 2 … times.
-var frequencies = [...]int{24109, 24109, 12055, 4018, 1005, 201, 33, 5, 1}
+// frequencies are how many of 65,536 units are drawn 0, 1, 2 … times: Poisson numbers, rounded so that the mean is exactly 1.
+var frequencies = [...]int{24112, 24106, 12055, 4018, 1005, 201, 33, 5, 1}
 
 // timesOf maps 16 random bits to a number of times.
 var timesOf = func() (times [1 << 16]uint8) {
