@@ -30,7 +30,8 @@ the URL is validated at the first moment of consensus. The result is how many UR
 and what differs from the facts that agreement has stored. Facts by hand or by another program were not made by a rule of Docket's:
 they are counted apart.
 
-Without --threshold and --anonymous-weight the current rule is replayed; then nothing should differ.
+Without --threshold and --anonymous-weight the current rule is replayed; then nothing should differ. A rule with the numbers of the
+one that made a fact decides it by the votes that the fact has recorded, since a process may have seen more than the first ones.
 
 Votes that became a user's, and deleted ones, leave an incomplete history. Of such a URL, only the recorded votes of its fact and
 the votes of now are replayed.

@@ -40,6 +40,7 @@ func TestSimulatingTheCurrentRuleMakesWhatIsStored(t *testing.T) {
 				dbtest.Exec(t, b.pool, fmt.Sprintf(replacedRule, rule.Threshold, rule.AnonymousWeight))
 			}
 			h := histories{bundle: b, submissions: submissions.New(b.pool)}
+			h.begin(t)
 			rapid.Check(t, func(rt *rapid.T) { h.run(t, rt, rule) })
 			require.Positive(t, h.facts, "no history made a fact")
 			require.Positive(t, h.incomplete, "no history was incomplete")
@@ -55,13 +56,26 @@ type histories struct {
 	incomplete  int64
 }
 
+// begin makes a fact, and moves one of its votes. What random histories contain depends on chance.
+func (h *histories) begin(t *testing.T) {
+	urlID, session := h.newURL(t, t.Context()), annotation.NewSession()
+	answer := annotation.Answer{URLType: annotation.NotRelevant}
+	require.NoError(t, h.service.SubmitAnonymous(t.Context(), session, urlID, answer))
+	for user := range int32(3) {
+		h.submit(t, user+1, urlID, answer)
+		h.drain(t)
+	}
+	_, err := h.service.TransferSession(t.Context(), 4, session)
+	require.NoError(t, err)
+}
+
 func (h *histories) run(t *testing.T, rt *rapid.T, rule consensus.Rule) {
 	ctx := t.Context()
 	urlIDs := []int32{h.newURL(t, ctx), h.newURL(t, ctx)}
 	sessions := []annotation.Session{annotation.NewSession(), annotation.NewSession(), annotation.NewSession()}
 	drawURL := func() int32 { return rapid.SampledFrom(urlIDs).Draw(rt, "URL") }
 	drawUser := func() int32 { return rapid.Int32Range(1, 4).Draw(rt, "user") }
-	for range rapid.IntRange(3, 14).Draw(rt, "steps") {
+	for range rapid.IntRange(6, 16).Draw(rt, "steps") {
 		var err error
 		switch step := rapid.IntRange(0, 15).Draw(rt, "step"); {
 		case step < 8:
@@ -71,7 +85,7 @@ func (h *histories) run(t *testing.T, rt *rapid.T, rule consensus.Rule) {
 		case step < 14:
 			_, err = h.service.TransferSession(ctx, drawUser(), rapid.SampledFrom(sessions).Draw(rt, "session"))
 		case step < 15:
-			urlIDs = append(urlIDs, h.submit(t, rt, drawUser()))
+			urlIDs = append(urlIDs, h.submitURL(t, rt, drawUser()))
 		default:
 			err = h.submissions.DeleteURL(ctx, urlIDs[0])
 			urlIDs[0] = h.newURL(t, ctx)
@@ -137,8 +151,8 @@ func (h *histories) newURL(t *testing.T, ctx context.Context) int32 {
 	return done.URLIDs[0]
 }
 
-// submit stores a URL with votes of its submitter.
-func (h *histories) submit(t *testing.T, rt *rapid.T, userID int32) int32 {
+// submitURL stores a URL with votes of its submitter.
+func (h *histories) submitURL(t *testing.T, rt *rapid.T, userID int32) int32 {
 	h.urls++
 	submission := submissions.Submission{URL: fmt.Sprintf("https://submitted%d.org", h.urls)}
 	if rapid.Bool().Draw(rt, "with an agency") {
@@ -155,7 +169,7 @@ func (h *histories) submit(t *testing.T, rt *rapid.T, userID int32) int32 {
 // drawFittingAnswer draws an answer that the rules admit. Most agree with each other.
 func drawFittingAnswer(t *rapid.T) annotation.Answer {
 	answer := annotation.Answer{URLType: rapid.SampledFrom([]annotation.URLType{
-		annotation.MetaURL, annotation.MetaURL, annotation.MetaURL, annotation.DataSource, annotation.NotRelevant, annotation.BrokenPage,
+		annotation.MetaURL, annotation.MetaURL, annotation.NotRelevant, annotation.NotRelevant, annotation.DataSource, annotation.BrokenPage,
 	}).Draw(t, "type")}
 	if rapid.IntRange(0, 3).Draw(t, "with a name") > 0 {
 		answer.NewName = new(rapid.SampledFrom([]string{"One", "One", "Two", ""}).Draw(t, "name"))
