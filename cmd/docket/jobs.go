@@ -109,7 +109,7 @@ func (cfg *processConfig) applyMigrations(ctx context.Context, db *database, log
 // background is what a process does by itself.
 type background struct {
 	runner    *jobs.Runner
-	pool      *postgres.Pool       // of its own; nil in a process that runs no jobs
+	pool      *postgres.Pool // of its own; nil in a process that runs no jobs
 	dueAge    func(context.Context) (time.Duration, error)
 	validator *consensus.Validator // nil when the process does not validate
 }
