@@ -51,7 +51,7 @@ docs/decisions/agreement.md says how to read them.
 	cmd.Flags().IntVar(&flags.minCommon, "min-common", agreement.DefaultLeastCommon,
 		"the least number of URLs that two users must both have annotated to count as a pair")
 	cmd.Flags().IntVar(&flags.replicates, "replicates", 0,
-		fmt.Sprintf("samples for each interval; 0 is %d, and fewer for more than 100,000 URLs", agreement.DefaultReplicates))
+		fmt.Sprintf("samples for each interval; 0 is %d, and fewer for more than 50,000 URLs", agreement.DefaultReplicates))
 	cmd.Flags().Uint64Var(&flags.seed, "seed", 0, "number that selects the samples")
 	cmd.Flags().BoolVar(&flags.json, "json", false, "print JSON")
 	cmd.Flags().BoolVar(&flags.pairs, "pairs", false, "with --json: also print each pair of users")

@@ -23,7 +23,7 @@ const MostReplicates = 100_000
 const (
 	DefaultReplicates = 1000
 	leastReplicates   = 200
-	drawBudget        = 100_000_000
+	drawBudget        = 50_000_000
 )
 
 // leastDefined is the share of the replicates in which a coefficient must be defined. The others are left out.

@@ -9,7 +9,7 @@ import (
 const sharedBudget = 4_000_000
 
 // sharedReads bounds how many of them all replicates read, unless that takes fewer than leastReplicates.
-const sharedReads = 300_000_000
+const sharedReads = 200_000_000
 
 // tally is what Cohen's kappa of a pair is computed from.
 type tally struct{ units, agree, expected int64 }
