@@ -204,8 +204,9 @@ func (d decider) drain(
 }
 
 const (
-	// lockedPause is the number of seconds until a URL is tried again whose locks another transaction holds.
-	lockedPause = 1
+	// lockedPause is the number of seconds until a URL is tried again whose locks another transaction holds. Together with lockTimeout
+	// and the time between two looks it is less than two seconds.
+	lockedPause = 0.2
 	// longestBackoff is the longest time, in seconds, between two attempts of a URL that fails.
 	longestBackoff = 3600
 )
