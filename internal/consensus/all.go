@@ -26,8 +26,8 @@ const (
 // memory used does not grow with the number of URLs. After an error, what it has stored remains. Nothing is validated twice if
 // two run at a time.
 //
-// The task is linked to the URLs. Its errors are the URLs that cannot be validated, and why. A URL that fails is due again, and
-// no error of the run.
+// The task is linked to the URLs. Its errors are the URLs that cannot be validated, and why. A URL that fails is tried again by
+// the next run, and no error of this one.
 func ValidateAll(ctx context.Context, pool *postgres.Pool, taskID int32) (result string, err error) {
 	decider := decider{changelog.NewWriter()}
 	var sum counts
@@ -51,7 +51,8 @@ func ValidateAll(ctx context.Context, pool *postgres.Pool, taskID int32) (result
 		if err != nil {
 			return nil, err
 		}
-		if err := done.postpone(ctx, tx, nil); err != nil {
+		// A URL that fails is left to the next run: each run would make it due once more.
+		if err := (outcome{locked: done.locked}).postpone(ctx, tx, nil); err != nil {
 			return nil, err
 		}
 		return func() { sum = sum.and(done.counts()) }, done.report(ctx, tx, taskID, true)

@@ -65,6 +65,9 @@ func deciding(ctx context.Context, on db.DBTX, rule Rule, urlIDs []int32) ([]int
 	}), nil
 }
 
+// nextLockTimeout is how long a transaction waits for a lock after it has waited in vain for one.
+const nextLockTimeout = "20ms"
+
 // validateEach validates those of the URLs about which the votes make a fact. If that fails, it validates half of the URLs and
 // then the others, so that a URL whose data is wrong does not prevent the others. It returns errors that concern the transaction
 // or the server.
@@ -85,6 +88,11 @@ func (d decider) validateEach(ctx context.Context, tx pgx.Tx, rule Rule, urlIDs 
 		return outcome{locked: urlIDs}, nil
 	case len(urlIDs) == 1:
 		return outcome{failed: []failure{{urlIDs[0], err}}}, nil
+	case postgres.IsLockTimeout(err):
+		// Answers wait for what the transaction has locked, so it has waited long enough.
+		if err := queries.LockTimeoutSet(ctx, tx, nextLockTimeout); err != nil {
+			return outcome{}, fmt.Errorf("set lock timeout: %w", err)
+		}
 	}
 	half := len(urlIDs) / 2
 	first, err := d.validateEach(ctx, tx, rule, urlIDs[:half])

@@ -159,6 +159,7 @@ func TestFailingURL(t *testing.T) {
 	}
 	_, result := b.validateAll(t)
 	require.Equal(t, "0 URLs validated, 2 failed", result, "what was due, and what is among all")
+	require.Equal(t, "1", b.text(t, "SELECT count(*)::text FROM consensus_due"), "the run does not make it due once more")
 	dbtest.Exec(t, b.pool, "ALTER TABLE flag_url_validated DROP CONSTRAINT refused; UPDATE consensus_due SET due_at = now()")
 	b.drain(t)
 	require.Equal(t, "5 0", b.text(t, "SELECT count(*) || ' ' || (SELECT count(*) FROM url_task_error) FROM consensus_facts"))

@@ -110,11 +110,11 @@ func (v *Validator) Drain(ctx context.Context) (taken int, err error) {
 
 // position is after which id a process reads consensus_due. While an export or another long transaction runs, the index keeps the
 // entries of rows that were deleted, and reading them all each time would take longer and longer. So most reads begin at the id
-// that was the greatest some seconds ago. All rows are read again every readAllEvery, for a transaction that takes so long
-// between its insert and its commit.
+// that was the greatest at least readAllEvery ago: a transaction may commit its row after rows with greater ids, and a row may be
+// due later. All rows are read again every readAllEvery, for those that take longer than that.
 type position struct {
-	after, seen int64
-	readAll     time.Time // when all are read next
+	after, earlier, seen int64     // earlier is what seen was when all rows were read last
+	readAll              time.Time // when all are read next
 }
 
 const readAllEvery = 10 * time.Second
@@ -124,7 +124,7 @@ func (p *position) begin(now time.Time) int64 {
 	if now.Before(p.readAll) {
 		return p.after
 	}
-	p.after, p.readAll = p.seen, now.Add(readAllEvery)
+	p.after, p.earlier, p.readAll = p.earlier, p.seen, now.Add(readAllEvery)
 	return 0
 }
 
