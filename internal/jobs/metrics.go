@@ -2,6 +2,7 @@ package jobs
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -39,7 +40,10 @@ func (r *Runner) Metrics() []prometheus.Collector {
 		scheduled, err := tasks.Schedule(ctx, r.cfg.Pool)
 		found := map[string]time.Duration{}
 		for _, s := range scheduled {
-			found[s.Job] = s.Overdue
+			// A job that is disabled is never inserted, and keeps the row that it had.
+			if slices.ContainsFunc(r.periods, func(p tasks.Period) bool { return p.Job == s.Job }) {
+				found[s.Job] = s.Overdue
+			}
 		}
 		return found, err
 	}}}

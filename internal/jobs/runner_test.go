@@ -129,10 +129,12 @@ func TestJobRunsAndIsRecorded(t *testing.T) {
 		# TYPE docket_test_seconds gauge
 		docket_test_seconds 2
 	`), "docket_job_runs_total", "docket_job_overdue_seconds", "docket_test_seconds"))
+	dbtest.Exec(t, pool, "INSERT INTO task_schedule (job, next_run_at) VALUES ('disabled', '2026-01-31')")
 	dbtest.Exec(t, pool, makeDue)
 	families, err := registry.Gather()
 	require.NoError(t, err)
 	overdue := slices.IndexFunc(families, func(f *dto.MetricFamily) bool { return f.GetName() == "docket_job_overdue_seconds" })
+	require.Len(t, families[overdue].GetMetric(), 1, "none of a job that this process does not schedule")
 	require.GreaterOrEqual(t, families[overdue].GetMetric()[0].GetGauge().GetValue(), 1.0)
 }
 
