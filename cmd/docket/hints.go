@@ -49,8 +49,8 @@ func printHints(ctx context.Context, out io.Writer, pool *postgres.Pool, key []b
 			text += fmt.Sprintf("%s -H 'Content-Type: application/json' \\\n"+
 				"    -d '{\"suggested_status\": \"not relevant\"}' http://%s/annotate/all/%d\n", annotator, addr, irrelevantID)
 		}
-		text += fmt.Sprintf("\nThat makes it a fact. An administrator can see which, and why:\n\n%s http://%s/url/%d/consensus\n\n",
-			curl[2], addr, irrelevantID)
+		text += fmt.Sprintf("\nWithin a second that makes it a fact. An administrator can see which, and why:\n\n"+
+			"%s http://%s/url/%d/consensus\n\n", curl[2], addr, irrelevantID)
 	}
 	_, err = io.WriteString(out, text)
 	return err
