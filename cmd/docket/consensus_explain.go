@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"reflect"
 	"strconv"
 	"strings"
 	"time"
@@ -114,6 +115,10 @@ func explained(e consensus.Explanation) string {
 			}
 		}
 		line("  made %s by %s", stamp(f.At), shownRule(f.Rule))
+		if f.People == e.People && reflect.DeepEqual(f.Votes, e.Votes) {
+			line("  from the same votes")
+			return text.String()
+		}
 		line("  votes of %s then:", people(f.People))
 		printTallies(line, f.Votes)
 	}
@@ -150,12 +155,15 @@ func shownNeeds(needs consensus.TypeNeeds) string {
 	return "lacks an agreement on " + strings.Join(convert.Each(needs.Missing, shownAttribute), ", ")
 }
 
-// shownFact lists what a fact says.
+// shownFact lists what a fact says. Only a name can be any text, so only it is quoted.
 func shownFact(fact consensus.Fact) string {
 	parts := []string{fact.URLType}
 	for _, attribute := range consensus.Attributes[1:] {
 		if value := fact.Value(attribute); value != "" {
-			parts = append(parts, shownAttribute(attribute)+" "+strconv.Quote(value))
+			if attribute == consensus.Name {
+				value = strconv.Quote(value)
+			}
+			parts = append(parts, shownAttribute(attribute)+" "+visible(value))
 		}
 	}
 	return strings.Join(parts, ", ")

@@ -56,6 +56,11 @@ needed:
 	text, _ := s.succeed(t, "consensus", "explain", "101")
 	require.Contains(t, text, "validated: as not relevant, 2026-01-31 12:00:00, by agreement\n")
 	require.Contains(t, text, "\nstored fact: not relevant\n  made 2026-01-31 12:00:00 by rule 1: 2 votes")
+	require.True(t, strings.HasSuffix(text, "\n  from the same votes\n"), text)
+	s.exec(t, `INSERT INTO annotation__url_type__user (url_id, user_id, type) VALUES (101, 3, 'not relevant')`)
+	text, _ = s.succeed(t, "consensus", "explain", "101")
+	require.Contains(t, text, "\n  votes of 2 users and 0 sessions then:\n  URL type: agreed\n    not relevant: 2 votes, by 2 users")
+	s.exec(t, `DELETE FROM annotation__url_type__user WHERE url_id = 101 AND user_id = 3`)
 	object, _ := s.succeed(t, "consensus", "explain", "101", "--json")
 	var wire api.Consensus
 	require.NoError(t, json.Unmarshal([]byte(object), &wire))
