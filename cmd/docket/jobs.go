@@ -35,7 +35,8 @@ func (cfg *processConfig) addFlags(flags *pflag.FlagSet) {
 	flags.BoolVar(&cfg.migrate, "migrate", true, "apply pending migrations at the start")
 	flags.Int32Var(&cfg.jobsMaxConns, "jobs-max-conns", 10,
 		fmt.Sprintf("most connections of jobs to the database, beyond --max-conns; at least %d", leastJobsConns))
-	flags.DurationVar(&cfg.shutdownTimeout, "shutdown-timeout", 30*time.Second, "longest time to finish requests and jobs when stopping")
+	flags.DurationVar(&cfg.shutdownTimeout, "shutdown-timeout", 30*time.Second,
+		"longest time to finish requests and jobs when stopping")
 	cfg.upkeepConfig.addFlags(flags)
 }
 
@@ -58,8 +59,8 @@ func (cfg *processConfig) check() error {
 	return cfg.checkUpkeep()
 }
 
-// bringUpToDate brings the database to this program's version or fails. A process that runs no jobs does without River's tables if its
-// role may not create them.
+// bringUpToDate brings the database to this program's version or fails. A process that runs no jobs does without River's tables if
+// its role may not create them.
 func (cfg *processConfig) bringUpToDate(ctx context.Context, db *database, runsJobs bool, log *zap.Logger) error {
 	if err := db.checkGrants(ctx); err != nil {
 		return err
@@ -114,8 +115,11 @@ type background struct {
 	validator *consensus.Validator // nil when the process does not validate
 }
 
-// newBackground wires the jobs. Without a pool, it opens one, which close closes. With one, the process only starts jobs that others run.
-func (cfg *processConfig) newBackground(ctx context.Context, db *database, pool *postgres.Pool, log *zap.Logger) (*background, error) {
+// newBackground wires the jobs. Without a pool, it opens one, which close closes. With one, the process only starts jobs that
+// others run.
+func (cfg *processConfig) newBackground(
+	ctx context.Context, db *database, pool *postgres.Pool, log *zap.Logger,
+) (*background, error) {
 	b := &background{}
 	if pool == nil {
 		var err error

@@ -35,8 +35,8 @@ type TaskRunHasSucceededParams struct {
 	Since time.Time
 }
 
-// Reports whether a run for a job of River has succeeded. The ids of River begin again when its tables are made anew, so that only runs
-// since the job was inserted count.
+// Reports whether a run for a job of River has succeeded. The ids of River begin again when its tables are made anew, so that only
+// runs since the job was inserted count.
 func (q *Queries) TaskRunHasSucceeded(ctx context.Context, db DBTX, arg TaskRunHasSucceededParams) (bool, error) {
 	row := db.QueryRow(ctx, TaskRunHasSucceeded, arg.JobID, arg.Since)
 	var exists bool

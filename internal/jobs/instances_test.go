@@ -61,7 +61,8 @@ const endLease = "DELETE FROM river.river_leader"
 // letTimePass makes the job that runs an old one.
 const letTimePass = "UPDATE river.river_job SET attempted_at = attempted_at - interval '1 hour' WHERE state = 'running'"
 
-// TestKilledProcess kills a process with SIGKILL halfway through a job. Another one takes up the same job, and schedules from then on.
+// TestKilledProcess kills a process with SIGKILL halfway through a job. Another one takes up the same job, and schedules from then
+// on.
 func TestKilledProcess(t *testing.T) {
 	t.Parallel()
 	address := dbtest.URL(t)
@@ -120,7 +121,8 @@ func TestThreeInstances(t *testing.T) {
 	require.Zero(t, overlaps.Load())
 }
 
-// TestLongRun shows that a job that is taken up while its process is alive does not run a second time, neither meanwhile nor afterwards.
+// TestLongRun shows that a job that is taken up while its process is alive does not run a second time, neither meanwhile nor
+// afterwards.
 func TestLongRun(t *testing.T) {
 	t.Parallel()
 	pool := newDatabase(t)
@@ -139,7 +141,8 @@ func TestLongRun(t *testing.T) {
 	dbtest.Exec(t, pool, letTimePass)
 	run(t, openPool(t, pool.Config().ConnString()), long)
 	// River gives the job to a process again, which finds the lock held.
-	eventually(t, pool, 1, "SELECT count(*) FROM river.river_job WHERE (metadata ->> 'snoozes')::integer > 2 AND cardinality(errors) = 1")
+	eventually(t, pool, 1, `SELECT count(*) FROM river.river_job
+		WHERE (metadata ->> 'snoozes')::integer > 2 AND cardinality(errors) = 1`)
 	close(end)
 	eventually(t, pool, 1, "SELECT count(*) FROM river.river_job WHERE state = 'completed'")
 	require.Equal(t, 1, dbtest.Count(t, pool, countRuns))
@@ -223,7 +226,8 @@ func TestDatabaseGone(t *testing.T) {
 	name := pgx.Identifier{pool.Config().ConnConfig.Database}.Sanitize()
 	pool.Reset()
 	dbtest.Exec(t, outside, "ALTER DATABASE "+name+" ALLOW_CONNECTIONS false")
-	dbtest.Exec(t, outside, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1", pool.Config().ConnConfig.Database)
+	dbtest.Exec(t, outside, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1",
+		pool.Config().ConnConfig.Database)
 	require.Eventually(t, func() bool {
 		return logs.FilterMessageSnippet("the schedule cannot be read").Len() == 1
 	}, patience, 5*time.Millisecond)
@@ -235,8 +239,8 @@ func TestDatabaseGone(t *testing.T) {
 	require.Equal(t, 1, logs.FilterMessageSnippet("the schedule cannot be read").Len(), "said one time")
 }
 
-// TestLostLock breaks the connections of an instance while it runs a job: the job ends, because another instance may begin it now, and
-// is repeated.
+// TestLostLock breaks the connections of an instance while it runs a job: the job ends, because another instance may begin it now,
+// and is repeated.
 func TestLostLock(t *testing.T) {
 	t.Parallel()
 	pool := newDatabase(t)
@@ -257,7 +261,8 @@ func TestLostLock(t *testing.T) {
 	<-began
 	proxy.Each(faultproxy.Cut)
 	eventually(t, pool, 1, countDone)
-	require.Equal(t, 1, dbtest.Count(t, pool, "SELECT count(*) FROM task_errors WHERE error LIKE 'the connection that held the lock has broken: %'"))
+	require.Equal(t, 1, dbtest.Count(t, pool,
+		"SELECT count(*) FROM task_errors WHERE error LIKE 'the connection that held the lock has broken: %'"))
 }
 
 func TestMigrate(t *testing.T) {

@@ -1,5 +1,5 @@
-// Package jobs runs what Docket does by itself, on any number of instances: the schedule in task_schedule, the workers of River, and
-// the history of package tasks around each run. It does not know how the work is done.
+// Package jobs runs what Docket does by itself, on any number of instances: the schedule in task_schedule, the workers of River,
+// and the history of package tasks around each run. It does not know how the work is done.
 package jobs
 
 import (
@@ -18,7 +18,7 @@ type Job struct {
 	Interval time.Duration // from one start to the next
 	Timeout  time.Duration // longest time of one run
 
-	// Work does one run for a task that has begun, and returns what it did, in words. A run that was interrupted or failed is repeated,
-	// so Work must be able to begin again after any of its transactions.
+	// Work does one run for a task that has begun, and returns what it did, in words. A run that was interrupted or failed is
+	// repeated, so Work must be able to begin again after any of its transactions.
 	Work func(ctx context.Context, taskID int32) (result string, err error)
 }

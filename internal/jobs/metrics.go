@@ -35,8 +35,8 @@ func (m *metrics) observe(job, outcome string, took time.Duration) {
 
 // Metrics returns the collectors of the Runner, for a registry.
 func (r *Runner) Metrics() []prometheus.Collector {
-	overdue := prometheus.NewDesc("docket_job_overdue_seconds", "How long a job has been due and was not inserted.", []string{"job"}, nil)
-	return []prometheus.Collector{r.metrics.runs, r.metrics.duration, ages{overdue, func(ctx context.Context) (map[string]time.Duration, error) {
+	desc := prometheus.NewDesc("docket_job_overdue_seconds", "How long a job has been due and was not inserted.", []string{"job"}, nil)
+	overdue := func(ctx context.Context) (map[string]time.Duration, error) {
 		scheduled, err := tasks.Schedule(ctx, r.cfg.Pool)
 		found := map[string]time.Duration{}
 		for _, s := range scheduled {
@@ -46,7 +46,8 @@ func (r *Runner) Metrics() []prometheus.Collector {
 			}
 		}
 		return found, err
-	}}}
+	}
+	return []prometheus.Collector{r.metrics.runs, r.metrics.duration, ages{desc, overdue}}
 }
 
 // Age returns a metric without labels, whose value is read at every scrape.
@@ -57,8 +58,8 @@ func Age(name, help string, read func(context.Context) (time.Duration, error)) p
 	}}
 }
 
-// ages are times since something was due; 0 for what is not. There is no series while they cannot be read: an invalid one would fail
-// the whole scrape.
+// ages are times since something was due; 0 for what is not. There is no series while they cannot be read: an invalid one would
+// fail the whole scrape.
 type ages struct {
 	desc *prometheus.Desc
 	read func(context.Context) (map[string]time.Duration, error)

@@ -43,7 +43,8 @@ func Pending(ctx context.Context, pool *postgres.Pool) ([]Migration, error) {
 	return pending, nil
 }
 
-// Check returns ErrNotMigrated unless the database has all versions of River's tables that this program knows. Later ones are accepted.
+// Check returns ErrNotMigrated unless the database has all versions of River's tables that this program knows. Later ones are
+// accepted.
 func Check(ctx context.Context, pool *postgres.Pool) error {
 	pending, err := Pending(ctx, pool)
 	if err == nil && len(pending) > 0 {
@@ -77,8 +78,8 @@ func Migrate(ctx context.Context, pool *postgres.Pool) (applied []Migration, err
 		return nil
 	})
 	if postgres.IsDenied(err) {
-		err = fmt.Errorf("%w. The role needs CREATE on the database, and to own what is in the schema %s: let the owner of the tables run "+
-			"docket migrate apply first", err, Schema)
+		err = fmt.Errorf("%w. The role needs CREATE on the database, and to own what is in the schema %s: "+
+			"let the owner of the tables run docket migrate apply first", err, Schema)
 	}
 	return applied, err
 }

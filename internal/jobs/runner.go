@@ -77,8 +77,8 @@ func (t Times) withDefaults() Times {
 // pgxTx is a transaction of River.
 type pgxTx = pgx.Tx
 
-// riverDriver gives River the connections of a pool. Its statements are not limited by the gate of writers: the pool is not the one that
-// requests use.
+// riverDriver gives River the connections of a pool. Its statements are not limited by the gate of writers: the pool is not the one
+// that requests use.
 func riverDriver(own *postgres.Pool) *riverpgxv5.Driver { return riverpgxv5.New(own.Pool) }
 
 // riverLog is where River logs warnings and errors. Its other messages repeat every few seconds.
@@ -151,8 +151,9 @@ func (r *Runner) choose() error {
 	return nil
 }
 
-// Run keeps the schedule and works jobs until ctx ends, and survives a database that cannot be reached. When ctx ends, no job begins.
-// Those that run have Config.StopTimeout to end, then their contexts are cancelled, and another process takes them up at once.
+// Run keeps the schedule and works jobs until ctx ends, and survives a database that cannot be reached. When ctx ends, no job
+// begins. Those that run have Config.StopTimeout to end, then their contexts are cancelled, and another process takes them up at
+// once.
 func (r *Runner) Run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return r.work(ctx) })
@@ -189,7 +190,8 @@ func pause(ctx context.Context, d time.Duration) {
 const undefinedTable = "42P01"
 
 // RunNow makes all jobs of a type run once tx is committed, also those that are disabled, in a process that works jobs: a job that
-// waits for its repetition does not wait any longer, and one that runs already is left alone. It returns what became of each, by name.
+// waits for its repetition does not wait any longer, and one that runs already is left alone. It returns what became of each, by
+// name.
 func (r *Runner) RunNow(ctx context.Context, tx pgx.Tx, taskType tasks.Type) (started []tasks.Start, err error) {
 	for _, job := range r.cfg.Jobs {
 		if job.Type != taskType {

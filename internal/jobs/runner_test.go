@@ -103,7 +103,9 @@ func TestJobRunsAndIsRecorded(t *testing.T) {
 	runner, err := jobs.New(cfg)
 	require.NoError(t, err)
 	registry.MustRegister(runner.Metrics()...)
-	registry.MustRegister(jobs.Age("docket_test_seconds", "Test.", func(context.Context) (time.Duration, error) { return 2 * time.Second, nil }))
+	registry.MustRegister(jobs.Age("docket_test_seconds", "Test.", func(context.Context) (time.Duration, error) {
+		return 2 * time.Second, nil
+	}))
 	ctx, stop := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- runner.Run(ctx) }()
@@ -161,7 +163,8 @@ func TestFailingJobIsRepeatedAndShown(t *testing.T) {
 func TestFailingJobBlocksNoOther(t *testing.T) {
 	t.Parallel()
 	pool := newDatabase(t)
-	run(t, pool, job("fails", func(context.Context, int32) (string, error) { return "", errors.New("no luck") }), job("works", succeed))
+	fail := func(context.Context, int32) (string, error) { return "", errors.New("no luck") }
+	run(t, pool, job("fails", fail), job("works", succeed))
 	const discarded = "SELECT count(*) FROM river.river_job WHERE state = 'discarded'"
 	eventually(t, pool, 1, discarded)
 	eventually(t, pool, 1, countDone)

@@ -53,8 +53,8 @@ func (r *Runner) tick(ctx context.Context) error {
 }
 
 // insertDue moves what is due to its next time and inserts its jobs, in one transaction: each period is inserted once, even if this
-// process or another one ends at any moment. A job stays due until the one of the period before, which has begun, has ended. One that
-// waits for its first run is not inserted a second time: it will run later than now.
+// process or another one ends at any moment. A job stays due until the one of the period before, which has begun, has ended. One
+// that waits for its first run is not inserted a second time: it will run later than now.
 func (r *Runner) insertDue(ctx context.Context) error {
 	return postgres.InTx(ctx, r.cfg.Pool, func(tx pgx.Tx) error {
 		all, err := tasks.ClaimDue(ctx, tx, r.periods)

@@ -7,8 +7,8 @@ import (
 	"riverqueue.com/riverui"
 )
 
-// UI returns River's page of jobs, for all paths below prefix. It shows, cancels and repeats jobs, and it does not ask who does so: it
-// must only be served where operators alone can reach it. Pages of other sites can neither use nor frame it.
+// UI returns River's page of jobs, for all paths below prefix. It shows, cancels and repeats jobs, and it does not ask who does so:
+// it must only be served where operators alone can reach it. Pages of other sites can neither use nor frame it.
 func (r *Runner) UI(prefix string) (http.Handler, error) {
 	// It is not started: that would count the jobs every few seconds, for tables far larger than these.
 	page, err := riverui.NewHandler(&riverui.HandlerOpts{

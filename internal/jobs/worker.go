@@ -29,8 +29,8 @@ type worker struct {
 	job    Job
 }
 
-// running counts the runs of River's jobs in this process, by their ids. A job that was taken up although it still runs has two, of which
-// one waits for the other's lock.
+// running counts the runs of River's jobs in this process, by their ids. A job that was taken up although it still runs has two, of
+// which one waits for the other's lock.
 type running struct {
 	mu     sync.Mutex
 	counts map[int64]int
@@ -65,8 +65,8 @@ func (w *worker) Middleware(*rivertype.JobRow) []rivertype.WorkerMiddleware {
 
 // Timeout is called by River for two purposes. Before a run it is the time after which the context ends: none, because a run has a
 // limit of its own, which may be far longer than the time after which the job of a killed process is taken up. And when River looks
-// for jobs of killed processes, those that have run for less than this time, or have no limit, are left alone: those that this process
-// runs. A job that another process still runs is taken up, finds the lock held, and waits.
+// for jobs of killed processes, those that have run for less than this time, or have no limit, are left alone: those that this
+// process runs. A job that another process still runs is taken up, finds the lock held, and waits.
 func (w *worker) Timeout(job *river.Job[args]) time.Duration {
 	if w.runner.running.has(job.ID) {
 		return -1
@@ -133,7 +133,8 @@ func (w *worker) do(ctx context.Context, taskID int32) (result string, err error
 	defer cancel()
 	defer func() {
 		if value := recover(); value != nil {
-			w.runner.cfg.Log.Error("job panicked", zap.String("job", w.job.Name), zap.Any("value", value), zap.ByteString("stack", debug.Stack()))
+			w.runner.cfg.Log.Error("job panicked", zap.String("job", w.job.Name), zap.Any("value", value),
+				zap.ByteString("stack", debug.Stack()))
 			err = fmt.Errorf("panic: %v", value)
 		} else if cause := context.Cause(ctx); err != nil && cause != nil && !errors.Is(err, cause) {
 			err = fmt.Errorf("%w: %w", cause, err)

@@ -19,12 +19,12 @@ const (
 	holdTimeout = 10 * time.Second
 )
 
-// TryHold runs fn while it holds the advisory lock of the key. If another session holds it, TryHold returns false at once. The context
-// of fn ends, with the cause ErrLockLost, when the connection that holds the lock breaks.
+// TryHold runs fn while it holds the advisory lock of the key. If another session holds it, TryHold returns false at once. The
+// context of fn ends, with the cause ErrLockLost, when the connection that holds the lock breaks.
 //
-// The lock belongs to a transaction that does nothing else, so that it also works through a proxy that shares sessions among clients
-// (PgBouncer's transaction mode). Between two checks the transaction has neither a snapshot nor an id: PostgreSQL can remove the old
-// versions of rows meanwhile, and builds of indexes do not wait for it.
+// The lock belongs to a transaction that does nothing else, so that it also works through a proxy that shares sessions among
+// clients (PgBouncer's transaction mode). Between two checks the transaction has neither a snapshot nor an id: PostgreSQL can
+// remove the old versions of rows meanwhile, and builds of indexes do not wait for it.
 func TryHold(ctx context.Context, pool *Pool, key string, fn func(context.Context) error) (held bool, err error) {
 	conn, err := pool.Acquire(ctx)
 	if err != nil {

@@ -28,7 +28,8 @@ func TestTryHold(t *testing.T) {
 	require.False(t, locked(t, pool))
 }
 
-// TestTryHoldKeepsNothing shows that the transaction which holds the lock keeps no old row versions and survives the limit of idle ones.
+// TestTryHoldKeepsNothing shows that the transaction which holds the lock keeps no old row versions and survives the limit of idle
+// ones.
 func TestTryHoldKeepsNothing(t *testing.T) {
 	t.Parallel()
 	pool := newPool(t, PoolConfig{MaxConns: 8, Served: true})

@@ -9,8 +9,8 @@ import (
 	"docket/internal/schema"
 )
 
-// Apart are tables in a schema of their own that a library of the program migrates by migrations of its own. These commands only run
-// that: they neither compare nor print nor drop such tables.
+// Apart are tables in a schema of their own that a library of the program migrates by migrations of its own. These commands only
+// run that: they neither compare nor print nor drop such tables.
 type Apart struct {
 	Name string // of the library
 	// Pending returns the versions that the database lacks, oldest first.

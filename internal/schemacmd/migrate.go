@@ -93,7 +93,7 @@ that version make. None of these is run; the later ones are. See ` + c.AdoptionP
 			if to != "" {
 				apart = nil
 			}
-			return c.withMigrator(cmd, flags, lockWait, func(ctx context.Context, migrator *schema.Migrator, files directory, url string) error {
+			run := func(ctx context.Context, migrator *schema.Migrator, files directory, url string) error {
 				if dryRun {
 					preview, err := migrator.PreviewApply(ctx, opts...)
 					if err != nil {
@@ -108,7 +108,8 @@ that version make. None of these is run; the later ones are. See ` + c.AdoptionP
 					versions, err = apart.apply(ctx, url)
 				}
 				return errors.Join(err, c.printApplied(cmd.OutOrStdout(), report, versions, err != nil, asJSON))
-			})
+			}
+			return c.withMigrator(cmd, flags, lockWait, run)
 		},
 	}
 	addRunFlags(cmd.Flags(), &asJSON, &dryRun, &lockWait)

@@ -14,8 +14,8 @@ type Period struct {
 	Interval time.Duration
 }
 
-// EnsureScheduled stores when jobs that are not in the schedule yet are due for the first time: the first of them after firstRun, each
-// next one stagger later. A job whose interval was shortened is due after the new interval at the latest.
+// EnsureScheduled stores when jobs that are not in the schedule yet are due for the first time: the first of them after firstRun,
+// each next one stagger later. A job whose interval was shortened is due after the new interval at the latest.
 func EnsureScheduled(ctx context.Context, on db.DBTX, periods []Period, firstRun, stagger time.Duration) error {
 	names, seconds := arrays(periods)
 	delays := make([]float64, len(names))
@@ -38,8 +38,8 @@ type Due struct {
 	Since time.Time // in UTC
 }
 
-// ClaimDue returns those of the jobs that are due, and moves each to its next time in the future. Several missed periods count as one.
-// on must be a transaction: until its end no other one claims these jobs, and a rollback makes them due again.
+// ClaimDue returns those of the jobs that are due, and moves each to its next time in the future. Several missed periods count as
+// one. on must be a transaction: until its end no other one claims these jobs, and a rollback makes them due again.
 func ClaimDue(ctx context.Context, on db.DBTX, periods []Period) ([]Due, error) {
 	names, seconds := arrays(periods)
 	rows, err := queries.TaskScheduleClaimDue(ctx, on, db.TaskScheduleClaimDueParams{Jobs: names, Seconds: seconds})

