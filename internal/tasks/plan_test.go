@@ -2,6 +2,7 @@ package tasks_test
 
 import (
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 
@@ -51,6 +52,8 @@ func TestPlans(t *testing.T) {
 			{"task", db.TaskGetMany, []args{{[]int32{77}}}, 15, dbtest.PlanModes},
 			{"URLs counted", db.TaskURLCountMany, []args{{page(1000)}, {[]int32{77}}}, 1000, []string{"force_custom_plan"}},
 			{"URLs of a task", db.TaskURLListPage, []args{{50000, 0}, {50000, 19000}, {77, 0}}, 1000, dbtest.PlanModes},
+			{"success of a job", db.TaskRunHasSucceeded, []args{{77, time.Now()}}, 15, dbtest.PlanModes},
+			{"earlier runs of a job", db.TaskRunAbandon, []args{{77}}, 15, dbtest.PlanModes},
 			{"errors of a task", db.TaskURLErrorListPage, []args{{50000, 0}, {50000, 9000}, {77, 0}}, 1000, dbtest.PlanModes},
 		} {
 			for _, mode := range test.modes {
