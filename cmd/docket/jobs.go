@@ -115,6 +115,10 @@ type background struct {
 	validator *consensus.Validator // nil when the process does not validate
 }
 
+// jobsStatementTimeout is longer than any job may take. It replaces the limit that the URL, the role or the database may have
+// for requests, under which the job over all URLs would never end.
+const jobsStatementTimeout = 24 * time.Hour
+
 // newBackground wires the jobs. Without a pool, it opens one, which close closes. With one, the process only starts jobs that
 // others run.
 func (cfg *processConfig) newBackground(
@@ -124,7 +128,7 @@ func (cfg *processConfig) newBackground(
 	if pool == nil {
 		var err error
 		if b.pool, err = postgres.Open(ctx, postgres.PoolConfig{
-			URL: db.url, MaxConns: cfg.jobsMaxConns, Served: true,
+			URL: db.url, MaxConns: cfg.jobsMaxConns, StatementTimeout: jobsStatementTimeout, Served: true,
 			OnDeath: func(err error) { log.Warn("database connection of jobs closed", zap.Error(err)) },
 		}); err != nil {
 			return nil, err

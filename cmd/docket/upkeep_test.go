@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"net/url"
 	"os"
 	"regexp"
 	"slices"
@@ -10,7 +11,9 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"go.uber.org/zap"
 
+	"docket/internal/dbtest"
 	"docket/internal/jobs"
 )
 
@@ -136,4 +139,24 @@ func TestUpkeepDataSources(t *testing.T) {
 	require.ErrorContains(t, err, "the token for the data-sources application is missing")
 	require.ErrorContains(t, err, dataSourcesTokenVariable)
 	require.Equal(t, exitUsage, exitStatus(err))
+}
+
+// TestJobsWithAStatementTimeout shows that the limit on statements that a URL or a role has for requests does not end jobs.
+func TestJobsWithAStatementTimeout(t *testing.T) {
+	at, err := url.Parse(dbtest.Empty(t))
+	require.NoError(t, err)
+	query := at.Query()
+	query.Set("statement_timeout", "1500")
+	at.RawQuery = query.Encode()
+	cfg := &processConfig{config: &config{}, upkeepConfig: upkeepConfig{viewsInterval: 24 * time.Hour}, jobsMaxConns: leastJobsConns}
+	background, err := cfg.newBackground(t.Context(), newDatabase(at.String(), nil), nil, zap.NewNop())
+	require.NoError(t, err)
+	defer background.close()
+	var limit time.Duration
+	require.NoError(t, background.pool.QueryRow(t.Context(), "SELECT current_setting('statement_timeout')::interval").Scan(&limit))
+	list, err := listJobs(t)
+	require.NoError(t, err)
+	for _, job := range list {
+		require.Greater(t, limit, job.Timeout, job.Name)
+	}
 }
