@@ -89,6 +89,13 @@ func TestServeWithGrants(t *testing.T) {
 		require.Contains(t, served.fail(t, exitFailure, "queue", "verify"), statement)
 		s.exec(t, statement)
 	}
+	for _, revoked := range []string{"USAGE ON SCHEMA river", "INSERT ON river.river_job"} {
+		s.exec(t, "REVOKE "+revoked+" FROM "+roles[1])
+		statement := "GRANT " + revoked + " TO " + roles[1]
+		require.Contains(t, served.fail(t, exitFailure, "serve", "--migrate=false"), ": "+statement+"; see docs/operations.md")
+		require.Contains(t, served.fail(t, exitFailure, "work"), ": "+statement+"; see docs/operations.md")
+		s.exec(t, statement)
+	}
 
 	owner.succeed(t, "refresh") // ranking matview does it at its first start, which docket_serve may not
 	for _, arguments := range [][]string{{"--migrate=false"}, {}, {"--ranking", "matview"}} {

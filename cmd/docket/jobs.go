@@ -76,20 +76,20 @@ func (cfg *processConfig) bringUpToDate(ctx context.Context, db *database, runsJ
 	return err
 }
 
-// prepareRiver brings River's tables to this program's version, and checks that the role may use them.
+// prepareRiver checks that the role may use River's tables, and brings them to this program's version.
 func (cfg *processConfig) prepareRiver(ctx context.Context, db *database, log *zap.Logger) error {
-	if cfg.migrate {
-		applied, err := applyRiver(ctx, db.url)
-		if len(applied) > 0 {
-			log.Info("migrations of River's tables applied", zap.Strings("versions", applied))
-		}
-		if err != nil {
-			return err
-		}
-	} else if err := withJobsPool(ctx, db.url, func(pool *postgres.Pool) error { return jobs.Check(ctx, pool) }); err != nil {
+	// First, because their version cannot be read without rights. Tables that this process creates are its role's own.
+	if err := db.checkJobsGrants(ctx); err != nil {
 		return err
 	}
-	return db.checkJobsGrants(ctx)
+	if !cfg.migrate {
+		return withJobsPool(ctx, db.url, func(pool *postgres.Pool) error { return jobs.Check(ctx, pool) })
+	}
+	applied, err := applyRiver(ctx, db.url)
+	if len(applied) > 0 {
+		log.Info("migrations of River's tables applied", zap.Strings("versions", applied))
+	}
+	return err
 }
 
 func (cfg *processConfig) applyMigrations(ctx context.Context, db *database, log *zap.Logger) error {
