@@ -29,7 +29,7 @@ func seedAnswersCommand(cfg *config, of *sample.Options) *cobra.Command {
 		Use:   "answers",
 		Short: "Let simulated annotators answer the sample data until they agree",
 		Long: `Let simulated annotators answer the sample data until they agree, and compare the facts with the truth. --urls and --seed must
-be those with which docket seed made the data: they tell what is true about each URL.
+be those with which docket seed made the data: what is true about each URL follows from them.
 
 Each annotator asks for the next URL and answers it, as clients do. With the probability --accuracy it states the truth, for each
 attribute independently, else something plausible. Users have the ids from 100000 on. The command ends when each URL that can

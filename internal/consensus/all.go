@@ -47,6 +47,10 @@ func ValidateAll(ctx context.Context, pool *postgres.Pool, taskID int32) (result
 	err = inParts(ctx, pool, func(after, upto int32) ([]int32, error) {
 		return candidates(ctx, pool, rule, after, upto)
 	}, func(tx pgx.Tx, urlIDs []int32) (func(), error) {
+		rule, err := CurrentRule(ctx, tx) // again: a migration may have replaced it since the run began
+		if err != nil {
+			return nil, err
+		}
 		done, err := decider.validateEach(ctx, tx, rule, urlIDs)
 		if err != nil {
 			return nil, err
