@@ -14,7 +14,7 @@ import (
 
 var (
 	timestamps = regexp.MustCompile(`\b\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\b`)
-	blanks  = regexp.MustCompile(` {2,}`)
+	blanks     = regexp.MustCompile(` {2,}`)
 )
 
 // TestOperationsHistory starts jobs as the page says, on a running Docket with sample data that schedules none itself, and compares

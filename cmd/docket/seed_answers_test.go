@@ -20,7 +20,9 @@ func TestSeedAnswers(t *testing.T) {
 	url := dbtest.Empty(t)
 	succeed(t, "migrate", "apply", "--database-url", url)
 	database := []string{"--database-url", url, "--urls", "20", "--seed", "3"}
-	command := func(args ...string) []string { return append(append([]string{"seed", "answers"}, args...), database...) }
+	command := func(args ...string) []string {
+		return append(append([]string{"seed", "answers"}, args...), database...)
+	}
 	succeed(t, append([]string{"seed"}, database...)...)
 
 	for _, wrong := range [][]string{{"--accuracy", "2"}, {"--annotators", "0"}, {"--accuracy", "high"}} {
