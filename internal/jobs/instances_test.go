@@ -283,6 +283,9 @@ func TestMigrate(t *testing.T) {
 	}))
 	require.Len(t, pending, int(applied.Load()), "each version once")
 	require.NoError(t, jobs.Check(t.Context(), pool))
+
+	dbtest.Exec(t, pool, "INSERT INTO river.river_migration (version, line) VALUES (99, 'main')")
+	require.ErrorContains(t, jobs.Check(t.Context(), pool), "99 not found in migrator bundle; tables that a newer Docket")
 	require.Equal(t, before, dbtest.Count(t, pool, "SELECT count(*) FROM pg_class WHERE relnamespace = 'public'::regnamespace"))
 }
 

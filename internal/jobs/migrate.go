@@ -32,6 +32,9 @@ func Pending(ctx context.Context, pool *postgres.Pool) ([]Migration, error) {
 	}
 	existing, err := migrator.ExistingVersions(ctx)
 	if err != nil {
+		if !postgres.IsDenied(err) && !postgres.IsUnavailable(err) {
+			err = fmt.Errorf("%w; tables that a newer Docket has migrated need that Docket", err)
+		}
 		return nil, fmt.Errorf("read the version of River's tables: %w", err)
 	}
 	pending := []Migration{}
@@ -43,8 +46,8 @@ func Pending(ctx context.Context, pool *postgres.Pool) ([]Migration, error) {
 	return pending, nil
 }
 
-// Check returns ErrNotMigrated unless the database has all versions of River's tables that this program knows. Later ones are
-// accepted.
+// Check returns ErrNotMigrated unless the database has all versions of River's tables that this program knows. It fails if the
+// database has a later one.
 func Check(ctx context.Context, pool *postgres.Pool) error {
 	pending, err := Pending(ctx, pool)
 	if err == nil && len(pending) > 0 {
