@@ -36,6 +36,18 @@ one that made a fact decides it by the votes that the fact has recorded, since a
 Votes that became a user's, and deleted ones, leave an incomplete history. Of such a URL, only the recorded votes of its fact and
 the votes of now are replayed.
 
+How what is stored and what the rule makes compare, at the end:
+
+  as stored            agreement has stored what the rule makes
+  other values         it has stored a fact with other values
+  stored only          it has stored a fact, and the rule makes none
+  simulated only       the rule makes a fact, and none is stored
+  waiting              the same, but it is due: a process that runs jobs stores it soon
+  obstacle             the same, but something else is confirmed about the URL; docket consensus explain shows what
+  validated otherwise  by hand or by another program; the rule makes the same fact, one with other values, or none (undecided)
+
+Only other values, stored only and simulated only count as differences.
+
 At most %d differences are printed, all with --all. The memory does not grow with the number of URLs.`, shownDifferences),
 		Example: `  docket consensus simulate --threshold 3 --anonymous-weight 0.25
   docket consensus simulate --threshold 3 --json | jq .simulation.answers_per_fact`,
