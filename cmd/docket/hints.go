@@ -19,6 +19,9 @@ var hintUsers = []struct {
 	permissions []auth.Permission
 }{{id: 1000}, {id: 1001}, {id: 1002, permissions: []auth.Permission{auth.AccessSourceCollector}}}
 
+// hintValidity is for how long the tokens of the hints are valid. One is an administrator's.
+const hintValidity = time.Hour
+
 // A page of the sample data that is not relevant, as two users can find without knowing more about it. No other type of fact takes so
 // few words. TestReadme shows that docket seed makes it and leaves it open.
 const (
@@ -31,7 +34,7 @@ const (
 func printHints(ctx context.Context, out io.Writer, pool *postgres.Pool, key []byte, addr string) error {
 	var curl []string // by user
 	for _, user := range hintUsers {
-		token, err := auth.Issue(key, user.id, user.permissions, 24*time.Hour, time.Now())
+		token, err := auth.Issue(key, user.id, user.permissions, hintValidity, time.Now())
 		if err != nil {
 			return err
 		}

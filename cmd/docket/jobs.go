@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"time"
 
@@ -202,7 +203,11 @@ func (cfg *processConfig) serveAdmin(
 	}
 	metrics.Add(b.runner.Metrics()...)
 	metrics.Add(jobs.Age("docket_consensus_due_seconds", "How long the oldest URL has waited whose votes may make a fact.", b.dueAge))
-	page, err := b.runner.UI(jobsPage)
+	host, _, err := net.SplitHostPort(cfg.adminAddr)
+	if err != nil {
+		return usageError{fmt.Errorf("--admin-addr: %w", err)}
+	}
+	page, err := b.runner.UI(jobsPage, host)
 	if err != nil {
 		return err
 	}

@@ -170,7 +170,7 @@ func (cfg *serveConfig) serve(cmd *cobra.Command, log *zap.Logger) (err error) {
 	}
 	defer background.close()
 	metrics := api.NewMetrics(func() api.PoolStats { return api.PoolStats(pool.Stats()) })
-	handler, err := cfg.handler(pool, db, ranked, key, background.wake, metrics, log)
+	handler, err := cfg.handler(pool, db, ranked, key, background, metrics, log)
 	if err != nil {
 		return err
 	}
@@ -179,7 +179,7 @@ func (cfg *serveConfig) serve(cmd *cobra.Command, log *zap.Logger) (err error) {
 
 // handler wires the use cases to the REST interface. It warns when the configuration lets clients delete without a token.
 func (cfg *serveConfig) handler(
-	pool *postgres.Pool, db *database, ranked annotation.Ranking, key []byte, onDue func(), metrics *api.Metrics, log *zap.Logger,
+	pool *postgres.Pool, db *database, ranked annotation.Ranking, key []byte, b *background, metrics *api.Metrics, log *zap.Logger,
 ) (http.Handler, error) {
 	verifier, err := auth.NewVerifier(key, cfg.tokenLeeway, time.Now)
 	if err != nil {
@@ -211,12 +211,8 @@ func (cfg *serveConfig) handler(
 		return found, err
 	}
 	metrics.AddViews(viewAges)
-	control, err := taskControl(pool)
-	if err != nil {
-		return nil, err
-	}
 	return api.New(api.Config{
-		Annotations: annotation.New(pool, ranked, annotation.OnDue(onDue)),
+		Annotations: annotation.New(pool, ranked, annotation.OnDue(b.wake)),
 		Catalog:     catalog.New(pool),
 		Robots:      robots.New(pool),
 		Submissions: submissions.New(pool),
@@ -226,7 +222,7 @@ func (cfg *serveConfig) handler(
 		Export:      export.New(pool, key),
 		Follows:     follows.New(pool),
 		Tasks:       tasks.NewHistory(pool),
-		Control:     control,
+		Control:     tasks.NewControl(pool, b.runner),
 		Verifier:    verifier,
 		Metrics:     metrics,
 		Log:         log,

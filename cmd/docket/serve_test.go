@@ -72,7 +72,7 @@ func TestOpenCatalogWarns(t *testing.T) {
 		cfg := &serveConfig{openCatalog: open, ranking: rankingQueue}
 		core, logs := observer.New(zap.WarnLevel)
 		metrics := api.NewMetrics(func() api.PoolStats { return api.PoolStats{} })
-		_, err := cfg.handler(pool, newDatabase("", nil), ranking.NewQueue(), []byte(strings.Repeat("k", 32)), func() {}, metrics, zap.New(core))
+		_, err := cfg.handler(pool, newDatabase("", nil), ranking.NewQueue(), []byte(strings.Repeat("k", 32)), &background{}, metrics, zap.New(core))
 		require.NoError(t, err)
 		require.Equal(t, warnings, logs.FilterMessageSnippet("--open-catalog: all clients can write and delete agencies").Len())
 	}

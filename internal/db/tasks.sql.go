@@ -68,9 +68,13 @@ func (q *Queries) TaskInsert(ctx context.Context, db DBTX, arg TaskInsertParams)
 }
 
 const TaskURLErrorUpsertMany = `-- name: TaskURLErrorUpsertMany :exec
+WITH known AS MATERIALIZED (
+    SELECT urls.id FROM urls WHERE urls.id = ANY($1::integer[]) ORDER BY urls.id FOR KEY SHARE
+)
 INSERT INTO url_task_error AS earlier (url_id, task_id, task_type, error)
 SELECT given.url_id, tasks.id, tasks.task_type, given.error
 FROM (SELECT unnest($1::integer[]) AS url_id, unnest($2::text[]) AS error) AS given
+JOIN known ON known.id = given.url_id
 CROSS JOIN tasks
 WHERE tasks.id = $3::integer
 ON CONFLICT ON CONSTRAINT url_task_error_pkey DO UPDATE
@@ -83,7 +87,8 @@ type TaskURLErrorUpsertManyParams struct {
 	TaskID int32
 }
 
-// Stores the errors of a run about URLs, one for each, in place of those that earlier runs of its type had about them.
+// Stores the errors of a run about those of the URLs that exist, one for each, in place of those that earlier runs of its type had
+// about them.
 func (q *Queries) TaskURLErrorUpsertMany(ctx context.Context, db DBTX, arg TaskURLErrorUpsertManyParams) error {
 	_, err := db.Exec(ctx, TaskURLErrorUpsertMany, arg.URLIDs, arg.Errors, arg.TaskID)
 	return err

@@ -53,12 +53,12 @@ type Times struct {
 	Backoff  []time.Duration // before each repetition of a failed run; then the job waits for its next period
 }
 
-// defaultTimes: a job of a killed process is taken up after at most Rescue, 30 seconds until River looks for such jobs, the first
-// Backoff, and 5 seconds until River looks for jobs to repeat, which is less than two minutes together.
+// defaultTimes: a job of a killed process is taken up after at most Rescue, 30 seconds until River looks for such jobs, a Backoff, and
+// 5 seconds until River looks for jobs to repeat, which is less than two minutes together.
 var defaultTimes = Times{
 	Tick: 5 * time.Second, Poll: time.Second, FirstRun: 10 * time.Second, Stagger: 5 * time.Second,
 	Rescue: time.Minute, Snooze: 15 * time.Second,
-	Backoff: []time.Duration{5 * time.Second, 30 * time.Second, 2 * time.Minute},
+	Backoff: []time.Duration{5 * time.Second, 10 * time.Second, 20 * time.Second, 20 * time.Second, 20 * time.Second},
 }
 
 const defaultWorkers = 3

@@ -20,10 +20,12 @@ func TestUI(t *testing.T) {
 	runner, err := jobs.New(jobs.Config{Pool: pool, Jobs: []jobs.Job{job("test", succeed)}})
 	require.NoError(t, err)
 	startNow(t, tasks.NewControl(pool, runner), tasks.Started)
-	page, err := runner.UI("/admin/jobs")
+	page, err := runner.UI("/admin/jobs", "docket.internal")
 	require.NoError(t, err)
+	host := "127.0.0.1:9090"
 	send := func(method, path, site string) *httptest.ResponseRecorder {
 		req := httptest.NewRequest(method, path, strings.NewReader(`{"ids": ["1"]}`))
+		req.Host = host
 		req.Header.Set("Content-Type", "text/plain")
 		req.Header.Set("Sec-Fetch-Site", site)
 		response := httptest.NewRecorder()
@@ -50,5 +52,13 @@ func TestUI(t *testing.T) {
 		require.Contains(t, header.Get("Content-Security-Policy"), "frame-ancestors 'none'")
 		require.Equal(t, "nosniff", header.Get("X-Content-Type-Options"))
 		require.Equal(t, "DENY", header.Get("X-Frame-Options"))
+	}
+
+	for name, status := range map[string]int{
+		"127.0.0.1": http.StatusOK, "[::1]:9090": http.StatusOK, "localhost:9090": http.StatusOK, "DOCKET.internal:9090": http.StatusOK,
+		"127.0.0.1.example.org": http.StatusForbidden, "localhost.example.org:9090": http.StatusForbidden, "": http.StatusForbidden,
+	} {
+		host = name
+		require.Equal(t, status, send(http.MethodGet, list, "same-origin").Code, name)
 	}
 }

@@ -69,7 +69,8 @@ type URLError struct {
 	Error string
 }
 
-// AddURLErrors stores errors about URLs, one for each URL at most, in place of those of earlier runs of the same type.
+// AddURLErrors stores errors about URLs, one for each URL at most, in place of those of earlier runs of the same type. A URL that does
+// not exist is left out.
 func AddURLErrors(ctx context.Context, on db.DBTX, taskID int32, errors []URLError) error {
 	params := db.TaskURLErrorUpsertManyParams{TaskID: taskID}
 	for _, e := range errors {

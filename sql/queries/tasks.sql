@@ -34,10 +34,15 @@ SELECT @task_id::integer, given.url_id FROM unnest(@url_ids::integer[]) AS given
 ON CONFLICT ON CONSTRAINT link_tasks__urls_pkey DO NOTHING;
 
 -- name: TaskURLErrorUpsertMany :exec
--- Stores the errors of a run about URLs, one for each, in place of those that earlier runs of its type had about them.
+-- Stores the errors of a run about those of the URLs that exist, one for each, in place of those that earlier runs of its type had
+-- about them.
+WITH known AS MATERIALIZED (
+    SELECT urls.id FROM urls WHERE urls.id = ANY(@url_ids::integer[]) ORDER BY urls.id FOR KEY SHARE
+)
 INSERT INTO url_task_error AS earlier (url_id, task_id, task_type, error)
 SELECT given.url_id, tasks.id, tasks.task_type, given.error
 FROM (SELECT unnest(@url_ids::integer[]) AS url_id, unnest(@errors::text[]) AS error) AS given
+JOIN known ON known.id = given.url_id
 CROSS JOIN tasks
 WHERE tasks.id = @task_id::integer
 ON CONFLICT ON CONSTRAINT url_task_error_pkey DO UPDATE
