@@ -217,7 +217,7 @@ var constants = []struct {
 	{"docs/decisions/imports-in-parts.md", "after 1,000 changed rows", "internal/imports", []string{`firstAnalyze = 1000\b`}},
 	{"docs/decisions/river.md", "reads the table every 5 seconds", "internal/jobs", []string{`Tick: 5 \* time\.Second`}},
 	{"docs/decisions/river.md", "here after a minute", "internal/jobs", []string{`Rescue: time\.Minute`}},
-	{"docs/decisions/river.md", "after 5 seconds, 30 seconds and 2 minutes", "internal/jobs",
+	{"docs/decisions/river.md", "repeated a few times within two minutes", "internal/jobs",
 		[]string{`Backoff: \[\]time\.Duration\{5 \* time\.Second, 10 \* time\.Second, 20 \* time\.Second, 20 \* time\.Second, 20 \* time\.Second\}`}},
 	{"docs/operations.md", "three jobs run at a time", "cmd/docket", []string{`connsPerJob = 2\b`, `connsBesides = 3\b`}},
 	{"docs/decisions/idempotency-keys.md", "for up to 5 seconds", "internal/postgres", []string{`lookUpTimeout = 5 \* time\.Second`}},

@@ -95,7 +95,7 @@ func TestTasksSchedule(t *testing.T) {
 	exec(`INSERT INTO task_schedule (job, next_run_at) VALUES
 			('auto_name', '2026-12-01 09:00:00'), ('refresh_views', '2026-12-01 10:00:00');
 		INSERT INTO tasks (task_type, task_status) VALUES ('Auto Name', 'error');
-		INSERT INTO task_runs (task_id, job, started_at) VALUES (1, 'auto_name', '2026-12-01 08:00:02')`)
+		INSERT INTO task_runs (task_id, job, job_id, started_at) VALUES (1, 'auto_name', 1, '2026-12-01 08:00:02')`)
 	table := succeed(t, "tasks", "schedule", "--database-url", url)
 	require.Regexp(t, `(?m)^JOB +TYPE +EVERY +ENABLED +LAST RUN +STATUS +NEXT RUN\n`, table)
 	require.Regexp(t, `(?m)^auto_name +Auto Name +1h +no +2026-12-01 08:00:02 +error +-$`, table)

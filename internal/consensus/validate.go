@@ -35,6 +35,7 @@ type Validator struct {
 	config Config
 	decider
 	position position
+	task     minute
 	wake     chan struct{}
 }
 
@@ -89,8 +90,8 @@ func (v *Validator) Run(ctx context.Context) error {
 }
 
 // Drain decides about one batch of the due URLs, in one transaction, and returns how many rows it has taken from consensus_due.
-// What it validates is linked to a task of its own. An error that concerns one URL is reported in the history, and the URL tried
-// again later. Drain must not be called while Run is running.
+// What it validates is linked to a task, the same one for a minute. An error that concerns one URL is reported in a task of its own,
+// and the URL tried again later. Drain must not be called while Run is running.
 func (v *Validator) Drain(ctx context.Context) (taken int, err error) {
 	after := v.position.begin(time.Now())
 	due, err := queries.ConsensusDueExists(ctx, v.pool, after)
@@ -100,7 +101,14 @@ func (v *Validator) Drain(ctx context.Context) (taken int, err error) {
 	if !due {
 		return 0, nil
 	}
-	done, err := v.drain(ctx, v.pool, db.ConsensusDueDeleteManyParams{After: after, Most: v.config.Batch}, reportAlone)
+	rows, task := db.ConsensusDueDeleteManyParams{After: after, Most: v.config.Batch}, v.task
+	done, err := v.drain(ctx, v.pool, rows, func(ctx context.Context, tx pgx.Tx, done outcome) error {
+		task = v.task // InTx may run this more than once
+		return task.report(ctx, tx, done)
+	})
+	if err == nil {
+		v.task = task
+	}
 	v.position.seen = max(v.position.seen, done.last)
 	for _, failed := range done.failed {
 		v.config.Report(failed)
@@ -128,20 +136,53 @@ func (p *position) begin(now time.Time) int64 {
 	return 0
 }
 
-// reportAlone stores a task that has only done what the outcome says.
-func reportAlone(ctx context.Context, tx pgx.Tx, done outcome) error {
-	if !done.hasNews() {
+// minute is a task of what a Validator has done within taskPeriod.
+type minute struct {
+	taskID int32
+	end    time.Time
+	sum    counts
+}
+
+// taskPeriod is the time whose validations are one task of the history, so that it does not consist of these.
+const taskPeriod = time.Minute
+
+// report adds an outcome to the task of this minute, or begins one. An outcome with errors is a task of its own.
+func (m *minute) report(ctx context.Context, tx pgx.Tx, done outcome) error {
+	switch {
+	case !done.hasNews():
 		return nil
+	case len(done.failed) > 0:
+		return reportFailed(ctx, tx, done)
 	}
+	if time.Now().Before(m.end) {
+		sum := m.sum.and(done.counts())
+		extended, err := tasks.Extend(ctx, tx, m.taskID, sum.String())
+		if err != nil {
+			return err
+		}
+		if extended {
+			m.sum = sum
+			return done.report(ctx, tx, m.taskID, false)
+		}
+	}
+	taskID, err := tasks.Begin(ctx, tx, tasks.AutoValidate, JobName, nil)
+	if err != nil {
+		return err
+	}
+	*m = minute{taskID, time.Now().Add(taskPeriod), done.counts()}
+	if err := done.report(ctx, tx, taskID, false); err != nil {
+		return err
+	}
+	return tasks.Finish(ctx, tx, taskID, done.String())
+}
+
+func reportFailed(ctx context.Context, tx pgx.Tx, done outcome) error {
 	taskID, err := tasks.Begin(ctx, tx, tasks.AutoValidate, JobName, nil)
 	if err != nil {
 		return err
 	}
 	if err := done.report(ctx, tx, taskID, false); err != nil {
 		return err
-	}
-	if len(done.failed) == 0 {
-		return tasks.Finish(ctx, tx, taskID, done.String())
 	}
 	var reasons []error
 	for _, failed := range done.failed {

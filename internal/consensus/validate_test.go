@@ -142,3 +142,23 @@ func (b bundle) task(t *testing.T) int32 {
 	require.NoError(t, err)
 	return taskID
 }
+
+// TestTaskOfAMinute shows that what a Validator does within a minute is one task, and that it begins another one if the task is gone.
+func TestTaskOfAMinute(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	validate := func(urlID int32) {
+		b.submit(t, 1, urlID, annotation.Answer{URLType: annotation.NotRelevant})
+		b.submit(t, 2, urlID, annotation.Answer{URLType: annotation.NotRelevant})
+		b.drain(t)
+	}
+	const history = `SELECT coalesce(string_agg(concat_ws(' ', task_status, result, 'linked:', (
+		SELECT string_agg(l.url_id::text, ',' ORDER BY l.url_id) FROM link_tasks__urls l WHERE l.task_id = id)), '; ' ORDER BY id), '')
+		FROM tasks JOIN task_runs ON task_id = id`
+	validate(1)
+	validate(2)
+	require.Equal(t, "complete 2 URLs validated linked: 1,2", b.text(t, history))
+	dbtest.Exec(t, b.pool, "DELETE FROM tasks")
+	validate(3)
+	require.Equal(t, "complete 1 URL validated linked: 3", b.text(t, history))
+}

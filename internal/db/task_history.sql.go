@@ -172,7 +172,10 @@ func (q *Queries) TaskRunGetLast(ctx context.Context, db DBTX, jobID int64) (int
 }
 
 const TaskRunListLast = `-- name: TaskRunListLast :many
-SELECT run.job, max(run.task_id)::integer AS task_id FROM task_runs run GROUP BY run.job ORDER BY run.job
+SELECT run.job, max(run.task_id)::integer AS task_id FROM task_runs run
+WHERE run.job_id IS NOT NULL
+GROUP BY run.job
+ORDER BY run.job
 `
 
 type TaskRunListLastRow struct {
@@ -180,8 +183,8 @@ type TaskRunListLastRow struct {
 	TaskID int32
 }
 
-// The last task of each job that has run, by the name of the job. All runs are read one time: a search for the last one of each job
-// would read all of them for each job that has not run.
+// The last task of each job that has run, by the name of the job, without the tasks of what is done at once, which are of no job. All
+// runs are read one time: a search for the last one of each job would read all of them for each job that has not run.
 // No limit: there are no more rows than jobs.
 // @sqlc-vet-disable many-without-limit
 func (q *Queries) TaskRunListLast(ctx context.Context, db DBTX) ([]TaskRunListLastRow, error) {

@@ -9,6 +9,30 @@ import (
 	"context"
 )
 
+const TaskExtend = `-- name: TaskExtend :execrows
+WITH task AS (
+    UPDATE tasks SET updated_at = now() WHERE id = $2 AND task_status = 'complete' RETURNING id
+)
+UPDATE task_runs run
+SET finished_at = now(), result = $1::text
+FROM task
+WHERE run.task_id = task.id
+`
+
+type TaskExtendParams struct {
+	Result string
+	TaskID int32
+}
+
+// Stores what a run that has succeeded has done by now, since it did more. No row: it is unknown.
+func (q *Queries) TaskExtend(ctx context.Context, db DBTX, arg TaskExtendParams) (int64, error) {
+	result, err := db.Exec(ctx, TaskExtend, arg.Result, arg.TaskID)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
 const TaskFinish = `-- name: TaskFinish :execrows
 WITH task AS (
     UPDATE tasks

@@ -27,7 +27,7 @@ func setup(t *testing.T) bundle {
 // begin stores a task that begins, and returns its id.
 func (b bundle) begin(t *testing.T, taskType tasks.Type, job string) int32 {
 	t.Helper()
-	id, err := tasks.Begin(t.Context(), b.pool, taskType, job, nil)
+	id, err := tasks.Begin(t.Context(), b.pool, taskType, job, new(int64(1)))
 	require.NoError(t, err)
 	return id
 }
@@ -207,6 +207,8 @@ func TestLastRuns(t *testing.T) {
 	b.begin(t, tasks.AutoValidate, "auto_validate")
 	cleanup := b.begin(t, tasks.Cleanup, "task_cleanup")
 	last := b.begin(t, tasks.AutoValidate, "auto_validate")
+	_, err := tasks.Begin(t.Context(), b.pool, tasks.AutoValidate, "auto_validate", nil)
+	require.NoError(t, err, "of no job")
 	require.NoError(t, tasks.Finish(t.Context(), b.pool, cleanup, "12 tasks deleted"))
 	dbtest.Exec(t, b.pool, "INSERT INTO tasks (task_type, task_status) VALUES ('HTML', 'complete')")
 	runs, err := b.history.LastRuns(t.Context())

@@ -43,6 +43,15 @@ func Finish(ctx context.Context, on db.DBTX, taskID int32, result string) error 
 	return finish(ctx, on, db.TaskFinishParams{TaskID: taskID, Result: &result})
 }
 
+// Extend stores what a run that has succeeded has done by now, since it did more. It returns false for a task that is unknown.
+func Extend(ctx context.Context, on db.DBTX, taskID int32, result string) (bool, error) {
+	extended, err := queries.TaskExtend(ctx, on, db.TaskExtendParams{TaskID: taskID, Result: result})
+	if err != nil {
+		return false, fmt.Errorf("extend task %d: %w", taskID, err)
+	}
+	return extended > 0, nil
+}
+
 // Fail stores that a run has failed, and why. It does nothing for a task that has ended before.
 func Fail(ctx context.Context, on db.DBTX, taskID int32, reason string) error {
 	return finish(ctx, on, db.TaskFinishParams{TaskID: taskID, Error: &reason})

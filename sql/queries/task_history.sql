@@ -79,11 +79,14 @@ LIMIT 100 OFFSET @skip::bigint;
 SELECT tasks.task_type FROM tasks WHERE tasks.task_status = 'in-process' ORDER BY tasks.id DESC LIMIT 1;
 
 -- name: TaskRunListLast :many
--- The last task of each job that has run, by the name of the job. All runs are read one time: a search for the last one of each job
--- would read all of them for each job that has not run.
+-- The last task of each job that has run, by the name of the job, without the tasks of what is done at once, which are of no job. All
+-- runs are read one time: a search for the last one of each job would read all of them for each job that has not run.
 -- No limit: there are no more rows than jobs.
 -- @sqlc-vet-disable many-without-limit
-SELECT run.job, max(run.task_id)::integer AS task_id FROM task_runs run GROUP BY run.job ORDER BY run.job;
+SELECT run.job, max(run.task_id)::integer AS task_id FROM task_runs run
+WHERE run.job_id IS NOT NULL
+GROUP BY run.job
+ORDER BY run.job;
 
 -- name: TaskRunGetLast :one
 -- The last task of a job of River; 0 if it has none.

@@ -27,6 +27,16 @@ SET finished_at = now(), result = sqlc.narg('result')::text
 FROM task
 WHERE run.task_id = task.id;
 
+-- name: TaskExtend :execrows
+-- Stores what a run that has succeeded has done by now, since it did more. No row: it is unknown.
+WITH task AS (
+    UPDATE tasks SET updated_at = now() WHERE id = @task_id AND task_status = 'complete' RETURNING id
+)
+UPDATE task_runs run
+SET finished_at = now(), result = @result::text
+FROM task
+WHERE run.task_id = task.id;
+
 -- name: TaskURLInsertMany :exec
 -- Links URLs to a run.
 INSERT INTO link_tasks__urls (task_id, url_id)
