@@ -68,7 +68,7 @@ Exit status 1: no job has the type or, with --wait, a run has failed.`,
 				}
 				started, err := control.RunNow(ctx, tasks.Type(args[0]))
 				if err != nil {
-					return err
+					return namingType(err)
 				}
 				out := startOutput{out: cmd.OutOrStdout(), errs: cmd.ErrOrStderr(), json: asJSON}
 				return out.print(ctx, control, started, wait)
@@ -78,6 +78,24 @@ Exit status 1: no job has the type or, with --wait, a run has failed.`,
 	cmd.Flags().BoolVar(&wait, "wait", false, "wait until the runs have ended")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object a line for each job")
 	return cmd
+}
+
+// namingType returns err, or the command with the right type if err is about a type that is the name of a job.
+func namingType(err error) error {
+	noJob, ok := errors.AsType[*tasks.NoJobError](err)
+	if !ok {
+		return err
+	}
+	list, listErr := upkeepJobs(upkeepConfig{viewsInterval: daily}, nil)
+	if listErr != nil {
+		return listErr
+	}
+	for _, job := range list {
+		if job.Name == string(noJob.Type) {
+			return fmt.Errorf("%s is a job of type %q: docket tasks run %[2]q", job.Name, job.Type)
+		}
+	}
+	return err
 }
 
 // startOutput prints what became of jobs.

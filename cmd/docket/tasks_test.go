@@ -123,6 +123,9 @@ func TestTasksRunRefusesOtherTypes(t *testing.T) {
 	status, _, stderr := docket(t, "tasks", "run", "HTML", "--database-url", url)
 	require.Equal(t, exitFailure, status)
 	require.Contains(t, stderr, `no job has the type "HTML"; the types with jobs are Auto Name, Auto Validate, `)
+	status, _, stderr = docket(t, "tasks", "run", "reconcile_queue", "--database-url", url)
+	require.Equal(t, exitFailure, status)
+	require.Contains(t, stderr, `reconcile_queue is a job of type "Integrity Monitor": docket tasks run "Integrity Monitor"`)
 }
 
 // endedJobs are two jobs of a type whose runs have ended when they are started: the first one has failed.
