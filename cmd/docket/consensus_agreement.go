@@ -126,7 +126,7 @@ func printAgreement(out io.Writer, report agreement.Report) error {
 			fmt.Fprintln(out)
 		}
 		fmt.Fprintf(out, "%s: %d answers of %d users and %d sessions about %d URLs, %d of them with two or more answers; %d values\n",
-			r.Attribute, r.Ratings, r.Users, r.Sessions, r.URLs, r.Compared, r.Values)
+			shownAttribute(r.Attribute), r.Ratings, r.Users, r.Sessions, r.URLs, r.Compared, r.Values)
 		table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 		for _, line := range []struct {
 			name string

@@ -24,7 +24,7 @@ func TestAgreementCommand(t *testing.T) {
 			FROM generate_series(1, 20) AS url, generate_series(1, 2) AS by`)
 
 	text, _ := s.succeed(t, "consensus", "agreement", "--replicates", "50")
-	require.Regexp(t, `^url_type: 40 answers of 2 users and 0 sessions about 20 URLs, 20 of them with two or more answers; 3 values
+	require.Regexp(t, `^URL type: 40 answers of 2 users and 0 sessions about 20 URLs, 20 of them with two or more answers; 3 values
   raw agreement         0\.950  0\.\d{3} to 1\.000
   Fleiss' kappa         0\.9\d\d  0\.\d{3} to 1\.000
   Krippendorff's alpha  0\.9\d\d  0\.\d{3} to 1\.000
@@ -50,7 +50,7 @@ agency: 0 answers .*
 		Attribute: "url_type", Users: [2]int32{1, 2}, CommonURLs: 2, Raw: 1, Reason: wire.Attributes[0].CohenKappa.Mean.Reason,
 	}}, wire.Pairs)
 
-	require.Contains(t, s.fail(t, 1, "consensus", "agreement", "--batch", "5"), "batch not found: 5")
+	require.Contains(t, s.fail(t, 1, "consensus", "agreement", "--batch", "5"), "docket: batch not found: 5")
 	for _, wrong := range [][]string{{"--pairs"}, {"--min-common", "0"}, {"--replicates", "-1"}, {"--batch", "9999999999"}} {
 		s.fail(t, 2, append([]string{"consensus", "agreement"}, wrong...)...)
 	}

@@ -68,7 +68,7 @@ needed:
 	for _, unknown := range []string{"18", "two.org", "no URL", "99999999999"} {
 		status, _, message := s.run(t, "consensus", "explain", unknown)
 		require.Equal(t, exitFailure, status, unknown)
-		require.Contains(t, message, "URL not found: "+unknown)
+		require.Contains(t, message, "docket: URL not found: "+unknown)
 	}
 
 	text, _ = s.succeed(t, "consensus", "simulate")

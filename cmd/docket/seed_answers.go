@@ -188,13 +188,14 @@ func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 
 func printOutcome(out io.Writer, r answersResult) {
 	fmt.Fprintf(out, "%d of %d URLs have become facts; %d are open, of which %d are broken pages, which are never validated automatically\n",
 		r.Facts, r.URLs, r.StillOpen, r.Undecidable)
-	fmt.Fprintf(out, "%d answers in %.1f seconds: %.2f about each fact until they made a consensus, and %d after that\n",
+	fmt.Fprintf(out, "%d answers in %.1f seconds: %.2f about each fact until they made a consensus, and %d after that, by annotators "+
+		"who had been offered the URL before it was validated\n",
 		r.Answers, r.Seconds, r.AnswersPerFact, r.Late)
 	fmt.Fprintf(out, "%.2f annotators, also those of the sample data, had voted about each fact when it was validated\n\n", r.AnnotatorsPerFact)
 	table := tabwriter.NewWriter(out, 0, 0, 3, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(table, "attribute\tfacts\ttrue\taccuracy\t")
 	for _, a := range append(slices.Clone(r.Attributes), attributeResult{"all", r.Facts, r.True, share(r.True, r.Facts)}) {
-		fmt.Fprintf(table, "%s\t%d\t%d\t%.1f %%\t\n", a.Attribute, a.Facts, a.True, 100*a.Accuracy)
+		fmt.Fprintf(table, "%s\t%d\t%d\t%.1f %%\t\n", shownAttribute(consensus.Attribute(a.Attribute)), a.Facts, a.True, 100*a.Accuracy)
 	}
 	_ = table.Flush() // out reports errors of its own
 	fmt.Fprintf(out, "\nfrom the answer that decided a fact until its validation was seen, for %d facts: median %.0f ms, 99 %% within %.0f ms, most %.0f ms\n",

@@ -40,7 +40,8 @@ func TestSeedAnswers(t *testing.T) {
 	require.Len(t, result.Attributes, 5)
 	text := succeed(t, command()...)
 	require.Contains(t, text, "have become facts")
-	require.Contains(t, text, "record_type")
+	require.Contains(t, text, "record type")
+	require.Contains(t, text, "after that, by annotators who had been offered the URL before it was validated\n")
 	require.Contains(t, text, "answers in")
 }
 

@@ -2,6 +2,7 @@ package agreement
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/jackc/pgx/v5"
@@ -78,6 +79,9 @@ func (s *Service) Measure(ctx context.Context, r Request) (Report, error) {
 		report, err = measure(ctx, tx, r)
 		return err
 	})
+	if _, missing := errors.AsType[*unknown.Error](err); missing {
+		return nil, err
+	}
 	if err != nil {
 		return nil, fmt.Errorf("measure agreement: %w", err)
 	}

@@ -118,6 +118,9 @@ func (e *Explainer) Explain(ctx context.Context, urlID int32) (found Explanation
 		found, err = explain(ctx, tx, urlID)
 		return err
 	})
+	if _, missing := errors.AsType[*unknown.Error](err); missing {
+		return Explanation{}, err
+	}
 	if err != nil {
 		return Explanation{}, fmt.Errorf("explain URL %d: %w", urlID, err)
 	}
