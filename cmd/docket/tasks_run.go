@@ -156,6 +156,8 @@ type shownJob struct {
 	Flag            string     `json:"flag"`
 	LastTask        *shownTask `json:"last_task"` // null before the first run
 	NextRunAt       *time.Time `json:"next_run_at"`
+
+	why string // it is not enabled
 }
 
 func tasksScheduleCommand(cfg *config) *cobra.Command {
@@ -192,6 +194,9 @@ which jobs are enabled, are those of the environment of this command: run it wit
 				shown := convert.Each(list, func(job jobs.Job) shownJob {
 					shown := shownJob{
 						Job: job.Name, Type: job.Type, IntervalSeconds: job.Interval.Seconds(), Enabled: on && !job.Disabled, Flag: job.Flag,
+					}
+					if !shown.Enabled {
+						shown.why = upkeep.whyDisabled(job)
 					}
 					if task, ok := last[job.Name]; ok {
 						shown.LastTask = new(shownTaskFrom(task))
@@ -230,5 +235,13 @@ func printSchedule(out io.Writer, list []shownJob) error {
 		interval := trimmed(time.Duration(job.IntervalSeconds * float64(time.Second)))
 		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", job.Job, job.Type, interval, enabled, lastRun, status, next)
 	}
-	return table.Flush()
+	if err := table.Flush(); err != nil {
+		return err
+	}
+	for _, job := range list {
+		if !job.Enabled {
+			fmt.Fprintf(out, "%s is not enabled: %s\n", job.Job, job.why)
+		}
+	}
+	return nil
 }

@@ -100,6 +100,8 @@ func TestTasksSchedule(t *testing.T) {
 	require.Regexp(t, `(?m)^JOB +TYPE +EVERY +ENABLED +LAST RUN +STATUS +NEXT RUN\n`, table)
 	require.Regexp(t, `(?m)^auto_name +Auto Name +1h +no +2026-12-01 08:00:02 +error +-$`, table)
 	require.Regexp(t, `(?m)^refresh_views +Refresh Materialized Views +1h30m +yes +never +- +2026-12-01 10:00:00$`, table)
+	require.True(t, strings.HasSuffix(table, "\nauto_name is not enabled: URL_AUTO_NAME_TASK_FLAG is 0\n"+
+		"sync_follows is not enabled: --data-sources-app-url, or DOCKET_DATA_SOURCES_APP_URL, is not set\n"), table)
 	require.Regexp(t, `(?m)^task_cleanup +Task Cleanup +24h +yes +never +- +-$`, table)
 
 	list := strings.Split(strings.TrimSpace(succeed(t, "tasks", "schedule", "--json", "--database-url", url)), "\n")
@@ -113,8 +115,13 @@ func TestTasksSchedule(t *testing.T) {
 	require.False(t, jobs["auto_name"].Enabled)
 	require.Equal(t, 5400.0, jobs["refresh_views"].IntervalSeconds)
 
+	t.Setenv("RUN_URL_TASKS_TASK_FLAG", "false")
+	require.Contains(t, succeed(t, "tasks", "schedule", "--database-url", url),
+		"\nauto_validate is not enabled: RUN_URL_TASKS_TASK_FLAG is false\n")
 	t.Setenv("SCHEDULED_TASKS_FLAG", "0")
-	require.NotContains(t, succeed(t, "tasks", "schedule", "--database-url", url), " yes ")
+	table = succeed(t, "tasks", "schedule", "--database-url", url)
+	require.NotContains(t, table, " yes ")
+	require.Contains(t, table, "\nrefresh_views is not enabled: SCHEDULED_TASKS_FLAG is 0\n")
 }
 
 func TestTasksRunRefusesOtherTypes(t *testing.T) {

@@ -186,6 +186,19 @@ func withFlags(list []jobs.Job) ([]jobs.Job, error) {
 	return flagged, nil
 }
 
+// whyDisabled returns the setting that keeps a job from being scheduled.
+func (c *upkeepConfig) whyDisabled(job jobs.Job) string {
+	for _, name := range []string{scheduledVariable, job.Flag} {
+		if on, err := enabled(name); err == nil && !on {
+			return name + " is " + os.Getenv(name)
+		}
+	}
+	if job.Type == tasks.SyncFollows {
+		return "--data-sources-app-url, or " + variable("data-sources-app-url") + ", is not set"
+	}
+	return urlCycleVariable + " is " + os.Getenv(urlCycleVariable)
+}
+
 // enabled reads a flag of the environment: 1, 0, true or false; 1 when it is not set.
 func enabled(name string) (bool, error) {
 	switch value := cmp.Or(os.Getenv(name), "1"); value {
