@@ -3202,7 +3202,7 @@ type ServerInterface interface {
 	TaskGet(c *gin.Context, taskID TaskID, params TaskGetParams)
 	// TaskRun Run the jobs of a task type now
 	// (POST /task/{task_type}/run)
-	TaskRun(c *gin.Context, taskType KnownTaskType, params TaskRunParams)
+	TaskRun(c *gin.Context, taskType string, params TaskRunParams)
 	// TypeaheadAgencies Agencies whose name begins with, or resembles, the typed text
 	// (GET /typeahead/agencies)
 	TypeaheadAgencies(c *gin.Context, params TypeaheadAgenciesParams)
@@ -4987,7 +4987,7 @@ func (siw *ServerInterfaceWrapper) TaskRun(c *gin.Context) {
 	_ = err
 
 	// ------------- Path parameter "task_type" -------------
-	var taskType KnownTaskType
+	var taskType string
 
 	err = runtime.BindStyledParameterWithOptions("simple", "task_type", c.Param("task_type"), &taskType, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
 	if err != nil {
@@ -10736,7 +10736,7 @@ func (response TaskGetdefaultApplicationProblemPlusJSONResponse) VisitTaskGetRes
 }
 
 type TaskRunRequestObject struct {
-	TaskType KnownTaskType `json:"task_type"`
+	TaskType string `json:"task_type"`
 	Params   TaskRunParams
 }
 
@@ -13194,7 +13194,7 @@ func (sh *strictHandler) TaskGet(ctx *gin.Context, taskID TaskID, params TaskGet
 }
 
 // TaskRun operation middleware
-func (sh *strictHandler) TaskRun(ctx *gin.Context, taskType KnownTaskType, params TaskRunParams) {
+func (sh *strictHandler) TaskRun(ctx *gin.Context, taskType string, params TaskRunParams) {
 	var request TaskRunRequestObject
 
 	request.TaskType = taskType
