@@ -186,6 +186,7 @@ var constants = []struct {
 	{"docs/operations.md", "within 10 seconds", "internal/annotation", []string{`= 10 \* time\.Second`}},
 	{"docs/operations.md", "repeated up to five times within minutes", "internal/jobs",
 		[]string{`Backoff: \[\]time\.Duration\{5 \* time\.Second, 10 \* time\.Second, 20 \* time\.Second, 20 \* time\.Second, 20 \* time\.Second\}`}},
+	{"docs/operations.md", "one for each minute in which", "internal/consensus", []string{`taskPeriod = time\.Minute`}},
 	{"docs/operations.md", "deletes tasks after 7 days", "internal/upkeep", []string{`keepTasks = 7 \* 24 \* time\.Hour`}},
 	{"docs/operations.md", "`--lock-timeout` (30 s)", "internal/schemacmd", []string{`30 ?\* ?time\.Second`}},
 	{"docs/moving-from-the-reference.md", "for up to 10 seconds", "internal/annotation", []string{`= 10 \* time\.Second`}},
