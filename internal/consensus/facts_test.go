@@ -81,6 +81,27 @@ func TestHalfVotes(t *testing.T) {
 }
 
 // TestTransferValidates turns two half votes of one session into whole ones of a user.
+// TestDecimalWeights has three votes of 0.7 reach a threshold of 2.1, which their sum in binary fractions misses.
+func TestDecimalWeights(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	dbtest.Exec(t, b.pool, `CREATE OR REPLACE VIEW consensus_rule AS
+		SELECT 2 AS version, 2.1::float8 AS threshold, 0.7::float8 AS anonymous_weight`)
+	for _, urlID := range []int32{1, 2} {
+		for range 3 {
+			answer := annotation.Answer{URLType: annotation.NotRelevant}
+			require.NoError(t, b.service.SubmitAnonymous(t.Context(), annotation.NewSession(), urlID, answer))
+		}
+		if urlID == 1 {
+			require.Equal(t, 1, b.drain(t))
+		}
+	}
+	require.Equal(t, "not relevant, 1", b.text(t, everything, 1))
+	dbtest.Exec(t, b.pool, "DELETE FROM consensus_due")
+	_, result := b.validateAll(t)
+	require.Equal(t, "1 URL validated", result)
+}
+
 func TestTransferValidates(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

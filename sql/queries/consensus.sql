@@ -59,7 +59,7 @@ ORDER BY taken.id;
 
 -- name: ConsensusCandidateList :many
 -- The URLs of a range of ids that are not validated, and may be: enough annotators agree on their type. Also those that an
--- earlier run of the task has reported, whose report may be out of date.
+-- earlier run of the task has reported, whose report may be out of date. The millionth makes up for the rounding in Rule.Weigh.
 -- No limit: there are no more than ids in the range.
 -- @sqlc-vet-disable many-without-limit
 SELECT candidate.url_id, bool_or(candidate.reported)::boolean AS reported
@@ -69,7 +69,7 @@ FROM (
     CROSS JOIN consensus_rule rule
     WHERE vote.attribute = 'url_type' AND vote.url_id > @after::integer AND vote.url_id <= @upto::integer
     GROUP BY vote.url_id, vote.value, rule.threshold, rule.anonymous_weight
-    HAVING count(vote.user_id) + count(vote.session_id) * rule.anonymous_weight >= rule.threshold
+    HAVING count(vote.user_id) + count(vote.session_id) * rule.anonymous_weight + 0.000001 >= rule.threshold
     UNION ALL
     SELECT report.url_id, true FROM url_task_error report
     WHERE report.task_type = 'Auto Validate' AND report.url_id > @after::integer AND report.url_id <= @upto::integer

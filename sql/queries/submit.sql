@@ -95,12 +95,12 @@ WITH url AS (
     -- The votes on the type, without which there is no fact, are as many as the rule needs. These counts include the answers that
     -- were committed while this one waited for the queue, whose votes the snapshot of this statement does not show. So of several
     -- concurrent answers, the last one knows. Reading the votes of the URL as well would take longer than deciding in vain
-    -- (docs/decisions/consensus-at-once.md).
+    -- (docs/decisions/consensus-at-once.md). The millionth makes up for the rounding in Rule.Weigh.
     INSERT INTO consensus_due (url_id)
     SELECT queue.url_id
     FROM queue
     CROSS JOIN consensus_rule rule
-    WHERE queue.user_url_type_count + queue.anon_url_type_count * rule.anonymous_weight >= rule.threshold
+    WHERE queue.user_url_type_count + queue.anon_url_type_count * rule.anonymous_weight + 0.000001 >= rule.threshold
     RETURNING consensus_due.url_id
 )
 SELECT
@@ -201,7 +201,7 @@ WITH url AS (
     SELECT queue.url_id
     FROM queue
     CROSS JOIN consensus_rule rule
-    WHERE queue.user_url_type_count + queue.anon_url_type_count * rule.anonymous_weight >= rule.threshold
+    WHERE queue.user_url_type_count + queue.anon_url_type_count * rule.anonymous_weight + 0.000001 >= rule.threshold
     RETURNING consensus_due.url_id
 )
 SELECT
