@@ -62,8 +62,8 @@ func (f agreementFlags) request(ofBatch bool) (r agreement.Request, err error) {
 	switch {
 	case f.minCommon < 1:
 		return r, usageError{fmt.Errorf("--min-common: %d is less than 1", f.minCommon)}
-	case f.replicates < 0 || f.replicates > agreement.MostReplicates:
-		return r, usageError{fmt.Errorf("--replicates: %d is not a number from 0 to %d", f.replicates, agreement.MostReplicates)}
+	case f.replicates < 0 || f.replicates == 1 || f.replicates > agreement.MostReplicates:
+		return r, usageError{fmt.Errorf("--replicates: %d is neither 0 nor a number from 2 to %d", f.replicates, agreement.MostReplicates)}
 	case f.pairs && !f.json:
 		return r, usageError{errors.New("--pairs needs --json")}
 	case f.batch != int(int32(f.batch)):

@@ -128,6 +128,9 @@ func (c *Client) send(ctx context.Context, address string, decode func(body []by
 
 // checkRetry reports whether another attempt makes sense.
 func (c *Client) checkRetry(ctx context.Context, resp *http.Response, err error) (bool, error) {
+	if ctx.Err() != nil {
+		return false, ctx.Err()
+	}
 	if _, final := errors.AsType[permanent](err); final || resp != nil && askedWait(resp) > c.config.WaitMax {
 		return false, nil
 	}

@@ -58,6 +58,14 @@ func beProcess(address string) error {
 // endLease makes the process that leads River lose that, as after it was killed: its lease would last for 15 seconds.
 const endLease = "DELETE FROM river.river_leader"
 
+// neverAgain keeps the process that leads River now from leading it again, once its lease has ended.
+const neverAgain = `
+	CREATE TABLE river.led AS SELECT leader_id FROM river.river_leader;
+	CREATE FUNCTION river.refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+		RETURN CASE WHEN NOT EXISTS (SELECT FROM river.led WHERE leader_id = NEW.leader_id) THEN NEW END;
+	END $$;
+	CREATE TRIGGER refuse BEFORE INSERT ON river.river_leader FOR EACH ROW EXECUTE FUNCTION river.refuse()`
+
 // letTimePass makes the job that runs an old one.
 const letTimePass = "UPDATE river.river_job SET attempted_at = attempted_at - interval '1 hour' WHERE state = 'running'"
 
@@ -137,6 +145,8 @@ func TestLongRun(t *testing.T) {
 	})
 	run(t, pool, long)
 	<-began
+	eventually(t, pool, 1, "SELECT count(*) FROM river.river_leader")
+	dbtest.Exec(t, pool, neverAgain) // this process would leave its own job alone
 	dbtest.Exec(t, pool, endLease)
 	dbtest.Exec(t, pool, letTimePass)
 	run(t, openPool(t, pool.Config().ConnString()), long)

@@ -16,6 +16,7 @@ import (
 	"github.com/riverqueue/river/rivertype"
 	"go.uber.org/zap"
 	"go.uber.org/zap/exp/zapslog"
+	"go.uber.org/zap/zapcore"
 	"golang.org/x/sync/errgroup"
 
 	"docket/internal/postgres"
@@ -81,10 +82,12 @@ type pgxTx = pgx.Tx
 // that requests use.
 func riverDriver(own *postgres.Pool) *riverpgxv5.Driver { return riverpgxv5.New(own.Pool) }
 
-// riverLog is where River logs warnings and errors. Its other messages repeat every few seconds.
+// riverLog is where River logs warnings and errors, each message once a minute: while the database cannot be reached it logs one
+// every second. Its other messages repeat every few seconds.
 func riverLog(log *zap.Logger) *slog.Logger {
 	level := max(zap.WarnLevel, log.Level()) // a lower one than that of the logger would be refused, on standard error
-	return slog.New(zapslog.NewHandler(log.WithOptions(zap.IncreaseLevel(level)).Core(), zapslog.WithName("river")))
+	core := zapcore.NewSamplerWithOptions(log.WithOptions(zap.IncreaseLevel(level)).Core(), time.Minute, 1, 0)
+	return slog.New(zapslog.NewHandler(core, zapslog.WithName("river")))
 }
 
 // Runner inserts jobs and, while Run runs, works them.
