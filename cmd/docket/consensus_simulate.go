@@ -27,8 +27,8 @@ func consensusSimulateCommand(cfg *config) *cobra.Command {
 		Short: "Replay all answers with another rule, and change nothing",
 		Long: fmt.Sprintf(`Replay all answers with another rule, and change nothing: the answers about each URL are added in the order of time, and
 the URL is validated at the first moment of consensus. The result is how many URLs the rule validates, how many answers that takes,
-and what differs from the facts that agreement has stored. Facts by hand or by another program were not made by a rule of Docket's:
-they are counted apart.
+what the current rule makes of the same answers, and what differs from the facts that agreement has stored. Facts by hand or by another
+program were not made by a rule of Docket's: they are counted apart.
 
 Without --threshold and --anonymous-weight the current rule is replayed; then nothing should differ. A rule with the numbers of the
 one that made a fact decides it by the votes that the fact has recorded, since a process may have seen more than the first ones.
@@ -124,11 +124,17 @@ func simulated(s consensus.Simulation, short bool) string {
 	}
 	line("%s", shownRule(s.Rule))
 	line("%s, %d of them with an incomplete history; %s", counting(s.URLs, "URL"), s.Incomplete, counting(s.Answers, "answer"))
-	line("validated: %d", s.Facts())
+	validated, answersPerFact := "", ""
+	if s.Rule != s.Current {
+		facts, answers := s.OfCurrent()
+		validated = fmt.Sprintf("; by the current rule %d", facts)
+		answersPerFact = fmt.Sprintf("; by the current rule %.2f", answers)
+	}
+	line("validated: %d%s", s.Facts(), validated)
 	for _, urlType := range slices.Sorted(maps.Keys(s.Validated)) {
 		line("%8d %s", s.Validated[urlType], urlType)
 	}
-	line("answers per fact: %.2f", s.AnswersPerFact())
+	line("answers per fact: %.2f%s", s.AnswersPerFact(), answersPerFact)
 	for _, annotators := range slices.Sorted(maps.Keys(s.Annotators)) {
 		line("%8d after %s", s.Annotators[annotators], counting(int64(annotators), "answer"))
 	}
@@ -164,6 +170,13 @@ type simulationResult struct {
 	FactsByAnswers map[int]int64                  `json:"facts_by_answers"`
 	Comparisons    map[consensus.Comparison]int64 `json:"comparisons"`
 	Differences    int64                          `json:"differences"`
+	Current        currentResult                  `json:"current"`
+}
+
+// currentResult is what the current rule makes of the same answers.
+type currentResult struct {
+	Validated      int64   `json:"validated"`
+	AnswersPerFact float64 `json:"answers_per_fact"`
 }
 
 type simulatedRule struct {
@@ -191,6 +204,7 @@ func simulationFrom(s consensus.Simulation) *simulationResult {
 		AnswersPerFact: s.AnswersPerFact(), FactsByAnswers: s.Annotators,
 		Comparisons: map[consensus.Comparison]int64{}, Differences: s.Differences(),
 	}
+	wire.Current.Validated, wire.Current.AnswersPerFact = s.OfCurrent()
 	if s.Rule.Version != 0 {
 		wire.Rule.Version = &s.Rule.Version
 	}

@@ -80,6 +80,7 @@ needed:
 	text, _ = s.succeed(t, "consensus", "simulate", "--threshold", "3", "--anonymous-weight", "0.25", "--all")
 	require.True(t, strings.HasPrefix(text, "URL 101: stored only: stored not relevant, simulated nothing\n"+
 		"another rule: 3 votes make an agreement, a session's counts 0.25\n"), text)
+	require.Contains(t, text, "\nvalidated: 0; by the current rule 30\nanswers per fact: 0.00; by the current rule 2.00\n")
 	lines, _ := s.succeed(t, "consensus", "simulate", "--threshold", "3", "--json")
 	require.Equal(t, 2, strings.Count(lines, "\n"))
 	difference, result, _ := strings.Cut(lines, "\n")
@@ -87,6 +88,7 @@ needed:
 		{"url_type": "not relevant", "agency_id": null, "location_id": null, "record_type": null, "name": null}}}`, difference)
 	require.JSONEq(t, `{"simulation": {"rule": {"version": null, "threshold": 3, "anonymous_weight": 0.5}, "urls": 31, "answers": 62,
 		"incomplete": 0, "validated": 0, "validated_by_type": {}, "answers_per_fact": 0, "facts_by_answers": {}, "differences": 1,
+		"current": {"validated": 30, "answers_per_fact": 2},
 		"comparisons": {"as stored": 0, "other values": 0, "stored only": 1, "simulated only": 0, "waiting": 0, "obstacle": 0,
 		"validated otherwise, same": 0, "validated otherwise, other values": 0, "validated otherwise, undecided": 0}}}`, result)
 

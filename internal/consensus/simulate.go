@@ -27,6 +27,8 @@ type Simulation struct {
 	Validated   map[string]int64     // URLs by the type as which the rule validates them
 	Annotators  map[int]int64        // URLs that the rule validates, by how many had voted about them then
 	Comparisons map[Comparison]int64 // URLs that the rule validates or that are validated
+
+	CurrentAnnotators map[int]int64 // Annotators by the current rule
 }
 
 // Facts is how many URLs the rule validates.
@@ -39,11 +41,23 @@ func (s Simulation) Facts() (facts int64) {
 
 // AnswersPerFact is how many annotators had voted about a URL when the rule validated it, on average; 0 without a fact.
 func (s Simulation) AnswersPerFact() float64 {
+	_, answers := factsAnd(s.Annotators)
+	return answers
+}
+
+// OfCurrent returns Facts and AnswersPerFact of the current rule, replayed on the same answers.
+func (s Simulation) OfCurrent() (facts int64, answersPerFact float64) {
+	return factsAnd(s.CurrentAnnotators)
+}
+
+// factsAnd returns the number of facts and the answers for each on average, given the facts by how many had voted.
+func factsAnd(annotators map[int]int64) (facts int64, answersPerFact float64) {
 	var answers int64
-	for annotators, count := range s.Annotators {
-		answers += int64(annotators) * count
+	for voted, count := range annotators {
+		facts += count
+		answers += int64(voted) * count
 	}
-	return float64(answers) / float64(max(1, s.Facts()))
+	return facts, float64(answers) / float64(max(1, facts))
 }
 
 // Differences is how many URLs a consensus stored otherwise than the rule would.
@@ -122,6 +136,7 @@ func (e *Explainer) Simulate(ctx context.Context, o SimulateOptions) (done Simul
 	err = postgres.InSnapshot(ctx, e.pool, func(tx pgx.Tx) error {
 		s := simulator{tx: tx, options: o, Simulation: Simulation{
 			Validated: map[string]int64{}, Annotators: map[int]int64{}, Comparisons: map[Comparison]int64{},
+			CurrentAnnotators: map[int]int64{},
 		}}
 		if err := s.run(ctx); err != nil {
 			return err
@@ -239,6 +254,13 @@ func (s *simulator) url(row db.ReplayURLListRow, votes []db.ReplayVoteListRow) (
 		d.Simulated = &result.fact
 		s.Validated[result.fact.URLType]++
 		s.Annotators[result.annotators]++
+	}
+	current := result
+	if s.Rule != s.Current {
+		current = s.Current.replay(past)
+	}
+	if current.decided {
+		s.CurrentAnnotators[current.annotators]++
 	}
 	d.Comparison = compare(d.Stored, d.Simulated, row)
 	return d, nil

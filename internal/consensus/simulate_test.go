@@ -105,6 +105,8 @@ func TestSimulateReplaysInTheOrderOfTime(t *testing.T) {
 		Validated:   map[string]int64{"meta url": 2, "not relevant": 1},
 		Annotators:  map[int]int64{2: 1, 3: 1, 5: 1},
 		Comparisons: map[consensus.Comparison]int64{consensus.SimulatedOnly: 3},
+
+		CurrentAnnotators: map[int]int64{2: 1, 3: 1, 5: 1},
 	}, done)
 	require.InDelta(t, 10./3, done.AnswersPerFact(), 1e-9)
 
@@ -114,6 +116,7 @@ func TestSimulateReplaysInTheOrderOfTime(t *testing.T) {
 	none, _ := simulate(t, b.pool, consensus.SimulateOptions{Threshold: new(2.5), AnonymousWeight: new(0.25)})
 	require.Zero(t, none.Facts())
 	require.Zero(t, none.AnswersPerFact())
+	require.Equal(t, done.Annotators, none.CurrentAnnotators)
 	looser, differences := simulate(t, b.pool, consensus.SimulateOptions{Threshold: new(1.)})
 	require.Equal(t, "2 simulated only: nothing, not relevant    ", differences[1], "at the first answer")
 	require.Equal(t, map[int]int64{1: 2, 2: 1}, looser.Annotators)
