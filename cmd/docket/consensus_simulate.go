@@ -27,8 +27,8 @@ func consensusSimulateCommand(cfg *config) *cobra.Command {
 		Short: "Replay all answers with another rule, and change nothing",
 		Long: fmt.Sprintf(`Replay all answers with another rule, and change nothing: the answers about each URL are added in the order of time, and
 the URL is validated at the first moment of consensus. The result is how many URLs the rule validates, how many answers that takes,
-what the current rule makes of the same answers, and what differs from the facts that agreement has stored. Facts by hand or by another
-program were not made by a rule of Docket's: they are counted apart.
+what the current rule makes of the same answers, and what differs from the facts that agreement has stored. Facts by hand or
+by another program were not made by a rule of Docket's: they are counted apart.
 
 Without --threshold and --anonymous-weight the current rule is replayed; then nothing should differ. A rule with the numbers of the
 one that made a fact decides it by the votes that the fact has recorded, since a process may have seen more than the first ones.
