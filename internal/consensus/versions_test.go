@@ -82,7 +82,7 @@ func TestRuleVersions(t *testing.T) {
 	require.Equal(t, last, current, "the schema has the rule of the last migration")
 	require.NoError(t, current.Check())
 	for _, number := range []float64{current.Threshold, current.AnonymousWeight} {
-		require.Zero(t, math.Mod(number*1024, 1), "%v is no binary fraction, and statements add such numbers inexactly", number)
+		require.Zero(t, math.Mod(number*1024, 1), "%v is no binary fraction, so the sums that annotators are shown are inexact", number)
 	}
 }
 
