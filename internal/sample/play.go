@@ -30,7 +30,8 @@ type PlayOptions struct {
 	Accuracy   float64 // the probability that an annotator states the truth about an attribute
 	AtOnce     int     // how many annotators work at the same time
 
-	// Facts ends the play after so many facts. 0 means until every URL that can become a fact is one, or no annotator has a URL left.
+	// Facts ends the play once the answers make so many facts; answers that are under way then may make one more, or a tie of one. 0
+	// means until every URL that can become a fact is one, or no annotator has a URL left.
 	Facts int
 	// Wait is how long, after the last answer, a URL whose votes make a consensus may take to be validated.
 	Wait time.Duration
@@ -108,6 +109,7 @@ type play struct {
 	waiting []*simulated // annotators who wait for their turn
 	urls    map[int32]*annotated
 	left    int // URLs that can become facts, and have not
+	agreed  int // URLs whose votes make a fact, validated or not
 	facts   int
 }
 
@@ -164,7 +166,7 @@ func (p *play) work(ctx context.Context) error {
 func (p *play) take() *simulated {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if len(p.waiting) == 0 || p.left == 0 || p.Facts > 0 && p.facts >= p.Facts {
+	if len(p.waiting) == 0 || p.left == 0 || p.Facts > 0 && max(p.agreed, p.facts) >= p.Facts {
 		return nil
 	}
 	first := p.waiting[0]
@@ -239,10 +241,12 @@ func (p *play) count(url *annotated, from *simulated, answer annotation.Answer, 
 	addVotes(url.votes, one, answer, shown)
 	switch _, agreed := p.Rule.Decide(url.votes); {
 	case !url.validated.IsZero():
-	case !agreed:
-		url.undone = !url.decided.IsZero()
-	case url.decided.IsZero() || url.undone:
+	case !agreed && !url.decided.IsZero() && !url.undone:
+		url.undone = true
+		p.agreed--
+	case agreed && (url.decided.IsZero() || url.undone):
 		url.decided, url.undone, url.needed = now, false, url.answers
+		p.agreed++
 	}
 	if p.Progress != nil {
 		p.Progress(int64(p.facts), int64(p.total))
