@@ -65,7 +65,6 @@ type pattern struct {
 // patterns are the ratings of a table without their raters. Every coefficient but Cohen's is a function of them.
 type patterns struct {
 	all        []pattern
-	ofUnit     []int32 // the pattern of each unit, ascending: units of equal patterns are exchangeable
 	shares     []share // categories are numbered anew, without those that only one pattern has
 	categories int     // of the table
 	common     int     // of these, the ones that several patterns have

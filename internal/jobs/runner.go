@@ -170,7 +170,7 @@ func (r *Runner) work(ctx context.Context) error {
 		err := r.client.Start(ctx)
 		if err == nil {
 			<-r.client.Stopped()
-			err = errors.New("River has stopped by itself")
+			err = errors.New("the client of River has stopped by itself")
 		} else if ctx.Err() == nil && !postgres.IsUnavailable(err) {
 			return fmt.Errorf("start River: %w", err)
 		}
