@@ -112,13 +112,6 @@ var requirements = map[string][]Attribute{
 	"not relevant":      {},
 }
 
-// Requirements returns what must be agreed on, in addition to the type itself, before a URL is validated as this type; false if it
-// never is.
-func Requirements(urlType string) (attributes []Attribute, ok bool) {
-	attributes, ok = requirements[urlType]
-	return slices.Clone(attributes), ok
-}
-
 // ValidatedTypes are the URL types that a consensus can validate, sorted.
 func ValidatedTypes() []string { return slices.Sorted(maps.Keys(requirements)) }
 
