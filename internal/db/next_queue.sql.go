@@ -59,6 +59,7 @@ WITH follows AS MATERIALIZED (
         FROM annotation_queue q
         WHERE q.batch_id = followed.batch_id
             AND q.eligible
+            AND NOT q.reserved
             AND q.url_id NOT IN (SELECT d.url_id FROM user_url_done d WHERE d.user_id = $1)
         ORDER BY q.priority, q.url_id
         LIMIT 64
@@ -140,6 +141,7 @@ WITH follows AS MATERIALIZED (
         FROM annotation_queue q
         WHERE q.batch_id = followed.batch_id
             AND q.eligible
+            AND NOT q.reserved
             AND (q.priority, q.url_id) > ($2::bigint, $3::integer)
         ORDER BY q.priority, q.url_id
         LIMIT 64
@@ -219,7 +221,7 @@ const QueueFollowedGetWarm = `-- name: QueueFollowedGetWarm :one
 WITH follows AS MATERIALIZED (
     SELECT f.batch_ids, f.changed_xid FROM followed_batches f WHERE f.user_id = $2
 ), changed AS MATERIALIZED (
-    SELECT q.url_id, q.priority, q.changed_xid, q.batch_id, q.eligible
+    SELECT q.url_id, q.priority, q.changed_xid, q.batch_id, q.eligible AND NOT q.reserved AS eligible
     FROM annotation_queue q
     WHERE q.changed_xid >= $3::bigint
     ORDER BY q.changed_xid
@@ -244,6 +246,7 @@ WITH follows AS MATERIALIZED (
     CROSS JOIN unchanged
     JOIN annotation_queue q ON q.url_id = unchanged.url_id
     WHERE q.eligible
+        AND NOT q.reserved
         AND q.batch_id = ANY(follows.batch_ids)
         AND NOT EXISTS (SELECT FROM user_url_done d WHERE d.user_id = $2 AND d.url_id = q.url_id OFFSET 0)
 )
@@ -379,6 +382,7 @@ LEFT JOIN (
     SELECT q.url_id, q.priority, q.changed_xid
     FROM annotation_queue q
     WHERE q.eligible
+        AND NOT q.reserved
         AND q.url_id NOT IN (SELECT d.url_id FROM user_url_done d WHERE d.user_id = $1)
     ORDER BY q.priority, q.url_id
     LIMIT 1
@@ -475,6 +479,7 @@ LEFT JOIN (
     SELECT q.url_id, q.priority, q.changed_xid
     FROM annotation_queue q
     WHERE q.eligible
+        AND NOT q.reserved
         AND q.url_id NOT IN (SELECT d.url_id FROM anonymous_url_done d WHERE d.session_id = $1)
     ORDER BY q.priority, q.url_id
     LIMIT 1
@@ -525,6 +530,7 @@ LEFT JOIN (
     SELECT q.url_id, q.priority, q.changed_xid
     FROM annotation_queue q
     WHERE q.eligible
+        AND NOT q.reserved
         AND q.batch_id = $1::integer
         AND q.url_id NOT IN (SELECT d.url_id FROM user_url_done d WHERE d.user_id = $2)
     ORDER BY q.priority, q.url_id
@@ -581,6 +587,7 @@ WITH preferred AS MATERIALIZED (
         FROM annotation_queue q
         WHERE q.batch_id = p.batch_id
             AND q.eligible
+            AND NOT q.reserved
             AND q.url_id NOT IN (SELECT d.url_id FROM user_url_done d WHERE d.user_id = $3)
         ORDER BY q.priority, q.url_id
         LIMIT $4::bigint
@@ -594,6 +601,7 @@ WITH preferred AS MATERIALIZED (
     WHERE $2::integer IS NULL
         AND (SELECT count(*) FROM preferred) < $4::bigint
         AND q.eligible
+        AND NOT q.reserved
         AND q.url_id NOT IN (SELECT preferred.url_id FROM preferred)
         AND q.url_id NOT IN (SELECT d.url_id FROM user_url_done d WHERE d.user_id = $3)
     ORDER BY q.priority, q.url_id
@@ -654,6 +662,7 @@ FROM (
     SELECT q.url_id, q.changed_xid
     FROM annotation_queue q
     WHERE q.eligible
+        AND NOT q.reserved
         AND q.url_id NOT IN (SELECT d.url_id FROM anonymous_url_done d WHERE d.session_id = $1)
     ORDER BY q.priority, q.url_id
     LIMIT 1 OFFSET $2::bigint
@@ -695,6 +704,7 @@ WITH from_position AS MATERIALIZED (
         SELECT q.url_id, q.priority, q.changed_xid
         FROM annotation_queue q
         WHERE q.eligible
+            AND NOT q.reserved
             AND (q.priority, q.url_id) >= ($2::bigint, $3::integer)
         ORDER BY q.priority, q.url_id
         LIMIT 256
@@ -703,7 +713,7 @@ WITH from_position AS MATERIALIZED (
     ORDER BY w.priority, w.url_id
     LIMIT 1
 ), changed AS MATERIALIZED (
-    SELECT q.url_id, q.priority, q.changed_xid, q.batch_id, q.eligible
+    SELECT q.url_id, q.priority, q.changed_xid, q.batch_id, q.eligible AND NOT q.reserved AS eligible
     FROM annotation_queue q
     WHERE q.changed_xid >= $4::bigint
     ORDER BY q.changed_xid
@@ -715,7 +725,7 @@ WITH from_position AS MATERIALIZED (
         UNION
         SELECT url_id, priority, changed_xid, batch_id FROM (
             SELECT url_id, priority, changed_xid, batch_id FROM annotation_queue
-            WHERE eligible AND url_id = ANY($5::integer[])
+            WHERE eligible AND NOT reserved AND url_id = ANY($5::integer[])
             OFFSET 0
         ) AS k
     ) AS q
@@ -745,6 +755,7 @@ SELECT
         WHEN from_position.url_id IS NULL THEN EXISTS (
             SELECT FROM annotation_queue q
             WHERE q.eligible
+                AND NOT q.reserved
                 AND (q.priority, q.url_id) >= ($2::bigint, $3::integer)
             ORDER BY q.priority, q.url_id
             LIMIT 1 OFFSET 255
@@ -822,6 +833,7 @@ WITH from_position AS MATERIALIZED (
         SELECT q.url_id, q.priority, q.changed_xid
         FROM annotation_queue q
         WHERE q.eligible
+            AND NOT q.reserved
             AND (q.priority, q.url_id) >= ($1::bigint, $2::integer)
         ORDER BY q.priority, q.url_id
         LIMIT 256
@@ -830,7 +842,7 @@ WITH from_position AS MATERIALIZED (
     ORDER BY w.priority, w.url_id
     LIMIT 1
 ), changed AS MATERIALIZED (
-    SELECT q.url_id, q.priority, q.changed_xid, q.batch_id, q.eligible
+    SELECT q.url_id, q.priority, q.changed_xid, q.batch_id, q.eligible AND NOT q.reserved AS eligible
     FROM annotation_queue q
     WHERE q.changed_xid >= $4::bigint
     ORDER BY q.changed_xid
@@ -842,7 +854,7 @@ WITH from_position AS MATERIALIZED (
         UNION
         SELECT url_id, priority, changed_xid, batch_id FROM (
             SELECT url_id, priority, changed_xid, batch_id FROM annotation_queue
-            WHERE eligible AND url_id = ANY($5::integer[])
+            WHERE eligible AND NOT reserved AND url_id = ANY($5::integer[])
             OFFSET 0
         ) AS k
     ) AS q
@@ -867,6 +879,7 @@ SELECT
         WHEN from_position.url_id IS NULL THEN EXISTS (
             SELECT FROM annotation_queue q
             WHERE q.eligible
+                AND NOT q.reserved
                 AND (q.priority, q.url_id) >= ($1::bigint, $2::integer)
             ORDER BY q.priority, q.url_id
             LIMIT 1 OFFSET 255
@@ -943,6 +956,7 @@ WITH from_position AS MATERIALIZED (
         SELECT q.url_id, q.priority, q.changed_xid
         FROM annotation_queue q
         WHERE q.eligible
+            AND NOT q.reserved
             AND q.batch_id = $3::integer
             AND (q.priority, q.url_id) >= ($1::bigint, $2::integer)
         ORDER BY q.priority, q.url_id
@@ -952,7 +966,7 @@ WITH from_position AS MATERIALIZED (
     ORDER BY w.priority, w.url_id
     LIMIT 1
 ), changed AS MATERIALIZED (
-    SELECT q.url_id, q.priority, q.changed_xid, q.batch_id, q.eligible
+    SELECT q.url_id, q.priority, q.changed_xid, q.batch_id, q.eligible AND NOT q.reserved AS eligible
     FROM annotation_queue q
     WHERE q.changed_xid >= $5::bigint
     ORDER BY q.changed_xid
@@ -964,7 +978,7 @@ WITH from_position AS MATERIALIZED (
         UNION
         SELECT url_id, priority, changed_xid, batch_id FROM (
             SELECT url_id, priority, changed_xid, batch_id FROM annotation_queue
-            WHERE eligible AND url_id = ANY($6::integer[])
+            WHERE eligible AND NOT reserved AND url_id = ANY($6::integer[])
             OFFSET 0
         ) AS k
     ) AS q
@@ -990,6 +1004,7 @@ SELECT
         WHEN from_position.url_id IS NULL THEN EXISTS (
             SELECT FROM annotation_queue q
             WHERE q.eligible
+                AND NOT q.reserved
                 AND q.batch_id = $3::integer
                 AND (q.priority, q.url_id) >= ($1::bigint, $2::integer)
             ORDER BY q.priority, q.url_id

@@ -13,14 +13,14 @@ const AnonymousDoneDeleteMany = `-- name: AnonymousDoneDeleteMany :exec
 DELETE FROM anonymous_url_done d
 WHERE d.url_id = ANY($1::integer[])
     AND NOT EXISTS (
-        SELECT FROM anonymous_url_annotations a
+        SELECT FROM anonymous_passed_urls a
         JOIN annotation_queue q ON q.url_id = a.url_id AND q.eligible
         WHERE a.url_id = d.url_id AND a.session_id = d.session_id
             AND a.url_id = ANY($1::integer[]) AND q.url_id = ANY($1::integer[])
     )
 `
 
-// Deletes done rows of URLs that are not eligible or not annotated by the session.
+// Deletes done rows of URLs that are not eligible or not among those that the session has passed.
 func (q *Queries) AnonymousDoneDeleteMany(ctx context.Context, db DBTX, urlIds []int32) error {
 	_, err := db.Exec(ctx, AnonymousDoneDeleteMany, urlIds)
 	return err
@@ -29,7 +29,7 @@ func (q *Queries) AnonymousDoneDeleteMany(ctx context.Context, db DBTX, urlIds [
 const AnonymousDoneInsertMany = `-- name: AnonymousDoneInsertMany :exec
 INSERT INTO anonymous_url_done (session_id, url_id)
 SELECT DISTINCT a.session_id, a.url_id
-FROM anonymous_url_annotations a
+FROM anonymous_passed_urls a
 JOIN annotation_queue q ON q.url_id = a.url_id AND q.eligible
 WHERE a.url_id = ANY($1::integer[]) AND q.url_id = ANY($1::integer[])
 ON CONFLICT ON CONSTRAINT anonymous_url_done_pkey DO NOTHING
@@ -144,15 +144,15 @@ const QueueDifferenceList = `-- name: QueueDifferenceList :many
 WITH want AS MATERIALIZED (
     SELECT url_id, eligible, followed, manual, user_url_type_count, anon_url_type_count, auto_url_type_count, batch_id, user_agency_count FROM annotation_queue_recount WHERE url_id > $1::integer AND url_id <= $2::integer
 ), have AS MATERIALIZED (
-    SELECT url_id, eligible, followed, manual, user_url_type_count, anon_url_type_count, auto_url_type_count, priority, batch_id, user_agency_count, changed_xid FROM annotation_queue WHERE url_id > $1::integer AND url_id <= $2::integer
+    SELECT url_id, eligible, followed, manual, user_url_type_count, anon_url_type_count, auto_url_type_count, priority, batch_id, user_agency_count, changed_xid, reserved FROM annotation_queue WHERE url_id > $1::integer AND url_id <= $2::integer
 ), user_want AS (
     SELECT DISTINCT a.user_id::text AS annotator, a.url_id
-    FROM user_url_annotations a
+    FROM user_passed_urls a
     JOIN want ON want.url_id = a.url_id AND want.eligible
     WHERE a.url_id > $1::integer AND a.url_id <= $2::integer
     UNION ALL
     SELECT DISTINCT a.session_id::text, a.url_id
-    FROM anonymous_url_annotations a
+    FROM anonymous_passed_urls a
     JOIN want ON want.url_id = a.url_id AND want.eligible
     WHERE a.url_id > $1::integer AND a.url_id <= $2::integer
 ), user_have AS (
@@ -352,7 +352,8 @@ WITH before AS (
         auto_url_type_count = after.auto_url_type_count,
         batch_id = after.batch_id,
         user_agency_count = after.user_agency_count,
-        changed_xid = pg_current_xact_id()::text::bigint
+        changed_xid = pg_current_xact_id()::text::bigint,
+        reserved = false
     FROM after
     WHERE q.url_id = after.url_id
 )
@@ -432,14 +433,14 @@ const UserDoneDeleteMany = `-- name: UserDoneDeleteMany :exec
 DELETE FROM user_url_done d
 WHERE d.url_id = ANY($1::integer[])
     AND NOT EXISTS (
-        SELECT FROM user_url_annotations a
+        SELECT FROM user_passed_urls a
         JOIN annotation_queue q ON q.url_id = a.url_id AND q.eligible
         WHERE a.url_id = d.url_id AND a.user_id = d.user_id
             AND a.url_id = ANY($1::integer[]) AND q.url_id = ANY($1::integer[])
     )
 `
 
-// Deletes done rows of URLs that are not eligible or not annotated by the user.
+// Deletes done rows of URLs that are not eligible or not among those that the user has passed.
 func (q *Queries) UserDoneDeleteMany(ctx context.Context, db DBTX, urlIds []int32) error {
 	_, err := db.Exec(ctx, UserDoneDeleteMany, urlIds)
 	return err
@@ -448,7 +449,7 @@ func (q *Queries) UserDoneDeleteMany(ctx context.Context, db DBTX, urlIds []int3
 const UserDoneInsertMany = `-- name: UserDoneInsertMany :exec
 INSERT INTO user_url_done (user_id, url_id)
 SELECT DISTINCT a.user_id, a.url_id
-FROM user_url_annotations a
+FROM user_passed_urls a
 JOIN annotation_queue q ON q.url_id = a.url_id AND q.eligible
 WHERE a.url_id = ANY($1::integer[]) AND q.url_id = ANY($1::integer[])
 ON CONFLICT ON CONSTRAINT user_url_done_pkey DO NOTHING

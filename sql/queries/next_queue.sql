@@ -61,6 +61,7 @@ LEFT JOIN (
     SELECT q.url_id, q.priority, q.changed_xid
     FROM annotation_queue q
     WHERE q.eligible
+        AND NOT q.reserved
         AND q.url_id NOT IN (SELECT d.url_id FROM user_url_done d WHERE d.user_id = @user_id)
     ORDER BY q.priority, q.url_id
     LIMIT 1
@@ -83,6 +84,7 @@ LEFT JOIN (
     SELECT q.url_id, q.priority, q.changed_xid
     FROM annotation_queue q
     WHERE q.eligible
+        AND NOT q.reserved
         AND q.batch_id = @batch_id::integer
         AND q.url_id NOT IN (SELECT d.url_id FROM user_url_done d WHERE d.user_id = @user_id)
     ORDER BY q.priority, q.url_id
@@ -106,6 +108,7 @@ LEFT JOIN (
     SELECT q.url_id, q.priority, q.changed_xid
     FROM annotation_queue q
     WHERE q.eligible
+        AND NOT q.reserved
         AND q.url_id NOT IN (SELECT d.url_id FROM anonymous_url_done d WHERE d.session_id = @session_id)
     ORDER BY q.priority, q.url_id
     LIMIT 1
@@ -120,6 +123,7 @@ WITH from_position AS MATERIALIZED (
         SELECT q.url_id, q.priority, q.changed_xid
         FROM annotation_queue q
         WHERE q.eligible
+            AND NOT q.reserved
             AND (q.priority, q.url_id) >= (@priority::bigint, @url_id::integer)
         ORDER BY q.priority, q.url_id
         LIMIT 256
@@ -128,7 +132,7 @@ WITH from_position AS MATERIALIZED (
     ORDER BY w.priority, w.url_id
     LIMIT 1
 ), changed AS MATERIALIZED (
-    SELECT q.url_id, q.priority, q.changed_xid, q.batch_id, q.eligible
+    SELECT q.url_id, q.priority, q.changed_xid, q.batch_id, q.eligible AND NOT q.reserved AS eligible
     FROM annotation_queue q
     WHERE q.changed_xid >= @horizon::bigint
     ORDER BY q.changed_xid
@@ -140,7 +144,7 @@ WITH from_position AS MATERIALIZED (
         UNION
         SELECT * FROM (
             SELECT url_id, priority, changed_xid, batch_id FROM annotation_queue
-            WHERE eligible AND url_id = ANY(@undone_before::integer[])
+            WHERE eligible AND NOT reserved AND url_id = ANY(@undone_before::integer[])
             OFFSET 0
         ) AS k
     ) AS q
@@ -170,6 +174,7 @@ SELECT
         WHEN from_position.url_id IS NULL THEN EXISTS (
             SELECT FROM annotation_queue q
             WHERE q.eligible
+                AND NOT q.reserved
                 AND (q.priority, q.url_id) >= (@priority::bigint, @url_id::integer)
             ORDER BY q.priority, q.url_id
             LIMIT 1 OFFSET 255
@@ -195,6 +200,7 @@ WITH from_position AS MATERIALIZED (
         SELECT q.url_id, q.priority, q.changed_xid
         FROM annotation_queue q
         WHERE q.eligible
+            AND NOT q.reserved
             AND q.batch_id = @batch_id::integer
             AND (q.priority, q.url_id) >= (@priority::bigint, @url_id::integer)
         ORDER BY q.priority, q.url_id
@@ -204,7 +210,7 @@ WITH from_position AS MATERIALIZED (
     ORDER BY w.priority, w.url_id
     LIMIT 1
 ), changed AS MATERIALIZED (
-    SELECT q.url_id, q.priority, q.changed_xid, q.batch_id, q.eligible
+    SELECT q.url_id, q.priority, q.changed_xid, q.batch_id, q.eligible AND NOT q.reserved AS eligible
     FROM annotation_queue q
     WHERE q.changed_xid >= @horizon::bigint
     ORDER BY q.changed_xid
@@ -216,7 +222,7 @@ WITH from_position AS MATERIALIZED (
         UNION
         SELECT * FROM (
             SELECT url_id, priority, changed_xid, batch_id FROM annotation_queue
-            WHERE eligible AND url_id = ANY(@undone_before::integer[])
+            WHERE eligible AND NOT reserved AND url_id = ANY(@undone_before::integer[])
             OFFSET 0
         ) AS k
     ) AS q
@@ -242,6 +248,7 @@ SELECT
         WHEN from_position.url_id IS NULL THEN EXISTS (
             SELECT FROM annotation_queue q
             WHERE q.eligible
+                AND NOT q.reserved
                 AND q.batch_id = @batch_id::integer
                 AND (q.priority, q.url_id) >= (@priority::bigint, @url_id::integer)
             ORDER BY q.priority, q.url_id
@@ -267,6 +274,7 @@ WITH from_position AS MATERIALIZED (
         SELECT q.url_id, q.priority, q.changed_xid
         FROM annotation_queue q
         WHERE q.eligible
+            AND NOT q.reserved
             AND (q.priority, q.url_id) >= (@priority::bigint, @url_id::integer)
         ORDER BY q.priority, q.url_id
         LIMIT 256
@@ -275,7 +283,7 @@ WITH from_position AS MATERIALIZED (
     ORDER BY w.priority, w.url_id
     LIMIT 1
 ), changed AS MATERIALIZED (
-    SELECT q.url_id, q.priority, q.changed_xid, q.batch_id, q.eligible
+    SELECT q.url_id, q.priority, q.changed_xid, q.batch_id, q.eligible AND NOT q.reserved AS eligible
     FROM annotation_queue q
     WHERE q.changed_xid >= @horizon::bigint
     ORDER BY q.changed_xid
@@ -287,7 +295,7 @@ WITH from_position AS MATERIALIZED (
         UNION
         SELECT * FROM (
             SELECT url_id, priority, changed_xid, batch_id FROM annotation_queue
-            WHERE eligible AND url_id = ANY(@undone_before::integer[])
+            WHERE eligible AND NOT reserved AND url_id = ANY(@undone_before::integer[])
             OFFSET 0
         ) AS k
     ) AS q
@@ -312,6 +320,7 @@ SELECT
         WHEN from_position.url_id IS NULL THEN EXISTS (
             SELECT FROM annotation_queue q
             WHERE q.eligible
+                AND NOT q.reserved
                 AND (q.priority, q.url_id) >= (@priority::bigint, @url_id::integer)
             ORDER BY q.priority, q.url_id
             LIMIT 1 OFFSET 255
@@ -364,6 +373,7 @@ WITH follows AS MATERIALIZED (
         FROM annotation_queue q
         WHERE q.batch_id = followed.batch_id
             AND q.eligible
+            AND NOT q.reserved
             AND q.url_id NOT IN (SELECT d.url_id FROM user_url_done d WHERE d.user_id = @user_id)
         ORDER BY q.priority, q.url_id
         LIMIT 64
@@ -408,6 +418,7 @@ WITH follows AS MATERIALIZED (
         FROM annotation_queue q
         WHERE q.batch_id = followed.batch_id
             AND q.eligible
+            AND NOT q.reserved
             AND (q.priority, q.url_id) > (@end_priority::bigint, @end_url_id::integer)
         ORDER BY q.priority, q.url_id
         LIMIT 64
@@ -445,7 +456,7 @@ LEFT JOIN (SELECT e.url_id, e.priority FROM examined e ORDER BY e.priority DESC,
 WITH follows AS MATERIALIZED (
     SELECT f.batch_ids, f.changed_xid FROM followed_batches f WHERE f.user_id = @user_id
 ), changed AS MATERIALIZED (
-    SELECT q.url_id, q.priority, q.changed_xid, q.batch_id, q.eligible
+    SELECT q.url_id, q.priority, q.changed_xid, q.batch_id, q.eligible AND NOT q.reserved AS eligible
     FROM annotation_queue q
     WHERE q.changed_xid >= @horizon::bigint
     ORDER BY q.changed_xid
@@ -470,6 +481,7 @@ WITH follows AS MATERIALIZED (
     CROSS JOIN unchanged
     JOIN annotation_queue q ON q.url_id = unchanged.url_id
     WHERE q.eligible
+        AND NOT q.reserved
         AND q.batch_id = ANY(follows.batch_ids)
         AND NOT EXISTS (SELECT FROM user_url_done d WHERE d.user_id = @user_id AND d.url_id = q.url_id OFFSET 0)
 )
@@ -515,6 +527,7 @@ WITH preferred AS MATERIALIZED (
         FROM annotation_queue q
         WHERE q.batch_id = p.batch_id
             AND q.eligible
+            AND NOT q.reserved
             AND q.url_id NOT IN (SELECT d.url_id FROM user_url_done d WHERE d.user_id = @user_id)
         ORDER BY q.priority, q.url_id
         LIMIT @at_most::bigint
@@ -528,6 +541,7 @@ WITH preferred AS MATERIALIZED (
     WHERE sqlc.narg('batch_id')::integer IS NULL
         AND (SELECT count(*) FROM preferred) < @at_most::bigint
         AND q.eligible
+        AND NOT q.reserved
         AND q.url_id NOT IN (SELECT preferred.url_id FROM preferred)
         AND q.url_id NOT IN (SELECT d.url_id FROM user_url_done d WHERE d.user_id = @user_id)
     ORDER BY q.priority, q.url_id
@@ -553,6 +567,7 @@ FROM (
     SELECT q.url_id, q.changed_xid
     FROM annotation_queue q
     WHERE q.eligible
+        AND NOT q.reserved
         AND q.url_id NOT IN (SELECT d.url_id FROM anonymous_url_done d WHERE d.session_id = @session_id)
     ORDER BY q.priority, q.url_id
     LIMIT 1 OFFSET @skip::bigint

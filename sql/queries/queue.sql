@@ -39,7 +39,8 @@ WITH before AS (
         auto_url_type_count = after.auto_url_type_count,
         batch_id = after.batch_id,
         user_agency_count = after.user_agency_count,
-        changed_xid = pg_current_xact_id()::text::bigint
+        changed_xid = pg_current_xact_id()::text::bigint,
+        reserved = false
     FROM after
     WHERE q.url_id = after.url_id
 )
@@ -58,11 +59,11 @@ HAVING sum(change.total) <> 0 OR sum(change.annotated) <> 0
 ORDER BY change.batch_id;
 
 -- name: UserDoneDeleteMany :exec
--- Deletes done rows of URLs that are not eligible or not annotated by the user.
+-- Deletes done rows of URLs that are not eligible or not among those that the user has passed.
 DELETE FROM user_url_done d
 WHERE d.url_id = ANY(@url_ids::integer[])
     AND NOT EXISTS (
-        SELECT FROM user_url_annotations a
+        SELECT FROM user_passed_urls a
         JOIN annotation_queue q ON q.url_id = a.url_id AND q.eligible
         WHERE a.url_id = d.url_id AND a.user_id = d.user_id
             AND a.url_id = ANY(@url_ids::integer[]) AND q.url_id = ANY(@url_ids::integer[])
@@ -72,17 +73,17 @@ WHERE d.url_id = ANY(@url_ids::integer[])
 -- Inserts the missing done rows of the eligible URLs.
 INSERT INTO user_url_done (user_id, url_id)
 SELECT DISTINCT a.user_id, a.url_id
-FROM user_url_annotations a
+FROM user_passed_urls a
 JOIN annotation_queue q ON q.url_id = a.url_id AND q.eligible
 WHERE a.url_id = ANY(@url_ids::integer[]) AND q.url_id = ANY(@url_ids::integer[])
 ON CONFLICT ON CONSTRAINT user_url_done_pkey DO NOTHING;
 
 -- name: AnonymousDoneDeleteMany :exec
--- Deletes done rows of URLs that are not eligible or not annotated by the session.
+-- Deletes done rows of URLs that are not eligible or not among those that the session has passed.
 DELETE FROM anonymous_url_done d
 WHERE d.url_id = ANY(@url_ids::integer[])
     AND NOT EXISTS (
-        SELECT FROM anonymous_url_annotations a
+        SELECT FROM anonymous_passed_urls a
         JOIN annotation_queue q ON q.url_id = a.url_id AND q.eligible
         WHERE a.url_id = d.url_id AND a.session_id = d.session_id
             AND a.url_id = ANY(@url_ids::integer[]) AND q.url_id = ANY(@url_ids::integer[])
@@ -92,7 +93,7 @@ WHERE d.url_id = ANY(@url_ids::integer[])
 -- Inserts the missing done rows of the eligible URLs.
 INSERT INTO anonymous_url_done (session_id, url_id)
 SELECT DISTINCT a.session_id, a.url_id
-FROM anonymous_url_annotations a
+FROM anonymous_passed_urls a
 JOIN annotation_queue q ON q.url_id = a.url_id AND q.eligible
 WHERE a.url_id = ANY(@url_ids::integer[]) AND q.url_id = ANY(@url_ids::integer[])
 ON CONFLICT ON CONSTRAINT anonymous_url_done_pkey DO NOTHING;
@@ -146,12 +147,12 @@ WITH want AS MATERIALIZED (
     SELECT * FROM annotation_queue WHERE url_id > @after::integer AND url_id <= @upto::integer
 ), user_want AS (
     SELECT DISTINCT a.user_id::text AS annotator, a.url_id
-    FROM user_url_annotations a
+    FROM user_passed_urls a
     JOIN want ON want.url_id = a.url_id AND want.eligible
     WHERE a.url_id > @after::integer AND a.url_id <= @upto::integer
     UNION ALL
     SELECT DISTINCT a.session_id::text, a.url_id
-    FROM anonymous_url_annotations a
+    FROM anonymous_passed_urls a
     JOIN want ON want.url_id = a.url_id AND want.eligible
     WHERE a.url_id > @after::integer AND a.url_id <= @upto::integer
 ), user_have AS (

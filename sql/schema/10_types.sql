@@ -82,6 +82,14 @@ CREATE TYPE resource_type_enum AS ENUM ('agency', 'data_source', 'meta_url');
 
 CREATE TYPE sync_type_enum AS ENUM ('add', 'update', 'delete');
 
+-- Docket's own.
+
+CREATE TYPE skip_reason AS ENUM ('not sure', 'page does not load', 'language', 'needs sign-in', 'other');
+
+CREATE TYPE url_event AS ENUM (
+    'answered', 'changed', 'taken back', 'skipped', 'suggested', 'validated', 'reopened', 'suspended'
+);
+
 -- Three types that no column uses any more. A database of the reference has them, and Docket does not drop them.
 
 CREATE TYPE url_attribute AS ENUM ('Record Type', 'Agency', 'Relevant');

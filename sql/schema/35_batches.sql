@@ -45,6 +45,16 @@ COMMENT ON TABLE link_batches__locations IS 'Every change runs within ranking.Ch
 
 CREATE INDEX link_batches__locations_location_id_idx ON link_batches__locations (location_id);
 
+CREATE TABLE flag_batch_suggestions_hidden (
+    batch_id integer NOT NULL,
+    created_at timestamp NOT NULL DEFAULT now(),
+    CONSTRAINT flag_batch_suggestions_hidden_pkey PRIMARY KEY (batch_id),
+    CONSTRAINT flag_batch_suggestions_hidden_batch_id_fkey
+        FOREIGN KEY (batch_id) REFERENCES batches (id) ON DELETE CASCADE
+);
+
+COMMENT ON TABLE flag_batch_suggestions_hidden IS 'Batches whose URLs are shown to annotators without suggestions.';
+
 CREATE TABLE link_agencies__batches (
     batch_id integer NOT NULL,
     agency_id integer NOT NULL,

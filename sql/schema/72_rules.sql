@@ -86,6 +86,16 @@ UNION ALL SELECT session_id, url_id FROM annotation__location__anon
 UNION ALL SELECT session_id, url_id FROM annotation__record_type__anon
 UNION ALL SELECT session_id, url_id FROM anonymous_migrated_answers;
 
+-- The URLs that each user is not offered, eligible or not: those annotated, and those put off. A pair may be repeated.
+CREATE VIEW user_passed_urls AS
+SELECT user_id, url_id FROM user_url_annotations
+UNION ALL SELECT user_id, url_id FROM url_skips WHERE active AND user_id IS NOT NULL;
+
+-- The URLs that each anonymous session is not offered, likewise.
+CREATE VIEW anonymous_passed_urls AS
+SELECT session_id, url_id FROM anonymous_url_annotations
+UNION ALL SELECT session_id, url_id FROM url_skips WHERE active AND session_id IS NOT NULL;
+
 -- The status of a URL, and what it was validated as: null if it was not. Every table but url_task_error has at most one row for a
 -- URL, so that nothing is counted twice.
 CREATE VIEW url_status_view AS

@@ -16,12 +16,14 @@ CREATE TABLE annotation_queue (
     batch_id integer,
     user_agency_count integer NOT NULL,
     changed_xid bigint NOT NULL,
+    reserved boolean NOT NULL DEFAULT false,
     CONSTRAINT annotation_queue_pkey PRIMARY KEY (url_id),
     CONSTRAINT annotation_queue_url_id_fkey FOREIGN KEY (url_id) REFERENCES urls (id) ON DELETE CASCADE,
     CONSTRAINT annotation_queue_batch_id_fkey FOREIGN KEY (batch_id) REFERENCES batches (id) ON DELETE SET NULL
 ) WITH (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_insert_scale_factor = 0.02);
 
-COMMENT ON TABLE annotation_queue IS 'One row for each URL; the eligible ones in (priority, url_id) order are the queue.';
+COMMENT ON TABLE annotation_queue IS
+    'One row for each URL; those that are eligible and not reserved, in (priority, url_id) order, are the queue.';
 COMMENT ON COLUMN annotation_queue.eligible IS 'Whether annotators are offered the URL: url_eligibility.eligible.';
 COMMENT ON COLUMN annotation_queue.followed IS 'Whether any user follows a location that the batch of the URL is linked to.';
 COMMENT ON COLUMN annotation_queue.manual IS 'Whether urls.source is manual.';
@@ -29,11 +31,16 @@ COMMENT ON COLUMN annotation_queue.priority IS
     'The order of all annotators in one number: followed, manual and the three counts, first to last, negated so that one ascending index serves it.';
 COMMENT ON COLUMN annotation_queue.user_agency_count IS 'Rows of annotation__agency__user.';
 COMMENT ON COLUMN annotation_queue.changed_xid IS
-    'The transaction that last changed what annotators are shown of the URL. Meaningless after a restore into another cluster.';
+    'The transaction that last changed what annotators are shown of the URL, or whether they are offered it. Meaningless after a restore into another cluster.';
+COMMENT ON COLUMN annotation_queue.reserved IS
+    'Whether as many annotators work on the URL as it needs answers, so that it is offered to no other. A hint, which is set by a reservation that finds it so, and cleared by each change of the votes: what counts is url_reservations.';
 
 -- With changed_xid the next URL is found without reading a row of the table.
-CREATE INDEX annotation_queue_order_idx ON annotation_queue (priority, url_id) INCLUDE (changed_xid) WHERE eligible;
-CREATE INDEX annotation_queue_batch_order_idx ON annotation_queue (batch_id, eligible, priority, url_id) INCLUDE (changed_xid);
+CREATE INDEX annotation_queue_order_idx ON annotation_queue (priority, url_id) INCLUDE (changed_xid)
+    WHERE eligible AND NOT reserved;
+CREATE INDEX annotation_queue_batch_order_idx ON annotation_queue (batch_id, eligible, reserved, priority, url_id)
+    INCLUDE (changed_xid);
+CREATE INDEX annotation_queue_reserved_idx ON annotation_queue (priority, url_id) WHERE reserved;
 -- All rows: a row of the queue is unchanged if it is not among the changed ones, even if it is not eligible any more.
 CREATE INDEX annotation_queue_changed_xid_idx ON annotation_queue (changed_xid);
 
@@ -45,7 +52,7 @@ CREATE TABLE user_url_done (
 ) WITH (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_insert_scale_factor = 0.02);
 
 COMMENT ON TABLE user_url_done IS
-    'The eligible URLs for which a user has a row in any of the four tables of user annotations.';
+    'The eligible URLs of user_passed_urls: those that a user has annotated, or put off.';
 
 CREATE INDEX user_url_done_url_id_idx ON user_url_done (url_id);
 
@@ -58,7 +65,7 @@ CREATE TABLE anonymous_url_done (
 ) WITH (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_insert_scale_factor = 0.02);
 
 COMMENT ON TABLE anonymous_url_done IS
-    'The eligible URLs of anonymous_url_annotations: those that an anonymous session has annotated, or had before a migration.';
+    'The eligible URLs of anonymous_passed_urls: those that an anonymous session has annotated, or had before a migration, or put off.';
 
 CREATE INDEX anonymous_url_done_url_id_idx ON anonymous_url_done (url_id);
 

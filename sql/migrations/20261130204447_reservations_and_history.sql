@@ -1,0 +1,189 @@
+-- Create enum skip_reason.
+CREATE TYPE skip_reason AS ENUM ('not sure', 'page does not load', 'language', 'needs sign-in', 'other');
+
+-- Create enum url_event.
+CREATE TYPE url_event AS ENUM ('answered', 'changed', 'taken back', 'skipped', 'suggested', 'validated', 'reopened', 'suspended');
+
+-- Drop an index on annotation_queue.
+--   locks out readers: annotation_queue
+DROP INDEX annotation_queue_batch_order_idx;
+
+-- Drop an index on annotation_queue.
+--   locks out readers: annotation_queue
+DROP INDEX annotation_queue_order_idx;
+
+-- Change annotation_queue: add column reserved.
+--   locks out readers: annotation_queue
+ALTER TABLE annotation_queue ADD COLUMN reserved boolean NOT NULL DEFAULT false;
+
+-- Create table flag_batch_suggestions_hidden.
+--   locks out writers: batches
+CREATE TABLE flag_batch_suggestions_hidden (
+    batch_id integer NOT NULL,
+    created_at timestamp without time zone NOT NULL DEFAULT now(),
+    CONSTRAINT flag_batch_suggestions_hidden_pkey PRIMARY KEY (batch_id),
+    CONSTRAINT flag_batch_suggestions_hidden_batch_id_fkey FOREIGN KEY (batch_id) REFERENCES batches(id) ON DELETE CASCADE
+);
+
+-- Comment on it.
+COMMENT ON TABLE flag_batch_suggestions_hidden IS 'Batches whose URLs are shown to annotators without suggestions.';
+
+-- Create table flag_url_reopened.
+--   locks out writers: urls
+CREATE TABLE flag_url_reopened (
+    url_id integer NOT NULL,
+    created_at timestamp without time zone NOT NULL DEFAULT now(),
+    CONSTRAINT flag_url_reopened_pkey PRIMARY KEY (url_id),
+    CONSTRAINT flag_url_reopened_url_id_fkey FOREIGN KEY (url_id) REFERENCES urls(id) ON DELETE CASCADE
+);
+
+-- Create table url_history.
+CREATE TABLE url_history (
+    id bigint NOT NULL GENERATED ALWAYS AS IDENTITY,
+    url_id integer NOT NULL,
+    event url_event NOT NULL,
+    user_id integer,
+    session_id uuid,
+    suggestions_shown boolean,
+    robots jsonb,
+    detail jsonb NOT NULL DEFAULT '{}'::jsonb,
+    created_at timestamp without time zone NOT NULL DEFAULT now(),
+    CONSTRAINT url_history_pkey PRIMARY KEY (id)
+);
+
+-- Comment on it.
+COMMENT ON TABLE url_history IS 'What happened to URLs, in the order of the ids. Rows are never changed; they are deleted with their URL.';
+
+-- Comment on it.
+COMMENT ON COLUMN url_history.url_id IS 'No foreign key, which would slow down answers.';
+
+-- Comment on it.
+COMMENT ON COLUMN url_history.user_id IS 'The user who did it; null for a session, and for what happened by itself.';
+
+-- Comment on it.
+COMMENT ON COLUMN url_history.suggestions_shown IS 'Whether the annotator was shown suggestions; null for what is no answer.';
+
+-- Comment on it.
+COMMENT ON COLUMN url_history.robots IS 'What robots suggested when the URL was answered: an array of values for each attribute; null for what is no answer.';
+
+-- Comment on it.
+COMMENT ON COLUMN url_history.detail IS 'The answer, the reason, the rule: what depends on the event.';
+
+-- Create an index on url_history.
+CREATE INDEX url_history_url_id_idx ON url_history USING btree (url_id, id);
+
+-- Create table url_reservations.
+CREATE TABLE url_reservations (
+    annotator text NOT NULL,
+    url_id integer NOT NULL,
+    slot integer NOT NULL,
+    suggestions_hidden boolean NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    CONSTRAINT url_reservations_pkey PRIMARY KEY (annotator),
+    CONSTRAINT url_reservations_url_id_slot_key UNIQUE (url_id, slot),
+    CONSTRAINT url_reservations_slot_check CHECK ((slot > 0))
+) WITH (autovacuum_vacuum_scale_factor = 0.02);
+
+-- Comment on it.
+COMMENT ON TABLE url_reservations IS 'The URL that each annotator works on. Soft state: after a crash of the server it is empty, which harms nothing.';
+
+-- Comment on it.
+COMMENT ON COLUMN url_reservations.annotator IS 'The id of a user or the UUID of a session, as text, as in docket queue verify.';
+
+-- Comment on it.
+COMMENT ON COLUMN url_reservations.url_id IS 'No foreign key, which would slow down requests: the row of a deleted URL is removed once it has expired.';
+
+-- Comment on it.
+COMMENT ON COLUMN url_reservations.slot IS 'At most as large as the answers that the URL needed. So the unique key bounds the reservations of a URL.';
+
+-- Comment on it.
+COMMENT ON COLUMN url_reservations.suggestions_hidden IS 'Whether the annotator was shown the URL without suggestions.';
+
+-- Create an index on url_reservations.
+CREATE INDEX url_reservations_expires_at_idx ON url_reservations USING btree (expires_at);
+
+-- Create table url_skips.
+--   locks out writers: anonymous_sessions
+--   locks out writers: urls
+CREATE TABLE url_skips (
+    id bigint NOT NULL GENERATED ALWAYS AS IDENTITY,
+    url_id integer NOT NULL,
+    user_id integer,
+    session_id uuid,
+    reason skip_reason NOT NULL,
+    note text,
+    active boolean NOT NULL DEFAULT true,
+    created_at timestamp without time zone NOT NULL DEFAULT now(),
+    returns_at timestamp with time zone,
+    CONSTRAINT url_skips_pkey PRIMARY KEY (id),
+    CONSTRAINT url_skips_session_id_url_id_key UNIQUE (session_id, url_id),
+    CONSTRAINT url_skips_user_id_url_id_key UNIQUE (user_id, url_id),
+    CONSTRAINT url_skips_annotator_check CHECK ((num_nonnulls(user_id, session_id) = 1)),
+    CONSTRAINT url_skips_note_check CHECK ((length(note) <= 500)),
+    CONSTRAINT url_skips_session_id_fkey FOREIGN KEY (session_id) REFERENCES anonymous_sessions(id) ON DELETE CASCADE,
+    CONSTRAINT url_skips_url_id_fkey FOREIGN KEY (url_id) REFERENCES urls(id) ON DELETE CASCADE
+);
+
+-- Comment on it.
+COMMENT ON TABLE url_skips IS 'URLs that annotators did not answer, one row for each annotator and URL: the latest. An answer deletes it.';
+
+-- Comment on it.
+COMMENT ON COLUMN url_skips.active IS 'Whether the URL still comes after all others for the annotator.';
+
+-- Comment on it.
+COMMENT ON COLUMN url_skips.returns_at IS 'When it stops being active; null for not before the annotator has nothing else left.';
+
+-- Create an index on url_skips.
+CREATE INDEX url_skips_returns_at_idx ON url_skips USING btree (returns_at) WHERE active;
+
+-- Create an index on url_skips.
+CREATE INDEX url_skips_url_id_idx ON url_skips USING btree (url_id, reason);
+
+-- Create an index on annotation_queue.
+--   locks out writers: annotation_queue, while the index is built from all rows of annotation_queue
+CREATE INDEX annotation_queue_batch_order_idx ON annotation_queue USING btree (batch_id, eligible, reserved, priority, url_id) INCLUDE (changed_xid);
+
+-- Create an index on annotation_queue.
+--   locks out writers: annotation_queue, while the index is built from all rows of annotation_queue
+CREATE INDEX annotation_queue_order_idx ON annotation_queue USING btree (priority, url_id) INCLUDE (changed_xid) WHERE (eligible AND (NOT reserved));
+
+-- Create an index on annotation_queue.
+--   locks out writers: annotation_queue, while the index is built from all rows of annotation_queue
+CREATE INDEX annotation_queue_reserved_idx ON annotation_queue USING btree (priority, url_id) WHERE reserved;
+
+-- Set the comment of table annotation_queue.
+COMMENT ON TABLE annotation_queue IS 'One row for each URL; those that are eligible and not reserved, in (priority, url_id) order, are the queue.';
+
+-- Set the comment of column annotation_queue.changed_xid.
+COMMENT ON COLUMN annotation_queue.changed_xid IS 'The transaction that last changed what annotators are shown of the URL, or whether they are offered it. Meaningless after a restore into another cluster.';
+
+-- Set the comment of column annotation_queue.reserved.
+COMMENT ON COLUMN annotation_queue.reserved IS 'Whether as many annotators work on the URL as it needs answers, so that it is offered to no other. A hint, which is set by a reservation that finds it so, and cleared by each change of the votes: what counts is url_reservations.';
+
+-- Set the comment of table anonymous_url_done.
+COMMENT ON TABLE anonymous_url_done IS 'The eligible URLs of anonymous_passed_urls: those that an anonymous session has annotated, or had before a migration, or put off.';
+
+-- Set the comment of table user_url_done.
+COMMENT ON TABLE user_url_done IS 'The eligible URLs of user_passed_urls: those that a user has annotated, or put off.';
+
+-- Create view anonymous_passed_urls.
+CREATE VIEW anonymous_passed_urls AS
+SELECT anonymous_url_annotations.session_id,
+    anonymous_url_annotations.url_id
+   FROM anonymous_url_annotations
+UNION ALL
+ SELECT url_skips.session_id,
+    url_skips.url_id
+   FROM url_skips
+  WHERE (url_skips.active AND (url_skips.session_id IS NOT NULL));
+
+-- Create view user_passed_urls.
+CREATE VIEW user_passed_urls AS
+SELECT user_url_annotations.user_id,
+    user_url_annotations.url_id
+   FROM user_url_annotations
+UNION ALL
+ SELECT url_skips.user_id,
+    url_skips.url_id
+   FROM url_skips
+  WHERE (url_skips.active AND (url_skips.user_id IS NOT NULL));
