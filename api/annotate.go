@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"time"
 
 	"github.com/gin-gonic/gin"
 
@@ -23,11 +24,14 @@ func (h annotateHandlers) AnnotateNext(ctx context.Context, req AnnotateNextRequ
 		return nil, &annotation.RuleError{Text: "anno_url_id and offset query arguments cannot both be defined"}
 	}
 	filter := annotation.Filter{BatchID: req.Params.BatchID, URLID: req.Params.AnnoURLID, Skip: orZero(req.Params.Offset)}
-	next, err := h.annotations.Next(ctx, auth.UserFrom(ctx).UserID, filter)
+	offer, err := h.annotations.Next(ctx, auth.UserFrom(ctx).UserID, filter)
 	if err != nil {
 		return nil, err
 	}
-	return AnnotateNext200JSONResponse{NextAnnotation: nextFrom(next)}, nil
+	return AnnotateNext200JSONResponse{
+		Body:    NextAnnotationResponse{NextAnnotation: nextFrom(offer.Next)},
+		Headers: AnnotateNext200ResponseHeaders(headersOf(offer)),
+	}, nil
 }
 
 func (h annotateHandlers) AnnotateSubmit(
@@ -43,8 +47,8 @@ func (h annotateHandlers) AnnotateSubmit(
 		return nil, err
 	}
 	return AnnotateSubmit200JSONResponse{
-		Body:    NextAnnotationResponse{NextAnnotation: nextFrom(submitted.Next)},
-		Headers: AnnotateSubmit200ResponseHeaders{NextAnnotationFailed: h.reasonOf(ctx, submitted.NextErr)},
+		Body:    NextAnnotationResponse{NextAnnotation: nextFrom(submitted.Offer.Next)},
+		Headers: AnnotateSubmit200ResponseHeaders(h.headersAfter(ctx, submitted)),
 	}, nil
 }
 
@@ -55,11 +59,14 @@ func (h annotateHandlers) AnnotateAnonymousNext(
 	if given := req.Params.SessionID; given != nil {
 		session = *given
 	}
-	next, err := h.annotations.NextAnonymous(ctx, session, orZero(req.Params.Offset))
+	offer, err := h.annotations.NextAnonymous(ctx, session, orZero(req.Params.Offset))
 	if err != nil {
 		return nil, err
 	}
-	return AnnotateAnonymousNext200JSONResponse{NextAnnotation: nextFrom(next), SessionID: session}, nil
+	return AnnotateAnonymousNext200JSONResponse{
+		Body:    AnonymousNextAnnotationResponse{NextAnnotation: nextFrom(offer.Next), SessionID: session},
+		Headers: AnnotateAnonymousNext200ResponseHeaders(headersOf(offer)),
+	}, nil
 }
 
 func (h annotateHandlers) AnnotateAnonymousSubmit(
@@ -75,9 +82,47 @@ func (h annotateHandlers) AnnotateAnonymousSubmit(
 		return nil, err
 	}
 	return AnnotateAnonymousSubmit200JSONResponse{
-		Body:    AnonymousNextAnnotationResponse{NextAnnotation: nextFrom(submitted.Next), SessionID: session},
-		Headers: AnnotateAnonymousSubmit200ResponseHeaders{NextAnnotationFailed: h.reasonOf(ctx, submitted.NextErr)},
+		Body:    AnonymousNextAnnotationResponse{NextAnnotation: nextFrom(submitted.Offer.Next), SessionID: session},
+		Headers: AnnotateAnonymousSubmit200ResponseHeaders(h.headersAfter(ctx, submitted)),
 	}, nil
+}
+
+// offerHeaders are the headers of a response that offers a URL.
+type offerHeaders struct {
+	AnnotationReason *string
+	ReservedUntil    *string
+	RetryAfter       *int
+}
+
+func headersOf(offer annotation.Offer) (headers offerHeaders) {
+	if offer.Reason != "" {
+		headers.AnnotationReason = new(string(offer.Reason))
+	}
+	if until := offer.ReservedUntil; !until.IsZero() {
+		headers.ReservedUntil = new(until.UTC().Format(time.RFC3339))
+	}
+	if after := offer.RetryAfter; after > 0 {
+		headers.RetryAfter = new(int((after + time.Second - 1) / time.Second))
+	}
+	return headers
+}
+
+// offerAfterHeaders are the headers of a response that offers a URL after a write.
+type offerAfterHeaders struct {
+	AnnotationReason     *string
+	NextAnnotationFailed *string
+	ReservedUntil        *string
+	RetryAfter           *int
+}
+
+func (h annotateHandlers) headersAfter(ctx context.Context, submitted annotation.Submitted) offerAfterHeaders {
+	of := headersOf(submitted.Offer)
+	return offerAfterHeaders{
+		AnnotationReason:     of.AnnotationReason,
+		NextAnnotationFailed: h.reasonOf(ctx, submitted.NextErr),
+		ReservedUntil:        of.ReservedUntil,
+		RetryAfter:           of.RetryAfter,
+	}
 }
 
 // reasonOf returns the value of the header Next-Annotation-Failed, nil for no error, and keeps the error for the log line.

@@ -6026,15 +6026,33 @@ type AnnotateNextResponseObject interface {
 	VisitAnnotateNextResponse(w http.ResponseWriter) error
 }
 
-type AnnotateNext200JSONResponse NextAnnotationResponse
+type AnnotateNext200ResponseHeaders struct {
+	AnnotationReason *string
+	ReservedUntil    *string
+	RetryAfter       *int
+}
+
+type AnnotateNext200JSONResponse struct {
+	Body    NextAnnotationResponse
+	Headers AnnotateNext200ResponseHeaders
+}
 
 func (response AnnotateNext200JSONResponse) VisitAnnotateNextResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.AnnotationReason != nil {
+		w.Header().Set("Annotation-Reason", fmt.Sprint(*response.Headers.AnnotationReason))
+	}
+	if response.Headers.ReservedUntil != nil {
+		w.Header().Set("Reserved-Until", fmt.Sprint(*response.Headers.ReservedUntil))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
 	w.WriteHeader(200)
 	_, err := buf.WriteTo(w)
 	return err
@@ -6119,7 +6137,10 @@ type AnnotateSubmitResponseObject interface {
 }
 
 type AnnotateSubmit200ResponseHeaders struct {
+	AnnotationReason     *string
 	NextAnnotationFailed *string
+	ReservedUntil        *string
+	RetryAfter           *int
 }
 
 type AnnotateSubmit200JSONResponse struct {
@@ -6134,8 +6155,17 @@ func (response AnnotateSubmit200JSONResponse) VisitAnnotateSubmitResponse(w http
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.AnnotationReason != nil {
+		w.Header().Set("Annotation-Reason", fmt.Sprint(*response.Headers.AnnotationReason))
+	}
 	if response.Headers.NextAnnotationFailed != nil {
 		w.Header().Set("Next-Annotation-Failed", fmt.Sprint(*response.Headers.NextAnnotationFailed))
+	}
+	if response.Headers.ReservedUntil != nil {
+		w.Header().Set("Reserved-Until", fmt.Sprint(*response.Headers.ReservedUntil))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(200)
 	_, err := buf.WriteTo(w)
@@ -6266,15 +6296,33 @@ type AnnotateAnonymousNextResponseObject interface {
 	VisitAnnotateAnonymousNextResponse(w http.ResponseWriter) error
 }
 
-type AnnotateAnonymousNext200JSONResponse AnonymousNextAnnotationResponse
+type AnnotateAnonymousNext200ResponseHeaders struct {
+	AnnotationReason *string
+	ReservedUntil    *string
+	RetryAfter       *int
+}
+
+type AnnotateAnonymousNext200JSONResponse struct {
+	Body    AnonymousNextAnnotationResponse
+	Headers AnnotateAnonymousNext200ResponseHeaders
+}
 
 func (response AnnotateAnonymousNext200JSONResponse) VisitAnnotateAnonymousNextResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.AnnotationReason != nil {
+		w.Header().Set("Annotation-Reason", fmt.Sprint(*response.Headers.AnnotationReason))
+	}
+	if response.Headers.ReservedUntil != nil {
+		w.Header().Set("Reserved-Until", fmt.Sprint(*response.Headers.ReservedUntil))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
 	w.WriteHeader(200)
 	_, err := buf.WriteTo(w)
 	return err
@@ -6324,7 +6372,10 @@ type AnnotateAnonymousSubmitResponseObject interface {
 }
 
 type AnnotateAnonymousSubmit200ResponseHeaders struct {
+	AnnotationReason     *string
 	NextAnnotationFailed *string
+	ReservedUntil        *string
+	RetryAfter           *int
 }
 
 type AnnotateAnonymousSubmit200JSONResponse struct {
@@ -6339,8 +6390,17 @@ func (response AnnotateAnonymousSubmit200JSONResponse) VisitAnnotateAnonymousSub
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.AnnotationReason != nil {
+		w.Header().Set("Annotation-Reason", fmt.Sprint(*response.Headers.AnnotationReason))
+	}
 	if response.Headers.NextAnnotationFailed != nil {
 		w.Header().Set("Next-Annotation-Failed", fmt.Sprint(*response.Headers.NextAnnotationFailed))
+	}
+	if response.Headers.ReservedUntil != nil {
+		w.Header().Set("Reserved-Until", fmt.Sprint(*response.Headers.ReservedUntil))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(200)
 	_, err := buf.WriteTo(w)

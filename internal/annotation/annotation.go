@@ -61,6 +61,31 @@ type Filter = ranking.Filter
 // Session identifies an anonymous annotator.
 type Session = uuid.UUID
 
+// Offer is what an annotator is offered: a URL, or none and why.
+type Offer struct {
+	Next          *Next         // nil when there is none
+	Reason        Reason        // why this URL, or why none
+	ReservedUntil time.Time     // when the reservation of the URL ends; zero when it is not reserved
+	RetryAfter    time.Duration // when to ask again; zero unless the reason is AllReserved
+}
+
+// Reason is why an annotator is offered a URL, or none. The texts are those of the REST contract.
+type Reason string
+
+const (
+	NextInOrder   Reason = "next"            // the first in the annotator's order
+	ReservedByYou Reason = "reserved-by-you" // the URL that the annotator has asked for before
+	Requested     Reason = "requested"       // the URL with the id that was asked for
+	Shared        Reason = "shared"          // all others are reserved, so the annotator shares one
+	SkippedByYou  Reason = "skipped-by-you"  // nothing else is left
+
+	NoneLeft        Reason = "none-left"
+	AllReserved     Reason = "all-reserved"
+	AllDoneByYou    Reason = "all-done-by-you"
+	FilteredOut     Reason = "filtered-out"
+	NothingImported Reason = "nothing-imported"
+)
+
 // Next is a URL to annotate, with the texts of its page and what was suggested so far.
 type Next struct {
 	URLID       int32

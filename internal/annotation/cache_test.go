@@ -21,12 +21,12 @@ func TestCacheIsNeverBehindDocket(t *testing.T) {
 	for answers := range int32(5) {
 		for _, service := range []*annotation.Service{b.service, other} {
 			for range 2 { // read, then cached
-				next, err := service.Next(t.Context(), 100, filter)
+				offer, err := service.Next(t.Context(), 100, filter)
 				require.NoError(t, err)
 				if answers == 0 {
-					require.Empty(t, next.Agencies.Entities)
+					require.Empty(t, offer.Next.Agencies.Entities)
 				} else {
-					require.Equal(t, answers, next.Agencies.Entities[0].Votes)
+					require.Equal(t, answers, offer.Next.Agencies.Entities[0].Votes)
 				}
 			}
 		}
@@ -44,14 +44,14 @@ func TestCacheShowsAnswersOfSessions(t *testing.T) {
 	for answers := range int32(5) {
 		for _, service := range []*annotation.Service{b.service, other} {
 			for range 2 { // read, then cached
-				next, err := service.Next(t.Context(), 100, filter)
+				offer, err := service.Next(t.Context(), 100, filter)
 				require.NoError(t, err)
 				if answers == 0 {
-					require.Empty(t, next.URLTypes)
-					require.Empty(t, next.Agencies.Entities)
+					require.Empty(t, offer.Next.URLTypes)
+					require.Empty(t, offer.Next.Agencies.Entities)
 				} else {
-					require.Equal(t, []annotation.URLTypeVotes{{Type: annotation.MetaURL, Votes: answers / 2}}, next.URLTypes)
-					require.Equal(t, answers/2, next.Agencies.Entities[0].Votes)
+					require.Equal(t, []annotation.URLTypeVotes{{Type: annotation.MetaURL, Votes: answers / 2}}, offer.Next.URLTypes)
+					require.Equal(t, answers/2, offer.Next.Agencies.Entities[0].Votes)
 				}
 			}
 		}
@@ -69,9 +69,9 @@ func TestCacheExpires(t *testing.T) {
 	b.service.SetClock(func() time.Time { return now })
 	require.NoError(t, b.service.Submit(t.Context(), 1, 1, annotation.Answer{URLType: annotation.MetaURL, AgencyIDs: []int32{1}}))
 	name := func() string {
-		next, err := b.service.Next(t.Context(), 100, annotation.Filter{URLID: new(int32(1))})
+		offer, err := b.service.Next(t.Context(), 100, annotation.Filter{URLID: new(int32(1))})
 		require.NoError(t, err)
-		return next.Agencies.Entities[0].DisplayName
+		return offer.Next.Agencies.Entities[0].DisplayName
 	}
 	require.Equal(t, "A", name())
 	_, err := b.pool.Exec(t.Context(), "UPDATE agencies SET name = 'Renamed' WHERE id = 1")
@@ -93,9 +93,9 @@ func TestCacheExpiresByTheTimeOfItsReads(t *testing.T) {
 		return now
 	})
 	name := func() string {
-		next, err := b.service.Next(t.Context(), 100, annotation.Filter{URLID: new(int32(1))})
+		offer, err := b.service.Next(t.Context(), 100, annotation.Filter{URLID: new(int32(1))})
 		require.NoError(t, err)
-		return next.Agencies.Entities[0].DisplayName
+		return offer.Next.Agencies.Entities[0].DisplayName
 	}
 	began := now
 	require.Equal(t, "A", name())
@@ -115,12 +115,12 @@ func TestCacheHasNoBatchProgress(t *testing.T) {
 	require.NoError(t, ranking.Reconcile(t.Context(), b.pool, func(ranking.Difference) {}))
 	filter := annotation.Filter{URLID: new(int32(1)), BatchID: new(int32(1))}
 	for _, annotated := range []int32{0, 1} {
-		next, err := b.service.Next(t.Context(), 100, filter)
+		offer, err := b.service.Next(t.Context(), 100, filter)
 		require.NoError(t, err)
-		require.Equal(t, &annotation.BatchInfo{Total: 2, Annotated: annotated}, next.Batch)
-		next, err = b.service.Next(t.Context(), 100, annotation.Filter{URLID: filter.URLID})
+		require.Equal(t, &annotation.BatchInfo{Total: 2, Annotated: annotated}, offer.Next.Batch)
+		offer, err = b.service.Next(t.Context(), 100, annotation.Filter{URLID: filter.URLID})
 		require.NoError(t, err)
-		require.Nil(t, next.Batch)
+		require.Nil(t, offer.Next.Batch)
 		answer := annotation.Answer{URLType: annotation.MetaURL, AgencyIDs: []int32{1}}
 		require.NoError(t, b.service.Submit(t.Context(), annotated, 2, answer))
 	}

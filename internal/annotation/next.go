@@ -21,16 +21,16 @@ type Ranking interface {
 	NextForSession(ctx context.Context, conn db.DBTX, session Session, skip int32) (*ranking.Choice, error)
 }
 
-// Next returns the URL that the user should annotate next, or nil when none is left. Candidates are neither validated
+// Next offers the URL that the user should annotate next. Candidates are neither validated
 // nor suspended, have no URL type, record type, agency or location of this user, and match the filter. Package ranking describes
 // their order. Nothing is reserved.
-func (s *Service) Next(ctx context.Context, userID int32, filter Filter) (*Next, error) {
+func (s *Service) Next(ctx context.Context, userID int32, filter Filter) (Offer, error) {
 	return s.nextFrom(ctx, s.pool, filter.BatchID, s.forUser(userID, filter))
 }
 
 // NextAnonymous is Next for an anonymous session, known or not, which skips so many URLs of its order. URLs that users have
 // annotated are candidates too.
-func (s *Service) NextAnonymous(ctx context.Context, session Session, skip int32) (*Next, error) {
+func (s *Service) NextAnonymous(ctx context.Context, session Session, skip int32) (Offer, error) {
 	return s.nextFrom(ctx, s.pool, nil, s.forSession(session, skip))
 }
 
@@ -50,10 +50,10 @@ func (s *Service) forSession(session Session, skip int32) chooseFunc {
 }
 
 // nextFrom uses one connection for both round trips: the choice of the URL and, unless it is cached, what is shown of it.
-func (s *Service) nextFrom(ctx context.Context, pool *postgres.Pool, batchID *int32, choose chooseFunc) (*Next, error) {
+func (s *Service) nextFrom(ctx context.Context, pool *postgres.Pool, batchID *int32, choose chooseFunc) (Offer, error) {
 	conn, err := pool.Acquire(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("choose next URL: %w", err)
+		return Offer{}, fmt.Errorf("choose next URL: %w", err)
 	}
 	defer conn.Release()
 
@@ -61,17 +61,17 @@ func (s *Service) nextFrom(ctx context.Context, pool *postgres.Pool, batchID *in
 	chosen, err := choose(ctx, conn)
 	stop()
 	if err != nil {
-		return nil, fmt.Errorf("choose next URL: %w", err)
+		return Offer{}, fmt.Errorf("choose next URL: %w", err)
 	}
 	if chosen == nil {
-		return nil, nil
+		return Offer{Reason: NoneLeft}, nil
 	}
 
 	next := &Next{URLID: chosen.URLID, URL: urlform.Full(chosen.Scheme, chosen.URL, chosen.TrailingSlash)}
 	if err := s.describe(ctx, conn, next, chosen.Revision, batchID); err != nil {
-		return nil, fmt.Errorf("describe URL %d: %w", next.URLID, err)
+		return Offer{}, fmt.Errorf("describe URL %d: %w", next.URLID, err)
 	}
-	return next, nil
+	return Offer{Next: next, Reason: NextInOrder}, nil
 }
 
 // PanicError is a panic while the next URL was chosen.
@@ -91,10 +91,10 @@ const chooseTimeout = 2 * time.Second
 // the connection breaks. Without a client nothing is chosen.
 func (s *Service) nextAfterCommit(
 	ctx context.Context, pool *postgres.Pool, batchID *int32, choose chooseFunc,
-) (next *Next, err error) {
+) (offer Offer, err error) {
 	defer func() {
 		if value := recover(); value != nil {
-			next, err = nil, &PanicError{Value: value, Stack: debug.Stack()}
+			offer, err = Offer{}, &PanicError{Value: value, Stack: debug.Stack()}
 		}
 	}()
 	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) < chooseTimeout && !errors.Is(ctx.Err(), context.Canceled) {
@@ -102,9 +102,9 @@ func (s *Service) nextAfterCommit(
 		ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), chooseTimeout)
 		defer cancel()
 	}
-	next, err = s.nextFrom(ctx, pool, batchID, choose)
+	offer, err = s.nextFrom(ctx, pool, batchID, choose)
 	if postgres.IsUnavailable(err) && ctx.Err() == nil { // the pool replaces the connection on which the answer was stored
-		next, err = s.nextFrom(ctx, pool, batchID, choose)
+		offer, err = s.nextFrom(ctx, pool, batchID, choose)
 	}
-	return next, err
+	return offer, err
 }

@@ -73,13 +73,13 @@ func (b bundle) requireNext(t *testing.T, session annotation.Session, urlID int3
 		"queue":   b.service,
 		"matview": annotation.New(b.pool, ranking.Matview{}),
 	} {
-		next, err := service.Next(t.Context(), 7, annotation.Filter{})
+		offer, err := service.Next(t.Context(), 7, annotation.Filter{})
 		require.NoError(t, err)
-		require.NotNil(t, next)
-		require.Equal(t, urlID, next.URLID, "%s, user", name)
-		next, err = service.NextAnonymous(t.Context(), session, 0)
+		require.NotNil(t, offer.Next)
+		require.Equal(t, urlID, offer.Next.URLID, "%s, user", name)
+		offer, err = service.NextAnonymous(t.Context(), session, 0)
 		require.NoError(t, err)
-		require.NotNil(t, next)
-		require.Equal(t, urlID, next.URLID, "%s, session", name)
+		require.NotNil(t, offer.Next)
+		require.Equal(t, urlID, offer.Next.URLID, "%s, session", name)
 	}
 }

@@ -103,9 +103,9 @@ func TestTransferDuringAnswers(t *testing.T) {
 		require.Equal(t, want, b.answered(t, user, 1))
 		require.Equal(t, annotation.SessionTransfer{Transferred: int32(5 * (urls - transferred))}, done)
 		require.Zero(t, b.count(t, "SELECT count(*) FROM annotation__url_type__anon"))
-		next, err := b.service.NextAnonymous(t.Context(), session, 0)
+		offer, err := b.service.NextAnonymous(t.Context(), session, 0)
 		require.NoError(t, err)
-		require.Nil(t, next, "the URLs stay done for the session")
+		require.Nil(t, offer.Next, "the URLs stay done for the session")
 	}
 	b.requireExactQueue(t)
 }

@@ -64,7 +64,7 @@ func (s *Service) SubmitAnonymousThenNext(ctx context.Context, session Session, 
 
 // Submitted is the result of an answer that is committed.
 type Submitted struct {
-	Next    *Next // nil when none is left, and when the choice failed
+	Offer   Offer // zero when the choice failed
 	NextErr error // why the choice failed; it may be a *PanicError
 }
 
@@ -135,8 +135,8 @@ func (s *Service) submitThenNext(ctx context.Context, answer submission, batchID
 	if err := s.store(ctx, pool, answer); err != nil {
 		return Submitted{}, err
 	}
-	next, err := s.nextAfterCommit(ctx, pool, batchID, choose)
-	return Submitted{Next: next, NextErr: err}, nil
+	offer, err := s.nextAfterCommit(ctx, pool, batchID, choose)
+	return Submitted{Offer: offer, NextErr: err}, nil
 }
 
 // store stores an answer: by a single statement or, with an Idempotency-Key, in a transaction together with the key.

@@ -67,7 +67,7 @@ func TestSubmitThenNextTakesOneConnection(t *testing.T) {
 				submitted, err := submit(t.Context(), service, url, annotation.Answer{URLType: annotation.MetaURL})
 				require.NoError(t, err)
 				require.NoError(t, submitted.NextErr)
-				require.Equal(t, url == 9, submitted.Next == nil, "none is left after the last one")
+				require.Equal(t, url == 9, submitted.Offer.Next == nil, "none is left after the last one")
 				require.Equal(t, int64(1), pool.Stats().Acquires-acquired)
 				if url > 2 && url < 9 { // the statements are prepared
 					require.LessOrEqual(t, sent.Load()-before, int32(3), "the answer, the choice, and what is shown of the URL")
@@ -169,7 +169,7 @@ func TestChoiceFailsAfterTheCommit(t *testing.T) {
 				service := annotation.New(b.pool, tt.choose)
 				submitted, err := submit(t.Context(), service, 1, everything(1))
 				require.NoError(t, err)
-				require.Nil(t, submitted.Next)
+				require.Nil(t, submitted.Offer.Next)
 				require.Error(t, submitted.NextErr)
 				tt.check(t, submitted.NextErr)
 				require.Equal(t, 5, b.annotations(t))
@@ -202,7 +202,7 @@ func TestDeadlineDuringTheCommit(t *testing.T) {
 			require.Equal(t, 1, proxy.Faults())
 			require.ErrorIs(t, deadline.Err(), context.DeadlineExceeded)
 			require.NoError(t, submitted.NextErr)
-			require.NotNil(t, submitted.Next)
+			require.NotNil(t, submitted.Offer.Next)
 			require.Equal(t, 5, b.annotations(t))
 		})
 	}
@@ -256,7 +256,7 @@ func TestConnectionBreaksWhileStoring(t *testing.T) {
 					submitted, err := submit(t.Context(), service, url, annotation.Answer{URLType: annotation.MetaURL})
 					require.NoError(t, err)
 					require.NoError(t, submitted.NextErr)
-					require.NotNil(t, submitted.Next)
+					require.NotNil(t, submitted.Offer.Next)
 				}
 			}
 			require.Equal(t, urls*len(submitters), proxy.Faults())
@@ -281,7 +281,7 @@ func TestConnectionBreaksAfterStoring(t *testing.T) {
 			submitted, err := submit(t.Context(), annotation.New(pool, ranking.NewQueue()), 1, everything(1))
 			require.NoError(t, err)
 			require.NoError(t, submitted.NextErr)
-			require.NotNil(t, submitted.Next)
+			require.NotNil(t, submitted.Offer.Next)
 			require.Equal(t, 1, proxy.Faults())
 			require.Equal(t, 5, b.annotations(t))
 		})

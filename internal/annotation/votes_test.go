@@ -94,9 +94,9 @@ func TestVotesByDefinition(t *testing.T) {
 			expected := votesByDefinition(t, pool, weight)
 			service := annotation.New(pool, ranking.NewQueue())
 			for url := range int32(30) {
-				next, err := service.Next(t.Context(), 100, annotation.Filter{URLID: new(url + 1)})
+				offer, err := service.Next(t.Context(), 100, annotation.Filter{URLID: new(url + 1)})
 				require.NoError(t, err)
-				require.Equal(t, expected[url+1], shown(t, pool, next), "URL %d", url+1)
+				require.Equal(t, expected[url+1], shown(t, pool, offer.Next), "URL %d", url+1)
 			}
 		})
 	}

@@ -111,9 +111,9 @@ func TestSuggestShows(t *testing.T) {
 	t.Parallel()
 	b := setup(t, 3)
 	next := func() *annotation.Next {
-		next, err := b.annotations.Next(t.Context(), 7, annotation.Filter{})
+		offer, err := b.annotations.Next(t.Context(), 7, annotation.Filter{})
 		require.NoError(t, err)
-		return next
+		return offer.Next
 	}
 	require.Equal(t, int32(1), next().URLID)
 	b.suggest(t, 1, 0, `{"url_id": 3, "attribute": "relevant", "value": true}`)
@@ -129,7 +129,7 @@ func TestSuggestShows(t *testing.T) {
 		shown := next()
 		fresh, err := annotation.New(b.pool, ranking.NewQueue()).Next(t.Context(), 7, annotation.Filter{})
 		require.NoError(t, err)
-		require.Equal(t, fresh, shown, "cached suggestions are invalidated")
+		require.Equal(t, fresh.Next, shown, "cached suggestions are invalidated")
 	}
 	require.Equal(t, int32(90), next().Agencies.Entities[0].RoboConfidence)
 	b.requireExact(t)

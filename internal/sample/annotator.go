@@ -31,9 +31,11 @@ type UseCases struct{ *annotation.Service }
 // Next implements Client.
 func (c UseCases) Next(ctx context.Context, a Annotator) (*annotation.Next, error) {
 	if a.UserID == 0 {
-		return c.Service.NextAnonymous(ctx, a.Session, 0)
+		offer, err := c.Service.NextAnonymous(ctx, a.Session, 0)
+		return offer.Next, err
 	}
-	return c.Service.Next(ctx, a.UserID, annotation.Filter{})
+	offer, err := c.Service.Next(ctx, a.UserID, annotation.Filter{})
+	return offer.Next, err
 }
 
 // Submit implements Client.

@@ -90,15 +90,15 @@ func TestAutoNameIsShownAtOnce(t *testing.T) {
 	service := annotation.New(b.pool, ranking.NewQueue())
 	first, err := service.Next(t.Context(), 7, annotation.Filter{})
 	require.NoError(t, err)
-	require.Equal(t, int32(1), first.URLID)
-	require.Empty(t, first.Names)
+	require.Equal(t, int32(1), first.Next.URLID)
+	require.Empty(t, first.Next.Names)
 
 	_, result := b.autoName(t)
 	require.Equal(t, "5 names added", result, "validated and suspended URLs get names too, as in the service before Docket")
 	again, err := service.Next(t.Context(), 7, annotation.Filter{})
 	require.NoError(t, err)
-	require.Len(t, again.Names, 1)
-	require.Equal(t, "Title 1", again.Names[0].Name)
+	require.Len(t, again.Next.Names, 1)
+	require.Equal(t, "Title 1", again.Next.Names[0].Name)
 	b.requireExact(t)
 }
 
