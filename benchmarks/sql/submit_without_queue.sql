@@ -1,4 +1,5 @@
--- AnnotationInsert of sql/queries/submit.sql without the upkeep of the queue and of consensus_due.
+-- AnnotationInsert of sql/queries/submit.sql without the upkeep of the queue, of consensus_due, of reservations and skips, and of the
+-- history.
 WITH url AS (
     -- Locked first, as a transaction that deletes the URL does, so that the two do not deadlock.
     SELECT urls.id FROM urls WHERE urls.id = $1 FOR KEY SHARE
@@ -11,7 +12,7 @@ WITH url AS (
     FROM unnest($3::bigint[]) AS given (id)
     WHERE NOT EXISTS (SELECT FROM locations WHERE locations.id = given.id)
 ), existing_name AS (
-    SELECT name.id
+    SELECT name.id, name.suggestion
     FROM annotation__name__suggestions name
     WHERE name.id = $4::integer AND name.url_id = $1
 ), unknown_name AS (

@@ -1,6 +1,7 @@
 package annotation
 
 import (
+	"encoding/json"
 	"errors"
 	"slices"
 	"strings"
@@ -16,6 +17,30 @@ type Answer struct {
 	LocationNotFound bool
 	NewName          *string // at most 100 characters; ignored when ExistingNameID is given
 	ExistingNameID   *int32  // one of the names suggested for the URL
+
+	// SuggestionsHidden is whether the annotator asked for the URL without suggestions. The reservation of the URL, if the annotator
+	// has one, and the batch of the URL take precedence. It is recorded with the answer, and is not part of what the annotator says.
+	SuggestionsHidden bool
+}
+
+// said is an answer in the history of a URL: the values that it has. The statement that stores the answer adds the text of an
+// existing name.
+type said struct {
+	URLType          URLType     `json:"url_type"`
+	RecordType       *RecordType `json:"record_type,omitempty"`
+	AgencyIDs        []int32     `json:"agency_ids,omitempty"`
+	AgencyNotFound   bool        `json:"agency_not_found,omitempty"`
+	LocationIDs      []int64     `json:"location_ids,omitempty"`
+	LocationNotFound bool        `json:"location_not_found,omitempty"`
+	Name             *string     `json:"name,omitempty"`
+}
+
+// detail is what the history of the URL keeps of an answer that is stored with or without the two flags.
+func (a Answer) detail(agencyNotFound, locationNotFound bool) []byte {
+	text, _ := json.Marshal(said{ // never fails: there are only texts, numbers and booleans
+		a.URLType, a.RecordType, a.AgencyIDs, agencyNotFound, a.LocationIDs, locationNotFound, a.NewName,
+	})
+	return text
 }
 
 // ErrAlreadyAnnotated refuses an answer that differs from what its annotator has said about the URL before.

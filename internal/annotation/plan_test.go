@@ -1,6 +1,7 @@
 package annotation_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -44,7 +45,22 @@ func TestPlans(t *testing.T) {
 			SELECT said.user_id, min(name.id) FROM said JOIN annotation__name__suggestions name USING (url_id)
 			GROUP BY said.user_id, said.url_id;
 		INSERT INTO anonymous_migrated_answers (session_id, url_id, url_types, record_types, agency_ids, location_ids, names)
-			SELECT session_id, url_id + 1, '{meta url}', '{}', '{}', '{}', '{}' FROM said WHERE url_id < 10000`)
+			SELECT session_id, url_id + 1, '{meta url}', '{}', '{}', '{}', '{}' FROM said WHERE url_id < 10000;
+		INSERT INTO tasks (task_type, task_status) VALUES ('Agency Identification', 'complete');
+		INSERT INTO annotation__agency__auto__subtasks (task_id, url_id, type, agencies_found)
+			SELECT 1, id, 'nlp_location_match', true FROM urls;
+		INSERT INTO annotation__agency__auto__suggestions (subtask_id, agency_id, confidence)
+			SELECT id, 1, 50 FROM annotation__agency__auto__subtasks;
+		INSERT INTO annotation__location__auto__subtasks (task_id, url_id, type, locations_found)
+			SELECT 1, id, 'nlp_location_frequency', true FROM urls;
+		INSERT INTO annotation__location__auto__suggestions (subtask_id, location_id, confidence)
+			SELECT id, 1, 50 FROM annotation__location__auto__subtasks;
+		INSERT INTO annotation__record_type__auto (url_id, record_type) SELECT id, 'Stops' FROM urls;
+		INSERT INTO annotation__url_type__auto (url_id, relevant) SELECT id, true FROM urls;
+		INSERT INTO url_skips (url_id, user_id, reason) SELECT url_id + 2, user_id, 'not sure' FROM said WHERE url_id < 9999;
+		INSERT INTO url_skips (url_id, session_id, reason) SELECT url_id + 2, session_id, 'not sure' FROM said WHERE url_id < 9999;
+		INSERT INTO url_reservations (annotator, url_id, slot, suggestions_hidden, expires_at)
+			SELECT n, n, 1, false, now() FROM generate_series(4, 10000) AS n`)
 	b.settle(t)
 	dbtest.Exec(t, b.pool, "VACUUM")
 
@@ -57,11 +73,11 @@ func TestPlans(t *testing.T) {
 			args        []any
 		}{
 			{"answer of a user", db.AnnotationInsert, 180,
-				[]any{7, agencies, locations, nil, 5000, "data source", "New", "Stops", false, false}},
+				[]any{7, agencies, locations, nil, 5000, "data source", "New", "Stops", false, false, false, "{}"}},
 			{"answer of a new session", db.AnonymousAnnotationInsert, 180,
-				[]any{7, uuid.Max, agencies, locations, nil, "data source", "New", "Stops"}},
+				[]any{7, uuid.Max, agencies, locations, nil, "data source", "New", "Stops", false, "{}"}},
 			{"answer of a session again", db.AnonymousAnnotationInsert, 40,
-				[]any{150, uuid.MustParse(small), agencies, locations, nil, "data source", "New", "Stops"}},
+				[]any{150, uuid.MustParse(small), agencies, locations, nil, "data source", "New", "Stops", false, "{}"}},
 			{"comparison for a user", db.AnnotationIsRepeated, 60,
 				[]any{30, agencies, locations, nil, 1, "data source", "a", "Stops", false, false}},
 			{"comparison for a session", db.AnonymousAnnotationIsRepeated, 60,
@@ -84,7 +100,8 @@ func TestPlans(t *testing.T) {
 				plan := dbtest.Explain(t, b.pool, mode, test.query, test.args...)
 				assert.LessOrEqual(t, plan.Buffers(), test.buffers, "%s, %s, statistics target %d:\n%s", test.name, mode, target, plan)
 				for _, table := range plan.SeqScans() {
-					big := table == "urls" || table == "annotation_queue" || strings.HasPrefix(table, "annotation__")
+					big := slices.Contains([]string{"urls", "annotation_queue", "url_reservations", "url_skips"}, table) ||
+						strings.HasPrefix(table, "annotation__")
 					assert.False(t, big && test.buffers < 1000, "%s, %s, statistics target %d:\n%s", test.name, mode, target, plan)
 				}
 			}

@@ -83,7 +83,7 @@ type conn interface {
 }
 
 func ofUser(userID, urlID int32, answer Answer) submission {
-	params := db.AnnotationInsertParams{
+	said := db.AnnotationIsRepeatedParams{
 		URLID:            urlID,
 		UserID:           userID,
 		URLType:          db.URLType(answer.URLType),
@@ -96,14 +96,20 @@ func ofUser(userID, urlID int32, answer Answer) submission {
 		ExistingNameID:   answer.ExistingNameID,
 	}
 	return submission{urlID, answer, func(ctx context.Context, on conn) (db.AnnotationInsertRow, error) {
-		return queries.AnnotationInsert(ctx, on, params)
+		return queries.AnnotationInsert(ctx, on, db.AnnotationInsertParams{
+			URLID: said.URLID, UserID: said.UserID, URLType: said.URLType, RecordType: said.RecordType,
+			AgencyIDs: said.AgencyIDs, AgencyNotFound: said.AgencyNotFound,
+			LocationIDs: said.LocationIDs, LocationNotFound: said.LocationNotFound,
+			NewName: said.NewName, ExistingNameID: said.ExistingNameID,
+			SuggestionsHidden: answer.SuggestionsHidden, Detail: answer.detail(said.AgencyNotFound, said.LocationNotFound),
+		})
 	}, func(ctx context.Context, on conn) (bool, error) {
-		return queries.AnnotationIsRepeated(ctx, on, db.AnnotationIsRepeatedParams(params))
+		return queries.AnnotationIsRepeated(ctx, on, said)
 	}}
 }
 
 func ofSession(session Session, urlID int32, answer Answer) submission {
-	params := db.AnonymousAnnotationInsertParams{
+	said := db.AnonymousAnnotationIsRepeatedParams{
 		URLID:          urlID,
 		SessionID:      session,
 		URLType:        db.URLType(answer.URLType),
@@ -116,12 +122,21 @@ func ofSession(session Session, urlID int32, answer Answer) submission {
 	return submission{urlID, answer, func(ctx context.Context, on conn) (db.AnnotationInsertRow, error) {
 		// The key of annotation__url_type__anon includes the type, so it allows a second type. Without this lock, two concurrent
 		// requests would both find no earlier answer.
-		oneByOne := postgres.WithLock(on, fmt.Sprintf("anonymous annotation %s %d", session, urlID))
-		row, err := queries.AnonymousAnnotationInsert(ctx, oneByOne, params)
+		oneByOne := postgres.WithLock(on, sessionLock(session, urlID))
+		row, err := queries.AnonymousAnnotationInsert(ctx, oneByOne, db.AnonymousAnnotationInsertParams{
+			URLID: said.URLID, SessionID: said.SessionID, URLType: said.URLType, RecordType: said.RecordType,
+			AgencyIDs: said.AgencyIDs, LocationIDs: said.LocationIDs, NewName: said.NewName, ExistingNameID: said.ExistingNameID,
+			SuggestionsHidden: answer.SuggestionsHidden, Detail: answer.detail(false, false),
+		})
 		return db.AnnotationInsertRow(row), err
 	}, func(ctx context.Context, on conn) (bool, error) {
-		return queries.AnonymousAnnotationIsRepeated(ctx, on, db.AnonymousAnnotationIsRepeatedParams(params))
+		return queries.AnonymousAnnotationIsRepeated(ctx, on, said)
 	}}
+}
+
+// sessionLock is the key of the lock under which a session answers a URL.
+func sessionLock(session Session, urlID int32) string {
+	return fmt.Sprintf("anonymous annotation %s %d", session, urlID)
 }
 
 func (s *Service) submit(ctx context.Context, answer submission) error {

@@ -25,7 +25,7 @@ WITH url AS (
     FROM unnest($3::bigint[]) AS given (id)
     WHERE NOT EXISTS (SELECT FROM locations WHERE locations.id = given.id)
 ), existing_name AS (
-    SELECT name.id
+    SELECT name.id, name.suggestion
     FROM annotation__name__suggestions name
     WHERE name.id = $4::integer AND name.url_id = $1
 ), unknown_name AS (
@@ -86,6 +86,7 @@ WITH url AS (
     UPDATE annotation_queue q
     SET user_url_type_count = q.user_url_type_count + 1,
         user_agency_count = q.user_agency_count + counted.agencies,
+        reserved = false,
         changed_xid = pg_current_xact_id()::text::bigint
     FROM counted
     WHERE q.url_id = counted.url_id
@@ -100,6 +101,26 @@ WITH url AS (
     INSERT INTO batch_progress (batch_id, total, annotated)
     SELECT queue.batch_id, 0, 1 FROM queue WHERE queue.batch_id IS NOT NULL AND queue.first_agency
     ON CONFLICT ON CONSTRAINT batch_progress_pkey DO UPDATE SET annotated = batch_progress.annotated + 1
+), elsewhere AS (
+    SELECT FROM url_reservations r WHERE r.annotator = cast($5::integer AS text) AND r.url_id <> $1
+), released AS (
+    DELETE FROM url_reservations r USING queue
+    WHERE r.annotator = cast($5::integer AS text) AND r.url_id = queue.url_id
+    RETURNING r.suggestions_hidden
+), unskipped AS (
+    DELETE FROM url_skips s USING queue WHERE s.user_id = $5 AND s.url_id = queue.url_id
+), recorded AS (
+    -- After the row of the queue is locked, so that the history of a URL is in the order of the commits.
+    INSERT INTO url_history (url_id, event, user_id, suggestions_shown, robots, detail)
+    SELECT
+        queue.url_id,
+        'answered',
+        $5,
+        NOT coalesce((SELECT released.suggestions_hidden FROM released), $11::boolean)
+            AND NOT EXISTS (SELECT FROM flag_batch_suggestions_hidden flag WHERE flag.batch_id = queue.batch_id),
+        coalesce((SELECT said.robots FROM robot_values said WHERE said.url_id = queue.url_id), '{}'),
+        $12::jsonb || coalesce((SELECT jsonb_build_object('name', existing_name.suggestion) FROM existing_name), '{}')
+    FROM queue
 ), due AS (
     -- The votes on the type, without which there is no fact, are as many as the rule needs. These counts include the answers that
     -- were committed while this one waited for the queue, whose votes the snapshot of this statement does not show. So of several
@@ -115,6 +136,7 @@ WITH url AS (
 SELECT
     EXISTS (SELECT FROM stored_type)::boolean AS stored,
     EXISTS (SELECT FROM due)::boolean AS due,
+    EXISTS (SELECT FROM elsewhere)::boolean AS reserved_elsewhere,
     EXISTS (SELECT FROM earlier)::boolean AS annotated_before,
     EXISTS (SELECT FROM url)::boolean AS url_known,
     ARRAY(SELECT id FROM unknown_agency ORDER BY id)::integer[] AS unknown_agency_ids,
@@ -123,21 +145,24 @@ SELECT
 `
 
 type AnnotationInsertParams struct {
-	URLID            int32
-	AgencyIDs        []int32
-	LocationIDs      []int64
-	ExistingNameID   *int32
-	UserID           int32
-	URLType          URLType
-	NewName          *string
-	RecordType       *RecordType
-	LocationNotFound bool
-	AgencyNotFound   bool
+	URLID             int32
+	AgencyIDs         []int32
+	LocationIDs       []int64
+	ExistingNameID    *int32
+	UserID            int32
+	URLType           URLType
+	NewName           *string
+	RecordType        *RecordType
+	LocationNotFound  bool
+	AgencyNotFound    bool
+	SuggestionsHidden bool
+	Detail            []byte
 }
 
 type AnnotationInsertRow struct {
 	Stored             bool
 	Due                bool
+	ReservedElsewhere  bool
 	AnnotatedBefore    bool
 	URLKnown           bool
 	UnknownAgencyIDs   []int32
@@ -149,6 +174,8 @@ type AnnotationInsertRow struct {
 // Stores a signed-in user's answer about one URL. Nothing is stored when the URL, an agency, a location or the endorsed name
 // (which must be one of this URL) is unknown, or when the user has annotated the URL before; the row reports which. An
 // answer stored concurrently violates a key instead. A new name that the URL already has becomes an endorsement of it.
+// The answer ends the user's reservation and skip of the URL, and is recorded in the history of the URL. The row reports
+// whether the user has another URL reserved, live or not.
 func (q *Queries) AnnotationInsert(ctx context.Context, db DBTX, arg AnnotationInsertParams) (AnnotationInsertRow, error) {
 	row := db.QueryRow(ctx, AnnotationInsert,
 		arg.URLID,
@@ -161,11 +188,14 @@ func (q *Queries) AnnotationInsert(ctx context.Context, db DBTX, arg AnnotationI
 		arg.RecordType,
 		arg.LocationNotFound,
 		arg.AgencyNotFound,
+		arg.SuggestionsHidden,
+		arg.Detail,
 	)
 	var i AnnotationInsertRow
 	err := row.Scan(
 		&i.Stored,
 		&i.Due,
+		&i.ReservedElsewhere,
 		&i.AnnotatedBefore,
 		&i.URLKnown,
 		&i.UnknownAgencyIDs,
@@ -278,7 +308,7 @@ WITH url AS (
     FROM unnest($4::bigint[]) AS given (id)
     WHERE NOT EXISTS (SELECT FROM locations WHERE locations.id = given.id)
 ), existing_name AS (
-    SELECT name.id
+    SELECT name.id, name.suggestion
     FROM annotation__name__suggestions name
     WHERE name.id = $5::integer AND name.url_id = $1
 ), unknown_name AS (
@@ -336,14 +366,34 @@ WITH url AS (
 ), queue AS (
     UPDATE annotation_queue q
     SET anon_url_type_count = q.anon_url_type_count + 1,
+        reserved = false,
         changed_xid = pg_current_xact_id()::text::bigint
     FROM counted
     WHERE q.url_id = counted.url_id
-    RETURNING q.url_id, q.eligible, q.user_url_type_count, q.anon_url_type_count
+    RETURNING q.url_id, q.eligible, q.batch_id, q.user_url_type_count, q.anon_url_type_count
 ), done AS (
     INSERT INTO anonymous_url_done (session_id, url_id)
     SELECT $2, queue.url_id FROM queue WHERE queue.eligible
     ON CONFLICT ON CONSTRAINT anonymous_url_done_pkey DO NOTHING
+), elsewhere AS (
+    SELECT FROM url_reservations r WHERE r.annotator = cast($2::uuid AS text) AND r.url_id <> $1
+), released AS (
+    DELETE FROM url_reservations r USING queue
+    WHERE r.annotator = cast($2::uuid AS text) AND r.url_id = queue.url_id
+    RETURNING r.suggestions_hidden
+), unskipped AS (
+    DELETE FROM url_skips s USING queue WHERE s.session_id = $2 AND s.url_id = queue.url_id
+), recorded AS (
+    INSERT INTO url_history (url_id, event, session_id, suggestions_shown, robots, detail)
+    SELECT
+        queue.url_id,
+        'answered',
+        $2,
+        NOT coalesce((SELECT released.suggestions_hidden FROM released), $9::boolean)
+            AND NOT EXISTS (SELECT FROM flag_batch_suggestions_hidden flag WHERE flag.batch_id = queue.batch_id),
+        coalesce((SELECT said.robots FROM robot_values said WHERE said.url_id = queue.url_id), '{}'),
+        $10::jsonb || coalesce((SELECT jsonb_build_object('name', existing_name.suggestion) FROM existing_name), '{}')
+    FROM queue
 ), due AS (
     -- As in AnnotationInsert.
     INSERT INTO consensus_due (url_id)
@@ -356,6 +406,7 @@ WITH url AS (
 SELECT
     EXISTS (SELECT FROM stored_type)::boolean AS stored,
     EXISTS (SELECT FROM due)::boolean AS due,
+    EXISTS (SELECT FROM elsewhere)::boolean AS reserved_elsewhere,
     EXISTS (SELECT FROM earlier)::boolean AS annotated_before,
     EXISTS (SELECT FROM url)::boolean AS url_known,
     ARRAY(SELECT id FROM unknown_agency ORDER BY id)::integer[] AS unknown_agency_ids,
@@ -364,19 +415,22 @@ SELECT
 `
 
 type AnonymousAnnotationInsertParams struct {
-	URLID          int32
-	SessionID      uuid.UUID
-	AgencyIDs      []int32
-	LocationIDs    []int64
-	ExistingNameID *int32
-	URLType        URLType
-	NewName        *string
-	RecordType     *RecordType
+	URLID             int32
+	SessionID         uuid.UUID
+	AgencyIDs         []int32
+	LocationIDs       []int64
+	ExistingNameID    *int32
+	URLType           URLType
+	NewName           *string
+	RecordType        *RecordType
+	SuggestionsHidden bool
+	Detail            []byte
 }
 
 type AnonymousAnnotationInsertRow struct {
 	Stored             bool
 	Due                bool
+	ReservedElsewhere  bool
 	AnnotatedBefore    bool
 	URLKnown           bool
 	UnknownAgencyIDs   []int32
@@ -396,11 +450,14 @@ func (q *Queries) AnonymousAnnotationInsert(ctx context.Context, db DBTX, arg An
 		arg.URLType,
 		arg.NewName,
 		arg.RecordType,
+		arg.SuggestionsHidden,
+		arg.Detail,
 	)
 	var i AnonymousAnnotationInsertRow
 	err := row.Scan(
 		&i.Stored,
 		&i.Due,
+		&i.ReservedElsewhere,
 		&i.AnnotatedBefore,
 		&i.URLKnown,
 		&i.UnknownAgencyIDs,

@@ -4,6 +4,8 @@
 -- Stores a signed-in user's answer about one URL. Nothing is stored when the URL, an agency, a location or the endorsed name
 -- (which must be one of this URL) is unknown, or when the user has annotated the URL before; the row reports which. An
 -- answer stored concurrently violates a key instead. A new name that the URL already has becomes an endorsement of it.
+-- The answer ends the user's reservation and skip of the URL, and is recorded in the history of the URL. The row reports
+-- whether the user has another URL reserved, live or not.
 WITH url AS (
     -- Locked first, as a transaction that deletes the URL does, so that the two do not deadlock.
     SELECT urls.id FROM urls WHERE urls.id = @url_id FOR KEY SHARE
@@ -16,7 +18,7 @@ WITH url AS (
     FROM unnest(@location_ids::bigint[]) AS given (id)
     WHERE NOT EXISTS (SELECT FROM locations WHERE locations.id = given.id)
 ), existing_name AS (
-    SELECT name.id
+    SELECT name.id, name.suggestion
     FROM annotation__name__suggestions name
     WHERE name.id = sqlc.narg('existing_name_id')::integer AND name.url_id = @url_id
 ), unknown_name AS (
@@ -77,6 +79,7 @@ WITH url AS (
     UPDATE annotation_queue q
     SET user_url_type_count = q.user_url_type_count + 1,
         user_agency_count = q.user_agency_count + counted.agencies,
+        reserved = false,
         changed_xid = pg_current_xact_id()::text::bigint
     FROM counted
     WHERE q.url_id = counted.url_id
@@ -91,6 +94,26 @@ WITH url AS (
     INSERT INTO batch_progress (batch_id, total, annotated)
     SELECT queue.batch_id, 0, 1 FROM queue WHERE queue.batch_id IS NOT NULL AND queue.first_agency
     ON CONFLICT ON CONSTRAINT batch_progress_pkey DO UPDATE SET annotated = batch_progress.annotated + 1
+), elsewhere AS (
+    SELECT FROM url_reservations r WHERE r.annotator = cast(@user_id::integer AS text) AND r.url_id <> @url_id
+), released AS (
+    DELETE FROM url_reservations r USING queue
+    WHERE r.annotator = cast(@user_id::integer AS text) AND r.url_id = queue.url_id
+    RETURNING r.suggestions_hidden
+), unskipped AS (
+    DELETE FROM url_skips s USING queue WHERE s.user_id = @user_id AND s.url_id = queue.url_id
+), recorded AS (
+    -- After the row of the queue is locked, so that the history of a URL is in the order of the commits.
+    INSERT INTO url_history (url_id, event, user_id, suggestions_shown, robots, detail)
+    SELECT
+        queue.url_id,
+        'answered',
+        @user_id,
+        NOT coalesce((SELECT released.suggestions_hidden FROM released), @suggestions_hidden::boolean)
+            AND NOT EXISTS (SELECT FROM flag_batch_suggestions_hidden flag WHERE flag.batch_id = queue.batch_id),
+        coalesce((SELECT said.robots FROM robot_values said WHERE said.url_id = queue.url_id), '{}'),
+        @detail::jsonb || coalesce((SELECT jsonb_build_object('name', existing_name.suggestion) FROM existing_name), '{}')
+    FROM queue
 ), due AS (
     -- The votes on the type, without which there is no fact, are as many as the rule needs. These counts include the answers that
     -- were committed while this one waited for the queue, whose votes the snapshot of this statement does not show. So of several
@@ -106,6 +129,7 @@ WITH url AS (
 SELECT
     EXISTS (SELECT FROM stored_type)::boolean AS stored,
     EXISTS (SELECT FROM due)::boolean AS due,
+    EXISTS (SELECT FROM elsewhere)::boolean AS reserved_elsewhere,
     EXISTS (SELECT FROM earlier)::boolean AS annotated_before,
     EXISTS (SELECT FROM url)::boolean AS url_known,
     ARRAY(SELECT id FROM unknown_agency ORDER BY id)::integer[] AS unknown_agency_ids,
@@ -129,7 +153,7 @@ WITH url AS (
     FROM unnest(@location_ids::bigint[]) AS given (id)
     WHERE NOT EXISTS (SELECT FROM locations WHERE locations.id = given.id)
 ), existing_name AS (
-    SELECT name.id
+    SELECT name.id, name.suggestion
     FROM annotation__name__suggestions name
     WHERE name.id = sqlc.narg('existing_name_id')::integer AND name.url_id = @url_id
 ), unknown_name AS (
@@ -187,14 +211,34 @@ WITH url AS (
 ), queue AS (
     UPDATE annotation_queue q
     SET anon_url_type_count = q.anon_url_type_count + 1,
+        reserved = false,
         changed_xid = pg_current_xact_id()::text::bigint
     FROM counted
     WHERE q.url_id = counted.url_id
-    RETURNING q.url_id, q.eligible, q.user_url_type_count, q.anon_url_type_count
+    RETURNING q.url_id, q.eligible, q.batch_id, q.user_url_type_count, q.anon_url_type_count
 ), done AS (
     INSERT INTO anonymous_url_done (session_id, url_id)
     SELECT @session_id, queue.url_id FROM queue WHERE queue.eligible
     ON CONFLICT ON CONSTRAINT anonymous_url_done_pkey DO NOTHING
+), elsewhere AS (
+    SELECT FROM url_reservations r WHERE r.annotator = cast(@session_id::uuid AS text) AND r.url_id <> @url_id
+), released AS (
+    DELETE FROM url_reservations r USING queue
+    WHERE r.annotator = cast(@session_id::uuid AS text) AND r.url_id = queue.url_id
+    RETURNING r.suggestions_hidden
+), unskipped AS (
+    DELETE FROM url_skips s USING queue WHERE s.session_id = @session_id AND s.url_id = queue.url_id
+), recorded AS (
+    INSERT INTO url_history (url_id, event, session_id, suggestions_shown, robots, detail)
+    SELECT
+        queue.url_id,
+        'answered',
+        @session_id,
+        NOT coalesce((SELECT released.suggestions_hidden FROM released), @suggestions_hidden::boolean)
+            AND NOT EXISTS (SELECT FROM flag_batch_suggestions_hidden flag WHERE flag.batch_id = queue.batch_id),
+        coalesce((SELECT said.robots FROM robot_values said WHERE said.url_id = queue.url_id), '{}'),
+        @detail::jsonb || coalesce((SELECT jsonb_build_object('name', existing_name.suggestion) FROM existing_name), '{}')
+    FROM queue
 ), due AS (
     -- As in AnnotationInsert.
     INSERT INTO consensus_due (url_id)
@@ -207,6 +251,7 @@ WITH url AS (
 SELECT
     EXISTS (SELECT FROM stored_type)::boolean AS stored,
     EXISTS (SELECT FROM due)::boolean AS due,
+    EXISTS (SELECT FROM elsewhere)::boolean AS reserved_elsewhere,
     EXISTS (SELECT FROM earlier)::boolean AS annotated_before,
     EXISTS (SELECT FROM url)::boolean AS url_known,
     ARRAY(SELECT id FROM unknown_agency ORDER BY id)::integer[] AS unknown_agency_ids,

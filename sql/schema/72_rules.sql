@@ -54,6 +54,34 @@ UNION ALL SELECT name.url_id, 'name', name.suggestion, NULL, vote.session_id, vo
 FROM annotation__name__suggestions name
 JOIN annotation__name__anon__endorsements vote ON vote.suggestion_id = name.id;
 
+-- What robots suggest about URLs, as annotators are shown it: one row for each URL about which a robot suggests something, with an
+-- array of texts for each attribute. The values are those of annotation_votes, the highest confidence first, then the smallest id; a
+-- value that several robots suggest is repeated. About the type, a robot says relevant or not relevant.
+CREATE VIEW robot_values AS
+SELECT said.url_id, jsonb_object_agg(said.attribute, said.vals) AS robots
+FROM (
+    SELECT s.url_id, s.attribute, jsonb_agg(s.value ORDER BY s.confidence DESC, s.id) AS vals
+    FROM (
+        SELECT subtask.url_id, 'agency' AS attribute, s.agency_id::text AS value, s.confidence, s.agency_id::bigint AS id
+        FROM annotation__agency__auto__subtasks subtask
+        JOIN annotation__agency__auto__suggestions s ON s.subtask_id = subtask.id
+        WHERE s.confidence > 0
+        UNION ALL
+        SELECT subtask.url_id, 'location', s.location_id::text, s.confidence, s.location_id
+        FROM annotation__location__auto__subtasks subtask
+        JOIN annotation__location__auto__suggestions s ON s.subtask_id = subtask.id
+        WHERE s.confidence > 0
+        UNION ALL SELECT url_id, 'record_type', record_type::text, 0, 0 FROM annotation__record_type__auto
+        UNION ALL
+        SELECT url_id, 'url_type', CASE WHEN relevant THEN 'relevant' ELSE 'not relevant' END, 0, 0
+        FROM annotation__url_type__auto
+        UNION ALL
+        SELECT url_id, 'name', suggestion, 0, id FROM annotation__name__suggestions WHERE source = 'HTML Metadata Title'
+    ) AS s
+    GROUP BY s.url_id, s.attribute
+) AS said
+GROUP BY said.url_id;
+
 -- The annotations that the count view counts, one row for each. Only those of the URL's type decide its place in the order.
 CREATE VIEW url_annotations AS
 SELECT url_id, 'auto_agency' AS kind FROM annotation__agency__auto__subtasks
