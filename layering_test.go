@@ -21,6 +21,7 @@ var useCases = []string{
 	"internal/annotation", "internal/ranking", "internal/views", "internal/robots", "internal/imports", "internal/submissions",
 	"internal/catalog", "internal/progress", "internal/export", "internal/idempotency", "internal/changelog", "internal/sample",
 	"internal/follows", "internal/consensus", "internal/tasks", "internal/upkeep", "internal/agreement",
+	"internal/history",
 }
 
 // leaves import no other package of Docket, no driver and no web framework.
@@ -53,8 +54,9 @@ var program = []rule{
 		driver + "/v5/pgxpool", // postgres.Pool translates errors
 		"net/http", "docket/internal/auth", "docket/internal/contract", "docket/internal/schema",
 	}},
-	// Package idempotency stores the results of the other use cases as JSON, package consensus the votes behind a fact.
-	{packages: without(without(useCases, "internal/idempotency"), "internal/consensus"), forbidden: []string{"encoding/json"}},
+	// Package idempotency stores the results of the other use cases as JSON, package consensus the votes behind a fact, package
+	// history the details of events.
+	{packages: without(useCases, "internal/idempotency", "internal/consensus", "internal/history"), forbidden: []string{"encoding/json"}},
 	{packages: useCases, forbidden: []string{"docket/internal/jobs"}},
 	{packages: []string{"internal/jobs"}, forbidden: []string{webFramework, "docket/api", "docket/cmd", "docket/internal/db"}},
 	{packages: []string{"api"}, forbidden: []string{
@@ -73,8 +75,8 @@ func importPaths(packages []string) (paths []string) {
 	return paths
 }
 
-func without(packages []string, one string) []string {
-	return slices.DeleteFunc(slices.Clone(packages), func(dir string) bool { return dir == one })
+func without(packages []string, some ...string) []string {
+	return slices.DeleteFunc(slices.Clone(packages), func(dir string) bool { return slices.Contains(some, dir) })
 }
 
 // mayContainSQL are the packages whose Go code may contain SQL.

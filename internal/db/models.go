@@ -8,6 +8,8 @@ import (
 	"database/sql/driver"
 	"fmt"
 	"time"
+
+	"github.com/google/uuid"
 )
 
 type AgencyAggregationEnum string
@@ -771,6 +773,69 @@ func (e TaskType) Valid() bool {
 	return false
 }
 
+type URLEvent string
+
+const (
+	URLEventAnswered  URLEvent = "answered"
+	URLEventChanged   URLEvent = "changed"
+	URLEventTakenback URLEvent = "taken back"
+	URLEventSkipped   URLEvent = "skipped"
+	URLEventSuggested URLEvent = "suggested"
+	URLEventValidated URLEvent = "validated"
+	URLEventReopened  URLEvent = "reopened"
+	URLEventSuspended URLEvent = "suspended"
+)
+
+func (e *URLEvent) Scan(src interface{}) error {
+	switch s := src.(type) {
+	case []byte:
+		*e = URLEvent(s)
+	case string:
+		*e = URLEvent(s)
+	default:
+		return fmt.Errorf("unsupported scan type for URLEvent: %T", src)
+	}
+	return nil
+}
+
+type NullURLEvent struct {
+	URLEvent URLEvent
+	Valid    bool // Valid is true if URLEvent is not NULL
+}
+
+// Scan implements the Scanner interface.
+func (ns *NullURLEvent) Scan(value interface{}) error {
+	if value == nil {
+		ns.URLEvent, ns.Valid = "", false
+		return nil
+	}
+	ns.Valid = true
+	return ns.URLEvent.Scan(value)
+}
+
+// Value implements the driver Valuer interface.
+func (ns NullURLEvent) Value() (driver.Value, error) {
+	if !ns.Valid {
+		return nil, nil
+	}
+	return string(ns.URLEvent), nil
+}
+
+func (e URLEvent) Valid() bool {
+	switch e {
+	case URLEventAnswered,
+		URLEventChanged,
+		URLEventTakenback,
+		URLEventSkipped,
+		URLEventSuggested,
+		URLEventValidated,
+		URLEventReopened,
+		URLEventSuspended:
+		return true
+	}
+	return false
+}
+
 type URLHTMLContentType string
 
 const (
@@ -1044,4 +1109,22 @@ type Task struct {
 	TaskType   TaskType
 	TaskStatus TaskStatusEnum
 	UpdatedAt  time.Time
+}
+
+// What happened to URLs, in the order of the ids. Rows are never changed; they are deleted with their URL.
+type URLHistory struct {
+	ID int64
+	// No foreign key, which would slow down answers.
+	URLID int32
+	Event URLEvent
+	// The user who did it; null for a session, and for what happened by itself.
+	UserID    *int32
+	SessionID *uuid.UUID
+	// Whether the annotator was shown suggestions; null for what is no answer.
+	SuggestionsShown *bool
+	// What robots suggested when the URL was answered: an array of values for each attribute; null for what is no answer.
+	Robots []byte
+	// The answer, the reason, the rule: what depends on the event.
+	Detail    []byte
+	CreatedAt time.Time
 }
