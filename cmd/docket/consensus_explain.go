@@ -74,6 +74,7 @@ var shownStatus = map[consensus.Status]string{
 	consensus.Decided:   "decided; validated as soon as a process runs the job",
 	consensus.Obstacle:  "decided, but what is stored contradicts it",
 	consensus.Undecided: "not decided",
+	consensus.Reopened:  "reopened; not validated again before there is a newer vote",
 }
 
 func explained(e consensus.Explanation) string {
@@ -87,6 +88,9 @@ func explained(e consensus.Explanation) string {
 			how = "by agreement"
 		}
 		line("validated: as %s, %s, %s", v.URLType, stamp(v.At), how)
+	}
+	if e.ReopenedAt != nil {
+		line("reopened: %s", stamp(*e.ReopenedAt))
 	}
 	if e.Suspended {
 		line("suspended: annotators are not offered the URL")

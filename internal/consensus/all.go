@@ -75,12 +75,17 @@ func candidates(ctx context.Context, pool *postgres.Pool, rule Rule, after, upto
 	if err != nil {
 		return nil, err
 	}
-	votes, err := LoadVotes(ctx, pool, convert.Each(rows, func(row db.ConsensusCandidateListRow) int32 { return row.URLID }))
+	listed := convert.Each(rows, func(row db.ConsensusCandidateListRow) int32 { return row.URLID })
+	votes, err := LoadVotes(ctx, pool, listed)
+	if err != nil {
+		return nil, err
+	}
+	reopened, err := reopenedOf(ctx, pool, listed)
 	if err != nil {
 		return nil, err
 	}
 	for _, row := range rows {
-		if _, decided := rule.Decide(votes[row.URLID]); decided || row.Reported {
+		if _, decided := rule.Decide(votes[row.URLID]); decided && !reopened.contain(row.URLID) || row.Reported {
 			urlIDs = append(urlIDs, row.URLID)
 		}
 	}

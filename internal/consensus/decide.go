@@ -11,7 +11,9 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"docket/internal/changelog"
+	"docket/internal/convert"
 	"docket/internal/db"
+	"docket/internal/history"
 	"docket/internal/postgres"
 	"docket/internal/ranking"
 	"docket/internal/tasks"
@@ -59,10 +61,15 @@ func deciding(ctx context.Context, on db.DBTX, rule Rule, urlIDs []int32) ([]int
 	if err != nil {
 		return nil, err
 	}
-	return slices.DeleteFunc(slices.Clone(urlIDs), func(id int32) bool {
+	decided := slices.DeleteFunc(slices.Clone(urlIDs), func(id int32) bool {
 		_, decided := rule.Decide(votes[id])
 		return !decided
-	}), nil
+	})
+	reopened, err := reopenedOf(ctx, on, decided)
+	if err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(decided, reopened.contain), nil
 }
 
 // nextLockTimeout is how long a transaction waits for a lock after it has waited in vain for one.
@@ -127,12 +134,17 @@ func (d decider) validate(ctx context.Context, tx pgx.Tx, rule Rule, urlIDs []in
 	if err != nil {
 		return done, err
 	}
+	reopened, err := reopenedOf(ctx, tx, urlIDs)
+	if err != nil {
+		return done, err
+	}
 	var (
 		facts    []fact
 		outdated []int32 // URLs whose reports are removed
 	)
 	for _, state := range states {
 		decided, ok := rule.Decide(votes[state.ID])
+		ok = ok && !reopened.contain(state.ID)
 		text := ""
 		if ok {
 			stored := confirmedFrom(state.RecordType, state.AgencyIDs, state.LocationIDs)
@@ -170,7 +182,8 @@ func id(value string) int64 {
 	return number
 }
 
-// write stores facts about URLs that are locked and not validated, in the order of the URLs, and the changes in the change log.
+// write stores facts about URLs that are locked and not validated, in the order of the URLs, with the changes in the change log and
+// the events in the history.
 func (d decider) write(ctx context.Context, tx pgx.Tx, rule Rule, facts []fact) error {
 	params := db.ConsensusFactInsertManyParams{
 		RuleVersion: rule.Version, Threshold: rule.Threshold, AnonymousWeight: rule.AnonymousWeight,
@@ -188,8 +201,15 @@ func (d decider) write(ctx context.Context, tx pgx.Tx, rule Rule, facts []fact) 
 		params.Names = append(params.Names, fact.Name)
 		params.Votes = append(params.Votes, votes)
 	}
-	if err := queries.ConsensusFactInsertMany(ctx, tx, params); err != nil {
+	stored, err := queries.ConsensusFactInsertMany(ctx, tx, params)
+	if err != nil {
 		return fmt.Errorf("store facts: %w", err)
+	}
+	events := make(map[int32]*history.Validation, len(facts)) // what happened, by URL
+	for i, row := range stored {
+		events[row.URLID] = validationOf(rule, facts[i].Fact)
+		events[row.URLID].Users, events[row.URLID].Sessions = row.Users, row.Sessions
+		events[row.URLID].Added = history.Added{RecordType: row.RecordTypeAdded, Location: row.LocationAdded}
 	}
 	links, err := queries.ConsensusAgencyInsertMany(ctx, tx, db.ConsensusAgencyInsertManyParams{
 		URLIDs: params.URLIDs, AgencyIDs: params.AgencyIDs,
@@ -201,6 +221,7 @@ func (d decider) write(ctx context.Context, tx pgx.Tx, rule Rule, facts []fact) 
 	for _, link := range links {
 		linked.Add(link.ID, nil, link.NewData)
 		touched = append(touched, link.URLID)
+		events[link.URLID].Added.Agency = true
 	}
 	if err := d.changes.Write(ctx, tx, linked); err != nil {
 		return err
@@ -214,8 +235,25 @@ func (d decider) write(ctx context.Context, tx pgx.Tx, rule Rule, facts []fact) 
 	updated := changelog.New(db.OperationTypeUPDATE, changelog.URLs)
 	for _, url := range renamed {
 		updated.Add(url.ID, url.OldData, url.NewData)
+		if url.Renamed {
+			events[url.ID].Added.Name, events[url.ID].Added.PreviousName = true, url.PreviousName
+		}
 	}
-	return d.changes.Write(ctx, tx, updated)
+	if err := d.changes.Write(ctx, tx, updated); err != nil {
+		return err
+	}
+	return history.Append(ctx, tx, convert.Each(facts, func(fact fact) history.Event {
+		return history.Event{URLID: fact.urlID, Kind: history.Validated, Detail: events[fact.urlID]}
+	}))
+}
+
+// validationOf returns the event of a fact, without what it added.
+func validationOf(rule Rule, fact Fact) *history.Validation {
+	return &history.Validation{
+		Rule:    history.Rule{Version: rule.Version, Threshold: rule.Threshold, AnonymousWeight: rule.AnonymousWeight},
+		URLType: fact.URLType, RecordType: fact.RecordType, Name: fact.Name,
+		AgencyID: int32(id(fact.Agency)), LocationID: id(fact.Location),
+	}
 }
 
 // report adds to a task which URLs it has validated, and why others were not. A report that an earlier run has made already is

@@ -34,6 +34,7 @@ const (
 	Decided   Status = "decided"  // the votes make a fact, which is validated within a second if a process runs jobs
 	Obstacle  Status = "obstacle" // the votes make a fact that something stored contradicts
 	Undecided Status = "undecided"
+	Reopened  Status = "reopened" // the votes make a fact, which was taken back, and there is no newer vote
 )
 
 // Explanation is why a URL is a fact, or what is missing until it is one.
@@ -49,6 +50,7 @@ type Explanation struct {
 	Against  []string // what contradicts the decision, in words; empty for a validated URL
 
 	Suspended  bool
+	ReopenedAt *time.Time     // nil unless its validation was taken back; nil again once a consensus has validated it
 	Validation *Validation    // nil if the URL is not validated
 	Fact       *StoredFact    // nil unless a consensus validated the URL
 	Error      *ReportedError // that of the last attempt to validate the URL; nil if there was none
@@ -159,17 +161,24 @@ func explain(ctx context.Context, tx pgx.Tx, urlID int32) (found Explanation, er
 	if found.Fact, err = storedFact(ctx, tx, urlID, texts); err != nil {
 		return found, err
 	}
-	found.conclude(confirmedFrom(row.RecordType, row.AgencyIDs, row.LocationIDs))
+	reopened, err := reopenedOf(ctx, tx, []int32{urlID})
+	if err != nil {
+		return found, err
+	}
+	found.conclude(confirmedFrom(row.RecordType, row.AgencyIDs, row.LocationIDs), reopened.contain(urlID))
 	return found, nil
 }
 
-func (e *Explanation) conclude(stored confirmed) {
+func (e *Explanation) conclude(stored confirmed, reopened bool) {
 	switch {
 	case e.Validation != nil:
 		e.Status = Validated
 		return
 	case e.Decision == nil:
 		e.Status = Undecided
+		return
+	case reopened:
+		e.Status = Reopened
 		return
 	}
 	e.Status = Decided
@@ -183,7 +192,7 @@ func explanationFrom(row db.ConsensusURLGetRow) Explanation {
 		URLID:     row.ID,
 		URL:       urlform.Full(row.Scheme, row.URL, row.TrailingSlash),
 		People:    Count{row.Users, row.Sessions},
-		Suspended: row.Suspended,
+		Suspended: row.Suspended, ReopenedAt: row.ReopenedAt,
 	}
 	if row.ValidatedType != nil {
 		e.Validation = &Validation{string(*row.ValidatedType), *row.ValidatedAt, row.Automatic}

@@ -233,8 +233,8 @@ func (s *simulator) window(ctx context.Context, first, last int32) error {
 
 // url replays the votes about a URL. The Comparison is empty if there is no fact, neither stored nor simulated.
 func (s *simulator) url(row db.ReplayURLListRow, votes []db.ReplayVoteListRow) (d Difference, err error) {
-	past := history{
-		votes: votes, annotators: int(row.FactAnnotators), transferred: row.Transferred,
+	past := urlVotes{
+		votes: votes, annotators: int(row.FactAnnotators), transferred: row.Transferred, reopened: row.ReopenedAt,
 		rule: Rule{Threshold: row.FactThreshold, AnonymousWeight: row.FactAnonymousWeight},
 	}
 	d.URLID = row.ID

@@ -6,7 +6,9 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"docket/internal/convert"
 	"docket/internal/db"
+	"docket/internal/history"
 	"docket/internal/postgres"
 	"docket/internal/ranking"
 	"docket/internal/tasks"
@@ -35,10 +37,19 @@ func Suspend(ctx context.Context, pool *postgres.Pool, taskID int32) (result str
 		if err := tasks.LinkURLs(ctx, tx, taskID, stored); err != nil {
 			return nil, err
 		}
+		if err := history.Append(ctx, tx, convert.Each(stored, suspension)); err != nil {
+			return nil, err
+		}
 		return func() { suspended += len(stored) }, ranking.Recount(ctx, tx, stored)
 	})
 	if err != nil {
 		return "", fmt.Errorf("suspend URLs: %w", err)
 	}
 	return urls(suspended) + " suspended", nil
+}
+
+func suspension(urlID int32) history.Event {
+	return history.Event{URLID: urlID, Kind: history.Suspended, Detail: history.Suspension{
+		Reason: fmt.Sprintf("at least %d users did not find its agency, or did not find its location", suspendFrom),
+	}}
 }

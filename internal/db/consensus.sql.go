@@ -88,6 +88,7 @@ type ConsensusCandidateListRow struct {
 
 // The URLs of a range of ids that are not validated, and may be: enough annotators agree on their type. Also those that an
 // earlier run of the task has reported, whose report may be out of date. The millionth makes up for the rounding in Rule.Weigh.
+// Reopened URLs are among them.
 // No limit: there are no more than ids in the range.
 // @sqlc-vet-disable many-without-limit
 func (q *Queries) ConsensusCandidateList(ctx context.Context, db DBTX, arg ConsensusCandidateListParams) ([]ConsensusCandidateListRow, error) {
@@ -227,16 +228,16 @@ func (q *Queries) ConsensusDuePostponeMany(ctx context.Context, db DBTX, arg Con
 	return err
 }
 
-const ConsensusFactInsertMany = `-- name: ConsensusFactInsertMany :exec
+const ConsensusFactInsertMany = `-- name: ConsensusFactInsertMany :many
 WITH given AS MATERIALIZED (
     SELECT
-        unnest($4::integer[]) AS url_id,
-        unnest($5::text[])::url_type AS url_type,
-        nullif(unnest($6::text[]), '')::record_type AS record_type,
-        nullif(unnest($7::integer[]), 0) AS agency_id,
-        nullif(unnest($8::bigint[]), 0) AS location_id,
-        nullif(unnest($9::text[]), '') AS name,
-        unnest($10::jsonb[]) AS votes
+        unnest($1::integer[]) AS url_id,
+        unnest($2::text[])::url_type AS url_type,
+        nullif(unnest($3::text[]), '')::record_type AS record_type,
+        nullif(unnest($4::integer[]), 0) AS agency_id,
+        nullif(unnest($5::bigint[]), 0) AS location_id,
+        nullif(unnest($6::text[]), '') AS name,
+        unnest($7::jsonb[]) AS votes
 ), validated AS (
     INSERT INTO flag_url_validated (url_id, type) SELECT given.url_id, given.url_type FROM given
 ), automatic AS (
@@ -246,29 +247,40 @@ WITH given AS MATERIALIZED (
     INSERT INTO url_record_type (url_id, record_type)
     SELECT given.url_id, given.record_type FROM given WHERE given.record_type IS NOT NULL
     ON CONFLICT ON CONSTRAINT url_record_type_pkey DO NOTHING
+    RETURNING url_record_type.url_id
 ), located AS (
     INSERT INTO link_locations__urls (url_id, location_id)
     SELECT given.url_id, given.location_id FROM given WHERE given.location_id IS NOT NULL
     ON CONFLICT ON CONSTRAINT link_locations__urls_pkey DO NOTHING
-)
-INSERT INTO consensus_facts (
-    url_id, rule_version, threshold, anonymous_weight, url_type, record_type, agency_id, location_id, name, users, sessions, votes
+    RETURNING link_locations__urls.url_id
+), validated_again AS (
+    DELETE FROM flag_url_reopened WHERE flag_url_reopened.url_id = ANY($1::integer[])
+), fact AS (
+    INSERT INTO consensus_facts (
+        url_id, rule_version, threshold, anonymous_weight, url_type, record_type, agency_id, location_id, name, users, sessions, votes
+    )
+    SELECT
+        given.url_id, $8::integer, $9::float8, $10::float8,
+        given.url_type, given.record_type, given.agency_id, given.location_id, given.name, voters.users, voters.sessions, given.votes
+    FROM given
+    CROSS JOIN LATERAL (
+        SELECT count(DISTINCT v.user_id) AS users, count(DISTINCT v.session_id) AS sessions
+        FROM annotation_votes v
+        WHERE v.url_id = given.url_id
+    ) AS voters
+    RETURNING consensus_facts.url_id, consensus_facts.users, consensus_facts.sessions
 )
 SELECT
-    given.url_id, $1::integer, $2::float8, $3::float8,
-    given.url_type, given.record_type, given.agency_id, given.location_id, given.name, voters.users, voters.sessions, given.votes
-FROM given
-CROSS JOIN LATERAL (
-    SELECT count(DISTINCT v.user_id) AS users, count(DISTINCT v.session_id) AS sessions
-    FROM annotation_votes v
-    WHERE v.url_id = given.url_id
-) AS voters
+    fact.url_id, fact.users, fact.sessions,
+    (typed.url_id IS NOT NULL)::boolean AS record_type_added,
+    (located.url_id IS NOT NULL)::boolean AS location_added
+FROM fact
+LEFT JOIN typed ON typed.url_id = fact.url_id
+LEFT JOIN located ON located.url_id = fact.url_id
+ORDER BY fact.url_id
 `
 
 type ConsensusFactInsertManyParams struct {
-	RuleVersion     int32
-	Threshold       float64
-	AnonymousWeight float64
 	URLIDs          []int32
 	URLTypes        []string
 	RecordTypes     []string
@@ -276,16 +288,27 @@ type ConsensusFactInsertManyParams struct {
 	LocationIDs     []int64
 	Names           []string
 	Votes           [][]byte
+	RuleVersion     int32
+	Threshold       float64
+	AnonymousWeight float64
+}
+
+type ConsensusFactInsertManyRow struct {
+	URLID           int32
+	Users           int32
+	Sessions        int32
+	RecordTypeAdded bool
+	LocationAdded   bool
 }
 
 // Validates URLs, with the record type and the location agreed on, and keeps what decided. The caller holds the locks on the URLs
 // and on their rows of the queue; none is validated. The arrays are of equal length; an empty text and 0 mean that there is no
-// value.
-func (q *Queries) ConsensusFactInsertMany(ctx context.Context, db DBTX, arg ConsensusFactInsertManyParams) error {
-	_, err := db.Exec(ctx, ConsensusFactInsertMany,
-		arg.RuleVersion,
-		arg.Threshold,
-		arg.AnonymousWeight,
+// value. Returns by URL how many have voted, and whether a record type and a location were added. A URL that was reopened is so no
+// more.
+// No limit: there are no more rows than were given.
+// @sqlc-vet-disable many-without-limit
+func (q *Queries) ConsensusFactInsertMany(ctx context.Context, db DBTX, arg ConsensusFactInsertManyParams) ([]ConsensusFactInsertManyRow, error) {
+	rows, err := db.Query(ctx, ConsensusFactInsertMany,
 		arg.URLIDs,
 		arg.URLTypes,
 		arg.RecordTypes,
@@ -293,8 +316,65 @@ func (q *Queries) ConsensusFactInsertMany(ctx context.Context, db DBTX, arg Cons
 		arg.LocationIDs,
 		arg.Names,
 		arg.Votes,
+		arg.RuleVersion,
+		arg.Threshold,
+		arg.AnonymousWeight,
 	)
-	return err
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []ConsensusFactInsertManyRow{}
+	for rows.Next() {
+		var i ConsensusFactInsertManyRow
+		if err := rows.Scan(
+			&i.URLID,
+			&i.Users,
+			&i.Sessions,
+			&i.RecordTypeAdded,
+			&i.LocationAdded,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const ConsensusReopenedList = `-- name: ConsensusReopenedList :many
+SELECT reopened.url_id
+FROM flag_url_reopened reopened
+WHERE reopened.url_id = ANY($1::integer[]) AND NOT EXISTS (
+    SELECT FROM annotation_votes vote WHERE vote.url_id = reopened.url_id AND vote.created_at > reopened.created_at
+)
+ORDER BY reopened.url_id
+`
+
+// Those of the URLs that were reopened, and about which there is no vote since then. They are not validated by agreement: what was
+// agreed on before is what the reopening has rejected.
+// No limit: there are no more rows than ids.
+// @sqlc-vet-disable many-without-limit
+func (q *Queries) ConsensusReopenedList(ctx context.Context, db DBTX, urlIds []int32) ([]int32, error) {
+	rows, err := db.Query(ctx, ConsensusReopenedList, urlIds)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []int32{}
+	for rows.Next() {
+		var url_id int32
+		if err := rows.Scan(&url_id); err != nil {
+			return nil, err
+		}
+		items = append(items, url_id)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const ConsensusReportDeleteMany = `-- name: ConsensusReportDeleteMany :exec
@@ -387,6 +467,8 @@ WITH before AS MATERIALIZED (
 )
 SELECT
     changed.id,
+    (changed.name IS DISTINCT FROM before.name)::boolean AS renamed,
+    before.name AS previous_name,
     (to_jsonb(before) - 'agreed_name')::jsonb AS old_data,
     to_jsonb(changed)::jsonb AS new_data
 FROM before
@@ -401,9 +483,11 @@ type ConsensusURLUpdateManyParams struct {
 }
 
 type ConsensusURLUpdateManyRow struct {
-	ID      int32
-	OldData []byte
-	NewData []byte
+	ID           int32
+	Renamed      bool
+	PreviousName *string
+	OldData      []byte
+	NewData      []byte
 }
 
 // Sets the names of URLs that have another one, and updated_at of these and of the URLs whose agencies have changed. Returns each
@@ -419,7 +503,13 @@ func (q *Queries) ConsensusURLUpdateMany(ctx context.Context, db DBTX, arg Conse
 	items := []ConsensusURLUpdateManyRow{}
 	for rows.Next() {
 		var i ConsensusURLUpdateManyRow
-		if err := rows.Scan(&i.ID, &i.OldData, &i.NewData); err != nil {
+		if err := rows.Scan(
+			&i.ID,
+			&i.Renamed,
+			&i.PreviousName,
+			&i.OldData,
+			&i.NewData,
+		); err != nil {
 			return nil, err
 		}
 		items = append(items, i)
@@ -491,6 +581,183 @@ SELECT set_config('lock_timeout', $1::text, true)
 func (q *Queries) LockTimeoutSet(ctx context.Context, db DBTX, timeout string) error {
 	_, err := db.Exec(ctx, LockTimeoutSet, timeout)
 	return err
+}
+
+const ReopeningAgencyDelete = `-- name: ReopeningAgencyDelete :many
+WITH deleted AS (
+    DELETE FROM link_agencies__urls link WHERE link.url_id = $1 AND link.agency_id = $2 RETURNING link.id, link.url_id, link.agency_id, link.created_at, link.updated_at
+)
+SELECT deleted.id, to_jsonb(deleted)::jsonb AS old_data FROM deleted ORDER BY deleted.id
+`
+
+type ReopeningAgencyDeleteParams struct {
+	URLID    int32
+	AgencyID int32
+}
+
+type ReopeningAgencyDeleteRow struct {
+	ID      int32
+	OldData []byte
+}
+
+// Removes an agency from a URL, and returns the deleted row, if there was one.
+// No limit: there is at most one row.
+// @sqlc-vet-disable many-without-limit
+func (q *Queries) ReopeningAgencyDelete(ctx context.Context, db DBTX, arg ReopeningAgencyDeleteParams) ([]ReopeningAgencyDeleteRow, error) {
+	rows, err := db.Query(ctx, ReopeningAgencyDelete, arg.URLID, arg.AgencyID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []ReopeningAgencyDeleteRow{}
+	for rows.Next() {
+		var i ReopeningAgencyDeleteRow
+		if err := rows.Scan(&i.ID, &i.OldData); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const ReopeningStateGet = `-- name: ReopeningStateGet :one
+SELECT
+    urls.name,
+    validated.type AS validated_type,
+    fact.url_type AS fact_url_type,
+    fact.record_type AS fact_record_type,
+    fact.agency_id AS fact_agency_id,
+    fact.location_id AS fact_location_id,
+    fact.name AS fact_name,
+    (
+        EXISTS (SELECT FROM ds_app_link_data_source link WHERE link.url_id = urls.id)
+        OR EXISTS (SELECT FROM ds_app_link_meta_url link WHERE link.url_id = urls.id)
+    )::boolean AS published,
+    (
+        SELECT event.detail -> 'added' FROM url_history event
+        WHERE event.url_id = urls.id AND event.event = 'validated' AND event.created_at = validated.created_at
+        ORDER BY event.id DESC
+        LIMIT 1
+    )::jsonb AS added
+FROM urls
+LEFT JOIN flag_url_validated validated ON validated.url_id = urls.id
+LEFT JOIN consensus_facts fact ON fact.url_id = urls.id
+WHERE urls.id = $1
+`
+
+type ReopeningStateGetRow struct {
+	Name           *string
+	ValidatedType  *URLType
+	FactURLType    *URLType
+	FactRecordType *RecordType
+	FactAgencyID   *int32
+	FactLocationID *int64
+	FactName       *string
+	Published      bool
+	Added          []byte
+}
+
+// What is known about the validation of a URL before it is reopened. The caller holds the locks on the URL and on its row of the
+// queue. The types are null if it is not validated, or no consensus validated it; the added values are those of the event of
+// this validation, null if it is older than the history. No rows: the URL is unknown.
+func (q *Queries) ReopeningStateGet(ctx context.Context, db DBTX, urlID int32) (ReopeningStateGetRow, error) {
+	row := db.QueryRow(ctx, ReopeningStateGet, urlID)
+	var i ReopeningStateGetRow
+	err := row.Scan(
+		&i.Name,
+		&i.ValidatedType,
+		&i.FactURLType,
+		&i.FactRecordType,
+		&i.FactAgencyID,
+		&i.FactLocationID,
+		&i.FactName,
+		&i.Published,
+		&i.Added,
+	)
+	return i, err
+}
+
+const ReopeningStore = `-- name: ReopeningStore :one
+WITH validated AS (
+    DELETE FROM flag_url_validated WHERE flag_url_validated.url_id = $1::integer
+), automatic AS (
+    DELETE FROM flag_url_auto_validated WHERE flag_url_auto_validated.url_id = $1::integer
+), fact AS (
+    DELETE FROM consensus_facts WHERE consensus_facts.url_id = $1::integer
+), typed AS (
+    DELETE FROM url_record_type
+    WHERE url_record_type.url_id = $1::integer AND url_record_type.record_type = $2::record_type
+    RETURNING url_record_type.url_id
+), located AS (
+    DELETE FROM link_locations__urls link
+    WHERE link.url_id = $1::integer AND link.location_id = $3::bigint
+    RETURNING link.url_id
+), reopened AS (
+    INSERT INTO flag_url_reopened (url_id, created_at) VALUES ($1::integer, clock_timestamp())
+    ON CONFLICT ON CONSTRAINT flag_url_reopened_pkey DO UPDATE SET created_at = excluded.created_at
+)
+SELECT
+    EXISTS (SELECT FROM typed)::boolean AS record_type_removed,
+    EXISTS (SELECT FROM located)::boolean AS location_removed
+`
+
+type ReopeningStoreParams struct {
+	URLID      int32
+	RecordType *RecordType
+	LocationID *int64
+}
+
+type ReopeningStoreRow struct {
+	RecordTypeRemoved bool
+	LocationRemoved   bool
+}
+
+// Takes the validation of a URL back: its flags, its fact, and the record type and the location given, which are null to keep what
+// is stored. Returns whether a record type and a location were removed. The time of the reopening is that of the clock, because
+// the transaction may have waited for locks while votes were stored.
+func (q *Queries) ReopeningStore(ctx context.Context, db DBTX, arg ReopeningStoreParams) (ReopeningStoreRow, error) {
+	row := db.QueryRow(ctx, ReopeningStore, arg.URLID, arg.RecordType, arg.LocationID)
+	var i ReopeningStoreRow
+	err := row.Scan(&i.RecordTypeRemoved, &i.LocationRemoved)
+	return i, err
+}
+
+const ReopeningURLUpdate = `-- name: ReopeningURLUpdate :one
+WITH before AS MATERIALIZED (
+    SELECT urls.id, urls.url, urls.scheme, urls.trailing_slash, urls.collector_metadata, urls.source, urls.name, urls.description, urls.created_at, urls.updated_at FROM urls WHERE urls.id = $1::integer
+), changed AS (
+    UPDATE urls u SET
+        name = CASE WHEN $2::boolean THEN $3::varchar ELSE u.name END,
+        updated_at = now()
+    FROM before
+    WHERE u.id = before.id
+    RETURNING u.id, u.url, u.scheme, u.trailing_slash, u.collector_metadata, u.source, u.name, u.description, u.created_at, u.updated_at
+)
+SELECT to_jsonb(before)::jsonb AS old_data, to_jsonb(changed)::jsonb AS new_data
+FROM before
+JOIN changed ON changed.id = before.id
+`
+
+type ReopeningURLUpdateParams struct {
+	URLID  int32
+	Rename bool
+	Name   *string
+}
+
+type ReopeningURLUpdateRow struct {
+	OldData []byte
+	NewData []byte
+}
+
+// Sets updated_at of a URL and, if told so, its name. Returns the row before and after.
+func (q *Queries) ReopeningURLUpdate(ctx context.Context, db DBTX, arg ReopeningURLUpdateParams) (ReopeningURLUpdateRow, error) {
+	row := db.QueryRow(ctx, ReopeningURLUpdate, arg.URLID, arg.Rename, arg.Name)
+	var i ReopeningURLUpdateRow
+	err := row.Scan(&i.OldData, &i.NewData)
+	return i, err
 }
 
 const SuspensionCandidateList = `-- name: SuspensionCandidateList :many

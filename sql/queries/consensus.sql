@@ -57,9 +57,22 @@ SELECT
 FROM taken
 ORDER BY taken.id;
 
+-- name: ConsensusReopenedList :many
+-- Those of the URLs that were reopened, and about which there is no vote since then. They are not validated by agreement: what was
+-- agreed on before is what the reopening has rejected.
+-- No limit: there are no more rows than ids.
+-- @sqlc-vet-disable many-without-limit
+SELECT reopened.url_id
+FROM flag_url_reopened reopened
+WHERE reopened.url_id = ANY(@url_ids::integer[]) AND NOT EXISTS (
+    SELECT FROM annotation_votes vote WHERE vote.url_id = reopened.url_id AND vote.created_at > reopened.created_at
+)
+ORDER BY reopened.url_id;
+
 -- name: ConsensusCandidateList :many
 -- The URLs of a range of ids that are not validated, and may be: enough annotators agree on their type. Also those that an
 -- earlier run of the task has reported, whose report may be out of date. The millionth makes up for the rounding in Rule.Weigh.
+-- Reopened URLs are among them.
 -- No limit: there are no more than ids in the range.
 -- @sqlc-vet-disable many-without-limit
 SELECT candidate.url_id, bool_or(candidate.reported)::boolean AS reported
@@ -106,10 +119,13 @@ LEFT JOIN url_record_type agreed ON agreed.url_id = urls.id
 WHERE urls.id = ANY(@url_ids::integer[]) AND NOT EXISTS (SELECT FROM flag_url_validated flag WHERE flag.url_id = urls.id)
 ORDER BY urls.id;
 
--- name: ConsensusFactInsertMany :exec
+-- name: ConsensusFactInsertMany :many
 -- Validates URLs, with the record type and the location agreed on, and keeps what decided. The caller holds the locks on the URLs
 -- and on their rows of the queue; none is validated. The arrays are of equal length; an empty text and 0 mean that there is no
--- value.
+-- value. Returns by URL how many have voted, and whether a record type and a location were added. A URL that was reopened is so no
+-- more.
+-- No limit: there are no more rows than were given.
+-- @sqlc-vet-disable many-without-limit
 WITH given AS MATERIALIZED (
     SELECT
         unnest(@url_ids::integer[]) AS url_id,
@@ -128,23 +144,37 @@ WITH given AS MATERIALIZED (
     INSERT INTO url_record_type (url_id, record_type)
     SELECT given.url_id, given.record_type FROM given WHERE given.record_type IS NOT NULL
     ON CONFLICT ON CONSTRAINT url_record_type_pkey DO NOTHING
+    RETURNING url_record_type.url_id
 ), located AS (
     INSERT INTO link_locations__urls (url_id, location_id)
     SELECT given.url_id, given.location_id FROM given WHERE given.location_id IS NOT NULL
     ON CONFLICT ON CONSTRAINT link_locations__urls_pkey DO NOTHING
-)
-INSERT INTO consensus_facts (
-    url_id, rule_version, threshold, anonymous_weight, url_type, record_type, agency_id, location_id, name, users, sessions, votes
+    RETURNING link_locations__urls.url_id
+), validated_again AS (
+    DELETE FROM flag_url_reopened WHERE flag_url_reopened.url_id = ANY(@url_ids::integer[])
+), fact AS (
+    INSERT INTO consensus_facts (
+        url_id, rule_version, threshold, anonymous_weight, url_type, record_type, agency_id, location_id, name, users, sessions, votes
+    )
+    SELECT
+        given.url_id, @rule_version::integer, @threshold::float8, @anonymous_weight::float8,
+        given.url_type, given.record_type, given.agency_id, given.location_id, given.name, voters.users, voters.sessions, given.votes
+    FROM given
+    CROSS JOIN LATERAL (
+        SELECT count(DISTINCT v.user_id) AS users, count(DISTINCT v.session_id) AS sessions
+        FROM annotation_votes v
+        WHERE v.url_id = given.url_id
+    ) AS voters
+    RETURNING consensus_facts.url_id, consensus_facts.users, consensus_facts.sessions
 )
 SELECT
-    given.url_id, @rule_version::integer, @threshold::float8, @anonymous_weight::float8,
-    given.url_type, given.record_type, given.agency_id, given.location_id, given.name, voters.users, voters.sessions, given.votes
-FROM given
-CROSS JOIN LATERAL (
-    SELECT count(DISTINCT v.user_id) AS users, count(DISTINCT v.session_id) AS sessions
-    FROM annotation_votes v
-    WHERE v.url_id = given.url_id
-) AS voters;
+    fact.url_id, fact.users, fact.sessions,
+    (typed.url_id IS NOT NULL)::boolean AS record_type_added,
+    (located.url_id IS NOT NULL)::boolean AS location_added
+FROM fact
+LEFT JOIN typed ON typed.url_id = fact.url_id
+LEFT JOIN located ON located.url_id = fact.url_id
+ORDER BY fact.url_id;
 
 -- name: ConsensusAgencyInsertMany :many
 -- Adds the agencies agreed on to URLs, where they are missing, and returns the new rows by id.
@@ -178,6 +208,8 @@ WITH before AS MATERIALIZED (
 )
 SELECT
     changed.id,
+    (changed.name IS DISTINCT FROM before.name)::boolean AS renamed,
+    before.name AS previous_name,
     (to_jsonb(before) - 'agreed_name')::jsonb AS old_data,
     to_jsonb(changed)::jsonb AS new_data
 FROM before
@@ -226,3 +258,81 @@ SELECT suspended.url_id FROM suspended ORDER BY suspended.url_id;
 -- name: ConsensusDueAge :one
 -- Returns for how many seconds the oldest URL that is due has waited; 0 without one.
 SELECT coalesce(greatest(extract(epoch FROM now() - min(due_at)), 0), 0)::float8 FROM consensus_due;
+
+-- name: ReopeningStateGet :one
+-- What is known about the validation of a URL before it is reopened. The caller holds the locks on the URL and on its row of the
+-- queue. The types are null if it is not validated, or no consensus validated it; the added values are those of the event of
+-- this validation, null if it is older than the history. No rows: the URL is unknown.
+SELECT
+    urls.name,
+    validated.type AS validated_type,
+    fact.url_type AS fact_url_type,
+    fact.record_type AS fact_record_type,
+    fact.agency_id AS fact_agency_id,
+    fact.location_id AS fact_location_id,
+    fact.name AS fact_name,
+    (
+        EXISTS (SELECT FROM ds_app_link_data_source link WHERE link.url_id = urls.id)
+        OR EXISTS (SELECT FROM ds_app_link_meta_url link WHERE link.url_id = urls.id)
+    )::boolean AS published,
+    (
+        SELECT event.detail -> 'added' FROM url_history event
+        WHERE event.url_id = urls.id AND event.event = 'validated' AND event.created_at = validated.created_at
+        ORDER BY event.id DESC
+        LIMIT 1
+    )::jsonb AS added
+FROM urls
+LEFT JOIN flag_url_validated validated ON validated.url_id = urls.id
+LEFT JOIN consensus_facts fact ON fact.url_id = urls.id
+WHERE urls.id = @url_id;
+
+-- name: ReopeningStore :one
+-- Takes the validation of a URL back: its flags, its fact, and the record type and the location given, which are null to keep what
+-- is stored. Returns whether a record type and a location were removed. The time of the reopening is that of the clock, because
+-- the transaction may have waited for locks while votes were stored.
+WITH validated AS (
+    DELETE FROM flag_url_validated WHERE flag_url_validated.url_id = @url_id::integer
+), automatic AS (
+    DELETE FROM flag_url_auto_validated WHERE flag_url_auto_validated.url_id = @url_id::integer
+), fact AS (
+    DELETE FROM consensus_facts WHERE consensus_facts.url_id = @url_id::integer
+), typed AS (
+    DELETE FROM url_record_type
+    WHERE url_record_type.url_id = @url_id::integer AND url_record_type.record_type = sqlc.narg('record_type')::record_type
+    RETURNING url_record_type.url_id
+), located AS (
+    DELETE FROM link_locations__urls link
+    WHERE link.url_id = @url_id::integer AND link.location_id = sqlc.narg('location_id')::bigint
+    RETURNING link.url_id
+), reopened AS (
+    INSERT INTO flag_url_reopened (url_id, created_at) VALUES (@url_id::integer, clock_timestamp())
+    ON CONFLICT ON CONSTRAINT flag_url_reopened_pkey DO UPDATE SET created_at = excluded.created_at
+)
+SELECT
+    EXISTS (SELECT FROM typed)::boolean AS record_type_removed,
+    EXISTS (SELECT FROM located)::boolean AS location_removed;
+
+-- name: ReopeningAgencyDelete :many
+-- Removes an agency from a URL, and returns the deleted row, if there was one.
+-- No limit: there is at most one row.
+-- @sqlc-vet-disable many-without-limit
+WITH deleted AS (
+    DELETE FROM link_agencies__urls link WHERE link.url_id = @url_id AND link.agency_id = @agency_id RETURNING link.*
+)
+SELECT deleted.id, to_jsonb(deleted)::jsonb AS old_data FROM deleted ORDER BY deleted.id;
+
+-- name: ReopeningURLUpdate :one
+-- Sets updated_at of a URL and, if told so, its name. Returns the row before and after.
+WITH before AS MATERIALIZED (
+    SELECT urls.* FROM urls WHERE urls.id = @url_id::integer
+), changed AS (
+    UPDATE urls u SET
+        name = CASE WHEN @rename::boolean THEN sqlc.narg('name')::varchar ELSE u.name END,
+        updated_at = now()
+    FROM before
+    WHERE u.id = before.id
+    RETURNING u.*
+)
+SELECT to_jsonb(before)::jsonb AS old_data, to_jsonb(changed)::jsonb AS new_data
+FROM before
+JOIN changed ON changed.id = before.id;

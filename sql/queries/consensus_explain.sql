@@ -20,12 +20,14 @@ SELECT
     ARRAY(SELECT link.location_id FROM link_locations__urls link WHERE link.url_id = urls.id ORDER BY 1)::bigint[] AS location_ids,
     voters.users,
     voters.sessions,
+    reopened.created_at AS reopened_at,
     failed.error,
     failed.task_id AS failed_task_id,
     failed.created_at AS failed_at
 FROM urls
 LEFT JOIN flag_url_validated validated ON validated.url_id = urls.id
 LEFT JOIN url_record_type agreed ON agreed.url_id = urls.id
+LEFT JOIN flag_url_reopened reopened ON reopened.url_id = urls.id
 LEFT JOIN url_task_error failed ON failed.url_id = urls.id AND failed.task_type = 'Auto Validate'
 CROSS JOIN LATERAL (
     SELECT count(DISTINCT vote.user_id)::integer AS users, count(DISTINCT vote.session_id)::integer AS sessions
@@ -82,6 +84,7 @@ SELECT
     coalesce(agencies.ids, '{}')::integer[] AS agency_ids,
     coalesce(locations.ids, '{}')::bigint[] AS location_ids,
     (migrated.url_id IS NOT NULL)::boolean AS transferred,
+    reopened.created_at AS reopened_at,
     coalesce(fact.threshold, 0)::double precision AS fact_threshold,
     coalesce(fact.anonymous_weight, 0)::double precision AS fact_anonymous_weight,
     fact.url_type AS fact_url_type,
@@ -94,6 +97,7 @@ SELECT
 FROM urls
 LEFT JOIN flag_url_validated validated ON validated.url_id = urls.id AND validated.url_id BETWEEN @first_id AND @last_id
 LEFT JOIN consensus_facts fact ON fact.url_id = urls.id AND fact.url_id BETWEEN @first_id AND @last_id
+LEFT JOIN flag_url_reopened reopened ON reopened.url_id = urls.id AND reopened.url_id BETWEEN @first_id AND @last_id
 LEFT JOIN url_record_type record_type ON record_type.url_id = urls.id AND record_type.url_id BETWEEN @first_id AND @last_id
 LEFT JOIN (
     SELECT link.url_id, array_agg(link.agency_id) AS ids FROM link_agencies__urls link
