@@ -19,6 +19,7 @@ type Service struct {
 	ranking Ranking
 	cache   suggestionCache
 	onDue   func()
+	skipFor time.Duration
 }
 
 // Option changes a Service.
@@ -32,6 +33,7 @@ func OnDue(call func()) Option { return func(s *Service) { s.onDue = call } }
 func New(pool *postgres.Pool, ranking Ranking, options ...Option) *Service {
 	s := &Service{
 		pool: pool.WithRules(refusals...), ranking: ranking, cache: newSuggestionCache(time.Now), onDue: func() {},
+		skipFor: DefaultSkipFor,
 	}
 	for _, option := range options {
 		option(s)

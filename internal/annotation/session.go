@@ -29,6 +29,9 @@ type SessionTransfer struct {
 // record type stay; agencies, locations and endorsed names are added to the user's. It deletes all annotations of the session,
 // but keeps what they said, so that the session is not offered the URLs again. An unknown session has none.
 //
+// The session's skips become the user's, except of URLs that the user has skipped or answered. So does its reservation, unless the
+// user has one. The session may be offered these URLs again. They are not counted in the result.
+//
 // An answer that is being stored is waited for: one of the session is then transferred; one of the user has precedence. The session
 // is locked first. A recount that makes one of its URLs eligible at the same time can therefore deadlock with the transfer;
 // both are transactions that are retried. An answer cannot deadlock with it: it locks the session before the queue.
@@ -38,7 +41,7 @@ func (s *Service) TransferSession(ctx context.Context, userID int32, session Ses
 		// A savepoint, because an unknown session has a result too, which is stored under an Idempotency-Key.
 		err := pgx.BeginFunc(ctx, tx, func(tx pgx.Tx) error { return lockSession(ctx, tx, session) })
 		if errors.Is(err, errUnknownSession) {
-			return SessionTransfer{}, nil
+			return SessionTransfer{}, transferOnlyReservation(ctx, tx, userID, session)
 		}
 		if err != nil {
 			return SessionTransfer{}, err
@@ -103,7 +106,40 @@ func transferSession(ctx context.Context, tx pgx.Tx, userID int32, session Sessi
 	if err := consensus.AddDue(ctx, tx, urlIDs); err != nil {
 		return done, err
 	}
-	return done, ranking.Recount(ctx, tx, urlIDs)
+	if err := ranking.Lock(ctx, tx, urlIDs); err != nil {
+		return done, err
+	}
+	if err := queries.AnonymousSkipTransfer(ctx, tx, db.AnonymousSkipTransferParams{
+		UserID: userID, SessionID: session, URLIDs: urlIDs,
+	}); err != nil {
+		return done, fmt.Errorf("transfer skips: %w", err)
+	}
+	return done, transferReservation(ctx, tx, userID, session, urlIDs)
+}
+
+// transferOnlyReservation transfers a session that is not stored, which has at most a reservation.
+func transferOnlyReservation(ctx context.Context, tx pgx.Tx, userID int32, session Session) error {
+	urlIDs, err := queries.AnonymousReservedURLLockMany(ctx, tx, session)
+	if err != nil {
+		return fmt.Errorf("lock the reserved URL: %w", err)
+	}
+	if len(urlIDs) == 0 {
+		return nil
+	}
+	if err := ranking.Lock(ctx, tx, urlIDs); err != nil {
+		return err
+	}
+	return transferReservation(ctx, tx, userID, session, urlIDs)
+}
+
+// transferReservation transfers the reservation of a session, and recounts the URLs of the transfer, whose rows of the queue are
+// locked.
+func transferReservation(ctx context.Context, tx pgx.Tx, userID int32, session Session, urlIDs []int32) error {
+	to := db.AnonymousReservationTransferParams{UserID: userID, SessionID: session}
+	if err := queries.AnonymousReservationTransfer(ctx, tx, to); err != nil {
+		return fmt.Errorf("transfer the reservation: %w", err)
+	}
+	return ranking.Recount(ctx, tx, urlIDs)
 }
 
 // copyAnnotations returns the number of rows that the user got.

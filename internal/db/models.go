@@ -595,6 +595,63 @@ func (e RetentionScheduleEnum) Valid() bool {
 	return false
 }
 
+type SkipReason string
+
+const (
+	SkipReasonNotsure         SkipReason = "not sure"
+	SkipReasonPagedoesnotload SkipReason = "page does not load"
+	SkipReasonLanguage        SkipReason = "language"
+	SkipReasonNeedssignIn     SkipReason = "needs sign-in"
+	SkipReasonOther           SkipReason = "other"
+)
+
+func (e *SkipReason) Scan(src interface{}) error {
+	switch s := src.(type) {
+	case []byte:
+		*e = SkipReason(s)
+	case string:
+		*e = SkipReason(s)
+	default:
+		return fmt.Errorf("unsupported scan type for SkipReason: %T", src)
+	}
+	return nil
+}
+
+type NullSkipReason struct {
+	SkipReason SkipReason
+	Valid      bool // Valid is true if SkipReason is not NULL
+}
+
+// Scan implements the Scanner interface.
+func (ns *NullSkipReason) Scan(value interface{}) error {
+	if value == nil {
+		ns.SkipReason, ns.Valid = "", false
+		return nil
+	}
+	ns.Valid = true
+	return ns.SkipReason.Scan(value)
+}
+
+// Value implements the driver Valuer interface.
+func (ns NullSkipReason) Value() (driver.Value, error) {
+	if !ns.Valid {
+		return nil, nil
+	}
+	return string(ns.SkipReason), nil
+}
+
+func (e SkipReason) Valid() bool {
+	switch e {
+	case SkipReasonNotsure,
+		SkipReasonPagedoesnotload,
+		SkipReasonLanguage,
+		SkipReasonNeedssignIn,
+		SkipReasonOther:
+		return true
+	}
+	return false
+}
+
 type TaskStatusEnum string
 
 const (

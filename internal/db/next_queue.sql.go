@@ -332,7 +332,7 @@ JOIN urls ON urls.id = q.url_id
 WHERE q.url_id = $1
     AND q.eligible
     AND ($2::integer IS NULL OR q.batch_id = $2::integer)
-    AND NOT EXISTS (SELECT FROM user_url_done d WHERE d.user_id = $3 AND d.url_id = q.url_id)
+    AND NOT EXISTS (SELECT FROM user_url_annotations a WHERE a.user_id = $3::integer AND a.url_id = q.url_id)
 `
 
 type QueueNextGetByIDParams struct {
@@ -350,8 +350,8 @@ type QueueNextGetByIDRow struct {
 	TrailingSlash bool
 }
 
-// The URL with an id, if it is eligible, not done by the user and, where a batch is given, in that batch. The optional batch
-// does not spoil the plan: there is one candidate, found by its key.
+// The URL with an id, if it is eligible, not annotated by the user and, where a batch is given, in that batch. One that the user has
+// put off is returned too. The optional batch does not spoil the plan: there is one candidate, found by its key.
 func (q *Queries) QueueNextGetByID(ctx context.Context, db DBTX, arg QueueNextGetByIDParams) (QueueNextGetByIDRow, error) {
 	row := db.QueryRow(ctx, QueueNextGetByID, arg.URLID, arg.BatchID, arg.UserID)
 	var i QueueNextGetByIDRow

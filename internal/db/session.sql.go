@@ -135,6 +135,66 @@ func (q *Queries) AnonymousRecordTypeTransfer(ctx context.Context, db DBTX, arg 
 	return result.RowsAffected(), nil
 }
 
+const AnonymousReservationTransfer = `-- name: AnonymousReservationTransfer :exec
+WITH ended AS (
+    DELETE FROM url_reservations r
+    WHERE r.annotator = ($2::uuid)::text
+    RETURNING r.url_id, r.slot, r.suggestions_hidden, r.expires_at
+)
+INSERT INTO url_reservations (annotator, url_id, slot, suggestions_hidden, expires_at)
+SELECT ($1::integer)::text, ended.url_id, ended.slot, ended.suggestions_hidden, ended.expires_at
+FROM ended
+WHERE ended.expires_at > now()
+    AND NOT EXISTS (SELECT FROM user_url_annotations a WHERE a.user_id = $1 AND a.url_id = ended.url_id)
+ON CONFLICT ON CONSTRAINT url_reservations_pkey DO UPDATE
+    SET url_id = excluded.url_id, slot = excluded.slot, suggestions_hidden = excluded.suggestions_hidden,
+        expires_at = excluded.expires_at
+    WHERE url_reservations.expires_at <= now()
+`
+
+type AnonymousReservationTransferParams struct {
+	UserID    int32
+	SessionID uuid.UUID
+}
+
+// Gives the user the session's reservation, unless it has expired, the user has another one that has not, or has answered the URL.
+// Otherwise it ends. The recount that follows clears annotation_queue.reserved.
+func (q *Queries) AnonymousReservationTransfer(ctx context.Context, db DBTX, arg AnonymousReservationTransferParams) error {
+	_, err := db.Exec(ctx, AnonymousReservationTransfer, arg.UserID, arg.SessionID)
+	return err
+}
+
+const AnonymousReservedURLLockMany = `-- name: AnonymousReservedURLLockMany :many
+SELECT urls.id
+FROM url_reservations r
+JOIN urls ON urls.id = r.url_id
+WHERE r.annotator = ($1::uuid)::text
+ORDER BY urls.id
+LIMIT 1
+FOR KEY SHARE OF urls
+`
+
+// AnonymousURLLockMany for a session that is not stored: it has at most a reservation.
+func (q *Queries) AnonymousReservedURLLockMany(ctx context.Context, db DBTX, sessionID uuid.UUID) ([]int32, error) {
+	rows, err := db.Query(ctx, AnonymousReservedURLLockMany, sessionID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []int32{}
+	for rows.Next() {
+		var id int32
+		if err := rows.Scan(&id); err != nil {
+			return nil, err
+		}
+		items = append(items, id)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const AnonymousSessionInsert = `-- name: AnonymousSessionInsert :execrows
 INSERT INTO anonymous_sessions (id) VALUES ($1) ON CONFLICT ON CONSTRAINT anonymous_sessions_pkey DO NOTHING
 `
@@ -154,9 +214,10 @@ const AnonymousSessionLock = `-- name: AnonymousSessionLock :execrows
 SELECT FROM anonymous_sessions WHERE id = $1 FOR UPDATE
 `
 
-// The transfer of a session's annotations to a user. The order of the steps makes it exact with concurrent writers: lock the
-// session against new answers; lock the URLs against deletion, by id; move each kind, with snapshots taken after that; recount
-// the queue last.
+// The transfer of a session's annotations, skips and reservation to a user. The order of the steps makes it exact with concurrent
+// writers: lock the session against new answers; lock the URLs against deletion, by id; move each kind of annotation, with snapshots
+// taken after that; lock the rows of the queue, by id; move skips and the reservation, which other writers change only with that
+// lock; recount the queue last.
 // Waits for answers of the session that are being stored, and blocks later ones until the end of the transaction. No rows: the
 // session is unknown, or its first answer has not been committed.
 func (q *Queries) AnonymousSessionLock(ctx context.Context, db DBTX, sessionID uuid.UUID) (int64, error) {
@@ -165,6 +226,38 @@ func (q *Queries) AnonymousSessionLock(ctx context.Context, db DBTX, sessionID u
 		return 0, err
 	}
 	return result.RowsAffected(), nil
+}
+
+const AnonymousSkipTransfer = `-- name: AnonymousSkipTransfer :exec
+WITH moved AS (
+    DELETE FROM url_skips s
+    WHERE s.session_id = $2::uuid
+    RETURNING s.url_id, s.reason, s.note, s.active, s.created_at, s.returns_at
+), answered AS (
+    DELETE FROM url_skips s
+    WHERE s.user_id = $1::integer
+        AND s.url_id = ANY($3::integer[])
+        AND EXISTS (SELECT FROM user_url_annotations a WHERE a.user_id = $1 AND a.url_id = s.url_id OFFSET 0)
+)
+INSERT INTO url_skips (url_id, user_id, reason, note, active, created_at, returns_at)
+SELECT moved.url_id, $1::integer, moved.reason, moved.note, moved.active, moved.created_at, moved.returns_at
+FROM moved
+WHERE NOT EXISTS (SELECT FROM user_url_annotations a WHERE a.user_id = $1 AND a.url_id = moved.url_id OFFSET 0)
+ORDER BY moved.url_id
+ON CONFLICT ON CONSTRAINT url_skips_user_id_url_id_key DO NOTHING
+`
+
+type AnonymousSkipTransferParams struct {
+	UserID    int32
+	SessionID uuid.UUID
+	URLIDs    []int32
+}
+
+// Gives the user the session's skips. Where both have one, the user's stays. Neither keeps one of a URL that the user has answered by
+// now.
+func (q *Queries) AnonymousSkipTransfer(ctx context.Context, db DBTX, arg AnonymousSkipTransferParams) error {
+	_, err := db.Exec(ctx, AnonymousSkipTransfer, arg.UserID, arg.SessionID, arg.URLIDs)
+	return err
 }
 
 const AnonymousURLLockMany = `-- name: AnonymousURLLockMany :many
@@ -178,14 +271,16 @@ FROM (
     SELECT name.url_id FROM annotation__name__suggestions name
     JOIN annotation__name__anon__endorsements e ON e.suggestion_id = name.id
     WHERE e.session_id = $1
+    UNION SELECT s.url_id FROM url_skips s WHERE s.session_id = $1
+    UNION SELECT r.url_id FROM url_reservations r WHERE r.annotator = ($1::uuid)::text
     ORDER BY url_id
 ) AS own
 CROSS JOIN LATERAL (SELECT urls.id FROM urls WHERE urls.id = own.url_id FOR KEY SHARE) AS locked
 ORDER BY own.url_id
 `
 
-// Locks the URLs that the session has annotations of against deletion, and returns their ids, ascending. Each URL is looked up by
-// itself: a join with few URLs may read all.
+// Locks the URLs that the session has annotated, put off or reserved against deletion, and returns their ids, ascending. Each URL is
+// looked up by itself: a join with few URLs may read all.
 // @sqlc-vet-disable many-without-limit
 func (q *Queries) AnonymousURLLockMany(ctx context.Context, db DBTX, sessionID uuid.UUID) ([]int32, error) {
 	rows, err := db.Query(ctx, AnonymousURLLockMany, sessionID)

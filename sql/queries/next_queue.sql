@@ -348,15 +348,15 @@ SELECT count(*)::integer AS done
 FROM (SELECT FROM anonymous_url_done d WHERE d.session_id = @session_id LIMIT @count_to::bigint) AS d;
 
 -- name: QueueNextGetByID :one
--- The URL with an id, if it is eligible, not done by the user and, where a batch is given, in that batch. The optional batch
--- does not spoil the plan: there is one candidate, found by its key.
+-- The URL with an id, if it is eligible, not annotated by the user and, where a batch is given, in that batch. One that the user has
+-- put off is returned too. The optional batch does not spoil the plan: there is one candidate, found by its key.
 SELECT q.url_id, q.priority, q.changed_xid, urls.url, urls.scheme, urls.trailing_slash
 FROM annotation_queue q
 JOIN urls ON urls.id = q.url_id
 WHERE q.url_id = @url_id
     AND q.eligible
     AND (sqlc.narg('batch_id')::integer IS NULL OR q.batch_id = sqlc.narg('batch_id')::integer)
-    AND NOT EXISTS (SELECT FROM user_url_done d WHERE d.user_id = @user_id AND d.url_id = q.url_id);
+    AND NOT EXISTS (SELECT FROM user_url_annotations a WHERE a.user_id = @user_id::integer AND a.url_id = q.url_id);
 
 -- name: QueueFollowedGetCold :one
 -- The next URL for a user among those of the batches that the user follows, and a window: the first 64 of these URLs that the user

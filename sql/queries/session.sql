@@ -1,6 +1,7 @@
--- The transfer of a session's annotations to a user. The order of the steps makes it exact with concurrent writers: lock the
--- session against new answers; lock the URLs against deletion, by id; move each kind, with snapshots taken after that; recount
--- the queue last.
+-- The transfer of a session's annotations, skips and reservation to a user. The order of the steps makes it exact with concurrent
+-- writers: lock the session against new answers; lock the URLs against deletion, by id; move each kind of annotation, with snapshots
+-- taken after that; lock the rows of the queue, by id; move skips and the reservation, which other writers change only with that
+-- lock; recount the queue last.
 
 -- name: AnonymousSessionLock :execrows
 -- Waits for answers of the session that are being stored, and blocks later ones until the end of the transaction. No rows: the
@@ -13,8 +14,8 @@ SELECT FROM anonymous_sessions WHERE id = @session_id FOR UPDATE;
 INSERT INTO anonymous_sessions (id) VALUES (@session_id) ON CONFLICT ON CONSTRAINT anonymous_sessions_pkey DO NOTHING;
 
 -- name: AnonymousURLLockMany :many
--- Locks the URLs that the session has annotations of against deletion, and returns their ids, ascending. Each URL is looked up by
--- itself: a join with few URLs may read all.
+-- Locks the URLs that the session has annotated, put off or reserved against deletion, and returns their ids, ascending. Each URL is
+-- looked up by itself: a join with few URLs may read all.
 -- @sqlc-vet-disable many-without-limit
 SELECT locked.id
 FROM (
@@ -26,6 +27,8 @@ FROM (
     SELECT name.url_id FROM annotation__name__suggestions name
     JOIN annotation__name__anon__endorsements e ON e.suggestion_id = name.id
     WHERE e.session_id = @session_id
+    UNION SELECT s.url_id FROM url_skips s WHERE s.session_id = @session_id
+    UNION SELECT r.url_id FROM url_reservations r WHERE r.annotator = (@session_id::uuid)::text
     ORDER BY url_id
 ) AS own
 CROSS JOIN LATERAL (SELECT urls.id FROM urls WHERE urls.id = own.url_id FOR KEY SHARE) AS locked
@@ -147,3 +150,51 @@ SELECT (
     (SELECT count(*) FROM url_type) + (SELECT count(*) FROM record_type) + (SELECT count(*) FROM agency)
     + (SELECT count(*) FROM location) + (SELECT count(*) FROM endorsement)
 )::integer AS deleted;
+
+-- name: AnonymousReservedURLLockMany :many
+-- AnonymousURLLockMany for a session that is not stored: it has at most a reservation.
+SELECT urls.id
+FROM url_reservations r
+JOIN urls ON urls.id = r.url_id
+WHERE r.annotator = (@session_id::uuid)::text
+ORDER BY urls.id
+LIMIT 1
+FOR KEY SHARE OF urls;
+
+-- name: AnonymousSkipTransfer :exec
+-- Gives the user the session's skips. Where both have one, the user's stays. Neither keeps one of a URL that the user has answered by
+-- now.
+WITH moved AS (
+    DELETE FROM url_skips s
+    WHERE s.session_id = @session_id::uuid
+    RETURNING s.url_id, s.reason, s.note, s.active, s.created_at, s.returns_at
+), answered AS (
+    DELETE FROM url_skips s
+    WHERE s.user_id = @user_id::integer
+        AND s.url_id = ANY(@url_ids::integer[])
+        AND EXISTS (SELECT FROM user_url_annotations a WHERE a.user_id = @user_id AND a.url_id = s.url_id OFFSET 0)
+)
+INSERT INTO url_skips (url_id, user_id, reason, note, active, created_at, returns_at)
+SELECT moved.url_id, @user_id::integer, moved.reason, moved.note, moved.active, moved.created_at, moved.returns_at
+FROM moved
+WHERE NOT EXISTS (SELECT FROM user_url_annotations a WHERE a.user_id = @user_id AND a.url_id = moved.url_id OFFSET 0)
+ORDER BY moved.url_id
+ON CONFLICT ON CONSTRAINT url_skips_user_id_url_id_key DO NOTHING;
+
+-- name: AnonymousReservationTransfer :exec
+-- Gives the user the session's reservation, unless it has expired, the user has another one that has not, or has answered the URL.
+-- Otherwise it ends. The recount that follows clears annotation_queue.reserved.
+WITH ended AS (
+    DELETE FROM url_reservations r
+    WHERE r.annotator = (@session_id::uuid)::text
+    RETURNING r.url_id, r.slot, r.suggestions_hidden, r.expires_at
+)
+INSERT INTO url_reservations (annotator, url_id, slot, suggestions_hidden, expires_at)
+SELECT (@user_id::integer)::text, ended.url_id, ended.slot, ended.suggestions_hidden, ended.expires_at
+FROM ended
+WHERE ended.expires_at > now()
+    AND NOT EXISTS (SELECT FROM user_url_annotations a WHERE a.user_id = @user_id AND a.url_id = ended.url_id)
+ON CONFLICT ON CONSTRAINT url_reservations_pkey DO UPDATE
+    SET url_id = excluded.url_id, slot = excluded.slot, suggestions_hidden = excluded.suggestions_hidden,
+        expires_at = excluded.expires_at
+    WHERE url_reservations.expires_at <= now();

@@ -1,0 +1,200 @@
+package annotation
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/jackc/pgx/v5"
+
+	"docket/internal/db"
+	"docket/internal/idempotency"
+	"docket/internal/phase"
+	"docket/internal/postgres"
+	"docket/internal/ranking"
+	"docket/internal/unknown"
+)
+
+// Skip is why an annotator puts a URL off.
+type Skip struct {
+	Reason SkipReason
+	Note   string // required for SkipOther; at most 500 characters; surrounding white space is removed
+}
+
+// SkipReason is a value of the database type skip_reason.
+type SkipReason string
+
+const (
+	SkipNotSure    SkipReason = "not sure"
+	SkipNoLoad     SkipReason = "page does not load"
+	SkipLanguage   SkipReason = "language"
+	SkipNeedsLogin SkipReason = "needs sign-in"
+	SkipOther      SkipReason = "other"
+)
+
+// maxNote is the length of the longest note, in characters, as in url_skips_note_check.
+const maxNote = 500
+
+// DefaultSkipFor is how long a skipped URL stays off its annotator's order, unless SkipFor says otherwise.
+const DefaultSkipFor = 24 * time.Hour
+
+// SkipFor sets how long a skipped URL comes after all others for its annotator. With 0 it does so until the annotator answers it.
+func SkipFor(d time.Duration) Option { return func(s *Service) { s.skipFor = d } }
+
+// Skip puts a URL off for a user: it comes after all others, or in its order again after the time of SkipFor. It is no vote. The URL
+// need not be eligible, and may be skipped again, which replaces reason and note. Skip ends the user's reservation of the URL. Errors:
+// FieldErrors, *unknown.Error, and ErrAlreadyAnnotated for a URL that the user has answered.
+func (s *Service) Skip(ctx context.Context, userID, urlID int32, skip Skip) error {
+	return s.skip(ctx, s.pool, s.skipOfUser(userID, urlID, skip))
+}
+
+// SkipThenNext is Skip, and then Next on the same connection.
+func (s *Service) SkipThenNext(ctx context.Context, userID, urlID int32, skip Skip, filter Filter) (Submitted, error) {
+	return s.skipThenNext(ctx, s.skipOfUser(userID, urlID, skip), filter.BatchID, s.forUser(userID, filter))
+}
+
+// SkipAnonymous is Skip for an anonymous session, which is stored with its first skip as with its first answer.
+func (s *Service) SkipAnonymous(ctx context.Context, session Session, urlID int32, skip Skip) error {
+	return s.skip(ctx, s.pool, s.skipOfSession(session, urlID, skip))
+}
+
+// SkipAnonymousThenNext is SkipAnonymous, and then NextAnonymous on the same connection.
+func (s *Service) SkipAnonymousThenNext(ctx context.Context, session Session, urlID int32, skip Skip) (Submitted, error) {
+	return s.skipThenNext(ctx, s.skipOfSession(session, urlID, skip), nil, s.forSession(session, 0))
+}
+
+// putOff is a skip, and the statement that stores it.
+type putOff struct {
+	urlID  int32
+	skip   Skip
+	upsert func(ctx context.Context, on db.DBTX, note *string) (db.SkipUpsertRow, error)
+}
+
+func (s *Service) skipOfUser(userID, urlID int32, skip Skip) putOff {
+	return putOff{urlID, skip, func(ctx context.Context, on db.DBTX, note *string) (db.SkipUpsertRow, error) {
+		return queries.SkipUpsert(ctx, on, db.SkipUpsertParams{
+			URLID: urlID, UserID: userID, Reason: db.SkipReason(skip.Reason), Note: note, Seconds: s.skipFor.Seconds(),
+		})
+	}}
+}
+
+func (s *Service) skipOfSession(session Session, urlID int32, skip Skip) putOff {
+	return putOff{urlID, skip, func(ctx context.Context, on db.DBTX, note *string) (db.SkipUpsertRow, error) {
+		row, err := queries.AnonymousSkipUpsert(ctx, on, db.AnonymousSkipUpsertParams{
+			URLID: urlID, SessionID: session, Reason: db.SkipReason(skip.Reason), Note: note, Seconds: s.skipFor.Seconds(),
+		})
+		return db.SkipUpsertRow(row), err
+	}}
+}
+
+// skipThenNext keeps its connection, as submitThenNext does.
+func (s *Service) skipThenNext(ctx context.Context, skip putOff, batchID *int32, choose chooseFunc) (Submitted, error) {
+	pool := s.pool.Keep()
+	defer pool.LetGo()
+	if err := s.skip(ctx, pool, skip); err != nil {
+		return Submitted{}, err
+	}
+	offer, err := s.nextAfterCommit(ctx, pool, batchID, choose)
+	return Submitted{Offer: offer, NextErr: err}, nil
+}
+
+// skip stores a skip: by a single statement, which is repeated if the connection breaks, or, with an Idempotency-Key, in a
+// transaction together with the key.
+func (s *Service) skip(ctx context.Context, pool *postgres.Pool, skip putOff) (err error) {
+	note := strings.TrimSpace(skip.skip.Note)
+	switch {
+	case note == "" && skip.skip.Reason == SkipOther:
+		return FieldErrors{{Field: "note", Text: "must say why if reason is other"}}
+	case utf8.RuneCountInString(note) > maxNote:
+		return FieldErrors{{Field: "note", Text: fmt.Sprintf("must have at most %d characters", maxNote)}}
+	}
+	store := func(ctx context.Context, on db.DBTX) error {
+		var given *string
+		if note != "" {
+			given = &note
+		}
+		row, err := skip.upsert(ctx, on, given)
+		switch {
+		case err != nil:
+			return err
+		case !row.URLKnown:
+			return unknown.New(unknown.URL, skip.urlID)
+		case !row.Stored:
+			return ErrAlreadyAnnotated
+		default:
+			return nil
+		}
+	}
+	if idempotency.FromContext(ctx) == nil {
+		err = postgres.Repeatable(ctx, pool, func(ctx context.Context, conn *postgres.Conn) error {
+			defer phase.Start(ctx, phase.Submit)()
+			return store(ctx, conn)
+		})
+	} else {
+		defer phase.Start(ctx, phase.Submit)()
+		err = idempotency.OnceDo(ctx, pool, func(tx pgx.Tx) error { return store(ctx, tx) })
+	}
+	if err != nil {
+		return fmt.Errorf("skip URL %d: %w", skip.urlID, err)
+	}
+	return nil
+}
+
+// skippedByUser chooses the URL for a user who has nothing else left: of those that the user has put off, one that is not reserved,
+// if there is one, and the oldest skip. reserved reports that all of them are. nil means that there is none.
+func skippedByUser(ctx context.Context, conn db.DBTX, userID int32, batchID *int32) (chosen *ranking.Choice, reserved bool, err error) {
+	row, err := queries.SkipNextGet(ctx, conn, db.SkipNextGetParams{UserID: userID, BatchID: batchID})
+	return skippedChoice(row, err)
+}
+
+// skippedBySession is skippedByUser for an anonymous session.
+func skippedBySession(ctx context.Context, conn db.DBTX, session Session) (chosen *ranking.Choice, reserved bool, err error) {
+	row, err := queries.AnonymousSkipNextGet(ctx, conn, session)
+	return skippedChoice(db.SkipNextGetRow(row), err)
+}
+
+func skippedChoice(row db.SkipNextGetRow, err error) (*ranking.Choice, bool, error) {
+	if errors.Is(err, pgx.ErrNoRows) {
+		return nil, false, nil
+	}
+	if err != nil {
+		return nil, false, fmt.Errorf("choose among skipped URLs: %w", err)
+	}
+	return &ranking.Choice{
+		URLID: row.URLID, URL: row.URL, Scheme: row.Scheme, TrailingSlash: row.TrailingSlash, Revision: row.ChangedXid,
+	}, row.Reserved, nil
+}
+
+// skipsAtOnce is how many skips are ended in one transaction. Answers about their URLs wait for it.
+const skipsAtOnce = 500
+
+// endSkips ends the skips whose time is over, in parts, and returns their number. It leaves out the URLs that other writers have
+// locked, for the next call.
+func endSkips(ctx context.Context, pool *postgres.Pool) (ended int, err error) {
+	for {
+		var part int
+		err := postgres.InTx(ctx, pool, func(tx pgx.Tx) error {
+			urlIDs, err := queries.SkipLockDueMany(ctx, tx, skipsAtOnce)
+			if err != nil {
+				return fmt.Errorf("lock URLs: %w", err)
+			}
+			part = 0
+			if len(urlIDs) == 0 {
+				return nil
+			}
+			n, err := queries.SkipEndMany(ctx, tx, urlIDs)
+			part = int(n)
+			return err
+		})
+		if err != nil {
+			return ended, fmt.Errorf("end skips: %w", err)
+		}
+		ended += part
+		if part < skipsAtOnce {
+			return ended, nil
+		}
+	}
+}

@@ -1,0 +1,478 @@
+package annotation_test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"docket/internal/annotation"
+	"docket/internal/dbtest"
+	"docket/internal/ranking"
+	"docket/internal/unknown"
+)
+
+// skipper is user 7 or a session, who skips and is offered URLs.
+type skipper struct {
+	b       bundle
+	user    bool
+	session annotation.Session
+}
+
+const skippingUser = 7
+
+// eachSkipper runs a test for a user and for a session. The URLs are 1 to 3.
+func eachSkipper(t *testing.T, test func(t *testing.T, by skipper), options ...annotation.Option) {
+	for _, name := range []string{"user", "session"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t)
+			b.service = annotation.New(b.pool, ranking.NewQueue(), options...)
+			test(t, skipper{b: b, user: name == "user", session: annotation.NewSession()})
+			b.requireExactQueue(t)
+		})
+	}
+}
+
+func (s skipper) skip(ctx context.Context, urlID int32, skip annotation.Skip) error {
+	if s.user {
+		return s.b.service.Skip(ctx, skippingUser, urlID, skip)
+	}
+	return s.b.service.SkipAnonymous(ctx, s.session, urlID, skip)
+}
+
+func (s skipper) submit(ctx context.Context, urlID int32) error {
+	answer := annotation.Answer{URLType: annotation.NotRelevant}
+	if s.user {
+		return s.b.service.Submit(ctx, skippingUser, urlID, answer)
+	}
+	return s.b.service.SubmitAnonymous(ctx, s.session, urlID, answer)
+}
+
+// next returns the id of the URL offered; 0 for none.
+func (s skipper) next(t *testing.T) int32 {
+	t.Helper()
+	var offer annotation.Offer
+	var err error
+	if s.user {
+		offer, err = s.b.service.Next(t.Context(), skippingUser, annotation.Filter{})
+	} else {
+		offer, err = s.b.service.NextAnonymous(t.Context(), s.session, 0)
+	}
+	require.NoError(t, err)
+	if offer.Next == nil {
+		return 0
+	}
+	return offer.Next.URLID
+}
+
+var notSure = annotation.Skip{Reason: annotation.SkipNotSure}
+
+func TestSkip(t *testing.T) {
+	t.Parallel()
+	eachSkipper(t, func(t *testing.T, by skipper) {
+		require.EqualValues(t, 1, by.next(t))
+		annotator := by.session.String()
+		if by.user {
+			annotator = fmt.Sprint(skippingUser)
+		}
+		// The annotator has reserved URL 1, another one URL 2.
+		_, err := by.b.pool.Exec(t.Context(), `INSERT INTO url_reservations (annotator, url_id, slot, suggestions_hidden, expires_at)
+			VALUES ($1, 1, 1, false, now() + interval '1 hour'), ('8', 2, 1, false, now() + interval '1 hour')`, annotator)
+		require.NoError(t, err)
+		dbtest.Exec(t, by.b.pool, "UPDATE annotation_queue SET reserved = true WHERE url_id < 3")
+
+		var submitted annotation.Submitted
+		if by.user {
+			submitted, err = by.b.service.SkipThenNext(t.Context(), skippingUser, 1, notSure, annotation.Filter{})
+		} else {
+			submitted, err = by.b.service.SkipAnonymousThenNext(t.Context(), by.session, 1, notSure)
+		}
+		require.NoError(t, err)
+		require.NoError(t, submitted.NextErr)
+		require.EqualValues(t, 3, submitted.Offer.Next.URLID)
+		require.Equal(t, []string{"8 2"}, dbtest.List(t, by.b.pool, "SELECT annotator || ' ' || url_id FROM url_reservations"))
+		require.Equal(t, []string{"2"}, dbtest.List(t, by.b.pool, "SELECT url_id::text FROM annotation_queue WHERE reserved"))
+		const stored = `SELECT concat_ws(',', url_id, coalesce(user_id::text, session_id::text), reason, note, active,
+			returns_at > now() + interval '23 hours' AND returns_at <= now() + interval '24 hours') FROM url_skips`
+		require.Equal(t, []string{"1," + annotator + ",not sure,t,t"}, dbtest.List(t, by.b.pool, stored))
+		require.Zero(t, by.b.annotations(t), "a skip is no vote")
+
+		// Again, and with another reason.
+		require.NoError(t, by.skip(t.Context(), 1, notSure))
+		require.NoError(t, by.skip(t.Context(), 1, annotation.Skip{Reason: annotation.SkipOther, Note: " a cookie wall\n"}))
+		require.Equal(t, []string{"1," + annotator + ",other,a cookie wall,t,t"}, dbtest.List(t, by.b.pool, stored))
+		require.Equal(t, []string{
+			"1 skipped " + annotator + ` {"reason": "not sure"}`,
+			"1 skipped " + annotator + ` {"note": "a cookie wall", "reason": "other"}`,
+		}, dbtest.List(t, by.b.pool, `SELECT concat_ws(' ', url_id, event, coalesce(user_id::text, session_id::text), detail)
+			FROM url_history WHERE event = 'skipped' ORDER BY id`))
+		require.EqualValues(t, 3, by.next(t))
+	})
+}
+
+func TestRefusedSkips(t *testing.T) {
+	t.Parallel()
+	eachSkipper(t, func(t *testing.T, by skipper) {
+		require.NoError(t, by.submit(t.Context(), 2))
+		before := dbtest.Digests(t, by.b.pool)
+		var fields annotation.FieldErrors
+		require.ErrorAs(t, by.skip(t.Context(), 1, annotation.Skip{Reason: annotation.SkipOther, Note: "\t "}), &fields)
+		require.Equal(t, "note", fields[0].Field)
+		tooLong := annotation.Skip{Reason: annotation.SkipLanguage, Note: strings.Repeat("ä", 501)}
+		require.ErrorAs(t, by.skip(t.Context(), 1, tooLong), &fields)
+		var notFound *unknown.Error
+		require.ErrorAs(t, by.skip(t.Context(), 99, notSure), &notFound)
+		require.ErrorIs(t, by.skip(t.Context(), 2, notSure), annotation.ErrAlreadyAnnotated)
+		require.Equal(t, before, dbtest.Digests(t, by.b.pool))
+
+		longest := annotation.Skip{Reason: annotation.SkipLanguage, Note: strings.Repeat("ä", 500)}
+		require.NoError(t, by.skip(t.Context(), 1, longest))
+	})
+}
+
+// A skip comes back after its time, for its annotator, from a cursor and from the front. One that is answered meanwhile does not.
+func TestSkipReturns(t *testing.T) {
+	t.Parallel()
+	eachSkipper(t, func(t *testing.T, by skipper) {
+		for url := int32(1); url <= 3; url++ {
+			require.NoError(t, by.skip(t.Context(), url, notSure))
+		}
+		require.NoError(t, by.b.service.Skip(t.Context(), 8, 1, notSure))
+		_ = by.next(t) // sets a cursor
+		ended, err := by.b.service.EndSkips(t.Context())
+		require.NoError(t, err)
+		require.Zero(t, ended)
+
+		dbtest.Exec(t, by.b.pool, "UPDATE url_skips SET returns_at = now() WHERE url_id >= 2")
+		ended, err = by.b.service.EndSkips(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, 2, ended)
+		require.EqualValues(t, 2, by.next(t))
+		fresh := by
+		fresh.b.service = annotation.New(by.b.pool, ranking.NewQueue())
+		require.EqualValues(t, 2, fresh.next(t))
+		require.NoError(t, by.submit(t.Context(), 2))
+		require.EqualValues(t, 3, by.next(t))
+		require.Equal(t, []string{"1 t", "1 t", "3 f"},
+			dbtest.List(t, by.b.pool, "SELECT concat_ws(' ', url_id, active) FROM url_skips WHERE url_id <> 2 ORDER BY url_id"))
+		by.b.requireExactQueue(t)
+
+		require.NoError(t, by.skip(t.Context(), 3, notSure), "again")
+		require.Equal(t, 2, by.b.count(t, "SELECT count(*) FROM url_history WHERE url_id = 3 AND event = 'skipped'"))
+	})
+}
+
+// Without a time, a skip ends only with an answer.
+func TestSkipWithoutEnd(t *testing.T) {
+	t.Parallel()
+	eachSkipper(t, func(t *testing.T, by skipper) {
+		require.NoError(t, by.skip(t.Context(), 1, notSure))
+		require.Equal(t, 1, by.b.count(t, "SELECT count(*) FROM url_skips WHERE active AND returns_at IS NULL"))
+	}, annotation.SkipFor(0))
+}
+
+// An answer and a skip of one annotator at the same time leave at most a skip without effect: the URL stays done, also when the skip
+// ends.
+func TestSkipDuringAnswer(t *testing.T) {
+	t.Parallel()
+	eachSkipper(t, func(t *testing.T, by skipper) {
+		require.NoError(t, by.submit(t.Context(), 3))
+		for _, first := range []string{"answer", "skip"} {
+			url := map[string]int32{"answer": 1, "skip": 2}[first]
+			calls := []func() error{
+				func() error { return by.submit(context.Background(), url) },
+				func() error { return by.skip(context.Background(), url, notSure) },
+			}
+			if first == "skip" {
+				calls[0], calls[1] = calls[1], calls[0]
+			}
+			held := by.b.begin(t, fmt.Sprintf("SELECT FROM annotation_queue WHERE url_id = %d FOR UPDATE", url))
+			done := []chan error{make(chan error, 1), make(chan error, 1)}
+			for i, call := range calls {
+				go func() { done[i] <- call() }()
+				dbtest.WaitForLocks(t, by.b.pool, i+1)
+			}
+			require.NoError(t, held.Rollback(t.Context()))
+			require.NoError(t, <-done[0])
+			require.NoError(t, <-done[1])
+			by.b.requireExactQueue(t)
+		}
+		dbtest.Exec(t, by.b.pool, "UPDATE url_skips SET returns_at = now()")
+		_, err := by.b.service.EndSkips(t.Context())
+		require.NoError(t, err)
+		by.b.requireExactQueue(t)
+		require.Zero(t, by.next(t), "all are answered")
+	})
+}
+
+// EndSkips does not wait for a URL that another writer has locked, and ends its skip the next time.
+func TestEndSkipsLeavesOutLocked(t *testing.T) {
+	t.Parallel()
+	eachSkipper(t, func(t *testing.T, by skipper) {
+		for url := int32(1); url <= 3; url++ {
+			require.NoError(t, by.skip(t.Context(), url, notSure))
+		}
+		dbtest.Exec(t, by.b.pool, "UPDATE url_skips SET returns_at = now()")
+		held := by.b.begin(t, "SELECT FROM annotation_queue WHERE url_id = 2 FOR UPDATE")
+		ended, err := by.b.service.EndSkips(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, 2, ended)
+		require.NoError(t, held.Rollback(t.Context()))
+		ended, err = by.b.service.EndSkips(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, 1, ended)
+		require.EqualValues(t, 1, by.next(t))
+	})
+}
+
+// More skips end than one transaction handles, while their annotators answer, skip again, and URLs are recounted.
+func TestEndManySkips(t *testing.T) {
+	t.Parallel()
+	const urls = 1200
+	b := setup(t).withURLs(t, urls)
+	dbtest.Exec(t, b.pool, `
+		INSERT INTO url_skips (url_id, user_id, reason, returns_at)
+		SELECT urls.id, 1 + urls.id % 3, 'not sure', now() FROM urls;
+		INSERT INTO user_url_done (user_id, url_id) SELECT user_id, url_id FROM url_skips`)
+	var ended atomic.Int64
+	errs := race(
+		func() error {
+			for range 20 {
+				n, err := b.service.EndSkips(t.Context())
+				if ended.Add(int64(n)); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+		func() error {
+			for url := int32(1); url <= urls; url += 20 {
+				if err := b.service.Submit(t.Context(), 1+url%3, url, otherAnswer()); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+		func() error {
+			for url := int32(urls - 1); url > 0; url -= 30 {
+				if err := b.service.Skip(t.Context(), 1+url%3, url, notSure); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+		func() error {
+			for url := int32(2); url <= urls; url += 25 {
+				if err := b.recount(t.Context(), url, url/2); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	for _, err := range errs {
+		require.NoError(t, err)
+	}
+	_, err := b.service.EndSkips(t.Context())
+	require.NoError(t, err)
+	require.Positive(t, ended.Load())
+	require.Zero(t, b.count(t, "SELECT count(*) FROM url_skips WHERE active AND returns_at <= now()"))
+	b.requireExactQueue(t)
+}
+
+func (b bundle) recount(ctx context.Context, urlIDs ...int32) error {
+	tx, err := b.pool.Begin(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = tx.Rollback(ctx) }()
+	if err := ranking.Recount(ctx, tx, urlIDs); err != nil {
+		return err
+	}
+	return tx.Commit(ctx)
+}
+
+// A skipped URL that is validated has no done row. It has one again when the validation is taken back.
+func TestSkippedURLBecomesEligibleAgain(t *testing.T) {
+	t.Parallel()
+	eachSkipper(t, func(t *testing.T, by skipper) {
+		require.NoError(t, by.skip(t.Context(), 1, notSure))
+		dbtest.Exec(t, by.b.pool, "INSERT INTO flag_url_validated (url_id, type) VALUES (1, 'data source'), (2, 'data source')")
+		require.NoError(t, by.b.recount(t.Context(), 1, 2))
+		by.b.requireExactQueue(t)
+		const done = `SELECT url_id::text FROM user_url_done UNION ALL SELECT url_id::text FROM anonymous_url_done ORDER BY 1`
+		require.Empty(t, dbtest.List(t, by.b.pool, done))
+		require.NoError(t, by.skip(t.Context(), 2, notSure), "it is not eligible")
+		require.Empty(t, dbtest.List(t, by.b.pool, done))
+		dbtest.Exec(t, by.b.pool, "DELETE FROM flag_url_validated")
+		require.NoError(t, by.b.recount(t.Context(), 1, 2))
+		require.Equal(t, []string{"1", "2"}, dbtest.List(t, by.b.pool, done))
+		require.EqualValues(t, 3, by.next(t))
+	})
+}
+
+// A recount that makes a URL eligible and a skip of it at the same time: the done row is there in both orders.
+func TestSkipDuringRecount(t *testing.T) {
+	t.Parallel()
+	eachSkipper(t, func(t *testing.T, by skipper) {
+		for url := int32(1); url <= 2; url++ {
+			held := by.b.begin(t, fmt.Sprintf("SELECT FROM annotation_queue WHERE url_id = %d FOR UPDATE", url))
+			dbtest.Exec(t, by.b.pool, fmt.Sprintf("INSERT INTO flag_url_suspended (url_id) VALUES (%d)", url))
+			calls := []func() error{
+				func() error { return by.skip(context.Background(), url, notSure) },
+				func() error { return by.b.recount(context.Background(), url) },
+			}
+			if url == 2 {
+				calls[0], calls[1] = calls[1], calls[0]
+			}
+			done := []chan error{make(chan error, 1), make(chan error, 1)}
+			for i, call := range calls {
+				go func() { done[i] <- call() }()
+				dbtest.WaitForLocks(t, by.b.pool, i+1)
+			}
+			require.NoError(t, held.Rollback(t.Context()))
+			require.NoError(t, <-done[0])
+			require.NoError(t, <-done[1])
+			by.b.requireExactQueue(t)
+		}
+	})
+}
+
+// A URL that is asked for by its id is offered, even if it is skipped, by both rankings.
+func TestSkippedURLByID(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	require.NoError(t, b.service.Skip(t.Context(), 7, 1, notSure))
+	require.NoError(t, b.service.Submit(t.Context(), 7, 2, everything(1)))
+	for _, ranked := range []annotation.Ranking{ranking.NewQueue(), ranking.Matview{}} {
+		service := annotation.New(b.pool, ranked)
+		offer, err := service.Next(t.Context(), 7, annotation.Filter{URLID: new(int32(1))})
+		require.NoError(t, err)
+		require.NotNil(t, offer.Next)
+		require.EqualValues(t, 1, offer.Next.URLID)
+		offer, err = service.Next(t.Context(), 7, annotation.Filter{URLID: new(int32(2))})
+		require.NoError(t, err)
+		require.Nil(t, offer.Next, "answered")
+	}
+}
+
+// The skips and the reservation of a session become the user's. The user's own skip stays, answers delete skips, and nothing of it
+// is counted as an annotation.
+func TestTransferOfSkips(t *testing.T) {
+	t.Parallel()
+	b := setup(t).withURLs(t, 6)
+	session := annotation.NewSession()
+	for url := int32(1); url <= 4; url++ {
+		require.NoError(t, b.service.SkipAnonymous(t.Context(), session, url, annotation.Skip{Reason: annotation.SkipLanguage}))
+	}
+	require.NoError(t, b.service.SubmitAnonymous(t.Context(), session, 5, everything(1)))
+	require.NoError(t, b.service.Skip(t.Context(), 7, 2, notSure))
+	require.NoError(t, b.service.Submit(t.Context(), 7, 3, everything(1)))
+	require.NoError(t, b.service.Skip(t.Context(), 7, 5, notSure))
+	require.NoError(t, b.service.Skip(t.Context(), 8, 1, notSure))
+	history := b.count(t, "SELECT count(*) FROM url_history")
+
+	done, err := b.service.TransferSession(t.Context(), 7, session)
+	require.NoError(t, err)
+	require.Equal(t, annotation.SessionTransfer{Transferred: 5}, done)
+	require.Equal(t, []string{"1 7 language", "1 8 not sure", "2 7 not sure", "4 7 language"}, dbtest.List(t, b.pool,
+		"SELECT concat_ws(' ', url_id, user_id, session_id, reason) FROM url_skips ORDER BY url_id, user_id"))
+	require.Equal(t, history, b.count(t, "SELECT count(*) FROM url_history"))
+	b.requireExactQueue(t)
+	require.EqualValues(t, 6, skipper{b: b, user: true}.next(t))
+	require.EqualValues(t, 3, skipper{b: b, session: session}.next(t), "the session may be offered the URL again")
+
+	// A session with nothing but skips.
+	session = annotation.NewSession()
+	require.NoError(t, b.service.SkipAnonymous(t.Context(), session, 6, notSure))
+	done, err = b.service.TransferSession(t.Context(), 9, session)
+	require.NoError(t, err)
+	require.Zero(t, done)
+	require.Equal(t, 1, b.count(t, "SELECT count(*) FROM url_skips WHERE user_id = 9 AND url_id = 6"))
+	require.Zero(t, b.count(t, "SELECT count(*) FROM url_skips WHERE session_id IS NOT NULL"))
+	b.requireExactQueue(t)
+}
+
+// The reservation of a session becomes the user's, unless the user has one. A session that has answered nothing may have one too.
+func TestTransferOfReservation(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		user    string // expires_at of the user's reservation of URL 2
+		session string // of the session's
+		answers int32  // the URL that the user has answered
+		stored  bool   // the session
+		want    []string
+	}{
+		"moves":                 {session: "+1", stored: true, want: []string{"7 1"}},
+		"of an unknown one":     {session: "+1", want: []string{"7 1"}},
+		"user has one":          {user: "+1", session: "+1", stored: true, want: []string{"7 2"}},
+		"user has one, twice":   {user: "+1", session: "+1", want: []string{"7 2"}},
+		"user's has expired":    {user: "-1", session: "+1", stored: true, want: []string{"7 1"}},
+		"session's has expired": {user: "-1", session: "-1", stored: true, want: []string{"7 2"}},
+		"user has answered":     {session: "+1", answers: 1, stored: true},
+		"none":                  {stored: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t)
+			session := annotation.NewSession()
+			if test.stored {
+				require.NoError(t, b.service.SubmitAnonymous(t.Context(), session, 3, everything(1)))
+			}
+			if test.answers > 0 {
+				require.NoError(t, b.service.Submit(t.Context(), 7, test.answers, everything(1)))
+			}
+			for _, r := range []struct {
+				annotator any
+				url       int
+				expires   string
+			}{{"7", 2, test.user}, {session.String(), 1, test.session}} {
+				if r.expires == "" {
+					continue
+				}
+				_, err := b.pool.Exec(t.Context(), fmt.Sprintf(`
+					INSERT INTO url_reservations (annotator, url_id, slot, suggestions_hidden, expires_at)
+					VALUES ($1, $2, 1, true, now() + interval '%s hour')`, r.expires), r.annotator, r.url)
+				require.NoError(t, err)
+			}
+			dbtest.Exec(t, b.pool, "UPDATE annotation_queue SET reserved = true WHERE url_id = 1")
+			_, err := b.service.TransferSession(t.Context(), 7, session)
+			require.NoError(t, err)
+			require.Equal(t, test.want, append([]string(nil), dbtest.List(t, b.pool,
+				"SELECT annotator || ' ' || url_id FROM url_reservations ORDER BY 1")...))
+			require.Equal(t, test.session == "", b.count(t, "SELECT count(*) FROM annotation_queue WHERE reserved") == 1)
+			b.requireExactQueue(t)
+		})
+	}
+}
+
+// Skips of a session while it is transferred are the user's or still the session's.
+func TestTransferDuringSkips(t *testing.T) {
+	t.Parallel()
+	const urls = 20
+	b := setup(t).withURLs(t, urls)
+	for user := int32(1); user <= 4; user++ {
+		session := annotation.NewSession()
+		var calls []func() error
+		for url := int32(1); url <= urls; url++ {
+			calls = append(calls, func() error { return b.service.SkipAnonymous(t.Context(), session, url, notSure) })
+			if url%3 == 0 {
+				calls = append(calls, func() error { return b.service.Skip(t.Context(), user, url, notSure) })
+			}
+		}
+		calls = append(calls, func() error { _, err := b.service.TransferSession(t.Context(), user, session); return err })
+		for _, err := range race(calls...) {
+			require.NoError(t, err)
+		}
+		require.Equal(t, urls, b.count(t,
+			"SELECT count(DISTINCT url_id) FROM url_skips WHERE user_id = $1 OR session_id = $2", user, session))
+		_, err := b.service.TransferSession(t.Context(), user, session)
+		require.NoError(t, err)
+		require.Equal(t, urls, b.count(t, "SELECT count(*) FROM url_skips WHERE user_id = $1", user))
+	}
+	require.Zero(t, b.count(t, "SELECT count(*) FROM url_skips WHERE session_id IS NOT NULL"))
+	b.requireExactQueue(t)
+}
