@@ -1,0 +1,195 @@
+-- Why an annotator is offered a URL, or none. Nothing here writes, and nothing sets a cursor. An annotator is a user or an
+-- anonymous session; the other parameter is null, and finds no row.
+
+-- name: EmptyReasonGet :one
+-- Why a choice has found no URL. Reserved: the filter leaves a URL that the annotator has not passed and that is reserved. Eligible: it
+-- leaves a URL that annotators are offered. Reserved or skipped by the annotator without filter: without it there is such a URL.
+-- Each part is one look-up in an index, or reads the reserved URLs, or those that the annotator has skipped. Only the branch of the
+-- CASE that applies is executed.
+SELECT
+    EXISTS (SELECT FROM urls)::boolean AS imported,
+    (CASE
+        WHEN sqlc.narg('url_id')::integer IS NOT NULL THEN false -- a URL that was asked for by its id may be reserved
+        WHEN sqlc.narg('batch_id')::integer IS NOT NULL THEN EXISTS (
+            SELECT FROM annotation_queue q
+            WHERE q.batch_id = sqlc.narg('batch_id')::integer
+                AND q.eligible
+                AND q.reserved
+                AND NOT EXISTS (SELECT FROM user_url_done d WHERE d.user_id = sqlc.narg('user_id')::integer AND d.url_id = q.url_id OFFSET 0)
+        )
+        ELSE reserved.found
+    END)::boolean AS reserved,
+    (CASE
+        WHEN sqlc.narg('url_id')::integer IS NOT NULL THEN EXISTS (
+            SELECT FROM annotation_queue q
+            WHERE q.url_id = sqlc.narg('url_id')::integer
+                AND q.eligible
+                AND (sqlc.narg('batch_id')::integer IS NULL OR q.batch_id = sqlc.narg('batch_id')::integer)
+        )
+        WHEN sqlc.narg('batch_id')::integer IS NOT NULL THEN EXISTS (
+            SELECT FROM annotation_queue q WHERE q.batch_id = sqlc.narg('batch_id')::integer AND q.eligible
+        )
+        ELSE reserved.eligible OR EXISTS (
+            SELECT FROM (
+                SELECT FROM annotation_queue q
+                WHERE q.eligible AND NOT q.reserved
+                ORDER BY q.priority, q.url_id
+                LIMIT 1
+            ) AS first
+        )
+    END)::boolean AS eligible,
+    reserved.found::boolean AS reserved_without_filter,
+    EXISTS (
+        SELECT FROM (
+            SELECT s.url_id FROM url_skips s WHERE s.user_id = sqlc.narg('user_id')::integer AND s.active
+            UNION ALL
+            SELECT s.url_id FROM url_skips s WHERE s.session_id = sqlc.narg('session_id')::uuid AND s.active
+        ) AS skipped
+        JOIN annotation_queue q ON q.url_id = skipped.url_id
+        WHERE q.eligible
+    )::boolean AS skipped_without_filter
+FROM (
+    SELECT
+        count(*) > 0 AS eligible,
+        count(*) FILTER (
+            WHERE NOT EXISTS (
+                SELECT FROM user_url_done d WHERE d.user_id = sqlc.narg('user_id')::integer AND d.url_id = r.url_id OFFSET 0
+            )
+            AND NOT EXISTS (
+                SELECT FROM anonymous_url_done d WHERE d.session_id = sqlc.narg('session_id')::uuid AND d.url_id = r.url_id OFFSET 0
+            )
+        ) > 0 AS found
+    FROM (SELECT q.url_id FROM annotation_queue q WHERE q.reserved AND q.eligible) AS r
+) AS reserved;
+
+-- name: ExplainStateGet :one
+-- What an explanation must know first: during recovery unlogged tables cannot be read.
+SELECT
+    pg_is_in_recovery() AS in_recovery,
+    (
+        sqlc.narg('batch_id')::integer IS NULL
+        OR EXISTS (SELECT FROM batches WHERE batches.id = sqlc.narg('batch_id')::integer)
+    )::boolean AS batch_known;
+
+-- name: ExplainURLGet :one
+-- What decides whether an annotator is offered a URL, and where in the order. Queued is false if the queue has no row of it. No rows:
+-- the URL is unknown.
+SELECT
+    urls.id,
+    urls.url,
+    urls.scheme,
+    urls.trailing_slash,
+    EXISTS (SELECT FROM flag_url_validated f WHERE f.url_id = urls.id) AS validated,
+    EXISTS (SELECT FROM flag_url_suspended f WHERE f.url_id = urls.id) AS suspended,
+    (q.url_id IS NOT NULL)::boolean AS queued,
+    coalesce(q.eligible, false)::boolean AS eligible,
+    coalesce(q.reserved, false)::boolean AS reserved,
+    coalesce(q.followed, false)::boolean AS followed,
+    coalesce(q.manual, false)::boolean AS manual,
+    coalesce(q.user_url_type_count, 0)::integer AS users,
+    coalesce(q.anon_url_type_count, 0)::integer AS sessions,
+    coalesce(q.auto_url_type_count, 0)::integer AS robots,
+    coalesce(q.priority, 0)::bigint AS priority,
+    q.batch_id,
+    coalesce(q.batch_id = ANY(follows.batch_ids), false)::boolean AS own_follow,
+    ARRAY(
+        SELECT coalesce(expanded.full_display_name, 'location ' || link.location_id)
+        FROM link_batches__locations link
+        JOIN link__locations__user_follows follow ON follow.location_id = link.location_id
+        LEFT JOIN locations_expanded expanded ON expanded.id = link.location_id
+        WHERE link.batch_id = q.batch_id AND follow.user_id = sqlc.narg('user_id')::integer
+        ORDER BY 1
+    )::text[] AS own_locations,
+    coalesce(follows.batch_ids, '{}')::integer[] AS own_batches,
+    (
+        EXISTS (SELECT FROM user_url_done d WHERE d.user_id = sqlc.narg('user_id')::integer AND d.url_id = urls.id)
+        OR EXISTS (SELECT FROM anonymous_url_done d WHERE d.session_id = sqlc.narg('session_id')::uuid AND d.url_id = urls.id)
+    )::boolean AS passed,
+    skip.reason AS skip_reason,
+    skip.created_at AS skipped_at,
+    skip.returns_at
+FROM urls
+LEFT JOIN annotation_queue q ON q.url_id = urls.id
+LEFT JOIN followed_batches follows ON follows.user_id = sqlc.narg('user_id')::integer
+LEFT JOIN url_skips skip ON skip.url_id = urls.id
+    AND skip.active
+    AND (skip.user_id = sqlc.narg('user_id')::integer OR skip.session_id = sqlc.narg('session_id')::uuid)
+WHERE urls.id = @url_id;
+
+-- name: ExplainBeforeCount :one
+-- How many URLs before a position the annotator can be offered.
+SELECT count(*) AS urls
+FROM annotation_queue q
+WHERE q.eligible
+    AND NOT q.reserved
+    AND (q.priority, q.url_id) < (@priority::bigint, @url_id::integer)
+    AND q.url_id NOT IN (
+        SELECT d.url_id FROM user_url_done d WHERE d.user_id = sqlc.narg('user_id')::integer
+        UNION ALL SELECT d.url_id FROM anonymous_url_done d WHERE d.session_id = sqlc.narg('session_id')::uuid
+    );
+
+-- name: ExplainBeforeCountInBatches :one
+-- How many URLs of some batches the annotator can be offered, before a position and in all.
+SELECT
+    count(*) FILTER (WHERE (q.priority, q.url_id) < (@priority::bigint, @url_id::integer)) AS before,
+    count(*) AS urls
+FROM annotation_queue q
+WHERE q.batch_id = ANY(@batch_ids::integer[])
+    AND q.eligible
+    AND NOT q.reserved
+    AND q.url_id NOT IN (
+        SELECT d.url_id FROM user_url_done d WHERE d.user_id = sqlc.narg('user_id')::integer
+        UNION ALL SELECT d.url_id FROM anonymous_url_done d WHERE d.session_id = sqlc.narg('session_id')::uuid
+    );
+
+-- name: ExplainCauseCount :one
+-- How many URLs an annotator can be offered, and how many not, each under the first cause that applies. The URL that the annotator has
+-- reserved counts as offered.
+SELECT
+    count(*) AS urls,
+    count(*) FILTER (WHERE c.cause = 'not queued') AS not_queued,
+    count(*) FILTER (WHERE c.cause = 'filtered') AS filtered,
+    count(*) FILTER (WHERE c.cause = 'validated') AS validated,
+    count(*) FILTER (WHERE c.cause = 'suspended') AS suspended,
+    count(*) FILTER (WHERE c.cause = 'done') AS done,
+    count(*) FILTER (WHERE c.cause = 'skipped') AS skipped,
+    count(*) FILTER (WHERE c.cause = 'reserved') AS reserved,
+    count(*) FILTER (WHERE c.cause IS NULL) AS offered
+FROM (
+    SELECT CASE
+        WHEN q.url_id IS NULL THEN 'not queued'
+        WHEN sqlc.narg('batch_id')::integer IS NOT NULL AND q.batch_id IS DISTINCT FROM sqlc.narg('batch_id')::integer THEN 'filtered'
+        WHEN q.eligible THEN CASE
+            WHEN passed.url_id IS NOT NULL AND skipped.url_id IS NULL THEN 'done'
+            WHEN passed.url_id IS NOT NULL THEN 'skipped'
+            WHEN q.reserved AND q.url_id IS DISTINCT FROM sqlc.narg('own_url_id')::integer THEN 'reserved'
+        END
+        WHEN validated.url_id IS NOT NULL THEN 'validated'
+        WHEN suspended.url_id IS NOT NULL THEN 'suspended'
+        ELSE 'not queued'
+    END AS cause
+    FROM urls
+    LEFT JOIN annotation_queue q ON q.url_id = urls.id
+    LEFT JOIN flag_url_validated validated ON validated.url_id = urls.id
+    LEFT JOIN flag_url_suspended suspended ON suspended.url_id = urls.id
+    LEFT JOIN (
+        SELECT d.url_id FROM user_url_done d WHERE d.user_id = sqlc.narg('user_id')::integer
+        UNION ALL SELECT d.url_id FROM anonymous_url_done d WHERE d.session_id = sqlc.narg('session_id')::uuid
+    ) AS passed ON passed.url_id = urls.id
+    LEFT JOIN (
+        SELECT s.url_id FROM url_skips s WHERE s.user_id = sqlc.narg('user_id')::integer AND s.active
+        UNION ALL SELECT s.url_id FROM url_skips s WHERE s.session_id = sqlc.narg('session_id')::uuid AND s.active
+    ) AS skipped ON skipped.url_id = urls.id
+) AS c;
+
+-- name: ExplainReservationList :many
+-- The live reservations of a URL, by expiry. Must not be executed during recovery.
+SELECT r.annotator, r.slot, r.expires_at
+FROM url_reservations r
+WHERE r.url_id = @url_id AND r.expires_at > now()
+ORDER BY r.expires_at, r.annotator
+LIMIT 1000;
+
+-- name: ExplainReservationGet :one
+-- The live reservation of an annotator. No rows: there is none. Must not be executed during recovery.
+SELECT r.url_id, r.slot, r.expires_at FROM url_reservations r WHERE r.annotator = @annotator AND r.expires_at > now();
