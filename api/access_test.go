@@ -5,6 +5,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -29,13 +30,13 @@ const (
 // levels are the levels of the reference and, of the operations that it does not have, those that Docket chose.
 var levels = map[level][]string{
 	levelNone: {
-		"GET /annotate/anonymous", "POST /annotate/anonymous/{url_id}",
+		"GET /annotate/anonymous", "POST /annotate/anonymous/{url_id}", "GET /annotate/anonymous/explain",
 		"GET /agencies", "GET /agencies/{agency_id}/locations", "GET /typeahead/agencies", "GET /typeahead/locations",
 		"GET /url/{url_id}/screenshot", "POST /submit/data-source", "GET /check/unique-url",
 		"GET /healthz", "GET /readyz",
 	},
 	levelUser: {
-		"GET /annotate/all", "POST /annotate/all/{url_id}", "POST /annotate/migrate",
+		"GET /annotate/all", "POST /annotate/all/{url_id}", "POST /annotate/migrate", "GET /annotate/explain",
 		"GET /contributions/leaderboard", "GET /contributions/user", "POST /submit/url", "POST /submit/agency",
 		"GET /export/facts",
 	},
@@ -57,6 +58,9 @@ var levels = map[level][]string{
 	},
 	levelRobot: {"POST /suggestions"},
 }
+
+// refusesOthers are the operations of ordinary users that refuse to show what belongs to another annotator.
+var refusesOthers = []string{"GET /annotate/explain"}
 
 // passed is the status of a request that the check of the contract has let through.
 const passed = http.StatusTeapot
@@ -117,7 +121,8 @@ func TestLevels(t *testing.T) {
 			require.NotEmpty(t, level, "%s has no level", name)
 			responses := op.Responses
 			require.Equal(t, level != levelNone, responses.Status(http.StatusUnauthorized) != nil, "%s describes 401", name)
-			require.Equal(t, level == levelAdmin || level == levelRobot, responses.Status(http.StatusForbidden) != nil, "%s describes 403", name)
+			refuses := level == levelAdmin || level == levelRobot || slices.Contains(refusesOthers, name)
+			require.Equal(t, refuses, responses.Status(http.StatusForbidden) != nil, "%s describes 403", name)
 			for token, test := range tokens {
 				for _, prefix := range []string{"", "/api"} {
 					req := httptest.NewRequest(method, prefix+parameter.ReplaceAllString(path, "1"), nil)

@@ -89,14 +89,14 @@ func (h annotateHandlers) AnnotateAnonymousSubmit(
 
 // offerHeaders are the headers of a response that offers a URL.
 type offerHeaders struct {
-	AnnotationReason *string
+	AnnotationReason *AnnotationReason
 	ReservedUntil    *string
 	RetryAfter       *int
 }
 
 func headersOf(offer annotation.Offer) (headers offerHeaders) {
 	if offer.Reason != "" {
-		headers.AnnotationReason = new(string(offer.Reason))
+		headers.AnnotationReason = new(AnnotationReason(offer.Reason))
 	}
 	if until := offer.ReservedUntil; !until.IsZero() {
 		headers.ReservedUntil = new(until.UTC().Format(time.RFC3339))
@@ -109,7 +109,7 @@ func headersOf(offer annotation.Offer) (headers offerHeaders) {
 
 // offerAfterHeaders are the headers of a response that offers a URL after a write.
 type offerAfterHeaders struct {
-	AnnotationReason     *string
+	AnnotationReason     *AnnotationReason
 	NextAnnotationFailed *string
 	ReservedUntil        *string
 	RetryAfter           *int

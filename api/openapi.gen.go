@@ -90,6 +90,48 @@ func (e AgencyType) Valid() bool {
 	}
 }
 
+// Defines values for AnnotationReason.
+const (
+	AnnotationReasonAllDoneByYou    AnnotationReason = "all-done-by-you"
+	AnnotationReasonAllReserved     AnnotationReason = "all-reserved"
+	AnnotationReasonFilteredOut     AnnotationReason = "filtered-out"
+	AnnotationReasonNext            AnnotationReason = "next"
+	AnnotationReasonNoneLeft        AnnotationReason = "none-left"
+	AnnotationReasonNothingImported AnnotationReason = "nothing-imported"
+	AnnotationReasonRequested       AnnotationReason = "requested"
+	AnnotationReasonReservedByYou   AnnotationReason = "reserved-by-you"
+	AnnotationReasonShared          AnnotationReason = "shared"
+	AnnotationReasonSkippedByYou    AnnotationReason = "skipped-by-you"
+)
+
+// Valid indicates whether the value is a known member of the AnnotationReason enum.
+func (e AnnotationReason) Valid() bool {
+	switch e {
+	case AnnotationReasonAllDoneByYou:
+		return true
+	case AnnotationReasonAllReserved:
+		return true
+	case AnnotationReasonFilteredOut:
+		return true
+	case AnnotationReasonNext:
+		return true
+	case AnnotationReasonNoneLeft:
+		return true
+	case AnnotationReasonNothingImported:
+		return true
+	case AnnotationReasonRequested:
+		return true
+	case AnnotationReasonReservedByYou:
+		return true
+	case AnnotationReasonShared:
+		return true
+	case AnnotationReasonSkippedByYou:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for AttributeAgreementAttribute.
 const (
 	AttributeAgreementAttributeAgency     AttributeAgreementAttribute = "agency"
@@ -203,22 +245,22 @@ func (e BatchURLStatus) Valid() bool {
 
 // Defines values for ConsensusStatus.
 const (
-	Decided   ConsensusStatus = "decided"
-	Obstacle  ConsensusStatus = "obstacle"
-	Undecided ConsensusStatus = "undecided"
-	Validated ConsensusStatus = "validated"
+	ConsensusStatusDecided   ConsensusStatus = "decided"
+	ConsensusStatusObstacle  ConsensusStatus = "obstacle"
+	ConsensusStatusUndecided ConsensusStatus = "undecided"
+	ConsensusStatusValidated ConsensusStatus = "validated"
 )
 
 // Valid indicates whether the value is a known member of the ConsensusStatus enum.
 func (e ConsensusStatus) Valid() bool {
 	switch e {
-	case Decided:
+	case ConsensusStatusDecided:
 		return true
-	case Obstacle:
+	case ConsensusStatusObstacle:
 		return true
-	case Undecided:
+	case ConsensusStatusUndecided:
 		return true
-	case Validated:
+	case ConsensusStatusValidated:
 		return true
 	default:
 		return false
@@ -267,6 +309,42 @@ func (e ConsensusVotesOutcome) Valid() bool {
 	case ConsensusTie:
 		return true
 	case ConsensusTooFew:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ExplainedURLCause.
+const (
+	ExplainedURLCauseDoneByYou    ExplainedURLCause = "done_by_you"
+	ExplainedURLCauseFilteredOut  ExplainedURLCause = "filtered_out"
+	ExplainedURLCauseNotQueued    ExplainedURLCause = "not_queued"
+	ExplainedURLCauseOffered      ExplainedURLCause = "offered"
+	ExplainedURLCauseReserved     ExplainedURLCause = "reserved"
+	ExplainedURLCauseSkippedByYou ExplainedURLCause = "skipped_by_you"
+	ExplainedURLCauseSuspended    ExplainedURLCause = "suspended"
+	ExplainedURLCauseValidated    ExplainedURLCause = "validated"
+)
+
+// Valid indicates whether the value is a known member of the ExplainedURLCause enum.
+func (e ExplainedURLCause) Valid() bool {
+	switch e {
+	case ExplainedURLCauseDoneByYou:
+		return true
+	case ExplainedURLCauseFilteredOut:
+		return true
+	case ExplainedURLCauseNotQueued:
+		return true
+	case ExplainedURLCauseOffered:
+		return true
+	case ExplainedURLCauseReserved:
+		return true
+	case ExplainedURLCauseSkippedByYou:
+		return true
+	case ExplainedURLCauseSuspended:
+		return true
+	case ExplainedURLCauseValidated:
 		return true
 	default:
 		return false
@@ -1064,6 +1142,25 @@ type AgreementResponse struct {
 	Level float64 `json:"level"`
 }
 
+// AnnotationExplanation defines model for AnnotationExplanation.
+type AnnotationExplanation struct {
+	// Counts How many URLs the annotator can be offered and how many not. Each is counted under the first cause that applies, in the
+	// order of the fields, so that they add up to `all`.
+	Counts ExplainedCounts `json:"counts"`
+
+	// Reason As in the header `Annotation-Reason`. With `anno_url_id` it is `requested`, even if the URL is not offered.
+	Reason AnnotationReason `json:"reason"`
+
+	// Text The reason in words.
+	Text string `json:"text"`
+
+	// URL The URL that would be given, or that was asked about; null if none would be given.
+	URL *ExplainedURL `json:"url"`
+}
+
+// AnnotationReason defines model for AnnotationReason.
+type AnnotationReason string
+
 // AnonymousNextAnnotationResponse defines model for AnonymousNextAnnotationResponse.
 type AnonymousNextAnnotationResponse struct {
 	NextAnnotation *NextAnnotation    `json:"next_annotation"`
@@ -1537,6 +1634,129 @@ type EntitySuggestions struct {
 
 	// Suggestions By `user_count + robo_confidence / 100` descending, then id.
 	Suggestions []EntitySuggestion `json:"suggestions"`
+}
+
+// ExplainedCounts How many URLs the annotator can be offered and how many not. Each is counted under the first cause that applies, in the
+// order of the fields, so that they add up to `all`.
+type ExplainedCounts struct {
+	// All All URLs that are stored.
+	All int64 `json:"all"`
+
+	// DoneByYou Annotated by the annotator.
+	DoneByYou int64 `json:"done_by_you"`
+
+	// FilteredOut Not in the batch of the filter.
+	FilteredOut int64 `json:"filtered_out"`
+
+	// NotQueued Stored by another program; `docket queue reconcile` ranks them.
+	NotQueued int64 `json:"not_queued"`
+
+	// Offered In the order of the annotator.
+	Offered int64 `json:"offered"`
+
+	// Reserved As many other annotators work on each of them as it needs answers.
+	Reserved int64 `json:"reserved"`
+
+	// SkippedByYou Skipped by the annotator; they come after all others.
+	SkippedByYou int64 `json:"skipped_by_you"`
+
+	// Suspended Several annotators found no agency or location; not validated.
+	Suspended int64 `json:"suspended"`
+	Validated int64 `json:"validated"`
+}
+
+// ExplainedHolder defines model for ExplainedHolder.
+type ExplainedHolder struct {
+	// ExpiresAt UTC without a zone, as in the reference; with a fraction when the microseconds are not 0.
+	//
+	// Example: 2026-01-31T12:00:00.123456
+	ExpiresAt Timestamp `json:"expires_at"`
+
+	// UserID Null for a session, whose id is a secret.
+	UserID *int32 `json:"user_id"`
+}
+
+// ExplainedReservations Who works on the URL. A reservation that has expired is none.
+type ExplainedReservations struct {
+	// Holders All reservations, by expiry. Only for administrators, null for others.
+	Holders *[]ExplainedHolder `json:"holders"`
+
+	// Others How many other annotators have reserved the URL.
+	Others int32 `json:"others"`
+
+	// OthersUntil When the first of these reservations expires; null if there is none.
+	OthersUntil *Timestamp `json:"others_until"`
+
+	// YoursUntil When the reservation of the annotator expires; null if there is none.
+	YoursUntil *Timestamp `json:"yours_until"`
+}
+
+// ExplainedSkip defines model for ExplainedSkip.
+type ExplainedSkip struct {
+	// CreatedAt UTC without a zone, as in the reference; with a fraction when the microseconds are not 0.
+	//
+	// Example: 2026-01-31T12:00:00.123456
+	CreatedAt Timestamp `json:"created_at"`
+	Reason    string    `json:"reason"`
+
+	// ReturnsAt When the URL comes back; null if not before nothing else is left.
+	ReturnsAt *Timestamp `json:"returns_at"`
+}
+
+// ExplainedURL defines model for ExplainedURL.
+type ExplainedURL struct {
+	BatchID *int32 `json:"batch_id"`
+
+	// Cause The field of `counts` under which the URL is counted; `offered` means that it is in the order of the annotator.
+	Cause ExplainedURLCause `json:"cause"`
+
+	// Followed Any user follows a location that the batch is linked to.
+	Followed bool `json:"followed"`
+
+	// FollowedByYou The annotator follows a location that the batch is linked to.
+	FollowedByYou bool `json:"followed_by_you"`
+
+	// FollowedLocations These locations.
+	FollowedLocations []string `json:"followed_locations"`
+
+	// Manual The source of the URL is manual.
+	Manual bool `json:"manual"`
+
+	// Needed How many more answers make a fact of the URL at best; 0 for none.
+	Needed int32 `json:"needed"`
+
+	// NotAgreed What annotators do not agree on yet. Only for administrators, null for others.
+	NotAgreed *[]ConsensusAttribute `json:"not_agreed"`
+
+	// Order What decides the place, first to last, in words.
+	Order []string `json:"order"`
+
+	// Place 1 for the first URL of the annotator's order; null if the URL is not in it.
+	Place *int64 `json:"place"`
+
+	// Reservations Who works on the URL. A reservation that has expired is none.
+	Reservations ExplainedReservations `json:"reservations"`
+
+	// Skipped How the annotator has skipped the URL; null if not.
+	Skipped *ExplainedSkip `json:"skipped"`
+
+	// Text The cause in words.
+	Text  string `json:"text"`
+	URL   string `json:"url"`
+	URLID int32  `json:"url_id"`
+
+	// URLTypes How many URL types the URL has been given.
+	URLTypes ExplainedURLTypes `json:"url_types"`
+}
+
+// ExplainedURLCause The field of `counts` under which the URL is counted; `offered` means that it is in the order of the annotator.
+type ExplainedURLCause string
+
+// ExplainedURLTypes How many URL types the URL has been given.
+type ExplainedURLTypes struct {
+	Robots   int32 `json:"robots"`
+	Sessions int32 `json:"sessions"`
+	Users    int32 `json:"users"`
 }
 
 // ExportFormat defines model for ExportFormat.
@@ -2628,6 +2848,15 @@ type AnnotateAnonymousNextParams struct {
 	Offset *Offset `form:"offset,omitempty" json:"offset,omitempty"`
 }
 
+// AnnotateAnonymousExplainParams defines parameters for AnnotateAnonymousExplain.
+type AnnotateAnonymousExplainParams struct {
+	// SessionID The session, from a response of `GET /annotate/anonymous`.
+	SessionID openapi_types.UUID `form:"session_id" json:"session_id"`
+
+	// AnnoURLID Only this URL.
+	AnnoURLID *AnnoURLID `form:"anno_url_id,omitempty" json:"anno_url_id,omitempty"`
+}
+
 // AnnotateAnonymousSubmitParams defines parameters for AnnotateAnonymousSubmit.
 type AnnotateAnonymousSubmitParams struct {
 	// SessionID The session, from a response of `GET /annotate/anonymous`; any UUID is accepted.
@@ -2649,6 +2878,21 @@ type AnnotateAnonymousSubmitParams struct {
 	// each operation, to the address of the client. Behind a proxy that Docket was not told to trust (`--trusted-proxy`), all
 	// clients have the address of the proxy, and share its keys.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// AnnotateExplainParams defines parameters for AnnotateExplain.
+type AnnotateExplainParams struct {
+	// BatchID Only URLs of this batch. An unknown one is refused.
+	BatchID *int32 `form:"batch_id,omitempty" json:"batch_id,omitempty"`
+
+	// AnnoURLID Only this URL.
+	AnnoURLID *AnnoURLID `form:"anno_url_id,omitempty" json:"anno_url_id,omitempty"`
+
+	// UserID Explain the order of this user. Only administrators may give another user than themselves.
+	UserID *int32 `form:"user_id,omitempty" json:"user_id,omitempty"`
+
+	// SessionID Explain the order of this anonymous session. Only for administrators; not together with `user_id` or `batch_id`.
+	SessionID *openapi_types.UUID `form:"session_id,omitempty" json:"session_id,omitempty"`
 }
 
 // AnnotateMigrateParams defines parameters for AnnotateMigrate.
@@ -3071,9 +3315,15 @@ type ServerInterface interface {
 	// AnnotateAnonymousNext The next URL for an anonymous session
 	// (GET /annotate/anonymous)
 	AnnotateAnonymousNext(c *gin.Context, params AnnotateAnonymousNextParams)
+	// AnnotateAnonymousExplain Why an anonymous session is given this URL next, or none
+	// (GET /annotate/anonymous/explain)
+	AnnotateAnonymousExplain(c *gin.Context, params AnnotateAnonymousExplainParams)
 	// AnnotateAnonymousSubmit Annotate a URL in an anonymous session and get the next one
 	// (POST /annotate/anonymous/{url_id})
 	AnnotateAnonymousSubmit(c *gin.Context, urlid URLID, params AnnotateAnonymousSubmitParams)
+	// AnnotateExplain Why the caller is given this URL next, or none
+	// (GET /annotate/explain)
+	AnnotateExplain(c *gin.Context, params AnnotateExplainParams)
 	// AnnotateMigrate Transfer the annotations of an anonymous session to the caller
 	// (POST /annotate/migrate)
 	AnnotateMigrate(c *gin.Context, params AnnotateMigrateParams)
@@ -3617,6 +3867,41 @@ func (siw *ServerInterfaceWrapper) AnnotateAnonymousNext(c *gin.Context) {
 	siw.Handler.AnnotateAnonymousNext(c, params)
 }
 
+// AnnotateAnonymousExplain operation middleware
+func (siw *ServerInterfaceWrapper) AnnotateAnonymousExplain(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params AnnotateAnonymousExplainParams
+
+	// ------------- Required query parameter "session_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, true, "session_id", c.Request.URL.Query(), &params.SessionID, runtime.BindQueryParameterOptions{Type: "string", Format: "uuid"})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter session_id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "anno_url_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "anno_url_id", c.Request.URL.Query(), &params.AnnoURLID, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter anno_url_id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.AnnotateAnonymousExplain(c, params)
+}
+
 // AnnotateAnonymousSubmit operation middleware
 func (siw *ServerInterfaceWrapper) AnnotateAnonymousSubmit(c *gin.Context) {
 
@@ -3680,6 +3965,57 @@ func (siw *ServerInterfaceWrapper) AnnotateAnonymousSubmit(c *gin.Context) {
 	}
 
 	siw.Handler.AnnotateAnonymousSubmit(c, urlid, params)
+}
+
+// AnnotateExplain operation middleware
+func (siw *ServerInterfaceWrapper) AnnotateExplain(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params AnnotateExplainParams
+
+	// ------------- Optional query parameter "batch_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "batch_id", c.Request.URL.Query(), &params.BatchID, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter batch_id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "anno_url_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "anno_url_id", c.Request.URL.Query(), &params.AnnoURLID, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter anno_url_id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "user_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "user_id", c.Request.URL.Query(), &params.UserID, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter user_id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "session_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "session_id", c.Request.URL.Query(), &params.SessionID, runtime.BindQueryParameterOptions{Type: "string", Format: "uuid"})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter session_id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.AnnotateExplain(c, params)
 }
 
 // AnnotateMigrate operation middleware
@@ -5224,6 +5560,8 @@ func RegisterHandlersWithOptions(router gin.IRouter, si ServerInterface, options
 	router.POST(options.BaseURL+"/annotate/all/:url_id", wrapper.AnnotateSubmit)
 	router.GET(options.BaseURL+"/annotate/anonymous", wrapper.AnnotateAnonymousNext)
 	router.POST(options.BaseURL+"/annotate/anonymous/:url_id", wrapper.AnnotateAnonymousSubmit)
+	router.GET(options.BaseURL+"/annotate/explain", wrapper.AnnotateExplain)
+	router.GET(options.BaseURL+"/annotate/anonymous/explain", wrapper.AnnotateAnonymousExplain)
 	router.POST(options.BaseURL+"/annotate/migrate", wrapper.AnnotateMigrate)
 	router.GET(options.BaseURL+"/annotate/suggestions/agencies/:url_id", wrapper.AnnotateAgencySuggestions)
 	router.GET(options.BaseURL+"/search/url", wrapper.SearchURL)
@@ -6027,7 +6365,7 @@ type AnnotateNextResponseObject interface {
 }
 
 type AnnotateNext200ResponseHeaders struct {
-	AnnotationReason *string
+	AnnotationReason *AnnotationReason
 	ReservedUntil    *string
 	RetryAfter       *int
 }
@@ -6137,7 +6475,7 @@ type AnnotateSubmitResponseObject interface {
 }
 
 type AnnotateSubmit200ResponseHeaders struct {
-	AnnotationReason     *string
+	AnnotationReason     *AnnotationReason
 	NextAnnotationFailed *string
 	ReservedUntil        *string
 	RetryAfter           *int
@@ -6297,7 +6635,7 @@ type AnnotateAnonymousNextResponseObject interface {
 }
 
 type AnnotateAnonymousNext200ResponseHeaders struct {
-	AnnotationReason *string
+	AnnotationReason *AnnotationReason
 	ReservedUntil    *string
 	RetryAfter       *int
 }
@@ -6361,6 +6699,77 @@ func (response AnnotateAnonymousNextdefaultApplicationProblemPlusJSONResponse) V
 	return err
 }
 
+type AnnotateAnonymousExplainRequestObject struct {
+	Params AnnotateAnonymousExplainParams
+}
+
+type AnnotateAnonymousExplainResponseObject interface {
+	VisitAnnotateAnonymousExplainResponse(w http.ResponseWriter) error
+}
+
+type AnnotateAnonymousExplain200JSONResponse AnnotationExplanation
+
+func (response AnnotateAnonymousExplain200JSONResponse) VisitAnnotateAnonymousExplainResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AnnotateAnonymousExplain404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response AnnotateAnonymousExplain404ApplicationProblemPlusJSONResponse) VisitAnnotateAnonymousExplainResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AnnotateAnonymousExplain422ApplicationProblemPlusJSONResponse struct {
+	ValidationFailedApplicationProblemPlusJSONResponse
+}
+
+func (response AnnotateAnonymousExplain422ApplicationProblemPlusJSONResponse) VisitAnnotateAnonymousExplainResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AnnotateAnonymousExplaindefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response AnnotateAnonymousExplaindefaultApplicationProblemPlusJSONResponse) VisitAnnotateAnonymousExplainResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type AnnotateAnonymousSubmitRequestObject struct {
 	URLID  URLID `json:"url_id"`
 	Params AnnotateAnonymousSubmitParams
@@ -6372,7 +6781,7 @@ type AnnotateAnonymousSubmitResponseObject interface {
 }
 
 type AnnotateAnonymousSubmit200ResponseHeaders struct {
-	AnnotationReason     *string
+	AnnotationReason     *AnnotationReason
 	NextAnnotationFailed *string
 	ReservedUntil        *string
 	RetryAfter           *int
@@ -6493,6 +6902,128 @@ type AnnotateAnonymousSubmitdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response AnnotateAnonymousSubmitdefaultApplicationProblemPlusJSONResponse) VisitAnnotateAnonymousSubmitResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AnnotateExplainRequestObject struct {
+	Params AnnotateExplainParams
+}
+
+type AnnotateExplainResponseObject interface {
+	VisitAnnotateExplainResponse(w http.ResponseWriter) error
+}
+
+type AnnotateExplain200JSONResponse AnnotationExplanation
+
+func (response AnnotateExplain200JSONResponse) VisitAnnotateExplainResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AnnotateExplain400ApplicationProblemPlusJSONResponse struct {
+	RuleBrokenApplicationProblemPlusJSONResponse
+}
+
+func (response AnnotateExplain400ApplicationProblemPlusJSONResponse) VisitAnnotateExplainResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AnnotateExplain401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response AnnotateExplain401ApplicationProblemPlusJSONResponse) VisitAnnotateExplainResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AnnotateExplain403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response AnnotateExplain403ApplicationProblemPlusJSONResponse) VisitAnnotateExplainResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AnnotateExplain404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response AnnotateExplain404ApplicationProblemPlusJSONResponse) VisitAnnotateExplainResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AnnotateExplain422ApplicationProblemPlusJSONResponse struct {
+	ValidationFailedApplicationProblemPlusJSONResponse
+}
+
+func (response AnnotateExplain422ApplicationProblemPlusJSONResponse) VisitAnnotateExplainResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AnnotateExplaindefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response AnnotateExplaindefaultApplicationProblemPlusJSONResponse) VisitAnnotateExplainResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -11441,9 +11972,15 @@ type StrictServerInterface interface {
 	// AnnotateAnonymousNext The next URL for an anonymous session
 	// (GET /annotate/anonymous)
 	AnnotateAnonymousNext(ctx context.Context, request AnnotateAnonymousNextRequestObject) (AnnotateAnonymousNextResponseObject, error)
+	// AnnotateAnonymousExplain Why an anonymous session is given this URL next, or none
+	// (GET /annotate/anonymous/explain)
+	AnnotateAnonymousExplain(ctx context.Context, request AnnotateAnonymousExplainRequestObject) (AnnotateAnonymousExplainResponseObject, error)
 	// AnnotateAnonymousSubmit Annotate a URL in an anonymous session and get the next one
 	// (POST /annotate/anonymous/{url_id})
 	AnnotateAnonymousSubmit(ctx context.Context, request AnnotateAnonymousSubmitRequestObject) (AnnotateAnonymousSubmitResponseObject, error)
+	// AnnotateExplain Why the caller is given this URL next, or none
+	// (GET /annotate/explain)
+	AnnotateExplain(ctx context.Context, request AnnotateExplainRequestObject) (AnnotateExplainResponseObject, error)
 	// AnnotateMigrate Transfer the annotations of an anonymous session to the caller
 	// (POST /annotate/migrate)
 	AnnotateMigrate(ctx context.Context, request AnnotateMigrateRequestObject) (AnnotateMigrateResponseObject, error)
@@ -11968,6 +12505,32 @@ func (sh *strictHandler) AnnotateAnonymousNext(ctx *gin.Context, params Annotate
 	}
 }
 
+// AnnotateAnonymousExplain operation middleware
+func (sh *strictHandler) AnnotateAnonymousExplain(ctx *gin.Context, params AnnotateAnonymousExplainParams) {
+	var request AnnotateAnonymousExplainRequestObject
+
+	request.Params = params
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.AnnotateAnonymousExplain(ctx, request.(AnnotateAnonymousExplainRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "AnnotateAnonymousExplain")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(AnnotateAnonymousExplainResponseObject); ok {
+		if err := validResponse.VisitAnnotateAnonymousExplainResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
 // AnnotateAnonymousSubmit operation middleware
 func (sh *strictHandler) AnnotateAnonymousSubmit(ctx *gin.Context, urlid URLID, params AnnotateAnonymousSubmitParams) {
 	var request AnnotateAnonymousSubmitRequestObject
@@ -12006,6 +12569,32 @@ func (sh *strictHandler) AnnotateAnonymousSubmit(ctx *gin.Context, urlid URLID, 
 		sh.options.HandlerErrorFunc(ctx, err)
 	} else if validResponse, ok := response.(AnnotateAnonymousSubmitResponseObject); ok {
 		if err := validResponse.VisitAnnotateAnonymousSubmitResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// AnnotateExplain operation middleware
+func (sh *strictHandler) AnnotateExplain(ctx *gin.Context, params AnnotateExplainParams) {
+	var request AnnotateExplainRequestObject
+
+	request.Params = params
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.AnnotateExplain(ctx, request.(AnnotateExplainRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "AnnotateExplain")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(AnnotateExplainResponseObject); ok {
+		if err := validResponse.VisitAnnotateExplainResponse(ctx.Writer); err != nil {
 			sh.options.ResponseErrorHandlerFunc(ctx, err)
 		}
 	} else if response != nil {

@@ -43,14 +43,14 @@ type Cause string
 
 // The causes.
 const (
-	NotQueued      Cause = "not-queued"
-	OutsideFilter  Cause = "filtered-out"
-	IsValidated    Cause = "validated"
-	IsSuspended    Cause = "suspended"
-	DoneByYou      Cause = "done-by-you"
-	PutOff         Cause = "skipped-by-you"
-	ReservedByMany Cause = "reserved"
-	Offered        Cause = "offered"
+	NotQueued     Cause = "not_queued"
+	OutsideBatch  Cause = "filtered_out"
+	IsValidated   Cause = "validated"
+	IsSuspended   Cause = "suspended"
+	DoneByYou     Cause = "done_by_you"
+	PutOff        Cause = "skipped_by_you"
+	FullyReserved Cause = "reserved"
+	Offered       Cause = "offered"
 )
 
 // ExplainedURL is a URL that an annotator is offered, or has asked about.
@@ -58,7 +58,7 @@ type ExplainedURL struct {
 	ID      int32
 	URL     string // with scheme and trailing slash, where known
 	Cause   Cause
-	Before  *int64 // how many URLs come before it in the annotator's order; nil unless it is offered, and for --ranking matview
+	Place   int64 // 1 for the first in the annotator's order; 0 if it is not in it
 	BatchID *int32
 
 	// The parts of the order, first to last.
@@ -213,7 +213,7 @@ func (e *explainer) count(ctx context.Context) (Causes, error) {
 		return Causes{}, fmt.Errorf("count URLs by cause: %w", err)
 	}
 	return Causes{
-		All: row.Urls, NotQueued: row.NotQueued, FilteredOut: row.Filtered, Validated: row.Validated, Suspended: row.Suspended,
+		All: row.Total, NotQueued: row.NotQueued, FilteredOut: row.Filtered, Validated: row.Validated, Suspended: row.Suspended,
 		Done: row.Done, Skipped: row.Skipped, Reserved: row.Reserved, Offered: row.Offered,
 	}, nil
 }
@@ -250,12 +250,8 @@ func (e *explainer) describeURL(ctx context.Context, urlID int32) (*ExplainedURL
 	if err := e.addNeeds(ctx, url); err != nil {
 		return nil, err
 	}
-	if _, matview := e.ranked.(ranking.Matview); url.Cause == Offered && !matview {
-		before, err := e.before(ctx, row)
-		if err != nil {
-			return nil, fmt.Errorf("count URLs before URL %d: %w", urlID, err)
-		}
-		url.Before = &before
+	if err := e.addPlace(ctx, url, row); err != nil {
+		return nil, fmt.Errorf("count URLs before URL %d: %w", urlID, err)
 	}
 	return url, nil
 }
@@ -267,13 +263,13 @@ func (e *explainer) cause(row db.ExplainURLGetRow) Cause {
 	case !row.Queued:
 		return NotQueued
 	case batch != nil && (row.BatchID == nil || *row.BatchID != *batch):
-		return OutsideFilter
+		return OutsideBatch
 	case row.Eligible && row.Passed && row.SkipReason == nil:
 		return DoneByYou
 	case row.Eligible && row.Passed:
 		return PutOff
 	case row.Eligible && row.Reserved && !own:
-		return ReservedByMany
+		return FullyReserved
 	case row.Eligible:
 		return Offered
 	case row.Validated:
@@ -285,26 +281,43 @@ func (e *explainer) cause(row db.ExplainURLGetRow) Cause {
 	}
 }
 
+// addPlace sets the place of a URL that is offered.
+func (e *explainer) addPlace(ctx context.Context, url *ExplainedURL, row db.ExplainURLGetRow) error {
+	if url.Cause != Offered {
+		return nil
+	}
+	if _, byView := e.ranked.(ranking.Matview); byView {
+		found, err := queries.ExplainBeforeCountMatview(ctx, e.tx, db.ExplainBeforeCountMatviewParams{
+			UserID: e.by.userID, SessionID: e.by.session, BatchID: e.filter.BatchID, URLID: url.ID,
+		})
+		if errors.Is(err, pgx.ErrNoRows) { // the queue differs from the tables; docket queue verify reports it
+			return nil
+		}
+		url.Place, url.URLTypes = found.Before+1, Given{found.Users, found.Sessions, found.Robots}
+		return err
+	}
+	before, err := e.before(ctx, row)
+	url.Place = before + 1
+	return err
+}
+
 // before counts the URLs that come before a URL in the order of the annotator: those of the batches that the annotator follows come
 // before all others.
 func (e *explainer) before(ctx context.Context, row db.ExplainURLGetRow) (int64, error) {
-	inBatches := func(ids []int32) (db.ExplainBeforeCountInBatchesRow, error) {
-		return queries.ExplainBeforeCountInBatches(ctx, e.tx, db.ExplainBeforeCountInBatchesParams{
-			Priority: row.Priority, URLID: row.ID, BatchIDs: ids, UserID: e.by.userID, SessionID: e.by.session,
-		})
-	}
+	batches := row.OwnBatches
 	if e.filter.BatchID != nil {
-		counted, err := inBatches([]int32{*e.filter.BatchID})
-		return counted.Before, err
+		batches = []int32{*e.filter.BatchID}
 	}
-	followed, err := inBatches(row.OwnBatches)
-	if err != nil || row.OwnFollow {
-		return followed.Before, err
+	within, err := queries.ExplainBeforeCountInBatches(ctx, e.tx, db.ExplainBeforeCountInBatchesParams{
+		Priority: row.Priority, URLID: row.ID, BatchIDs: batches, UserID: e.by.userID, SessionID: e.by.session,
+	})
+	if err != nil || row.OwnFollow || e.filter.BatchID != nil {
+		return within.Before, err
 	}
 	all, err := queries.ExplainBeforeCount(ctx, e.tx, db.ExplainBeforeCountParams{
 		Priority: row.Priority, URLID: row.ID, UserID: e.by.userID, SessionID: e.by.session,
 	})
-	return all - followed.Before + followed.Urls, err
+	return all - within.Before + within.Total, err
 }
 
 func (e *explainer) addReservations(ctx context.Context, url *ExplainedURL) error {

@@ -111,7 +111,7 @@ func (q *Queries) EmptyReasonGet(ctx context.Context, db DBTX, arg EmptyReasonGe
 }
 
 const ExplainBeforeCount = `-- name: ExplainBeforeCount :one
-SELECT count(*) AS urls
+SELECT count(*) AS before
 FROM annotation_queue q
 WHERE q.eligible
     AND NOT q.reserved
@@ -137,15 +137,15 @@ func (q *Queries) ExplainBeforeCount(ctx context.Context, db DBTX, arg ExplainBe
 		arg.UserID,
 		arg.SessionID,
 	)
-	var urls int64
-	err := row.Scan(&urls)
-	return urls, err
+	var before int64
+	err := row.Scan(&before)
+	return before, err
 }
 
 const ExplainBeforeCountInBatches = `-- name: ExplainBeforeCountInBatches :one
 SELECT
     count(*) FILTER (WHERE (q.priority, q.url_id) < ($1::bigint, $2::integer)) AS before,
-    count(*) AS urls
+    count(*) AS total
 FROM annotation_queue q
 WHERE q.batch_id = ANY($3::integer[])
     AND q.eligible
@@ -166,7 +166,7 @@ type ExplainBeforeCountInBatchesParams struct {
 
 type ExplainBeforeCountInBatchesRow struct {
 	Before int64
-	Urls   int64
+	Total  int64
 }
 
 // How many URLs of some batches the annotator can be offered, before a position and in all.
@@ -179,13 +179,79 @@ func (q *Queries) ExplainBeforeCountInBatches(ctx context.Context, db DBTX, arg 
 		arg.SessionID,
 	)
 	var i ExplainBeforeCountInBatchesRow
-	err := row.Scan(&i.Before, &i.Urls)
+	err := row.Scan(&i.Before, &i.Total)
+	return i, err
+}
+
+const ExplainBeforeCountMatview = `-- name: ExplainBeforeCountMatview :one
+SELECT r.users, r.sessions, r.robots, r.before::bigint AS before
+FROM (
+    SELECT
+        e.url_id,
+        coalesce(counts.user_url_type_count, 0)::integer AS users,
+        coalesce(counts.anon_url_type_count, 0)::integer AS sessions,
+        coalesce(counts.auto_url_type_count, 0)::integer AS robots,
+        row_number() OVER (
+            ORDER BY
+                coalesce(followed.own, false) DESC,
+                (followed.batch_id IS NOT NULL) DESC,
+                e.manual DESC,
+                coalesce(counts.user_url_type_count, 0) DESC,
+                coalesce(counts.anon_url_type_count, 0) DESC,
+                coalesce(counts.auto_url_type_count, 0) DESC,
+                e.url_id
+        ) - 1 AS before
+    FROM eligible_urls e
+    LEFT JOIN link_batches__urls link ON link.url_id = e.url_id
+    LEFT JOIN (
+        SELECT f.batch_id, bool_or(f.user_id = $1::integer) AS own FROM batch_followers f GROUP BY f.batch_id
+    ) AS followed ON followed.batch_id = link.batch_id
+    LEFT JOIN url_annotation_count_view counts ON counts.url_id = e.url_id
+    WHERE ($2::integer IS NULL OR link.batch_id = $2::integer)
+        AND e.url_id NOT IN (
+            SELECT d.url_id FROM user_url_done d WHERE d.user_id = $1::integer
+            UNION ALL SELECT d.url_id FROM anonymous_url_done d WHERE d.session_id = $3::uuid
+        )
+) AS r
+WHERE r.url_id = $4::integer
+`
+
+type ExplainBeforeCountMatviewParams struct {
+	UserID    *int32
+	BatchID   *int32
+	SessionID *uuid.UUID
+	URLID     int32
+}
+
+type ExplainBeforeCountMatviewRow struct {
+	Users    int32
+	Sessions int32
+	Robots   int32
+	Before   int64
+}
+
+// As ExplainBeforeCount, for the ranking by the count view, in a batch if one is given; and the counts of the URL by which it is
+// ranked. The URL must be one that the annotator can be offered. The time is that of a choice by the count view.
+func (q *Queries) ExplainBeforeCountMatview(ctx context.Context, db DBTX, arg ExplainBeforeCountMatviewParams) (ExplainBeforeCountMatviewRow, error) {
+	row := db.QueryRow(ctx, ExplainBeforeCountMatview,
+		arg.UserID,
+		arg.BatchID,
+		arg.SessionID,
+		arg.URLID,
+	)
+	var i ExplainBeforeCountMatviewRow
+	err := row.Scan(
+		&i.Users,
+		&i.Sessions,
+		&i.Robots,
+		&i.Before,
+	)
 	return i, err
 }
 
 const ExplainCauseCount = `-- name: ExplainCauseCount :one
 SELECT
-    count(*) AS urls,
+    count(*) AS total,
     count(*) FILTER (WHERE c.cause = 'not queued') AS not_queued,
     count(*) FILTER (WHERE c.cause = 'filtered') AS filtered,
     count(*) FILTER (WHERE c.cause = 'validated') AS validated,
@@ -230,7 +296,7 @@ type ExplainCauseCountParams struct {
 }
 
 type ExplainCauseCountRow struct {
-	Urls      int64
+	Total     int64
 	NotQueued int64
 	Filtered  int64
 	Validated int64
@@ -252,7 +318,7 @@ func (q *Queries) ExplainCauseCount(ctx context.Context, db DBTX, arg ExplainCau
 	)
 	var i ExplainCauseCountRow
 	err := row.Scan(
-		&i.Urls,
+		&i.Total,
 		&i.NotQueued,
 		&i.Filtered,
 		&i.Validated,

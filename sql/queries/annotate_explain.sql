@@ -118,7 +118,7 @@ WHERE urls.id = @url_id;
 
 -- name: ExplainBeforeCount :one
 -- How many URLs before a position the annotator can be offered.
-SELECT count(*) AS urls
+SELECT count(*) AS before
 FROM annotation_queue q
 WHERE q.eligible
     AND NOT q.reserved
@@ -132,7 +132,7 @@ WHERE q.eligible
 -- How many URLs of some batches the annotator can be offered, before a position and in all.
 SELECT
     count(*) FILTER (WHERE (q.priority, q.url_id) < (@priority::bigint, @url_id::integer)) AS before,
-    count(*) AS urls
+    count(*) AS total
 FROM annotation_queue q
 WHERE q.batch_id = ANY(@batch_ids::integer[])
     AND q.eligible
@@ -146,7 +146,7 @@ WHERE q.batch_id = ANY(@batch_ids::integer[])
 -- How many URLs an annotator can be offered, and how many not, each under the first cause that applies. The URL that the annotator has
 -- reserved counts as offered.
 SELECT
-    count(*) AS urls,
+    count(*) AS total,
     count(*) FILTER (WHERE c.cause = 'not queued') AS not_queued,
     count(*) FILTER (WHERE c.cause = 'filtered') AS filtered,
     count(*) FILTER (WHERE c.cause = 'validated') AS validated,
@@ -193,3 +193,37 @@ LIMIT 1000;
 -- name: ExplainReservationGet :one
 -- The live reservation of an annotator. No rows: there is none. Must not be executed during recovery.
 SELECT r.url_id, r.slot, r.expires_at FROM url_reservations r WHERE r.annotator = @annotator AND r.expires_at > now();
+
+-- name: ExplainBeforeCountMatview :one
+-- As ExplainBeforeCount, for the ranking by the count view, in a batch if one is given; and the counts of the URL by which it is
+-- ranked. The URL must be one that the annotator can be offered. The time is that of a choice by the count view.
+SELECT r.users, r.sessions, r.robots, r.before::bigint AS before
+FROM (
+    SELECT
+        e.url_id,
+        coalesce(counts.user_url_type_count, 0)::integer AS users,
+        coalesce(counts.anon_url_type_count, 0)::integer AS sessions,
+        coalesce(counts.auto_url_type_count, 0)::integer AS robots,
+        row_number() OVER (
+            ORDER BY
+                coalesce(followed.own, false) DESC,
+                (followed.batch_id IS NOT NULL) DESC,
+                e.manual DESC,
+                coalesce(counts.user_url_type_count, 0) DESC,
+                coalesce(counts.anon_url_type_count, 0) DESC,
+                coalesce(counts.auto_url_type_count, 0) DESC,
+                e.url_id
+        ) - 1 AS before
+    FROM eligible_urls e
+    LEFT JOIN link_batches__urls link ON link.url_id = e.url_id
+    LEFT JOIN (
+        SELECT f.batch_id, bool_or(f.user_id = sqlc.narg('user_id')::integer) AS own FROM batch_followers f GROUP BY f.batch_id
+    ) AS followed ON followed.batch_id = link.batch_id
+    LEFT JOIN url_annotation_count_view counts ON counts.url_id = e.url_id
+    WHERE (sqlc.narg('batch_id')::integer IS NULL OR link.batch_id = sqlc.narg('batch_id')::integer)
+        AND e.url_id NOT IN (
+            SELECT d.url_id FROM user_url_done d WHERE d.user_id = sqlc.narg('user_id')::integer
+            UNION ALL SELECT d.url_id FROM anonymous_url_done d WHERE d.session_id = sqlc.narg('session_id')::uuid
+        )
+) AS r
+WHERE r.url_id = @url_id::integer;
