@@ -28,6 +28,7 @@ type relation struct {
 	storage   uint32 // pg_class.relfilenode: changes when the table is rewritten or truncated
 	table     uint32 // of an index: its table or materialized view
 	populated bool
+	unlogged  bool
 	granted   bool   // a role other than the owner has a privilege
 	parts     string // of a table: fingerprint of its columns, constraints and indexes
 }
@@ -99,7 +100,7 @@ WITH parts AS MATERIALIZED (
         UNION ALL SELECT oid, relname FROM pg_class WHERE oid >= 16384
     ) AS rows GROUP BY relid
 )
-SELECT c.oid, c.relname, c.relkind::text, c.relfilenode, coalesce(i.indrelid, 0), c.relispopulated,
+SELECT c.oid, c.relname, c.relkind::text, c.relfilenode, coalesce(i.indrelid, 0), c.relispopulated, c.relpersistence = 'u',
     EXISTS (SELECT FROM aclexplode(c.relacl) a WHERE a.grantee <> c.relowner), coalesce(parts.print, '')
 FROM pg_class c
 LEFT JOIN pg_index i ON i.indexrelid = c.oid
@@ -107,7 +108,7 @@ LEFT JOIN parts ON parts.relid = c.oid AND c.relkind IN ('r', 'p')
 WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p', 'v', 'm', 'i', 'I')`, func(scan scanFunc) error {
 		var oid uint32
 		var r relation
-		err := scan(&oid, &r.name, &r.kind, &r.storage, &r.table, &r.populated, &r.granted, &r.parts)
+		err := scan(&oid, &r.name, &r.kind, &r.storage, &r.table, &r.populated, &r.unlogged, &r.granted, &r.parts)
 		c.relations[oid] = r
 		return err
 	})

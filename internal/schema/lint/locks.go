@@ -77,7 +77,7 @@ func (s step) rebuilt(index relation) bool {
 	return false
 }
 
-// storage finds tables that are rewritten or emptied.
+// storage finds tables that are rewritten, emptied or made unlogged.
 func (h *history) storage(opts Options) []problem {
 	var problems []problem
 	for _, s := range h.steps {
@@ -85,6 +85,10 @@ func (h *history) storage(opts Options) []problem {
 			was, now := s.before.relations[oid], s.after.relations[oid]
 			if !was.isTable() || !h.start.catalog.relations[oid].isTable() {
 				continue
+			}
+			if now.unlogged && !was.unlogged {
+				problems = append(problems, problem{file: h.file, stmt: s.stmt, code: codeUnlogged,
+					text: fmt.Sprintf("Making table %q unlogged: after a crash of the server, and on a standby, it is empty", now.name)})
 			}
 			switch rewritten := was.storage != now.storage; {
 			case empties(s.stmt.Text, now.name, rewritten):

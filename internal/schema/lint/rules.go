@@ -34,6 +34,7 @@ const (
 	codeRewrite      = "DK303"
 	codeTruncate     = "DK304"
 	codeValidate     = "DK305"
+	codeUnlogged     = "DK306"
 	codeNoDown       = "DK401"
 	codeDownDiffers  = "DK402"
 	codeDownFails    = "DK403"
@@ -81,6 +82,8 @@ var rules = map[string]rule{
 	codeTruncate: {analyzer: "destructive", err: true, instead: keepData},
 	codeValidate: {analyzer: "constraint_scan",
 		instead: "add it NOT VALID, which reads no row, and VALIDATE CONSTRAINT in the next file, which blocks no other session"},
+	codeUnlogged: {analyzer: "unlogged_table",
+		instead: "keep it logged, unless its rows can be computed again or their loss harms nothing"},
 
 	codeNoDown: {analyzer: "down_file", instead: "write the statements that undo it, or waive it with -- atlas:nolint down_file"},
 	codeDownDiffers: {analyzer: "down_file", err: true,

@@ -132,13 +132,14 @@ func (p *planner) addConstraint(c *tableChange, to *state.Constraint) clause {
 }
 
 // changeForeignKeys plans the foreign keys that both states have. Those that cannot exist throughout the plan are dropped and
-// added again: their key is dropped, or the types of the two sides temporarily cannot be compared. It returns an error if the
+// added again: their key is dropped, the types of the two sides temporarily cannot be compared, or only one side is temporarily logged. It returns an error if the
 // policy keeps one whose sides cannot be compared afterwards either.
 func (p *planner) changeForeignKeys(changes []*tableChange) error {
 	byName := map[string]*tableChange{}
 	for _, c := range changes {
 		byName[c.name] = c
 	}
+	p.orderPersistence(changes)
 	for _, c := range changes {
 		for i := range c.from.Constraints {
 			from := &c.from.Constraints[i]
@@ -147,7 +148,7 @@ func (p *planner) changeForeignKeys(changes []*tableChange) error {
 			}
 			to, target := constraintOf(c.to, from.Name), byName[from.References]
 			if p.dropped[key{from.References, from.ReferencedKey}] || containsAny(from.Columns, c.incomparable) ||
-				target != nil && containsAny(from.Referenced, target.incomparable) {
+				target != nil && containsAny(from.Referenced, target.incomparable) || p.remadeKeys[key{c.name, from.Name}] {
 				if err := p.checkComparable(c, to); err != nil {
 					return err
 				}

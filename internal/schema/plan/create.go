@@ -39,7 +39,7 @@ func (p *planner) createTable(t *state.Table, missing []*state.Table, changes []
 	}
 	for _, sql := range p.to.TableSQL(&now) {
 		s := Statement{SQL: sql, Comment: p.newTableComment(t.Name, sql)}
-		if strings.HasPrefix(sql, "CREATE TABLE") {
+		if createsTable(sql) {
 			s.Hazards = p.referenceHazards(&now)
 		}
 		p.add(s)
@@ -59,9 +59,9 @@ func (p *planner) createTable(t *state.Table, missing []*state.Table, changes []
 func (p *planner) newTableComment(table, sql string) string {
 	what, _, _ := strings.Cut(sql, " ")
 	switch {
-	case strings.HasPrefix(sql, "CREATE TABLE"):
+	case createsTable(sql):
 		return fmt.Sprintf("Create table %s.", table)
-	case strings.HasPrefix(sql, "CREATE SEQUENCE"), strings.HasPrefix(sql, "ALTER SEQUENCE"):
+	case strings.HasPrefix(sql, "CREATE SEQUENCE"), strings.HasPrefix(sql, "CREATE UNLOGGED SEQUENCE"), strings.HasPrefix(sql, "ALTER SEQUENCE"):
 		return fmt.Sprintf("Set how %s is numbered.", table)
 	case what == "COMMENT":
 		return "Comment on it."
@@ -70,6 +70,10 @@ func (p *planner) newTableComment(table, sql string) string {
 	default:
 		return fmt.Sprintf("Set options of %s.", table)
 	}
+}
+
+func createsTable(sql string) bool {
+	return strings.HasPrefix(sql, "CREATE TABLE") || strings.HasPrefix(sql, "CREATE UNLOGGED TABLE")
 }
 
 // needs reports whether another one of the tables must exist before t.

@@ -104,6 +104,8 @@ type source struct {
 	grouped bool     // its key is a primary key on which a GROUP BY can rely
 	keyed   bool     // foreign keys can refer to its key
 	paired  bool     // … to its key and c2
+
+	unlogged bool // foreign keys of logged tables cannot refer to it
 }
 
 type generator struct {
@@ -162,6 +164,7 @@ func (g *generator) comment(target string) {
 }
 
 func (g *generator) table(name string) {
+	unlogged := g.some(25, "UNLOGGED ")
 	key, defined := g.keyColumn(name)
 	columns, lines := []string{"c0"}, []string{key}
 	for i, choices := range [][]string{
@@ -194,12 +197,17 @@ func (g *generator) table(name string) {
 		lines, columns = append(lines, g.id("g")+" "+typ+" "+g.oneOf("NOT NULL DEFAULT 7", "DEFAULT 8",
 			"GENERATED ALWAYS AS ("+expression+") STORED", "NOT NULL GENERATED ALWAYS AS ("+expression+") STORED")), append(columns, "g")
 	}
-	g.put("CREATE TABLE %s (\n    %s\n)", g.id(name), strings.Join(lines, ",\n    "))
+	g.put("CREATE %sTABLE %s (\n    %s\n)", unlogged, g.id(name), strings.Join(lines, ",\n    "))
 	if defined != "" {
 		g.put("ALTER SEQUENCE %s OWNED BY %s.%s", defined, g.id(name), g.id("c0"))
 		g.comment("SEQUENCE " + defined)
 	}
-	table := source{name: name, columns: columns}
+	if g.types[name+".c0"] != "text" && g.chance(5) {
+		g.put("DO $$ BEGIN EXECUTE (SELECT 'ALTER SEQUENCE ' || s || %s FROM pg_get_serial_sequence(%s, %s) AS s WHERE s IS NOT NULL);\n"+
+			"EXCEPTION WHEN null_value_not_allowed THEN NULL; END $$", state.Literal(g.oneOf(" SET LOGGED", " SET UNLOGGED")),
+			state.Literal(g.id(name)), state.Literal(g.raw("c0")))
+	}
+	table := source{name: name, columns: columns, unlogged: unlogged != ""}
 	g.keys(&table)
 	g.checks(table)
 	g.exclusions(table)
@@ -236,7 +244,7 @@ func (g *generator) keyColumn(table string) (line, sequence string) {
 		return g.id("c0") + " " + map[string]string{"integer": "serial", "bigint": "bigserial"}[typ] + " NOT NULL", ""
 	case "owned":
 		sequence = g.id(table + g.oneOf("_c0_seq", "_numbers"))
-		g.put("CREATE SEQUENCE %s AS %s%s", sequence, g.oneOf(typ, "bigint"), options())
+		g.put("CREATE %sSEQUENCE %s AS %s%s", g.some(25, "UNLOGGED "), sequence, g.oneOf(typ, "bigint"), options())
 		return fmt.Sprintf("%s %s NOT NULL DEFAULT nextval(%s)", g.id("c0"), typ, state.Literal(sequence)), sequence
 	default:
 		line = fmt.Sprintf("%s %s GENERATED %s AS IDENTITY", g.id("c0"), typ, kind)

@@ -40,6 +40,9 @@ func (p *planner) keep(to *state.State) *state.State {
 	for _, s := range p.from.Sequences {
 		if t := kept.Table(s.Table); t != nil && columnOf(t, s.Column) != nil && to.Sequence(s.Table, s.Column) == nil &&
 			(to.Table(s.Table) == nil || columnOf(to.Table(s.Table), s.Column) == nil) {
+			if s.Unlogged == p.from.Table(s.Table).Unlogged {
+				s.Unlogged = t.Unlogged
+			}
 			kept.Sequences = append(kept.Sequences, s)
 		}
 	}

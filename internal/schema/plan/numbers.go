@@ -116,6 +116,9 @@ func (p *planner) finishSequences() {
 		case n.to != nil && (n.from == nil || !n.from.Identity):
 			p.inherit(n)
 		}
+		if n.to != nil {
+			p.persistSequence(n)
+		}
 	}
 	for _, t := range p.toTables {
 		for i := range t.Columns {

@@ -37,6 +37,8 @@ type planner struct {
 
 	numberings      []*numbering   // of the sequences of columns, in the order of their names
 	detached        map[key]bool   // columns whose defaults the plan drops before it changes the tables
+	persistence     []*tableChange // that become logged or unlogged, in this order
+	remadeKeys      map[key]bool   // foreign keys that are dropped and added again for that
 	lateForeignKeys []*tableChange // foreign keys of new tables that cannot be created with them
 
 	target        *state.State   // the state in the end; to is what the transaction leads to
@@ -56,7 +58,8 @@ func newPlanner(from, to *state.State, policy Policy) *planner {
 		from: from, policy: policy, leftAloneTexts: []string{},
 		originalNames: map[key]string{}, columns: map[key]bool{}, dropped: map[key]bool{}, tables: map[string]bool{},
 		recreated: map[string]bool{}, commented: map[string]bool{}, lockedBecause: map[key]string{}, detached: map[key]bool{},
-		lost: map[string]bool{}, lostIndexes: map[string][]string{}, decisions: map[string]decision{}, refreshed: map[string]bool{},
+		remadeKeys: map[key]bool{},
+		lost:       map[string]bool{}, lostIndexes: map[string][]string{}, decisions: map[string]decision{}, refreshed: map[string]bool{},
 	}
 	p.into = &p.main
 	p.to = p.postpone(p.keep(to))

@@ -17,6 +17,9 @@ func (p *planner) changeTables() error {
 		return err
 	}
 	p.changes = changes
+	if err := p.checkPersistence(); err != nil {
+		return err
+	}
 	if err := p.changeForeignKeys(changes); err != nil {
 		return err
 	}
@@ -28,6 +31,7 @@ func (p *planner) changeTables() error {
 	for _, c := range changes {
 		p.dropIndexes(c)
 	}
+	p.changePersistence()
 	for _, c := range changes {
 		p.addAll(c.before)
 		if len(c.retypedColumns) > 0 {

@@ -62,7 +62,8 @@ func skips() map[string]kind {
 var analyzers = []string{
 	"destructive", "data_depend", "incompatible", "condrop", "concurrent_index", "naming", "nestedtx",
 	// Those of package lint, which Atlas skips.
-	"materialized_view_index", "materialized_view_rebuild", "view_grants", "table_rewrite", "constraint_scan", "down_file",
+	"materialized_view_index", "materialized_view_rebuild", "view_grants", "table_rewrite", "constraint_scan", "unlogged_table",
+	"down_file",
 }
 
 // atlasBlocks are skipped with their content.

@@ -78,9 +78,10 @@ LEFT JOIN pg_class t ON t.oid = d.refobjid
 LEFT JOIN pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
 CROSS JOIN LATERAL (VALUES ('type ' || s.seqtypid::regtype), ('start ' || s.seqstart), ('increment ' || s.seqincrement),
     ('min ' || s.seqmin), ('max ' || s.seqmax), ('cache ' || s.seqcache), ('cycle ' || s.seqcycle),
-    ('owned by ' || CASE WHEN t.oid IS NULL THEN 'nothing' ELSE format('%s %I.%I', d.deptype, t.relname, a.attname) END)
+    ('owned by ' || CASE WHEN t.oid IS NULL THEN 'nothing' ELSE format('%s %I.%I', d.deptype, t.relname, a.attname) END),
+    (CASE WHEN c.relpersistence <> 'p' THEN 'persistence ' || c.relpersistence::text END)
 ) AS f (text)
-WHERE c.relnamespace = 'public'::regnamespace`,
+WHERE c.relnamespace = 'public'::regnamespace AND f.text IS NOT NULL`,
 
 	`SELECT format('view %I', c.relname) AS object, format('line %s: %s', lpad(n::text, 4, '0'), line) AS text, c.relname AS relation
 FROM pg_class c, unnest(string_to_array(pg_get_viewdef(c.oid), E'\n')) WITH ORDINALITY AS l(line, n)

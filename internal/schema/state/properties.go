@@ -19,8 +19,7 @@ WITH relations AS (
     FROM relations c JOIN pg_index x ON x.indrelid = c.oid JOIN pg_class i ON i.oid = x.indexrelid
 )
 SELECT p.*, ARRAY[p.part] AS parts, true AS dropped FROM (
-SELECT 'unlogged table' AS kind, name, relname AS relation, '' AS part FROM relations WHERE relpersistence = 'u'
-UNION ALL SELECT 'table of a type', name, relname, '' FROM relations WHERE reloftype <> 0
+SELECT 'table of a type' AS kind, name, relname AS relation, '' AS part FROM relations WHERE reloftype <> 0
 UNION ALL SELECT 'row security', 'of ' || name, relname, '' FROM relations WHERE relrowsecurity OR relforcerowsecurity
 UNION ALL SELECT 'replica identity', 'of ' || name, relname,
     coalesce((SELECT part FROM indexes WHERE indrelid = relations.oid AND indisreplident), '')

@@ -17,7 +17,7 @@ SELECT CASE c.relnamespace WHEN 'public'::regnamespace THEN c.relname::text
     CASE WHEN t.relnamespace = 'public'::regnamespace THEN t.relname::text ELSE t.oid::regclass::text END AS table,
     a.attname AS column, coalesce(d.deptype = 'i', false) AS identity, format_type(s.seqtypid, NULL) AS type,
     s.seqstart AS start, s.seqincrement AS increment, s.seqmin AS min, s.seqmax AS max, s.seqcache AS cache, s.seqcycle AS cycle,
-    obj_description(c.oid, 'pg_class') AS comment, pg_get_userbyid(c.relowner) AS owner,
+    c.relpersistence = 'u' AS unlogged, obj_description(c.oid, 'pg_class') AS comment, pg_get_userbyid(c.relowner) AS owner,
     `+grantsOf("c.relacl", "c.relowner", "''")+` AS grants
 FROM pg_sequence s
 JOIN pg_class c ON c.oid = s.seqrelid
@@ -123,12 +123,17 @@ func (q *Sequence) usualName() bool {
 
 // SQL returns the statement that creates the sequence, which no column owns then.
 func (q *Sequence) SQL() string {
-	return strings.Join(append([]string{"CREATE SEQUENCE " + Ident(q.Name) + " AS " + q.Type}, q.Options(nil)...), " ")
+	return strings.Join(append([]string{"CREATE " + unlogged(q.Unlogged) + "SEQUENCE " + Ident(q.Name) + " AS " + q.Type}, q.Options(nil)...), " ")
 }
 
 // OwnedBy returns the statement after which PostgreSQL drops the sequence with its column.
 func (q *Sequence) OwnedBy() string {
 	return fmt.Sprintf("ALTER SEQUENCE %s OWNED BY %s.%s", Ident(q.Name), Ident(q.Table), Ident(q.Column))
+}
+
+// PersistenceSQL returns the statement that makes the sequence logged or unlogged.
+func (q *Sequence) PersistenceSQL() string {
+	return fmt.Sprintf("ALTER SEQUENCE %s %s", Ident(q.Name), Persistence(q.Unlogged))
 }
 
 // Options lists the parameters that ALTER SEQUENCE must set so that from becomes this sequence, except the position. If from is
@@ -202,6 +207,9 @@ func (s *State) ColumnSQL(table string, c Column) (before []string, definition s
 		var identity string
 		identity, after = c.IdentitySQL(q)
 		definition += " " + identity
+	}
+	if q != nil && len(before) == 0 && q.Unlogged != s.Table(table).Unlogged { // PostgreSQL gives it that of the table
+		after = append(after, q.PersistenceSQL())
 	}
 	return before, definition, after
 }

@@ -101,6 +101,21 @@ ALTER TABLE owners ADD f int DEFAULT nextval('third');
 COMMENT ON SEQUENCE owned IS 'of a';
 CREATE TABLE an_earlier_one (x int DEFAULT nextval('third'));`,
 
+	"unlogged": `
+CREATE UNLOGGED TABLE soft (a serial, b int GENERATED ALWAYS AS IDENTITY, c int, CONSTRAINT soft_pkey PRIMARY KEY (a)) WITH (fillfactor = 50);
+CREATE UNLOGGED TABLE none ();
+CREATE UNLOGGED SEQUENCE s OWNED BY soft.c;
+CREATE TABLE hard (a serial, b int GENERATED ALWAYS AS IDENTITY, c int, CONSTRAINT hard_pkey PRIMARY KEY (a));
+ALTER TABLE soft ADD CONSTRAINT soft_c_fkey FOREIGN KEY (c) REFERENCES hard (a);
+CREATE UNLOGGED TABLE odd (a serial, b int GENERATED ALWAYS AS IDENTITY, c int);
+ALTER SEQUENCE odd_a_seq SET LOGGED;
+ALTER SEQUENCE odd_b_seq SET LOGGED;
+ALTER SEQUENCE hard_a_seq SET UNLOGGED;
+ALTER SEQUENCE hard_b_seq SET UNLOGGED;
+CREATE SEQUENCE owned OWNED BY odd.c;
+CREATE UNLOGGED SEQUENCE used OWNED BY hard.c;
+ALTER TABLE hard ALTER c SET DEFAULT nextval('used');`,
+
 	"constraints": `
 CREATE TABLE a (id int, x int, y int, CONSTRAINT odd_primary PRIMARY KEY (id, x) INCLUDE (y) WITH (fillfactor = 60),
     CONSTRAINT a_x_key UNIQUE NULLS NOT DISTINCT (x) WITH (fillfactor = 50), CONSTRAINT a_y_key UNIQUE (y, x) INCLUDE (id),

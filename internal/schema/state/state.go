@@ -86,6 +86,7 @@ type Sequence struct {
 	Max       int64  `json:"max"`
 	Cache     int64  `json:"cache"`
 	Cycle     bool   `json:"cycle"`
+	Unlogged  bool   `json:"unlogged,omitempty"` // usually as its table
 
 	Comment string  `json:"comment,omitempty"`
 	Owner   string  `json:"owner"`
@@ -171,6 +172,7 @@ type Table struct {
 	Name        string       `json:"name"`
 	Owner       string       `json:"owner"`
 	Comment     string       `json:"comment,omitempty"`
+	Unlogged    bool         `json:"unlogged,omitempty"`
 	Columns     []Column     `json:"columns"`           // in order
 	Constraints []Constraint `json:"constraints"`       // sorted by kind in the order of Constraint.Kind, then name
 	Indexes     []*Index     `json:"indexes"`           // without those of constraints, sorted by name

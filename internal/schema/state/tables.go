@@ -30,6 +30,7 @@ ORDER BY t.typname COLLATE "C"`)
 func (r *reader) readTables(ctx context.Context) error {
 	all, err := query[Table](ctx, r.db, "inspect columns and constraints", `
 SELECT c.relname AS name, pg_get_userbyid(c.relowner) AS owner, obj_description(c.oid, 'pg_class') AS comment,
+    c.relpersistence = 'u' AS unlogged,
     (SELECT json_agg(json_build_object('name', a.attname, 'type', format_type(a.atttypid, a.atttypmod), 'not_null', a.attnotnull,
             'default', CASE a.attgenerated WHEN '' THEN pg_get_expr(d.adbin, d.adrelid) END,
             'generated', CASE a.attgenerated WHEN 's' THEN pg_get_expr(d.adbin, d.adrelid) END,

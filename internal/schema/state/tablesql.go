@@ -36,9 +36,9 @@ func (s *State) TableSQL(t *Table) []string {
 			after = append(after, fmt.Sprintf("ALTER INDEX %s SET (%s)", Ident(c.Name), parameters(c.Options)))
 		}
 	}
-	create := fmt.Sprintf("CREATE TABLE %s (\n    %s\n)", name, strings.Join(lines, ",\n    "))
+	create := fmt.Sprintf("CREATE %sTABLE %s (\n    %s\n)", unlogged(t.Unlogged), name, strings.Join(lines, ",\n    "))
 	if len(lines) == 0 {
-		create = "CREATE TABLE " + name + " ()"
+		create = fmt.Sprintf("CREATE %sTABLE %s ()", unlogged(t.Unlogged), name)
 	}
 	if len(t.Options) > 0 {
 		create += " WITH (" + parameters(t.Options) + ")"
@@ -49,6 +49,22 @@ func (s *State) TableSQL(t *Table) []string {
 		all = withComment(all, "COLUMN "+name+"."+Ident(c.Name), c.Comment)
 	}
 	return append(all, indexesSQL(t.Indexes)...)
+}
+
+// unlogged returns the keyword of CREATE, with a space.
+func unlogged(is bool) string {
+	if is {
+		return "UNLOGGED "
+	}
+	return ""
+}
+
+// Persistence returns the clause that makes a table or sequence logged or unlogged, for ALTER.
+func Persistence(unlogged bool) string {
+	if unlogged {
+		return "SET UNLOGGED"
+	}
+	return "SET LOGGED"
 }
 
 // clauses returns what follows the type of a column, except what makes it an identity column.

@@ -74,7 +74,6 @@ var unmanaged = []struct {
 	{"CREATE TABLE other.x (id int CONSTRAINT x_fkey REFERENCES t)", []string{"table constraint x_fkey on other.x"}},
 	{"ALTER TABLE u ADD CONSTRAINT x FOREIGN KEY (id) REFERENCES t; ALTER TABLE t DISABLE TRIGGER ALL",
 		[]string{"disabled foreign key x on u"}},
-	{"CREATE UNLOGGED TABLE x (id int)", []string{"unlogged table x"}},
 	{"CREATE TYPE c AS (a int); CREATE TABLE x OF c", []string{"composite type c", "table of a type x"}},
 	{"ALTER TABLE t REPLICA IDENTITY FULL", []string{"replica identity of t"}},
 	{"ALTER TABLE t CLUSTER ON t_pkey", []string{"clustering by t_pkey on t"}},
@@ -117,6 +116,8 @@ func names(objects []state.Object) []string {
 
 // managed has what looks unusual and is an ordinary part of a state.
 var managed = []string{
+	"CREATE UNLOGGED TABLE x (id serial)",
+	"CREATE UNLOGGED SEQUENCE s OWNED BY t.id",
 	"CREATE SEQUENCE s OWNED BY t.id",
 	"CREATE SEQUENCE s OWNED BY u.id; ALTER TABLE u ALTER id SET DEFAULT nextval('s')",
 	"ALTER TABLE u ADD x serial; ALTER TABLE u ALTER x DROP NOT NULL",
