@@ -129,7 +129,7 @@ func (p *planner) dropTable(tables []*state.Table) {
 	for _, t := range tables { // dropping a foreign key also locks the table that it refers to
 		for _, c := range t.Constraints {
 			h := Hazard{LocksReads, c.References}
-			if c.References != "" && tableOf(p.toTables, c.References) != nil && !slices.Contains(hazards, h) {
+			if c.References != "" && !slices.Contains(hazards, h) {
 				hazards = append(hazards, h)
 			}
 		}
