@@ -164,8 +164,9 @@ func (r revision) origin(ctx context.Context, conn *pgx.Conn) (schema.Origin, er
 // own are the tables that the reference does not have.
 var own = []string{
 	"annotation_queue", "anonymous_migrated_answers", "anonymous_url_done", "batch_progress", "consensus_due", "consensus_facts",
-	"followed_batches", "idempotency_keys", "link_locations__urls", "materialized_view_refreshes", "task_runs", "task_schedule",
-	"url_former_status", "user_url_done",
+	"flag_batch_suggestions_hidden", "flag_url_reopened", "followed_batches", "idempotency_keys", "link_locations__urls",
+	"materialized_view_refreshes", "task_runs", "task_schedule", "url_former_status", "url_history", "url_reservations", "url_skips",
+	"user_url_done",
 }
 
 // check refuses a database with a view of its operators on a column that is dropped, and a revision that was not seen if more has

@@ -61,7 +61,9 @@ ANALYZE
     user_url_done,
     anonymous_url_done,
     batch_progress,
-    followed_batches
+    followed_batches,
+    url_skips,
+    url_history
 `
 
 // What every large write runs when it has stored much, and as its last statement: imports and sample data.

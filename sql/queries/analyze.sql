@@ -52,4 +52,6 @@ ANALYZE
     user_url_done,
     anonymous_url_done,
     batch_progress,
-    followed_batches;
+    followed_batches,
+    url_skips,
+    url_history;

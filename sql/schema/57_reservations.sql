@@ -1,6 +1,6 @@
 -- Who is working on which URL, and who has put which URL off. The statements are in sql/queries/reservations.sql and skips.sql.
 
-CREATE TABLE url_reservations (
+CREATE UNLOGGED TABLE url_reservations (
     annotator text NOT NULL,
     url_id integer NOT NULL,
     slot integer NOT NULL,

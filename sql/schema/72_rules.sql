@@ -67,16 +67,19 @@ FROM (
         JOIN annotation__agency__auto__suggestions s ON s.subtask_id = subtask.id
         WHERE s.confidence > 0
         UNION ALL
-        SELECT subtask.url_id, 'location', s.location_id::text, s.confidence, s.location_id
+        SELECT subtask.url_id, 'location' AS attribute, s.location_id::text AS value, s.confidence, s.location_id::bigint AS id
         FROM annotation__location__auto__subtasks subtask
         JOIN annotation__location__auto__suggestions s ON s.subtask_id = subtask.id
         WHERE s.confidence > 0
-        UNION ALL SELECT url_id, 'record_type', record_type::text, 0, 0 FROM annotation__record_type__auto
         UNION ALL
-        SELECT url_id, 'url_type', CASE WHEN relevant THEN 'relevant' ELSE 'not relevant' END, 0, 0
+        SELECT url_id, 'record_type' AS attribute, record_type::text AS value, 0 AS confidence, 0 AS id
+        FROM annotation__record_type__auto
+        UNION ALL
+        SELECT url_id, 'url_type' AS attribute, CASE WHEN relevant THEN 'relevant' ELSE 'not relevant' END AS value,
+            0 AS confidence, 0 AS id
         FROM annotation__url_type__auto
         UNION ALL
-        SELECT url_id, 'name', suggestion, 0, id FROM annotation__name__suggestions WHERE source = 'HTML Metadata Title'
+        SELECT url_id, 'name' AS attribute, suggestion AS value, 0 AS confidence, id FROM annotation__name__suggestions WHERE source = 'HTML Metadata Title'
     ) AS s
     GROUP BY s.url_id, s.attribute
 ) AS said

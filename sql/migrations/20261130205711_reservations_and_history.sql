@@ -4,14 +4,6 @@ CREATE TYPE skip_reason AS ENUM ('not sure', 'page does not load', 'language', '
 -- Create enum url_event.
 CREATE TYPE url_event AS ENUM ('answered', 'changed', 'taken back', 'skipped', 'suggested', 'validated', 'reopened', 'suspended');
 
--- Drop an index on annotation_queue.
---   locks out readers: annotation_queue
-DROP INDEX annotation_queue_batch_order_idx;
-
--- Drop an index on annotation_queue.
---   locks out readers: annotation_queue
-DROP INDEX annotation_queue_order_idx;
-
 -- Change annotation_queue: add column reserved.
 --   locks out readers: annotation_queue
 ALTER TABLE annotation_queue ADD COLUMN reserved boolean NOT NULL DEFAULT false;
@@ -73,7 +65,7 @@ COMMENT ON COLUMN url_history.detail IS 'The answer, the reason, the rule: what 
 CREATE INDEX url_history_url_id_idx ON url_history USING btree (url_id, id);
 
 -- Create table url_reservations.
-CREATE TABLE url_reservations (
+CREATE UNLOGGED TABLE url_reservations (
     annotator text NOT NULL,
     url_id integer NOT NULL,
     slot integer NOT NULL,
@@ -139,18 +131,6 @@ CREATE INDEX url_skips_returns_at_idx ON url_skips USING btree (returns_at) WHER
 -- Create an index on url_skips.
 CREATE INDEX url_skips_url_id_idx ON url_skips USING btree (url_id, reason);
 
--- Create an index on annotation_queue.
---   locks out writers: annotation_queue, while the index is built from all rows of annotation_queue
-CREATE INDEX annotation_queue_batch_order_idx ON annotation_queue USING btree (batch_id, eligible, reserved, priority, url_id) INCLUDE (changed_xid);
-
--- Create an index on annotation_queue.
---   locks out writers: annotation_queue, while the index is built from all rows of annotation_queue
-CREATE INDEX annotation_queue_order_idx ON annotation_queue USING btree (priority, url_id) INCLUDE (changed_xid) WHERE (eligible AND (NOT reserved));
-
--- Create an index on annotation_queue.
---   locks out writers: annotation_queue, while the index is built from all rows of annotation_queue
-CREATE INDEX annotation_queue_reserved_idx ON annotation_queue USING btree (priority, url_id) WHERE reserved;
-
 -- Set the comment of table annotation_queue.
 COMMENT ON TABLE annotation_queue IS 'One row for each URL; those that are eligible and not reserved, in (priority, url_id) order, are the queue.';
 
@@ -176,6 +156,58 @@ UNION ALL
     url_skips.url_id
    FROM url_skips
   WHERE (url_skips.active AND (url_skips.session_id IS NOT NULL));
+
+-- Create view robot_values.
+CREATE VIEW robot_values AS
+SELECT said.url_id,
+    jsonb_object_agg(said.attribute, said.vals) AS robots
+   FROM ( SELECT s.url_id,
+            s.attribute,
+            jsonb_agg(s.value ORDER BY s.confidence DESC, s.id) AS vals
+           FROM ( SELECT subtask.url_id,
+                    'agency'::text AS attribute,
+                    (s_1.agency_id)::text AS value,
+                    s_1.confidence,
+                    (s_1.agency_id)::bigint AS id
+                   FROM (annotation__agency__auto__subtasks subtask
+                     JOIN annotation__agency__auto__suggestions s_1 ON ((s_1.subtask_id = subtask.id)))
+                  WHERE (s_1.confidence > 0)
+                UNION ALL
+                 SELECT subtask.url_id,
+                    'location'::text AS attribute,
+                    (s_1.location_id)::text AS value,
+                    s_1.confidence,
+                    s_1.location_id AS id
+                   FROM (annotation__location__auto__subtasks subtask
+                     JOIN annotation__location__auto__suggestions s_1 ON ((s_1.subtask_id = subtask.id)))
+                  WHERE (s_1.confidence > (0)::double precision)
+                UNION ALL
+                 SELECT annotation__record_type__auto.url_id,
+                    'record_type'::text AS attribute,
+                    (annotation__record_type__auto.record_type)::text AS value,
+                    0 AS confidence,
+                    0 AS id
+                   FROM annotation__record_type__auto
+                UNION ALL
+                 SELECT annotation__url_type__auto.url_id,
+                    'url_type'::text AS attribute,
+                        CASE
+                            WHEN annotation__url_type__auto.relevant THEN 'relevant'::text
+                            ELSE 'not relevant'::text
+                        END AS value,
+                    0 AS confidence,
+                    0 AS id
+                   FROM annotation__url_type__auto
+                UNION ALL
+                 SELECT annotation__name__suggestions.url_id,
+                    'name'::text AS attribute,
+                    annotation__name__suggestions.suggestion AS value,
+                    0 AS confidence,
+                    annotation__name__suggestions.id
+                   FROM annotation__name__suggestions
+                  WHERE (annotation__name__suggestions.source = 'HTML Metadata Title'::suggestion_source_enum)) s
+          GROUP BY s.url_id, s.attribute) said
+  GROUP BY said.url_id;
 
 -- Create view user_passed_urls.
 CREATE VIEW user_passed_urls AS

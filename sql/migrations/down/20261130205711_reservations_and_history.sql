@@ -1,8 +1,14 @@
 -- What the migration added is dropped, with the data in it.
 
+-- What the migration added is dropped, with the data in it.
+
 -- Drop view user_passed_urls, which the files do not have.
 --   locks out readers: user_passed_urls
 DROP VIEW user_passed_urls;
+
+-- Drop view robot_values, which the files do not have.
+--   locks out readers: robot_values
+DROP VIEW robot_values;
 
 -- Drop view anonymous_passed_urls, which the files do not have.
 --   locks out readers: anonymous_passed_urls
@@ -37,30 +43,10 @@ DROP TABLE url_reservations;
 --   locks out readers: urls
 DROP TABLE url_skips;
 
--- Drop an index on annotation_queue.
---   locks out readers: annotation_queue
-DROP INDEX annotation_queue_batch_order_idx;
-
--- Drop an index on annotation_queue.
---   locks out readers: annotation_queue
-DROP INDEX annotation_queue_order_idx;
-
--- Drop an index on annotation_queue.
---   locks out readers: annotation_queue
-DROP INDEX annotation_queue_reserved_idx;
-
 -- Change annotation_queue: drop column reserved.
 --   drops data: column reserved in all rows of annotation_queue
 --   locks out readers: annotation_queue
 ALTER TABLE annotation_queue DROP COLUMN reserved;
-
--- Create an index on annotation_queue.
---   locks out writers: annotation_queue, while the index is built from all rows of annotation_queue
-CREATE INDEX annotation_queue_batch_order_idx ON annotation_queue USING btree (batch_id, eligible, priority, url_id) INCLUDE (changed_xid);
-
--- Create an index on annotation_queue.
---   locks out writers: annotation_queue, while the index is built from all rows of annotation_queue
-CREATE INDEX annotation_queue_order_idx ON annotation_queue USING btree (priority, url_id) INCLUDE (changed_xid) WHERE eligible;
 
 -- Set the comment of table annotation_queue.
 COMMENT ON TABLE annotation_queue IS 'One row for each URL; the eligible ones in (priority, url_id) order are the queue.';
