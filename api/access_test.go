@@ -31,12 +31,14 @@ const (
 var levels = map[level][]string{
 	levelNone: {
 		"GET /annotate/anonymous", "POST /annotate/anonymous/{url_id}", "GET /annotate/anonymous/explain",
+		"POST /annotate/anonymous/{url_id}/skip",
 		"GET /agencies", "GET /agencies/{agency_id}/locations", "GET /typeahead/agencies", "GET /typeahead/locations",
 		"GET /url/{url_id}/screenshot", "POST /submit/data-source", "GET /check/unique-url",
 		"GET /healthz", "GET /readyz",
 	},
 	levelUser: {
 		"GET /annotate/all", "POST /annotate/all/{url_id}", "POST /annotate/migrate", "GET /annotate/explain",
+		"POST /annotate/all/{url_id}/skip",
 		"GET /contributions/leaderboard", "GET /contributions/user", "POST /submit/url", "POST /submit/agency",
 		"GET /export/facts",
 	},
@@ -50,7 +52,7 @@ var levels = map[level][]string{
 		"POST /task/{task_type}/run",
 		"GET /metrics/batches/aggregated", "GET /metrics/batches/breakdown", "GET /metrics/urls/aggregate",
 		"GET /metrics/urls/aggregate/pending", "GET /metrics/urls/breakdown/submitted", "GET /metrics/urls/breakdown/pending",
-		"GET /metrics/backlog", "GET /metrics/agreement", "GET /export/annotations", "PUT /follows",
+		"GET /metrics/backlog", "GET /metrics/urls/skipped", "GET /metrics/agreement", "GET /export/annotations", "PUT /follows",
 		"GET /proposal/agencies", "PUT /proposal/agencies/{proposal_id}",
 		"POST /proposal/agencies/{proposal_id}/approve", "POST /proposal/agencies/{proposal_id}/reject",
 		"GET /proposal/agencies/{proposal_id}/locations", "POST /proposal/agencies/{proposal_id}/locations/{location_id}",

@@ -146,6 +146,36 @@ func (h annotateHandlers) reasonOf(ctx context.Context, err error) *string {
 	}
 }
 
+func (h annotateHandlers) AnnotateSkip(ctx context.Context, req AnnotateSkipRequestObject) (AnnotateSkipResponseObject, error) {
+	filter := annotation.Filter{BatchID: req.Params.BatchID, URLID: req.Params.AnnoURLID}
+	stored, err := h.annotations.SkipThenNext(ctx, auth.UserFrom(ctx).UserID, req.URLID, skipFrom(req.Body), filter)
+	if err != nil {
+		return nil, err
+	}
+	return AnnotateSkip200JSONResponse{
+		Body:    NextAnnotationResponse{NextAnnotation: nextFrom(stored.Offer.Next)},
+		Headers: AnnotateSkip200ResponseHeaders(h.headersAfter(ctx, stored)),
+	}, nil
+}
+
+func (h annotateHandlers) AnnotateAnonymousSkip(
+	ctx context.Context, req AnnotateAnonymousSkipRequestObject,
+) (AnnotateAnonymousSkipResponseObject, error) {
+	session := req.Params.SessionID
+	stored, err := h.annotations.SkipAnonymousThenNext(ctx, session, req.URLID, skipFrom(req.Body))
+	if err != nil {
+		return nil, err
+	}
+	return AnnotateAnonymousSkip200JSONResponse{
+		Body:    AnonymousNextAnnotationResponse{NextAnnotation: nextFrom(stored.Offer.Next), SessionID: session},
+		Headers: AnnotateAnonymousSkip200ResponseHeaders(h.headersAfter(ctx, stored)),
+	}, nil
+}
+
+func skipFrom(body *Skip) annotation.Skip {
+	return annotation.Skip{Reason: annotation.SkipReason(body.Reason), Note: orZero(body.Note)}
+}
+
 func (h annotateHandlers) AnnotateMigrate(
 	ctx context.Context, req AnnotateMigrateRequestObject,
 ) (AnnotateMigrateResponseObject, error) {

@@ -39,6 +39,13 @@ var keyedOperations = map[string]keyedOperation{
 		permission: noToken, path: "/annotate/anonymous/%d?session_id=00000000-0000-0000-0001-000000000000",
 		body: `{"suggested_status": "meta url"}`, effects: "SELECT count(*) FROM annotation__url_type__anon WHERE url_type = 'meta url'",
 	},
+	"POST /annotate/all/{url_id}/skip": {
+		path: "/annotate/all/%d/skip", body: `{"reason": "language"}`, effects: "SELECT count(*) FROM url_skips",
+	},
+	"POST /annotate/anonymous/{url_id}/skip": {
+		permission: noToken, path: "/annotate/anonymous/%d/skip?session_id=00000000-0000-0000-0001-000000000000",
+		body: `{"reason": "language"}`, effects: "SELECT count(*) FROM url_skips",
+	},
 	"POST /annotate/migrate": {
 		path:    "/annotate/migrate?session_id=00000000-0000-0000-0000-%012d",
 		effects: "SELECT count(*) FROM annotation__url_type__user",

@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"docket/internal/phase"
+	"docket/internal/progress"
 	"docket/internal/views"
 )
 
@@ -71,8 +72,8 @@ type ViewsFunc func(context.Context) ([]views.View, error)
 // refreshed, and none at all when views fails.
 func (m *Metrics) AddViews(views ViewsFunc) { m.registry.MustRegister(viewCollector(views)) }
 
-// viewsTimeout limits how long a scrape waits for the database. The other metrics matter most while the database is slow.
-const viewsTimeout = 2 * time.Second
+// readTimeout limits how long a scrape waits for the database. The other metrics matter most while the database is slow.
+const readTimeout = 2 * time.Second
 
 // viewCollector reads the refreshes of views at every scrape.
 type viewCollector ViewsFunc
@@ -98,7 +99,7 @@ func (viewCollector) Describe(descs chan<- *prometheus.Desc) {
 }
 
 func (views viewCollector) Collect(metrics chan<- prometheus.Metric) {
-	ctx, cancel := context.WithTimeout(context.Background(), viewsTimeout)
+	ctx, cancel := context.WithTimeout(context.Background(), readTimeout)
 	defer cancel()
 	all, err := views(ctx)
 	if err != nil {
@@ -111,6 +112,32 @@ func (views viewCollector) Collect(metrics chan<- prometheus.Metric) {
 		for _, m := range viewMetrics {
 			metrics <- prometheus.MustNewConstMetric(m.desc, prometheus.GaugeValue, m.value(view), view.Name)
 		}
+	}
+}
+
+// SkipsFunc counts skips by reason.
+type SkipsFunc func(context.Context) ([]progress.SkipCounts, error)
+
+// AddSkips adds the numbers of URLs that are often skipped. It calls skips at every scrape. There is no series when skips fails.
+func (m *Metrics) AddSkips(skips SkipsFunc) { m.registry.MustRegister(skipCollector(skips)) }
+
+// skipCollector reads the numbers at every scrape.
+type skipCollector SkipsFunc
+
+var skippedURLs = prometheus.NewDesc("docket_skipped_urls",
+	"URLs that annotators are offered and that at least three people have skipped for one reason.", []string{"reason"}, nil)
+
+func (skipCollector) Describe(descs chan<- *prometheus.Desc) { descs <- skippedURLs }
+
+func (skips skipCollector) Collect(metrics chan<- prometheus.Metric) {
+	ctx, cancel := context.WithTimeout(context.Background(), readTimeout)
+	defer cancel()
+	all, err := skips(ctx)
+	if err != nil {
+		return // as for views
+	}
+	for _, of := range all {
+		metrics <- prometheus.MustNewConstMetric(skippedURLs, prometheus.GaugeValue, float64(of.URLs), of.Reason)
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"docket/internal/phase"
+	"docket/internal/progress"
 	"docket/internal/views"
 )
 
@@ -59,13 +60,7 @@ func TestViewMetrics(t *testing.T) {
 			{Name: "old", RefreshedAt: &refreshed, Age: 90 * time.Second, Rows: 3, Took: 250 * time.Millisecond}, {Name: "never"},
 		}, failure
 	})
-	scrape := func() string {
-		response := httptest.NewRecorder()
-		metrics.Handler().ServeHTTP(response, httptest.NewRequest("GET", "/internal/metrics", nil))
-		require.Equal(t, 200, response.Code)
-		return response.Body.String()
-	}
-	text := scrape()
+	text := scrape(t, metrics)
 	for _, line := range []string{
 		`docket_view_age_seconds{view="old"} 90`, `docket_view_rows{view="old"} 3`, `docket_view_refresh_seconds{view="old"} 0.25`,
 	} {
@@ -74,7 +69,36 @@ func TestViewMetrics(t *testing.T) {
 	require.NotContains(t, text, `view="never"`)
 
 	failure = errors.New("no database")
-	text = scrape()
+	text = scrape(t, metrics)
 	require.NotContains(t, text, "docket_view")
 	require.Contains(t, text, "go_goroutines", "the other metrics need no database")
+}
+
+// scrape returns the metrics as Prometheus reads them.
+func scrape(t *testing.T, metrics *Metrics) string {
+	t.Helper()
+	response := httptest.NewRecorder()
+	metrics.Handler().ServeHTTP(response, httptest.NewRequest("GET", "/internal/metrics", nil))
+	require.Equal(t, 200, response.Code)
+	return response.Body.String()
+}
+
+func TestSkipMetrics(t *testing.T) {
+	t.Parallel()
+	var failure error
+	metrics := NewMetrics(func() PoolStats { return PoolStats{} })
+	metrics.AddSkips(func(ctx context.Context) ([]progress.SkipCounts, error) {
+		if _, bounded := ctx.Deadline(); !bounded {
+			return nil, errors.New("the scrape has no time limit")
+		}
+		return []progress.SkipCounts{{Reason: "language", Skips: 9, URLs: 2}, {Reason: "other"}}, failure
+	})
+	text := scrape(t, metrics)
+	require.Contains(t, text, "\ndocket_skipped_urls{reason=\"language\"} 2\n")
+	require.Contains(t, text, "\ndocket_skipped_urls{reason=\"other\"} 0\n")
+
+	failure = errors.New("no database")
+	text = scrape(t, metrics)
+	require.NotContains(t, text, "docket_skipped_urls")
+	require.Contains(t, text, "go_goroutines")
 }

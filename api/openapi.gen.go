@@ -641,115 +641,115 @@ func (e ProposalOutcome) Valid() bool {
 
 // Defines values for RecordType.
 const (
-	AccidentReports          RecordType = "Accident Reports"
-	AnnualMonthlyReports     RecordType = "Annual & Monthly Reports"
-	ArrestRecords            RecordType = "Arrest Records"
-	BookingReports           RecordType = "Booking Reports"
-	BudgetsFinances          RecordType = "Budgets & Finances"
-	CallsForService          RecordType = "Calls for Service"
-	CarGPS                   RecordType = "Car GPS"
-	Citations                RecordType = "Citations"
-	ComplaintsMisconduct     RecordType = "Complaints & Misconduct"
-	CourtCases               RecordType = "Court Cases"
-	CrimeMapsReports         RecordType = "Crime Maps & Reports"
-	CrimeStatistics          RecordType = "Crime Statistics"
-	DailyActivityLogs        RecordType = "Daily Activity Logs"
-	DispatchLogs             RecordType = "Dispatch Logs"
-	DispatchRecordings       RecordType = "Dispatch Recordings"
-	FieldContacts            RecordType = "Field Contacts"
-	Geographic               RecordType = "Geographic"
-	IncarcerationRecords     RecordType = "Incarceration Records"
-	IncidentReports          RecordType = "Incident Reports"
-	ListOfDataSources        RecordType = "List of Data Sources"
-	MediaBulletins           RecordType = "Media Bulletins"
-	MiscPoliceActivity       RecordType = "Misc Police Activity"
-	OfficerInvolvedShootings RecordType = "Officer Involved Shootings"
-	Other                    RecordType = "Other"
-	PersonnelRecords         RecordType = "Personnel Records"
-	PoliciesContracts        RecordType = "Policies & Contracts"
-	RecordsRequestInfo       RecordType = "Records Request Info"
-	Resources                RecordType = "Resources"
-	SexOffenderRegistry      RecordType = "Sex Offender Registry"
-	Stops                    RecordType = "Stops"
-	Surveys                  RecordType = "Surveys"
-	TrainingHiringInfo       RecordType = "Training & Hiring Info"
-	UseOfForceReports        RecordType = "Use of Force Reports"
-	VehiclePursuits          RecordType = "Vehicle Pursuits"
-	WantedPersons            RecordType = "Wanted Persons"
+	RecordTypeAccidentReports          RecordType = "Accident Reports"
+	RecordTypeAnnualMonthlyReports     RecordType = "Annual & Monthly Reports"
+	RecordTypeArrestRecords            RecordType = "Arrest Records"
+	RecordTypeBookingReports           RecordType = "Booking Reports"
+	RecordTypeBudgetsFinances          RecordType = "Budgets & Finances"
+	RecordTypeCallsForService          RecordType = "Calls for Service"
+	RecordTypeCarGPS                   RecordType = "Car GPS"
+	RecordTypeCitations                RecordType = "Citations"
+	RecordTypeComplaintsMisconduct     RecordType = "Complaints & Misconduct"
+	RecordTypeCourtCases               RecordType = "Court Cases"
+	RecordTypeCrimeMapsReports         RecordType = "Crime Maps & Reports"
+	RecordTypeCrimeStatistics          RecordType = "Crime Statistics"
+	RecordTypeDailyActivityLogs        RecordType = "Daily Activity Logs"
+	RecordTypeDispatchLogs             RecordType = "Dispatch Logs"
+	RecordTypeDispatchRecordings       RecordType = "Dispatch Recordings"
+	RecordTypeFieldContacts            RecordType = "Field Contacts"
+	RecordTypeGeographic               RecordType = "Geographic"
+	RecordTypeIncarcerationRecords     RecordType = "Incarceration Records"
+	RecordTypeIncidentReports          RecordType = "Incident Reports"
+	RecordTypeListOfDataSources        RecordType = "List of Data Sources"
+	RecordTypeMediaBulletins           RecordType = "Media Bulletins"
+	RecordTypeMiscPoliceActivity       RecordType = "Misc Police Activity"
+	RecordTypeOfficerInvolvedShootings RecordType = "Officer Involved Shootings"
+	RecordTypeOther                    RecordType = "Other"
+	RecordTypePersonnelRecords         RecordType = "Personnel Records"
+	RecordTypePoliciesContracts        RecordType = "Policies & Contracts"
+	RecordTypeRecordsRequestInfo       RecordType = "Records Request Info"
+	RecordTypeResources                RecordType = "Resources"
+	RecordTypeSexOffenderRegistry      RecordType = "Sex Offender Registry"
+	RecordTypeStops                    RecordType = "Stops"
+	RecordTypeSurveys                  RecordType = "Surveys"
+	RecordTypeTrainingHiringInfo       RecordType = "Training & Hiring Info"
+	RecordTypeUseOfForceReports        RecordType = "Use of Force Reports"
+	RecordTypeVehiclePursuits          RecordType = "Vehicle Pursuits"
+	RecordTypeWantedPersons            RecordType = "Wanted Persons"
 )
 
 // Valid indicates whether the value is a known member of the RecordType enum.
 func (e RecordType) Valid() bool {
 	switch e {
-	case AccidentReports:
+	case RecordTypeAccidentReports:
 		return true
-	case AnnualMonthlyReports:
+	case RecordTypeAnnualMonthlyReports:
 		return true
-	case ArrestRecords:
+	case RecordTypeArrestRecords:
 		return true
-	case BookingReports:
+	case RecordTypeBookingReports:
 		return true
-	case BudgetsFinances:
+	case RecordTypeBudgetsFinances:
 		return true
-	case CallsForService:
+	case RecordTypeCallsForService:
 		return true
-	case CarGPS:
+	case RecordTypeCarGPS:
 		return true
-	case Citations:
+	case RecordTypeCitations:
 		return true
-	case ComplaintsMisconduct:
+	case RecordTypeComplaintsMisconduct:
 		return true
-	case CourtCases:
+	case RecordTypeCourtCases:
 		return true
-	case CrimeMapsReports:
+	case RecordTypeCrimeMapsReports:
 		return true
-	case CrimeStatistics:
+	case RecordTypeCrimeStatistics:
 		return true
-	case DailyActivityLogs:
+	case RecordTypeDailyActivityLogs:
 		return true
-	case DispatchLogs:
+	case RecordTypeDispatchLogs:
 		return true
-	case DispatchRecordings:
+	case RecordTypeDispatchRecordings:
 		return true
-	case FieldContacts:
+	case RecordTypeFieldContacts:
 		return true
-	case Geographic:
+	case RecordTypeGeographic:
 		return true
-	case IncarcerationRecords:
+	case RecordTypeIncarcerationRecords:
 		return true
-	case IncidentReports:
+	case RecordTypeIncidentReports:
 		return true
-	case ListOfDataSources:
+	case RecordTypeListOfDataSources:
 		return true
-	case MediaBulletins:
+	case RecordTypeMediaBulletins:
 		return true
-	case MiscPoliceActivity:
+	case RecordTypeMiscPoliceActivity:
 		return true
-	case OfficerInvolvedShootings:
+	case RecordTypeOfficerInvolvedShootings:
 		return true
-	case Other:
+	case RecordTypeOther:
 		return true
-	case PersonnelRecords:
+	case RecordTypePersonnelRecords:
 		return true
-	case PoliciesContracts:
+	case RecordTypePoliciesContracts:
 		return true
-	case RecordsRequestInfo:
+	case RecordTypeRecordsRequestInfo:
 		return true
-	case Resources:
+	case RecordTypeResources:
 		return true
-	case SexOffenderRegistry:
+	case RecordTypeSexOffenderRegistry:
 		return true
-	case Stops:
+	case RecordTypeStops:
 		return true
-	case Surveys:
+	case RecordTypeSurveys:
 		return true
-	case TrainingHiringInfo:
+	case RecordTypeTrainingHiringInfo:
 		return true
-	case UseOfForceReports:
+	case RecordTypeUseOfForceReports:
 		return true
-	case VehiclePursuits:
+	case RecordTypeVehiclePursuits:
 		return true
-	case WantedPersons:
+	case RecordTypeWantedPersons:
 		return true
 	default:
 		return false
@@ -789,6 +789,33 @@ func (e RetentionSchedule) Valid() bool {
 	case N1Month:
 		return true
 	case N1Week:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for SkipReason.
+const (
+	SkipReasonLanguage        SkipReason = "language"
+	SkipReasonNeedsSignIn     SkipReason = "needs sign-in"
+	SkipReasonNotSure         SkipReason = "not sure"
+	SkipReasonOther           SkipReason = "other"
+	SkipReasonPageDoesNotLoad SkipReason = "page does not load"
+)
+
+// Valid indicates whether the value is a known member of the SkipReason enum.
+func (e SkipReason) Valid() bool {
+	switch e {
+	case SkipReasonLanguage:
+		return true
+	case SkipReasonNeedsSignIn:
+		return true
+	case SkipReasonNotSure:
+		return true
+	case SkipReasonOther:
+		return true
+	case SkipReasonPageDoesNotLoad:
 		return true
 	default:
 		return false
@@ -2368,6 +2395,31 @@ type SearchURLResult struct {
 	URLID *int32 `json:"url_id"`
 }
 
+// Skip defines model for Skip.
+type Skip struct {
+	// Note Required if the reason is `other`. Surrounding white space is removed.
+	Note   *string    `json:"note,omitempty"`
+	Reason SkipReason `json:"reason"`
+}
+
+// SkipCounts defines model for SkipCounts.
+type SkipCounts struct {
+	// CountSkips Of any URL, one for each annotator; an answer deletes a skip.
+	CountSkips int32 `json:"count_skips"`
+
+	// CountUrls Those that `GET /url` lists for the reason.
+	CountUrls int32 `json:"count_urls"`
+}
+
+// SkipReason defines model for SkipReason.
+type SkipReason string
+
+// SkippedURLsResponse defines model for SkippedURLsResponse.
+type SkippedURLsResponse struct {
+	// ByReason One entry per reason, a `SkipReason`.
+	ByReason map[string]SkipCounts `json:"by_reason"`
+}
+
 // StartedJob defines model for StartedJob.
 type StartedJob struct {
 	// Job Example: auto_validate
@@ -2839,6 +2891,29 @@ type AnnotateSubmitParams struct {
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
+// AnnotateSkipParams defines parameters for AnnotateSkip.
+type AnnotateSkipParams struct {
+	// BatchID Only URLs of this batch; the response then has a `batch_info`.
+	BatchID *BatchID `form:"batch_id,omitempty" json:"batch_id,omitempty"`
+
+	// AnnoURLID Only this URL.
+	AnnoURLID *AnnoURLID `form:"anno_url_id,omitempty" json:"anno_url_id,omitempty"`
+
+	// IdempotencyKey A text that the caller chose for this one request, preferably a UUID. For 24 hours after its success, the same request
+	// with the same key takes no effect but gets the same result, with the header `Idempotency-Replayed: true`. Only
+	// `next_annotation` is chosen anew. The result is stored together with the effect of the request: a request whose response was
+	// lost, or was a 5xx, may be repeated with its key at any time and has one effect.
+	//
+	// While the first one is in progress, the second gets 409 of type `urn:docket:problem:request-under-way`. A different request
+	// with the key gets 422 of type `urn:docket:problem:idempotency-key-reused`. After any result but a success the key is free,
+	// except after a 503 of type `urn:docket:problem:result-unknown`: repeat the same request.
+	//
+	// A key belongs to the user of the token. Without a token it belongs to the anonymous session that the request names or, for
+	// each operation, to the address of the client. Behind a proxy that Docket was not told to trust (`--trusted-proxy`), all
+	// clients have the address of the proxy, and share its keys.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // AnnotateAnonymousNextParams defines parameters for AnnotateAnonymousNext.
 type AnnotateAnonymousNextParams struct {
 	// SessionID The session, from an earlier response.
@@ -2864,6 +2939,26 @@ type AnnotateAnonymousSubmitParams struct {
 
 	// GetNextURL With false the answer is stored, and `next_annotation` is null.
 	GetNextURL *GetNextURL `form:"get_next_url,omitempty" json:"get_next_url,omitempty"`
+
+	// IdempotencyKey A text that the caller chose for this one request, preferably a UUID. For 24 hours after its success, the same request
+	// with the same key takes no effect but gets the same result, with the header `Idempotency-Replayed: true`. Only
+	// `next_annotation` is chosen anew. The result is stored together with the effect of the request: a request whose response was
+	// lost, or was a 5xx, may be repeated with its key at any time and has one effect.
+	//
+	// While the first one is in progress, the second gets 409 of type `urn:docket:problem:request-under-way`. A different request
+	// with the key gets 422 of type `urn:docket:problem:idempotency-key-reused`. After any result but a success the key is free,
+	// except after a 503 of type `urn:docket:problem:result-unknown`: repeat the same request.
+	//
+	// A key belongs to the user of the token. Without a token it belongs to the anonymous session that the request names or, for
+	// each operation, to the address of the client. Behind a proxy that Docket was not told to trust (`--trusted-proxy`), all
+	// clients have the address of the proxy, and share its keys.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// AnnotateAnonymousSkipParams defines parameters for AnnotateAnonymousSkip.
+type AnnotateAnonymousSkipParams struct {
+	// SessionID The session, from a response of `GET /annotate/anonymous`; any UUID is accepted.
+	SessionID openapi_types.UUID `form:"session_id" json:"session_id"`
 
 	// IdempotencyKey A text that the caller chose for this one request, preferably a UUID. For 24 hours after its success, the same request
 	// with the same key takes no effect but gets the same result, with the header `Idempotency-Replayed: true`. Only
@@ -3242,6 +3337,9 @@ type URLListParams struct {
 
 	// Errors Only URLs with a task error.
 	Errors *bool `form:"errors,omitempty" json:"errors,omitempty"`
+
+	// Skipped Only URLs that annotators are offered and that at least three people have skipped for this reason.
+	Skipped *SkipReason `form:"skipped,omitempty" json:"skipped,omitempty"`
 }
 
 // AgencyInsertJSONRequestBody defines body for AgencyInsert for application/json ContentType.
@@ -3253,8 +3351,14 @@ type AgencyUpdateJSONRequestBody = AgencyChange
 // AnnotateSubmitJSONRequestBody defines body for AnnotateSubmit for application/json ContentType.
 type AnnotateSubmitJSONRequestBody = Answer
 
+// AnnotateSkipJSONRequestBody defines body for AnnotateSkip for application/json ContentType.
+type AnnotateSkipJSONRequestBody = Skip
+
 // AnnotateAnonymousSubmitJSONRequestBody defines body for AnnotateAnonymousSubmit for application/json ContentType.
 type AnnotateAnonymousSubmitJSONRequestBody = Answer
+
+// AnnotateAnonymousSkipJSONRequestBody defines body for AnnotateAnonymousSkip for application/json ContentType.
+type AnnotateAnonymousSkipJSONRequestBody = Skip
 
 // CollectorManualJSONRequestBody defines body for CollectorManual for application/json ContentType.
 type CollectorManualJSONRequestBody = ManualBatch
@@ -3312,6 +3416,9 @@ type ServerInterface interface {
 	// AnnotateSubmit Annotate a URL and get the next one
 	// (POST /annotate/all/{url_id})
 	AnnotateSubmit(c *gin.Context, urlid URLID, params AnnotateSubmitParams)
+	// AnnotateSkip Put a URL off and get the next one
+	// (POST /annotate/all/{url_id}/skip)
+	AnnotateSkip(c *gin.Context, urlid URLID, params AnnotateSkipParams)
 	// AnnotateAnonymousNext The next URL for an anonymous session
 	// (GET /annotate/anonymous)
 	AnnotateAnonymousNext(c *gin.Context, params AnnotateAnonymousNextParams)
@@ -3321,6 +3428,9 @@ type ServerInterface interface {
 	// AnnotateAnonymousSubmit Annotate a URL in an anonymous session and get the next one
 	// (POST /annotate/anonymous/{url_id})
 	AnnotateAnonymousSubmit(c *gin.Context, urlid URLID, params AnnotateAnonymousSubmitParams)
+	// AnnotateAnonymousSkip Put a URL off in an anonymous session and get the next one
+	// (POST /annotate/anonymous/{url_id}/skip)
+	AnnotateAnonymousSkip(c *gin.Context, urlid URLID, params AnnotateAnonymousSkipParams)
 	// AnnotateExplain Why the caller is given this URL next, or none
 	// (GET /annotate/explain)
 	AnnotateExplain(c *gin.Context, params AnnotateExplainParams)
@@ -3399,6 +3509,9 @@ type ServerInterface interface {
 	// MetricsURLsBreakdownSubmitted URLs submitted to the data sources app, by month
 	// (GET /metrics/urls/breakdown/submitted)
 	MetricsURLsBreakdownSubmitted(c *gin.Context)
+	// MetricsURLsSkipped Skips by reason
+	// (GET /metrics/urls/skipped)
+	MetricsURLsSkipped(c *gin.Context)
 	// ProposalList Pending proposals of agencies
 	// (GET /proposal/agencies)
 	ProposalList(c *gin.Context)
@@ -3832,6 +3945,71 @@ func (siw *ServerInterfaceWrapper) AnnotateSubmit(c *gin.Context) {
 	siw.Handler.AnnotateSubmit(c, urlid, params)
 }
 
+// AnnotateSkip operation middleware
+func (siw *ServerInterfaceWrapper) AnnotateSkip(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "url_id" -------------
+	var urlid URLID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "url_id", c.Param("url_id"), &urlid, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "integer", Format: "int32", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter url_id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params AnnotateSkipParams
+
+	// ------------- Optional query parameter "batch_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "batch_id", c.Request.URL.Query(), &params.BatchID, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter batch_id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "anno_url_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "anno_url_id", c.Request.URL.Query(), &params.AnnoURLID, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter anno_url_id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	headers := c.Request.Header
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandler(c, fmt.Errorf("Expected one value for Idempotency-Key, got %d", n), http.StatusBadRequest)
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter Idempotency-Key: %w", err), http.StatusBadRequest)
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.AnnotateSkip(c, urlid, params)
+}
+
 // AnnotateAnonymousNext operation middleware
 func (siw *ServerInterfaceWrapper) AnnotateAnonymousNext(c *gin.Context) {
 
@@ -3965,6 +4143,63 @@ func (siw *ServerInterfaceWrapper) AnnotateAnonymousSubmit(c *gin.Context) {
 	}
 
 	siw.Handler.AnnotateAnonymousSubmit(c, urlid, params)
+}
+
+// AnnotateAnonymousSkip operation middleware
+func (siw *ServerInterfaceWrapper) AnnotateAnonymousSkip(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "url_id" -------------
+	var urlid URLID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "url_id", c.Param("url_id"), &urlid, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "integer", Format: "int32", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter url_id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params AnnotateAnonymousSkipParams
+
+	// ------------- Required query parameter "session_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, true, "session_id", c.Request.URL.Query(), &params.SessionID, runtime.BindQueryParameterOptions{Type: "string", Format: "uuid"})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter session_id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	headers := c.Request.Header
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandler(c, fmt.Errorf("Expected one value for Idempotency-Key, got %d", n), http.StatusBadRequest)
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter Idempotency-Key: %w", err), http.StatusBadRequest)
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.AnnotateAnonymousSkip(c, urlid, params)
 }
 
 // AnnotateExplain operation middleware
@@ -4720,6 +4955,19 @@ func (siw *ServerInterfaceWrapper) MetricsURLsBreakdownSubmitted(c *gin.Context)
 	siw.Handler.MetricsURLsBreakdownSubmitted(c)
 }
 
+// MetricsURLsSkipped operation middleware
+func (siw *ServerInterfaceWrapper) MetricsURLsSkipped(c *gin.Context) {
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.MetricsURLsSkipped(c)
+}
+
 // ProposalList operation middleware
 func (siw *ServerInterfaceWrapper) ProposalList(c *gin.Context) {
 
@@ -5444,6 +5692,14 @@ func (siw *ServerInterfaceWrapper) URLList(c *gin.Context) {
 		return
 	}
 
+	// ------------- Optional query parameter "skipped" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "skipped", c.Request.URL.Query(), &params.Skipped, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter skipped: %w", err), http.StatusBadRequest)
+		return
+	}
+
 	for _, middleware := range siw.HandlerMiddlewares {
 		middleware(c)
 		if c.IsAborted() {
@@ -5558,10 +5814,12 @@ func RegisterHandlersWithOptions(router gin.IRouter, si ServerInterface, options
 
 	router.GET(options.BaseURL+"/annotate/all", wrapper.AnnotateNext)
 	router.POST(options.BaseURL+"/annotate/all/:url_id", wrapper.AnnotateSubmit)
+	router.POST(options.BaseURL+"/annotate/all/:url_id/skip", wrapper.AnnotateSkip)
 	router.GET(options.BaseURL+"/annotate/anonymous", wrapper.AnnotateAnonymousNext)
 	router.POST(options.BaseURL+"/annotate/anonymous/:url_id", wrapper.AnnotateAnonymousSubmit)
 	router.GET(options.BaseURL+"/annotate/explain", wrapper.AnnotateExplain)
 	router.GET(options.BaseURL+"/annotate/anonymous/explain", wrapper.AnnotateAnonymousExplain)
+	router.POST(options.BaseURL+"/annotate/anonymous/:url_id/skip", wrapper.AnnotateAnonymousSkip)
 	router.POST(options.BaseURL+"/annotate/migrate", wrapper.AnnotateMigrate)
 	router.GET(options.BaseURL+"/annotate/suggestions/agencies/:url_id", wrapper.AnnotateAgencySuggestions)
 	router.GET(options.BaseURL+"/search/url", wrapper.SearchURL)
@@ -5610,6 +5868,7 @@ func RegisterHandlersWithOptions(router gin.IRouter, si ServerInterface, options
 	router.GET(options.BaseURL+"/metrics/urls/aggregate/pending", wrapper.MetricsURLsAggregatePending)
 	router.GET(options.BaseURL+"/metrics/urls/breakdown/submitted", wrapper.MetricsURLsBreakdownSubmitted)
 	router.GET(options.BaseURL+"/metrics/urls/breakdown/pending", wrapper.MetricsURLsBreakdownPending)
+	router.GET(options.BaseURL+"/metrics/urls/skipped", wrapper.MetricsURLsSkipped)
 	router.GET(options.BaseURL+"/metrics/backlog", wrapper.MetricsBacklog)
 	router.GET(options.BaseURL+"/metrics/agreement", wrapper.MetricsAgreement)
 	router.POST(options.BaseURL+"/suggestions", wrapper.SuggestionsInsert)
@@ -6626,6 +6885,152 @@ func (response AnnotateSubmitdefaultApplicationProblemPlusJSONResponse) VisitAnn
 	return err
 }
 
+type AnnotateSkipRequestObject struct {
+	URLID  URLID `json:"url_id"`
+	Params AnnotateSkipParams
+	Body   *AnnotateSkipJSONRequestBody
+}
+
+type AnnotateSkipResponseObject interface {
+	VisitAnnotateSkipResponse(w http.ResponseWriter) error
+}
+
+type AnnotateSkip200ResponseHeaders struct {
+	AnnotationReason     *AnnotationReason
+	NextAnnotationFailed *string
+	ReservedUntil        *string
+	RetryAfter           *int
+}
+
+type AnnotateSkip200JSONResponse struct {
+	Body    NextAnnotationResponse
+	Headers AnnotateSkip200ResponseHeaders
+}
+
+func (response AnnotateSkip200JSONResponse) VisitAnnotateSkipResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.AnnotationReason != nil {
+		w.Header().Set("Annotation-Reason", fmt.Sprint(*response.Headers.AnnotationReason))
+	}
+	if response.Headers.NextAnnotationFailed != nil {
+		w.Header().Set("Next-Annotation-Failed", fmt.Sprint(*response.Headers.NextAnnotationFailed))
+	}
+	if response.Headers.ReservedUntil != nil {
+		w.Header().Set("Reserved-Until", fmt.Sprint(*response.Headers.ReservedUntil))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AnnotateSkip401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response AnnotateSkip401ApplicationProblemPlusJSONResponse) VisitAnnotateSkipResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AnnotateSkip404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response AnnotateSkip404ApplicationProblemPlusJSONResponse) VisitAnnotateSkipResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AnnotateSkip409ApplicationProblemPlusJSONResponse struct {
+	AlreadyAnnotatedApplicationProblemPlusJSONResponse
+}
+
+func (response AnnotateSkip409ApplicationProblemPlusJSONResponse) VisitAnnotateSkipResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AnnotateSkip413ApplicationProblemPlusJSONResponse struct {
+	TooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response AnnotateSkip413ApplicationProblemPlusJSONResponse) VisitAnnotateSkipResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AnnotateSkip422ApplicationProblemPlusJSONResponse struct {
+	ValidationFailedApplicationProblemPlusJSONResponse
+}
+
+func (response AnnotateSkip422ApplicationProblemPlusJSONResponse) VisitAnnotateSkipResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AnnotateSkipdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response AnnotateSkipdefaultApplicationProblemPlusJSONResponse) VisitAnnotateSkipResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type AnnotateAnonymousNextRequestObject struct {
 	Params AnnotateAnonymousNextParams
 }
@@ -6902,6 +7307,133 @@ type AnnotateAnonymousSubmitdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response AnnotateAnonymousSubmitdefaultApplicationProblemPlusJSONResponse) VisitAnnotateAnonymousSubmitResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AnnotateAnonymousSkipRequestObject struct {
+	URLID  URLID `json:"url_id"`
+	Params AnnotateAnonymousSkipParams
+	Body   *AnnotateAnonymousSkipJSONRequestBody
+}
+
+type AnnotateAnonymousSkipResponseObject interface {
+	VisitAnnotateAnonymousSkipResponse(w http.ResponseWriter) error
+}
+
+type AnnotateAnonymousSkip200ResponseHeaders struct {
+	AnnotationReason     *AnnotationReason
+	NextAnnotationFailed *string
+	ReservedUntil        *string
+	RetryAfter           *int
+}
+
+type AnnotateAnonymousSkip200JSONResponse struct {
+	Body    AnonymousNextAnnotationResponse
+	Headers AnnotateAnonymousSkip200ResponseHeaders
+}
+
+func (response AnnotateAnonymousSkip200JSONResponse) VisitAnnotateAnonymousSkipResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.AnnotationReason != nil {
+		w.Header().Set("Annotation-Reason", fmt.Sprint(*response.Headers.AnnotationReason))
+	}
+	if response.Headers.NextAnnotationFailed != nil {
+		w.Header().Set("Next-Annotation-Failed", fmt.Sprint(*response.Headers.NextAnnotationFailed))
+	}
+	if response.Headers.ReservedUntil != nil {
+		w.Header().Set("Reserved-Until", fmt.Sprint(*response.Headers.ReservedUntil))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AnnotateAnonymousSkip404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response AnnotateAnonymousSkip404ApplicationProblemPlusJSONResponse) VisitAnnotateAnonymousSkipResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AnnotateAnonymousSkip409ApplicationProblemPlusJSONResponse struct {
+	AlreadyAnnotatedApplicationProblemPlusJSONResponse
+}
+
+func (response AnnotateAnonymousSkip409ApplicationProblemPlusJSONResponse) VisitAnnotateAnonymousSkipResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AnnotateAnonymousSkip413ApplicationProblemPlusJSONResponse struct {
+	TooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response AnnotateAnonymousSkip413ApplicationProblemPlusJSONResponse) VisitAnnotateAnonymousSkipResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AnnotateAnonymousSkip422ApplicationProblemPlusJSONResponse struct {
+	ValidationFailedApplicationProblemPlusJSONResponse
+}
+
+func (response AnnotateAnonymousSkip422ApplicationProblemPlusJSONResponse) VisitAnnotateAnonymousSkipResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AnnotateAnonymousSkipdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response AnnotateAnonymousSkipdefaultApplicationProblemPlusJSONResponse) VisitAnnotateAnonymousSkipResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -9573,6 +10105,99 @@ func (response MetricsURLsBreakdownSubmitteddefaultApplicationProblemPlusJSONRes
 	return err
 }
 
+type MetricsURLsSkippedRequestObject struct {
+}
+
+type MetricsURLsSkippedResponseObject interface {
+	VisitMetricsURLsSkippedResponse(w http.ResponseWriter) error
+}
+
+type MetricsURLsSkipped200ResponseHeaders struct {
+	ETag *string
+}
+
+type MetricsURLsSkipped200JSONResponse struct {
+	Body    SkippedURLsResponse
+	Headers MetricsURLsSkipped200ResponseHeaders
+}
+
+func (response MetricsURLsSkipped200JSONResponse) VisitMetricsURLsSkippedResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type MetricsURLsSkipped304Response = NotModifiedResponse
+
+func (response MetricsURLsSkipped304Response) VisitMetricsURLsSkippedResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
+type MetricsURLsSkipped401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response MetricsURLsSkipped401ApplicationProblemPlusJSONResponse) VisitMetricsURLsSkippedResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type MetricsURLsSkipped403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response MetricsURLsSkipped403ApplicationProblemPlusJSONResponse) VisitMetricsURLsSkippedResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type MetricsURLsSkippeddefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response MetricsURLsSkippeddefaultApplicationProblemPlusJSONResponse) VisitMetricsURLsSkippedResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ProposalListRequestObject struct {
 }
 
@@ -11969,6 +12594,9 @@ type StrictServerInterface interface {
 	// AnnotateSubmit Annotate a URL and get the next one
 	// (POST /annotate/all/{url_id})
 	AnnotateSubmit(ctx context.Context, request AnnotateSubmitRequestObject) (AnnotateSubmitResponseObject, error)
+	// AnnotateSkip Put a URL off and get the next one
+	// (POST /annotate/all/{url_id}/skip)
+	AnnotateSkip(ctx context.Context, request AnnotateSkipRequestObject) (AnnotateSkipResponseObject, error)
 	// AnnotateAnonymousNext The next URL for an anonymous session
 	// (GET /annotate/anonymous)
 	AnnotateAnonymousNext(ctx context.Context, request AnnotateAnonymousNextRequestObject) (AnnotateAnonymousNextResponseObject, error)
@@ -11978,6 +12606,9 @@ type StrictServerInterface interface {
 	// AnnotateAnonymousSubmit Annotate a URL in an anonymous session and get the next one
 	// (POST /annotate/anonymous/{url_id})
 	AnnotateAnonymousSubmit(ctx context.Context, request AnnotateAnonymousSubmitRequestObject) (AnnotateAnonymousSubmitResponseObject, error)
+	// AnnotateAnonymousSkip Put a URL off in an anonymous session and get the next one
+	// (POST /annotate/anonymous/{url_id}/skip)
+	AnnotateAnonymousSkip(ctx context.Context, request AnnotateAnonymousSkipRequestObject) (AnnotateAnonymousSkipResponseObject, error)
 	// AnnotateExplain Why the caller is given this URL next, or none
 	// (GET /annotate/explain)
 	AnnotateExplain(ctx context.Context, request AnnotateExplainRequestObject) (AnnotateExplainResponseObject, error)
@@ -12056,6 +12687,9 @@ type StrictServerInterface interface {
 	// MetricsURLsBreakdownSubmitted URLs submitted to the data sources app, by month
 	// (GET /metrics/urls/breakdown/submitted)
 	MetricsURLsBreakdownSubmitted(ctx context.Context, request MetricsURLsBreakdownSubmittedRequestObject) (MetricsURLsBreakdownSubmittedResponseObject, error)
+	// MetricsURLsSkipped Skips by reason
+	// (GET /metrics/urls/skipped)
+	MetricsURLsSkipped(ctx context.Context, request MetricsURLsSkippedRequestObject) (MetricsURLsSkippedResponseObject, error)
 	// ProposalList Pending proposals of agencies
 	// (GET /proposal/agencies)
 	ProposalList(ctx context.Context, request ProposalListRequestObject) (ProposalListResponseObject, error)
@@ -12479,6 +13113,51 @@ func (sh *strictHandler) AnnotateSubmit(ctx *gin.Context, urlid URLID, params An
 	}
 }
 
+// AnnotateSkip operation middleware
+func (sh *strictHandler) AnnotateSkip(ctx *gin.Context, urlid URLID, params AnnotateSkipParams) {
+	var request AnnotateSkipRequestObject
+
+	request.URLID = urlid
+	request.Params = params
+
+	var body AnnotateSkipJSONRequestBody
+	var err error
+	// A request validator built on kin-openapi's openapi3filter with
+	// KeepValidatedValue leaves the value it validated on the body. Bind
+	// that value, matching member names exactly, so the handler receives
+	// what was validated instead of a second, case-insensitive decode.
+	if vb, ok := ctx.Request.Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+		err = ctx.ShouldBindJSON(&body)
+	} else if binding.Validator != nil {
+		// ShouldBindJSON runs the struct validator after decoding; keep that.
+		err = binding.Validator.ValidateStruct(&body)
+	}
+	if err != nil {
+		sh.options.RequestErrorHandlerFunc(ctx, err)
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.AnnotateSkip(ctx, request.(AnnotateSkipRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "AnnotateSkip")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(AnnotateSkipResponseObject); ok {
+		if err := validResponse.VisitAnnotateSkipResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
 // AnnotateAnonymousNext operation middleware
 func (sh *strictHandler) AnnotateAnonymousNext(ctx *gin.Context, params AnnotateAnonymousNextParams) {
 	var request AnnotateAnonymousNextRequestObject
@@ -12569,6 +13248,51 @@ func (sh *strictHandler) AnnotateAnonymousSubmit(ctx *gin.Context, urlid URLID, 
 		sh.options.HandlerErrorFunc(ctx, err)
 	} else if validResponse, ok := response.(AnnotateAnonymousSubmitResponseObject); ok {
 		if err := validResponse.VisitAnnotateAnonymousSubmitResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// AnnotateAnonymousSkip operation middleware
+func (sh *strictHandler) AnnotateAnonymousSkip(ctx *gin.Context, urlid URLID, params AnnotateAnonymousSkipParams) {
+	var request AnnotateAnonymousSkipRequestObject
+
+	request.URLID = urlid
+	request.Params = params
+
+	var body AnnotateAnonymousSkipJSONRequestBody
+	var err error
+	// A request validator built on kin-openapi's openapi3filter with
+	// KeepValidatedValue leaves the value it validated on the body. Bind
+	// that value, matching member names exactly, so the handler receives
+	// what was validated instead of a second, case-insensitive decode.
+	if vb, ok := ctx.Request.Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+		err = ctx.ShouldBindJSON(&body)
+	} else if binding.Validator != nil {
+		// ShouldBindJSON runs the struct validator after decoding; keep that.
+		err = binding.Validator.ValidateStruct(&body)
+	}
+	if err != nil {
+		sh.options.RequestErrorHandlerFunc(ctx, err)
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.AnnotateAnonymousSkip(ctx, request.(AnnotateAnonymousSkipRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "AnnotateAnonymousSkip")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(AnnotateAnonymousSkipResponseObject); ok {
+		if err := validResponse.VisitAnnotateAnonymousSkipResponse(ctx.Writer); err != nil {
 			sh.options.ResponseErrorHandlerFunc(ctx, err)
 		}
 	} else if response != nil {
@@ -13285,6 +14009,30 @@ func (sh *strictHandler) MetricsURLsBreakdownSubmitted(ctx *gin.Context) {
 		sh.options.HandlerErrorFunc(ctx, err)
 	} else if validResponse, ok := response.(MetricsURLsBreakdownSubmittedResponseObject); ok {
 		if err := validResponse.VisitMetricsURLsBreakdownSubmittedResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// MetricsURLsSkipped operation middleware
+func (sh *strictHandler) MetricsURLsSkipped(ctx *gin.Context) {
+	var request MetricsURLsSkippedRequestObject
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.MetricsURLsSkipped(ctx, request.(MetricsURLsSkippedRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "MetricsURLsSkipped")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(MetricsURLsSkippedResponseObject); ok {
+		if err := validResponse.VisitMetricsURLsSkippedResponse(ctx.Writer); err != nil {
 			sh.options.ResponseErrorHandlerFunc(ctx, err)
 		}
 	} else if response != nil {

@@ -162,6 +162,20 @@ func (h progressHandlers) MetricsURLsBreakdownPending(
 	}}, nil
 }
 
+func (h progressHandlers) MetricsURLsSkipped(
+	ctx context.Context, _ MetricsURLsSkippedRequestObject,
+) (MetricsURLsSkippedResponseObject, error) {
+	reasons, err := h.progress.SkipsByReason(ctx)
+	if err != nil {
+		return nil, err
+	}
+	body := SkippedURLsResponse{ByReason: map[string]SkipCounts{}}
+	for _, of := range reasons {
+		body.ByReason[of.Reason] = SkipCounts{CountSkips: of.Skips, CountUrls: of.URLs}
+	}
+	return MetricsURLsSkipped200JSONResponse{Body: body}, nil
+}
+
 func (h progressHandlers) MetricsBacklog(
 	ctx context.Context, _ MetricsBacklogRequestObject,
 ) (MetricsBacklogResponseObject, error) {

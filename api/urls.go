@@ -20,7 +20,8 @@ type urlHandlers struct {
 }
 
 func (h urlHandlers) URLList(ctx context.Context, req URLListRequestObject) (URLListResponseObject, error) {
-	page, err := h.submissions.URLs(ctx, pageFrom(req.Params.Page), orZero(req.Params.Errors))
+	filter := submissions.URLFilter{WithErrors: orZero(req.Params.Errors), Skipped: (*string)(req.Params.Skipped)}
+	page, err := h.submissions.URLs(ctx, pageFrom(req.Params.Page), filter)
 	if err != nil {
 		return nil, err
 	}

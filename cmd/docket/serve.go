@@ -35,6 +35,7 @@ type serveConfig struct {
 	addr           string
 	jobs           bool
 	ranking        string
+	skipFor        time.Duration
 	viewsMaxAge    time.Duration
 	timings        bool
 	printCurl      bool
@@ -79,6 +80,8 @@ when it has a migration that was edited afterwards, or with --migrate=false.`,
 	flags.BoolVar(&cfg.jobs, "jobs", true, "run the periodic jobs in this process too; without, docket work must run them")
 	flags.StringVar(&cfg.ranking, "ranking", "queue",
 		"what orders the URLs: queue, always current, or matview, as current as the last docket refresh")
+	flags.DurationVar(&cfg.skipFor, "skip-for", annotation.DefaultSkipFor,
+		"how long a skipped URL comes after all others for its annotator; 0 means until the annotator answers it")
 	flags.DurationVar(&cfg.viewsMaxAge, "views-max-age", 0,
 		"not ready when a materialized view is older; 0 means any age")
 	flags.BoolVar(&cfg.timings, "timings", true, "measure the phases of requests, for the log, Server-Timing and Prometheus")
@@ -211,8 +214,15 @@ func (cfg *serveConfig) handler(
 		return found, err
 	}
 	metrics.AddViews(viewAges)
+	metrics.AddSkips(func(ctx context.Context) (found []progress.SkipCounts, err error) {
+		err = postgres.WithOneConn(ctx, db.url, func(pool *postgres.Pool) error {
+			found, err = progress.New(pool).SkipsByReason(ctx)
+			return err
+		})
+		return found, err
+	})
 	return api.New(api.Config{
-		Annotations: annotation.New(pool, ranked, annotation.OnDue(b.wake)),
+		Annotations: annotation.New(pool, ranked, annotation.OnDue(b.wake), annotation.SkipFor(cfg.skipFor)),
 		Catalog:     catalog.New(pool),
 		Robots:      robots.New(pool),
 		Submissions: submissions.New(pool),
@@ -278,8 +288,10 @@ func (cfg *serveConfig) check() error {
 	if err := api.CheckProxies(cfg.trustedProxies); err != nil {
 		return usageError{fmt.Errorf("--trusted-proxy: %w", err)}
 	}
-	if cfg.viewsMaxAge < 0 {
-		return usageError{fmt.Errorf("--views-max-age: %s is negative", cfg.viewsMaxAge)}
+	for flag, value := range map[string]time.Duration{"views-max-age": cfg.viewsMaxAge, "skip-for": cfg.skipFor} {
+		if value < 0 {
+			return usageError{fmt.Errorf("--%s: %s is negative", flag, value)}
+		}
 	}
 	return nil
 }

@@ -260,6 +260,46 @@ func (q *Queries) PendingURLCountByMonth(ctx context.Context, db DBTX) ([]Pendin
 	return items, nil
 }
 
+const SkipCountByReason = `-- name: SkipCountByReason :many
+SELECT
+    reason.value::skip_reason AS reason,
+    coalesce(skipped.skips, 0)::integer AS skips,
+    coalesce(often.urls, 0)::integer AS urls
+FROM unnest(enum_range(NULL::skip_reason)) AS reason (value)
+LEFT JOIN (SELECT s.reason, count(*) AS skips FROM url_skips s GROUP BY s.reason) AS skipped ON skipped.reason = reason.value
+LEFT JOIN (SELECT o.reason, count(*) AS urls FROM often_skipped_urls o GROUP BY o.reason) AS often ON often.reason = reason.value
+ORDER BY reason.value
+`
+
+type SkipCountByReasonRow struct {
+	Reason SkipReason
+	Skips  int32
+	Urls   int32
+}
+
+// The number of skips for every reason, ended ones included, and of the URLs that often_skipped_urls lists for it.
+// No limit: there is one row for each value of the enum.
+// @sqlc-vet-disable many-without-limit
+func (q *Queries) SkipCountByReason(ctx context.Context, db DBTX) ([]SkipCountByReasonRow, error) {
+	rows, err := db.Query(ctx, SkipCountByReason)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []SkipCountByReasonRow{}
+	for rows.Next() {
+		var i SkipCountByReasonRow
+		if err := rows.Scan(&i.Reason, &i.Skips, &i.Urls); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const SubmittedURLCountByMonth = `-- name: SubmittedURLCountByMonth :many
 SELECT date_trunc('month', created_at)::timestamp AS month, count(*)::integer AS urls
 FROM ds_app_link_data_source

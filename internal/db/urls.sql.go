@@ -168,14 +168,20 @@ SELECT
 FROM (
     (
         SELECT urls.id FROM urls
-        WHERE NOT $1::boolean
+        WHERE NOT $1::boolean AND $2::skip_reason IS NULL
         ORDER BY urls.id
-        LIMIT 100 OFFSET $2::bigint
+        LIMIT 100 OFFSET $3::bigint
     ) UNION ALL (
         SELECT DISTINCT failed.url_id FROM url_task_error failed
-        WHERE $1::boolean
+        WHERE $1::boolean AND $2::skip_reason IS NULL
         ORDER BY failed.url_id
-        LIMIT 100 OFFSET $2::bigint
+        LIMIT 100 OFFSET $3::bigint
+    ) UNION ALL (
+        SELECT often.url_id FROM often_skipped_urls often
+        WHERE often.reason = $2::skip_reason
+            AND (NOT $1::boolean OR EXISTS (SELECT FROM url_task_error failed WHERE failed.url_id = often.url_id))
+        ORDER BY often.url_id
+        LIMIT 100 OFFSET $3::bigint
     )
 ) AS page
 JOIN urls u ON u.id = page.id
@@ -186,6 +192,7 @@ ORDER BY u.id, e.task_type
 
 type URLListPageParams struct {
 	WithErrors bool
+	Skipped    *SkipReason
 	Skip       int64
 }
 
@@ -205,10 +212,10 @@ type URLListPageRow struct {
 }
 
 // Lists of URLs, and their deletion. submissions.sql and imports.sql store URLs.
-// A page of URLs by id, or of those with a task error, each once for each of its errors by task type; once without an error if
-// it has none. Metadata that are not an object are NULL.
+// A page of URLs by id, or of those with a task error, or of those that often_skipped_urls lists for a reason, each once for each of
+// its errors by task type; once without an error if it has none. Metadata that are not an object are NULL.
 func (q *Queries) URLListPage(ctx context.Context, db DBTX, arg URLListPageParams) ([]URLListPageRow, error) {
-	rows, err := db.Query(ctx, URLListPage, arg.WithErrors, arg.Skip)
+	rows, err := db.Query(ctx, URLListPage, arg.WithErrors, arg.Skipped, arg.Skip)
 	if err != nil {
 		return nil, err
 	}

@@ -196,3 +196,18 @@ func (s *Service) Backlog(ctx context.Context) ([]MonthCount, error) {
 		return MonthCount{row.Month, row.CountPendingTotal}
 	}), err
 }
+
+// SkipCounts counts the skips for one reason.
+type SkipCounts struct {
+	Reason string
+	Skips  int32 // of any URL, ended ones included
+	URLs   int32 // on the list of administrators: still offered, and skipped by several people for this reason
+}
+
+// SkipsByReason returns every reason once, including those without skips.
+func (s *Service) SkipsByReason(ctx context.Context) ([]SkipCounts, error) {
+	rows, err := counted(ctx, s, "count skips by reason", queries.SkipCountByReason)
+	return convert.Each(rows, func(row db.SkipCountByReasonRow) SkipCounts {
+		return SkipCounts{Reason: string(row.Reason), Skips: row.Skips, URLs: row.Urls}
+	}), err
+}

@@ -319,14 +319,14 @@ func TestPages(t *testing.T) {
 		page              func(page int32) ([]int32, error)
 	}{
 		"URLs": {1, 450, 1, func(page int32) ([]int32, error) {
-			urls, err := b.URLs(t.Context(), page, false)
+			urls, err := b.URLs(t.Context(), page, submissions.URLFilter{})
 			return convert.Each(urls, func(u submissions.URL) int32 {
 				require.Len(t, u.Errors, map[bool]int{true: 2, false: 0}[even(u.ID)])
 				return u.ID
 			}), err
 		}},
 		"URLs with errors": {2, 450, 2, func(page int32) ([]int32, error) {
-			urls, err := b.URLs(t.Context(), page, true)
+			urls, err := b.URLs(t.Context(), page, submissions.URLFilter{WithErrors: true})
 			return convert.Each(urls, func(u submissions.URL) int32 { return u.ID }), err
 		}},
 		"batches": {1, 450, 1, func(page int32) ([]int32, error) {

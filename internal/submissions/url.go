@@ -35,10 +35,16 @@ type TaskError struct {
 	At   time.Time
 }
 
-// URLs returns a page of all URLs by id, or of those with a task error. Pages are counted from 1.
-func (s *Service) URLs(ctx context.Context, number int32, withErrors bool) ([]URL, error) {
+// URLFilter narrows a list of URLs. All conditions must hold.
+type URLFilter struct {
+	WithErrors bool    // with a task error
+	Skipped    *string // often skipped for this reason, a value of skip_reason, and still offered to annotators
+}
+
+// URLs returns a page of all URLs by id, or of those that match the filter. Pages are counted from 1.
+func (s *Service) URLs(ctx context.Context, number int32, filter URLFilter) ([]URL, error) {
 	rows, err := queries.URLListPage(ctx, s.pool, db.URLListPageParams{
-		WithErrors: withErrors, Skip: page.Offset(number, page.Size),
+		WithErrors: filter.WithErrors, Skipped: (*db.SkipReason)(filter.Skipped), Skip: page.Offset(number, page.Size),
 	})
 	if err != nil {
 		return nil, fmt.Errorf("list URLs: %w", err)

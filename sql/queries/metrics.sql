@@ -142,3 +142,16 @@ ORDER BY 1;
 SELECT DISTINCT ON (date_trunc('month', created_at)) date_trunc('month', created_at)::timestamp AS month, count_pending_total
 FROM backlog_snapshot
 ORDER BY date_trunc('month', created_at), created_at DESC, id DESC;
+
+-- name: SkipCountByReason :many
+-- The number of skips for every reason, ended ones included, and of the URLs that often_skipped_urls lists for it.
+-- No limit: there is one row for each value of the enum.
+-- @sqlc-vet-disable many-without-limit
+SELECT
+    reason.value::skip_reason AS reason,
+    coalesce(skipped.skips, 0)::integer AS skips,
+    coalesce(often.urls, 0)::integer AS urls
+FROM unnest(enum_range(NULL::skip_reason)) AS reason (value)
+LEFT JOIN (SELECT s.reason, count(*) AS skips FROM url_skips s GROUP BY s.reason) AS skipped ON skipped.reason = reason.value
+LEFT JOIN (SELECT o.reason, count(*) AS urls FROM often_skipped_urls o GROUP BY o.reason) AS often ON often.reason = reason.value
+ORDER BY reason.value;

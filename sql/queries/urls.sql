@@ -1,8 +1,8 @@
 -- Lists of URLs, and their deletion. submissions.sql and imports.sql store URLs.
 
 -- name: URLListPage :many
--- A page of URLs by id, or of those with a task error, each once for each of its errors by task type; once without an error if
--- it has none. Metadata that are not an object are NULL.
+-- A page of URLs by id, or of those with a task error, or of those that often_skipped_urls lists for a reason, each once for each of
+-- its errors by task type; once without an error if it has none. Metadata that are not an object are NULL.
 SELECT
     u.id, link.batch_id, u.url, u.scheme, u.trailing_slash, u.created_at, u.updated_at,
     (SELECT state.status FROM url_status_view state WHERE state.url_id = u.id)::text AS status,
@@ -11,13 +11,19 @@ SELECT
 FROM (
     (
         SELECT urls.id FROM urls
-        WHERE NOT @with_errors::boolean
+        WHERE NOT @with_errors::boolean AND sqlc.narg('skipped')::skip_reason IS NULL
         ORDER BY urls.id
         LIMIT 100 OFFSET @skip::bigint
     ) UNION ALL (
         SELECT DISTINCT failed.url_id FROM url_task_error failed
-        WHERE @with_errors::boolean
+        WHERE @with_errors::boolean AND sqlc.narg('skipped')::skip_reason IS NULL
         ORDER BY failed.url_id
+        LIMIT 100 OFFSET @skip::bigint
+    ) UNION ALL (
+        SELECT often.url_id FROM often_skipped_urls often
+        WHERE often.reason = sqlc.narg('skipped')::skip_reason
+            AND (NOT @with_errors::boolean OR EXISTS (SELECT FROM url_task_error failed WHERE failed.url_id = often.url_id))
+        ORDER BY often.url_id
         LIMIT 100 OFFSET @skip::bigint
     )
 ) AS page

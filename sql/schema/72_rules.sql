@@ -127,6 +127,18 @@ CREATE VIEW anonymous_passed_urls AS
 SELECT session_id, url_id FROM anonymous_url_annotations
 UNION ALL SELECT session_id, url_id FROM url_skips WHERE active AND session_id IS NOT NULL;
 
+-- The URLs on the list for administrators: annotators are still offered them, and at least three people have put them off for one
+-- reason. A skip that has ended counts too, until its annotator answers.
+CREATE VIEW often_skipped_urls AS
+SELECT skipped.url_id, skipped.reason, skipped.people
+FROM (
+    SELECT s.url_id, s.reason, count(*)::integer AS people
+    FROM url_skips s
+    GROUP BY s.url_id, s.reason
+    HAVING count(*) >= 3
+) AS skipped
+JOIN eligible_urls e ON e.url_id = skipped.url_id;
+
 -- The status of a URL, and what it was validated as: null if it was not. Every table but url_task_error has at most one row for a
 -- URL, so that nothing is counted twice.
 CREATE VIEW url_status_view AS
