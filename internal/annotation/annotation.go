@@ -20,6 +20,8 @@ type Service struct {
 	cache   suggestionCache
 	onDue   func()
 	skipFor time.Duration
+	reserve ReservePolicy
+	time    func() *time.Time // replaces the clock of the database in reservations; nil does not
 }
 
 // Option changes a Service.
@@ -34,6 +36,7 @@ func New(pool *postgres.Pool, ranking Ranking, options ...Option) *Service {
 	s := &Service{
 		pool: pool.WithRules(refusals...), ranking: ranking, cache: newSuggestionCache(time.Now), onDue: func() {},
 		skipFor: DefaultSkipFor,
+		time:    func() *time.Time { return nil },
 	}
 	for _, option := range options {
 		option(s)

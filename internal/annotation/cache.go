@@ -29,6 +29,7 @@ type cacheEntry struct {
 	revision int64
 	expires  time.Time
 	shown    Next
+	need     need
 }
 
 func newSuggestionCache(now func() time.Time) suggestionCache {
@@ -40,23 +41,32 @@ func newSuggestionCache(now func() time.Time) suggestionCache {
 }
 
 // get fills in what is cached of next's URL at the revision, and reports whether anything is.
-func (c suggestionCache) get(next *Next, revision int64) bool {
+func (c suggestionCache) get(next *Next, revision int64) (at need, ok bool) {
 	entry, ok := c.urls.Get(next.URLID)
 	if !ok || entry.revision != revision || c.now().After(entry.expires) {
-		return false
+		return need{}, false
 	}
 	url := next.URL
 	*next = entry.shown
 	next.URL = url
-	return true
+	return entry.need, true
 }
 
-// put stores what is shown of next's URL, except the progress of a batch. It was read at the time readAt or later.
-func (c suggestionCache) put(next *Next, revision int64, readAt time.Time) {
+// put stores what is shown of next's URL, except the progress of a batch, and what it needs. Both were read at the time readAt or later.
+func (c suggestionCache) put(next *Next, revision int64, readAt time.Time, at need) {
 	if revision == ranking.UnknownRevision {
 		return
 	}
 	shown := *next
 	shown.Batch = nil
-	c.urls.Add(next.URLID, cacheEntry{revision: revision, expires: readAt.Add(CachedFor), shown: shown})
+	c.urls.Add(next.URLID, cacheEntry{revision: revision, expires: readAt.Add(CachedFor), shown: shown, need: at})
+}
+
+// rename is for a transaction that has given a URL another revision without changing what is shown of it, and what it needs.
+func (c suggestionCache) rename(urlID int32, from, to int64) {
+	entry, ok := c.urls.Peek(urlID)
+	if ok && from != to && entry.revision == from {
+		entry.revision, entry.need.revision = to, to
+		c.urls.Add(urlID, entry)
+	}
 }

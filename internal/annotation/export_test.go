@@ -3,6 +3,8 @@ package annotation
 import (
 	"context"
 	"time"
+
+	"docket/internal/db"
 )
 
 // SetClock replaces the clock of the cache.
@@ -13,3 +15,11 @@ var Refusals = refusals
 
 // EndSkips is what a Sweeper does about skips.
 func (s *Service) EndSkips(ctx context.Context) (int, error) { return endSkips(ctx, s.pool) }
+
+// SetTime replaces the clock of the database in reservations.
+func (s *Service) SetTime(now func() time.Time) { s.time = func() *time.Time { return new(now()) } }
+
+// Sweep sweeps at a time.
+func Sweep(ctx context.Context, on db.DBTX, now *time.Time) (freed int, err error) {
+	return sweep(ctx, on, now, true)
+}

@@ -23,55 +23,98 @@ type Ranking interface {
 
 // Next offers the URL that the user should annotate next. Candidates are neither validated
 // nor suspended, have no URL type, record type, agency or location of this user, and match the filter. Package ranking describes
-// their order. Nothing is reserved.
+// their order. The URL is reserved for the user, if the Service reserves URLs: others are not offered it while as many annotators
+// have it as it needs answers. A URL that the user has reserved before comes first. Skip only looks ahead, and reserves nothing.
 func (s *Service) Next(ctx context.Context, userID int32, filter Filter) (Offer, error) {
-	return s.nextFrom(ctx, s.pool, filter.BatchID, s.forUser(userID, filter))
+	return s.nextFrom(ctx, s.pool, asking{by: User(userID), filter: filter})
 }
 
 // NextAnonymous is Next for an anonymous session, known or not, which skips so many URLs of its order. URLs that users have
 // annotated are candidates too.
 func (s *Service) NextAnonymous(ctx context.Context, session Session, skip int32) (Offer, error) {
-	return s.nextFrom(ctx, s.pool, nil, s.forSession(session, skip))
+	return s.nextFrom(ctx, s.pool, asking{by: Anonymous(session), filter: Filter{Skip: skip}})
 }
 
-// chooseFunc chooses the next URL for an annotator; nil means that none is left.
-type chooseFunc func(context.Context, db.DBTX) (*ranking.Choice, error)
+// asking is a request for a URL.
+type asking struct {
+	by     Annotator
+	filter Filter // of a session: Skip only
+	hidden bool   // without suggestions
+}
 
-func (s *Service) forUser(userID int32, filter Filter) chooseFunc {
-	return func(ctx context.Context, conn db.DBTX) (*ranking.Choice, error) {
-		return s.ranking.NextForUser(ctx, conn, userID, filter)
+// choose returns the next URL in the annotator's order; nil means that none is left.
+func (s *Service) choose(ctx context.Context, conn db.DBTX, ask asking) (chosen *ranking.Choice, err error) {
+	defer phase.Start(ctx, phase.MainQuery)()
+	if session := ask.by.session; session != nil {
+		chosen, err = s.ranking.NextForSession(ctx, conn, *session, ask.filter.Skip)
+	} else {
+		chosen, err = s.ranking.NextForUser(ctx, conn, *ask.by.userID, ask.filter)
 	}
-}
-
-func (s *Service) forSession(session Session, skip int32) chooseFunc {
-	return func(ctx context.Context, conn db.DBTX) (*ranking.Choice, error) {
-		return s.ranking.NextForSession(ctx, conn, session, skip)
+	if err != nil {
+		return nil, fmt.Errorf("choose next URL: %w", err)
 	}
+	return chosen, nil
 }
 
-// nextFrom uses one connection for both round trips: the choice of the URL and, unless it is cached, what is shown of it.
-func (s *Service) nextFrom(ctx context.Context, pool *postgres.Pool, batchID *int32, choose chooseFunc) (Offer, error) {
-	conn, err := pool.Acquire(ctx)
+// nextFrom uses one connection for all round trips: the choice of the URL, what is shown of it unless that is cached, and its
+// reservation.
+func (s *Service) nextFrom(ctx context.Context, pool *postgres.Pool, ask asking) (Offer, error) {
+	acquire, reserve := pool.Acquire, s.reserve.For > 0 && ask.filter.Skip == 0
+	if reserve {
+		acquire = pool.AcquireWriter
+	}
+	conn, err := acquire(ctx)
 	if err != nil {
 		return Offer{}, fmt.Errorf("choose next URL: %w", err)
 	}
 	defer conn.Release()
+	if reserve {
+		offer, err := s.offerReserved(ctx, conn, ask)
+		if !cannotReserve(err) {
+			return offer, err
+		}
+	}
+	return s.offer(ctx, conn, ask)
+}
 
-	stop := phase.Start(ctx, phase.MainQuery)
-	chosen, err := choose(ctx, conn)
-	stop()
+// offer offers the next URL without a reservation.
+func (s *Service) offer(ctx context.Context, conn *postgres.Conn, ask asking) (Offer, error) {
+	chosen, err := s.choose(ctx, conn, ask)
+	switch {
+	case err != nil:
+		return Offer{}, err
+	case chosen == nil:
+		return s.offerNone(ctx, conn, ask)
+	}
+	offer, _, err := s.described(ctx, conn, ask, chosen)
+	return offer, err
+}
+
+// described returns an offer of a URL, with what is shown of it, and what it needs, if the Service reserves URLs.
+func (s *Service) described(ctx context.Context, conn *postgres.Conn, ask asking, chosen *ranking.Choice) (Offer, need, error) {
+	offer := Offer{
+		Next:   &Next{URLID: chosen.URLID, URL: urlform.Full(chosen.Scheme, chosen.URL, chosen.TrailingSlash)},
+		Reason: NextInOrder,
+	}
+	if ask.filter.URLID != nil {
+		offer.Reason = Requested
+	}
+	at, err := s.describe(ctx, conn, offer.Next, chosen.Revision, ask.filter.BatchID)
 	if err != nil {
-		return Offer{}, fmt.Errorf("choose next URL: %w", err)
+		return Offer{}, need{}, fmt.Errorf("describe URL %d: %w", chosen.URLID, err)
 	}
-	if chosen == nil {
-		return Offer{Reason: NoneLeft}, nil
-	}
+	return offer, at, nil
+}
 
-	next := &Next{URLID: chosen.URLID, URL: urlform.Full(chosen.Scheme, chosen.URL, chosen.TrailingSlash)}
-	if err := s.describe(ctx, conn, next, chosen.Revision, batchID); err != nil {
-		return Offer{}, fmt.Errorf("describe URL %d: %w", next.URLID, err)
-	}
-	return Offer{Next: next, Reason: NextInOrder}, nil
+// offerNone is for an annotator for whom no URL is left.
+func (s *Service) offerNone(ctx context.Context, conn *postgres.Conn, ask asking) (Offer, error) {
+	reason, err := s.emptyReason(ctx, conn, ask)
+	return Offer{Reason: reason}, err
+}
+
+// emptyReason returns why no URL is left for the annotator.
+func (s *Service) emptyReason(context.Context, *postgres.Conn, asking) (Reason, error) {
+	return NoneLeft, nil
 }
 
 // PanicError is a panic while the next URL was chosen.
@@ -90,7 +133,7 @@ const chooseTimeout = 2 * time.Second
 // an error as well, and the choice has time left, even when the deadline of the request has passed. It is repeated one time when
 // the connection breaks. Without a client nothing is chosen.
 func (s *Service) nextAfterCommit(
-	ctx context.Context, pool *postgres.Pool, batchID *int32, choose chooseFunc,
+	ctx context.Context, pool *postgres.Pool, ask asking,
 ) (offer Offer, err error) {
 	defer func() {
 		if value := recover(); value != nil {
@@ -102,9 +145,9 @@ func (s *Service) nextAfterCommit(
 		ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), chooseTimeout)
 		defer cancel()
 	}
-	offer, err = s.nextFrom(ctx, pool, batchID, choose)
+	offer, err = s.nextFrom(ctx, pool, ask)
 	if postgres.IsUnavailable(err) && ctx.Err() == nil { // the pool replaces the connection on which the answer was stored
-		offer, err = s.nextFrom(ctx, pool, batchID, choose)
+		offer, err = s.nextFrom(ctx, pool, ask)
 	}
 	return offer, err
 }

@@ -53,7 +53,7 @@ func (s *Service) Skip(ctx context.Context, userID, urlID int32, skip Skip) erro
 
 // SkipThenNext is Skip, and then Next on the same connection.
 func (s *Service) SkipThenNext(ctx context.Context, userID, urlID int32, skip Skip, filter Filter) (Submitted, error) {
-	return s.skipThenNext(ctx, s.skipOfUser(userID, urlID, skip), filter.BatchID, s.forUser(userID, filter))
+	return s.skipThenNext(ctx, s.skipOfUser(userID, urlID, skip), asking{by: User(userID), filter: filter})
 }
 
 // SkipAnonymous is Skip for an anonymous session, which is stored with its first skip as with its first answer.
@@ -63,7 +63,7 @@ func (s *Service) SkipAnonymous(ctx context.Context, session Session, urlID int3
 
 // SkipAnonymousThenNext is SkipAnonymous, and then NextAnonymous on the same connection.
 func (s *Service) SkipAnonymousThenNext(ctx context.Context, session Session, urlID int32, skip Skip) (Submitted, error) {
-	return s.skipThenNext(ctx, s.skipOfSession(session, urlID, skip), nil, s.forSession(session, 0))
+	return s.skipThenNext(ctx, s.skipOfSession(session, urlID, skip), asking{by: Anonymous(session)})
 }
 
 // putOff is a skip, and the statement that stores it.
@@ -91,13 +91,13 @@ func (s *Service) skipOfSession(session Session, urlID int32, skip Skip) putOff 
 }
 
 // skipThenNext keeps its connection, as submitThenNext does.
-func (s *Service) skipThenNext(ctx context.Context, skip putOff, batchID *int32, choose chooseFunc) (Submitted, error) {
+func (s *Service) skipThenNext(ctx context.Context, skip putOff, ask asking) (Submitted, error) {
 	pool := s.pool.Keep()
 	defer pool.LetGo()
 	if err := s.skip(ctx, pool, skip); err != nil {
 		return Submitted{}, err
 	}
-	offer, err := s.nextAfterCommit(ctx, pool, batchID, choose)
+	offer, err := s.nextAfterCommit(ctx, pool, ask)
 	return Submitted{Offer: offer, NextErr: err}, nil
 }
 

@@ -28,6 +28,8 @@ var refusals = []postgres.Rule{
 	postgres.On("annotation__location__anon_pkey", ErrAlreadyAnnotated),
 	postgres.On("annotation__agency__anon_pkey", ErrAlreadyAnnotated),
 
+	postgres.On("url_reservations_url_id_slot_key", errSlotTaken),
+
 	postgres.On("annotation__url_type__user_url_id_fkey", &unknown.Error{Kind: unknown.URL}),
 	postgres.On("annotation__url_type__anon_url_id_fkey", &unknown.Error{Kind: unknown.URL}),
 	postgres.On("annotation__agency__user_agency_id_fkey", &unknown.Error{Kind: unknown.Agency}),
@@ -48,7 +50,7 @@ func (s *Service) Submit(ctx context.Context, userID, urlID int32, answer Answer
 
 // SubmitThenNext is Submit, and then Next on the same connection.
 func (s *Service) SubmitThenNext(ctx context.Context, userID, urlID int32, answer Answer, filter Filter) (Submitted, error) {
-	return s.submitThenNext(ctx, ofUser(userID, urlID, answer), filter.BatchID, s.forUser(userID, filter))
+	return s.submitThenNext(ctx, ofUser(userID, urlID, answer), asking{by: User(userID), filter: filter})
 }
 
 // SubmitAnonymous is Submit for an anonymous session. The first answer stores the session as well. The not-found flags are
@@ -59,7 +61,7 @@ func (s *Service) SubmitAnonymous(ctx context.Context, session Session, urlID in
 
 // SubmitAnonymousThenNext is SubmitAnonymous, and then NextAnonymous on the same connection.
 func (s *Service) SubmitAnonymousThenNext(ctx context.Context, session Session, urlID int32, answer Answer) (Submitted, error) {
-	return s.submitThenNext(ctx, ofSession(session, urlID, answer), nil, s.forSession(session, 0))
+	return s.submitThenNext(ctx, ofSession(session, urlID, answer), asking{by: Anonymous(session)})
 }
 
 // Submitted is the result of an answer that is committed.
@@ -144,13 +146,13 @@ func (s *Service) submit(ctx context.Context, answer submission) error {
 }
 
 // submitThenNext keeps its connection: an answer that is stored need not wait for another one, for which the time may not suffice.
-func (s *Service) submitThenNext(ctx context.Context, answer submission, batchID *int32, choose chooseFunc) (Submitted, error) {
+func (s *Service) submitThenNext(ctx context.Context, answer submission, ask asking) (Submitted, error) {
 	pool := s.pool.Keep()
 	defer pool.LetGo()
 	if err := s.store(ctx, pool, answer); err != nil {
 		return Submitted{}, err
 	}
-	offer, err := s.nextAfterCommit(ctx, pool, batchID, choose)
+	offer, err := s.nextAfterCommit(ctx, pool, ask)
 	return Submitted{Offer: offer, NextErr: err}, nil
 }
 

@@ -10,30 +10,46 @@ import (
 	"docket/internal/db"
 	"docket/internal/phase"
 	"docket/internal/postgres"
+	"docket/internal/ranking"
 )
 
-// describe fills in what is shown of next's URL, from the cache or in one round trip.
-func (s *Service) describe(ctx context.Context, conn *postgres.Conn, next *Next, revision int64, batchID *int32) error {
+// describe fills in what is shown of next's URL, and returns what it needs, from the cache or in one round trip.
+func (s *Service) describe(ctx context.Context, conn *postgres.Conn, next *Next, revision int64, batchID *int32) (at need, err error) {
 	var steps []postgres.Step
 	readAt := s.cache.now()
-	cached := s.cache.get(next, revision)
+	at, cached := s.cache.get(next, revision)
 	if !cached {
 		steps = aboutURL(next)
+		if s.reserve.For > 0 {
+			steps = append(steps, s.votes(next.URLID, &at))
+		}
 	}
 	if batchID != nil {
 		steps = append(steps,
 			postgres.Step{Phase: phase.BatchInfo, SQL: db.BatchInfoGet, Args: []any{*batchID}, Read: all(next.setBatch)})
 	}
 	if len(steps) == 0 {
-		return nil
+		return at, nil
 	}
 	if err := postgres.Pipeline(ctx, conn, steps); err != nil {
-		return err
+		return need{}, err
 	}
 	if !cached {
-		s.cache.put(next, revision, readAt)
+		if revision != ranking.UnknownRevision {
+			at.revision = revision // a change since has another one
+		}
+		s.cache.put(next, revision, readAt, at)
 	}
-	return nil
+	return at, nil
+}
+
+// votes is the statement for what next's URL needs.
+func (s *Service) votes(urlID int32, at *need) postgres.Step {
+	return postgres.Step{Phase: phase.Reservation, SQL: db.ReservationVoteList, Args: []any{urlID}, Read: func(rows pgx.Rows) error {
+		votes, err := pgx.CollectRows(rows, pgx.RowToStructByPos[db.ReservationVoteListRow])
+		*at = s.needOf(votes)
+		return err
+	}}
 }
 
 // aboutURL are the statements about next's URL itself.

@@ -29,6 +29,7 @@ const (
 	Auth                = "auth_s"                 // verify the token
 	Acquire             = "acquire_s"              // wait for a database connection
 	Submit              = "submit_s"               // store an annotation
+	Reservation         = "reservation_s"          // reserve the URL, extend or end the reservation
 	Idempotency         = "idempotency_s"          // look up an Idempotency-Key, store its result
 	Progress            = "progress_s"             // count contributions and metrics
 	Export              = "export_s"               // read the answers or facts to export, page by page

@@ -1,0 +1,356 @@
+package annotation
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"strconv"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"docket/internal/consensus"
+	"docket/internal/db"
+	"docket/internal/phase"
+	"docket/internal/postgres"
+	"docket/internal/ranking"
+	"docket/internal/unknown"
+)
+
+// ReservePolicy says how URLs are reserved for the annotators who ask for them.
+type ReservePolicy struct {
+	For             time.Duration // 0 means that nothing is reserved
+	Overlap         int32         // how many annotators may have a URL at a time; 0 means as many as it needs answers
+	WhenAllReserved WhenAllReserved
+}
+
+// WhenAllReserved says what annotators are offered when all URLs that are left for them are reserved by others.
+type WhenAllReserved string
+
+const (
+	Share WhenAllReserved = "share" // the one with the fewest reservations
+	Wait  WhenAllReserved = "wait"  // none, and when to ask again
+)
+
+// Reserve has a Service reserve URLs. Without it, nothing is reserved, and no statement about reservations runs.
+func Reserve(policy ReservePolicy) Option { return func(s *Service) { s.reserve = policy } }
+
+// The reasons for which a URL is not reserved by a heartbeat.
+var (
+	ErrHeldByOthers  = errors.New("as many other annotators as the URL needs have reserved it; an answer about it is stored all the same")
+	ErrNotOffered    = errors.New("the URL is validated or suspended, or you have annotated it, so it is not reserved")
+	ErrNothingIsHeld = errors.New("this server reserves no URLs; an answer is stored all the same")
+)
+
+// errSlotTaken means that another annotator has reserved the URL at the same time.
+var errSlotTaken = errors.New("another annotator has just reserved the URL")
+
+// Annotator is a user or an anonymous session.
+type Annotator struct {
+	userID  *int32
+	session *Session
+}
+
+// User returns the annotator who is a user.
+func User(id int32) Annotator { return Annotator{userID: &id} }
+
+// Anonymous returns the annotator that is an anonymous session.
+func Anonymous(session Session) Annotator { return Annotator{session: &session} }
+
+// String returns the id of the user, or that of the session, by which url_reservations knows the annotator.
+func (a Annotator) String() string {
+	if a.session != nil {
+		return a.session.String()
+	}
+	return strconv.Itoa(int(*a.userID))
+}
+
+// Hold reserves a URL for an annotator, or extends the reservation, and returns when it ends. It replaces the annotator's reservation of
+// another URL. Errors: *unknown.Error, ErrHeldByOthers, ErrNotOffered and ErrNothingIsHeld.
+func (s *Service) Hold(ctx context.Context, by Annotator, urlID int32) (time.Time, error) {
+	if s.reserve.For == 0 {
+		return time.Time{}, ErrNothingIsHeld
+	}
+	conn, err := s.pool.AcquireWriter(ctx)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("reserve URL %d: %w", urlID, err)
+	}
+	defer conn.Release()
+	until, err := s.hold(ctx, conn, by, urlID)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("reserve URL %d: %w", urlID, err)
+	}
+	return until, nil
+}
+
+func (s *Service) hold(ctx context.Context, conn *postgres.Conn, by Annotator, urlID int32) (time.Time, error) {
+	defer phase.Start(ctx, phase.Reservation)()
+	offered, err := queries.ReservationIsOffered(ctx, conn, db.ReservationIsOfferedParams{
+		URLID: urlID, UserID: by.userID, SessionID: by.session,
+	})
+	switch {
+	case errors.Is(err, pgx.ErrNoRows):
+		return time.Time{}, unknown.New(unknown.URL, urlID)
+	case err != nil:
+		return time.Time{}, err
+	case !offered:
+		return time.Time{}, ErrNotOffered
+	}
+	hidden, err := queries.ReservationSuggestionsHidden(ctx, conn, db.ReservationSuggestionsHiddenParams{
+		Annotator: by.String(), URLID: urlID,
+	})
+	if err != nil {
+		return time.Time{}, err
+	}
+	for range mostChoices {
+		rows, err := queries.ReservationVoteList(ctx, conn, urlID)
+		if err != nil {
+			return time.Time{}, err
+		}
+		got, err := s.claim(ctx, conn, asking{by: by, hidden: hidden}, urlID, s.needOf(rows))
+		if err != nil || got.granted {
+			return got.until, err
+		}
+		if !got.lost {
+			return time.Time{}, ErrHeldByOthers
+		}
+	}
+	return time.Time{}, ErrHeldByOthers
+}
+
+// Release ends an annotator's reservation of a URL, if there is one. The error is *unknown.Error for an unknown URL.
+func (s *Service) Release(ctx context.Context, by Annotator, urlID int32) error {
+	row, err := queries.ReservationRelease(ctx, s.pool, db.ReservationReleaseParams{Annotator: by.String(), URLID: urlID})
+	if err == nil && !row.URLKnown {
+		err = unknown.New(unknown.URL, urlID)
+	}
+	if err != nil {
+		return fmt.Errorf("release URL %d: %w", urlID, err)
+	}
+	return nil
+}
+
+// need is how many annotators may have a URL reserved at a revision of the URL.
+type need struct {
+	answers  int32
+	revision int64
+}
+
+// needOf is what the votes about a URL, which exists, say.
+func (s *Service) needOf(rows []db.ReservationVoteListRow) need {
+	if len(rows) == 0 {
+		return need{answers: 1, revision: ranking.UnknownRevision}
+	}
+	rule := consensus.Rule{Threshold: rows[0].Threshold, AnonymousWeight: rows[0].AnonymousWeight}
+	votes := consensus.Votes{}
+	for _, row := range rows {
+		if row.Attribute != "" {
+			votes.Add(consensus.Attribute(row.Attribute), row.Value, consensus.Count{Users: row.Users, Sessions: row.Sessions})
+		}
+	}
+	answers := s.reserve.Overlap
+	if answers == 0 {
+		answers = int32(rule.Needed(votes))
+	}
+	return need{answers, rows[0].ChangedXid}
+}
+
+// claimed is the result of a claim. If it is neither granted nor lost, others have reserved the URL.
+type claimed struct {
+	granted bool
+	lost    bool      // the URL has changed since it was chosen
+	until   time.Time // of a granted one
+}
+
+// claim reserves a URL for the annotator if it still has the revision and fewer others than it needs have reserved it: the guard.
+func (s *Service) claim(ctx context.Context, conn db.DBTX, ask asking, urlID int32, at need) (claimed, error) {
+	defer phase.Start(ctx, phase.Reservation)()
+	row, err := queries.ReservationClaim(ctx, conn, db.ReservationClaimParams{
+		Annotator: ask.by.String(), URLID: urlID, Revision: at.revision, Needed: at.answers,
+		Seconds: s.reserve.For.Seconds(), SuggestionsHidden: ask.hidden, Now: s.time(),
+	})
+	switch {
+	case errors.Is(err, errSlotTaken):
+		return claimed{lost: true}, nil
+	case err != nil:
+		return claimed{}, fmt.Errorf("reserve URL %d: %w", urlID, err)
+	}
+	// The claim has changed nothing of what is shown.
+	s.cache.rename(urlID, at.revision, row.Revision)
+	return claimed{granted: row.Granted, lost: !row.Found, until: row.ExpiresAt}, nil
+}
+
+// mostChoices is how often an annotator loses the URL that was chosen to others before the annotator gets one that is shared. Each
+// loss means that others have got the URL. So a loss is rare, unless many annotators who ask at once outnumber the connections.
+const mostChoices = 64
+
+// offerReserved is offer with a reservation. The annotator's own reservation comes first. An error for which cannotReserve is true may
+// leave nothing but a reservation that expires.
+func (s *Service) offerReserved(ctx context.Context, conn *postgres.Conn, ask asking) (Offer, error) {
+	var behind *Offer // the annotator's own, of a URL that needs fewer answers than others have reserved
+	if ask.filter.URLID == nil {
+		own, ahead, err := s.reservedBefore(ctx, conn, ask)
+		if err != nil || own != nil && !ahead {
+			return orNone(own), err
+		}
+		behind = own
+	}
+	last, swept := Offer{}, false
+	for range mostChoices {
+		chosen, err := s.choose(ctx, conn, ask)
+		switch {
+		case err != nil:
+			return Offer{}, err
+		case chosen == nil && (swept || ask.filter.URLID != nil):
+			return s.offerShared(ctx, conn, ask, behind)
+		case chosen == nil:
+			swept = true
+			freed, err := sweep(ctx, conn, s.time(), true)
+			if err != nil {
+				return Offer{}, err
+			}
+			if freed == 0 {
+				return s.offerShared(ctx, conn, ask, behind)
+			}
+			continue
+		}
+		offer, got, err := s.offerClaimed(ctx, conn, ask, chosen, false)
+		if err != nil || got.granted || ask.filter.URLID != nil && !got.lost {
+			return offer, err
+		}
+		last = offer
+	}
+	if ask.filter.URLID == nil && s.reserve.WhenAllReserved == Wait {
+		return Offer{Reason: AllReserved, RetryAfter: time.Second}, nil
+	}
+	return last, nil
+}
+
+func orNone(offer *Offer) Offer {
+	if offer == nil {
+		return Offer{}
+	}
+	return *offer
+}
+
+// reservedBefore returns the URL that the annotator has reserved, and extends the reservation; nil without one. behind reports that others
+// who reserved it are as many as it needs: an answer from elsewhere has lowered the need.
+func (s *Service) reservedBefore(ctx context.Context, conn *postgres.Conn, ask asking) (own *Offer, behind bool, err error) {
+	stop := phase.Start(ctx, phase.Reservation)
+	row, err := queries.ReservationExtend(ctx, conn, db.ReservationExtendParams{
+		Annotator: ask.by.String(), UserID: ask.by.userID, SessionID: ask.by.session, BatchID: ask.filter.BatchID,
+		Seconds: s.reserve.For.Seconds(), Now: s.time(),
+	})
+	stop()
+	switch {
+	case errors.Is(err, pgx.ErrNoRows):
+		return nil, false, nil
+	case err != nil:
+		return nil, false, fmt.Errorf("extend reservation: %w", err)
+	}
+	offer, at, err := s.described(ctx, conn, ask, &ranking.Choice{
+		URLID: row.URLID, URL: row.URL, Scheme: row.Scheme, TrailingSlash: row.TrailingSlash, Revision: row.ChangedXid,
+	})
+	if err != nil {
+		return nil, false, err
+	}
+	offer.Reason, offer.ReservedUntil = ReservedByYou, row.ExpiresAt
+	if row.Ahead < at.answers {
+		return &offer, false, nil
+	}
+	if s.reserve.WhenAllReserved == Share {
+		offer.Reason = Shared
+		return &offer, true, nil // a claim replaces the reservation
+	}
+	_, err = queries.ReservationRelease(ctx, conn, db.ReservationReleaseParams{Annotator: ask.by.String(), URLID: row.URLID})
+	if err != nil {
+		return nil, false, fmt.Errorf("release reservation: %w", err)
+	}
+	return nil, true, nil
+}
+
+// offerClaimed describes a URL and claims it; without bound, if others have as many as it needs.
+func (s *Service) offerClaimed(
+	ctx context.Context, conn *postgres.Conn, ask asking, chosen *ranking.Choice, shared bool,
+) (Offer, claimed, error) {
+	offer, at, err := s.described(ctx, conn, ask, chosen)
+	if err != nil {
+		return Offer{}, claimed{}, err
+	}
+	if shared {
+		offer.Reason, at.answers = Shared, math.MaxInt32
+	}
+	got, err := s.claim(ctx, conn, ask, chosen.URLID, at)
+	if got.granted {
+		offer.ReservedUntil = got.until
+	}
+	return offer, got, err
+}
+
+// offerShared is for an annotator for whom there is no URL that is not reserved by as many others as it needs.
+func (s *Service) offerShared(ctx context.Context, conn *postgres.Conn, ask asking, behind *Offer) (Offer, error) {
+	if behind != nil {
+		return *behind, nil
+	}
+	if ask.filter.URLID != nil {
+		return s.offerNone(ctx, conn, ask)
+	}
+	if s.reserve.WhenAllReserved == Wait {
+		return s.waitForOthers(ctx, conn, ask)
+	}
+	var last *Offer
+	for range 3 {
+		stop := phase.Start(ctx, phase.Reservation)
+		row, err := queries.ReservationShareGet(ctx, conn, db.ReservationShareGetParams{
+			Annotator: ask.by.String(), UserID: ask.by.userID, SessionID: ask.by.session, BatchID: ask.filter.BatchID, Now: s.time(),
+		})
+		stop()
+		if errors.Is(err, pgx.ErrNoRows) {
+			break
+		}
+		if err != nil {
+			return Offer{}, fmt.Errorf("choose reserved URL: %w", err)
+		}
+		offer, got, err := s.offerClaimed(ctx, conn, ask, &ranking.Choice{
+			URLID: row.URLID, URL: row.URL, Scheme: row.Scheme, TrailingSlash: row.TrailingSlash, Revision: row.ChangedXid,
+		}, true)
+		if err != nil || got.granted {
+			return offer, err
+		}
+		last = &offer
+	}
+	if last != nil {
+		return *last, nil
+	}
+	return s.offerNone(ctx, conn, ask)
+}
+
+// waitForOthers reports when the first of the reservations of others ends.
+func (s *Service) waitForOthers(ctx context.Context, conn *postgres.Conn, ask asking) (Offer, error) {
+	stop := phase.Start(ctx, phase.Reservation)
+	row, err := queries.ReservationFirstExpiry(ctx, conn, db.ReservationFirstExpiryParams{
+		UserID: ask.by.userID, SessionID: ask.by.session, BatchID: ask.filter.BatchID, Now: s.time(),
+	})
+	stop()
+	if err != nil {
+		return Offer{}, fmt.Errorf("look for the first reservation to end: %w", err)
+	}
+	if !row.AnyReserved {
+		return s.offerNone(ctx, conn, ask)
+	}
+	return Offer{Reason: AllReserved, RetryAfter: max(time.Duration(row.Seconds*float64(time.Second)), 1)}, nil
+}
+
+// cannotReserve reports whether reservations failed for a reason for which a URL is offered without one: the database is read-only, or the
+// row of the queue is locked for long.
+func cannotReserve(err error) bool { return postgres.IsReadOnly(err) || postgres.IsLockTimeout(err) }
+
+// ReservationCount returns how many annotators have a URL reserved.
+func ReservationCount(ctx context.Context, on db.DBTX) (int64, error) {
+	live, err := queries.ReservationCount(ctx, on)
+	if err != nil {
+		return 0, fmt.Errorf("count reservations: %w", err)
+	}
+	return live, nil
+}
