@@ -8,16 +8,10 @@ import (
 	"docket/internal/ranking"
 )
 
-// who is a user or an anonymous session: exactly one of the two is not nil.
-type who struct {
-	userID  *int32
-	session *Session
-}
-
 // emptyReason says why a choice has found no URL, in the snapshot of its own statement. The first of these applies: no URL is stored;
 // only reserved ones are left within the filter; without the filter there would be one; the annotator has passed all that are
 // left; none is left. It takes no time that grows with the number of URLs: docs/decisions/why-none.md.
-func (s *Service) emptyReason(ctx context.Context, conn db.DBTX, ranked Ranking, by who, filter Filter) (Reason, error) {
+func (s *Service) emptyReason(ctx context.Context, conn db.DBTX, ranked Ranking, by Annotator, filter Filter) (Reason, error) {
 	found, err := queries.EmptyReasonGet(ctx, conn, db.EmptyReasonGetParams{
 		UserID: by.userID, SessionID: by.session, BatchID: filter.BatchID, URLID: filter.URLID,
 	})
@@ -49,7 +43,7 @@ func (s *Service) emptyReason(ctx context.Context, conn db.DBTX, ranked Ranking,
 	return NoneLeft, nil
 }
 
-func chooseFrom(ctx context.Context, conn db.DBTX, ranked Ranking, by who, filter Filter) (*ranking.Choice, error) {
+func chooseFrom(ctx context.Context, conn db.DBTX, ranked Ranking, by Annotator, filter Filter) (*ranking.Choice, error) {
 	if by.userID != nil {
 		return ranked.NextForUser(ctx, conn, *by.userID, filter)
 	}

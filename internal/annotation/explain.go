@@ -94,15 +94,15 @@ type HeldReservation struct {
 // ExplainNext explains what Next would offer the user, with the same filter, as of one snapshot. It reserves nothing and sets no cursor.
 // It returns an unknown.Error if the URL or the batch of the filter does not exist.
 func (s *Service) ExplainNext(ctx context.Context, userID int32, filter Filter) (Explanation, error) {
-	return s.explain(ctx, who{userID: &userID}, filter)
+	return s.explain(ctx, User(userID), filter)
 }
 
 // ExplainNextAnonymous is ExplainNext for an anonymous session, known or not. The filter must have no batch.
 func (s *Service) ExplainNextAnonymous(ctx context.Context, session Session, filter Filter) (Explanation, error) {
-	return s.explain(ctx, who{session: &session}, filter)
+	return s.explain(ctx, Anonymous(session), filter)
 }
 
-func (s *Service) explain(ctx context.Context, by who, filter Filter) (explanation Explanation, err error) {
+func (s *Service) explain(ctx context.Context, by Annotator, filter Filter) (explanation Explanation, err error) {
 	defer phase.Start(ctx, phase.MainQuery)()
 	err = postgres.InSnapshot(ctx, s.pool, func(tx pgx.Tx) error {
 		e := explainer{Service: s, tx: tx, by: by, filter: filter, ranked: s.ranking}
@@ -125,7 +125,7 @@ func (s *Service) explain(ctx context.Context, by who, filter Filter) (explanati
 type explainer struct {
 	*Service
 	tx     pgx.Tx
-	by     who
+	by     Annotator
 	filter Filter
 	ranked Ranking
 
@@ -165,21 +165,13 @@ func (e *explainer) prepare(ctx context.Context) error {
 	if !e.reservations {
 		return nil
 	}
-	own, err := queries.ExplainReservationGet(ctx, e.tx, e.by.text())
+	own, err := queries.ExplainReservationGet(ctx, e.tx, e.by.String())
 	if err == nil {
 		e.own = &own
 	} else if !errors.Is(err, pgx.ErrNoRows) {
 		return fmt.Errorf("read the reservation: %w", err)
 	}
 	return nil
-}
-
-// text is how url_reservations identifies an annotator.
-func (w who) text() string {
-	if w.userID != nil {
-		return strconv.Itoa(int(*w.userID))
-	}
-	return w.session.String()
 }
 
 // choose returns the URL that would be offered, or nil, and why.
@@ -329,7 +321,7 @@ func (e *explainer) addReservations(ctx context.Context, url *ExplainedURL) erro
 		return fmt.Errorf("list reservations of URL %d: %w", url.ID, err)
 	}
 	for _, row := range rows {
-		held := HeldReservation{Own: row.Annotator == e.by.text(), ExpiresAt: row.ExpiresAt}
+		held := HeldReservation{Own: row.Annotator == e.by.String(), ExpiresAt: row.ExpiresAt}
 		if id, err := strconv.ParseInt(row.Annotator, 10, 32); err == nil {
 			held.UserID = new(int32(id))
 		}

@@ -45,12 +45,7 @@ type asking struct {
 // choose returns the next URL in the annotator's order; nil means that none is left.
 func (s *Service) choose(ctx context.Context, conn db.DBTX, ask asking) (chosen *ranking.Choice, err error) {
 	defer phase.Start(ctx, phase.MainQuery)()
-	if session := ask.by.session; session != nil {
-		chosen, err = s.ranking.NextForSession(ctx, conn, *session, ask.filter.Skip)
-	} else {
-		chosen, err = s.ranking.NextForUser(ctx, conn, *ask.by.userID, ask.filter)
-	}
-	if err != nil {
+	if chosen, err = chooseFrom(ctx, conn, s.ranking, ask.by, ask.filter); err != nil {
 		return nil, fmt.Errorf("choose next URL: %w", err)
 	}
 	return chosen, nil
@@ -108,13 +103,8 @@ func (s *Service) described(ctx context.Context, conn *postgres.Conn, ask asking
 
 // offerNone is for an annotator for whom no URL is left.
 func (s *Service) offerNone(ctx context.Context, conn *postgres.Conn, ask asking) (Offer, error) {
-	reason, err := s.emptyReason(ctx, conn, ask)
+	reason, err := s.emptyReason(ctx, conn, s.ranking, ask.by, ask.filter)
 	return Offer{Reason: reason}, err
-}
-
-// emptyReason returns why no URL is left for the annotator.
-func (s *Service) emptyReason(context.Context, *postgres.Conn, asking) (Reason, error) {
-	return NoneLeft, nil
 }
 
 // PanicError is a panic while the next URL was chosen.
