@@ -73,6 +73,7 @@ func TestStandbyIsRefused(t *testing.T) {
 		require.Equal(t, exitFailure, status, command)
 		require.Contains(t, stderr, "is a standby, which accepts no writes: name the primary server, or promote this one", command)
 	}
+	succeed(t, "queue", "verify", "--data-dir", dir) // without the reservations, which a standby does not have
 }
 
 func TestOtherEncodingsAreRefused(t *testing.T) {

@@ -401,6 +401,53 @@ func (q *Queries) QueueRecountMany(ctx context.Context, db DBTX, urlIds []int32)
 	return items, nil
 }
 
+const ReservationsReadable = `-- name: ReservationsReadable :one
+SELECT (NOT pg_is_in_recovery())::boolean AS readable
+`
+
+// Whether statements can read url_reservations: a standby has no unlogged tables.
+func (q *Queries) ReservationsReadable(ctx context.Context, db DBTX) (bool, error) {
+	row := db.QueryRow(ctx, ReservationsReadable)
+	var readable bool
+	err := row.Scan(&readable)
+	return readable, err
+}
+
+const ReservedDifferenceList = `-- name: ReservedDifferenceList :many
+SELECT q.url_id, q.changed_xid
+FROM annotation_queue q
+WHERE q.reserved
+    AND NOT EXISTS (SELECT FROM url_reservations r WHERE r.url_id = q.url_id AND r.expires_at > now())
+ORDER BY q.url_id
+`
+
+type ReservedDifferenceListRow struct {
+	URLID      int32
+	ChangedXid int64
+}
+
+// Reserved URLs on which no annotator works. It fails on a standby: ReservationsReadable.
+// @sqlc-vet-disable many-without-limit
+func (q *Queries) ReservedDifferenceList(ctx context.Context, db DBTX) ([]ReservedDifferenceListRow, error) {
+	rows, err := db.Query(ctx, ReservedDifferenceList)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []ReservedDifferenceListRow{}
+	for rows.Next() {
+		var i ReservedDifferenceListRow
+		if err := rows.Scan(&i.URLID, &i.ChangedXid); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const URLLockMany = `-- name: URLLockMany :exec
 SELECT FROM urls WHERE id = ANY($1::integer[]) ORDER BY id FOR UPDATE
 `

@@ -15,7 +15,7 @@ import (
 func TestCopiesOfNextQueue(t *testing.T) {
 	t.Parallel()
 	statements := statementsOf(t, "next_queue")
-	eligibleOrBehind := regexp.MustCompile(`(?m)^( *)WHERE (q\.eligible|\(q\.priority, q\.url_id\) < .*)$`)
+	eligibleOrBehind := regexp.MustCompile(`(?m)^( *)WHERE (q\.eligible\n *AND NOT q\.reserved|\(q\.priority, q\.url_id\) < .*)$`)
 	// Own follows order only the URLs of a user among all.
 	entered := regexp.MustCompile(`(?s)EXISTS \(\n        SELECT FROM changed\n.*?\n    \)::boolean AS followed_changed`)
 	withoutFollows := func(text string) string {

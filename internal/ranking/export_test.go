@@ -1,5 +1,11 @@
 package ranking
 
+import (
+	"context"
+
+	"docket/internal/postgres"
+)
+
 // Tests go to both sides of these limits.
 const (
 	ReadAtMost   = readAtMost
@@ -10,3 +16,13 @@ const (
 
 // NewWarmQueue returns a Queue that keeps a cursor for each annotator, even for one who has done nothing.
 func NewWarmQueue() *Queue { return newQueue(0) }
+
+// VerifyAtOnce is Verify without the wait for the sweep.
+func VerifyAtOnce(ctx context.Context, pool *postgres.Pool, report func(Difference)) error {
+	return verify(ctx, pool, 0, report)
+}
+
+// ReconcileAtOnce is Reconcile without the wait for the sweep.
+func ReconcileAtOnce(ctx context.Context, pool *postgres.Pool, report func(Difference)) error {
+	return reconcile(ctx, pool, 0, report)
+}

@@ -123,7 +123,9 @@ func TestReconcileDuringFollows(t *testing.T) {
 	h.exec(t, "UPDATE annotation_queue SET followed = url_id % 2 = 0, batch_id = 1 + url_id % 3")
 	h.exec(t, "INSERT INTO followed_batches (user_id, batch_ids, changed_xid) VALUES (1, '{1,3}', 0), (90, '{2}', 0)")
 	reconciled := make(chan error, 1)
-	go func() { reconciled <- ranking.Reconcile(context.Background(), h.pool, func(ranking.Difference) {}) }()
+	go func() {
+		reconciled <- ranking.ReconcileAtOnce(context.Background(), h.pool, func(ranking.Difference) {})
+	}()
 	h.run(t, 3, 20, following, locating, annotatingBlindly, annotatingBlindly)
 	require.NoError(t, <-reconciled)
 	h.requireExact(t)

@@ -244,7 +244,7 @@ func TestReconcileAndFollows(t *testing.T) {
 			tx := w.tx(t)
 			require.NoError(t, changeFollowsIn(t.Context(), tx, locate, 2, 1))
 			ended := make(chan error, 1)
-			go func() { ended <- ranking.Reconcile(context.Background(), w.pool, func(ranking.Difference) {}) }()
+			go func() { ended <- ranking.ReconcileAtOnce(context.Background(), w.pool, func(ranking.Difference) {}) }()
 			w.waitForLocks(t, 1, ended)
 			require.NoError(t, tx.Commit(t.Context()))
 			require.NoError(t, <-ended)

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sync/errgroup"
 
@@ -206,6 +207,33 @@ func (a *actor) insert(ctx context.Context) error {
 	return a.tryChange(ctx, urls, link(1+a.Int32N(3)))
 }
 
+// reserveNext asks for a random annotator and reserves the URL offered.
+func (a *actor) reserveNext(ctx context.Context) error {
+	url, err := a.askAndCheck(ctx, a.processes[a.IntN(len(a.processes))].queue, a.someAnnotator())
+	if err != nil || url == 0 {
+		return err
+	}
+	return a.reserve(ctx, ids(url))
+}
+
+// freeOne ends the reservation of one of the reserved URLs.
+func (a *actor) freeOne(ctx context.Context) error {
+	rows, err := a.pool.Query(ctx, "SELECT url_id FROM annotation_queue WHERE reserved ORDER BY url_id")
+	if err != nil {
+		return err
+	}
+	reserved, err := pgx.CollectRows(rows, pgx.RowTo[int32])
+	if err != nil || len(reserved) == 0 {
+		return err
+	}
+	return a.free(ctx, ids(reserved[a.IntN(len(reserved))]))
+}
+
+// skip has a user put some URLs off, or all users come back to them.
+func (a *actor) skip(ctx context.Context) error {
+	return a.tryChange(ctx, a.someURLs(), []string{putOff(1 + a.Int32N(historyUsers)), comeBack}[a.IntN(2)])
+}
+
 func (a *actor) delete(ctx context.Context) error { return a.remove(ctx, a.someURLs()) }
 
 // run lets each actor do a number of random actions.
@@ -264,6 +292,8 @@ func allActions(a *actor) {
 	a.actions = []func(context.Context) error{
 		a.annotate, a.annotate, a.annotate, a.annotate, a.annotate, a.annotate, a.annotate, a.annotate,
 		flag, flag,
+		a.reserveNext, a.reserveNext, a.freeOne, a.freeOne,
+		a.skip, a.skip,
 		a.changeFollow,
 		a.changing(robots, unsuggest, agencies),
 		a.changing(vote, voteAnonymously, collected, manual),
@@ -299,6 +329,7 @@ func reranking(a *actor) {
 	a.actions = []func(context.Context) error{
 		a.changing(robots, vote, voteAnonymously, collected, manual), a.changing(link(1), link(2), unlink), a.changeFollow,
 		a.changing(suspend), a.changing(unsuspend), a.changing(unsuspend),
+		a.reserveNext, a.reserveNext, a.freeOne, a.freeOne, a.skip,
 	}
 }
 
@@ -307,7 +338,15 @@ func sweeping(a *actor) {
 	a.actions = []func(context.Context) error{
 		func(ctx context.Context) error {
 			first := a.someURL()
-			return a.tryChange(ctx, span(first, first+most), []string{vote, suspend, unsuspend}[a.IntN(3)])
+			urls := span(first, first+most)
+			switch n := a.IntN(5); n {
+			case 0:
+				return a.reserve(ctx, urls)
+			case 1:
+				return a.free(ctx, urls)
+			default:
+				return a.tryChange(ctx, urls, []string{vote, suspend, unsuspend}[n-2])
+			}
 		},
 	}
 }

@@ -14,7 +14,7 @@ import (
 )
 
 // Matview ranks by the counts of url_annotation_count_view as of its last refresh. Everything else is read from the tables: whether
-// a URL is eligible, whether the annotator has done it, who follows it, and its source. It is safe for concurrent use.
+// a URL is eligible or reserved, whether the annotator has done it, who follows it, and its source. It is safe for concurrent use.
 type Matview struct{}
 
 // NextForUser returns the next URL for a user, or nil when none is left.

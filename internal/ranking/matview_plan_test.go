@@ -35,6 +35,12 @@ func TestMatviewPlans(t *testing.T) {
 		`INSERT INTO annotation__location__user (user_id, url_id, location_id) SELECT user_id, url_id, 1 FROM annotation__url_type__user`,
 		`INSERT INTO annotation__url_type__anon (session_id, url_id, url_type)
 			SELECT s.id, urls.id, 'meta url' FROM urls CROSS JOIN anonymous_sessions s WHERE urls.id % 10 <> 0`,
+		// The users have put off some of the rest, and others work on some of it.
+		fmt.Sprintf(`INSERT INTO url_skips (url_id, user_id, reason) SELECT id, CASE id %% 30 WHEN 0 THEN %d ELSE id END, 'language'
+			FROM urls WHERE id %% 20 = 0`, busy),
+		`INSERT INTO annotation_queue (url_id, eligible, followed, manual, user_url_type_count, anon_url_type_count,
+				auto_url_type_count, user_agency_count, changed_xid, reserved)
+			SELECT id, true, false, true, 1, 0, 0, 1, 3, id % 50 = 10 FROM urls`,
 	} {
 		w.exec(t, statement)
 	}

@@ -129,9 +129,12 @@ func TestMatviewEligibilityIsLive(t *testing.T) {
 			SELECT unnest($1::int[]), 7, 1`, mends: unsay},
 		"own record type": {change: `INSERT INTO annotation__record_type__user (url_id, user_id, record_type)
 			SELECT unnest($1::int[]), 7, 'Stops'`, mends: unsay},
-		"out of the batch": {change: unlink, mends: link(1), by: annotator{filter: inBatch(1)}},
-		"in another batch": {change: link(2), mends: link(1), by: annotator{filter: inBatch(1)}},
-		"asked for by id":  {change: validate, mends: unvalidate, by: annotator{filter: ranking.Filter{URLID: new(int32(2))}}},
+		"reserved":            {change: reserved, mends: available},
+		"put off":             {change: putOff(user), mends: comeBack},
+		"reserved in a batch": {change: reserved, mends: available, by: annotator{filter: inBatch(1)}},
+		"out of the batch":    {change: unlink, mends: link(1), by: annotator{filter: inBatch(1)}},
+		"in another batch":    {change: link(2), mends: link(1), by: annotator{filter: inBatch(1)}},
+		"asked for by id":     {change: validate, mends: unvalidate, by: annotator{filter: ranking.Filter{URLID: new(int32(2))}}},
 		"by id in a batch": {change: link(2), mends: link(1), by: annotator{
 			filter: ranking.Filter{BatchID: new(int32(1)), URLID: new(int32(2))},
 		}},
@@ -157,7 +160,19 @@ func TestMatviewEligibilityIsLive(t *testing.T) {
 		}
 		require.NoError(t, tx.Rollback(t.Context()))
 	}
+
+	// A request for a URL by its id gets it nevertheless.
+	w.exec(t, reserved, ids(2))
+	w.exec(t, putOff(user), ids(2))
+	require.EqualValues(t, 1, nextByView(t, w.pool, annotator{user: user}))
+	require.EqualValues(t, 2, nextByView(t, w.pool, annotator{user: user, filter: ranking.Filter{URLID: new(int32(2))}}))
 }
+
+// Statements that reserve URLs, or make them available again, without reservations.
+const (
+	reserved  = "UPDATE annotation_queue SET reserved = true WHERE url_id = ANY($1::int[])"
+	available = "UPDATE annotation_queue SET reserved = false WHERE url_id = ANY($1::int[])"
+)
 
 // TestMatviewEqualsDefinition compares the ranking with the slow definition after a refresh.
 func TestMatviewEqualsDefinition(t *testing.T) {
@@ -179,7 +194,7 @@ func TestMatviewEqualsDefinition(t *testing.T) {
 		SELECT id, '%s', 1 FROM unnest($1::int[]) AS id ON CONFLICT DO NOTHING`, known.session)
 	for range 15 {
 		for _, change := range []string{robots, unsuggest, link(1), link(2), validate, unvalidate, suspend, unsuspend, collected,
-			manual, unsay, vote, voteAnonymously, says(1), anonymously} {
+			manual, unsay, vote, voteAnonymously, says(1), anonymously, reserved, available, putOff(1), comeBack} {
 			if random.IntN(2) == 0 {
 				w.exec(t, unsay, span(1, n)) // so that the next annotations are not duplicates
 			}

@@ -35,7 +35,7 @@ const (
 	typical                = 40_000
 )
 
-// largeWorld has planURLs URLs, of which every sixth is not eligible, a batch of an eighth and one of fifty, annotators with
+// largeWorld has planURLs URLs, of which every sixth is not eligible and some are reserved, a batch of an eighth and one of fifty, annotators with
 // and without done URLs, and some votes on the hottest URLs. It has the schema, but not the foreign keys and rules of real data.
 func largeWorld(t *testing.T) (world, uuid.UUID) {
 	w := newWorld(t, 0)
@@ -52,9 +52,12 @@ func largeWorld(t *testing.T) (world, uuid.UUID) {
 		`INSERT INTO batches (id, strategy, status) SELECT n, 'manual', 'ready to label' FROM generate_series(101, 150) AS n`,
 		`INSERT INTO link_batches__urls (batch_id, url_id) SELECT 101 + id / 2 % 50, id FROM urls WHERE id % 2 = 1 AND id > 300`,
 		`INSERT INTO annotation_queue (url_id, eligible, followed, manual, user_url_type_count, anon_url_type_count,
-				auto_url_type_count, batch_id, user_agency_count, changed_xid)
-			SELECT urls.id, urls.id % 6 <> 0, false, false, greatest(0, 5 - urls.id / 8000), 0, 0, link.batch_id, 0, 3
+				auto_url_type_count, batch_id, user_agency_count, changed_xid, reserved)
+			SELECT urls.id, urls.id % 6 <> 0, false, false, greatest(0, 5 - urls.id / 8000), 0, 0, link.batch_id, 0, 3,
+				urls.id % 10 = 7 AND urls.id % 6 <> 0 AND urls.id < 20000
 			FROM urls LEFT JOIN link_batches__urls link ON link.url_id = urls.id`,
+		`INSERT INTO url_reservations (annotator, url_id, slot, suggestions_hidden, expires_at)
+			SELECT url_id::text, url_id, 1, false, now() + interval '1 hour' FROM annotation_queue WHERE reserved`,
 		`INSERT INTO batch_progress (batch_id, total, annotated) VALUES (1, 8000, 0), (2, 50, 0)`,
 		fmt.Sprintf(`INSERT INTO user_url_done (user_id, url_id) SELECT by.user_id, q.url_id
 			FROM (VALUES (%d, %d), (%d, %d)) AS by (user_id, done)
@@ -132,6 +135,10 @@ func largeWorld(t *testing.T) (world, uuid.UUID) {
 			FROM anonymous_url_done`,
 		`INSERT INTO annotation__location__anon (session_id, url_id, location_id) SELECT session_id, url_id, 1
 			FROM anonymous_url_done`,
+		`INSERT INTO url_skips (url_id, user_id, session_id, reason, active)
+			SELECT id, CASE WHEN id % 10 <> 0 THEN 1000 + id % 300 END,
+				CASE WHEN id % 10 = 0 THEN (ARRAY(SELECT s.id FROM anonymous_sessions s))[1 + id / 10 % 200] END, 'not sure', id % 3 = 0
+			FROM urls WHERE id % 5 = 0`,
 		"SELECT setval('annotation__name__suggestions_id_seq', (SELECT max(id) FROM urls))",
 		"SET session_replication_role = origin",
 		"VACUUM ANALYZE",
@@ -144,7 +151,7 @@ func largeWorld(t *testing.T) (world, uuid.UUID) {
 
 // small are the tables that do not grow with the number of URLs, in this world; a plan may read them whole.
 var small = map[string]bool{
-	"agencies": true, "us_states": true, "batch_progress": true, "anonymous_sessions": true,
+	"agencies": true, "us_states": true, "batch_progress": true, "anonymous_sessions": true, "flag_batch_suggestions_hidden": true,
 }
 
 // explainer checks the plans of each statement, and then executes it.
@@ -316,22 +323,28 @@ func (w world) checkPlans(t *testing.T, session uuid.UUID) {
 		}
 	}
 
-	answer := watch("answer", 140, 4)
+	answer := watch("answer", 180, 4)
 	byUser := db.AnnotationInsertParams{
 		URLID: typical, UserID: 500, URLType: db.URLTypeDatasource, RecordType: new(db.RecordTypeStops),
-		AgencyIDs: ids(1, 2), LocationIDs: []int64{1}, NewName: new("Another name"),
+		AgencyIDs: ids(1, 2), LocationIDs: []int64{1}, NewName: new("Another name"), Detail: []byte("{}"),
 	}
 	_, err = queries.AnnotationInsert(t.Context(), answer, byUser)
 	require.NoError(t, err)
-	_, err = queries.AnnotationIsRepeated(t.Context(), answer, db.AnnotationIsRepeatedParams(byUser))
+	_, err = queries.AnnotationIsRepeated(t.Context(), answer, db.AnnotationIsRepeatedParams{
+		URLID: byUser.URLID, UserID: byUser.UserID, URLType: byUser.URLType, RecordType: byUser.RecordType,
+		AgencyIDs: byUser.AgencyIDs, LocationIDs: byUser.LocationIDs, NewName: byUser.NewName,
+	})
 	require.NoError(t, err)
 	anonymously := db.AnonymousAnnotationInsertParams{
 		URLID: typical, SessionID: session, URLType: db.URLTypeDatasource, RecordType: new(db.RecordTypeStops),
-		AgencyIDs: ids(1, 2), LocationIDs: []int64{1},
+		AgencyIDs: ids(1, 2), LocationIDs: []int64{1}, Detail: []byte("{}"),
 	}
 	_, err = queries.AnonymousAnnotationInsert(t.Context(), answer, anonymously)
 	require.NoError(t, err)
-	_, err = queries.AnonymousAnnotationIsRepeated(t.Context(), answer, db.AnonymousAnnotationIsRepeatedParams(anonymously))
+	_, err = queries.AnonymousAnnotationIsRepeated(t.Context(), answer, db.AnonymousAnnotationIsRepeatedParams{
+		URLID: anonymously.URLID, SessionID: session, URLType: anonymously.URLType, RecordType: anonymously.RecordType,
+		AgencyIDs: anonymously.AgencyIDs, LocationIDs: anonymously.LocationIDs,
+	})
 	require.NoError(t, err)
 
 	// Ten URLs of the upkeep, all over the table.
@@ -368,6 +381,15 @@ func (w world) checkPlans(t *testing.T, session uuid.UUID) {
 	require.NoError(t, err)
 	_, err = queries.QueueDifferenceList(t.Context(), verify, db.QueueDifferenceListParams{After: 50_000, Upto: 51_000})
 	require.NoError(t, err)
+	readable, err := queries.ReservationsReadable(t.Context(), verify)
+	require.NoError(t, err)
+	require.True(t, readable)
+	// It reads all that is reserved, and looks up whether an annotator works on it.
+	reserved := watch("reserved", 12_000, 2000)
+	reserved.whole = []string{"url_reservations"}
+	unused, err := queries.ReservedDifferenceList(t.Context(), reserved)
+	require.NoError(t, err)
+	require.Empty(t, unused)
 
 	// These read one batch, or all batches, once.
 	wholeBatches := []string{"BatchProgressDifferenceList", "BatchProgressLock", "BatchProgressRecount"}

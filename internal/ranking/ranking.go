@@ -6,6 +6,9 @@
 // descending; then by id. Anonymous sessions follow nothing. Queue sees every commit, and its cost does not depend on the
 // number of URLs, but every writer must call Recount. Matview requires nothing of the writers, and its three counts are as old
 // as the last refresh of the count view.
+//
+// Neither ranking offers a URL that the annotator has annotated or put off, or that annotation_queue.reserved keeps for others. Only
+// a request for one URL by its id gets it although it is put off or reserved. What sets and clears reserved writes changed_xid.
 package ranking
 
 import "docket/internal/db"

@@ -79,6 +79,33 @@ var drifts = map[string]drift{
 		"UPDATE annotation_queue SET user_agency_count = 0 WHERE url_id = 1",
 		[]ranking.Difference{{Kind: "wrong count of user agencies", URLID: 1, Have: "0", Want: "2"}},
 	},
+	"reservations lost in a crash": {
+		"UPDATE annotation_queue SET reserved = true WHERE url_id IN (2, 4)",
+		[]ranking.Difference{
+			{Kind: "reserved without reservations", URLID: 2, Have: "reserved"},
+			{Kind: "reserved without reservations", URLID: 4, Have: "reserved"},
+		},
+	},
+	"reservation that nothing has swept": {
+		`WITH r AS (
+			INSERT INTO url_reservations (annotator, url_id, slot, suggestions_hidden, expires_at)
+			VALUES ('7', 4, 1, false, now() - interval '1 second'), ('8', 5, 1, false, now() + interval '1 hour')
+		) UPDATE annotation_queue SET reserved = true WHERE url_id IN (4, 5)`,
+		[]ranking.Difference{{Kind: "reserved without reservations", URLID: 4, Have: "reserved"}},
+	},
+	"another program's skip": {
+		`INSERT INTO url_skips (url_id, user_id, reason, active) VALUES (4, 8, 'language', true), (5, 8, 'language', false)`,
+		[]ranking.Difference{{Kind: "missing done row", URLID: 4, Annotator: "8", Want: "done"}},
+	},
+	"another program's skip of a session": {
+		"INSERT INTO url_skips (url_id, session_id, reason) SELECT 4, id, 'language' FROM anonymous_sessions",
+		[]ranking.Difference{{Kind: "missing done row", URLID: 4, Annotator: session, Want: "done"}},
+	},
+	"skip that has ended": {
+		`WITH s AS (INSERT INTO url_skips (url_id, user_id, reason, active) VALUES (4, 8, 'language', false))
+			INSERT INTO user_url_done (user_id, url_id) VALUES (8, 4)`,
+		[]ranking.Difference{{Kind: "surplus done row", URLID: 4, Annotator: "8", Have: "done"}},
+	},
 	"user not done": {
 		"DELETE FROM user_url_done WHERE url_id = 1",
 		[]ranking.Difference{{Kind: "missing done row", URLID: 1, Annotator: "7", Want: "done"}},
@@ -252,7 +279,7 @@ func TestDrift(t *testing.T) {
 
 func (w world) reconcile(t testing.TB) (repaired []ranking.Difference) {
 	t.Helper()
-	require.NoError(t, ranking.Reconcile(t.Context(), w.pool, func(d ranking.Difference) { repaired = append(repaired, d) }))
+	require.NoError(t, ranking.ReconcileAtOnce(t.Context(), w.pool, func(d ranking.Difference) { repaired = append(repaired, d) }))
 	return repaired
 }
 
@@ -308,7 +335,7 @@ func TestReconcileLosesNothing(t *testing.T) {
 	var group errgroup.Group
 	group.Go(func() error {
 		for ctx.Err() == nil {
-			if err := ranking.Reconcile(t.Context(), h.pool, func(ranking.Difference) {}); err != nil {
+			if err := ranking.ReconcileAtOnce(t.Context(), h.pool, func(ranking.Difference) {}); err != nil {
 				return err
 			}
 		}
@@ -347,7 +374,9 @@ func TestReconcileDuringAnswers(t *testing.T) {
 		auto_url_type_count = 1, user_agency_count = 1, eligible = url_id % 2 = 0, batch_id = 1 + url_id % 3`)
 	h.exec(t, "INSERT INTO batch_progress (batch_id, total, annotated) VALUES (1, 5, 5), (2, 0, 1)")
 	reconciled := make(chan error, 1)
-	go func() { reconciled <- ranking.Reconcile(context.Background(), h.pool, func(ranking.Difference) {}) }()
+	go func() {
+		reconciled <- ranking.ReconcileAtOnce(context.Background(), h.pool, func(ranking.Difference) {})
+	}()
 	h.run(t, 8, 30, drifting, drifting, drifting, drifting)
 	require.NoError(t, <-reconciled)
 	h.requireExact(t)

@@ -40,7 +40,7 @@ func newWorld(t testing.TB, n int) world {
 // restart resets a used database to what newWorld returns.
 func (w world) restart(t testing.TB, n int) {
 	t.Helper()
-	w.exec(t, "TRUNCATE link__locations__user_follows, link_batches__locations, followed_batches")
+	w.exec(t, "TRUNCATE url_reservations, link__locations__user_follows, link_batches__locations, followed_batches")
 	w.exec(t, "DELETE FROM urls")
 	w.exec(t, "DELETE FROM anonymous_sessions")
 	w.exec(t, "DELETE FROM batch_progress")
@@ -157,6 +157,47 @@ func says(user int32) string {
 		SELECT %d, id, 'data source' FROM urls WHERE id = ANY($1::int[]) ORDER BY id ON CONFLICT DO NOTHING`, user)
 }
 
+// putOff has a user skip URLs. comeBack ends all skips of them.
+func putOff(user int32) string {
+	return fmt.Sprintf(`INSERT INTO url_skips (url_id, user_id, reason)
+		SELECT id, %d, 'not sure' FROM urls WHERE id = ANY($1::int[]) ORDER BY id
+		ON CONFLICT (user_id, url_id) DO UPDATE SET active = true`, user)
+}
+
+const comeBack = "UPDATE url_skips SET active = false WHERE url_id = ANY($1::int[]) AND active"
+
+// reserve has a new annotator work on each of the URLs that is eligible, and offers it to no other. It writes what the claim of a
+// reservation writes: no recount, only the changed_xid.
+func (w world) reserve(ctx context.Context, urlIDs []int32) error {
+	return w.tryReserving(ctx, urlIDs,
+		`INSERT INTO url_reservations (annotator, url_id, slot, suggestions_hidden, expires_at)
+			SELECT gen_random_uuid()::text, url_id, 1, false, now() + interval '1 hour'
+			FROM annotation_queue WHERE url_id = ANY($1::int[]) AND eligible
+			ON CONFLICT DO NOTHING`,
+		`UPDATE annotation_queue SET reserved = true, changed_xid = pg_current_xact_id()::text::bigint
+			WHERE url_id = ANY($1::int[]) AND eligible AND NOT reserved`)
+}
+
+// free ends the reservations of URLs, as the sweep does.
+func (w world) free(ctx context.Context, urlIDs []int32) error {
+	return w.tryReserving(ctx, urlIDs, "DELETE FROM url_reservations WHERE url_id = ANY($1::int[])",
+		`UPDATE annotation_queue SET reserved = false, changed_xid = pg_current_xact_id()::text::bigint
+			WHERE url_id = ANY($1::int[]) AND reserved`)
+}
+
+// tryReserving locks the rows of URLs in the queue and executes statements about the URLs.
+func (w world) tryReserving(ctx context.Context, urlIDs []int32, statements ...string) error {
+	const lock = "SELECT FROM annotation_queue WHERE url_id = ANY($1::int[]) ORDER BY url_id FOR NO KEY UPDATE"
+	return postgres.InTx(ctx, w.pool, func(tx pgx.Tx) error {
+		for _, statement := range append([]string{lock}, statements...) {
+			if _, err := tx.Exec(ctx, statement, urlIDs); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
 // remove deletes URLs as every transaction that deletes some must.
 func (w world) remove(ctx context.Context, urlIDs []int32) error {
 	return postgres.InTx(ctx, w.pool, func(tx pgx.Tx) error {
@@ -205,7 +246,8 @@ func ask(ctx context.Context, conn db.DBTX, queue *ranking.Queue, by annotator) 
 	return choice.URLID, nil
 }
 
-// slow is the definition of the next URL, without tables that writers must update. rules_test.go checks the views that it reads.
+// slow is the definition of the next URL, without tables that writers must update, except for what is reserved. A URL that is asked
+// for by its id may be reserved or put off. rules_test.go checks the views that it reads.
 const slow = `
 	SELECT coalesce((
 		SELECT e.url_id
@@ -214,6 +256,8 @@ const slow = `
 		LEFT JOIN link_batches__urls l ON l.url_id = e.url_id
 		WHERE NOT EXISTS (SELECT FROM user_url_annotations a WHERE a.url_id = e.url_id AND a.user_id = $1)
 			AND NOT EXISTS (SELECT FROM anonymous_url_annotations a WHERE a.url_id = e.url_id AND a.session_id = $2)
+			AND ($4::int IS NOT NULL OR NOT EXISTS (SELECT FROM annotation_queue q WHERE q.url_id = e.url_id AND q.reserved)
+				AND NOT EXISTS (SELECT FROM url_skips s WHERE s.url_id = e.url_id AND s.active AND (s.user_id = $1 OR s.session_id = $2)))
 			AND ($3::int IS NULL OR l.batch_id = $3)
 			AND ($4::int IS NULL OR e.url_id = $4)
 		ORDER BY
@@ -265,11 +309,11 @@ func (w world) requireNext(t testing.TB, queue *ranking.Queue, by annotator, wan
 	require.Equal(t, want, got)
 }
 
-// differences is what Verify reports.
+// differences is what Verify reports. It does not wait for a sweep: no server runs.
 func (w world) differences(t testing.TB) []ranking.Difference {
 	t.Helper()
 	var found []ranking.Difference
-	require.NoError(t, ranking.Verify(t.Context(), w.pool, func(d ranking.Difference) { found = append(found, d) }))
+	require.NoError(t, ranking.VerifyAtOnce(t.Context(), w.pool, func(d ranking.Difference) { found = append(found, d) }))
 	return found
 }
 

@@ -1,47 +1,50 @@
--- Ranking by the live queue. The order that all annotators share is (priority, url_id). Three statements find the first URL in it
--- that an annotator has not done, and one helps to choose between the first two:
+-- Ranking by the live queue: the URLs that are eligible and not reserved. Below, such a URL is available. The order that all
+-- annotators share is (priority, url_id). Three statements find the first URL in it that an annotator has not done, and one
+-- helps to choose between the first two. Done are the URLs that the annotator has answered, and those put off.
 --
 -- GetCold starts at the front: it returns the first row of the queue that the annotator has not done. Its cost grows with the
 -- number of done rows, which it hashes, so it reads only indexes until it has found the row.
 --
 -- GetWarm starts at a cursor: a position, a horizon and undone_before, the rows before the position that the annotator has not
 -- done. In the snapshot that set the cursor, undone_before had all of these rows, and no running transaction was older than the
--- horizon. Only a transaction that is not older than the horizon can have moved a row before the position or made one there
--- undone, and it has written its id to changed_xid. So the next URL is the first of: the undone rows from the position on, the
--- undone rows before it that were changed since, and those of undone_before. The statement reads at most 256 rows from the
--- position on and at most 256 changed rows (readAtMost in internal/ranking). The limits are literals because the planner assumes
--- 10 % of the table for a parameter. Beyond these limits too_far is true and the rest of the row must be ignored. OFFSET 0 keeps
--- the planner from merging a sub-select into a join: the rows of undone_before are found by their key, not among all rows before
--- the position.
+-- horizon. Only a transaction that is not older than the horizon can have moved a row before the position, or made one there
+-- available or undone, and it has written its id to changed_xid. So the next URL is the first of: the undone rows from the
+-- position on, the undone rows before it that were changed since, and those of undone_before. All of these are available rows:
+-- a row that becomes reserved leaves undone_before, and the transaction that makes it available again writes its id to
+-- changed_xid. The statement reads at most 256 rows from the position on and at most 256 changed rows (readAtMost in
+-- internal/ranking). The limits are literals because the planner assumes 10 % of the table for a parameter. Beyond these limits
+-- too_far is true and the rest of the row must be ignored. OFFSET 0 keeps the planner from merging a sub-select into a join:
+-- the rows of undone_before are found by their key, not among all rows before the position.
 --
--- GetByID checks one URL.
+-- GetByID checks one URL. It may be reserved, or put off: the caller has asked for it.
 --
 -- DoneCount is for annotators with so few done rows that GetCold is faster than GetWarm.
 --
 -- Every row is checked against the tables, so a cursor is only a hint. It is wrong only in another database.
 --
--- GetCold and GetWarm have three copies each: for a user among all URLs, for a user in a batch, and for an anonymous session. An
--- optional batch or one table of done rows would cost more than it saves: docs/decisions/one-text-for-the-next-url.md. The
+-- GetCold and GetWarm have three copies each: for a user among all URLs, for a user in a batch, and for an anonymous session.
+-- An optional batch or one table of done rows would cost more than it saves: docs/decisions/one-text-for-the-next-url.md. The
 -- copies are derived from the first by substitution, which TestCopiesOfNextQueue checks.
 --
 -- For a user among all URLs, those of the batches that the user follows come before all others. followed_batches has these
--- batches. The copies for a user report its changed_xid as follows_xid; -1 means that the user follows nothing, and that the URL
--- returned is the next one. Three statements find the first followed URL:
+-- batches. The copies for a user report its changed_xid as follows_xid; -1 means that the user follows nothing, and that the
+-- URL returned is the next one. Three statements find the first followed URL:
 --
 -- FollowedGetCold merges the batches. It returns a window: the first 64 undone URLs, and the position where they end.
 --
--- FollowedGetWarm starts at a window, by the argument of GetWarm: only a transaction that is not older than the window's horizon
--- can have moved a URL before the end of the window, made one there undone, or done one of the window. So a URL of the window
--- that is not among the changed ones needs no check, and the next URL is the first of these or of the undone, changed ones before
--- the end. The changed ones include those that are not eligible any more, so the index on changed_xid covers all rows. The
--- statement returns how the window has changed. If too many rows have changed, or if the URL found is deleted, stale is true and
--- the rest of the row must be ignored. If follows_xid is not that of the window, the user follows other batches.
+-- FollowedGetWarm starts at a window, by the argument of GetWarm: only a transaction that is not older than the window's
+-- horizon can have moved a URL before the end of the window, made one there available or undone, or done or reserved one of the
+-- window. So a URL of the window that is not among the changed ones needs no check, and the next URL is the first of these or
+-- of the undone, changed ones before the end. The changed ones include those that are not available any more, so the index on
+-- changed_xid covers all rows. The statement returns how the window has changed. If too many rows have changed, or if the URL
+-- found is deleted, stale is true and the rest of the row must be ignored. If follows_xid is not that of the window, the user
+-- follows other batches.
 --
--- FollowedGetColdFrom continues when all URLs of the window are done. It starts at the window's end, so that it does not hash what
--- the user has done.
+-- FollowedGetColdFrom continues when all URLs of the window are done. It starts at the window's end, so that it does not hash
+-- what the user has done.
 --
--- When all followed URLs are done, GetWarm for a user is enough: followed_changed is true if one of the changed rows is an undone
--- followed URL. This needs a cursor whose horizon is not younger than that of the window.
+-- When all followed URLs are done or reserved, GetWarm for a user is enough: followed_changed is true if one of the changed
+-- rows is an undone followed URL. This needs a cursor whose horizon is not younger than that of the window.
 --
 -- GetSkipping finds the URL after a number of others. It neither needs nor sets a cursor or a window.
 
@@ -132,7 +135,7 @@ WITH from_position AS MATERIALIZED (
     ORDER BY w.priority, w.url_id
     LIMIT 1
 ), changed AS MATERIALIZED (
-    SELECT q.url_id, q.priority, q.changed_xid, q.batch_id, q.eligible AND NOT q.reserved AS eligible
+    SELECT q.url_id, q.priority, q.changed_xid, q.batch_id, q.eligible AND NOT q.reserved AS available
     FROM annotation_queue q
     WHERE q.changed_xid >= @horizon::bigint
     ORDER BY q.changed_xid
@@ -140,7 +143,7 @@ WITH from_position AS MATERIALIZED (
 ), before_position AS MATERIALIZED (
     SELECT q.url_id, q.priority, q.changed_xid
     FROM (
-        SELECT url_id, priority, changed_xid, batch_id FROM changed WHERE eligible
+        SELECT url_id, priority, changed_xid, batch_id FROM changed WHERE available
         UNION
         SELECT * FROM (
             SELECT url_id, priority, changed_xid, batch_id FROM annotation_queue
@@ -162,7 +165,7 @@ SELECT
     coalesce(follows.changed_xid, -1)::bigint AS follows_xid,
     EXISTS (
         SELECT FROM changed
-        WHERE changed.eligible
+        WHERE changed.available
             AND changed.batch_id = ANY(follows.batch_ids)
             AND NOT EXISTS (SELECT FROM user_url_done d WHERE d.user_id = @user_id AND d.url_id = changed.url_id OFFSET 0)
     )::boolean AS followed_changed,
@@ -210,7 +213,7 @@ WITH from_position AS MATERIALIZED (
     ORDER BY w.priority, w.url_id
     LIMIT 1
 ), changed AS MATERIALIZED (
-    SELECT q.url_id, q.priority, q.changed_xid, q.batch_id, q.eligible AND NOT q.reserved AS eligible
+    SELECT q.url_id, q.priority, q.changed_xid, q.batch_id, q.eligible AND NOT q.reserved AS available
     FROM annotation_queue q
     WHERE q.changed_xid >= @horizon::bigint
     ORDER BY q.changed_xid
@@ -218,7 +221,7 @@ WITH from_position AS MATERIALIZED (
 ), before_position AS MATERIALIZED (
     SELECT q.url_id, q.priority, q.changed_xid
     FROM (
-        SELECT url_id, priority, changed_xid, batch_id FROM changed WHERE eligible
+        SELECT url_id, priority, changed_xid, batch_id FROM changed WHERE available
         UNION
         SELECT * FROM (
             SELECT url_id, priority, changed_xid, batch_id FROM annotation_queue
@@ -283,7 +286,7 @@ WITH from_position AS MATERIALIZED (
     ORDER BY w.priority, w.url_id
     LIMIT 1
 ), changed AS MATERIALIZED (
-    SELECT q.url_id, q.priority, q.changed_xid, q.batch_id, q.eligible AND NOT q.reserved AS eligible
+    SELECT q.url_id, q.priority, q.changed_xid, q.batch_id, q.eligible AND NOT q.reserved AS available
     FROM annotation_queue q
     WHERE q.changed_xid >= @horizon::bigint
     ORDER BY q.changed_xid
@@ -291,7 +294,7 @@ WITH from_position AS MATERIALIZED (
 ), before_position AS MATERIALIZED (
     SELECT q.url_id, q.priority, q.changed_xid
     FROM (
-        SELECT url_id, priority, changed_xid, batch_id FROM changed WHERE eligible
+        SELECT url_id, priority, changed_xid, batch_id FROM changed WHERE available
         UNION
         SELECT * FROM (
             SELECT url_id, priority, changed_xid, batch_id FROM annotation_queue
@@ -348,15 +351,19 @@ SELECT count(*)::integer AS done
 FROM (SELECT FROM anonymous_url_done d WHERE d.session_id = @session_id LIMIT @count_to::bigint) AS d;
 
 -- name: QueueNextGetByID :one
--- The URL with an id, if it is eligible, not annotated by the user and, where a batch is given, in that batch. One that the user has
--- put off is returned too. The optional batch does not spoil the plan: there is one candidate, found by its key.
+-- The URL with an id, if it is eligible, not annotated by the user and, where a batch is given, in that batch. It may be reserved,
+-- or put off by the user. The optional batch does not spoil the plan: there is one candidate, found by its key.
 SELECT q.url_id, q.priority, q.changed_xid, urls.url, urls.scheme, urls.trailing_slash
 FROM annotation_queue q
 JOIN urls ON urls.id = q.url_id
 WHERE q.url_id = @url_id
     AND q.eligible
     AND (sqlc.narg('batch_id')::integer IS NULL OR q.batch_id = sqlc.narg('batch_id')::integer)
-    AND NOT EXISTS (SELECT FROM user_url_annotations a WHERE a.user_id = @user_id::integer AND a.url_id = q.url_id);
+    AND (
+        NOT EXISTS (SELECT FROM user_url_done d WHERE d.user_id = @user_id AND d.url_id = q.url_id)
+        OR EXISTS (SELECT FROM url_skips s WHERE s.user_id = @user_id AND s.url_id = q.url_id AND s.active)
+        AND NOT EXISTS (SELECT FROM user_url_annotations a WHERE a.user_id = @user_id AND a.url_id = q.url_id)
+    );
 
 -- name: QueueFollowedGetCold :one
 -- The next URL for a user among those of the batches that the user follows, and a window: the first 64 of these URLs that the user
@@ -456,7 +463,7 @@ LEFT JOIN (SELECT e.url_id, e.priority FROM examined e ORDER BY e.priority DESC,
 WITH follows AS MATERIALIZED (
     SELECT f.batch_ids, f.changed_xid FROM followed_batches f WHERE f.user_id = @user_id
 ), changed AS MATERIALIZED (
-    SELECT q.url_id, q.priority, q.changed_xid, q.batch_id, q.eligible AND NOT q.reserved AS eligible
+    SELECT q.url_id, q.priority, q.changed_xid, q.batch_id, q.eligible AND NOT q.reserved AS available
     FROM annotation_queue q
     WHERE q.changed_xid >= @horizon::bigint
     ORDER BY q.changed_xid
@@ -465,7 +472,7 @@ WITH follows AS MATERIALIZED (
     SELECT c.url_id, c.priority, c.changed_xid
     FROM follows
     JOIN changed c ON c.batch_id = ANY(follows.batch_ids)
-    WHERE c.eligible
+    WHERE c.available
         AND (c.priority, c.url_id) <= (@end_priority::bigint, @end_url_id::integer)
         AND NOT EXISTS (SELECT FROM user_url_done d WHERE d.user_id = @user_id AND d.url_id = c.url_id OFFSET 0)
     ORDER BY c.priority, c.url_id

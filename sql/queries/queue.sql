@@ -215,6 +215,19 @@ SELECT
 FROM difference
 ORDER BY difference.url_id, difference.kind, difference.annotator;
 
+-- name: ReservationsReadable :one
+-- Whether statements can read url_reservations: a standby has no unlogged tables.
+SELECT (NOT pg_is_in_recovery())::boolean AS readable;
+
+-- name: ReservedDifferenceList :many
+-- Reserved URLs on which no annotator works. It fails on a standby: ReservationsReadable.
+-- @sqlc-vet-disable many-without-limit
+SELECT q.url_id, q.changed_xid
+FROM annotation_queue q
+WHERE q.reserved
+    AND NOT EXISTS (SELECT FROM url_reservations r WHERE r.url_id = q.url_id AND r.expires_at > now())
+ORDER BY q.url_id;
+
 -- name: BatchProgressDifferenceList :many
 -- Batches whose progress differs from a recount, in one snapshot; -1 stands for a missing row.
 -- @sqlc-vet-disable many-without-limit
