@@ -5,6 +5,8 @@ import (
 	"errors"
 	"slices"
 	"strings"
+
+	"docket/internal/history"
 )
 
 // Answer is what one annotator says about one URL.
@@ -23,24 +25,28 @@ type Answer struct {
 	SuggestionsHidden bool
 }
 
-// said is an answer in the history of a URL: the values that it has. The statement that stores the answer adds the text of an
-// existing name.
-type said struct {
-	URLType          URLType     `json:"url_type"`
-	RecordType       *RecordType `json:"record_type,omitempty"`
-	AgencyIDs        []int32     `json:"agency_ids,omitempty"`
-	AgencyNotFound   bool        `json:"agency_not_found,omitempty"`
-	LocationIDs      []int64     `json:"location_ids,omitempty"`
-	LocationNotFound bool        `json:"location_not_found,omitempty"`
-	Name             *string     `json:"name,omitempty"`
+// detail is what the history of the URL keeps of the answer. The statement that stores the answer adds the text of an existing name.
+func (a Answer) detail(before *history.Answer) []byte {
+	kept := a.said()
+	kept.Before = before
+	text, _ := json.Marshal(kept) // never fails: there are only texts, numbers and booleans
+	return text
 }
 
-// detail is what the history of the URL keeps of an answer that is stored with or without the two flags.
-func (a Answer) detail(agencyNotFound, locationNotFound bool) []byte {
-	text, _ := json.Marshal(said{ // never fails: there are only texts, numbers and booleans
-		a.URLType, a.RecordType, a.AgencyIDs, agencyNotFound, a.LocationIDs, locationNotFound, a.NewName,
-	})
-	return text
+// said is the answer as the history has it. The contract ignores the two flags of an irrelevant page.
+func (a Answer) said() history.Answer {
+	return history.Answer{
+		URLType: string(a.URLType), RecordType: string(orEmpty(a.RecordType)), Name: orEmpty(a.NewName),
+		AgencyIDs: a.AgencyIDs, AgencyNotFound: a.AgencyNotFound && a.URLType != NotRelevant,
+		LocationIDs: a.LocationIDs, LocationNotFound: a.LocationNotFound && a.URLType != NotRelevant,
+	}
+}
+
+func orEmpty[T ~string](text *T) T {
+	if text == nil {
+		return ""
+	}
+	return *text
 }
 
 // ErrAlreadyAnnotated refuses an answer that differs from what its annotator has said about the URL before.

@@ -8,6 +8,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"docket/internal/db"
+	"docket/internal/history"
 	"docket/internal/idempotency"
 	"docket/internal/phase"
 	"docket/internal/postgres"
@@ -74,8 +75,14 @@ type Submitted struct {
 type submission struct {
 	urlID      int32
 	answer     Answer
-	insert     func(context.Context, conn) (db.AnnotationInsertRow, error)
+	insert     func(context.Context, conn, event) (db.AnnotationInsertRow, error)
 	isRepeated func(context.Context, conn) (bool, error)
+}
+
+// event is what an answer is in the history of its URL.
+type event struct {
+	kind   history.Kind
+	before *history.Answer // what it replaces
 }
 
 // conn is a connection or a transaction.
@@ -97,13 +104,13 @@ func ofUser(userID, urlID int32, answer Answer) submission {
 		NewName:          answer.NewName,
 		ExistingNameID:   answer.ExistingNameID,
 	}
-	return submission{urlID, answer, func(ctx context.Context, on conn) (db.AnnotationInsertRow, error) {
+	return submission{urlID, answer, func(ctx context.Context, on conn, event event) (db.AnnotationInsertRow, error) {
 		return queries.AnnotationInsert(ctx, on, db.AnnotationInsertParams{
 			URLID: said.URLID, UserID: said.UserID, URLType: said.URLType, RecordType: said.RecordType,
 			AgencyIDs: said.AgencyIDs, AgencyNotFound: said.AgencyNotFound,
 			LocationIDs: said.LocationIDs, LocationNotFound: said.LocationNotFound,
 			NewName: said.NewName, ExistingNameID: said.ExistingNameID,
-			SuggestionsHidden: answer.SuggestionsHidden, Detail: answer.detail(said.AgencyNotFound, said.LocationNotFound),
+			SuggestionsHidden: answer.SuggestionsHidden, Event: db.URLEvent(event.kind), Detail: answer.detail(event.before),
 		})
 	}, func(ctx context.Context, on conn) (bool, error) {
 		return queries.AnnotationIsRepeated(ctx, on, said)
@@ -111,6 +118,8 @@ func ofUser(userID, urlID int32, answer Answer) submission {
 }
 
 func ofSession(session Session, urlID int32, answer Answer) submission {
+	stored := answer
+	stored.AgencyNotFound, stored.LocationNotFound = false, false
 	said := db.AnonymousAnnotationIsRepeatedParams{
 		URLID:          urlID,
 		SessionID:      session,
@@ -121,14 +130,14 @@ func ofSession(session Session, urlID int32, answer Answer) submission {
 		NewName:        answer.NewName,
 		ExistingNameID: answer.ExistingNameID,
 	}
-	return submission{urlID, answer, func(ctx context.Context, on conn) (db.AnnotationInsertRow, error) {
+	return submission{urlID, answer, func(ctx context.Context, on conn, event event) (db.AnnotationInsertRow, error) {
 		// The key of annotation__url_type__anon includes the type, so it allows a second type. Without this lock, two concurrent
 		// requests would both find no earlier answer.
 		oneByOne := postgres.WithLock(on, sessionLock(session, urlID))
 		row, err := queries.AnonymousAnnotationInsert(ctx, oneByOne, db.AnonymousAnnotationInsertParams{
 			URLID: said.URLID, SessionID: said.SessionID, URLType: said.URLType, RecordType: said.RecordType,
 			AgencyIDs: said.AgencyIDs, LocationIDs: said.LocationIDs, NewName: said.NewName, ExistingNameID: said.ExistingNameID,
-			SuggestionsHidden: answer.SuggestionsHidden, Detail: answer.detail(false, false),
+			SuggestionsHidden: answer.SuggestionsHidden, Event: db.URLEvent(event.kind), Detail: stored.detail(event.before),
 		})
 		return db.AnnotationInsertRow(row), err
 	}, func(ctx context.Context, on conn) (bool, error) {
@@ -209,23 +218,17 @@ func storeWithKey(ctx context.Context, pool *postgres.Pool, answer submission) (
 //
 // due reports that the votes about the URL may make a fact now, and that the URL was added to consensus_due.
 func (a submission) store(ctx context.Context, on conn) (due bool, err error) {
-	row, err := a.insert(ctx, on)
+	row, err := a.insert(ctx, on, event{kind: history.Answered})
 	switch {
 	case errors.Is(err, ErrAlreadyAnnotated):
 	case err != nil:
 		return false, err
 	case row.Stored:
 		return row.Due, nil
-	case !row.URLKnown:
-		return false, unknown.New(unknown.URL, a.urlID)
-	case len(row.UnknownAgencyIDs) > 0:
-		return false, unknown.New(unknown.Agency, row.UnknownAgencyIDs...)
-	case len(row.UnknownLocationIDs) > 0:
-		return false, unknown.New(unknown.Location, row.UnknownLocationIDs...)
-	case row.NameUnknown:
-		return false, unknown.New(unknown.NameSuggestion, *a.answer.ExistingNameID)
 	default:
-		err = ErrAlreadyAnnotated
+		if err = a.refusal(row); !errors.Is(err, ErrAlreadyAnnotated) {
+			return false, err
+		}
 	}
 
 	switch repeated, failure := a.isRepeated(ctx, on); {
@@ -235,5 +238,21 @@ func (a submission) store(ctx context.Context, on conn) (due bool, err error) {
 		return false, nil
 	default:
 		return false, err
+	}
+}
+
+// refusal returns why the statement has stored nothing.
+func (a submission) refusal(row db.AnnotationInsertRow) error {
+	switch {
+	case !row.URLKnown:
+		return unknown.New(unknown.URL, a.urlID)
+	case len(row.UnknownAgencyIDs) > 0:
+		return unknown.New(unknown.Agency, row.UnknownAgencyIDs...)
+	case len(row.UnknownLocationIDs) > 0:
+		return unknown.New(unknown.Location, row.UnknownLocationIDs...)
+	case row.NameUnknown:
+		return unknown.New(unknown.NameSuggestion, *a.answer.ExistingNameID)
+	default:
+		return ErrAlreadyAnnotated
 	}
 }

@@ -114,12 +114,12 @@ WITH url AS (
     INSERT INTO url_history (url_id, event, user_id, suggestions_shown, robots, detail)
     SELECT
         queue.url_id,
-        'answered',
+        $11::url_event,
         $5,
-        NOT coalesce((SELECT released.suggestions_hidden FROM released), $11::boolean)
+        NOT coalesce((SELECT released.suggestions_hidden FROM released), $12::boolean)
             AND NOT EXISTS (SELECT FROM flag_batch_suggestions_hidden flag WHERE flag.batch_id = queue.batch_id),
         coalesce((SELECT said.robots FROM robot_values said WHERE said.url_id = queue.url_id), '{}'),
-        $12::jsonb || coalesce((SELECT jsonb_build_object('name', existing_name.suggestion) FROM existing_name), '{}')
+        $13::jsonb || coalesce((SELECT jsonb_build_object('name', existing_name.suggestion) FROM existing_name), '{}')
     FROM queue
 ), due AS (
     -- The votes on the type, without which there is no fact, are as many as the rule needs. These counts include the answers that
@@ -155,6 +155,7 @@ type AnnotationInsertParams struct {
 	RecordType        *RecordType
 	LocationNotFound  bool
 	AgencyNotFound    bool
+	Event             URLEvent
 	SuggestionsHidden bool
 	Detail            []byte
 }
@@ -174,7 +175,7 @@ type AnnotationInsertRow struct {
 // Stores a signed-in user's answer about one URL. Nothing is stored when the URL, an agency, a location or the endorsed name
 // (which must be one of this URL) is unknown, or when the user has annotated the URL before; the row reports which. An
 // answer stored concurrently violates a key instead. A new name that the URL already has becomes an endorsement of it.
-// The answer ends the user's reservation and skip of the URL, and is recorded in the history of the URL. The row reports
+// The answer ends the user's reservation and skip of the URL, and is recorded in the history of the URL as the given event. The row reports
 // whether the user has another URL reserved, live or not.
 func (q *Queries) AnnotationInsert(ctx context.Context, db DBTX, arg AnnotationInsertParams) (AnnotationInsertRow, error) {
 	row := db.QueryRow(ctx, AnnotationInsert,
@@ -188,6 +189,7 @@ func (q *Queries) AnnotationInsert(ctx context.Context, db DBTX, arg AnnotationI
 		arg.RecordType,
 		arg.LocationNotFound,
 		arg.AgencyNotFound,
+		arg.Event,
 		arg.SuggestionsHidden,
 		arg.Detail,
 	)
@@ -387,12 +389,12 @@ WITH url AS (
     INSERT INTO url_history (url_id, event, session_id, suggestions_shown, robots, detail)
     SELECT
         queue.url_id,
-        'answered',
+        $9::url_event,
         $2,
-        NOT coalesce((SELECT released.suggestions_hidden FROM released), $9::boolean)
+        NOT coalesce((SELECT released.suggestions_hidden FROM released), $10::boolean)
             AND NOT EXISTS (SELECT FROM flag_batch_suggestions_hidden flag WHERE flag.batch_id = queue.batch_id),
         coalesce((SELECT said.robots FROM robot_values said WHERE said.url_id = queue.url_id), '{}'),
-        $10::jsonb || coalesce((SELECT jsonb_build_object('name', existing_name.suggestion) FROM existing_name), '{}')
+        $11::jsonb || coalesce((SELECT jsonb_build_object('name', existing_name.suggestion) FROM existing_name), '{}')
     FROM queue
 ), due AS (
     -- As in AnnotationInsert.
@@ -423,6 +425,7 @@ type AnonymousAnnotationInsertParams struct {
 	URLType           URLType
 	NewName           *string
 	RecordType        *RecordType
+	Event             URLEvent
 	SuggestionsHidden bool
 	Detail            []byte
 }
@@ -450,6 +453,7 @@ func (q *Queries) AnonymousAnnotationInsert(ctx context.Context, db DBTX, arg An
 		arg.URLType,
 		arg.NewName,
 		arg.RecordType,
+		arg.Event,
 		arg.SuggestionsHidden,
 		arg.Detail,
 	)

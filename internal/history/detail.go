@@ -21,11 +21,13 @@ type Answer struct {
 	AgencyNotFound   bool     `json:"agency_not_found,omitempty"`
 	LocationNotFound bool     `json:"location_not_found,omitempty"`
 	Cause            Cause    `json:"cause,omitempty"`
+	Before           *Answer  `json:"before,omitempty"` // of a changed answer, what it replaced
 }
 
 // TakeBack says why an annotator has no answer any more.
 type TakeBack struct {
-	Cause Cause `json:"cause,omitempty"`
+	Cause  Cause   `json:"cause,omitempty"`
+	Before *Answer `json:"before,omitempty"` // what the annotator had said
 }
 
 // Skip is why an annotator has put a URL off.

@@ -4,7 +4,7 @@
 -- Stores a signed-in user's answer about one URL. Nothing is stored when the URL, an agency, a location or the endorsed name
 -- (which must be one of this URL) is unknown, or when the user has annotated the URL before; the row reports which. An
 -- answer stored concurrently violates a key instead. A new name that the URL already has becomes an endorsement of it.
--- The answer ends the user's reservation and skip of the URL, and is recorded in the history of the URL. The row reports
+-- The answer ends the user's reservation and skip of the URL, and is recorded in the history of the URL as the given event. The row reports
 -- whether the user has another URL reserved, live or not.
 WITH url AS (
     -- Locked first, as a transaction that deletes the URL does, so that the two do not deadlock.
@@ -107,7 +107,7 @@ WITH url AS (
     INSERT INTO url_history (url_id, event, user_id, suggestions_shown, robots, detail)
     SELECT
         queue.url_id,
-        'answered',
+        @event::url_event,
         @user_id,
         NOT coalesce((SELECT released.suggestions_hidden FROM released), @suggestions_hidden::boolean)
             AND NOT EXISTS (SELECT FROM flag_batch_suggestions_hidden flag WHERE flag.batch_id = queue.batch_id),
@@ -232,7 +232,7 @@ WITH url AS (
     INSERT INTO url_history (url_id, event, session_id, suggestions_shown, robots, detail)
     SELECT
         queue.url_id,
-        'answered',
+        @event::url_event,
         @session_id,
         NOT coalesce((SELECT released.suggestions_hidden FROM released), @suggestions_hidden::boolean)
             AND NOT EXISTS (SELECT FROM flag_batch_suggestions_hidden flag WHERE flag.batch_id = queue.batch_id),

@@ -11,6 +11,8 @@ CREATE TABLE annotation__url_type__user (
 );
 
 CREATE INDEX annotation__url_type__user_url_id_idx ON annotation__url_type__user (url_id, type);
+-- A user lists the answers, the latest first.
+CREATE INDEX annotation__url_type__user_created_at_idx ON annotation__url_type__user (user_id, created_at, url_id);
 
 CREATE TABLE annotation__record_type__user (
     url_id integer NOT NULL,
