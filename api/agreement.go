@@ -48,7 +48,10 @@ func attributeFrom(r agreement.AttributeReport) AttributeAgreement {
 			Min:            r.Pairs.Min,
 			Max:            r.Pairs.Max,
 		},
-		Robots: RobotAgreement{Answers: r.Robots.Answers, Sided: r.Robots.Sided, Share: r.Robots.Share},
+		Robots: RobotAgreement(r.Robots),
+		Influence: SuggestionInfluence{
+			Shown: RobotAgreement(r.Shown), Hidden: RobotAgreement(r.Hidden), Difference: estimateFrom(r.Difference),
+		},
 	}
 }
 

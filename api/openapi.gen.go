@@ -1148,7 +1148,7 @@ type Agreement struct {
 	URLType    float64 `json:"url_type"`
 }
 
-// AgreementEstimate A coefficient and the percentile interval of its bootstrap samples.
+// AgreementEstimate A value and the percentile interval of its bootstrap samples.
 type AgreementEstimate struct {
 	High *float64 `json:"high"`
 	Low  *float64 `json:"low"`
@@ -1240,19 +1240,23 @@ type AttributeAgreement struct {
 	// ComparedUrls Of these, the ones with answers of two or more annotators.
 	ComparedUrls int32 `json:"compared_urls"`
 
-	// FleissKappa A coefficient and the percentile interval of its bootstrap samples.
+	// FleissKappa A value and the percentile interval of its bootstrap samples.
 	FleissKappa AgreementEstimate `json:"fleiss_kappa"`
 
-	// GwetAc1 A coefficient and the percentile interval of its bootstrap samples.
+	// GwetAc1 A value and the percentile interval of its bootstrap samples.
 	GwetAc1 AgreementEstimate `json:"gwet_ac1"`
 
-	// KrippendorffAlpha A coefficient and the percentile interval of its bootstrap samples.
+	// Influence How much more often annotators side with robots when they are shown the suggestions than when these are hidden: answers of
+	// users and sessions, as first given, by what was shown then.
+	Influence SuggestionInfluence `json:"influence"`
+
+	// KrippendorffAlpha A value and the percentile interval of its bootstrap samples.
 	KrippendorffAlpha AgreementEstimate `json:"krippendorff_alpha"`
 
-	// RawAgreement A coefficient and the percentile interval of its bootstrap samples.
+	// RawAgreement A value and the percentile interval of its bootstrap samples.
 	RawAgreement AgreementEstimate `json:"raw_agreement"`
 
-	// Robots How often users sided with robots.
+	// Robots How often annotators sided with robots.
 	Robots   RobotAgreement `json:"robots"`
 	Sessions int32          `json:"sessions"`
 
@@ -2182,7 +2186,7 @@ type OldestPendingURL struct {
 type PairAgreement struct {
 	Max *float64 `json:"max"`
 
-	// Mean A coefficient and the percentile interval of its bootstrap samples.
+	// Mean A value and the percentile interval of its bootstrap samples.
 	Mean          AgreementEstimate `json:"mean"`
 	Min           *float64          `json:"min"`
 	MinCommonUrls int32             `json:"min_common_urls"`
@@ -2343,9 +2347,9 @@ type RejectedSuggestion struct {
 // RetentionSchedule defines model for RetentionSchedule.
 type RetentionSchedule string
 
-// RobotAgreement How often users sided with robots.
+// RobotAgreement How often annotators sided with robots.
 type RobotAgreement struct {
-	// Answers Answers of users about URLs for which a robot had suggested something.
+	// Answers Answers about URLs for which a robot had suggested something.
 	Answers int64    `json:"answers"`
 	Share   *float64 `json:"share"`
 
@@ -2469,6 +2473,19 @@ type SuggestedAttribute string
 
 // SuggestedURLType As URLType; a database of the reference may contain one more.
 type SuggestedURLType string
+
+// SuggestionInfluence How much more often annotators side with robots when they are shown the suggestions than when these are hidden: answers of
+// users and sessions, as first given, by what was shown then.
+type SuggestionInfluence struct {
+	// Difference A value and the percentile interval of its bootstrap samples.
+	Difference AgreementEstimate `json:"difference"`
+
+	// Hidden How often annotators sided with robots.
+	Hidden RobotAgreement `json:"hidden"`
+
+	// Shown How often annotators sided with robots.
+	Shown RobotAgreement `json:"shown"`
+}
 
 // TaskDetails defines model for TaskDetails.
 type TaskDetails struct {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -145,6 +146,11 @@ func printAgreement(out io.Writer, report agreement.Report) error {
 		if r.Robots.Share != nil {
 			fmt.Fprintf(out, "  users sided with a robot in %d of %d answers (%.1f %%)\n",
 				r.Robots.Sided, r.Robots.Answers, 100**r.Robots.Share)
+		}
+		if r.Difference.Value != nil {
+			fmt.Fprintf(out, "  with suggestions shown %.1f %% of %d answers sided with a robot, and hidden %.1f %% of %d: more by %s\n",
+				100**r.Shown.Share, r.Shown.Answers, 100**r.Hidden.Share, r.Hidden.Answers,
+				strings.ReplaceAll(estimateText(r.Difference), "\t", ", "))
 		}
 	}
 	return nil

@@ -53,14 +53,8 @@ type AttributeReport struct {
 	Values    int // different ratings
 	Coefficients
 	Pairs  PairSummary
-	Robots Robots
-}
-
-// Robots says how often users sided with robots.
-type Robots struct {
-	Answers int64    // of users, about URLs for which a robot suggested something
-	Sided   int64    // of these, the ones that contain the suggestion
-	Share   *float64 // nil without answers
+	Robots Sides // of users
+	Influence
 }
 
 // Measure measures the agreement in one snapshot. It waits while another call of it runs, because it uses all processors. Its
@@ -108,13 +102,17 @@ func measure(ctx context.Context, tx pgx.Tx, r Request) (Report, error) {
 	if err != nil {
 		return nil, fmt.Errorf("compare with robots: %w", err)
 	}
+	influences, err := r.influences(ctx, tx)
+	if err != nil {
+		return nil, fmt.Errorf("compare answers with suggestions shown and hidden: %w", err)
+	}
 	report := make(Report, len(consensus.Attributes))
 	for i, attribute := range consensus.Attributes {
 		step(i + 1)
 		if report[i], err = r.measure(ctx, tx, attribute); err != nil {
 			return nil, err
 		}
-		report[i].Robots = robots[attribute]
+		report[i].Robots, report[i].Influence = robots[attribute], influences[attribute]
 	}
 	step(len(consensus.Attributes) + 1)
 	return report, nil
@@ -147,15 +145,11 @@ func (r Request) measure(ctx context.Context, tx pgx.Tx, attribute consensus.Att
 	return report, err
 }
 
-func readRobots(ctx context.Context, tx pgx.Tx, batchID *int32) (map[consensus.Attribute]Robots, error) {
+func readRobots(ctx context.Context, tx pgx.Tx, batchID *int32) (map[consensus.Attribute]Sides, error) {
 	rows, err := queries.RobotAgreementList(ctx, tx, batchID)
-	robots := map[consensus.Attribute]Robots{}
+	robots := map[consensus.Attribute]Sides{}
 	for _, row := range rows {
-		of := Robots{Answers: row.Answers, Sided: row.Sided}
-		if row.Answers > 0 {
-			of.Share = new(float64(row.Sided) / float64(row.Answers))
-		}
-		robots[consensus.Attribute(row.Attribute)] = of
+		robots[consensus.Attribute(row.Attribute)] = side{row.Answers, row.Sided}.sides()
 	}
 	return robots, err
 }

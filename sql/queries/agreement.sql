@@ -99,3 +99,58 @@ FROM answer
 GROUP BY answer.attribute
 ORDER BY answer.attribute
 LIMIT 5;
+
+-- name: RobotInfluenceList :many
+-- For each attribute, how many URLs have these numbers of answers: given with the suggestions shown, the ones of these that contain the
+-- robot's value, and the same for answers given while the suggestions were hidden. An answer counts as it was given first, for the
+-- attributes about which it says something and a robot had said something then. Of several values of robots, the first counts: that with
+-- the highest confidence. A broken page and one that was not found are neither relevant nor irrelevant. The history is read whole, or
+-- that of the URLs of a batch.
+-- No limit: there are as many rows as different numbers of answers.
+-- @sqlc-vet-disable many-without-limit
+WITH answer AS (
+    SELECT event.url_id, event.suggestions_shown AS shown, event.robots, event.detail
+    FROM url_history event
+    WHERE sqlc.narg('batch_id')::integer IS NULL AND event.event = 'answered' AND event.robots <> '{}'
+    UNION ALL
+    SELECT event.url_id, event.suggestions_shown, event.robots, event.detail
+    FROM link_batches__urls link
+    CROSS JOIN LATERAL (
+        SELECT h.url_id, h.suggestions_shown, h.robots, h.detail
+        FROM url_history h
+        WHERE h.url_id = link.url_id AND h.event = 'answered' AND h.robots <> '{}'
+        OFFSET 0 -- keeps the planner from reading the table whole
+    ) AS event
+    WHERE link.batch_id = sqlc.narg('batch_id')::integer
+), judged AS (
+    SELECT
+        answer.url_id,
+        attribute.name AS attribute,
+        answer.shown,
+        CASE attribute.name
+            WHEN 'url_type' THEN (answer.detail ->> 'url_type' <> 'not relevant') = (answer.robots -> 'url_type' ->> 0 = 'relevant')
+            WHEN 'record_type' THEN answer.detail ->> 'record_type' = answer.robots -> 'record_type' ->> 0
+            WHEN 'agency' THEN answer.detail -> 'agency_ids' @> to_jsonb((answer.robots -> 'agency' ->> 0)::bigint)
+            WHEN 'location' THEN answer.detail -> 'location_ids' @> to_jsonb((answer.robots -> 'location' ->> 0)::bigint)
+            ELSE answer.detail ->> 'name' = answer.robots -> 'name' ->> 0
+        END AS sided
+    FROM answer
+    CROSS JOIN unnest(ARRAY['url_type', 'record_type', 'agency', 'location', 'name']) AS attribute (name)
+    WHERE (attribute.name <> 'url_type' OR answer.detail ->> 'url_type' NOT IN ('not found', 'broken page'))
+), counted AS (
+    SELECT
+        judged.attribute,
+        count(*) FILTER (WHERE judged.shown) AS shown,
+        count(*) FILTER (WHERE judged.shown AND judged.sided) AS shown_sided,
+        count(*) FILTER (WHERE NOT judged.shown) AS hidden,
+        count(*) FILTER (WHERE NOT judged.shown AND judged.sided) AS hidden_sided
+    FROM judged
+    WHERE judged.sided IS NOT NULL -- otherwise the answer or the robots say nothing about the attribute
+    GROUP BY judged.url_id, judged.attribute
+)
+SELECT
+    counted.attribute::text AS attribute, counted.shown, counted.shown_sided, counted.hidden, counted.hidden_sided,
+    count(*)::integer AS urls
+FROM counted
+GROUP BY counted.attribute, counted.shown, counted.shown_sided, counted.hidden, counted.hidden_sided
+ORDER BY counted.attribute, counted.shown, counted.shown_sided, counted.hidden, counted.hidden_sided;
