@@ -205,8 +205,15 @@ func (e *explainer) count(ctx context.Context) (Causes, error) {
 		return Causes{}, fmt.Errorf("count URLs by cause: %w", err)
 	}
 	return Causes{
-		All: row.Total, NotQueued: row.NotQueued, FilteredOut: row.Filtered, Validated: row.Validated, Suspended: row.Suspended,
-		Done: row.Done, Skipped: row.Skipped, Reserved: row.Reserved, Offered: row.Offered,
+		All:         row.Total,
+		NotQueued:   row.Total - row.Queued + row.Ineligible - row.Flagged,
+		FilteredOut: row.Queued - row.Inside,
+		Validated:   row.Validated,
+		Suspended:   row.Flagged - row.Validated,
+		Done:        row.Passed - row.Skipped,
+		Skipped:     row.Skipped,
+		Reserved:    row.Reserved,
+		Offered:     row.Inside - row.Ineligible - row.Passed - row.Reserved,
 	}, nil
 }
 

@@ -143,44 +143,58 @@ WHERE q.batch_id = ANY(@batch_ids::integer[])
     );
 
 -- name: ExplainCauseCount :one
--- How many URLs an annotator can be offered, and how many not, each under the first cause that applies. The URL that the annotator has
--- reserved counts as offered.
-SELECT
-    count(*) AS total,
-    count(*) FILTER (WHERE c.cause = 'not queued') AS not_queued,
-    count(*) FILTER (WHERE c.cause = 'filtered') AS filtered,
-    count(*) FILTER (WHERE c.cause = 'validated') AS validated,
-    count(*) FILTER (WHERE c.cause = 'suspended') AS suspended,
-    count(*) FILTER (WHERE c.cause = 'done') AS done,
-    count(*) FILTER (WHERE c.cause = 'skipped') AS skipped,
-    count(*) FILTER (WHERE c.cause = 'reserved') AS reserved,
-    count(*) FILTER (WHERE c.cause IS NULL) AS offered
-FROM (
-    SELECT CASE
-        WHEN q.url_id IS NULL THEN 'not queued'
-        WHEN sqlc.narg('batch_id')::integer IS NOT NULL AND q.batch_id IS DISTINCT FROM sqlc.narg('batch_id')::integer THEN 'filtered'
-        WHEN q.eligible THEN CASE
-            WHEN passed.url_id IS NOT NULL AND skipped.url_id IS NULL THEN 'done'
-            WHEN passed.url_id IS NOT NULL THEN 'skipped'
-            WHEN q.reserved AND q.url_id IS DISTINCT FROM sqlc.narg('own_url_id')::integer THEN 'reserved'
-        END
-        WHEN validated.url_id IS NOT NULL THEN 'validated'
-        WHEN suspended.url_id IS NOT NULL THEN 'suspended'
-        ELSE 'not queued'
-    END AS cause
-    FROM urls
-    LEFT JOIN annotation_queue q ON q.url_id = urls.id
-    LEFT JOIN flag_url_validated validated ON validated.url_id = urls.id
-    LEFT JOIN flag_url_suspended suspended ON suspended.url_id = urls.id
-    LEFT JOIN (
+-- What the numbers of URLs by cause follow from. Inside: those of the queue that are in the batch, or all without one. Of these,
+-- ineligible are not offered to annotators, flagged are so because of their validation or suspension. Passed, and skipped of these,
+-- are those of the annotator. Reserved leaves out passed ones, and the one that the annotator has reserved.
+--
+-- A join of all tables, which gives each URL its cause, takes twice the time: it spills to disk.
+WITH scope AS (
+    SELECT
+        count(*) AS queued,
+        count(*) FILTER (
+            WHERE sqlc.narg('batch_id')::integer IS NULL OR q.batch_id = sqlc.narg('batch_id')::integer
+        ) AS inside,
+        count(*) FILTER (
+            WHERE NOT q.eligible
+                AND (sqlc.narg('batch_id')::integer IS NULL OR q.batch_id = sqlc.narg('batch_id')::integer)
+        ) AS ineligible,
+        count(*) FILTER (
+            WHERE q.eligible AND q.reserved AND q.url_id IS DISTINCT FROM sqlc.narg('own_url_id')::integer
+                AND (sqlc.narg('batch_id')::integer IS NULL OR q.batch_id = sqlc.narg('batch_id')::integer)
+        ) AS reserved
+    FROM annotation_queue q
+), passed AS (
+    SELECT
+        count(*) AS passed,
+        count(skipped.url_id) AS skipped,
+        count(*) FILTER (WHERE q.reserved AND q.url_id IS DISTINCT FROM sqlc.narg('own_url_id')::integer) AS reserved
+    FROM (
         SELECT d.url_id FROM user_url_done d WHERE d.user_id = sqlc.narg('user_id')::integer
         UNION ALL SELECT d.url_id FROM anonymous_url_done d WHERE d.session_id = sqlc.narg('session_id')::uuid
-    ) AS passed ON passed.url_id = urls.id
+    ) AS done
+    JOIN annotation_queue q ON q.url_id = done.url_id
     LEFT JOIN (
         SELECT s.url_id FROM url_skips s WHERE s.user_id = sqlc.narg('user_id')::integer AND s.active
         UNION ALL SELECT s.url_id FROM url_skips s WHERE s.session_id = sqlc.narg('session_id')::uuid AND s.active
-    ) AS skipped ON skipped.url_id = urls.id
-) AS c;
+    ) AS skipped ON skipped.url_id = done.url_id
+    WHERE q.eligible AND (sqlc.narg('batch_id')::integer IS NULL OR q.batch_id = sqlc.narg('batch_id')::integer)
+), flagged AS (
+    SELECT count(*) AS flagged, count(*) FILTER (WHERE flag.validated) AS validated
+    FROM (
+        SELECT f.url_id, true AS validated FROM flag_url_validated f
+        UNION ALL SELECT f.url_id, false FROM flag_url_suspended f
+        WHERE NOT EXISTS (SELECT FROM flag_url_validated v WHERE v.url_id = f.url_id)
+    ) AS flag
+    JOIN annotation_queue q ON q.url_id = flag.url_id
+    WHERE NOT q.eligible AND (sqlc.narg('batch_id')::integer IS NULL OR q.batch_id = sqlc.narg('batch_id')::integer)
+)
+SELECT
+    (SELECT count(*) FROM urls) AS total,
+    scope.queued, scope.inside, scope.ineligible, flagged.flagged, flagged.validated, passed.passed, passed.skipped,
+    (scope.reserved - passed.reserved)::bigint AS reserved
+FROM scope
+CROSS JOIN passed
+CROSS JOIN flagged;
 
 -- name: ExplainReservationList :many
 -- The live reservations of a URL, by expiry. Must not be executed during recovery.
