@@ -193,8 +193,26 @@ func (e *explainer) choose(ctx context.Context) (*ExplainedURL, Reason, error) {
 		url, err := e.describeURL(ctx, chosen.URLID)
 		return url, NextInOrder, err
 	}
+	urlID, err := e.skipped(ctx)
+	if err == nil {
+		url, err := e.describeURL(ctx, urlID)
+		return url, SkippedByYou, err
+	}
+	if !errors.Is(err, pgx.ErrNoRows) {
+		return nil, "", fmt.Errorf("choose among skipped URLs: %w", err)
+	}
 	reason, err := e.emptyReason(ctx, e.tx, e.ranked, e.by, e.filter)
 	return nil, reason, err
+}
+
+// skipped returns the URL that the annotator is given when nothing else is left.
+func (e *explainer) skipped(ctx context.Context) (int32, error) {
+	if e.by.userID == nil {
+		row, err := queries.AnonymousSkipNextGet(ctx, e.tx, *e.by.session)
+		return row.URLID, err
+	}
+	row, err := queries.SkipNextGet(ctx, e.tx, db.SkipNextGetParams{UserID: *e.by.userID, BatchID: e.filter.BatchID})
+	return row.URLID, err
 }
 
 func (e *explainer) count(ctx context.Context) (Causes, error) {

@@ -23,3 +23,12 @@ func (s *Service) SetTime(now func() time.Time) { s.time = func() *time.Time { r
 func Sweep(ctx context.Context, on db.DBTX, now *time.Time) (freed int, err error) {
 	return sweep(ctx, on, now, true)
 }
+
+// EmptyReason is why a choice for a user, or for a session if it is not nil, has found no URL.
+func (s *Service) EmptyReason(ctx context.Context, userID int32, session *Session, filter Filter) (Reason, error) {
+	by := who{userID: &userID}
+	if session != nil {
+		by = who{session: session}
+	}
+	return s.emptyReason(ctx, s.pool, s.ranking, by, filter)
+}

@@ -1,0 +1,193 @@
+package annotation_test
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+
+	"docket/internal/annotation"
+	"docket/internal/dbtest"
+	"docket/internal/unknown"
+)
+
+// theSession is a session of the tests of explanations; user 7 is the user.
+var theSession = uuid.MustParse("00000000-0000-0000-0000-000000000007")
+
+// TestEmptyReasons has a case for each reason for which no URL is given, for a user and for a session. URL 1 is in batch 1, URL 2 in
+// batch 2, URL 3 in none.
+func TestEmptyReasons(t *testing.T) {
+	t.Parallel()
+	const (
+		none      = "TRUNCATE urls CASCADE"
+		validated = "INSERT INTO flag_url_validated (url_id, type) SELECT id, 'data source' FROM urls"
+		done      = `INSERT INTO annotation__url_type__anon (url_id, session_id, url_type)
+			SELECT urls.id, s.id, 'meta url' FROM urls, anonymous_sessions s;
+			INSERT INTO annotation__url_type__user (url_id, user_id, type) SELECT id, 7, 'meta url' FROM urls`
+		oneDone  = done + ` WHERE id = 1; DELETE FROM annotation__url_type__anon WHERE url_id <> 1`
+		reserved = "UPDATE annotation_queue SET reserved = true"
+	)
+	only := func(statement, condition string) string { return statement + " WHERE " + condition }
+	batch := func(id int32) annotation.Filter { return annotation.Filter{BatchID: &id} }
+	url := func(id int32) annotation.Filter { return annotation.Filter{URLID: &id} }
+	for name, test := range map[string]struct {
+		before, after string // the queue is computed between them
+		filter        annotation.Filter
+		want          annotation.Reason
+	}{
+		"no URL":                              {none, "", annotation.Filter{}, annotation.NothingImported},
+		"no URL, batch":                       {none, "", batch(1), annotation.NothingImported},
+		"no URL, unknown URL":                 {none, "", url(1), annotation.NothingImported},
+		"all validated":                       {validated, "", annotation.Filter{}, annotation.NoneLeft},
+		"all validated, batch":                {validated, "", batch(1), annotation.NoneLeft},
+		"all validated, one asked for":        {validated, "", url(1), annotation.NoneLeft},
+		"all validated, offset":               {validated, "", annotation.Filter{Skip: 1}, annotation.NoneLeft},
+		"all done":                            {done, "", annotation.Filter{}, annotation.AllDoneByYou},
+		"all done, batch":                     {done, "", batch(1), annotation.AllDoneByYou},
+		"all done, unknown batch":             {done, "", batch(9), annotation.NoneLeft},
+		"all done, one asked for":             {done, "", url(1), annotation.AllDoneByYou},
+		"all done, reserved":                  {done, reserved, annotation.Filter{}, annotation.AllDoneByYou},
+		"all reserved":                        {"", reserved, annotation.Filter{}, annotation.AllReserved},
+		"all reserved, batch":                 {"", reserved, batch(1), annotation.AllReserved},
+		"all reserved, unknown batch":         {"", reserved, batch(9), annotation.FilteredOut},
+		"reserved or done":                    {oneDone, reserved, annotation.Filter{}, annotation.AllReserved},
+		"batch reserved":                      {"", only(reserved, "batch_id = 1"), batch(1), annotation.AllReserved},
+		"batch done":                          {oneDone, "", batch(1), annotation.FilteredOut},
+		"batch done, others reserved":         {oneDone, reserved, batch(1), annotation.FilteredOut},
+		"batch validated":                     {only(validated, "id = 1"), "", batch(1), annotation.FilteredOut},
+		"unknown batch":                       {"", "", batch(9), annotation.FilteredOut},
+		"unknown URL":                         {"", "", url(9), annotation.FilteredOut},
+		"one asked for is done":               {oneDone, "", url(1), annotation.FilteredOut},
+		"offset beyond the end":               {"", "", annotation.Filter{Skip: 3}, annotation.FilteredOut},
+		"offset beyond the end, all reserved": {"", reserved, annotation.Filter{Skip: 3}, annotation.FilteredOut},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t)
+			dbtest.Exec(t, b.pool, `INSERT INTO anonymous_sessions (id) VALUES ($1)`, theSession)
+			dbtest.Exec(t, b.pool, `INSERT INTO batches (strategy, status) VALUES ('manual', 'ready to label'), ('manual', 'ready to label');
+				INSERT INTO link_batches__urls (batch_id, url_id) VALUES (1, 1), (2, 2)`)
+			dbtest.Exec(t, b.pool, test.before)
+			b.settle(t)
+			dbtest.Exec(t, b.pool, test.after)
+			reason, err := b.service.EmptyReason(t.Context(), 7, nil, test.filter)
+			require.NoError(t, err)
+			require.Equal(t, test.want, reason)
+			if test.filter.BatchID == nil && test.filter.URLID == nil { // sessions have no other filter
+				reason, err = b.service.EmptyReason(t.Context(), 7, &theSession, test.filter)
+				require.NoError(t, err)
+				require.Equal(t, test.want, reason, "session")
+			}
+		})
+	}
+}
+
+// randomState fills a database with URLs in every state that user 7 and the session can have with them.
+const randomState = `
+	INSERT INTO anonymous_sessions (id) SELECT ('00000000-0000-0000-0000-' || lpad(n::text, 12, '0'))::uuid FROM generate_series(1, 9) n;
+	INSERT INTO batches (strategy, status) SELECT 'manual', 'ready to label' FROM generate_series(1, 3);
+	INSERT INTO link_batches__locations (batch_id, location_id) VALUES (1, 1), (2, 2);
+	INSERT INTO link__locations__user_follows (user_id, location_id) VALUES (7, 1), (8, 2);
+	INSERT INTO urls (id, url, source) SELECT n, n || '.org', (ARRAY['manual', 'collector'])[1 + n % 2]::url_source
+		FROM generate_series(4, 40) AS n;
+	INSERT INTO link_batches__urls (batch_id, url_id) SELECT 1 + (random() * 2)::int, id FROM urls WHERE random() < 0.7;
+	INSERT INTO flag_url_validated (url_id, type) SELECT id, 'data source' FROM urls WHERE random() < 0.15;
+	INSERT INTO flag_url_suspended (url_id) SELECT id FROM urls WHERE random() < 0.15;
+	INSERT INTO annotation__url_type__user (url_id, user_id, type)
+		SELECT urls.id, n, 'meta url' FROM urls, unnest('{7,8,9}'::int[]) AS n WHERE random() < 0.2;
+	INSERT INTO annotation__url_type__anon (url_id, session_id, url_type)
+		SELECT urls.id, s.id, 'meta url' FROM urls, anonymous_sessions s WHERE random() < 0.2;
+	INSERT INTO url_skips (url_id, user_id, reason, active)
+		SELECT id, 7, 'language', random() < 0.7 FROM urls WHERE random() < 0.2
+		AND NOT EXISTS (SELECT FROM annotation__url_type__user a WHERE a.url_id = id AND a.user_id = 7);
+	INSERT INTO url_skips (url_id, session_id, reason, active)
+		SELECT id, '00000000-0000-0000-0000-000000000007', 'language', random() < 0.7 FROM urls WHERE random() < 0.2
+		AND NOT EXISTS (SELECT FROM annotation__url_type__anon a WHERE a.url_id = id AND a.session_id::text LIKE '%7')`
+
+const randomReservations = `
+	INSERT INTO urls (id, url, source) VALUES (41, '41.org', 'manual'), (42, '42.org', 'manual');
+	UPDATE annotation_queue SET reserved = true WHERE eligible AND random() < 0.3;
+	UPDATE annotation_queue SET eligible = false WHERE url_id IN (SELECT url_id FROM annotation_queue WHERE eligible ORDER BY random() LIMIT 1);
+	INSERT INTO url_reservations (annotator, url_id, slot, suggestions_hidden, expires_at)
+		SELECT CASE n WHEN 1 THEN '7' ELSE '00000000-0000-0000-0000-000000000007' END, url_id, n, false, now() + '1 hour'
+		FROM unnest('{1,2}'::int[]) AS n, LATERAL (SELECT url_id FROM annotation_queue WHERE eligible ORDER BY random() + n LIMIT 1) AS q`
+
+// TestCausesAddUp compares the number of URLs of each cause with the causes of the single URLs, which are another computation.
+func TestCausesAddUp(t *testing.T) {
+	t.Parallel()
+	for round := range 4 {
+		t.Run(fmt.Sprint(round), func(t *testing.T) {
+			t.Parallel()
+			b := setup(t)
+			dbtest.Exec(t, b.pool, randomState)
+			b.settle(t)
+			dbtest.Exec(t, b.pool, randomReservations)
+			for _, batch := range []*int32{nil, new(int32(1)), new(int32(2))} {
+				explain := func(urlID *int32) (annotation.Explanation, error) {
+					return b.service.ExplainNext(t.Context(), 7, annotation.Filter{BatchID: batch, URLID: urlID})
+				}
+				requireCauses(t, explain)
+			}
+			requireCauses(t, func(urlID *int32) (annotation.Explanation, error) {
+				return b.service.ExplainNextAnonymous(t.Context(), theSession, annotation.Filter{URLID: urlID})
+			})
+		})
+	}
+}
+
+func requireCauses(t *testing.T, explain func(urlID *int32) (annotation.Explanation, error)) {
+	t.Helper()
+	tally := map[annotation.Cause]int64{}
+	for id := range int32(42) {
+		one, err := explain(new(id + 1))
+		require.NoError(t, err)
+		tally[one.URL.Cause]++
+	}
+	all, err := explain(nil)
+	require.NoError(t, err)
+	require.Equal(t, annotation.Causes{
+		All: 42, NotQueued: tally[annotation.NotQueued], FilteredOut: tally[annotation.OutsideBatch],
+		Validated: tally[annotation.IsValidated], Suspended: tally[annotation.IsSuspended], Done: tally[annotation.DoneByYou],
+		Skipped: tally[annotation.PutOff], Reserved: tally[annotation.FullyReserved], Offered: tally[annotation.Offered],
+	}, all.Counts)
+	c := all.Counts
+	require.Equal(t, c.All, c.NotQueued+c.FilteredOut+c.Validated+c.Suspended+c.Done+c.Skipped+c.Reserved+c.Offered)
+}
+
+// TestPlaces shows that the place of each URL is the number of the request, each with an offset, that returns it.
+func TestPlaces(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	dbtest.Exec(t, b.pool, randomState)
+	b.settle(t)
+	dbtest.Exec(t, b.pool, "UPDATE annotation_queue SET reserved = true WHERE eligible AND random() < 0.2")
+	one := int32(1)
+	for _, filter := range []annotation.Filter{{}, {BatchID: &one}} {
+		filter.Skip = 0
+		places := 0
+		for {
+			offer, err := b.service.Next(t.Context(), 7, filter)
+			require.NoError(t, err)
+			if offer.Next == nil || offer.Reason == annotation.SkippedByYou {
+				break
+			}
+			filter.Skip++
+			explained, err := b.service.ExplainNext(t.Context(), 7, annotation.Filter{BatchID: filter.BatchID, URLID: &offer.Next.URLID})
+			require.NoError(t, err)
+			require.Equal(t, int64(filter.Skip), explained.URL.Place, "%+v", explained.URL)
+			places++
+		}
+		require.Greater(t, places, 3)
+	}
+}
+
+func TestExplainUnknown(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	for _, filter := range []annotation.Filter{{BatchID: new(int32(9))}, {URLID: new(int32(9))}} {
+		_, err := b.service.ExplainNext(t.Context(), 7, filter)
+		var missing *unknown.Error
+		require.ErrorAs(t, err, &missing)
+	}
+}
