@@ -71,11 +71,11 @@ func TestEmptyReasons(t *testing.T) {
 			dbtest.Exec(t, b.pool, test.before)
 			b.settle(t)
 			dbtest.Exec(t, b.pool, test.after)
-			reason, err := b.service.EmptyReason(t.Context(), 7, nil, test.filter)
+			reason, err := b.service.EmptyReason(t.Context(), annotation.User(7), test.filter)
 			require.NoError(t, err)
 			require.Equal(t, test.want, reason)
 			if test.filter.BatchID == nil && test.filter.URLID == nil { // sessions have no other filter
-				reason, err = b.service.EmptyReason(t.Context(), 7, &theSession, test.filter)
+				reason, err = b.service.EmptyReason(t.Context(), annotation.Anonymous(theSession), test.filter)
 				require.NoError(t, err)
 				require.Equal(t, test.want, reason, "session")
 			}

@@ -24,11 +24,7 @@ func Sweep(ctx context.Context, on db.DBTX, now *time.Time) (freed int, err erro
 	return sweep(ctx, on, now, true)
 }
 
-// EmptyReason is why a choice for a user, or for a session if it is not nil, has found no URL.
-func (s *Service) EmptyReason(ctx context.Context, userID int32, session *Session, filter Filter) (Reason, error) {
-	by := who{userID: &userID}
-	if session != nil {
-		by = who{session: session}
-	}
+// EmptyReason is why a choice has found no URL.
+func (s *Service) EmptyReason(ctx context.Context, by Annotator, filter Filter) (Reason, error) {
 	return s.emptyReason(ctx, s.pool, s.ranking, by, filter)
 }
