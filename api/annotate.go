@@ -99,7 +99,7 @@ func headersOf(offer annotation.Offer) (headers offerHeaders) {
 		headers.AnnotationReason = new(AnnotationReason(offer.Reason))
 	}
 	if until := offer.ReservedUntil; !until.IsZero() {
-		headers.ReservedUntil = new(until.UTC().Format(time.RFC3339))
+		headers.ReservedUntil = new(inSeconds(until))
 	}
 	if after := offer.RetryAfter; after > 0 {
 		headers.RetryAfter = new(int((after + time.Second - 1) / time.Second))
@@ -175,6 +175,39 @@ func (h annotateHandlers) AnnotateAnonymousSkip(
 func skipFrom(body *Skip) annotation.Skip {
 	return annotation.Skip{Reason: annotation.SkipReason(body.Reason), Note: orZero(body.Note)}
 }
+
+func (h annotateHandlers) AnnotateReserve(
+	ctx context.Context, req AnnotateReserveRequestObject,
+) (AnnotateReserveResponseObject, error) {
+	until, err := h.annotations.Hold(ctx, annotation.User(auth.UserFrom(ctx).UserID), req.URLID)
+	return AnnotateReserve200JSONResponse{URLID: req.URLID, ExpiresAt: inSeconds(until)}, err
+}
+
+func (h annotateHandlers) AnnotateRelease(
+	ctx context.Context, req AnnotateReleaseRequestObject,
+) (AnnotateReleaseResponseObject, error) {
+	err := h.annotations.Release(ctx, annotation.User(auth.UserFrom(ctx).UserID), req.URLID)
+	return AnnotateRelease200JSONResponse{Message: released}, err
+}
+
+func (h annotateHandlers) AnnotateAnonymousReserve(
+	ctx context.Context, req AnnotateAnonymousReserveRequestObject,
+) (AnnotateAnonymousReserveResponseObject, error) {
+	until, err := h.annotations.Hold(ctx, annotation.Anonymous(req.Params.SessionID), req.URLID)
+	return AnnotateAnonymousReserve200JSONResponse{URLID: req.URLID, ExpiresAt: inSeconds(until)}, err
+}
+
+func (h annotateHandlers) AnnotateAnonymousRelease(
+	ctx context.Context, req AnnotateAnonymousReleaseRequestObject,
+) (AnnotateAnonymousReleaseResponseObject, error) {
+	err := h.annotations.Release(ctx, annotation.Anonymous(req.Params.SessionID), req.URLID)
+	return AnnotateAnonymousRelease200JSONResponse{Message: released}, err
+}
+
+const released = "Reservation ended."
+
+// inSeconds writes when a reservation ends.
+func inSeconds(at time.Time) string { return at.UTC().Format(time.RFC3339) }
 
 func (h annotateHandlers) AnnotateMigrate(
 	ctx context.Context, req AnnotateMigrateRequestObject,

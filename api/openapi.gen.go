@@ -2344,6 +2344,13 @@ type RejectedSuggestion struct {
 	Index int32 `json:"index"`
 }
 
+// ReservationResponse defines model for ReservationResponse.
+type ReservationResponse struct {
+	// ExpiresAt When the reservation ends, in UTC.
+	ExpiresAt string `json:"expires_at"`
+	URLID     int32  `json:"url_id"`
+}
+
 // RetentionSchedule defines model for RetentionSchedule.
 type RetentionSchedule string
 
@@ -2812,6 +2819,9 @@ type Forbidden = Problem
 // NotFound RFC 9457.
 type NotFound = Problem
 
+// NotReserved RFC 9457.
+type NotReserved = Problem
+
 // RuleBroken RFC 9457.
 type RuleBroken = Problem
 
@@ -2970,6 +2980,18 @@ type AnnotateAnonymousSubmitParams struct {
 	// each operation, to the address of the client. Behind a proxy that Docket was not told to trust (`--trusted-proxy`), all
 	// clients have the address of the proxy, and share its keys.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// AnnotateAnonymousReleaseParams defines parameters for AnnotateAnonymousRelease.
+type AnnotateAnonymousReleaseParams struct {
+	// SessionID The session, from a response of `GET /annotate/anonymous`; any UUID is accepted.
+	SessionID openapi_types.UUID `form:"session_id" json:"session_id"`
+}
+
+// AnnotateAnonymousReserveParams defines parameters for AnnotateAnonymousReserve.
+type AnnotateAnonymousReserveParams struct {
+	// SessionID The session, from a response of `GET /annotate/anonymous`; any UUID is accepted.
+	SessionID openapi_types.UUID `form:"session_id" json:"session_id"`
 }
 
 // AnnotateAnonymousSkipParams defines parameters for AnnotateAnonymousSkip.
@@ -3433,6 +3455,12 @@ type ServerInterface interface {
 	// AnnotateSubmit Annotate a URL and get the next one
 	// (POST /annotate/all/{url_id})
 	AnnotateSubmit(c *gin.Context, urlid URLID, params AnnotateSubmitParams)
+	// AnnotateRelease End a reservation
+	// (DELETE /annotate/all/{url_id}/reservation)
+	AnnotateRelease(c *gin.Context, urlid URLID)
+	// AnnotateReserve Reserve a URL, or extend its reservation
+	// (POST /annotate/all/{url_id}/reservation)
+	AnnotateReserve(c *gin.Context, urlid URLID)
 	// AnnotateSkip Put a URL off and get the next one
 	// (POST /annotate/all/{url_id}/skip)
 	AnnotateSkip(c *gin.Context, urlid URLID, params AnnotateSkipParams)
@@ -3445,6 +3473,12 @@ type ServerInterface interface {
 	// AnnotateAnonymousSubmit Annotate a URL in an anonymous session and get the next one
 	// (POST /annotate/anonymous/{url_id})
 	AnnotateAnonymousSubmit(c *gin.Context, urlid URLID, params AnnotateAnonymousSubmitParams)
+	// AnnotateAnonymousRelease End a reservation of an anonymous session
+	// (DELETE /annotate/anonymous/{url_id}/reservation)
+	AnnotateAnonymousRelease(c *gin.Context, urlid URLID, params AnnotateAnonymousReleaseParams)
+	// AnnotateAnonymousReserve Reserve a URL of an anonymous session, or extend its reservation
+	// (POST /annotate/anonymous/{url_id}/reservation)
+	AnnotateAnonymousReserve(c *gin.Context, urlid URLID, params AnnotateAnonymousReserveParams)
 	// AnnotateAnonymousSkip Put a URL off in an anonymous session and get the next one
 	// (POST /annotate/anonymous/{url_id}/skip)
 	AnnotateAnonymousSkip(c *gin.Context, urlid URLID, params AnnotateAnonymousSkipParams)
@@ -3962,6 +3996,56 @@ func (siw *ServerInterfaceWrapper) AnnotateSubmit(c *gin.Context) {
 	siw.Handler.AnnotateSubmit(c, urlid, params)
 }
 
+// AnnotateRelease operation middleware
+func (siw *ServerInterfaceWrapper) AnnotateRelease(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "url_id" -------------
+	var urlid URLID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "url_id", c.Param("url_id"), &urlid, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "integer", Format: "int32", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter url_id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.AnnotateRelease(c, urlid)
+}
+
+// AnnotateReserve operation middleware
+func (siw *ServerInterfaceWrapper) AnnotateReserve(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "url_id" -------------
+	var urlid URLID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "url_id", c.Param("url_id"), &urlid, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "integer", Format: "int32", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter url_id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.AnnotateReserve(c, urlid)
+}
+
 // AnnotateSkip operation middleware
 func (siw *ServerInterfaceWrapper) AnnotateSkip(c *gin.Context) {
 
@@ -4160,6 +4244,78 @@ func (siw *ServerInterfaceWrapper) AnnotateAnonymousSubmit(c *gin.Context) {
 	}
 
 	siw.Handler.AnnotateAnonymousSubmit(c, urlid, params)
+}
+
+// AnnotateAnonymousRelease operation middleware
+func (siw *ServerInterfaceWrapper) AnnotateAnonymousRelease(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "url_id" -------------
+	var urlid URLID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "url_id", c.Param("url_id"), &urlid, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "integer", Format: "int32", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter url_id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params AnnotateAnonymousReleaseParams
+
+	// ------------- Required query parameter "session_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, true, "session_id", c.Request.URL.Query(), &params.SessionID, runtime.BindQueryParameterOptions{Type: "string", Format: "uuid"})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter session_id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.AnnotateAnonymousRelease(c, urlid, params)
+}
+
+// AnnotateAnonymousReserve operation middleware
+func (siw *ServerInterfaceWrapper) AnnotateAnonymousReserve(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "url_id" -------------
+	var urlid URLID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "url_id", c.Param("url_id"), &urlid, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "integer", Format: "int32", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter url_id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params AnnotateAnonymousReserveParams
+
+	// ------------- Required query parameter "session_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, true, "session_id", c.Request.URL.Query(), &params.SessionID, runtime.BindQueryParameterOptions{Type: "string", Format: "uuid"})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter session_id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.AnnotateAnonymousReserve(c, urlid, params)
 }
 
 // AnnotateAnonymousSkip operation middleware
@@ -5832,11 +5988,15 @@ func RegisterHandlersWithOptions(router gin.IRouter, si ServerInterface, options
 	router.GET(options.BaseURL+"/annotate/all", wrapper.AnnotateNext)
 	router.POST(options.BaseURL+"/annotate/all/:url_id", wrapper.AnnotateSubmit)
 	router.POST(options.BaseURL+"/annotate/all/:url_id/skip", wrapper.AnnotateSkip)
+	router.DELETE(options.BaseURL+"/annotate/all/:url_id/reservation", wrapper.AnnotateRelease)
+	router.POST(options.BaseURL+"/annotate/all/:url_id/reservation", wrapper.AnnotateReserve)
 	router.GET(options.BaseURL+"/annotate/anonymous", wrapper.AnnotateAnonymousNext)
 	router.POST(options.BaseURL+"/annotate/anonymous/:url_id", wrapper.AnnotateAnonymousSubmit)
 	router.GET(options.BaseURL+"/annotate/explain", wrapper.AnnotateExplain)
 	router.GET(options.BaseURL+"/annotate/anonymous/explain", wrapper.AnnotateAnonymousExplain)
 	router.POST(options.BaseURL+"/annotate/anonymous/:url_id/skip", wrapper.AnnotateAnonymousSkip)
+	router.DELETE(options.BaseURL+"/annotate/anonymous/:url_id/reservation", wrapper.AnnotateAnonymousRelease)
+	router.POST(options.BaseURL+"/annotate/anonymous/:url_id/reservation", wrapper.AnnotateAnonymousReserve)
 	router.POST(options.BaseURL+"/annotate/migrate", wrapper.AnnotateMigrate)
 	router.GET(options.BaseURL+"/annotate/suggestions/agencies/:url_id", wrapper.AnnotateAgencySuggestions)
 	router.GET(options.BaseURL+"/search/url", wrapper.SearchURL)
@@ -5910,6 +6070,8 @@ type NotModifiedResponseHeaders struct {
 type NotModifiedResponse struct {
 	Headers NotModifiedResponseHeaders
 }
+
+type NotReservedApplicationProblemPlusJSONResponse Problem
 
 type ProblemApplicationProblemPlusJSONResponse Problem
 
@@ -6902,6 +7064,202 @@ func (response AnnotateSubmitdefaultApplicationProblemPlusJSONResponse) VisitAnn
 	return err
 }
 
+type AnnotateReleaseRequestObject struct {
+	URLID URLID `json:"url_id"`
+}
+
+type AnnotateReleaseResponseObject interface {
+	VisitAnnotateReleaseResponse(w http.ResponseWriter) error
+}
+
+type AnnotateRelease200JSONResponse Message
+
+func (response AnnotateRelease200JSONResponse) VisitAnnotateReleaseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AnnotateRelease401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response AnnotateRelease401ApplicationProblemPlusJSONResponse) VisitAnnotateReleaseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AnnotateRelease404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response AnnotateRelease404ApplicationProblemPlusJSONResponse) VisitAnnotateReleaseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AnnotateRelease422ApplicationProblemPlusJSONResponse struct {
+	ValidationFailedApplicationProblemPlusJSONResponse
+}
+
+func (response AnnotateRelease422ApplicationProblemPlusJSONResponse) VisitAnnotateReleaseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AnnotateReleasedefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response AnnotateReleasedefaultApplicationProblemPlusJSONResponse) VisitAnnotateReleaseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AnnotateReserveRequestObject struct {
+	URLID URLID `json:"url_id"`
+}
+
+type AnnotateReserveResponseObject interface {
+	VisitAnnotateReserveResponse(w http.ResponseWriter) error
+}
+
+type AnnotateReserve200JSONResponse ReservationResponse
+
+func (response AnnotateReserve200JSONResponse) VisitAnnotateReserveResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AnnotateReserve401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response AnnotateReserve401ApplicationProblemPlusJSONResponse) VisitAnnotateReserveResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AnnotateReserve404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response AnnotateReserve404ApplicationProblemPlusJSONResponse) VisitAnnotateReserveResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AnnotateReserve409ApplicationProblemPlusJSONResponse struct {
+	NotReservedApplicationProblemPlusJSONResponse
+}
+
+func (response AnnotateReserve409ApplicationProblemPlusJSONResponse) VisitAnnotateReserveResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AnnotateReserve422ApplicationProblemPlusJSONResponse struct {
+	ValidationFailedApplicationProblemPlusJSONResponse
+}
+
+func (response AnnotateReserve422ApplicationProblemPlusJSONResponse) VisitAnnotateReserveResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AnnotateReservedefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response AnnotateReservedefaultApplicationProblemPlusJSONResponse) VisitAnnotateReserveResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type AnnotateSkipRequestObject struct {
 	URLID  URLID `json:"url_id"`
 	Params AnnotateSkipParams
@@ -7324,6 +7682,166 @@ type AnnotateAnonymousSubmitdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response AnnotateAnonymousSubmitdefaultApplicationProblemPlusJSONResponse) VisitAnnotateAnonymousSubmitResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AnnotateAnonymousReleaseRequestObject struct {
+	URLID  URLID `json:"url_id"`
+	Params AnnotateAnonymousReleaseParams
+}
+
+type AnnotateAnonymousReleaseResponseObject interface {
+	VisitAnnotateAnonymousReleaseResponse(w http.ResponseWriter) error
+}
+
+type AnnotateAnonymousRelease200JSONResponse Message
+
+func (response AnnotateAnonymousRelease200JSONResponse) VisitAnnotateAnonymousReleaseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AnnotateAnonymousRelease404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response AnnotateAnonymousRelease404ApplicationProblemPlusJSONResponse) VisitAnnotateAnonymousReleaseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AnnotateAnonymousRelease422ApplicationProblemPlusJSONResponse struct {
+	ValidationFailedApplicationProblemPlusJSONResponse
+}
+
+func (response AnnotateAnonymousRelease422ApplicationProblemPlusJSONResponse) VisitAnnotateAnonymousReleaseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AnnotateAnonymousReleasedefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response AnnotateAnonymousReleasedefaultApplicationProblemPlusJSONResponse) VisitAnnotateAnonymousReleaseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AnnotateAnonymousReserveRequestObject struct {
+	URLID  URLID `json:"url_id"`
+	Params AnnotateAnonymousReserveParams
+}
+
+type AnnotateAnonymousReserveResponseObject interface {
+	VisitAnnotateAnonymousReserveResponse(w http.ResponseWriter) error
+}
+
+type AnnotateAnonymousReserve200JSONResponse ReservationResponse
+
+func (response AnnotateAnonymousReserve200JSONResponse) VisitAnnotateAnonymousReserveResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AnnotateAnonymousReserve404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response AnnotateAnonymousReserve404ApplicationProblemPlusJSONResponse) VisitAnnotateAnonymousReserveResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AnnotateAnonymousReserve409ApplicationProblemPlusJSONResponse struct {
+	NotReservedApplicationProblemPlusJSONResponse
+}
+
+func (response AnnotateAnonymousReserve409ApplicationProblemPlusJSONResponse) VisitAnnotateAnonymousReserveResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AnnotateAnonymousReserve422ApplicationProblemPlusJSONResponse struct {
+	ValidationFailedApplicationProblemPlusJSONResponse
+}
+
+func (response AnnotateAnonymousReserve422ApplicationProblemPlusJSONResponse) VisitAnnotateAnonymousReserveResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AnnotateAnonymousReservedefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response AnnotateAnonymousReservedefaultApplicationProblemPlusJSONResponse) VisitAnnotateAnonymousReserveResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -12611,6 +13129,12 @@ type StrictServerInterface interface {
 	// AnnotateSubmit Annotate a URL and get the next one
 	// (POST /annotate/all/{url_id})
 	AnnotateSubmit(ctx context.Context, request AnnotateSubmitRequestObject) (AnnotateSubmitResponseObject, error)
+	// AnnotateRelease End a reservation
+	// (DELETE /annotate/all/{url_id}/reservation)
+	AnnotateRelease(ctx context.Context, request AnnotateReleaseRequestObject) (AnnotateReleaseResponseObject, error)
+	// AnnotateReserve Reserve a URL, or extend its reservation
+	// (POST /annotate/all/{url_id}/reservation)
+	AnnotateReserve(ctx context.Context, request AnnotateReserveRequestObject) (AnnotateReserveResponseObject, error)
 	// AnnotateSkip Put a URL off and get the next one
 	// (POST /annotate/all/{url_id}/skip)
 	AnnotateSkip(ctx context.Context, request AnnotateSkipRequestObject) (AnnotateSkipResponseObject, error)
@@ -12623,6 +13147,12 @@ type StrictServerInterface interface {
 	// AnnotateAnonymousSubmit Annotate a URL in an anonymous session and get the next one
 	// (POST /annotate/anonymous/{url_id})
 	AnnotateAnonymousSubmit(ctx context.Context, request AnnotateAnonymousSubmitRequestObject) (AnnotateAnonymousSubmitResponseObject, error)
+	// AnnotateAnonymousRelease End a reservation of an anonymous session
+	// (DELETE /annotate/anonymous/{url_id}/reservation)
+	AnnotateAnonymousRelease(ctx context.Context, request AnnotateAnonymousReleaseRequestObject) (AnnotateAnonymousReleaseResponseObject, error)
+	// AnnotateAnonymousReserve Reserve a URL of an anonymous session, or extend its reservation
+	// (POST /annotate/anonymous/{url_id}/reservation)
+	AnnotateAnonymousReserve(ctx context.Context, request AnnotateAnonymousReserveRequestObject) (AnnotateAnonymousReserveResponseObject, error)
 	// AnnotateAnonymousSkip Put a URL off in an anonymous session and get the next one
 	// (POST /annotate/anonymous/{url_id}/skip)
 	AnnotateAnonymousSkip(ctx context.Context, request AnnotateAnonymousSkipRequestObject) (AnnotateAnonymousSkipResponseObject, error)
@@ -13130,6 +13660,58 @@ func (sh *strictHandler) AnnotateSubmit(ctx *gin.Context, urlid URLID, params An
 	}
 }
 
+// AnnotateRelease operation middleware
+func (sh *strictHandler) AnnotateRelease(ctx *gin.Context, urlid URLID) {
+	var request AnnotateReleaseRequestObject
+
+	request.URLID = urlid
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.AnnotateRelease(ctx, request.(AnnotateReleaseRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "AnnotateRelease")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(AnnotateReleaseResponseObject); ok {
+		if err := validResponse.VisitAnnotateReleaseResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// AnnotateReserve operation middleware
+func (sh *strictHandler) AnnotateReserve(ctx *gin.Context, urlid URLID) {
+	var request AnnotateReserveRequestObject
+
+	request.URLID = urlid
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.AnnotateReserve(ctx, request.(AnnotateReserveRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "AnnotateReserve")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(AnnotateReserveResponseObject); ok {
+		if err := validResponse.VisitAnnotateReserveResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
 // AnnotateSkip operation middleware
 func (sh *strictHandler) AnnotateSkip(ctx *gin.Context, urlid URLID, params AnnotateSkipParams) {
 	var request AnnotateSkipRequestObject
@@ -13265,6 +13847,60 @@ func (sh *strictHandler) AnnotateAnonymousSubmit(ctx *gin.Context, urlid URLID, 
 		sh.options.HandlerErrorFunc(ctx, err)
 	} else if validResponse, ok := response.(AnnotateAnonymousSubmitResponseObject); ok {
 		if err := validResponse.VisitAnnotateAnonymousSubmitResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// AnnotateAnonymousRelease operation middleware
+func (sh *strictHandler) AnnotateAnonymousRelease(ctx *gin.Context, urlid URLID, params AnnotateAnonymousReleaseParams) {
+	var request AnnotateAnonymousReleaseRequestObject
+
+	request.URLID = urlid
+	request.Params = params
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.AnnotateAnonymousRelease(ctx, request.(AnnotateAnonymousReleaseRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "AnnotateAnonymousRelease")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(AnnotateAnonymousReleaseResponseObject); ok {
+		if err := validResponse.VisitAnnotateAnonymousReleaseResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// AnnotateAnonymousReserve operation middleware
+func (sh *strictHandler) AnnotateAnonymousReserve(ctx *gin.Context, urlid URLID, params AnnotateAnonymousReserveParams) {
+	var request AnnotateAnonymousReserveRequestObject
+
+	request.URLID = urlid
+	request.Params = params
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.AnnotateAnonymousReserve(ctx, request.(AnnotateAnonymousReserveRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "AnnotateAnonymousReserve")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(AnnotateAnonymousReserveResponseObject); ok {
+		if err := validResponse.VisitAnnotateAnonymousReserveResponse(ctx.Writer); err != nil {
 			sh.options.ResponseErrorHandlerFunc(ctx, err)
 		}
 	} else if response != nil {

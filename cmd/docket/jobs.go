@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"docket/api"
+	"docket/internal/annotation"
 	"docket/internal/consensus"
 	"docket/internal/httpserver"
 	"docket/internal/jobs"
@@ -114,6 +115,7 @@ type background struct {
 	pool      *postgres.Pool // of its own; nil in a process that runs no jobs
 	dueAge    func(context.Context) (time.Duration, error)
 	validator *consensus.Validator // nil when the process does not validate
+	sweeper   *annotation.Sweeper  // nil when the process serves no requests
 }
 
 // jobsStatementTimeout is longer than any job may take. It replaces the limit that the URL, the role or the database may have
@@ -188,6 +190,9 @@ func (b *background) run(ctx context.Context, group *errgroup.Group) {
 	}
 	if b.validator != nil {
 		group.Go(func() error { return b.validator.Run(ctx) })
+	}
+	if b.sweeper != nil {
+		group.Go(func() error { return b.sweeper.Run(ctx) })
 	}
 }
 

@@ -250,6 +250,9 @@ func TestUsage(t *testing.T) {
 		{"import", "urls", "x.csv", "--confidence", "101"},
 		{"serve", "--log-format", "xml"},
 		{"serve", "--log-level", "loud"},
+		{"serve", "--reserve", "1ms"},
+		{"serve", "--overlap", "-1"},
+		{"serve", "--when-all-reserved", "hope"},
 	} {
 		status := run(t.Context(), args, io.Discard, io.Discard)
 		require.Equal(t, exitUsage, status, "docket %v", args)

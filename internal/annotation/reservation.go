@@ -38,9 +38,9 @@ func Reserve(policy ReservePolicy) Option { return func(s *Service) { s.reserve 
 
 // The reasons for which a URL is not reserved by a heartbeat.
 var (
-	ErrHeldByOthers  = errors.New("as many other annotators as the URL needs have reserved it; an answer about it is stored all the same")
-	ErrNotOffered    = errors.New("the URL is validated or suspended, or you have annotated it, so it is not reserved")
-	ErrNothingIsHeld = errors.New("this server reserves no URLs; an answer is stored all the same")
+	ErrHeldByOthers      = errors.New("as many other annotators as the URL needs have reserved it; an answer about it is stored all the same")
+	ErrNotOffered        = errors.New("the URL is validated or suspended, or you have annotated it, so it is not reserved")
+	ErrNothingIsReserved = errors.New("this server reserves no URLs; an answer is stored all the same")
 )
 
 // errSlotTaken means that another annotator has reserved the URL at the same time.
@@ -67,10 +67,10 @@ func (a Annotator) String() string {
 }
 
 // Hold reserves a URL for an annotator, or extends the reservation, and returns when it ends. It replaces the annotator's reservation of
-// another URL. Errors: *unknown.Error, ErrHeldByOthers, ErrNotOffered and ErrNothingIsHeld.
+// another URL. Errors: *unknown.Error, ErrHeldByOthers, ErrNotOffered and ErrNothingIsReserved.
 func (s *Service) Hold(ctx context.Context, by Annotator, urlID int32) (time.Time, error) {
 	if s.reserve.For == 0 {
-		return time.Time{}, ErrNothingIsHeld
+		return time.Time{}, ErrNothingIsReserved
 	}
 	conn, err := s.pool.AcquireWriter(ctx)
 	if err != nil {
