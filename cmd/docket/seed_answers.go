@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -22,6 +23,7 @@ import (
 func seedAnswersCommand(cfg *config, of *sample.Options) *cobra.Command {
 	var (
 		o         sample.PlayOptions
+		reserve   time.Duration
 		addresses []string
 		asJSON    bool
 	)
@@ -39,7 +41,11 @@ The answers are stored, and validated, by this process or, with --server, by run
 The facts are read from the database in both cases. A request that a server does not answer is sent to the next one, so servers may
 be stopped and started meanwhile.
 
-Exit status 1: there are URLs whose votes make a consensus, and they were not validated within --wait after the last answer.`,
+With --thinking, each annotator works on a URL at any time, for some simulated time: so they answer in an order that depends on the
+seed alone. Then reservations save answers, which --reserve 0 and --reserve 10m show. Without --server the same flags and the same
+data make the same answers.
+
+Exit status 1: an annotator was offered nothing while a URL was left for it; or there are URLs whose votes make a consensus, and they were not validated within --wait after the last answer.`,
 		Example: `  docket seed answers --annotators 20 --accuracy 0.9 --sessions 0.2
   docket seed answers --server http://127.0.0.1:8080 --server http://127.0.0.1:8081 --json`,
 		Args: cobra.NoArgs,
@@ -48,7 +54,10 @@ Exit status 1: there are URLs whose votes make a consensus, and they were not va
 			if err := o.Check(); err != nil {
 				return usageError{err}
 			}
-			return seedAnswers(cmd, cfg, o, addresses, asJSON)
+			if reserve < 0 || len(addresses) > 0 && cmd.Flags().Changed("reserve") {
+				return usageError{errors.New("--reserve must not be negative, and is not for --server: servers have a flag of their own")}
+			}
+			return seedAnswers(cmd, cfg, o, reserve, addresses, asJSON)
 		},
 	}
 	flags := cmd.Flags()
@@ -56,6 +65,8 @@ Exit status 1: there are URLs whose votes make a consensus, and they were not va
 	flags.Float64Var(&o.Accuracy, "accuracy", 0.9, "probability that an annotator states the truth about an attribute")
 	flags.Float64Var(&o.Sessions, "sessions", 0.2, "share of the annotators that are anonymous sessions")
 	flags.IntVar(&o.AtOnce, "at-once", 1, "how many annotators work at the same time; others wait for their turn")
+	flags.BoolVar(&o.Thinking, "thinking", false, "all annotators work on a URL at any time, in simulated time; not with --at-once")
+	flags.DurationVar(&reserve, "reserve", 10*time.Minute, "how long a URL is reserved for the annotator who is offered it; 0 means not at all")
 	flags.IntVar(&o.Facts, "facts", 0, "end after so many facts; 0 means as many as possible")
 	flags.DurationVar(&o.Wait, "wait", 30*time.Second, "how long after the last answer a validation may take")
 	flags.StringSliceVar(&addresses, "server", nil,
@@ -64,13 +75,22 @@ Exit status 1: there are URLs whose votes make a consensus, and they were not va
 	return cmd
 }
 
-func seedAnswers(cmd *cobra.Command, cfg *config, o sample.PlayOptions, addresses []string, asJSON bool) error {
+func seedAnswers(
+	cmd *cobra.Command, cfg *config, o sample.PlayOptions, reserve time.Duration, addresses []string, asJSON bool,
+) error {
 	if len(addresses) == 0 {
 		return cfg.withPool(cmd, func(ctx context.Context, pool *postgres.Pool) error {
-			client, validate := useCasesOn(pool, func(err error) { cmd.PrintErrln("docket:", err) })
+			client, validator := useCasesOn(pool, reserve, func(err error) { cmd.PrintErrln("docket:", err) })
+			if o.Thinking {
+				o.Validate = func(ctx context.Context) error {
+					_, err := validator.Drain(ctx)
+					return err
+				}
+				return play(cmd, ctx, pool, client, o, asJSON)
+			}
 			ctx, stop := context.WithCancel(ctx)
 			group, ctx := errgroup.WithContext(ctx)
-			group.Go(func() error { return validate(ctx) })
+			group.Go(func() error { return validator.Run(ctx) })
 			group.Go(func() error {
 				defer stop()
 				return play(cmd, ctx, pool, client, o, asJSON)
@@ -116,11 +136,12 @@ func play(cmd *cobra.Command, ctx context.Context, pool *postgres.Pool, client s
 	return nil
 }
 
-// useCasesOn returns the Client of this process, and what validates URLs meanwhile, until its context ends.
-func useCasesOn(pool *postgres.Pool, report func(error)) (sample.Client, func(context.Context) error) {
+// useCasesOn returns the Client of this process, and what validates URLs meanwhile.
+func useCasesOn(pool *postgres.Pool, reserve time.Duration, report func(error)) (sample.Client, *consensus.Validator) {
 	validator := consensus.New(pool, consensus.Config{Report: report})
-	service := annotation.New(pool, ranking.NewQueue(), annotation.OnDue(validator.Wake))
-	return sample.UseCases{Service: service}, validator.Run
+	service := annotation.New(pool, ranking.NewQueue(), annotation.OnDue(validator.Wake),
+		annotation.Reserve(annotation.ReservePolicy{For: reserve}))
+	return sample.UseCases{Service: service}, validator
 }
 
 // answersResult is the result of seed answers, printed as JSON.
@@ -133,9 +154,11 @@ type answersResult struct {
 	True       int               `json:"true_facts"`
 	Attributes []attributeResult `json:"attributes"`
 
+	Decidable         int     `json:"answers_about_decidable"`
 	AnswersPerFact    float64 `json:"answers_per_fact"`
 	AnnotatorsPerFact float64 `json:"annotators_per_fact"`
 	Late              int     `json:"late_answers"`
+	Surplus           int     `json:"surplus_offers"`
 
 	StillOpen   int     `json:"still_open"`
 	Undecidable int     `json:"never_validated_automatically"`
@@ -161,7 +184,8 @@ type latencyResult struct {
 func answersResultFrom(o sample.Outcome) answersResult {
 	result := answersResult{
 		URLs: o.Open, Answers: o.Answers, Seconds: o.Took.Seconds(), Facts: o.Facts, True: o.True,
-		AnswersPerFact: share(o.Needed, o.Facts), AnnotatorsPerFact: share(o.Annotators, o.Facts), Late: o.Late,
+		Decidable: o.Decidable, AnswersPerFact: share(o.Decidable, o.Facts), AnnotatorsPerFact: share(o.Annotators, o.Facts),
+		Late: o.Late, Surplus: o.Surplus,
 		StillOpen: o.StillOpen, Undecidable: o.Undecidable, Overdue: append([]int32{}, o.Overdue...),
 		Latency: latencyResult{
 			Facts: len(o.Latencies), Median: milliseconds(o.Latency(50)), P99: milliseconds(o.Latency(99)), Most: milliseconds(o.Latency(100)),
@@ -188,9 +212,10 @@ func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 
 func printOutcome(out io.Writer, r answersResult) {
 	fmt.Fprintf(out, "%d of %d URLs have become facts; %d are open, of which %d are broken pages, which are never validated automatically\n",
 		r.Facts, r.URLs, r.StillOpen, r.Undecidable)
-	fmt.Fprintf(out, "%d answers in %.1f seconds: %.2f about each fact until they made a consensus, and %d after that, by annotators "+
-		"who had been offered the URL before it was validated\n",
-		r.Answers, r.Seconds, r.AnswersPerFact, r.Late)
+	fmt.Fprintf(out, "%d answers in %.1f seconds, of which %d about URLs that can become facts: %.2f for each fact\n",
+		r.Answers, r.Seconds, r.Decidable, r.AnswersPerFact)
+	fmt.Fprintf(out, "wasted: %d answers about facts after the one that made a consensus; "+
+		"%d times a URL was offered on which as many others worked as it needed answers\n", r.Late, r.Surplus)
 	fmt.Fprintf(out, "%.2f annotators, also those of the sample data, had voted about each fact when it was validated\n\n", r.AnnotatorsPerFact)
 	table := tabwriter.NewWriter(out, 0, 0, 3, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(table, "attribute\tfacts\ttrue\taccuracy\t")

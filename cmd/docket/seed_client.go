@@ -21,7 +21,8 @@ import (
 )
 
 // servers is the sample.Client that uses running docket serve. It sends each request to the next one of them. A request that was not
-// answered, or with 503 or 504, is sent to the one after it: an answer that was stored all the same is then a repetition.
+// answered, or with 503 or 504, is sent to the one after it: an answer that was stored all the same is then a repetition. So is one for
+// a URL while all are reserved, as with --when-all-reserved wait.
 type servers struct {
 	addresses []string // such as http://127.0.0.1:8080
 	key       []byte   // signs the tokens of users
@@ -127,6 +128,9 @@ func (s *servers) attempt(ctx context.Context, method, url, token string, body [
 	if resp.StatusCode != http.StatusOK {
 		again = resp.StatusCode == http.StatusServiceUnavailable || resp.StatusCode == http.StatusGatewayTimeout
 		return again, fmt.Errorf("%s %s: %s: %s", method, url, resp.Status, bytes.TrimSpace(content))
+	}
+	if method == http.MethodGet && resp.Header.Get("Annotation-Reason") == string(annotation.AllReserved) {
+		return true, fmt.Errorf("%s %s: all URLs that are left are reserved for others", method, url)
 	}
 	if err := json.Unmarshal(content, into); err != nil {
 		return false, errors.New(method + " " + url + ": the response is not that of docket serve")

@@ -20,9 +20,9 @@ import (
 
 // ReservePolicy says how URLs are reserved for the annotators who ask for them.
 type ReservePolicy struct {
-	For             time.Duration // 0 means that nothing is reserved
-	Overlap         int32         // how many annotators may have a URL at a time; 0 means as many as it needs answers
-	WhenAllReserved WhenAllReserved
+	For             time.Duration   // 0 means that nothing is reserved
+	Overlap         int32           // how many annotators may have a URL at a time; 0 means as many as it needs answers
+	WhenAllReserved WhenAllReserved // "" means Share
 }
 
 // WhenAllReserved says what annotators are offered when all URLs that are left for them are reserved by others.
@@ -259,7 +259,7 @@ func (s *Service) reservedBefore(ctx context.Context, conn *postgres.Conn, ask a
 	if row.Ahead < at.answers {
 		return &offer, false, nil
 	}
-	if s.reserve.WhenAllReserved == Share {
+	if s.reserve.WhenAllReserved != Wait {
 		offer.Reason = Shared
 		return &offer, true, nil // a claim replaces the reservation
 	}

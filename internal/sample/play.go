@@ -1,6 +1,7 @@
 package sample
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,12 +14,18 @@ import (
 
 	"docket/internal/annotation"
 	"docket/internal/consensus"
+	"docket/internal/db/sampledb"
 	"docket/internal/imports"
 	"docket/internal/postgres"
 )
 
-// ErrOtherData means that an annotator was offered a URL that is not of the sample data with the given number of URLs and seed.
-var ErrOtherData = errors.New("not of the sample data with this number of URLs and seed")
+// Errors of Play.
+var (
+	// ErrOtherData means that an annotator was offered a URL that is not of the sample data with the given number of URLs and seed.
+	ErrOtherData = errors.New("not of the sample data with this number of URLs and seed")
+	// ErrNothingOffered means that an annotator was offered nothing although there was a URL that it could have annotated.
+	ErrNothingOffered = errors.New("an annotator was offered nothing while a URL was left for it")
+)
 
 // PlayOptions say who annotates, and for how long. URLs and Seed are those of the sample data, which must be in the database.
 type PlayOptions struct {
@@ -29,6 +36,12 @@ type PlayOptions struct {
 	Sessions   float64 // the share of the annotators that are anonymous sessions
 	Accuracy   float64 // the probability that an annotator states the truth about an attribute
 	AtOnce     int     // how many annotators work at the same time
+
+	// Thinking has all annotators work on a URL at any time, each for some simulated time. So they answer one after another, in an
+	// order that depends on the seed alone, and each asks for the next URL right after its answer. AtOnce must then be 1.
+	Thinking bool
+	// Validate, if not nil, is called after each answer of thinking annotators, and validates what the votes decide.
+	Validate func(context.Context) error
 
 	// Facts ends the play once the answers make so many facts; answers that are under way then may make one more, or a tie of one. 0
 	// means until every URL that can become a fact is one, or no annotator has a URL left.
@@ -53,6 +66,8 @@ func (o PlayOptions) Check() error {
 		return fmt.Errorf("an accuracy of %v: it must be from 0 to 1", o.Accuracy)
 	case o.AtOnce < 1:
 		return fmt.Errorf("%d annotators at once: the number must be 1 or more", o.AtOnce)
+	case o.Thinking && o.AtOnce != 1:
+		return fmt.Errorf("%d annotators at once: annotators who think must answer one at a time", o.AtOnce)
 	case o.Facts < 0:
 		return fmt.Errorf("%d facts: the number must not be negative", o.Facts)
 	case o.Wait < 0:
@@ -111,6 +126,7 @@ type play struct {
 	left    int // URLs that can become facts, and have not
 	agreed  int // URLs whose votes make a fact, validated or not
 	facts   int
+	surplus int // offers of URLs that as many annotators were working on as they needed answers
 }
 
 // annotated is a URL with answers.
@@ -118,6 +134,7 @@ type annotated struct {
 	reading   sync.Mutex      // held while the votes from before the play are read
 	votes     consensus.Votes // nil until then
 	answers   int
+	underWay  int       // annotators who were offered the URL and have not answered
 	needed    int       // of the answers, those until the one that made a consensus
 	decided   time.Time // when the answer was stored that made a consensus; zero without one
 	undone    bool      // a later answer made a tie of it: whether the URL is validated depends on which was seen
@@ -132,6 +149,13 @@ func (p *play) decidable(urlID int32) bool {
 
 func (p *play) run(ctx context.Context) error {
 	answered := make(chan struct{}) // closed after the last answer
+	if p.Thinking {
+		if err := p.think(ctx); err != nil {
+			return err
+		}
+		close(answered)
+		return p.watch(ctx, answered)
+	}
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return p.watch(ctx, answered) })
 	group.Go(func() error {
@@ -152,21 +176,66 @@ func (p *play) work(ctx context.Context) error {
 		if annotator == nil {
 			return nil
 		}
-		more, err := p.turn(ctx, annotator)
+		begun, err := p.ask(ctx, annotator)
 		if err != nil {
 			return err
 		}
-		if more {
-			p.giveBack(annotator)
+		if begun == nil {
+			continue
+		}
+		if err := p.answer(ctx, begun); err != nil {
+			return err
+		}
+		p.giveBack(annotator)
+	}
+}
+
+// think has all annotators ask for a URL, then each answer once its time has come and ask again, until none has a URL left, or the play
+// is over.
+func (p *play) think(ctx context.Context) error {
+	dice := newDice(p.Seed, thinkingStream)
+	var working []*work // by the time of the answer
+	begin := func(annotator *simulated, now float64) error {
+		begun, err := p.ask(ctx, annotator)
+		if err != nil || begun == nil {
+			return err
+		}
+		begun.ready = now + 0.5 + dice.Float64() // on average 1
+		at, _ := slices.BinarySearchFunc(working, begun, func(a, b *work) int { return cmp.Compare(a.ready, b.ready) })
+		working = slices.Insert(working, at, begun)
+		return nil
+	}
+	for annotator := p.take(); annotator != nil; annotator = p.take() {
+		if err := begin(annotator, 0); err != nil {
+			return err
 		}
 	}
+	for len(working) > 0 && !p.over() {
+		first := working[0]
+		working = working[1:]
+		if err := p.answer(ctx, first); err != nil {
+			return err
+		}
+		if p.Validate != nil {
+			if err := p.Validate(ctx); err != nil {
+				return err
+			}
+		}
+		if _, err := p.look(ctx); err != nil {
+			return err
+		}
+		if err := begin(first.annotator, first.ready); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // take returns the annotator who has waited longest; nil when none waits or the play is over.
 func (p *play) take() *simulated {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if len(p.waiting) == 0 || p.left == 0 || p.Facts > 0 && max(p.agreed, p.facts) >= p.Facts {
+	if len(p.waiting) == 0 || p.isOver() {
 		return nil
 	}
 	first := p.waiting[0]
@@ -174,32 +243,76 @@ func (p *play) take() *simulated {
 	return first
 }
 
+func (p *play) over() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.isOver()
+}
+
+// isOver returns whether there are as many facts as there shall be. The caller holds mu.
+func (p *play) isOver() bool { return p.left == 0 || p.Facts > 0 && max(p.agreed, p.facts) >= p.Facts }
+
 func (p *play) giveBack(annotator *simulated) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.waiting = append(p.waiting, annotator)
 }
 
-// turn lets an annotator answer once. It returns false when no URL is left for the annotator.
-func (p *play) turn(ctx context.Context, annotator *simulated) (more bool, err error) {
+// work is a URL that an annotator works on.
+type work struct {
+	annotator *simulated
+	offer     *annotation.Next
+	truth     *truth
+	url       *annotated
+	ready     float64 // when a thinking annotator answers, in simulated time
+}
+
+// ask returns nil when no URL is left for the annotator.
+func (p *play) ask(ctx context.Context, annotator *simulated) (*work, error) {
 	next, err := p.client.Next(ctx, annotator.Annotator)
-	if err != nil || next == nil {
-		return false, err
+	if err != nil {
+		return nil, err
+	}
+	if next == nil {
+		return nil, p.confirmNothingLeft(ctx, annotator.Annotator)
 	}
 	truth, known := p.truths[next.URLID]
 	if !known || truth.url != next.URL {
-		return false, fmt.Errorf("URL %d, %s: %w", next.URLID, next.URL, ErrOtherData)
+		return nil, fmt.Errorf("URL %d, %s: %w", next.URLID, next.URL, ErrOtherData)
 	}
 	url, err := p.url(ctx, next.URLID)
 	if err != nil {
-		return false, err
+		return nil, err
 	}
-	answer := annotator.answer(truth, next)
-	if err := p.client.Submit(ctx, annotator.Annotator, next.URLID, answer); err != nil {
-		return false, fmt.Errorf("answer about URL %d: %w", next.URLID, err)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if url.underWay >= p.Rule.Needed(url.votes) {
+		p.surplus++
 	}
-	p.count(url, annotator, answer, next.Names)
-	return true, nil
+	url.underWay++
+	return &work{annotator: annotator, offer: next, truth: truth, url: url}, nil
+}
+
+// confirmNothingLeft returns ErrNothingOffered if there is a URL that the annotator could annotate. There was one then when it asked
+// too: during a play, no URL becomes eligible.
+func (p *play) confirmNothingLeft(ctx context.Context, a Annotator) error {
+	left, err := queries.URLLeftGet(ctx, p.pool, sampledb.URLLeftGetParams{UserID: a.UserID, SessionID: a.Session})
+	if err != nil {
+		return fmt.Errorf("look for a URL that is left: %w", err)
+	}
+	if left != 0 {
+		return fmt.Errorf("URL %d: %w", left, ErrNothingOffered)
+	}
+	return nil
+}
+
+func (p *play) answer(ctx context.Context, w *work) error {
+	answer := w.annotator.answer(w.truth, w.offer)
+	if err := p.client.Submit(ctx, w.annotator.Annotator, w.offer.URLID, answer); err != nil {
+		return fmt.Errorf("answer about URL %d: %w", w.offer.URLID, err)
+	}
+	p.count(w.url, w.annotator, answer, w.offer.Names)
+	return nil
 }
 
 // url returns what is known of a URL, with the votes from before the play: no annotator of the play has answered it before the first one
@@ -238,6 +351,7 @@ func (p *play) count(url *annotated, from *simulated, answer annotation.Answer, 
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	url.answers++
+	url.underWay--
 	addVotes(url.votes, one, answer, shown)
 	switch _, agreed := p.Rule.Decide(url.votes); {
 	case !url.validated.IsZero():
@@ -294,11 +408,8 @@ func (p *play) watch(ctx context.Context, answered <-chan struct{}) error {
 			return nil
 		case <-ticker.C:
 		}
-		expected, possible := p.due()
-		if len(expected) == 0 && answered == nil {
-			return nil
-		}
-		if err := p.look(ctx, append(expected, possible...)); err != nil {
+		expected, err := p.look(ctx)
+		if err != nil || expected == 0 && answered == nil {
 			return err
 		}
 	}
@@ -320,14 +431,17 @@ func (p *play) due() (expected, possible []int32) {
 	return expected, possible
 }
 
-// look notes which of the URLs are validated.
-func (p *play) look(ctx context.Context, ids []int32) error {
-	if len(ids) == 0 {
-		return nil
+// look notes which URLs are validated, and returns how many were expected to be. It must not be called concurrently with itself.
+func (p *play) look(ctx context.Context) (expected int, err error) {
+	urlIDs, possible := p.due()
+	expected = len(urlIDs)
+	urlIDs = append(urlIDs, possible...)
+	if len(urlIDs) == 0 {
+		return 0, nil
 	}
-	rows, err := queries.FactList(ctx, p.pool, ids)
+	rows, err := queries.FactList(ctx, p.pool, urlIDs)
 	if err != nil {
-		return fmt.Errorf("read facts: %w", err)
+		return 0, fmt.Errorf("read facts: %w", err)
 	}
 	now := time.Now()
 	p.mu.Lock()
@@ -339,5 +453,5 @@ func (p *play) look(ctx context.Context, ids []int32) error {
 			p.left--
 		}
 	}
-	return nil
+	return expected, nil
 }

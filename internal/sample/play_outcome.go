@@ -16,7 +16,10 @@ import (
 type Outcome struct {
 	Open    int // URLs that could be annotated at the beginning
 	Answers int
-	Took    time.Duration
+	// Decidable counts the answers about URLs that can become facts, and Surplus how often an annotator was offered a URL that as many
+	// others were working on as it needed answers.
+	Decidable, Surplus int
+	Took               time.Duration
 
 	Facts       int // of the URLs with answers
 	True        int // of them, those whose every value is true
@@ -49,7 +52,7 @@ func (o Outcome) Latency(percent int) time.Duration {
 }
 
 func (p *play) outcome(ctx context.Context, took time.Duration) (Outcome, error) {
-	o := Outcome{Open: p.open, Undecidable: p.undecidable, Took: took}
+	o := Outcome{Open: p.open, Undecidable: p.undecidable, Surplus: p.surplus, Took: took}
 	for _, attribute := range consensus.Attributes {
 		o.Attributes = append(o.Attributes, AttributeOutcome{Attribute: attribute})
 	}
@@ -69,6 +72,9 @@ func (p *play) outcome(ctx context.Context, took time.Duration) (Outcome, error)
 	slices.Sort(o.Latencies)
 	for id, url := range p.urls {
 		o.Answers += url.answers
+		if p.decidable(id) {
+			o.Decidable += url.answers
+		}
 		if !validated[id] && !url.decided.IsZero() && !url.undone {
 			o.Overdue = append(o.Overdue, id)
 		}

@@ -25,7 +25,7 @@ type stage struct {
 }
 
 // setup seeds so many URLs. Nothing validates until validate is called.
-func setup(t *testing.T, urls int) *stage {
+func setup(t *testing.T, urls int, options ...annotation.Option) *stage {
 	t.Helper()
 	s := &stage{pool: dbtest.New(t)}
 	s.options = PlayOptions{URLs: urls, Seed: 5, Annotators: 10, Sessions: 0.2, Accuracy: 1, AtOnce: 1, Wait: time.Minute}
@@ -34,7 +34,7 @@ func setup(t *testing.T, urls int) *stage {
 	s.options.Rule, err = consensus.CurrentRule(t.Context(), s.pool)
 	require.NoError(t, err)
 	s.validator = consensus.New(s.pool, consensus.Config{Report: func(err error) { t.Error(err) }})
-	s.client = UseCases{annotation.New(s.pool, ranking.NewQueue(), annotation.OnDue(s.validator.Wake))}
+	s.client = UseCases{annotation.New(s.pool, ranking.NewQueue(), append(options, annotation.OnDue(s.validator.Wake))...)}
 	return s
 }
 
@@ -147,6 +147,7 @@ func TestPlayFails(t *testing.T) {
 		func(o *PlayOptions) { o.Sessions = 1.1 },
 		func(o *PlayOptions) { o.Accuracy = -0.1 },
 		func(o *PlayOptions) { o.AtOnce = 0 },
+		func(o *PlayOptions) { o.AtOnce, o.Thinking = 2, true },
 		func(o *PlayOptions) { o.Facts = -1 },
 		func(o *PlayOptions) { o.Wait = -1 },
 	} {
@@ -155,6 +156,56 @@ func TestPlayFails(t *testing.T) {
 		_, err := Play(t.Context(), s.pool, s.client, bad)
 		require.ErrorContains(t, err, "must")
 	}
+}
+
+// think is a play of annotators who all work at the same time, in an order that depends on the seed alone.
+func (s *stage) think(t *testing.T, annotators int) Outcome {
+	t.Helper()
+	s.options.Annotators, s.options.Accuracy, s.options.Thinking = annotators, 0.9, true
+	s.options.Validate = func(ctx context.Context) error {
+		_, err := s.validator.Drain(ctx)
+		return err
+	}
+	o, err := Play(t.Context(), s.pool, s.client, s.options)
+	require.NoError(t, err)
+	require.Equal(t, o.Undecidable, o.StillOpen, "only broken pages are open")
+	require.NoError(t, ranking.Verify(t.Context(), s.pool, func(d ranking.Difference) { t.Errorf("queue: %+v", d) }))
+	return o
+}
+
+// TestReservationsSaveAnswers lets twenty annotators make facts of the same URLs in the same simulated time, without reservations and
+// with them.
+func TestReservationsSaveAnswers(t *testing.T) {
+	t.Parallel()
+	const annotators = 20
+	without := setup(t, 60).think(t, annotators)
+	with := setup(t, 60, annotation.Reserve(annotation.ReservePolicy{For: time.Hour})).think(t, annotators)
+	t.Logf("answers about %d URLs: %d without reservations, %d with them; of these, %d and %d after a consensus; %d and %d offers too many",
+		with.Facts, without.Decidable, with.Decidable, without.Late, with.Late, without.Surplus, with.Surplus)
+	require.Equal(t, without.Facts, with.Facts)
+	require.LessOrEqual(t, 10*with.Decidable, 7*without.Decidable, "at least 30 %% fewer")
+	require.LessOrEqual(t, 10*with.Answers, 7*without.Answers, "also with those about broken pages")
+}
+
+// forgetful is a Client that offers nothing to annotators who have answered once.
+type forgetful struct {
+	UseCases
+	answered map[Annotator]bool
+}
+
+func (c forgetful) Next(ctx context.Context, a Annotator) (*annotation.Next, error) {
+	if c.answered[a] {
+		return nil, nil
+	}
+	c.answered[a] = true
+	return c.UseCases.Next(ctx, a)
+}
+
+func TestPlayNoticesThatNothingIsOffered(t *testing.T) {
+	t.Parallel()
+	s := setup(t, 12)
+	_, err := Play(t.Context(), s.pool, forgetful{s.client, map[Annotator]bool{}}, s.options)
+	require.ErrorIs(t, err, ErrNothingOffered)
 }
 
 func TestLatencyIsAPercentileByTheNearestRank(t *testing.T) {

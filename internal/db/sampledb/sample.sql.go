@@ -520,6 +520,27 @@ type URLInsertManyParams struct {
 	UpdatedAt     *time.Time
 }
 
+const uRLLeftGet = `-- name: URLLeftGet :one
+SELECT coalesce(min(queue.url_id), 0)::integer AS url_id
+FROM annotation_queue queue
+WHERE queue.eligible
+    AND NOT EXISTS (SELECT FROM user_url_annotations a WHERE a.user_id = $1::integer AND a.url_id = queue.url_id)
+    AND NOT EXISTS (SELECT FROM anonymous_url_annotations a WHERE a.session_id = $2::uuid AND a.url_id = queue.url_id)
+`
+
+type URLLeftGetParams struct {
+	UserID    int32
+	SessionID uuid.UUID
+}
+
+// The first URL that a user, or a session, is offered sooner or later: an eligible one that it has not annotated; 0 if there is none.
+func (q *Queries) URLLeftGet(ctx context.Context, db DBTX, arg URLLeftGetParams) (int32, error) {
+	row := db.QueryRow(ctx, uRLLeftGet, arg.UserID, arg.SessionID)
+	var url_id int32
+	err := row.Scan(&url_id)
+	return url_id, err
+}
+
 type UserAgencyInsertManyParams struct {
 	ID       int32
 	AgencyID *int32

@@ -301,6 +301,14 @@ VALUES (@url_id, @ds_meta_url_id, @created_at, @last_synced_at);
 -- @sqlc-vet-disable many-without-limit
 SELECT queue.url_id FROM annotation_queue queue WHERE queue.eligible AND queue.url_id <= @last_id ORDER BY queue.url_id;
 
+-- name: URLLeftGet :one
+-- The first URL that a user, or a session, is offered sooner or later: an eligible one that it has not annotated; 0 if there is none.
+SELECT coalesce(min(queue.url_id), 0)::integer AS url_id
+FROM annotation_queue queue
+WHERE queue.eligible
+    AND NOT EXISTS (SELECT FROM user_url_annotations a WHERE a.user_id = @user_id::integer AND a.url_id = queue.url_id)
+    AND NOT EXISTS (SELECT FROM anonymous_url_annotations a WHERE a.session_id = @session_id::uuid AND a.url_id = queue.url_id);
+
 -- name: FactList :many
 -- The facts about given URLs, by URL. There is at most one about each.
 -- @sqlc-vet-disable many-without-limit
