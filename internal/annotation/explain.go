@@ -1,6 +1,7 @@
 package annotation
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -72,6 +73,11 @@ type ExplainedURL struct {
 	Reservations []HeldReservation
 	Needed       int32                 // how many more answers a fact takes at best; 0 for a URL that is validated or suspended
 	Open         []consensus.Attribute // what annotators do not agree on yet, of all that the URL may need
+
+	priority int64
+	others   int32 // who have reserved it
+	ahead    int32 // those of the others who would get it before the annotator
+	room     int32 // how many annotators may reserve it
 }
 
 // Given counts the URL types that users, sessions and robots gave a URL.
@@ -165,7 +171,9 @@ func (e *explainer) prepare(ctx context.Context) error {
 	if !e.reservations {
 		return nil
 	}
-	own, err := queries.ExplainReservationGet(ctx, e.tx, e.by.String())
+	own, err := queries.ExplainReservationGet(ctx, e.tx, db.ExplainReservationGetParams{
+		Annotator: e.by.String(), Now: e.time(),
+	})
 	if err == nil {
 		e.own = &own
 	} else if !errors.Is(err, pgx.ErrNoRows) {
@@ -174,45 +182,153 @@ func (e *explainer) prepare(ctx context.Context) error {
 	return nil
 }
 
-// choose returns the URL that would be offered, or nil, and why.
+// choose returns the URL that would be offered, or nil, and why. It follows nextFrom step by step: what that would write is taken into
+// account without being written.
 func (e *explainer) choose(ctx context.Context) (*ExplainedURL, Reason, error) {
-	if e.own != nil {
-		url, err := e.describeURL(ctx, e.own.URLID)
-		if _, deleted := errors.AsType[*unknown.Error](err); err != nil && !deleted {
-			return nil, "", err
+	if !e.reserving() {
+		chosen, err := chooseFrom(ctx, e.tx, e.ranked, e.by, e.filter)
+		if err != nil {
+			return nil, "", fmt.Errorf("choose next URL: %w", err)
 		}
-		if err == nil && url.Cause == Offered {
-			return url, ReservedByYou, nil
+		if chosen == nil {
+			return e.chooseLast(ctx)
 		}
-	}
-	chosen, err := chooseFrom(ctx, e.tx, e.ranked, e.by, e.filter)
-	if err != nil {
-		return nil, "", fmt.Errorf("choose next URL: %w", err)
-	}
-	if chosen != nil {
 		url, err := e.describeURL(ctx, chosen.URLID)
 		return url, NextInOrder, err
 	}
-	urlID, err := e.skipped(ctx)
-	if err == nil {
-		url, err := e.describeURL(ctx, urlID)
-		return url, SkippedByYou, err
+	own, err := e.chooseOwn(ctx)
+	if err != nil || own != nil && !own.refused() {
+		return own, ReservedByYou, err
 	}
-	if !errors.Is(err, pgx.ErrNoRows) {
-		return nil, "", fmt.Errorf("choose among skipped URLs: %w", err)
+	refused, url, err := e.chooseInOrder(ctx)
+	if err != nil || url != nil {
+		return url, NextInOrder, err
+	}
+	switch {
+	case own != nil && e.reserve.WhenAllReserved == Share:
+		return own, Shared, nil
+	case e.reserve.WhenAllReserved == Share:
+		if url, err = e.chooseShared(ctx, refused); err != nil || url != nil {
+			return url, Shared, err
+		}
+	default:
+		reason, err := e.emptyReason(ctx, e.tx, e.ranked, e.by, e.filter)
+		if err != nil || len(refused) > 0 || reason == AllReserved {
+			return nil, AllReserved, err
+		}
+	}
+	return e.chooseLast(ctx)
+}
+
+// reserving reports whether Next would reserve a URL.
+func (e *explainer) reserving() bool {
+	return e.reservations && e.reserve.For > 0 && e.filter.Skip == 0
+}
+
+// refused reports whether the URL would not be reserved for the annotator: as many others as it needs have reserved it. Only those who
+// did so before count for an annotator who has reserved it.
+func (u *ExplainedURL) refused() bool { return u.ahead >= u.room }
+
+// chooseOwn returns the URL that the annotator has reserved, if it can still be offered.
+func (e *explainer) chooseOwn(ctx context.Context) (*ExplainedURL, error) {
+	if e.own == nil {
+		return nil, nil
+	}
+	url, err := e.describeURL(ctx, e.own.URLID)
+	if _, deleted := errors.AsType[*unknown.Error](err); deleted {
+		return nil, nil
+	}
+	if err != nil || url.Cause != Offered {
+		return nil, err
+	}
+	return url, nil
+}
+
+// chooseInOrder returns the first URL of the annotator's order that would be reserved, or nil, and those that would be refused: first
+// among the URLs that are not reserved according to the queue, then among those that a sweep offers again.
+func (e *explainer) chooseInOrder(ctx context.Context) (refused []*ExplainedURL, found *ExplainedURL, err error) {
+	filter := e.filter
+	for filter.Skip = 0; filter.Skip < mostChoices; filter.Skip++ {
+		chosen, err := chooseFrom(ctx, e.tx, e.ranked, e.by, filter)
+		if err != nil {
+			return nil, nil, fmt.Errorf("choose next URL: %w", err)
+		}
+		if chosen == nil {
+			break
+		}
+		url, err := e.describeURL(ctx, chosen.URLID)
+		if err != nil || !url.refused() {
+			return nil, url, err
+		}
+		refused = append(refused, url)
+	}
+	expired, err := queries.ExplainExpiredList(ctx, e.tx, db.ExplainExpiredListParams{
+		BatchID: e.filter.BatchID, UserID: e.by.userID, SessionID: e.by.session, Now: e.time(),
+	})
+	if err != nil {
+		return nil, nil, fmt.Errorf("list URLs with expired reservations: %w", err)
+	}
+	for _, urlID := range expired {
+		url, err := e.describeURL(ctx, urlID)
+		if err != nil || !url.refused() {
+			return nil, url, err
+		}
+	}
+	return refused, nil, nil
+}
+
+// chooseShared returns the reserved URL with the fewest reservations of others, then the first in the order of the annotator; nil if
+// there is none. The queue does not have those that were refused as reserved.
+func (e *explainer) chooseShared(ctx context.Context, refused []*ExplainedURL) (shared *ExplainedURL, err error) {
+	row, err := queries.ReservationShareGet(ctx, e.tx, db.ReservationShareGetParams{
+		Annotator: e.by.String(), UserID: e.by.userID, SessionID: e.by.session, BatchID: e.filter.BatchID, Now: e.time(),
+	})
+	if err == nil {
+		if shared, err = e.describeURL(ctx, row.URLID); err != nil {
+			return nil, err
+		}
+	} else if !errors.Is(err, pgx.ErrNoRows) {
+		return nil, fmt.Errorf("choose reserved URL: %w", err)
+	}
+	for _, url := range refused {
+		if shared == nil || url.sharedBefore(shared) {
+			shared = url
+		}
+	}
+	return shared, nil
+}
+
+func (u *ExplainedURL) sharedBefore(other *ExplainedURL) bool {
+	last := func(follows bool) int {
+		if follows {
+			return 0
+		}
+		return 1
+	}
+	return cmp.Or(
+		cmp.Compare(u.others, other.others), cmp.Compare(last(u.OwnFollow), last(other.OwnFollow)),
+		cmp.Compare(u.priority, other.priority), cmp.Compare(u.ID, other.ID),
+	) < 0
+}
+
+// chooseLast returns a URL that the annotator has skipped, or why there is none.
+func (e *explainer) chooseLast(ctx context.Context) (*ExplainedURL, Reason, error) {
+	var chosen *ranking.Choice
+	var err error
+	if e.by.userID != nil {
+		chosen, _, err = skippedByUser(ctx, e.tx, *e.by.userID, e.filter.BatchID)
+	} else {
+		chosen, _, err = skippedBySession(ctx, e.tx, *e.by.session)
+	}
+	if err != nil {
+		return nil, "", err
+	}
+	if chosen != nil {
+		url, err := e.describeURL(ctx, chosen.URLID)
+		return url, SkippedByYou, err
 	}
 	reason, err := e.emptyReason(ctx, e.tx, e.ranked, e.by, e.filter)
 	return nil, reason, err
-}
-
-// skipped returns the URL that the annotator is given when nothing else is left.
-func (e *explainer) skipped(ctx context.Context) (int32, error) {
-	if e.by.userID == nil {
-		row, err := queries.AnonymousSkipNextGet(ctx, e.tx, *e.by.session)
-		return row.URLID, err
-	}
-	row, err := queries.SkipNextGet(ctx, e.tx, db.SkipNextGetParams{UserID: *e.by.userID, BatchID: e.filter.BatchID})
-	return row.URLID, err
 }
 
 func (e *explainer) count(ctx context.Context) (Causes, error) {
@@ -256,7 +372,7 @@ func (e *explainer) describeURL(ctx context.Context, urlID int32) (*ExplainedURL
 	url := &ExplainedURL{
 		ID: row.ID, URL: urlform.Full(row.Scheme, row.URL, row.TrailingSlash), Cause: e.cause(row), BatchID: row.BatchID,
 		OwnFollow: row.OwnFollow, OwnLocations: row.OwnLocations, Followed: row.Followed, Manual: row.Manual,
-		URLTypes: Given{row.Users, row.Sessions, row.Robots},
+		URLTypes: Given{row.Users, row.Sessions, row.Robots}, priority: row.Priority,
 	}
 	if row.SkipReason != nil {
 		url.Skip = &ActiveSkip{Reason: string(*row.SkipReason), At: *row.SkippedAt, ReturnsAt: row.ReturnsAt}
@@ -341,7 +457,7 @@ func (e *explainer) addReservations(ctx context.Context, url *ExplainedURL) erro
 	if !e.reservations {
 		return nil
 	}
-	rows, err := queries.ExplainReservationList(ctx, e.tx, url.ID)
+	rows, err := queries.ExplainReservationList(ctx, e.tx, db.ExplainReservationListParams{URLID: url.ID, Now: e.time()})
 	if err != nil {
 		return fmt.Errorf("list reservations of URL %d: %w", url.ID, err)
 	}
@@ -351,18 +467,27 @@ func (e *explainer) addReservations(ctx context.Context, url *ExplainedURL) erro
 			held.UserID = new(int32(id))
 		}
 		url.Reservations = append(url.Reservations, held)
+		if held.Own {
+			continue
+		}
+		url.others++
+		if e.own == nil || e.own.URLID != url.ID || row.Slot < e.own.Slot {
+			url.ahead++
+		}
 	}
 	return nil
 }
 
 func (e *explainer) addNeeds(ctx context.Context, url *ExplainedURL) error {
+	rows, err := queries.ReservationVoteList(ctx, e.tx, url.ID)
+	if err != nil {
+		return fmt.Errorf("read the votes about URL %d: %w", url.ID, err)
+	}
+	url.room = e.needOf(rows).answers
 	if url.Cause == IsValidated || url.Cause == IsSuspended {
 		return nil
 	}
-	votes, err := consensus.VotesOf(ctx, e.tx, url.ID)
-	if err != nil {
-		return err
-	}
-	url.Open = e.rule.Open(votes)
+	votes := votesOf(rows)
+	url.Needed, url.Open = int32(e.rule.Needed(votes)), e.rule.Open(votes)
 	return nil
 }

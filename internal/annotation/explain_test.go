@@ -2,13 +2,18 @@ package annotation_test
 
 import (
 	"fmt"
+	"math/rand/v2"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"docket/internal/annotation"
 	"docket/internal/dbtest"
+	"docket/internal/ranking"
 	"docket/internal/unknown"
 )
 
@@ -189,5 +194,90 @@ func TestExplainUnknown(t *testing.T) {
 		_, err := b.service.ExplainNext(t.Context(), 7, filter)
 		var missing *unknown.Error
 		require.ErrorAs(t, err, &missing)
+	}
+}
+
+// TestExplanationIsWhatIsGiven compares the explanation with the offer that follows it, in random states: annotators ask, answer, skip and
+// release, reservations expire, and follows change. Each explanation must also write nothing.
+func TestExplanationIsWhatIsGiven(t *testing.T) {
+	t.Parallel()
+	seen := map[annotation.Reason]int{}
+	var lock sync.Mutex
+	t.Cleanup(func() {
+		for _, reason := range []annotation.Reason{
+			annotation.NextInOrder, annotation.ReservedByYou, annotation.Shared, annotation.SkippedByYou, annotation.AllReserved,
+			annotation.AllDoneByYou,
+		} {
+			assert.Positive(t, seen[reason], reason)
+		}
+	})
+	for _, policy := range []annotation.ReservePolicy{
+		{For: time.Minute, WhenAllReserved: annotation.Share},
+		{For: time.Minute, WhenAllReserved: annotation.Wait},
+		{For: time.Minute, WhenAllReserved: annotation.Share, Overlap: 1},
+		{},
+	} {
+		t.Run(fmt.Sprintf("%+v", policy), func(t *testing.T) {
+			t.Parallel()
+			b := setup(t)
+			dbtest.Exec(t, b.pool, `
+				INSERT INTO batches (strategy, status) VALUES ('manual', 'ready to label');
+				INSERT INTO link_batches__locations (batch_id, location_id) VALUES (1, 1);
+				INSERT INTO link__locations__user_follows (user_id, location_id) VALUES (7, 1);
+				INSERT INTO urls (id, url, source) SELECT n, n || '.org', 'collector' FROM generate_series(4, 7) AS n;
+				INSERT INTO link_batches__urls (batch_id, url_id) VALUES (1, 3), (1, 6)`)
+			b.settle(t)
+			now := time.Now()
+			service := annotation.New(b.pool, ranking.NewQueue(), annotation.Reserve(policy))
+			service.SetTime(func() time.Time { return now })
+			random := rand.New(rand.NewPCG(1, uint64(policy.Overlap)+uint64(len(policy.WhenAllReserved))))
+			for step := range 150 {
+				user, session := 7+random.Int32N(5), uuid.UUID{15: byte(1 + random.IntN(3))}
+				filter := annotation.Filter{}
+				if random.IntN(6) == 0 {
+					filter.BatchID = new(int32(1))
+				}
+				explain := func() (annotation.Explanation, error) { return service.ExplainNext(t.Context(), user, filter) }
+				next := func() (annotation.Offer, error) { return service.Next(t.Context(), user, filter) }
+				by, anonymous := annotation.User(user), random.IntN(4) == 0
+				if anonymous {
+					explain = func() (annotation.Explanation, error) {
+						return service.ExplainNextAnonymous(t.Context(), session, annotation.Filter{})
+					}
+					next = func() (annotation.Offer, error) { return service.NextAnonymous(t.Context(), session, 0) }
+					by = annotation.Anonymous(session)
+				}
+				before := dbtest.Digests(t, b.pool)
+				explained, err := explain()
+				require.NoError(t, err)
+				require.Equal(t, before, dbtest.Digests(t, b.pool), "nothing is written")
+				offer, err := next()
+				require.NoError(t, err)
+				require.Equal(t, offer.Reason, explained.Reason, "step %d, %s: %+v %+v", step, by, offer, explained.URL)
+				lock.Lock()
+				seen[offer.Reason]++
+				lock.Unlock()
+				if offer.Next == nil {
+					require.Nil(t, explained.URL)
+				} else {
+					require.Equal(t, offer.Next.URLID, explained.URL.ID, "step %d, %s, %s: %+v", step, by, offer.Reason, explained.URL)
+				}
+				switch act := random.IntN(12); {
+				case act == 0:
+					now = now.Add(time.Duration(random.IntN(90)) * time.Second)
+				case offer.Next == nil || act < 6:
+				case act < 8 && anonymous:
+					require.NoError(t, service.SkipAnonymous(t.Context(), session, offer.Next.URLID, annotation.Skip{Reason: annotation.SkipLanguage}))
+				case act < 8:
+					require.NoError(t, service.Skip(t.Context(), user, offer.Next.URLID, annotation.Skip{Reason: annotation.SkipLanguage}))
+				case act == 8 && policy.For > 0:
+					require.NoError(t, service.Release(t.Context(), by, offer.Next.URLID))
+				case anonymous:
+					require.NoError(t, service.SubmitAnonymous(t.Context(), session, offer.Next.URLID, annotation.Answer{URLType: annotation.NotRelevant}))
+				default:
+					require.NoError(t, service.Submit(t.Context(), user, offer.Next.URLID, annotation.Answer{URLType: annotation.BrokenPage}))
+				}
+			}
+		})
 	}
 }

@@ -142,18 +142,22 @@ func (s *Service) needOf(rows []db.ReservationVoteListRow) need {
 	if len(rows) == 0 {
 		return need{answers: 1, revision: ranking.UnknownRevision}
 	}
-	rule := consensus.Rule{Threshold: rows[0].Threshold, AnonymousWeight: rows[0].AnonymousWeight}
+	answers := s.reserve.Overlap
+	if answers == 0 {
+		rule := consensus.Rule{Threshold: rows[0].Threshold, AnonymousWeight: rows[0].AnonymousWeight}
+		answers = int32(rule.Needed(votesOf(rows)))
+	}
+	return need{answers, rows[0].ChangedXid}
+}
+
+func votesOf(rows []db.ReservationVoteListRow) consensus.Votes {
 	votes := consensus.Votes{}
 	for _, row := range rows {
 		if row.Attribute != "" {
 			votes.Add(consensus.Attribute(row.Attribute), row.Value, consensus.Count{Users: row.Users, Sessions: row.Sessions})
 		}
 	}
-	answers := s.reserve.Overlap
-	if answers == 0 {
-		answers = int32(rule.Needed(votes))
-	}
-	return need{answers, rows[0].ChangedXid}
+	return votes
 }
 
 // claimed is the result of a claim. If it is neither granted nor lost, others have reserved the URL.

@@ -345,9 +345,74 @@ func (q *Queries) ExplainCauseCount(ctx context.Context, db DBTX, arg ExplainCau
 	return i, err
 }
 
-const ExplainReservationGet = `-- name: ExplainReservationGet :one
-SELECT r.url_id, r.slot, r.expires_at FROM url_reservations r WHERE r.annotator = $1 AND r.expires_at > now()
+const ExplainExpiredList = `-- name: ExplainExpiredList :many
+SELECT q.url_id
+FROM annotation_queue q
+WHERE q.eligible
+    AND q.reserved
+    AND ($1::integer IS NULL OR q.batch_id = $1::integer)
+    AND NOT EXISTS (SELECT FROM user_url_done d WHERE d.user_id = $2::integer AND d.url_id = q.url_id)
+    AND NOT EXISTS (SELECT FROM anonymous_url_done d WHERE d.session_id = $3::uuid AND d.url_id = q.url_id)
+    AND NOT (
+        EXISTS (SELECT FROM url_reservations r WHERE r.url_id = q.url_id)
+        AND NOT EXISTS (
+            SELECT FROM url_reservations r
+            WHERE r.url_id = q.url_id AND r.expires_at <= coalesce($4::timestamptz, now())
+        )
+    )
+ORDER BY
+    coalesce(q.batch_id = ANY((
+        SELECT f.batch_ids FROM followed_batches f WHERE f.user_id = $2::integer
+    )::integer[]), false) DESC,
+    q.priority,
+    q.url_id
+LIMIT 64
 `
+
+type ExplainExpiredListParams struct {
+	BatchID   *int32
+	UserID    *int32
+	SessionID *uuid.UUID
+	Now       *time.Time
+}
+
+// The URLs that a sweep offers again to the annotator, in the order of the annotator: a reservation of them has expired, or they have
+// none. Must not be executed during recovery.
+func (q *Queries) ExplainExpiredList(ctx context.Context, db DBTX, arg ExplainExpiredListParams) ([]int32, error) {
+	rows, err := db.Query(ctx, ExplainExpiredList,
+		arg.BatchID,
+		arg.UserID,
+		arg.SessionID,
+		arg.Now,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []int32{}
+	for rows.Next() {
+		var url_id int32
+		if err := rows.Scan(&url_id); err != nil {
+			return nil, err
+		}
+		items = append(items, url_id)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const ExplainReservationGet = `-- name: ExplainReservationGet :one
+SELECT r.url_id, r.slot, r.expires_at
+FROM url_reservations r
+WHERE r.annotator = $1 AND r.expires_at > coalesce($2::timestamptz, now())
+`
+
+type ExplainReservationGetParams struct {
+	Annotator string
+	Now       *time.Time
+}
 
 type ExplainReservationGetRow struct {
 	URLID     int32
@@ -356,8 +421,8 @@ type ExplainReservationGetRow struct {
 }
 
 // The live reservation of an annotator. No rows: there is none. Must not be executed during recovery.
-func (q *Queries) ExplainReservationGet(ctx context.Context, db DBTX, annotator string) (ExplainReservationGetRow, error) {
-	row := db.QueryRow(ctx, ExplainReservationGet, annotator)
+func (q *Queries) ExplainReservationGet(ctx context.Context, db DBTX, arg ExplainReservationGetParams) (ExplainReservationGetRow, error) {
+	row := db.QueryRow(ctx, ExplainReservationGet, arg.Annotator, arg.Now)
 	var i ExplainReservationGetRow
 	err := row.Scan(&i.URLID, &i.Slot, &i.ExpiresAt)
 	return i, err
@@ -366,10 +431,14 @@ func (q *Queries) ExplainReservationGet(ctx context.Context, db DBTX, annotator 
 const ExplainReservationList = `-- name: ExplainReservationList :many
 SELECT r.annotator, r.slot, r.expires_at
 FROM url_reservations r
-WHERE r.url_id = $1 AND r.expires_at > now()
+WHERE r.url_id = $1 AND r.expires_at > coalesce($2::timestamptz, now())
 ORDER BY r.expires_at, r.annotator
-LIMIT 1000
 `
+
+type ExplainReservationListParams struct {
+	URLID int32
+	Now   *time.Time
+}
 
 type ExplainReservationListRow struct {
 	Annotator string
@@ -377,9 +446,11 @@ type ExplainReservationListRow struct {
 	ExpiresAt time.Time
 }
 
-// The live reservations of a URL, by expiry. Must not be executed during recovery.
-func (q *Queries) ExplainReservationList(ctx context.Context, db DBTX, urlID int32) ([]ExplainReservationListRow, error) {
-	rows, err := db.Query(ctx, ExplainReservationList, urlID)
+// The live reservations of a URL, by expiry. Must not be executed during recovery. now is the clock of tests.
+// No limit: an explanation lists all.
+// @sqlc-vet-disable many-without-limit
+func (q *Queries) ExplainReservationList(ctx context.Context, db DBTX, arg ExplainReservationListParams) ([]ExplainReservationListRow, error) {
+	rows, err := db.Query(ctx, ExplainReservationList, arg.URLID, arg.Now)
 	if err != nil {
 		return nil, err
 	}

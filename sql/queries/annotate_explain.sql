@@ -197,16 +197,44 @@ CROSS JOIN passed
 CROSS JOIN flagged;
 
 -- name: ExplainReservationList :many
--- The live reservations of a URL, by expiry. Must not be executed during recovery.
+-- The live reservations of a URL, by expiry. Must not be executed during recovery. now is the clock of tests.
+-- No limit: an explanation lists all.
+-- @sqlc-vet-disable many-without-limit
 SELECT r.annotator, r.slot, r.expires_at
 FROM url_reservations r
-WHERE r.url_id = @url_id AND r.expires_at > now()
-ORDER BY r.expires_at, r.annotator
-LIMIT 1000;
+WHERE r.url_id = @url_id AND r.expires_at > coalesce(sqlc.narg('now')::timestamptz, now())
+ORDER BY r.expires_at, r.annotator;
 
 -- name: ExplainReservationGet :one
 -- The live reservation of an annotator. No rows: there is none. Must not be executed during recovery.
-SELECT r.url_id, r.slot, r.expires_at FROM url_reservations r WHERE r.annotator = @annotator AND r.expires_at > now();
+SELECT r.url_id, r.slot, r.expires_at
+FROM url_reservations r
+WHERE r.annotator = @annotator AND r.expires_at > coalesce(sqlc.narg('now')::timestamptz, now());
+
+-- name: ExplainExpiredList :many
+-- The URLs that a sweep offers again to the annotator, in the order of the annotator: a reservation of them has expired, or they have
+-- none. Must not be executed during recovery.
+SELECT q.url_id
+FROM annotation_queue q
+WHERE q.eligible
+    AND q.reserved
+    AND (sqlc.narg('batch_id')::integer IS NULL OR q.batch_id = sqlc.narg('batch_id')::integer)
+    AND NOT EXISTS (SELECT FROM user_url_done d WHERE d.user_id = sqlc.narg('user_id')::integer AND d.url_id = q.url_id)
+    AND NOT EXISTS (SELECT FROM anonymous_url_done d WHERE d.session_id = sqlc.narg('session_id')::uuid AND d.url_id = q.url_id)
+    AND NOT (
+        EXISTS (SELECT FROM url_reservations r WHERE r.url_id = q.url_id)
+        AND NOT EXISTS (
+            SELECT FROM url_reservations r
+            WHERE r.url_id = q.url_id AND r.expires_at <= coalesce(sqlc.narg('now')::timestamptz, now())
+        )
+    )
+ORDER BY
+    coalesce(q.batch_id = ANY((
+        SELECT f.batch_ids FROM followed_batches f WHERE f.user_id = sqlc.narg('user_id')::integer
+    )::integer[]), false) DESC,
+    q.priority,
+    q.url_id
+LIMIT 64;
 
 -- name: ExplainBeforeCountMatview :one
 -- As ExplainBeforeCount, for the ranking by the count view, in a batch if one is given; and the counts of the URL by which it is
