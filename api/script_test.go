@@ -287,7 +287,7 @@ func annotationRows(t testing.TB, pool *postgres.Pool) string {
 func rowsOf(t testing.TB, pool *postgres.Pool, tables []string) string {
 	var out strings.Builder
 	for _, table := range tables {
-		lines := dbtest.List(t, pool, fmt.Sprintf(`SELECT (to_jsonb(r) - 'created_at' - 'updated_at')::text
+		lines := dbtest.List(t, pool, fmt.Sprintf(`SELECT (to_jsonb(r) - 'created_at' - 'updated_at' - 'returns_at')::text
 			FROM %s r ORDER BY 1`, pgx.Identifier{table}.Sanitize()))
 		for _, line := range lines {
 			fmt.Fprintf(&out, "%s %s\n", table, uuidPattern.ReplaceAllString(line, "{session}"))
