@@ -328,7 +328,15 @@ func (e *explainer) chooseLast(ctx context.Context) (*ExplainedURL, Reason, erro
 		return url, SkippedByYou, err
 	}
 	reason, err := e.emptyReason(ctx, e.tx, e.ranked, e.by, e.filter)
-	return nil, reason, err
+	if err != nil || reason == AllReserved || e.filter.Skip > 0 {
+		return nil, reason, err
+	}
+	chosen, _, err = chooseSkipped(ctx, e.tx, e.by, e.filter.BatchID)
+	if err != nil || chosen == nil {
+		return nil, reason, err
+	}
+	url, err := e.describeURL(ctx, chosen.URLID)
+	return url, SkippedByYou, err
 }
 
 func (e *explainer) count(ctx context.Context) (Causes, error) {

@@ -101,8 +101,11 @@ func (s *Service) described(ctx context.Context, conn *postgres.Conn, ask asking
 	return offer, at, nil
 }
 
-// offerNone is for an annotator for whom no URL is left.
+// offerNone is for an annotator for whom no URL is left but those that the annotator has put off.
 func (s *Service) offerNone(ctx context.Context, conn *postgres.Conn, ask asking) (Offer, error) {
+	if offer, err := s.offerSkipped(ctx, conn, ask); err != nil || offer != nil {
+		return orNone(offer), err
+	}
 	reason, err := s.emptyReason(ctx, conn, s.ranking, ask.by, ask.filter)
 	return Offer{Reason: reason}, err
 }

@@ -143,20 +143,51 @@ func (s *Service) skip(ctx context.Context, pool *postgres.Pool, skip putOff) (e
 	return nil
 }
 
-// skippedByUser chooses the URL for a user who has nothing else left: of those that the user has put off, one that is not reserved,
-// if there is one, and the oldest skip. reserved reports that all of them are. nil means that there is none.
-func skippedByUser(ctx context.Context, conn db.DBTX, userID int32, batchID *int32) (chosen *ranking.Choice, reserved bool, err error) {
-	row, err := queries.SkipNextGet(ctx, conn, db.SkipNextGetParams{UserID: userID, BatchID: batchID})
-	return skippedChoice(row, err)
+// offerSkipped is for an annotator who has nothing else left: it offers the oldest of the URLs that the annotator has put off; nil
+// means that there is none. With reservations, it claims the URL. Only if others have all of them reserved, it is shared.
+func (s *Service) offerSkipped(ctx context.Context, conn *postgres.Conn, ask asking) (*Offer, error) {
+	if ask.filter.URLID != nil || ask.filter.Skip > 0 {
+		return nil, nil
+	}
+	var last *Offer
+	for range mostChoices {
+		chosen, reserved, err := chooseSkipped(ctx, conn, ask.by, ask.filter.BatchID)
+		switch {
+		case err != nil:
+			return nil, err
+		case chosen == nil:
+			return last, nil
+		case s.reserve.For == 0:
+			offer, _, err := s.described(ctx, conn, ask, chosen)
+			offer.Reason = SkippedByYou
+			return &offer, err
+		case reserved && s.reserve.WhenAllReserved == Wait:
+			return s.waitForSkipped(ctx, conn, ask)
+		}
+		offer, got, err := s.offerClaimed(ctx, conn, ask, chosen, reserved)
+		offer.Reason = SkippedByYou
+		if err != nil || got.granted {
+			return &offer, err
+		}
+		last = &offer
+	}
+	return last, nil
 }
 
-// skippedBySession is skippedByUser for an anonymous session.
-func skippedBySession(ctx context.Context, conn db.DBTX, session Session) (chosen *ranking.Choice, reserved bool, err error) {
-	row, err := queries.AnonymousSkipNextGet(ctx, conn, session)
-	return skippedChoice(db.SkipNextGetRow(row), err)
-}
-
-func skippedChoice(row db.SkipNextGetRow, err error) (*ranking.Choice, bool, error) {
+// chooseSkipped returns one of the URLs that the annotator has put off: if there is one that is not reserved, of these, the one with the
+// oldest skip. nil means that there is none.
+func chooseSkipped(
+	ctx context.Context, conn db.DBTX, by Annotator, batchID *int32,
+) (chosen *ranking.Choice, reserved bool, err error) {
+	defer phase.Start(ctx, phase.MainQuery)()
+	var row db.SkipNextGetRow
+	if by.session != nil {
+		var found db.AnonymousSkipNextGetRow
+		found, err = queries.AnonymousSkipNextGet(ctx, conn, *by.session)
+		row = db.SkipNextGetRow(found)
+	} else {
+		row, err = queries.SkipNextGet(ctx, conn, db.SkipNextGetParams{UserID: *by.userID, BatchID: batchID})
+	}
 	if errors.Is(err, pgx.ErrNoRows) {
 		return nil, false, nil
 	}
@@ -166,6 +197,18 @@ func skippedChoice(row db.SkipNextGetRow, err error) (*ranking.Choice, bool, err
 	return &ranking.Choice{
 		URLID: row.URLID, URL: row.URL, Scheme: row.Scheme, TrailingSlash: row.TrailingSlash, Revision: row.ChangedXid,
 	}, row.Reserved, nil
+}
+
+// waitForSkipped reports when the first reservation of the URLs ends that the annotator has put off.
+func (s *Service) waitForSkipped(ctx context.Context, conn *postgres.Conn, ask asking) (*Offer, error) {
+	defer phase.Start(ctx, phase.Reservation)()
+	seconds, err := queries.SkipFirstExpiry(ctx, conn, db.SkipFirstExpiryParams{
+		UserID: ask.by.userID, SessionID: ask.by.session, BatchID: ask.filter.BatchID, Now: s.time(),
+	})
+	if err != nil {
+		return nil, fmt.Errorf("look for the first reservation to end: %w", err)
+	}
+	return &Offer{Reason: AllReserved, RetryAfter: max(time.Duration(seconds*float64(time.Second)), 1)}, nil
 }
 
 // skipsAtOnce is how many skips are ended in one transaction. Answers about their URLs wait for it.

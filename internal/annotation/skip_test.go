@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -52,8 +53,7 @@ func (s skipper) submit(ctx context.Context, urlID int32) error {
 	return s.b.service.SubmitAnonymous(ctx, s.session, urlID, answer)
 }
 
-// next returns the id of the URL offered; 0 for none.
-func (s skipper) next(t *testing.T) int32 {
+func (s skipper) offer(t *testing.T) annotation.Offer {
 	t.Helper()
 	var offer annotation.Offer
 	var err error
@@ -63,7 +63,14 @@ func (s skipper) next(t *testing.T) int32 {
 		offer, err = s.b.service.NextAnonymous(t.Context(), s.session, 0)
 	}
 	require.NoError(t, err)
-	if offer.Next == nil {
+	return offer
+}
+
+// next returns the id of the URL offered; 0 for none, or for one that is skipped.
+func (s skipper) next(t *testing.T) int32 {
+	t.Helper()
+	offer := s.offer(t)
+	if offer.Next == nil || offer.Reason == annotation.SkippedByYou {
 		return 0
 	}
 	return offer.Next.URLID
@@ -475,4 +482,74 @@ func TestTransferDuringSkips(t *testing.T) {
 	}
 	require.Zero(t, b.count(t, "SELECT count(*) FROM url_skips WHERE session_id IS NOT NULL"))
 	b.requireExactQueue(t)
+}
+
+// nothingElse is a service of policy, and annotators 7 and 8, of whom 7 has skipped the URLs 2, 1 and 3, in this order.
+func nothingElse(t *testing.T, by skipper, policy annotation.ReservePolicy) skipper {
+	t.Helper()
+	by.b.service = annotation.New(by.b.pool, ranking.NewQueue(), annotation.Reserve(policy))
+	for _, url := range []int32{2, 1, 3} {
+		require.NoError(t, by.skip(t.Context(), url, notSure))
+	}
+	return by
+}
+
+// When nothing else is left, the oldest skip is offered, reserved if the service reserves. A new URL comes first.
+func TestSkippedURLsWhenNothingElseIsLeft(t *testing.T) {
+	t.Parallel()
+	for _, hold := range []time.Duration{0, time.Hour} {
+		eachSkipper(t, func(t *testing.T, by skipper) {
+			by = nothingElse(t, by, annotation.ReservePolicy{For: hold, WhenAllReserved: annotation.Share})
+			for _, url := range []int32{2, 1, 3, 2} { // after its second skip, URL 2 is last
+				if url == 3 {
+					dbtest.Exec(t, by.b.pool, "INSERT INTO urls (id, url, source) VALUES (4, 'four.org', 'collector')")
+					require.NoError(t, by.b.recount(t.Context(), 4))
+					require.Equal(t, annotation.NextInOrder, by.offer(t).Reason)
+					require.NoError(t, by.submit(t.Context(), 4))
+				}
+				offer := by.offer(t)
+				require.Equal(t, annotation.SkippedByYou, offer.Reason)
+				require.Equal(t, url, offer.Next.URLID)
+				require.Equal(t, hold > 0, !offer.ReservedUntil.IsZero())
+				require.Equal(t, url, by.offer(t).Next.URLID, "the same again")
+				require.NoError(t, by.skip(t.Context(), url, notSure))
+			}
+			for _, url := range []int32{1, 2, 3} {
+				require.NoError(t, by.submit(t.Context(), url))
+			}
+			offer := by.offer(t)
+			require.Nil(t, offer.Next)
+			require.NotEqual(t, annotation.SkippedByYou, offer.Reason)
+		})
+	}
+}
+
+// A skipped URL that another annotator has reserved comes after those that are free. When all are reserved, it is shared, or the
+// annotator waits.
+func TestReservedSkippedURLs(t *testing.T) {
+	t.Parallel()
+	for _, when := range []annotation.WhenAllReserved{annotation.Share, annotation.Wait} {
+		eachSkipper(t, func(t *testing.T, by skipper) {
+			by = nothingElse(t, by, annotation.ReservePolicy{For: time.Hour, Overlap: 1, WhenAllReserved: when})
+			for user := int32(8); user <= 10; user++ {
+				_, err := by.b.service.Hold(t.Context(), annotation.User(user), user-7)
+				require.NoError(t, err)
+				offer := by.offer(t)
+				switch want := map[int32]int32{8: 2, 9: 3}[user]; {
+				case want > 0:
+					require.Equal(t, annotation.SkippedByYou, offer.Reason)
+					require.Equal(t, want, offer.Next.URLID)
+					require.NoError(t, by.skip(t.Context(), want, notSure), "so that the other one can hold it")
+				case when == annotation.Wait:
+					require.Nil(t, offer.Next)
+					require.Equal(t, annotation.AllReserved, offer.Reason)
+					require.InDelta(t, time.Hour.Seconds(), offer.RetryAfter.Seconds(), 600)
+				default:
+					require.Equal(t, annotation.SkippedByYou, offer.Reason)
+					require.EqualValues(t, 1, offer.Next.URLID, "the oldest skip")
+					require.False(t, offer.ReservedUntil.IsZero())
+				}
+			}
+		})
+	}
 }

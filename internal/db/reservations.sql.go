@@ -159,8 +159,20 @@ WITH clock AS (
         AND r.expires_at > clock.now
         AND q.eligible
         AND ($4::integer IS NULL OR q.batch_id = $4::integer)
-        AND NOT EXISTS (SELECT FROM user_url_done d WHERE d.user_id = $5::integer AND d.url_id = r.url_id)
-        AND NOT EXISTS (SELECT FROM anonymous_url_done d WHERE d.session_id = $6::uuid AND d.url_id = r.url_id)
+        AND (
+            NOT EXISTS (SELECT FROM user_url_done d WHERE d.user_id = $5::integer AND d.url_id = r.url_id)
+            OR EXISTS (
+                SELECT FROM url_skips s WHERE s.user_id = $5::integer AND s.url_id = r.url_id AND s.active
+            )
+        )
+        AND (
+            NOT EXISTS (
+                SELECT FROM anonymous_url_done d WHERE d.session_id = $6::uuid AND d.url_id = r.url_id
+            )
+            OR EXISTS (
+                SELECT FROM url_skips s WHERE s.session_id = $6::uuid AND s.url_id = r.url_id AND s.active
+            )
+        )
 ), extended AS (
     UPDATE url_reservations r SET expires_at = own.until
     FROM clock
@@ -211,8 +223,9 @@ type ReservationExtendRow struct {
 // reservations. Commits do not wait for the disk: a reservation that is lost in a crash harms nothing. now is the clock of tests.
 // docs/decisions/reservations.md has the reasons.
 // Returns the URL that the annotator has reserved, and extends the reservation if that changes its end by a second or more. No
-// rows: there is no live reservation, or its URL is not eligible, done by the annotator or not in the batch, if there is one. ahead is
-// how many others reserved the URL in a lower slot.
+// rows: there is no live reservation, or its URL is not eligible, annotated by the annotator or not in the batch, if there is one. A
+// URL that the annotator has put off was asked for afterwards: a skip ends the reservation. ahead is how many others reserved the URL in
+// a lower slot.
 func (q *Queries) ReservationExtend(ctx context.Context, db DBTX, arg ReservationExtendParams) (ReservationExtendRow, error) {
 	row := db.QueryRow(ctx, ReservationExtend,
 		arg.Now,

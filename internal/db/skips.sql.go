@@ -7,6 +7,7 @@ package db
 
 import (
 	"context"
+	"time"
 
 	"github.com/google/uuid"
 )
@@ -169,6 +170,40 @@ func (q *Queries) SkipEndMany(ctx context.Context, db DBTX, urlIds []int32) (int
 	var ended int32
 	err := row.Scan(&ended)
 	return ended, err
+}
+
+const SkipFirstExpiry = `-- name: SkipFirstExpiry :one
+SELECT coalesce(
+    extract(epoch FROM min(r.expires_at) - coalesce($1::timestamptz, now())), 0
+)::double precision AS seconds
+FROM url_skips s
+JOIN annotation_queue q ON q.url_id = s.url_id
+JOIN url_reservations r ON r.url_id = s.url_id
+WHERE (s.user_id = $2::integer OR s.session_id = $3::uuid)
+    AND s.active
+    AND q.eligible
+    AND q.reserved
+    AND ($4::integer IS NULL OR q.batch_id = $4::integer)
+`
+
+type SkipFirstExpiryParams struct {
+	Now       *time.Time
+	UserID    *int32
+	SessionID *uuid.UUID
+	BatchID   *int32
+}
+
+// In how many seconds the first reservation ends of a URL that the annotator has put off; 0 without one.
+func (q *Queries) SkipFirstExpiry(ctx context.Context, db DBTX, arg SkipFirstExpiryParams) (float64, error) {
+	row := db.QueryRow(ctx, SkipFirstExpiry,
+		arg.Now,
+		arg.UserID,
+		arg.SessionID,
+		arg.BatchID,
+	)
+	var seconds float64
+	err := row.Scan(&seconds)
+	return seconds, err
 }
 
 const SkipLockDueMany = `-- name: SkipLockDueMany :many

@@ -4,8 +4,9 @@
 
 -- name: ReservationExtend :one
 -- Returns the URL that the annotator has reserved, and extends the reservation if that changes its end by a second or more. No
--- rows: there is no live reservation, or its URL is not eligible, done by the annotator or not in the batch, if there is one. ahead is
--- how many others reserved the URL in a lower slot.
+-- rows: there is no live reservation, or its URL is not eligible, annotated by the annotator or not in the batch, if there is one. A
+-- URL that the annotator has put off was asked for afterwards: a skip ends the reservation. ahead is how many others reserved the URL in
+-- a lower slot.
 WITH clock AS (
     SELECT coalesce(sqlc.narg('now')::timestamptz, now()) AS now
 ), own AS MATERIALIZED (
@@ -19,8 +20,20 @@ WITH clock AS (
         AND r.expires_at > clock.now
         AND q.eligible
         AND (sqlc.narg('batch_id')::integer IS NULL OR q.batch_id = sqlc.narg('batch_id')::integer)
-        AND NOT EXISTS (SELECT FROM user_url_done d WHERE d.user_id = sqlc.narg('user_id')::integer AND d.url_id = r.url_id)
-        AND NOT EXISTS (SELECT FROM anonymous_url_done d WHERE d.session_id = sqlc.narg('session_id')::uuid AND d.url_id = r.url_id)
+        AND (
+            NOT EXISTS (SELECT FROM user_url_done d WHERE d.user_id = sqlc.narg('user_id')::integer AND d.url_id = r.url_id)
+            OR EXISTS (
+                SELECT FROM url_skips s WHERE s.user_id = sqlc.narg('user_id')::integer AND s.url_id = r.url_id AND s.active
+            )
+        )
+        AND (
+            NOT EXISTS (
+                SELECT FROM anonymous_url_done d WHERE d.session_id = sqlc.narg('session_id')::uuid AND d.url_id = r.url_id
+            )
+            OR EXISTS (
+                SELECT FROM url_skips s WHERE s.session_id = sqlc.narg('session_id')::uuid AND s.url_id = r.url_id AND s.active
+            )
+        )
 ), extended AS (
     UPDATE url_reservations r SET expires_at = own.until
     FROM clock

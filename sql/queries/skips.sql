@@ -147,6 +147,20 @@ WHERE s.session_id = @session_id::uuid
 ORDER BY q.reserved, s.created_at, s.id
 LIMIT 1;
 
+-- name: SkipFirstExpiry :one
+-- In how many seconds the first reservation ends of a URL that the annotator has put off; 0 without one.
+SELECT coalesce(
+    extract(epoch FROM min(r.expires_at) - coalesce(sqlc.narg('now')::timestamptz, now())), 0
+)::double precision AS seconds
+FROM url_skips s
+JOIN annotation_queue q ON q.url_id = s.url_id
+JOIN url_reservations r ON r.url_id = s.url_id
+WHERE (s.user_id = sqlc.narg('user_id')::integer OR s.session_id = sqlc.narg('session_id')::uuid)
+    AND s.active
+    AND q.eligible
+    AND q.reserved
+    AND (sqlc.narg('batch_id')::integer IS NULL OR q.batch_id = sqlc.narg('batch_id')::integer);
+
 -- name: SkipLockDueMany :many
 -- Locks the rows of the queue of URLs with skips whose time is over, by id, so that SkipEndMany sees what concurrent writers have
 -- stored. URLs that another writer has locked are left out. A URL without a row in the queue is returned too.
