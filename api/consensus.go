@@ -4,13 +4,22 @@ import (
 	"context"
 	"strconv"
 
+	"docket/internal/auth"
 	"docket/internal/consensus"
 	"docket/internal/convert"
 )
 
-// consensusHandlers explain how votes become facts.
+// consensusHandlers explain how votes become facts, and take facts back.
 type consensusHandlers struct {
 	consensus *consensus.Explainer
+	reopener  *consensus.Reopener
+}
+
+func (h consensusHandlers) URLReopen(ctx context.Context, req URLReopenRequestObject) (URLReopenResponseObject, error) {
+	if err := h.reopener.Reopen(ctx, auth.UserFrom(ctx).UserID, req.URLID, req.Body.Reason); err != nil {
+		return nil, err
+	}
+	return URLReopen200JSONResponse{Message: "URL reopened."}, nil
 }
 
 func (h consensusHandlers) URLConsensus(ctx context.Context, req URLConsensusRequestObject) (URLConsensusResponseObject, error) {
@@ -24,16 +33,17 @@ func (h consensusHandlers) URLConsensus(ctx context.Context, req URLConsensusReq
 // ConsensusFrom returns an explanation as clients see it.
 func ConsensusFrom(e consensus.Explanation) Consensus {
 	wire := Consensus{
-		URLID:     e.URLID,
-		URL:       e.URL,
-		Status:    ConsensusStatus(e.Status),
-		Rule:      consensusRuleFrom(e.Rule),
-		Users:     e.People.Users,
-		Sessions:  e.People.Sessions,
-		Votes:     convert.Each(e.Votes, consensusVotesFrom),
-		Types:     convert.Each(e.Types, consensusNeedsFrom),
-		Obstacles: append([]string{}, e.Against...),
-		Suspended: e.Suspended,
+		URLID:      e.URLID,
+		URL:        e.URL,
+		Status:     ConsensusStatus(e.Status),
+		Rule:       consensusRuleFrom(e.Rule),
+		Users:      e.People.Users,
+		Sessions:   e.People.Sessions,
+		Votes:      convert.Each(e.Votes, consensusVotesFrom),
+		Types:      convert.Each(e.Types, consensusNeedsFrom),
+		Obstacles:  append([]string{}, e.Against...),
+		Suspended:  e.Suspended,
+		ReopenedAt: timestampOrNull(e.ReopenedAt),
 	}
 	if e.Decision != nil {
 		wire.Decision = new(ConsensusDecisionFrom(*e.Decision))

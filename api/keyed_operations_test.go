@@ -88,6 +88,10 @@ var keyedOperations = map[string]keyedOperation{
 		body:    `{"source_url": "https://new.org/%d", "name": "New", "record_type": "Stops"}`,
 		effects: "SELECT count(*) FROM anonymous_sessions WHERE id::text NOT LIKE '00000000%'",
 	},
+	"POST /url/{url_id}/reopen": {
+		permission: auth.AccessSourceCollector, path: "/url/100%d/reopen", body: `{"reason": "wrong"}`,
+		effects: "SELECT count(*) FROM url_history WHERE event = 'reopened'",
+	},
 	"POST /collector/manual": {
 		permission: auth.AccessSourceCollector, path: "/collector/manual",
 		body:    `{"name": "New", "entries": [{"url": "https://new.org/%d"}, {"url": "1.org"}]}`,
@@ -112,13 +116,16 @@ var keyedOperations = map[string]keyedOperation{
 	},
 }
 
-// keyedData inserts n rows of everything that a request refers to by its number. Session n has one answer, about URL n.
+// keyedData inserts n rows of everything that a request refers to by its number. Session n has one answer, about URL n. The URL with
+// the number after the digits 100 is validated.
 func keyedData(t *testing.T, pool *postgres.Pool, n int) {
 	t.Helper()
 	dbtest.Exec(t, pool, `INSERT INTO us_states (state_iso, state_name) VALUES ('OH', 'Ohio');
 		INSERT INTO counties (fips, name, state_id) VALUES ('39049', 'Franklin', 1);
 		INSERT INTO locations (type, state_id) VALUES ('State', 1);`+fmt.Sprintf(`
 		INSERT INTO urls (url, source) SELECT i || '.org', 'manual' FROM generate_series(1, %[1]d) i;
+		INSERT INTO urls (id, url, source) SELECT ('100' || i)::integer, i || '.fact.org', 'collector' FROM generate_series(1, %[1]d) i;
+		INSERT INTO flag_url_validated (url_id, type) SELECT ('100' || i)::integer, 'not relevant' FROM generate_series(1, %[1]d) i;
 		INSERT INTO agencies (id, name, jurisdiction_type) SELECT i, 'Old ' || i, 'local' FROM generate_series(1, %[1]d) i;
 		SELECT setval(pg_get_serial_sequence('agencies', 'id'), %[1]d);
 		INSERT INTO proposal__agencies (name, agency_type, jurisdiction_type, proposal_status, proposing_user_id)

@@ -247,6 +247,7 @@ func (e BatchURLStatus) Valid() bool {
 const (
 	ConsensusStatusDecided   ConsensusStatus = "decided"
 	ConsensusStatusObstacle  ConsensusStatus = "obstacle"
+	ConsensusStatusReopened  ConsensusStatus = "reopened"
 	ConsensusStatusUndecided ConsensusStatus = "undecided"
 	ConsensusStatusValidated ConsensusStatus = "validated"
 )
@@ -257,6 +258,8 @@ func (e ConsensusStatus) Valid() bool {
 	case ConsensusStatusDecided:
 		return true
 	case ConsensusStatusObstacle:
+		return true
+	case ConsensusStatusReopened:
 		return true
 	case ConsensusStatusUndecided:
 		return true
@@ -927,6 +930,42 @@ func (e TaskStatus) Valid() bool {
 	}
 }
 
+// Defines values for URLEventEvent.
+const (
+	URLEventEventAnswered  URLEventEvent = "answered"
+	URLEventEventChanged   URLEventEvent = "changed"
+	URLEventEventReopened  URLEventEvent = "reopened"
+	URLEventEventSkipped   URLEventEvent = "skipped"
+	URLEventEventSuggested URLEventEvent = "suggested"
+	URLEventEventSuspended URLEventEvent = "suspended"
+	URLEventEventTakenBack URLEventEvent = "taken back"
+	URLEventEventValidated URLEventEvent = "validated"
+)
+
+// Valid indicates whether the value is a known member of the URLEventEvent enum.
+func (e URLEventEvent) Valid() bool {
+	switch e {
+	case URLEventEventAnswered:
+		return true
+	case URLEventEventChanged:
+		return true
+	case URLEventEventReopened:
+		return true
+	case URLEventEventSkipped:
+		return true
+	case URLEventEventSuggested:
+		return true
+	case URLEventEventSuspended:
+		return true
+	case URLEventEventTakenBack:
+		return true
+	case URLEventEventValidated:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for URLSource.
 const (
 	URLSourceCollector      URLSource = "collector"
@@ -1449,14 +1488,18 @@ type Consensus struct {
 	Fact *ConsensusFact `json:"fact"`
 
 	// Obstacles What is stored and contradicts the decision.
-	Obstacles []string      `json:"obstacles"`
-	Rule      ConsensusRule `json:"rule"`
+	Obstacles []string `json:"obstacles"`
+
+	// ReopenedAt When the validation was taken back; null unless it was, and again once an agreement has validated the URL.
+	ReopenedAt *Timestamp    `json:"reopened_at"`
+	Rule       ConsensusRule `json:"rule"`
 
 	// Sessions How many anonymous sessions have.
 	Sessions int32 `json:"sessions"`
 
 	// Status `decided`: the votes make a fact, and the URL is validated as soon as a process that runs jobs comes to it, usually within a
-	// second. `obstacle`: the votes make a fact that something stored contradicts; a person has to decide.
+	// second. `obstacle`: the votes make a fact that something stored contradicts; a person has to decide. `reopened`: the votes
+	// make a fact, but a validation was taken back and there is no newer vote.
 	Status ConsensusStatus `json:"status"`
 
 	// Suspended A suspended URL is not offered, but its votes count.
@@ -1472,7 +1515,8 @@ type Consensus struct {
 }
 
 // ConsensusStatus `decided`: the votes make a fact, and the URL is validated as soon as a process that runs jobs comes to it, usually within a
-// second. `obstacle`: the votes make a fact that something stored contradicts; a person has to decide.
+// second. `obstacle`: the votes make a fact that something stored contradicts; a person has to decide. `reopened`: the votes
+// make a fact, but a validation was taken back and there is no newer vote.
 type ConsensusStatus string
 
 // ConsensusAttribute defines model for ConsensusAttribute.
@@ -2093,7 +2137,7 @@ type Message struct {
 	Message string `json:"message"`
 }
 
-// Metadata Data from a collector, returned as it is stored.
+// Metadata A JSON object, returned as it is stored.
 type Metadata = json.RawMessage
 
 // MigrateResponse defines model for MigrateResponse.
@@ -2227,6 +2271,8 @@ type Problem struct {
 	// | `urn:docket:problem:agency-suggested` | 409 | the agency is not deleted because a user suggested it |
 	// | `urn:docket:problem:name-refused` | 409 | the proposal is not approved because no agency can have its name |
 	// | `urn:docket:problem:not-in-process` | 409 | the batch is not aborted because it is not `in-process` |
+	// | `urn:docket:problem:not-validated` | 409 | the URL is not reopened because it is not validated |
+	// | `urn:docket:problem:published` | 409 | the URL is not reopened because the data sources app has it |
 	// | `urn:docket:problem:request-under-way` | 409 | a request with the same `Idempotency-Key` is in progress |
 	// | `urn:docket:problem:result-unreadable` | 409 | another version of Docket handled the request with this `Idempotency-Key`, and its result cannot be read |
 	// | `urn:docket:problem:result-unknown` | 503 | the connection to the database broke, and whether the request took effect is unknown; repeat it with the same `Idempotency-Key`; without one, check first whether it took effect |
@@ -2342,6 +2388,12 @@ type RejectedSuggestion struct {
 
 	// Index The index in the request, from 0.
 	Index int32 `json:"index"`
+}
+
+// Reopening defines model for Reopening.
+type Reopening struct {
+	// Reason Why the validation is wrong, for those who read the history.
+	Reason string `json:"reason"`
 }
 
 // ReservationResponse defines model for ReservationResponse.
@@ -2616,6 +2668,40 @@ type URLError struct {
 	//
 	// Example: 2026-01-31T12:00:00.123456
 	UpdatedAt Timestamp `json:"updated_at"`
+}
+
+// URLEvent defines model for URLEvent.
+type URLEvent struct {
+	// CreatedAt UTC without a zone, as in the reference; with a fraction when the microseconds are not 0.
+	//
+	// Example: 2026-01-31T12:00:00.123456
+	CreatedAt Timestamp `json:"created_at"`
+
+	// Detail What depends on the event.
+	Detail Metadata      `json:"detail"`
+	Event  URLEventEvent `json:"event"`
+	ID     int64         `json:"id"`
+
+	// Robots What robots suggested when the URL was answered, an array of values for each attribute; null unless it is an answer.
+	Robots *Metadata `json:"robots"`
+
+	// Session The pseudonym of the anonymous session that did it.
+	Session *string `json:"session"`
+
+	// SuggestionsShown Whether the annotator was shown suggestions; null unless it is an answer.
+	SuggestionsShown *bool `json:"suggestions_shown"`
+
+	// UserID Who did it; null for a session, and for what no person did.
+	UserID *int32 `json:"user_id"`
+}
+
+// URLEventEvent defines model for URLEvent.Event.
+type URLEventEvent string
+
+// URLHistory defines model for URLHistory.
+type URLHistory struct {
+	Events []URLEvent `json:"events"`
+	Next   *int64     `json:"next"`
 }
 
 // URLIDResponse defines model for URLIDResponse.
@@ -3381,6 +3467,29 @@ type URLListParams struct {
 	Skipped *SkipReason `form:"skipped,omitempty" json:"skipped,omitempty"`
 }
 
+// URLHistoryParams defines parameters for URLHistory.
+type URLHistoryParams struct {
+	// After Only events after the one with this id.
+	After *int64 `form:"after,omitempty" json:"after,omitempty"`
+}
+
+// URLReopenParams defines parameters for URLReopen.
+type URLReopenParams struct {
+	// IdempotencyKey A text that the caller chose for this one request, preferably a UUID. For 24 hours after its success, the same request
+	// with the same key takes no effect but gets the same result, with the header `Idempotency-Replayed: true`. Only
+	// `next_annotation` is chosen anew. The result is stored together with the effect of the request: a request whose response was
+	// lost, or was a 5xx, may be repeated with its key at any time and has one effect.
+	//
+	// While the first one is in progress, the second gets 409 of type `urn:docket:problem:request-under-way`. A different request
+	// with the key gets 422 of type `urn:docket:problem:idempotency-key-reused`. After any result but a success the key is free,
+	// except after a 503 of type `urn:docket:problem:result-unknown`: repeat the same request.
+	//
+	// A key belongs to the user of the token. Without a token it belongs to the anonymous session that the request names or, for
+	// each operation, to the address of the client. Behind a proxy that Docket was not told to trust (`--trusted-proxy`), all
+	// clients have the address of the proxy, and share its keys.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // AgencyInsertJSONRequestBody defines body for AgencyInsert for application/json ContentType.
 type AgencyInsertJSONRequestBody = AgencyInput
 
@@ -3425,6 +3534,9 @@ type SubmitURLJSONRequestBody = URLSubmission
 
 // SuggestionsInsertJSONRequestBody defines body for SuggestionsInsert for application/json ContentType.
 type SuggestionsInsertJSONRequestBody = RobotSuggestions
+
+// URLReopenJSONRequestBody defines body for URLReopen for application/json ContentType.
+type URLReopenJSONRequestBody = Reopening
 
 // ServerInterface represents all server handlers.
 type ServerInterface interface {
@@ -3632,6 +3744,12 @@ type ServerInterface interface {
 	// URLConsensus Why a URL is a fact, or what is missing until it is one
 	// (GET /url/{url_id}/consensus)
 	URLConsensus(c *gin.Context, urlid URLID)
+	// URLHistory What happened to a URL
+	// (GET /url/{url_id}/history)
+	URLHistory(c *gin.Context, urlid URLID, params URLHistoryParams)
+	// URLReopen Take the validation of a URL back
+	// (POST /url/{url_id}/reopen)
+	URLReopen(c *gin.Context, urlid URLID, params URLReopenParams)
 	// URLScreenshot A screenshot of the page
 	// (GET /url/{url_id}/screenshot)
 	URLScreenshot(c *gin.Context, urlid URLID)
@@ -5933,6 +6051,91 @@ func (siw *ServerInterfaceWrapper) URLConsensus(c *gin.Context) {
 	siw.Handler.URLConsensus(c, urlid)
 }
 
+// URLHistory operation middleware
+func (siw *ServerInterfaceWrapper) URLHistory(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "url_id" -------------
+	var urlid URLID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "url_id", c.Param("url_id"), &urlid, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "integer", Format: "int32", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter url_id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params URLHistoryParams
+
+	// ------------- Optional query parameter "after" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "after", c.Request.URL.Query(), &params.After, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter after: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.URLHistory(c, urlid, params)
+}
+
+// URLReopen operation middleware
+func (siw *ServerInterfaceWrapper) URLReopen(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "url_id" -------------
+	var urlid URLID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "url_id", c.Param("url_id"), &urlid, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "integer", Format: "int32", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter url_id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params URLReopenParams
+
+	headers := c.Request.Header
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandler(c, fmt.Errorf("Expected one value for Idempotency-Key, got %d", n), http.StatusBadRequest)
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter Idempotency-Key: %w", err), http.StatusBadRequest)
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.URLReopen(c, urlid, params)
+}
+
 // URLScreenshot operation middleware
 func (siw *ServerInterfaceWrapper) URLScreenshot(c *gin.Context) {
 
@@ -6023,6 +6226,8 @@ func RegisterHandlersWithOptions(router gin.IRouter, si ServerInterface, options
 	router.DELETE(options.BaseURL+"/url/:url_id", wrapper.URLDelete)
 	router.GET(options.BaseURL+"/url/:url_id/screenshot", wrapper.URLScreenshot)
 	router.GET(options.BaseURL+"/url/:url_id/consensus", wrapper.URLConsensus)
+	router.POST(options.BaseURL+"/url/:url_id/reopen", wrapper.URLReopen)
+	router.GET(options.BaseURL+"/url/:url_id/history", wrapper.URLHistory)
 	router.POST(options.BaseURL+"/submit/url", wrapper.SubmitURL)
 	router.POST(options.BaseURL+"/submit/data-source", wrapper.SubmitDataSource)
 	router.GET(options.BaseURL+"/check/unique-url", wrapper.CheckUniqueURL)
@@ -13005,6 +13210,253 @@ func (response URLConsensusdefaultApplicationProblemPlusJSONResponse) VisitURLCo
 	return err
 }
 
+type URLHistoryRequestObject struct {
+	URLID  URLID `json:"url_id"`
+	Params URLHistoryParams
+}
+
+type URLHistoryResponseObject interface {
+	VisitURLHistoryResponse(w http.ResponseWriter) error
+}
+
+type URLHistory200JSONResponse URLHistory
+
+func (response URLHistory200JSONResponse) VisitURLHistoryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type URLHistory401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response URLHistory401ApplicationProblemPlusJSONResponse) VisitURLHistoryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type URLHistory403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response URLHistory403ApplicationProblemPlusJSONResponse) VisitURLHistoryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type URLHistory404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response URLHistory404ApplicationProblemPlusJSONResponse) VisitURLHistoryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type URLHistory422ApplicationProblemPlusJSONResponse struct {
+	ValidationFailedApplicationProblemPlusJSONResponse
+}
+
+func (response URLHistory422ApplicationProblemPlusJSONResponse) VisitURLHistoryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type URLHistorydefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response URLHistorydefaultApplicationProblemPlusJSONResponse) VisitURLHistoryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type URLReopenRequestObject struct {
+	URLID  URLID `json:"url_id"`
+	Params URLReopenParams
+	Body   *URLReopenJSONRequestBody
+}
+
+type URLReopenResponseObject interface {
+	VisitURLReopenResponse(w http.ResponseWriter) error
+}
+
+type URLReopen200JSONResponse Message
+
+func (response URLReopen200JSONResponse) VisitURLReopenResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type URLReopen400ApplicationProblemPlusJSONResponse struct {
+	RuleBrokenApplicationProblemPlusJSONResponse
+}
+
+func (response URLReopen400ApplicationProblemPlusJSONResponse) VisitURLReopenResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type URLReopen401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response URLReopen401ApplicationProblemPlusJSONResponse) VisitURLReopenResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type URLReopen403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response URLReopen403ApplicationProblemPlusJSONResponse) VisitURLReopenResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type URLReopen404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response URLReopen404ApplicationProblemPlusJSONResponse) VisitURLReopenResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type URLReopen409ApplicationProblemPlusJSONResponse struct {
+	ConflictApplicationProblemPlusJSONResponse
+}
+
+func (response URLReopen409ApplicationProblemPlusJSONResponse) VisitURLReopenResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type URLReopen422ApplicationProblemPlusJSONResponse struct {
+	ValidationFailedApplicationProblemPlusJSONResponse
+}
+
+func (response URLReopen422ApplicationProblemPlusJSONResponse) VisitURLReopenResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type URLReopendefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response URLReopendefaultApplicationProblemPlusJSONResponse) VisitURLReopenResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type URLScreenshotRequestObject struct {
 	URLID URLID `json:"url_id"`
 }
@@ -13306,6 +13758,12 @@ type StrictServerInterface interface {
 	// URLConsensus Why a URL is a fact, or what is missing until it is one
 	// (GET /url/{url_id}/consensus)
 	URLConsensus(ctx context.Context, request URLConsensusRequestObject) (URLConsensusResponseObject, error)
+	// URLHistory What happened to a URL
+	// (GET /url/{url_id}/history)
+	URLHistory(ctx context.Context, request URLHistoryRequestObject) (URLHistoryResponseObject, error)
+	// URLReopen Take the validation of a URL back
+	// (POST /url/{url_id}/reopen)
+	URLReopen(ctx context.Context, request URLReopenRequestObject) (URLReopenResponseObject, error)
 	// URLScreenshot A screenshot of the page
 	// (GET /url/{url_id}/screenshot)
 	URLScreenshot(ctx context.Context, request URLScreenshotRequestObject) (URLScreenshotResponseObject, error)
@@ -15393,6 +15851,78 @@ func (sh *strictHandler) URLConsensus(ctx *gin.Context, urlid URLID) {
 		sh.options.HandlerErrorFunc(ctx, err)
 	} else if validResponse, ok := response.(URLConsensusResponseObject); ok {
 		if err := validResponse.VisitURLConsensusResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// URLHistory operation middleware
+func (sh *strictHandler) URLHistory(ctx *gin.Context, urlid URLID, params URLHistoryParams) {
+	var request URLHistoryRequestObject
+
+	request.URLID = urlid
+	request.Params = params
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.URLHistory(ctx, request.(URLHistoryRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "URLHistory")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(URLHistoryResponseObject); ok {
+		if err := validResponse.VisitURLHistoryResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// URLReopen operation middleware
+func (sh *strictHandler) URLReopen(ctx *gin.Context, urlid URLID, params URLReopenParams) {
+	var request URLReopenRequestObject
+
+	request.URLID = urlid
+	request.Params = params
+
+	var body URLReopenJSONRequestBody
+	var err error
+	// A request validator built on kin-openapi's openapi3filter with
+	// KeepValidatedValue leaves the value it validated on the body. Bind
+	// that value, matching member names exactly, so the handler receives
+	// what was validated instead of a second, case-insensitive decode.
+	if vb, ok := ctx.Request.Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+		err = ctx.ShouldBindJSON(&body)
+	} else if binding.Validator != nil {
+		// ShouldBindJSON runs the struct validator after decoding; keep that.
+		err = binding.Validator.ValidateStruct(&body)
+	}
+	if err != nil {
+		sh.options.RequestErrorHandlerFunc(ctx, err)
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.URLReopen(ctx, request.(URLReopenRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "URLReopen")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(URLReopenResponseObject); ok {
+		if err := validResponse.VisitURLReopenResponse(ctx.Writer); err != nil {
 			sh.options.ResponseErrorHandlerFunc(ctx, err)
 		}
 	} else if response != nil {

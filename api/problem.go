@@ -15,6 +15,7 @@ import (
 	"docket/internal/annotation"
 	"docket/internal/auth"
 	"docket/internal/catalog"
+	"docket/internal/consensus"
 	"docket/internal/contract"
 	"docket/internal/convert"
 	"docket/internal/export"
@@ -52,6 +53,9 @@ var errorResponses = []struct {
 	{is(catalog.ErrLocalityKnown), http.StatusConflict, "already-stored"},
 	{as[*submissions.InvalidURLError](), http.StatusBadRequest, "rule-broken"},
 	{as[*submissions.DuplicateError](), http.StatusConflict, "already-stored"},
+	{is(consensus.ErrNoReason), http.StatusBadRequest, "rule-broken"},
+	{is(consensus.ErrNotValidated), http.StatusConflict, "not-validated"},
+	{is(consensus.ErrPublished), http.StatusConflict, "published"},
 	{is(submissions.ErrNotInProcess), http.StatusConflict, "not-in-process"},
 	{is(submissions.ErrNoScreenshot), http.StatusNotFound, "not-found"},
 	{as[*tasks.NoJobError](), http.StatusNotFound, "not-found"},

@@ -23,6 +23,7 @@ import (
 	"docket/internal/consensus"
 	"docket/internal/export"
 	"docket/internal/follows"
+	"docket/internal/history"
 	"docket/internal/progress"
 	"docket/internal/robots"
 	"docket/internal/submissions"
@@ -43,6 +44,8 @@ type Config struct {
 	Robots      *robots.Service
 	Submissions *submissions.Service
 	Consensus   *consensus.Explainer
+	Reopener    *consensus.Reopener
+	History     *history.Reader
 	Progress    *progress.Service
 	Agreement   *agreement.Service
 	Export      *export.Service
@@ -80,6 +83,7 @@ type handlers struct {
 	proposalHandlers
 	urlHandlers
 	consensusHandlers
+	historyHandlers
 	batchHandlers
 	taskHandlers
 	progressHandlers
@@ -110,7 +114,8 @@ func New(cfg Config) (http.Handler, error) {
 			catalogHandlers{cfg.Catalog},
 			proposalHandlers{cfg.Catalog},
 			urlHandlers{cfg.Submissions, cfg.Catalog},
-			consensusHandlers{cfg.Consensus},
+			consensusHandlers{cfg.Consensus, cfg.Reopener},
+			historyHandlers{cfg.History},
 			batchHandlers{cfg.Submissions},
 			taskHandlers{cfg.Tasks, cfg.Control},
 			progressHandlers{cfg.Progress},

@@ -32,6 +32,7 @@ import (
 	"docket/internal/dbtest"
 	"docket/internal/export"
 	"docket/internal/follows"
+	"docket/internal/history"
 	"docket/internal/postgres"
 	"docket/internal/progress"
 	"docket/internal/ranking"
@@ -164,6 +165,8 @@ func newHandler(
 		Robots:      robots.New(pool),
 		Submissions: submissions.New(pool),
 		Consensus:   consensus.NewExplainer(pool),
+		Reopener:    consensus.NewReopener(pool),
+		History:     history.NewReader(pool),
 		Progress:    progress.New(pool),
 		Agreement:   agreement.New(pool),
 		Export:      export.New(pool, testKey),

@@ -19,6 +19,7 @@ import (
 	"docket/internal/consensus"
 	"docket/internal/export"
 	"docket/internal/follows"
+	"docket/internal/history"
 	"docket/internal/postgres"
 	"docket/internal/postgres/embedded"
 	"docket/internal/progress"
@@ -235,6 +236,8 @@ func (cfg *serveConfig) handler(
 		Robots:      robots.New(pool),
 		Submissions: submissions.New(pool),
 		Consensus:   consensus.NewExplainer(pool),
+		Reopener:    consensus.NewReopener(pool),
+		History:     history.NewReader(pool),
 		Progress:    progress.New(pool),
 		Agreement:   agreement.New(pool),
 		Export:      export.New(pool, key),

@@ -1,7 +1,6 @@
 package annotation
 
 import (
-	"encoding/json"
 	"errors"
 	"slices"
 	"strings"
@@ -29,8 +28,7 @@ type Answer struct {
 func (a Answer) detail(before *history.Answer) []byte {
 	kept := a.said()
 	kept.Before = before
-	text, _ := json.Marshal(kept) // never fails: there are only texts, numbers and booleans
-	return text
+	return kept.JSON()
 }
 
 // said is the answer as the history has it. The contract ignores the two flags of an irrelevant page.

@@ -1,6 +1,7 @@
 package annotation
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 
 	"docket/internal/consensus"
 	"docket/internal/db"
+	"docket/internal/history"
 	"docket/internal/idempotency"
 	"docket/internal/phase"
 	"docket/internal/ranking"
@@ -94,7 +96,18 @@ func transferSession(ctx context.Context, tx pgx.Tx, userID int32, session Sessi
 	if err := queries.MigratedAnswerUpsertMany(ctx, tx, session); err != nil {
 		return done, fmt.Errorf("keep answers of the session: %w", err)
 	}
+	before, err := saidBy(ctx, tx, userID, urlIDs)
+	if err != nil {
+		return done, err
+	}
 	if done.Transferred, err = copyAnnotations(ctx, tx, userID, session); err != nil {
+		return done, err
+	}
+	after, err := saidBy(ctx, tx, userID, urlIDs)
+	if err != nil {
+		return done, err
+	}
+	if err := recordTransfer(ctx, tx, userID, session, before, after); err != nil {
 		return done, err
 	}
 	deleted, err := queries.AnonymousAnnotationDelete(ctx, tx, session)
@@ -170,4 +183,44 @@ func copyAnnotations(ctx context.Context, tx pgx.Tx, userID int32, session Sessi
 		copied += int32(rows)
 	}
 	return copied, nil
+}
+
+// saidBy returns all that a user says about URLs, by URL.
+func saidBy(ctx context.Context, tx pgx.Tx, userID int32, urlIDs []int32) ([]db.UserAnswerListManyRow, error) {
+	rows, err := queries.UserAnswerListMany(ctx, tx, db.UserAnswerListManyParams{UserID: userID, URLIDs: urlIDs})
+	if err != nil {
+		return nil, fmt.Errorf("read answers of the user: %w", err)
+	}
+	return rows, nil
+}
+
+// nothing is what a user says about a URL without an answer.
+const nothing = "{}"
+
+// recordTransfer appends to the history that the answers of the session are taken back, and what the user says instead, if that has
+// changed. Both lists are about the same URLs.
+func recordTransfer(
+	ctx context.Context, tx pgx.Tx, userID int32, session Session, before, after []db.UserAnswerListManyRow,
+) error {
+	var events []history.Event
+	for i, row := range after {
+		events = append(events, history.Event{
+			URLID: row.URLID, Kind: history.TakenBack, Session: &session, Detail: history.TakeBack{Cause: history.Migration},
+		})
+		if bytes.Equal(before[i].Said, row.Said) {
+			continue
+		}
+		event := history.Event{URLID: row.URLID, Kind: history.Changed, UserID: &userID}
+		if string(before[i].Said) == nothing {
+			event.Kind = history.Answered
+		}
+		answer, err := history.ParseAnswer(row.Said)
+		if err != nil {
+			return err
+		}
+		answer.Cause = history.Migration
+		event.Detail = answer
+		events = append(events, event)
+	}
+	return history.Append(ctx, tx, events)
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 
@@ -19,6 +20,8 @@ import (
 )
 
 var (
+	// ErrNoReason means that a URL cannot be reopened without a reason.
+	ErrNoReason = errors.New("the reason must not be blank")
 	// ErrNotValidated means that a URL cannot be reopened because it is not validated.
 	ErrNotValidated = errors.New("the URL is not validated, so there is nothing to reopen")
 	// ErrPublished means that a URL cannot be reopened because the outward application has it.
@@ -42,8 +45,12 @@ func NewReopener(pool *postgres.Pool) *Reopener { return &Reopener{pool, changel
 // What a fact added is in its event of the history. Of a fact that is older than the history, all values that equal those of the
 // fact are taken back, and the name before it is not known. Of a validation by hand only the validation is taken back.
 //
-// Errors: *unknown.Error, ErrNotValidated, ErrPublished.
+// Errors: ErrNoReason, *unknown.Error, ErrNotValidated, ErrPublished.
 func (r *Reopener) Reopen(ctx context.Context, userID, urlID int32, reason string) error {
+	reason = strings.TrimSpace(reason)
+	if reason == "" {
+		return ErrNoReason
+	}
 	err := idempotency.OnceDo(ctx, r.pool, func(tx pgx.Tx) error { return r.reopen(ctx, tx, userID, urlID, reason) })
 	if err != nil {
 		return fmt.Errorf("reopen URL %d: %w", urlID, err)

@@ -8,6 +8,8 @@ package db
 import (
 	"context"
 	"time"
+
+	"github.com/google/uuid"
 )
 
 const DataSourceMetadataInsert = `-- name: DataSourceMetadataInsert :exec
@@ -70,7 +72,7 @@ func (q *Queries) DataSourceMetadataInsert(ctx context.Context, db DBTX, arg Dat
 	return err
 }
 
-const DataSourceSubmissionInsert = `-- name: DataSourceSubmissionInsert :exec
+const DataSourceSubmissionInsert = `-- name: DataSourceSubmissionInsert :one
 WITH batch AS (
     INSERT INTO batches (strategy, status, parameters) VALUES ('manual', 'ready to label', '{}') RETURNING id
 ), link AS (
@@ -82,36 +84,40 @@ WITH batch AS (
     SELECT $1::integer, session.id, 'data source' FROM session
 ), record_type AS (
     INSERT INTO annotation__record_type__anon (url_id, session_id, record_type)
-    SELECT $1::integer, session.id, $3::record_type FROM session
+    SELECT $1::integer, session.id, $2::record_type FROM session
 ), agency AS (
     INSERT INTO annotation__agency__anon (url_id, session_id, agency_id)
-    SELECT $1::integer, session.id, unnest($4::integer[]) FROM session
+    SELECT $1::integer, session.id, unnest($3::integer[]) FROM session
 ), location AS (
     INSERT INTO annotation__location__anon (url_id, session_id, location_id)
-    SELECT $1::integer, session.id, unnest($5::bigint[]) FROM session
+    SELECT $1::integer, session.id, unnest($4::bigint[]) FROM session
+), name AS (
+    INSERT INTO annotation__name__suggestions (url_id, suggestion, source) VALUES ($1::integer, $5::varchar, 'User')
 )
-INSERT INTO annotation__name__suggestions (url_id, suggestion, source) VALUES ($1::integer, $2::varchar, 'User')
+SELECT session.id FROM session
 `
 
 type DataSourceSubmissionInsertParams struct {
 	URLID       int32
-	Name        string
 	RecordType  RecordType
 	AgencyIDs   []int32
 	LocationIDs []int64
+	Name        string
 }
 
-// Puts a new URL into a new batch, and stores what was said about it as suggestions of a new anonymous session. The name is a
-// suggestion without an endorsement.
-func (q *Queries) DataSourceSubmissionInsert(ctx context.Context, db DBTX, arg DataSourceSubmissionInsertParams) error {
-	_, err := db.Exec(ctx, DataSourceSubmissionInsert,
+// Puts a new URL into a new batch, and stores what was said about it as suggestions of a new anonymous session, whose id it returns.
+// The name is a suggestion without an endorsement.
+func (q *Queries) DataSourceSubmissionInsert(ctx context.Context, db DBTX, arg DataSourceSubmissionInsertParams) (uuid.UUID, error) {
+	row := db.QueryRow(ctx, DataSourceSubmissionInsert,
 		arg.URLID,
-		arg.Name,
 		arg.RecordType,
 		arg.AgencyIDs,
 		arg.LocationIDs,
+		arg.Name,
 	)
-	return err
+	var id uuid.UUID
+	err := row.Scan(&id)
+	return id, err
 }
 
 const ManualBatchInsert = `-- name: ManualBatchInsert :one

@@ -27,7 +27,7 @@ type output struct {
 func newOutput(emit func(Line) error) *output {
 	return &output{emit: emit, name: func(a annotator) string {
 		if a.session != uuid.Nil {
-			return sessionPseudonym(a.session)
+			return SessionPseudonym(a.session)
 		}
 		return strconv.Itoa(int(a.user))
 	}}
@@ -38,7 +38,7 @@ func newOutput(emit func(Line) error) *output {
 func newSecretOutput(p *pseudonyms, emit func(Line) error) *output {
 	return &output{emit: emit, shuffled: true, name: func(a annotator) string {
 		if a.session != uuid.Nil {
-			return sessionPseudonym(a.session)
+			return SessionPseudonym(a.session)
 		}
 		return p.user(a.user)
 	}}

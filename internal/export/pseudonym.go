@@ -28,9 +28,9 @@ func (p *pseudonyms) user(id int32) string {
 	return "user-" + letters(mac.Sum(nil))
 }
 
-// sessionPseudonym names an anonymous session. The session's id is a secret: a client that knows it can annotate as the session
+// SessionPseudonym names an anonymous session. The session's id is a secret: a client that knows it can annotate as the session
 // and migrate its annotations. The pseudonym needs no key, because there are too many ids to be tried.
-func sessionPseudonym(id uuid.UUID) string {
+func SessionPseudonym(id uuid.UUID) string {
 	sum := sha256.Sum256([]byte("docket: anonymous session " + id.String()))
 	return "anonymous-" + letters(sum[:])
 }

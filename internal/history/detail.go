@@ -1,5 +1,10 @@
 package history
 
+import (
+	"encoding/json"
+	"fmt"
+)
+
 // Cause is why an event happened, if it was not the usual request.
 type Cause string
 
@@ -22,6 +27,20 @@ type Answer struct {
 	LocationNotFound bool     `json:"location_not_found,omitempty"`
 	Cause            Cause    `json:"cause,omitempty"`
 	Before           *Answer  `json:"before,omitempty"` // of a changed answer, what it replaced
+}
+
+// JSON returns the answer as it is stored, for statements that append an event themselves.
+func (a Answer) JSON() []byte {
+	text, _ := json.Marshal(a) // never fails: there are only texts, numbers and booleans
+	return text
+}
+
+// ParseAnswer returns the answer that JSON has encoded.
+func ParseAnswer(text []byte) (answer Answer, err error) {
+	if err := json.Unmarshal(text, &answer); err != nil {
+		return Answer{}, fmt.Errorf("read an answer: %w", err)
+	}
+	return answer, nil
 }
 
 // TakeBack says why an annotator has no answer any more.

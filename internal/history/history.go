@@ -37,19 +37,13 @@ const (
 	Suspended Kind = "suspended"  // Suspension
 )
 
-// Event is what happened to a URL. Append does not store the fields of the second block: the database sets the first two, and only
-// answers have the others.
+// Event is what happened to a URL.
 type Event struct {
 	URLID   int32
 	Kind    Kind
 	UserID  *int32     // who did it; nil for a session, and for what no person did
 	Session *uuid.UUID // likewise
-	Detail  any        // of the type of the kind; of a stored event json.RawMessage, an object
-
-	ID               int64
-	At               time.Time
-	SuggestionsShown *bool           // whether the annotator was shown suggestions
-	Robots           json.RawMessage // what robots suggested then: an array of values for each attribute; or nil
+	Detail  any        // of the type of the kind
 }
 
 // Append stores events in the order given. The caller holds a lock on each URL or on its row of the queue, so that the events of a
@@ -83,15 +77,34 @@ func Append(ctx context.Context, tx pgx.Tx, events []Event) error {
 	return nil
 }
 
+// Stored is an event of the history of a URL.
+type Stored struct {
+	ID      int64
+	Kind    Kind
+	At      time.Time
+	UserID  *int32
+	Session *uuid.UUID
+	Detail  []byte // a JSON object
+
+	SuggestionsShown *bool  // whether the annotator was shown suggestions; nil unless it is an answer
+	Robots           []byte // what robots suggested then, a JSON object of arrays; nil unless it is an answer
+}
+
+// Reader reads the history. It is safe for concurrent use.
+type Reader struct{ pool *postgres.Pool }
+
+// NewReader returns a Reader of the database of pool, which must be migrated.
+func NewReader(pool *postgres.Pool) *Reader { return &Reader{pool} }
+
 // List returns the next events of a URL after the one with an id, the oldest first, at most page.Size. It returns an unknown.Error if
 // the URL does not exist.
-func List(ctx context.Context, pool *postgres.Pool, urlID int32, after int64) ([]Event, error) {
-	rows, err := queries.HistoryList(ctx, pool, db.HistoryListParams{URLID: urlID, AfterID: after})
+func (r *Reader) List(ctx context.Context, urlID int32, after int64) ([]Stored, error) {
+	rows, err := queries.HistoryList(ctx, r.pool, db.HistoryListParams{URLID: urlID, AfterID: after})
 	if err != nil {
 		return nil, fmt.Errorf("list the history of URL %d: %w", urlID, err)
 	}
 	if len(rows) == 0 {
-		exists, err := queries.HistoryURLExists(ctx, pool, urlID)
+		exists, err := queries.HistoryURLExists(ctx, r.pool, urlID)
 		if err != nil {
 			return nil, fmt.Errorf("look up URL %d: %w", urlID, err)
 		}
@@ -99,11 +112,8 @@ func List(ctx context.Context, pool *postgres.Pool, urlID int32, after int64) ([
 			return nil, unknown.New(unknown.URL, urlID)
 		}
 	}
-	return convert.Each(rows, func(row db.URLHistory) Event {
-		return Event{
-			URLID: row.URLID, Kind: Kind(row.Event), UserID: row.UserID, Session: row.SessionID, Detail: json.RawMessage(row.Detail),
-			ID: row.ID, At: row.CreatedAt, SuggestionsShown: row.SuggestionsShown, Robots: row.Robots,
-		}
+	return convert.Each(rows, func(row db.URLHistory) Stored {
+		return Stored{row.ID, Kind(row.Event), row.CreatedAt, row.UserID, row.SessionID, row.Detail, row.SuggestionsShown, row.Robots}
 	}), nil
 }
 

@@ -61,6 +61,19 @@ type suggestion struct {
 	source     string  // method or model; the latter may be empty
 }
 
+// value is what the suggestion is, as the history keeps it.
+func (s suggestion) value() any {
+	switch {
+	case s.attribute == Relevant:
+		return s.relevant
+	case s.attribute != Agency && s.attribute != Location:
+		return s.text
+	case s.entity == 0:
+		return nil
+	}
+	return s.entity
+}
+
 // checkAll returns the correct suggestions, and why the others are rejected.
 func checkAll(given []Suggestion) (correct []suggestion, rejected []rejection) {
 	for i, g := range given {

@@ -12,6 +12,7 @@ import (
 	"docket/internal/convert"
 	"docket/internal/csvfile"
 	"docket/internal/db"
+	"docket/internal/history"
 )
 
 // partRows is how many rows one statement stores: enough that round trips take little of the time, few enough that the parameters
@@ -28,10 +29,11 @@ type writer struct {
 	changed  map[string]int // suggestions, by attribute
 	urls     []int32        // of the changes, some of them more than once
 	rejected []rejection
+	events   map[int32]history.Suggestions // what is new or changed, by URL
 }
 
 func newWriter(o Options) *writer {
-	w := &writer{Options: o, tasks: make(map[string]int32), changed: make(map[string]int)}
+	w := &writer{Options: o, tasks: make(map[string]int32), changed: make(map[string]int), events: make(map[int32]history.Suggestions)}
 	maps.Copy(w.tasks, o.Tasks)
 	return w
 }
@@ -61,7 +63,9 @@ func (w *writer) store(ctx context.Context, tx pgx.Tx, given []suggestion) error
 			}
 		}
 	}
-	return nil
+	return history.Append(ctx, tx, convert.Each(slices.Sorted(maps.Keys(w.events)), func(urlID int32) history.Event {
+		return history.Event{URLID: urlID, Kind: history.Suggested, Detail: w.events[urlID]}
+	}))
 }
 
 // lockURLs fills in the ids of URLs, locks the URLs, and rejects the suggestions about URLs that do not exist. It takes ownership of
@@ -224,7 +228,7 @@ var taskTypes = map[string]db.TaskType{
 func (w *writer) storeAttribute(ctx context.Context, tx pgx.Tx, attribute string, given []suggestion) error {
 	if w.Keep && attribute != Agency && attribute != Location {
 		changes, err := w.write(ctx, tx, 0, attribute, given)
-		w.add(attribute, changes)
+		w.add(attribute, given, changes)
 		return err
 	}
 	task, known := w.tasks[attribute]
@@ -238,7 +242,7 @@ func (w *writer) storeAttribute(ctx context.Context, tx pgx.Tx, attribute string
 	if err != nil {
 		return err
 	}
-	w.add(attribute, changes)
+	w.add(attribute, given, changes)
 	linked := changes.urls
 	if w.Keep {
 		linked = changes.searched
@@ -255,7 +259,18 @@ func (w *writer) storeAttribute(ctx context.Context, tx pgx.Tx, attribute string
 	return queries.RobotTaskURLInsertMany(ctx, tx, db.RobotTaskURLInsertManyParams{TaskID: task, URLIDs: linked})
 }
 
-func (w *writer) add(attribute string, c changes) {
+// add adds what has changed of the suggestions of one attribute, which are in the order of URL ids.
+func (w *writer) add(attribute string, given []suggestion, c changes) {
 	w.changed[attribute] += c.suggestions
 	w.urls = append(w.urls, c.urls...)
+	changed := slices.Sorted(slices.Values(c.urls))
+	for _, s := range given {
+		if _, found := slices.BinarySearch(changed, s.url); !found {
+			continue
+		}
+		if w.events[s.url] == nil {
+			w.events[s.url] = history.Suggestions{}
+		}
+		w.events[s.url][attribute] = append(w.events[s.url][attribute], s.value())
+	}
 }

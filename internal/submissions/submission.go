@@ -10,6 +10,7 @@ import (
 
 	"docket/internal/changelog"
 	"docket/internal/db"
+	"docket/internal/history"
 	"docket/internal/idempotency"
 	"docket/internal/ranking"
 	"docket/internal/unknown"
@@ -72,7 +73,7 @@ func (s *Service) submitURL(ctx context.Context, tx pgx.Tx, userID int32, submis
 			return err
 		}
 		submitted.URLID = &id
-		return queries.UserSubmissionInsert(ctx, tx, db.UserSubmissionInsertParams{
+		err := queries.UserSubmissionInsert(ctx, tx, db.UserSubmissionInsertParams{
 			URLID:      id,
 			UserID:     userID,
 			RecordType: (*db.RecordType)(submission.RecordType),
@@ -80,11 +81,30 @@ func (s *Service) submitURL(ctx context.Context, tx pgx.Tx, userID int32, submis
 			LocationID: submission.LocationID,
 			AgencyID:   submission.AgencyID,
 		})
+		if err != nil {
+			return fmt.Errorf("store suggestions: %w", err)
+		}
+		return submission.record(ctx, tx, id, userID)
 	})
 	if duplicate := new(DuplicateError); errors.As(err, &duplicate) {
 		return SubmissionResult{Status: DatabaseDuplicate, Cleaned: &cleaned}, nil // submit has changed nothing
 	}
 	return submitted, err
+}
+
+// record appends what the submitter says about the URL, if anything, to its history.
+func (s Submission) record(ctx context.Context, tx pgx.Tx, urlID, userID int32) error {
+	said := history.Answer{AgencyIDs: listOf(s.AgencyID), LocationIDs: listOf(s.LocationID), Cause: history.Submission}
+	if s.RecordType != nil {
+		said.RecordType = *s.RecordType
+	}
+	if s.Name != nil {
+		said.Name = *s.Name
+	}
+	if s.RecordType == nil && s.Name == nil && s.AgencyID == nil && s.LocationID == nil {
+		return nil
+	}
+	return history.Append(ctx, tx, []history.Event{{URLID: urlID, Kind: history.Answered, UserID: &userID, Detail: said}})
 }
 
 // DataSource is a URL that its submitter says is a data source, with what else they say about it.
@@ -139,7 +159,7 @@ func (source DataSource) insert(ctx context.Context, tx pgx.Tx, urlID int32) err
 	if err := checkKnown(ctx, tx, source.AgencyIDs, source.LocationIDs); err != nil {
 		return err
 	}
-	err := queries.DataSourceSubmissionInsert(ctx, tx, db.DataSourceSubmissionInsertParams{
+	session, err := queries.DataSourceSubmissionInsert(ctx, tx, db.DataSourceSubmissionInsertParams{
 		URLID:       urlID,
 		Name:        source.Name,
 		RecordType:  db.RecordType(source.RecordType),
@@ -148,6 +168,14 @@ func (source DataSource) insert(ctx context.Context, tx pgx.Tx, urlID int32) err
 	})
 	if err != nil {
 		return fmt.Errorf("store suggestions: %w", err)
+	}
+	said := history.Answer{
+		URLType: "data source", RecordType: source.RecordType,
+		AgencyIDs: source.AgencyIDs, LocationIDs: source.LocationIDs, Cause: history.Submission,
+	}
+	event := history.Event{URLID: urlID, Kind: history.Answered, Session: &session, Detail: said}
+	if err := history.Append(ctx, tx, []history.Event{event}); err != nil {
+		return err
 	}
 	return queries.DataSourceMetadataInsert(ctx, tx, source.metadata(urlID))
 }

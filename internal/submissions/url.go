@@ -10,6 +10,7 @@ import (
 
 	"docket/internal/changelog"
 	"docket/internal/db"
+	"docket/internal/history"
 	"docket/internal/page"
 	"docket/internal/postgres"
 	"docket/internal/ranking"
@@ -102,6 +103,9 @@ func (s *Service) DeleteURL(ctx context.Context, id int32) error {
 			return nil
 		}
 		if err != nil {
+			return err
+		}
+		if err := history.Delete(ctx, tx, id); err != nil {
 			return err
 		}
 		return s.changes.Write(ctx, tx, changelog.New(db.OperationTypeDELETE, changelog.URLs).Add(id, row, nil))

@@ -198,3 +198,40 @@ ON CONFLICT ON CONSTRAINT url_reservations_pkey DO UPDATE
     SET url_id = excluded.url_id, slot = excluded.slot, suggestions_hidden = excluded.suggestions_hidden,
         expires_at = excluded.expires_at
     WHERE url_reservations.expires_at <= now();
+
+-- name: UserAnswerListMany :many
+-- All that a user says about URLs, as the history keeps it, by URL; an empty object for nothing.
+-- No limit: there are as many rows as URLs.
+-- @sqlc-vet-disable many-without-limit
+SELECT
+    page.url_id::integer AS url_id,
+    jsonb_strip_nulls(jsonb_build_object(
+        'url_type', (SELECT a.type FROM annotation__url_type__user a WHERE a.user_id = @user_id AND a.url_id = page.url_id),
+        'record_type', (
+            SELECT a.record_type FROM annotation__record_type__user a WHERE a.user_id = @user_id AND a.url_id = page.url_id
+        ),
+        'agency_ids', (
+            SELECT jsonb_agg(a.agency_id ORDER BY a.agency_id) FROM annotation__agency__user a
+            WHERE a.user_id = @user_id AND a.url_id = page.url_id AND a.agency_id IS NOT NULL
+        ),
+        'location_ids', (
+            SELECT jsonb_agg(a.location_id ORDER BY a.location_id) FROM annotation__location__user a
+            WHERE a.user_id = @user_id AND a.url_id = page.url_id
+        ),
+        'agency_not_found', (
+            SELECT true FROM link_user_suggestion_agency_not_found a WHERE a.user_id = @user_id AND a.url_id = page.url_id
+        ),
+        'location_not_found', (
+            SELECT true FROM link_user_suggestion_location_not_found a WHERE a.user_id = @user_id AND a.url_id = page.url_id
+        ),
+        'name', names.list -> 0,
+        'other_names', nullif(names.list - 0, '[]')
+    ))::jsonb AS said
+FROM unnest(@url_ids::integer[]) AS page (url_id)
+CROSS JOIN LATERAL (
+    SELECT jsonb_agg(name.suggestion ORDER BY e.created_at DESC, e.suggestion_id DESC) AS list
+    FROM annotation__name__suggestions name
+    JOIN annotation__name__user__endorsements e ON e.suggestion_id = name.id
+    WHERE name.url_id = page.url_id AND e.user_id = @user_id
+) AS names
+ORDER BY page.url_id;

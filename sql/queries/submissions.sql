@@ -50,9 +50,9 @@ INSERT INTO annotation__agency__user (url_id, user_id, agency_id)
 SELECT @url_id::integer, @user_id::integer, sqlc.narg('agency_id')::integer
 WHERE sqlc.narg('agency_id')::integer IS NOT NULL;
 
--- name: DataSourceSubmissionInsert :exec
--- Puts a new URL into a new batch, and stores what was said about it as suggestions of a new anonymous session. The name is a
--- suggestion without an endorsement.
+-- name: DataSourceSubmissionInsert :one
+-- Puts a new URL into a new batch, and stores what was said about it as suggestions of a new anonymous session, whose id it returns.
+-- The name is a suggestion without an endorsement.
 WITH batch AS (
     INSERT INTO batches (strategy, status, parameters) VALUES ('manual', 'ready to label', '{}') RETURNING id
 ), link AS (
@@ -71,8 +71,10 @@ WITH batch AS (
 ), location AS (
     INSERT INTO annotation__location__anon (url_id, session_id, location_id)
     SELECT @url_id::integer, session.id, unnest(@location_ids::bigint[]) FROM session
+), name AS (
+    INSERT INTO annotation__name__suggestions (url_id, suggestion, source) VALUES (@url_id::integer, @name::varchar, 'User')
 )
-INSERT INTO annotation__name__suggestions (url_id, suggestion, source) VALUES (@url_id::integer, @name::varchar, 'User');
+SELECT session.id FROM session;
 
 -- name: DataSourceMetadataInsert :exec
 -- Stores what else is known about a data source.
