@@ -93,17 +93,18 @@ func transferSession(ctx context.Context, tx pgx.Tx, userID int32, session Sessi
 	if len(urlIDs) == 0 {
 		return done, nil
 	}
-	if err := queries.MigratedAnswerUpsertMany(ctx, tx, session); err != nil {
+	answered, err := queries.MigratedAnswerUpsertMany(ctx, tx, session)
+	if err != nil {
 		return done, fmt.Errorf("keep answers of the session: %w", err)
 	}
-	before, err := saidBy(ctx, tx, userID, urlIDs)
+	before, err := saidBy(ctx, tx, userID, answered)
 	if err != nil {
 		return done, err
 	}
 	if done.Transferred, err = copyAnnotations(ctx, tx, userID, session); err != nil {
 		return done, err
 	}
-	after, err := saidBy(ctx, tx, userID, urlIDs)
+	after, err := saidBy(ctx, tx, userID, answered)
 	if err != nil {
 		return done, err
 	}

@@ -327,7 +327,7 @@ func (q *Queries) AnonymousURLTypeTransfer(ctx context.Context, db DBTX, arg Ano
 	return result.RowsAffected(), nil
 }
 
-const MigratedAnswerUpsertMany = `-- name: MigratedAnswerUpsertMany :exec
+const MigratedAnswerUpsertMany = `-- name: MigratedAnswerUpsertMany :many
 INSERT INTO anonymous_migrated_answers (session_id, url_id, url_types, record_types, agency_ids, location_ids, names)
 SELECT
     $1,
@@ -370,13 +370,30 @@ ON CONFLICT ON CONSTRAINT anonymous_migrated_answers_pkey DO UPDATE SET
         SELECT unnest(anonymous_migrated_answers.location_ids) UNION SELECT unnest(excluded.location_ids) ORDER BY 1
     ),
     names = ARRAY(SELECT unnest(anonymous_migrated_answers.names) UNION SELECT unnest(excluded.names) ORDER BY 1)
+RETURNING url_id
 `
 
 // Keeps what the session says about its URLs, in addition to what it migrated before. A URL of which it only endorsed a name is
-// left out: the session has not answered it.
-func (q *Queries) MigratedAnswerUpsertMany(ctx context.Context, db DBTX, sessionID uuid.UUID) error {
-	_, err := db.Exec(ctx, MigratedAnswerUpsertMany, sessionID)
-	return err
+// left out: the session has not answered it. Returns the URLs in any order.
+// @sqlc-vet-disable many-without-limit
+func (q *Queries) MigratedAnswerUpsertMany(ctx context.Context, db DBTX, sessionID uuid.UUID) ([]int32, error) {
+	rows, err := db.Query(ctx, MigratedAnswerUpsertMany, sessionID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []int32{}
+	for rows.Next() {
+		var url_id int32
+		if err := rows.Scan(&url_id); err != nil {
+			return nil, err
+		}
+		items = append(items, url_id)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const UserAnswerListMany = `-- name: UserAnswerListMany :many

@@ -34,9 +34,10 @@ FROM (
 CROSS JOIN LATERAL (SELECT urls.id FROM urls WHERE urls.id = own.url_id FOR KEY SHARE) AS locked
 ORDER BY own.url_id;
 
--- name: MigratedAnswerUpsertMany :exec
+-- name: MigratedAnswerUpsertMany :many
 -- Keeps what the session says about its URLs, in addition to what it migrated before. A URL of which it only endorsed a name is
--- left out: the session has not answered it.
+-- left out: the session has not answered it. Returns the URLs in any order.
+-- @sqlc-vet-disable many-without-limit
 INSERT INTO anonymous_migrated_answers (session_id, url_id, url_types, record_types, agency_ids, location_ids, names)
 SELECT
     @session_id,
@@ -78,7 +79,8 @@ ON CONFLICT ON CONSTRAINT anonymous_migrated_answers_pkey DO UPDATE SET
     location_ids = ARRAY(
         SELECT unnest(anonymous_migrated_answers.location_ids) UNION SELECT unnest(excluded.location_ids) ORDER BY 1
     ),
-    names = ARRAY(SELECT unnest(anonymous_migrated_answers.names) UNION SELECT unnest(excluded.names) ORDER BY 1);
+    names = ARRAY(SELECT unnest(anonymous_migrated_answers.names) UNION SELECT unnest(excluded.names) ORDER BY 1)
+RETURNING url_id;
 
 -- name: AnonymousURLTypeTransfer :execrows
 -- Gives the user the session's URL types where the user has none. The reference lets a session give a URL several: the last one
