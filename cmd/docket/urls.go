@@ -20,11 +20,12 @@ import (
 
 func urlsCommand(cfg *config) *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "urls",
-		Short: "Examine the stored URLs",
-		Args:  cobra.NoArgs,
+		Use:     "urls",
+		Aliases: []string{"url"},
+		Short:   "Examine the stored URLs",
+		Args:    cobra.NoArgs,
 	}
-	cmd.AddCommand(urlsDuplicatesCommand(cfg))
+	cmd.AddCommand(urlsDuplicatesCommand(cfg), urlsHistoryCommand(cfg))
 	return cmd
 }
 
