@@ -313,13 +313,7 @@ func (u *ExplainedURL) sharedBefore(other *ExplainedURL) bool {
 
 // chooseLast returns a URL that the annotator has skipped, or why there is none.
 func (e *explainer) chooseLast(ctx context.Context) (*ExplainedURL, Reason, error) {
-	var chosen *ranking.Choice
-	var err error
-	if e.by.userID != nil {
-		chosen, _, err = skippedByUser(ctx, e.tx, *e.by.userID, e.filter.BatchID)
-	} else {
-		chosen, _, err = skippedBySession(ctx, e.tx, *e.by.session)
-	}
+	chosen, _, err := chooseSkipped(ctx, e.tx, e.by, e.filter.BatchID)
 	if err != nil {
 		return nil, "", err
 	}
