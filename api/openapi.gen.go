@@ -2267,6 +2267,9 @@ type Problem struct {
 	// | `urn:docket:problem:not-found` | 404 | something that the request refers to does not exist |
 	// | `urn:docket:problem:unknown-agency`, `urn:docket:problem:unknown-batch`, `urn:docket:problem:unknown-proposal` | 400 | the same, where the reference returns 400 |
 	// | `urn:docket:problem:already-annotated` | 409 | this user or session has given a different answer for the URL |
+	// | `urn:docket:problem:held-by-others` | 409 | others have reserved the URL as often as it needs answers; an answer is stored all the same |
+	// | `urn:docket:problem:not-offered` | 409 | the URL is validated or suspended, or this user or session has annotated it, so it is not reserved |
+	// | `urn:docket:problem:nothing-is-reserved` | 409 | this server reserves no URLs |
 	// | `urn:docket:problem:already-stored` | 409 | what the request adds is already stored |
 	// | `urn:docket:problem:agency-suggested` | 409 | the agency is not deleted because a user suggested it |
 	// | `urn:docket:problem:name-refused` | 409 | the proposal is not approved because no agency can have its name |

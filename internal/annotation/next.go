@@ -51,25 +51,29 @@ func (s *Service) choose(ctx context.Context, conn db.DBTX, ask asking) (chosen 
 	return chosen, nil
 }
 
-// nextFrom uses one connection for all round trips: the choice of the URL, what is shown of it unless that is cached, and its
-// reservation.
+// nextFrom reserves the URL, if the Service and the request do so and the database allows it.
 func (s *Service) nextFrom(ctx context.Context, pool *postgres.Pool, ask asking) (Offer, error) {
-	acquire, reserve := pool.Acquire, s.reserve.For > 0 && ask.filter.Skip == 0
-	if reserve {
-		acquire = pool.AcquireWriter
+	if s.reserve.For > 0 && ask.filter.Skip == 0 {
+		offer, err := onConn(ctx, pool.AcquireWriter, ask, s.offerReserved)
+		if !cannotReserve(err) {
+			return offer, err
+		}
 	}
+	return onConn(ctx, pool.Acquire, ask, s.offer)
+}
+
+// onConn uses one connection for all round trips: the choice of the URL, what is shown of it unless that is cached, and its
+// reservation.
+func onConn(
+	ctx context.Context, acquire func(context.Context) (*postgres.Conn, error), ask asking,
+	offer func(context.Context, *postgres.Conn, asking) (Offer, error),
+) (Offer, error) {
 	conn, err := acquire(ctx)
 	if err != nil {
 		return Offer{}, fmt.Errorf("choose next URL: %w", err)
 	}
 	defer conn.Release()
-	if reserve {
-		offer, err := s.offerReserved(ctx, conn, ask)
-		if !cannotReserve(err) {
-			return offer, err
-		}
-	}
-	return s.offer(ctx, conn, ask)
+	return offer(ctx, conn, ask)
 }
 
 // offer offers the next URL without a reservation.

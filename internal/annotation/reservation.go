@@ -192,6 +192,9 @@ const mostChoices = 64
 // offerReserved is offer with a reservation. The annotator's own reservation comes first. An error for which cannotReserve is true may
 // leave nothing but a reservation that expires.
 func (s *Service) offerReserved(ctx context.Context, conn *postgres.Conn, ask asking) (Offer, error) {
+	if conn.IsReadOnly() {
+		return s.offer(ctx, conn, ask)
+	}
 	var behind *Offer // the annotator's own, of a URL that needs fewer answers than others have reserved
 	if ask.filter.URLID == nil {
 		own, ahead, err := s.reservedBefore(ctx, conn, ask)

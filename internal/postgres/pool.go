@@ -187,5 +187,12 @@ func (c *Conn) SendBatch(ctx context.Context, batch *pgx.Batch) pgx.BatchResults
 	return c.poolConn.SendBatch(ctx, batch)
 }
 
+// IsReadOnly reports whether the server has said that transactions of the connection are read-only, or that it is in recovery. The
+// servers of PostgreSQL say so by themselves, poolers between may not.
+func (c *Conn) IsReadOnly() bool {
+	server := c.Conn().PgConn()
+	return server.ParameterStatus("default_transaction_read_only") == "on" || server.ParameterStatus("in_hot_standby") == "on"
+}
+
 // refuses reports whether the statement is one of a writer and the connection is for reading.
 func (c *Conn) refuses(sql string) bool { return c.gate == nil && writes(sql) }
