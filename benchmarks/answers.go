@@ -108,7 +108,7 @@ func (r *run) answers(ctx context.Context) error {
 	if err := r.labeledLoads(ctx, a); err != nil {
 		return err
 	}
-	if err := r.verify(ctx, pool); err != nil {
+	if err := r.verify(ctx, pool, answersGroup); err != nil {
 		return err
 	}
 	if err := r.oneByOne(ctx, a); err != nil {
@@ -227,12 +227,12 @@ func (r *run) deadlocks(ctx context.Context) (n int64, err error) {
 	return n, err
 }
 
-func (r *run) verify(ctx context.Context, pool *postgres.Pool) error {
+func (r *run) verify(ctx context.Context, pool *postgres.Pool, group string) error {
 	begin, differences := time.Now(), 0
 	if err := ranking.Verify(ctx, pool, func(ranking.Difference) { differences++ }); err != nil {
 		return fmt.Errorf("verify queue: %w", err)
 	}
-	r.add(Figure{Group: answersGroup, Name: "queue verify afterwards", Values: map[string]float64{
+	r.add(Figure{Group: group, Name: "queue verify afterwards", Values: map[string]float64{
 		"differences": float64(differences), "seconds": time.Since(begin).Seconds(),
 	}})
 	return nil

@@ -56,30 +56,41 @@ func (r *run) get(ctx context.Context) error {
 	one := found[0].Quantile(0.5)
 	r.add(figure(getGroup, "SELECT 1", found[0], one))
 	for i, a := range askers {
-		f := figure(getGroup, a.name, found[i+1], one)
-		trips := int64(math.MaxInt64)
-		for range 2 { // one of them may count done URLs
-			a.before()
-			before := r.trips.n.Load()
-			if err := a.ask(ctx, r.pool); err != nil {
-				return err
-			}
-			trips = min(trips, r.trips.n.Load()-before)
-		}
-		f.Values = map[string]float64{"round_trips": float64(trips)}
-		if r.explained != nil {
-			buffers, err := r.explained.buffers(ctx, func(ctx context.Context) error {
-				a.before()
-				return a.ask(ctx, r.explained.pool)
-			})
-			if err != nil {
-				return fmt.Errorf("%s: %w", a.name, err)
-			}
-			f.Buffers = &buffers
+		f, err := r.askerFigure(ctx, getGroup, a.name, a, found[i+1], one)
+		if err != nil {
+			return err
 		}
 		r.add(f)
 	}
 	return nil
+}
+
+// askerFigure returns the figure of an asker that was measured, with the round trips and the buffers of one more call.
+func (r *run) askerFigure(
+	ctx context.Context, group, name string, a *asker, found measure.Series, one time.Duration,
+) (Figure, error) {
+	f := figure(group, name, found, one)
+	trips := int64(math.MaxInt64)
+	for range 2 { // one of them may count done URLs
+		a.before()
+		before := r.trips.n.Load()
+		if err := a.ask(ctx, r.pool); err != nil {
+			return Figure{}, err
+		}
+		trips = min(trips, r.trips.n.Load()-before)
+	}
+	f.Values = map[string]float64{"round_trips": float64(trips)}
+	if r.explained != nil {
+		buffers, err := r.explained.buffers(ctx, func(ctx context.Context) error {
+			a.before()
+			return a.ask(ctx, r.explained.pool)
+		})
+		if err != nil {
+			return Figure{}, fmt.Errorf("%s: %w", name, err)
+		}
+		f.Buffers = &buffers
+	}
+	return f, nil
 }
 
 // asker asks the use case for a user's next URL.
@@ -87,13 +98,18 @@ type asker struct {
 	name    string
 	user    int32
 	batch   *int32
-	forget  bool // drops the cached suggestions before each call, but not the cursor
+	options []annotation.Option
+	prepare func() // runs before each call; may be nil
+	forget  bool   // drops the cached suggestions before each call, but not the cursor
 	queue   *ranking.Queue
 	service *annotation.Service
 	pool    *postgres.Pool // that of the service
 }
 
 func (a *asker) before() {
+	if a.prepare != nil {
+		a.prepare()
+	}
 	if a.forget {
 		a.service = nil
 	}
@@ -101,13 +117,13 @@ func (a *asker) before() {
 		a.queue = ranking.NewQueue()
 	}
 	if a.service == nil && a.pool != nil {
-		a.service = annotation.New(a.pool, a.queue)
+		a.service = annotation.New(a.pool, a.queue, a.options...)
 	}
 }
 
 func (a *asker) ask(ctx context.Context, pool *postgres.Pool) error {
 	if a.service == nil || a.pool != pool {
-		a.pool, a.service = pool, annotation.New(pool, a.queue)
+		a.pool, a.service = pool, annotation.New(pool, a.queue, a.options...)
 	}
 	_, err := a.service.Next(ctx, a.user, annotation.Filter{BatchID: a.batch})
 	return err

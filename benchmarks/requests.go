@@ -2,7 +2,6 @@ package benchmarks
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -26,7 +25,7 @@ import (
 var tokenKey = []byte("a key for benchmarks and for nothing else")
 
 // NewHandler returns what docket serve serves, phases timed and every request logged to nowhere.
-func NewHandler(pool *postgres.Pool) (http.Handler, error) {
+func NewHandler(pool *postgres.Pool, options ...annotation.Option) (http.Handler, error) {
 	verifier, err := auth.NewVerifier(tokenKey, auth.DefaultLeeway, time.Now)
 	if err != nil {
 		return nil, err
@@ -34,7 +33,7 @@ func NewHandler(pool *postgres.Pool) (http.Handler, error) {
 	log := zap.New(zapcore.NewCore(
 		zapcore.NewJSONEncoder(zap.NewProductionEncoderConfig()), zapcore.AddSync(io.Discard), zap.InfoLevel))
 	return api.New(api.Config{
-		Annotations: annotation.New(pool, ranking.NewQueue()),
+		Annotations: annotation.New(pool, ranking.NewQueue(), options...),
 		Verifier:    verifier,
 		Metrics:     api.NewMetrics(func() api.PoolStats { return api.PoolStats{} }),
 		Log:         log,
@@ -82,6 +81,24 @@ func yardsticks(pool *postgres.Pool) http.Handler {
 	return engine
 }
 
+// serveOnLoopback serves until stop is called.
+func serveOnLoopback(handler http.Handler) (address string, stop func(), err error) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", nil, err
+	}
+	server := &http.Server{Handler: handler}
+	served := make(chan struct{})
+	go func() {
+		_ = server.Serve(listener) // ends with Close; a client notices any other end
+		close(served)
+	}()
+	return listener.Addr().String(), func() {
+		_ = server.Close()
+		<-served
+	}, nil
+}
+
 const requestsGroup = "requests"
 
 // endpoints are what is asked for under load. The primary key comes first: the others are reported as shares of it.
@@ -96,7 +113,7 @@ var endpoints = []struct {
 }
 
 // requests measures whole HTTP requests over loopback: one client's phases, then requests per second.
-func (r *run) requests(ctx context.Context) (err error) {
+func (r *run) requests(ctx context.Context) error {
 	pool, err := openAsServed(ctx, r.url, 0)
 	if err != nil {
 		return err
@@ -109,20 +126,11 @@ func (r *run) requests(ctx context.Context) (err error) {
 	mux := http.NewServeMux()
 	mux.Handle("/bench/", http.StripPrefix("/bench", yardsticks(pool)))
 	mux.Handle("/", product)
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	address, stop, err := serveOnLoopback(mux)
 	if err != nil {
 		return err
 	}
-	server := &http.Server{Handler: mux}
-	served := make(chan error, 1)
-	go func() { served <- server.Serve(listener) }()
-	defer func() {
-		_ = server.Close()
-		if serveErr := <-served; !errors.Is(serveErr, http.ErrServerClosed) && err == nil {
-			err = serveErr
-		}
-	}()
-	address := listener.Addr().String()
+	defer stop()
 
 	if err := r.phases(ctx, address); err != nil {
 		return err

@@ -23,6 +23,8 @@ type Options struct {
 	Load time.Duration
 	// Limit is the time after which a statement is cancelled.
 	Limit time.Duration
+	// Only is the name of the part to run; empty: all.
+	Only string
 	// Progress is called with the name of each part.
 	Progress func(string)
 }
@@ -73,8 +75,12 @@ func measureAll(ctx context.Context, url string, size *Size, opts Options) (err 
 		{"suggestions and whole GET", r.get},
 		{"requests", r.requests},
 		{"refresh", r.refresh},
+		{"reservations", r.reservations},
 		{"answers", r.answers},
 	} {
+		if opts.Only != "" && part.name != opts.Only {
+			continue
+		}
 		opts.Progress(part.name)
 		if err := part.run(ctx); err != nil {
 			return fmt.Errorf("%s: %w", part.name, err)

@@ -59,6 +59,21 @@ func TestRun(t *testing.T) {
 	upkeep := size.find(answersGroup, "1 writer, synchronous_commit=off/upkeep=queue")
 	require.NotNil(t, upkeep)
 	require.Greater(t, upkeep.Values["wal_bytes"], size.find(answersGroup, "1 writer, synchronous_commit=off/upkeep=none").Values["wal_bytes"])
+	for _, name := range []string{"reserve=0", "reserve=10m, again", "reserve=10m, first"} {
+		for _, held := range []int{0, 100} {
+			require.NotNil(t, size.find(heldGroup, heldName(held, name+"/user=heavy-5000/remembered=no")), name)
+			require.NotNil(t, size.find(heldHTTPGroup, heldName(held, name+"/user=new")), name)
+		}
+	}
+	for _, where := range []string{"spread", "shared head"} {
+		f := size.find(crowdGroup, where+"/reserve=10m")
+		require.NotNil(t, f)
+		require.Positive(t, f.Values["looks"])
+		require.Zero(t, f.Values["held_beyond_need"])
+	}
+	reserved := size.find(crowdGroup, "queue verify afterwards")
+	require.NotNil(t, reserved)
+	require.Zero(t, reserved.Values["differences"])
 	require.NotEmpty(t, report.Targets)
 
 	text, err := json.Marshal(report)

@@ -22,6 +22,7 @@ func judge(sizes []Size) []Target {
 		j := judgement{size: &sizes[i], targets: &targets}
 		j.mainQuery()
 		j.rest()
+		j.reservations()
 		if i > 0 {
 			j.growth(&sizes[0])
 		}
@@ -130,6 +131,30 @@ func (j judgement) rest() {
 		if idle != nil && busy != nil && idle.P99 > 0 {
 			j.want(group+", p99 while refreshing concurrently, times idle", false, 3, busy.P99/idle.P99)
 		}
+	}
+}
+
+// reservations judges requests by those to a server that reserves nothing, in the same run.
+func (j judgement) reservations() {
+	for _, held := range heldCounts {
+		for _, ask := range []string{"again", "first"} {
+			if f := j.size.find(heldHTTPGroup, heldName(held, "reserve=10m, "+ask+"/user=new")); f != nil {
+				j.want(fmt.Sprintf("GET, %s, %s reserved by others, times --reserve 0", ask, count(held)), false, 1.6,
+					f.Values["times_reserve_0"])
+			}
+		}
+	}
+	for _, crowd := range []struct {
+		where string
+		share float64
+	}{{"spread", 0.8}, {"shared head", 1}} {
+		if f := j.size.find(crowdGroup, crowd.where+"/reserve=10m"); f != nil {
+			j.want("32 annotators, "+crowd.where+", answers/s, share of --reserve 0", true, crowd.share, f.Values["share_of_reserve_0"])
+			j.want("32 annotators, "+crowd.where+", URLs reserved beyond need", false, 0, f.Values["held_beyond_need"])
+		}
+	}
+	if f := j.size.find(crowdGroup, "queue verify afterwards"); f != nil {
+		j.want("differences found by queue verify, after reservations", false, 0, f.Values["differences"])
 	}
 }
 

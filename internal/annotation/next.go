@@ -40,6 +40,8 @@ type asking struct {
 	by     Annotator
 	filter Filter // of a session: Skip only
 	hidden bool   // without suggestions
+
+	unreserved bool // the annotator has just ended the only reservation
 }
 
 // choose returns the next URL in the annotator's order; nil means that none is left.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"math/rand/v2"
 	"strconv"
 	"time"
 
@@ -196,16 +197,16 @@ func (s *Service) offerReserved(ctx context.Context, conn *postgres.Conn, ask as
 		return s.offer(ctx, conn, ask)
 	}
 	var behind *Offer // the annotator's own, of a URL that needs fewer answers than others have reserved
-	if ask.filter.URLID == nil {
+	if ask.filter.URLID == nil && !ask.unreserved {
 		own, ahead, err := s.reservedBefore(ctx, conn, ask)
 		if err != nil || own != nil && !ahead {
 			return orNone(own), err
 		}
 		behind = own
 	}
-	last, swept := Offer{}, false
+	last, lost, swept := Offer{}, 0, false
 	for range mostChoices {
-		chosen, err := s.choose(ctx, conn, ask)
+		chosen, err := s.chooseAfter(ctx, conn, ask, lost)
 		switch {
 		case err != nil:
 			return Offer{}, err
@@ -227,11 +228,29 @@ func (s *Service) offerReserved(ctx context.Context, conn *postgres.Conn, ask as
 			return offer, err
 		}
 		last = offer
+		lost++
 	}
 	if ask.filter.URLID == nil && s.reserve.WhenAllReserved == Wait {
 		return Offer{Reason: AllReserved, RetryAfter: time.Second}, nil
 	}
 	return last, nil
+}
+
+// mostAhead bounds how many URLs an annotator skips who has lost several to others.
+const mostAhead = 64
+
+// chooseAfter is choose for an annotator who has lost so many URLs to others. Annotators who ask at once choose the same URL, and most of
+// them lose it. So that they do not meet at each further URL too, they take one of the first at random: of the first two after two losses,
+// of twice as many after each further one. Without a URL so far behind, it is the first.
+func (s *Service) chooseAfter(ctx context.Context, conn db.DBTX, ask asking, lost int) (*ranking.Choice, error) {
+	if lost > 1 && ask.filter.URLID == nil {
+		behind := ask
+		behind.filter.Skip = rand.Int32N(min(int32(1)<<min(lost-1, 16), mostAhead))
+		if chosen, err := s.choose(ctx, conn, behind); err != nil || chosen != nil {
+			return chosen, err
+		}
+	}
+	return s.choose(ctx, conn, ask)
 }
 
 func orNone(offer *Offer) Offer {

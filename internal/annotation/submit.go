@@ -151,55 +151,57 @@ func sessionLock(session Session, urlID int32) string {
 }
 
 func (s *Service) submit(ctx context.Context, answer submission) error {
-	return s.store(ctx, s.pool, answer)
+	_, err := s.store(ctx, s.pool, answer)
+	return err
 }
 
 // submitThenNext keeps its connection: an answer that is stored need not wait for another one, for which the time may not suffice.
 func (s *Service) submitThenNext(ctx context.Context, answer submission, ask asking) (Submitted, error) {
 	pool := s.pool.Keep()
 	defer pool.LetGo()
-	if err := s.store(ctx, pool, answer); err != nil {
+	stored, err := s.store(ctx, pool, answer)
+	if err != nil {
 		return Submitted{}, err
 	}
+	ask.unreserved = !stored.reservedElsewhere
 	offer, err := s.nextAfterCommit(ctx, pool, ask)
 	return Submitted{Offer: offer, NextErr: err}, nil
 }
 
 // store stores an answer: by a single statement or, with an Idempotency-Key, in a transaction together with the key.
-func (s *Service) store(ctx context.Context, pool *postgres.Pool, answer submission) (err error) {
+func (s *Service) store(ctx context.Context, pool *postgres.Pool, answer submission) (result stored, err error) {
 	if err := answer.answer.check(); err != nil {
-		return err
+		return stored{}, err
 	}
-	var due bool
 	if idempotency.FromContext(ctx) == nil {
-		due, err = storeAlone(ctx, pool, answer)
+		result, err = storeAlone(ctx, pool, answer)
 	} else {
-		due, err = storeWithKey(ctx, pool, answer)
+		result, err = storeWithKey(ctx, pool, answer)
 	}
 	if err != nil {
-		return fmt.Errorf("store annotation of URL %d: %w", answer.urlID, err)
+		return stored{}, fmt.Errorf("store annotation of URL %d: %w", answer.urlID, err)
 	}
-	if due {
+	if result.due {
 		s.onDue()
 	}
-	return nil
+	return result, nil
 }
 
 // storeAlone stores the answer again if the connection breaks: an answer that was stored is then a repetition.
-func storeAlone(ctx context.Context, pool *postgres.Pool, answer submission) (due bool, err error) {
+func storeAlone(ctx context.Context, pool *postgres.Pool, answer submission) (result stored, err error) {
 	err = postgres.Repeatable(ctx, pool, func(ctx context.Context, conn *postgres.Conn) (err error) {
 		defer phase.Start(ctx, phase.Submit)()
-		due, err = answer.store(ctx, conn)
+		result, err = answer.store(ctx, conn)
 		return err
 	})
-	return due, err
+	return result, err
 }
 
-func storeWithKey(ctx context.Context, pool *postgres.Pool, answer submission) (due bool, err error) {
+func storeWithKey(ctx context.Context, pool *postgres.Pool, answer submission) (result stored, err error) {
 	defer phase.Start(ctx, phase.Submit)()
 	once := func() error {
 		return idempotency.OnceDo(ctx, pool, func(tx pgx.Tx) (err error) {
-			due, err = answer.store(ctx, tx)
+			result, err = answer.store(ctx, tx)
 			return err
 		})
 	}
@@ -207,7 +209,13 @@ func storeWithKey(ctx context.Context, pool *postgres.Pool, answer submission) (
 	if errors.Is(err, ErrAlreadyAnnotated) {
 		err = once()
 	}
-	return due, err
+	return result, err
+}
+
+// stored is what is known after an answer was stored.
+type stored struct {
+	due               bool // the votes about the URL may make a fact now, and the URL was added to consensus_due
+	reservedElsewhere bool // the annotator may have reserved another URL
 }
 
 // store is a single statement, unless the annotator has annotated the URL before. Then isRepeated decides whether that is an error.
@@ -215,29 +223,27 @@ func storeWithKey(ctx context.Context, pool *postgres.Pool, answer submission) (
 //
 // In a transaction, ErrAlreadyAnnotated may also mean that the same answer was stored while insert waited for it: the violation of
 // a unique key has ended the transaction. Repeated in a new one, store knows.
-//
-// due reports that the votes about the URL may make a fact now, and that the URL was added to consensus_due.
-func (a submission) store(ctx context.Context, on conn) (due bool, err error) {
+func (a submission) store(ctx context.Context, on conn) (stored, error) {
 	row, err := a.insert(ctx, on, event{kind: history.Answered})
 	switch {
 	case errors.Is(err, ErrAlreadyAnnotated):
 	case err != nil:
-		return false, err
+		return stored{}, err
 	case row.Stored:
-		return row.Due, nil
+		return stored{row.Due, row.ReservedElsewhere}, nil
 	default:
 		if err = a.refusal(row); !errors.Is(err, ErrAlreadyAnnotated) {
-			return false, err
+			return stored{}, err
 		}
 	}
 
 	switch repeated, failure := a.isRepeated(ctx, on); {
 	case failure != nil:
-		return false, fmt.Errorf("compare with an earlier one: %w", failure)
+		return stored{}, fmt.Errorf("compare with an earlier one: %w", failure)
 	case repeated:
-		return false, nil
+		return stored{reservedElsewhere: true}, nil
 	default:
-		return false, err
+		return stored{}, err
 	}
 }
 

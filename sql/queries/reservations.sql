@@ -83,18 +83,17 @@ WITH clock AS (
     WHERE locked.url_id = @url_id AND locked.eligible AND locked.changed_xid = @revision::bigint
 ), expired AS (
     DELETE FROM url_reservations r
-    USING target
-    CROSS JOIN clock
-    WHERE r.url_id = target.url_id AND r.annotator <> @annotator AND r.expires_at <= clock.now
+    WHERE r.url_id = (SELECT target.url_id FROM target)
+        AND r.annotator <> @annotator
+        AND r.expires_at <= (SELECT clock.now FROM clock)
     RETURNING r.annotator
 ), present AS MATERIALIZED (
     SELECT r.annotator, r.slot
-    FROM target
-    CROSS JOIN clock
-    JOIN url_reservations r ON r.url_id = target.url_id
-    WHERE r.annotator <> ALL(ARRAY(SELECT expired.annotator FROM expired))
-        AND (r.annotator <> @annotator OR r.expires_at > clock.now)
-    FOR KEY SHARE OF r
+    FROM url_reservations r
+    WHERE r.url_id = (SELECT target.url_id FROM target)
+        AND r.annotator <> ALL(ARRAY(SELECT expired.annotator FROM expired))
+        AND (r.annotator <> @annotator OR r.expires_at > (SELECT clock.now FROM clock))
+    FOR KEY SHARE
 ), judged AS MATERIALIZED (
     -- An annotator who has the URL already keeps the slot, and is not behind those in higher ones.
     SELECT
@@ -113,9 +112,8 @@ WITH clock AS (
     INSERT INTO url_reservations (annotator, url_id, slot, suggestions_hidden, expires_at)
     SELECT
         @annotator, judged.url_id, judged.slot, @suggestions_hidden::boolean,
-        clock.now + make_interval(secs => @seconds::double precision)
+        (SELECT clock.now FROM clock) + make_interval(secs => @seconds::double precision)
     FROM judged
-    CROSS JOIN clock
     WHERE judged.ahead < @needed::integer
     ON CONFLICT ON CONSTRAINT url_reservations_pkey DO UPDATE SET
         url_id = excluded.url_id, slot = excluded.slot, suggestions_hidden = excluded.suggestions_hidden,
