@@ -50,7 +50,7 @@ var levels = map[level][]string{
 		"POST /locations", "GET /url", "GET /url/{url_id}/consensus", "GET /url/{url_id}/history", "POST /url/{url_id}/reopen",
 		"DELETE /url/{url_id}", "POST /collector/manual",
 		"GET /batch", "GET /batch/{batch_id}", "GET /batch/{batch_id}/urls", "GET /batch/{batch_id}/duplicates",
-		"GET /batch/{batch_id}/logs", "POST /batch/{batch_id}/abort", "GET /task", "GET /task/status", "GET /task/{task_id}",
+		"GET /batch/{batch_id}/logs", "POST /batch/{batch_id}/abort", "PUT /batch/{batch_id}/suggestions", "GET /task", "GET /task/status", "GET /task/{task_id}",
 		"POST /task/{task_type}/run",
 		"GET /metrics/batches/aggregated", "GET /metrics/batches/breakdown", "GET /metrics/urls/aggregate",
 		"GET /metrics/urls/aggregate/pending", "GET /metrics/urls/breakdown/submitted", "GET /metrics/urls/breakdown/pending",

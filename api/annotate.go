@@ -24,7 +24,7 @@ func (h annotateHandlers) AnnotateNext(ctx context.Context, req AnnotateNextRequ
 		return nil, &annotation.RuleError{Text: "anno_url_id and offset query arguments cannot both be defined"}
 	}
 	filter := annotation.Filter{BatchID: req.Params.BatchID, URLID: req.Params.AnnoURLID, Skip: orZero(req.Params.Offset)}
-	offer, err := h.annotations.Next(ctx, auth.UserFrom(ctx).UserID, filter)
+	offer, err := h.annotations.Next(ctx, auth.UserFrom(ctx).UserID, filter, showing(req.Params.Suggestions))
 	if err != nil {
 		return nil, err
 	}
@@ -38,6 +38,7 @@ func (h annotateHandlers) AnnotateSubmit(
 	ctx context.Context, req AnnotateSubmitRequestObject,
 ) (AnnotateSubmitResponseObject, error) {
 	user, answer := auth.UserFrom(ctx).UserID, answerFrom(req.Body)
+	answer.SuggestionsHidden = hidden(req.Params.Suggestions)
 	if !orZero(req.Params.GetNextURL) { // the contract's check has filled in the default
 		return AnnotateSubmit200JSONResponse{}, h.annotations.Submit(ctx, user, req.URLID, answer)
 	}
@@ -59,7 +60,7 @@ func (h annotateHandlers) AnnotateAnonymousNext(
 	if given := req.Params.SessionID; given != nil {
 		session = *given
 	}
-	offer, err := h.annotations.NextAnonymous(ctx, session, orZero(req.Params.Offset))
+	offer, err := h.annotations.NextAnonymous(ctx, session, orZero(req.Params.Offset), showing(req.Params.Suggestions))
 	if err != nil {
 		return nil, err
 	}
@@ -73,6 +74,7 @@ func (h annotateHandlers) AnnotateAnonymousSubmit(
 	ctx context.Context, req AnnotateAnonymousSubmitRequestObject,
 ) (AnnotateAnonymousSubmitResponseObject, error) {
 	session, answer := req.Params.SessionID, answerFrom(req.Body)
+	answer.SuggestionsHidden = hidden(req.Params.Suggestions)
 	if !orZero(req.Params.GetNextURL) {
 		return AnnotateAnonymousSubmit200JSONResponse{Body: AnonymousNextAnnotationResponse{SessionID: session}},
 			h.annotations.SubmitAnonymous(ctx, session, req.URLID, answer)
@@ -148,7 +150,8 @@ func (h annotateHandlers) reasonOf(ctx context.Context, err error) *string {
 
 func (h annotateHandlers) AnnotateSkip(ctx context.Context, req AnnotateSkipRequestObject) (AnnotateSkipResponseObject, error) {
 	filter := annotation.Filter{BatchID: req.Params.BatchID, URLID: req.Params.AnnoURLID}
-	stored, err := h.annotations.SkipThenNext(ctx, auth.UserFrom(ctx).UserID, req.URLID, skipFrom(req.Body), filter)
+	stored, err := h.annotations.SkipThenNext(ctx, auth.UserFrom(ctx).UserID, req.URLID, skipFrom(req.Body), filter,
+		showing(req.Params.Suggestions))
 	if err != nil {
 		return nil, err
 	}
@@ -162,7 +165,7 @@ func (h annotateHandlers) AnnotateAnonymousSkip(
 	ctx context.Context, req AnnotateAnonymousSkipRequestObject,
 ) (AnnotateAnonymousSkipResponseObject, error) {
 	session := req.Params.SessionID
-	stored, err := h.annotations.SkipAnonymousThenNext(ctx, session, req.URLID, skipFrom(req.Body))
+	stored, err := h.annotations.SkipAnonymousThenNext(ctx, session, req.URLID, skipFrom(req.Body), showing(req.Params.Suggestions))
 	if err != nil {
 		return nil, err
 	}
@@ -224,11 +227,18 @@ func (h annotateHandlers) AnnotateMigrate(
 func (h annotateHandlers) AnnotateAgencySuggestions(
 	ctx context.Context, req AnnotateAgencySuggestionsRequestObject,
 ) (AnnotateAgencySuggestionsResponseObject, error) {
-	suggestions, err := h.annotations.Agencies(ctx, req.URLID, req.Params.LocationID)
+	suggestions, err := h.annotations.Agencies(ctx, annotation.User(auth.UserFrom(ctx).UserID), req.URLID, req.Params.LocationID)
 	if err != nil {
 		return nil, err
 	}
 	return AnnotateAgencySuggestions200JSONResponse(entitiesFrom(suggestions)), nil
+}
+
+// hidden reports whether a value of the parameter suggestions asks for URLs without suggestions.
+func hidden[Parameter ~string](suggestions *Parameter) bool { return orZero(suggestions) == "hidden" }
+
+func showing[Parameter ~string](suggestions *Parameter) annotation.Showing {
+	return annotation.HideSuggestions(hidden(suggestions))
 }
 
 func answerFrom(body *Answer) annotation.Answer {

@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 
+	"docket/internal/annotation"
 	"docket/internal/convert"
 	"docket/internal/submissions"
 )
@@ -10,6 +11,7 @@ import (
 // batchHandlers serve batches of URLs.
 type batchHandlers struct {
 	submissions *submissions.Service
+	annotations *annotation.Service
 }
 
 func (h batchHandlers) BatchList(ctx context.Context, req BatchListRequestObject) (BatchListResponseObject, error) {
@@ -103,6 +105,18 @@ func (h batchHandlers) BatchAbort(ctx context.Context, req BatchAbortRequestObje
 		return nil, err
 	}
 	return BatchAbort200JSONResponse{Message: "Batch aborted."}, nil
+}
+
+func (h batchHandlers) BatchSuggestionsPut(
+	ctx context.Context, req BatchSuggestionsPutRequestObject,
+) (BatchSuggestionsPutResponseObject, error) {
+	if err := h.annotations.HideSuggestionsOfBatch(ctx, req.BatchID, req.Body.Hidden); err != nil {
+		return nil, err
+	}
+	if req.Body.Hidden {
+		return BatchSuggestionsPut200JSONResponse{Message: "Suggestions are hidden."}, nil
+	}
+	return BatchSuggestionsPut200JSONResponse{Message: "Suggestions are shown."}, nil
 }
 
 // metadataFrom returns a JSON object as it is stored, or null.

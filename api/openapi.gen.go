@@ -1095,6 +1095,132 @@ func (e UpdateMethod) Valid() bool {
 	}
 }
 
+// Defines values for Suggestions.
+const (
+	SuggestionsHidden Suggestions = "hidden"
+	SuggestionsShown  Suggestions = "shown"
+)
+
+// Valid indicates whether the value is a known member of the Suggestions enum.
+func (e Suggestions) Valid() bool {
+	switch e {
+	case SuggestionsHidden:
+		return true
+	case SuggestionsShown:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for AnnotateNextParamsSuggestions.
+const (
+	AnnotateNextParamsSuggestionsHidden AnnotateNextParamsSuggestions = "hidden"
+	AnnotateNextParamsSuggestionsShown  AnnotateNextParamsSuggestions = "shown"
+)
+
+// Valid indicates whether the value is a known member of the AnnotateNextParamsSuggestions enum.
+func (e AnnotateNextParamsSuggestions) Valid() bool {
+	switch e {
+	case AnnotateNextParamsSuggestionsHidden:
+		return true
+	case AnnotateNextParamsSuggestionsShown:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for AnnotateSubmitParamsSuggestions.
+const (
+	AnnotateSubmitParamsSuggestionsHidden AnnotateSubmitParamsSuggestions = "hidden"
+	AnnotateSubmitParamsSuggestionsShown  AnnotateSubmitParamsSuggestions = "shown"
+)
+
+// Valid indicates whether the value is a known member of the AnnotateSubmitParamsSuggestions enum.
+func (e AnnotateSubmitParamsSuggestions) Valid() bool {
+	switch e {
+	case AnnotateSubmitParamsSuggestionsHidden:
+		return true
+	case AnnotateSubmitParamsSuggestionsShown:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for AnnotateSkipParamsSuggestions.
+const (
+	AnnotateSkipParamsSuggestionsHidden AnnotateSkipParamsSuggestions = "hidden"
+	AnnotateSkipParamsSuggestionsShown  AnnotateSkipParamsSuggestions = "shown"
+)
+
+// Valid indicates whether the value is a known member of the AnnotateSkipParamsSuggestions enum.
+func (e AnnotateSkipParamsSuggestions) Valid() bool {
+	switch e {
+	case AnnotateSkipParamsSuggestionsHidden:
+		return true
+	case AnnotateSkipParamsSuggestionsShown:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for AnnotateAnonymousNextParamsSuggestions.
+const (
+	AnnotateAnonymousNextParamsSuggestionsHidden AnnotateAnonymousNextParamsSuggestions = "hidden"
+	AnnotateAnonymousNextParamsSuggestionsShown  AnnotateAnonymousNextParamsSuggestions = "shown"
+)
+
+// Valid indicates whether the value is a known member of the AnnotateAnonymousNextParamsSuggestions enum.
+func (e AnnotateAnonymousNextParamsSuggestions) Valid() bool {
+	switch e {
+	case AnnotateAnonymousNextParamsSuggestionsHidden:
+		return true
+	case AnnotateAnonymousNextParamsSuggestionsShown:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for AnnotateAnonymousSubmitParamsSuggestions.
+const (
+	AnnotateAnonymousSubmitParamsSuggestionsHidden AnnotateAnonymousSubmitParamsSuggestions = "hidden"
+	AnnotateAnonymousSubmitParamsSuggestionsShown  AnnotateAnonymousSubmitParamsSuggestions = "shown"
+)
+
+// Valid indicates whether the value is a known member of the AnnotateAnonymousSubmitParamsSuggestions enum.
+func (e AnnotateAnonymousSubmitParamsSuggestions) Valid() bool {
+	switch e {
+	case AnnotateAnonymousSubmitParamsSuggestionsHidden:
+		return true
+	case AnnotateAnonymousSubmitParamsSuggestionsShown:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for AnnotateAnonymousSkipParamsSuggestions.
+const (
+	AnnotateAnonymousSkipParamsSuggestionsHidden AnnotateAnonymousSkipParamsSuggestions = "hidden"
+	AnnotateAnonymousSkipParamsSuggestionsShown  AnnotateAnonymousSkipParamsSuggestions = "shown"
+)
+
+// Valid indicates whether the value is a known member of the AnnotateAnonymousSkipParamsSuggestions enum.
+func (e AnnotateAnonymousSkipParamsSuggestions) Valid() bool {
+	switch e {
+	case AnnotateAnonymousSkipParamsSuggestionsHidden:
+		return true
+	case AnnotateAnonymousSkipParamsSuggestionsShown:
+		return true
+	default:
+		return false
+	}
+}
+
 // AccessType defines model for AccessType.
 type AccessType string
 
@@ -1390,6 +1516,11 @@ type BatchStatus string
 
 // BatchStrategy defines model for BatchStrategy.
 type BatchStrategy string
+
+// BatchSuggestions defines model for BatchSuggestions.
+type BatchSuggestions struct {
+	Hidden bool `json:"hidden"`
+}
 
 // BatchSummary defines model for BatchSummary.
 type BatchSummary struct {
@@ -2887,6 +3018,9 @@ type PathBatchID = int32
 // ProposalID defines model for ProposalID.
 type ProposalID = int32
 
+// Suggestions defines model for Suggestions.
+type Suggestions string
+
 // TaskID defines model for TaskID.
 type TaskID = int32
 
@@ -2979,7 +3113,14 @@ type AnnotateNextParams struct {
 
 	// Offset Skip this many URLs of the order. Beyond the end the result is null. The time grows with the number.
 	Offset *Offset `form:"offset,omitempty" json:"offset,omitempty"`
+
+	// Suggestions With `hidden`, what annotators and robots have suggested for the next URL is left out: the lists are empty, and the counts 0. The
+	// texts of the page stay. It is recorded with the answer whether the suggestions were shown. A batch can hide them from all.
+	Suggestions *AnnotateNextParamsSuggestions `form:"suggestions,omitempty" json:"suggestions,omitempty"`
 }
+
+// AnnotateNextParamsSuggestions defines parameters for AnnotateNext.
+type AnnotateNextParamsSuggestions string
 
 // AnnotateSubmitParams defines parameters for AnnotateSubmit.
 type AnnotateSubmitParams struct {
@@ -2992,6 +3133,10 @@ type AnnotateSubmitParams struct {
 	// GetNextURL With false the answer is stored, and `next_annotation` is null.
 	GetNextURL *GetNextURL `form:"get_next_url,omitempty" json:"get_next_url,omitempty"`
 
+	// Suggestions With `hidden`, what annotators and robots have suggested for the next URL is left out: the lists are empty, and the counts 0. The
+	// texts of the page stay. It is recorded with the answer whether the suggestions were shown. A batch can hide them from all.
+	Suggestions *AnnotateSubmitParamsSuggestions `form:"suggestions,omitempty" json:"suggestions,omitempty"`
+
 	// IdempotencyKey A text that the caller chose for this one request, preferably a UUID. For 24 hours after its success, the same request
 	// with the same key takes no effect but gets the same result, with the header `Idempotency-Replayed: true`. Only
 	// `next_annotation` is chosen anew. The result is stored together with the effect of the request: a request whose response was
@@ -3006,6 +3151,9 @@ type AnnotateSubmitParams struct {
 	// clients have the address of the proxy, and share its keys.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
+
+// AnnotateSubmitParamsSuggestions defines parameters for AnnotateSubmit.
+type AnnotateSubmitParamsSuggestions string
 
 // AnnotateSkipParams defines parameters for AnnotateSkip.
 type AnnotateSkipParams struct {
@@ -3015,6 +3163,10 @@ type AnnotateSkipParams struct {
 	// AnnoURLID Only this URL.
 	AnnoURLID *AnnoURLID `form:"anno_url_id,omitempty" json:"anno_url_id,omitempty"`
 
+	// Suggestions With `hidden`, what annotators and robots have suggested for the next URL is left out: the lists are empty, and the counts 0. The
+	// texts of the page stay. It is recorded with the answer whether the suggestions were shown. A batch can hide them from all.
+	Suggestions *AnnotateSkipParamsSuggestions `form:"suggestions,omitempty" json:"suggestions,omitempty"`
+
 	// IdempotencyKey A text that the caller chose for this one request, preferably a UUID. For 24 hours after its success, the same request
 	// with the same key takes no effect but gets the same result, with the header `Idempotency-Replayed: true`. Only
 	// `next_annotation` is chosen anew. The result is stored together with the effect of the request: a request whose response was
@@ -3030,6 +3182,9 @@ type AnnotateSkipParams struct {
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
+// AnnotateSkipParamsSuggestions defines parameters for AnnotateSkip.
+type AnnotateSkipParamsSuggestions string
+
 // AnnotateAnonymousNextParams defines parameters for AnnotateAnonymousNext.
 type AnnotateAnonymousNextParams struct {
 	// SessionID The session, from an earlier response.
@@ -3037,7 +3192,14 @@ type AnnotateAnonymousNextParams struct {
 
 	// Offset Skip this many URLs of the order. Beyond the end the result is null. The time grows with the number.
 	Offset *Offset `form:"offset,omitempty" json:"offset,omitempty"`
+
+	// Suggestions With `hidden`, what annotators and robots have suggested for the next URL is left out: the lists are empty, and the counts 0. The
+	// texts of the page stay. It is recorded with the answer whether the suggestions were shown. A batch can hide them from all.
+	Suggestions *AnnotateAnonymousNextParamsSuggestions `form:"suggestions,omitempty" json:"suggestions,omitempty"`
 }
+
+// AnnotateAnonymousNextParamsSuggestions defines parameters for AnnotateAnonymousNext.
+type AnnotateAnonymousNextParamsSuggestions string
 
 // AnnotateAnonymousExplainParams defines parameters for AnnotateAnonymousExplain.
 type AnnotateAnonymousExplainParams struct {
@@ -3056,6 +3218,10 @@ type AnnotateAnonymousSubmitParams struct {
 	// GetNextURL With false the answer is stored, and `next_annotation` is null.
 	GetNextURL *GetNextURL `form:"get_next_url,omitempty" json:"get_next_url,omitempty"`
 
+	// Suggestions With `hidden`, what annotators and robots have suggested for the next URL is left out: the lists are empty, and the counts 0. The
+	// texts of the page stay. It is recorded with the answer whether the suggestions were shown. A batch can hide them from all.
+	Suggestions *AnnotateAnonymousSubmitParamsSuggestions `form:"suggestions,omitempty" json:"suggestions,omitempty"`
+
 	// IdempotencyKey A text that the caller chose for this one request, preferably a UUID. For 24 hours after its success, the same request
 	// with the same key takes no effect but gets the same result, with the header `Idempotency-Replayed: true`. Only
 	// `next_annotation` is chosen anew. The result is stored together with the effect of the request: a request whose response was
@@ -3070,6 +3236,9 @@ type AnnotateAnonymousSubmitParams struct {
 	// clients have the address of the proxy, and share its keys.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
+
+// AnnotateAnonymousSubmitParamsSuggestions defines parameters for AnnotateAnonymousSubmit.
+type AnnotateAnonymousSubmitParamsSuggestions string
 
 // AnnotateAnonymousReleaseParams defines parameters for AnnotateAnonymousRelease.
 type AnnotateAnonymousReleaseParams struct {
@@ -3088,6 +3257,10 @@ type AnnotateAnonymousSkipParams struct {
 	// SessionID The session, from a response of `GET /annotate/anonymous`; any UUID is accepted.
 	SessionID openapi_types.UUID `form:"session_id" json:"session_id"`
 
+	// Suggestions With `hidden`, what annotators and robots have suggested for the next URL is left out: the lists are empty, and the counts 0. The
+	// texts of the page stay. It is recorded with the answer whether the suggestions were shown. A batch can hide them from all.
+	Suggestions *AnnotateAnonymousSkipParamsSuggestions `form:"suggestions,omitempty" json:"suggestions,omitempty"`
+
 	// IdempotencyKey A text that the caller chose for this one request, preferably a UUID. For 24 hours after its success, the same request
 	// with the same key takes no effect but gets the same result, with the header `Idempotency-Replayed: true`. Only
 	// `next_annotation` is chosen anew. The result is stored together with the effect of the request: a request whose response was
@@ -3102,6 +3275,9 @@ type AnnotateAnonymousSkipParams struct {
 	// clients have the address of the proxy, and share its keys.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
+
+// AnnotateAnonymousSkipParamsSuggestions defines parameters for AnnotateAnonymousSkip.
+type AnnotateAnonymousSkipParamsSuggestions string
 
 // AnnotateExplainParams defines parameters for AnnotateExplain.
 type AnnotateExplainParams struct {
@@ -3511,6 +3687,9 @@ type AnnotateAnonymousSubmitJSONRequestBody = Answer
 // AnnotateAnonymousSkipJSONRequestBody defines body for AnnotateAnonymousSkip for application/json ContentType.
 type AnnotateAnonymousSkipJSONRequestBody = Skip
 
+// BatchSuggestionsPutJSONRequestBody defines body for BatchSuggestionsPut for application/json ContentType.
+type BatchSuggestionsPutJSONRequestBody = BatchSuggestions
+
 // CollectorManualJSONRequestBody defines body for CollectorManual for application/json ContentType.
 type CollectorManualJSONRequestBody = ManualBatch
 
@@ -3621,6 +3800,9 @@ type ServerInterface interface {
 	// BatchLogList The log of the collector of a batch
 	// (GET /batch/{batch_id}/logs)
 	BatchLogList(c *gin.Context, batchID PathBatchID)
+	// BatchSuggestionsPut Hide suggestions from the annotators of a batch, or show them
+	// (PUT /batch/{batch_id}/suggestions)
+	BatchSuggestionsPut(c *gin.Context, batchID PathBatchID)
 	// BatchURLList The URLs of a batch
 	// (GET /batch/{batch_id}/urls)
 	BatchURLList(c *gin.Context, batchID PathBatchID, params BatchURLListParams)
@@ -4034,6 +4216,14 @@ func (siw *ServerInterfaceWrapper) AnnotateNext(c *gin.Context) {
 		return
 	}
 
+	// ------------- Optional query parameter "suggestions" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "suggestions", c.Request.URL.Query(), &params.Suggestions, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter suggestions: %w", err), http.StatusBadRequest)
+		return
+	}
+
 	for _, middleware := range siw.HandlerMiddlewares {
 		middleware(c)
 		if c.IsAborted() {
@@ -4083,6 +4273,14 @@ func (siw *ServerInterfaceWrapper) AnnotateSubmit(c *gin.Context) {
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "get_next_url", c.Request.URL.Query(), &params.GetNextURL, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
 	if err != nil {
 		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter get_next_url: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "suggestions" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "suggestions", c.Request.URL.Query(), &params.Suggestions, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter suggestions: %w", err), http.StatusBadRequest)
 		return
 	}
 
@@ -4201,6 +4399,14 @@ func (siw *ServerInterfaceWrapper) AnnotateSkip(c *gin.Context) {
 		return
 	}
 
+	// ------------- Optional query parameter "suggestions" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "suggestions", c.Request.URL.Query(), &params.Suggestions, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter suggestions: %w", err), http.StatusBadRequest)
+		return
+	}
+
 	headers := c.Request.Header
 
 	// ------------- Optional header parameter "Idempotency-Key" -------------
@@ -4254,6 +4460,14 @@ func (siw *ServerInterfaceWrapper) AnnotateAnonymousNext(c *gin.Context) {
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "offset", c.Request.URL.Query(), &params.Offset, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
 	if err != nil {
 		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter offset: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "suggestions" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "suggestions", c.Request.URL.Query(), &params.Suggestions, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter suggestions: %w", err), http.StatusBadRequest)
 		return
 	}
 
@@ -4333,6 +4547,14 @@ func (siw *ServerInterfaceWrapper) AnnotateAnonymousSubmit(c *gin.Context) {
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "get_next_url", c.Request.URL.Query(), &params.GetNextURL, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
 	if err != nil {
 		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter get_next_url: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "suggestions" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "suggestions", c.Request.URL.Query(), &params.Suggestions, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter suggestions: %w", err), http.StatusBadRequest)
 		return
 	}
 
@@ -4462,6 +4684,14 @@ func (siw *ServerInterfaceWrapper) AnnotateAnonymousSkip(c *gin.Context) {
 	err = runtime.BindQueryParameterWithOptions("form", true, true, "session_id", c.Request.URL.Query(), &params.SessionID, runtime.BindQueryParameterOptions{Type: "string", Format: "uuid"})
 	if err != nil {
 		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter session_id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "suggestions" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "suggestions", c.Request.URL.Query(), &params.Suggestions, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter suggestions: %w", err), http.StatusBadRequest)
 		return
 	}
 
@@ -4807,6 +5037,31 @@ func (siw *ServerInterfaceWrapper) BatchLogList(c *gin.Context) {
 	}
 
 	siw.Handler.BatchLogList(c, batchID)
+}
+
+// BatchSuggestionsPut operation middleware
+func (siw *ServerInterfaceWrapper) BatchSuggestionsPut(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "batch_id" -------------
+	var batchID PathBatchID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "batch_id", c.Param("batch_id"), &batchID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "integer", Format: "int32", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter batch_id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.BatchSuggestionsPut(c, batchID)
 }
 
 // BatchURLList operation middleware
@@ -6240,6 +6495,7 @@ func RegisterHandlersWithOptions(router gin.IRouter, si ServerInterface, options
 	router.GET(options.BaseURL+"/batch/:batch_id/urls", wrapper.BatchURLList)
 	router.GET(options.BaseURL+"/batch/:batch_id/duplicates", wrapper.BatchDuplicateList)
 	router.GET(options.BaseURL+"/batch/:batch_id/logs", wrapper.BatchLogList)
+	router.PUT(options.BaseURL+"/batch/:batch_id/suggestions", wrapper.BatchSuggestionsPut)
 	router.POST(options.BaseURL+"/batch/:batch_id/abort", wrapper.BatchAbort)
 	router.GET(options.BaseURL+"/task", wrapper.TaskList)
 	router.GET(options.BaseURL+"/task/status", wrapper.TaskRunning)
@@ -8980,6 +9236,129 @@ type BatchLogListdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response BatchLogListdefaultApplicationProblemPlusJSONResponse) VisitBatchLogListResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type BatchSuggestionsPutRequestObject struct {
+	BatchID PathBatchID `json:"batch_id"`
+	Body    *BatchSuggestionsPutJSONRequestBody
+}
+
+type BatchSuggestionsPutResponseObject interface {
+	VisitBatchSuggestionsPutResponse(w http.ResponseWriter) error
+}
+
+type BatchSuggestionsPut200JSONResponse Message
+
+func (response BatchSuggestionsPut200JSONResponse) VisitBatchSuggestionsPutResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type BatchSuggestionsPut400ApplicationProblemPlusJSONResponse struct {
+	UnknownApplicationProblemPlusJSONResponse
+}
+
+func (response BatchSuggestionsPut400ApplicationProblemPlusJSONResponse) VisitBatchSuggestionsPutResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type BatchSuggestionsPut401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response BatchSuggestionsPut401ApplicationProblemPlusJSONResponse) VisitBatchSuggestionsPutResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type BatchSuggestionsPut403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response BatchSuggestionsPut403ApplicationProblemPlusJSONResponse) VisitBatchSuggestionsPutResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type BatchSuggestionsPut413ApplicationProblemPlusJSONResponse struct {
+	TooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response BatchSuggestionsPut413ApplicationProblemPlusJSONResponse) VisitBatchSuggestionsPutResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type BatchSuggestionsPut422ApplicationProblemPlusJSONResponse struct {
+	ValidationFailedApplicationProblemPlusJSONResponse
+}
+
+func (response BatchSuggestionsPut422ApplicationProblemPlusJSONResponse) VisitBatchSuggestionsPutResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type BatchSuggestionsPutdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response BatchSuggestionsPutdefaultApplicationProblemPlusJSONResponse) VisitBatchSuggestionsPutResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -13635,6 +14014,9 @@ type StrictServerInterface interface {
 	// BatchLogList The log of the collector of a batch
 	// (GET /batch/{batch_id}/logs)
 	BatchLogList(ctx context.Context, request BatchLogListRequestObject) (BatchLogListResponseObject, error)
+	// BatchSuggestionsPut Hide suggestions from the annotators of a batch, or show them
+	// (PUT /batch/{batch_id}/suggestions)
+	BatchSuggestionsPut(ctx context.Context, request BatchSuggestionsPutRequestObject) (BatchSuggestionsPutResponseObject, error)
 	// BatchURLList The URLs of a batch
 	// (GET /batch/{batch_id}/urls)
 	BatchURLList(ctx context.Context, request BatchURLListRequestObject) (BatchURLListResponseObject, error)
@@ -14618,6 +15000,50 @@ func (sh *strictHandler) BatchLogList(ctx *gin.Context, batchID PathBatchID) {
 		sh.options.HandlerErrorFunc(ctx, err)
 	} else if validResponse, ok := response.(BatchLogListResponseObject); ok {
 		if err := validResponse.VisitBatchLogListResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// BatchSuggestionsPut operation middleware
+func (sh *strictHandler) BatchSuggestionsPut(ctx *gin.Context, batchID PathBatchID) {
+	var request BatchSuggestionsPutRequestObject
+
+	request.BatchID = batchID
+
+	var body BatchSuggestionsPutJSONRequestBody
+	var err error
+	// A request validator built on kin-openapi's openapi3filter with
+	// KeepValidatedValue leaves the value it validated on the body. Bind
+	// that value, matching member names exactly, so the handler receives
+	// what was validated instead of a second, case-insensitive decode.
+	if vb, ok := ctx.Request.Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+		err = ctx.ShouldBindJSON(&body)
+	} else if binding.Validator != nil {
+		// ShouldBindJSON runs the struct validator after decoding; keep that.
+		err = binding.Validator.ValidateStruct(&body)
+	}
+	if err != nil {
+		sh.options.RequestErrorHandlerFunc(ctx, err)
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.BatchSuggestionsPut(ctx, request.(BatchSuggestionsPutRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "BatchSuggestionsPut")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(BatchSuggestionsPutResponseObject); ok {
+		if err := validResponse.VisitBatchSuggestionsPutResponse(ctx.Writer); err != nil {
 			sh.options.ResponseErrorHandlerFunc(ctx, err)
 		}
 	} else if response != nil {

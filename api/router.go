@@ -116,7 +116,7 @@ func New(cfg Config) (http.Handler, error) {
 			urlHandlers{cfg.Submissions, cfg.Catalog},
 			consensusHandlers{cfg.Consensus, cfg.Reopener},
 			historyHandlers{cfg.History},
-			batchHandlers{cfg.Submissions},
+			batchHandlers{cfg.Submissions, cfg.Annotations},
 			taskHandlers{cfg.Tasks, cfg.Control},
 			progressHandlers{cfg.Progress},
 			agreementHandlers{cfg.Agreement},

@@ -102,6 +102,10 @@ type Next struct {
 	Locations   EntitySuggestions
 	Names       []NameSuggestion // most endorsements before rounding first, then by id; three at most
 	Batch       *BatchInfo       // nil unless the filter has a batch
+
+	// SuggestionsHidden is whether types, record types, agencies, locations and names are left out, because the caller or the batch of
+	// the URL asks for that.
+	SuggestionsHidden bool
 }
 
 // HTML has the texts of a page; a text that is not stored is empty.

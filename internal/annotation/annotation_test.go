@@ -263,7 +263,7 @@ func TestAgenciesInLocation(t *testing.T) {
 	locations := dbtest.Structs[struct{ ID int64 }](t, b.pool, "SELECT id FROM locations ORDER BY id")
 	require.Len(t, locations, 10)
 	for _, location := range locations {
-		agencies, err := b.service.Agencies(t.Context(), 1, &location.ID)
+		agencies, err := b.service.Agencies(t.Context(), annotation.User(7), 1, &location.ID)
 		require.NoError(t, err)
 		var found []string
 		for _, agency := range agencies.Entities {

@@ -25,14 +25,14 @@ type Ranking interface {
 // nor suspended, have no URL type, record type, agency or location of this user, and match the filter. Package ranking describes
 // their order. The URL is reserved for the user, if the Service reserves URLs: others are not offered it while as many annotators
 // have it as it needs answers. A URL that the user has reserved before comes first. Skip only looks ahead, and reserves nothing.
-func (s *Service) Next(ctx context.Context, userID int32, filter Filter) (Offer, error) {
-	return s.nextFrom(ctx, s.pool, asking{by: User(userID), filter: filter})
+func (s *Service) Next(ctx context.Context, userID int32, filter Filter, how ...Showing) (Offer, error) {
+	return s.nextFrom(ctx, s.pool, ask(User(userID), filter, how))
 }
 
 // NextAnonymous is Next for an anonymous session, known or not, which skips so many URLs of its order. URLs that users have
 // annotated are candidates too.
-func (s *Service) NextAnonymous(ctx context.Context, session Session, skip int32) (Offer, error) {
-	return s.nextFrom(ctx, s.pool, asking{by: Anonymous(session), filter: Filter{Skip: skip}})
+func (s *Service) NextAnonymous(ctx context.Context, session Session, skip int32, how ...Showing) (Offer, error) {
+	return s.nextFrom(ctx, s.pool, ask(Anonymous(session), Filter{Skip: skip}, how))
 }
 
 // asking is a request for a URL.
@@ -42,6 +42,14 @@ type asking struct {
 	hidden bool   // without suggestions
 
 	unreserved bool // the annotator has just ended the only reservation
+}
+
+func ask(by Annotator, filter Filter, how []Showing) asking {
+	asking := asking{by: by, filter: filter}
+	for _, change := range how {
+		change(&asking)
+	}
+	return asking
 }
 
 // choose returns the next URL in the annotator's order; nil means that none is left.
@@ -103,6 +111,12 @@ func (s *Service) described(ctx context.Context, conn *postgres.Conn, ask asking
 	at, err := s.describe(ctx, conn, offer.Next, chosen.Revision, ask.filter.BatchID)
 	if err != nil {
 		return Offer{}, need{}, fmt.Errorf("describe URL %d: %w", chosen.URLID, err)
+	}
+	if ask.hidden {
+		offer.Next.SuggestionsHidden = true
+	}
+	if offer.Next.SuggestionsHidden {
+		offer.Next.hideSuggestions()
 	}
 	return offer, at, nil
 }

@@ -282,6 +282,12 @@ func (s *Service) reservedBefore(ctx context.Context, conn *postgres.Conn, ask a
 		return nil, false, err
 	}
 	offer.Reason, offer.ReservedUntil = ReservedByYou, row.ExpiresAt
+	if row.SuggestionsHidden && !offer.Next.SuggestionsHidden {
+		err := queries.ReservationShow(ctx, conn, db.ReservationShowParams{Annotator: ask.by.String(), URLID: row.URLID})
+		if err != nil {
+			return nil, false, fmt.Errorf("record that suggestions are shown: %w", err)
+		}
+	}
 	if row.Ahead < at.answers {
 		return &offer, false, nil
 	}
@@ -307,6 +313,7 @@ func (s *Service) offerClaimed(
 	if shared {
 		offer.Reason, at.answers = Shared, math.MaxInt32
 	}
+	ask.hidden = offer.Next.SuggestionsHidden
 	got, err := s.claim(ctx, conn, ask, chosen.URLID, at)
 	if got.granted {
 		offer.ReservedUntil = got.until

@@ -52,8 +52,8 @@ func (s *Service) Skip(ctx context.Context, userID, urlID int32, skip Skip) erro
 }
 
 // SkipThenNext is Skip, and then Next on the same connection.
-func (s *Service) SkipThenNext(ctx context.Context, userID, urlID int32, skip Skip, filter Filter) (Submitted, error) {
-	return s.skipThenNext(ctx, s.skipOfUser(userID, urlID, skip), asking{by: User(userID), filter: filter})
+func (s *Service) SkipThenNext(ctx context.Context, userID, urlID int32, skip Skip, filter Filter, how ...Showing) (Submitted, error) {
+	return s.skipThenNext(ctx, s.skipOfUser(userID, urlID, skip), ask(User(userID), filter, how))
 }
 
 // SkipAnonymous is Skip for an anonymous session, which is stored with its first skip as with its first answer.
@@ -62,8 +62,8 @@ func (s *Service) SkipAnonymous(ctx context.Context, session Session, urlID int3
 }
 
 // SkipAnonymousThenNext is SkipAnonymous, and then NextAnonymous on the same connection.
-func (s *Service) SkipAnonymousThenNext(ctx context.Context, session Session, urlID int32, skip Skip) (Submitted, error) {
-	return s.skipThenNext(ctx, s.skipOfSession(session, urlID, skip), asking{by: Anonymous(session)})
+func (s *Service) SkipAnonymousThenNext(ctx context.Context, session Session, urlID int32, skip Skip, how ...Showing) (Submitted, error) {
+	return s.skipThenNext(ctx, s.skipOfSession(session, urlID, skip), ask(Anonymous(session), Filter{}, how))
 }
 
 // putOff is a skip, and the statement that stores it.

@@ -49,9 +49,9 @@ func (s *Service) Submit(ctx context.Context, userID, urlID int32, answer Answer
 	return s.submit(ctx, ofUser(userID, urlID, answer))
 }
 
-// SubmitThenNext is Submit, and then Next on the same connection.
+// SubmitThenNext is Submit, and then Next on the same connection, with suggestions or without as the answer says.
 func (s *Service) SubmitThenNext(ctx context.Context, userID, urlID int32, answer Answer, filter Filter) (Submitted, error) {
-	return s.submitThenNext(ctx, ofUser(userID, urlID, answer), asking{by: User(userID), filter: filter})
+	return s.submitThenNext(ctx, ofUser(userID, urlID, answer), asking{by: User(userID), filter: filter, hidden: answer.SuggestionsHidden})
 }
 
 // SubmitAnonymous is Submit for an anonymous session. The first answer stores the session as well. The not-found flags are
@@ -62,7 +62,7 @@ func (s *Service) SubmitAnonymous(ctx context.Context, session Session, urlID in
 
 // SubmitAnonymousThenNext is SubmitAnonymous, and then NextAnonymous on the same connection.
 func (s *Service) SubmitAnonymousThenNext(ctx context.Context, session Session, urlID int32, answer Answer) (Submitted, error) {
-	return s.submitThenNext(ctx, ofSession(session, urlID, answer), asking{by: Anonymous(session)})
+	return s.submitThenNext(ctx, ofSession(session, urlID, answer), asking{by: Anonymous(session), hidden: answer.SuggestionsHidden})
 }
 
 // Submitted is the result of an answer that is committed.

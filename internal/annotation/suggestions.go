@@ -56,6 +56,7 @@ func (s *Service) votes(urlID int32, at *need) postgres.Step {
 func aboutURL(next *Next) []postgres.Step {
 	url := []any{next.URLID}
 	return slices.Concat([]postgres.Step{
+		{Phase: phase.Format, SQL: db.URLSuggestionsHiddenGet, Args: url, Read: scalar(&next.SuggestionsHidden)},
 		{Phase: phase.Format, SQL: db.HTMLContentListByURL, Args: url, Read: all(next.HTML.set)},
 		{Phase: phase.Format, SQL: db.URLTypeSuggestionListByURL, Args: url, Read: all(next.addURLType)},
 		{Phase: phase.Format, SQL: db.RecordTypeSuggestionListByURL, Args: url, Read: all(next.addRecordType)},
@@ -76,23 +77,36 @@ func agenciesOf(urlID int32, agencies *EntitySuggestions) []postgres.Step {
 }
 
 // Agencies returns the agencies suggested for a URL in any state; an unknown URL has none. With a location it returns only
-// agencies of this location or of one within it. NotFound does not depend on the location.
-func (s *Service) Agencies(ctx context.Context, urlID int32, locationID *int64) (EntitySuggestions, error) {
-	agencies, err := s.agencies(ctx, urlID, locationID)
+// agencies of this location or of one within it. NotFound does not depend on the location. There are none while suggestions of the URL are
+// hidden: by its batch, or from the annotator who works on it.
+func (s *Service) Agencies(ctx context.Context, by Annotator, urlID int32, locationID *int64) (EntitySuggestions, error) {
+	agencies, err := s.agencies(ctx, by, urlID, locationID)
 	if err != nil {
 		return EntitySuggestions{}, fmt.Errorf("list agencies of URL %d: %w", urlID, err)
 	}
 	return agencies, nil
 }
 
-func (s *Service) agencies(ctx context.Context, urlID int32, locationID *int64) (agencies EntitySuggestions, err error) {
+func (s *Service) agencies(ctx context.Context, by Annotator, urlID int32, locationID *int64) (agencies EntitySuggestions, err error) {
 	conn, err := s.pool.Acquire(ctx)
 	if err != nil {
 		return agencies, err
 	}
 	defer conn.Release()
-	if err := postgres.Pipeline(ctx, conn, agenciesOf(urlID, &agencies)); err != nil {
+	var ofBatch, fromCaller bool
+	steps := append(agenciesOf(urlID, &agencies), postgres.Step{
+		Phase: phase.AgencySuggestions, SQL: db.URLSuggestionsHiddenGet, Args: []any{urlID}, Read: scalar(&ofBatch),
+	})
+	if s.reserve.For > 0 {
+		steps = append(steps, postgres.Step{
+			Phase: phase.Reservation, SQL: db.ReservationSuggestionsHidden, Args: []any{by.String(), urlID}, Read: scalar(&fromCaller),
+		})
+	}
+	if err := postgres.Pipeline(ctx, conn, steps); err != nil {
 		return agencies, err
+	}
+	if ofBatch || fromCaller {
+		return EntitySuggestions{}, nil
 	}
 	if locationID == nil || len(agencies.Entities) == 0 {
 		return agencies, nil

@@ -61,7 +61,10 @@ WITH clock AS (
     FROM judged
     WHERE judged.ahead < $7::integer
     ON CONFLICT ON CONSTRAINT url_reservations_pkey DO UPDATE SET
-        url_id = excluded.url_id, slot = excluded.slot, suggestions_hidden = excluded.suggestions_hidden,
+        url_id = excluded.url_id, slot = excluded.slot,
+        -- Who has seen the suggestions of the URL has seen them.
+        suggestions_hidden = excluded.suggestions_hidden
+            AND (url_reservations.suggestions_hidden OR url_reservations.url_id <> excluded.url_id),
         expires_at = excluded.expires_at
     RETURNING expires_at
 ), freed AS (
@@ -148,7 +151,7 @@ WITH clock AS (
     SELECT coalesce($1::timestamptz, now()) AS now
 ), own AS MATERIALIZED (
     SELECT
-        r.url_id, r.slot, r.expires_at, q.changed_xid,
+        r.url_id, r.slot, r.suggestions_hidden, r.expires_at, q.changed_xid,
         clock.now + make_interval(secs => $2::double precision) AS until
     FROM clock
     CROSS JOIN url_reservations r
@@ -187,6 +190,7 @@ SELECT
     urls.scheme,
     urls.trailing_slash,
     own.changed_xid,
+    own.suggestions_hidden,
     coalesce((SELECT extended.expires_at FROM extended), own.expires_at)::timestamptz AS expires_at,
     (
         SELECT count(*) FROM url_reservations r
@@ -208,13 +212,14 @@ type ReservationExtendParams struct {
 }
 
 type ReservationExtendRow struct {
-	URLID         int32
-	URL           *string
-	Scheme        *string
-	TrailingSlash bool
-	ChangedXid    int64
-	ExpiresAt     time.Time
-	Ahead         int32
+	URLID             int32
+	URL               *string
+	Scheme            *string
+	TrailingSlash     bool
+	ChangedXid        int64
+	SuggestionsHidden bool
+	ExpiresAt         time.Time
+	Ahead             int32
 }
 
 // Reservations: the URL that each annotator works on. The order of locks is that of all writers: rows of the queue, by id, before
@@ -240,6 +245,7 @@ func (q *Queries) ReservationExtend(ctx context.Context, db DBTX, arg Reservatio
 		&i.Scheme,
 		&i.TrailingSlash,
 		&i.ChangedXid,
+		&i.SuggestionsHidden,
 		&i.ExpiresAt,
 		&i.Ahead,
 	)
@@ -408,6 +414,22 @@ func (q *Queries) ReservationShareGet(ctx context.Context, db DBTX, arg Reservat
 		&i.ChangedXid,
 	)
 	return i, err
+}
+
+const ReservationShow = `-- name: ReservationShow :exec
+UPDATE url_reservations SET suggestions_hidden = false
+WHERE annotator = $1 AND url_id = $2 AND suggestions_hidden
+`
+
+type ReservationShowParams struct {
+	Annotator string
+	URLID     int32
+}
+
+// Records that the annotator, who was shown the URL without suggestions at first, is shown them now.
+func (q *Queries) ReservationShow(ctx context.Context, db DBTX, arg ReservationShowParams) error {
+	_, err := db.Exec(ctx, ReservationShow, arg.Annotator, arg.URLID)
+	return err
 }
 
 const ReservationSuggestionsHidden = `-- name: ReservationSuggestionsHidden :one

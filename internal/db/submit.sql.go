@@ -116,8 +116,11 @@ WITH url AS (
         queue.url_id,
         $11::url_event,
         $5,
-        NOT coalesce((SELECT released.suggestions_hidden FROM released), $12::boolean)
-            AND NOT EXISTS (SELECT FROM flag_batch_suggestions_hidden flag WHERE flag.batch_id = queue.batch_id),
+        NOT coalesce(
+            (SELECT released.suggestions_hidden FROM released),
+            $12::boolean
+                OR EXISTS (SELECT FROM flag_batch_suggestions_hidden flag WHERE flag.batch_id = queue.batch_id)
+        ),
         coalesce((SELECT said.robots FROM robot_values said WHERE said.url_id = queue.url_id), '{}'),
         $13::jsonb || coalesce((SELECT jsonb_build_object('name', existing_name.suggestion) FROM existing_name), '{}')
     FROM queue
@@ -391,8 +394,11 @@ WITH url AS (
         queue.url_id,
         $9::url_event,
         $2,
-        NOT coalesce((SELECT released.suggestions_hidden FROM released), $10::boolean)
-            AND NOT EXISTS (SELECT FROM flag_batch_suggestions_hidden flag WHERE flag.batch_id = queue.batch_id),
+        NOT coalesce(
+            (SELECT released.suggestions_hidden FROM released),
+            $10::boolean
+                OR EXISTS (SELECT FROM flag_batch_suggestions_hidden flag WHERE flag.batch_id = queue.batch_id)
+        ),
         coalesce((SELECT said.robots FROM robot_values said WHERE said.url_id = queue.url_id), '{}'),
         $11::jsonb || coalesce((SELECT jsonb_build_object('name', existing_name.suggestion) FROM existing_name), '{}')
     FROM queue

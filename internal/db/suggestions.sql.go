@@ -152,6 +152,34 @@ func (q *Queries) BatchInfoGet(ctx context.Context, db DBTX, batchID int32) (Bat
 	return i, err
 }
 
+const BatchSuggestionsHide = `-- name: BatchSuggestionsHide :one
+WITH batch AS (
+    SELECT batches.id FROM batches WHERE batches.id = $1 FOR KEY SHARE
+), hidden AS (
+    INSERT INTO flag_batch_suggestions_hidden (batch_id)
+    SELECT batch.id FROM batch WHERE $2::boolean
+    ON CONFLICT ON CONSTRAINT flag_batch_suggestions_hidden_pkey DO NOTHING
+), shown AS (
+    DELETE FROM flag_batch_suggestions_hidden flag
+    USING batch
+    WHERE flag.batch_id = batch.id AND NOT $2::boolean
+)
+SELECT EXISTS (SELECT FROM batch)::boolean
+`
+
+type BatchSuggestionsHideParams struct {
+	BatchID int32
+	Hidden  bool
+}
+
+// Hides or shows the suggestions for all URLs of a batch, and reports whether there is such a batch.
+func (q *Queries) BatchSuggestionsHide(ctx context.Context, db DBTX, arg BatchSuggestionsHideParams) (bool, error) {
+	row := db.QueryRow(ctx, BatchSuggestionsHide, arg.BatchID, arg.Hidden)
+	var column_1 bool
+	err := row.Scan(&column_1)
+	return column_1, err
+}
+
 const HTMLContentListByURL = `-- name: HTMLContentListByURL :many
 
 SELECT content_type, content
@@ -368,6 +396,22 @@ func (q *Queries) RecordTypeSuggestionListByURL(ctx context.Context, db DBTX, ur
 		return nil, err
 	}
 	return items, nil
+}
+
+const URLSuggestionsHiddenGet = `-- name: URLSuggestionsHiddenGet :one
+SELECT EXISTS (
+    SELECT FROM annotation_queue q
+    JOIN flag_batch_suggestions_hidden flag ON flag.batch_id = q.batch_id
+    WHERE q.url_id = $1
+)::boolean
+`
+
+// Whether the batch of the URL hides suggestions from annotators.
+func (q *Queries) URLSuggestionsHiddenGet(ctx context.Context, db DBTX, urlID int32) (bool, error) {
+	row := db.QueryRow(ctx, URLSuggestionsHiddenGet, urlID)
+	var column_1 bool
+	err := row.Scan(&column_1)
+	return column_1, err
 }
 
 const URLTypeSuggestionListByURL = `-- name: URLTypeSuggestionListByURL :many

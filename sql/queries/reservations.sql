@@ -11,7 +11,7 @@ WITH clock AS (
     SELECT coalesce(sqlc.narg('now')::timestamptz, now()) AS now
 ), own AS MATERIALIZED (
     SELECT
-        r.url_id, r.slot, r.expires_at, q.changed_xid,
+        r.url_id, r.slot, r.suggestions_hidden, r.expires_at, q.changed_xid,
         clock.now + make_interval(secs => @seconds::double precision) AS until
     FROM clock
     CROSS JOIN url_reservations r
@@ -50,6 +50,7 @@ SELECT
     urls.scheme,
     urls.trailing_slash,
     own.changed_xid,
+    own.suggestions_hidden,
     coalesce((SELECT extended.expires_at FROM extended), own.expires_at)::timestamptz AS expires_at,
     (
         SELECT count(*) FROM url_reservations r
@@ -116,7 +117,10 @@ WITH clock AS (
     FROM judged
     WHERE judged.ahead < @needed::integer
     ON CONFLICT ON CONSTRAINT url_reservations_pkey DO UPDATE SET
-        url_id = excluded.url_id, slot = excluded.slot, suggestions_hidden = excluded.suggestions_hidden,
+        url_id = excluded.url_id, slot = excluded.slot,
+        -- Who has seen the suggestions of the URL has seen them.
+        suggestions_hidden = excluded.suggestions_hidden
+            AND (url_reservations.suggestions_hidden OR url_reservations.url_id <> excluded.url_id),
         expires_at = excluded.expires_at
     RETURNING expires_at
 ), freed AS (
@@ -296,3 +300,8 @@ WHERE q.url_id = @url_id::integer;
 SELECT EXISTS (
     SELECT FROM url_reservations r WHERE r.annotator = @annotator AND r.url_id = @url_id AND r.suggestions_hidden
 )::boolean;
+
+-- name: ReservationShow :exec
+-- Records that the annotator, who was shown the URL without suggestions at first, is shown them now.
+UPDATE url_reservations SET suggestions_hidden = false
+WHERE annotator = @annotator AND url_id = @url_id AND suggestions_hidden;

@@ -109,8 +109,11 @@ WITH url AS (
         queue.url_id,
         @event::url_event,
         @user_id,
-        NOT coalesce((SELECT released.suggestions_hidden FROM released), @suggestions_hidden::boolean)
-            AND NOT EXISTS (SELECT FROM flag_batch_suggestions_hidden flag WHERE flag.batch_id = queue.batch_id),
+        NOT coalesce(
+            (SELECT released.suggestions_hidden FROM released),
+            @suggestions_hidden::boolean
+                OR EXISTS (SELECT FROM flag_batch_suggestions_hidden flag WHERE flag.batch_id = queue.batch_id)
+        ),
         coalesce((SELECT said.robots FROM robot_values said WHERE said.url_id = queue.url_id), '{}'),
         @detail::jsonb || coalesce((SELECT jsonb_build_object('name', existing_name.suggestion) FROM existing_name), '{}')
     FROM queue
@@ -234,8 +237,11 @@ WITH url AS (
         queue.url_id,
         @event::url_event,
         @session_id,
-        NOT coalesce((SELECT released.suggestions_hidden FROM released), @suggestions_hidden::boolean)
-            AND NOT EXISTS (SELECT FROM flag_batch_suggestions_hidden flag WHERE flag.batch_id = queue.batch_id),
+        NOT coalesce(
+            (SELECT released.suggestions_hidden FROM released),
+            @suggestions_hidden::boolean
+                OR EXISTS (SELECT FROM flag_batch_suggestions_hidden flag WHERE flag.batch_id = queue.batch_id)
+        ),
         coalesce((SELECT said.robots FROM robot_values said WHERE said.url_id = queue.url_id), '{}'),
         @detail::jsonb || coalesce((SELECT jsonb_build_object('name', existing_name.suggestion) FROM existing_name), '{}')
     FROM queue

@@ -170,3 +170,26 @@ SELECT count(*)::integer FROM link_user_suggestion_location_not_found WHERE url_
 SELECT coalesce(sum(total), 0)::integer AS total, coalesce(sum(annotated), 0)::integer AS annotated
 FROM batch_progress
 WHERE batch_id = @batch_id;
+
+-- name: URLSuggestionsHiddenGet :one
+-- Whether the batch of the URL hides suggestions from annotators.
+SELECT EXISTS (
+    SELECT FROM annotation_queue q
+    JOIN flag_batch_suggestions_hidden flag ON flag.batch_id = q.batch_id
+    WHERE q.url_id = @url_id
+)::boolean;
+
+-- name: BatchSuggestionsHide :one
+-- Hides or shows the suggestions for all URLs of a batch, and reports whether there is such a batch.
+WITH batch AS (
+    SELECT batches.id FROM batches WHERE batches.id = @batch_id FOR KEY SHARE
+), hidden AS (
+    INSERT INTO flag_batch_suggestions_hidden (batch_id)
+    SELECT batch.id FROM batch WHERE @hidden::boolean
+    ON CONFLICT ON CONSTRAINT flag_batch_suggestions_hidden_pkey DO NOTHING
+), shown AS (
+    DELETE FROM flag_batch_suggestions_hidden flag
+    USING batch
+    WHERE flag.batch_id = batch.id AND NOT @hidden::boolean
+)
+SELECT EXISTS (SELECT FROM batch)::boolean;
