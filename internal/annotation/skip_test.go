@@ -12,6 +12,7 @@ import (
 
 	"docket/internal/annotation"
 	"docket/internal/dbtest"
+	"docket/internal/progress"
 	"docket/internal/ranking"
 	"docket/internal/unknown"
 )
@@ -553,4 +554,42 @@ func TestReservedSkippedURLs(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Skips are no votes: what is derived from votes is the same with and without them.
+func TestSkipsAreNoVotes(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	for user := int32(1); user <= 2; user++ {
+		require.NoError(t, b.service.Submit(t.Context(), user, 1, everything(1)))
+		require.NoError(t, b.service.Submit(t.Context(), 2+user, 2, everything(user)))
+	}
+	derived := func() (all []string) {
+		for _, query := range []string{
+			`SELECT (to_jsonb(q) - 'changed_xid')::text FROM annotation_queue q ORDER BY url_id`,
+			`SELECT v::text FROM annotation_votes v ORDER BY v::text`,
+			`SELECT url_id::text FROM consensus_due ORDER BY url_id`,
+			`SELECT c::text FROM url_annotation_count_view c ORDER BY url_id`,
+		} {
+			all = append(all, dbtest.List(t, b.pool, query)...)
+		}
+		statistics := progress.New(b.pool)
+		leaderboard, err := statistics.Leaderboard(t.Context())
+		require.NoError(t, err)
+		of, err := statistics.Contribution(t.Context(), 1)
+		require.NoError(t, err)
+		next := skipper{b: b, session: annotation.NewSession()}.next(t)
+		return append(all, fmt.Sprint(leaderboard, of, next))
+	}
+	dbtest.Exec(t, b.pool, "REFRESH MATERIALIZED VIEW url_annotation_count_view")
+	before := derived()
+	for user := int32(5); user <= 8; user++ {
+		for url := int32(1); url <= 3; url++ {
+			require.NoError(t, b.service.Skip(t.Context(), user, url, notSure))
+			require.NoError(t, b.service.SkipAnonymous(t.Context(), annotation.NewSession(), url, notSure))
+		}
+	}
+	dbtest.Exec(t, b.pool, "REFRESH MATERIALIZED VIEW url_annotation_count_view")
+	require.Equal(t, 24, b.count(t, "SELECT count(*) FROM url_skips"))
+	require.Equal(t, before, derived())
 }

@@ -13,16 +13,19 @@ import (
 )
 
 const AnonymousSkipNextGet = `-- name: AnonymousSkipNextGet :one
-SELECT q.url_id, q.changed_xid, q.reserved, urls.url, urls.scheme, urls.trailing_slash
-FROM url_skips s
-JOIN annotation_queue q ON q.url_id = s.url_id
-JOIN urls ON urls.id = s.url_id
-WHERE s.session_id = $1::uuid
-    AND s.active
-    AND q.eligible
-    AND NOT EXISTS (SELECT FROM anonymous_url_annotations a WHERE a.session_id = $1 AND a.url_id = s.url_id OFFSET 0)
-ORDER BY q.reserved, s.created_at, s.id
-LIMIT 1
+SELECT next.url_id, next.changed_xid, next.reserved, urls.url, urls.scheme, urls.trailing_slash
+FROM (
+    SELECT q.url_id, q.changed_xid, q.reserved
+    FROM url_skips s
+    CROSS JOIN LATERAL (SELECT q.url_id, q.eligible, q.followed, q.manual, q.user_url_type_count, q.anon_url_type_count, q.auto_url_type_count, q.priority, q.batch_id, q.user_agency_count, q.changed_xid, q.reserved FROM annotation_queue q WHERE q.url_id = s.url_id OFFSET 0) AS q
+    WHERE s.session_id = $1::uuid
+        AND s.active
+        AND q.eligible
+        AND NOT EXISTS (SELECT FROM anonymous_url_annotations a WHERE a.session_id = $1 AND a.url_id = s.url_id OFFSET 0)
+    ORDER BY q.reserved, s.created_at, s.id
+    LIMIT 1
+) AS next
+JOIN urls ON urls.id = next.url_id
 `
 
 type AnonymousSkipNextGetRow struct {
@@ -253,17 +256,20 @@ func (q *Queries) SkipLockDueMany(ctx context.Context, db DBTX, atMost int64) ([
 }
 
 const SkipNextGet = `-- name: SkipNextGet :one
-SELECT q.url_id, q.changed_xid, q.reserved, urls.url, urls.scheme, urls.trailing_slash
-FROM url_skips s
-JOIN annotation_queue q ON q.url_id = s.url_id
-JOIN urls ON urls.id = s.url_id
-WHERE s.user_id = $1::integer
-    AND s.active
-    AND q.eligible
-    AND ($2::integer IS NULL OR q.batch_id = $2::integer)
-    AND NOT EXISTS (SELECT FROM user_url_annotations a WHERE a.user_id = $1 AND a.url_id = s.url_id OFFSET 0)
-ORDER BY q.reserved, s.created_at, s.id
-LIMIT 1
+SELECT next.url_id, next.changed_xid, next.reserved, urls.url, urls.scheme, urls.trailing_slash
+FROM (
+    SELECT q.url_id, q.changed_xid, q.reserved
+    FROM url_skips s
+    CROSS JOIN LATERAL (SELECT q.url_id, q.eligible, q.followed, q.manual, q.user_url_type_count, q.anon_url_type_count, q.auto_url_type_count, q.priority, q.batch_id, q.user_agency_count, q.changed_xid, q.reserved FROM annotation_queue q WHERE q.url_id = s.url_id OFFSET 0) AS q
+    WHERE s.user_id = $1::integer
+        AND s.active
+        AND q.eligible
+        AND ($2::integer IS NULL OR q.batch_id = $2::integer)
+        AND NOT EXISTS (SELECT FROM user_url_annotations a WHERE a.user_id = $1 AND a.url_id = s.url_id OFFSET 0)
+    ORDER BY q.reserved, s.created_at, s.id
+    LIMIT 1
+) AS next
+JOIN urls ON urls.id = next.url_id
 `
 
 type SkipNextGetParams struct {
@@ -282,7 +288,7 @@ type SkipNextGetRow struct {
 
 // The URL that a user gets who has nothing else left: an eligible one that the user has put off, in the batch if one is given. Those
 // that are not reserved come first, then the oldest skip. No rows: there is none. The cost grows with the skips of the user. OFFSET 0
-// keeps the planner from reading all annotations of the user.
+// keeps the planner from reading all of the queue, or all annotations of the user.
 func (q *Queries) SkipNextGet(ctx context.Context, db DBTX, arg SkipNextGetParams) (SkipNextGetRow, error) {
 	row := db.QueryRow(ctx, SkipNextGet, arg.UserID, arg.BatchID)
 	var i SkipNextGetRow

@@ -121,31 +121,37 @@ SELECT EXISTS (SELECT FROM skip)::boolean AS stored, EXISTS (SELECT FROM url)::b
 -- name: SkipNextGet :one
 -- The URL that a user gets who has nothing else left: an eligible one that the user has put off, in the batch if one is given. Those
 -- that are not reserved come first, then the oldest skip. No rows: there is none. The cost grows with the skips of the user. OFFSET 0
--- keeps the planner from reading all annotations of the user.
-SELECT q.url_id, q.changed_xid, q.reserved, urls.url, urls.scheme, urls.trailing_slash
-FROM url_skips s
-JOIN annotation_queue q ON q.url_id = s.url_id
-JOIN urls ON urls.id = s.url_id
-WHERE s.user_id = @user_id::integer
-    AND s.active
-    AND q.eligible
-    AND (sqlc.narg('batch_id')::integer IS NULL OR q.batch_id = sqlc.narg('batch_id')::integer)
-    AND NOT EXISTS (SELECT FROM user_url_annotations a WHERE a.user_id = @user_id AND a.url_id = s.url_id OFFSET 0)
-ORDER BY q.reserved, s.created_at, s.id
-LIMIT 1;
+-- keeps the planner from reading all of the queue, or all annotations of the user.
+SELECT next.url_id, next.changed_xid, next.reserved, urls.url, urls.scheme, urls.trailing_slash
+FROM (
+    SELECT q.url_id, q.changed_xid, q.reserved
+    FROM url_skips s
+    CROSS JOIN LATERAL (SELECT q.* FROM annotation_queue q WHERE q.url_id = s.url_id OFFSET 0) AS q
+    WHERE s.user_id = @user_id::integer
+        AND s.active
+        AND q.eligible
+        AND (sqlc.narg('batch_id')::integer IS NULL OR q.batch_id = sqlc.narg('batch_id')::integer)
+        AND NOT EXISTS (SELECT FROM user_url_annotations a WHERE a.user_id = @user_id AND a.url_id = s.url_id OFFSET 0)
+    ORDER BY q.reserved, s.created_at, s.id
+    LIMIT 1
+) AS next
+JOIN urls ON urls.id = next.url_id;
 
 -- name: AnonymousSkipNextGet :one
 -- SkipNextGet for an anonymous session.
-SELECT q.url_id, q.changed_xid, q.reserved, urls.url, urls.scheme, urls.trailing_slash
-FROM url_skips s
-JOIN annotation_queue q ON q.url_id = s.url_id
-JOIN urls ON urls.id = s.url_id
-WHERE s.session_id = @session_id::uuid
-    AND s.active
-    AND q.eligible
-    AND NOT EXISTS (SELECT FROM anonymous_url_annotations a WHERE a.session_id = @session_id AND a.url_id = s.url_id OFFSET 0)
-ORDER BY q.reserved, s.created_at, s.id
-LIMIT 1;
+SELECT next.url_id, next.changed_xid, next.reserved, urls.url, urls.scheme, urls.trailing_slash
+FROM (
+    SELECT q.url_id, q.changed_xid, q.reserved
+    FROM url_skips s
+    CROSS JOIN LATERAL (SELECT q.* FROM annotation_queue q WHERE q.url_id = s.url_id OFFSET 0) AS q
+    WHERE s.session_id = @session_id::uuid
+        AND s.active
+        AND q.eligible
+        AND NOT EXISTS (SELECT FROM anonymous_url_annotations a WHERE a.session_id = @session_id AND a.url_id = s.url_id OFFSET 0)
+    ORDER BY q.reserved, s.created_at, s.id
+    LIMIT 1
+) AS next
+JOIN urls ON urls.id = next.url_id;
 
 -- name: SkipFirstExpiry :one
 -- In how many seconds the first reservation ends of a URL that the annotator has put off; 0 without one.
