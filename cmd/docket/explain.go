@@ -21,13 +21,15 @@ func explainCommand(cfg *config) *cobra.Command {
 	var user, batch, url int32
 	var session string
 	var asJSON bool
+	var reserve annotation.ReservePolicy
 	cmd := &cobra.Command{
 		Use:   "explain",
 		Short: "Show why an annotator is given a URL next, or none",
 		Long: `Show which URL a user or an anonymous session would be given next, its place in the order and what decides it, who has reserved
 it, how many answers it needs, and how many URLs are left out for which cause. With --url: why this URL is offered or not.
 
-It reserves and stores nothing. Exit status 1: the URL or the batch is unknown.`,
+It reserves and stores nothing. Give it the reservation flags of docket serve, or their variables, if these are not the defaults. It
+explains the live ranking, not --ranking matview. Exit status 1: the URL or the batch is unknown.`,
 		Example: `  docket explain --user 7
   docket explain --user 7 --batch 3 --json | jq .counts
   docket explain --user 7 --url 4711`,
@@ -44,6 +46,9 @@ It reserves and stores nothing. Exit status 1: the URL or the batch is unknown.`
 			if given("session") && err != nil {
 				return usageError{fmt.Errorf("--session: %q is not a UUID", session)}
 			}
+			if err := checkReserve(reserve); err != nil {
+				return err
+			}
 			var filter annotation.Filter
 			if given("batch") {
 				filter.BatchID = &batch
@@ -52,7 +57,7 @@ It reserves and stores nothing. Exit status 1: the URL or the batch is unknown.`
 				filter.URLID = &url
 			}
 			return cfg.withPoolToRead(cmd, func(ctx context.Context, pool *postgres.Pool) error {
-				service := annotation.New(pool, ranking.NewQueue())
+				service := annotation.New(pool, ranking.NewQueue(), annotation.Reserve(reserve))
 				explain := func() (annotation.Explanation, error) { return service.ExplainNext(ctx, user, filter) }
 				if given("session") {
 					explain = func() (annotation.Explanation, error) { return service.ExplainNextAnonymous(ctx, sessionID, filter) }
@@ -74,6 +79,7 @@ It reserves and stores nothing. Exit status 1: the URL or the batch is unknown.`
 	flags.StringVar(&session, "session", "", "UUID of an anonymous session, instead of --user")
 	flags.Int32Var(&batch, "batch", 0, "only URLs of this batch")
 	flags.Int32Var(&url, "url", 0, "explain this URL")
+	addReserveFlags(flags, &reserve)
 	flags.BoolVar(&asJSON, "json", false, "print the response of GET /annotate/explain")
 	return cmd
 }

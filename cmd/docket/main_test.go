@@ -253,6 +253,10 @@ func TestUsage(t *testing.T) {
 		{"serve", "--reserve", "1ms"},
 		{"serve", "--overlap", "-1"},
 		{"serve", "--when-all-reserved", "hope"},
+		{"explain"},
+		{"explain", "--user", "7", "--session", "00000000-0000-0000-0000-000000000007"},
+		{"explain", "--session", "7"},
+		{"explain", "--session", "00000000-0000-0000-0000-000000000007", "--batch", "1"},
 	} {
 		status := run(t.Context(), args, io.Discard, io.Discard)
 		require.Equal(t, exitUsage, status, "docket %v", args)

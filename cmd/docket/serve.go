@@ -82,12 +82,7 @@ when it has a migration that was edited afterwards, or with --migrate=false.`,
 	flags.BoolVar(&cfg.jobs, "jobs", true, "run the periodic jobs in this process too; without, docket work must run them")
 	flags.StringVar(&cfg.ranking, "ranking", "queue",
 		"what orders the URLs: queue, always current, or matview, as current as the last docket refresh")
-	flags.DurationVar(&cfg.reserve.For, "reserve", 10*time.Minute,
-		"how long a URL is reserved for the annotator who is offered it; 0 means that all are offered the same URLs")
-	flags.Int32Var(&cfg.reserve.Overlap, "overlap", 0,
-		"how many annotators may have a URL reserved at a time; 0 means as many as it needs answers")
-	flags.StringVar((*string)(&cfg.reserve.WhenAllReserved), "when-all-reserved", string(annotation.Share),
-		"what an annotator is offered when others have reserved all URLs: share, the one that fewest have, or wait, none")
+	addReserveFlags(flags, &cfg.reserve)
 	flags.DurationVar(&cfg.skipFor, "skip-for", annotation.DefaultSkipFor,
 		"how long a skipped URL comes after all others for its annotator; 0 means until the annotator answers it")
 	flags.DurationVar(&cfg.viewsMaxAge, "views-max-age", 0,
@@ -299,13 +294,8 @@ func (cfg *serveConfig) check() error {
 	if err := api.CheckProxies(cfg.trustedProxies); err != nil {
 		return usageError{fmt.Errorf("--trusted-proxy: %w", err)}
 	}
-	switch reserve := cfg.reserve; {
-	case reserve.For < 0 || reserve.For > 0 && reserve.For < time.Second:
-		return usageError{fmt.Errorf("--reserve: %s is neither 0 nor a second or more", reserve.For)}
-	case reserve.Overlap < 0:
-		return usageError{fmt.Errorf("--overlap: %d is negative", reserve.Overlap)}
-	case reserve.WhenAllReserved != annotation.Share && reserve.WhenAllReserved != annotation.Wait:
-		return usageError{fmt.Errorf("--when-all-reserved: %q is neither share nor wait", reserve.WhenAllReserved)}
+	if err := checkReserve(cfg.reserve); err != nil {
+		return err
 	}
 	for flag, value := range map[string]time.Duration{"views-max-age": cfg.viewsMaxAge, "skip-for": cfg.skipFor} {
 		if value < 0 {
