@@ -238,7 +238,7 @@ func (e *explainer) chooseOwn(ctx context.Context) (*ExplainedURL, error) {
 	if _, deleted := errors.AsType[*unknown.Error](err); deleted {
 		return nil, nil
 	}
-	if err != nil || url.Cause != Offered {
+	if err != nil || url.Cause != Offered && url.Cause != PutOff { // it may be one that was offered again after all others
 		return nil, err
 	}
 	return url, nil
@@ -313,24 +313,30 @@ func (u *ExplainedURL) sharedBefore(other *ExplainedURL) bool {
 
 // chooseLast returns a URL that the annotator has skipped, or why there is none.
 func (e *explainer) chooseLast(ctx context.Context) (*ExplainedURL, Reason, error) {
-	chosen, _, err := chooseSkipped(ctx, e.tx, e.by, e.filter.BatchID)
+	skipped, err := queries.ExplainSkippedList(ctx, e.tx, db.ExplainSkippedListParams{
+		BatchID: e.filter.BatchID, UserID: e.by.userID, SessionID: e.by.session,
+	})
 	if err != nil {
-		return nil, "", err
+		return nil, "", fmt.Errorf("list skipped URLs: %w", err)
 	}
-	if chosen != nil {
-		url, err := e.describeURL(ctx, chosen.URLID)
-		return url, SkippedByYou, err
+	var oldest *ExplainedURL // of those that others have reserved
+	for _, row := range skipped {
+		url, err := e.describeURL(ctx, row.URLID)
+		if err != nil || !e.reserving() || !row.Reserved && !url.refused() {
+			return url, SkippedByYou, err
+		}
+		if oldest == nil || url.Skip.At.Before(oldest.Skip.At) {
+			oldest = url
+		}
 	}
-	reason, err := e.emptyReason(ctx, e.tx, e.ranked, e.by, e.filter)
-	if err != nil || reason == AllReserved || e.filter.Skip > 0 {
+	switch {
+	case oldest == nil:
+		reason, err := e.emptyReason(ctx, e.tx, e.ranked, e.by, e.filter)
 		return nil, reason, err
+	case e.reserve.WhenAllReserved == Wait:
+		return nil, AllReserved, nil
 	}
-	chosen, _, err = chooseSkipped(ctx, e.tx, e.by, e.filter.BatchID)
-	if err != nil || chosen == nil {
-		return nil, reason, err
-	}
-	url, err := e.describeURL(ctx, chosen.URLID)
-	return url, SkippedByYou, err
+	return oldest, SkippedByYou, nil
 }
 
 func (e *explainer) count(ctx context.Context) (Causes, error) {

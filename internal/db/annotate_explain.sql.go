@@ -469,6 +469,60 @@ func (q *Queries) ExplainReservationList(ctx context.Context, db DBTX, arg Expla
 	return items, nil
 }
 
+const ExplainSkippedList = `-- name: ExplainSkippedList :many
+SELECT s.url_id, q.reserved
+FROM url_skips s
+JOIN annotation_queue q ON q.url_id = s.url_id
+WHERE (s.user_id = $1::integer OR s.session_id = $2::uuid)
+    AND s.active
+    AND q.eligible
+    AND ($3::integer IS NULL OR q.batch_id = $3::integer)
+    AND NOT EXISTS (
+        SELECT FROM user_url_annotations a
+        WHERE a.user_id = $1::integer AND a.url_id = s.url_id
+        OFFSET 0
+    )
+    AND NOT EXISTS (
+        SELECT FROM anonymous_url_annotations a
+        WHERE a.session_id = $2::uuid AND a.url_id = s.url_id
+        OFFSET 0
+    )
+ORDER BY q.reserved, s.created_at, s.id
+LIMIT 64
+`
+
+type ExplainSkippedListParams struct {
+	UserID    *int32
+	SessionID *uuid.UUID
+	BatchID   *int32
+}
+
+type ExplainSkippedListRow struct {
+	URLID    int32
+	Reserved bool
+}
+
+// The URLs that the annotator has put off, in the order of SkipNextGet and AnonymousSkipNextGet.
+func (q *Queries) ExplainSkippedList(ctx context.Context, db DBTX, arg ExplainSkippedListParams) ([]ExplainSkippedListRow, error) {
+	rows, err := db.Query(ctx, ExplainSkippedList, arg.UserID, arg.SessionID, arg.BatchID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []ExplainSkippedListRow{}
+	for rows.Next() {
+		var i ExplainSkippedListRow
+		if err := rows.Scan(&i.URLID, &i.Reserved); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const ExplainStateGet = `-- name: ExplainStateGet :one
 SELECT
     pg_is_in_recovery() AS in_recovery,

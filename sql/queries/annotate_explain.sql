@@ -236,6 +236,28 @@ ORDER BY
     q.url_id
 LIMIT 64;
 
+-- name: ExplainSkippedList :many
+-- The URLs that the annotator has put off, in the order of SkipNextGet and AnonymousSkipNextGet.
+SELECT s.url_id, q.reserved
+FROM url_skips s
+JOIN annotation_queue q ON q.url_id = s.url_id
+WHERE (s.user_id = sqlc.narg('user_id')::integer OR s.session_id = sqlc.narg('session_id')::uuid)
+    AND s.active
+    AND q.eligible
+    AND (sqlc.narg('batch_id')::integer IS NULL OR q.batch_id = sqlc.narg('batch_id')::integer)
+    AND NOT EXISTS (
+        SELECT FROM user_url_annotations a
+        WHERE a.user_id = sqlc.narg('user_id')::integer AND a.url_id = s.url_id
+        OFFSET 0
+    )
+    AND NOT EXISTS (
+        SELECT FROM anonymous_url_annotations a
+        WHERE a.session_id = sqlc.narg('session_id')::uuid AND a.url_id = s.url_id
+        OFFSET 0
+    )
+ORDER BY q.reserved, s.created_at, s.id
+LIMIT 64;
+
 -- name: ExplainBeforeCountMatview :one
 -- As ExplainBeforeCount, for the ranking by the count view, in a batch if one is given; and the counts of the URL by which it is
 -- ranked. The URL must be one that the annotator can be offered. The time is that of a choice by the count view.
