@@ -32,12 +32,14 @@ var levels = map[level][]string{
 	levelNone: {
 		"GET /annotate/anonymous", "POST /annotate/anonymous/{url_id}", "GET /annotate/anonymous/explain",
 		"POST /annotate/anonymous/{url_id}/skip", "POST /annotate/anonymous/{url_id}/reservation",
-		"DELETE /annotate/anonymous/{url_id}/reservation",
+		"DELETE /annotate/anonymous/{url_id}/reservation", "GET /annotate/anonymous/mine",
+		"PUT /annotate/anonymous/{url_id}", "DELETE /annotate/anonymous/{url_id}",
 		"GET /agencies", "GET /agencies/{agency_id}/locations", "GET /typeahead/agencies", "GET /typeahead/locations",
 		"GET /url/{url_id}/screenshot", "POST /submit/data-source", "GET /check/unique-url",
 		"GET /healthz", "GET /readyz",
 	},
 	levelUser: {
+		"GET /annotate/mine", "PUT /annotate/all/{url_id}", "DELETE /annotate/all/{url_id}",
 		"GET /annotate/all", "POST /annotate/all/{url_id}", "POST /annotate/migrate", "GET /annotate/explain",
 		"POST /annotate/all/{url_id}/skip", "POST /annotate/all/{url_id}/reservation", "DELETE /annotate/all/{url_id}/reservation",
 		"GET /contributions/leaderboard", "GET /contributions/user", "POST /submit/url", "POST /submit/agency",

@@ -3,13 +3,17 @@ package api
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/gin-gonic/gin"
 
 	"docket/internal/annotation"
 	"docket/internal/auth"
+	"docket/internal/contract"
 	"docket/internal/convert"
 )
 
@@ -212,6 +216,60 @@ const released = "Reservation ended."
 // inSeconds writes when a reservation ends.
 func inSeconds(at time.Time) string { return at.UTC().Format(time.RFC3339) }
 
+func (h annotateHandlers) AnnotateMine(ctx context.Context, req AnnotateMineRequestObject) (AnnotateMineResponseObject, error) {
+	after, err := positionFrom(req.Params.After)
+	if err != nil {
+		return nil, err
+	}
+	answers, next, err := h.annotations.Given(ctx, auth.UserFrom(ctx).UserID, req.Params.URLID, after)
+	if err != nil {
+		return nil, err
+	}
+	return AnnotateMine200JSONResponse(givenAnswersFrom(answers, next)), nil
+}
+
+func (h annotateHandlers) AnnotateAnonymousMine(
+	ctx context.Context, req AnnotateAnonymousMineRequestObject,
+) (AnnotateAnonymousMineResponseObject, error) {
+	after, err := positionFrom(req.Params.After)
+	if err != nil {
+		return nil, err
+	}
+	answers, next, err := h.annotations.GivenAnonymous(ctx, req.Params.SessionID, req.Params.URLID, after)
+	if err != nil {
+		return nil, err
+	}
+	return AnnotateAnonymousMine200JSONResponse(givenAnswersFrom(answers, next)), nil
+}
+
+func (h annotateHandlers) AnnotateReplace(
+	ctx context.Context, req AnnotateReplaceRequestObject,
+) (AnnotateReplaceResponseObject, error) {
+	err := h.annotations.Replace(ctx, auth.UserFrom(ctx).UserID, req.URLID, answerFrom(req.Body))
+	return AnnotateReplace200JSONResponse{Message: "Answer stored."}, err
+}
+
+func (h annotateHandlers) AnnotateAnonymousReplace(
+	ctx context.Context, req AnnotateAnonymousReplaceRequestObject,
+) (AnnotateAnonymousReplaceResponseObject, error) {
+	err := h.annotations.ReplaceAnonymous(ctx, req.Params.SessionID, req.URLID, answerFrom(req.Body))
+	return AnnotateAnonymousReplace200JSONResponse{Message: "Answer stored."}, err
+}
+
+func (h annotateHandlers) AnnotateTakeBack(
+	ctx context.Context, req AnnotateTakeBackRequestObject,
+) (AnnotateTakeBackResponseObject, error) {
+	err := h.annotations.TakeBack(ctx, auth.UserFrom(ctx).UserID, req.URLID)
+	return AnnotateTakeBack200JSONResponse{Message: "Answer taken back."}, err
+}
+
+func (h annotateHandlers) AnnotateAnonymousTakeBack(
+	ctx context.Context, req AnnotateAnonymousTakeBackRequestObject,
+) (AnnotateAnonymousTakeBackResponseObject, error) {
+	err := h.annotations.TakeBackAnonymous(ctx, req.Params.SessionID, req.URLID)
+	return AnnotateAnonymousTakeBack200JSONResponse{Message: "Answer taken back."}, err
+}
+
 func (h annotateHandlers) AnnotateMigrate(
 	ctx context.Context, req AnnotateMigrateRequestObject,
 ) (AnnotateMigrateResponseObject, error) {
@@ -256,6 +314,43 @@ func answerFrom(body *Answer) annotation.Answer {
 		answer.NewName, answer.ExistingNameID = name.NewName, name.ExistingNameID
 	}
 	return answer
+}
+
+// positionLayout is the time in a position: with all digits, so that it names one answer.
+const positionLayout = "2006-01-02T15:04:05.000000"
+
+// positionFrom parses the parameter after: a time and the id of a URL.
+func positionFrom(text *string) (*annotation.Position, error) {
+	if text == nil {
+		return nil, nil
+	}
+	at, id, _ := strings.Cut(*text, "_")
+	time, timeErr := time.Parse(positionLayout, at)
+	urlID, idErr := strconv.ParseInt(id, 10, 32)
+	if timeErr != nil || idErr != nil {
+		return nil, contract.Faults{contract.ValueFault("not the text next of a page", "query", "after")}
+	}
+	return &annotation.Position{At: time, URLID: int32(urlID)}, nil
+}
+
+func givenAnswersFrom(answers []annotation.GivenAnswer, next *annotation.Position) GivenAnswers {
+	wire := GivenAnswers{Answers: convert.Each(answers, func(given annotation.GivenAnswer) GivenAnswer {
+		answer := given.Answer
+		return GivenAnswer{
+			URLID: given.URLID, URL: given.URL, CreatedAt: timestampFrom(given.At), Changeable: !given.Validated,
+			Answer: Answer{
+				SuggestedStatus: URLType(answer.URLType),
+				RecordType:      (*RecordType)(answer.RecordType),
+				AgencyInfo:      &AnswerAgencies{AgencyIds: &answer.AgencyIDs, NotFound: &answer.AgencyNotFound},
+				LocationInfo:    &AnswerLocations{LocationIds: &answer.LocationIDs, NotFound: &answer.LocationNotFound},
+				NameInfo:        &AnswerName{NewName: answer.NewName},
+			},
+		}
+	})}
+	if next != nil {
+		wire.Next = new(fmt.Sprintf("%s_%d", next.At.UTC().Format(positionLayout), next.URLID))
+	}
+	return wire
 }
 
 func nextFrom(next *annotation.Next) *NextAnnotation {

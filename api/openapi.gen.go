@@ -2130,6 +2130,28 @@ type FollowsReplaced struct {
 	Unchanged int64 `json:"unchanged"`
 }
 
+// GivenAnswer defines model for GivenAnswer.
+type GivenAnswer struct {
+	// Answer The body of a `PUT` that changes nothing. A name is in `new_name`, also if it is endorsed.
+	Answer Answer `json:"answer"`
+
+	// Changeable Whether the answer can be changed and taken back; false when the URL is validated.
+	Changeable bool `json:"changeable"`
+
+	// CreatedAt When the answer was given, or changed for the last time.
+	CreatedAt Timestamp `json:"created_at"`
+	URL       string    `json:"url"`
+	URLID     int32     `json:"url_id"`
+}
+
+// GivenAnswers defines model for GivenAnswers.
+type GivenAnswers struct {
+	Answers []GivenAnswer `json:"answers"`
+
+	// Next The parameter `after` of the next page; null on the last page.
+	Next *string `json:"next"`
+}
+
 // HTMLInfo Texts of the page; a missing text is empty.
 type HTMLInfo struct {
 	Description string `json:"description"`
@@ -2401,6 +2423,9 @@ type Problem struct {
 	// | `urn:docket:problem:held-by-others` | 409 | others have reserved the URL as often as it needs answers; an answer is stored all the same |
 	// | `urn:docket:problem:not-offered` | 409 | the URL is validated or suspended, or this user or session has annotated it, so it is not reserved |
 	// | `urn:docket:problem:nothing-is-reserved` | 409 | this server reserves no URLs |
+	// | `urn:docket:problem:no-answer` | 404 | this user or session has no answer to the URL that could be replaced |
+	// | `urn:docket:problem:url-validated` | 409 | the URL is validated, so the answers to it stay |
+	// | `urn:docket:problem:session-migrated` | 409 | the answer of this session belongs to the user to whom it was migrated |
 	// | `urn:docket:problem:already-stored` | 409 | what the request adds is already stored |
 	// | `urn:docket:problem:agency-suggested` | 409 | the agency is not deleted because a user suggested it |
 	// | `urn:docket:problem:name-refused` | 409 | the proposal is not approved because no agency can have its name |
@@ -3033,11 +3058,17 @@ type URLID = int32
 // AlreadyAnnotated RFC 9457.
 type AlreadyAnnotated = Problem
 
+// AnswerFixed RFC 9457.
+type AnswerFixed = Problem
+
 // Conflict RFC 9457.
 type Conflict = Problem
 
 // Forbidden RFC 9457.
 type Forbidden = Problem
+
+// NoAnswer RFC 9457.
+type NoAnswer = Problem
 
 // NotFound RFC 9457.
 type NotFound = Problem
@@ -3210,6 +3241,24 @@ type AnnotateAnonymousExplainParams struct {
 	AnnoURLID *AnnoURLID `form:"anno_url_id,omitempty" json:"anno_url_id,omitempty"`
 }
 
+// AnnotateAnonymousMineParams defines parameters for AnnotateAnonymousMine.
+type AnnotateAnonymousMineParams struct {
+	// SessionID The session.
+	SessionID openapi_types.UUID `form:"session_id" json:"session_id"`
+
+	// URLID Only the answer about this URL; the list is empty without one.
+	URLID *int32 `form:"url_id,omitempty" json:"url_id,omitempty"`
+
+	// After The text `next` of the page before.
+	After *string `form:"after,omitempty" json:"after,omitempty"`
+}
+
+// AnnotateAnonymousTakeBackParams defines parameters for AnnotateAnonymousTakeBack.
+type AnnotateAnonymousTakeBackParams struct {
+	// SessionID The session.
+	SessionID openapi_types.UUID `form:"session_id" json:"session_id"`
+}
+
 // AnnotateAnonymousSubmitParams defines parameters for AnnotateAnonymousSubmit.
 type AnnotateAnonymousSubmitParams struct {
 	// SessionID The session, from a response of `GET /annotate/anonymous`; any UUID is accepted.
@@ -3239,6 +3288,12 @@ type AnnotateAnonymousSubmitParams struct {
 
 // AnnotateAnonymousSubmitParamsSuggestions defines parameters for AnnotateAnonymousSubmit.
 type AnnotateAnonymousSubmitParamsSuggestions string
+
+// AnnotateAnonymousReplaceParams defines parameters for AnnotateAnonymousReplace.
+type AnnotateAnonymousReplaceParams struct {
+	// SessionID The session.
+	SessionID openapi_types.UUID `form:"session_id" json:"session_id"`
+}
 
 // AnnotateAnonymousReleaseParams defines parameters for AnnotateAnonymousRelease.
 type AnnotateAnonymousReleaseParams struct {
@@ -3312,6 +3367,15 @@ type AnnotateMigrateParams struct {
 	// each operation, to the address of the client. Behind a proxy that Docket was not told to trust (`--trusted-proxy`), all
 	// clients have the address of the proxy, and share its keys.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// AnnotateMineParams defines parameters for AnnotateMine.
+type AnnotateMineParams struct {
+	// URLID Only the answer about this URL; the list is empty without one.
+	URLID *int32 `form:"url_id,omitempty" json:"url_id,omitempty"`
+
+	// After The text `next` of the page before.
+	After *string `form:"after,omitempty" json:"after,omitempty"`
 }
 
 // AnnotateAgencySuggestionsParams defines parameters for AnnotateAgencySuggestions.
@@ -3678,11 +3742,17 @@ type AgencyUpdateJSONRequestBody = AgencyChange
 // AnnotateSubmitJSONRequestBody defines body for AnnotateSubmit for application/json ContentType.
 type AnnotateSubmitJSONRequestBody = Answer
 
+// AnnotateReplaceJSONRequestBody defines body for AnnotateReplace for application/json ContentType.
+type AnnotateReplaceJSONRequestBody = Answer
+
 // AnnotateSkipJSONRequestBody defines body for AnnotateSkip for application/json ContentType.
 type AnnotateSkipJSONRequestBody = Skip
 
 // AnnotateAnonymousSubmitJSONRequestBody defines body for AnnotateAnonymousSubmit for application/json ContentType.
 type AnnotateAnonymousSubmitJSONRequestBody = Answer
+
+// AnnotateAnonymousReplaceJSONRequestBody defines body for AnnotateAnonymousReplace for application/json ContentType.
+type AnnotateAnonymousReplaceJSONRequestBody = Answer
 
 // AnnotateAnonymousSkipJSONRequestBody defines body for AnnotateAnonymousSkip for application/json ContentType.
 type AnnotateAnonymousSkipJSONRequestBody = Skip
@@ -3746,9 +3816,15 @@ type ServerInterface interface {
 	// AnnotateNext The next URL to annotate
 	// (GET /annotate/all)
 	AnnotateNext(c *gin.Context, params AnnotateNextParams)
+	// AnnotateTakeBack Take the own answer back
+	// (DELETE /annotate/all/{url_id})
+	AnnotateTakeBack(c *gin.Context, urlid URLID)
 	// AnnotateSubmit Annotate a URL and get the next one
 	// (POST /annotate/all/{url_id})
 	AnnotateSubmit(c *gin.Context, urlid URLID, params AnnotateSubmitParams)
+	// AnnotateReplace Change the own answer
+	// (PUT /annotate/all/{url_id})
+	AnnotateReplace(c *gin.Context, urlid URLID)
 	// AnnotateRelease End a reservation
 	// (DELETE /annotate/all/{url_id}/reservation)
 	AnnotateRelease(c *gin.Context, urlid URLID)
@@ -3764,9 +3840,18 @@ type ServerInterface interface {
 	// AnnotateAnonymousExplain Why an anonymous session is given this URL next, or none
 	// (GET /annotate/anonymous/explain)
 	AnnotateAnonymousExplain(c *gin.Context, params AnnotateAnonymousExplainParams)
+	// AnnotateAnonymousMine The answers of a session
+	// (GET /annotate/anonymous/mine)
+	AnnotateAnonymousMine(c *gin.Context, params AnnotateAnonymousMineParams)
+	// AnnotateAnonymousTakeBack Take an answer of a session back
+	// (DELETE /annotate/anonymous/{url_id})
+	AnnotateAnonymousTakeBack(c *gin.Context, urlid URLID, params AnnotateAnonymousTakeBackParams)
 	// AnnotateAnonymousSubmit Annotate a URL in an anonymous session and get the next one
 	// (POST /annotate/anonymous/{url_id})
 	AnnotateAnonymousSubmit(c *gin.Context, urlid URLID, params AnnotateAnonymousSubmitParams)
+	// AnnotateAnonymousReplace Change an answer of a session
+	// (PUT /annotate/anonymous/{url_id})
+	AnnotateAnonymousReplace(c *gin.Context, urlid URLID, params AnnotateAnonymousReplaceParams)
 	// AnnotateAnonymousRelease End a reservation of an anonymous session
 	// (DELETE /annotate/anonymous/{url_id}/reservation)
 	AnnotateAnonymousRelease(c *gin.Context, urlid URLID, params AnnotateAnonymousReleaseParams)
@@ -3782,6 +3867,9 @@ type ServerInterface interface {
 	// AnnotateMigrate Transfer the annotations of an anonymous session to the caller
 	// (POST /annotate/migrate)
 	AnnotateMigrate(c *gin.Context, params AnnotateMigrateParams)
+	// AnnotateMine The answers of the caller
+	// (GET /annotate/mine)
+	AnnotateMine(c *gin.Context, params AnnotateMineParams)
 	// AnnotateAgencySuggestions The agencies suggested for a URL
 	// (GET /annotate/suggestions/agencies/{url_id})
 	AnnotateAgencySuggestions(c *gin.Context, urlid URLID, params AnnotateAgencySuggestionsParams)
@@ -4234,6 +4322,31 @@ func (siw *ServerInterfaceWrapper) AnnotateNext(c *gin.Context) {
 	siw.Handler.AnnotateNext(c, params)
 }
 
+// AnnotateTakeBack operation middleware
+func (siw *ServerInterfaceWrapper) AnnotateTakeBack(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "url_id" -------------
+	var urlid URLID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "url_id", c.Param("url_id"), &urlid, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "integer", Format: "int32", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter url_id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.AnnotateTakeBack(c, urlid)
+}
+
 // AnnotateSubmit operation middleware
 func (siw *ServerInterfaceWrapper) AnnotateSubmit(c *gin.Context) {
 
@@ -4313,6 +4426,31 @@ func (siw *ServerInterfaceWrapper) AnnotateSubmit(c *gin.Context) {
 	}
 
 	siw.Handler.AnnotateSubmit(c, urlid, params)
+}
+
+// AnnotateReplace operation middleware
+func (siw *ServerInterfaceWrapper) AnnotateReplace(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "url_id" -------------
+	var urlid URLID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "url_id", c.Param("url_id"), &urlid, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "integer", Format: "int32", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter url_id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.AnnotateReplace(c, urlid)
 }
 
 // AnnotateRelease operation middleware
@@ -4516,6 +4654,85 @@ func (siw *ServerInterfaceWrapper) AnnotateAnonymousExplain(c *gin.Context) {
 	siw.Handler.AnnotateAnonymousExplain(c, params)
 }
 
+// AnnotateAnonymousMine operation middleware
+func (siw *ServerInterfaceWrapper) AnnotateAnonymousMine(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params AnnotateAnonymousMineParams
+
+	// ------------- Required query parameter "session_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, true, "session_id", c.Request.URL.Query(), &params.SessionID, runtime.BindQueryParameterOptions{Type: "string", Format: "uuid"})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter session_id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "url_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "url_id", c.Request.URL.Query(), &params.URLID, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter url_id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "after" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "after", c.Request.URL.Query(), &params.After, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter after: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.AnnotateAnonymousMine(c, params)
+}
+
+// AnnotateAnonymousTakeBack operation middleware
+func (siw *ServerInterfaceWrapper) AnnotateAnonymousTakeBack(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "url_id" -------------
+	var urlid URLID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "url_id", c.Param("url_id"), &urlid, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "integer", Format: "int32", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter url_id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params AnnotateAnonymousTakeBackParams
+
+	// ------------- Required query parameter "session_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, true, "session_id", c.Request.URL.Query(), &params.SessionID, runtime.BindQueryParameterOptions{Type: "string", Format: "uuid"})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter session_id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.AnnotateAnonymousTakeBack(c, urlid, params)
+}
+
 // AnnotateAnonymousSubmit operation middleware
 func (siw *ServerInterfaceWrapper) AnnotateAnonymousSubmit(c *gin.Context) {
 
@@ -4587,6 +4804,42 @@ func (siw *ServerInterfaceWrapper) AnnotateAnonymousSubmit(c *gin.Context) {
 	}
 
 	siw.Handler.AnnotateAnonymousSubmit(c, urlid, params)
+}
+
+// AnnotateAnonymousReplace operation middleware
+func (siw *ServerInterfaceWrapper) AnnotateAnonymousReplace(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "url_id" -------------
+	var urlid URLID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "url_id", c.Param("url_id"), &urlid, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "integer", Format: "int32", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter url_id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params AnnotateAnonymousReplaceParams
+
+	// ------------- Required query parameter "session_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, true, "session_id", c.Request.URL.Query(), &params.SessionID, runtime.BindQueryParameterOptions{Type: "string", Format: "uuid"})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter session_id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.AnnotateAnonymousReplace(c, urlid, params)
 }
 
 // AnnotateAnonymousRelease operation middleware
@@ -4823,6 +5076,41 @@ func (siw *ServerInterfaceWrapper) AnnotateMigrate(c *gin.Context) {
 	}
 
 	siw.Handler.AnnotateMigrate(c, params)
+}
+
+// AnnotateMine operation middleware
+func (siw *ServerInterfaceWrapper) AnnotateMine(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params AnnotateMineParams
+
+	// ------------- Optional query parameter "url_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "url_id", c.Request.URL.Query(), &params.URLID, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter url_id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "after" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "after", c.Request.URL.Query(), &params.After, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter after: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.AnnotateMine(c, params)
 }
 
 // AnnotateAgencySuggestions operation middleware
@@ -6447,17 +6735,23 @@ func RegisterHandlersWithOptions(router gin.IRouter, si ServerInterface, options
 	}
 
 	router.GET(options.BaseURL+"/annotate/all", wrapper.AnnotateNext)
+	router.DELETE(options.BaseURL+"/annotate/all/:url_id", wrapper.AnnotateTakeBack)
 	router.POST(options.BaseURL+"/annotate/all/:url_id", wrapper.AnnotateSubmit)
+	router.PUT(options.BaseURL+"/annotate/all/:url_id", wrapper.AnnotateReplace)
 	router.POST(options.BaseURL+"/annotate/all/:url_id/skip", wrapper.AnnotateSkip)
 	router.DELETE(options.BaseURL+"/annotate/all/:url_id/reservation", wrapper.AnnotateRelease)
 	router.POST(options.BaseURL+"/annotate/all/:url_id/reservation", wrapper.AnnotateReserve)
 	router.GET(options.BaseURL+"/annotate/anonymous", wrapper.AnnotateAnonymousNext)
+	router.DELETE(options.BaseURL+"/annotate/anonymous/:url_id", wrapper.AnnotateAnonymousTakeBack)
 	router.POST(options.BaseURL+"/annotate/anonymous/:url_id", wrapper.AnnotateAnonymousSubmit)
+	router.PUT(options.BaseURL+"/annotate/anonymous/:url_id", wrapper.AnnotateAnonymousReplace)
 	router.GET(options.BaseURL+"/annotate/explain", wrapper.AnnotateExplain)
 	router.GET(options.BaseURL+"/annotate/anonymous/explain", wrapper.AnnotateAnonymousExplain)
 	router.POST(options.BaseURL+"/annotate/anonymous/:url_id/skip", wrapper.AnnotateAnonymousSkip)
 	router.DELETE(options.BaseURL+"/annotate/anonymous/:url_id/reservation", wrapper.AnnotateAnonymousRelease)
 	router.POST(options.BaseURL+"/annotate/anonymous/:url_id/reservation", wrapper.AnnotateAnonymousReserve)
+	router.GET(options.BaseURL+"/annotate/mine", wrapper.AnnotateMine)
+	router.GET(options.BaseURL+"/annotate/anonymous/mine", wrapper.AnnotateAnonymousMine)
 	router.POST(options.BaseURL+"/annotate/migrate", wrapper.AnnotateMigrate)
 	router.GET(options.BaseURL+"/annotate/suggestions/agencies/:url_id", wrapper.AnnotateAgencySuggestions)
 	router.GET(options.BaseURL+"/search/url", wrapper.SearchURL)
@@ -6522,9 +6816,13 @@ func RegisterHandlersWithOptions(router gin.IRouter, si ServerInterface, options
 
 type AlreadyAnnotatedApplicationProblemPlusJSONResponse Problem
 
+type AnswerFixedApplicationProblemPlusJSONResponse Problem
+
 type ConflictApplicationProblemPlusJSONResponse Problem
 
 type ForbiddenApplicationProblemPlusJSONResponse Problem
+
+type NoAnswerApplicationProblemPlusJSONResponse Problem
 
 type NotFoundApplicationProblemPlusJSONResponse Problem
 
@@ -7366,6 +7664,112 @@ func (response AnnotateNextdefaultApplicationProblemPlusJSONResponse) VisitAnnot
 	return err
 }
 
+type AnnotateTakeBackRequestObject struct {
+	URLID URLID `json:"url_id"`
+}
+
+type AnnotateTakeBackResponseObject interface {
+	VisitAnnotateTakeBackResponse(w http.ResponseWriter) error
+}
+
+type AnnotateTakeBack200JSONResponse Message
+
+func (response AnnotateTakeBack200JSONResponse) VisitAnnotateTakeBackResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AnnotateTakeBack401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response AnnotateTakeBack401ApplicationProblemPlusJSONResponse) VisitAnnotateTakeBackResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AnnotateTakeBack404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response AnnotateTakeBack404ApplicationProblemPlusJSONResponse) VisitAnnotateTakeBackResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AnnotateTakeBack409ApplicationProblemPlusJSONResponse struct {
+	AnswerFixedApplicationProblemPlusJSONResponse
+}
+
+func (response AnnotateTakeBack409ApplicationProblemPlusJSONResponse) VisitAnnotateTakeBackResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AnnotateTakeBack422ApplicationProblemPlusJSONResponse struct {
+	ValidationFailedApplicationProblemPlusJSONResponse
+}
+
+func (response AnnotateTakeBack422ApplicationProblemPlusJSONResponse) VisitAnnotateTakeBackResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AnnotateTakeBackdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response AnnotateTakeBackdefaultApplicationProblemPlusJSONResponse) VisitAnnotateTakeBackResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type AnnotateSubmitRequestObject struct {
 	URLID  URLID `json:"url_id"`
 	Params AnnotateSubmitParams
@@ -7517,6 +7921,145 @@ type AnnotateSubmitdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response AnnotateSubmitdefaultApplicationProblemPlusJSONResponse) VisitAnnotateSubmitResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AnnotateReplaceRequestObject struct {
+	URLID URLID `json:"url_id"`
+	Body  *AnnotateReplaceJSONRequestBody
+}
+
+type AnnotateReplaceResponseObject interface {
+	VisitAnnotateReplaceResponse(w http.ResponseWriter) error
+}
+
+type AnnotateReplace200JSONResponse Message
+
+func (response AnnotateReplace200JSONResponse) VisitAnnotateReplaceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AnnotateReplace400ApplicationProblemPlusJSONResponse struct {
+	RuleBrokenApplicationProblemPlusJSONResponse
+}
+
+func (response AnnotateReplace400ApplicationProblemPlusJSONResponse) VisitAnnotateReplaceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AnnotateReplace401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response AnnotateReplace401ApplicationProblemPlusJSONResponse) VisitAnnotateReplaceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AnnotateReplace404ApplicationProblemPlusJSONResponse struct {
+	NoAnswerApplicationProblemPlusJSONResponse
+}
+
+func (response AnnotateReplace404ApplicationProblemPlusJSONResponse) VisitAnnotateReplaceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AnnotateReplace409ApplicationProblemPlusJSONResponse struct {
+	AnswerFixedApplicationProblemPlusJSONResponse
+}
+
+func (response AnnotateReplace409ApplicationProblemPlusJSONResponse) VisitAnnotateReplaceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AnnotateReplace413ApplicationProblemPlusJSONResponse struct {
+	TooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response AnnotateReplace413ApplicationProblemPlusJSONResponse) VisitAnnotateReplaceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AnnotateReplace422ApplicationProblemPlusJSONResponse struct {
+	ValidationFailedApplicationProblemPlusJSONResponse
+}
+
+func (response AnnotateReplace422ApplicationProblemPlusJSONResponse) VisitAnnotateReplaceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AnnotateReplacedefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response AnnotateReplacedefaultApplicationProblemPlusJSONResponse) VisitAnnotateReplaceResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -8014,6 +8557,149 @@ func (response AnnotateAnonymousExplaindefaultApplicationProblemPlusJSONResponse
 	return err
 }
 
+type AnnotateAnonymousMineRequestObject struct {
+	Params AnnotateAnonymousMineParams
+}
+
+type AnnotateAnonymousMineResponseObject interface {
+	VisitAnnotateAnonymousMineResponse(w http.ResponseWriter) error
+}
+
+type AnnotateAnonymousMine200JSONResponse GivenAnswers
+
+func (response AnnotateAnonymousMine200JSONResponse) VisitAnnotateAnonymousMineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AnnotateAnonymousMine422ApplicationProblemPlusJSONResponse struct {
+	ValidationFailedApplicationProblemPlusJSONResponse
+}
+
+func (response AnnotateAnonymousMine422ApplicationProblemPlusJSONResponse) VisitAnnotateAnonymousMineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AnnotateAnonymousMinedefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response AnnotateAnonymousMinedefaultApplicationProblemPlusJSONResponse) VisitAnnotateAnonymousMineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AnnotateAnonymousTakeBackRequestObject struct {
+	URLID  URLID `json:"url_id"`
+	Params AnnotateAnonymousTakeBackParams
+}
+
+type AnnotateAnonymousTakeBackResponseObject interface {
+	VisitAnnotateAnonymousTakeBackResponse(w http.ResponseWriter) error
+}
+
+type AnnotateAnonymousTakeBack200JSONResponse Message
+
+func (response AnnotateAnonymousTakeBack200JSONResponse) VisitAnnotateAnonymousTakeBackResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AnnotateAnonymousTakeBack404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response AnnotateAnonymousTakeBack404ApplicationProblemPlusJSONResponse) VisitAnnotateAnonymousTakeBackResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AnnotateAnonymousTakeBack409ApplicationProblemPlusJSONResponse struct {
+	AnswerFixedApplicationProblemPlusJSONResponse
+}
+
+func (response AnnotateAnonymousTakeBack409ApplicationProblemPlusJSONResponse) VisitAnnotateAnonymousTakeBackResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AnnotateAnonymousTakeBack422ApplicationProblemPlusJSONResponse struct {
+	ValidationFailedApplicationProblemPlusJSONResponse
+}
+
+func (response AnnotateAnonymousTakeBack422ApplicationProblemPlusJSONResponse) VisitAnnotateAnonymousTakeBackResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AnnotateAnonymousTakeBackdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response AnnotateAnonymousTakeBackdefaultApplicationProblemPlusJSONResponse) VisitAnnotateAnonymousTakeBackResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type AnnotateAnonymousSubmitRequestObject struct {
 	URLID  URLID `json:"url_id"`
 	Params AnnotateAnonymousSubmitParams
@@ -8146,6 +8832,127 @@ type AnnotateAnonymousSubmitdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response AnnotateAnonymousSubmitdefaultApplicationProblemPlusJSONResponse) VisitAnnotateAnonymousSubmitResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AnnotateAnonymousReplaceRequestObject struct {
+	URLID  URLID `json:"url_id"`
+	Params AnnotateAnonymousReplaceParams
+	Body   *AnnotateAnonymousReplaceJSONRequestBody
+}
+
+type AnnotateAnonymousReplaceResponseObject interface {
+	VisitAnnotateAnonymousReplaceResponse(w http.ResponseWriter) error
+}
+
+type AnnotateAnonymousReplace200JSONResponse Message
+
+func (response AnnotateAnonymousReplace200JSONResponse) VisitAnnotateAnonymousReplaceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AnnotateAnonymousReplace400ApplicationProblemPlusJSONResponse struct {
+	RuleBrokenApplicationProblemPlusJSONResponse
+}
+
+func (response AnnotateAnonymousReplace400ApplicationProblemPlusJSONResponse) VisitAnnotateAnonymousReplaceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AnnotateAnonymousReplace404ApplicationProblemPlusJSONResponse struct {
+	NoAnswerApplicationProblemPlusJSONResponse
+}
+
+func (response AnnotateAnonymousReplace404ApplicationProblemPlusJSONResponse) VisitAnnotateAnonymousReplaceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AnnotateAnonymousReplace409ApplicationProblemPlusJSONResponse struct {
+	AnswerFixedApplicationProblemPlusJSONResponse
+}
+
+func (response AnnotateAnonymousReplace409ApplicationProblemPlusJSONResponse) VisitAnnotateAnonymousReplaceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AnnotateAnonymousReplace413ApplicationProblemPlusJSONResponse struct {
+	TooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response AnnotateAnonymousReplace413ApplicationProblemPlusJSONResponse) VisitAnnotateAnonymousReplaceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AnnotateAnonymousReplace422ApplicationProblemPlusJSONResponse struct {
+	ValidationFailedApplicationProblemPlusJSONResponse
+}
+
+func (response AnnotateAnonymousReplace422ApplicationProblemPlusJSONResponse) VisitAnnotateAnonymousReplaceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AnnotateAnonymousReplacedefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response AnnotateAnonymousReplacedefaultApplicationProblemPlusJSONResponse) VisitAnnotateAnonymousReplaceResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -8645,6 +9452,80 @@ type AnnotateMigratedefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response AnnotateMigratedefaultApplicationProblemPlusJSONResponse) VisitAnnotateMigrateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AnnotateMineRequestObject struct {
+	Params AnnotateMineParams
+}
+
+type AnnotateMineResponseObject interface {
+	VisitAnnotateMineResponse(w http.ResponseWriter) error
+}
+
+type AnnotateMine200JSONResponse GivenAnswers
+
+func (response AnnotateMine200JSONResponse) VisitAnnotateMineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AnnotateMine401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response AnnotateMine401ApplicationProblemPlusJSONResponse) VisitAnnotateMineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AnnotateMine422ApplicationProblemPlusJSONResponse struct {
+	ValidationFailedApplicationProblemPlusJSONResponse
+}
+
+func (response AnnotateMine422ApplicationProblemPlusJSONResponse) VisitAnnotateMineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AnnotateMinedefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response AnnotateMinedefaultApplicationProblemPlusJSONResponse) VisitAnnotateMineResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -13960,9 +14841,15 @@ type StrictServerInterface interface {
 	// AnnotateNext The next URL to annotate
 	// (GET /annotate/all)
 	AnnotateNext(ctx context.Context, request AnnotateNextRequestObject) (AnnotateNextResponseObject, error)
+	// AnnotateTakeBack Take the own answer back
+	// (DELETE /annotate/all/{url_id})
+	AnnotateTakeBack(ctx context.Context, request AnnotateTakeBackRequestObject) (AnnotateTakeBackResponseObject, error)
 	// AnnotateSubmit Annotate a URL and get the next one
 	// (POST /annotate/all/{url_id})
 	AnnotateSubmit(ctx context.Context, request AnnotateSubmitRequestObject) (AnnotateSubmitResponseObject, error)
+	// AnnotateReplace Change the own answer
+	// (PUT /annotate/all/{url_id})
+	AnnotateReplace(ctx context.Context, request AnnotateReplaceRequestObject) (AnnotateReplaceResponseObject, error)
 	// AnnotateRelease End a reservation
 	// (DELETE /annotate/all/{url_id}/reservation)
 	AnnotateRelease(ctx context.Context, request AnnotateReleaseRequestObject) (AnnotateReleaseResponseObject, error)
@@ -13978,9 +14865,18 @@ type StrictServerInterface interface {
 	// AnnotateAnonymousExplain Why an anonymous session is given this URL next, or none
 	// (GET /annotate/anonymous/explain)
 	AnnotateAnonymousExplain(ctx context.Context, request AnnotateAnonymousExplainRequestObject) (AnnotateAnonymousExplainResponseObject, error)
+	// AnnotateAnonymousMine The answers of a session
+	// (GET /annotate/anonymous/mine)
+	AnnotateAnonymousMine(ctx context.Context, request AnnotateAnonymousMineRequestObject) (AnnotateAnonymousMineResponseObject, error)
+	// AnnotateAnonymousTakeBack Take an answer of a session back
+	// (DELETE /annotate/anonymous/{url_id})
+	AnnotateAnonymousTakeBack(ctx context.Context, request AnnotateAnonymousTakeBackRequestObject) (AnnotateAnonymousTakeBackResponseObject, error)
 	// AnnotateAnonymousSubmit Annotate a URL in an anonymous session and get the next one
 	// (POST /annotate/anonymous/{url_id})
 	AnnotateAnonymousSubmit(ctx context.Context, request AnnotateAnonymousSubmitRequestObject) (AnnotateAnonymousSubmitResponseObject, error)
+	// AnnotateAnonymousReplace Change an answer of a session
+	// (PUT /annotate/anonymous/{url_id})
+	AnnotateAnonymousReplace(ctx context.Context, request AnnotateAnonymousReplaceRequestObject) (AnnotateAnonymousReplaceResponseObject, error)
 	// AnnotateAnonymousRelease End a reservation of an anonymous session
 	// (DELETE /annotate/anonymous/{url_id}/reservation)
 	AnnotateAnonymousRelease(ctx context.Context, request AnnotateAnonymousReleaseRequestObject) (AnnotateAnonymousReleaseResponseObject, error)
@@ -13996,6 +14892,9 @@ type StrictServerInterface interface {
 	// AnnotateMigrate Transfer the annotations of an anonymous session to the caller
 	// (POST /annotate/migrate)
 	AnnotateMigrate(ctx context.Context, request AnnotateMigrateRequestObject) (AnnotateMigrateResponseObject, error)
+	// AnnotateMine The answers of the caller
+	// (GET /annotate/mine)
+	AnnotateMine(ctx context.Context, request AnnotateMineRequestObject) (AnnotateMineResponseObject, error)
 	// AnnotateAgencySuggestions The agencies suggested for a URL
 	// (GET /annotate/suggestions/agencies/{url_id})
 	AnnotateAgencySuggestions(ctx context.Context, request AnnotateAgencySuggestionsRequestObject) (AnnotateAgencySuggestionsResponseObject, error)
@@ -14458,6 +15357,32 @@ func (sh *strictHandler) AnnotateNext(ctx *gin.Context, params AnnotateNextParam
 	}
 }
 
+// AnnotateTakeBack operation middleware
+func (sh *strictHandler) AnnotateTakeBack(ctx *gin.Context, urlid URLID) {
+	var request AnnotateTakeBackRequestObject
+
+	request.URLID = urlid
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.AnnotateTakeBack(ctx, request.(AnnotateTakeBackRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "AnnotateTakeBack")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(AnnotateTakeBackResponseObject); ok {
+		if err := validResponse.VisitAnnotateTakeBackResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
 // AnnotateSubmit operation middleware
 func (sh *strictHandler) AnnotateSubmit(ctx *gin.Context, urlid URLID, params AnnotateSubmitParams) {
 	var request AnnotateSubmitRequestObject
@@ -14496,6 +15421,50 @@ func (sh *strictHandler) AnnotateSubmit(ctx *gin.Context, urlid URLID, params An
 		sh.options.HandlerErrorFunc(ctx, err)
 	} else if validResponse, ok := response.(AnnotateSubmitResponseObject); ok {
 		if err := validResponse.VisitAnnotateSubmitResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// AnnotateReplace operation middleware
+func (sh *strictHandler) AnnotateReplace(ctx *gin.Context, urlid URLID) {
+	var request AnnotateReplaceRequestObject
+
+	request.URLID = urlid
+
+	var body AnnotateReplaceJSONRequestBody
+	var err error
+	// A request validator built on kin-openapi's openapi3filter with
+	// KeepValidatedValue leaves the value it validated on the body. Bind
+	// that value, matching member names exactly, so the handler receives
+	// what was validated instead of a second, case-insensitive decode.
+	if vb, ok := ctx.Request.Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+		err = ctx.ShouldBindJSON(&body)
+	} else if binding.Validator != nil {
+		// ShouldBindJSON runs the struct validator after decoding; keep that.
+		err = binding.Validator.ValidateStruct(&body)
+	}
+	if err != nil {
+		sh.options.RequestErrorHandlerFunc(ctx, err)
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.AnnotateReplace(ctx, request.(AnnotateReplaceRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "AnnotateReplace")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(AnnotateReplaceResponseObject); ok {
+		if err := validResponse.VisitAnnotateReplaceResponse(ctx.Writer); err != nil {
 			sh.options.ResponseErrorHandlerFunc(ctx, err)
 		}
 	} else if response != nil {
@@ -14652,6 +15621,59 @@ func (sh *strictHandler) AnnotateAnonymousExplain(ctx *gin.Context, params Annot
 	}
 }
 
+// AnnotateAnonymousMine operation middleware
+func (sh *strictHandler) AnnotateAnonymousMine(ctx *gin.Context, params AnnotateAnonymousMineParams) {
+	var request AnnotateAnonymousMineRequestObject
+
+	request.Params = params
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.AnnotateAnonymousMine(ctx, request.(AnnotateAnonymousMineRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "AnnotateAnonymousMine")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(AnnotateAnonymousMineResponseObject); ok {
+		if err := validResponse.VisitAnnotateAnonymousMineResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// AnnotateAnonymousTakeBack operation middleware
+func (sh *strictHandler) AnnotateAnonymousTakeBack(ctx *gin.Context, urlid URLID, params AnnotateAnonymousTakeBackParams) {
+	var request AnnotateAnonymousTakeBackRequestObject
+
+	request.URLID = urlid
+	request.Params = params
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.AnnotateAnonymousTakeBack(ctx, request.(AnnotateAnonymousTakeBackRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "AnnotateAnonymousTakeBack")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(AnnotateAnonymousTakeBackResponseObject); ok {
+		if err := validResponse.VisitAnnotateAnonymousTakeBackResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
 // AnnotateAnonymousSubmit operation middleware
 func (sh *strictHandler) AnnotateAnonymousSubmit(ctx *gin.Context, urlid URLID, params AnnotateAnonymousSubmitParams) {
 	var request AnnotateAnonymousSubmitRequestObject
@@ -14690,6 +15712,51 @@ func (sh *strictHandler) AnnotateAnonymousSubmit(ctx *gin.Context, urlid URLID, 
 		sh.options.HandlerErrorFunc(ctx, err)
 	} else if validResponse, ok := response.(AnnotateAnonymousSubmitResponseObject); ok {
 		if err := validResponse.VisitAnnotateAnonymousSubmitResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// AnnotateAnonymousReplace operation middleware
+func (sh *strictHandler) AnnotateAnonymousReplace(ctx *gin.Context, urlid URLID, params AnnotateAnonymousReplaceParams) {
+	var request AnnotateAnonymousReplaceRequestObject
+
+	request.URLID = urlid
+	request.Params = params
+
+	var body AnnotateAnonymousReplaceJSONRequestBody
+	var err error
+	// A request validator built on kin-openapi's openapi3filter with
+	// KeepValidatedValue leaves the value it validated on the body. Bind
+	// that value, matching member names exactly, so the handler receives
+	// what was validated instead of a second, case-insensitive decode.
+	if vb, ok := ctx.Request.Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+		err = ctx.ShouldBindJSON(&body)
+	} else if binding.Validator != nil {
+		// ShouldBindJSON runs the struct validator after decoding; keep that.
+		err = binding.Validator.ValidateStruct(&body)
+	}
+	if err != nil {
+		sh.options.RequestErrorHandlerFunc(ctx, err)
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.AnnotateAnonymousReplace(ctx, request.(AnnotateAnonymousReplaceRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "AnnotateAnonymousReplace")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(AnnotateAnonymousReplaceResponseObject); ok {
+		if err := validResponse.VisitAnnotateAnonymousReplaceResponse(ctx.Writer); err != nil {
 			sh.options.ResponseErrorHandlerFunc(ctx, err)
 		}
 	} else if response != nil {
@@ -14841,6 +15908,32 @@ func (sh *strictHandler) AnnotateMigrate(ctx *gin.Context, params AnnotateMigrat
 		sh.options.HandlerErrorFunc(ctx, err)
 	} else if validResponse, ok := response.(AnnotateMigrateResponseObject); ok {
 		if err := validResponse.VisitAnnotateMigrateResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// AnnotateMine operation middleware
+func (sh *strictHandler) AnnotateMine(ctx *gin.Context, params AnnotateMineParams) {
+	var request AnnotateMineRequestObject
+
+	request.Params = params
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.AnnotateMine(ctx, request.(AnnotateMineRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "AnnotateMine")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(AnnotateMineResponseObject); ok {
+		if err := validResponse.VisitAnnotateMineResponse(ctx.Writer); err != nil {
 			sh.options.ResponseErrorHandlerFunc(ctx, err)
 		}
 	} else if response != nil {
