@@ -44,15 +44,17 @@ const DefaultSkipFor = 24 * time.Hour
 // SkipFor sets how long a skipped URL comes after all others for its annotator. With 0 it does so until the annotator answers it.
 func SkipFor(d time.Duration) Option { return func(s *Service) { s.skipFor = d } }
 
-// Skip puts a URL off for a user: it comes after all others, or in its order again after the time of SkipFor. It is no vote. The URL
-// need not be eligible, and may be skipped again, which replaces reason and note. Skip ends the user's reservation of the URL. Errors:
-// FieldErrors, *unknown.Error, and ErrAlreadyAnnotated for a URL that the user has answered.
+// Skip puts a URL off for a user: it comes after all others, or in its order again after the time of SkipFor. It is no vote. The
+// URL need not be eligible, and may be skipped again, which replaces reason and note. Skip ends the user's reservation of the
+// URL. Errors: FieldErrors, *unknown.Error, and ErrAlreadyAnnotated for a URL that the user has answered.
 func (s *Service) Skip(ctx context.Context, userID, urlID int32, skip Skip) error {
 	return s.skip(ctx, s.pool, s.skipOfUser(userID, urlID, skip))
 }
 
 // SkipThenNext is Skip, and then Next on the same connection.
-func (s *Service) SkipThenNext(ctx context.Context, userID, urlID int32, skip Skip, filter Filter, how ...Showing) (Submitted, error) {
+func (s *Service) SkipThenNext(
+	ctx context.Context, userID, urlID int32, skip Skip, filter Filter, how ...Showing,
+) (Submitted, error) {
 	return s.skipThenNext(ctx, s.skipOfUser(userID, urlID, skip), ask(User(userID), filter, how))
 }
 
@@ -62,7 +64,9 @@ func (s *Service) SkipAnonymous(ctx context.Context, session Session, urlID int3
 }
 
 // SkipAnonymousThenNext is SkipAnonymous, and then NextAnonymous on the same connection.
-func (s *Service) SkipAnonymousThenNext(ctx context.Context, session Session, urlID int32, skip Skip, how ...Showing) (Submitted, error) {
+func (s *Service) SkipAnonymousThenNext(
+	ctx context.Context, session Session, urlID int32, skip Skip, how ...Showing,
+) (Submitted, error) {
 	return s.skipThenNext(ctx, s.skipOfSession(session, urlID, skip), ask(Anonymous(session), Filter{}, how))
 }
 
@@ -174,8 +178,8 @@ func (s *Service) offerSkipped(ctx context.Context, conn *postgres.Conn, ask ask
 	return last, nil
 }
 
-// chooseSkipped returns one of the URLs that the annotator has put off: if there is one that is not reserved, of these, the one with the
-// oldest skip. nil means that there is none.
+// chooseSkipped returns one of the URLs that the annotator has put off: if there is one that is not reserved, of these, the one
+// with the oldest skip. nil means that there is none.
 func chooseSkipped(
 	ctx context.Context, conn db.DBTX, by Annotator, batchID *int32,
 ) (chosen *ranking.Choice, reserved bool, err error) {

@@ -183,8 +183,8 @@ func TestSkipWithoutEnd(t *testing.T) {
 	}, annotation.SkipFor(0))
 }
 
-// An answer and a skip of one annotator at the same time leave at most a skip without effect: the URL stays done, also when the skip
-// ends.
+// An answer and a skip of one annotator at the same time leave at most a skip without effect: the URL stays done, also when the
+// skip ends.
 func TestSkipDuringAnswer(t *testing.T) {
 	t.Parallel()
 	eachSkipper(t, func(t *testing.T, by skipper) {

@@ -199,8 +199,8 @@ const AnonymousSessionInsert = `-- name: AnonymousSessionInsert :execrows
 INSERT INTO anonymous_sessions (id) VALUES ($1) ON CONFLICT ON CONSTRAINT anonymous_sessions_pkey DO NOTHING
 `
 
-// Waits for the first answer of the session if it is being stored. One row: there is none, and a later one waits until the end of the
-// transaction.
+// Waits for the first answer of the session if it is being stored. One row: there is none, and a later one waits until the end of
+// the transaction.
 func (q *Queries) AnonymousSessionInsert(ctx context.Context, db DBTX, sessionID uuid.UUID) (int64, error) {
 	result, err := db.Exec(ctx, AnonymousSessionInsert, sessionID)
 	if err != nil {
@@ -215,9 +215,9 @@ SELECT FROM anonymous_sessions WHERE id = $1 FOR UPDATE
 `
 
 // The transfer of a session's annotations, skips and reservation to a user. The order of the steps makes it exact with concurrent
-// writers: lock the session against new answers; lock the URLs against deletion, by id; move each kind of annotation, with snapshots
-// taken after that; lock the rows of the queue, by id; move skips and the reservation, which other writers change only with that
-// lock; recount the queue last.
+// writers: lock the session against new answers; lock the URLs against deletion, by id; move each kind of annotation, with
+// snapshots taken after that; lock the rows of the queue, by id; move skips and the reservation, which other writers change only
+// with that lock; recount the queue last.
 // Waits for answers of the session that are being stored, and blocks later ones until the end of the transaction. No rows: the
 // session is unknown, or its first answer has not been committed.
 func (q *Queries) AnonymousSessionLock(ctx context.Context, db DBTX, sessionID uuid.UUID) (int64, error) {
@@ -253,8 +253,8 @@ type AnonymousSkipTransferParams struct {
 	URLIDs    []int32
 }
 
-// Gives the user the session's skips. Where both have one, the user's stays. Neither keeps one of a URL that the user has answered by
-// now.
+// Gives the user the session's skips. Where both have one, the user's stays. Neither keeps one of a URL that the user has
+// answered by now.
 func (q *Queries) AnonymousSkipTransfer(ctx context.Context, db DBTX, arg AnonymousSkipTransferParams) error {
 	_, err := db.Exec(ctx, AnonymousSkipTransfer, arg.UserID, arg.SessionID, arg.URLIDs)
 	return err
@@ -279,8 +279,8 @@ CROSS JOIN LATERAL (SELECT urls.id FROM urls WHERE urls.id = own.url_id FOR KEY 
 ORDER BY own.url_id
 `
 
-// Locks the URLs that the session has annotated, put off or reserved against deletion, and returns their ids, ascending. Each URL is
-// looked up by itself: a join with few URLs may read all.
+// Locks the URLs that the session has annotated, put off or reserved against deletion, and returns their ids, ascending. Each URL
+// is looked up by itself: a join with few URLs may read all.
 // @sqlc-vet-disable many-without-limit
 func (q *Queries) AnonymousURLLockMany(ctx context.Context, db DBTX, sessionID uuid.UUID) ([]int32, error) {
 	rows, err := db.Query(ctx, AnonymousURLLockMany, sessionID)

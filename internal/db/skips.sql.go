@@ -166,8 +166,8 @@ WITH ended AS (
 SELECT count(*)::integer AS ended FROM ended
 `
 
-// Ends the skips of URLs whose time is over, so that their annotators are offered the URLs again, and returns their number. The caller
-// holds the locks of SkipLockDueMany. Cursors rely on changed_xid.
+// Ends the skips of URLs whose time is over, so that their annotators are offered the URLs again, and returns their number. The
+// caller holds the locks of SkipLockDueMany. Cursors rely on changed_xid.
 func (q *Queries) SkipEndMany(ctx context.Context, db DBTX, urlIds []int32) (int32, error) {
 	row := db.QueryRow(ctx, SkipEndMany, urlIds)
 	var ended int32
@@ -286,9 +286,9 @@ type SkipNextGetRow struct {
 	TrailingSlash bool
 }
 
-// The URL that a user gets who has nothing else left: an eligible one that the user has put off, in the batch if one is given. Those
-// that are not reserved come first, then the oldest skip. No rows: there is none. The cost grows with the skips of the user. OFFSET 0
-// keeps the planner from reading all of the queue, or all annotations of the user.
+// The URL that a user gets who has nothing else left: an eligible one that the user has put off, in the batch if one is given.
+// Those that are not reserved come first, then the oldest skip. No rows: there is none. The cost grows with the skips of the
+// user. OFFSET 0 keeps the planner from reading all of the queue, or all annotations of the user.
 func (q *Queries) SkipNextGet(ctx context.Context, db DBTX, arg SkipNextGetParams) (SkipNextGetRow, error) {
 	row := db.QueryRow(ctx, SkipNextGet, arg.UserID, arg.BatchID)
 	var i SkipNextGetRow
@@ -368,8 +368,8 @@ type SkipUpsertRow struct {
 	URLKnown bool
 }
 
-// URLs that annotators put off. A skip is no vote. Each statement locks the row of the queue before rows of url_skips and before done
-// rows, as answers and recounts do.
+// URLs that annotators put off. A skip is no vote. Each statement locks the row of the queue before rows of url_skips and before
+// done rows, as answers and recounts do.
 //
 // An answer deletes the skip of its annotator, and a skip after an answer is refused. When one annotator sends both at the same
 // time, the second one does not see the first one and the skip stays. It then has no effect: every statement that looks for

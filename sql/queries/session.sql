@@ -1,7 +1,7 @@
 -- The transfer of a session's annotations, skips and reservation to a user. The order of the steps makes it exact with concurrent
--- writers: lock the session against new answers; lock the URLs against deletion, by id; move each kind of annotation, with snapshots
--- taken after that; lock the rows of the queue, by id; move skips and the reservation, which other writers change only with that
--- lock; recount the queue last.
+-- writers: lock the session against new answers; lock the URLs against deletion, by id; move each kind of annotation, with
+-- snapshots taken after that; lock the rows of the queue, by id; move skips and the reservation, which other writers change only
+-- with that lock; recount the queue last.
 
 -- name: AnonymousSessionLock :execrows
 -- Waits for answers of the session that are being stored, and blocks later ones until the end of the transaction. No rows: the
@@ -9,13 +9,13 @@
 SELECT FROM anonymous_sessions WHERE id = @session_id FOR UPDATE;
 
 -- name: AnonymousSessionInsert :execrows
--- Waits for the first answer of the session if it is being stored. One row: there is none, and a later one waits until the end of the
--- transaction.
+-- Waits for the first answer of the session if it is being stored. One row: there is none, and a later one waits until the end of
+-- the transaction.
 INSERT INTO anonymous_sessions (id) VALUES (@session_id) ON CONFLICT ON CONSTRAINT anonymous_sessions_pkey DO NOTHING;
 
 -- name: AnonymousURLLockMany :many
--- Locks the URLs that the session has annotated, put off or reserved against deletion, and returns their ids, ascending. Each URL is
--- looked up by itself: a join with few URLs may read all.
+-- Locks the URLs that the session has annotated, put off or reserved against deletion, and returns their ids, ascending. Each URL
+-- is looked up by itself: a join with few URLs may read all.
 -- @sqlc-vet-disable many-without-limit
 SELECT locked.id
 FROM (
@@ -164,8 +164,8 @@ LIMIT 1
 FOR KEY SHARE OF urls;
 
 -- name: AnonymousSkipTransfer :exec
--- Gives the user the session's skips. Where both have one, the user's stays. Neither keeps one of a URL that the user has answered by
--- now.
+-- Gives the user the session's skips. Where both have one, the user's stays. Neither keeps one of a URL that the user has
+-- answered by now.
 WITH moved AS (
     DELETE FROM url_skips s
     WHERE s.session_id = @session_id::uuid

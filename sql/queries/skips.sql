@@ -1,5 +1,5 @@
--- URLs that annotators put off. A skip is no vote. Each statement locks the row of the queue before rows of url_skips and before done
--- rows, as answers and recounts do.
+-- URLs that annotators put off. A skip is no vote. Each statement locks the row of the queue before rows of url_skips and before
+-- done rows, as answers and recounts do.
 --
 -- An answer deletes the skip of its annotator, and a skip after an answer is refused. When one annotator sends both at the same
 -- time, the second one does not see the first one and the skip stays. It then has no effect: every statement that looks for
@@ -119,9 +119,9 @@ WITH url AS (
 SELECT EXISTS (SELECT FROM skip)::boolean AS stored, EXISTS (SELECT FROM url)::boolean AS url_known;
 
 -- name: SkipNextGet :one
--- The URL that a user gets who has nothing else left: an eligible one that the user has put off, in the batch if one is given. Those
--- that are not reserved come first, then the oldest skip. No rows: there is none. The cost grows with the skips of the user. OFFSET 0
--- keeps the planner from reading all of the queue, or all annotations of the user.
+-- The URL that a user gets who has nothing else left: an eligible one that the user has put off, in the batch if one is given.
+-- Those that are not reserved come first, then the oldest skip. No rows: there is none. The cost grows with the skips of the
+-- user. OFFSET 0 keeps the planner from reading all of the queue, or all annotations of the user.
 SELECT next.url_id, next.changed_xid, next.reserved, urls.url, urls.scheme, urls.trailing_slash
 FROM (
     SELECT q.url_id, q.changed_xid, q.reserved
@@ -193,8 +193,8 @@ ORDER BY url_id
 LIMIT @at_most::bigint;
 
 -- name: SkipEndMany :one
--- Ends the skips of URLs whose time is over, so that their annotators are offered the URLs again, and returns their number. The caller
--- holds the locks of SkipLockDueMany. Cursors rely on changed_xid.
+-- Ends the skips of URLs whose time is over, so that their annotators are offered the URLs again, and returns their number. The
+-- caller holds the locks of SkipLockDueMany. Cursors rely on changed_xid.
 WITH ended AS (
     UPDATE url_skips s
     SET active = false
