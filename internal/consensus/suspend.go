@@ -27,7 +27,7 @@ func Suspend(ctx context.Context, pool *postgres.Pool, taskID int32) (result str
 		if err := ranking.Lock(ctx, tx, urlIDs); err != nil {
 			return nil, err
 		}
-		stored, err := queries.SuspensionInsertMany(ctx, tx, urlIDs)
+		stored, err := queries.SuspensionInsertMany(ctx, tx, db.SuspensionInsertManyParams{URLIDs: urlIDs, Users: suspendFrom})
 		if err != nil {
 			return nil, fmt.Errorf("store suspensions: %w", err)
 		}

@@ -82,7 +82,7 @@ func TestWritePlans(t *testing.T) {
 			{"names", db.ConsensusURLUpdateMany, 400, []any{ten, names, ten}, nil},
 			{"reports", db.ConsensusReportDeleteMany, 100, []any{ten}, nil},
 			{"candidates of suspension", db.SuspensionCandidateList, 400, []any{8000, 9000, 2}, nil},
-			{"suspend", db.SuspensionInsertMany, 300, []any{ten}, nil},
+			{"suspend", db.SuspensionInsertMany, 300, []any{ten, 2}, nil},
 		} {
 			for _, mode := range dbtest.PlanModes {
 				dbtest.Explain(t, b.pool, mode, test.query, test.args...)

@@ -809,18 +809,29 @@ func (q *Queries) SuspensionCandidateList(ctx context.Context, db DBTX, arg Susp
 const SuspensionInsertMany = `-- name: SuspensionInsertMany :many
 WITH suspended AS (
     INSERT INTO flag_url_suspended (url_id)
-    SELECT eligible.url_id FROM eligible_urls eligible WHERE eligible.url_id = ANY($1::integer[])
+    SELECT eligible.url_id
+    FROM eligible_urls eligible
+    WHERE eligible.url_id = ANY($1::integer[])
+        AND greatest(
+            (SELECT count(*) FROM link_user_suggestion_agency_not_found agency WHERE agency.url_id = eligible.url_id),
+            (SELECT count(*) FROM link_user_suggestion_location_not_found location WHERE location.url_id = eligible.url_id)
+        ) >= $2::integer
     RETURNING flag_url_suspended.url_id
 )
 SELECT suspended.url_id FROM suspended ORDER BY suspended.url_id
 `
 
+type SuspensionInsertManyParams struct {
+	URLIDs []int32
+	Users  int32
+}
+
 // Suspends those of the URLs that are neither validated nor suspended, and returns them, by id. The caller holds the locks on the
-// URLs and on their rows of the queue. A row of not found is never deleted but with its URL.
+// URLs and on their rows of the queue. The users are counted again: one may have taken the answer back before the locks.
 // No limit: there are no more rows than were given.
 // @sqlc-vet-disable many-without-limit
-func (q *Queries) SuspensionInsertMany(ctx context.Context, db DBTX, urlIds []int32) ([]int32, error) {
-	rows, err := db.Query(ctx, SuspensionInsertMany, urlIds)
+func (q *Queries) SuspensionInsertMany(ctx context.Context, db DBTX, arg SuspensionInsertManyParams) ([]int32, error) {
+	rows, err := db.Query(ctx, SuspensionInsertMany, arg.URLIDs, arg.Users)
 	if err != nil {
 		return nil, err
 	}
