@@ -49,7 +49,11 @@ func (c *conversation) postConcurrently(t *testing.T, path, bearer string, bodie
 }
 
 func (c *conversation) post(ctx context.Context, path, bearer, body string) outcome {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.server.URL+path, strings.NewReader(body))
+	return c.request(ctx, http.MethodPost, path, bearer, body)
+}
+
+func (c *conversation) request(ctx context.Context, method, path, bearer, body string) outcome {
+	req, err := http.NewRequestWithContext(ctx, method, c.server.URL+path, strings.NewReader(body))
 	if err != nil {
 		return outcome{err: err}
 	}
