@@ -21,7 +21,8 @@ type Service struct {
 	onDue   func()
 	skipFor time.Duration
 	reserve ReservePolicy
-	time    func() *time.Time // replaces the clock of the database in reservations; nil does not
+	claims  func(db.DBTX) db.DBTX // executes changed claims in a test; nil does not
+	time    func() *time.Time     // replaces the clock of the database in reservations; nil does not
 }
 
 // Option changes a Service.

@@ -2,7 +2,10 @@ package annotation
 
 import (
 	"context"
+	"strings"
 	"time"
+
+	"github.com/jackc/pgx/v5"
 
 	"docket/internal/db"
 )
@@ -27,4 +30,22 @@ func Sweep(ctx context.Context, on db.DBTX, now *time.Time) (freed int, err erro
 // EmptyReason is why a choice has found no URL.
 func (s *Service) EmptyReason(ctx context.Context, by Annotator, filter Filter) (Reason, error) {
 	return s.emptyReason(ctx, s.pool, s.ranking, by, filter)
+}
+
+// ChangeClaims replaces a text of the statement of claims, which the statement must contain.
+func ChangeClaims(old, changed string) Option {
+	statement := strings.Replace(db.ReservationClaim, old, changed, 1)
+	if statement == db.ReservationClaim {
+		panic("the statement of claims has no " + old)
+	}
+	return func(s *Service) { s.claims = func(on db.DBTX) db.DBTX { return changedClaims{on, statement} } }
+}
+
+type changedClaims struct {
+	db.DBTX
+	statement string
+}
+
+func (c changedClaims) QueryRow(ctx context.Context, _ string, args ...any) pgx.Row {
+	return c.DBTX.QueryRow(ctx, c.statement, args...)
 }

@@ -171,6 +171,9 @@ type claimed struct {
 // claim reserves a URL for the annotator if it still has the revision and fewer others than it needs have reserved it: the guard.
 func (s *Service) claim(ctx context.Context, conn db.DBTX, ask asking, urlID int32, at need) (claimed, error) {
 	defer phase.Start(ctx, phase.Reservation)()
+	if s.claims != nil {
+		conn = s.claims(conn)
+	}
 	row, err := queries.ReservationClaim(ctx, conn, db.ReservationClaimParams{
 		Annotator: ask.by.String(), URLID: urlID, Revision: at.revision, Needed: at.answers,
 		Seconds: s.reserve.For.Seconds(), SuggestionsHidden: ask.hidden, Now: s.time(),

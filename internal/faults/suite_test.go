@@ -12,8 +12,11 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"docket/internal/dbtest"
 )
 
 var (
@@ -75,6 +78,7 @@ func (s *suite) check(t *testing.T) {
 	outcomes := s.compare(conn, s.system)
 	t.Log("\n" + table(outcomes))
 	s.system.run("queue", "verify")
+	requireReservationsRepaired(t, conn)
 	for k, o := range outcomes {
 		assert.Zero(t, o.lost, "%s: acknowledged, and not stored", k.name)
 		assert.Zero(t, o.doubled, "%s: stored more than once", k.name)
@@ -82,6 +86,21 @@ func (s *suite) check(t *testing.T) {
 	}
 	assert.Empty(t, s.surprises, "responses that no client should get")
 	assert.Zero(t, s.system.unexpected.Load(), "docket serve ended by itself")
+}
+
+// requireReservationsRepaired waits until each URL that the queue leaves out as reserved has a reservation. A crash of PostgreSQL deletes
+// all reservations.
+func requireReservationsRepaired(t *testing.T, conn *pgx.Conn) {
+	t.Helper()
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(100 * time.Millisecond) {
+		lost := dbtest.List(t, conn, `
+			SELECT q.url_id::text FROM annotation_queue q
+			WHERE q.reserved AND NOT EXISTS (SELECT FROM url_reservations r WHERE r.url_id = q.url_id)`)
+		if len(lost) == 0 {
+			return
+		}
+		require.True(t, time.Now().Before(deadline), "URLs that stay left out: %v", lost)
+	}
 }
 
 // causeAll causes the faults, one after another, then waits for the requests in progress.

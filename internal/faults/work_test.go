@@ -153,6 +153,26 @@ var kinds = []kind{
 		},
 	},
 	{
+		name: "skip", weight: 8, harmless: true,
+		make: func(w *worker, mark string) (request, string, bool) {
+			if !w.users && w.session == "" {
+				return request{}, "", false
+			}
+			url, found := w.nextURL()
+			if !found {
+				return request{}, "", false
+			}
+			r := request{method: "POST", path: fmt.Sprintf("/annotate/all/%d/skip", url), token: w.user()}
+			if !w.users {
+				r = request{method: "POST", path: fmt.Sprintf("/annotate/anonymous/%d/skip?session_id=%s", url, w.session)}
+			}
+			r.body = fmt.Sprintf(`{"reason": "other", "note": %q}`, mark)
+			return r, mark, true
+		},
+		stored: `SELECT h.detail->>'note', count(*)::int, bool_and(h.event = 'skipped' AND num_nonnulls(h.user_id, h.session_id) = 1)
+			FROM url_history h WHERE h.detail->>'note' = ANY($1) GROUP BY 1`,
+	},
+	{
 		name: "migration of a session", weight: 8, harmless: true,
 		make: func(w *worker, _ string) (request, string, bool) {
 			if w.session == "" || w.answered < answersPerMigration {
