@@ -12,6 +12,7 @@ import (
 	"docket/internal/annotation"
 	"docket/internal/consensus"
 	"docket/internal/dbtest"
+	"docket/internal/imports"
 	"docket/internal/postgres"
 	"docket/internal/ranking"
 )
@@ -179,12 +180,65 @@ func TestReservationsSaveAnswers(t *testing.T) {
 	t.Parallel()
 	const annotators = 20
 	without := setup(t, 60).think(t, annotators)
-	with := setup(t, 60, annotation.Reserve(annotation.ReservePolicy{For: time.Hour})).think(t, annotators)
+	s := setup(t, 60, annotation.Reserve(annotation.ReservePolicy{For: time.Hour}))
+	with := s.think(t, annotators)
 	t.Logf("answers about %d URLs: %d without reservations, %d with them; of these, %d and %d after a consensus; %d and %d offers too many",
 		with.Facts, without.Decidable, with.Decidable, without.Late, with.Late, without.Surplus, with.Surplus)
 	require.Equal(t, without.Facts, with.Facts)
 	require.LessOrEqual(t, 10*with.Decidable, 7*without.Decidable, "at least 30 %% fewer")
 	require.LessOrEqual(t, 10*with.Answers, 7*without.Answers, "also with those about broken pages")
+	require.Equal(t, with.Answers, s.takeAllBack(t))
+}
+
+// takeAllBack has each annotator list, change and take back all its answers, and returns their number. A validated URL is reopened first.
+func (s *stage) takeAllBack(t *testing.T) (answers int) {
+	t.Helper()
+	reopener := consensus.NewReopener(s.pool)
+	for _, a := range newWorld(s.options.URLs, s.options.Seed, imports.States).simulate(s.options) {
+		for after := (*annotation.Position)(nil); ; {
+			list, next, err := s.given(t.Context(), a.Annotator, after)
+			require.NoError(t, err)
+			for _, given := range list {
+				answers++
+				if err := s.change(t.Context(), a.Annotator, given.URLID); given.Validated {
+					require.ErrorIs(t, err, annotation.ErrValidated)
+					require.NoError(t, reopener.Reopen(t.Context(), 1, given.URLID, "wrong"))
+					require.NoError(t, s.change(t.Context(), a.Annotator, given.URLID))
+				} else {
+					require.NoError(t, err)
+				}
+				if a.UserID == 0 {
+					require.NoError(t, s.client.TakeBackAnonymous(t.Context(), a.Session, given.URLID))
+				} else {
+					require.NoError(t, s.client.TakeBack(t.Context(), a.UserID, given.URLID))
+				}
+			}
+			if after = next; next == nil {
+				break
+			}
+		}
+		left, _, err := s.given(t.Context(), a.Annotator, nil)
+		require.NoError(t, err)
+		require.Empty(t, left)
+	}
+	require.NoError(t, ranking.Verify(t.Context(), s.pool, func(d ranking.Difference) { t.Errorf("queue: %+v", d) }))
+	return answers
+}
+
+func (s *stage) given(ctx context.Context, a Annotator, after *annotation.Position) ([]annotation.GivenAnswer, *annotation.Position, error) {
+	if a.UserID == 0 {
+		return s.client.GivenAnonymous(ctx, a.Session, nil, after)
+	}
+	return s.client.Given(ctx, a.UserID, nil, after)
+}
+
+// change replaces an answer by one that no annotator of a play gives about a URL with a record type and no name.
+func (s *stage) change(ctx context.Context, a Annotator, urlID int32) error {
+	other := annotation.Answer{URLType: annotation.DataSource, RecordType: new(annotation.RecordType("Stops")), NewName: new("Changed")}
+	if a.UserID == 0 {
+		return s.client.ReplaceAnonymous(ctx, a.Session, urlID, other)
+	}
+	return s.client.Replace(ctx, a.UserID, urlID, other)
 }
 
 // forgetful is a Client that offers nothing to annotators who have answered once.
