@@ -20,9 +20,9 @@ func (n *Next) hideSuggestions() {
 	n.Agencies, n.Locations = EntitySuggestions{}, EntitySuggestions{}
 }
 
-// HideSuggestionsOfBatch hides the suggestions for all URLs of a batch from all annotators, or shows them again. Other processes may
-// take CachedFor to follow. The URLs get no new revision: that would rewrite all of them. The error is an *unknown.Error for an unknown
-// batch.
+// HideSuggestionsOfBatch hides the suggestions for all URLs of a batch from all annotators, or shows them again. Other processes
+// follow within CachedFor. The URLs get no new revision: that would rewrite all of them. The error is an *unknown.Error for an
+// unknown batch.
 func (s *Service) HideSuggestionsOfBatch(ctx context.Context, batchID int32, hidden bool) error {
 	known, err := queries.BatchSuggestionsHide(ctx, s.pool, db.BatchSuggestionsHideParams{BatchID: batchID, Hidden: hidden})
 	switch {

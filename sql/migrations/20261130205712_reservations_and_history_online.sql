@@ -2,6 +2,9 @@
 
 -- The former indexes serve requests until the new ones are built.
 
+-- Create an index on annotation__url_type__user.
+CREATE INDEX CONCURRENTLY annotation__url_type__user_created_at_idx ON annotation__url_type__user USING btree (user_id, created_at, url_id);
+
 -- Create an index on annotation_queue.
 CREATE INDEX CONCURRENTLY annotation_queue_batch_order_idx_new ON annotation_queue USING btree (batch_id, eligible, reserved, priority, url_id) INCLUDE (changed_xid);
 

@@ -132,7 +132,8 @@ func (p *planner) addConstraint(c *tableChange, to *state.Constraint) clause {
 }
 
 // changeForeignKeys plans the foreign keys that both states have. Those that cannot exist throughout the plan are dropped and
-// added again: their key is dropped, the types of the two sides temporarily cannot be compared, or only one side is temporarily logged. It returns an error if the
+// added again: their key is dropped, the types of the two sides temporarily cannot be compared, or one side alone is logged
+// temporarily. It returns an error if the
 // policy keeps one whose sides cannot be compared afterwards either.
 func (p *planner) changeForeignKeys(changes []*tableChange) error {
 	byName := map[string]*tableChange{}

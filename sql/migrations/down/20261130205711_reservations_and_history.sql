@@ -6,9 +6,21 @@
 --   locks out readers: user_passed_urls
 DROP VIEW user_passed_urls;
 
+-- Drop view user_answers, which the files do not have.
+--   locks out readers: user_answers
+DROP VIEW user_answers;
+
+-- Drop view session_answers, which the files do not have.
+--   locks out readers: session_answers
+DROP VIEW session_answers;
+
 -- Drop view robot_values, which the files do not have.
 --   locks out readers: robot_values
 DROP VIEW robot_values;
+
+-- Drop view often_skipped_urls, which the files do not have.
+--   locks out readers: often_skipped_urls
+DROP VIEW often_skipped_urls;
 
 -- Drop view anonymous_passed_urls, which the files do not have.
 --   locks out readers: anonymous_passed_urls

@@ -1,3 +1,7 @@
+-- Drop an index on annotation__url_type__user.
+--   locks out readers: annotation__url_type__user
+DROP INDEX annotation__url_type__user_created_at_idx;
+
 -- Drop an index on annotation_queue.
 --   locks out readers: annotation_queue
 DROP INDEX annotation_queue_batch_order_idx;
