@@ -376,7 +376,7 @@ func TestSuggestionsShown(t *testing.T) {
 				shown                  bool
 			}{
 				{url: 1, shown: true}, {url: 1, asks: true}, {url: 3}, {url: 1, reserved: true, asks: true, shown: true},
-				{url: 1, reserved: true, hidden: true}, {url: 3, reserved: true},
+				{url: 1, reserved: true, hidden: true}, {url: 3, reserved: true, shown: true},
 			} {
 				if test.reserved {
 					_, err := b.pool.Exec(t.Context(), `INSERT INTO url_reservations (annotator, url_id, slot, suggestions_hidden, expires_at)

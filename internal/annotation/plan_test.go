@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/assert"
@@ -65,6 +66,7 @@ func TestPlans(t *testing.T) {
 	dbtest.Exec(t, b.pool, "VACUUM")
 
 	agencies, locations := []int32{1}, []int64{1}
+	far := time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
 	for _, target := range dbtest.StatisticsTargets {
 		dbtest.Analyze(t, b.pool, target)
 		for _, test := range []struct {
@@ -73,15 +75,23 @@ func TestPlans(t *testing.T) {
 			args        []any
 		}{
 			{"answer of a user", db.AnnotationInsert, 180,
-				[]any{7, agencies, locations, nil, 5000, "data source", "New", "Stops", false, false, false, "{}"}},
+				[]any{7, agencies, locations, nil, 5000, "data source", "New", "Stops", false, false, "answered", false, "{}"}},
 			{"answer of a new session", db.AnonymousAnnotationInsert, 180,
-				[]any{7, uuid.Max, agencies, locations, nil, "data source", "New", "Stops", false, "{}"}},
+				[]any{7, uuid.Max, agencies, locations, nil, "data source", "New", "Stops", "answered", false, "{}"}},
 			{"answer of a session again", db.AnonymousAnnotationInsert, 40,
-				[]any{150, uuid.MustParse(small), agencies, locations, nil, "data source", "New", "Stops", false, "{}"}},
+				[]any{150, uuid.MustParse(small), agencies, locations, nil, "data source", "New", "Stops", "answered", false, "{}"}},
 			{"comparison for a user", db.AnnotationIsRepeated, 60,
 				[]any{30, agencies, locations, nil, 1, "data source", "a", "Stops", false, false}},
 			{"comparison for a session", db.AnonymousAnnotationIsRepeated, 60,
 				[]any{30, uuid.MustParse(large), agencies, locations, nil, "data source", "a", "Stops"}},
+			{"list of a user", db.AnswerList, 8000, []any{1, far, 0}},
+			{"answer about a URL", db.AnswerGet, 60, []any{1, 30}},
+			{"list of a session", db.AnonymousAnswerList, 200, []any{uuid.MustParse(small), far, 0}},
+			{"answer of a session about a URL", db.AnonymousAnswerGet, 60, []any{uuid.MustParse(large), 30}},
+			{"take back", db.AnswerDelete, 120, []any{1, 30}},
+			{"take back in a session", db.AnonymousAnswerDelete, 120, []any{uuid.MustParse(large), 30}},
+			{"lock names", db.AnswerNameLockMany, 40, []any{30}},
+			{"delete a name", db.AnswerNameDeleteMany, 40, []any{[]int32{30}}},
 			{"lock few URLs", db.AnonymousURLLockMany, 200, []any{uuid.MustParse(small)}},
 			{"lock URLs", db.AnonymousURLLockMany, 12_000, []any{uuid.MustParse(large)}},
 			{"keep few answers", db.MigratedAnswerUpsertMany, 400, []any{uuid.MustParse(small)}},
