@@ -1,6 +1,7 @@
 package annotation
 
 import (
+	"cmp"
 	"context"
 	"strings"
 	"time"
@@ -32,20 +33,25 @@ func (s *Service) EmptyReason(ctx context.Context, by Annotator, filter Filter) 
 	return s.emptyReason(ctx, s.pool, s.ranking, by, filter)
 }
 
-// ChangeClaims replaces a text of the statement of claims, which the statement must contain.
+// ChangeClaims replaces a text of the statements of claims, which at least one of them must contain.
 func ChangeClaims(old, changed string) Option {
-	statement := strings.Replace(db.ReservationClaim, old, changed, 1)
-	if statement == db.ReservationClaim {
-		panic("the statement of claims has no " + old)
+	statements := map[string]string{}
+	for _, statement := range []string{db.ReservationClaim, db.ReservationClaimFirst} {
+		if replaced := strings.Replace(statement, old, changed, 1); replaced != statement {
+			statements[statement] = replaced
+		}
 	}
-	return func(s *Service) { s.claims = func(on db.DBTX) db.DBTX { return changedClaims{on, statement} } }
+	if len(statements) == 0 {
+		panic("no statement of claims has " + old)
+	}
+	return func(s *Service) { s.claims = func(on db.DBTX) db.DBTX { return changedClaims{on, statements} } }
 }
 
 type changedClaims struct {
 	db.DBTX
-	statement string
+	statements map[string]string
 }
 
-func (c changedClaims) QueryRow(ctx context.Context, _ string, args ...any) pgx.Row {
-	return c.DBTX.QueryRow(ctx, c.statement, args...)
+func (c changedClaims) QueryRow(ctx context.Context, statement string, args ...any) pgx.Row {
+	return c.DBTX.QueryRow(ctx, cmp.Or(c.statements[statement], statement), args...)
 }

@@ -41,7 +41,7 @@ type asking struct {
 	filter Filter // of a session: Skip only
 	hidden bool   // without suggestions
 
-	unreserved bool // the annotator has just ended the only reservation
+	unreserved bool // the annotator has no reservation: the only one has just ended, or none was found. A hint
 }
 
 func ask(by Annotator, filter Filter, how []Showing) asking {

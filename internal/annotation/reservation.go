@@ -174,10 +174,24 @@ func (s *Service) claim(ctx context.Context, conn db.DBTX, ask asking, urlID int
 	if s.claims != nil {
 		conn = s.claims(conn)
 	}
-	row, err := queries.ReservationClaim(ctx, conn, db.ReservationClaimParams{
+	params := db.ReservationClaimParams{
 		Annotator: ask.by.String(), URLID: urlID, Revision: at.revision, Needed: at.answers,
 		Seconds: s.reserve.For.Seconds(), SuggestionsHidden: ask.hidden, Now: s.time(),
-	})
+	}
+	if ask.unreserved {
+		row, err := queries.ReservationClaimFirst(ctx, conn, db.ReservationClaimFirstParams{
+			Annotator: params.Annotator, URLID: urlID, Revision: params.Revision, Needed: params.Needed,
+			Seconds: params.Seconds, SuggestionsHidden: params.SuggestionsHidden, Now: params.Now,
+		})
+		switch {
+		case err != nil:
+			return claimed{}, fmt.Errorf("reserve URL %d: %w", urlID, err)
+		case row.Granted:
+			s.cache.rename(urlID, at.revision, row.Revision)
+			return claimed{granted: true, until: row.ExpiresAt}, nil
+		}
+	}
+	row, err := queries.ReservationClaim(ctx, conn, params)
 	switch {
 	case errors.Is(err, errSlotTaken):
 		return claimed{lost: true}, nil
@@ -206,6 +220,7 @@ func (s *Service) offerReserved(ctx context.Context, conn *postgres.Conn, ask as
 			return orNone(own), err
 		}
 		behind = own
+		ask.unreserved = own == nil
 	}
 	last, lost, swept := Offer{}, 0, false
 	for range mostChoices {

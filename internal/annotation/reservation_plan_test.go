@@ -41,6 +41,7 @@ func TestReservationPlans(t *testing.T) {
 			{"extend none", db.ReservationExtend, 10, []any{now, 600.0, "7", nil, 7, nil}},
 			{"claim", db.ReservationClaim, 60, []any{revision(5001), now, "7", 5001, false, 600.0, 2}},
 			{"claim a free URL", db.ReservationClaim, 60, []any{revision(15001), now, "7", 15001, false, 600.0, 2}},
+			{"claim without a reservation before", db.ReservationClaimFirst, 50, []any{revision(15001), 15001, "7", false, now, 600.0, 2}},
 			{"claim, and move", db.ReservationClaim, 110, []any{revision(5001), now, "1007", 5001, false, 600.0, 2}},
 			{"release", db.ReservationRelease, 60, []any{7, "1007"}},
 			{"votes", db.ReservationVoteList, 60, []any{5000}},

@@ -133,6 +133,76 @@ func (q *Queries) ReservationClaim(ctx context.Context, db DBTX, arg Reservation
 	return i, err
 }
 
+const ReservationClaimFirst = `-- name: ReservationClaimFirst :one
+WITH locked AS MATERIALIZED (
+    SELECT q.url_id FROM annotation_queue q
+    WHERE q.url_id = $2 AND q.eligible AND q.changed_xid = $1::bigint
+    FOR NO KEY UPDATE
+), present AS MATERIALIZED (
+    SELECT r.slot, r.expires_at FROM url_reservations r WHERE r.url_id = (SELECT locked.url_id FROM locked) FOR KEY SHARE
+), others AS MATERIALIZED (
+    SELECT count(*) AS number, coalesce(max(present.slot), 0) AS highest, min(present.expires_at) AS first_end FROM present
+), stored AS (
+    INSERT INTO url_reservations (annotator, url_id, slot, suggestions_hidden, expires_at)
+    SELECT
+        $3, locked.url_id, others.number + 1, $4::boolean,
+        coalesce($5::timestamptz, now()) + make_interval(secs => $6::double precision)
+    FROM locked
+    CROSS JOIN others
+    WHERE others.number < $7::integer
+        AND others.highest = others.number
+        AND coalesce(others.first_end > coalesce($5::timestamptz, now()), true)
+    ON CONFLICT DO NOTHING
+    RETURNING url_id, slot, expires_at
+), filled AS (
+    UPDATE annotation_queue q SET reserved = true, changed_xid = pg_current_xact_id()::text::bigint
+    FROM stored
+    WHERE q.url_id = stored.url_id AND NOT q.reserved AND stored.slot >= $7
+    RETURNING q.changed_xid
+)
+SELECT
+    coalesce(stored.url_id IS NOT NULL, false)::boolean AS granted,
+    coalesce(stored.expires_at, now())::timestamptz AS expires_at,
+    coalesce(filled.changed_xid, $1)::bigint AS revision
+FROM (SELECT set_config('synchronous_commit', 'off', true)) AS setting
+LEFT JOIN stored ON true
+LEFT JOIN filled ON true
+`
+
+type ReservationClaimFirstParams struct {
+	Revision          int64
+	URLID             int32
+	Annotator         string
+	SuggestionsHidden bool
+	Now               *time.Time
+	Seconds           float64
+	Needed            int32
+}
+
+type ReservationClaimFirstRow struct {
+	Granted   bool
+	ExpiresAt time.Time
+	Revision  int64
+}
+
+// ReservationClaim for an annotator without a reservation, for a third of its time. It does not decide about a URL that has expired
+// reservations or has lost one in a lower slot, nor if as many as needed have reserved the URL: if granted is false, ReservationClaim
+// decides. The same locks and the same key guard it.
+func (q *Queries) ReservationClaimFirst(ctx context.Context, db DBTX, arg ReservationClaimFirstParams) (ReservationClaimFirstRow, error) {
+	row := db.QueryRow(ctx, ReservationClaimFirst,
+		arg.Revision,
+		arg.URLID,
+		arg.Annotator,
+		arg.SuggestionsHidden,
+		arg.Now,
+		arg.Seconds,
+		arg.Needed,
+	)
+	var i ReservationClaimFirstRow
+	err := row.Scan(&i.Granted, &i.ExpiresAt, &i.Revision)
+	return i, err
+}
+
 const ReservationCount = `-- name: ReservationCount :one
 SELECT count(*) FROM url_reservations r WHERE r.expires_at > now()
 `

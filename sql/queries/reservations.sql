@@ -144,6 +144,44 @@ SELECT
 FROM (SELECT set_config('synchronous_commit', 'off', true)) AS setting
 CROSS JOIN clock;
 
+-- name: ReservationClaimFirst :one
+-- ReservationClaim for an annotator without a reservation, for a third of its time. It does not decide about a URL that has expired
+-- reservations or has lost one in a lower slot, nor if as many as needed have reserved the URL: if granted is false, ReservationClaim
+-- decides. The same locks and the same key guard it.
+WITH locked AS MATERIALIZED (
+    SELECT q.url_id FROM annotation_queue q
+    WHERE q.url_id = @url_id AND q.eligible AND q.changed_xid = @revision::bigint
+    FOR NO KEY UPDATE
+), present AS MATERIALIZED (
+    SELECT r.slot, r.expires_at FROM url_reservations r WHERE r.url_id = (SELECT locked.url_id FROM locked) FOR KEY SHARE
+), others AS MATERIALIZED (
+    SELECT count(*) AS number, coalesce(max(present.slot), 0) AS highest, min(present.expires_at) AS first_end FROM present
+), stored AS (
+    INSERT INTO url_reservations (annotator, url_id, slot, suggestions_hidden, expires_at)
+    SELECT
+        @annotator, locked.url_id, others.number + 1, @suggestions_hidden::boolean,
+        coalesce(sqlc.narg('now')::timestamptz, now()) + make_interval(secs => @seconds::double precision)
+    FROM locked
+    CROSS JOIN others
+    WHERE others.number < @needed::integer
+        AND others.highest = others.number
+        AND coalesce(others.first_end > coalesce(sqlc.narg('now')::timestamptz, now()), true)
+    ON CONFLICT DO NOTHING
+    RETURNING url_id, slot, expires_at
+), filled AS (
+    UPDATE annotation_queue q SET reserved = true, changed_xid = pg_current_xact_id()::text::bigint
+    FROM stored
+    WHERE q.url_id = stored.url_id AND NOT q.reserved AND stored.slot >= @needed
+    RETURNING q.changed_xid
+)
+SELECT
+    coalesce(stored.url_id IS NOT NULL, false)::boolean AS granted,
+    coalesce(stored.expires_at, now())::timestamptz AS expires_at,
+    coalesce(filled.changed_xid, @revision)::bigint AS revision
+FROM (SELECT set_config('synchronous_commit', 'off', true)) AS setting
+LEFT JOIN stored ON true
+LEFT JOIN filled ON true;
+
 -- name: ReservationRelease :one
 -- Ends the reservation of a URL, so that the URL is offered to others again. url_known is false if there is no such URL.
 WITH locked AS MATERIALIZED (
