@@ -228,17 +228,21 @@ func (s *Service) offerReserved(ctx context.Context, conn *postgres.Conn, ask as
 		switch {
 		case err != nil:
 			return Offer{}, err
-		case chosen == nil && (swept || ask.filter.URLID != nil):
-			return s.offerShared(ctx, conn, ask, behind)
 		case chosen == nil:
-			swept = true
-			freed, err := sweep(ctx, conn, s.time(), true)
-			if err != nil {
-				return Offer{}, err
+			if !swept && ask.filter.URLID == nil {
+				swept = true
+				if freed, err := sweep(ctx, conn, s.time(), true); err != nil || freed > 0 {
+					if err != nil {
+						return Offer{}, err
+					}
+					continue
+				}
 			}
-			if freed == 0 {
-				return s.offerShared(ctx, conn, ask, behind)
+			offer, missed, err := s.offerShared(ctx, conn, ask, behind)
+			if err != nil || !missed {
+				return offer, err
 			}
+			last = Offer{Reason: AllReserved, RetryAfter: time.Second}
 			continue
 		}
 		offer, got, err := s.offerClaimed(ctx, conn, ask, chosen, false)
@@ -339,13 +343,15 @@ func (s *Service) offerClaimed(
 	return offer, got, err
 }
 
-// offerShared is for an annotator for whom there is no URL that is not reserved by as many others as it needs.
-func (s *Service) offerShared(ctx context.Context, conn *postgres.Conn, ask asking, behind *Offer) (Offer, error) {
+// offerShared is for an annotator for whom there is no URL that is not reserved by as many others as it needs. missed reports that there is
+// none either that is reserved, but that a URL was left: it was reserved when those were read that are not, or the other way round.
+func (s *Service) offerShared(ctx context.Context, conn *postgres.Conn, ask asking, behind *Offer) (_ Offer, missed bool, _ error) {
 	if behind != nil {
-		return *behind, nil
+		return *behind, false, nil
 	}
 	if ask.filter.URLID != nil {
-		return s.offerNone(ctx, conn, ask)
+		offer, err := s.offerNone(ctx, conn, ask)
+		return offer, false, err
 	}
 	if s.reserve.WhenAllReserved == Wait {
 		return s.waitForOthers(ctx, conn, ask)
@@ -361,36 +367,59 @@ func (s *Service) offerShared(ctx context.Context, conn *postgres.Conn, ask aski
 			break
 		}
 		if err != nil {
-			return Offer{}, fmt.Errorf("choose reserved URL: %w", err)
+			return Offer{}, false, fmt.Errorf("choose reserved URL: %w", err)
 		}
 		offer, got, err := s.offerClaimed(ctx, conn, ask, &ranking.Choice{
 			URLID: row.URLID, URL: row.URL, Scheme: row.Scheme, TrailingSlash: row.TrailingSlash, Revision: row.ChangedXid,
 		}, true)
 		if err != nil || got.granted {
-			return offer, err
+			return offer, false, err
 		}
 		last = &offer
 	}
 	if last != nil {
-		return *last, nil
+		return *last, false, nil
 	}
-	return s.offerNone(ctx, conn, ask)
+	return s.offerNoneLeft(ctx, conn, ask)
 }
 
-// waitForOthers reports when the first of the reservations of others ends.
-func (s *Service) waitForOthers(ctx context.Context, conn *postgres.Conn, ask asking) (Offer, error) {
+// waitForOthers reports when the first of the reservations of others ends. missed is as that of offerShared.
+func (s *Service) waitForOthers(ctx context.Context, conn *postgres.Conn, ask asking) (_ Offer, missed bool, _ error) {
 	stop := phase.Start(ctx, phase.Reservation)
 	row, err := queries.ReservationFirstExpiry(ctx, conn, db.ReservationFirstExpiryParams{
 		UserID: ask.by.userID, SessionID: ask.by.session, BatchID: ask.filter.BatchID, Now: s.time(),
 	})
 	stop()
 	if err != nil {
-		return Offer{}, fmt.Errorf("look for the first reservation to end: %w", err)
+		return Offer{}, false, fmt.Errorf("look for the first reservation to end: %w", err)
 	}
 	if !row.AnyReserved {
-		return s.offerNone(ctx, conn, ask)
+		return s.offerNoneLeft(ctx, conn, ask)
 	}
-	return Offer{Reason: AllReserved, RetryAfter: max(time.Duration(row.Seconds*float64(time.Second)), 1)}, nil
+	return Offer{Reason: AllReserved, RetryAfter: max(time.Duration(row.Seconds*float64(time.Second)), 1)}, false, nil
+}
+
+// offerNoneLeft is offerNone, unless one snapshot of all URLs has one that is left.
+func (s *Service) offerNoneLeft(ctx context.Context, conn *postgres.Conn, ask asking) (_ Offer, missed bool, _ error) {
+	var reason Reason
+	err := conn.InSnapshot(ctx, func(tx pgx.Tx) error {
+		chosen, err := s.choose(ctx, tx, ask)
+		if err != nil || chosen != nil {
+			missed = chosen != nil
+			return err
+		}
+		reason, err = s.emptyReason(ctx, tx, s.ranking, ask.by, ask.filter)
+		missed = reason == AllReserved
+		return err
+	})
+	if err != nil || missed {
+		return Offer{}, missed, err
+	}
+	offer, err := s.offerSkipped(ctx, conn, ask)
+	if err != nil || offer != nil {
+		return orNone(offer), false, err
+	}
+	return Offer{Reason: reason}, false, nil
 }
 
 // cannotReserve reports whether reservations failed for a reason for which a URL is offered without one: the database is read-only, or the

@@ -436,3 +436,45 @@ func TestClaimAfterWaiting(t *testing.T) {
 		})
 	}
 }
+
+// flickering is a ranking after whose empty choices something happens.
+type flickering struct {
+	annotation.Ranking
+	afterNone func()
+}
+
+func (f flickering) NextForUser(ctx context.Context, on db.DBTX, user int32, filter ranking.Filter) (*ranking.Choice, error) {
+	choice, err := f.Ranking.NextForUser(ctx, on, user, filter)
+	if choice == nil && err == nil {
+		f.afterNone()
+	}
+	return choice, err
+}
+
+// A URL that is released after the choice among those that are not reserved, and before the choice among those that are, is left.
+func TestNothingIsLeftInNoMoment(t *testing.T) {
+	t.Parallel()
+	for _, when := range []annotation.WhenAllReserved{annotation.Share, annotation.Wait} {
+		t.Run(string(when), func(t *testing.T) {
+			t.Parallel()
+			r := setupReserving(t, func(p *annotation.ReservePolicy) { p.Overlap, p.WhenAllReserved = 1, when })
+			held := map[int32]int32{}
+			for other := int32(101); len(r.offered(t)) > 0; other++ {
+				held[other] = r.next(t, other).Next.URLID
+			}
+			released := false
+			r.service = r.process(flickering{ranking.NewQueue(), func() {
+				if released {
+					return
+				}
+				released = true
+				for other, url := range held {
+					require.NoError(t, r.service.Release(t.Context(), annotation.User(other), url))
+				}
+			}})
+			offer := r.next(t, 1)
+			require.NotNil(t, offer.Next, "%s", offer.Reason)
+			require.Equal(t, annotation.NextInOrder, offer.Reason)
+		})
+	}
+}

@@ -72,3 +72,9 @@ func (c *Conn) InTx(ctx context.Context, fn func(pgx.Tx) error) error {
 		return c.pool.lookUp(ctx, unknown, err)
 	}))
 }
+
+// InSnapshot is the function InSnapshot on this connection, for a fn that does not pause.
+func (c *Conn) InSnapshot(ctx context.Context, fn func(pgx.Tx) error) error {
+	_, err := c.runTx(ctx, snapshot, fn)
+	return c.pool.rules.translate(err)
+}

@@ -41,11 +41,12 @@ func Retry(ctx context.Context, fn func() error) error {
 	}
 }
 
+var snapshot = pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
+
 // InSnapshot runs fn in a read-only transaction with one snapshot, that of its first statement. It translates fn's error. fn
 // runs once.
 func InSnapshot(ctx context.Context, pool *Pool, fn func(pgx.Tx) error) error {
-	options := pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
-	return pool.rules.translate(pool.runTx(ctx, options, func(tx pgx.Tx) error {
+	return pool.rules.translate(pool.runTx(ctx, snapshot, func(tx pgx.Tx) error {
 		// A client that reads slowly may pause it for long. It locks no rows.
 		if _, err := tx.Exec(ctx, "SET LOCAL idle_in_transaction_session_timeout = 0"); err != nil {
 			return fmt.Errorf("disable idle timeout: %w", err)
