@@ -92,40 +92,40 @@ func (e AgencyType) Valid() bool {
 
 // Defines values for AnnotationReason.
 const (
-	AnnotationReasonAllDoneByYou    AnnotationReason = "all-done-by-you"
-	AnnotationReasonAllReserved     AnnotationReason = "all-reserved"
-	AnnotationReasonFilteredOut     AnnotationReason = "filtered-out"
-	AnnotationReasonNext            AnnotationReason = "next"
-	AnnotationReasonNoneLeft        AnnotationReason = "none-left"
-	AnnotationReasonNothingImported AnnotationReason = "nothing-imported"
-	AnnotationReasonRequested       AnnotationReason = "requested"
-	AnnotationReasonReservedByYou   AnnotationReason = "reserved-by-you"
-	AnnotationReasonShared          AnnotationReason = "shared"
-	AnnotationReasonSkippedByYou    AnnotationReason = "skipped-by-you"
+	ReasonAllDoneByYou    AnnotationReason = "all-done-by-you"
+	ReasonAllReserved     AnnotationReason = "all-reserved"
+	ReasonFilteredOut     AnnotationReason = "filtered-out"
+	ReasonNext            AnnotationReason = "next"
+	ReasonNoneLeft        AnnotationReason = "none-left"
+	ReasonNothingImported AnnotationReason = "nothing-imported"
+	ReasonRequested       AnnotationReason = "requested"
+	ReasonReservedByYou   AnnotationReason = "reserved-by-you"
+	ReasonShared          AnnotationReason = "shared"
+	ReasonSkippedByYou    AnnotationReason = "skipped-by-you"
 )
 
 // Valid indicates whether the value is a known member of the AnnotationReason enum.
 func (e AnnotationReason) Valid() bool {
 	switch e {
-	case AnnotationReasonAllDoneByYou:
+	case ReasonAllDoneByYou:
 		return true
-	case AnnotationReasonAllReserved:
+	case ReasonAllReserved:
 		return true
-	case AnnotationReasonFilteredOut:
+	case ReasonFilteredOut:
 		return true
-	case AnnotationReasonNext:
+	case ReasonNext:
 		return true
-	case AnnotationReasonNoneLeft:
+	case ReasonNoneLeft:
 		return true
-	case AnnotationReasonNothingImported:
+	case ReasonNothingImported:
 		return true
-	case AnnotationReasonRequested:
+	case ReasonRequested:
 		return true
-	case AnnotationReasonReservedByYou:
+	case ReasonReservedByYou:
 		return true
-	case AnnotationReasonShared:
+	case ReasonShared:
 		return true
-	case AnnotationReasonSkippedByYou:
+	case ReasonSkippedByYou:
 		return true
 	default:
 		return false
@@ -245,25 +245,25 @@ func (e BatchURLStatus) Valid() bool {
 
 // Defines values for ConsensusStatus.
 const (
-	ConsensusStatusDecided   ConsensusStatus = "decided"
-	ConsensusStatusObstacle  ConsensusStatus = "obstacle"
-	ConsensusStatusReopened  ConsensusStatus = "reopened"
-	ConsensusStatusUndecided ConsensusStatus = "undecided"
-	ConsensusStatusValidated ConsensusStatus = "validated"
+	Decided   ConsensusStatus = "decided"
+	Obstacle  ConsensusStatus = "obstacle"
+	Reopened  ConsensusStatus = "reopened"
+	Undecided ConsensusStatus = "undecided"
+	Validated ConsensusStatus = "validated"
 )
 
 // Valid indicates whether the value is a known member of the ConsensusStatus enum.
 func (e ConsensusStatus) Valid() bool {
 	switch e {
-	case ConsensusStatusDecided:
+	case Decided:
 		return true
-	case ConsensusStatusObstacle:
+	case Obstacle:
 		return true
-	case ConsensusStatusReopened:
+	case Reopened:
 		return true
-	case ConsensusStatusUndecided:
+	case Undecided:
 		return true
-	case ConsensusStatusValidated:
+	case Validated:
 		return true
 	default:
 		return false
@@ -320,34 +320,34 @@ func (e ConsensusVotesOutcome) Valid() bool {
 
 // Defines values for ExplainedURLCause.
 const (
-	ExplainedURLCauseDoneByYou    ExplainedURLCause = "done_by_you"
-	ExplainedURLCauseFilteredOut  ExplainedURLCause = "filtered_out"
-	ExplainedURLCauseNotQueued    ExplainedURLCause = "not_queued"
-	ExplainedURLCauseOffered      ExplainedURLCause = "offered"
-	ExplainedURLCauseReserved     ExplainedURLCause = "reserved"
-	ExplainedURLCauseSkippedByYou ExplainedURLCause = "skipped_by_you"
-	ExplainedURLCauseSuspended    ExplainedURLCause = "suspended"
-	ExplainedURLCauseValidated    ExplainedURLCause = "validated"
+	CauseDoneByYou    ExplainedURLCause = "done_by_you"
+	CauseFilteredOut  ExplainedURLCause = "filtered_out"
+	CauseNotQueued    ExplainedURLCause = "not_queued"
+	CauseOffered      ExplainedURLCause = "offered"
+	CauseReserved     ExplainedURLCause = "reserved"
+	CauseSkippedByYou ExplainedURLCause = "skipped_by_you"
+	CauseSuspended    ExplainedURLCause = "suspended"
+	CauseValidated    ExplainedURLCause = "validated"
 )
 
 // Valid indicates whether the value is a known member of the ExplainedURLCause enum.
 func (e ExplainedURLCause) Valid() bool {
 	switch e {
-	case ExplainedURLCauseDoneByYou:
+	case CauseDoneByYou:
 		return true
-	case ExplainedURLCauseFilteredOut:
+	case CauseFilteredOut:
 		return true
-	case ExplainedURLCauseNotQueued:
+	case CauseNotQueued:
 		return true
-	case ExplainedURLCauseOffered:
+	case CauseOffered:
 		return true
-	case ExplainedURLCauseReserved:
+	case CauseReserved:
 		return true
-	case ExplainedURLCauseSkippedByYou:
+	case CauseSkippedByYou:
 		return true
-	case ExplainedURLCauseSuspended:
+	case CauseSuspended:
 		return true
-	case ExplainedURLCauseValidated:
+	case CauseValidated:
 		return true
 	default:
 		return false
@@ -644,115 +644,115 @@ func (e ProposalOutcome) Valid() bool {
 
 // Defines values for RecordType.
 const (
-	RecordTypeAccidentReports          RecordType = "Accident Reports"
-	RecordTypeAnnualMonthlyReports     RecordType = "Annual & Monthly Reports"
-	RecordTypeArrestRecords            RecordType = "Arrest Records"
-	RecordTypeBookingReports           RecordType = "Booking Reports"
-	RecordTypeBudgetsFinances          RecordType = "Budgets & Finances"
-	RecordTypeCallsForService          RecordType = "Calls for Service"
-	RecordTypeCarGPS                   RecordType = "Car GPS"
-	RecordTypeCitations                RecordType = "Citations"
-	RecordTypeComplaintsMisconduct     RecordType = "Complaints & Misconduct"
-	RecordTypeCourtCases               RecordType = "Court Cases"
-	RecordTypeCrimeMapsReports         RecordType = "Crime Maps & Reports"
-	RecordTypeCrimeStatistics          RecordType = "Crime Statistics"
-	RecordTypeDailyActivityLogs        RecordType = "Daily Activity Logs"
-	RecordTypeDispatchLogs             RecordType = "Dispatch Logs"
-	RecordTypeDispatchRecordings       RecordType = "Dispatch Recordings"
-	RecordTypeFieldContacts            RecordType = "Field Contacts"
-	RecordTypeGeographic               RecordType = "Geographic"
-	RecordTypeIncarcerationRecords     RecordType = "Incarceration Records"
-	RecordTypeIncidentReports          RecordType = "Incident Reports"
-	RecordTypeListOfDataSources        RecordType = "List of Data Sources"
-	RecordTypeMediaBulletins           RecordType = "Media Bulletins"
-	RecordTypeMiscPoliceActivity       RecordType = "Misc Police Activity"
-	RecordTypeOfficerInvolvedShootings RecordType = "Officer Involved Shootings"
-	RecordTypeOther                    RecordType = "Other"
-	RecordTypePersonnelRecords         RecordType = "Personnel Records"
-	RecordTypePoliciesContracts        RecordType = "Policies & Contracts"
-	RecordTypeRecordsRequestInfo       RecordType = "Records Request Info"
-	RecordTypeResources                RecordType = "Resources"
-	RecordTypeSexOffenderRegistry      RecordType = "Sex Offender Registry"
-	RecordTypeStops                    RecordType = "Stops"
-	RecordTypeSurveys                  RecordType = "Surveys"
-	RecordTypeTrainingHiringInfo       RecordType = "Training & Hiring Info"
-	RecordTypeUseOfForceReports        RecordType = "Use of Force Reports"
-	RecordTypeVehiclePursuits          RecordType = "Vehicle Pursuits"
-	RecordTypeWantedPersons            RecordType = "Wanted Persons"
+	AccidentReports          RecordType = "Accident Reports"
+	AnnualMonthlyReports     RecordType = "Annual & Monthly Reports"
+	ArrestRecords            RecordType = "Arrest Records"
+	BookingReports           RecordType = "Booking Reports"
+	BudgetsFinances          RecordType = "Budgets & Finances"
+	CallsForService          RecordType = "Calls for Service"
+	CarGPS                   RecordType = "Car GPS"
+	Citations                RecordType = "Citations"
+	ComplaintsMisconduct     RecordType = "Complaints & Misconduct"
+	CourtCases               RecordType = "Court Cases"
+	CrimeMapsReports         RecordType = "Crime Maps & Reports"
+	CrimeStatistics          RecordType = "Crime Statistics"
+	DailyActivityLogs        RecordType = "Daily Activity Logs"
+	DispatchLogs             RecordType = "Dispatch Logs"
+	DispatchRecordings       RecordType = "Dispatch Recordings"
+	FieldContacts            RecordType = "Field Contacts"
+	Geographic               RecordType = "Geographic"
+	IncarcerationRecords     RecordType = "Incarceration Records"
+	IncidentReports          RecordType = "Incident Reports"
+	ListOfDataSources        RecordType = "List of Data Sources"
+	MediaBulletins           RecordType = "Media Bulletins"
+	MiscPoliceActivity       RecordType = "Misc Police Activity"
+	OfficerInvolvedShootings RecordType = "Officer Involved Shootings"
+	Other                    RecordType = "Other"
+	PersonnelRecords         RecordType = "Personnel Records"
+	PoliciesContracts        RecordType = "Policies & Contracts"
+	RecordsRequestInfo       RecordType = "Records Request Info"
+	Resources                RecordType = "Resources"
+	SexOffenderRegistry      RecordType = "Sex Offender Registry"
+	Stops                    RecordType = "Stops"
+	Surveys                  RecordType = "Surveys"
+	TrainingHiringInfo       RecordType = "Training & Hiring Info"
+	UseOfForceReports        RecordType = "Use of Force Reports"
+	VehiclePursuits          RecordType = "Vehicle Pursuits"
+	WantedPersons            RecordType = "Wanted Persons"
 )
 
 // Valid indicates whether the value is a known member of the RecordType enum.
 func (e RecordType) Valid() bool {
 	switch e {
-	case RecordTypeAccidentReports:
+	case AccidentReports:
 		return true
-	case RecordTypeAnnualMonthlyReports:
+	case AnnualMonthlyReports:
 		return true
-	case RecordTypeArrestRecords:
+	case ArrestRecords:
 		return true
-	case RecordTypeBookingReports:
+	case BookingReports:
 		return true
-	case RecordTypeBudgetsFinances:
+	case BudgetsFinances:
 		return true
-	case RecordTypeCallsForService:
+	case CallsForService:
 		return true
-	case RecordTypeCarGPS:
+	case CarGPS:
 		return true
-	case RecordTypeCitations:
+	case Citations:
 		return true
-	case RecordTypeComplaintsMisconduct:
+	case ComplaintsMisconduct:
 		return true
-	case RecordTypeCourtCases:
+	case CourtCases:
 		return true
-	case RecordTypeCrimeMapsReports:
+	case CrimeMapsReports:
 		return true
-	case RecordTypeCrimeStatistics:
+	case CrimeStatistics:
 		return true
-	case RecordTypeDailyActivityLogs:
+	case DailyActivityLogs:
 		return true
-	case RecordTypeDispatchLogs:
+	case DispatchLogs:
 		return true
-	case RecordTypeDispatchRecordings:
+	case DispatchRecordings:
 		return true
-	case RecordTypeFieldContacts:
+	case FieldContacts:
 		return true
-	case RecordTypeGeographic:
+	case Geographic:
 		return true
-	case RecordTypeIncarcerationRecords:
+	case IncarcerationRecords:
 		return true
-	case RecordTypeIncidentReports:
+	case IncidentReports:
 		return true
-	case RecordTypeListOfDataSources:
+	case ListOfDataSources:
 		return true
-	case RecordTypeMediaBulletins:
+	case MediaBulletins:
 		return true
-	case RecordTypeMiscPoliceActivity:
+	case MiscPoliceActivity:
 		return true
-	case RecordTypeOfficerInvolvedShootings:
+	case OfficerInvolvedShootings:
 		return true
-	case RecordTypeOther:
+	case Other:
 		return true
-	case RecordTypePersonnelRecords:
+	case PersonnelRecords:
 		return true
-	case RecordTypePoliciesContracts:
+	case PoliciesContracts:
 		return true
-	case RecordTypeRecordsRequestInfo:
+	case RecordsRequestInfo:
 		return true
-	case RecordTypeResources:
+	case Resources:
 		return true
-	case RecordTypeSexOffenderRegistry:
+	case SexOffenderRegistry:
 		return true
-	case RecordTypeStops:
+	case Stops:
 		return true
-	case RecordTypeSurveys:
+	case Surveys:
 		return true
-	case RecordTypeTrainingHiringInfo:
+	case TrainingHiringInfo:
 		return true
-	case RecordTypeUseOfForceReports:
+	case UseOfForceReports:
 		return true
-	case RecordTypeVehiclePursuits:
+	case VehiclePursuits:
 		return true
-	case RecordTypeWantedPersons:
+	case WantedPersons:
 		return true
 	default:
 		return false
@@ -800,25 +800,25 @@ func (e RetentionSchedule) Valid() bool {
 
 // Defines values for SkipReason.
 const (
-	SkipReasonLanguage        SkipReason = "language"
-	SkipReasonNeedsSignIn     SkipReason = "needs sign-in"
-	SkipReasonNotSure         SkipReason = "not sure"
-	SkipReasonOther           SkipReason = "other"
-	SkipReasonPageDoesNotLoad SkipReason = "page does not load"
+	SkipLanguage        SkipReason = "language"
+	SkipNeedsSignIn     SkipReason = "needs sign-in"
+	SkipNotSure         SkipReason = "not sure"
+	SkipOther           SkipReason = "other"
+	SkipPageDoesNotLoad SkipReason = "page does not load"
 )
 
 // Valid indicates whether the value is a known member of the SkipReason enum.
 func (e SkipReason) Valid() bool {
 	switch e {
-	case SkipReasonLanguage:
+	case SkipLanguage:
 		return true
-	case SkipReasonNeedsSignIn:
+	case SkipNeedsSignIn:
 		return true
-	case SkipReasonNotSure:
+	case SkipNotSure:
 		return true
-	case SkipReasonOther:
+	case SkipOther:
 		return true
-	case SkipReasonPageDoesNotLoad:
+	case SkipPageDoesNotLoad:
 		return true
 	default:
 		return false
@@ -932,34 +932,34 @@ func (e TaskStatus) Valid() bool {
 
 // Defines values for URLEventEvent.
 const (
-	URLEventEventAnswered  URLEventEvent = "answered"
-	URLEventEventChanged   URLEventEvent = "changed"
-	URLEventEventReopened  URLEventEvent = "reopened"
-	URLEventEventSkipped   URLEventEvent = "skipped"
-	URLEventEventSuggested URLEventEvent = "suggested"
-	URLEventEventSuspended URLEventEvent = "suspended"
-	URLEventEventTakenBack URLEventEvent = "taken back"
-	URLEventEventValidated URLEventEvent = "validated"
+	EventAnswered  URLEventEvent = "answered"
+	EventChanged   URLEventEvent = "changed"
+	EventReopened  URLEventEvent = "reopened"
+	EventSkipped   URLEventEvent = "skipped"
+	EventSuggested URLEventEvent = "suggested"
+	EventSuspended URLEventEvent = "suspended"
+	EventTakenBack URLEventEvent = "taken back"
+	EventValidated URLEventEvent = "validated"
 )
 
 // Valid indicates whether the value is a known member of the URLEventEvent enum.
 func (e URLEventEvent) Valid() bool {
 	switch e {
-	case URLEventEventAnswered:
+	case EventAnswered:
 		return true
-	case URLEventEventChanged:
+	case EventChanged:
 		return true
-	case URLEventEventReopened:
+	case EventReopened:
 		return true
-	case URLEventEventSkipped:
+	case EventSkipped:
 		return true
-	case URLEventEventSuggested:
+	case EventSuggested:
 		return true
-	case URLEventEventSuspended:
+	case EventSuspended:
 		return true
-	case URLEventEventTakenBack:
+	case EventTakenBack:
 		return true
-	case URLEventEventValidated:
+	case EventValidated:
 		return true
 	default:
 		return false
