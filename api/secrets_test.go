@@ -178,5 +178,5 @@ func TestResponsesWithASession(t *testing.T) {
 			}
 		}
 	}
-	require.Equal(t, 3, found)
+	require.Equal(t, 11, found)
 }
