@@ -29,7 +29,9 @@ func (b bundle) answering(t *testing.T, userID, urlID int32, urlType db.URLType)
 	tx, err := b.pool.Begin(t.Context())
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = tx.Rollback(context.Background()) })
-	answer := db.AnnotationInsertParams{URLID: urlID, UserID: userID, URLType: urlType}
+	answer := db.AnnotationInsertParams{
+		URLID: urlID, UserID: userID, URLType: urlType, Event: db.URLEventAnswered, Detail: []byte("{}"),
+	}
 	stored, err := db.New().AnnotationInsert(t.Context(), tx, answer)
 	require.NoError(t, err)
 	require.True(t, stored.Stored)

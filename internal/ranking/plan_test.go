@@ -326,7 +326,7 @@ func (w world) checkPlans(t *testing.T, session uuid.UUID) {
 	answer := watch("answer", 180, 4)
 	byUser := db.AnnotationInsertParams{
 		URLID: typical, UserID: 500, URLType: db.URLTypeDatasource, RecordType: new(db.RecordTypeStops),
-		AgencyIDs: ids(1, 2), LocationIDs: []int64{1}, NewName: new("Another name"), Detail: []byte("{}"),
+		AgencyIDs: ids(1, 2), LocationIDs: []int64{1}, NewName: new("Another name"), Event: db.URLEventAnswered, Detail: []byte("{}"),
 	}
 	_, err = queries.AnnotationInsert(t.Context(), answer, byUser)
 	require.NoError(t, err)
@@ -337,7 +337,7 @@ func (w world) checkPlans(t *testing.T, session uuid.UUID) {
 	require.NoError(t, err)
 	anonymously := db.AnonymousAnnotationInsertParams{
 		URLID: typical, SessionID: session, URLType: db.URLTypeDatasource, RecordType: new(db.RecordTypeStops),
-		AgencyIDs: ids(1, 2), LocationIDs: []int64{1}, Detail: []byte("{}"),
+		AgencyIDs: ids(1, 2), LocationIDs: []int64{1}, Event: db.URLEventAnswered, Detail: []byte("{}"),
 	}
 	_, err = queries.AnonymousAnnotationInsert(t.Context(), answer, anonymously)
 	require.NoError(t, err)

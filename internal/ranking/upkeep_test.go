@@ -101,13 +101,13 @@ func answerIn(t *testing.T, tx pgx.Tx, url, user int32, session uuid.UUID) {
 	t.Helper()
 	stored, err := db.New().AnnotationInsert(t.Context(), tx, db.AnnotationInsertParams{
 		URLID: url, UserID: user, URLType: db.URLType(fullAnswer.URLType), RecordType: (*db.RecordType)(fullAnswer.RecordType),
-		AgencyIDs: fullAnswer.AgencyIDs, LocationIDs: fullAnswer.LocationIDs, Detail: []byte("{}"),
+		AgencyIDs: fullAnswer.AgencyIDs, LocationIDs: fullAnswer.LocationIDs, Event: db.URLEventAnswered, Detail: []byte("{}"),
 	})
 	require.NoError(t, err)
 	require.True(t, stored.Stored)
 	anonymous, err := db.New().AnonymousAnnotationInsert(t.Context(), tx, db.AnonymousAnnotationInsertParams{
 		URLID: url, SessionID: session, URLType: db.URLType(fullAnswer.URLType), RecordType: (*db.RecordType)(fullAnswer.RecordType),
-		AgencyIDs: fullAnswer.AgencyIDs, LocationIDs: fullAnswer.LocationIDs, Detail: []byte("{}"),
+		AgencyIDs: fullAnswer.AgencyIDs, LocationIDs: fullAnswer.LocationIDs, Event: db.URLEventAnswered, Detail: []byte("{}"),
 	})
 	require.NoError(t, err)
 	require.True(t, anonymous.Stored)
