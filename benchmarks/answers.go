@@ -91,7 +91,7 @@ func (a *answerer) plain(ctx context.Context, hot bool) error {
 	var unknownAgencies []int32
 	var unknownLocations []int64
 	return a.pool.QueryRow(ctx, a.without, a.url(hot), agencies, locations, nil, a.user.Add(1),
-		annotation.DataSource, nil, recordType, false, false).Scan(&stored, &before, &known, &unknownAgencies, &unknownLocations, &nameUnknown)
+		false, annotation.DataSource, nil, recordType, false, false).Scan(&stored, &before, &known, &unknownAgencies, &unknownLocations, &nameUnknown)
 }
 
 // answers measures POST. The queue is verified after the loads that update it; the last part does not update it.

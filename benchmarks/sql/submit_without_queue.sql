@@ -20,6 +20,13 @@ WITH url AS (
     WHERE $4::integer IS NOT NULL AND NOT EXISTS (SELECT FROM existing_name)
 ), earlier AS (
     SELECT FROM user_url_annotations a WHERE a.user_id = $5::integer AND a.url_id = $1 LIMIT 1
+), late AS (
+    SELECT
+    WHERE $6::boolean
+        AND NOT EXISTS (
+            SELECT FROM url_reservations r
+            WHERE r.annotator = cast($5::integer AS text) AND r.url_id = $1 AND r.expires_at > now()
+        )
 ), accepted AS (
     SELECT url.id AS url_id, $5::integer AS user_id
     FROM url
@@ -27,14 +34,15 @@ WITH url AS (
         AND NOT EXISTS (SELECT FROM unknown_location)
         AND NOT EXISTS (SELECT FROM unknown_name)
         AND NOT EXISTS (SELECT FROM earlier)
+        AND NOT EXISTS (SELECT FROM late)
 ), stored_type AS (
     INSERT INTO annotation__url_type__user (url_id, user_id, type)
-    SELECT url_id, user_id, $6 FROM accepted
+    SELECT url_id, user_id, $7 FROM accepted
     RETURNING url_id
 ), new_name AS (
     INSERT INTO annotation__name__suggestions (url_id, suggestion, source)
-    SELECT url_id, $7::varchar, 'User' FROM accepted
-    WHERE $7::varchar IS NOT NULL AND $4::integer IS NULL
+    SELECT url_id, $8::varchar, 'User' FROM accepted
+    WHERE $8::varchar IS NOT NULL AND $4::integer IS NULL
     ON CONFLICT ON CONSTRAINT annotation__name__suggestions_url_id_suggestion_key
         DO UPDATE SET source = annotation__name__suggestions.source
     RETURNING id
@@ -49,17 +57,17 @@ WITH url AS (
     SELECT accepted.url_id, accepted.user_id, unnest($3::bigint[]) FROM accepted
 ), stored_record_type AS (
     INSERT INTO annotation__record_type__user (url_id, user_id, record_type)
-    SELECT url_id, user_id, $8::record_type FROM accepted
-    WHERE $8::record_type IS NOT NULL
+    SELECT url_id, user_id, $9::record_type FROM accepted
+    WHERE $9::record_type IS NOT NULL
 ), stored_agencies AS (
     INSERT INTO annotation__agency__user (url_id, user_id, agency_id)
     SELECT accepted.url_id, accepted.user_id, unnest($2::integer[]) FROM accepted
 ), stored_location_not_found AS (
     INSERT INTO link_user_suggestion_location_not_found (url_id, user_id)
-    SELECT url_id, user_id FROM accepted WHERE $9::boolean
+    SELECT url_id, user_id FROM accepted WHERE $10::boolean
 ), stored_agency_not_found AS (
     INSERT INTO link_user_suggestion_agency_not_found (url_id, user_id)
-    SELECT url_id, user_id FROM accepted WHERE $10::boolean
+    SELECT url_id, user_id FROM accepted WHERE $11::boolean
 )
 SELECT
     EXISTS (SELECT FROM stored_type)::boolean AS stored,

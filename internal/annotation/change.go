@@ -108,7 +108,10 @@ func (s *Service) change(ctx context.Context, by author, replacement *submission
 		defer phase.Start(ctx, phase.Submit)()
 		return conn.InTx(ctx, func(tx pgx.Tx) (err error) {
 			changed, err = by.change(ctx, tx, replacement)
-			return err
+			if err != nil || !changed {
+				return err
+			}
+			return s.trim(ctx, tx, []int32{by.event.URLID})
 		})
 	})
 	if err != nil {
@@ -210,7 +213,7 @@ func (by author) missing(ctx context.Context, tx pgx.Tx, replacement *submission
 
 // storeInstead stores an answer whose annotator has none any more, and the row of whose URL in the queue is locked.
 func (a submission) storeInstead(ctx context.Context, tx pgx.Tx, before *history.Answer) error {
-	row, err := a.insert(ctx, tx, event{history.Changed, before})
+	row, err := a.insert(ctx, tx, event{kind: history.Changed, before: before})
 	switch {
 	case err != nil:
 		return fmt.Errorf("store the answer: %w", err)

@@ -75,11 +75,11 @@ func TestPlans(t *testing.T) {
 			args        []any
 		}{
 			{"answer of a user", db.AnnotationInsert, 180,
-				[]any{7, agencies, locations, nil, 5000, "data source", "New", "Stops", false, false, "answered", false, "{}"}},
+				[]any{7, agencies, locations, nil, 5000, true, "data source", "New", "Stops", false, false, "answered", false, "{}"}},
 			{"answer of a new session", db.AnonymousAnnotationInsert, 180,
-				[]any{7, uuid.Max, agencies, locations, nil, "data source", "New", "Stops", "answered", false, "{}"}},
+				[]any{7, uuid.Max, agencies, locations, nil, false, "data source", "New", "Stops", "answered", false, "{}"}},
 			{"answer of a session again", db.AnonymousAnnotationInsert, 40,
-				[]any{150, uuid.MustParse(small), agencies, locations, nil, "data source", "New", "Stops", "answered", false, "{}"}},
+				[]any{150, uuid.MustParse(small), agencies, locations, nil, false, "data source", "New", "Stops", "answered", false, "{}"}},
 			{"comparison for a user", db.AnnotationIsRepeated, 60,
 				[]any{30, agencies, locations, nil, 1, "data source", "a", "Stops", false, false}},
 			{"comparison for a session", db.AnonymousAnnotationIsRepeated, 60,

@@ -161,6 +161,32 @@ func votesOf(rows []db.ReservationVoteListRow) consensus.Votes {
 	return votes
 }
 
+// trims reports whether reservations end when a URL needs fewer answers than before. With Overlap, the need is always the same.
+func (s *Service) trims() bool { return s.reserve.For > 0 && s.reserve.Overlap == 0 }
+
+// trim ends reservations of URLs whose votes the transaction has changed, and whose rows of the queue it has locked: those beyond what a
+// URL needs now, in the highest slots.
+func (s *Service) trim(ctx context.Context, tx pgx.Tx, urlIDs []int32) error {
+	if !s.trims() {
+		return nil
+	}
+	crowded, err := queries.ReservationCrowdedURLList(ctx, tx, db.ReservationCrowdedURLListParams{URLIDs: urlIDs, Now: s.time()})
+	if err != nil {
+		return fmt.Errorf("look for URLs with several reservations: %w", err)
+	}
+	for _, urlID := range crowded {
+		rows, err := queries.ReservationVoteList(ctx, tx, urlID)
+		if err != nil {
+			return fmt.Errorf("read the votes of URL %d: %w", urlID, err)
+		}
+		err = queries.ReservationTrim(ctx, tx, db.ReservationTrimParams{URLID: urlID, Needed: s.needOf(rows).answers, Now: s.time()})
+		if err != nil {
+			return fmt.Errorf("end reservations of URL %d: %w", urlID, err)
+		}
+	}
+	return nil
+}
+
 // claimed is the result of a claim. If it is neither granted nor lost, others have reserved the URL.
 type claimed struct {
 	granted bool

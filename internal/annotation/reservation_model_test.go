@@ -32,7 +32,6 @@ type model struct {
 	urls  map[int32]*modelURL
 	holds map[annotator]hold // also those that have expired
 	skips []modelSkip        // the oldest first
-	stale map[int32]bool     // URLs that the queue may leave out until the next sweep for lost reservations
 }
 
 type modelURL struct {
@@ -205,7 +204,7 @@ func (m *modelled) start(t *testing.T) {
 	dbtest.Exec(t, m.pool, `DELETE FROM urls; DELETE FROM url_reservations; DELETE FROM anonymous_sessions; DELETE FROM consensus_due`)
 	dbtest.Exec(t, m.pool, `INSERT INTO urls (id, url, source) SELECT n, 'example.org/' || n, 'manual' FROM generate_series(1, $1::int) AS n`,
 		modelURLs)
-	m.model = &model{rule: m.rule, urls: map[int32]*modelURL{}, holds: map[annotator]hold{}, stale: map[int32]bool{}}
+	m.model = &model{rule: m.rule, urls: map[int32]*modelURL{}, holds: map[annotator]hold{}}
 	var ids []int32
 	for id := int32(1); id <= modelURLs; id++ {
 		ids = append(ids, id)
@@ -258,7 +257,6 @@ func (m *modelled) someURLOf(t *rapid.T, a annotator) int32 {
 func (m *modelled) ask(t *rapid.T) {
 	a, service := m.someAnnotator(t), m.someService(t)
 	freed := m.urlsWhere(t, expiredURLs)
-	maps.Copy(freed, m.stale)
 	want, reason := m.offer(a, m.urlsWhere(t, hiddenURLs), freed)
 	got, err := a.ask(context.Background(), service)
 	require.NoError(t, err)
@@ -326,6 +324,9 @@ func (m *modelled) answer(t *rapid.T) {
 	}
 	require.NoError(t, err)
 	m.urls[url].said[a], m.urls[url].reopened = said, false
+	if own := m.holds[a]; own.url != url || !m.live(own) {
+		m.trim(url)
+	}
 	m.unskip(url, a)
 	m.leave(url, a)
 }
@@ -352,6 +353,7 @@ func (m *modelled) change(t *rapid.T) {
 	default:
 		require.NoError(t, err)
 		url.said[a], url.reopened = said, false
+		m.trim(id)
 	}
 }
 
@@ -368,7 +370,10 @@ func (m *modelled) takeBack(t *rapid.T) {
 		require.ErrorIs(t, err, annotation.ErrValidated)
 	default:
 		require.NoError(t, err)
-		delete(url.said, a)
+		if url.said[a] != nil {
+			delete(url.said, a)
+			m.trim(id)
+		}
 		delete(url.merged, a)
 	}
 }
@@ -386,6 +391,15 @@ func (m *modelled) skip(t *rapid.T) {
 	m.unskip(url, a)
 	m.skips = append(m.skips, modelSkip{a, url})
 	m.leave(url, a)
+}
+
+// trim ends the live holds of a URL beyond what it needs, in the highest slots.
+func (m *model) trim(url int32) {
+	for by, h := range maps.Clone(m.holds) {
+		if h.url == url && m.live(h) && m.ahead(h, by) >= m.needed(url) {
+			defer delete(m.holds, by) // the others are counted first
+		}
+	}
 }
 
 // leave ends the hold of a URL.
@@ -448,7 +462,9 @@ func (m *modelled) transfer(t *rapid.T) {
 	session := rapid.SampledFrom(m.annotators[3:]).Draw(t, "session")
 	_, err := m.someService(t).TransferSession(context.Background(), user.user, session.session)
 	require.NoError(t, err)
+	changed := map[int32]bool{m.holds[session].url: true}
 	for id, url := range m.urls {
+		changed[id] = changed[id] || url.said[session] != nil || m.skipped(id, session)
 		if said := url.said[session]; said != nil {
 			url.said[user] = merged(url.said[user], said)
 			delete(url.said, session)
@@ -468,8 +484,12 @@ func (m *modelled) transfer(t *rapid.T) {
 	if held, ok := m.holds[session]; ok {
 		delete(m.holds, session)
 		if m.live(held) && !m.live(m.holds[user]) && !m.hasAnswered(held.url, user) {
-			m.stale[m.holds[user].url] = true // it replaces one that has expired
 			m.holds[user] = held
+		}
+	}
+	for id := range m.urls {
+		if changed[id] {
+			m.trim(id)
 		}
 	}
 }
@@ -555,7 +575,7 @@ func (m *modelled) check(t *rapid.T) {
 	}
 	for id := range m.urlsWhere(t, hiddenURLs) {
 		full := len(m.others(id, annotator{})) >= m.needed(id)
-		require.True(t, full || expired[id] || m.stale[id], "URL %d is left out, although others could work on it", id)
+		require.True(t, full || expired[id], "URL %d is left out, although others could work on it", id)
 	}
 }
 

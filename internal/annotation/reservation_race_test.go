@@ -53,15 +53,14 @@ const raceSchema = `
 	END $$;
 	CREATE TRIGGER check_grant AFTER INSERT OR UPDATE OF url_id, slot ON url_reservations FOR EACH ROW EXECUTE FUNCTION check_grant();`
 
-// tooMany returns the reservations that were granted although as many others were live as the URL needed answers, and the URLs that have more live reservations in one snapshot than they need answers by the votes of the same snapshot.
-// Only an answer of an annotator without a reservation can cause that, since it lowers the need and ends no reservation. So as many more
-// are allowed as there may have been such answers.
+// tooMany returns the reservations that were granted although as many others were live as the URL needed answers, and the URLs that have
+// more live reservations in one snapshot than they need answers by the votes of the same snapshot. Late answers are no exception.
 const tooMany = `
 	SELECT format('URL %s: granted to %s with %s others, %s needed', url_id, annotator, others, needed) FROM over_grants
 	UNION ALL
 	SELECT format('URL %s: %s reservations, %s needed', url_id, live, needed_answers(url_id))
 	FROM (SELECT url_id, count(*) AS live FROM url_reservations WHERE expires_at > now() GROUP BY url_id) AS held
-	WHERE live > needed_answers(url_id) + (SELECT count(*) FROM late_answers late WHERE late.url_id = held.url_id)`
+	WHERE live > needed_answers(url_id)`
 
 var irrelevant = annotation.Answer{URLType: annotation.NotRelevant}
 

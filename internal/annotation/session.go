@@ -43,12 +43,12 @@ func (s *Service) TransferSession(ctx context.Context, userID int32, session Ses
 		// A savepoint, because an unknown session has a result too, which is stored under an Idempotency-Key.
 		err := pgx.BeginFunc(ctx, tx, func(tx pgx.Tx) error { return lockSession(ctx, tx, session) })
 		if errors.Is(err, errUnknownSession) {
-			return SessionTransfer{}, transferOnlyReservation(ctx, tx, userID, session)
+			return SessionTransfer{}, s.transferOnlyReservation(ctx, tx, userID, session)
 		}
 		if err != nil {
 			return SessionTransfer{}, err
 		}
-		return transferSession(ctx, tx, userID, session)
+		return s.transferSession(ctx, tx, userID, session)
 	})
 	if err != nil {
 		return SessionTransfer{}, fmt.Errorf("transfer session: %w", err)
@@ -85,7 +85,7 @@ func lockSession(ctx context.Context, tx pgx.Tx, session Session) error {
 }
 
 // transferSession transfers a session that is locked.
-func transferSession(ctx context.Context, tx pgx.Tx, userID int32, session Session) (done SessionTransfer, err error) {
+func (s *Service) transferSession(ctx context.Context, tx pgx.Tx, userID int32, session Session) (done SessionTransfer, err error) {
 	urlIDs, err := queries.AnonymousURLLockMany(ctx, tx, session)
 	if err != nil {
 		return done, fmt.Errorf("lock URLs: %w", err)
@@ -128,11 +128,11 @@ func transferSession(ctx context.Context, tx pgx.Tx, userID int32, session Sessi
 	}); err != nil {
 		return done, fmt.Errorf("transfer skips: %w", err)
 	}
-	return done, transferReservation(ctx, tx, userID, session, urlIDs)
+	return done, s.transferReservation(ctx, tx, userID, session, urlIDs)
 }
 
 // transferOnlyReservation transfers a session that is not stored, which has at most a reservation.
-func transferOnlyReservation(ctx context.Context, tx pgx.Tx, userID int32, session Session) error {
+func (s *Service) transferOnlyReservation(ctx context.Context, tx pgx.Tx, userID int32, session Session) error {
 	urlIDs, err := queries.AnonymousReservedURLLockMany(ctx, tx, session)
 	if err != nil {
 		return fmt.Errorf("lock the reserved URL: %w", err)
@@ -143,17 +143,20 @@ func transferOnlyReservation(ctx context.Context, tx pgx.Tx, userID int32, sessi
 	if err := ranking.Lock(ctx, tx, urlIDs); err != nil {
 		return err
 	}
-	return transferReservation(ctx, tx, userID, session, urlIDs)
+	return s.transferReservation(ctx, tx, userID, session, urlIDs)
 }
 
 // transferReservation transfers the reservation of a session, and recounts the URLs of the transfer, whose rows of the queue are
 // locked.
-func transferReservation(ctx context.Context, tx pgx.Tx, userID int32, session Session, urlIDs []int32) error {
+func (s *Service) transferReservation(ctx context.Context, tx pgx.Tx, userID int32, session Session, urlIDs []int32) error {
 	to := db.AnonymousReservationTransferParams{UserID: userID, SessionID: session}
 	if err := queries.AnonymousReservationTransfer(ctx, tx, to); err != nil {
 		return fmt.Errorf("transfer the reservation: %w", err)
 	}
-	return ranking.Recount(ctx, tx, urlIDs)
+	if err := ranking.Recount(ctx, tx, urlIDs); err != nil {
+		return err
+	}
+	return s.trim(ctx, tx, urlIDs)
 }
 
 // copyAnnotations returns the number of rows that the user got.

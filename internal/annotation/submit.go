@@ -81,8 +81,9 @@ type submission struct {
 
 // event is what an answer is in the history of its URL.
 type event struct {
-	kind   history.Kind
-	before *history.Answer // what it replaces
+	kind         history.Kind
+	before       *history.Answer // what it replaces
+	onlyReserved bool            // store nothing if the annotator has not reserved the URL
 }
 
 // conn is a connection or a transaction.
@@ -111,6 +112,7 @@ func ofUser(userID, urlID int32, answer Answer) submission {
 			LocationIDs: said.LocationIDs, LocationNotFound: said.LocationNotFound,
 			NewName: said.NewName, ExistingNameID: said.ExistingNameID,
 			SuggestionsHidden: answer.SuggestionsHidden, Event: db.URLEvent(event.kind), Detail: answer.detail(event.before),
+			OnlyReserved: event.onlyReserved,
 		})
 	}, func(ctx context.Context, on conn) (bool, error) {
 		return queries.AnnotationIsRepeated(ctx, on, said)
@@ -138,6 +140,7 @@ func ofSession(session Session, urlID int32, answer Answer) submission {
 			URLID: said.URLID, SessionID: said.SessionID, URLType: said.URLType, RecordType: said.RecordType,
 			AgencyIDs: said.AgencyIDs, LocationIDs: said.LocationIDs, NewName: said.NewName, ExistingNameID: said.ExistingNameID,
 			SuggestionsHidden: answer.SuggestionsHidden, Event: db.URLEvent(event.kind), Detail: stored.detail(event.before),
+			OnlyReserved: event.onlyReserved,
 		})
 		return db.AnnotationInsertRow(row), err
 	}, func(ctx context.Context, on conn) (bool, error) {
@@ -168,15 +171,16 @@ func (s *Service) submitThenNext(ctx context.Context, answer submission, ask ask
 	return Submitted{Offer: offer, NextErr: err}, nil
 }
 
-// store stores an answer: by a single statement or, with an Idempotency-Key, in a transaction together with the key.
+// store stores an answer: by a single statement, or in a transaction together with its Idempotency-Key, or with the end of
+// reservations beyond what the URL needs then.
 func (s *Service) store(ctx context.Context, pool *postgres.Pool, answer submission) (result stored, err error) {
 	if err := answer.answer.check(); err != nil {
 		return stored{}, err
 	}
 	if idempotency.FromContext(ctx) == nil {
-		result, err = storeAlone(ctx, pool, answer)
+		result, err = s.storeAlone(ctx, pool, answer)
 	} else {
-		result, err = storeWithKey(ctx, pool, answer)
+		result, err = s.storeWithKey(ctx, pool, answer)
 	}
 	if err != nil {
 		return stored{}, fmt.Errorf("store annotation of URL %d: %w", answer.urlID, err)
@@ -187,29 +191,52 @@ func (s *Service) store(ctx context.Context, pool *postgres.Pool, answer submiss
 	return result, nil
 }
 
-// storeAlone stores the answer again if the connection breaks: an answer that was stored is then a repetition.
-func storeAlone(ctx context.Context, pool *postgres.Pool, answer submission) (result stored, err error) {
+// storeAlone stores the answer again if the connection breaks: an answer that was stored is then a repetition. The answer of an
+// annotator who has reserved the URL ends one reservation and lowers the need by one at most, so a single statement suffices.
+func (s *Service) storeAlone(ctx context.Context, pool *postgres.Pool, answer submission) (result stored, err error) {
 	err = postgres.Repeatable(ctx, pool, func(ctx context.Context, conn *postgres.Conn) (err error) {
 		defer phase.Start(ctx, phase.Submit)()
-		result, err = answer.store(ctx, conn)
-		return err
+		result, err = answer.store(ctx, conn, s.trims())
+		if !errors.Is(err, errUnreserved) {
+			return err
+		}
+		return againIfAnnotated(func() error {
+			return conn.InTx(ctx, func(tx pgx.Tx) (err error) {
+				result, err = s.storeAndTrim(ctx, tx, answer)
+				return err
+			})
+		})
 	})
 	return result, err
 }
 
-func storeWithKey(ctx context.Context, pool *postgres.Pool, answer submission) (result stored, err error) {
+func (s *Service) storeWithKey(ctx context.Context, pool *postgres.Pool, answer submission) (result stored, err error) {
 	defer phase.Start(ctx, phase.Submit)()
-	once := func() error {
+	err = againIfAnnotated(func() error {
 		return idempotency.OnceDo(ctx, pool, func(tx pgx.Tx) (err error) {
-			result, err = answer.store(ctx, tx)
+			result, err = s.storeAndTrim(ctx, tx, answer)
 			return err
 		})
-	}
-	err = once()
+	})
+	return result, err
+}
+
+// againIfAnnotated repeats a transaction that stores an answer, for the reason that submission.store gives.
+func againIfAnnotated(once func() error) error {
+	err := once()
 	if errors.Is(err, ErrAlreadyAnnotated) {
 		err = once()
 	}
-	return result, err
+	return err
+}
+
+// storeAndTrim leaves at most as many reservations of the URL as it needs answers after this one.
+func (s *Service) storeAndTrim(ctx context.Context, tx pgx.Tx, answer submission) (stored, error) {
+	result, err := answer.store(ctx, tx, false)
+	if err != nil {
+		return stored{}, err
+	}
+	return result, s.trim(ctx, tx, []int32{answer.urlID})
 }
 
 // stored is what is known after an answer was stored.
@@ -218,19 +245,24 @@ type stored struct {
 	reservedElsewhere bool // the annotator may have reserved another URL
 }
 
+// errUnreserved means that nothing was stored, because the annotator has not reserved the URL.
+var errUnreserved = errors.New("the annotator has not reserved the URL")
+
 // store is a single statement, unless the annotator has annotated the URL before. Then isRepeated decides whether that is an error.
 // It is a statement of its own, so that it sees an answer that insert has waited for.
 //
 // In a transaction, ErrAlreadyAnnotated may also mean that the same answer was stored while insert waited for it: the violation of
 // a unique key has ended the transaction. Repeated in a new one, store knows.
-func (a submission) store(ctx context.Context, on conn) (stored, error) {
-	row, err := a.insert(ctx, on, event{kind: history.Answered})
+func (a submission) store(ctx context.Context, on conn, onlyReserved bool) (stored, error) {
+	row, err := a.insert(ctx, on, event{kind: history.Answered, onlyReserved: onlyReserved})
 	switch {
 	case errors.Is(err, ErrAlreadyAnnotated):
 	case err != nil:
 		return stored{}, err
 	case row.Stored:
 		return stored{row.Due, row.ReservedElsewhere}, nil
+	case row.Late && row.URLKnown && !row.AnnotatedBefore:
+		return stored{}, errUnreserved
 	default:
 		if err = a.refusal(row); !errors.Is(err, ErrAlreadyAnnotated) {
 			return stored{}, err

@@ -73,11 +73,14 @@ WITH clock AS (
     CROSS JOIN stored
     WHERE q.url_id = former.url_id AND former.url_id <> $4 AND q.reserved
 ), filled AS (
-    UPDATE annotation_queue q SET reserved = true, changed_xid = pg_current_xact_id()::text::bigint
-    FROM judged
-    WHERE q.url_id = judged.url_id
-        AND NOT q.reserved
-        AND judged.others + (SELECT count(*) FROM stored) >= $7
+    -- Or no longer full, if reservations were deleted that had expired.
+    UPDATE annotation_queue q SET reserved = held.full, changed_xid = pg_current_xact_id()::text::bigint
+    FROM (
+        SELECT judged.url_id, judged.others + (SELECT count(*) FROM stored) >= $7 AS full FROM judged
+    ) AS held
+    WHERE q.url_id = held.url_id
+        AND q.reserved <> held.full
+        AND (held.full OR EXISTS (SELECT FROM expired))
     RETURNING q.changed_xid
 )
 SELECT
@@ -215,6 +218,43 @@ func (q *Queries) ReservationCount(ctx context.Context, db DBTX) (int64, error) 
 	return count, err
 }
 
+const ReservationCrowdedURLList = `-- name: ReservationCrowdedURLList :many
+SELECT r.url_id
+FROM url_reservations r
+WHERE r.url_id = ANY($1::integer[]) AND r.expires_at > coalesce($2::timestamptz, now())
+GROUP BY r.url_id
+HAVING count(*) > 1
+ORDER BY r.url_id
+`
+
+type ReservationCrowdedURLListParams struct {
+	URLIDs []int32
+	Now    *time.Time
+}
+
+// Those of some URLs that several annotators have reserved.
+// No limit: a URL is returned one time.
+// @sqlc-vet-disable many-without-limit
+func (q *Queries) ReservationCrowdedURLList(ctx context.Context, db DBTX, arg ReservationCrowdedURLListParams) ([]int32, error) {
+	rows, err := db.Query(ctx, ReservationCrowdedURLList, arg.URLIDs, arg.Now)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []int32{}
+	for rows.Next() {
+		var url_id int32
+		if err := rows.Scan(&url_id); err != nil {
+			return nil, err
+		}
+		items = append(items, url_id)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const ReservationExtend = `-- name: ReservationExtend :one
 
 WITH clock AS (
@@ -349,7 +389,7 @@ type ReservationFirstExpiryRow struct {
 	Seconds     float64
 }
 
-// In how many seconds the first reservation ends of a URL that ReservationShareGet would considers; any_reserved is false without one.
+// In how many seconds the first reservation ends of a URL that ReservationShareGet would consider; any_reserved is false without one.
 func (q *Queries) ReservationFirstExpiry(ctx context.Context, db DBTX, arg ReservationFirstExpiryParams) (ReservationFirstExpiryRow, error) {
 	row := db.QueryRow(ctx, ReservationFirstExpiry,
 		arg.Now,
@@ -600,6 +640,28 @@ func (q *Queries) ReservationSweepLost(ctx context.Context, db DBTX, most int32)
 	var column_1 int32
 	err := row.Scan(&column_1)
 	return column_1, err
+}
+
+const ReservationTrim = `-- name: ReservationTrim :exec
+DELETE FROM url_reservations r
+USING (
+    SELECT live.annotator, row_number() OVER (ORDER BY live.slot) AS number
+    FROM url_reservations live
+    WHERE live.url_id = $1 AND live.expires_at > coalesce($2::timestamptz, now())
+) AS numbered
+WHERE r.annotator = numbered.annotator AND r.url_id = $1 AND numbered.number > $3::integer
+`
+
+type ReservationTrimParams struct {
+	URLID  int32
+	Now    *time.Time
+	Needed int32
+}
+
+// Ends the reservations of a URL beyond so many: those in the highest slots. The caller has locked the row of the queue.
+func (q *Queries) ReservationTrim(ctx context.Context, db DBTX, arg ReservationTrimParams) error {
+	_, err := db.Exec(ctx, ReservationTrim, arg.URLID, arg.Now, arg.Needed)
+	return err
 }
 
 const ReservationVoteList = `-- name: ReservationVoteList :many

@@ -140,6 +140,16 @@ WITH ended AS (
     DELETE FROM url_reservations r
     WHERE r.annotator = ($2::uuid)::text
     RETURNING r.url_id, r.slot, r.suggestions_hidden, r.expires_at
+), former AS MATERIALIZED (
+    SELECT q.url_id
+    FROM url_reservations r
+    JOIN annotation_queue q ON q.url_id = r.url_id
+    WHERE r.annotator = ($1::integer)::text AND r.expires_at <= now() AND q.reserved
+    FOR NO KEY UPDATE OF q SKIP LOCKED
+), freed AS (
+    UPDATE annotation_queue q SET reserved = false, changed_xid = pg_current_xact_id()::text::bigint
+    FROM former
+    WHERE q.url_id = former.url_id
 )
 INSERT INTO url_reservations (annotator, url_id, slot, suggestions_hidden, expires_at)
 SELECT ($1::integer)::text, ended.url_id, ended.slot, ended.suggestions_hidden, ended.expires_at
@@ -158,7 +168,8 @@ type AnonymousReservationTransferParams struct {
 }
 
 // Gives the user the session's reservation, unless it has expired, the user has another one that has not, or has answered the URL.
-// Otherwise it ends. The recount that follows clears annotation_queue.reserved.
+// Otherwise it ends. The recount that follows clears annotation_queue.reserved. That of the URL of an expired reservation, which is
+// replaced, is cleared here, unless another writer has locked its row, which is not among the rows that the transfer has locked.
 func (q *Queries) AnonymousReservationTransfer(ctx context.Context, db DBTX, arg AnonymousReservationTransferParams) error {
 	_, err := db.Exec(ctx, AnonymousReservationTransfer, arg.UserID, arg.SessionID)
 	return err

@@ -33,6 +33,13 @@ WITH url AS (
     WHERE $4::integer IS NOT NULL AND NOT EXISTS (SELECT FROM existing_name)
 ), earlier AS (
     SELECT FROM user_url_annotations a WHERE a.user_id = $5::integer AND a.url_id = $1 LIMIT 1
+), late AS (
+    SELECT
+    WHERE $6::boolean
+        AND NOT EXISTS (
+            SELECT FROM url_reservations r
+            WHERE r.annotator = cast($5::integer AS text) AND r.url_id = $1 AND r.expires_at > now()
+        )
 ), accepted AS (
     SELECT url.id AS url_id, $5::integer AS user_id
     FROM url
@@ -40,14 +47,15 @@ WITH url AS (
         AND NOT EXISTS (SELECT FROM unknown_location)
         AND NOT EXISTS (SELECT FROM unknown_name)
         AND NOT EXISTS (SELECT FROM earlier)
+        AND NOT EXISTS (SELECT FROM late)
 ), stored_type AS (
     INSERT INTO annotation__url_type__user (url_id, user_id, type)
-    SELECT url_id, user_id, $6 FROM accepted
+    SELECT url_id, user_id, $7 FROM accepted
     RETURNING url_id
 ), new_name AS (
     INSERT INTO annotation__name__suggestions (url_id, suggestion, source)
-    SELECT url_id, $7::varchar, 'User' FROM accepted
-    WHERE $7::varchar IS NOT NULL AND $4::integer IS NULL
+    SELECT url_id, $8::varchar, 'User' FROM accepted
+    WHERE $8::varchar IS NOT NULL AND $4::integer IS NULL
     ON CONFLICT ON CONSTRAINT annotation__name__suggestions_url_id_suggestion_key
         DO UPDATE SET source = annotation__name__suggestions.source
     RETURNING id
@@ -62,17 +70,17 @@ WITH url AS (
     SELECT accepted.url_id, accepted.user_id, unnest($3::bigint[]) FROM accepted
 ), stored_record_type AS (
     INSERT INTO annotation__record_type__user (url_id, user_id, record_type)
-    SELECT url_id, user_id, $8::record_type FROM accepted
-    WHERE $8::record_type IS NOT NULL
+    SELECT url_id, user_id, $9::record_type FROM accepted
+    WHERE $9::record_type IS NOT NULL
 ), stored_agencies AS (
     INSERT INTO annotation__agency__user (url_id, user_id, agency_id)
     SELECT accepted.url_id, accepted.user_id, unnest($2::integer[]) FROM accepted
 ), stored_location_not_found AS (
     INSERT INTO link_user_suggestion_location_not_found (url_id, user_id)
-    SELECT url_id, user_id FROM accepted WHERE $9::boolean
+    SELECT url_id, user_id FROM accepted WHERE $10::boolean
 ), stored_agency_not_found AS (
     INSERT INTO link_user_suggestion_agency_not_found (url_id, user_id)
-    SELECT url_id, user_id FROM accepted WHERE $10::boolean
+    SELECT url_id, user_id FROM accepted WHERE $11::boolean
 ), counted AS (
     SELECT
         accepted.url_id,
@@ -114,15 +122,15 @@ WITH url AS (
     INSERT INTO url_history (url_id, event, user_id, suggestions_shown, robots, detail)
     SELECT
         queue.url_id,
-        $11::url_event,
+        $12::url_event,
         $5,
         NOT coalesce(
             (SELECT released.suggestions_hidden FROM released),
-            $12::boolean
+            $13::boolean
                 OR EXISTS (SELECT FROM flag_batch_suggestions_hidden flag WHERE flag.batch_id = queue.batch_id)
         ),
         coalesce((SELECT said.robots FROM robot_values said WHERE said.url_id = queue.url_id), '{}'),
-        $13::jsonb || coalesce((SELECT jsonb_build_object('name', existing_name.suggestion) FROM existing_name), '{}')
+        $14::jsonb || coalesce((SELECT jsonb_build_object('name', existing_name.suggestion) FROM existing_name), '{}')
     FROM queue
 ), due AS (
     -- The votes on the type, without which there is no fact, are as many as the rule needs. These counts include the answers that
@@ -139,6 +147,7 @@ WITH url AS (
 SELECT
     EXISTS (SELECT FROM stored_type)::boolean AS stored,
     EXISTS (SELECT FROM due)::boolean AS due,
+    EXISTS (SELECT FROM late)::boolean AS late,
     EXISTS (SELECT FROM elsewhere)::boolean AS reserved_elsewhere,
     EXISTS (SELECT FROM earlier)::boolean AS annotated_before,
     EXISTS (SELECT FROM url)::boolean AS url_known,
@@ -153,6 +162,7 @@ type AnnotationInsertParams struct {
 	LocationIDs       []int64
 	ExistingNameID    *int32
 	UserID            int32
+	OnlyReserved      bool
 	URLType           URLType
 	NewName           *string
 	RecordType        *RecordType
@@ -166,6 +176,7 @@ type AnnotationInsertParams struct {
 type AnnotationInsertRow struct {
 	Stored             bool
 	Due                bool
+	Late               bool
 	ReservedElsewhere  bool
 	AnnotatedBefore    bool
 	URLKnown           bool
@@ -179,7 +190,8 @@ type AnnotationInsertRow struct {
 // (which must be one of this URL) is unknown, or when the user has annotated the URL before; the row reports which. An
 // answer stored concurrently violates a key instead. A new name that the URL already has becomes an endorsement of it.
 // The answer ends the user's reservation and skip of the URL, and is recorded in the history of the URL as the given event. The row reports
-// whether the user has another URL reserved, live or not.
+// whether the user has another URL reserved, live or not. With only_reserved, nothing is stored if the user has not reserved the URL,
+// which late reports.
 func (q *Queries) AnnotationInsert(ctx context.Context, db DBTX, arg AnnotationInsertParams) (AnnotationInsertRow, error) {
 	row := db.QueryRow(ctx, AnnotationInsert,
 		arg.URLID,
@@ -187,6 +199,7 @@ func (q *Queries) AnnotationInsert(ctx context.Context, db DBTX, arg AnnotationI
 		arg.LocationIDs,
 		arg.ExistingNameID,
 		arg.UserID,
+		arg.OnlyReserved,
 		arg.URLType,
 		arg.NewName,
 		arg.RecordType,
@@ -200,6 +213,7 @@ func (q *Queries) AnnotationInsert(ctx context.Context, db DBTX, arg AnnotationI
 	err := row.Scan(
 		&i.Stored,
 		&i.Due,
+		&i.Late,
 		&i.ReservedElsewhere,
 		&i.AnnotatedBefore,
 		&i.URLKnown,
@@ -321,6 +335,13 @@ WITH url AS (
     WHERE $5::integer IS NOT NULL AND NOT EXISTS (SELECT FROM existing_name)
 ), earlier AS (
     SELECT FROM anonymous_url_annotations a WHERE a.session_id = $2 AND a.url_id = $1 LIMIT 1
+), late AS (
+    SELECT
+    WHERE $6::boolean
+        AND NOT EXISTS (
+            SELECT FROM url_reservations r
+            WHERE r.annotator = cast($2::uuid AS text) AND r.url_id = $1 AND r.expires_at > now()
+        )
 ), acceptable AS (
     SELECT url.id AS url_id
     FROM url
@@ -328,6 +349,7 @@ WITH url AS (
         AND NOT EXISTS (SELECT FROM unknown_location)
         AND NOT EXISTS (SELECT FROM unknown_name)
         AND NOT EXISTS (SELECT FROM earlier)
+        AND NOT EXISTS (SELECT FROM late)
 ), new_session AS (
     -- Another first answer of the session may insert it concurrently. The update waits for that answer and locks the row.
     INSERT INTO anonymous_sessions (id)
@@ -340,12 +362,12 @@ WITH url AS (
     CROSS JOIN (SELECT id FROM session UNION ALL SELECT id FROM new_session) AS stored
 ), stored_type AS (
     INSERT INTO annotation__url_type__anon (url_id, session_id, url_type)
-    SELECT url_id, session_id, $6 FROM accepted
+    SELECT url_id, session_id, $7 FROM accepted
     RETURNING url_id
 ), new_name AS (
     INSERT INTO annotation__name__suggestions (url_id, suggestion, source)
-    SELECT url_id, $7::varchar, 'User' FROM accepted
-    WHERE $7::varchar IS NOT NULL AND $5::integer IS NULL
+    SELECT url_id, $8::varchar, 'User' FROM accepted
+    WHERE $8::varchar IS NOT NULL AND $5::integer IS NULL
     ON CONFLICT ON CONSTRAINT annotation__name__suggestions_url_id_suggestion_key
         DO UPDATE SET source = annotation__name__suggestions.source
     RETURNING id
@@ -357,8 +379,8 @@ WITH url AS (
     ON CONFLICT ON CONSTRAINT annotation__name__anon__endorsements_pkey DO NOTHING
 ), stored_record_type AS (
     INSERT INTO annotation__record_type__anon (url_id, session_id, record_type)
-    SELECT url_id, session_id, $8::record_type FROM accepted
-    WHERE $8::record_type IS NOT NULL
+    SELECT url_id, session_id, $9::record_type FROM accepted
+    WHERE $9::record_type IS NOT NULL
 ), stored_locations AS (
     INSERT INTO annotation__location__anon (url_id, session_id, location_id)
     SELECT accepted.url_id, accepted.session_id, unnest($4::bigint[]) FROM accepted
@@ -392,15 +414,15 @@ WITH url AS (
     INSERT INTO url_history (url_id, event, session_id, suggestions_shown, robots, detail)
     SELECT
         queue.url_id,
-        $9::url_event,
+        $10::url_event,
         $2,
         NOT coalesce(
             (SELECT released.suggestions_hidden FROM released),
-            $10::boolean
+            $11::boolean
                 OR EXISTS (SELECT FROM flag_batch_suggestions_hidden flag WHERE flag.batch_id = queue.batch_id)
         ),
         coalesce((SELECT said.robots FROM robot_values said WHERE said.url_id = queue.url_id), '{}'),
-        $11::jsonb || coalesce((SELECT jsonb_build_object('name', existing_name.suggestion) FROM existing_name), '{}')
+        $12::jsonb || coalesce((SELECT jsonb_build_object('name', existing_name.suggestion) FROM existing_name), '{}')
     FROM queue
 ), due AS (
     -- As in AnnotationInsert.
@@ -414,6 +436,7 @@ WITH url AS (
 SELECT
     EXISTS (SELECT FROM stored_type)::boolean AS stored,
     EXISTS (SELECT FROM due)::boolean AS due,
+    EXISTS (SELECT FROM late)::boolean AS late,
     EXISTS (SELECT FROM elsewhere)::boolean AS reserved_elsewhere,
     EXISTS (SELECT FROM earlier)::boolean AS annotated_before,
     EXISTS (SELECT FROM url)::boolean AS url_known,
@@ -428,6 +451,7 @@ type AnonymousAnnotationInsertParams struct {
 	AgencyIDs         []int32
 	LocationIDs       []int64
 	ExistingNameID    *int32
+	OnlyReserved      bool
 	URLType           URLType
 	NewName           *string
 	RecordType        *RecordType
@@ -439,6 +463,7 @@ type AnonymousAnnotationInsertParams struct {
 type AnonymousAnnotationInsertRow struct {
 	Stored             bool
 	Due                bool
+	Late               bool
 	ReservedElsewhere  bool
 	AnnotatedBefore    bool
 	URLKnown           bool
@@ -456,6 +481,7 @@ func (q *Queries) AnonymousAnnotationInsert(ctx context.Context, db DBTX, arg An
 		arg.AgencyIDs,
 		arg.LocationIDs,
 		arg.ExistingNameID,
+		arg.OnlyReserved,
 		arg.URLType,
 		arg.NewName,
 		arg.RecordType,
@@ -467,6 +493,7 @@ func (q *Queries) AnonymousAnnotationInsert(ctx context.Context, db DBTX, arg An
 	err := row.Scan(
 		&i.Stored,
 		&i.Due,
+		&i.Late,
 		&i.ReservedElsewhere,
 		&i.AnnotatedBefore,
 		&i.URLKnown,

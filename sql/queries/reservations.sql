@@ -129,11 +129,14 @@ WITH clock AS (
     CROSS JOIN stored
     WHERE q.url_id = former.url_id AND former.url_id <> @url_id AND q.reserved
 ), filled AS (
-    UPDATE annotation_queue q SET reserved = true, changed_xid = pg_current_xact_id()::text::bigint
-    FROM judged
-    WHERE q.url_id = judged.url_id
-        AND NOT q.reserved
-        AND judged.others + (SELECT count(*) FROM stored) >= @needed
+    -- Or no longer full, if reservations were deleted that had expired.
+    UPDATE annotation_queue q SET reserved = held.full, changed_xid = pg_current_xact_id()::text::bigint
+    FROM (
+        SELECT judged.url_id, judged.others + (SELECT count(*) FROM stored) >= @needed AS full FROM judged
+    ) AS held
+    WHERE q.url_id = held.url_id
+        AND q.reserved <> held.full
+        AND (held.full OR EXISTS (SELECT FROM expired))
     RETURNING q.changed_xid
 )
 SELECT
@@ -226,7 +229,7 @@ ORDER BY
 LIMIT 1;
 
 -- name: ReservationFirstExpiry :one
--- In how many seconds the first reservation ends of a URL that ReservationShareGet would considers; any_reserved is false without one.
+-- In how many seconds the first reservation ends of a URL that ReservationShareGet would consider; any_reserved is false without one.
 SELECT
     count(*) > 0 AS any_reserved,
     coalesce(
@@ -315,6 +318,27 @@ WITH lost AS MATERIALIZED (
     RETURNING q.url_id
 )
 SELECT count(*)::integer FROM freed;
+
+-- name: ReservationCrowdedURLList :many
+-- Those of some URLs that several annotators have reserved.
+-- No limit: a URL is returned one time.
+-- @sqlc-vet-disable many-without-limit
+SELECT r.url_id
+FROM url_reservations r
+WHERE r.url_id = ANY(@url_ids::integer[]) AND r.expires_at > coalesce(sqlc.narg('now')::timestamptz, now())
+GROUP BY r.url_id
+HAVING count(*) > 1
+ORDER BY r.url_id;
+
+-- name: ReservationTrim :exec
+-- Ends the reservations of a URL beyond so many: those in the highest slots. The caller has locked the row of the queue.
+DELETE FROM url_reservations r
+USING (
+    SELECT live.annotator, row_number() OVER (ORDER BY live.slot) AS number
+    FROM url_reservations live
+    WHERE live.url_id = @url_id AND live.expires_at > coalesce(sqlc.narg('now')::timestamptz, now())
+) AS numbered
+WHERE r.annotator = numbered.annotator AND r.url_id = @url_id AND numbered.number > @needed::integer;
 
 -- name: ReservationCount :one
 -- How many annotators have a URL reserved.

@@ -5,7 +5,8 @@
 -- (which must be one of this URL) is unknown, or when the user has annotated the URL before; the row reports which. An
 -- answer stored concurrently violates a key instead. A new name that the URL already has becomes an endorsement of it.
 -- The answer ends the user's reservation and skip of the URL, and is recorded in the history of the URL as the given event. The row reports
--- whether the user has another URL reserved, live or not.
+-- whether the user has another URL reserved, live or not. With only_reserved, nothing is stored if the user has not reserved the URL,
+-- which late reports.
 WITH url AS (
     -- Locked first, as a transaction that deletes the URL does, so that the two do not deadlock.
     SELECT urls.id FROM urls WHERE urls.id = @url_id FOR KEY SHARE
@@ -26,6 +27,13 @@ WITH url AS (
     WHERE sqlc.narg('existing_name_id')::integer IS NOT NULL AND NOT EXISTS (SELECT FROM existing_name)
 ), earlier AS (
     SELECT FROM user_url_annotations a WHERE a.user_id = @user_id::integer AND a.url_id = @url_id LIMIT 1
+), late AS (
+    SELECT
+    WHERE @only_reserved::boolean
+        AND NOT EXISTS (
+            SELECT FROM url_reservations r
+            WHERE r.annotator = cast(@user_id::integer AS text) AND r.url_id = @url_id AND r.expires_at > now()
+        )
 ), accepted AS (
     SELECT url.id AS url_id, @user_id::integer AS user_id
     FROM url
@@ -33,6 +41,7 @@ WITH url AS (
         AND NOT EXISTS (SELECT FROM unknown_location)
         AND NOT EXISTS (SELECT FROM unknown_name)
         AND NOT EXISTS (SELECT FROM earlier)
+        AND NOT EXISTS (SELECT FROM late)
 ), stored_type AS (
     INSERT INTO annotation__url_type__user (url_id, user_id, type)
     SELECT url_id, user_id, @url_type FROM accepted
@@ -132,6 +141,7 @@ WITH url AS (
 SELECT
     EXISTS (SELECT FROM stored_type)::boolean AS stored,
     EXISTS (SELECT FROM due)::boolean AS due,
+    EXISTS (SELECT FROM late)::boolean AS late,
     EXISTS (SELECT FROM elsewhere)::boolean AS reserved_elsewhere,
     EXISTS (SELECT FROM earlier)::boolean AS annotated_before,
     EXISTS (SELECT FROM url)::boolean AS url_known,
@@ -164,6 +174,13 @@ WITH url AS (
     WHERE sqlc.narg('existing_name_id')::integer IS NOT NULL AND NOT EXISTS (SELECT FROM existing_name)
 ), earlier AS (
     SELECT FROM anonymous_url_annotations a WHERE a.session_id = @session_id AND a.url_id = @url_id LIMIT 1
+), late AS (
+    SELECT
+    WHERE @only_reserved::boolean
+        AND NOT EXISTS (
+            SELECT FROM url_reservations r
+            WHERE r.annotator = cast(@session_id::uuid AS text) AND r.url_id = @url_id AND r.expires_at > now()
+        )
 ), acceptable AS (
     SELECT url.id AS url_id
     FROM url
@@ -171,6 +188,7 @@ WITH url AS (
         AND NOT EXISTS (SELECT FROM unknown_location)
         AND NOT EXISTS (SELECT FROM unknown_name)
         AND NOT EXISTS (SELECT FROM earlier)
+        AND NOT EXISTS (SELECT FROM late)
 ), new_session AS (
     -- Another first answer of the session may insert it concurrently. The update waits for that answer and locks the row.
     INSERT INTO anonymous_sessions (id)
@@ -257,6 +275,7 @@ WITH url AS (
 SELECT
     EXISTS (SELECT FROM stored_type)::boolean AS stored,
     EXISTS (SELECT FROM due)::boolean AS due,
+    EXISTS (SELECT FROM late)::boolean AS late,
     EXISTS (SELECT FROM elsewhere)::boolean AS reserved_elsewhere,
     EXISTS (SELECT FROM earlier)::boolean AS annotated_before,
     EXISTS (SELECT FROM url)::boolean AS url_known,
