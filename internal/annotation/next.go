@@ -64,7 +64,11 @@ func (s *Service) choose(ctx context.Context, conn db.DBTX, ask asking) (chosen 
 // nextFrom reserves the URL, if the Service and the request do so and the database allows it.
 func (s *Service) nextFrom(ctx context.Context, pool *postgres.Pool, ask asking) (Offer, error) {
 	if s.reserve.For > 0 && ask.filter.Skip == 0 {
-		offer, err := onConn(ctx, pool.AcquireWriter, ask, s.offerReserved)
+		var offer Offer
+		err := postgres.Retry(ctx, func() (err error) {
+			offer, err = onConn(ctx, pool.AcquireWriter, ask, s.offerReserved)
+			return err
+		})
 		if !cannotReserve(err) {
 			return offer, err
 		}

@@ -78,7 +78,11 @@ func (s *Service) Hold(ctx context.Context, by Annotator, urlID int32) (time.Tim
 		return time.Time{}, fmt.Errorf("reserve URL %d: %w", urlID, err)
 	}
 	defer conn.Release()
-	until, err := s.hold(ctx, conn, by, urlID)
+	var until time.Time
+	err = postgres.Retry(ctx, func() (err error) {
+		until, err = s.hold(ctx, conn, by, urlID)
+		return err
+	})
 	if err != nil {
 		return time.Time{}, fmt.Errorf("reserve URL %d: %w", urlID, err)
 	}
@@ -122,10 +126,13 @@ func (s *Service) hold(ctx context.Context, conn *postgres.Conn, by Annotator, u
 
 // Release ends an annotator's reservation of a URL, if there is one. The error is *unknown.Error for an unknown URL.
 func (s *Service) Release(ctx context.Context, by Annotator, urlID int32) error {
-	row, err := queries.ReservationRelease(ctx, s.pool, db.ReservationReleaseParams{Annotator: by.String(), URLID: urlID})
-	if err == nil && !row.URLKnown {
-		err = unknown.New(unknown.URL, urlID)
-	}
+	err := postgres.Repeatable(ctx, s.pool, func(ctx context.Context, conn *postgres.Conn) error {
+		row, err := queries.ReservationRelease(ctx, conn, db.ReservationReleaseParams{Annotator: by.String(), URLID: urlID})
+		if err == nil && !row.URLKnown {
+			err = unknown.New(unknown.URL, urlID)
+		}
+		return err
+	})
 	if err != nil {
 		return fmt.Errorf("release URL %d: %w", urlID, err)
 	}
