@@ -543,8 +543,13 @@ func (q *Queries) ReservationShow(ctx context.Context, db DBTX, arg ReservationS
 }
 
 const ReservationSuggestionsHidden = `-- name: ReservationSuggestionsHidden :one
-SELECT EXISTS (
-    SELECT FROM url_reservations r WHERE r.annotator = $1 AND r.url_id = $2 AND r.suggestions_hidden
+SELECT coalesce(
+    (SELECT r.suggestions_hidden FROM url_reservations r WHERE r.annotator = $1 AND r.url_id = $2),
+    EXISTS (
+        SELECT FROM annotation_queue q
+        JOIN flag_batch_suggestions_hidden flag ON flag.batch_id = q.batch_id
+        WHERE q.url_id = $2
+    )
 )::boolean
 `
 
@@ -553,7 +558,8 @@ type ReservationSuggestionsHiddenParams struct {
 	URLID     int32
 }
 
-// Whether the annotator was shown the URL that is reserved without suggestions.
+// Whether the annotator was shown the URL that is reserved without suggestions. Without a reservation, which may have expired, whether
+// its batch hides them.
 func (q *Queries) ReservationSuggestionsHidden(ctx context.Context, db DBTX, arg ReservationSuggestionsHiddenParams) (bool, error) {
 	row := db.QueryRow(ctx, ReservationSuggestionsHidden, arg.Annotator, arg.URLID)
 	var column_1 bool

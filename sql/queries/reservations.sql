@@ -358,9 +358,15 @@ FROM annotation_queue q
 WHERE q.url_id = @url_id::integer;
 
 -- name: ReservationSuggestionsHidden :one
--- Whether the annotator was shown the URL that is reserved without suggestions.
-SELECT EXISTS (
-    SELECT FROM url_reservations r WHERE r.annotator = @annotator AND r.url_id = @url_id AND r.suggestions_hidden
+-- Whether the annotator was shown the URL that is reserved without suggestions. Without a reservation, which may have expired, whether
+-- its batch hides them.
+SELECT coalesce(
+    (SELECT r.suggestions_hidden FROM url_reservations r WHERE r.annotator = @annotator AND r.url_id = @url_id),
+    EXISTS (
+        SELECT FROM annotation_queue q
+        JOIN flag_batch_suggestions_hidden flag ON flag.batch_id = q.batch_id
+        WHERE q.url_id = @url_id
+    )
 )::boolean;
 
 -- name: ReservationShow :exec
