@@ -141,6 +141,32 @@ func (skips skipCollector) Collect(metrics chan<- prometheus.Metric) {
 	}
 }
 
+// CountFunc counts something in the database.
+type CountFunc func(context.Context) (int64, error)
+
+// AddReservations adds the number of annotators who have a URL reserved. It calls live at every scrape. There is no series when live
+// fails.
+func (m *Metrics) AddReservations(live CountFunc) {
+	m.registry.MustRegister(reservationCollector(live))
+}
+
+// reservationCollector reads the number at every scrape.
+type reservationCollector CountFunc
+
+var reservations = prometheus.NewDesc("docket_reservations", "Annotators who have a URL reserved.", nil, nil)
+
+func (reservationCollector) Describe(descs chan<- *prometheus.Desc) { descs <- reservations }
+
+func (live reservationCollector) Collect(metrics chan<- prometheus.Metric) {
+	ctx, cancel := context.WithTimeout(context.Background(), readTimeout)
+	defer cancel()
+	number, err := live(ctx)
+	if err != nil {
+		return // as for views
+	}
+	metrics <- prometheus.MustNewConstMetric(reservations, prometheus.GaugeValue, float64(number))
+}
+
 // poolCollector reads the state of a pool at every scrape.
 type poolCollector func() PoolStats
 

@@ -83,6 +83,24 @@ func scrape(t *testing.T, metrics *Metrics) string {
 	return response.Body.String()
 }
 
+func TestReservationMetrics(t *testing.T) {
+	t.Parallel()
+	var failure error
+	metrics := NewMetrics(func() PoolStats { return PoolStats{} })
+	metrics.AddReservations(func(ctx context.Context) (int64, error) {
+		if _, bounded := ctx.Deadline(); !bounded {
+			return 0, errors.New("the scrape has no time limit")
+		}
+		return 7, failure
+	})
+	require.Contains(t, scrape(t, metrics), "\ndocket_reservations 7\n")
+
+	failure = errors.New("no database")
+	text := scrape(t, metrics)
+	require.NotContains(t, text, "docket_reservations")
+	require.Contains(t, text, "go_goroutines")
+}
+
 func TestSkipMetrics(t *testing.T) {
 	t.Parallel()
 	var failure error

@@ -218,6 +218,13 @@ func (cfg *serveConfig) handler(
 		return found, err
 	}
 	metrics.AddViews(viewAges)
+	metrics.AddReservations(func(ctx context.Context) (live int64, err error) {
+		err = postgres.WithOneConn(ctx, db.url, func(pool *postgres.Pool) error {
+			live, err = annotation.ReservationCount(ctx, pool)
+			return err
+		})
+		return live, err
+	})
 	metrics.AddSkips(func(ctx context.Context) (found []progress.SkipCounts, err error) {
 		err = postgres.WithOneConn(ctx, db.url, func(pool *postgres.Pool) error {
 			found, err = progress.New(pool).SkipsByReason(ctx)
