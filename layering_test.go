@@ -56,7 +56,8 @@ var program = []rule{
 	}},
 	// Package idempotency stores the results of the other use cases as JSON, package consensus the votes behind a fact, package
 	// history the details of events.
-	{packages: without(useCases, "internal/idempotency", "internal/consensus", "internal/history"), forbidden: []string{"encoding/json"}},
+	{packages: without(useCases, "internal/idempotency", "internal/consensus", "internal/history"),
+		forbidden: []string{"encoding/json"}},
 	{packages: useCases, forbidden: []string{"docket/internal/jobs"}},
 	{packages: []string{"internal/jobs"}, forbidden: []string{webFramework, "docket/api", "docket/cmd", "docket/internal/db"}},
 	{packages: []string{"api"}, forbidden: []string{

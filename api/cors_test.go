@@ -79,8 +79,8 @@ func TestCrossOriginResponses(t *testing.T) {
 		require.Equal(t, "https://pdap.io", response.Header().Get("Access-Control-Allow-Origin"), name)
 		require.Equal(t, "true", response.Header().Get("Access-Control-Allow-Credentials"), name)
 		require.Contains(t, response.Header().Values("Vary"), "Origin", name)
-		require.Equal(t, "X-Request-Id, Etag, Server-Timing, Idempotency-Replayed, Retry-After, Www-Authenticate, Content-Disposition, Location, Next-Annotation-Failed, "+
-			"Annotation-Reason, Reserved-Until",
+		require.Equal(t, "X-Request-Id, Etag, Server-Timing, Idempotency-Replayed, Retry-After, Www-Authenticate, "+
+			"Content-Disposition, Location, Next-Annotation-Failed, Annotation-Reason, Reserved-Until",
 			response.Header().Get("Access-Control-Expose-Headers"), name)
 	}
 	for _, origin := range []string{"https://evil.example", ""} {

@@ -116,8 +116,8 @@ var keyedOperations = map[string]keyedOperation{
 	},
 }
 
-// keyedData inserts n rows of everything that a request refers to by its number. Session n has one answer, about URL n. The URL with
-// the number after the digits 100 is validated.
+// keyedData inserts n rows of everything that a request refers to by its number. Session n has one answer, about URL n. The URL
+// with the number after the digits 100 is validated.
 func keyedData(t *testing.T, pool *postgres.Pool, n int) {
 	t.Helper()
 	dbtest.Exec(t, pool, `INSERT INTO us_states (state_iso, state_name) VALUES ('OH', 'Ohio');

@@ -245,8 +245,8 @@ func (r *run) requestHeld(ctx context.Context, pool *postgres.Pool, held int) (e
 	return nil
 }
 
-// crowds has 32 annotators repeat POST, which stores an answer and returns the next URL, as fast as they can: each in a batch of its
-// own, and all at the head of the queue. Facts are validated at the same time, as docket serve does.
+// crowds has 32 annotators repeat POST, which stores an answer and returns the next URL, as fast as they can: each in a batch of
+// its own, and all at the head of the queue. Facts are validated at the same time, as docket serve does.
 func (r *run) crowds(ctx context.Context, pool *postgres.Pool) error {
 	batches, err := column[int32](ctx, pool, `
 		SELECT batch_id FROM annotation_queue WHERE eligible AND batch_id > 1000000

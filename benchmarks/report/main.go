@@ -47,7 +47,8 @@ func run(ctx context.Context) error {
 	flag.DurationVar(&c.opts.Probe, "probe", c.opts.Probe, "about how long each query is measured")
 	flag.DurationVar(&c.opts.Load, "load", c.opts.Load, "how long each load lasts")
 	flag.DurationVar(&c.opts.Limit, "statement-limit", c.opts.Limit, "after this time a statement is cancelled")
-	flag.StringVar(&c.opts.Only, "only", "", `run one part: "main query", "suggestions and whole GET", "requests", "refresh", "answers" or "reservations"`)
+	flag.StringVar(&c.opts.Only, "only", "",
+		`run one part: "main query", "suggestions and whole GET", "requests", "refresh", "answers" or "reservations"`)
 	flag.Parse()
 	if c.compare {
 		return compare(flag.Args())

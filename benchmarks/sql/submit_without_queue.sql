@@ -1,5 +1,5 @@
--- AnnotationInsert of sql/queries/submit.sql without the upkeep of the queue, of consensus_due, of reservations and skips, and of the
--- history.
+-- AnnotationInsert of sql/queries/submit.sql without the upkeep of the queue, of consensus_due, of reservations and skips, and of
+-- the history.
 WITH url AS (
     -- Locked first, as a transaction that deletes the URL does, so that the two do not deadlock.
     SELECT urls.id FROM urls WHERE urls.id = $1 FOR KEY SHARE

@@ -25,8 +25,8 @@ func explainCommand(cfg *config) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "explain",
 		Short: "Show why an annotator is given a URL next, or none",
-		Long: `Show which URL a user or an anonymous session would be given next, its place in the order and what decides it, who has reserved
-it, how many answers it needs, and how many URLs are left out for which cause. With --url: why this URL is offered or not.
+		Long: `Show which URL a user or an anonymous session would be given next, its place in the order and what decides it, who has
+reserved it, how many answers it needs, and how many URLs are left out for which cause. With --url: why this URL is offered or not.
 
 It reserves and stores nothing. Give it the reservation flags of docket serve, or their variables, if these are not the defaults. It
 explains the live ranking, not --ranking matview. Exit status 1: the URL or the batch is unknown.`,

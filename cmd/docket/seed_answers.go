@@ -45,7 +45,8 @@ With --thinking, each annotator works on a URL at any time, for some simulated t
 seed alone. Then reservations save answers, which --reserve 0 and --reserve 10m show. Without --server the same flags and the same
 data make the same answers.
 
-Exit status 1: an annotator was offered nothing while a URL was left for it; or there are URLs whose votes make a consensus, and they were not validated within --wait after the last answer.`,
+Exit status 1: an annotator was offered nothing while a URL was left for it; or there are URLs whose votes make a consensus,
+and they were not validated within --wait after the last answer.`,
 		Example: `  docket seed answers --annotators 20 --accuracy 0.9 --sessions 0.2
   docket seed answers --server http://127.0.0.1:8080 --server http://127.0.0.1:8081 --json`,
 		Args: cobra.NoArgs,
@@ -66,7 +67,8 @@ Exit status 1: an annotator was offered nothing while a URL was left for it; or 
 	flags.Float64Var(&o.Sessions, "sessions", 0.2, "share of the annotators that are anonymous sessions")
 	flags.IntVar(&o.AtOnce, "at-once", 1, "how many annotators work at the same time; others wait for their turn")
 	flags.BoolVar(&o.Thinking, "thinking", false, "all annotators work on a URL at any time, in simulated time; not with --at-once")
-	flags.DurationVar(&reserve, "reserve", 10*time.Minute, "how long a URL is reserved for the annotator who is offered it; 0 means not at all")
+	flags.DurationVar(&reserve, "reserve", 10*time.Minute,
+		"how long a URL is reserved for the annotator who is offered it; 0 means not at all")
 	flags.IntVar(&o.Facts, "facts", 0, "end after so many facts; 0 means as many as possible")
 	flags.DurationVar(&o.Wait, "wait", 30*time.Second, "how long after the last answer a validation may take")
 	flags.StringSliceVar(&addresses, "server", nil,

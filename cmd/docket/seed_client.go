@@ -20,9 +20,9 @@ import (
 	"docket/internal/sample"
 )
 
-// servers is the sample.Client that uses running docket serve. It sends each request to the next one of them. A request that was not
-// answered, or with 503 or 504, is sent to the one after it: an answer that was stored all the same is then a repetition. So is one for
-// a URL while all are reserved, as with --when-all-reserved wait.
+// servers is the sample.Client that uses running docket serve. It sends each request to the next one of them. A request that was
+// not answered, or with 503 or 504, is sent to the one after it: an answer that was stored all the same is then a repetition. So is
+// one for a URL while all are reserved, as with --when-all-reserved wait.
 type servers struct {
 	addresses []string // such as http://127.0.0.1:8080
 	key       []byte   // signs the tokens of users

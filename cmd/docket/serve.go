@@ -233,7 +233,8 @@ func (cfg *serveConfig) handler(
 		return found, err
 	})
 	return api.New(api.Config{
-		Annotations: annotation.New(pool, ranked, annotation.OnDue(b.wake), annotation.SkipFor(cfg.skipFor), annotation.Reserve(cfg.reserve)),
+		Annotations: annotation.New(pool, ranked,
+			annotation.OnDue(b.wake), annotation.SkipFor(cfg.skipFor), annotation.Reserve(cfg.reserve)),
 		Catalog:     catalog.New(pool),
 		Robots:      robots.New(pool),
 		Submissions: submissions.New(pool),

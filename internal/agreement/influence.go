@@ -27,8 +27,8 @@ type Sides struct {
 // reasonOneSide is why there is no difference.
 const reasonOneSide = "no answers with the suggestions shown, or none with them hidden"
 
-// influenceOn is the influence on an attribute. An interval is of samples of the URLs, as those of the coefficients: what annotators say
-// about one URL depends on the URL.
+// influenceOn is the influence on an attribute. An interval is of samples of the URLs, as those of the coefficients: what
+// annotators say about one URL depends on the URL.
 func influenceOn(ctx context.Context, rows []db.RobotInfluenceListRow, o Options) (Influence, error) {
 	var all sides
 	units := 0

@@ -12,8 +12,9 @@ import (
 	"docket/internal/dbtest"
 )
 
-// Annotators who see the suggestions side with the robot in 90 of 100 answers about the record type, and the others in 60. About the
-// agency they do not care what they are shown. The report finds both, and its intervals are as wide as those of independent answers.
+// Annotators who see the suggestions side with the robot in 90 of 100 answers about the record type, and the others in 60. About
+// the agency they do not care what they are shown. The report finds both, and its intervals are as wide as those of independent
+// answers.
 func TestInfluenceIsRecovered(t *testing.T) {
 	t.Parallel()
 	_, service := setup(t,
@@ -47,8 +48,8 @@ func requireBetween(t *testing.T, e agreement.Estimate, planted float64) {
 	require.InDelta(t, agreement.DefaultReplicates, e.Replicates, 1)
 }
 
-// What counts as siding with a robot, about each attribute. Answers and robots that say nothing about it count nowhere, and neither do
-// later events. Sessions count like users.
+// What counts as siding with a robot, about each attribute. Answers and robots that say nothing about it count nowhere, and neither
+// do later events. Sessions count like users.
 func TestInfluenceCounts(t *testing.T) {
 	t.Parallel()
 	_, service := setup(t,
@@ -60,7 +61,8 @@ func TestInfluenceCounts(t *testing.T) {
 			'{"url_type": ["relevant"], "record_type": ["Stops"], "agency": ["7", "8"], "location": ["3"], "name": ["A title", "B"]}',
 			detail::jsonb
 		FROM (VALUES
-			(1, 'answered', true, '{"url_type": "data source", "record_type": "Stops", "agency_ids": [6, 7], "location_ids": [3], "name": "A title"}'),
+			(1, 'answered', true,
+				'{"url_type": "data source", "record_type": "Stops", "agency_ids": [6, 7], "location_ids": [3], "name": "A title"}'),
 			(2, 'answered', true, '{"url_type": "not relevant"}'),
 			(3, 'answered', true, '{"url_type": "broken page"}'),
 			(4, 'answered', false, '{"url_type": "meta url", "agency_ids": [8, 17], "location_ids": [33], "name": "B"}'),

@@ -24,7 +24,8 @@ type Answer struct {
 	SuggestionsHidden bool
 }
 
-// detail is what the history of the URL keeps of the answer. The statement that stores the answer adds the text of an existing name.
+// detail is what the history of the URL keeps of the answer. The statement that stores the answer adds the text of an existing
+// name.
 func (a Answer) detail(before *history.Answer) []byte {
 	kept := a.said()
 	kept.Before = before

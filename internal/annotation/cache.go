@@ -52,7 +52,8 @@ func (c suggestionCache) get(next *Next, revision int64) (at need, ok bool) {
 	return entry.need, true
 }
 
-// put stores what is shown of next's URL, except the progress of a batch, and what it needs. Both were read at the time readAt or later.
+// put stores what is shown of next's URL, except the progress of a batch, and what it needs. Both were read at the time readAt or
+// later.
 func (c suggestionCache) put(next *Next, revision int64, readAt time.Time, at need) {
 	if revision == ranking.UnknownRevision {
 		return

@@ -65,13 +65,15 @@ func changers() map[string]changer {
 // not derived from answers: the history, sessions, what is due, and what annotators work on.
 func (b bundle) dump(t testing.TB) map[string][]string {
 	t.Helper()
-	rows, err := b.pool.Query(t.Context(), "SELECT relname::text FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'")
+	rows, err := b.pool.Query(t.Context(),
+		"SELECT relname::text FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'")
 	require.NoError(t, err)
 	tables, err := pgx.CollectRows(rows, pgx.RowTo[string])
 	require.NoError(t, err)
 	state := map[string][]string{}
 	for _, table := range tables {
-		if slices.Contains([]string{"url_history", "anonymous_sessions", "consensus_due", "url_reservations", "url_skips", "tasks"}, table) {
+		kept := []string{"url_history", "anonymous_sessions", "consensus_due", "url_reservations", "url_skips", "tasks"}
+		if slices.Contains(kept, table) {
 			continue
 		}
 		row := "to_jsonb(r) - 'created_at' - 'updated_at' - 'changed_xid'"
@@ -125,14 +127,15 @@ func (b bundle) validateDue(t testing.TB) {
 func drawChange(rt *rapid.T) annotation.Answer {
 	answer := drawAnswer(rt)
 	answer.ExistingNameID = nil
-	if name := rapid.SampledFrom([]string{"", "One", "Title", "Unendorsed", "Submitted", "Name 1", "Name 2", "New", "Other"}).Draw(rt, "name"); name != "" {
+	names := []string{"", "One", "Title", "Unendorsed", "Submitted", "Name 1", "Name 2", "New", "Other"}
+	if name := rapid.SampledFrom(names).Draw(rt, "name"); name != "" {
 		answer.NewName = &name
 	}
 	return answer
 }
 
-// TestTakingBackIsTheInverse takes random answers back. All that depends on answers is then as before. Answers of others stay between
-// the two, and are taken back in any order.
+// TestTakingBackIsTheInverse takes random answers back. All that depends on answers is then as before. Answers of others stay
+// between the two, and are taken back in any order.
 func TestTakingBackIsTheInverse(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -386,8 +389,8 @@ func TestSuggestionsShown(t *testing.T) {
 				}
 				answer := annotation.Answer{URLType: annotation.MetaURL, SuggestionsHidden: test.asks}
 				require.NoError(t, by.submit(t.Context(), b.service, test.url, answer))
-				require.Equal(t, test.shown, 1 == b.count(t,
-					"SELECT suggestions_shown::integer FROM url_history ORDER BY id DESC LIMIT 1"), "case %d", i)
+				shown := b.count(t, "SELECT suggestions_shown::integer FROM url_history ORDER BY id DESC LIMIT 1")
+				require.Equal(t, test.shown, shown == 1, "case %d", i)
 				require.Zero(t, b.count(t, "SELECT count(*) FROM url_reservations"), "the answer ends the reservation")
 				require.Zero(t, b.count(t, "SELECT count(*) FROM annotation_queue WHERE reserved AND url_id = $1", test.url))
 				require.NoError(t, by.takeBack(t.Context(), b.service, test.url))

@@ -8,9 +8,9 @@ import (
 	"docket/internal/ranking"
 )
 
-// emptyReason says why a choice has found no URL, in the snapshot of its own statement. The first of these applies: no URL is stored;
-// only reserved ones are left within the filter; without the filter there would be one; the annotator has annotated all that are
-// left; none is left. docs/decisions/why-no-url.md has the reasons.
+// emptyReason says why a choice has found no URL, in the snapshot of its own statement. The first of these applies: no URL is
+// stored; only reserved ones are left within the filter; without the filter there would be one; the annotator has annotated all
+// that are left; none is left. docs/decisions/why-no-url.md has the reasons.
 func (s *Service) emptyReason(ctx context.Context, conn db.DBTX, ranked Ranking, by Annotator, filter Filter) (Reason, error) {
 	found, err := queries.EmptyReasonGet(ctx, conn, db.EmptyReasonGetParams{
 		UserID: by.userID, SessionID: by.session, BatchID: filter.BatchID, URLID: filter.URLID,

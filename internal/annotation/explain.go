@@ -97,8 +97,8 @@ type HeldReservation struct {
 	ExpiresAt time.Time
 }
 
-// ExplainNext explains what Next would offer the user, with the same filter, as of one snapshot. It reserves nothing and sets no cursor.
-// It returns an unknown.Error if the URL or the batch of the filter does not exist.
+// ExplainNext explains what Next would offer the user, with the same filter, as of one snapshot. It reserves nothing and sets no
+// cursor. It returns an unknown.Error if the URL or the batch of the filter does not exist.
 func (s *Service) ExplainNext(ctx context.Context, userID int32, filter Filter) (Explanation, error) {
 	return s.explain(ctx, User(userID), filter)
 }
@@ -182,8 +182,8 @@ func (e *explainer) prepare(ctx context.Context) error {
 	return nil
 }
 
-// choose returns the URL that would be offered, or nil, and why. It follows nextFrom step by step: what that would write is taken into
-// account without being written.
+// choose returns the URL that would be offered, or nil, and why. It follows nextFrom step by step: what that would write is taken
+// into account without being written.
 func (e *explainer) choose(ctx context.Context) (*ExplainedURL, Reason, error) {
 	if !e.reserving() {
 		chosen, err := chooseFrom(ctx, e.tx, e.ranked, e.by, e.filter)
@@ -225,8 +225,8 @@ func (e *explainer) reserving() bool {
 	return e.reservations && e.reserve.For > 0 && e.filter.Skip == 0
 }
 
-// refused reports whether the URL would not be reserved for the annotator: as many others as it needs have reserved it. Only those who
-// did so before count for an annotator who has reserved it.
+// refused reports whether the URL would not be reserved for the annotator: as many others as it needs have reserved it. Only those
+// who did so before count for an annotator who has reserved it.
 func (u *ExplainedURL) refused() bool { return u.ahead >= u.room }
 
 // chooseOwn returns the URL that the annotator has reserved, if it can still be offered.
@@ -244,8 +244,8 @@ func (e *explainer) chooseOwn(ctx context.Context) (*ExplainedURL, error) {
 	return url, nil
 }
 
-// chooseInOrder returns the first URL of the annotator's order that would be reserved, or nil, and those that would be refused: first
-// among the URLs that are not reserved according to the queue, then among those that a sweep offers again.
+// chooseInOrder returns the first URL of the annotator's order that would be reserved, or nil, and those that would be refused:
+// first among the URLs that are not reserved according to the queue, then among those that a sweep offers again.
 func (e *explainer) chooseInOrder(ctx context.Context) (refused []*ExplainedURL, found *ExplainedURL, err error) {
 	filter := e.filter
 	for filter.Skip = 0; filter.Skip < mostChoices; filter.Skip++ {
@@ -277,8 +277,8 @@ func (e *explainer) chooseInOrder(ctx context.Context) (refused []*ExplainedURL,
 	return refused, nil, nil
 }
 
-// chooseShared returns the reserved URL with the fewest reservations of others, then the first in the order of the annotator; nil if
-// there is none. The queue does not have those that were refused as reserved.
+// chooseShared returns the reserved URL with the fewest reservations of others, then the first in the order of the annotator; nil
+// if there is none. The queue does not have those that were refused as reserved.
 func (e *explainer) chooseShared(ctx context.Context, refused []*ExplainedURL) (shared *ExplainedURL, err error) {
 	row, err := queries.ReservationShareGet(ctx, e.tx, db.ReservationShareGetParams{
 		Annotator: e.by.String(), UserID: e.by.userID, SessionID: e.by.session, BatchID: e.filter.BatchID, Now: e.time(),

@@ -20,8 +20,8 @@ import (
 // theSession is a session of the tests of explanations; user 7 is the user.
 var theSession = uuid.MustParse("00000000-0000-0000-0000-000000000007")
 
-// TestEmptyReasons has a case for each reason for which no URL is given, for a user and for a session. URL 1 is in batch 1, URL 2 in
-// batch 2, URL 3 in none.
+// TestEmptyReasons has a case for each reason for which no URL is given, for a user and for a session. URL 1 is in batch 1, URL 2
+// in batch 2, URL 3 in none.
 func TestEmptyReasons(t *testing.T) {
 	t.Parallel()
 	const (
@@ -200,8 +200,8 @@ func TestExplainUnknown(t *testing.T) {
 	}
 }
 
-// TestExplanationIsWhatIsGiven compares the explanation with the offer that follows it, in random states: annotators ask, answer, skip
-// and release, and reservations expire.
+// TestExplanationIsWhatIsGiven compares the explanation with the offer that follows it, in random states: annotators ask, answer,
+// skip and release, and reservations expire.
 func TestExplanationIsWhatIsGiven(t *testing.T) {
 	t.Parallel()
 	seen := map[annotation.Reason]int{}

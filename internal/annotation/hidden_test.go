@@ -56,8 +56,8 @@ func requireHidden(t *testing.T, next *annotation.Next) {
 	}, next)
 }
 
-// One annotator asks for a URL without suggestions. Others are shown them all the same, although what is shown of a URL is cached, and
-// the annotator is too when the annotator asks for them.
+// One annotator asks for a URL without suggestions. Others are shown them all the same, although what is shown of a URL is cached,
+// and the annotator is too when the annotator asks for them.
 func TestSuggestionsAreHiddenOnRequest(t *testing.T) {
 	t.Parallel()
 	b, session := setupHidden(t), annotation.NewSession()
@@ -82,8 +82,8 @@ func TestSuggestionsAreHiddenOnRequest(t *testing.T) {
 	}
 }
 
-// The flag of a batch hides the suggestions of its URLs from all, and the agencies that are asked for one by one. A service of another
-// process follows within CachedFor.
+// The flag of a batch hides the suggestions of its URLs from all, and the agencies that are asked for one by one. A service of
+// another process follows within CachedFor.
 func TestBatchHidesSuggestions(t *testing.T) {
 	t.Parallel()
 	b := setupHidden(t)
@@ -118,8 +118,8 @@ func TestBatchHidesSuggestions(t *testing.T) {
 	require.Equal(t, unknown.New(unknown.Batch, 2), b.service.HideSuggestionsOfBatch(t.Context(), 2, true))
 }
 
-// The answer is recorded with what its annotator was shown, not with what is hidden when it arrives: who has seen suggestions has seen
-// them.
+// The answer is recorded with what its annotator was shown, not with what is hidden when it arrives: who has seen suggestions has
+// seen them.
 func TestAnswersRecordWhatWasShown(t *testing.T) {
 	t.Parallel()
 	const hide, show, hideBatch, showBatch, late = "hide", "show", "hide batch", "show batch", "late"

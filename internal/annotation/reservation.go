@@ -39,7 +39,7 @@ func Reserve(policy ReservePolicy) Option { return func(s *Service) { s.reserve 
 
 // The reasons for which a URL is not reserved by a heartbeat.
 var (
-	ErrHeldByOthers      = errors.New("as many other annotators as the URL needs have reserved it; an answer about it is stored all the same")
+	ErrHeldByOthers      = errors.New("others have reserved the URL as often as it needs answers; an answer is stored all the same")
 	ErrNotOffered        = errors.New("the URL is validated or suspended, or you have annotated it, so it is not reserved")
 	ErrNothingIsReserved = errors.New("this server reserves no URLs; an answer is stored all the same")
 )
@@ -67,8 +67,8 @@ func (a Annotator) String() string {
 	return strconv.Itoa(int(*a.userID))
 }
 
-// Hold reserves a URL for an annotator, or extends the reservation, and returns when it ends. It replaces the annotator's reservation of
-// another URL. Errors: *unknown.Error, ErrHeldByOthers, ErrNotOffered and ErrNothingIsReserved.
+// Hold reserves a URL for an annotator, or extends the reservation, and returns when it ends. It replaces the annotator's
+// reservation of another URL. Errors: *unknown.Error, ErrHeldByOthers, ErrNotOffered and ErrNothingIsReserved.
 func (s *Service) Hold(ctx context.Context, by Annotator, urlID int32) (time.Time, error) {
 	if s.reserve.For == 0 {
 		return time.Time{}, ErrNothingIsReserved
@@ -171,8 +171,8 @@ func votesOf(rows []db.ReservationVoteListRow) consensus.Votes {
 // trims reports whether reservations end when a URL needs fewer answers than before. With Overlap, the need is always the same.
 func (s *Service) trims() bool { return s.reserve.For > 0 && s.reserve.Overlap == 0 }
 
-// trim ends reservations of URLs whose votes the transaction has changed, and whose rows of the queue it has locked: those beyond what a
-// URL needs now, in the highest slots.
+// trim ends reservations of URLs whose votes the transaction has changed, and whose rows of the queue it has locked: those beyond
+// what a URL needs now, in the highest slots.
 func (s *Service) trim(ctx context.Context, tx pgx.Tx, urlIDs []int32) error {
 	if !s.trims() {
 		return nil
@@ -240,8 +240,8 @@ func (s *Service) claim(ctx context.Context, conn db.DBTX, ask asking, urlID int
 // loss means that others have got the URL. So a loss is rare, unless many annotators who ask at once outnumber the connections.
 const mostChoices = 64
 
-// offerReserved is offer with a reservation. The annotator's own reservation comes first. An error for which cannotReserve is true may
-// leave nothing but a reservation that expires.
+// offerReserved is offer with a reservation. The annotator's own reservation comes first. An error for which cannotReserve is true
+// may leave nothing but a reservation that expires.
 func (s *Service) offerReserved(ctx context.Context, conn *postgres.Conn, ask asking) (Offer, error) {
 	if conn.IsReadOnly() {
 		return s.offer(ctx, conn, ask)
@@ -294,9 +294,9 @@ func (s *Service) offerReserved(ctx context.Context, conn *postgres.Conn, ask as
 // mostAhead bounds how many URLs an annotator skips who has lost several to others.
 const mostAhead = 64
 
-// chooseAfter is choose for an annotator who has lost so many URLs to others. Annotators who ask at once choose the same URL, and most of
-// them lose it. So that they do not meet at each further URL too, they take one of the first at random: of the first two after two losses,
-// of twice as many after each further one. Without a URL so far behind, it is the first.
+// chooseAfter is choose for an annotator who has lost so many URLs to others. Annotators who ask at once choose the same URL, and
+// most of them lose it. So that they do not meet at each further URL too, they take one of the first at random: of the first two
+// after two losses, of twice as many after each further one. Without a URL so far behind, it is the first.
 func (s *Service) chooseAfter(ctx context.Context, conn db.DBTX, ask asking, lost int) (*ranking.Choice, error) {
 	if lost > 1 && ask.filter.URLID == nil {
 		behind := ask
@@ -315,8 +315,8 @@ func orNone(offer *Offer) Offer {
 	return *offer
 }
 
-// reservedBefore returns the URL that the annotator has reserved, and extends the reservation; nil without one. behind reports that others
-// who reserved it are as many as it needs: an answer from elsewhere has lowered the need.
+// reservedBefore returns the URL that the annotator has reserved, and extends the reservation; nil without one. behind reports that
+// others who reserved it are as many as it needs: an answer from elsewhere has lowered the need.
 func (s *Service) reservedBefore(ctx context.Context, conn *postgres.Conn, ask asking) (own *Offer, behind bool, err error) {
 	stop := phase.Start(ctx, phase.Reservation)
 	row, err := queries.ReservationExtend(ctx, conn, db.ReservationExtendParams{
@@ -376,8 +376,9 @@ func (s *Service) offerClaimed(
 	return offer, got, err
 }
 
-// offerShared is for an annotator for whom there is no URL that is not reserved by as many others as it needs. missed reports that there is
-// none either that is reserved, but that a URL was left: it was reserved when those were read that are not, or the other way round.
+// offerShared is for an annotator for whom there is no URL that is not reserved by as many others as it needs. missed reports that
+// there is none either that is reserved, but that a URL was left: it was reserved when those were read that are not, or the other
+// way round.
 func (s *Service) offerShared(ctx context.Context, conn *postgres.Conn, ask asking, behind *Offer) (_ Offer, missed bool, _ error) {
 	if behind != nil {
 		return *behind, false, nil
@@ -455,8 +456,8 @@ func (s *Service) offerNoneLeft(ctx context.Context, conn *postgres.Conn, ask as
 	return Offer{Reason: reason}, false, nil
 }
 
-// cannotReserve reports whether reservations failed for a reason for which a URL is offered without one: the database is read-only, or the
-// row of the queue is locked for long.
+// cannotReserve reports whether reservations failed for a reason for which a URL is offered without one: the database is read-only,
+// or the row of the queue is locked for long.
 func cannotReserve(err error) bool { return postgres.IsReadOnly(err) || postgres.IsLockTimeout(err) }
 
 // ReservationCount returns how many annotators have a URL reserved.

@@ -22,8 +22,8 @@ import (
 	"docket/internal/ranking"
 )
 
-// model is what must be true of some annotators and a few URLs, kept in memory. The clock is the model's: time passes by making what is
-// stored older.
+// model is what must be true of some annotators and a few URLs, kept in memory. The clock is the model's: time passes by making
+// what is stored older.
 type model struct {
 	annotators []annotator
 	rule       consensus.Rule
@@ -111,8 +111,8 @@ func (m *model) unskip(url int32, a annotator) {
 	m.skips = slices.DeleteFunc(m.skips, func(s modelSkip) bool { return s == modelSkip{a, url} })
 }
 
-// order returns the URLs that the annotator can be offered, the first one first: those that more users, then more sessions have answered
-// come first.
+// order returns the URLs that the annotator can be offered, the first one first: those that more users, then more sessions have
+// answered come first.
 func (m *model) order(a annotator) (urls []int32) {
 	for id, url := range m.urls {
 		if url.eligible() && !m.hasAnswered(id, a) && !m.skipped(id, a) {
@@ -138,8 +138,8 @@ func (m *model) answers(url int32) (users, sessions int) {
 	return users, sessions
 }
 
-// offer returns what the annotator must be offered, and reserves it. hidden are the URLs that the queue leaves out; those in freed are
-// not left out any more once nothing else is found.
+// offer returns what the annotator must be offered, and reserves it. hidden are the URLs that the queue leaves out; those in freed
+// are not left out any more once nothing else is found.
 func (m *model) offer(a annotator, hidden, freed map[int32]bool) (int32, annotation.Reason) {
 	behind := int32(0) // the annotator's own, which others before the annotator suffice for
 	if own, ok := m.holds[a]; ok && m.live(own) && m.urls[own.url].eligible() && !m.hasAnswered(own.url, a) {
@@ -202,7 +202,8 @@ const modelURLs = 3
 // start makes the database equal to a new model.
 func (m *modelled) start(t *testing.T) {
 	dbtest.Exec(t, m.pool, `DELETE FROM urls; DELETE FROM url_reservations; DELETE FROM anonymous_sessions; DELETE FROM consensus_due`)
-	dbtest.Exec(t, m.pool, `INSERT INTO urls (id, url, source) SELECT n, 'example.org/' || n, 'manual' FROM generate_series(1, $1::int) AS n`,
+	dbtest.Exec(t, m.pool,
+		`INSERT INTO urls (id, url, source) SELECT n, 'example.org/' || n, 'manual' FROM generate_series(1, $1::int) AS n`,
 		modelURLs)
 	m.model = &model{rule: m.rule, urls: map[int32]*modelURL{}, holds: map[annotator]hold{}}
 	var ids []int32
@@ -287,7 +288,8 @@ var modelAnswers = []annotation.Answer{
 	{URLType: annotation.NotRelevant},
 	{URLType: annotation.MetaURL, AgencyIDs: []int32{1}, LocationIDs: []int64{1}, NewName: new("One")},
 	{URLType: annotation.IndividualRecord, AgencyIDs: []int32{1}, LocationIDs: []int64{1}, NewName: new("One")},
-	{URLType: annotation.DataSource, RecordType: new(annotation.RecordType("Stops")), AgencyIDs: []int32{2}, LocationIDs: []int64{2}, NewName: new("Two")},
+	{URLType: annotation.DataSource, RecordType: new(annotation.RecordType("Stops")), AgencyIDs: []int32{2}, LocationIDs: []int64{2},
+		NewName: new("Two")},
 }
 
 func (m *modelled) someAnswer(t *rapid.T) (annotation.Answer, consensus.Votes) {
@@ -579,8 +581,8 @@ func (m *modelled) check(t *rapid.T) {
 	}
 }
 
-// TestReservationsFollowTheModel compares random sequences with the model after each step: who holds what, who is offered what and why,
-// and what the votes are. At the end, the queue equals a recount.
+// TestReservationsFollowTheModel compares random sequences with the model after each step: who holds what, who is offered what and
+// why, and what the votes are. At the end, the queue equals a recount.
 func TestReservationsFollowTheModel(t *testing.T) {
 	t.Parallel()
 	m := &modelled{bundle: setup(t)}
@@ -589,7 +591,8 @@ func TestReservationsFollowTheModel(t *testing.T) {
 	require.NoError(t, err)
 	m.validator = consensus.New(m.pool, consensus.Config{Report: func(err error) { t.Error(err) }})
 	actions := map[string]func(*rapid.T){
-		"ask": m.ask, "answer": m.answer, "time passes": m.passTime, "sweep": m.runSweep, "validate": m.validate, "reopen": m.reopen, "skip": m.skip,
+		"ask": m.ask, "answer": m.answer, "time passes": m.passTime, "sweep": m.runSweep, "validate": m.validate, "reopen": m.reopen,
+		"skip":   m.skip,
 		"change": m.change, "take back": m.takeBack,
 		"suspend": m.suspend, "transfer": m.transfer, "release": m.release, "heartbeat": m.beat,
 	}

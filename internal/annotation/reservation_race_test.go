@@ -21,11 +21,11 @@ import (
 	"docket/internal/ranking"
 )
 
-// raceSchema has the database itself check each reservation, in the transaction that makes it. All answers of the race say that a URL
-// is not relevant, so what it needs is a simple sum. A rule of four votes has URLs need more than one.
+// raceSchema has the database itself check each reservation, in the transaction that makes it. All answers of the race say that a
+// URL is not relevant, so what it needs is a simple sum. A rule of four votes has URLs need more than one.
 //
-//   - over_grants gets each reservation that was granted although as many others were live as the URL needed answers. A reservation that
-//     is extended, and so not granted again, does not count.
+//   - over_grants gets each reservation that was granted although as many others were live as the URL needed answers. A
+//     reservation that is extended, and so not granted again, does not count.
 //   - late_answers counts, by URL, what may come late: each reservation that its annotator ends before it answers all the same.
 const raceSchema = `
 	CREATE OR REPLACE VIEW consensus_rule AS
@@ -53,8 +53,9 @@ const raceSchema = `
 	END $$;
 	CREATE TRIGGER check_grant AFTER INSERT OR UPDATE OF url_id, slot ON url_reservations FOR EACH ROW EXECUTE FUNCTION check_grant();`
 
-// tooMany returns the reservations that were granted although as many others were live as the URL needed answers, and the URLs that have
-// more live reservations in one snapshot than they need answers by the votes of the same snapshot. Late answers are no exception.
+// tooMany returns the reservations that were granted although as many others were live as the URL needed answers, and the URLs that
+// have more live reservations in one snapshot than they need answers by the votes of the same snapshot. Late answers are no
+// exception.
 const tooMany = `
 	SELECT format('URL %s: granted to %s with %s others, %s needed', url_id, annotator, others, needed) FROM over_grants
 	UNION ALL
@@ -181,8 +182,8 @@ func (r *reservationRace) ask(ctx context.Context, service *annotation.Service, 
 	return offer, nil
 }
 
-// requireLate returns an error unless an annotator answered the URL late. Only then others may keep an annotator from a URL that it has
-// reserved: it needs fewer answers than before.
+// requireLate returns an error unless an annotator answered the URL late. Only then others may keep an annotator from a URL that it
+// has reserved: it needs fewer answers than before.
 func (r *reservationRace) requireLate(ctx context.Context, url int32) error {
 	return r.patiently(ctx, func() (err error) {
 		var late bool
@@ -199,13 +200,15 @@ func (r *reservationRace) expire(ctx context.Context, a annotator, url int32) er
 	return r.patiently(ctx, func() error {
 		_, err := r.pool.Exec(ctx, "INSERT INTO late_answers VALUES ($1)", url)
 		if err == nil {
-			_, err = r.pool.Exec(ctx, "UPDATE url_reservations SET expires_at = now() - interval '1 second' WHERE annotator = $1", a.String())
+			_, err = r.pool.Exec(ctx,
+				"UPDATE url_reservations SET expires_at = now() - interval '1 second' WHERE annotator = $1", a.String())
 		}
 		return err
 	})
 }
 
-// run lets all annotators work while connections are killed, until the end or until a URL has too many reservations, which it returns.
+// run lets all annotators work while connections are killed, until the end or until a URL has too many reservations, which it
+// returns.
 func (r *reservationRace) run(t *testing.T) (over []string) {
 	t.Helper()
 	ctx, stop := context.WithCancel(t.Context())
@@ -287,7 +290,8 @@ func TestRaceNoticesClaimsWithoutTheirGuard(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			r := newReservationRace(t, annotation.Reserve(annotation.ReservePolicy{For: time.Hour}), annotation.ChangeClaims(change[0], change[1]))
+			r := newReservationRace(t,
+				annotation.Reserve(annotation.ReservePolicy{For: time.Hour}), annotation.ChangeClaims(change[0], change[1]))
 			over := r.run(t)
 			require.NotEmpty(t, over)
 			t.Log(over[0])

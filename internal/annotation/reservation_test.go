@@ -227,7 +227,8 @@ func TestReservationInABatch(t *testing.T) {
 	t.Parallel()
 	r := setupReserving(t)
 	dbtest.Exec(t, r.pool, `
-		INSERT INTO batches (id, strategy, status, parameters) VALUES (1, 'manual', 'ready to label', '{}'), (2, 'manual', 'ready to label', '{}');
+		INSERT INTO batches (id, strategy, status, parameters)
+			VALUES (1, 'manual', 'ready to label', '{}'), (2, 'manual', 'ready to label', '{}');
 		INSERT INTO link_batches__urls (batch_id, url_id) VALUES (1, 1), (2, 2)`)
 	require.NoError(t, ranking.Reconcile(t.Context(), r.pool, func(ranking.Difference) {}))
 	for _, batch := range []int32{2, 1, 2} {
@@ -246,7 +247,8 @@ func TestWaitForOthers(t *testing.T) {
 		r.requireOffer(t, user, user+1, annotation.NextInOrder)
 		r.now = r.now.Add(1500 * time.Millisecond)
 	}
-	require.Equal(t, annotation.Offer{Reason: annotation.AllReserved, RetryAfter: 10*time.Minute - 4500*time.Millisecond}, r.next(t, 9))
+	require.Equal(t,
+		annotation.Offer{Reason: annotation.AllReserved, RetryAfter: 10*time.Minute - 4500*time.Millisecond}, r.next(t, 9))
 	r.requireOffer(t, 0, 1, annotation.ReservedByYou)
 	require.Equal(t, annotation.Offer{Reason: annotation.AllReserved, RetryAfter: 10*time.Minute - 3*time.Second}, r.next(t, 9))
 	r.now = r.now.Add(10*time.Minute - 3*time.Second)
@@ -300,7 +302,8 @@ func TestLostReservations(t *testing.T) {
 
 	dbtest.Exec(t, r.pool, "INSERT INTO url_reservations VALUES ('8', 999, 1, false, now() - interval '1 hour')")
 	r.sweep(t)
-	require.Equal(t, []string{"1 1 1"}, dbtest.List(t, r.pool, "SELECT annotator || ' ' || url_id || ' ' || slot FROM url_reservations"),
+	require.Equal(t, []string{"1 1 1"},
+		dbtest.List(t, r.pool, "SELECT annotator || ' ' || url_id || ' ' || slot FROM url_reservations"),
 		"the reservation of a deleted URL is deleted")
 }
 
@@ -340,8 +343,8 @@ func TestReadOnlyDatabase(t *testing.T) {
 	require.Zero(t, offer.ReservedUntil)
 }
 
-// TestNoReservationBeyondNeed has many annotators ask at once, through two processes, and checks after each of their requests that no
-// URL has more reservations than it needs answers. Some answer, and some release.
+// TestNoReservationBeyondNeed has many annotators ask at once, through two processes, and checks after each of their requests that
+// no URL has more reservations than it needs answers. Some answer, and some release.
 func TestNoReservationBeyondNeed(t *testing.T) {
 	t.Parallel()
 	r := setupReserving(t, func(p *annotation.ReservePolicy) { p.WhenAllReserved = annotation.Wait })

@@ -51,7 +51,8 @@ func (s *Service) Submit(ctx context.Context, userID, urlID int32, answer Answer
 
 // SubmitThenNext is Submit, and then Next on the same connection, with suggestions or without as the answer says.
 func (s *Service) SubmitThenNext(ctx context.Context, userID, urlID int32, answer Answer, filter Filter) (Submitted, error) {
-	return s.submitThenNext(ctx, ofUser(userID, urlID, answer), asking{by: User(userID), filter: filter, hidden: answer.SuggestionsHidden})
+	return s.submitThenNext(ctx, ofUser(userID, urlID, answer),
+		asking{by: User(userID), filter: filter, hidden: answer.SuggestionsHidden})
 }
 
 // SubmitAnonymous is Submit for an anonymous session. The first answer stores the session as well. The not-found flags are

@@ -14,7 +14,9 @@ import (
 )
 
 // describe fills in what is shown of next's URL, and returns what it needs, from the cache or in one round trip.
-func (s *Service) describe(ctx context.Context, conn *postgres.Conn, next *Next, revision int64, batchID *int32) (at need, err error) {
+func (s *Service) describe(
+	ctx context.Context, conn *postgres.Conn, next *Next, revision int64, batchID *int32,
+) (at need, err error) {
 	var steps []postgres.Step
 	readAt := s.cache.now()
 	at, cached := s.cache.get(next, revision)
@@ -76,8 +78,8 @@ func agenciesOf(urlID int32, agencies *EntitySuggestions) []postgres.Step {
 	}
 }
 
-// Agencies returns the agencies suggested for a URL in any state; an unknown URL has none. With a location it returns only
-// agencies of this location or of one within it. NotFound does not depend on the location. There are none while suggestions of the URL are
+// Agencies returns the agencies suggested for a URL in any state; an unknown URL has none. With a location it returns only agencies
+// of this location or of one within it. NotFound does not depend on the location. There are none while suggestions of the URL are
 // hidden: by its batch, or from the annotator who works on it.
 func (s *Service) Agencies(ctx context.Context, by Annotator, urlID int32, locationID *int64) (EntitySuggestions, error) {
 	agencies, err := s.agencies(ctx, by, urlID, locationID)
@@ -87,7 +89,9 @@ func (s *Service) Agencies(ctx context.Context, by Annotator, urlID int32, locat
 	return agencies, nil
 }
 
-func (s *Service) agencies(ctx context.Context, by Annotator, urlID int32, locationID *int64) (agencies EntitySuggestions, err error) {
+func (s *Service) agencies(
+	ctx context.Context, by Annotator, urlID int32, locationID *int64,
+) (agencies EntitySuggestions, err error) {
 	conn, err := s.pool.Acquire(ctx)
 	if err != nil {
 		return agencies, err

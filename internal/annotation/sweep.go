@@ -9,7 +9,8 @@ import (
 	"docket/internal/postgres"
 )
 
-// Sweeper has URLs offered again whose reservations have expired, and those put off whose time is over. Each process that reserves URLs runs one; they do not disturb each other.
+// Sweeper has URLs offered again whose reservations have expired, and those put off whose time is over. Each process that reserves
+// URLs runs one; they do not disturb each other.
 type Sweeper struct {
 	pool   *postgres.Pool
 	report func(error)
@@ -51,8 +52,8 @@ func (s *Sweeper) Run(ctx context.Context) error {
 	}
 }
 
-// sweep ends the reservations that have expired. With lost, it also looks for URLs that are reserved only according to the queue. It
-// returns how many URLs are offered again. now replaces the clock of the database.
+// sweep ends the reservations that have expired. With lost, it also looks for URLs that are reserved only according to the queue.
+// It returns how many URLs are offered again. now replaces the clock of the database.
 func sweep(ctx context.Context, on db.DBTX, now *time.Time, lost bool) (freed int, err error) {
 	for {
 		row, err := queries.ReservationSweep(ctx, on, db.ReservationSweepParams{Now: now, Most: sweptTogether})

@@ -31,7 +31,8 @@ func TestNeeded(t *testing.T) {
 			{consensus.URLType, "not relevant", false}, {consensus.URLType, "not relevant", false},
 			{consensus.URLType, "meta url", false}, {consensus.URLType, "meta url", false},
 		}, 1},
-		{"a type that is never validated", []vote{{consensus.URLType, "broken page", false}, {consensus.URLType, "broken page", false}}, 3},
+		{"a type that is never validated",
+			[]vote{{consensus.URLType, "broken page", false}, {consensus.URLType, "broken page", false}}, 3},
 		{"a type, and no more", []vote{{consensus.URLType, "meta url", false}, {consensus.URLType, "meta url", false}}, 2},
 		{"an empty name", append(whole[:4:4], vote{consensus.Name, "", false}), 2},
 	} {

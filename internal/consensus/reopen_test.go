@@ -46,10 +46,12 @@ func TestReopen(t *testing.T) {
 		"validated: {1} data source Stops 1 2 Stops by 2 and 0, added record type, location and name instead of Before",
 		"reopened by 9: wrong, was data source: took back record type, location and name instead of Before",
 	}, dbtest.List(t, b.pool, `SELECT CASE event WHEN 'validated' THEN format(
-			'validated: {%s} %s %s %s %s %s by %s and %s, added %s', detail #>> '{rule,version}', detail ->> 'url_type', detail ->> 'record_type',
+			'validated: {%s} %s %s %s %s %s by %s and %s, added %s',
+			detail #>> '{rule,version}', detail ->> 'url_type', detail ->> 'record_type',
 			detail ->> 'agency_id', detail ->> 'location_id', detail ->> 'name', detail ->> 'users', detail ->> 'sessions', added)
 		ELSE format('reopened by %s: %s, was %s: took back %s', user_id, detail ->> 'reason', detail ->> 'url_type', added) END
-		FROM (SELECT *, concat_ws(', ', CASE WHEN a -> 'agency' = 'true' THEN 'agency' END, CASE WHEN a -> 'record_type' = 'true' THEN 'record type' END,
+		FROM (SELECT *, concat_ws(', ', CASE WHEN a -> 'agency' = 'true' THEN 'agency' END,
+			CASE WHEN a -> 'record_type' = 'true' THEN 'record type' END,
 			CASE WHEN a -> 'location' = 'true' THEN 'location and name instead of ' || (a ->> 'previous_name') END) AS added
 			FROM (SELECT *, coalesce(detail -> 'added', detail -> 'taken_back') AS a FROM url_history) h) h
 		WHERE url_id = 1 AND event IN ('validated', 'reopened') ORDER BY id`))
@@ -72,7 +74,8 @@ func TestReopen(t *testing.T) {
 	b.requireExactQueue(t)
 
 	// Another round: what has been changed by hand since the validation stays.
-	dbtest.Exec(t, b.pool, `UPDATE urls SET name = 'By hand' WHERE id = 1; UPDATE url_record_type SET record_type = 'Surveys' WHERE url_id = 1`)
+	dbtest.Exec(t, b.pool, `UPDATE urls SET name = 'By hand' WHERE id = 1;
+		UPDATE url_record_type SET record_type = 'Surveys' WHERE url_id = 1`)
 	require.NoError(t, reopener.Reopen(t.Context(), 9, 1, "wrong again"))
 	require.Equal(t, "record type Surveys; agency 1,2; name By hand", b.text(t, everything, 1))
 }
@@ -93,7 +96,8 @@ func TestReopenAddedAgency(t *testing.T) {
 		require.NoError(t, consensus.NewReopener(b.pool).Reopen(t.Context(), 9, 1, "wrong"))
 		require.Empty(t, b.text(t, everything, 1))
 		require.Equal(t, []string{"DELETE link_agencies__urls 1 ", "UPDATE urls 1 Stops"}, dbtest.List(t, b.pool, `
-			SELECT concat_ws(' ', operation_type, table_name, coalesce(old_data ->> 'agency_id', affected_id::text), coalesce(old_data ->> 'name', ''))
+			SELECT concat_ws(' ', operation_type, table_name,
+				coalesce(old_data ->> 'agency_id', affected_id::text), coalesce(old_data ->> 'name', ''))
 			FROM change_log ORDER BY id`))
 	}
 }

@@ -23,7 +23,8 @@ SELECT
             WHERE q.batch_id = $2::integer
                 AND q.eligible
                 AND q.reserved
-                AND NOT EXISTS (SELECT FROM user_url_done d WHERE d.user_id = $3::integer AND d.url_id = q.url_id OFFSET 0)
+                AND NOT EXISTS (
+                    SELECT FROM user_url_done d WHERE d.user_id = $3::integer AND d.url_id = q.url_id OFFSET 0)
         )
         ELSE reserved.found
     END)::boolean AS reserved,
@@ -88,10 +89,10 @@ type EmptyReasonGetRow struct {
 
 // Why an annotator is offered a URL, or none. Nothing here writes, and nothing sets a cursor. An annotator is a user or an
 // anonymous session; the other parameter is null, and finds no row.
-// Why a choice has found no URL. Reserved: the filter leaves a URL that the annotator has not passed and that is reserved. Eligible: it
-// leaves a URL that annotators are offered. Reserved or skipped by the annotator without filter: without it there is such a URL.
-// Each part is one look-up in an index, or reads the reserved URLs, or those that the annotator has skipped. Only the branch of the
-// CASE that applies is executed.
+// Why a choice has found no URL. Reserved: the filter leaves a URL that the annotator has not passed and that is reserved.
+// Eligible: it leaves a URL that annotators are offered. Reserved or skipped by the annotator without filter: without it there is
+// such a URL. Each part is one look-up in an index, or reads the reserved URLs, or those that the annotator has skipped. Only the
+// branch of the CASE that applies is executed.
 func (q *Queries) EmptyReasonGet(ctx context.Context, db DBTX, arg EmptyReasonGetParams) (EmptyReasonGetRow, error) {
 	row := db.QueryRow(ctx, EmptyReasonGet,
 		arg.URLID,
@@ -376,8 +377,8 @@ type ExplainExpiredListParams struct {
 	Now       *time.Time
 }
 
-// The URLs that a sweep offers again to the annotator, in the order of the annotator: a reservation of them has expired, or they have
-// none. Must not be executed during recovery.
+// The URLs that a sweep offers again to the annotator, in the order of the annotator: a reservation of them has expired, or they
+// have none. Must not be executed during recovery.
 func (q *Queries) ExplainExpiredList(ctx context.Context, db DBTX, arg ExplainExpiredListParams) ([]int32, error) {
 	rows, err := db.Query(ctx, ExplainExpiredList,
 		arg.BatchID,
@@ -621,8 +622,8 @@ type ExplainURLGetRow struct {
 	ReturnsAt     *time.Time
 }
 
-// What decides whether an annotator is offered a URL, and where in the order. Queued is false if the queue has no row of it. No rows:
-// the URL is unknown.
+// What decides whether an annotator is offered a URL, and where in the order. Queued is false if the queue has no row of it. No
+// rows: the URL is unknown.
 func (q *Queries) ExplainURLGet(ctx context.Context, db DBTX, arg ExplainURLGetParams) (ExplainURLGetRow, error) {
 	row := db.QueryRow(ctx, ExplainURLGet, arg.UserID, arg.SessionID, arg.URLID)
 	var i ExplainURLGetRow

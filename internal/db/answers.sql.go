@@ -535,9 +535,9 @@ SELECT FROM urls WHERE id = $1 FOR NO KEY UPDATE
 `
 
 // The answers of an annotator: listing, changing and taking back. The order of the steps of a change makes it exact with concurrent
-// answers, decisions and deletions: lock the session, as its answers and its migration do; the URL, as a decision about it does; the
-// names of the URL, as answers and robots do before they lock the queue; the row of the queue; then change the rows, and recount the
-// queue last.
+// answers, decisions and deletions: lock the session, as its answers and its migration do; the URL, as a decision about it does;
+// the names of the URL, as answers and robots do before they lock the queue; the row of the queue; then change the rows, and
+// recount the queue last.
 // Locks a URL against deletion, decisions about it, and other changes of answers about it. It does not block new answers. No rows:
 // the URL is unknown.
 func (q *Queries) AnswerURLLock(ctx context.Context, db DBTX, urlID int32) (int64, error) {

@@ -257,11 +257,13 @@ WITH given AS MATERIALIZED (
     DELETE FROM flag_url_reopened WHERE flag_url_reopened.url_id = ANY($1::integer[])
 ), fact AS (
     INSERT INTO consensus_facts (
-        url_id, rule_version, threshold, anonymous_weight, url_type, record_type, agency_id, location_id, name, users, sessions, votes
+        url_id, rule_version, threshold, anonymous_weight, url_type, record_type, agency_id, location_id, name,
+        users, sessions, votes
     )
     SELECT
         given.url_id, $8::integer, $9::float8, $10::float8,
-        given.url_type, given.record_type, given.agency_id, given.location_id, given.name, voters.users, voters.sessions, given.votes
+        given.url_type, given.record_type, given.agency_id, given.location_id, given.name,
+        voters.users, voters.sessions, given.votes
     FROM given
     CROSS JOIN LATERAL (
         SELECT count(DISTINCT v.user_id) AS users, count(DISTINCT v.session_id) AS sessions

@@ -113,9 +113,9 @@ type ReservationClaimRow struct {
 // revision, and fewer others than needed have reserved it. found is false if the row of the queue has changed. If then as many as
 // needed have reserved the URL, its row of the queue says so, which gives it a new revision; otherwise revision is the given one.
 //
-// The statement locks the row of the queue, so that claims of a URL, answers and recounts wait for each other. It may have waited for
-// the lock with an older snapshot. Locking the reservations leaves out those that were deleted since. Those that were added since are
-// not seen: they have the slot that this statement chooses, so the unique key refuses it.
+// The statement locks the row of the queue, so that claims of a URL, answers and recounts wait for each other. It may have waited
+// for the lock with an older snapshot. Locking the reservations leaves out those that were deleted since. Those that were added
+// since are not seen: they have the slot that this statement chooses, so the unique key refuses it.
 func (q *Queries) ReservationClaim(ctx context.Context, db DBTX, arg ReservationClaimParams) (ReservationClaimRow, error) {
 	row := db.QueryRow(ctx, ReservationClaim,
 		arg.Revision,
@@ -189,8 +189,8 @@ type ReservationClaimFirstRow struct {
 }
 
 // ReservationClaim for an annotator without a reservation, for a third of its time. It does not decide about a URL that has expired
-// reservations or has lost one in a lower slot, nor if as many as needed have reserved the URL: if granted is false, ReservationClaim
-// decides. The same locks and the same key guard it.
+// reservations or has lost one in a lower slot, nor if as many as needed have reserved the URL: if granted is false,
+// ReservationClaim decides. The same locks and the same key guard it.
 func (q *Queries) ReservationClaimFirst(ctx context.Context, db DBTX, arg ReservationClaimFirstParams) (ReservationClaimFirstRow, error) {
 	row := db.QueryRow(ctx, ReservationClaimFirst,
 		arg.Revision,
@@ -336,9 +336,9 @@ type ReservationExtendRow struct {
 // reservations. Commits do not wait for the disk: a reservation that is lost in a crash harms nothing. now is the clock of tests.
 // docs/decisions/reservations.md has the reasons.
 // Returns the URL that the annotator has reserved, and extends the reservation if that changes its end by a second or more. No
-// rows: there is no live reservation, or its URL is not eligible, annotated by the annotator or not in the batch, if there is one. A
-// URL that the annotator has put off was asked for afterwards: a skip ends the reservation. ahead is how many others reserved the URL in
-// a lower slot.
+// rows: there is no live reservation, or its URL is not eligible, annotated by the annotator or not in the batch, if there is one.
+// A URL that the annotator has put off was asked for afterwards: a skip ends the reservation. ahead is how many others reserved the
+// URL in a lower slot.
 func (q *Queries) ReservationExtend(ctx context.Context, db DBTX, arg ReservationExtendParams) (ReservationExtendRow, error) {
 	row := db.QueryRow(ctx, ReservationExtend,
 		arg.Now,
@@ -389,7 +389,8 @@ type ReservationFirstExpiryRow struct {
 	Seconds     float64
 }
 
-// In how many seconds the first reservation ends of a URL that ReservationShareGet would consider; any_reserved is false without one.
+// In how many seconds the first reservation ends of a URL that ReservationShareGet would consider; any_reserved is false without
+// one.
 func (q *Queries) ReservationFirstExpiry(ctx context.Context, db DBTX, arg ReservationFirstExpiryParams) (ReservationFirstExpiryRow, error) {
 	row := db.QueryRow(ctx, ReservationFirstExpiry,
 		arg.Now,
@@ -420,8 +421,8 @@ type ReservationIsOfferedParams struct {
 	SessionID *uuid.UUID
 }
 
-// Whether the URL is eligible and not annotated by the annotator. A skip does not count: it may be offered again. No rows: there is no
-// such URL.
+// Whether the URL is eligible and not annotated by the annotator. A skip does not count: it may be offered again. No rows: there is
+// no such URL.
 func (q *Queries) ReservationIsOffered(ctx context.Context, db DBTX, arg ReservationIsOfferedParams) (bool, error) {
 	row := db.QueryRow(ctx, ReservationIsOffered, arg.UserID, arg.URLID, arg.SessionID)
 	var offered bool
@@ -505,8 +506,8 @@ type ReservationShareGetRow struct {
 	ChangedXid    int64
 }
 
-// Among the URLs that are offered to no other annotator because they are reserved, and that the annotator has not done: the one with the
-// fewest reservations of others, then the first in the order. No rows: there is none.
+// Among the URLs that are offered to no other annotator because they are reserved, and that the annotator has not done: the one
+// with the fewest reservations of others, then the first in the order. No rows: there is none.
 func (q *Queries) ReservationShareGet(ctx context.Context, db DBTX, arg ReservationShareGetParams) (ReservationShareGetRow, error) {
 	row := db.QueryRow(ctx, ReservationShareGet,
 		arg.Annotator,

@@ -105,8 +105,8 @@ type DataSourceSubmissionInsertParams struct {
 	Name        string
 }
 
-// Puts a new URL into a new batch, and stores what was said about it as suggestions of a new anonymous session, whose id it returns.
-// The name is a suggestion without an endorsement.
+// Puts a new URL into a new batch, and stores what was said about it as suggestions of a new anonymous session, whose id it
+// returns. The name is a suggestion without an endorsement.
 func (q *Queries) DataSourceSubmissionInsert(ctx context.Context, db DBTX, arg DataSourceSubmissionInsertParams) (uuid.UUID, error) {
 	row := db.QueryRow(ctx, DataSourceSubmissionInsert,
 		arg.URLID,

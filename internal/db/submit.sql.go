@@ -186,12 +186,12 @@ type AnnotationInsertRow struct {
 }
 
 // An answer is checked and stored by one statement: completely or not at all, in one round trip.
-// Stores a signed-in user's answer about one URL. Nothing is stored when the URL, an agency, a location or the endorsed name
-// (which must be one of this URL) is unknown, or when the user has annotated the URL before; the row reports which. An
-// answer stored concurrently violates a key instead. A new name that the URL already has becomes an endorsement of it.
-// The answer ends the user's reservation and skip of the URL, and is recorded in the history of the URL as the given event. The row reports
-// whether the user has another URL reserved, live or not. With only_reserved, nothing is stored if the user has not reserved the URL,
-// which late reports.
+// Stores a signed-in user's answer about one URL. Nothing is stored when the URL, an agency, a location or the endorsed name (which
+// must be one of this URL) is unknown, or when the user has annotated the URL before; the row reports which. An answer stored
+// concurrently violates a key instead. A new name that the URL already has becomes an endorsement of it. The answer ends the user's
+// reservation and skip of the URL, and is recorded in the history of the URL as the given event. The row reports whether the user
+// has another URL reserved, live or not. With only_reserved, nothing is stored if the user has not reserved the URL, which late
+// reports.
 func (q *Queries) AnnotationInsert(ctx context.Context, db DBTX, arg AnnotationInsertParams) (AnnotationInsertRow, error) {
 	row := db.QueryRow(ctx, AnnotationInsert,
 		arg.URLID,

@@ -212,8 +212,8 @@ type URLListPageRow struct {
 }
 
 // Lists of URLs, and their deletion. submissions.sql and imports.sql store URLs.
-// A page of URLs by id, or of those with a task error, or of those that often_skipped_urls lists for a reason, each once for each of
-// its errors by task type; once without an error if it has none. Metadata that are not an object are NULL.
+// A page of URLs by id, or of those with a task error, or of those that often_skipped_urls lists for a reason, each once for each
+// of its errors by task type; once without an error if it has none. Metadata that are not an object are NULL.
 func (q *Queries) URLListPage(ctx context.Context, db DBTX, arg URLListPageParams) ([]URLListPageRow, error) {
 	rows, err := db.Query(ctx, URLListPage, arg.WithErrors, arg.Skipped, arg.Skip)
 	if err != nil {

@@ -88,8 +88,8 @@ func (s *suite) check(t *testing.T) {
 	assert.Zero(t, s.system.unexpected.Load(), "docket serve ended by itself")
 }
 
-// requireReservationsRepaired waits until each URL that the queue leaves out as reserved has a reservation. A crash of PostgreSQL deletes
-// all reservations.
+// requireReservationsRepaired waits until each URL that the queue leaves out as reserved has a reservation. A crash of PostgreSQL
+// deletes all reservations.
 func requireReservationsRepaired(t *testing.T, conn *pgx.Conn) {
 	t.Helper()
 	for deadline := time.Now().Add(time.Minute); ; time.Sleep(100 * time.Millisecond) {

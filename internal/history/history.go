@@ -96,8 +96,8 @@ type Reader struct{ pool *postgres.Pool }
 // NewReader returns a Reader of the database of pool, which must be migrated.
 func NewReader(pool *postgres.Pool) *Reader { return &Reader{pool} }
 
-// List returns the next events of a URL after the one with an id, the oldest first, at most page.Size. It returns an unknown.Error if
-// the URL does not exist.
+// List returns the next events of a URL after the one with an id, the oldest first, at most page.Size. It returns an unknown.Error
+// if the URL does not exist.
 func (r *Reader) List(ctx context.Context, urlID int32, after int64) ([]Stored, error) {
 	rows, err := queries.HistoryList(ctx, r.pool, db.HistoryListParams{URLID: urlID, AfterID: after})
 	if err != nil {

@@ -28,7 +28,8 @@ const differing = `
 		FROM url_history WHERE event IN ('answered', 'changed', 'taken back')
 		ORDER BY url_id, user_id, session_id, id DESC
 	), said AS (
-		SELECT url_id, user_id, NULL::uuid AS session_id, url_type::text, record_type::text, agency_ids, location_ids, name FROM user_answers
+		SELECT url_id, user_id, NULL::uuid AS session_id, url_type::text, record_type::text, agency_ids, location_ids, name
+		FROM user_answers
 		UNION ALL
 		SELECT url_id, NULL, session_id, url_type::text, record_type::text, agency_ids, location_ids, name FROM session_answers
 	), now AS (
@@ -45,7 +46,8 @@ const differing = `
 	SELECT concat_ws(' ', urls.id, decided.event, flag.type)
 	FROM urls
 	LEFT JOIN (
-		SELECT DISTINCT ON (url_id) url_id, event, detail FROM url_history WHERE event IN ('validated', 'reopened') ORDER BY url_id, id DESC
+		SELECT DISTINCT ON (url_id) url_id, event, detail FROM url_history
+		WHERE event IN ('validated', 'reopened') ORDER BY url_id, id DESC
 	) decided ON decided.url_id = urls.id
 	LEFT JOIN flag_url_validated flag ON flag.url_id = urls.id
 	WHERE (CASE decided.event WHEN 'validated' THEN decided.detail ->> 'url_type' END) IS DISTINCT FROM flag.type::text`

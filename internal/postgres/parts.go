@@ -120,8 +120,8 @@ func nextSize(items int, took time.Duration) int {
 	return min(max(fitting, items/2, 1), items*2, mostOfPart)
 }
 
-// IsReadOnly reports whether a statement failed because the database is read-only, or because it is in recovery, where unlogged tables
-// cannot be read.
+// IsReadOnly reports whether a statement failed because the database is read-only, or because it is in recovery, where unlogged
+// tables cannot be read.
 func IsReadOnly(err error) bool {
 	var pgErr *pgconn.PgError
 	return errors.As(err, &pgErr) && (pgErr.Code == readOnlyTransaction || pgErr.Code == featureNotSupported)

@@ -10,8 +10,8 @@ import (
 )
 
 // window is what a Queue caches about a user who follows some batches. It states that in some snapshot the rows were all the
-// eligible, undone URLs of these batches at or before the end that were not reserved, and that no transaction older than the horizon
-// was running.
+// eligible, undone URLs of these batches at or before the end that were not reserved, and that no transaction older than the
+// horizon was running.
 type window struct {
 	followsXID int64      // the transaction that last changed which batches the user follows
 	rows       []position // in order

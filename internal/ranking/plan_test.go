@@ -35,8 +35,9 @@ const (
 	typical                = 40_000
 )
 
-// largeWorld has planURLs URLs, of which every sixth is not eligible and some are reserved, a batch of an eighth and one of fifty, annotators with
-// and without done URLs, and some votes on the hottest URLs. It has the schema, but not the foreign keys and rules of real data.
+// largeWorld has planURLs URLs, of which every sixth is not eligible and some are reserved, a batch of an eighth and one of fifty,
+// annotators with and without done URLs, and some votes on the hottest URLs. It has the schema, but not the foreign keys and rules
+// of real data.
 func largeWorld(t *testing.T) (world, uuid.UUID) {
 	w := newWorld(t, 0)
 	conn, err := w.pool.AcquireWriter(t.Context())

@@ -85,8 +85,8 @@ type state struct {
 	fromFront int32
 }
 
-// cursor states that in some snapshot every eligible row before (priority, urlID) was reserved, or done by the annotator, except those
-// in undoneBefore, and that no transaction older than the horizon was running.
+// cursor states that in some snapshot every eligible row before (priority, urlID) was reserved, or done by the annotator, except
+// those in undoneBefore, and that no transaction older than the horizon was running.
 type cursor struct {
 	priority     int64
 	urlID        int32

@@ -7,8 +7,9 @@
 // number of URLs, but every writer must call Recount. Matview requires nothing of the writers, and its three counts are as old
 // as the last refresh of the count view.
 //
-// Neither ranking offers a URL that the annotator has annotated or put off, or that annotation_queue.reserved keeps for others. Only
-// a request for one URL by its id gets it although it is put off or reserved. What sets and clears reserved writes changed_xid.
+// Neither ranking offers a URL that the annotator has annotated or put off, or that annotation_queue.reserved keeps for others.
+// Only a request for one URL by its id gets it although it is put off or reserved. What sets and clears reserved writes
+// changed_xid.
 package ranking
 
 import "docket/internal/db"

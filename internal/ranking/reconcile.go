@@ -28,8 +28,8 @@ type Difference struct {
 	Want      string
 }
 
-// Verify reports every difference, first of URLs by id, then of reserved URLs by id, then of followers by id, then of batches by id,
-// and changes nothing. Each part of some thousand URLs is compared in one snapshot, so a concurrent answer is not reported as a
+// Verify reports every difference, first of URLs by id, then of reserved URLs by id, then of followers by id, then of batches by
+// id, and changes nothing. Each part of some thousand URLs is compared in one snapshot, so a concurrent answer is not reported as a
 // difference. The memory used does not grow with the number of URLs. It takes some seconds longer if a URL is reserved although no
 // annotator works on it. On a standby, reservations cannot be read, and are not compared.
 func Verify(ctx context.Context, pool *postgres.Pool, report func(Difference)) error {

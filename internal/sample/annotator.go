@@ -50,8 +50,8 @@ func (c UseCases) Submit(ctx context.Context, a Annotator, urlID int32, answer a
 // the first of these.
 const firstSimulated = 100_000
 
-// annotatorStream is the first of the streams of dice that simulated annotators use, and thinkingStream that for how long they think;
-// those below are the generator's.
+// annotatorStream is the first of the streams of dice that simulated annotators use, and thinkingStream that for how long they
+// think; those below are the generator's.
 const (
 	annotatorStream = 1 << 32
 	thinkingStream  = 1 << 33

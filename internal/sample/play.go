@@ -190,8 +190,8 @@ func (p *play) work(ctx context.Context) error {
 	}
 }
 
-// think has all annotators ask for a URL, then each answer once its time has come and ask again, until none has a URL left, or the play
-// is over.
+// think has all annotators ask for a URL, then each answer once its time has come and ask again, until none has a URL left, or the
+// play is over.
 func (p *play) think(ctx context.Context) error {
 	dice := newDice(p.Seed, thinkingStream)
 	var working []*work // by the time of the answer
@@ -293,8 +293,8 @@ func (p *play) ask(ctx context.Context, annotator *simulated) (*work, error) {
 	return &work{annotator: annotator, offer: next, truth: truth, url: url}, nil
 }
 
-// confirmNothingLeft returns ErrNothingOffered if there is a URL that the annotator could annotate. There was one then when it asked
-// too: during a play, no URL becomes eligible.
+// confirmNothingLeft returns ErrNothingOffered if there is a URL that the annotator could annotate. There was one then when it
+// asked too: during a play, no URL becomes eligible.
 func (p *play) confirmNothingLeft(ctx context.Context, a Annotator) error {
 	left, err := queries.URLLeftGet(ctx, p.pool, sampledb.URLLeftGetParams{UserID: a.UserID, SessionID: a.Session})
 	if err != nil {

@@ -174,15 +174,16 @@ func (s *stage) think(t *testing.T, annotators int) Outcome {
 	return o
 }
 
-// TestReservationsSaveAnswers lets twenty annotators make facts of the same URLs in the same simulated time, without reservations and
-// with them.
+// TestReservationsSaveAnswers lets twenty annotators make facts of the same URLs in the same simulated time, without reservations
+// and with them.
 func TestReservationsSaveAnswers(t *testing.T) {
 	t.Parallel()
 	const annotators = 20
 	without := setup(t, 60).think(t, annotators)
 	s := setup(t, 60, annotation.Reserve(annotation.ReservePolicy{For: time.Hour}))
 	with := s.think(t, annotators)
-	t.Logf("answers about %d URLs: %d without reservations, %d with them; of these, %d and %d after a consensus; %d and %d offers too many",
+	t.Logf("answers about %d URLs: %d without reservations, %d with them; "+
+		"of these, %d and %d after a consensus; %d and %d offers too many",
 		with.Facts, without.Decidable, with.Decidable, without.Late, with.Late, without.Surplus, with.Surplus)
 	require.Equal(t, without.Facts, with.Facts)
 	require.LessOrEqual(t, 10*with.Decidable, 7*without.Decidable, "at least 30 %% fewer")
@@ -190,7 +191,8 @@ func TestReservationsSaveAnswers(t *testing.T) {
 	require.Equal(t, with.Answers, s.takeAllBack(t))
 }
 
-// takeAllBack has each annotator list, change and take back all its answers, and returns their number. A validated URL is reopened first.
+// takeAllBack has each annotator list, change and take back all its answers, and returns their number. A validated URL is reopened
+// first.
 func (s *stage) takeAllBack(t *testing.T) (answers int) {
 	t.Helper()
 	reopener := consensus.NewReopener(s.pool)
@@ -225,7 +227,9 @@ func (s *stage) takeAllBack(t *testing.T) (answers int) {
 	return answers
 }
 
-func (s *stage) given(ctx context.Context, a Annotator, after *annotation.Position) ([]annotation.GivenAnswer, *annotation.Position, error) {
+func (s *stage) given(
+	ctx context.Context, a Annotator, after *annotation.Position,
+) ([]annotation.GivenAnswer, *annotation.Position, error) {
 	if a.UserID == 0 {
 		return s.client.GivenAnonymous(ctx, a.Session, nil, after)
 	}
@@ -234,7 +238,8 @@ func (s *stage) given(ctx context.Context, a Annotator, after *annotation.Positi
 
 // change replaces an answer by one that no annotator of a play gives about a URL with a record type and no name.
 func (s *stage) change(ctx context.Context, a Annotator, urlID int32) error {
-	other := annotation.Answer{URLType: annotation.DataSource, RecordType: new(annotation.RecordType("Stops")), NewName: new("Changed")}
+	stops := annotation.RecordType("Stops")
+	other := annotation.Answer{URLType: annotation.DataSource, RecordType: &stops, NewName: new("Changed")}
 	if a.UserID == 0 {
 		return s.client.ReplaceAnonymous(ctx, a.Session, urlID, other)
 	}

@@ -2,10 +2,10 @@
 -- anonymous session; the other parameter is null, and finds no row.
 
 -- name: EmptyReasonGet :one
--- Why a choice has found no URL. Reserved: the filter leaves a URL that the annotator has not passed and that is reserved. Eligible: it
--- leaves a URL that annotators are offered. Reserved or skipped by the annotator without filter: without it there is such a URL.
--- Each part is one look-up in an index, or reads the reserved URLs, or those that the annotator has skipped. Only the branch of the
--- CASE that applies is executed.
+-- Why a choice has found no URL. Reserved: the filter leaves a URL that the annotator has not passed and that is reserved.
+-- Eligible: it leaves a URL that annotators are offered. Reserved or skipped by the annotator without filter: without it there is
+-- such a URL. Each part is one look-up in an index, or reads the reserved URLs, or those that the annotator has skipped. Only the
+-- branch of the CASE that applies is executed.
 SELECT
     EXISTS (SELECT FROM urls)::boolean AS imported,
     (CASE
@@ -15,7 +15,8 @@ SELECT
             WHERE q.batch_id = sqlc.narg('batch_id')::integer
                 AND q.eligible
                 AND q.reserved
-                AND NOT EXISTS (SELECT FROM user_url_done d WHERE d.user_id = sqlc.narg('user_id')::integer AND d.url_id = q.url_id OFFSET 0)
+                AND NOT EXISTS (
+                    SELECT FROM user_url_done d WHERE d.user_id = sqlc.narg('user_id')::integer AND d.url_id = q.url_id OFFSET 0)
         )
         ELSE reserved.found
     END)::boolean AS reserved,
@@ -72,8 +73,8 @@ SELECT
     )::boolean AS batch_known;
 
 -- name: ExplainURLGet :one
--- What decides whether an annotator is offered a URL, and where in the order. Queued is false if the queue has no row of it. No rows:
--- the URL is unknown.
+-- What decides whether an annotator is offered a URL, and where in the order. Queued is false if the queue has no row of it. No
+-- rows: the URL is unknown.
 SELECT
     urls.id,
     urls.url,
@@ -212,8 +213,8 @@ FROM url_reservations r
 WHERE r.annotator = @annotator AND r.expires_at > coalesce(sqlc.narg('now')::timestamptz, now());
 
 -- name: ExplainExpiredList :many
--- The URLs that a sweep offers again to the annotator, in the order of the annotator: a reservation of them has expired, or they have
--- none. Must not be executed during recovery.
+-- The URLs that a sweep offers again to the annotator, in the order of the annotator: a reservation of them has expired, or they
+-- have none. Must not be executed during recovery.
 SELECT q.url_id
 FROM annotation_queue q
 WHERE q.eligible

@@ -4,9 +4,9 @@
 
 -- name: ReservationExtend :one
 -- Returns the URL that the annotator has reserved, and extends the reservation if that changes its end by a second or more. No
--- rows: there is no live reservation, or its URL is not eligible, annotated by the annotator or not in the batch, if there is one. A
--- URL that the annotator has put off was asked for afterwards: a skip ends the reservation. ahead is how many others reserved the URL in
--- a lower slot.
+-- rows: there is no live reservation, or its URL is not eligible, annotated by the annotator or not in the batch, if there is one.
+-- A URL that the annotator has put off was asked for afterwards: a skip ends the reservation. ahead is how many others reserved the
+-- URL in a lower slot.
 WITH clock AS (
     SELECT coalesce(sqlc.narg('now')::timestamptz, now()) AS now
 ), own AS MATERIALIZED (
@@ -66,9 +66,9 @@ JOIN urls ON urls.id = own.url_id;
 -- revision, and fewer others than needed have reserved it. found is false if the row of the queue has changed. If then as many as
 -- needed have reserved the URL, its row of the queue says so, which gives it a new revision; otherwise revision is the given one.
 --
--- The statement locks the row of the queue, so that claims of a URL, answers and recounts wait for each other. It may have waited for
--- the lock with an older snapshot. Locking the reservations leaves out those that were deleted since. Those that were added since are
--- not seen: they have the slot that this statement chooses, so the unique key refuses it.
+-- The statement locks the row of the queue, so that claims of a URL, answers and recounts wait for each other. It may have waited
+-- for the lock with an older snapshot. Locking the reservations leaves out those that were deleted since. Those that were added
+-- since are not seen: they have the slot that this statement chooses, so the unique key refuses it.
 WITH clock AS (
     SELECT coalesce(sqlc.narg('now')::timestamptz, now()) AS now
 ), former AS MATERIALIZED (
@@ -149,8 +149,8 @@ CROSS JOIN clock;
 
 -- name: ReservationClaimFirst :one
 -- ReservationClaim for an annotator without a reservation, for a third of its time. It does not decide about a URL that has expired
--- reservations or has lost one in a lower slot, nor if as many as needed have reserved the URL: if granted is false, ReservationClaim
--- decides. The same locks and the same key guard it.
+-- reservations or has lost one in a lower slot, nor if as many as needed have reserved the URL: if granted is false,
+-- ReservationClaim decides. The same locks and the same key guard it.
 WITH locked AS MATERIALIZED (
     SELECT q.url_id FROM annotation_queue q
     WHERE q.url_id = @url_id AND q.eligible AND q.changed_xid = @revision::bigint
@@ -203,8 +203,8 @@ SELECT EXISTS (SELECT FROM locked)::boolean AS url_known, EXISTS (SELECT FROM re
 FROM (SELECT set_config('synchronous_commit', 'off', true)) AS setting;
 
 -- name: ReservationShareGet :one
--- Among the URLs that are offered to no other annotator because they are reserved, and that the annotator has not done: the one with the
--- fewest reservations of others, then the first in the order. No rows: there is none.
+-- Among the URLs that are offered to no other annotator because they are reserved, and that the annotator has not done: the one
+-- with the fewest reservations of others, then the first in the order. No rows: there is none.
 SELECT q.url_id, urls.url, urls.scheme, urls.trailing_slash, q.changed_xid
 FROM annotation_queue q
 JOIN urls ON urls.id = q.url_id
@@ -229,7 +229,8 @@ ORDER BY
 LIMIT 1;
 
 -- name: ReservationFirstExpiry :one
--- In how many seconds the first reservation ends of a URL that ReservationShareGet would consider; any_reserved is false without one.
+-- In how many seconds the first reservation ends of a URL that ReservationShareGet would consider; any_reserved is false without
+-- one.
 SELECT
     count(*) > 0 AS any_reserved,
     coalesce(
@@ -345,8 +346,8 @@ WHERE r.annotator = numbered.annotator AND r.url_id = @url_id AND numbered.numbe
 SELECT count(*) FROM url_reservations r WHERE r.expires_at > now();
 
 -- name: ReservationIsOffered :one
--- Whether the URL is eligible and not annotated by the annotator. A skip does not count: it may be offered again. No rows: there is no
--- such URL.
+-- Whether the URL is eligible and not annotated by the annotator. A skip does not count: it may be offered again. No rows: there is
+-- no such URL.
 SELECT (
     q.eligible
     AND NOT EXISTS (SELECT FROM user_url_annotations a WHERE a.user_id = sqlc.narg('user_id')::integer AND a.url_id = @url_id)

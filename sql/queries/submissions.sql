@@ -51,8 +51,8 @@ SELECT @url_id::integer, @user_id::integer, sqlc.narg('agency_id')::integer
 WHERE sqlc.narg('agency_id')::integer IS NOT NULL;
 
 -- name: DataSourceSubmissionInsert :one
--- Puts a new URL into a new batch, and stores what was said about it as suggestions of a new anonymous session, whose id it returns.
--- The name is a suggestion without an endorsement.
+-- Puts a new URL into a new batch, and stores what was said about it as suggestions of a new anonymous session, whose id it
+-- returns. The name is a suggestion without an endorsement.
 WITH batch AS (
     INSERT INTO batches (strategy, status, parameters) VALUES ('manual', 'ready to label', '{}') RETURNING id
 ), link AS (

@@ -1,8 +1,8 @@
 -- Lists of URLs, and their deletion. submissions.sql and imports.sql store URLs.
 
 -- name: URLListPage :many
--- A page of URLs by id, or of those with a task error, or of those that often_skipped_urls lists for a reason, each once for each of
--- its errors by task type; once without an error if it has none. Metadata that are not an object are NULL.
+-- A page of URLs by id, or of those with a task error, or of those that often_skipped_urls lists for a reason, each once for each
+-- of its errors by task type; once without an error if it has none. Metadata that are not an object are NULL.
 SELECT
     u.id, link.batch_id, u.url, u.scheme, u.trailing_slash, u.created_at, u.updated_at,
     (SELECT state.status FROM url_status_view state WHERE state.url_id = u.id)::text AS status,

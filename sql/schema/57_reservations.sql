@@ -41,7 +41,8 @@ CREATE TABLE url_skips (
     CONSTRAINT url_skips_note_check CHECK (length(note) <= 500)
 );
 
-COMMENT ON TABLE url_skips IS 'URLs that annotators did not answer, one row for each annotator and URL: the latest. An answer deletes it.';
+COMMENT ON TABLE url_skips IS
+    'URLs that annotators did not answer, one row for each annotator and URL: the latest. An answer deletes it.';
 COMMENT ON COLUMN url_skips.active IS 'Whether the URL still comes after all others for the annotator.';
 COMMENT ON COLUMN url_skips.returns_at IS 'When it stops being active; null for not before the annotator has nothing else left.';
 

@@ -55,8 +55,8 @@ FROM annotation__name__suggestions name
 JOIN annotation__name__anon__endorsements vote ON vote.suggestion_id = name.id;
 
 -- What robots suggest about URLs, as annotators are shown it: one row for each URL about which a robot suggests something, with an
--- array of texts for each attribute. The values are those of annotation_votes, the highest confidence first, then the smallest id; a
--- value that several robots suggest is repeated. About the type, a robot says relevant or not relevant.
+-- array of texts for each attribute. The values are those of annotation_votes, the highest confidence first, then the smallest id;
+-- a value that several robots suggest is repeated. About the type, a robot says relevant or not relevant.
 CREATE VIEW robot_values AS
 SELECT said.url_id, jsonb_object_agg(said.attribute, said.vals) AS robots
 FROM (
@@ -79,7 +79,8 @@ FROM (
             0 AS confidence, 0 AS id
         FROM annotation__url_type__auto
         UNION ALL
-        SELECT url_id, 'name' AS attribute, suggestion AS value, 0 AS confidence, id FROM annotation__name__suggestions WHERE source = 'HTML Metadata Title'
+        SELECT url_id, 'name' AS attribute, suggestion AS value, 0 AS confidence, id
+        FROM annotation__name__suggestions WHERE source = 'HTML Metadata Title'
     ) AS s
     GROUP BY s.url_id, s.attribute
 ) AS said

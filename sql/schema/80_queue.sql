@@ -31,9 +31,12 @@ COMMENT ON COLUMN annotation_queue.priority IS
     'The order of all annotators in one number: followed, manual and the three counts, first to last, negated so that one ascending index serves it.';
 COMMENT ON COLUMN annotation_queue.user_agency_count IS 'Rows of annotation__agency__user.';
 COMMENT ON COLUMN annotation_queue.changed_xid IS
-    'The transaction that last changed what annotators are shown of the URL, or whether they are offered it. Meaningless after a restore into another cluster.';
+    'The transaction that last changed what annotators are shown of the URL, or whether they are offered it. '
+    'Meaningless after a restore into another cluster.';
 COMMENT ON COLUMN annotation_queue.reserved IS
-    'Whether as many annotators work on the URL as it needs answers, so that it is offered to no other. A hint, which is set by a reservation that finds it so, and cleared by each change of the votes: what counts is url_reservations.';
+    'Whether as many annotators work on the URL as it needs answers, so that it is offered to no other. '
+    'A hint, which is set by a reservation that finds it so, and cleared '
+    'by each change of the votes: what counts is url_reservations.';
 
 -- With changed_xid the next URL is found without reading a row of the table.
 CREATE INDEX annotation_queue_order_idx ON annotation_queue (priority, url_id) INCLUDE (changed_xid)
@@ -65,7 +68,8 @@ CREATE TABLE anonymous_url_done (
 ) WITH (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_insert_scale_factor = 0.02);
 
 COMMENT ON TABLE anonymous_url_done IS
-    'The eligible URLs of anonymous_passed_urls: those that an anonymous session has annotated, or had before a migration, or put off.';
+    'The eligible URLs of anonymous_passed_urls: those that an anonymous session has annotated, or had before a '
+    'migration, or put off.';
 
 CREATE INDEX anonymous_url_done_url_id_idx ON anonymous_url_done (url_id);
 

@@ -533,7 +533,8 @@ type URLLeftGetParams struct {
 	SessionID uuid.UUID
 }
 
-// The first URL that a user, or a session, is offered sooner or later: an eligible one that it has not annotated; 0 if there is none.
+// The first URL that a user, or a session, is offered sooner or later: an eligible one that it has not annotated; 0 if there is
+// none.
 func (q *Queries) URLLeftGet(ctx context.Context, db DBTX, arg URLLeftGetParams) (int32, error) {
 	row := db.QueryRow(ctx, uRLLeftGet, arg.UserID, arg.SessionID)
 	var url_id int32

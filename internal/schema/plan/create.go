@@ -61,7 +61,8 @@ func (p *planner) newTableComment(table, sql string) string {
 	switch {
 	case createsTable(sql):
 		return fmt.Sprintf("Create table %s.", table)
-	case strings.HasPrefix(sql, "CREATE SEQUENCE"), strings.HasPrefix(sql, "CREATE UNLOGGED SEQUENCE"), strings.HasPrefix(sql, "ALTER SEQUENCE"):
+	case strings.HasPrefix(sql, "CREATE SEQUENCE"), strings.HasPrefix(sql, "CREATE UNLOGGED SEQUENCE"),
+		strings.HasPrefix(sql, "ALTER SEQUENCE"):
 		return fmt.Sprintf("Set how %s is numbered.", table)
 	case what == "COMMENT":
 		return "Comment on it."

@@ -203,7 +203,8 @@ func (g *generator) table(name string) {
 		g.comment("SEQUENCE " + defined)
 	}
 	if g.types[name+".c0"] != "text" && g.chance(5) {
-		g.put("DO $do$ BEGIN EXECUTE (SELECT 'ALTER SEQUENCE ' || s || %s FROM pg_get_serial_sequence(%s, %s) AS s WHERE s IS NOT NULL);\n"+
+		g.put("DO $do$ BEGIN EXECUTE (SELECT 'ALTER SEQUENCE ' || s || %s "+
+			"FROM pg_get_serial_sequence(%s, %s) AS s WHERE s IS NOT NULL);\n"+
 			"EXCEPTION WHEN null_value_not_allowed THEN NULL; END $do$", state.Literal(g.oneOf(" SET LOGGED", " SET UNLOGGED")),
 			state.Literal(g.id(name)), state.Literal(g.raw("c0")))
 	}

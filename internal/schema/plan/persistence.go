@@ -10,8 +10,8 @@ import (
 // changesPersistence reports whether a logged table becomes unlogged, or the reverse.
 func (c *tableChange) changesPersistence() bool { return c.from.Unlogged != c.to.Unlogged }
 
-// orderPersistence decides in which order tables become logged and unlogged. PostgreSQL allows no foreign key of a logged table to an
-// unlogged one at any time: a table becomes logged after those that it refers to, and unlogged after those that refer to it. Of
+// orderPersistence decides in which order tables become logged and unlogged. PostgreSQL allows no foreign key of a logged table to
+// an unlogged one at any time: a table becomes logged after those that it refers to, and unlogged after those that refer to it. Of
 // tables that refer to each other, foreign keys are dropped and added again.
 func (p *planner) orderPersistence(changes []*tableChange) {
 	waiting := slices.DeleteFunc(slices.Clone(changes), func(c *tableChange) bool { return !c.changesPersistence() })

@@ -123,7 +123,8 @@ func (q *Sequence) usualName() bool {
 
 // SQL returns the statement that creates the sequence, which no column owns then.
 func (q *Sequence) SQL() string {
-	return strings.Join(append([]string{"CREATE " + unlogged(q.Unlogged) + "SEQUENCE " + Ident(q.Name) + " AS " + q.Type}, q.Options(nil)...), " ")
+	create := "CREATE " + unlogged(q.Unlogged) + "SEQUENCE " + Ident(q.Name) + " AS " + q.Type
+	return strings.Join(append([]string{create}, q.Options(nil)...), " ")
 }
 
 // OwnedBy returns the statement after which PostgreSQL drops the sequence with its column.

@@ -102,7 +102,8 @@ COMMENT ON SEQUENCE owned IS 'of a';
 CREATE TABLE an_earlier_one (x int DEFAULT nextval('third'));`,
 
 	"unlogged": `
-CREATE UNLOGGED TABLE soft (a serial, b int GENERATED ALWAYS AS IDENTITY, c int, CONSTRAINT soft_pkey PRIMARY KEY (a)) WITH (fillfactor = 50);
+CREATE UNLOGGED TABLE soft (a serial, b int GENERATED ALWAYS AS IDENTITY, c int,
+    CONSTRAINT soft_pkey PRIMARY KEY (a)) WITH (fillfactor = 50);
 CREATE UNLOGGED TABLE none ();
 CREATE UNLOGGED SEQUENCE s OWNED BY soft.c;
 CREATE TABLE hard (a serial, b int GENERATED ALWAYS AS IDENTITY, c int, CONSTRAINT hard_pkey PRIMARY KEY (a));

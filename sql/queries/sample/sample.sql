@@ -302,7 +302,8 @@ VALUES (@url_id, @ds_meta_url_id, @created_at, @last_synced_at);
 SELECT queue.url_id FROM annotation_queue queue WHERE queue.eligible AND queue.url_id <= @last_id ORDER BY queue.url_id;
 
 -- name: URLLeftGet :one
--- The first URL that a user, or a session, is offered sooner or later: an eligible one that it has not annotated; 0 if there is none.
+-- The first URL that a user, or a session, is offered sooner or later: an eligible one that it has not annotated; 0 if there is
+-- none.
 SELECT coalesce(min(queue.url_id), 0)::integer AS url_id
 FROM annotation_queue queue
 WHERE queue.eligible
