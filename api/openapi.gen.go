@@ -1628,9 +1628,9 @@ type Consensus struct {
 	// Sessions How many anonymous sessions have.
 	Sessions int32 `json:"sessions"`
 
-	// Status `decided`: the votes make a fact, and the URL is validated as soon as a process that runs jobs comes to it, usually within a
-	// second. `obstacle`: the votes make a fact that something stored contradicts; a person has to decide. `reopened`: the votes
-	// make a fact, but a validation was taken back and there is no newer vote.
+	// Status `decided`: the votes make a fact, and the URL is validated as soon as a process that runs jobs comes to it, usually
+	// within a second. `obstacle`: the votes make a fact that something stored contradicts; a person has to decide.
+	// `reopened`: the votes make a fact, but a validation was taken back and there is no newer vote.
 	Status ConsensusStatus `json:"status"`
 
 	// Suspended A suspended URL is not offered, but its votes count.
@@ -1645,9 +1645,9 @@ type Consensus struct {
 	Votes      []ConsensusVotes     `json:"votes"`
 }
 
-// ConsensusStatus `decided`: the votes make a fact, and the URL is validated as soon as a process that runs jobs comes to it, usually within a
-// second. `obstacle`: the votes make a fact that something stored contradicts; a person has to decide. `reopened`: the votes
-// make a fact, but a validation was taken back and there is no newer vote.
+// ConsensusStatus `decided`: the votes make a fact, and the URL is validated as soon as a process that runs jobs comes to it, usually
+// within a second. `obstacle`: the votes make a fact that something stored contradicts; a person has to decide.
+// `reopened`: the votes make a fact, but a validation was taken back and there is no newer vote.
 type ConsensusStatus string
 
 // ConsensusAttribute defines model for ConsensusAttribute.
@@ -3145,8 +3145,9 @@ type AnnotateNextParams struct {
 	// Offset Skip this many URLs of the order. Beyond the end the result is null. The time grows with the number.
 	Offset *Offset `form:"offset,omitempty" json:"offset,omitempty"`
 
-	// Suggestions With `hidden`, what annotators and robots have suggested for the next URL is left out: the lists are empty, and the counts 0.
-	// The texts of the page stay. It is recorded with the answer whether the suggestions were shown. A batch can hide them from all.
+	// Suggestions With `hidden`, what annotators and robots have suggested for the next URL is left out: the lists are empty, and the counts
+	// 0. The texts of the page stay. It is recorded with the answer whether the suggestions were shown. A batch can hide them from
+	// all.
 	Suggestions *AnnotateNextParamsSuggestions `form:"suggestions,omitempty" json:"suggestions,omitempty"`
 }
 
@@ -3164,8 +3165,9 @@ type AnnotateSubmitParams struct {
 	// GetNextURL With false the answer is stored, and `next_annotation` is null.
 	GetNextURL *GetNextURL `form:"get_next_url,omitempty" json:"get_next_url,omitempty"`
 
-	// Suggestions With `hidden`, what annotators and robots have suggested for the next URL is left out: the lists are empty, and the counts 0.
-	// The texts of the page stay. It is recorded with the answer whether the suggestions were shown. A batch can hide them from all.
+	// Suggestions With `hidden`, what annotators and robots have suggested for the next URL is left out: the lists are empty, and the counts
+	// 0. The texts of the page stay. It is recorded with the answer whether the suggestions were shown. A batch can hide them from
+	// all.
 	Suggestions *AnnotateSubmitParamsSuggestions `form:"suggestions,omitempty" json:"suggestions,omitempty"`
 
 	// IdempotencyKey A text that the caller chose for this one request, preferably a UUID. For 24 hours after its success, the same request
@@ -3194,8 +3196,9 @@ type AnnotateSkipParams struct {
 	// AnnoURLID Only this URL.
 	AnnoURLID *AnnoURLID `form:"anno_url_id,omitempty" json:"anno_url_id,omitempty"`
 
-	// Suggestions With `hidden`, what annotators and robots have suggested for the next URL is left out: the lists are empty, and the counts 0.
-	// The texts of the page stay. It is recorded with the answer whether the suggestions were shown. A batch can hide them from all.
+	// Suggestions With `hidden`, what annotators and robots have suggested for the next URL is left out: the lists are empty, and the counts
+	// 0. The texts of the page stay. It is recorded with the answer whether the suggestions were shown. A batch can hide them from
+	// all.
 	Suggestions *AnnotateSkipParamsSuggestions `form:"suggestions,omitempty" json:"suggestions,omitempty"`
 
 	// IdempotencyKey A text that the caller chose for this one request, preferably a UUID. For 24 hours after its success, the same request
@@ -3224,8 +3227,9 @@ type AnnotateAnonymousNextParams struct {
 	// Offset Skip this many URLs of the order. Beyond the end the result is null. The time grows with the number.
 	Offset *Offset `form:"offset,omitempty" json:"offset,omitempty"`
 
-	// Suggestions With `hidden`, what annotators and robots have suggested for the next URL is left out: the lists are empty, and the counts 0.
-	// The texts of the page stay. It is recorded with the answer whether the suggestions were shown. A batch can hide them from all.
+	// Suggestions With `hidden`, what annotators and robots have suggested for the next URL is left out: the lists are empty, and the counts
+	// 0. The texts of the page stay. It is recorded with the answer whether the suggestions were shown. A batch can hide them from
+	// all.
 	Suggestions *AnnotateAnonymousNextParamsSuggestions `form:"suggestions,omitempty" json:"suggestions,omitempty"`
 }
 
@@ -3267,8 +3271,9 @@ type AnnotateAnonymousSubmitParams struct {
 	// GetNextURL With false the answer is stored, and `next_annotation` is null.
 	GetNextURL *GetNextURL `form:"get_next_url,omitempty" json:"get_next_url,omitempty"`
 
-	// Suggestions With `hidden`, what annotators and robots have suggested for the next URL is left out: the lists are empty, and the counts 0.
-	// The texts of the page stay. It is recorded with the answer whether the suggestions were shown. A batch can hide them from all.
+	// Suggestions With `hidden`, what annotators and robots have suggested for the next URL is left out: the lists are empty, and the counts
+	// 0. The texts of the page stay. It is recorded with the answer whether the suggestions were shown. A batch can hide them from
+	// all.
 	Suggestions *AnnotateAnonymousSubmitParamsSuggestions `form:"suggestions,omitempty" json:"suggestions,omitempty"`
 
 	// IdempotencyKey A text that the caller chose for this one request, preferably a UUID. For 24 hours after its success, the same request
@@ -3312,8 +3317,9 @@ type AnnotateAnonymousSkipParams struct {
 	// SessionID The session, from a response of `GET /annotate/anonymous`; any UUID is accepted.
 	SessionID openapi_types.UUID `form:"session_id" json:"session_id"`
 
-	// Suggestions With `hidden`, what annotators and robots have suggested for the next URL is left out: the lists are empty, and the counts 0.
-	// The texts of the page stay. It is recorded with the answer whether the suggestions were shown. A batch can hide them from all.
+	// Suggestions With `hidden`, what annotators and robots have suggested for the next URL is left out: the lists are empty, and the counts
+	// 0. The texts of the page stay. It is recorded with the answer whether the suggestions were shown. A batch can hide them from
+	// all.
 	Suggestions *AnnotateAnonymousSkipParamsSuggestions `form:"suggestions,omitempty" json:"suggestions,omitempty"`
 
 	// IdempotencyKey A text that the caller chose for this one request, preferably a UUID. For 24 hours after its success, the same request
