@@ -24,6 +24,7 @@ func TestExplainPlans(t *testing.T) {
 		`INSERT INTO flag_url_validated (url_id, type) SELECT id, 'data source' FROM urls WHERE id % 3 = 0`,
 		`INSERT INTO flag_url_auto_validated (url_id) SELECT url_id FROM flag_url_validated`,
 		`INSERT INTO flag_url_suspended (url_id) SELECT id FROM urls WHERE id % 3 = 1`,
+		`INSERT INTO flag_url_reopened (url_id) SELECT id FROM urls WHERE id % 3 = 2`,
 		`INSERT INTO consensus_facts (url_id, rule_version, threshold, anonymous_weight, url_type, agency_id, location_id, users, sessions, votes)
 			SELECT id, 1, 2, 0.5, 'data source', 1, 1, 2, 0, '{}' FROM urls WHERE id % 3 = 0`,
 		`INSERT INTO url_record_type (url_id, record_type) SELECT id, 'Stops' FROM urls WHERE id % 3 = 0`,

@@ -49,6 +49,7 @@ func TestWritePlans(t *testing.T) {
 		INSERT INTO tasks (task_type, task_status) VALUES ('Auto Validate', 'complete');
 		INSERT INTO url_task_error (url_id, task_id, task_type, error) SELECT id, 1, 'Auto Validate', 'no' FROM urls WHERE id % 2 = 1;
 		INSERT INTO flag_url_suspended (url_id) SELECT id FROM urls WHERE id % 2 = 1;
+		INSERT INTO flag_url_reopened (url_id) SELECT id FROM urls WHERE id % 2 = 1;
 		INSERT INTO consensus_due (url_id) SELECT id FROM urls`)
 	dbtest.Exec(t, b.pool, "VACUUM")
 	var (
@@ -77,7 +78,7 @@ func TestWritePlans(t *testing.T) {
 			{"candidates", db.ConsensusCandidateList, 1000, []any{8000, 9000}, nil},
 			{"lock", db.ConsensusURLLockMany, 100, []any{ten}, nil},
 			{"state", db.ConsensusStateList, 300, []any{ten}, nil},
-			{"facts", db.ConsensusFactInsertMany, 2000, []any{1, 2, 0.5, ten, types, records, agencyIDs, locationIDs, names, votes}, nil},
+			{"facts", db.ConsensusFactInsertMany, 2000, []any{ten, types, records, agencyIDs, locationIDs, names, votes, 1, 2, 0.5}, nil},
 			{"agencies", db.ConsensusAgencyInsertMany, 300, []any{ten, agencyIDs}, nil},
 			{"names", db.ConsensusURLUpdateMany, 400, []any{ten, names, ten}, nil},
 			{"reports", db.ConsensusReportDeleteMany, 100, []any{ten}, nil},
