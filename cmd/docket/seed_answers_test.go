@@ -41,7 +41,7 @@ func TestSeedAnswers(t *testing.T) {
 	text := succeed(t, command()...)
 	require.Contains(t, text, "have become facts")
 	require.Contains(t, text, "record type")
-	require.Contains(t, text, "after that, by annotators who had been offered the URL before it was validated\n")
+	require.Contains(t, text, "answers about facts after the one that made a consensus")
 	require.Contains(t, text, "answers in")
 }
 
