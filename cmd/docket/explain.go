@@ -133,7 +133,7 @@ func explainURL(line func(string, ...any), u annotation.ExplainedURL) {
 		line("  %s", visible(sentence))
 	}
 	if len(u.Reservations) == 0 {
-		line("reserved: by no one")
+		line("reserved: no")
 	}
 	for _, held := range u.Reservations {
 		who := "a session"

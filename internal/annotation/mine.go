@@ -17,7 +17,7 @@ type GivenAnswer struct {
 	URL       string
 	At        time.Time // when it was given, or changed for the last time
 	Validated bool      // whether the URL is validated, so that the answer cannot be changed
-	Answer    Answer    // the name, whoever gave it first, is NewName
+	Answer    Answer    // the name is NewName, also if another annotator gave it first
 }
 
 // Position is that of an answer in the list of an annotator's answers.

@@ -268,7 +268,7 @@ func TestNoURLIsReservedForMoreThanItNeeds(t *testing.T) {
 	r := newReservationRace(t, annotation.Reserve(annotation.ReservePolicy{For: time.Hour}))
 	require.Empty(t, r.run(t))
 
-	// Each answer that was acknowledged is stored, once. One that was not acknowledged may be stored: its annotator then goes on.
+	// Each answer that was acknowledged is stored, once. One that was not acknowledged may be stored: its annotator then continues.
 	stored := dbtest.List(t, r.monitor, `
 		SELECT user_id || ' ' || url_id FROM annotation__url_type__user
 		UNION ALL SELECT session_id || ' ' || url_id FROM annotation__url_type__anon`)

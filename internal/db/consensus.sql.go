@@ -754,7 +754,7 @@ type ReopeningURLUpdateRow struct {
 	NewData []byte
 }
 
-// Sets updated_at of a URL and, if told so, its name. Returns the row before and after.
+// Sets updated_at of a URL and, if asked to, its name. Returns the row before and after.
 func (q *Queries) ReopeningURLUpdate(ctx context.Context, db DBTX, arg ReopeningURLUpdateParams) (ReopeningURLUpdateRow, error) {
 	row := db.QueryRow(ctx, ReopeningURLUpdate, arg.URLID, arg.Rename, arg.Name)
 	var i ReopeningURLUpdateRow

@@ -330,7 +330,7 @@ WITH deleted AS (
 SELECT deleted.id, to_jsonb(deleted)::jsonb AS old_data FROM deleted ORDER BY deleted.id;
 
 -- name: ReopeningURLUpdate :one
--- Sets updated_at of a URL and, if told so, its name. Returns the row before and after.
+-- Sets updated_at of a URL and, if asked to, its name. Returns the row before and after.
 WITH before AS MATERIALIZED (
     SELECT urls.* FROM urls WHERE urls.id = @url_id::integer
 ), changed AS (
