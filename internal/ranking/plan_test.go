@@ -71,6 +71,7 @@ func largeWorld(t *testing.T) (world, uuid.UUID) {
 			SELECT id, (SELECT array_agg(n) FROM generate_series(101, 150) AS n), 3 FROM unnest(ARRAY[%d, %d, %d, %d]) AS id`,
 			follows3, follows50, follows50Heavy, follows50Finished, follows50HeavyFinished),
 		`INSERT INTO batches (id, strategy, status) SELECT n, 'manual', 'ready to label' FROM generate_series(151, 2000) AS n`,
+		`INSERT INTO flag_batch_suggestions_hidden (batch_id) SELECT id FROM batches WHERE id > 150`,
 		`INSERT INTO link_batches__locations (batch_id, location_id) SELECT n, 4 + n FROM generate_series(101, 2000) AS n`,
 		`INSERT INTO link__locations__user_follows (user_id, location_id)
 			SELECT n, 105 + n % 50 FROM generate_series(10001, 15000) AS n`,
@@ -319,9 +320,16 @@ func (w world) checkPlans(t *testing.T, session uuid.UUID) {
 			func() error { _, err := queries.AgencyNotFoundCountByURL(t.Context(), e, url.id); return err },
 			func() error { _, err := queries.LocationNotFoundCountByURL(t.Context(), e, url.id); return err },
 			func() error { _, err := queries.BatchInfoGet(t.Context(), e, url.id); return err },
+			func() error { _, err := queries.URLSuggestionsHiddenGet(t.Context(), e, url.id); return err },
 		} {
 			require.NoError(t, list())
 		}
+	}
+
+	for _, hidden := range []bool{true, false} {
+		hide := db.BatchSuggestionsHideParams{BatchID: 150, Hidden: hidden}
+		_, err := queries.BatchSuggestionsHide(t.Context(), watch("hide suggestions", 24, 4), hide)
+		require.NoError(t, err)
 	}
 
 	answer := watch("answer", 180, 4)
