@@ -169,6 +169,9 @@ var own = []string{
 	"user_url_done",
 }
 
+// ownEnums are Docket's own enums, likewise.
+var ownEnums = []string{"skip_reason", "url_event"}
+
 // check refuses a database with a view of its operators on a column that is dropped, and a revision that was not seen if more has
 // changed in it than values of its enums. What such a revision adds cannot be told from what operators added: the plan lists both
 // as left alone.
@@ -209,6 +212,9 @@ func (r revision) difference(found, before *state.State) string {
 		}
 	}
 	for _, want := range before.Enums {
+		if slices.Contains(ownEnums, want.Name) {
+			continue
+		}
 		i := slices.IndexFunc(found.Enums, func(e state.Enum) bool { return e.Name == want.Name })
 		switch {
 		case i < 0:

@@ -107,7 +107,7 @@ func (g *generator) foreignKeys(t source) {
 		return
 	}
 	for _, other := range g.sources {
-		if g.types[t.name+".c1"] != g.types[other.name+".c0"] || other.unlogged && !t.unlogged || !g.chance(50) {
+		if g.types[t.name+".c1"] != g.types[other.name+".c0"] || !g.chance(50) || other.unlogged && !t.unlogged {
 			continue
 		}
 		action := g.oneOf("", " ON DELETE CASCADE", " ON DELETE SET NULL", " ON UPDATE CASCADE ON DELETE RESTRICT") + g.deferrable() +
