@@ -176,7 +176,7 @@ func (g *generator) view(name string) {
 	}
 	if typ := g.types[from.name+".c3"]; typ != "" && g.chance(30) {
 		enum := g.oneOf("mood", "feel")
-		query += fmt.Sprintf(" WHERE a.%s::text::%s = %s", g.id("c3"), g.id(enum), g.value(enum))
+		query += fmt.Sprintf(" WHERE a.%s::text = %s::%s::text", g.id("c3"), g.value(enum), g.id(enum))
 	}
 	kind := g.oneOf("VIEW", "MATERIALIZED VIEW")
 	g.put("CREATE %s %s AS SELECT %s %s%s", kind, g.id(name), strings.Join(outputs, ", "), query, group)
