@@ -178,8 +178,8 @@ FROM (
         LIMIT 100 OFFSET $3::bigint
     ) UNION ALL (
         SELECT often.url_id FROM often_skipped_urls often
-        WHERE often.reason = $2::skip_reason
-            AND (NOT $1::boolean OR EXISTS (SELECT FROM url_task_error failed WHERE failed.url_id = often.url_id))
+        WHERE $2::skip_reason IS NOT NULL AND often.reason = $2::skip_reason
+            AND (NOT $1::boolean OR (SELECT true FROM url_task_error failed WHERE failed.url_id = often.url_id LIMIT 1))
         ORDER BY often.url_id
         LIMIT 100 OFFSET $3::bigint
     )
@@ -214,6 +214,7 @@ type URLListPageRow struct {
 // Lists of URLs, and their deletion. submissions.sql and imports.sql store URLs.
 // A page of URLs by id, or of those with a task error, or of those that often_skipped_urls lists for a reason, each once for each
 // of its errors by task type; once without an error if it has none. Metadata that are not an object are NULL.
+// Without a reason, no plan reads the skips. Errors are looked up: PostgreSQL would read all of them for an EXISTS after OR.
 func (q *Queries) URLListPage(ctx context.Context, db DBTX, arg URLListPageParams) ([]URLListPageRow, error) {
 	rows, err := db.Query(ctx, URLListPage, arg.WithErrors, arg.Skipped, arg.Skip)
 	if err != nil {

@@ -3,6 +3,7 @@
 -- name: URLListPage :many
 -- A page of URLs by id, or of those with a task error, or of those that often_skipped_urls lists for a reason, each once for each
 -- of its errors by task type; once without an error if it has none. Metadata that are not an object are NULL.
+-- Without a reason, no plan reads the skips. Errors are looked up: PostgreSQL would read all of them for an EXISTS after OR.
 SELECT
     u.id, link.batch_id, u.url, u.scheme, u.trailing_slash, u.created_at, u.updated_at,
     (SELECT state.status FROM url_status_view state WHERE state.url_id = u.id)::text AS status,
@@ -21,8 +22,8 @@ FROM (
         LIMIT 100 OFFSET @skip::bigint
     ) UNION ALL (
         SELECT often.url_id FROM often_skipped_urls often
-        WHERE often.reason = sqlc.narg('skipped')::skip_reason
-            AND (NOT @with_errors::boolean OR EXISTS (SELECT FROM url_task_error failed WHERE failed.url_id = often.url_id))
+        WHERE sqlc.narg('skipped')::skip_reason IS NOT NULL AND often.reason = sqlc.narg('skipped')::skip_reason
+            AND (NOT @with_errors::boolean OR (SELECT true FROM url_task_error failed WHERE failed.url_id = often.url_id LIMIT 1))
         ORDER BY often.url_id
         LIMIT 100 OFFSET @skip::bigint
     )
