@@ -1,0 +1,241 @@
+package annotation
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"docket/internal/db"
+	"docket/internal/phase"
+	"docket/internal/postgres"
+	"docket/internal/ranking"
+)
+
+// mostChoices is how often an annotator loses the URL that was chosen to others before the annotator gets one that is shared. Each
+// loss means that others have got the URL. So a loss is rare, unless many annotators who ask at once outnumber the connections.
+const mostChoices = 64
+
+// offerReserved is offer with a reservation. The annotator's own reservation comes first. An error for which cannotReserve is true
+// may leave nothing but a reservation that expires.
+func (s *Service) offerReserved(ctx context.Context, conn *postgres.Conn, ask asking) (Offer, error) {
+	if conn.IsReadOnly() {
+		return s.offer(ctx, conn, ask)
+	}
+	var behind *Offer // the annotator's own, of a URL that needs fewer answers than others have reserved
+	if ask.filter.URLID == nil && !ask.unreserved {
+		own, ahead, err := s.reservedBefore(ctx, conn, ask)
+		if err != nil || own != nil && !ahead {
+			return orNone(own), err
+		}
+		behind = own
+		ask.unreserved = own == nil
+	}
+	last, lost, swept := Offer{}, 0, false
+	for range mostChoices {
+		chosen, err := s.chooseAfter(ctx, conn, ask, lost)
+		switch {
+		case err != nil:
+			return Offer{}, err
+		case chosen == nil:
+			if !swept && ask.filter.URLID == nil {
+				swept = true
+				if freed, err := sweep(ctx, conn, s.time(), true); err != nil || freed > 0 {
+					if err != nil {
+						return Offer{}, err
+					}
+					continue
+				}
+			}
+			offer, missed, err := s.offerShared(ctx, conn, ask, behind)
+			if err != nil || !missed {
+				return offer, err
+			}
+			last = Offer{Reason: AllReserved, RetryAfter: time.Second}
+			continue
+		}
+		offer, got, err := s.offerClaimed(ctx, conn, ask, chosen, false)
+		if err != nil || got.granted || ask.filter.URLID != nil && !got.lost {
+			return offer, err
+		}
+		last = offer
+		lost++
+	}
+	if ask.filter.URLID == nil && s.reserve.WhenAllReserved == Wait {
+		return Offer{Reason: AllReserved, RetryAfter: time.Second}, nil
+	}
+	return last, nil
+}
+
+// mostAhead bounds how many URLs an annotator skips who has lost several to others.
+const mostAhead = 64
+
+// chooseAfter is choose for an annotator who has lost so many URLs to others. Annotators who ask at once choose the same URL, and
+// most of them lose it. So that they do not meet at each further URL too, they take one of the first at random: of the first two
+// after two losses, of twice as many after each further one. Without a URL so far behind, it is the first.
+func (s *Service) chooseAfter(ctx context.Context, conn db.DBTX, ask asking, lost int) (*ranking.Choice, error) {
+	if lost > 1 && ask.filter.URLID == nil {
+		behind := ask
+		behind.filter.Skip = rand.Int32N(min(int32(1)<<min(lost-1, 16), mostAhead))
+		if chosen, err := s.choose(ctx, conn, behind); err != nil || chosen != nil {
+			return chosen, err
+		}
+	}
+	return s.choose(ctx, conn, ask)
+}
+
+func orNone(offer *Offer) Offer {
+	if offer == nil {
+		return Offer{}
+	}
+	return *offer
+}
+
+// reservedBefore returns the URL that the annotator has reserved, and extends the reservation; nil without one. behind reports that
+// others who reserved it are as many as it needs: an answer from elsewhere has lowered the need.
+func (s *Service) reservedBefore(ctx context.Context, conn *postgres.Conn, ask asking) (own *Offer, behind bool, err error) {
+	stop := phase.Start(ctx, phase.Reservation)
+	row, err := queries.ReservationExtend(ctx, conn, db.ReservationExtendParams{
+		Annotator: ask.by.String(), UserID: ask.by.userID, SessionID: ask.by.session, BatchID: ask.filter.BatchID,
+		Seconds: s.reserve.For.Seconds(), Now: s.time(),
+	})
+	stop()
+	switch {
+	case errors.Is(err, pgx.ErrNoRows):
+		return nil, false, nil
+	case err != nil:
+		return nil, false, fmt.Errorf("extend reservation: %w", err)
+	}
+	offer, at, err := s.described(ctx, conn, ask, &ranking.Choice{
+		URLID: row.URLID, URL: row.URL, Scheme: row.Scheme, TrailingSlash: row.TrailingSlash, Revision: row.ChangedXid,
+	})
+	if err != nil {
+		return nil, false, err
+	}
+	offer.Reason, offer.ReservedUntil = ReservedByYou, row.ExpiresAt
+	if row.SuggestionsHidden && !offer.Next.SuggestionsHidden {
+		err := queries.ReservationShow(ctx, conn, db.ReservationShowParams{Annotator: ask.by.String(), URLID: row.URLID})
+		if err != nil {
+			return nil, false, fmt.Errorf("record that suggestions are shown: %w", err)
+		}
+	}
+	if row.Ahead < at.answers {
+		return &offer, false, nil
+	}
+	if s.reserve.WhenAllReserved != Wait {
+		offer.Reason = Shared
+		return &offer, true, nil // a claim replaces the reservation
+	}
+	_, err = queries.ReservationRelease(ctx, conn, db.ReservationReleaseParams{Annotator: ask.by.String(), URLID: row.URLID})
+	if err != nil {
+		return nil, false, fmt.Errorf("release reservation: %w", err)
+	}
+	return nil, true, nil
+}
+
+// offerClaimed describes a URL and claims it; without bound, if others have as many as it needs.
+func (s *Service) offerClaimed(
+	ctx context.Context, conn *postgres.Conn, ask asking, chosen *ranking.Choice, shared bool,
+) (Offer, claimed, error) {
+	offer, at, err := s.described(ctx, conn, ask, chosen)
+	if err != nil {
+		return Offer{}, claimed{}, err
+	}
+	if shared {
+		offer.Reason, at.answers = Shared, math.MaxInt32
+	}
+	ask.hidden = offer.Next.SuggestionsHidden
+	got, err := s.claim(ctx, conn, ask, chosen.URLID, at)
+	if got.granted {
+		offer.ReservedUntil = got.until
+	}
+	return offer, got, err
+}
+
+// offerShared is for an annotator for whom there is no URL that is not reserved by as many others as it needs. missed reports that
+// there is none either that is reserved, but that a URL was left: it was reserved when those were read that are not, or the other
+// way round.
+func (s *Service) offerShared(ctx context.Context, conn *postgres.Conn, ask asking, behind *Offer) (_ Offer, missed bool, _ error) {
+	if behind != nil {
+		return *behind, false, nil
+	}
+	if ask.filter.URLID != nil {
+		offer, err := s.offerNone(ctx, conn, ask)
+		return offer, false, err
+	}
+	if s.reserve.WhenAllReserved == Wait {
+		return s.waitForOthers(ctx, conn, ask)
+	}
+	var last *Offer
+	for range 3 {
+		stop := phase.Start(ctx, phase.Reservation)
+		row, err := queries.ReservationShareGet(ctx, conn, db.ReservationShareGetParams{
+			Annotator: ask.by.String(), UserID: ask.by.userID, SessionID: ask.by.session, BatchID: ask.filter.BatchID, Now: s.time(),
+		})
+		stop()
+		if errors.Is(err, pgx.ErrNoRows) {
+			break
+		}
+		if err != nil {
+			return Offer{}, false, fmt.Errorf("choose reserved URL: %w", err)
+		}
+		offer, got, err := s.offerClaimed(ctx, conn, ask, &ranking.Choice{
+			URLID: row.URLID, URL: row.URL, Scheme: row.Scheme, TrailingSlash: row.TrailingSlash, Revision: row.ChangedXid,
+		}, true)
+		if err != nil || got.granted {
+			return offer, false, err
+		}
+		last = &offer
+	}
+	if last != nil {
+		return *last, false, nil
+	}
+	return s.offerNoneLeft(ctx, conn, ask)
+}
+
+// waitForOthers reports when the first of the reservations of others ends. missed is as that of offerShared.
+func (s *Service) waitForOthers(ctx context.Context, conn *postgres.Conn, ask asking) (_ Offer, missed bool, _ error) {
+	stop := phase.Start(ctx, phase.Reservation)
+	row, err := queries.ReservationFirstExpiry(ctx, conn, db.ReservationFirstExpiryParams{
+		UserID: ask.by.userID, SessionID: ask.by.session, BatchID: ask.filter.BatchID, Now: s.time(),
+	})
+	stop()
+	if err != nil {
+		return Offer{}, false, fmt.Errorf("look for the first reservation to end: %w", err)
+	}
+	if !row.AnyReserved {
+		return s.offerNoneLeft(ctx, conn, ask)
+	}
+	return Offer{Reason: AllReserved, RetryAfter: max(time.Duration(row.Seconds*float64(time.Second)), 1)}, false, nil
+}
+
+// offerNoneLeft is offerNone, unless one snapshot of all URLs has one that is left.
+func (s *Service) offerNoneLeft(ctx context.Context, conn *postgres.Conn, ask asking) (_ Offer, missed bool, _ error) {
+	var reason Reason
+	err := conn.InSnapshot(ctx, func(tx pgx.Tx) error {
+		chosen, err := s.choose(ctx, tx, ask)
+		if err != nil || chosen != nil {
+			missed = chosen != nil
+			return err
+		}
+		reason, err = s.emptyReason(ctx, tx, s.ranking, ask.by, ask.filter)
+		missed = reason == AllReserved
+		return err
+	})
+	if err != nil || missed {
+		return Offer{}, missed, err
+	}
+	offer, err := s.offerSkipped(ctx, conn, ask)
+	if err != nil || offer != nil {
+		return orNone(offer), false, err
+	}
+	return Offer{Reason: reason}, false, nil
+}
+
+// cannotReserve reports whether reservations failed for a reason for which a URL is offered without one: the database is read-only,
+// or the row of the queue is locked for long.
+func cannotReserve(err error) bool { return postgres.IsReadOnly(err) || postgres.IsLockTimeout(err) }
