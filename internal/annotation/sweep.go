@@ -37,6 +37,9 @@ func (s *Sweeper) Run(ctx context.Context) error {
 		if err == nil {
 			_, err = endSkips(ctx, s.pool)
 		}
+		if postgres.IsReadOnly(err) {
+			err = nil // nothing is reserved or skipped meanwhile
+		}
 		switch {
 		case ctx.Err() != nil:
 			return nil
