@@ -281,8 +281,9 @@ type RobotInfluenceListRow struct {
 // the robot's value, and the same for answers given while the suggestions were hidden. An answer counts as it was given first, for
 // the attributes about which it says something and a robot had said something then. Of several values of robots, the first counts:
 // that with the highest confidence. A broken page and one that was not found are neither relevant nor irrelevant. The history is
-// read whole, or that of the URLs of a batch. No limit: there are as many rows as different numbers of answers. @sqlc-vet-disable
-// many-without-limit
+// read whole, or that of the URLs of a batch.
+// No limit: there are as many rows as different numbers of answers.
+// @sqlc-vet-disable many-without-limit
 func (q *Queries) RobotInfluenceList(ctx context.Context, db DBTX, batchID *int32) ([]RobotInfluenceListRow, error) {
 	rows, err := db.Query(ctx, RobotInfluenceList, batchID)
 	if err != nil {

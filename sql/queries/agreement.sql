@@ -105,8 +105,9 @@ LIMIT 5;
 -- the robot's value, and the same for answers given while the suggestions were hidden. An answer counts as it was given first, for
 -- the attributes about which it says something and a robot had said something then. Of several values of robots, the first counts:
 -- that with the highest confidence. A broken page and one that was not found are neither relevant nor irrelevant. The history is
--- read whole, or that of the URLs of a batch. No limit: there are as many rows as different numbers of answers. @sqlc-vet-disable
--- many-without-limit
+-- read whole, or that of the URLs of a batch.
+-- No limit: there are as many rows as different numbers of answers.
+-- @sqlc-vet-disable many-without-limit
 WITH answer AS (
     SELECT event.url_id, event.suggestions_shown AS shown, event.robots, event.detail
     FROM url_history event
