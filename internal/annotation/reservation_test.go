@@ -10,6 +10,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sync/errgroup"
 
 	"docket/internal/annotation"
 	"docket/internal/db"
@@ -436,6 +437,38 @@ func TestClaimAfterWaiting(t *testing.T) {
 				require.ErrorContains(t, err, test.refused)
 			}
 			require.Equal(t, test.held, r.held(t))
+		})
+	}
+}
+
+// TestAnswerAfterWaiting has an annotator answer whose reservation a late answer ends while this answer waits for it. Each of the
+// two answers lowers the need, so each has to end a reservation.
+func TestAnswerAfterWaiting(t *testing.T) {
+	t.Parallel()
+	for name, last := range map[string]annotator{"user": {user: 3}, "session": {session: annotation.NewSession()}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := setupReserving(t)
+			dbtest.Exec(t, r.pool, `CREATE OR REPLACE VIEW consensus_rule AS
+				SELECT 1 AS version, 3::double precision AS threshold, 1::double precision AS anonymous_weight`)
+			r.now = time.Now() // an answer reads the clock of the database
+			for _, by := range []annotator{{user: 1}, {user: 2}, last} {
+				offer, err := by.ask(t.Context(), r.service)
+				require.NoError(t, err)
+				require.Equal(t, int32(1), offer.Next.URLID)
+			}
+			require.Len(t, r.held(t), 3)
+
+			irrelevant := annotation.Answer{URLType: annotation.NotRelevant}
+			tx := r.begin(t, "SELECT FROM annotation_queue WHERE url_id = 1 FOR UPDATE")
+			var answers errgroup.Group
+			answers.Go(func() error { return r.service.Submit(t.Context(), 4, 1, irrelevant) })
+			dbtest.WaitForLocks(t, r.pool, 1)
+			answers.Go(func() error { return last.submit(t.Context(), r.service, 1, irrelevant) })
+			dbtest.WaitForLocks(t, r.pool, 2)
+			require.NoError(t, tx.Commit(t.Context()))
+			require.NoError(t, answers.Wait())
+			require.Equal(t, []string{"1 1 1"}, r.held(t))
 		})
 	}
 }

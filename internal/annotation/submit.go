@@ -30,6 +30,7 @@ var refusals = []postgres.Rule{
 	postgres.On("annotation__agency__anon_pkey", ErrAlreadyAnnotated),
 
 	postgres.On("url_reservations_url_id_slot_key", errSlotTaken),
+	postgres.OnNull("url_history", "event", errUnreserved),
 
 	postgres.On("annotation__url_type__user_url_id_fkey", &unknown.Error{Kind: unknown.URL}),
 	postgres.On("annotation__url_type__anon_url_id_fkey", &unknown.Error{Kind: unknown.URL}),

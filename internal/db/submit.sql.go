@@ -122,7 +122,8 @@ WITH url AS (
     INSERT INTO url_history (url_id, event, user_id, suggestions_shown, robots, detail)
     SELECT
         queue.url_id,
-        $12::url_event,
+        -- The reservation may have ended while the answer waited for the queue. Then nothing is stored: the column refuses null.
+        CASE WHEN NOT $6 OR EXISTS (SELECT FROM released) THEN $12::url_event END,
         $5,
         NOT coalesce(
             (SELECT released.suggestions_hidden FROM released),
@@ -191,7 +192,7 @@ type AnnotationInsertRow struct {
 // concurrently violates a key instead. A new name that the URL already has becomes an endorsement of it. The answer ends the user's
 // reservation and skip of the URL, and is recorded in the history of the URL as the given event. The row reports whether the user
 // has another URL reserved, live or not. With only_reserved, nothing is stored if the user has not reserved the URL, which late
-// reports.
+// reports; if the reservation ends meanwhile, url_history refuses an event that is null.
 func (q *Queries) AnnotationInsert(ctx context.Context, db DBTX, arg AnnotationInsertParams) (AnnotationInsertRow, error) {
 	row := db.QueryRow(ctx, AnnotationInsert,
 		arg.URLID,
@@ -414,7 +415,8 @@ WITH url AS (
     INSERT INTO url_history (url_id, event, session_id, suggestions_shown, robots, detail)
     SELECT
         queue.url_id,
-        $10::url_event,
+        -- The reservation may have ended while the answer waited for the queue. Then nothing is stored: the column refuses null.
+        CASE WHEN NOT $6 OR EXISTS (SELECT FROM released) THEN $10::url_event END,
         $2,
         NOT coalesce(
             (SELECT released.suggestions_hidden FROM released),

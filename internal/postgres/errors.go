@@ -16,6 +16,7 @@ const (
 	queryCanceled         = "57014"
 	lockNotAvailable      = "55P03"
 	insufficientRights    = "42501"
+	notNullViolation      = "23502"
 	cannotConnectNow      = "57P03"
 	invalidParameterValue = "22023"
 	featureNotSupported   = "0A000" // a prepared statement whose columns have changed, among others
@@ -36,6 +37,13 @@ type Rule struct {
 // On is the rule for the violation of a named constraint or unique index.
 func On(constraint string, means error) Rule {
 	return Rule{func(err *pgconn.PgError) bool { return err.ConstraintName == constraint }, means}
+}
+
+// OnNull is the rule for a null in a column that refuses it.
+func OnNull(table, column string, means error) Rule {
+	return Rule{func(err *pgconn.PgError) bool {
+		return err.Code == notNullViolation && err.TableName == table && err.ColumnName == column
+	}, means}
 }
 
 // onState is the rule for a SQLSTATE, for errors that concern no constraint.

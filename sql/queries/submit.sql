@@ -6,7 +6,7 @@
 -- concurrently violates a key instead. A new name that the URL already has becomes an endorsement of it. The answer ends the user's
 -- reservation and skip of the URL, and is recorded in the history of the URL as the given event. The row reports whether the user
 -- has another URL reserved, live or not. With only_reserved, nothing is stored if the user has not reserved the URL, which late
--- reports.
+-- reports; if the reservation ends meanwhile, url_history refuses an event that is null.
 WITH url AS (
     -- Locked first, as a transaction that deletes the URL does, so that the two do not deadlock.
     SELECT urls.id FROM urls WHERE urls.id = @url_id FOR KEY SHARE
@@ -116,7 +116,8 @@ WITH url AS (
     INSERT INTO url_history (url_id, event, user_id, suggestions_shown, robots, detail)
     SELECT
         queue.url_id,
-        @event::url_event,
+        -- The reservation may have ended while the answer waited for the queue. Then nothing is stored: the column refuses null.
+        CASE WHEN NOT @only_reserved OR EXISTS (SELECT FROM released) THEN @event::url_event END,
         @user_id,
         NOT coalesce(
             (SELECT released.suggestions_hidden FROM released),
@@ -253,7 +254,8 @@ WITH url AS (
     INSERT INTO url_history (url_id, event, session_id, suggestions_shown, robots, detail)
     SELECT
         queue.url_id,
-        @event::url_event,
+        -- The reservation may have ended while the answer waited for the queue. Then nothing is stored: the column refuses null.
+        CASE WHEN NOT @only_reserved OR EXISTS (SELECT FROM released) THEN @event::url_event END,
         @session_id,
         NOT coalesce(
             (SELECT released.suggestions_hidden FROM released),
