@@ -41,7 +41,7 @@ func (h exportHandlers) ExportFacts(ctx context.Context, req ExportFactsRequestO
 	}
 	options := export.FactOptions{Since: since, Type: (*string)(req.Params.Type)}
 	return newExportResponse(ctx, "facts", req.Params.Format, func(w io.Writer, format ExportFormat) error {
-		return WriteFacts(w, format, h.export.Facts(ctx, options))
+		return WriteFacts(since != nil)(w, format, h.export.Facts(ctx, options))
 	}), nil
 }
 

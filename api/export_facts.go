@@ -1,6 +1,8 @@
 package api
 
 import (
+	"bytes"
+	"encoding/json"
 	"io"
 	"iter"
 	"strconv"
@@ -11,9 +13,72 @@ import (
 	"docket/internal/export"
 )
 
-// WriteFacts writes exported facts in a format and stops at the first error.
-func WriteFacts(w io.Writer, format ExportFormat, facts iter.Seq2[export.Fact, error]) error {
-	return writeLines(w, format, facts, factFrom, factColumns)
+// WriteFacts returns a function that writes exported facts in a format and stops at the first error. In CSV, an increment has more
+// columns than an export of all facts.
+func WriteFacts(increment bool) func(io.Writer, ExportFormat, iter.Seq2[export.FactLine, error]) error {
+	columns := factLineColumns(increment)
+	return func(w io.Writer, format ExportFormat, lines iter.Seq2[export.FactLine, error]) error {
+		return writeLines(w, format, lines, factLineFrom, columns)
+	}
+}
+
+// factLine is a line of an export of facts. One of both is nil.
+type factLine struct {
+	fact      *ExportedFact
+	withdrawn *WithdrawnFact
+}
+
+// MarshalJSON encodes the one of both that is not nil.
+func (l factLine) MarshalJSON() ([]byte, error) {
+	var text bytes.Buffer
+	encoder := json.NewEncoder(&text)
+	encoder.SetEscapeHTML(false) // as in all exports
+	if l.withdrawn != nil {
+		err := encoder.Encode(l.withdrawn)
+		return text.Bytes(), err
+	}
+	err := encoder.Encode(l.fact)
+	return text.Bytes(), err
+}
+
+func factLineFrom(l export.FactLine) factLine {
+	if l.Fact != nil {
+		return factLine{fact: new(factFrom(*l.Fact))}
+	}
+	return factLine{withdrawn: &WithdrawnFact{
+		URLID: l.Withdrawn.URLID, URL: l.Withdrawn.URL, UpdatedAt: timestampFrom(l.Withdrawn.At), Withdrawn: true, Reason: l.Withdrawn.Reason,
+	}}
+}
+
+// factLineColumns are the columns of a fact, and in an increment those of facts that were taken back, which share the first ones.
+func factLineColumns(increment bool) []column[factLine] {
+	shared := map[string]func(WithdrawnFact) string{
+		"url_id":     func(w WithdrawnFact) string { return strconv.Itoa(int(w.URLID)) },
+		"url":        func(w WithdrawnFact) string { return w.URL },
+		"updated_at": func(w WithdrawnFact) string { return w.UpdatedAt },
+	}
+	columns := convert.Each(factColumns, func(c column[ExportedFact]) column[factLine] {
+		return column[factLine]{c.name, func(l factLine) string {
+			if l.fact != nil {
+				return c.text(*l.fact)
+			}
+			if text := shared[c.name]; text != nil {
+				return text(*l.withdrawn)
+			}
+			return ""
+		}}
+	})
+	if !increment {
+		return columns
+	}
+	return append(columns,
+		column[factLine]{"withdrawn", func(l factLine) string { return strconv.FormatBool(l.withdrawn != nil) }},
+		column[factLine]{"reason", func(l factLine) string {
+			if l.withdrawn == nil {
+				return ""
+			}
+			return l.withdrawn.Reason
+		}})
 }
 
 // listSeparator separates the items of a list in a CSV field.

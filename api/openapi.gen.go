@@ -3013,6 +3013,21 @@ type ViewAge struct {
 // Votes 1 for each user and 0.5 for each anonymous session, the sum rounded down. It is 0 for one session alone.
 type Votes = int32
 
+// WithdrawnFact A fact that was taken back (`POST /url/{url_id}/reopen`): its URL is not validated any more, or only as another type than the
+// export is about.
+type WithdrawnFact struct {
+	// Reason Why it was taken back.
+	Reason string `json:"reason"`
+
+	// UpdatedAt When it was taken back.
+	UpdatedAt Timestamp `json:"updated_at"`
+	URL       string    `json:"url"`
+	URLID     int32     `json:"url_id"`
+
+	// Withdrawn Always true.
+	Withdrawn bool `json:"withdrawn"`
+}
+
 // AgencyID defines model for AgencyID.
 type AgencyID = int32
 
@@ -3456,6 +3471,8 @@ type ExportAnnotationsParams struct {
 
 	// Since Only lines whose `created_at` is at or after this time, in the form `2026-01-31` or `2026-01-31T12:00:00` (UTC).
 	// An answer stored during the last export may have a time before the end of that export: let the periods overlap.
+	// An answer that was taken back or changed since the last export has no line that says so: the lines that it had
+	// are missing from an export of all answers.
 	Since *string `form:"since,omitempty" json:"since,omitempty"`
 
 	// Pseudonymous Users appear as `user-` and a pseudonym, which is the same in every export until the token key changes. This
@@ -3468,9 +3485,10 @@ type ExportFactsParams struct {
 	Format *ExportFormat `form:"format,omitempty" json:"format,omitempty"`
 
 	// Since Only lines whose `updated_at` is at or after this time, in the form `2026-01-31` or `2026-01-31T12:00:00` (UTC). A line
-	// replaces an earlier one with the same `url_id`. A fact stored during the last export may have a time before the start of
-	// that export: let the periods overlap by an hour. URLs that were deleted, or are no longer validated, are missing from an
-	// export of all facts.
+	// replaces an earlier one with the same `url_id`. Facts that were taken back have a line with `withdrawn`, which ends what
+	// earlier lines say. With `type`, also those whose URL is now validated as another type. A fact stored during the last
+	// export may have a time before the start of that export: let the periods overlap by an hour. URLs that were deleted are
+	// missing from an export of all facts.
 	Since *string `form:"since,omitempty" json:"since,omitempty"`
 
 	// Type Only URLs validated as this type.

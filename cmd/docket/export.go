@@ -109,9 +109,10 @@ columns are those of GET /export/facts, which api/openapi.yaml describes. No lin
 Without --output the lines are written to standard output. A file appears when it is complete: until then it has a temporary
 name in the same directory.
 
-With --since only facts that may have changed since then are exported. A line replaces an earlier one with the same url_id. Let
-the periods of two exports overlap by an hour: a fact has the time at which its transaction began. URLs that were deleted, or are
-no longer validated, are missing from an export without --since.
+With --since only facts that may have changed since then are exported. A line replaces an earlier one with the same url_id. A fact
+that was taken back since then has a line with withdrawn true, when, and the reason; it ends what earlier lines say. Let the periods
+of two exports overlap by an hour: a fact has the time at which its transaction began. URLs that were deleted are missing from an
+export without --since.
 
 Texts are as they are stored: a spreadsheet program may read a text that begins with "=" as a formula.`,
 		Example: `  docket export facts --format csv --output facts.csv
@@ -131,7 +132,7 @@ Texts are as they are stored: a spreadsheet program may read a text that begins 
 			}
 			return runExport(cmd, cfg, flags, func(ctx context.Context, pool *postgres.Pool, out *exportOutput) error {
 				options.Progress = out.bar.report
-				return writeExport(out, export.New(pool, nil).Facts(ctx, options), api.WriteFacts)
+				return writeExport(out, export.New(pool, nil).Facts(ctx, options), api.WriteFacts(since != nil))
 			})
 		},
 	}

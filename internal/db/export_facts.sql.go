@@ -245,48 +245,155 @@ func (q *Queries) ExportFactListWindow(ctx context.Context, db DBTX, arg ExportF
 	return items, nil
 }
 
-const ValidatedURLCountAll = `-- name: ValidatedURLCountAll :one
-SELECT count(*) FROM flag_url_validated
+const ExportWithdrawnListWindow = `-- name: ExportWithdrawnListWindow :many
+SELECT page.url_id, page.created_at, page.reason, u.url, u.scheme, u.trailing_slash
+FROM (
+    SELECT candidate.url_id, event.created_at, event.reason
+    FROM (
+        SELECT reopened.url_id
+        FROM flag_url_reopened reopened
+        WHERE reopened.url_id BETWEEN $1::integer AND $2::integer
+            AND reopened.created_at >= $3::timestamp -- never before its event
+            AND NOT EXISTS (SELECT FROM flag_url_validated flag WHERE flag.url_id = reopened.url_id OFFSET 0)
+        UNION ALL
+        SELECT flag.url_id
+        FROM flag_url_validated flag
+        WHERE flag.url_id BETWEEN $1 AND $2
+            AND flag.type <> $4::url_type
+            AND flag.created_at >= $3
+    ) AS candidate
+    CROSS JOIN LATERAL (
+        SELECT h.created_at, coalesce(h.detail ->> 'reason', '')::text AS reason
+        FROM url_history h
+        WHERE h.url_id = candidate.url_id
+            AND h.event = 'reopened'
+            AND h.created_at >= $3
+            AND ($4 IS NULL OR h.detail ->> 'url_type' = $4::text)
+        ORDER BY h.id DESC
+        LIMIT 1
+    ) AS event
+    ORDER BY candidate.url_id
+    LIMIT $5::integer
+) AS page
+CROSS JOIN LATERAL (SELECT id, url, scheme, trailing_slash, collector_metadata, source, name, description, created_at, updated_at FROM urls WHERE urls.id = page.url_id LIMIT 1) AS u
+ORDER BY page.url_id
 `
 
-func (q *Queries) ValidatedURLCountAll(ctx context.Context, db DBTX) (int64, error) {
-	row := db.QueryRow(ctx, ValidatedURLCountAll)
+type ExportWithdrawnListWindowParams struct {
+	FirstURLID int32
+	LastURLID  int32
+	Since      time.Time
+	Type       *URLType
+	Most       int32
+}
+
+type ExportWithdrawnListWindowRow struct {
+	URLID         int32
+	CreatedAt     time.Time
+	Reason        string
+	URL           *string
+	Scheme        *string
+	TrailingSlash bool
+}
+
+// The facts of a window's URLs that were taken back at a time or later, and that an export with the same type does not have, by
+// URL: the latest of each. A fact is missing if its URL is not validated again, or only as another type.
+func (q *Queries) ExportWithdrawnListWindow(ctx context.Context, db DBTX, arg ExportWithdrawnListWindowParams) ([]ExportWithdrawnListWindowRow, error) {
+	rows, err := db.Query(ctx, ExportWithdrawnListWindow,
+		arg.FirstURLID,
+		arg.LastURLID,
+		arg.Since,
+		arg.Type,
+		arg.Most,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []ExportWithdrawnListWindowRow{}
+	for rows.Next() {
+		var i ExportWithdrawnListWindowRow
+		if err := rows.Scan(
+			&i.URLID,
+			&i.CreatedAt,
+			&i.Reason,
+			&i.URL,
+			&i.Scheme,
+			&i.TrailingSlash,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const FactURLCountAll = `-- name: FactURLCountAll :one
+SELECT (
+    (SELECT count(*) FROM flag_url_validated)
+    + (
+        SELECT count(*) FROM flag_url_reopened reopened
+        WHERE $1::boolean
+            AND NOT EXISTS (SELECT FROM flag_url_validated flag WHERE flag.url_id = reopened.url_id)
+    )
+)::bigint AS count
+`
+
+// How many URLs FactURLWindowGet returns in all.
+func (q *Queries) FactURLCountAll(ctx context.Context, db DBTX, withReopened bool) (int64, error) {
+	row := db.QueryRow(ctx, FactURLCountAll, withReopened)
 	var count int64
 	err := row.Scan(&count)
 	return count, err
 }
 
-const ValidatedURLWindowGet = `-- name: ValidatedURLWindowGet :one
+const FactURLWindowGet = `-- name: FactURLWindowGet :one
 
 SELECT
     count(*) AS count,
     coalesce(min(next.url_id), 0)::integer AS first_id,
     coalesce(max(next.url_id), 0)::integer AS last_id
 FROM (
-    SELECT flag.url_id FROM flag_url_validated flag
-    WHERE flag.url_id > $1::integer
-    ORDER BY flag.url_id
-    LIMIT $2::integer
+    (
+        SELECT flag.url_id FROM flag_url_validated flag
+        WHERE flag.url_id > $2::integer
+        ORDER BY flag.url_id
+        LIMIT $1::integer
+    )
+    UNION -- another program may validate a reopened URL
+    (
+        SELECT reopened.url_id FROM flag_url_reopened reopened
+        WHERE $3::boolean AND reopened.url_id > $2
+        ORDER BY reopened.url_id
+        LIMIT $1
+    )
+    ORDER BY url_id
+    LIMIT $1
 ) AS next
 `
 
-type ValidatedURLWindowGetParams struct {
-	AfterID int32
-	Most    int32
+type FactURLWindowGetParams struct {
+	Most         int32
+	AfterID      int32
+	WithReopened bool
 }
 
-type ValidatedURLWindowGetRow struct {
+type FactURLWindowGetRow struct {
 	Count   int64
 	FirstID int32
 	LastID  int32
 }
 
-// All facts, window by window, in one snapshot. A window bounds what a statement reads, and there is one line for each of its URLs.
-// The next validated URLs after an id, at most @most: their number, and the first and the last id. Both ids are 0 when there
-// are none.
-func (q *Queries) ValidatedURLWindowGet(ctx context.Context, db DBTX, arg ValidatedURLWindowGetParams) (ValidatedURLWindowGetRow, error) {
-	row := db.QueryRow(ctx, ValidatedURLWindowGet, arg.AfterID, arg.Most)
-	var i ValidatedURLWindowGetRow
+// All facts, window by window, in one snapshot. A window bounds what a statement reads, and there is at most one line for each of its
+// URLs.
+// The next validated URLs after an id, at most @most: their number, and the first and the last id. Reopened URLs are among them if
+// they are asked for. Both ids are 0 when there are none.
+func (q *Queries) FactURLWindowGet(ctx context.Context, db DBTX, arg FactURLWindowGetParams) (FactURLWindowGetRow, error) {
+	row := db.QueryRow(ctx, FactURLWindowGet, arg.Most, arg.AfterID, arg.WithReopened)
+	var i FactURLWindowGetRow
 	err := row.Scan(&i.Count, &i.FirstID, &i.LastID)
 	return i, err
 }

@@ -240,7 +240,7 @@ func TestEndsEarly(t *testing.T) {
 	secret := func(ctx context.Context) iter.Seq2[export.Line, error] {
 		return service.Lines(ctx, export.Options{Pseudonymous: true})
 	}
-	facts := func(ctx context.Context) iter.Seq2[export.Fact, error] {
+	facts := func(ctx context.Context) iter.Seq2[export.FactLine, error] {
 		return service.Facts(ctx, export.FactOptions{})
 	}
 	requireEndsEarly(t, pool, lines)

@@ -1,14 +1,17 @@
 package export
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"iter"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 
 	"docket/internal/consensus"
+	"docket/internal/convert"
 	"docket/internal/db"
 	"docket/internal/phase"
 	"docket/internal/urlform"
@@ -33,6 +36,27 @@ type Fact struct {
 
 	// How many users and anonymous sessions had voted about the URL; without a record, how many have.
 	Users, Sessions int32
+}
+
+// Withdrawn is a fact that was taken back: its URL is not validated any more, or only as another type than the export is about.
+type Withdrawn struct {
+	URLID  int32
+	URL    string // with scheme and trailing slash, where known
+	At     time.Time
+	Reason string
+}
+
+// FactLine is a fact, or one that was taken back. One of both is nil.
+type FactLine struct {
+	Fact      *Fact
+	Withdrawn *Withdrawn
+}
+
+func (l FactLine) urlID() int32 {
+	if l.Fact != nil {
+		return l.Fact.URLID
+	}
+	return l.Withdrawn.URLID
 }
 
 // FactAgency is an agency of a fact.
@@ -63,37 +87,42 @@ type VoteCount struct{ For, Against float64 }
 
 // FactOptions are the filter of an export of facts.
 type FactOptions struct {
-	Since *time.Time // only facts that may have changed then or later
+	Since *time.Time // only facts that may have changed then or later, and those that were taken back then or later
 	Type  *string    // only URLs validated as this type, which must be one
 
 	// Progress, unless nil, is called from time to time with the number of facts read and the number of all facts.
 	Progress func(done, total int64)
 }
 
-// validatedURLs are the URLs that have a fact.
-var validatedURLs = urls{
-	count: queries.ValidatedURLCountAll,
-	next: func(ctx context.Context, conn db.DBTX, after, most int32) (window, error) {
-		row, err := queries.ValidatedURLWindowGet(ctx, conn, db.ValidatedURLWindowGetParams{AfterID: after, Most: most})
-		return window(row), err
-	},
+// factURLs are the URLs that have a fact, with reopened ones if an export has them.
+func factURLs(withReopened bool) urls {
+	return urls{
+		count: func(ctx context.Context, conn db.DBTX) (int64, error) {
+			return queries.FactURLCountAll(ctx, conn, withReopened)
+		},
+		next: func(ctx context.Context, conn db.DBTX, after, most int32) (window, error) {
+			row, err := queries.FactURLWindowGet(ctx, conn, db.FactURLWindowGetParams{
+				AfterID: after, Most: most, WithReopened: withReopened,
+			})
+			return window(row), err
+		},
+	}
 }
 
-// Facts returns the facts as of the snapshot at the start of the iteration, by URL. An error is the last thing that it yields; the
-// export is then incomplete. An iteration holds a connection until it ends. ErrBusy is returned before another export of facts has
-// the last slot, which is for exports of annotations.
-func (s *Service) Facts(ctx context.Context, o FactOptions) iter.Seq2[Fact, error] {
-	return sequence("export facts", func(emit func(Fact) error) error {
+// Facts returns the facts as of the snapshot at the start of the iteration, by URL; with a time, those that were taken back since as
+// well. There is at most one line for each URL. An error is the last thing that it yields; the export is then incomplete. An
+// iteration holds a connection until it ends. ErrBusy is returned before another export of facts has the last slot, which is for
+// exports of annotations.
+func (s *Service) Facts(ctx context.Context, o FactOptions) iter.Seq2[FactLine, error] {
+	return sequence("export facts", func(emit func(FactLine) error) error {
 		return s.inSnapshot(ctx, []slots{s.factSlots, s.slots}, func(tx pgx.Tx) error {
-			return readWindows(ctx, tx, validatedURLs, o.Progress, func(first, last int32) error {
-				rows, err := readFacts(ctx, tx, db.ExportFactListWindowParams{
-					FirstURLID: first, LastURLID: last, Type: (*db.URLType)(o.Type), Since: o.Since, Most: windowURLs,
-				})
+			return readWindows(ctx, tx, factURLs(o.Since != nil), o.Progress, func(first, last int32) error {
+				lines, err := o.read(ctx, tx, first, last)
 				if err != nil {
-					return fmt.Errorf("read facts: %w", err)
+					return err
 				}
-				for _, row := range rows {
-					if err := emit(factFrom(row)); err != nil {
+				for _, line := range lines {
+					if err := emit(line); err != nil {
 						return err
 					}
 				}
@@ -103,11 +132,32 @@ func (s *Service) Facts(ctx context.Context, o FactOptions) iter.Seq2[Fact, erro
 	})
 }
 
-func readFacts(
-	ctx context.Context, tx pgx.Tx, params db.ExportFactListWindowParams,
-) ([]db.ExportFactListWindowRow, error) {
+// read reads the lines of the URLs from first to last.
+func (o FactOptions) read(ctx context.Context, tx pgx.Tx, first, last int32) ([]FactLine, error) {
 	defer phase.Start(ctx, phase.Export)()
-	return queries.ExportFactListWindow(ctx, tx, params)
+	facts, err := queries.ExportFactListWindow(ctx, tx, db.ExportFactListWindowParams{
+		FirstURLID: first, LastURLID: last, Type: (*db.URLType)(o.Type), Since: o.Since, Most: windowURLs,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read facts: %w", err)
+	}
+	lines := convert.Each(facts, func(row db.ExportFactListWindowRow) FactLine { return FactLine{Fact: new(factFrom(row))} })
+	if o.Since == nil {
+		return lines, nil
+	}
+	withdrawn, err := queries.ExportWithdrawnListWindow(ctx, tx, db.ExportWithdrawnListWindowParams{
+		FirstURLID: first, LastURLID: last, Type: (*db.URLType)(o.Type), Since: *o.Since, Most: windowURLs,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read facts that were taken back: %w", err)
+	}
+	for _, row := range withdrawn {
+		lines = append(lines, FactLine{Withdrawn: &Withdrawn{
+			URLID: row.URLID, URL: urlform.Full(row.Scheme, row.URL, row.TrailingSlash), At: row.CreatedAt, Reason: row.Reason,
+		}})
+	}
+	slices.SortFunc(lines, func(a, b FactLine) int { return cmp.Compare(a.urlID(), b.urlID()) })
+	return lines, nil
 }
 
 func factFrom(row db.ExportFactListWindowRow) Fact {

@@ -13,10 +13,20 @@ import (
 	"docket/internal/export"
 )
 
-func collectFacts(t *testing.T, s *export.Service, o export.FactOptions) (facts []export.Fact) {
-	for fact, err := range s.Facts(t.Context(), o) {
+func collectFactLines(t *testing.T, s *export.Service, o export.FactOptions) (lines []export.FactLine) {
+	for line, err := range s.Facts(t.Context(), o) {
 		require.NoError(t, err)
-		facts = append(facts, fact)
+		require.True(t, (line.Fact == nil) != (line.Withdrawn == nil), "one of both")
+		lines = append(lines, line)
+	}
+	return lines
+}
+
+// collectFacts returns a whole export without facts that were taken back.
+func collectFacts(t *testing.T, s *export.Service, o export.FactOptions) (facts []export.Fact) {
+	for _, line := range collectFactLines(t, s, o) {
+		require.Nil(t, line.Withdrawn)
+		facts = append(facts, *line.Fact)
 	}
 	return facts
 }
@@ -196,7 +206,7 @@ func TestFactsOfOneSnapshot(t *testing.T) {
 	pool, service := setup(t, manyFacts)
 	want := factTexts(collectFacts(t, service, export.FactOptions{}))
 	var during []string
-	for fact, err := range service.Facts(t.Context(), export.FactOptions{}) {
+	for line, err := range service.Facts(t.Context(), export.FactOptions{}) {
 		require.NoError(t, err)
 		if len(during) == 0 {
 			dbtest.Exec(t, pool, `
@@ -206,7 +216,7 @@ func TestFactsOfOneSnapshot(t *testing.T) {
 				INSERT INTO annotation__url_type__user (url_id, user_id, type) VALUES (6482, 7, 'meta url');
 				INSERT INTO flag_url_validated (url_id, type) VALUES (6500, 'meta url')`)
 		}
-		during = append(during, factText(fact))
+		during = append(during, factText(*line.Fact))
 	}
 	require.Equal(t, want, during)
 	require.Len(t, collectFacts(t, service, export.FactOptions{}), 2800)

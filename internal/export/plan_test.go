@@ -44,6 +44,10 @@ func forPlans(t *testing.T) *postgres.Pool {
 		`INSERT INTO annotation__agency__anon (url_id, session_id, agency_id) SELECT id, md5('1')::uuid, 1 FROM urls`,
 		`INSERT INTO annotation__location__anon (url_id, session_id, location_id) SELECT id, md5('1')::uuid, 1 FROM urls`,
 		`INSERT INTO annotation__name__anon__endorsements (session_id, suggestion_id) SELECT md5('1')::uuid, id FROM urls`,
+		`INSERT INTO flag_url_reopened (url_id) SELECT id FROM urls WHERE id % 3 = 1`,
+		`INSERT INTO url_history (url_id, event, user_id, detail)
+			SELECT id, event, 1, '{"reason": "r", "url_type": "meta url"}'
+			FROM urls, unnest('{answered,validated,reopened,answered}'::url_event[]) AS event`,
 		`VACUUM ANALYZE`)
 	return pool
 }
@@ -89,8 +93,15 @@ func TestFactPlans(t *testing.T) {
 		dbtest.Analyze(t, pool, target)
 		for _, mode := range dbtest.PlanModes {
 			for _, after := range []int32{0, 17000} {
-				plan := dbtest.Explain(t, pool, mode, db.ValidatedURLWindowGet, after, 1000)
-				require.Empty(t, plan.SeqScans(), "%s, statistics target %d, after URL %d:\n%s", mode, target, after, plan)
+				for _, withReopened := range []bool{false, true} {
+					plan := dbtest.Explain(t, pool, mode, db.FactURLWindowGet, 1000, after, withReopened)
+					require.Empty(t, plan.SeqScans(), "%s, statistics target %d, after URL %d:\n%s", mode, target, after, plan)
+				}
+			}
+			for _, urlType := range []any{nil, "meta url"} {
+				plan := dbtest.Explain(t, pool, mode, db.ExportWithdrawnListWindow, 17001, 18500, "2020-01-01", urlType, 1000)
+				require.Empty(t, plan.SeqScans(), "%s, statistics target %d, %v:\n%s", mode, target, urlType, plan)
+				require.LessOrEqual(t, plan.Buffers(), 14000, "%s, statistics target %d, %v:\n%s", mode, target, urlType, plan)
 			}
 			for _, test := range []struct {
 				first int32

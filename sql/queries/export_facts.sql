@@ -1,21 +1,41 @@
--- All facts, window by window, in one snapshot. A window bounds what a statement reads, and there is one line for each of its URLs.
+-- All facts, window by window, in one snapshot. A window bounds what a statement reads, and there is at most one line for each of its
+-- URLs.
 
--- name: ValidatedURLWindowGet :one
--- The next validated URLs after an id, at most @most: their number, and the first and the last id. Both ids are 0 when there
--- are none.
+-- name: FactURLWindowGet :one
+-- The next validated URLs after an id, at most @most: their number, and the first and the last id. Reopened URLs are among them if
+-- they are asked for. Both ids are 0 when there are none.
 SELECT
     count(*) AS count,
     coalesce(min(next.url_id), 0)::integer AS first_id,
     coalesce(max(next.url_id), 0)::integer AS last_id
 FROM (
-    SELECT flag.url_id FROM flag_url_validated flag
-    WHERE flag.url_id > @after_id::integer
-    ORDER BY flag.url_id
-    LIMIT @most::integer
+    (
+        SELECT flag.url_id FROM flag_url_validated flag
+        WHERE flag.url_id > @after_id::integer
+        ORDER BY flag.url_id
+        LIMIT @most::integer
+    )
+    UNION -- another program may validate a reopened URL
+    (
+        SELECT reopened.url_id FROM flag_url_reopened reopened
+        WHERE @with_reopened::boolean AND reopened.url_id > @after_id
+        ORDER BY reopened.url_id
+        LIMIT @most
+    )
+    ORDER BY url_id
+    LIMIT @most
 ) AS next;
 
--- name: ValidatedURLCountAll :one
-SELECT count(*) FROM flag_url_validated;
+-- name: FactURLCountAll :one
+-- How many URLs FactURLWindowGet returns in all.
+SELECT (
+    (SELECT count(*) FROM flag_url_validated)
+    + (
+        SELECT count(*) FROM flag_url_reopened reopened
+        WHERE @with_reopened::boolean
+            AND NOT EXISTS (SELECT FROM flag_url_validated flag WHERE flag.url_id = reopened.url_id)
+    )
+)::bigint AS count;
 
 -- name: ExportFactListWindow :many
 -- The facts of a window's URLs by URL; with a type, only those of this type, and with a time, only those changed then or later.
@@ -147,4 +167,39 @@ CROSS JOIN LATERAL (
         ) AS vote
     ) AS given
 ) AS vote
+ORDER BY page.url_id;
+
+-- name: ExportWithdrawnListWindow :many
+-- The facts of a window's URLs that were taken back at a time or later, and that an export with the same type does not have, by
+-- URL: the latest of each. A fact is missing if its URL is not validated again, or only as another type.
+SELECT page.url_id, page.created_at, page.reason, u.url, u.scheme, u.trailing_slash
+FROM (
+    SELECT candidate.url_id, event.created_at, event.reason
+    FROM (
+        SELECT reopened.url_id
+        FROM flag_url_reopened reopened
+        WHERE reopened.url_id BETWEEN @first_url_id::integer AND @last_url_id::integer
+            AND reopened.created_at >= @since::timestamp -- never before its event
+            AND NOT EXISTS (SELECT FROM flag_url_validated flag WHERE flag.url_id = reopened.url_id OFFSET 0)
+        UNION ALL
+        SELECT flag.url_id
+        FROM flag_url_validated flag
+        WHERE flag.url_id BETWEEN @first_url_id AND @last_url_id
+            AND flag.type <> sqlc.narg('type')::url_type
+            AND flag.created_at >= @since
+    ) AS candidate
+    CROSS JOIN LATERAL (
+        SELECT h.created_at, coalesce(h.detail ->> 'reason', '')::text AS reason
+        FROM url_history h
+        WHERE h.url_id = candidate.url_id
+            AND h.event = 'reopened'
+            AND h.created_at >= @since
+            AND (sqlc.narg('type') IS NULL OR h.detail ->> 'url_type' = sqlc.narg('type')::text)
+        ORDER BY h.id DESC
+        LIMIT 1
+    ) AS event
+    ORDER BY candidate.url_id
+    LIMIT @most::integer
+) AS page
+CROSS JOIN LATERAL (SELECT * FROM urls WHERE urls.id = page.url_id LIMIT 1) AS u
 ORDER BY page.url_id;
