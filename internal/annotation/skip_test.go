@@ -54,6 +54,13 @@ func (s skipper) submit(ctx context.Context, urlID int32) error {
 	return s.b.service.SubmitAnonymous(ctx, s.session, urlID, answer)
 }
 
+func (s skipper) takeBack(ctx context.Context, urlID int32) error {
+	if s.user {
+		return s.b.service.TakeBack(ctx, skippingUser, urlID)
+	}
+	return s.b.service.TakeBackAnonymous(ctx, s.session, urlID)
+}
+
 func (s skipper) offer(t *testing.T) annotation.Offer {
 	t.Helper()
 	var offer annotation.Offer
@@ -183,8 +190,15 @@ func TestSkipWithoutEnd(t *testing.T) {
 	}, annotation.SkipFor(0))
 }
 
+// oftenSkipped returns what often_skipped_urls has about a URL.
+func (b bundle) oftenSkipped(t *testing.T, urlID int32) []string {
+	t.Helper()
+	return dbtest.List(t, b.pool, fmt.Sprintf(
+		"SELECT concat_ws(' ', reason, people) FROM often_skipped_urls WHERE url_id = %d ORDER BY reason", urlID))
+}
+
 // An answer and a skip of one annotator at the same time leave at most a skip without effect: the URL stays done, also when the
-// skip ends.
+// skip ends, nothing counts the skip, and it is deleted with the answer.
 func TestSkipDuringAnswer(t *testing.T) {
 	t.Parallel()
 	eachSkipper(t, func(t *testing.T, by skipper) {
@@ -208,12 +222,22 @@ func TestSkipDuringAnswer(t *testing.T) {
 			require.NoError(t, <-done[0])
 			require.NoError(t, <-done[1])
 			by.b.requireExactQueue(t)
+			for range 2 {
+				require.NoError(t, by.b.service.SkipAnonymous(t.Context(), annotation.NewSession(), url, notSure))
+			}
+			require.Empty(t, by.b.oftenSkipped(t, url), "two people have put the URL off and not answered it")
+			require.NoError(t, by.b.service.SkipAnonymous(t.Context(), annotation.NewSession(), url, notSure))
+			require.Equal(t, []string{"not sure 3"}, by.b.oftenSkipped(t, url))
 		}
 		dbtest.Exec(t, by.b.pool, "UPDATE url_skips SET returns_at = now()")
 		_, err := by.b.service.EndSkips(t.Context())
 		require.NoError(t, err)
 		by.b.requireExactQueue(t)
 		require.Zero(t, by.next(t), "all are answered")
+		for url := int32(1); url <= 2; url++ {
+			require.NoError(t, by.takeBack(t.Context(), url))
+		}
+		require.Zero(t, by.b.count(t, "SELECT count(*) FROM url_skips WHERE user_id IS NOT NULL OR session_id = $1", by.session))
 	})
 }
 

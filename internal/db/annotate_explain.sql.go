@@ -56,6 +56,16 @@ SELECT
         ) AS skipped
         JOIN annotation_queue q ON q.url_id = skipped.url_id
         WHERE q.eligible
+            AND NOT EXISTS (
+                SELECT FROM user_url_annotations a
+                WHERE a.user_id = $3::integer AND a.url_id = skipped.url_id
+                OFFSET 0
+            )
+            AND NOT EXISTS (
+                SELECT FROM anonymous_url_annotations a
+                WHERE a.session_id = $4::uuid AND a.url_id = skipped.url_id
+                OFFSET 0
+            )
     )::boolean AS skipped_without_filter
 FROM (
     SELECT
@@ -277,8 +287,17 @@ WITH scope AS (
     ) AS done
     JOIN annotation_queue q ON q.url_id = done.url_id
     LEFT JOIN (
-        SELECT s.url_id FROM url_skips s WHERE s.user_id = $3::integer AND s.active
-        UNION ALL SELECT s.url_id FROM url_skips s WHERE s.session_id = $4::uuid AND s.active
+        SELECT s.url_id FROM url_skips s
+        WHERE s.user_id = $3::integer
+            AND s.active
+            AND NOT EXISTS (SELECT FROM user_url_annotations a WHERE a.user_id = s.user_id AND a.url_id = s.url_id OFFSET 0)
+        UNION ALL
+        SELECT s.url_id FROM url_skips s
+        WHERE s.session_id = $4::uuid
+            AND s.active
+            AND NOT EXISTS (
+                SELECT FROM anonymous_url_annotations a WHERE a.session_id = s.session_id AND a.url_id = s.url_id OFFSET 0
+            )
     ) AS skipped ON skipped.url_id = done.url_id
     WHERE q.eligible AND ($1::integer IS NULL OR q.batch_id = $1::integer)
 ), flagged AS (
@@ -587,6 +606,8 @@ LEFT JOIN followed_batches follows ON follows.user_id = $1::integer
 LEFT JOIN url_skips skip ON skip.url_id = urls.id
     AND skip.active
     AND (skip.user_id = $1::integer OR skip.session_id = $2::uuid)
+    AND NOT EXISTS (SELECT FROM user_url_annotations a WHERE a.user_id = skip.user_id AND a.url_id = $3)
+    AND NOT EXISTS (SELECT FROM anonymous_url_annotations a WHERE a.session_id = skip.session_id AND a.url_id = $3)
 WHERE urls.id = $3
 `
 

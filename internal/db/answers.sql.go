@@ -21,6 +21,8 @@ WITH answer AS (
     DELETE FROM annotation__agency__anon a WHERE a.session_id = $1 AND a.url_id = $2
 ), location AS (
     DELETE FROM annotation__location__anon a WHERE a.session_id = $1 AND a.url_id = $2
+), skip AS (
+    DELETE FROM url_skips s WHERE s.session_id = $1 AND s.url_id = $2
 ), endorsement AS (
     DELETE FROM annotation__name__anon__endorsements e
     USING annotation__name__suggestions name
@@ -239,6 +241,9 @@ WITH answer AS (
 ), location_not_found AS (
     DELETE FROM link_user_suggestion_location_not_found a USING answer
     WHERE a.user_id = answer.user_id AND a.url_id = answer.url_id
+), skip AS (
+    -- Only one that was stored at the same time as the answer. Without the answer it would put the URL off again.
+    DELETE FROM url_skips s USING answer WHERE s.user_id = answer.user_id AND s.url_id = answer.url_id
 ), endorsement AS (
     DELETE FROM annotation__name__user__endorsements e
     USING answer, annotation__name__suggestions name

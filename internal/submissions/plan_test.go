@@ -29,6 +29,19 @@ func TestPlans(t *testing.T) {
 		INSERT INTO url_skips (url_id, user_id, reason) SELECT id, n, CASE id % 4 WHEN 0 THEN 'language' ELSE 'other' END::skip_reason
 			FROM urls, generate_series(1, 3) AS n WHERE id % 50 = 0;
 		INSERT INTO flag_url_suspended (url_id) SELECT id FROM urls WHERE id % 13 = 0;
+		INSERT INTO annotation__url_type__user (url_id, user_id, type) SELECT id, 9, 'data source' FROM urls;
+		INSERT INTO annotation__record_type__user (url_id, user_id, record_type) SELECT id, 9, 'Stops' FROM urls;
+		INSERT INTO annotation__agency__user (url_id, user_id, agency_id) SELECT id, 9, 1 FROM urls;
+		INSERT INTO annotation__location__user (url_id, user_id, location_id) SELECT id, 9, 1 FROM urls;
+		INSERT INTO anonymous_sessions (id) VALUES ('00000000-0000-4000-8000-000000000001');
+		INSERT INTO annotation__url_type__anon (url_id, session_id, url_type)
+			SELECT urls.id, s.id, 'data source' FROM urls, anonymous_sessions s;
+		INSERT INTO annotation__record_type__anon (url_id, session_id, record_type)
+			SELECT urls.id, s.id, 'Stops' FROM urls, anonymous_sessions s;
+		INSERT INTO annotation__agency__anon (url_id, session_id, agency_id) SELECT urls.id, s.id, 1 FROM urls, anonymous_sessions s;
+		INSERT INTO annotation__location__anon (url_id, session_id, location_id) SELECT urls.id, s.id, 1 FROM urls, anonymous_sessions s;
+		INSERT INTO anonymous_migrated_answers (session_id, url_id, url_types, record_types, agency_ids, location_ids, names)
+			SELECT s.id, urls.id, '{data source}', '{}', '{}', '{}', '{}' FROM urls, anonymous_sessions s;
 		INSERT INTO logs (batch_id, log) SELECT n % 5000 + 1, 'x' FROM generate_series(1, 20000) AS n;
 		INSERT INTO url_screenshot (url_id, content, file_size) SELECT id, 'x', 1 FROM urls;
 		INSERT INTO url_compressed_html (url_id, compressed_html) SELECT id, 'x' FROM urls WHERE id % 4 > 0;

@@ -161,14 +161,23 @@ UNION ALL
 CREATE VIEW often_skipped_urls AS
 SELECT skipped.url_id,
     skipped.reason,
-    skipped.people
-   FROM (( SELECT s.url_id,
-            s.reason,
-            (count(*))::integer AS people
+    unanswered.people
+   FROM ((( SELECT s.url_id,
+            s.reason
            FROM url_skips s
           GROUP BY s.url_id, s.reason
          HAVING (count(*) >= 3)) skipped
-     JOIN eligible_urls e ON ((e.url_id = skipped.url_id)));
+     JOIN eligible_urls e ON ((e.url_id = skipped.url_id)))
+     CROSS JOIN LATERAL ( SELECT (count(*))::integer AS people
+           FROM url_skips s
+          WHERE ((s.url_id = skipped.url_id) AND (s.reason = skipped.reason) AND (NOT (EXISTS ( SELECT
+                   FROM user_url_annotations a
+                  WHERE ((a.user_id = s.user_id) AND (a.url_id = s.url_id))
+                 OFFSET 0))) AND (NOT (EXISTS ( SELECT
+                   FROM anonymous_url_annotations a
+                  WHERE ((a.session_id = s.session_id) AND (a.url_id = s.url_id))
+                 OFFSET 0))))) unanswered)
+  WHERE (unanswered.people >= 3);
 
 -- Create view robot_values.
 CREATE VIEW robot_values AS

@@ -48,6 +48,16 @@ SELECT
         ) AS skipped
         JOIN annotation_queue q ON q.url_id = skipped.url_id
         WHERE q.eligible
+            AND NOT EXISTS (
+                SELECT FROM user_url_annotations a
+                WHERE a.user_id = sqlc.narg('user_id')::integer AND a.url_id = skipped.url_id
+                OFFSET 0
+            )
+            AND NOT EXISTS (
+                SELECT FROM anonymous_url_annotations a
+                WHERE a.session_id = sqlc.narg('session_id')::uuid AND a.url_id = skipped.url_id
+                OFFSET 0
+            )
     )::boolean AS skipped_without_filter
 FROM (
     SELECT
@@ -115,6 +125,8 @@ LEFT JOIN followed_batches follows ON follows.user_id = sqlc.narg('user_id')::in
 LEFT JOIN url_skips skip ON skip.url_id = urls.id
     AND skip.active
     AND (skip.user_id = sqlc.narg('user_id')::integer OR skip.session_id = sqlc.narg('session_id')::uuid)
+    AND NOT EXISTS (SELECT FROM user_url_annotations a WHERE a.user_id = skip.user_id AND a.url_id = @url_id)
+    AND NOT EXISTS (SELECT FROM anonymous_url_annotations a WHERE a.session_id = skip.session_id AND a.url_id = @url_id)
 WHERE urls.id = @url_id;
 
 -- name: ExplainBeforeCount :one
@@ -175,8 +187,17 @@ WITH scope AS (
     ) AS done
     JOIN annotation_queue q ON q.url_id = done.url_id
     LEFT JOIN (
-        SELECT s.url_id FROM url_skips s WHERE s.user_id = sqlc.narg('user_id')::integer AND s.active
-        UNION ALL SELECT s.url_id FROM url_skips s WHERE s.session_id = sqlc.narg('session_id')::uuid AND s.active
+        SELECT s.url_id FROM url_skips s
+        WHERE s.user_id = sqlc.narg('user_id')::integer
+            AND s.active
+            AND NOT EXISTS (SELECT FROM user_url_annotations a WHERE a.user_id = s.user_id AND a.url_id = s.url_id OFFSET 0)
+        UNION ALL
+        SELECT s.url_id FROM url_skips s
+        WHERE s.session_id = sqlc.narg('session_id')::uuid
+            AND s.active
+            AND NOT EXISTS (
+                SELECT FROM anonymous_url_annotations a WHERE a.session_id = s.session_id AND a.url_id = s.url_id OFFSET 0
+            )
     ) AS skipped ON skipped.url_id = done.url_id
     WHERE q.eligible AND (sqlc.narg('batch_id')::integer IS NULL OR q.batch_id = sqlc.narg('batch_id')::integer)
 ), flagged AS (

@@ -144,7 +144,8 @@ FROM backlog_snapshot
 ORDER BY date_trunc('month', created_at), created_at DESC, id DESC;
 
 -- name: SkipCountByReason :many
--- The number of skips for every reason, ended ones included, and of the URLs that often_skipped_urls lists for it.
+-- The number of skips for every reason, and of the URLs that often_skipped_urls lists for it. Ended skips are included. So is one
+-- that was stored at the same time as the answer of its annotator: finding these would read the annotations of all skips.
 -- No limit: there is one row for each value of the enum.
 -- @sqlc-vet-disable many-without-limit
 SELECT

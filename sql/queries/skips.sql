@@ -2,8 +2,8 @@
 -- done rows, as answers and recounts do.
 --
 -- An answer deletes the skip of its annotator, and a skip after an answer is refused. When one annotator sends both at the same
--- time, the second one does not see the first one and the skip stays. It then has no effect: every statement that looks for
--- what was put off leaves out what the annotator has answered.
+-- time, the second one does not see the first one, and the skip stays in both orders. It then has no effect: every statement that
+-- looks for what was put off leaves out what the annotator has answered. It is deleted with the answer.
 
 -- name: SkipUpsert :one
 -- Puts a URL off for a user, again if the user has put it off before. Ends the user's reservation of the URL. Nothing is stored

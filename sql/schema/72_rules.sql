@@ -205,16 +205,26 @@ SELECT session_id, url_id FROM anonymous_url_annotations
 UNION ALL SELECT session_id, url_id FROM url_skips WHERE active AND session_id IS NOT NULL;
 
 -- The URLs on the list for administrators: annotators are still offered them, and at least three people have put them off for one
--- reason. A skip that has ended counts too, until its annotator answers.
+-- reason. A skip that has ended counts too, until its annotator answers. One that was stored at the same time as the answer of its
+-- annotator does not count. OFFSET 0 has each annotator looked up by itself, and only for URLs with three skips.
 CREATE VIEW often_skipped_urls AS
-SELECT skipped.url_id, skipped.reason, skipped.people
+SELECT skipped.url_id, skipped.reason, unanswered.people
 FROM (
-    SELECT s.url_id, s.reason, count(*)::integer AS people
+    SELECT s.url_id, s.reason
     FROM url_skips s
     GROUP BY s.url_id, s.reason
     HAVING count(*) >= 3
 ) AS skipped
-JOIN eligible_urls e ON e.url_id = skipped.url_id;
+JOIN eligible_urls e ON e.url_id = skipped.url_id
+CROSS JOIN LATERAL (
+    SELECT count(*)::integer AS people
+    FROM url_skips s
+    WHERE s.url_id = skipped.url_id
+        AND s.reason = skipped.reason
+        AND NOT EXISTS (SELECT FROM user_url_annotations a WHERE a.user_id = s.user_id AND a.url_id = s.url_id OFFSET 0)
+        AND NOT EXISTS (SELECT FROM anonymous_url_annotations a WHERE a.session_id = s.session_id AND a.url_id = s.url_id OFFSET 0)
+) AS unanswered
+WHERE unanswered.people >= 3;
 
 -- The status of a URL, and what it was validated as: null if it was not. Every table but url_task_error has at most one row for a
 -- URL, so that nothing is counted twice.
