@@ -35,8 +35,8 @@ type SessionTransfer struct {
 // user has one. The session may be offered these URLs again. They are not counted in the result.
 //
 // An answer that is being stored is waited for: one of the session is then transferred; one of the user has precedence. The session
-// is locked first. A recount that makes one of its URLs eligible at the same time can therefore deadlock with the transfer;
-// both are transactions that are retried. An answer cannot deadlock with it: it locks the session before the queue.
+// is locked first, as its answers and skips do, so they cannot deadlock with the transfer. A recount of one of its URLs stores done
+// rows of the session at the end. Their foreign key does not wait for the lock of the transfer.
 func (s *Service) TransferSession(ctx context.Context, userID int32, session Session) (SessionTransfer, error) {
 	defer phase.Start(ctx, phase.Submit)()
 	done, err := idempotency.Once(ctx, s.pool, func(tx pgx.Tx) (SessionTransfer, error) {

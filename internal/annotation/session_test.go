@@ -11,6 +11,7 @@ import (
 
 	"docket/internal/annotation"
 	"docket/internal/dbtest"
+	"docket/internal/postgres"
 	"docket/internal/ranking"
 )
 
@@ -334,4 +335,38 @@ func TestSessionIsLockedBeforeQueue(t *testing.T) {
 			b.requireExactQueue(t)
 		})
 	}
+}
+
+// TestTransferDuringReopening has a transfer wait for the row of the queue of a URL that becomes eligible again. The recount then
+// stores a done row of the session, whose foreign key locks the session. It must not wait for the transfer: neither would end.
+func TestTransferDuringReopening(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	_, err := b.pool.Exec(t.Context(), `DO $$ BEGIN
+		EXECUTE format('ALTER DATABASE %I SET deadlock_timeout = ''1h''', current_database());
+	END $$`)
+	require.NoError(t, err)
+	pool, err := postgres.Open(t.Context(), postgres.PoolConfig{URL: b.pool.Config().ConnString(), MaxConns: 2})
+	require.NoError(t, err)
+	t.Cleanup(pool.Close)
+	session := annotation.NewSession()
+	require.NoError(t, b.service.SubmitAnonymous(t.Context(), session, 1, everything(1)))
+	dbtest.Exec(t, b.pool, "INSERT INTO flag_url_validated (url_id, type) VALUES (1, 'data source')")
+	require.NoError(t, b.recount(t.Context(), 1))
+
+	reopening := b.begin(t, "SET LOCAL deadlock_timeout = '1h'")
+	dbtest.Exec(t, reopening, "SET LOCAL lock_timeout = '10s'")
+	require.NoError(t, ranking.Lock(t.Context(), reopening, []int32{1}))
+	transferred := make(chan error, 1)
+	go func() {
+		_, err := annotation.New(pool, ranking.NewQueue()).TransferSession(context.Background(), 7, session)
+		transferred <- err
+	}()
+	b.waitForLock(t, transferred)
+	dbtest.Exec(t, reopening, "DELETE FROM flag_url_validated")
+	require.NoError(t, ranking.Recount(t.Context(), reopening, []int32{1}))
+	require.NoError(t, reopening.Commit(t.Context()))
+	require.NoError(t, <-transferred)
+	require.Equal(t, map[int32]int{1: 3}, b.answered(t, 7, 1))
+	b.requireExactQueue(t)
 }

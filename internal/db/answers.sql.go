@@ -522,7 +522,7 @@ func (q *Queries) AnswerNameUpsert(ctx context.Context, db DBTX, arg AnswerNameU
 }
 
 const AnswerSessionLock = `-- name: AnswerSessionLock :execrows
-SELECT FROM anonymous_sessions WHERE id = $1 FOR KEY SHARE
+SELECT FROM anonymous_sessions WHERE id = $1 FOR SHARE
 `
 
 // Waits for a migration of the session, and blocks one until the end of the transaction.

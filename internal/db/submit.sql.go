@@ -318,7 +318,7 @@ WITH url AS (
     SELECT urls.id FROM urls WHERE urls.id = $1 FOR KEY SHARE
 ), session AS (
     -- Locked before the queue, as a transfer of the session to a user does.
-    SELECT anonymous_sessions.id FROM anonymous_sessions WHERE anonymous_sessions.id = $2 FOR KEY SHARE
+    SELECT anonymous_sessions.id FROM anonymous_sessions WHERE anonymous_sessions.id = $2 FOR SHARE
 ), unknown_agency AS (
     SELECT given.id
     FROM unnest($3::integer[]) AS given (id)

@@ -10,7 +10,7 @@ SELECT FROM urls WHERE id = @url_id FOR NO KEY UPDATE;
 
 -- name: AnswerSessionLock :execrows
 -- Waits for a migration of the session, and blocks one until the end of the transaction.
-SELECT FROM anonymous_sessions WHERE id = @session_id FOR KEY SHARE;
+SELECT FROM anonymous_sessions WHERE id = @session_id FOR SHARE;
 
 -- name: AnswerNameLockMany :exec
 -- Locks the names that annotators gave the URL, so that they can be deleted.

@@ -63,7 +63,7 @@ WITH url AS (
     SELECT urls.id FROM urls WHERE urls.id = @url_id FOR KEY SHARE
 ), session AS (
     -- Locked before the queue, as a transfer of the session to a user does.
-    SELECT anonymous_sessions.id FROM anonymous_sessions WHERE anonymous_sessions.id = @session_id FOR KEY SHARE
+    SELECT anonymous_sessions.id FROM anonymous_sessions WHERE anonymous_sessions.id = @session_id FOR SHARE
 ), acceptable AS (
     SELECT url.id AS url_id
     FROM url
