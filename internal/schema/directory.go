@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -310,7 +311,7 @@ func controlsTransaction(text string) bool {
 
 func transactionMode(f *migrate.LocalFile) (transactional bool, err error) {
 	modes := f.Directive("txmode")
-	if len(modes) == 0 && txModeLine.Match(f.Bytes()) {
+	if len(modes) == 0 && bytes.Contains(f.Bytes(), []byte("atlas:txmode")) && txModeLine.Match(f.Bytes()) {
 		return false, errors.New("put atlas:txmode at the top of the file with an empty line after it; Atlas ignores it otherwise")
 	}
 	if len(modes) > 1 {

@@ -16,8 +16,8 @@ import (
 )
 
 var (
-	blockStart = regexp.MustCompile(`(?i)begin\s`)
-	delimiter  = regexp.MustCompile(`(?i)delimiter`) // the directive or the command that changes it
+	blockStart  = regexp.MustCompile(`(?i)begin\s`)
+	dollarQuote = regexp.MustCompile(`\$([A-Za-zÈ-ÿ_][\wÈ-ÿ]*)*\$`) // as the driver finds one
 )
 
 // Statements splits SQL text as Atlas's driver does. The lines \restrict and \unrestrict, which pg_dump writes for psql alone, are
@@ -50,15 +50,15 @@ func psqlCommand(text string) string {
 
 // split splits as Atlas's driver does. At each character the driver searches for BEGIN, which starts a block of
 // statements in the body of a function. A search takes time in proportion to the rest of the text. So the driver gets only the
-// text from the first statement with a BEGIN on; a block cannot start before.
+// text from the first statement with a BEGIN on; a block cannot start before. Most texts have none.
 func split(text string) ([]*migrate.Stmt, error) {
 	driver := &postgres.Driver{}
 	withoutBlocks := migrate.ScannerOptions{MatchDollarQuote: true, EscapedStringExt: true}
 	statements, err := (&migrate.Scanner{ScannerOptions: withoutBlocks}).Scan(text)
-	if err != nil || delimiter.MatchString(text) {
+	if err != nil || strings.Contains(strings.ToLower(text), "delimiter") { // the directive or the command that changes it
 		return driver.ScanStmts(text)
 	}
-	first := slices.IndexFunc(statements, func(s *migrate.Stmt) bool { return blockStart.MatchString(s.Text) })
+	first := slices.IndexFunc(statements, func(s *migrate.Stmt) bool { return mayStartBlock(s.Text) })
 	if first < 0 {
 		return statements, nil
 	}
@@ -74,6 +74,31 @@ func split(text string) ([]*migrate.Stmt, error) {
 		s.Pos += start
 	}
 	return append(statements[:first], rest...), nil
+}
+
+// mayStartBlock reports whether the driver may find a BEGIN in the statement. The driver does not search in dollar quotes, where the
+// code of a DO or a function has its BEGIN. A dollar quote that follows another quote or a comment is searched nevertheless,
+// because it may be a part of those.
+func mayStartBlock(statement string) bool {
+	if !strings.Contains(strings.ToLower(statement), "begin") {
+		return false
+	}
+	rest := statement
+	for {
+		quote := dollarQuote.FindStringIndex(rest)
+		if quote == nil {
+			return blockStart.MatchString(rest)
+		}
+		before, tag := rest[:quote[0]], rest[quote[0]:quote[1]]
+		_, after, closed := strings.Cut(rest[quote[1]:], tag)
+		if !closed || strings.ContainsAny(before, "'\"`") || strings.Contains(before, "--") || strings.Contains(before, "/*") {
+			return blockStart.MatchString(rest)
+		}
+		if blockStart.MatchString(before) {
+			return true
+		}
+		rest = after
+	}
 }
 
 // copiesFromClient reports whether a statement waits for rows that are never sent, and keeps its locks.

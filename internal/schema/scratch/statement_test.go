@@ -32,6 +32,8 @@ func TestStatementsAreThoseOfAtlas(t *testing.T) {
 		"delimiter":       "-- atlas:delimiter \\n\\n\nSELECT 1;\nSELECT 2;\n\nSELECT 3;",
 		"later block":     "-- a\nSELECT 1;\n\n-- b\n\n-- c\nSELECT 2;\n-- d\nDO $$\nBEGIN\n    PERFORM 1;\nEND $$;\n-- e\nBEGIN SELECT 1; END; SELECT 4;",
 		"error after it":  "SELECT 1;\nDO $$\nBEGIN\nEND $$;\nSELECT (1;",
+		"block by quote":  "SELECT $$ begin $$, 1 FROM begin\n; SELECT 2; END; SELECT '$$'; begin SELECT 3; END; SELECT '$$';",
+		"block in quote":  "SELECT 1 /* $$ */; BEGIN SELECT 2; END; SELECT 3 /* $$ */;",
 		"open quote":      "SELECT 'x;",
 		"open bracket":    "SELECT (1;",
 	}
