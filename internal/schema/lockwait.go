@@ -4,8 +4,10 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"regexp"
 	"slices"
 	"strconv"
+	"strings"
 
 	atlas "ariga.io/atlas/sql/schema"
 
@@ -53,9 +55,20 @@ func (b *boundedConn) ExecContext(ctx context.Context, statement string, args ..
 	return b.Conn.ExecContext(ctx, statement, args...)
 }
 
+// concurrentIndex matches the beginning of the statements that migrations write. CONCURRENTLY cannot be the name of an index.
+var concurrentIndex = regexp.MustCompile(`^(create(\s+unique)?|drop)\s+index\s+concurrently\s`)
+
 func waitsFreely(statement string) bool {
+	// The first parse of a process takes more than a second of CPU, so the words of the statement come first.
 	if !slices.Contains([]string{"create", "drop", "reindex", "alter"}, sqltext.Keyword(statement)) {
-		return false // without the cost of a first parse
+		return false
+	}
+	lower := strings.ToLower(statement)
+	if !strings.Contains(lower, "concurrently") && !strings.Contains(lower, "validate") {
+		return false
+	}
+	if concurrentIndex.MatchString(sqltext.SkipBlank(lower)) {
+		return true
 	}
 	parsed, err := sqltext.Parse(statement)
 	return err == nil && (parsed.Concurrently() || parsed.OnlyValidates())
