@@ -12,9 +12,11 @@ WITH url AS (
     FROM unnest($3::bigint[]) AS given (id)
     WHERE NOT EXISTS (SELECT FROM locations WHERE locations.id = given.id)
 ), existing_name AS (
+    -- Locked before the queue, as a change of an answer does. Otherwise the foreign key of the endorsement would lock it afterwards.
     SELECT name.id, name.suggestion
     FROM annotation__name__suggestions name
     WHERE name.id = $4::integer AND name.url_id = $1
+    FOR KEY SHARE
 ), unknown_name AS (
     SELECT $4::integer AS id
     WHERE $4::integer IS NOT NULL AND NOT EXISTS (SELECT FROM existing_name)

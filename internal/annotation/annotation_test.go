@@ -277,20 +277,25 @@ func TestAgenciesInLocation(t *testing.T) {
 }
 
 // TestNameIsLockedBeforeQueue has an answer wait for another transaction that holds the row of its name: the answer must not
-// hold the row of the queue by then, because robots lock the name first.
+// hold the row of the queue by then, because robots, and changes of answers, lock the name first.
 func TestNameIsLockedBeforeQueue(t *testing.T) {
 	t.Parallel()
 	answer := annotation.Answer{URLType: annotation.MetaURL, NewName: new("One")}
+	byID := annotation.Answer{URLType: annotation.MetaURL, ExistingNameID: new(int32(1))}
 	for name, submit := range map[string]func(*annotation.Service) error{
 		"user": func(s *annotation.Service) error { return s.Submit(context.Background(), 7, 1, answer) },
 		"session": func(s *annotation.Service) error {
 			return s.SubmitAnonymous(context.Background(), annotation.NewSession(), 1, answer)
 		},
+		"user, by id": func(s *annotation.Service) error { return s.Submit(context.Background(), 7, 1, byID) },
+		"session, by id": func(s *annotation.Service) error {
+			return s.SubmitAnonymous(context.Background(), annotation.NewSession(), 1, byID)
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			b := setup(t)
-			tx := b.begin(t, "UPDATE annotation__name__suggestions SET suggestion = 'One' WHERE id = 1")
+			tx := b.begin(t, "SELECT FROM annotation__name__suggestions WHERE id = 1 FOR UPDATE")
 			submitted := make(chan error, 1)
 			go func() { submitted <- submit(b.service) }()
 			b.waitForLock(t, submitted)

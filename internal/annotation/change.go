@@ -29,7 +29,7 @@ var (
 // author is an annotator who changes the own answer about one URL, and the statements for it.
 type author struct {
 	event  history.Event
-	lock   func(context.Context, conn) error // the session
+	lock   func(context.Context, conn) error // the user or the session
 	get    func(context.Context, db.DBTX) ([]db.AnswerGetRow, error)
 	delete func(context.Context, db.DBTX) ([]int32, error)
 	// isMigrated reports whether the annotator had an answer that belongs to another one now.
@@ -39,7 +39,7 @@ type author struct {
 func userAuthor(userID, urlID int32) author {
 	return author{
 		event: history.Event{URLID: urlID, UserID: &userID},
-		lock:  func(context.Context, conn) error { return nil },
+		lock:  func(ctx context.Context, on conn) error { return lockUser(ctx, on, userID) },
 		get: func(ctx context.Context, on db.DBTX) ([]db.AnswerGetRow, error) {
 			return queries.AnswerGet(ctx, on, db.AnswerGetParams{UserID: userID, URLID: urlID})
 		},
@@ -48,6 +48,13 @@ func userAuthor(userID, urlID int32) author {
 		},
 		isMigrated: func(context.Context, db.DBTX) (bool, error) { return false, nil },
 	}
+}
+
+// lockUser makes a change of an answer of a user and a transfer to the user wait for each other. A transfer stores rows of the user
+// before it locks the queue, and a change afterwards, so that they could deadlock otherwise. An answer cannot: it first stores its
+// URL type, and so does the transfer.
+func lockUser(ctx context.Context, on conn, userID int32) error {
+	return queries.AnswerUserLock(ctx, on, userID)
 }
 
 func sessionAuthor(session Session, urlID int32) author {
@@ -175,7 +182,7 @@ func (by author) change(ctx context.Context, tx pgx.Tx, replacement *submission)
 func (by author) lockAll(ctx context.Context, tx pgx.Tx, replacement *submission) error {
 	urlID := by.event.URLID
 	if err := by.lock(ctx, tx); err != nil {
-		return fmt.Errorf("lock the session: %w", err)
+		return fmt.Errorf("lock the annotator: %w", err)
 	}
 	known, err := queries.AnswerURLLock(ctx, tx, urlID)
 	switch {

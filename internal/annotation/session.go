@@ -35,8 +35,9 @@ type SessionTransfer struct {
 // user has one. The session may be offered these URLs again. They are not counted in the result.
 //
 // An answer that is being stored is waited for: one of the session is then transferred; one of the user has precedence. The session
-// is locked first, as its answers and skips do, so they cannot deadlock with the transfer. A recount of one of its URLs stores done
-// rows of the session at the end. Their foreign key does not wait for the lock of the transfer.
+// is locked first, as its answers and skips do, then the user, as changes of the user's answers do, so that these cannot deadlock
+// with the transfer. A recount of one of its URLs stores done rows of the session at the end. Their foreign key does not wait for
+// the lock of the transfer.
 func (s *Service) TransferSession(ctx context.Context, userID int32, session Session) (SessionTransfer, error) {
 	defer phase.Start(ctx, phase.Submit)()
 	done, err := idempotency.Once(ctx, s.pool, func(tx pgx.Tx) (SessionTransfer, error) {
@@ -86,6 +87,9 @@ func lockSession(ctx context.Context, tx pgx.Tx, session Session) error {
 
 // transferSession transfers a session that is locked.
 func (s *Service) transferSession(ctx context.Context, tx pgx.Tx, userID int32, session Session) (done SessionTransfer, err error) {
+	if err := lockUser(ctx, tx, userID); err != nil {
+		return done, fmt.Errorf("lock the user: %w", err)
+	}
 	urlIDs, err := queries.AnonymousURLLockMany(ctx, tx, session)
 	if err != nil {
 		return done, fmt.Errorf("lock URLs: %w", err)

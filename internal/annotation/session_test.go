@@ -370,3 +370,35 @@ func TestTransferDuringReopening(t *testing.T) {
 	require.Equal(t, map[int32]int{1: 3}, b.answered(t, 7, 1))
 	b.requireExactQueue(t)
 }
+
+// TestTransferDuringAChange has a transfer wait for the row of the queue of URL 1. A change of the user's answer about URL 2, which
+// the session has annotated too, must not hold the row of URL 2 while it waits for the transfer, which waits for that row next.
+func TestTransferDuringAChange(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	session := annotation.NewSession()
+	require.NoError(t, b.service.SubmitAnonymous(t.Context(), session, 1, everything(1)))
+	require.NoError(t, b.service.SubmitAnonymous(t.Context(), session, 2, annotation.Answer{
+		URLType: annotation.MetaURL, AgencyIDs: []int32{1},
+	}))
+	require.NoError(t, b.service.Submit(t.Context(), 7, 2, annotation.Answer{URLType: annotation.MetaURL}))
+	held := b.begin(t, "SELECT FROM annotation_queue WHERE url_id = 1 FOR UPDATE")
+	transferred, changed := make(chan error, 1), make(chan error, 1)
+	go func() {
+		_, err := b.service.TransferSession(context.Background(), 7, session)
+		transferred <- err
+	}()
+	b.waitForLock(t, transferred)
+	go func() {
+		changed <- b.service.Replace(context.Background(), 7, 2, annotation.Answer{
+			URLType: annotation.DataSource, RecordType: new(annotation.RecordType("Stops")), AgencyIDs: []int32{1},
+		})
+	}()
+	b.waitForLocks(t, 2)
+	dbtest.Exec(t, b.pool, "SELECT FROM annotation_queue WHERE url_id = 2 FOR UPDATE NOWAIT")
+	require.NoError(t, held.Rollback(t.Context()))
+	require.NoError(t, <-transferred)
+	require.NoError(t, <-changed)
+	require.Equal(t, 1, b.count(t, "SELECT count(*) FROM annotation__url_type__user WHERE url_id = 2 AND type = 'data source'"))
+	b.requireExactQueue(t)
+}

@@ -535,14 +535,9 @@ func (q *Queries) AnswerSessionLock(ctx context.Context, db DBTX, sessionID uuid
 }
 
 const AnswerURLLock = `-- name: AnswerURLLock :execrows
-
 SELECT FROM urls WHERE id = $1 FOR NO KEY UPDATE
 `
 
-// The answers of an annotator: listing, changing and taking back. The order of the steps of a change makes it exact with concurrent
-// answers, decisions and deletions: lock the session, as its answers and its migration do; the URL, as a decision about it does;
-// the names of the URL, as answers and robots do before they lock the queue; the row of the queue; then change the rows, and
-// recount the queue last.
 // Locks a URL against deletion, decisions about it, and other changes of answers about it. It does not block new answers. No rows:
 // the URL is unknown.
 func (q *Queries) AnswerURLLock(ctx context.Context, db DBTX, urlID int32) (int64, error) {
@@ -551,4 +546,19 @@ func (q *Queries) AnswerURLLock(ctx context.Context, db DBTX, urlID int32) (int6
 		return 0, err
 	}
 	return result.RowsAffected(), nil
+}
+
+const AnswerUserLock = `-- name: AnswerUserLock :exec
+
+SELECT pg_advisory_xact_lock(hashtextextended('docket answers of user ' || $1::integer, 0))
+`
+
+// The answers of an annotator: listing, changing and taking back. The order of the steps of a change makes it exact with concurrent
+// answers, decisions and deletions: lock the session, as its answers and its migration do, or the user, as migrations to the user
+// do; the URL, as a decision about it does; the names of the URL, as answers and robots do before they lock the queue; the row of
+// the queue; then change the rows, and recount the queue last.
+// Waits for other changes of answers of the user, and for transfers to the user, and blocks them until the end of the transaction.
+func (q *Queries) AnswerUserLock(ctx context.Context, db DBTX, userID int32) error {
+	_, err := db.Exec(ctx, AnswerUserLock, userID)
+	return err
 }

@@ -226,9 +226,10 @@ SELECT FROM anonymous_sessions WHERE id = $1 FOR NO KEY UPDATE
 `
 
 // The transfer of a session's annotations, skips and reservation to a user. The order of the steps makes it exact with concurrent
-// writers: lock the session against new answers; lock the URLs against deletion, by id; move each kind of annotation, with
-// snapshots taken after that; lock the rows of the queue, by id; move skips and the reservation, which other writers change only
-// with that lock; recount the queue last. TestTransferDuringReopening shows why the lock of the session is not stronger.
+// writers: lock the session against new answers; the user against changes of answers; the URLs against deletion, by id; move each
+// kind of annotation, with snapshots taken after that; lock the rows of the queue, by id; move skips and the reservation, which
+// other writers change only with that lock; recount the queue last. TestTransferDuringReopening and TestTransferDuringAChange show
+// why.
 // Waits for answers and skips of the session that are being stored, and blocks later ones until the end of the transaction: these
 // lock the session FOR SHARE. It does not block the key share lock of foreign keys, which a recount acquires for done rows of the
 // session when it has already locked the queue. No rows: the session is unknown, or its first answer has not been committed.

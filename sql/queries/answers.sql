@@ -1,7 +1,11 @@
 -- The answers of an annotator: listing, changing and taking back. The order of the steps of a change makes it exact with concurrent
--- answers, decisions and deletions: lock the session, as its answers and its migration do; the URL, as a decision about it does;
--- the names of the URL, as answers and robots do before they lock the queue; the row of the queue; then change the rows, and
--- recount the queue last.
+-- answers, decisions and deletions: lock the session, as its answers and its migration do, or the user, as migrations to the user
+-- do; the URL, as a decision about it does; the names of the URL, as answers and robots do before they lock the queue; the row of
+-- the queue; then change the rows, and recount the queue last.
+
+-- name: AnswerUserLock :exec
+-- Waits for other changes of answers of the user, and for transfers to the user, and blocks them until the end of the transaction.
+SELECT pg_advisory_xact_lock(hashtextextended('docket answers of user ' || @user_id::integer, 0));
 
 -- name: AnswerURLLock :execrows
 -- Locks a URL against deletion, decisions about it, and other changes of answers about it. It does not block new answers. No rows:

@@ -1,7 +1,8 @@
 -- The transfer of a session's annotations, skips and reservation to a user. The order of the steps makes it exact with concurrent
--- writers: lock the session against new answers; lock the URLs against deletion, by id; move each kind of annotation, with
--- snapshots taken after that; lock the rows of the queue, by id; move skips and the reservation, which other writers change only
--- with that lock; recount the queue last. TestTransferDuringReopening shows why the lock of the session is not stronger.
+-- writers: lock the session against new answers; the user against changes of answers; the URLs against deletion, by id; move each
+-- kind of annotation, with snapshots taken after that; lock the rows of the queue, by id; move skips and the reservation, which
+-- other writers change only with that lock; recount the queue last. TestTransferDuringReopening and TestTransferDuringAChange show
+-- why.
 
 -- name: AnonymousSessionLock :execrows
 -- Waits for answers and skips of the session that are being stored, and blocks later ones until the end of the transaction: these

@@ -19,9 +19,11 @@ WITH url AS (
     FROM unnest(@location_ids::bigint[]) AS given (id)
     WHERE NOT EXISTS (SELECT FROM locations WHERE locations.id = given.id)
 ), existing_name AS (
+    -- Locked before the queue, as a change of an answer does. Otherwise the foreign key of the endorsement would lock it afterwards.
     SELECT name.id, name.suggestion
     FROM annotation__name__suggestions name
     WHERE name.id = sqlc.narg('existing_name_id')::integer AND name.url_id = @url_id
+    FOR KEY SHARE
 ), unknown_name AS (
     SELECT sqlc.narg('existing_name_id')::integer AS id
     WHERE sqlc.narg('existing_name_id')::integer IS NOT NULL AND NOT EXISTS (SELECT FROM existing_name)
@@ -170,6 +172,7 @@ WITH url AS (
     SELECT name.id, name.suggestion
     FROM annotation__name__suggestions name
     WHERE name.id = sqlc.narg('existing_name_id')::integer AND name.url_id = @url_id
+    FOR KEY SHARE
 ), unknown_name AS (
     SELECT sqlc.narg('existing_name_id')::integer AS id
     WHERE sqlc.narg('existing_name_id')::integer IS NOT NULL AND NOT EXISTS (SELECT FROM existing_name)
