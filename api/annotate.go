@@ -186,7 +186,7 @@ func skipFrom(body *Skip) annotation.Skip {
 func (h annotateHandlers) AnnotateReserve(
 	ctx context.Context, req AnnotateReserveRequestObject,
 ) (AnnotateReserveResponseObject, error) {
-	until, err := h.annotations.Hold(ctx, annotation.User(auth.UserFrom(ctx).UserID), req.URLID)
+	until, err := h.annotations.Hold(ctx, annotation.User(auth.UserFrom(ctx).UserID), req.URLID, showing(req.Params.Suggestions))
 	return AnnotateReserve200JSONResponse{URLID: req.URLID, ExpiresAt: inSeconds(until)}, err
 }
 
@@ -200,7 +200,7 @@ func (h annotateHandlers) AnnotateRelease(
 func (h annotateHandlers) AnnotateAnonymousReserve(
 	ctx context.Context, req AnnotateAnonymousReserveRequestObject,
 ) (AnnotateAnonymousReserveResponseObject, error) {
-	until, err := h.annotations.Hold(ctx, annotation.Anonymous(req.Params.SessionID), req.URLID)
+	until, err := h.annotations.Hold(ctx, annotation.Anonymous(req.Params.SessionID), req.URLID, showing(req.Params.Suggestions))
 	return AnnotateAnonymousReserve200JSONResponse{URLID: req.URLID, ExpiresAt: inSeconds(until)}, err
 }
 

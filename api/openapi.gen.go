@@ -1149,6 +1149,24 @@ func (e AnnotateSubmitParamsSuggestions) Valid() bool {
 	}
 }
 
+// Defines values for AnnotateReserveParamsSuggestions.
+const (
+	AnnotateReserveParamsSuggestionsHidden AnnotateReserveParamsSuggestions = "hidden"
+	AnnotateReserveParamsSuggestionsShown  AnnotateReserveParamsSuggestions = "shown"
+)
+
+// Valid indicates whether the value is a known member of the AnnotateReserveParamsSuggestions enum.
+func (e AnnotateReserveParamsSuggestions) Valid() bool {
+	switch e {
+	case AnnotateReserveParamsSuggestionsHidden:
+		return true
+	case AnnotateReserveParamsSuggestionsShown:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for AnnotateSkipParamsSuggestions.
 const (
 	AnnotateSkipParamsSuggestionsHidden AnnotateSkipParamsSuggestions = "hidden"
@@ -1197,6 +1215,24 @@ func (e AnnotateAnonymousSubmitParamsSuggestions) Valid() bool {
 	case AnnotateAnonymousSubmitParamsSuggestionsHidden:
 		return true
 	case AnnotateAnonymousSubmitParamsSuggestionsShown:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for AnnotateAnonymousReserveParamsSuggestions.
+const (
+	AnnotateAnonymousReserveParamsSuggestionsHidden AnnotateAnonymousReserveParamsSuggestions = "hidden"
+	AnnotateAnonymousReserveParamsSuggestionsShown  AnnotateAnonymousReserveParamsSuggestions = "shown"
+)
+
+// Valid indicates whether the value is a known member of the AnnotateAnonymousReserveParamsSuggestions enum.
+func (e AnnotateAnonymousReserveParamsSuggestions) Valid() bool {
+	switch e {
+	case AnnotateAnonymousReserveParamsSuggestionsHidden:
+		return true
+	case AnnotateAnonymousReserveParamsSuggestionsShown:
 		return true
 	default:
 		return false
@@ -3203,6 +3239,17 @@ type AnnotateSubmitParams struct {
 // AnnotateSubmitParamsSuggestions defines parameters for AnnotateSubmit.
 type AnnotateSubmitParamsSuggestions string
 
+// AnnotateReserveParams defines parameters for AnnotateReserve.
+type AnnotateReserveParams struct {
+	// Suggestions With `hidden`, what annotators and robots have suggested for the next URL is left out: the lists are empty, and the counts
+	// 0. The texts of the page stay. It is recorded with the answer whether the suggestions were shown. A batch can hide them from
+	// all.
+	Suggestions *AnnotateReserveParamsSuggestions `form:"suggestions,omitempty" json:"suggestions,omitempty"`
+}
+
+// AnnotateReserveParamsSuggestions defines parameters for AnnotateReserve.
+type AnnotateReserveParamsSuggestions string
+
 // AnnotateSkipParams defines parameters for AnnotateSkip.
 type AnnotateSkipParams struct {
 	// BatchID Only URLs of this batch; the response then has a `batch_info`.
@@ -3323,9 +3370,17 @@ type AnnotateAnonymousReleaseParams struct {
 
 // AnnotateAnonymousReserveParams defines parameters for AnnotateAnonymousReserve.
 type AnnotateAnonymousReserveParams struct {
+	// Suggestions With `hidden`, what annotators and robots have suggested for the next URL is left out: the lists are empty, and the counts
+	// 0. The texts of the page stay. It is recorded with the answer whether the suggestions were shown. A batch can hide them from
+	// all.
+	Suggestions *AnnotateAnonymousReserveParamsSuggestions `form:"suggestions,omitempty" json:"suggestions,omitempty"`
+
 	// SessionID The session, from a response of `GET /annotate/anonymous`; any UUID is accepted.
 	SessionID openapi_types.UUID `form:"session_id" json:"session_id"`
 }
+
+// AnnotateAnonymousReserveParamsSuggestions defines parameters for AnnotateAnonymousReserve.
+type AnnotateAnonymousReserveParamsSuggestions string
 
 // AnnotateAnonymousSkipParams defines parameters for AnnotateAnonymousSkip.
 type AnnotateAnonymousSkipParams struct {
@@ -3854,7 +3909,7 @@ type ServerInterface interface {
 	AnnotateRelease(c *gin.Context, urlid URLID)
 	// AnnotateReserve Reserve a URL, or extend its reservation
 	// (POST /annotate/all/{url_id}/reservation)
-	AnnotateReserve(c *gin.Context, urlid URLID)
+	AnnotateReserve(c *gin.Context, urlid URLID, params AnnotateReserveParams)
 	// AnnotateSkip Put a URL off and get the next one
 	// (POST /annotate/all/{url_id}/skip)
 	AnnotateSkip(c *gin.Context, urlid URLID, params AnnotateSkipParams)
@@ -4517,6 +4572,17 @@ func (siw *ServerInterfaceWrapper) AnnotateReserve(c *gin.Context) {
 		return
 	}
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params AnnotateReserveParams
+
+	// ------------- Optional query parameter "suggestions" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "suggestions", c.Request.URL.Query(), &params.Suggestions, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter suggestions: %w", err), http.StatusBadRequest)
+		return
+	}
+
 	for _, middleware := range siw.HandlerMiddlewares {
 		middleware(c)
 		if c.IsAborted() {
@@ -4524,7 +4590,7 @@ func (siw *ServerInterfaceWrapper) AnnotateReserve(c *gin.Context) {
 		}
 	}
 
-	siw.Handler.AnnotateReserve(c, urlid)
+	siw.Handler.AnnotateReserve(c, urlid, params)
 }
 
 // AnnotateSkip operation middleware
@@ -4919,6 +4985,14 @@ func (siw *ServerInterfaceWrapper) AnnotateAnonymousReserve(c *gin.Context) {
 
 	// Parameter object where we will unmarshal all parameters from the context
 	var params AnnotateAnonymousReserveParams
+
+	// ------------- Optional query parameter "suggestions" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "suggestions", c.Request.URL.Query(), &params.Suggestions, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter suggestions: %w", err), http.StatusBadRequest)
+		return
+	}
 
 	// ------------- Required query parameter "session_id" -------------
 
@@ -8186,7 +8260,8 @@ func (response AnnotateReleasedefaultApplicationProblemPlusJSONResponse) VisitAn
 }
 
 type AnnotateReserveRequestObject struct {
-	URLID URLID `json:"url_id"`
+	URLID  URLID `json:"url_id"`
+	Params AnnotateReserveParams
 }
 
 type AnnotateReserveResponseObject interface {
@@ -15523,10 +15598,11 @@ func (sh *strictHandler) AnnotateRelease(ctx *gin.Context, urlid URLID) {
 }
 
 // AnnotateReserve operation middleware
-func (sh *strictHandler) AnnotateReserve(ctx *gin.Context, urlid URLID) {
+func (sh *strictHandler) AnnotateReserve(ctx *gin.Context, urlid URLID, params AnnotateReserveParams) {
 	var request AnnotateReserveRequestObject
 
 	request.URLID = urlid
+	request.Params = params
 
 	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
 		return sh.ssi.AnnotateReserve(ctx, request.(AnnotateReserveRequestObject))

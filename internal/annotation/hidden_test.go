@@ -123,6 +123,7 @@ func TestBatchHidesSuggestions(t *testing.T) {
 func TestAnswersRecordWhatWasShown(t *testing.T) {
 	t.Parallel()
 	const hide, show, hideBatch, showBatch, late = "hide", "show", "hide batch", "show batch", "late"
+	const hold, holdHidden = "hold", "hold hidden"
 	for name, tt := range map[string]struct {
 		steps []string
 		asks  bool // the answer says that it asked for no suggestions
@@ -140,6 +141,11 @@ func TestAnswersRecordWhatWasShown(t *testing.T) {
 		"late, and asks":                      {[]string{hide, late}, true, false},
 		"late":                                {[]string{show, late}, false, true},
 		"late, of a batch":                    {[]string{hideBatch, show, late}, false, false},
+		"held":                                {[]string{hide, hold}, false, false},
+		"held, and asks":                      {[]string{show, holdHidden}, true, true},
+		"held late":                           {[]string{show, late, hold}, true, true},
+		"held late, and asks":                 {[]string{hide, late, holdHidden}, false, false},
+		"held late, of a batch":               {[]string{hideBatch, show, late, hold, showBatch}, false, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -162,6 +168,12 @@ func TestAnswersRecordWhatWasShown(t *testing.T) {
 						err = b.service.HideSuggestionsOfBatch(t.Context(), 1, step == hideBatch)
 					case late:
 						dbtest.Exec(t, b.pool, "DELETE FROM url_reservations")
+					case hold, holdHidden:
+						by := annotation.Anonymous(session)
+						if byUser {
+							by = annotation.User(7)
+						}
+						_, err = b.service.Hold(t.Context(), by, 1, annotation.HideSuggestions(step == holdHidden))
 					}
 					require.NoError(t, err)
 				}

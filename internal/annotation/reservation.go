@@ -66,8 +66,10 @@ func (a Annotator) String() string {
 }
 
 // Hold reserves a URL for an annotator, or extends the reservation, and returns when it ends. It replaces the annotator's
-// reservation of another URL. Errors: *unknown.Error, ErrHeldByOthers, ErrNotOffered and ErrNothingIsReserved.
-func (s *Service) Hold(ctx context.Context, by Annotator, urlID int32) (time.Time, error) {
+// reservation of another URL. HideSuggestions says that the annotator was shown the URL without suggestions. It counts if the
+// annotator has no reservation of the URL any more: a reservation that is stored knows. Errors: *unknown.Error, ErrHeldByOthers,
+// ErrNotOffered and ErrNothingIsReserved.
+func (s *Service) Hold(ctx context.Context, by Annotator, urlID int32, how ...Showing) (time.Time, error) {
 	if s.reserve.For == 0 {
 		return time.Time{}, ErrNothingIsReserved
 	}
@@ -78,7 +80,7 @@ func (s *Service) Hold(ctx context.Context, by Annotator, urlID int32) (time.Tim
 	defer conn.Release()
 	var until time.Time
 	err = postgres.Retry(ctx, func() (err error) {
-		until, err = s.hold(ctx, conn, by, urlID)
+		until, err = s.hold(ctx, conn, ask(by, Filter{}, how), urlID)
 		return err
 	})
 	if err != nil {
@@ -87,10 +89,10 @@ func (s *Service) Hold(ctx context.Context, by Annotator, urlID int32) (time.Tim
 	return until, nil
 }
 
-func (s *Service) hold(ctx context.Context, conn *postgres.Conn, by Annotator, urlID int32) (time.Time, error) {
+func (s *Service) hold(ctx context.Context, conn *postgres.Conn, ask asking, urlID int32) (time.Time, error) {
 	defer phase.Start(ctx, phase.Reservation)()
 	offered, err := queries.ReservationIsOffered(ctx, conn, db.ReservationIsOfferedParams{
-		URLID: urlID, UserID: by.userID, SessionID: by.session,
+		URLID: urlID, UserID: ask.by.userID, SessionID: ask.by.session,
 	})
 	switch {
 	case errors.Is(err, pgx.ErrNoRows):
@@ -100,8 +102,8 @@ func (s *Service) hold(ctx context.Context, conn *postgres.Conn, by Annotator, u
 	case !offered:
 		return time.Time{}, ErrNotOffered
 	}
-	hidden, err := queries.ReservationSuggestionsHidden(ctx, conn, db.ReservationSuggestionsHiddenParams{
-		Annotator: by.String(), URLID: urlID,
+	ask.hidden, err = queries.ReservationSuggestionsHidden(ctx, conn, db.ReservationSuggestionsHiddenParams{
+		Annotator: ask.by.String(), URLID: urlID, Hidden: ask.hidden,
 	})
 	if err != nil {
 		return time.Time{}, err
@@ -111,7 +113,7 @@ func (s *Service) hold(ctx context.Context, conn *postgres.Conn, by Annotator, u
 		if err != nil {
 			return time.Time{}, err
 		}
-		got, err := s.claim(ctx, conn, asking{by: by, hidden: hidden}, urlID, s.needOf(rows))
+		got, err := s.claim(ctx, conn, ask, urlID, s.needOf(rows))
 		if err != nil || got.granted {
 			return got.until, err
 		}

@@ -103,7 +103,7 @@ func (s *Service) agencies(
 	})
 	if s.reserve.For > 0 {
 		steps = append(steps, postgres.Step{
-			Phase: phase.Reservation, SQL: db.ReservationSuggestionsHidden, Args: []any{by.String(), urlID}, Read: scalar(&fromCaller),
+			Phase: phase.Reservation, SQL: db.ReservationSuggestionsHidden, Args: []any{by.String(), urlID, false}, Read: scalar(&fromCaller),
 		})
 	}
 	if err := postgres.Pipeline(ctx, conn, steps); err != nil {

@@ -546,7 +546,7 @@ func (q *Queries) ReservationShow(ctx context.Context, db DBTX, arg ReservationS
 const ReservationSuggestionsHidden = `-- name: ReservationSuggestionsHidden :one
 SELECT coalesce(
     (SELECT r.suggestions_hidden FROM url_reservations r WHERE r.annotator = $1 AND r.url_id = $2),
-    EXISTS (
+    $3::boolean OR EXISTS (
         SELECT FROM annotation_queue q
         JOIN flag_batch_suggestions_hidden flag ON flag.batch_id = q.batch_id
         WHERE q.url_id = $2
@@ -557,12 +557,13 @@ SELECT coalesce(
 type ReservationSuggestionsHiddenParams struct {
 	Annotator string
 	URLID     int32
+	Hidden    bool
 }
 
 // Whether the annotator was shown the URL that is reserved without suggestions. Without a reservation, which may have expired, whether
-// its batch hides them.
+// they are hidden as given, or its batch hides them.
 func (q *Queries) ReservationSuggestionsHidden(ctx context.Context, db DBTX, arg ReservationSuggestionsHiddenParams) (bool, error) {
-	row := db.QueryRow(ctx, ReservationSuggestionsHidden, arg.Annotator, arg.URLID)
+	row := db.QueryRow(ctx, ReservationSuggestionsHidden, arg.Annotator, arg.URLID, arg.Hidden)
 	var column_1 bool
 	err := row.Scan(&column_1)
 	return column_1, err

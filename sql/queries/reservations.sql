@@ -360,10 +360,10 @@ WHERE q.url_id = @url_id::integer;
 
 -- name: ReservationSuggestionsHidden :one
 -- Whether the annotator was shown the URL that is reserved without suggestions. Without a reservation, which may have expired, whether
--- its batch hides them.
+-- they are hidden as given, or its batch hides them.
 SELECT coalesce(
     (SELECT r.suggestions_hidden FROM url_reservations r WHERE r.annotator = @annotator AND r.url_id = @url_id),
-    EXISTS (
+    @hidden::boolean OR EXISTS (
         SELECT FROM annotation_queue q
         JOIN flag_batch_suggestions_hidden flag ON flag.batch_id = q.batch_id
         WHERE q.url_id = @url_id
