@@ -2655,7 +2655,8 @@ type SearchURLResult struct {
 
 // Skip defines model for Skip.
 type Skip struct {
-	// Note Required if the reason is `other`. Surrounding white space is removed.
+	// Note Required if the reason is `other`. Surrounding white space is removed. A note of only white space and invisible characters
+	// is none.
 	Note   *string    `json:"note,omitempty"`
 	Reason SkipReason `json:"reason"`
 }

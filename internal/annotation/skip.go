@@ -16,12 +16,13 @@ import (
 	"docket/internal/postgres"
 	"docket/internal/ranking"
 	"docket/internal/unknown"
+	"docket/internal/urlform"
 )
 
 // Skip is why an annotator puts a URL off.
 type Skip struct {
 	Reason SkipReason
-	Note   string // required for SkipOther; at most 500 characters; surrounding white space is removed
+	Note   string // required for SkipOther; at most 500 characters; surrounding white space is removed; blank is none
 }
 
 // SkipReason is a value of the database type skip_reason.
@@ -109,6 +110,9 @@ func (s *Service) skipThenNext(ctx context.Context, skip putOff, ask asking) (Su
 // transaction together with the key.
 func (s *Service) skip(ctx context.Context, pool *postgres.Pool, skip putOff) (err error) {
 	note := strings.TrimSpace(skip.skip.Note)
+	if urlform.IsBlank(note) {
+		note = ""
+	}
 	switch {
 	case note == "" && skip.skip.Reason == SkipOther:
 		return FieldErrors{{Field: "note", Text: "must say why if reason is other"}}

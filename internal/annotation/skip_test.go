@@ -135,8 +135,10 @@ func TestRefusedSkips(t *testing.T) {
 		require.NoError(t, by.submit(t.Context(), 2))
 		before := dbtest.Digests(t, by.b.pool)
 		var fields annotation.FieldErrors
-		require.ErrorAs(t, by.skip(t.Context(), 1, annotation.Skip{Reason: annotation.SkipOther, Note: "\t "}), &fields)
-		require.Equal(t, "note", fields[0].Field)
+		for _, blank := range []string{"", "\t ", "\u200b", " \u00a0\u2060\ufeff\u3164"} {
+			require.ErrorAs(t, by.skip(t.Context(), 1, annotation.Skip{Reason: annotation.SkipOther, Note: blank}), &fields, "%+q", blank)
+			require.Equal(t, "note", fields[0].Field)
+		}
 		tooLong := annotation.Skip{Reason: annotation.SkipLanguage, Note: strings.Repeat("ä", 501)}
 		require.ErrorAs(t, by.skip(t.Context(), 1, tooLong), &fields)
 		var notFound *unknown.Error

@@ -6,12 +6,12 @@ package catalog
 import (
 	"errors"
 	"fmt"
-	"strings"
 
 	"docket/internal/changelog"
 	"docket/internal/db"
 	"docket/internal/postgres"
 	"docket/internal/unknown"
+	"docket/internal/urlform"
 )
 
 // Service reads and changes the catalog. It is safe for concurrent use.
@@ -81,9 +81,9 @@ func checkName(name string) error {
 	return notBlank("name", name)
 }
 
-// notBlank refuses a name that is only white space.
+// notBlank refuses a name that shows nothing.
 func notBlank(field, name string) error {
-	if strings.TrimSpace(name) == "" {
+	if urlform.IsBlank(name) {
 		return &ValueError{field, "must not be blank"}
 	}
 	return nil

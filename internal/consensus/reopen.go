@@ -17,6 +17,7 @@ import (
 	"docket/internal/postgres"
 	"docket/internal/ranking"
 	"docket/internal/unknown"
+	"docket/internal/urlform"
 )
 
 var (
@@ -48,7 +49,7 @@ func NewReopener(pool *postgres.Pool) *Reopener { return &Reopener{pool, changel
 // Errors: ErrNoReason, *unknown.Error, ErrNotValidated, ErrPublished.
 func (r *Reopener) Reopen(ctx context.Context, userID, urlID int32, reason string) error {
 	reason = strings.TrimSpace(reason)
-	if reason == "" {
+	if urlform.IsBlank(reason) {
 		return ErrNoReason
 	}
 	err := idempotency.OnceDo(ctx, r.pool, func(tx pgx.Tx) error { return r.reopen(ctx, tx, userID, urlID, reason) })

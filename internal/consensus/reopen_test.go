@@ -137,6 +137,7 @@ func TestReopenRefused(t *testing.T) {
 	require.ErrorIs(t, reopen(2, "wrong"), consensus.ErrPublished)
 	require.ErrorIs(t, reopen(3, "wrong"), consensus.ErrPublished)
 	require.ErrorIs(t, reopen(4, " \n"), consensus.ErrNoReason)
+	require.ErrorIs(t, reopen(4, " \u200b"), consensus.ErrNoReason)
 	var missing *unknown.Error
 	require.ErrorAs(t, reopen(6, "wrong"), &missing)
 	require.Zero(t, dbtest.Count(t, b.pool, "SELECT count(*) FROM url_history"))

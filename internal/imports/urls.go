@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"strings"
 
 	"github.com/jackc/pgx/v5"
 
@@ -17,6 +16,7 @@ import (
 	"docket/internal/postgres"
 	"docket/internal/ranking"
 	"docket/internal/robots"
+	"docket/internal/urlform"
 )
 
 // URLColumns are the columns that a file of URLs must have, URLOptionalColumns those that it may have, in any order.
@@ -75,7 +75,7 @@ func (s URLSummary) Unchanged() bool {
 // is rejected. The error is an *unknown.Error, and nothing is stored, if a location of the batch does not exist.
 func URLs(ctx context.Context, pool *postgres.Pool, file io.Reader, o URLOptions) (URLSummary, error) {
 	switch {
-	case strings.TrimSpace(o.Batch) == "":
+	case urlform.IsBlank(o.Batch):
 		return URLSummary{}, errors.New("the batch needs a name")
 	case o.Confidence < 0 || o.Confidence > 100:
 		return URLSummary{}, fmt.Errorf("the confidence is %d and must be 1 to 100", o.Confidence)

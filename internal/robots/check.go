@@ -205,7 +205,7 @@ func (s *suggestion) takeText(given Suggestion) *csvfile.Defect {
 	}
 	s.text = strings.TrimSpace(text)
 	switch {
-	case s.text == "":
+	case urlform.IsBlank(s.text):
 		return csvfile.NewDefect("value", text, reasonBlank)
 	case utf8.RuneCountInString(s.text) > MaxName:
 		return csvfile.NewDefect("value", text, reasonNameLong)

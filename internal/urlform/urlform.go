@@ -133,6 +133,12 @@ func isScheme(text string) bool {
 	return text != ""
 }
 
+// IsBlank reports whether a text shows nothing: it is empty, or has only white space and invisible characters. This rule is that of
+// all texts that must not be empty, such as names, reasons and notes.
+func IsBlank(text string) bool {
+	return !strings.ContainsFunc(text, func(r rune) bool { return !isBlank(r) && !unicode.Is(unicode.Variation_Selector, r) })
+}
+
 // isBlank reports whether a character shows nothing at the ends of a text.
 func isBlank(r rune) bool { return unicode.IsSpace(r) || isInvisible(r) }
 

@@ -111,3 +111,15 @@ func FuzzParse(f *testing.F) {
 }
 
 func full(form Form) string { return Full(form.Scheme, &form.ID, form.TrailingSlash) }
+
+func TestIsBlank(t *testing.T) {
+	t.Parallel()
+	for _, blank := range []string{
+		"", " \t\n", "\u00a0\u3000", "\u200b", "\u200d\ufeff", " \u2060 ", "\u00ad", "\u202e", "\u3164\u115f", "\ufe0f", "\u034f",
+	} {
+		require.True(t, IsBlank(blank), "%+q", blank)
+	}
+	for _, text := range []string{"a", " \u200ba", "-", "\u2764\ufe0f", "\u0301", "\u5b57", "\u200f\u05d0"} {
+		require.False(t, IsBlank(text), "%+q", text)
+	}
+}
