@@ -368,13 +368,21 @@ SELECT
     coalesce(
         extract(epoch FROM min(r.expires_at) - coalesce($1::timestamptz, now())), 0
     )::double precision AS seconds
-FROM annotation_queue q
-JOIN url_reservations r ON r.url_id = q.url_id
-WHERE q.eligible
-    AND q.reserved
-    AND ($2::integer IS NULL OR q.batch_id = $2::integer)
-    AND NOT EXISTS (SELECT FROM user_url_done d WHERE d.user_id = $3::integer AND d.url_id = q.url_id)
-    AND NOT EXISTS (SELECT FROM anonymous_url_done d WHERE d.session_id = $4::uuid AND d.url_id = q.url_id)
+FROM (
+    SELECT q.url_id
+    FROM annotation_queue q
+    WHERE q.eligible
+        AND q.reserved
+        AND ($2::integer IS NULL OR q.batch_id = $2::integer)
+        AND NOT EXISTS (
+            SELECT FROM user_url_done d WHERE d.user_id = $3::integer AND d.url_id = q.url_id OFFSET 0
+        )
+        AND NOT EXISTS (
+            SELECT FROM anonymous_url_done d WHERE d.session_id = $4::uuid AND d.url_id = q.url_id OFFSET 0
+        )
+    OFFSET 0
+) AS q
+CROSS JOIN LATERAL (SELECT held.expires_at FROM url_reservations held WHERE held.url_id = q.url_id OFFSET 0) AS r
 `
 
 type ReservationFirstExpiryParams struct {
@@ -390,7 +398,8 @@ type ReservationFirstExpiryRow struct {
 }
 
 // In how many seconds the first reservation ends of a URL that ReservationShareGet would consider; any_reserved is false without
-// one.
+// one. The cost grows with the reserved URLs. OFFSET 0 keeps the planner from reading the whole queue by its key, and all
+// reservations for each URL.
 func (q *Queries) ReservationFirstExpiry(ctx context.Context, db DBTX, arg ReservationFirstExpiryParams) (ReservationFirstExpiryRow, error) {
 	row := db.QueryRow(ctx, ReservationFirstExpiry,
 		arg.Now,
@@ -432,7 +441,7 @@ func (q *Queries) ReservationIsOffered(ctx context.Context, db DBTX, arg Reserva
 
 const ReservationRelease = `-- name: ReservationRelease :one
 WITH locked AS MATERIALIZED (
-    SELECT q.url_id FROM annotation_queue q WHERE q.url_id = $1 FOR NO KEY UPDATE
+    SELECT q.url_id, q.reserved FROM annotation_queue q WHERE q.url_id = $1 FOR NO KEY UPDATE
 ), released AS (
     DELETE FROM url_reservations r
     USING locked
@@ -440,8 +449,10 @@ WITH locked AS MATERIALIZED (
     RETURNING r.url_id
 ), freed AS (
     UPDATE annotation_queue q SET reserved = false, changed_xid = pg_current_xact_id()::text::bigint
+    -- By key: whether the row is reserved is known from its lock.
     FROM released
-    WHERE q.url_id = released.url_id AND q.reserved
+    CROSS JOIN locked
+    WHERE q.url_id = released.url_id AND locked.reserved
 )
 SELECT EXISTS (SELECT FROM locked)::boolean AS url_known, EXISTS (SELECT FROM released)::boolean AS released
 FROM (SELECT set_config('synchronous_commit', 'off', true)) AS setting
@@ -466,28 +477,36 @@ func (q *Queries) ReservationRelease(ctx context.Context, db DBTX, arg Reservati
 }
 
 const ReservationShareGet = `-- name: ReservationShareGet :one
-SELECT q.url_id, urls.url, urls.scheme, urls.trailing_slash, q.changed_xid
-FROM annotation_queue q
-JOIN urls ON urls.id = q.url_id
-LEFT JOIN (
-    SELECT r.url_id, count(*) AS live
-    FROM url_reservations r
-    WHERE r.annotator <> $1 AND r.expires_at > coalesce($2::timestamptz, now())
-    GROUP BY r.url_id
-) AS held ON held.url_id = q.url_id
-WHERE q.eligible
-    AND q.reserved
-    AND ($3::integer IS NULL OR q.batch_id = $3::integer)
-    AND NOT EXISTS (SELECT FROM user_url_done d WHERE d.user_id = $4::integer AND d.url_id = q.url_id)
-    AND NOT EXISTS (SELECT FROM anonymous_url_done d WHERE d.session_id = $5::uuid AND d.url_id = q.url_id)
-ORDER BY
-    coalesce(held.live, 0),
-    coalesce(q.batch_id = ANY((
-        SELECT f.batch_ids FROM followed_batches f WHERE f.user_id = $4::integer
-    )::integer[]), false) DESC,
-    q.priority,
-    q.url_id
-LIMIT 1
+SELECT shared.url_id, urls.url, urls.scheme, urls.trailing_slash, shared.changed_xid
+FROM (
+    SELECT q.url_id, q.changed_xid
+    FROM annotation_queue q
+    CROSS JOIN LATERAL (
+        SELECT count(*) AS live
+        FROM url_reservations r
+        WHERE r.url_id = q.url_id
+            AND r.annotator <> $1
+            AND r.expires_at > coalesce($2::timestamptz, now())
+    ) AS held
+    WHERE q.eligible
+        AND q.reserved
+        AND ($3::integer IS NULL OR q.batch_id = $3::integer)
+        AND NOT EXISTS (
+            SELECT FROM user_url_done d WHERE d.user_id = $4::integer AND d.url_id = q.url_id OFFSET 0
+        )
+        AND NOT EXISTS (
+            SELECT FROM anonymous_url_done d WHERE d.session_id = $5::uuid AND d.url_id = q.url_id OFFSET 0
+        )
+    ORDER BY
+        held.live,
+        coalesce(q.batch_id = ANY((
+            SELECT f.batch_ids FROM followed_batches f WHERE f.user_id = $4::integer
+        )::integer[]), false) DESC,
+        q.priority,
+        q.url_id
+    LIMIT 1
+) AS shared
+JOIN urls ON urls.id = shared.url_id
 `
 
 type ReservationShareGetParams struct {
@@ -507,7 +526,8 @@ type ReservationShareGetRow struct {
 }
 
 // Among the URLs that are offered to no other annotator because they are reserved, and that the annotator has not done: the one
-// with the fewest reservations of others, then the first in the order. No rows: there is none.
+// with the fewest reservations of others, then the first in the order. No rows: there is none. The cost grows with the reserved
+// URLs, which are not more than the annotators at work. OFFSET 0 keeps the planner from reading all that the annotator has done.
 func (q *Queries) ReservationShareGet(ctx context.Context, db DBTX, arg ReservationShareGetParams) (ReservationShareGetRow, error) {
 	row := db.QueryRow(ctx, ReservationShareGet,
 		arg.Annotator,
@@ -579,7 +599,7 @@ WITH clock AS (
     ORDER BY r.expires_at
     LIMIT $2
 ), locked AS MATERIALIZED (
-    SELECT q.url_id FROM annotation_queue q
+    SELECT q.url_id, q.reserved FROM annotation_queue q
     WHERE q.url_id = ANY(ARRAY(SELECT due.url_id FROM due))
     ORDER BY q.url_id
     FOR NO KEY UPDATE SKIP LOCKED
@@ -597,8 +617,9 @@ WITH clock AS (
     RETURNING r.url_id
 ), freed AS (
     UPDATE annotation_queue q SET reserved = false, changed_xid = pg_current_xact_id()::text::bigint
-    FROM (SELECT DISTINCT deleted.url_id FROM deleted) AS deleted
-    WHERE q.url_id = deleted.url_id AND q.reserved
+    -- By key: whether a row is reserved is known from its lock.
+    FROM locked
+    WHERE q.url_id = locked.url_id AND locked.reserved AND EXISTS (SELECT FROM deleted WHERE deleted.url_id = locked.url_id)
     RETURNING q.url_id
 )
 SELECT (SELECT count(*) FROM deleted)::integer AS deleted, (SELECT count(*) FROM freed)::integer AS freed
@@ -628,21 +649,29 @@ const ReservationSweepLost = `-- name: ReservationSweepLost :one
 WITH lost AS MATERIALIZED (
     SELECT q.url_id
     FROM annotation_queue q
-    WHERE q.reserved AND NOT EXISTS (SELECT FROM url_reservations r WHERE r.url_id = q.url_id)
+    WHERE q.url_id = ANY(ARRAY(
+            SELECT held.url_id
+            FROM annotation_queue held
+            -- One pass over the reservations, even with a plan that was made when there were none.
+            WHERE held.reserved AND held.url_id NOT IN (SELECT r.url_id FROM url_reservations r)
+            ORDER BY held.priority, held.url_id
+            LIMIT $1
+        ))
+        AND q.reserved
     ORDER BY q.url_id
-    LIMIT $1
     FOR NO KEY UPDATE SKIP LOCKED
 ), freed AS (
     UPDATE annotation_queue q SET reserved = false, changed_xid = pg_current_xact_id()::text::bigint
-    FROM lost
-    WHERE q.url_id = lost.url_id AND q.reserved
+    FROM lost -- locked, so still reserved
+    WHERE q.url_id = lost.url_id
     RETURNING q.url_id
 )
 SELECT count(*)::integer FROM freed
 `
 
 // Has up to so many URLs offered again that are reserved according to the queue, and by no annotator: after a crash of the server
-// there are no reservations. Returns their number.
+// there are no reservations. Returns their number. Rows of the queue that are locked are left to the next sweep. The cost grows with
+// the URLs that are reserved according to the queue, and with the reservations.
 func (q *Queries) ReservationSweepLost(ctx context.Context, db DBTX, most int32) (int32, error) {
 	row := db.QueryRow(ctx, ReservationSweepLost, most)
 	var column_1 int32

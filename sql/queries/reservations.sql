@@ -188,7 +188,7 @@ LEFT JOIN filled ON true;
 -- name: ReservationRelease :one
 -- Ends the reservation of a URL, so that the URL is offered to others again. url_known is false if there is no such URL.
 WITH locked AS MATERIALIZED (
-    SELECT q.url_id FROM annotation_queue q WHERE q.url_id = @url_id FOR NO KEY UPDATE
+    SELECT q.url_id, q.reserved FROM annotation_queue q WHERE q.url_id = @url_id FOR NO KEY UPDATE
 ), released AS (
     DELETE FROM url_reservations r
     USING locked
@@ -196,53 +196,73 @@ WITH locked AS MATERIALIZED (
     RETURNING r.url_id
 ), freed AS (
     UPDATE annotation_queue q SET reserved = false, changed_xid = pg_current_xact_id()::text::bigint
+    -- By key: whether the row is reserved is known from its lock.
     FROM released
-    WHERE q.url_id = released.url_id AND q.reserved
+    CROSS JOIN locked
+    WHERE q.url_id = released.url_id AND locked.reserved
 )
 SELECT EXISTS (SELECT FROM locked)::boolean AS url_known, EXISTS (SELECT FROM released)::boolean AS released
 FROM (SELECT set_config('synchronous_commit', 'off', true)) AS setting;
 
 -- name: ReservationShareGet :one
 -- Among the URLs that are offered to no other annotator because they are reserved, and that the annotator has not done: the one
--- with the fewest reservations of others, then the first in the order. No rows: there is none.
-SELECT q.url_id, urls.url, urls.scheme, urls.trailing_slash, q.changed_xid
-FROM annotation_queue q
-JOIN urls ON urls.id = q.url_id
-LEFT JOIN (
-    SELECT r.url_id, count(*) AS live
-    FROM url_reservations r
-    WHERE r.annotator <> @annotator AND r.expires_at > coalesce(sqlc.narg('now')::timestamptz, now())
-    GROUP BY r.url_id
-) AS held ON held.url_id = q.url_id
-WHERE q.eligible
-    AND q.reserved
-    AND (sqlc.narg('batch_id')::integer IS NULL OR q.batch_id = sqlc.narg('batch_id')::integer)
-    AND NOT EXISTS (SELECT FROM user_url_done d WHERE d.user_id = sqlc.narg('user_id')::integer AND d.url_id = q.url_id)
-    AND NOT EXISTS (SELECT FROM anonymous_url_done d WHERE d.session_id = sqlc.narg('session_id')::uuid AND d.url_id = q.url_id)
-ORDER BY
-    coalesce(held.live, 0),
-    coalesce(q.batch_id = ANY((
-        SELECT f.batch_ids FROM followed_batches f WHERE f.user_id = sqlc.narg('user_id')::integer
-    )::integer[]), false) DESC,
-    q.priority,
-    q.url_id
-LIMIT 1;
+-- with the fewest reservations of others, then the first in the order. No rows: there is none. The cost grows with the reserved
+-- URLs, which are not more than the annotators at work. OFFSET 0 keeps the planner from reading all that the annotator has done.
+SELECT shared.url_id, urls.url, urls.scheme, urls.trailing_slash, shared.changed_xid
+FROM (
+    SELECT q.url_id, q.changed_xid
+    FROM annotation_queue q
+    CROSS JOIN LATERAL (
+        SELECT count(*) AS live
+        FROM url_reservations r
+        WHERE r.url_id = q.url_id
+            AND r.annotator <> @annotator
+            AND r.expires_at > coalesce(sqlc.narg('now')::timestamptz, now())
+    ) AS held
+    WHERE q.eligible
+        AND q.reserved
+        AND (sqlc.narg('batch_id')::integer IS NULL OR q.batch_id = sqlc.narg('batch_id')::integer)
+        AND NOT EXISTS (
+            SELECT FROM user_url_done d WHERE d.user_id = sqlc.narg('user_id')::integer AND d.url_id = q.url_id OFFSET 0
+        )
+        AND NOT EXISTS (
+            SELECT FROM anonymous_url_done d WHERE d.session_id = sqlc.narg('session_id')::uuid AND d.url_id = q.url_id OFFSET 0
+        )
+    ORDER BY
+        held.live,
+        coalesce(q.batch_id = ANY((
+            SELECT f.batch_ids FROM followed_batches f WHERE f.user_id = sqlc.narg('user_id')::integer
+        )::integer[]), false) DESC,
+        q.priority,
+        q.url_id
+    LIMIT 1
+) AS shared
+JOIN urls ON urls.id = shared.url_id;
 
 -- name: ReservationFirstExpiry :one
 -- In how many seconds the first reservation ends of a URL that ReservationShareGet would consider; any_reserved is false without
--- one.
+-- one. The cost grows with the reserved URLs. OFFSET 0 keeps the planner from reading the whole queue by its key, and all
+-- reservations for each URL.
 SELECT
     count(*) > 0 AS any_reserved,
     coalesce(
         extract(epoch FROM min(r.expires_at) - coalesce(sqlc.narg('now')::timestamptz, now())), 0
     )::double precision AS seconds
-FROM annotation_queue q
-JOIN url_reservations r ON r.url_id = q.url_id
-WHERE q.eligible
-    AND q.reserved
-    AND (sqlc.narg('batch_id')::integer IS NULL OR q.batch_id = sqlc.narg('batch_id')::integer)
-    AND NOT EXISTS (SELECT FROM user_url_done d WHERE d.user_id = sqlc.narg('user_id')::integer AND d.url_id = q.url_id)
-    AND NOT EXISTS (SELECT FROM anonymous_url_done d WHERE d.session_id = sqlc.narg('session_id')::uuid AND d.url_id = q.url_id);
+FROM (
+    SELECT q.url_id
+    FROM annotation_queue q
+    WHERE q.eligible
+        AND q.reserved
+        AND (sqlc.narg('batch_id')::integer IS NULL OR q.batch_id = sqlc.narg('batch_id')::integer)
+        AND NOT EXISTS (
+            SELECT FROM user_url_done d WHERE d.user_id = sqlc.narg('user_id')::integer AND d.url_id = q.url_id OFFSET 0
+        )
+        AND NOT EXISTS (
+            SELECT FROM anonymous_url_done d WHERE d.session_id = sqlc.narg('session_id')::uuid AND d.url_id = q.url_id OFFSET 0
+        )
+    OFFSET 0
+) AS q
+CROSS JOIN LATERAL (SELECT held.expires_at FROM url_reservations held WHERE held.url_id = q.url_id OFFSET 0) AS r;
 
 -- name: ReservationVoteList :many
 -- The votes about a URL, the rule, and the revision of the URL whose votes they are. No rows: there is no such URL. An empty
@@ -277,7 +297,7 @@ WITH clock AS (
     ORDER BY r.expires_at
     LIMIT @most
 ), locked AS MATERIALIZED (
-    SELECT q.url_id FROM annotation_queue q
+    SELECT q.url_id, q.reserved FROM annotation_queue q
     WHERE q.url_id = ANY(ARRAY(SELECT due.url_id FROM due))
     ORDER BY q.url_id
     FOR NO KEY UPDATE SKIP LOCKED
@@ -295,8 +315,9 @@ WITH clock AS (
     RETURNING r.url_id
 ), freed AS (
     UPDATE annotation_queue q SET reserved = false, changed_xid = pg_current_xact_id()::text::bigint
-    FROM (SELECT DISTINCT deleted.url_id FROM deleted) AS deleted
-    WHERE q.url_id = deleted.url_id AND q.reserved
+    -- By key: whether a row is reserved is known from its lock.
+    FROM locked
+    WHERE q.url_id = locked.url_id AND locked.reserved AND EXISTS (SELECT FROM deleted WHERE deleted.url_id = locked.url_id)
     RETURNING q.url_id
 )
 SELECT (SELECT count(*) FROM deleted)::integer AS deleted, (SELECT count(*) FROM freed)::integer AS freed
@@ -304,18 +325,26 @@ FROM (SELECT set_config('synchronous_commit', 'off', true)) AS setting;
 
 -- name: ReservationSweepLost :one
 -- Has up to so many URLs offered again that are reserved according to the queue, and by no annotator: after a crash of the server
--- there are no reservations. Returns their number.
+-- there are no reservations. Returns their number. Rows of the queue that are locked are left to the next sweep. The cost grows with
+-- the URLs that are reserved according to the queue, and with the reservations.
 WITH lost AS MATERIALIZED (
     SELECT q.url_id
     FROM annotation_queue q
-    WHERE q.reserved AND NOT EXISTS (SELECT FROM url_reservations r WHERE r.url_id = q.url_id)
+    WHERE q.url_id = ANY(ARRAY(
+            SELECT held.url_id
+            FROM annotation_queue held
+            -- One pass over the reservations, even with a plan that was made when there were none.
+            WHERE held.reserved AND held.url_id NOT IN (SELECT r.url_id FROM url_reservations r)
+            ORDER BY held.priority, held.url_id
+            LIMIT @most
+        ))
+        AND q.reserved
     ORDER BY q.url_id
-    LIMIT @most
     FOR NO KEY UPDATE SKIP LOCKED
 ), freed AS (
     UPDATE annotation_queue q SET reserved = false, changed_xid = pg_current_xact_id()::text::bigint
-    FROM lost
-    WHERE q.url_id = lost.url_id AND q.reserved
+    FROM lost -- locked, so still reserved
+    WHERE q.url_id = lost.url_id
     RETURNING q.url_id
 )
 SELECT count(*)::integer FROM freed;

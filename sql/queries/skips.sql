@@ -154,16 +154,19 @@ FROM (
 JOIN urls ON urls.id = next.url_id;
 
 -- name: SkipFirstExpiry :one
--- In how many seconds the first reservation ends of a URL that the annotator has put off; 0 without one.
+-- In how many seconds the first reservation ends of a URL that the annotator has put off; 0 without one. The cost grows with the
+-- skips of the annotator. OFFSET 0 keeps the planner from reading the skips or the reservations of all annotators.
 SELECT coalesce(
-    extract(epoch FROM min(r.expires_at) - coalesce(sqlc.narg('now')::timestamptz, now())), 0
+    extract(epoch FROM min(held.expires_at) - coalesce(sqlc.narg('now')::timestamptz, now())), 0
 )::double precision AS seconds
-FROM url_skips s
-JOIN annotation_queue q ON q.url_id = s.url_id
-JOIN url_reservations r ON r.url_id = s.url_id
-WHERE (s.user_id = sqlc.narg('user_id')::integer OR s.session_id = sqlc.narg('session_id')::uuid)
-    AND s.active
-    AND q.eligible
+FROM (
+    SELECT s.url_id FROM url_skips s WHERE s.user_id = sqlc.narg('user_id')::integer AND s.active
+    UNION ALL
+    SELECT s.url_id FROM url_skips s WHERE s.session_id = sqlc.narg('session_id')::uuid AND s.active
+) AS skipped
+CROSS JOIN LATERAL (SELECT q.* FROM annotation_queue q WHERE q.url_id = skipped.url_id OFFSET 0) AS q
+CROSS JOIN LATERAL (SELECT r.expires_at FROM url_reservations r WHERE r.url_id = skipped.url_id OFFSET 0) AS held
+WHERE q.eligible
     AND q.reserved
     AND (sqlc.narg('batch_id')::integer IS NULL OR q.batch_id = sqlc.narg('batch_id')::integer);
 
