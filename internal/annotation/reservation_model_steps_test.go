@@ -175,6 +175,11 @@ func (m *model) leave(url int32, a annotator) {
 	}
 }
 
+// end ends all holds of a URL that is not offered any more.
+func (m *model) end(url int32) {
+	maps.DeleteFunc(m.holds, func(_ annotator, h hold) bool { return h.url == url })
+}
+
 // validate has the validator decide about all URLs that are due.
 func (m *modelled) validate(t *rapid.T) {
 	due := m.urlsWhere(t, "SELECT url_id FROM consensus_due")
@@ -188,6 +193,9 @@ func (m *modelled) validate(t *rapid.T) {
 		}
 		if validated[id] && !url.validated {
 			require.True(t, decided && !url.reopened, "URL %d has no votes for a fact", id)
+		}
+		if validated[id] {
+			m.end(id)
 		}
 		url.validated = validated[id]
 	}
@@ -220,6 +228,9 @@ func (m *modelled) suspend(t *rapid.T) {
 	})
 	require.NoError(t, err)
 	m.urls[id].suspended = !m.urls[id].suspended
+	if m.urls[id].suspended {
+		m.end(id)
+	}
 }
 
 // transfer gives what a session has said, skipped and reserved to a user. Others use the session afterwards.

@@ -262,6 +262,8 @@ const QueueForgetMany = `-- name: QueueForgetMany :many
 WITH forgotten AS (
     DELETE FROM annotation_queue WHERE url_id = ANY($1::integer[])
     RETURNING batch_id, user_agency_count
+), released AS (
+    DELETE FROM url_reservations WHERE url_id = ANY($1::integer[])
 )
 SELECT
     batch_id::integer AS batch_id,
@@ -279,8 +281,8 @@ type QueueForgetManyRow struct {
 	Annotated int32
 }
 
-// Removes URLs that the transaction will delete from the queue. The caller holds the locks on their rows. Returns the changes of
-// the progress of batches, by batch id.
+// Removes URLs that the transaction will delete from the queue, and their reservations. The caller holds the locks on their rows.
+// Returns the changes of the progress of batches, by batch id.
 // @sqlc-vet-disable many-without-limit
 func (q *Queries) QueueForgetMany(ctx context.Context, db DBTX, urlIds []int32) ([]QueueForgetManyRow, error) {
 	rows, err := db.Query(ctx, QueueForgetMany, urlIds)
@@ -356,6 +358,10 @@ WITH before AS (
         reserved = false
     FROM after
     WHERE q.url_id = after.url_id
+), released AS (
+    DELETE FROM url_reservations r
+    WHERE r.url_id = ANY($1::integer[])
+        AND EXISTS (SELECT FROM after WHERE after.url_id = r.url_id AND NOT after.eligible)
 )
 SELECT
     change.batch_id::integer AS batch_id,
@@ -378,7 +384,8 @@ type QueueRecountManyRow struct {
 	Annotated int32
 }
 
-// Sets the rows of the URLs to a recount, and their changed_xid to the transaction. Returns the changes of the progress of
+// Sets the rows of the URLs to a recount, and their changed_xid to the transaction. Ends the reservations of those that are not
+// eligible: the caller holds the locks on their rows, so that no claim of them can follow. Returns the changes of the progress of
 // batches, by batch id, for BatchProgressAddMany; at most two rows for each URL.
 // @sqlc-vet-disable many-without-limit
 func (q *Queries) QueueRecountMany(ctx context.Context, db DBTX, urlIds []int32) ([]QueueRecountManyRow, error) {

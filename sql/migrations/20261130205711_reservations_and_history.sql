@@ -83,7 +83,7 @@ COMMENT ON TABLE url_reservations IS 'The URL that each annotator works on. Soft
 COMMENT ON COLUMN url_reservations.annotator IS 'The id of a user or the UUID of a session, as text, as in docket queue verify.';
 
 -- Comment on it.
-COMMENT ON COLUMN url_reservations.url_id IS 'No foreign key, which would slow down requests: the row of a deleted URL is removed once it has expired.';
+COMMENT ON COLUMN url_reservations.url_id IS 'No foreign key, which would slow down requests: the row of a URL that another program deletes is removed once it has expired.';
 
 -- Comment on it.
 COMMENT ON COLUMN url_reservations.slot IS 'At most as large as the answers that the URL needed. So the unique key bounds the reservations of a URL.';

@@ -22,7 +22,8 @@ ON CONFLICT ON CONSTRAINT annotation_queue_pkey DO NOTHING;
 SELECT FROM annotation_queue WHERE url_id = ANY(@url_ids::integer[]) ORDER BY url_id FOR UPDATE;
 
 -- name: QueueRecountMany :many
--- Sets the rows of the URLs to a recount, and their changed_xid to the transaction. Returns the changes of the progress of
+-- Sets the rows of the URLs to a recount, and their changed_xid to the transaction. Ends the reservations of those that are not
+-- eligible: the caller holds the locks on their rows, so that no claim of them can follow. Returns the changes of the progress of
 -- batches, by batch id, for BatchProgressAddMany; at most two rows for each URL.
 -- @sqlc-vet-disable many-without-limit
 WITH before AS (
@@ -43,6 +44,10 @@ WITH before AS (
         reserved = false
     FROM after
     WHERE q.url_id = after.url_id
+), released AS (
+    DELETE FROM url_reservations r
+    WHERE r.url_id = ANY(@url_ids::integer[])
+        AND EXISTS (SELECT FROM after WHERE after.url_id = r.url_id AND NOT after.eligible)
 )
 SELECT
     change.batch_id::integer AS batch_id,
@@ -116,12 +121,14 @@ ON CONFLICT ON CONSTRAINT batch_progress_pkey
 SELECT FROM urls WHERE id = ANY(@url_ids::integer[]) ORDER BY id FOR UPDATE;
 
 -- name: QueueForgetMany :many
--- Removes URLs that the transaction will delete from the queue. The caller holds the locks on their rows. Returns the changes of
--- the progress of batches, by batch id.
+-- Removes URLs that the transaction will delete from the queue, and their reservations. The caller holds the locks on their rows.
+-- Returns the changes of the progress of batches, by batch id.
 -- @sqlc-vet-disable many-without-limit
 WITH forgotten AS (
     DELETE FROM annotation_queue WHERE url_id = ANY(@url_ids::integer[])
     RETURNING batch_id, user_agency_count
+), released AS (
+    DELETE FROM url_reservations WHERE url_id = ANY(@url_ids::integer[])
 )
 SELECT
     batch_id::integer AS batch_id,
