@@ -60,11 +60,7 @@ func (h annotateHandlers) AnnotateSubmit(
 func (h annotateHandlers) AnnotateAnonymousNext(
 	ctx context.Context, req AnnotateAnonymousNextRequestObject,
 ) (AnnotateAnonymousNextResponseObject, error) {
-	session := annotation.NewSession()
-	if given := req.Params.SessionID; given != nil {
-		session = *given
-	}
-	offer, err := h.annotations.NextAnonymous(ctx, session, orZero(req.Params.Offset), showing(req.Params.Suggestions))
+	session, offer, err := h.nextAnonymous(ctx, req.Params)
 	if err != nil {
 		return nil, err
 	}
@@ -72,6 +68,17 @@ func (h annotateHandlers) AnnotateAnonymousNext(
 		Body:    AnonymousNextAnnotationResponse{NextAnnotation: nextFrom(offer.Next), SessionID: session},
 		Headers: AnnotateAnonymousNext200ResponseHeaders(headersOf(offer)),
 	}, nil
+}
+
+func (h annotateHandlers) nextAnonymous(
+	ctx context.Context, params AnnotateAnonymousNextParams,
+) (annotation.Session, annotation.Offer, error) {
+	skip, how := orZero(params.Offset), showing(params.Suggestions)
+	if params.SessionID == nil {
+		return h.annotations.NextNewSession(ctx, skip, how)
+	}
+	offer, err := h.annotations.NextAnonymous(ctx, *params.SessionID, skip, how)
+	return *params.SessionID, offer, err
 }
 
 func (h annotateHandlers) AnnotateAnonymousSubmit(

@@ -38,6 +38,7 @@ func TestReservations(t *testing.T) {
 		require.NoError(t, answered.err)
 		return answered
 	}
+	reserveFor := 10 * time.Minute
 	offered := func(path string, user int32, url, reason string) {
 		t.Helper()
 		answered := send(http.MethodGet, path, user)
@@ -46,7 +47,7 @@ func TestReservations(t *testing.T) {
 		require.Equal(t, reason, answered.header.Get("Annotation-Reason"))
 		until, err := time.Parse(time.RFC3339, answered.header.Get("Reserved-Until"))
 		require.NoError(t, err)
-		require.WithinDuration(t, time.Now().Add(10*time.Minute), until, time.Minute)
+		require.WithinDuration(t, time.Now().Add(reserveFor), until, time.Minute)
 	}
 	offered("/annotate/all", 7, "one.org", "next")
 	offered("/annotate/anonymous"+session, 0, "two.org", "next")
@@ -73,6 +74,10 @@ func TestReservations(t *testing.T) {
 		require.JSONEq(t, `{"message": "Reservation ended."}`, ended.body)
 	}
 	offered("/annotate/all", 8, "one.org", "next")
+	require.Equal(t, http.StatusOK, send(http.MethodPost, "/annotate/anonymous/2/reservation"+session+"&suggestions=hidden", 0).status)
 	require.Equal(t, http.StatusOK, send(http.MethodDelete, "/annotate/anonymous/2/reservation"+session, 0).status)
 	offered("/annotate/all?anno_url_id=2", 8, "two.org", "requested")
+	require.Equal(t, http.StatusOK, send(http.MethodDelete, "/annotate/all/2/reservation", 8).status)
+	reserveFor = 2 * time.Minute // of a session that is new
+	offered("/annotate/anonymous", 0, "one.org", "next")
 }

@@ -111,7 +111,8 @@ func (b bundle) requireRetried(t *testing.T, first, second string, write func(*p
 }
 
 // TestEndorsementsOfOneNameDoNotDeadlock has one user endorse a name by its id, and another give its text as a new name, which is an
-// endorsement too. Both lock the name, in modes that do not conflict, and wait for the row of the queue, in this order. Neither checks for a deadlock: if they were in one, the test would not end.
+// endorsement too. Both lock the name, in modes that do not conflict, and wait for the row of the queue, in this order. Neither
+// checks for a deadlock: if they were in one, the test would not end.
 func TestEndorsementsOfOneNameDoNotDeadlock(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

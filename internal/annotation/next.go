@@ -35,11 +35,22 @@ func (s *Service) NextAnonymous(ctx context.Context, session Session, skip int32
 	return s.nextFrom(ctx, s.pool, ask(Anonymous(session), Filter{Skip: skip}, how))
 }
 
+// NextNewSession is NextAnonymous for a session that it creates. The URL is reserved for a short time only: a visitor who leaves, or
+// a crawler, never uses the session again. The next request of the session, or its heartbeat, extends the reservation.
+func (s *Service) NextNewSession(ctx context.Context, skip int32, how ...Showing) (Session, Offer, error) {
+	session := NewSession()
+	asking := ask(Anonymous(session), Filter{Skip: skip}, how)
+	asking.first, asking.unreserved = true, true
+	offer, err := s.nextFrom(ctx, s.pool, asking)
+	return session, offer, err
+}
+
 // asking is a request for a URL.
 type asking struct {
 	by     Annotator
 	filter Filter // of a session: Skip only
 	hidden bool   // without suggestions
+	first  bool   // of a session that may never ask again
 
 	unreserved bool // the annotator has no reservation: the only one has just ended, or none was found. A hint
 }

@@ -201,6 +201,17 @@ type claimed struct {
 	until   time.Time // of a granted one
 }
 
+// firstShare is the part of ReservePolicy.For for which the first URL of a session is reserved.
+const firstShare = 5
+
+// reserveFor returns for how long a claim reserves a URL.
+func (s *Service) reserveFor(ask asking) time.Duration {
+	if ask.first {
+		return s.reserve.For / firstShare
+	}
+	return s.reserve.For
+}
+
 // claim reserves a URL for the annotator if it still has the revision and fewer others than it needs have reserved it: the guard.
 func (s *Service) claim(ctx context.Context, conn db.DBTX, ask asking, urlID int32, at need) (claimed, error) {
 	defer phase.Start(ctx, phase.Reservation)()
@@ -209,7 +220,7 @@ func (s *Service) claim(ctx context.Context, conn db.DBTX, ask asking, urlID int
 	}
 	params := db.ReservationClaimParams{
 		Annotator: ask.by.String(), URLID: urlID, Revision: at.revision, Needed: at.answers,
-		Seconds: s.reserve.For.Seconds(), SuggestionsHidden: ask.hidden, Now: s.time(),
+		Seconds: s.reserveFor(ask).Seconds(), SuggestionsHidden: ask.hidden, Now: s.time(),
 	}
 	if ask.unreserved {
 		row, err := queries.ReservationClaimFirst(ctx, conn, db.ReservationClaimFirstParams{

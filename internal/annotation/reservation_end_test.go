@@ -58,3 +58,32 @@ func (r *reserving) hold(t *testing.T, user, urlID int32) {
 	_, err := r.service.Hold(t.Context(), annotation.User(user), urlID)
 	require.NoError(t, err)
 }
+
+// The first URL of a session is reserved for a short time, because the session may never be used again. Its next request and its
+// heartbeat extend the reservation. New sessions do not get the same URL beyond its need.
+func TestFirstReservationOfASessionIsShort(t *testing.T) {
+	t.Parallel()
+	r := setupReserving(t)
+	short := r.policy.For / 5
+	var sessions []annotation.Session
+	for _, url := range []int32{1, 1, 2} {
+		session, offer, err := r.service.NextNewSession(t.Context(), 0)
+		require.NoError(t, err)
+		require.Equal(t, url, offer.Next.URLID)
+		require.WithinDuration(t, r.now.Add(short), offer.ReservedUntil, 0)
+		sessions = append(sessions, session)
+	}
+	offer, err := r.service.NextAnonymous(t.Context(), sessions[0], 0)
+	require.NoError(t, err)
+	require.EqualValues(t, 1, offer.Next.URLID)
+	require.Equal(t, annotation.ReservedByYou, offer.Reason)
+	require.WithinDuration(t, r.now.Add(r.policy.For), offer.ReservedUntil, 0)
+	until, err := r.service.Hold(t.Context(), annotation.Anonymous(sessions[2]), 2)
+	require.NoError(t, err)
+	require.WithinDuration(t, r.now.Add(r.policy.For), until, 0)
+
+	r.now = r.now.Add(short)
+	require.Equal(t, 1, r.sweep(t), "the second session was not used again")
+	r.requireOffer(t, 1, 1, annotation.NextInOrder)
+	require.NoError(t, r.service.SubmitAnonymous(t.Context(), sessions[1], 1, everything(1)), "a late answer is stored")
+}
