@@ -381,13 +381,13 @@ WITH url AS (
     FROM accepted
     CROSS JOIN (SELECT id FROM new_name UNION ALL SELECT id FROM existing_name) AS name
     ON CONFLICT ON CONSTRAINT annotation__name__anon__endorsements_pkey DO NOTHING
+), stored_locations AS (
+    INSERT INTO annotation__location__anon (url_id, session_id, location_id)
+    SELECT accepted.url_id, accepted.session_id, unnest($4::bigint[]) FROM accepted
 ), stored_record_type AS (
     INSERT INTO annotation__record_type__anon (url_id, session_id, record_type)
     SELECT url_id, session_id, $9::record_type FROM accepted
     WHERE $9::record_type IS NOT NULL
-), stored_locations AS (
-    INSERT INTO annotation__location__anon (url_id, session_id, location_id)
-    SELECT accepted.url_id, accepted.session_id, unnest($4::bigint[]) FROM accepted
 ), stored_agencies AS (
     INSERT INTO annotation__agency__anon (url_id, session_id, agency_id)
     SELECT accepted.url_id, accepted.session_id, unnest($3::integer[]) FROM accepted

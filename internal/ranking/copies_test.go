@@ -1,12 +1,13 @@
 package ranking_test
 
 import (
-	"os"
 	"regexp"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"docket/internal/dbtest"
 )
 
 // TestCopiesOfNextQueue derives the statements for a batch and for an anonymous session from those for a user, and the
@@ -14,7 +15,7 @@ import (
 // all.
 func TestCopiesOfNextQueue(t *testing.T) {
 	t.Parallel()
-	statements := statementsOf(t, "next_queue")
+	statements := dbtest.Statements(t, "next_queue")
 	eligibleOrBehind := regexp.MustCompile(`(?m)^( *)WHERE (q\.eligible\n *AND NOT q\.reserved|\(q\.priority, q\.url_id\) < .*)$`)
 	// Own follows order only the URLs of a user among all.
 	entered := regexp.MustCompile(`(?s)EXISTS \(\n        SELECT FROM changed\n.*?\n    \)::boolean AS followed_changed`)
@@ -46,24 +47,4 @@ func TestCopiesOfNextQueue(t *testing.T) {
 	)
 	require.Equal(t, strings.NewReplacer(notDone, after, each, each+undone).Replace(statements["QueueFollowedGetCold"]),
 		statements["QueueFollowedGetColdFrom"])
-}
-
-var statementHead = regexp.MustCompile(`(?m)^-- name: (\w+) :\w+\n(--.*\n)*`)
-
-// statementsOf returns the statements of a file of sql/queries by name, without the comments above them.
-func statementsOf(t *testing.T, file string) map[string]string {
-	t.Helper()
-	text, err := os.ReadFile("../../sql/queries/" + file + ".sql")
-	require.NoError(t, err)
-	statements := map[string]string{}
-	heads := statementHead.FindAllStringSubmatchIndex(string(text), -1)
-	require.NotEmpty(t, heads)
-	for i, head := range heads {
-		end := len(text)
-		if i+1 < len(heads) {
-			end = heads[i+1][0]
-		}
-		statements[string(text[head[2]:head[3]])] = strings.TrimSpace(string(text[head[1]:end]))
-	}
-	return statements
 }
