@@ -11,8 +11,8 @@ import (
 
 var statementHead = regexp.MustCompile(`(?m)^-- name: (\w+) :\w+\n(--.*\n)*`)
 
-// Statements returns the statements of a file of sql/queries by name, without the comments above them. The test must be of a package
-// in internal.
+// Statements returns the statements of a file of sql/queries by name, without the comments above them. Only tests of packages
+// directly in internal may call it.
 func Statements(t testing.TB, file string) map[string]string {
 	t.Helper()
 	text, err := os.ReadFile("../../sql/queries/" + file + ".sql")
