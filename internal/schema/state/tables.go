@@ -37,8 +37,9 @@ SELECT c.relname AS name, pg_get_userbyid(c.relowner) AS owner, obj_description(
             'identity', CASE a.attidentity WHEN 'a' THEN 'ALWAYS' WHEN 'd' THEN 'BY DEFAULT' END,
             'collation', CASE WHEN a.attcollation <> t.typcollation THEN a.attcollation::regcollation::text END,
             'comment', col_description(c.oid, a.attnum), 'enum', `+enumOf("a.atttypid")+`,
-            'rows', (SELECT r.relname FROM pg_class r WHERE r.reltype = CASE t.typcategory WHEN 'A' THEN t.typelem ELSE t.oid END
-                AND r.relnamespace = c.relnamespace AND r.relkind IN ('r', 'v', 'm')),
+            'rows', (SELECT r.relname FROM pg_class r
+                WHERE r.oid = CASE t.typcategory WHEN 'A' THEN (SELECT typrelid FROM pg_type WHERE oid = t.typelem) ELSE t.typrelid END
+                    AND r.relnamespace = c.relnamespace AND r.relkind IN ('r', 'v', 'm')),
             'grants', `+grantsOf("a.attacl", "c.relowner", "a.attname")+`) ORDER BY a.attnum)
      FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
      LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
