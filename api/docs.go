@@ -59,10 +59,14 @@ const docsPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img
 
 // registerDocumentation serves a document and its documentation page with all files of the page.
 func registerDocumentation(router gin.IRouter, doc *openapi3.T) error {
-	description, err := json.Marshal(doc)
-	if err != nil {
-		return fmt.Errorf("encode contract: %w", err)
-	}
+	// Encoded for the first client that asks: this takes most of the time that a router needs to start.
+	description := sync.OnceValue(func() []byte {
+		text, err := json.Marshal(doc)
+		if err != nil {
+			panic(fmt.Errorf("encode contract: %w", err)) // the request gets the status 500
+		}
+		return text
+	})
 	for _, route := range documentation {
 		switch route {
 		case "/", "/api": // the reference has its page at /api
@@ -73,8 +77,8 @@ func registerDocumentation(router gin.IRouter, doc *openapi3.T) error {
 		case "/openapi.json":
 			router.GET(route, func(c *gin.Context) {
 				c.Header("Content-Type", "application/json")
-				if !notModified(c, description) {
-					sendBody(c, description)
+				if text := description(); !notModified(c, text) {
+					sendBody(c, text)
 				}
 			})
 		default:
