@@ -74,7 +74,7 @@ CREATE UNLOGGED TABLE url_reservations (
     CONSTRAINT url_reservations_pkey PRIMARY KEY (annotator),
     CONSTRAINT url_reservations_url_id_slot_key UNIQUE (url_id, slot),
     CONSTRAINT url_reservations_slot_check CHECK ((slot > 0))
-) WITH (autovacuum_vacuum_scale_factor = 0.02);
+) WITH (autovacuum_vacuum_scale_factor = 0.02, vacuum_truncate = false);
 
 -- Comment on it.
 COMMENT ON TABLE url_reservations IS 'The URL that each annotator works on. Soft state: after a crash of the server it is empty, which harms nothing.';

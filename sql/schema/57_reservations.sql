@@ -1,5 +1,7 @@
 -- Who is working on which URL, and who has put which URL off. The statements are in sql/queries/reservations.sql and skips.sql.
 
+-- The file is not truncated when it is empty: a statement that is planned then is used until the next ANALYZE, and for an empty file
+-- it would read the whole table.
 CREATE UNLOGGED TABLE url_reservations (
     annotator text NOT NULL,
     url_id integer NOT NULL,
@@ -9,7 +11,7 @@ CREATE UNLOGGED TABLE url_reservations (
     CONSTRAINT url_reservations_pkey PRIMARY KEY (annotator),
     CONSTRAINT url_reservations_url_id_slot_key UNIQUE (url_id, slot),
     CONSTRAINT url_reservations_slot_check CHECK (slot > 0)
-) WITH (autovacuum_vacuum_scale_factor = 0.02);
+) WITH (autovacuum_vacuum_scale_factor = 0.02, vacuum_truncate = false);
 
 COMMENT ON TABLE url_reservations IS
     'The URL that each annotator works on. Soft state: after a crash of the server it is empty, which harms nothing.';
