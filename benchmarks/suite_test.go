@@ -168,6 +168,7 @@ func TestSubmitWithoutQueue(t *testing.T) {
 	for _, column := range []string{"due)::boolean AS due", "late)::boolean AS late", "elsewhere)::boolean AS reserved_elsewhere"} {
 		product = strings.Replace(product, "    EXISTS (SELECT FROM "+column+",\n", "", 1)
 	}
+	product = strings.Replace(product, "    coalesce((SELECT queue.reserved FROM queue), false)::boolean AS still_reserved,\n", "", 1)
 	tail := strings.TrimPrefix(copied, head)
 	require.True(t, strings.HasSuffix(strings.TrimRight(product, "\n; ")+";\n", strings.TrimPrefix(tail, ")")),
 		"the parts after the upkeep differ")

@@ -234,7 +234,8 @@ func (cfg *serveConfig) handler(
 	})
 	return api.New(api.Config{
 		Annotations: annotation.New(pool, ranked,
-			annotation.OnDue(b.wake), annotation.SkipFor(cfg.skipFor), annotation.Reserve(cfg.reserve)),
+			annotation.OnDue(b.wake), annotation.SkipFor(cfg.skipFor), annotation.Reserve(cfg.reserve),
+			annotation.Report(func(err error) { log.Error("reservations after an answer are not settled", zap.Error(err)) })),
 		Catalog:     catalog.New(pool),
 		Robots:      robots.New(pool),
 		Submissions: submissions.New(pool),

@@ -19,8 +19,11 @@ type Service struct {
 	ranking Ranking
 	cache   suggestionCache
 	onDue   func()
+	report  func(error)
 	skipFor time.Duration
 	reserve ReservePolicy
+	holders holders
+	seekers seekers
 	claims  func(db.DBTX) db.DBTX // executes changed claims in a test; nil does not
 	time    func() *time.Time     // replaces the clock of the database in reservations; nil does not
 }
@@ -32,10 +35,14 @@ type Option func(*Service)
 // return at once.
 func OnDue(call func()) Option { return func(s *Service) { s.onDue = call } }
 
+// Report has a Service call a function with errors that concern no caller: those of what follows an answer that is stored.
+func Report(call func(error)) Option { return func(s *Service) { s.report = call } }
+
 // New returns a Service on the database of pool, which must be migrated.
 func New(pool *postgres.Pool, ranking Ranking, options ...Option) *Service {
 	s := &Service{
 		pool: pool.WithRules(refusals...), ranking: ranking, cache: newSuggestionCache(time.Now), onDue: func() {},
+		report: func(error) {}, holders: newHolders(time.Now),
 		skipFor: DefaultSkipFor,
 		time:    func() *time.Time { return nil },
 	}

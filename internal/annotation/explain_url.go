@@ -166,11 +166,11 @@ func (e *explainer) addNeeds(ctx context.Context, url *ExplainedURL) error {
 	if err != nil {
 		return fmt.Errorf("read the votes about URL %d: %w", url.ID, err)
 	}
-	url.room = e.needOf(rows).answers
+	votes := votesOf(rows)
+	url.room = e.neededBy(e.rule, votes)
 	if url.Cause == IsValidated || url.Cause == IsSuspended {
 		return nil
 	}
-	votes := votesOf(rows)
 	url.Needed, url.Open = int32(e.rule.Needed(votes)), e.rule.Open(votes)
 	return nil
 }

@@ -3,12 +3,15 @@ package annotation
 import (
 	"cmp"
 	"context"
-	"strings"
+	"fmt"
+	"regexp"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 
+	"docket/internal/consensus"
 	"docket/internal/db"
+	"docket/internal/postgres"
 )
 
 // SetClock replaces the clock of the cache.
@@ -33,16 +36,15 @@ func (s *Service) EmptyReason(ctx context.Context, by Annotator, filter Filter) 
 	return s.emptyReason(ctx, s.pool, s.ranking, by, filter)
 }
 
-// ChangeClaims replaces a text of the statements of claims, which at least one of them must contain.
+// ChangeClaims replaces what matches a regular expression in the statements of claims, which each of them must contain one time.
 func ChangeClaims(old, changed string) Option {
+	pattern := regexp.MustCompile(old)
 	statements := map[string]string{}
 	for _, statement := range []string{db.ReservationClaim, db.ReservationClaimFirst} {
-		if replaced := strings.Replace(statement, old, changed, 1); replaced != statement {
-			statements[statement] = replaced
+		if found := len(pattern.FindAllString(statement, -1)); found != 1 {
+			panic(fmt.Sprintf("a statement of claims has %s %d times", old, found))
 		}
-	}
-	if len(statements) == 0 {
-		panic("no statement of claims has " + old)
+		statements[statement] = pattern.ReplaceAllString(statement, changed)
 	}
 	return func(s *Service) { s.claims = func(on db.DBTX) db.DBTX { return changedClaims{on, statements} } }
 }
@@ -54,4 +56,21 @@ type changedClaims struct {
 
 func (c changedClaims) QueryRow(ctx context.Context, statement string, args ...any) pgx.Row {
 	return c.DBTX.QueryRow(ctx, cmp.Or(c.statements[statement], statement), args...)
+}
+
+// VotesShown returns the votes that were read with what is shown of a URL.
+func (s *Service) VotesShown(ctx context.Context, urlID int32) (consensus.Votes, error) {
+	conn, err := s.pool.Acquire(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer conn.Release()
+	about := description{next: &Next{URLID: urlID}, votes: consensus.Votes{}}
+	return about.votes, postgres.Pipeline(ctx, conn, about.steps())
+}
+
+// VotesCounted returns the votes of annotation_votes.
+func (s *Service) VotesCounted(ctx context.Context, urlID int32) (consensus.Votes, error) {
+	rows, err := queries.ReservationVoteList(ctx, s.pool, urlID)
+	return votesOf(rows), err
 }

@@ -17,8 +17,27 @@ import (
 )
 
 // mostChoices is how often an annotator loses the URL that was chosen to others before the annotator gets one that is shared. Each
-// loss means that others have got the URL. So a loss is rare, unless many annotators who ask at once outnumber the connections.
+// loss means that others have got the URL, or are changing it. So a loss is rare, unless many annotators who ask at once outnumber
+// the connections.
 const mostChoices = 64
+
+// patientAfter is after how many losses a claim waits for other transactions.
+const patientAfter = 8
+
+// mostAhead bounds how many URLs an annotator passes over who has lost several to others.
+const mostAhead = 64
+
+// search is the search for a URL that an annotator can reserve.
+type search struct {
+	*Service
+	conn *postgres.Conn
+	ask  asking
+
+	checked bool   // whether the annotator has a reservation is known, not only supposed
+	behind  *Offer // the annotator's own, of a URL that needs fewer answers than others have reserved
+	number  int32  // of the request among those that search at the same time
+	lost    int    // how many URLs others have changed or locked after they were chosen
+}
 
 // offerReserved is offer with a reservation. The annotator's own reservation comes first. An error for which cannotReserve is true
 // may leave nothing but a reservation that expires.
@@ -26,66 +45,114 @@ func (s *Service) offerReserved(ctx context.Context, conn *postgres.Conn, ask as
 	if conn.IsReadOnly() {
 		return s.offer(ctx, conn, ask)
 	}
-	var behind *Offer // the annotator's own, of a URL that needs fewer answers than others have reserved
-	if ask.filter.URLID == nil && !ask.unreserved {
-		own, ahead, err := s.reservedBefore(ctx, conn, ask)
-		if err != nil || own != nil && !ahead {
+	number, leave := s.seekers.join(ask.filter)
+	defer leave()
+	search := search{Service: s, conn: conn, ask: ask, number: number, checked: ask.unreserved || ask.filter.URLID != nil}
+	offer, err := search.run(ctx)
+	if err == nil && !offer.ReservedUntil.IsZero() {
+		s.holders.add(ask.by, offer.ReservedUntil)
+	}
+	return offer, err
+}
+
+func (s *search) run(ctx context.Context) (Offer, error) {
+	if !s.checked {
+		if !s.holders.has(s.ask.by) {
+			s.ask.unreserved = true // the claim notices if that is wrong
+		} else if own, err := s.own(ctx); err != nil || own != nil {
 			return orNone(own), err
 		}
-		behind = own
-		ask.unreserved = own == nil
 	}
-	last, lost, swept := Offer{}, 0, false
+	last, swept := Offer{}, false
 	for range mostChoices {
-		chosen, err := s.chooseAfter(ctx, conn, ask, lost)
-		switch {
-		case err != nil:
+		chosen, err := s.chooseAfter(ctx)
+		if err != nil {
 			return Offer{}, err
-		case chosen == nil:
-			if !swept && ask.filter.URLID == nil {
+		}
+		if chosen == nil {
+			if own, err := s.ownUnlessChecked(ctx); err != nil || own != nil {
+				return orNone(own), err
+			}
+			if !swept && s.ask.filter.URLID == nil {
 				swept = true
-				if freed, err := sweep(ctx, conn, s.time(), true); err != nil || freed > 0 {
+				if freed, err := sweep(ctx, s.conn, s.time(), true); err != nil || freed > 0 {
 					if err != nil {
 						return Offer{}, err
 					}
 					continue
 				}
 			}
-			offer, missed, err := s.offerShared(ctx, conn, ask, behind)
+			offer, missed, err := s.offerShared(ctx)
 			if err != nil || !missed {
 				return offer, err
 			}
 			last = Offer{Reason: AllReserved, RetryAfter: time.Second}
 			continue
 		}
-		offer, got, err := s.offerClaimed(ctx, conn, ask, chosen, false)
-		if err != nil || got.granted || ask.filter.URLID != nil && !got.lost {
+		offer, got, err := s.offerClaimed(ctx, s.conn, s.ask, chosen, false)
+		switch {
+		case err != nil || got.granted:
 			return offer, err
+		case got.elsewhere:
+			if own, err := s.own(ctx); err != nil || own != nil {
+				return orNone(own), err
+			}
+			s.ask.unreserved = false
+			continue
+		case s.ask.filter.URLID != nil && !got.lost:
+			return offer, nil
 		}
 		last = offer
-		lost++
+		if !got.lost {
+			continue // the claim has found it full, so it is not chosen again
+		}
+		if s.lost++; s.lost == patientAfter && s.ask.unreserved {
+			if own, err := s.ownUnlessChecked(ctx); err != nil || own != nil {
+				return orNone(own), err
+			}
+			s.ask.unreserved = false
+		}
 	}
-	if ask.filter.URLID == nil && s.reserve.WhenAllReserved == Wait {
+	if s.ask.filter.URLID == nil && s.reserve.WhenAllReserved == Wait {
 		return Offer{Reason: AllReserved, RetryAfter: time.Second}, nil
 	}
 	return last, nil
 }
 
-// mostAhead bounds how many URLs an annotator skips who has lost several to others.
-const mostAhead = 64
+// own returns the URL that the annotator has reserved; nil without one, or if it is behind.
+func (s *search) own(ctx context.Context) (*Offer, error) {
+	own, ahead, err := s.reservedBefore(ctx, s.conn, s.ask)
+	if err != nil || own != nil && !ahead {
+		return own, err
+	}
+	s.checked, s.behind = true, own
+	s.ask.unreserved = own == nil
+	return nil, nil
+}
 
-// chooseAfter is choose for an annotator who has lost so many URLs to others. Annotators who ask at once choose the same URL, and
-// most of them lose it. So that they do not meet at each further URL too, they take one of the first at random: of the first two
-// after two losses, of twice as many after each further one. Without a URL so far behind, it is the first.
-func (s *Service) chooseAfter(ctx context.Context, conn db.DBTX, ask asking, lost int) (*ranking.Choice, error) {
-	if lost > 1 && ask.filter.URLID == nil {
-		behind := ask
-		behind.filter.Skip = rand.Int32N(min(int32(1)<<min(lost-1, 16), mostAhead))
-		if chosen, err := s.choose(ctx, conn, behind); err != nil || chosen != nil {
+func (s *search) ownUnlessChecked(ctx context.Context) (*Offer, error) {
+	if s.checked {
+		return nil, nil
+	}
+	return s.own(ctx)
+}
+
+// chooseAfter is choose for one of several requests. Requests that choose at the same time would choose the same URL, and most of
+// them would lose it. So each passes over as many as its number says. It does not know the requests of other processes, so after
+// a loss it passes over some more at random, of twice as many after each further loss. Without a URL so far behind, it is the first.
+func (s *search) chooseAfter(ctx context.Context) (*ranking.Choice, error) {
+	ahead := s.number
+	if s.lost > 0 {
+		ahead += rand.Int32N(min(int32(1)<<min(s.lost, 16), mostAhead))
+	}
+	if ahead > 0 && s.ask.filter.URLID == nil {
+		behind := s.ask
+		behind.filter.Skip = ahead
+		if chosen, err := s.choose(ctx, s.conn, behind); err != nil || chosen != nil {
 			return chosen, err
 		}
 	}
-	return s.choose(ctx, conn, ask)
+	return s.choose(ctx, s.conn, s.ask)
 }
 
 func orNone(offer *Offer) Offer {
@@ -137,7 +204,7 @@ func (s *Service) reservedBefore(ctx context.Context, conn *postgres.Conn, ask a
 	return nil, true, nil
 }
 
-// offerClaimed describes a URL and claims it; without bound, if others have as many as it needs.
+// offerClaimed describes a URL and claims it; if it is shared, without bound.
 func (s *Service) offerClaimed(
 	ctx context.Context, conn *postgres.Conn, ask asking, chosen *ranking.Choice, shared bool,
 ) (Offer, claimed, error) {
@@ -145,10 +212,11 @@ func (s *Service) offerClaimed(
 	if err != nil {
 		return Offer{}, claimed{}, err
 	}
+	ask.hidden = offer.Next.SuggestionsHidden
 	if shared {
 		offer.Reason, at.answers = Shared, math.MaxInt32
+		ask.unreserved = false
 	}
-	ask.hidden = offer.Next.SuggestionsHidden
 	got, err := s.claim(ctx, conn, ask, chosen.URLID, at)
 	if got.granted {
 		offer.ReservedUntil = got.until
@@ -159,21 +227,22 @@ func (s *Service) offerClaimed(
 // offerShared is for an annotator for whom there is no URL that is not reserved by as many others as it needs. missed reports that
 // there is none either that is reserved, but that a URL was left: it was reserved when those were read that are not, or the other
 // way round.
-func (s *Service) offerShared(ctx context.Context, conn *postgres.Conn, ask asking, behind *Offer) (_ Offer, missed bool, _ error) {
-	if behind != nil {
-		return *behind, false, nil
+func (s *search) offerShared(ctx context.Context) (_ Offer, missed bool, _ error) {
+	if s.behind != nil {
+		return *s.behind, false, nil
 	}
+	ask := s.ask
 	if ask.filter.URLID != nil {
-		offer, err := s.offerNone(ctx, conn, ask)
+		offer, err := s.offerNone(ctx, s.conn, ask)
 		return offer, false, err
 	}
 	if s.reserve.WhenAllReserved == Wait {
-		return s.waitForOthers(ctx, conn, ask)
+		return s.waitForOthers(ctx, s.conn, ask)
 	}
 	var last *Offer
 	for range 3 {
 		stop := phase.Start(ctx, phase.Reservation)
-		row, err := queries.ReservationShareGet(ctx, conn, db.ReservationShareGetParams{
+		row, err := queries.ReservationShareGet(ctx, s.conn, db.ReservationShareGetParams{
 			Annotator: ask.by.String(), UserID: ask.by.userID, SessionID: ask.by.session, BatchID: ask.filter.BatchID, Now: s.time(),
 		})
 		stop()
@@ -183,7 +252,7 @@ func (s *Service) offerShared(ctx context.Context, conn *postgres.Conn, ask aski
 		if err != nil {
 			return Offer{}, false, fmt.Errorf("choose reserved URL: %w", err)
 		}
-		offer, got, err := s.offerClaimed(ctx, conn, ask, &ranking.Choice{
+		offer, got, err := s.offerClaimed(ctx, s.conn, ask, &ranking.Choice{
 			URLID: row.URLID, URL: row.URL, Scheme: row.Scheme, TrailingSlash: row.TrailingSlash, Revision: row.ChangedXid,
 		}, true)
 		if err != nil || got.granted {
@@ -194,7 +263,7 @@ func (s *Service) offerShared(ctx context.Context, conn *postgres.Conn, ask aski
 	if last != nil {
 		return *last, false, nil
 	}
-	return s.offerNoneLeft(ctx, conn, ask)
+	return s.offerNoneLeft(ctx, s.conn, ask)
 }
 
 // waitForOthers reports when the first of the reservations of others ends. missed is as that of offerShared.

@@ -113,6 +113,9 @@ func TestRefusalsAreConstraints(t *testing.T) {
 	require.NoError(t, err)
 
 	for i, rule := range annotation.Refusals {
+		if meaning := rule.Meaning(&pgconn.PgError{Code: "23502", TableName: "url_history", ColumnName: "event"}); meaning != nil {
+			continue // TestAnswerAfterWaiting
+		}
 		var named []string
 		for _, name := range constraints {
 			violation := &pgconn.PgError{ConstraintName: name}

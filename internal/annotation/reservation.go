@@ -109,11 +109,11 @@ func (s *Service) hold(ctx context.Context, conn *postgres.Conn, ask asking, url
 		return time.Time{}, err
 	}
 	for range mostChoices {
-		rows, err := queries.ReservationVoteList(ctx, conn, urlID)
+		at, err := s.needByVotes(ctx, conn, urlID)
 		if err != nil {
 			return time.Time{}, err
 		}
-		got, err := s.claim(ctx, conn, ask, urlID, s.needOf(rows))
+		got, err := s.claim(ctx, conn, ask, urlID, at)
 		if err != nil || got.granted {
 			return got.until, err
 		}
@@ -136,6 +136,7 @@ func (s *Service) Release(ctx context.Context, by Annotator, urlID int32) error 
 	if err != nil {
 		return fmt.Errorf("release URL %d: %w", urlID, err)
 	}
+	s.holders.remove(by)
 	return nil
 }
 
@@ -145,17 +146,24 @@ type need struct {
 	revision int64
 }
 
-// needOf is what the votes about a URL, which exists, say.
-func (s *Service) needOf(rows []db.ReservationVoteListRow) need {
-	if len(rows) == 0 {
-		return need{answers: 1, revision: ranking.UnknownRevision}
+// needByVotes reads what a URL needs.
+func (s *Service) needByVotes(ctx context.Context, on db.DBTX, urlID int32) (need, error) {
+	rows, err := queries.ReservationVoteList(ctx, on, urlID)
+	switch {
+	case err != nil:
+		return need{}, fmt.Errorf("read the votes of URL %d: %w", urlID, err)
+	case len(rows) == 0: // the URL was deleted
+		return need{answers: 1, revision: ranking.UnknownRevision}, nil
 	}
-	answers := s.reserve.Overlap
-	if answers == 0 {
-		rule := consensus.Rule{Threshold: rows[0].Threshold, AnonymousWeight: rows[0].AnonymousWeight}
-		answers = int32(rule.Needed(votesOf(rows)))
+	rule := consensus.Rule{Threshold: rows[0].Threshold, AnonymousWeight: rows[0].AnonymousWeight}
+	return need{s.neededBy(rule, votesOf(rows)), rows[0].ChangedXid}, nil
+}
+
+func (s *Service) neededBy(rule consensus.Rule, votes consensus.Votes) int32 {
+	if s.reserve.Overlap > 0 {
+		return s.reserve.Overlap
 	}
-	return need{answers, rows[0].ChangedXid}
+	return int32(rule.Needed(votes))
 }
 
 func votesOf(rows []db.ReservationVoteListRow) consensus.Votes {
@@ -171,10 +179,10 @@ func votesOf(rows []db.ReservationVoteListRow) consensus.Votes {
 // trims reports whether reservations end when a URL needs fewer answers than before. With Overlap, the need is always the same.
 func (s *Service) trims() bool { return s.reserve.For > 0 && s.reserve.Overlap == 0 }
 
-// trim ends reservations of URLs whose votes the transaction has changed, and whose rows of the queue it has locked: those beyond
-// what a URL needs now, in the highest slots.
+// trim makes the reservations of URLs fit their votes, which the transaction has changed. It has locked their rows of the queue.
+// Reservations beyond what a URL needs now end, those in the highest slots. A URL with fewer is offered again.
 func (s *Service) trim(ctx context.Context, tx pgx.Tx, urlIDs []int32) error {
-	if !s.trims() {
+	if s.reserve.For == 0 {
 		return nil
 	}
 	crowded, err := queries.ReservationCrowdedURLList(ctx, tx, db.ReservationCrowdedURLListParams{URLIDs: urlIDs, Now: s.time()})
@@ -182,11 +190,14 @@ func (s *Service) trim(ctx context.Context, tx pgx.Tx, urlIDs []int32) error {
 		return fmt.Errorf("look for URLs with several reservations: %w", err)
 	}
 	for _, urlID := range crowded {
-		rows, err := queries.ReservationVoteList(ctx, tx, urlID)
+		needed, err := s.offerAgain(ctx, tx, urlID)
 		if err != nil {
-			return fmt.Errorf("read the votes of URL %d: %w", urlID, err)
+			return err
 		}
-		err = queries.ReservationTrim(ctx, tx, db.ReservationTrimParams{URLID: urlID, Needed: s.needOf(rows).answers, Now: s.time()})
+		if !s.trims() {
+			continue
+		}
+		err = queries.ReservationTrim(ctx, tx, db.ReservationTrimParams{URLID: urlID, Needed: needed.answers, Now: s.time()})
 		if err != nil {
 			return fmt.Errorf("end reservations of URL %d: %w", urlID, err)
 		}
@@ -194,11 +205,28 @@ func (s *Service) trim(ctx context.Context, tx pgx.Tx, urlIDs []int32) error {
 	return nil
 }
 
-// claimed is the result of a claim. If it is neither granted nor lost, others have reserved the URL.
+// offerAgain has a URL offered that its row of the queue says to be full, if fewer annotators have reserved it than it needs: an
+// answer has not lowered the need. It returns the need.
+func (s *Service) offerAgain(ctx context.Context, on db.DBTX, urlID int32) (need, error) {
+	at, err := s.needByVotes(ctx, on, urlID)
+	if err != nil {
+		return need{}, err
+	}
+	err = queries.ReservationOfferAgain(ctx, on, db.ReservationOfferAgainParams{
+		URLID: urlID, Revision: at.revision, Needed: at.answers, Now: s.time(),
+	})
+	if err != nil {
+		return need{}, fmt.Errorf("offer URL %d again: %w", urlID, err)
+	}
+	return at, nil
+}
+
+// claimed is the result of a claim. Without any of them, others have reserved the URL.
 type claimed struct {
-	granted bool
-	lost    bool      // the URL has changed since it was chosen
-	until   time.Time // of a granted one
+	granted   bool
+	lost      bool      // the URL has changed since it was chosen, or another transaction is changing it
+	elsewhere bool      // the annotator, who seemed to have no reservation, has one
+	until     time.Time // of a granted one
 }
 
 // firstShare is the part of ReservePolicy.For for which the first URL of a session is reserved.
@@ -223,16 +251,9 @@ func (s *Service) claim(ctx context.Context, conn db.DBTX, ask asking, urlID int
 		Seconds: s.reserveFor(ask).Seconds(), SuggestionsHidden: ask.hidden, Now: s.time(),
 	}
 	if ask.unreserved {
-		row, err := queries.ReservationClaimFirst(ctx, conn, db.ReservationClaimFirstParams{
-			Annotator: params.Annotator, URLID: urlID, Revision: params.Revision, Needed: params.Needed,
-			Seconds: params.Seconds, SuggestionsHidden: params.SuggestionsHidden, Now: params.Now,
-		})
-		switch {
-		case err != nil:
-			return claimed{}, fmt.Errorf("reserve URL %d: %w", urlID, err)
-		case row.Granted:
-			s.cache.rename(urlID, at.revision, row.Revision)
-			return claimed{granted: true, until: row.ExpiresAt}, nil
+		got, decided, err := s.claimFirst(ctx, conn, params)
+		if err != nil || decided {
+			return got, err
 		}
 	}
 	row, err := queries.ReservationClaim(ctx, conn, params)
@@ -245,6 +266,30 @@ func (s *Service) claim(ctx context.Context, conn db.DBTX, ask asking, urlID int
 	// The claim has changed nothing of what is shown.
 	s.cache.rename(urlID, at.revision, row.Revision)
 	return claimed{granted: row.Granted, lost: !row.Found, until: row.ExpiresAt}, nil
+}
+
+// claimFirst is claim for an annotator who seems to have no reservation. It is not decided if the URL has expired reservations.
+func (s *Service) claimFirst(
+	ctx context.Context, conn db.DBTX, params db.ReservationClaimParams,
+) (got claimed, decided bool, err error) {
+	row, err := queries.ReservationClaimFirst(ctx, conn, db.ReservationClaimFirstParams{
+		Annotator: params.Annotator, URLID: params.URLID, Revision: params.Revision, Needed: params.Needed,
+		Seconds: params.Seconds, SuggestionsHidden: params.SuggestionsHidden, Now: params.Now,
+	})
+	if err != nil {
+		return claimed{}, false, fmt.Errorf("reserve URL %d: %w", params.URLID, err)
+	}
+	s.cache.rename(params.URLID, params.Revision, row.Revision)
+	switch {
+	case row.Slot > 0:
+		return claimed{granted: true, until: row.ExpiresAt}, true, nil
+	case row.Elsewhere:
+		return claimed{elsewhere: true}, true, nil
+	case row.Expired:
+		return claimed{}, false, nil
+	default:
+		return claimed{lost: !row.Full}, true, nil
+	}
 }
 
 // ReservationCount returns how many annotators have a URL reserved.

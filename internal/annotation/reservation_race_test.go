@@ -286,7 +286,7 @@ func TestNoURLIsReservedForMoreThanItNeeds(t *testing.T) {
 func TestRaceNoticesClaimsWithoutTheirGuard(t *testing.T) {
 	t.Parallel()
 	for name, change := range map[string][2]string{
-		"without the bound": {"< $7::integer", "< $7::integer + 1000"},
+		"without the bound": {`< (\$\d+::integer)`, "< $1 + 1000"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

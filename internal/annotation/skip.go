@@ -102,6 +102,7 @@ func (s *Service) skipThenNext(ctx context.Context, skip putOff, ask asking) (Su
 	if err := s.skip(ctx, pool, skip); err != nil {
 		return Submitted{}, err
 	}
+	s.holders.remove(ask.by)
 	offer, err := s.nextAfterCommit(ctx, pool, ask)
 	return Submitted{Offer: offer, NextErr: err}, nil
 }
@@ -157,6 +158,7 @@ func (s *Service) offerSkipped(ctx context.Context, conn *postgres.Conn, ask ask
 	if ask.filter.URLID != nil || ask.filter.Skip > 0 {
 		return nil, nil
 	}
+	ask.unreserved = false // a claim of the last URLs that are left waits for other transactions
 	var last *Offer
 	for range mostChoices {
 		chosen, reserved, err := chooseSkipped(ctx, conn, ask.by, ask.filter.BatchID)

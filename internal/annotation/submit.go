@@ -168,7 +168,10 @@ func (s *Service) submitThenNext(ctx context.Context, answer submission, ask ask
 	if err != nil {
 		return Submitted{}, err
 	}
-	ask.unreserved = !stored.reservedElsewhere
+	if !stored.reservedElsewhere {
+		ask.unreserved = true
+		s.holders.remove(ask.by)
+	}
 	offer, err := s.nextAfterCommit(ctx, pool, ask)
 	return Submitted{Offer: offer, NextErr: err}, nil
 }
@@ -189,6 +192,11 @@ func (s *Service) store(ctx context.Context, pool *postgres.Pool, answer submiss
 	}
 	if result.due {
 		s.onDue()
+	}
+	if result.stillReserved {
+		if _, err := s.offerAgain(ctx, pool, answer.urlID); err != nil {
+			s.report(err) // the answer is stored; the URL is offered again when the reservations of the others end
+		}
 	}
 	return result, nil
 }
@@ -245,6 +253,7 @@ func (s *Service) storeAndTrim(ctx context.Context, tx pgx.Tx, answer submission
 type stored struct {
 	due               bool // the votes about the URL may make a fact now, and the URL was added to consensus_due
 	reservedElsewhere bool // the annotator may have reserved another URL
+	stillReserved     bool // the URL was full, and others still have it
 }
 
 // errUnreserved means that nothing was stored, because the annotator has not reserved the URL.
@@ -262,7 +271,7 @@ func (a submission) store(ctx context.Context, on conn, onlyReserved bool) (stor
 	case err != nil:
 		return stored{}, err
 	case row.Stored:
-		return stored{row.Due, row.ReservedElsewhere}, nil
+		return stored{row.Due, row.ReservedElsewhere, row.StillReserved}, nil
 	case row.Late && row.URLKnown && !row.AnnotatedBefore:
 		return stored{}, errUnreserved
 	default:

@@ -4,27 +4,37 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
 
 	"github.com/jackc/pgx/v5"
 
+	"docket/internal/consensus"
 	"docket/internal/db"
 	"docket/internal/phase"
 	"docket/internal/postgres"
 	"docket/internal/ranking"
 )
 
+// description reads what is shown of a URL, and with it the votes, from which follows what the URL needs.
+type description struct {
+	next  *Next
+	votes consensus.Votes
+	rule  *db.ReservationRuleGetRow // nil for a URL that was deleted
+}
+
 // describe fills in what is shown of next's URL, and returns what it needs, from the cache or in one round trip.
 func (s *Service) describe(
 	ctx context.Context, conn *postgres.Conn, next *Next, revision int64, batchID *int32,
 ) (at need, err error) {
 	var steps []postgres.Step
+	about := description{next: next, votes: consensus.Votes{}}
 	readAt := s.cache.now()
 	at, cached := s.cache.get(next, revision)
 	if !cached {
-		steps = aboutURL(next)
 		if s.reserve.For > 0 {
-			steps = append(steps, s.votes(next.URLID, &at))
+			steps = append(steps, about.ruleStep()) // before the votes, so that a vote after its revision is noticed
 		}
+		steps = append(steps, about.steps()...)
 	}
 	if batchID != nil {
 		steps = append(steps,
@@ -37,6 +47,7 @@ func (s *Service) describe(
 		return need{}, err
 	}
 	if !cached {
+		at = s.needOf(about)
 		if revision != ranking.UnknownRevision {
 			at.revision = revision // a change since has another one
 		}
@@ -45,36 +56,43 @@ func (s *Service) describe(
 	return at, nil
 }
 
-// votes is the statement for what next's URL needs.
-func (s *Service) votes(urlID int32, at *need) postgres.Step {
-	return postgres.Step{Phase: phase.Reservation, SQL: db.ReservationVoteList, Args: []any{urlID}, Read: func(rows pgx.Rows) error {
-		votes, err := pgx.CollectRows(rows, pgx.RowToStructByPos[db.ReservationVoteListRow])
-		*at = s.needOf(votes)
-		return err
-	}}
+// needOf is what a URL needs by its description.
+func (s *Service) needOf(about description) need {
+	if about.rule == nil {
+		return need{answers: 1, revision: ranking.UnknownRevision}
+	}
+	rule := consensus.Rule{Threshold: about.rule.Threshold, AnonymousWeight: about.rule.AnonymousWeight}
+	return need{s.neededBy(rule, about.votes), about.rule.ChangedXid}
 }
 
-// aboutURL are the statements about next's URL itself.
-func aboutURL(next *Next) []postgres.Step {
-	url := []any{next.URLID}
+func (d *description) ruleStep() postgres.Step {
+	return postgres.Step{
+		Phase: phase.Reservation, SQL: db.ReservationRuleGet, Args: []any{d.next.URLID},
+		Read: all(func(row db.ReservationRuleGetRow) { d.rule = &row }),
+	}
+}
+
+// steps are the statements about the URL itself.
+func (d *description) steps() []postgres.Step {
+	url, next := []any{d.next.URLID}, d.next
 	return slices.Concat([]postgres.Step{
 		{Phase: phase.Format, SQL: db.URLSuggestionsHiddenGet, Args: url, Read: scalar(&next.SuggestionsHidden)},
 		{Phase: phase.Format, SQL: db.HTMLContentListByURL, Args: url, Read: all(next.HTML.set)},
-		{Phase: phase.Format, SQL: db.URLTypeSuggestionListByURL, Args: url, Read: all(next.addURLType)},
-		{Phase: phase.Format, SQL: db.RecordTypeSuggestionListByURL, Args: url, Read: all(next.addRecordType)},
-	}, agenciesOf(next.URLID, &next.Agencies), []postgres.Step{
-		{Phase: phase.LocationSuggestions, SQL: db.LocationSuggestionListByURL, Args: url, Read: all(next.Locations.addLocation)},
+		{Phase: phase.Format, SQL: db.URLTypeSuggestionListByURL, Args: url, Read: all(d.addURLType)},
+		{Phase: phase.Format, SQL: db.RecordTypeSuggestionListByURL, Args: url, Read: all(d.addRecordType)},
+	}, agenciesOf(next.URLID, d.addAgency, &next.Agencies.NotFound), []postgres.Step{
+		{Phase: phase.LocationSuggestions, SQL: db.LocationSuggestionListByURL, Args: url, Read: all(d.addLocation)},
 		{Phase: phase.LocationSuggestions, SQL: db.LocationNotFoundCountByURL, Args: url, Read: scalar(&next.Locations.NotFound)},
-		{Phase: phase.NameSuggestions, SQL: db.NameSuggestionListByURL, Args: url, Read: all(next.addName)},
+		{Phase: phase.NameSuggestions, SQL: db.NameSuggestionListByURL, Args: url, Read: all(d.addName)},
 	})
 }
 
 // agenciesOf are the statements about a URL's agencies.
-func agenciesOf(urlID int32, agencies *EntitySuggestions) []postgres.Step {
+func agenciesOf(urlID int32, add func(db.AgencySuggestionListByURLRow), notFound *int32) []postgres.Step {
 	url := []any{urlID}
 	return []postgres.Step{
-		{Phase: phase.AgencySuggestions, SQL: db.AgencySuggestionListByURL, Args: url, Read: all(agencies.addAgency)},
-		{Phase: phase.AgencySuggestions, SQL: db.AgencyNotFoundCountByURL, Args: url, Read: scalar(&agencies.NotFound)},
+		{Phase: phase.AgencySuggestions, SQL: db.AgencySuggestionListByURL, Args: url, Read: all(add)},
+		{Phase: phase.AgencySuggestions, SQL: db.AgencyNotFoundCountByURL, Args: url, Read: scalar(notFound)},
 	}
 }
 
@@ -98,7 +116,7 @@ func (s *Service) agencies(
 	}
 	defer conn.Release()
 	var ofBatch, fromCaller bool
-	steps := append(agenciesOf(urlID, &agencies), postgres.Step{
+	steps := append(agenciesOf(urlID, agencies.addAgency, &agencies.NotFound), postgres.Step{
 		Phase: phase.AgencySuggestions, SQL: db.URLSuggestionsHiddenGet, Args: []any{urlID}, Read: scalar(&ofBatch),
 	})
 	if s.reserve.For > 0 {
@@ -171,12 +189,32 @@ func (h *HTML) set(row db.HTMLContentListByURLRow) {
 	}
 }
 
-func (n *Next) addURLType(row db.URLTypeSuggestionListByURLRow) {
-	n.URLTypes = append(n.URLTypes, URLTypeVotes{Type: URLType(row.URLType), Votes: row.EndorsementCount})
+// shownAtMost is how many types, record types and names are shown.
+const shownAtMost = 3
+
+func (d *description) vote(attribute consensus.Attribute, value string, users, sessions int32) {
+	if users > 0 || sessions > 0 {
+		d.votes.Add(attribute, value, consensus.Count{Users: users, Sessions: sessions})
+	}
 }
 
-func (n *Next) addRecordType(row db.RecordTypeSuggestionListByURLRow) {
-	n.RecordTypes = append(n.RecordTypes, RecordTypeVotes{Type: RecordType(row.RecordType), Votes: row.UserCount})
+func (d *description) addURLType(row db.URLTypeSuggestionListByURLRow) {
+	d.vote(consensus.URLType, string(row.URLType), row.Users, row.Sessions)
+	if len(d.next.URLTypes) < shownAtMost {
+		d.next.URLTypes = append(d.next.URLTypes, URLTypeVotes{Type: URLType(row.URLType), Votes: row.EndorsementCount})
+	}
+}
+
+func (d *description) addRecordType(row db.RecordTypeSuggestionListByURLRow) {
+	d.vote(consensus.RecordType, string(row.RecordType), row.Users, row.Sessions)
+	if len(d.next.RecordTypes) < shownAtMost {
+		d.next.RecordTypes = append(d.next.RecordTypes, RecordTypeVotes{Type: RecordType(row.RecordType), Votes: row.UserCount})
+	}
+}
+
+func (d *description) addAgency(row db.AgencySuggestionListByURLRow) {
+	d.vote(consensus.Agency, strconv.Itoa(int(row.ID)), row.Users, row.Sessions)
+	d.next.Agencies.addAgency(row)
 }
 
 func (s *EntitySuggestions) addAgency(row db.AgencySuggestionListByURLRow) {
@@ -185,16 +223,20 @@ func (s *EntitySuggestions) addAgency(row db.AgencySuggestionListByURLRow) {
 	})
 }
 
-func (s *EntitySuggestions) addLocation(row db.LocationSuggestionListByURLRow) {
-	s.Entities = append(s.Entities, EntitySuggestion{
+func (d *description) addLocation(row db.LocationSuggestionListByURLRow) {
+	d.vote(consensus.Location, strconv.FormatInt(row.ID, 10), row.Users, row.Sessions)
+	d.next.Locations.Entities = append(d.next.Locations.Entities, EntitySuggestion{
 		ID: row.ID, DisplayName: row.DisplayName, Votes: row.UserCount, RoboConfidence: row.RoboConfidence,
 	})
 }
 
-func (n *Next) addName(row db.NameSuggestionListByURLRow) {
-	n.Names = append(n.Names, NameSuggestion{
-		ID: row.ID, Name: row.DisplayName, Endorsements: row.UserCount, FromRobot: row.RoboCount > 0,
-	})
+func (d *description) addName(row db.NameSuggestionListByURLRow) {
+	d.vote(consensus.Name, row.DisplayName, row.Users, row.Sessions)
+	if len(d.next.Names) < shownAtMost {
+		d.next.Names = append(d.next.Names, NameSuggestion{
+			ID: row.ID, Name: row.DisplayName, Endorsements: row.UserCount, FromRobot: row.RoboCount > 0,
+		})
+	}
 }
 
 func (n *Next) setBatch(row db.BatchInfoGetRow) {

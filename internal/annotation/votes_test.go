@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
 
 	"docket/internal/annotation"
 	"docket/internal/dbtest"
@@ -163,4 +164,29 @@ func shown(t *testing.T, pool *postgres.Pool, next *annotation.Next) (lines []st
 		lines = append(lines, line("type", position("url_type", votes.Type), votes.Votes, 0))
 	}
 	return lines
+}
+
+// TestNeedOfWhatIsShown checks that the votes which are read with what is shown of a URL are those that consensus counts: what a URL
+// needs is computed from the former.
+func TestNeedOfWhatIsShown(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.crowd(t)
+	answered := 0
+	rapid.Check(t, func(rt *rapid.T) {
+		answered++
+		by := annotator{user: int32(1000 + answered)}
+		if rapid.Bool().Draw(rt, "session") {
+			by = annotator{session: annotation.NewSession()}
+		}
+		url := rapid.Int32Range(1, 3).Draw(rt, "URL")
+		require.NoError(rt, by.submit(t.Context(), b.service, url, drawChange(rt)))
+
+		shown, err := b.service.VotesShown(t.Context(), url)
+		require.NoError(rt, err)
+		counted, err := b.service.VotesCounted(t.Context(), url)
+		require.NoError(rt, err)
+		require.Equal(rt, counted, shown)
+		require.NotEmpty(rt, shown)
+	})
 }

@@ -3,7 +3,8 @@ package consensus
 import "math"
 
 // Needed returns how many more users must answer until the votes make a fact, if all of them agree with what most annotators say.
-// It is at least 1, even if the votes make a fact already. Each further answer lowers it by one at most.
+// It is at least 1, even if the votes make a fact already. Each further answer lowers it by one at most. Without a vote on the type it
+// does not depend on the votes: a URL that is not relevant needs no others.
 func (r Rule) Needed(votes Votes) int {
 	fewest := math.MaxInt32
 	for urlType, required := range requirements {

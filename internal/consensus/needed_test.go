@@ -69,6 +69,16 @@ func TestNeededIsTheFewest(t *testing.T) {
 	})
 }
 
+// What a URL needs that has no vote on its type is known without reading its votes.
+func TestNeededWithoutVotesOnTheType(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		rule, votes := drawRule(t), added(drawVotes(t))
+		delete(votes, consensus.URLType)
+		require.Equal(t, rule.Needed(nil), rule.Needed(votes), "%v", votes)
+	})
+}
+
 // decidedWith reports whether so many answers of users who all say the same can make a fact. It tries each combination of values.
 func decidedWith(rule consensus.Rule, votes consensus.Votes, answers int) bool {
 	var try func(int) bool

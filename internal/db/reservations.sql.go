@@ -139,70 +139,95 @@ func (q *Queries) ReservationClaim(ctx context.Context, db DBTX, arg Reservation
 const ReservationClaimFirst = `-- name: ReservationClaimFirst :one
 WITH locked AS MATERIALIZED (
     SELECT q.url_id FROM annotation_queue q
-    WHERE q.url_id = $2 AND q.eligible AND q.changed_xid = $1::bigint
-    FOR NO KEY UPDATE
-), present AS MATERIALIZED (
+    WHERE q.url_id = $4 AND q.eligible AND q.changed_xid = $1::bigint
+    FOR NO KEY UPDATE SKIP LOCKED
+), held AS MATERIALIZED (
     SELECT r.slot, r.expires_at FROM url_reservations r WHERE r.url_id = (SELECT locked.url_id FROM locked) FOR KEY SHARE
-), others AS MATERIALIZED (
-    SELECT count(*) AS number, coalesce(max(present.slot), 0) AS highest, min(present.expires_at) AS first_end FROM present
+), present AS MATERIALIZED (
+    SELECT
+        locked.url_id, counted.number, counted.slots,
+        coalesce(counted.first_end <= coalesce($5::timestamptz, now()), false) AS expired
+    FROM locked
+    CROSS JOIN (
+        SELECT count(*) AS number, coalesce(array_agg(held.slot), '{}') AS slots, min(held.expires_at) AS first_end FROM held
+    ) AS counted
 ), stored AS (
     INSERT INTO url_reservations (annotator, url_id, slot, suggestions_hidden, expires_at)
     SELECT
-        $3, locked.url_id, others.number + 1, $4::boolean,
-        coalesce($5::timestamptz, now()) + make_interval(secs => $6::double precision)
-    FROM locked
-    CROSS JOIN others
-    WHERE others.number < $7::integer
-        AND others.highest = others.number
-        AND coalesce(others.first_end > coalesce($5::timestamptz, now()), true)
+        $2, present.url_id,
+        (SELECT min(free)::integer FROM generate_series(1, present.number + 1) AS free WHERE free <> ALL(present.slots)),
+        $6::boolean,
+        coalesce($5::timestamptz, now()) + make_interval(secs => $7::double precision)
+    FROM present
+    WHERE present.number < $3::integer AND NOT present.expired
     ON CONFLICT DO NOTHING
-    RETURNING url_id, slot, expires_at
+    RETURNING slot, expires_at
 ), filled AS (
     UPDATE annotation_queue q SET reserved = true, changed_xid = pg_current_xact_id()::text::bigint
-    FROM stored
-    WHERE q.url_id = stored.url_id AND NOT q.reserved AND stored.slot >= $7
+    FROM (
+        SELECT present.url_id, present.number + (SELECT count(*) FROM stored) AS number FROM present WHERE NOT present.expired
+    ) AS total
+    WHERE q.url_id = total.url_id AND NOT q.reserved AND total.number >= $3
     RETURNING q.changed_xid
 )
 SELECT
-    coalesce(stored.url_id IS NOT NULL, false)::boolean AS granted,
+    coalesce(stored.slot, 0)::integer AS slot,
     coalesce(stored.expires_at, now())::timestamptz AS expires_at,
-    coalesce(filled.changed_xid, $1)::bigint AS revision
+    coalesce(filled.changed_xid, $1)::bigint AS revision,
+    (stored.slot IS NULL AND EXISTS (SELECT FROM url_reservations r WHERE r.annotator = $2))::boolean AS elsewhere,
+    coalesce(present.expired, false)::boolean AS expired,
+    coalesce(present.number >= $3::integer, false)::boolean AS "full"
 FROM (SELECT set_config('synchronous_commit', 'off', true)) AS setting
+LEFT JOIN present ON true
 LEFT JOIN stored ON true
 LEFT JOIN filled ON true
 `
 
 type ReservationClaimFirstParams struct {
 	Revision          int64
-	URLID             int32
 	Annotator         string
-	SuggestionsHidden bool
-	Now               *time.Time
-	Seconds           float64
 	Needed            int32
+	URLID             int32
+	Now               *time.Time
+	SuggestionsHidden bool
+	Seconds           float64
 }
 
 type ReservationClaimFirstRow struct {
-	Granted   bool
+	Slot      int32
 	ExpiresAt time.Time
 	Revision  int64
+	Elsewhere bool
+	Expired   bool
+	Full      bool
 }
 
-// ReservationClaim for an annotator without a reservation, for a third of its time. It does not decide about a URL that has expired
-// reservations or has lost one in a lower slot, nor if as many as needed have reserved the URL: if granted is false,
-// ReservationClaim decides. The same locks and the same key guard it.
+// ReservationClaim for an annotator who seems to have no reservation, for a part of its time. The same locks and the same key guard it,
+// but it does not wait for another transaction that has locked the row of the queue. If slot is 0, nothing is reserved:
+//
+//	elsewhere: the annotator has a reservation, live or not, which this statement leaves as it is.
+//	expired: the URL has expired reservations, which this statement does not end.
+//	full: as many as needed have reserved the URL, and its row of the queue says so.
+//	none of these: the row of the queue has changed or is locked, or another annotator is taking the same slot.
 func (q *Queries) ReservationClaimFirst(ctx context.Context, db DBTX, arg ReservationClaimFirstParams) (ReservationClaimFirstRow, error) {
 	row := db.QueryRow(ctx, ReservationClaimFirst,
 		arg.Revision,
-		arg.URLID,
 		arg.Annotator,
-		arg.SuggestionsHidden,
-		arg.Now,
-		arg.Seconds,
 		arg.Needed,
+		arg.URLID,
+		arg.Now,
+		arg.SuggestionsHidden,
+		arg.Seconds,
 	)
 	var i ReservationClaimFirstRow
-	err := row.Scan(&i.Granted, &i.ExpiresAt, &i.Revision)
+	err := row.Scan(
+		&i.Slot,
+		&i.ExpiresAt,
+		&i.Revision,
+		&i.Elsewhere,
+		&i.Expired,
+		&i.Full,
+	)
 	return i, err
 }
 
@@ -221,9 +246,10 @@ func (q *Queries) ReservationCount(ctx context.Context, db DBTX) (int64, error) 
 const ReservationCrowdedURLList = `-- name: ReservationCrowdedURLList :many
 SELECT r.url_id
 FROM url_reservations r
+JOIN annotation_queue q ON q.url_id = r.url_id
 WHERE r.url_id = ANY($1::integer[]) AND r.expires_at > coalesce($2::timestamptz, now())
 GROUP BY r.url_id
-HAVING count(*) > 1
+HAVING count(*) > 1 OR bool_or(q.reserved)
 ORDER BY r.url_id
 `
 
@@ -232,7 +258,7 @@ type ReservationCrowdedURLListParams struct {
 	Now    *time.Time
 }
 
-// Those of some URLs that several annotators have reserved.
+// Those of some URLs that several annotators have reserved, or that their rows of the queue say to be full.
 // No limit: a URL is returned one time.
 // @sqlc-vet-disable many-without-limit
 func (q *Queries) ReservationCrowdedURLList(ctx context.Context, db DBTX, arg ReservationCrowdedURLListParams) ([]int32, error) {
@@ -439,6 +465,37 @@ func (q *Queries) ReservationIsOffered(ctx context.Context, db DBTX, arg Reserva
 	return offered, err
 }
 
+const ReservationOfferAgain = `-- name: ReservationOfferAgain :exec
+UPDATE annotation_queue q SET reserved = false, changed_xid = pg_current_xact_id()::text::bigint
+WHERE q.url_id = $1
+    AND q.reserved
+    AND q.changed_xid = $2::bigint
+    AND (
+        SELECT count(*) FROM url_reservations r
+        WHERE r.url_id = $1 AND r.expires_at > coalesce($3::timestamptz, now())
+    ) < $4::integer
+    AND set_config('synchronous_commit', 'off', true) = 'off'
+`
+
+type ReservationOfferAgainParams struct {
+	URLID    int32
+	Revision int64
+	Now      *time.Time
+	Needed   int32
+}
+
+// Has a URL offered again that its row of the queue says to be full, if the row still has the revision and fewer than needed have
+// reserved the URL.
+func (q *Queries) ReservationOfferAgain(ctx context.Context, db DBTX, arg ReservationOfferAgainParams) error {
+	_, err := db.Exec(ctx, ReservationOfferAgain,
+		arg.URLID,
+		arg.Revision,
+		arg.Now,
+		arg.Needed,
+	)
+	return err
+}
+
 const ReservationRelease = `-- name: ReservationRelease :one
 WITH locked AS MATERIALIZED (
     SELECT q.url_id, q.reserved FROM annotation_queue q WHERE q.url_id = $1 FOR NO KEY UPDATE
@@ -473,6 +530,27 @@ func (q *Queries) ReservationRelease(ctx context.Context, db DBTX, arg Reservati
 	row := db.QueryRow(ctx, ReservationRelease, arg.URLID, arg.Annotator)
 	var i ReservationReleaseRow
 	err := row.Scan(&i.URLKnown, &i.Released)
+	return i, err
+}
+
+const ReservationRuleGet = `-- name: ReservationRuleGet :one
+SELECT q.changed_xid, rule.threshold, rule.anonymous_weight
+FROM annotation_queue q
+CROSS JOIN consensus_rule rule
+WHERE q.url_id = $1::integer
+`
+
+type ReservationRuleGetRow struct {
+	ChangedXid      int64
+	Threshold       float64
+	AnonymousWeight float64
+}
+
+// The rule by which the votes about a URL say what it needs, and the revision of the URL. No rows: there is no such URL.
+func (q *Queries) ReservationRuleGet(ctx context.Context, db DBTX, urlID int32) (ReservationRuleGetRow, error) {
+	row := db.QueryRow(ctx, ReservationRuleGet, urlID)
+	var i ReservationRuleGetRow
+	err := row.Scan(&i.ChangedXid, &i.Threshold, &i.AnonymousWeight)
 	return i, err
 }
 

@@ -92,15 +92,19 @@ WITH url AS (
     -- the two do not deadlock. Without this join PostgreSQL would run new_name after queue: it runs data-modifying CTEs that
     -- nothing has read after the main query, the last one first (ExecPostprocessPlan). TestNameIsLockedBeforeQueue notices.
     LEFT JOIN new_name ON true
+), others AS (
+    SELECT FROM url_reservations r
+    WHERE r.url_id = $1 AND r.annotator <> cast($5::integer AS text) AND r.expires_at > now()
 ), queue AS (
     UPDATE annotation_queue q
     SET user_url_type_count = q.user_url_type_count + 1,
         user_agency_count = q.user_agency_count + counted.agencies,
-        reserved = false,
+        -- The answer ends one reservation and lowers the need by one, unless it disagrees: then the caller has the URL offered again.
+        reserved = q.reserved AND EXISTS (SELECT FROM others),
         changed_xid = pg_current_xact_id()::text::bigint
     FROM counted
     WHERE q.url_id = counted.url_id
-    RETURNING q.url_id, q.eligible, q.batch_id, q.user_url_type_count, q.anon_url_type_count,
+    RETURNING q.url_id, q.eligible, q.batch_id, q.reserved, q.user_url_type_count, q.anon_url_type_count,
         counted.agencies > 0 AND q.user_agency_count = counted.agencies AS first_agency
 ), done AS (
     INSERT INTO user_url_done (user_id, url_id)
@@ -152,6 +156,7 @@ SELECT
     EXISTS (SELECT FROM due)::boolean AS due,
     EXISTS (SELECT FROM late)::boolean AS late,
     EXISTS (SELECT FROM elsewhere)::boolean AS reserved_elsewhere,
+    coalesce((SELECT queue.reserved FROM queue), false)::boolean AS still_reserved,
     EXISTS (SELECT FROM earlier)::boolean AS annotated_before,
     EXISTS (SELECT FROM url)::boolean AS url_known,
     ARRAY(SELECT id FROM unknown_agency ORDER BY id)::integer[] AS unknown_agency_ids,
@@ -181,6 +186,7 @@ type AnnotationInsertRow struct {
 	Due                bool
 	Late               bool
 	ReservedElsewhere  bool
+	StillReserved      bool
 	AnnotatedBefore    bool
 	URLKnown           bool
 	UnknownAgencyIDs   []int32
@@ -193,7 +199,7 @@ type AnnotationInsertRow struct {
 // must be one of this URL) is unknown, or when the user has annotated the URL before; the row reports which. An answer stored
 // concurrently violates a key instead. A new name that the URL already has becomes an endorsement of it. The answer ends the user's
 // reservation and skip of the URL, and is recorded in the history of the URL as the given event. The row reports whether the user
-// has another URL reserved, live or not. With only_reserved, nothing is stored if the user has not reserved the URL, which late
+// has another URL reserved, live or not, and whether others still have this one, which was full. With only_reserved, nothing is stored if the user has not reserved the URL, which late
 // reports; if the reservation ends meanwhile, url_history refuses an event that is null.
 func (q *Queries) AnnotationInsert(ctx context.Context, db DBTX, arg AnnotationInsertParams) (AnnotationInsertRow, error) {
 	row := db.QueryRow(ctx, AnnotationInsert,
@@ -218,6 +224,7 @@ func (q *Queries) AnnotationInsert(ctx context.Context, db DBTX, arg AnnotationI
 		&i.Due,
 		&i.Late,
 		&i.ReservedElsewhere,
+		&i.StillReserved,
 		&i.AnnotatedBefore,
 		&i.URLKnown,
 		&i.UnknownAgencyIDs,
@@ -394,14 +401,17 @@ WITH url AS (
 ), counted AS (
     -- The join is only for the order of the locks, as in AnnotationInsert.
     SELECT accepted.url_id FROM accepted LEFT JOIN new_name ON true
+), others AS (
+    SELECT FROM url_reservations r
+    WHERE r.url_id = $1 AND r.annotator <> cast($2::uuid AS text) AND r.expires_at > now()
 ), queue AS (
     UPDATE annotation_queue q
     SET anon_url_type_count = q.anon_url_type_count + 1,
-        reserved = false,
+        reserved = q.reserved AND EXISTS (SELECT FROM others),
         changed_xid = pg_current_xact_id()::text::bigint
     FROM counted
     WHERE q.url_id = counted.url_id
-    RETURNING q.url_id, q.eligible, q.batch_id, q.user_url_type_count, q.anon_url_type_count
+    RETURNING q.url_id, q.eligible, q.batch_id, q.reserved, q.user_url_type_count, q.anon_url_type_count
 ), done AS (
     INSERT INTO anonymous_url_done (session_id, url_id)
     SELECT $2, queue.url_id FROM queue WHERE queue.eligible
@@ -443,6 +453,7 @@ SELECT
     EXISTS (SELECT FROM due)::boolean AS due,
     EXISTS (SELECT FROM late)::boolean AS late,
     EXISTS (SELECT FROM elsewhere)::boolean AS reserved_elsewhere,
+    coalesce((SELECT queue.reserved FROM queue), false)::boolean AS still_reserved,
     EXISTS (SELECT FROM earlier)::boolean AS annotated_before,
     EXISTS (SELECT FROM url)::boolean AS url_known,
     ARRAY(SELECT id FROM unknown_agency ORDER BY id)::integer[] AS unknown_agency_ids,
@@ -470,6 +481,7 @@ type AnonymousAnnotationInsertRow struct {
 	Due                bool
 	Late               bool
 	ReservedElsewhere  bool
+	StillReserved      bool
 	AnnotatedBefore    bool
 	URLKnown           bool
 	UnknownAgencyIDs   []int32
@@ -500,6 +512,7 @@ func (q *Queries) AnonymousAnnotationInsert(ctx context.Context, db DBTX, arg An
 		&i.Due,
 		&i.Late,
 		&i.ReservedElsewhere,
+		&i.StillReserved,
 		&i.AnnotatedBefore,
 		&i.URLKnown,
 		&i.UnknownAgencyIDs,

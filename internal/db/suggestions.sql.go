@@ -71,20 +71,27 @@ SELECT
     agencies.id,
     agencies.name AS display_name,
     suggested.user_count,
-    suggested.robo_confidence
+    suggested.robo_confidence,
+    suggested.users,
+    suggested.sessions
 FROM (
-    SELECT vote.agency_id, floor(sum(vote.weight))::integer AS user_count, max(vote.confidence)::integer AS robo_confidence
+    SELECT
+        vote.agency_id,
+        floor(sum(vote.weight))::integer AS user_count,
+        max(vote.confidence)::integer AS robo_confidence,
+        sum(vote.users)::integer AS users,
+        sum(vote.sessions)::integer AS sessions
     FROM (
-        SELECT s.agency_id, 1 AS weight, 0 AS confidence
+        SELECT s.agency_id, 1 AS weight, 0 AS confidence, 1 AS users, 0 AS sessions
         FROM annotation__agency__user s
         WHERE s.url_id = $1::integer
         UNION ALL
-        SELECT s.agency_id, session.weight, 0
+        SELECT s.agency_id, session.weight, 0, 0, 1
         FROM annotation__agency__anon s
         CROSS JOIN anonymous_weight session
         WHERE s.url_id = $1::integer
         UNION ALL
-        SELECT s.agency_id, 0, s.confidence
+        SELECT s.agency_id, 0, s.confidence, 0, 0
         FROM annotation__agency__auto__subtasks subtask
         JOIN annotation__agency__auto__suggestions s ON s.subtask_id = subtask.id
         WHERE subtask.url_id = $1::integer
@@ -101,6 +108,8 @@ type AgencySuggestionListByURLRow struct {
 	DisplayName    string
 	UserCount      int32
 	RoboConfidence int32
+	Users          int32
+	Sessions       int32
 }
 
 // Every agency suggested by a user or a session, or by a robot with a confidence above 0. The order is the number of votes, rounded
@@ -122,6 +131,8 @@ func (q *Queries) AgencySuggestionListByURL(ctx context.Context, db DBTX, urlID 
 			&i.DisplayName,
 			&i.UserCount,
 			&i.RoboConfidence,
+			&i.Users,
+			&i.Sessions,
 		); err != nil {
 			return nil, err
 		}
@@ -197,6 +208,9 @@ type HTMLContentListByURLRow struct {
 // What annotators and robots have suggested for one URL. Every statement starts from url_id, none joins two collections of the URL,
 // and all are sent in one round trip. A user's vote counts 1, a session's anonymous_weight. Clients show the sum rounded down; an
 // entry whose sum rounds down to 0 stays in its list.
+//
+// users and sessions are the votes of annotation_votes for the same value, of which the need of the URL follows: so no list is cut,
+// although clients are shown three types, record types and names. TestNeedOfWhatIsShown compares the two.
 // The stored texts of the page, at most one per kind.
 func (q *Queries) HTMLContentListByURL(ctx context.Context, db DBTX, urlID int32) ([]HTMLContentListByURLRow, error) {
 	rows, err := db.Query(ctx, HTMLContentListByURL, urlID)
@@ -235,23 +249,27 @@ SELECT
     suggested.location_id AS id,
     coalesce(locations_expanded.full_display_name, '')::text AS display_name,
     suggested.user_count,
-    suggested.robo_confidence
+    suggested.robo_confidence,
+    suggested.users,
+    suggested.sessions
 FROM (
     SELECT
         vote.location_id,
         floor(sum(vote.weight))::integer AS user_count,
-        round(least(max(vote.confidence), 100)::numeric)::integer AS robo_confidence
+        round(least(max(vote.confidence), 100)::numeric)::integer AS robo_confidence,
+        sum(vote.users)::integer AS users,
+        sum(vote.sessions)::integer AS sessions
     FROM (
-        SELECT s.location_id, 1 AS weight, 0::double precision AS confidence
+        SELECT s.location_id, 1 AS weight, 0::double precision AS confidence, 1 AS users, 0 AS sessions
         FROM annotation__location__user s
         WHERE s.url_id = $1::integer
         UNION ALL
-        SELECT s.location_id, session.weight, 0
+        SELECT s.location_id, session.weight, 0, 0, 1
         FROM annotation__location__anon s
         CROSS JOIN anonymous_weight session
         WHERE s.url_id = $1::integer
         UNION ALL
-        SELECT s.location_id, 0, s.confidence
+        SELECT s.location_id, 0, s.confidence, 0, 0
         FROM annotation__location__auto__subtasks subtask
         JOIN annotation__location__auto__suggestions s ON s.subtask_id = subtask.id
         WHERE subtask.url_id = $1::integer
@@ -268,6 +286,8 @@ type LocationSuggestionListByURLRow struct {
 	DisplayName    string
 	UserCount      int32
 	RoboConfidence int32
+	Users          int32
+	Sessions       int32
 }
 
 // Every location suggested by a user or a session, or by a robot with a confidence above 0, in the order of agencies. The
@@ -288,6 +308,8 @@ func (q *Queries) LocationSuggestionListByURL(ctx context.Context, db DBTX, urlI
 			&i.DisplayName,
 			&i.UserCount,
 			&i.RoboConfidence,
+			&i.Users,
+			&i.Sessions,
 		); err != nil {
 			return nil, err
 		}
@@ -304,14 +326,16 @@ SELECT
     name.id,
     name.suggestion AS display_name,
     floor(coalesce(sum(endorsement.weight), 0))::integer AS user_count,
-    (CASE name.source WHEN 'HTML Metadata Title' THEN 1 ELSE 0 END)::integer AS robo_count
+    (CASE name.source WHEN 'HTML Metadata Title' THEN 1 ELSE 0 END)::integer AS robo_count,
+    coalesce(sum(endorsement.users), 0)::integer AS users,
+    coalesce(sum(endorsement.sessions), 0)::integer AS sessions
 FROM annotation__name__suggestions name
 LEFT JOIN LATERAL (
-    SELECT 1 AS weight
+    SELECT 1 AS weight, 1 AS users, 0 AS sessions
     FROM annotation__name__user__endorsements e
     WHERE e.suggestion_id = name.id
     UNION ALL
-    SELECT session.weight
+    SELECT session.weight, 0, 1
     FROM annotation__name__anon__endorsements e
     CROSS JOIN anonymous_weight session
     WHERE e.suggestion_id = name.id
@@ -319,7 +343,6 @@ LEFT JOIN LATERAL (
 WHERE name.url_id = $1
 GROUP BY name.id
 ORDER BY coalesce(sum(endorsement.weight), 0) DESC, name.id
-LIMIT 3
 `
 
 type NameSuggestionListByURLRow struct {
@@ -327,9 +350,13 @@ type NameSuggestionListByURLRow struct {
 	DisplayName string
 	UserCount   int32
 	RoboCount   int32
+	Users       int32
+	Sessions    int32
 }
 
 // Suggested names by the sum of endorsements before rounding, then by id. A name without a source is not from a robot.
+// No limit, as with agencies.
+// @sqlc-vet-disable many-without-limit
 func (q *Queries) NameSuggestionListByURL(ctx context.Context, db DBTX, urlID int32) ([]NameSuggestionListByURLRow, error) {
 	rows, err := db.Query(ctx, NameSuggestionListByURL, urlID)
 	if err != nil {
@@ -344,6 +371,8 @@ func (q *Queries) NameSuggestionListByURL(ctx context.Context, db DBTX, urlID in
 			&i.DisplayName,
 			&i.UserCount,
 			&i.RoboCount,
+			&i.Users,
+			&i.Sessions,
 		); err != nil {
 			return nil, err
 		}
@@ -356,28 +385,35 @@ func (q *Queries) NameSuggestionListByURL(ctx context.Context, db DBTX, urlID in
 }
 
 const RecordTypeSuggestionListByURL = `-- name: RecordTypeSuggestionListByURL :many
-SELECT vote.record_type, floor(sum(vote.weight))::integer AS user_count
+SELECT
+    vote.record_type,
+    floor(sum(vote.weight))::integer AS user_count,
+    sum(vote.users)::integer AS users,
+    sum(vote.sessions)::integer AS sessions
 FROM (
-    SELECT s.record_type, 1 AS weight
+    SELECT s.record_type, 1 AS weight, 1 AS users, 0 AS sessions
     FROM annotation__record_type__user s
     WHERE s.url_id = $1::integer
     UNION ALL
-    SELECT s.record_type, session.weight
+    SELECT s.record_type, session.weight, 0, 1
     FROM annotation__record_type__anon s
     CROSS JOIN anonymous_weight session
     WHERE s.url_id = $1::integer
 ) AS vote
 GROUP BY vote.record_type
 ORDER BY sum(vote.weight) DESC, vote.record_type
-LIMIT 3
 `
 
 type RecordTypeSuggestionListByURLRow struct {
 	RecordType RecordType
 	UserCount  int32
+	Users      int32
+	Sessions   int32
 }
 
 // Record types by the sum of votes before rounding; ties in the order of the enum. Robots do not count.
+// No limit, as with URL types.
+// @sqlc-vet-disable many-without-limit
 func (q *Queries) RecordTypeSuggestionListByURL(ctx context.Context, db DBTX, urlID int32) ([]RecordTypeSuggestionListByURLRow, error) {
 	rows, err := db.Query(ctx, RecordTypeSuggestionListByURL, urlID)
 	if err != nil {
@@ -387,7 +423,12 @@ func (q *Queries) RecordTypeSuggestionListByURL(ctx context.Context, db DBTX, ur
 	items := []RecordTypeSuggestionListByURLRow{}
 	for rows.Next() {
 		var i RecordTypeSuggestionListByURLRow
-		if err := rows.Scan(&i.RecordType, &i.UserCount); err != nil {
+		if err := rows.Scan(
+			&i.RecordType,
+			&i.UserCount,
+			&i.Users,
+			&i.Sessions,
+		); err != nil {
 			return nil, err
 		}
 		items = append(items, i)
@@ -415,29 +456,36 @@ func (q *Queries) URLSuggestionsHiddenGet(ctx context.Context, db DBTX, urlID in
 }
 
 const URLTypeSuggestionListByURL = `-- name: URLTypeSuggestionListByURL :many
-SELECT vote.url_type, floor(sum(vote.weight))::integer AS endorsement_count
+SELECT
+    vote.url_type,
+    floor(sum(vote.weight))::integer AS endorsement_count,
+    sum(vote.users)::integer AS users,
+    sum(vote.sessions)::integer AS sessions
 FROM (
-    SELECT s.type AS url_type, 1 AS weight
+    SELECT s.type AS url_type, 1 AS weight, 1 AS users, 0 AS sessions
     FROM annotation__url_type__user s
     WHERE s.url_id = $1::integer
     UNION ALL
-    SELECT s.url_type, session.weight
+    SELECT s.url_type, session.weight, 0, 1
     FROM annotation__url_type__anon s
     CROSS JOIN anonymous_weight session
     WHERE s.url_id = $1::integer
 ) AS vote
 GROUP BY vote.url_type
 ORDER BY sum(vote.weight) DESC, vote.url_type
-LIMIT 3
 `
 
 type URLTypeSuggestionListByURLRow struct {
 	URLType          URLType
 	EndorsementCount int32
+	Users            int32
+	Sessions         int32
 }
 
 // URL types by the sum of votes before rounding; ties in the order of the enum. A session that gave several types votes for each
 // of them. Robots do not count.
+// No limit: there are no more types than in the enum.
+// @sqlc-vet-disable many-without-limit
 func (q *Queries) URLTypeSuggestionListByURL(ctx context.Context, db DBTX, urlID int32) ([]URLTypeSuggestionListByURLRow, error) {
 	rows, err := db.Query(ctx, URLTypeSuggestionListByURL, urlID)
 	if err != nil {
@@ -447,7 +495,12 @@ func (q *Queries) URLTypeSuggestionListByURL(ctx context.Context, db DBTX, urlID
 	items := []URLTypeSuggestionListByURLRow{}
 	for rows.Next() {
 		var i URLTypeSuggestionListByURLRow
-		if err := rows.Scan(&i.URLType, &i.EndorsementCount); err != nil {
+		if err := rows.Scan(
+			&i.URLType,
+			&i.EndorsementCount,
+			&i.Users,
+			&i.Sessions,
+		); err != nil {
 			return nil, err
 		}
 		items = append(items, i)

@@ -148,40 +148,54 @@ FROM (SELECT set_config('synchronous_commit', 'off', true)) AS setting
 CROSS JOIN clock;
 
 -- name: ReservationClaimFirst :one
--- ReservationClaim for an annotator without a reservation, for a third of its time. It does not decide about a URL that has expired
--- reservations or has lost one in a lower slot, nor if as many as needed have reserved the URL: if granted is false,
--- ReservationClaim decides. The same locks and the same key guard it.
+-- ReservationClaim for an annotator who seems to have no reservation, for a part of its time. The same locks and the same key guard it,
+-- but it does not wait for another transaction that has locked the row of the queue. If slot is 0, nothing is reserved:
+--   elsewhere: the annotator has a reservation, live or not, which this statement leaves as it is.
+--   expired: the URL has expired reservations, which this statement does not end.
+--   full: as many as needed have reserved the URL, and its row of the queue says so.
+--   none of these: the row of the queue has changed or is locked, or another annotator is taking the same slot.
 WITH locked AS MATERIALIZED (
     SELECT q.url_id FROM annotation_queue q
     WHERE q.url_id = @url_id AND q.eligible AND q.changed_xid = @revision::bigint
-    FOR NO KEY UPDATE
-), present AS MATERIALIZED (
+    FOR NO KEY UPDATE SKIP LOCKED
+), held AS MATERIALIZED (
     SELECT r.slot, r.expires_at FROM url_reservations r WHERE r.url_id = (SELECT locked.url_id FROM locked) FOR KEY SHARE
-), others AS MATERIALIZED (
-    SELECT count(*) AS number, coalesce(max(present.slot), 0) AS highest, min(present.expires_at) AS first_end FROM present
+), present AS MATERIALIZED (
+    SELECT
+        locked.url_id, counted.number, counted.slots,
+        coalesce(counted.first_end <= coalesce(sqlc.narg('now')::timestamptz, now()), false) AS expired
+    FROM locked
+    CROSS JOIN (
+        SELECT count(*) AS number, coalesce(array_agg(held.slot), '{}') AS slots, min(held.expires_at) AS first_end FROM held
+    ) AS counted
 ), stored AS (
     INSERT INTO url_reservations (annotator, url_id, slot, suggestions_hidden, expires_at)
     SELECT
-        @annotator, locked.url_id, others.number + 1, @suggestions_hidden::boolean,
+        @annotator, present.url_id,
+        (SELECT min(free)::integer FROM generate_series(1, present.number + 1) AS free WHERE free <> ALL(present.slots)),
+        @suggestions_hidden::boolean,
         coalesce(sqlc.narg('now')::timestamptz, now()) + make_interval(secs => @seconds::double precision)
-    FROM locked
-    CROSS JOIN others
-    WHERE others.number < @needed::integer
-        AND others.highest = others.number
-        AND coalesce(others.first_end > coalesce(sqlc.narg('now')::timestamptz, now()), true)
+    FROM present
+    WHERE present.number < @needed::integer AND NOT present.expired
     ON CONFLICT DO NOTHING
-    RETURNING url_id, slot, expires_at
+    RETURNING slot, expires_at
 ), filled AS (
     UPDATE annotation_queue q SET reserved = true, changed_xid = pg_current_xact_id()::text::bigint
-    FROM stored
-    WHERE q.url_id = stored.url_id AND NOT q.reserved AND stored.slot >= @needed
+    FROM (
+        SELECT present.url_id, present.number + (SELECT count(*) FROM stored) AS number FROM present WHERE NOT present.expired
+    ) AS total
+    WHERE q.url_id = total.url_id AND NOT q.reserved AND total.number >= @needed
     RETURNING q.changed_xid
 )
 SELECT
-    coalesce(stored.url_id IS NOT NULL, false)::boolean AS granted,
+    coalesce(stored.slot, 0)::integer AS slot,
     coalesce(stored.expires_at, now())::timestamptz AS expires_at,
-    coalesce(filled.changed_xid, @revision)::bigint AS revision
+    coalesce(filled.changed_xid, @revision)::bigint AS revision,
+    (stored.slot IS NULL AND EXISTS (SELECT FROM url_reservations r WHERE r.annotator = @annotator))::boolean AS elsewhere,
+    coalesce(present.expired, false)::boolean AS expired,
+    coalesce(present.number >= @needed::integer, false)::boolean AS "full"
 FROM (SELECT set_config('synchronous_commit', 'off', true)) AS setting
+LEFT JOIN present ON true
 LEFT JOIN stored ON true
 LEFT JOIN filled ON true;
 
@@ -263,6 +277,13 @@ FROM (
     OFFSET 0
 ) AS q
 CROSS JOIN LATERAL (SELECT held.expires_at FROM url_reservations held WHERE held.url_id = q.url_id OFFSET 0) AS r;
+
+-- name: ReservationRuleGet :one
+-- The rule by which the votes about a URL say what it needs, and the revision of the URL. No rows: there is no such URL.
+SELECT q.changed_xid, rule.threshold, rule.anonymous_weight
+FROM annotation_queue q
+CROSS JOIN consensus_rule rule
+WHERE q.url_id = @url_id::integer;
 
 -- name: ReservationVoteList :many
 -- The votes about a URL, the rule, and the revision of the URL whose votes they are. No rows: there is no such URL. An empty
@@ -350,14 +371,15 @@ WITH lost AS MATERIALIZED (
 SELECT count(*)::integer FROM freed;
 
 -- name: ReservationCrowdedURLList :many
--- Those of some URLs that several annotators have reserved.
+-- Those of some URLs that several annotators have reserved, or that their rows of the queue say to be full.
 -- No limit: a URL is returned one time.
 -- @sqlc-vet-disable many-without-limit
 SELECT r.url_id
 FROM url_reservations r
+JOIN annotation_queue q ON q.url_id = r.url_id
 WHERE r.url_id = ANY(@url_ids::integer[]) AND r.expires_at > coalesce(sqlc.narg('now')::timestamptz, now())
 GROUP BY r.url_id
-HAVING count(*) > 1
+HAVING count(*) > 1 OR bool_or(q.reserved)
 ORDER BY r.url_id;
 
 -- name: ReservationTrim :exec
@@ -369,6 +391,19 @@ USING (
     WHERE live.url_id = @url_id AND live.expires_at > coalesce(sqlc.narg('now')::timestamptz, now())
 ) AS numbered
 WHERE r.annotator = numbered.annotator AND r.url_id = @url_id AND numbered.number > @needed::integer;
+
+-- name: ReservationOfferAgain :exec
+-- Has a URL offered again that its row of the queue says to be full, if the row still has the revision and fewer than needed have
+-- reserved the URL.
+UPDATE annotation_queue q SET reserved = false, changed_xid = pg_current_xact_id()::text::bigint
+WHERE q.url_id = @url_id
+    AND q.reserved
+    AND q.changed_xid = @revision::bigint
+    AND (
+        SELECT count(*) FROM url_reservations r
+        WHERE r.url_id = @url_id AND r.expires_at > coalesce(sqlc.narg('now')::timestamptz, now())
+    ) < @needed::integer
+    AND set_config('synchronous_commit', 'off', true) = 'off';
 
 -- name: ReservationCount :one
 -- How many annotators have a URL reserved.

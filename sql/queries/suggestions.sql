@@ -1,6 +1,9 @@
 -- What annotators and robots have suggested for one URL. Every statement starts from url_id, none joins two collections of the URL,
 -- and all are sent in one round trip. A user's vote counts 1, a session's anonymous_weight. Clients show the sum rounded down; an
 -- entry whose sum rounds down to 0 stays in its list.
+--
+-- users and sessions are the votes of annotation_votes for the same value, of which the need of the URL follows: so no list is cut,
+-- although clients are shown three types, record types and names. TestNeedOfWhatIsShown compares the two.
 
 -- name: HTMLContentListByURL :many
 -- The stored texts of the page, at most one per kind.
@@ -13,37 +16,47 @@ LIMIT 9;
 -- name: URLTypeSuggestionListByURL :many
 -- URL types by the sum of votes before rounding; ties in the order of the enum. A session that gave several types votes for each
 -- of them. Robots do not count.
-SELECT vote.url_type, floor(sum(vote.weight))::integer AS endorsement_count
+-- No limit: there are no more types than in the enum.
+-- @sqlc-vet-disable many-without-limit
+SELECT
+    vote.url_type,
+    floor(sum(vote.weight))::integer AS endorsement_count,
+    sum(vote.users)::integer AS users,
+    sum(vote.sessions)::integer AS sessions
 FROM (
-    SELECT s.type AS url_type, 1 AS weight
+    SELECT s.type AS url_type, 1 AS weight, 1 AS users, 0 AS sessions
     FROM annotation__url_type__user s
     WHERE s.url_id = @url_id::integer
     UNION ALL
-    SELECT s.url_type, session.weight
+    SELECT s.url_type, session.weight, 0, 1
     FROM annotation__url_type__anon s
     CROSS JOIN anonymous_weight session
     WHERE s.url_id = @url_id::integer
 ) AS vote
 GROUP BY vote.url_type
-ORDER BY sum(vote.weight) DESC, vote.url_type
-LIMIT 3;
+ORDER BY sum(vote.weight) DESC, vote.url_type;
 
 -- name: RecordTypeSuggestionListByURL :many
 -- Record types by the sum of votes before rounding; ties in the order of the enum. Robots do not count.
-SELECT vote.record_type, floor(sum(vote.weight))::integer AS user_count
+-- No limit, as with URL types.
+-- @sqlc-vet-disable many-without-limit
+SELECT
+    vote.record_type,
+    floor(sum(vote.weight))::integer AS user_count,
+    sum(vote.users)::integer AS users,
+    sum(vote.sessions)::integer AS sessions
 FROM (
-    SELECT s.record_type, 1 AS weight
+    SELECT s.record_type, 1 AS weight, 1 AS users, 0 AS sessions
     FROM annotation__record_type__user s
     WHERE s.url_id = @url_id::integer
     UNION ALL
-    SELECT s.record_type, session.weight
+    SELECT s.record_type, session.weight, 0, 1
     FROM annotation__record_type__anon s
     CROSS JOIN anonymous_weight session
     WHERE s.url_id = @url_id::integer
 ) AS vote
 GROUP BY vote.record_type
-ORDER BY sum(vote.weight) DESC, vote.record_type
-LIMIT 3;
+ORDER BY sum(vote.weight) DESC, vote.record_type;
 
 -- name: AgencySuggestionListByURL :many
 -- Every agency suggested by a user or a session, or by a robot with a confidence above 0. The order is the number of votes, rounded
@@ -55,20 +68,27 @@ SELECT
     agencies.id,
     agencies.name AS display_name,
     suggested.user_count,
-    suggested.robo_confidence
+    suggested.robo_confidence,
+    suggested.users,
+    suggested.sessions
 FROM (
-    SELECT vote.agency_id, floor(sum(vote.weight))::integer AS user_count, max(vote.confidence)::integer AS robo_confidence
+    SELECT
+        vote.agency_id,
+        floor(sum(vote.weight))::integer AS user_count,
+        max(vote.confidence)::integer AS robo_confidence,
+        sum(vote.users)::integer AS users,
+        sum(vote.sessions)::integer AS sessions
     FROM (
-        SELECT s.agency_id, 1 AS weight, 0 AS confidence
+        SELECT s.agency_id, 1 AS weight, 0 AS confidence, 1 AS users, 0 AS sessions
         FROM annotation__agency__user s
         WHERE s.url_id = @url_id::integer
         UNION ALL
-        SELECT s.agency_id, session.weight, 0
+        SELECT s.agency_id, session.weight, 0, 0, 1
         FROM annotation__agency__anon s
         CROSS JOIN anonymous_weight session
         WHERE s.url_id = @url_id::integer
         UNION ALL
-        SELECT s.agency_id, 0, s.confidence
+        SELECT s.agency_id, 0, s.confidence, 0, 0
         FROM annotation__agency__auto__subtasks subtask
         JOIN annotation__agency__auto__suggestions s ON s.subtask_id = subtask.id
         WHERE subtask.url_id = @url_id::integer
@@ -107,23 +127,27 @@ SELECT
     suggested.location_id AS id,
     coalesce(locations_expanded.full_display_name, '')::text AS display_name,
     suggested.user_count,
-    suggested.robo_confidence
+    suggested.robo_confidence,
+    suggested.users,
+    suggested.sessions
 FROM (
     SELECT
         vote.location_id,
         floor(sum(vote.weight))::integer AS user_count,
-        round(least(max(vote.confidence), 100)::numeric)::integer AS robo_confidence
+        round(least(max(vote.confidence), 100)::numeric)::integer AS robo_confidence,
+        sum(vote.users)::integer AS users,
+        sum(vote.sessions)::integer AS sessions
     FROM (
-        SELECT s.location_id, 1 AS weight, 0::double precision AS confidence
+        SELECT s.location_id, 1 AS weight, 0::double precision AS confidence, 1 AS users, 0 AS sessions
         FROM annotation__location__user s
         WHERE s.url_id = @url_id::integer
         UNION ALL
-        SELECT s.location_id, session.weight, 0
+        SELECT s.location_id, session.weight, 0, 0, 1
         FROM annotation__location__anon s
         CROSS JOIN anonymous_weight session
         WHERE s.url_id = @url_id::integer
         UNION ALL
-        SELECT s.location_id, 0, s.confidence
+        SELECT s.location_id, 0, s.confidence, 0, 0
         FROM annotation__location__auto__subtasks subtask
         JOIN annotation__location__auto__suggestions s ON s.subtask_id = subtask.id
         WHERE subtask.url_id = @url_id::integer
@@ -136,26 +160,29 @@ ORDER BY suggested.user_count + suggested.robo_confidence / 100.0 DESC, suggeste
 
 -- name: NameSuggestionListByURL :many
 -- Suggested names by the sum of endorsements before rounding, then by id. A name without a source is not from a robot.
+-- No limit, as with agencies.
+-- @sqlc-vet-disable many-without-limit
 SELECT
     name.id,
     name.suggestion AS display_name,
     floor(coalesce(sum(endorsement.weight), 0))::integer AS user_count,
-    (CASE name.source WHEN 'HTML Metadata Title' THEN 1 ELSE 0 END)::integer AS robo_count
+    (CASE name.source WHEN 'HTML Metadata Title' THEN 1 ELSE 0 END)::integer AS robo_count,
+    coalesce(sum(endorsement.users), 0)::integer AS users,
+    coalesce(sum(endorsement.sessions), 0)::integer AS sessions
 FROM annotation__name__suggestions name
 LEFT JOIN LATERAL (
-    SELECT 1 AS weight
+    SELECT 1 AS weight, 1 AS users, 0 AS sessions
     FROM annotation__name__user__endorsements e
     WHERE e.suggestion_id = name.id
     UNION ALL
-    SELECT session.weight
+    SELECT session.weight, 0, 1
     FROM annotation__name__anon__endorsements e
     CROSS JOIN anonymous_weight session
     WHERE e.suggestion_id = name.id
 ) AS endorsement ON true
 WHERE name.url_id = @url_id
 GROUP BY name.id
-ORDER BY coalesce(sum(endorsement.weight), 0) DESC, name.id
-LIMIT 3;
+ORDER BY coalesce(sum(endorsement.weight), 0) DESC, name.id;
 
 -- name: AgencyNotFoundCountByURL :one
 -- How many users found no agency for the URL.
