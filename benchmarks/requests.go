@@ -25,7 +25,11 @@ import (
 var tokenKey = []byte("a key for benchmarks and for nothing else")
 
 // NewHandler returns what docket serve serves, phases timed and every request logged to nowhere.
-func NewHandler(pool *postgres.Pool, options ...annotation.Option) (http.Handler, error) {
+func NewHandler(pool *postgres.Pool) (http.Handler, error) {
+	return handlerOf(annotation.New(pool, ranking.NewQueue()))
+}
+
+func handlerOf(service *annotation.Service) (http.Handler, error) {
 	verifier, err := auth.NewVerifier(tokenKey, auth.DefaultLeeway, time.Now)
 	if err != nil {
 		return nil, err
@@ -33,7 +37,7 @@ func NewHandler(pool *postgres.Pool, options ...annotation.Option) (http.Handler
 	log := zap.New(zapcore.NewCore(
 		zapcore.NewJSONEncoder(zap.NewProductionEncoderConfig()), zapcore.AddSync(io.Discard), zap.InfoLevel))
 	return api.New(api.Config{
-		Annotations: annotation.New(pool, ranking.NewQueue(), options...),
+		Annotations: service,
 		Verifier:    verifier,
 		Metrics:     api.NewMetrics(func() api.PoolStats { return api.PoolStats{} }),
 		Log:         log,

@@ -111,15 +111,23 @@ func clearReservations(ctx context.Context, pool *postgres.Pool) error {
 	return nil
 }
 
-// freeing ends the reservation of a user before each call. It keeps a connection of its own.
-func freeing(ctx context.Context, conn *pgx.Conn, user int32, failed *error) func() {
+// freeing ends the reservation of a user before each call, on a connection of its own. If there is a service, it learns that by a
+// release of the URL.
+func freeing(ctx context.Context, conn *pgx.Conn, user int32, failed *error, service func() *annotation.Service) func() {
 	text := statement("reservations_free")
 	return func() {
-		if _, err := conn.Exec(ctx, text, strconv.Itoa(int(user))); err != nil {
+		var url int32
+		err := conn.QueryRow(ctx, text, strconv.Itoa(int(user))).Scan(&url)
+		if released := service(); err == nil && released != nil {
+			err = released.Release(ctx, annotation.User(user), url)
+		}
+		if !errors.Is(err, pgx.ErrNoRows) {
 			*failed = errors.Join(*failed, err)
 		}
 	}
 }
+
+func noService() *annotation.Service { return nil }
 
 // heldCases are the requests that are compared. The first ones reserve nothing.
 func heldCases(ctx context.Context, conn *pgx.Conn, failed *error) []*asker {
@@ -128,22 +136,23 @@ func heldCases(ctx context.Context, conn *pgx.Conn, failed *error) []*asker {
 		name string
 		id   int32
 	}{{"new", NewUser}, {"heavy-5000", Heavy5000}} {
-		free := freeing(ctx, conn, user.id, failed)
 		for _, remembered := range []struct {
 			text   string
 			forget bool
 		}{{"yes", false}, {"no", true}} {
 			end := "/user=" + user.name + "/remembered=" + remembered.text
+			first := &asker{
+				name: "reserve=10m, first" + end, user: user.id, forget: remembered.forget,
+				options: []annotation.Option{reserving},
+			}
+			first.prepare = freeing(ctx, conn, user.id, failed, func() *annotation.Service { return first.service })
 			cases = append(cases,
 				&asker{name: "reserve=0" + end, user: user.id, forget: remembered.forget},
 				&asker{
 					name: "reserve=10m, again" + end, user: user.id, forget: remembered.forget,
 					options: []annotation.Option{reserving},
 				},
-				&asker{
-					name: "reserve=10m, first" + end, user: user.id, forget: remembered.forget,
-					options: []annotation.Option{reserving}, prepare: free,
-				})
+				first)
 		}
 	}
 	return cases
@@ -191,7 +200,7 @@ func (r *run) getHeld(ctx context.Context, held int) (err error) {
 		r.add(f)
 	}
 	for _, user := range []int32{NewUser, Heavy5000} {
-		freeing(ctx, admin, user, &err)()
+		freeing(ctx, admin, user, &err, noService)()
 	}
 	return err
 }
@@ -208,13 +217,18 @@ func (r *run) requestHeld(ctx context.Context, pool *postgres.Pool, held int) (e
 	for _, form := range []struct {
 		name    string
 		options []annotation.Option
-		before  func()
+		frees   bool
 	}{
-		{"reserve=0", nil, nil},
-		{"reserve=10m, again", []annotation.Option{reserving}, nil},
-		{"reserve=10m, first", []annotation.Option{reserving}, freeing(ctx, admin, NewUser, &failed)},
+		{"reserve=0", nil, false},
+		{"reserve=10m, again", []annotation.Option{reserving}, false},
+		{"reserve=10m, first", []annotation.Option{reserving}, true},
 	} {
-		handler, err := NewHandler(pool, form.options...)
+		service := annotation.New(pool, ranking.NewQueue(), form.options...)
+		var before func()
+		if form.frees {
+			before = freeing(ctx, admin, NewUser, &failed, func() *annotation.Service { return service })
+		}
+		handler, err := handlerOf(service)
 		if err != nil {
 			return err
 		}
@@ -228,10 +242,10 @@ func (r *run) requestHeld(ctx context.Context, pool *postgres.Pool, held int) (e
 			return err
 		}
 		defer client.Close()
-		probes = append(probes, measure.Probe{Name: form.name, Before: form.before, Call: client.Call})
+		probes = append(probes, measure.Probe{Name: form.name, Before: before, Call: client.Call})
 	}
 	found, err := measure.Interleave(ctx, probes, r.Probe)
-	freeing(ctx, admin, NewUser, &failed)()
+	freeing(ctx, admin, NewUser, &failed, noService)()
 	if err = errors.Join(err, failed); err != nil {
 		return err
 	}
@@ -246,7 +260,8 @@ func (r *run) requestHeld(ctx context.Context, pool *postgres.Pool, held int) (e
 }
 
 // crowds has 32 annotators repeat POST, which stores an answer and returns the next URL, as fast as they can: each in a batch of
-// its own, and all at the head of the queue. Facts are validated at the same time, as docket serve does.
+// its own, and all at the head of the queue. They agree, so two answers about a URL make a fact, which is validated at the same time,
+// as docket serve does.
 func (r *run) crowds(ctx context.Context, pool *postgres.Pool) error {
 	batches, err := column[int32](ctx, pool, `
 		SELECT batch_id FROM annotation_queue WHERE eligible AND batch_id > 1000000
@@ -261,14 +276,15 @@ func (r *run) crowds(ctx context.Context, pool *postgres.Pool) error {
 		return fmt.Errorf("look for what to answer: %w", err)
 	}
 	const rounds = 3
+	name := "Use of force"
 	users := crowd
 	for _, where := range []string{"spread", "shared head"} {
-		var perSecond [2][]float64
+		var perSecond, facts [2][]float64
 		var beyond, looks int
 		for range rounds {
 			for i, options := range [][]annotation.Option{nil, {reserving}} {
 				load := crowdLoad{pool: pool, options: options, first: users, lasting: r.Load / rounds, answer: annotation.Answer{
-					URLType: annotation.MetaURL, AgencyIDs: []int32{agency}, LocationIDs: []int64{location},
+					URLType: annotation.MetaURL, AgencyIDs: []int32{agency}, LocationIDs: []int64{location}, NewName: &name,
 				}}
 				if where == "spread" {
 					load.batches = batches
@@ -278,6 +294,7 @@ func (r *run) crowds(ctx context.Context, pool *postgres.Pool) error {
 					return fmt.Errorf("%s: %w", where, err)
 				}
 				perSecond[i] = append(perSecond[i], load.perSecond)
+				facts[i] = append(facts[i], load.factsPerSecond)
 				beyond += load.beyond
 				looks += load.looks
 				if err := clearReservations(ctx, pool); err != nil {
@@ -286,10 +303,12 @@ func (r *run) crowds(ctx context.Context, pool *postgres.Pool) error {
 			}
 		}
 		r.add(
-			Figure{Group: crowdGroup, Name: where + "/reserve=0", PerSecond: median(perSecond[0])},
+			Figure{Group: crowdGroup, Name: where + "/reserve=0", PerSecond: median(perSecond[0]), Values: map[string]float64{
+				"facts_per_second": median(facts[0]),
+			}},
 			Figure{Group: crowdGroup, Name: where + "/reserve=10m", PerSecond: median(perSecond[1]), Values: map[string]float64{
-				"share_of_reserve_0": median(perSecond[1]) / median(perSecond[0]),
-				"held_beyond_need":   float64(beyond), "looks": float64(looks),
+				"share_of_reserve_0": median(perSecond[1]) / median(perSecond[0]), "facts_per_second": median(facts[1]),
+				"held_beyond_need": float64(beyond), "looks": float64(looks),
 			}},
 		)
 	}
@@ -305,9 +324,10 @@ type crowdLoad struct {
 	lasting time.Duration
 	answer  annotation.Answer // to all URLs, so that annotators agree
 
-	perSecond float64
-	beyond    int // URLs that more annotators had reserved than needed, in all looks
-	looks     int
+	perSecond      float64 // answers
+	factsPerSecond float64
+	beyond         int // URLs that more annotators had reserved than needed, in all looks
+	looks          int
 }
 
 func (c *crowdLoad) run(ctx context.Context) error {
@@ -332,13 +352,28 @@ func (c *crowdLoad) run(ctx context.Context) error {
 			}
 		}
 	})
+	before, err := c.facts(ctx)
+	if err != nil {
+		return err
+	}
 	got, err := measure.Load(ctx, writers, c.lasting, func(client int) (measure.Client, error) {
 		return c.annotator(ctx, service, client)
 	})
 	stop()
 	group.Wait()
 	c.perSecond = got.PerSecond
-	return errors.Join(err, lookErr, failed)
+	after, countErr := c.facts(ctx)
+	c.factsPerSecond = float64(after-before) / c.lasting.Seconds()
+	return errors.Join(err, lookErr, failed, countErr)
+}
+
+// facts counts the validated URLs.
+func (c *crowdLoad) facts(ctx context.Context) (number int64, err error) {
+	err = c.pool.QueryRow(ctx, "SELECT count(*) FROM flag_url_validated").Scan(&number)
+	if err != nil {
+		err = fmt.Errorf("count facts: %w", err)
+	}
+	return number, err
 }
 
 // annotator returns a client whose call answers the URL that it was offered last.
