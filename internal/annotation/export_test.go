@@ -36,15 +36,19 @@ func (s *Service) EmptyReason(ctx context.Context, by Annotator, filter Filter) 
 	return s.emptyReason(ctx, s.pool, s.ranking, by, filter)
 }
 
-// ChangeClaims replaces what matches a regular expression in the statements of claims, which each of them must contain one time.
-func ChangeClaims(old, changed string) Option {
-	pattern := regexp.MustCompile(old)
+// ChangeClaims replaces what matches regular expressions in the statements of claims, each of which must contain it one time.
+func ChangeClaims(changes map[string]string) Option {
 	statements := map[string]string{}
 	for _, statement := range []string{db.ReservationClaim, db.ReservationClaimFirst} {
-		if found := len(pattern.FindAllString(statement, -1)); found != 1 {
-			panic(fmt.Sprintf("a statement of claims has %s %d times", old, found))
+		changed := statement
+		for old, replacement := range changes {
+			pattern := regexp.MustCompile(old)
+			if found := len(pattern.FindAllString(statement, -1)); found != 1 {
+				panic(fmt.Sprintf("a statement of claims has %s %d times", old, found))
+			}
+			changed = pattern.ReplaceAllString(changed, replacement)
 		}
-		statements[statement] = pattern.ReplaceAllString(statement, changed)
+		statements[statement] = changed
 	}
 	return func(s *Service) { s.claims = func(on db.DBTX) db.DBTX { return changedClaims{on, statements} } }
 }

@@ -165,6 +165,26 @@ func orNone(offer *Offer) Offer {
 // reservedBefore returns the URL that the annotator has reserved, and extends the reservation; nil without one. behind reports that
 // others who reserved it are as many as it needs: an answer from elsewhere has lowered the need.
 func (s *Service) reservedBefore(ctx context.Context, conn *postgres.Conn, ask asking) (own *Offer, behind bool, err error) {
+	var revision int64
+	for {
+		row, offer, needed, err := s.extend(ctx, conn, ask)
+		if err != nil || row == nil || row.Ahead < needed {
+			return offer, false, err
+		}
+		if row.ChangedXid == revision {
+			return s.reservedBehind(ctx, conn, ask, *offer)
+		}
+		// An answer may have been stored after the others were counted and before the votes were read. Of an unchanged URL, both are
+		// of one moment.
+		revision = row.ChangedXid
+	}
+}
+
+// extend returns the URL that the annotator has reserved, how many others have it in lower slots, and how many answers it needs; nil
+// without one.
+func (s *Service) extend(
+	ctx context.Context, conn *postgres.Conn, ask asking,
+) (*db.ReservationExtendRow, *Offer, int32, error) {
 	stop := phase.Start(ctx, phase.Reservation)
 	row, err := queries.ReservationExtend(ctx, conn, db.ReservationExtendParams{
 		Annotator: ask.by.String(), UserID: ask.by.userID, SessionID: ask.by.session, BatchID: ask.filter.BatchID,
@@ -173,31 +193,34 @@ func (s *Service) reservedBefore(ctx context.Context, conn *postgres.Conn, ask a
 	stop()
 	switch {
 	case errors.Is(err, pgx.ErrNoRows):
-		return nil, false, nil
+		return nil, nil, 0, nil
 	case err != nil:
-		return nil, false, fmt.Errorf("extend reservation: %w", err)
+		return nil, nil, 0, fmt.Errorf("extend reservation: %w", err)
 	}
 	offer, at, err := s.described(ctx, conn, ask, &ranking.Choice{
 		URLID: row.URLID, URL: row.URL, Scheme: row.Scheme, TrailingSlash: row.TrailingSlash, Revision: row.ChangedXid,
 	})
 	if err != nil {
-		return nil, false, err
+		return nil, nil, 0, err
 	}
 	offer.Reason, offer.ReservedUntil = ReservedByYou, row.ExpiresAt
 	if row.SuggestionsHidden && !offer.Next.SuggestionsHidden {
 		err := queries.ReservationShow(ctx, conn, db.ReservationShowParams{Annotator: ask.by.String(), URLID: row.URLID})
 		if err != nil {
-			return nil, false, fmt.Errorf("record that suggestions are shown: %w", err)
+			return nil, nil, 0, fmt.Errorf("record that suggestions are shown: %w", err)
 		}
 	}
-	if row.Ahead < at.answers {
-		return &offer, false, nil
-	}
+	return &row, &offer, at.answers, nil
+}
+
+// reservedBehind returns an annotator's reservation, which is beyond the need, as one to share if there is no other URL. An annotator
+// who would wait instead loses it.
+func (s *Service) reservedBehind(ctx context.Context, conn *postgres.Conn, ask asking, own Offer) (*Offer, bool, error) {
 	if s.reserve.WhenAllReserved != Wait {
-		offer.Reason = Shared
-		return &offer, true, nil // a claim replaces the reservation
+		own.Reason = Shared
+		return &own, true, nil // a claim replaces the reservation
 	}
-	_, err = queries.ReservationRelease(ctx, conn, db.ReservationReleaseParams{Annotator: ask.by.String(), URLID: row.URLID})
+	_, err := queries.ReservationRelease(ctx, conn, db.ReservationReleaseParams{Annotator: ask.by.String(), URLID: own.Next.URLID})
 	if err != nil {
 		return nil, false, fmt.Errorf("release reservation: %w", err)
 	}
