@@ -388,6 +388,12 @@ func (c *crowdLoad) annotator(ctx context.Context, service *annotation.Service, 
 		return measure.Client{}, err
 	}
 	return measure.Client{Close: func() {}, Call: func(ctx context.Context) error {
+		if offer.Next == nil && filter.BatchID != nil { // a small batch has come to its end
+			filter.BatchID = nil
+			if offer, err = service.Next(ctx, user, filter); err != nil {
+				return err
+			}
+		}
 		if offer.Next == nil {
 			return fmt.Errorf("nothing is left for user %d: %s", user, offer.Reason)
 		}

@@ -240,8 +240,11 @@ var kinds = []kind{
 				mark, w.one(w.agencies), w.one(w.locations))}, mark, true
 		},
 		refused: alreadyStored,
+		// Annotators may have been offered the URL since: their votes are not those of the submission.
 		stored: `SELECT u.url, count(*)::int, bool_and(b.id IS NOT NULL AND t.session_id IS NOT NULL)
-			FROM urls u LEFT JOIN link_batches__urls b ON b.url_id = u.id LEFT JOIN annotation__url_type__anon t ON t.url_id = u.id
+			FROM urls u LEFT JOIN link_batches__urls b ON b.url_id = u.id
+			LEFT JOIN annotation__url_type__anon t ON t.url_id = u.id AND EXISTS (SELECT FROM url_history h
+				WHERE h.url_id = u.id AND h.session_id = t.session_id AND h.detail->>'cause' = 'submission')
 			WHERE u.url = ANY($1) GROUP BY 1`,
 	},
 	{
