@@ -279,7 +279,7 @@ func (r *run) crowds(ctx context.Context, pool *postgres.Pool) error {
 	name := "Use of force"
 	users := crowd
 	for _, where := range []string{"spread", "shared head"} {
-		var perSecond, facts [2][]float64
+		var perSecond [2][]float64
 		var beyond, looks int
 		for range rounds {
 			for i, options := range [][]annotation.Option{nil, {reserving}} {
@@ -294,7 +294,6 @@ func (r *run) crowds(ctx context.Context, pool *postgres.Pool) error {
 					return fmt.Errorf("%s: %w", where, err)
 				}
 				perSecond[i] = append(perSecond[i], load.perSecond)
-				facts[i] = append(facts[i], load.factsPerSecond)
 				beyond += load.beyond
 				looks += load.looks
 				if err := clearReservations(ctx, pool); err != nil {
@@ -303,12 +302,10 @@ func (r *run) crowds(ctx context.Context, pool *postgres.Pool) error {
 			}
 		}
 		r.add(
-			Figure{Group: crowdGroup, Name: where + "/reserve=0", PerSecond: median(perSecond[0]), Values: map[string]float64{
-				"facts_per_second": median(facts[0]),
-			}},
+			Figure{Group: crowdGroup, Name: where + "/reserve=0", PerSecond: median(perSecond[0])},
 			Figure{Group: crowdGroup, Name: where + "/reserve=10m", PerSecond: median(perSecond[1]), Values: map[string]float64{
-				"share_of_reserve_0": median(perSecond[1]) / median(perSecond[0]), "facts_per_second": median(facts[1]),
-				"held_beyond_need": float64(beyond), "looks": float64(looks),
+				"share_of_reserve_0": median(perSecond[1]) / median(perSecond[0]),
+				"held_beyond_need":   float64(beyond), "looks": float64(looks),
 			}},
 		)
 	}
@@ -324,10 +321,9 @@ type crowdLoad struct {
 	lasting time.Duration
 	answer  annotation.Answer // to all URLs, so that annotators agree
 
-	perSecond      float64 // answers
-	factsPerSecond float64
-	beyond         int // URLs that more annotators had reserved than needed, in all looks
-	looks          int
+	perSecond float64
+	beyond    int // URLs that more annotators had reserved than needed, in all looks
+	looks     int
 }
 
 func (c *crowdLoad) run(ctx context.Context) error {
@@ -352,28 +348,13 @@ func (c *crowdLoad) run(ctx context.Context) error {
 			}
 		}
 	})
-	before, err := c.facts(ctx)
-	if err != nil {
-		return err
-	}
 	got, err := measure.Load(ctx, writers, c.lasting, func(client int) (measure.Client, error) {
 		return c.annotator(ctx, service, client)
 	})
 	stop()
 	group.Wait()
 	c.perSecond = got.PerSecond
-	after, countErr := c.facts(ctx)
-	c.factsPerSecond = float64(after-before) / c.lasting.Seconds()
-	return errors.Join(err, lookErr, failed, countErr)
-}
-
-// facts counts the validated URLs.
-func (c *crowdLoad) facts(ctx context.Context) (number int64, err error) {
-	err = c.pool.QueryRow(ctx, "SELECT count(*) FROM flag_url_validated").Scan(&number)
-	if err != nil {
-		err = fmt.Errorf("count facts: %w", err)
-	}
-	return number, err
+	return errors.Join(err, lookErr, failed)
 }
 
 // annotator returns a client whose call answers the URL that it was offered last.
