@@ -43,7 +43,7 @@ func TestReservationPlans(t *testing.T) {
 			{"claim a free URL", db.ReservationClaim, 60, []any{revision(15001), now, "7", 15001, false, 600.0, 2}},
 			{"claim without a reservation before", db.ReservationClaimFirst, 40, []any{revision(15001), "7", 2, 15001, now, false, 600.0}},
 			{"claim a full URL first", db.ReservationClaimFirst, 40, []any{revision(5001), "7", 1, 5001, now, false, 600.0}},
-			{"offer again", db.ReservationOfferAgain, 40, []any{5000, revision(5000), now, 2}},
+			{"offer again", db.ReservationOfferAgain, 40, []any{now, 2, 5000, revision(5000)}},
 			{"claim, and move", db.ReservationClaim, 110, []any{revision(5001), now, "1007", 5001, false, 600.0, 2}},
 			{"release", db.ReservationRelease, 60, []any{7, "1007"}},
 			{"votes", db.ReservationVoteList, 60, []any{5000}},

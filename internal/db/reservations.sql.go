@@ -18,7 +18,7 @@ WITH clock AS (
 ), former AS MATERIALIZED (
     SELECT r.url_id FROM url_reservations r WHERE r.annotator = $3
 ), locked AS MATERIALIZED (
-    SELECT q.url_id, q.eligible, q.changed_xid
+    SELECT q.url_id, q.eligible, q.reserved, q.changed_xid
     FROM annotation_queue q
     WHERE q.url_id = ANY(array_append(ARRAY(SELECT former.url_id FROM former), $4::integer))
     ORDER BY q.url_id
@@ -69,9 +69,9 @@ WITH clock AS (
     RETURNING expires_at
 ), freed AS (
     UPDATE annotation_queue q SET reserved = false, changed_xid = pg_current_xact_id()::text::bigint
-    FROM former
+    FROM locked
     CROSS JOIN stored
-    WHERE q.url_id = former.url_id AND former.url_id <> $4 AND q.reserved
+    WHERE q.url_id = locked.url_id AND locked.url_id <> $4 AND locked.reserved
 ), filled AS (
     -- Or no longer full, if reservations were deleted that had expired.
     UPDATE annotation_queue q SET reserved = held.full, changed_xid = pg_current_xact_id()::text::bigint
@@ -466,32 +466,37 @@ func (q *Queries) ReservationIsOffered(ctx context.Context, db DBTX, arg Reserva
 }
 
 const ReservationOfferAgain = `-- name: ReservationOfferAgain :exec
+WITH locked AS MATERIALIZED (
+    SELECT q.url_id, q.reserved FROM annotation_queue q
+    WHERE q.url_id = $3 AND q.changed_xid = $4::bigint
+    FOR NO KEY UPDATE
+)
 UPDATE annotation_queue q SET reserved = false, changed_xid = pg_current_xact_id()::text::bigint
-WHERE q.url_id = $1
-    AND q.reserved
-    AND q.changed_xid = $2::bigint
+FROM locked
+WHERE q.url_id = locked.url_id
+    AND locked.reserved
     AND (
         SELECT count(*) FROM url_reservations r
-        WHERE r.url_id = $1 AND r.expires_at > coalesce($3::timestamptz, now())
-    ) < $4::integer
+        WHERE r.url_id = locked.url_id AND r.expires_at > coalesce($1::timestamptz, now())
+    ) < $2::integer
     AND set_config('synchronous_commit', 'off', true) = 'off'
 `
 
 type ReservationOfferAgainParams struct {
-	URLID    int32
-	Revision int64
 	Now      *time.Time
 	Needed   int32
+	URLID    int32
+	Revision int64
 }
 
 // Has a URL offered again that its row of the queue says to be full, if the row still has the revision and fewer than needed have
 // reserved the URL.
 func (q *Queries) ReservationOfferAgain(ctx context.Context, db DBTX, arg ReservationOfferAgainParams) error {
 	_, err := db.Exec(ctx, ReservationOfferAgain,
-		arg.URLID,
-		arg.Revision,
 		arg.Now,
 		arg.Needed,
+		arg.URLID,
+		arg.Revision,
 	)
 	return err
 }

@@ -74,7 +74,7 @@ WITH clock AS (
 ), former AS MATERIALIZED (
     SELECT r.url_id FROM url_reservations r WHERE r.annotator = @annotator
 ), locked AS MATERIALIZED (
-    SELECT q.url_id, q.eligible, q.changed_xid
+    SELECT q.url_id, q.eligible, q.reserved, q.changed_xid
     FROM annotation_queue q
     WHERE q.url_id = ANY(array_append(ARRAY(SELECT former.url_id FROM former), @url_id::integer))
     ORDER BY q.url_id
@@ -125,9 +125,9 @@ WITH clock AS (
     RETURNING expires_at
 ), freed AS (
     UPDATE annotation_queue q SET reserved = false, changed_xid = pg_current_xact_id()::text::bigint
-    FROM former
+    FROM locked
     CROSS JOIN stored
-    WHERE q.url_id = former.url_id AND former.url_id <> @url_id AND q.reserved
+    WHERE q.url_id = locked.url_id AND locked.url_id <> @url_id AND locked.reserved
 ), filled AS (
     -- Or no longer full, if reservations were deleted that had expired.
     UPDATE annotation_queue q SET reserved = held.full, changed_xid = pg_current_xact_id()::text::bigint
@@ -395,13 +395,18 @@ WHERE r.annotator = numbered.annotator AND r.url_id = @url_id AND numbered.numbe
 -- name: ReservationOfferAgain :exec
 -- Has a URL offered again that its row of the queue says to be full, if the row still has the revision and fewer than needed have
 -- reserved the URL.
+WITH locked AS MATERIALIZED (
+    SELECT q.url_id, q.reserved FROM annotation_queue q
+    WHERE q.url_id = @url_id AND q.changed_xid = @revision::bigint
+    FOR NO KEY UPDATE
+)
 UPDATE annotation_queue q SET reserved = false, changed_xid = pg_current_xact_id()::text::bigint
-WHERE q.url_id = @url_id
-    AND q.reserved
-    AND q.changed_xid = @revision::bigint
+FROM locked
+WHERE q.url_id = locked.url_id
+    AND locked.reserved
     AND (
         SELECT count(*) FROM url_reservations r
-        WHERE r.url_id = @url_id AND r.expires_at > coalesce(sqlc.narg('now')::timestamptz, now())
+        WHERE r.url_id = locked.url_id AND r.expires_at > coalesce(sqlc.narg('now')::timestamptz, now())
     ) < @needed::integer
     AND set_config('synchronous_commit', 'off', true) = 'off';
 
