@@ -78,3 +78,8 @@ func (s *Service) VotesCounted(ctx context.Context, urlID int32) (consensus.Vote
 	rows, err := queries.ReservationVoteList(ctx, s.pool, urlID)
 	return votesOf(rows), err
 }
+
+// Search numbers a request of a batch, or of all URLs if it is nil, among those that search at the same time.
+func (s *Service) Search(batchID *int32) (number int32, leave func()) {
+	return s.seekers.join(Filter{BatchID: batchID})
+}
