@@ -79,7 +79,10 @@ func (s *Service) VotesCounted(ctx context.Context, urlID int32) (consensus.Vote
 	return votesOf(rows), err
 }
 
-// Search numbers a request of a batch, or of all URLs if it is nil, among those that search at the same time.
-func (s *Service) Search(batchID *int32) (number int32, leave func()) {
-	return s.seekers.join(Filter{BatchID: batchID})
+// Seekers numbers requests.
+type Seekers = seekers
+
+// Join is that of a request for a URL of a batch, or of any if it is nil.
+func (s *Seekers) Join(batchID *int32) (number int32, leave func()) {
+	return s.join(Filter{BatchID: batchID})
 }

@@ -429,18 +429,18 @@ func TestNothingIsLeftInNoMoment(t *testing.T) {
 // Requests that choose at the same time, in the same order, have different numbers, the lowest ones.
 func TestRequestsAreNumbered(t *testing.T) {
 	t.Parallel()
-	s := annotation.New(nil, ranking.NewQueue())
-	first, leaveFirst := s.Search(nil)
-	second, leaveSecond := s.Search(nil)
-	inBatch, leaveBatch := s.Search(new(int32))
+	var s annotation.Seekers
+	first, leaveFirst := s.Join(nil)
+	second, leaveSecond := s.Join(nil)
+	inBatch, leaveBatch := s.Join(new(int32))
 	require.Equal(t, []int32{0, 1, 0}, []int32{first, second, inBatch})
 	leaveFirst()
-	again, leaveAgain := s.Search(nil)
-	third, leaveThird := s.Search(nil)
+	again, leaveAgain := s.Join(nil)
+	third, leaveThird := s.Join(nil)
 	require.Equal(t, []int32{0, 2}, []int32{again, third})
 	for _, leave := range []func(){leaveThird, leaveAgain, leaveSecond, leaveBatch} {
 		leave()
 	}
-	last, _ := s.Search(nil)
+	last, _ := s.Join(nil)
 	require.Zero(t, last)
 }
