@@ -94,8 +94,10 @@ func (s *search) run(ctx context.Context) (Offer, error) {
 		case err != nil || got.granted:
 			return offer, err
 		case got.elsewhere:
-			if own, err := s.own(ctx); err != nil || own != nil {
-				return orNone(own), err
+			if s.ask.filter.URLID == nil {
+				if own, err := s.own(ctx); err != nil || own != nil {
+					return orNone(own), err
+				}
 			}
 			s.ask.unreserved = false
 			continue

@@ -210,6 +210,36 @@ func TestRequestedURLIsAlwaysGiven(t *testing.T) {
 	r.requireOffer(t, 1, 2, annotation.ReservedByYou)
 }
 
+// meanwhile is a ranking before whose choices something happens.
+type meanwhile struct {
+	annotation.Ranking
+	happens func()
+}
+
+func (m meanwhile) NextForUser(ctx context.Context, on db.DBTX, user int32, filter ranking.Filter) (*ranking.Choice, error) {
+	m.happens()
+	return m.Ranking.NextForUser(ctx, on, user, filter)
+}
+
+// After an answer the annotator has no reservation. One that another request makes before the claim does not replace what was asked for.
+func TestRequestedURLIsGivenDespiteAnotherRequest(t *testing.T) {
+	t.Parallel()
+	r := setupReserving(t)
+	other := r.process(ranking.NewQueue())
+	r.requireOffer(t, 1, 1, annotation.NextInOrder)
+	service := r.process(meanwhile{ranking.NewQueue(), func() {
+		offer, err := other.Next(t.Context(), 1, annotation.Filter{})
+		require.NoError(t, err)
+		require.Equal(t, int32(2), offer.Next.URLID)
+	}})
+	done, err := service.SubmitThenNext(t.Context(), 1, 1, annotation.Answer{URLType: annotation.NotRelevant},
+		annotation.Filter{URLID: new(int32(3))})
+	require.NoError(t, err)
+	require.NoError(t, done.NextErr)
+	require.Equal(t, int32(3), done.Offer.Next.URLID)
+	require.Equal(t, []string{"1 3 1"}, r.held(t))
+}
+
 func TestOffsetReservesNothing(t *testing.T) {
 	t.Parallel()
 	r := setupReserving(t)
