@@ -140,8 +140,9 @@ func (s *search) ownUnlessChecked(ctx context.Context) (*Offer, error) {
 }
 
 // chooseAfter is choose for one of several requests. Requests that choose at the same time would choose the same URL, and most of
-// them would lose it. So each passes over as many as its number says. It does not know the requests of other processes, so after
-// a loss it passes over some more at random, of twice as many after each further loss. Without a URL so far behind, it is the first.
+// them would lose it. So each passes over as many as its number says. It does not know the requests of other processes, so after a
+// loss it passes over some more at random, of twice as many after each further loss. Without a URL so far behind, it is the
+// first.
 func (s *search) chooseAfter(ctx context.Context) (*ranking.Choice, error) {
 	ahead := s.number
 	if s.lost > 0 {
@@ -182,8 +183,8 @@ func (s *Service) reservedBefore(ctx context.Context, conn *postgres.Conn, ask a
 	}
 }
 
-// extend returns the URL that the annotator has reserved, how many others have it in lower slots, and how many answers it needs; nil
-// without one.
+// extend returns the URL that the annotator has reserved, how many others have it in lower slots, and how many answers it needs;
+// nil without one.
 func (s *Service) extend(
 	ctx context.Context, conn *postgres.Conn, ask asking,
 ) (*db.ReservationExtendRow, *Offer, int32, error) {
@@ -215,8 +216,8 @@ func (s *Service) extend(
 	return &row, &offer, at.answers, nil
 }
 
-// reservedBehind returns an annotator's reservation, which is beyond the need, as one to share if there is no other URL. An annotator
-// who would wait instead loses it.
+// reservedBehind returns an annotator's reservation, which is beyond the need, as one to share if there is no other URL. An
+// annotator who would wait instead loses it.
 func (s *Service) reservedBehind(ctx context.Context, conn *postgres.Conn, ask asking, own Offer) (*Offer, bool, error) {
 	if s.reserve.WhenAllReserved != Wait {
 		own.Reason = Shared

@@ -221,7 +221,8 @@ func (m meanwhile) NextForUser(ctx context.Context, on db.DBTX, user int32, filt
 	return m.Ranking.NextForUser(ctx, on, user, filter)
 }
 
-// After an answer the annotator has no reservation. One that another request makes before the claim does not replace what was asked for.
+// After an answer the annotator has no reservation. One that another request makes before the claim does not replace what was asked
+// for.
 func TestRequestedURLIsGivenDespiteAnotherRequest(t *testing.T) {
 	t.Parallel()
 	r := setupReserving(t)

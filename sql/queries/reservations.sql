@@ -148,8 +148,8 @@ FROM (SELECT set_config('synchronous_commit', 'off', true)) AS setting
 CROSS JOIN clock;
 
 -- name: ReservationClaimFirst :one
--- ReservationClaim for an annotator who seems to have no reservation, for a part of its time. The same locks and the same key guard it,
--- but it does not wait for another transaction that has locked the row of the queue. If slot is 0, nothing is reserved:
+-- ReservationClaim for an annotator who seems to have no reservation, for a part of its time. The same locks and the same key guard
+-- it, but it does not wait for another transaction that has locked the row of the queue. If slot is 0, nothing is reserved:
 --   elsewhere: the annotator has a reservation, live or not, which this statement leaves as it is.
 --   expired: the URL has expired reservations, which this statement does not end.
 --   full: as many as needed have reserved the URL, and its row of the queue says so.

@@ -5,8 +5,9 @@
 -- must be one of this URL) is unknown, or when the user has annotated the URL before; the row reports which. An answer stored
 -- concurrently violates a key instead. A new name that the URL already has becomes an endorsement of it. The answer ends the user's
 -- reservation and skip of the URL, and is recorded in the history of the URL as the given event. The row reports whether the user
--- has another URL reserved, live or not, and whether others still have this one, which was full. With only_reserved, nothing is stored if the user has not reserved the URL, which late
--- reports; if the reservation ends meanwhile, url_history refuses an event that is null.
+-- has another URL reserved, live or not, and whether others still have this one, which was full. With only_reserved, nothing is
+-- stored if the user has not reserved the URL, which late reports; if the reservation ends meanwhile, url_history refuses an event
+-- that is null.
 WITH url AS (
     -- Locked first, as a transaction that deletes the URL does, so that the two do not deadlock.
     SELECT urls.id FROM urls WHERE urls.id = @url_id FOR KEY SHARE
