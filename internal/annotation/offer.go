@@ -33,7 +33,7 @@ type search struct {
 	conn *postgres.Conn
 	ask  asking
 
-	checked bool   // whether the annotator has a reservation is known, not only supposed
+	checked bool   // the database has been asked for a reservation of the annotator, or it does not matter
 	behind  *Offer // the annotator's own, of a URL that needs fewer answers than others have reserved
 	number  int32  // of the request among those that search at the same time
 	lost    int    // how many URLs others have changed or locked after they were chosen
@@ -47,7 +47,7 @@ func (s *Service) offerReserved(ctx context.Context, conn *postgres.Conn, ask as
 	}
 	number, leave := s.seekers.join(ask.filter)
 	defer leave()
-	search := search{Service: s, conn: conn, ask: ask, number: number, checked: ask.unreserved || ask.filter.URLID != nil}
+	search := search{Service: s, conn: conn, ask: ask, number: number, checked: ask.filter.URLID != nil}
 	offer, err := search.run(ctx)
 	if err == nil && !offer.ReservedUntil.IsZero() {
 		s.holders.add(ask.by, offer.ReservedUntil)
@@ -56,7 +56,7 @@ func (s *Service) offerReserved(ctx context.Context, conn *postgres.Conn, ask as
 }
 
 func (s *search) run(ctx context.Context) (Offer, error) {
-	if !s.checked {
+	if !s.checked && !s.ask.unreserved {
 		if !s.holders.has(s.ask.by) {
 			s.ask.unreserved = true // the claim notices if that is wrong
 		} else if own, err := s.own(ctx); err != nil || own != nil {

@@ -99,3 +99,15 @@ func TestAnswerAfterWaiting(t *testing.T) {
 		})
 	}
 }
+
+// The commit of an answer waits for the disk: what runs in its transaction must not say otherwise, as statements of reservations do.
+func TestAnswersWaitForTheDisk(t *testing.T) {
+	t.Parallel()
+	require.Contains(t, db.ReservationClaim, "synchronous_commit")
+	for _, statement := range []string{
+		db.AnnotationInsert, db.AnonymousAnnotationInsert,
+		db.ReservationCrowdedURLList, db.ReservationVoteList, db.ReservationOfferAgain, db.ReservationTrim,
+	} {
+		require.NotContains(t, statement, "synchronous_commit")
+	}
+}

@@ -7,8 +7,8 @@ import (
 	lru "github.com/hashicorp/golang-lru/v2"
 )
 
-// holders knows for whom this process has reserved a URL lately. It is a hint, which saves the others a question to the database:
-// another process may have reserved a URL for them.
+// holders knows for whom this process has reserved a URL lately. For other annotators ReservationExtend is left out at first. It is
+// a hint: another process may have reserved a URL for them.
 type holders struct {
 	until *lru.Cache[string, time.Time]
 	now   func() time.Time

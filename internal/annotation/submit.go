@@ -193,9 +193,12 @@ func (s *Service) store(ctx context.Context, pool *postgres.Pool, answer submiss
 	if result.due {
 		s.onDue()
 	}
-	if result.stillReserved {
-		if _, err := s.offerAgain(ctx, pool, answer.urlID); err != nil {
-			s.report(err) // the answer is stored; the URL is offered again when the reservations of the others end
+	if result.stillReserved && s.reserve.For > 0 {
+		// The answer is stored, so the client may have left. After an error the URL is offered again when the others' reservations end.
+		settling, cancel := context.WithTimeout(context.WithoutCancel(ctx), chooseTimeout)
+		defer cancel()
+		if _, err := s.offerAgain(settling, pool, answer.urlID); err != nil {
+			s.report(err)
 		}
 	}
 	return result, nil
@@ -253,7 +256,7 @@ func (s *Service) storeAndTrim(ctx context.Context, tx pgx.Tx, answer submission
 type stored struct {
 	due               bool // the votes about the URL may make a fact now, and the URL was added to consensus_due
 	reservedElsewhere bool // the annotator may have reserved another URL
-	stillReserved     bool // the URL was full, and others still have it
+	stillReserved     bool // the URL may be full by its row of the queue, because others still have it
 }
 
 // errUnreserved means that nothing was stored, because the annotator has not reserved the URL.
@@ -284,7 +287,7 @@ func (a submission) store(ctx context.Context, on conn, onlyReserved bool) (stor
 	case failure != nil:
 		return stored{}, fmt.Errorf("compare with an earlier one: %w", failure)
 	case repeated:
-		return stored{reservedElsewhere: true}, nil
+		return stored{reservedElsewhere: true, stillReserved: true}, nil
 	default:
 		return stored{}, err
 	}

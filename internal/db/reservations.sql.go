@@ -479,7 +479,6 @@ WHERE q.url_id = locked.url_id
         SELECT count(*) FROM url_reservations r
         WHERE r.url_id = locked.url_id AND r.expires_at > coalesce($1::timestamptz, now())
     ) < $2::integer
-    AND set_config('synchronous_commit', 'off', true) = 'off'
 `
 
 type ReservationOfferAgainParams struct {
@@ -490,7 +489,7 @@ type ReservationOfferAgainParams struct {
 }
 
 // Has a URL offered again that its row of the queue says to be full, if the row still has the revision and fewer than needed have
-// reserved the URL.
+// reserved the URL. It also runs in transactions that store answers, so their commits have to wait for the disk.
 func (q *Queries) ReservationOfferAgain(ctx context.Context, db DBTX, arg ReservationOfferAgainParams) error {
 	_, err := db.Exec(ctx, ReservationOfferAgain,
 		arg.Now,

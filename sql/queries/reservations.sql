@@ -394,7 +394,7 @@ WHERE r.annotator = numbered.annotator AND r.url_id = @url_id AND numbered.numbe
 
 -- name: ReservationOfferAgain :exec
 -- Has a URL offered again that its row of the queue says to be full, if the row still has the revision and fewer than needed have
--- reserved the URL.
+-- reserved the URL. It also runs in transactions that store answers, so their commits have to wait for the disk.
 WITH locked AS MATERIALIZED (
     SELECT q.url_id, q.reserved FROM annotation_queue q
     WHERE q.url_id = @url_id AND q.changed_xid = @revision::bigint
@@ -407,8 +407,7 @@ WHERE q.url_id = locked.url_id
     AND (
         SELECT count(*) FROM url_reservations r
         WHERE r.url_id = locked.url_id AND r.expires_at > coalesce(sqlc.narg('now')::timestamptz, now())
-    ) < @needed::integer
-    AND set_config('synchronous_commit', 'off', true) = 'off';
+    ) < @needed::integer;
 
 -- name: ReservationCount :one
 -- How many annotators have a URL reserved.
