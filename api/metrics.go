@@ -22,12 +22,14 @@ type PoolStats struct {
 	EmptyAcquires             int64         // acquires that had to wait
 	CanceledAcquires          int64         // acquires canceled while waiting
 	AcquireTime               time.Duration // time spent acquiring, summed
+	EmptyAcquireWait          time.Duration // the part of it that was spent waiting for another caller or a new connection
 }
 
 // Metrics are the metrics for Prometheus. It is safe for concurrent use.
 type Metrics struct {
 	registry *prometheus.Registry
 	requests *prometheus.HistogramVec
+	inFlight prometheus.Gauge
 	phases   *phase.Histogram
 }
 
@@ -40,9 +42,13 @@ func NewMetrics(pool func() PoolStats) *Metrics {
 			Help:    "Time from the start of a request to the end of its response.",
 			Buckets: phase.Buckets,
 		}, []string{"method", "route", "status"}),
+		inFlight: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "docket_http_requests_in_flight",
+			Help: "Requests that have begun and not ended.",
+		}),
 		phases: phase.NewHistogram(),
 	}
-	m.registry.MustRegister(m.requests, m.phases, poolCollector(pool),
+	m.registry.MustRegister(m.requests, m.inFlight, m.phases, poolCollector(pool),
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -191,6 +197,9 @@ var poolMetrics = []struct {
 		func(s PoolStats) float64 { return float64(s.CanceledAcquires) }},
 	{poolDesc("acquire_seconds_total", "Time spent acquiring connections."), prometheus.CounterValue,
 		func(s PoolStats) float64 { return s.AcquireTime.Seconds() }},
+	{poolDesc("empty_acquire_wait_seconds_total", "Time spent waiting for a connection because none was idle."),
+		prometheus.CounterValue,
+		func(s PoolStats) float64 { return s.EmptyAcquireWait.Seconds() }},
 }
 
 func poolDesc(name, help string) *prometheus.Desc {

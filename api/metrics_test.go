@@ -39,6 +39,7 @@ func TestMetrics(t *testing.T) {
 		`docket_phase_duration_seconds_bucket{phase="auth",le="5e-05"}`,
 		`docket_pool_max_connections 8`,
 		`docket_pool_acquire_seconds_total 1.5`,
+		`docket_pool_empty_acquire_wait_seconds_total 0.25`,
 		`go_goroutines`,
 	} {
 		require.Contains(t, response.Body.String(), "\n"+line)

@@ -59,7 +59,9 @@ func (s *server) observe(c *gin.Context) {
 		c.Request = c.Request.WithContext(phase.NewContext(c.Request.Context(), w.phases))
 	}
 	c.Writer = w
+	s.cfg.Metrics.inFlight.Inc()
 	defer func() {
+		s.cfg.Metrics.inFlight.Dec()
 		total := s.cfg.Clock().Sub(begin)
 		s.cfg.Metrics.observe(c.Request.Method, c.FullPath(), w.Status(), total, w.phases)
 		s.log(c, total, w.phases)

@@ -63,9 +63,11 @@ func testConfig(t testing.TB) Config {
 	require.NoError(t, err)
 	return Config{
 		Verifier: verifier,
-		Metrics:  NewMetrics(func() PoolStats { return PoolStats{Max: 8, AcquireTime: 1500 * time.Millisecond} }),
-		Log:      zap.NewNop(),
-		Timings:  true,
+		Metrics: NewMetrics(func() PoolStats {
+			return PoolStats{Max: 8, AcquireTime: 1500 * time.Millisecond, EmptyAcquireWait: 250 * time.Millisecond}
+		}),
+		Log:     zap.NewNop(),
+		Timings: true,
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spf13/pflag"
 	"go.uber.org/zap"
 	"golang.org/x/sync/errgroup"
@@ -19,6 +20,7 @@ import (
 	"docket/internal/jobs"
 	"docket/internal/postgres"
 	"docket/internal/schema"
+	"docket/internal/upkeep"
 )
 
 // processConfig is the configuration of a process that runs until it is stopped: serve and work.
@@ -113,6 +115,7 @@ func (cfg *processConfig) applyMigrations(ctx context.Context, db *database, log
 type background struct {
 	runner    *jobs.Runner
 	pool      *postgres.Pool // of its own; nil in a process that runs no jobs
+	works     *upkeep.Service
 	dueAge    func(context.Context) (time.Duration, error)
 	validator *consensus.Validator // nil when the process does not validate
 	sweeper   *annotation.Sweeper  // nil when the process serves no requests
@@ -147,7 +150,8 @@ func (cfg *processConfig) newBackground(
 
 func (b *background) wire(cfg *processConfig, pool *postgres.Pool, log *zap.Logger) error {
 	b.dueAge = func(ctx context.Context) (time.Duration, error) { return consensus.DueAge(ctx, pool) }
-	list, err := upkeepJobs(cfg.upkeepConfig, pool)
+	b.works = upkeep.New(pool)
+	list, err := jobsOf(cfg.upkeepConfig, pool, b.works)
 	if err != nil {
 		return err
 	}
@@ -208,6 +212,10 @@ func (cfg *processConfig) serveAdmin(
 	}
 	metrics.Add(b.runner.Metrics()...)
 	metrics.Add(jobs.Age("docket_consensus_due_seconds", "How long the oldest URL has waited whose votes may make a fact.", b.dueAge))
+	metrics.Add(prometheus.NewCounterFunc(prometheus.CounterOpts{
+		Name: "docket_queue_differences_total",
+		Help: "Differences of the queue that the job reconcile_queue has repaired in this process.",
+	}, func() float64 { return float64(b.works.Differences()) }))
 	host, _, err := net.SplitHostPort(cfg.adminAddr)
 	if err != nil {
 		return usageError{fmt.Errorf("--admin-addr: %w", err)}

@@ -225,6 +225,13 @@ func (cfg *serveConfig) handler(
 		})
 		return live, err
 	})
+	metrics.AddQueue(func(ctx context.Context) (found ranking.Available, err error) {
+		err = postgres.WithOneConn(ctx, db.url, func(pool *postgres.Pool) error {
+			found, err = ranking.AvailableURLs(ctx, pool)
+			return err
+		})
+		return found, err
+	}, time.Now)
 	metrics.AddSkips(func(ctx context.Context) (found []progress.SkipCounts, err error) {
 		err = postgres.WithOneConn(ctx, db.url, func(pool *postgres.Pool) error {
 			found, err = progress.New(pool).SkipsByReason(ctx)

@@ -70,7 +70,11 @@ func (c upkeepConfig) checkUpkeep() error {
 // operator has started, may be worked by this one. The pool must not limit the time of statements. It fails with a usageError for
 // a value of the environment or of a flag that has no meaning. Without a pool the jobs can be listed, but not run.
 func upkeepJobs(cfg upkeepConfig, pool *postgres.Pool) ([]jobs.Job, error) {
-	works := upkeep.New(pool)
+	return jobsOf(cfg, pool, upkeep.New(pool))
+}
+
+// jobsOf is upkeepJobs with a Service on the same pool.
+func jobsOf(cfg upkeepConfig, pool *postgres.Pool, works *upkeep.Service) ([]jobs.Job, error) {
 	if cfg.viewsInterval < leastInterval {
 		return nil, usageError{fmt.Errorf("--views-interval: %s is less than %s", cfg.viewsInterval, leastInterval)}
 	}

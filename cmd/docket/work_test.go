@@ -42,6 +42,8 @@ func TestWork(t *testing.T) {
 	metrics := read(t, "http://"+admin+"/internal/metrics")
 	require.Regexp(t, `docket_job_runs_total\{job="backlog_snapshot",outcome="succeeded"\} [1-9]`, metrics)
 	require.Contains(t, metrics, "docket_consensus_due_seconds 0\n")
+	require.Contains(t, metrics, "docket_queue_differences_total 0\n")
+	require.Contains(t, metrics, `docket_job_runs_total{job="reconcile_queue",outcome="failed"} 0`)
 	require.Contains(t, read(t, "http://"+admin+"/admin/jobs/"), "<title>River</title>")
 	stop()
 	require.Zero(t, <-ended, errs.String())

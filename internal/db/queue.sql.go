@@ -140,6 +140,39 @@ func (q *Queries) BatchProgressRecount(ctx context.Context, db DBTX, batchID int
 	return err
 }
 
+const QueueAvailableGet = `-- name: QueueAvailableGet :one
+WITH available AS (
+    SELECT q.url_id
+    FROM annotation_queue q
+    WHERE q.eligible AND NOT q.reserved
+    ORDER BY q.priority, q.url_id
+    LIMIT $1
+), summed AS (
+    SELECT count(*) AS urls, min(available.url_id) AS oldest FROM available
+)
+SELECT
+    summed.urls,
+    coalesce(
+        (SELECT greatest(0, extract(epoch FROM now() - urls.created_at)) FROM urls WHERE urls.id = summed.oldest), 0
+    )::float8 AS oldest_seconds
+FROM summed
+`
+
+type QueueAvailableGetRow struct {
+	Urls          int64
+	OldestSeconds float64
+}
+
+// How many URLs are offered to annotators, and the age in seconds of the one with the lowest id, 0 without any. Reads only the first
+// @most URLs in the order of the queue, from the index, so that its time does not grow with the queue: with more, the number is
+// @most, and the age is that of the oldest of these.
+func (q *Queries) QueueAvailableGet(ctx context.Context, db DBTX, most int32) (QueueAvailableGetRow, error) {
+	row := db.QueryRow(ctx, QueueAvailableGet, most)
+	var i QueueAvailableGetRow
+	err := row.Scan(&i.Urls, &i.OldestSeconds)
+	return i, err
+}
+
 const QueueDifferenceList = `-- name: QueueDifferenceList :many
 WITH want AS MATERIALIZED (
     SELECT url_id, eligible, followed, manual, user_url_type_count, anon_url_type_count, auto_url_type_count, batch_id, user_agency_count FROM annotation_queue_recount WHERE url_id > $1::integer AND url_id <= $2::integer

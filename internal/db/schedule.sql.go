@@ -44,6 +44,42 @@ func (q *Queries) TaskRunHasSucceeded(ctx context.Context, db DBTX, arg TaskRunH
 	return exists, err
 }
 
+const TaskRunLastSuccessList = `-- name: TaskRunLastSuccessList :many
+SELECT run.job, extract(epoch FROM max(run.finished_at))::float8 AS finished_at
+FROM task_runs run
+WHERE run.result IS NOT NULL AND run.finished_at IS NOT NULL
+GROUP BY run.job
+ORDER BY run.job
+LIMIT 1000
+`
+
+type TaskRunLastSuccessListRow struct {
+	Job        string
+	FinishedAt float64
+}
+
+// Returns when the last successful run of each job ended, in seconds since 1970. A job that has not succeeded within the time that the
+// history is kept has no row. Sorted by job.
+func (q *Queries) TaskRunLastSuccessList(ctx context.Context, db DBTX) ([]TaskRunLastSuccessListRow, error) {
+	rows, err := db.Query(ctx, TaskRunLastSuccessList)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []TaskRunLastSuccessListRow{}
+	for rows.Next() {
+		var i TaskRunLastSuccessListRow
+		if err := rows.Scan(&i.Job, &i.FinishedAt); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const TaskScheduleClaimDue = `-- name: TaskScheduleClaimDue :many
 WITH given AS (
     SELECT unnest($1::text[]) AS job, unnest($2::float8[]) AS seconds

@@ -16,8 +16,8 @@ type metrics struct {
 	duration *prometheus.HistogramVec
 }
 
-func newMetrics() *metrics {
-	return &metrics{
+func newMetrics(jobs []Job) *metrics {
+	m := &metrics{
 		runs: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "docket_job_runs_total", Help: "Runs of jobs that this process has ended.",
 		}, []string{"job", "outcome"}),
@@ -26,7 +26,20 @@ func newMetrics() *metrics {
 			Buckets: []float64{.01, .1, 1, 10, 60, 600, 3600},
 		}, []string{"job"}),
 	}
+	// From the start, so that Prometheus sees the first failure as an increase.
+	for _, job := range jobs {
+		for _, outcome := range []string{succeeded, failed} {
+			m.runs.WithLabelValues(job.Name, outcome)
+		}
+	}
+	return m
 }
+
+// The outcomes of a run.
+const (
+	succeeded = "succeeded"
+	failed    = "failed"
+)
 
 func (m *metrics) observe(job, outcome string, took time.Duration) {
 	m.runs.WithLabelValues(job, outcome).Inc()
@@ -47,7 +60,12 @@ func (r *Runner) Metrics() []prometheus.Collector {
 		}
 		return found, err
 	}
-	return []prometheus.Collector{r.metrics.runs, r.metrics.duration, ages{desc, overdue}}
+	last := prometheus.NewDesc("docket_job_last_success_timestamp_seconds",
+		"When the last successful run of a job ended, in seconds since 1970, in whichever process.", []string{"job"}, nil)
+	ended := func(ctx context.Context) (map[string]time.Duration, error) {
+		return tasks.LastSuccesses(ctx, r.cfg.Pool)
+	}
+	return []prometheus.Collector{r.metrics.runs, r.metrics.duration, ages{desc, overdue}, ages{last, ended}}
 }
 
 // Age returns a metric without labels, whose value is read at every scrape.

@@ -107,7 +107,7 @@ func New(cfg Config) (*Runner, error) {
 	if cfg.Log == nil {
 		cfg.Log = zap.NewNop()
 	}
-	r := &Runner{cfg: cfg, metrics: newMetrics()}
+	r := &Runner{cfg: cfg, metrics: newMetrics(cfg.Jobs)}
 	if err := r.choose(); err != nil {
 		return nil, err
 	}

@@ -123,6 +123,7 @@ func TestJobRunsAndIsRecorded(t *testing.T) {
 	require.NoError(t, testutil.GatherAndCompare(registry, strings.NewReader(`
 		# HELP docket_job_runs_total Runs of jobs that this process has ended.
 		# TYPE docket_job_runs_total counter
+		docket_job_runs_total{job="test",outcome="failed"} 0
 		docket_job_runs_total{job="test",outcome="succeeded"} 1
 		# HELP docket_job_overdue_seconds How long a job has been due and was not inserted.
 		# TYPE docket_job_overdue_seconds gauge
@@ -135,6 +136,11 @@ func TestJobRunsAndIsRecorded(t *testing.T) {
 	dbtest.Exec(t, pool, makeDue)
 	families, err := registry.Gather()
 	require.NoError(t, err)
+	last := slices.IndexFunc(families, func(f *dto.MetricFamily) bool {
+		return f.GetName() == "docket_job_last_success_timestamp_seconds"
+	})
+	ended := dbtest.Value[float64](t, pool, "SELECT extract(epoch FROM finished_at)::float8 FROM task_runs WHERE result = 'did it'")
+	require.InDelta(t, ended, families[last].GetMetric()[0].GetGauge().GetValue(), 0.001)
 	overdue := slices.IndexFunc(families, func(f *dto.MetricFamily) bool { return f.GetName() == "docket_job_overdue_seconds" })
 	require.Len(t, families[overdue].GetMetric(), 1, "none of a job that this process does not schedule")
 	require.GreaterOrEqual(t, families[overdue].GetMetric()[0].GetGauge().GetValue(), 1.0)

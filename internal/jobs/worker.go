@@ -100,8 +100,8 @@ const endTimeout = 10 * time.Second
 // run does one run and records it. The caller holds the lock of the job.
 func (w *worker) run(ctx context.Context, jobID int64, inserted time.Time) error {
 	pool, log := w.runner.cfg.Pool, w.runner.cfg.Log.With(zap.String("job", w.job.Name), zap.Int64("river_job", jobID))
-	succeeded, err := tasks.HasSucceeded(ctx, pool, jobID, inserted)
-	if err != nil || succeeded {
+	before, err := tasks.HasSucceeded(ctx, pool, jobID, inserted)
+	if err != nil || before {
 		return err
 	}
 	if err := tasks.Abandon(ctx, pool, jobID); err != nil {
@@ -118,11 +118,11 @@ func (w *worker) run(ctx context.Context, jobID int64, inserted time.Time) error
 	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), endTimeout)
 	defer cancel()
 	if err != nil {
-		w.runner.metrics.observe(w.job.Name, "failed", took)
+		w.runner.metrics.observe(w.job.Name, failed, took)
 		log.Error("job failed", zap.Duration("duration", took), zap.Error(err))
 		return errors.Join(err, tasks.Fail(ending, pool, taskID, err.Error()))
 	}
-	w.runner.metrics.observe(w.job.Name, "succeeded", took)
+	w.runner.metrics.observe(w.job.Name, succeeded, took)
 	log.Info("job done", zap.Duration("duration", took), zap.String("result", result))
 	return tasks.Finish(ending, pool, taskID, result)
 }

@@ -9,6 +9,7 @@ type Stats struct {
 	EmptyAcquires             int64         // acquires that had to wait
 	CanceledAcquires          int64         // acquires canceled while waiting
 	AcquireTime               time.Duration // time spent acquiring, summed
+	EmptyAcquireWait          time.Duration // the part of it that was spent waiting for another caller or a new connection
 }
 
 // Stats returns the state of the pool.
@@ -17,6 +18,6 @@ func (p *Pool) Stats() Stats {
 	return Stats{
 		Max: s.MaxConns(), Open: s.TotalConns(), Idle: s.IdleConns(), Acquired: s.AcquiredConns(),
 		Acquires: s.AcquireCount(), EmptyAcquires: s.EmptyAcquireCount(), CanceledAcquires: s.CanceledAcquireCount(),
-		AcquireTime: s.AcquireDuration(),
+		AcquireTime: s.AcquireDuration(), EmptyAcquireWait: s.EmptyAcquireWaitTime(),
 	}
 }

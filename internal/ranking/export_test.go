@@ -3,6 +3,7 @@ package ranking
 import (
 	"context"
 
+	"docket/internal/db"
 	"docket/internal/postgres"
 )
 
@@ -13,6 +14,11 @@ const (
 	RecountAfter = recountAfter
 	WindowSize   = windowSize
 )
+
+// AvailableUpTo is AvailableURLs with another limit.
+func AvailableUpTo(ctx context.Context, on db.DBTX, most int32) (Available, error) {
+	return availableURLs(ctx, on, most)
+}
 
 // NewWarmQueue returns a Queue that keeps a cursor for each annotator, even for one who has done nothing.
 func NewWarmQueue() *Queue { return newQueue(0) }

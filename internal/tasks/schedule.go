@@ -88,6 +88,20 @@ func Schedule(ctx context.Context, on db.DBTX) ([]Scheduled, error) {
 	return scheduled, nil
 }
 
+// LastSuccesses returns when the last successful run of each job ended, as the time since 1970, by the clock of the database. A job that
+// has not succeeded within the time that the history is kept is not included.
+func LastSuccesses(ctx context.Context, on db.DBTX) (map[string]time.Duration, error) {
+	rows, err := queries.TaskRunLastSuccessList(ctx, on)
+	if err != nil {
+		return nil, fmt.Errorf("list the last successes of jobs: %w", err)
+	}
+	ended := map[string]time.Duration{}
+	for _, row := range rows {
+		ended[row.Job] = time.Duration(row.FinishedAt * float64(time.Second))
+	}
+	return ended, nil
+}
+
 // HasSucceeded reports whether a run for a job of River, which was inserted at a time, has succeeded.
 func HasSucceeded(ctx context.Context, on db.DBTX, jobID int64, inserted time.Time) (bool, error) {
 	succeeded, err := queries.TaskRunHasSucceeded(ctx, on, db.TaskRunHasSucceededParams{JobID: jobID, Since: inserted.UTC()})

@@ -118,3 +118,17 @@ func TestHasSucceeded(t *testing.T) {
 	require.Equal(t, []string{"never-completed", "complete"}, dbtest.List(t, pool, "SELECT task_status::text FROM tasks ORDER BY id"))
 	require.NotEqual(t, abandoned, task)
 }
+
+func TestLastSuccesses(t *testing.T) {
+	t.Parallel()
+	pool := dbtest.New(t)
+	dbtest.Exec(t, pool, `
+		INSERT INTO tasks (id, task_type, task_status) SELECT n, 'Auto Name', 'complete' FROM generate_series(901, 904) AS n;
+		INSERT INTO task_runs (task_id, job, started_at, finished_at, result) VALUES
+			(901, 'a', now(), '2026-01-02 03:04:05', 'done'), (902, 'a', now(), '2026-01-02 03:04:06.5', 'done'),
+			(903, 'a', now(), '2026-01-03 00:00:00', NULL), (904, 'b', now(), NULL, NULL)`)
+	ended, err := tasks.LastSuccesses(t.Context(), pool)
+	require.NoError(t, err)
+	want := time.Date(2026, 1, 2, 3, 4, 6, 500_000_000, time.UTC)
+	require.Equal(t, map[string]time.Duration{"a": time.Duration(want.UnixNano())}, ended, "neither failed nor unfinished runs")
+}

@@ -34,6 +34,7 @@ func (s *Service) ReconcileQueue(ctx context.Context, _ int32) (string, error) {
 	err := ranking.Reconcile(ctx, s.pool, func(d ranking.Difference) {
 		kinds[d.Kind]++
 		total++
+		s.differences.Add(1)
 	})
 	switch {
 	case err != nil:

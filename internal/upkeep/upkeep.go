@@ -4,6 +4,8 @@
 package upkeep
 
 import (
+	"sync/atomic"
+
 	"docket/internal/db"
 	"docket/internal/postgres"
 )
@@ -13,8 +15,12 @@ var queries = db.New()
 // Service does the works. Each can be interrupted and repeated, and is safe to run in several processes at once. The result of
 // each says what was done, for the history of tasks.
 type Service struct {
-	pool *postgres.Pool
+	pool        *postgres.Pool
+	differences atomic.Int64
 }
+
+// Differences returns how many differences of the queue ReconcileQueue has repaired since New.
+func (s *Service) Differences() int64 { return s.differences.Load() }
 
 // New returns a Service on the database of pool, which must be migrated. The pool must not limit the time of statements.
 func New(pool *postgres.Pool) *Service { return &Service{pool: pool} }

@@ -94,6 +94,7 @@ func TestReconcileQueue(t *testing.T) {
 	result, err := b.works.ReconcileQueue(t.Context(), 0)
 	require.NoError(t, err)
 	require.Equal(t, "no differences", result)
+	require.Zero(t, b.works.Differences())
 
 	dbtest.Exec(t, b.pool, `
 		DELETE FROM annotation_queue WHERE url_id IN (1, 2);
@@ -101,6 +102,7 @@ func TestReconcileQueue(t *testing.T) {
 	result, err = b.works.ReconcileQueue(t.Context(), 0)
 	require.NoError(t, err)
 	require.Equal(t, "4 differences repaired: 2 missing, 1 missing done row, 1 wrong count of user URL types", result)
+	require.EqualValues(t, 4, b.works.Differences())
 	b.requireExact(t)
 }
 

@@ -261,3 +261,23 @@ UPDATE batch_progress p
 SET total = want.total, annotated = want.annotated
 FROM batch_progress_recount want
 WHERE p.batch_id = @batch_id AND want.batch_id = @batch_id;
+
+-- name: QueueAvailableGet :one
+-- How many URLs are offered to annotators, and the age in seconds of the one with the lowest id, 0 without any. Reads only the first
+-- @most URLs in the order of the queue, from the index, so that its time does not grow with the queue: with more, the number is
+-- @most, and the age is that of the oldest of these.
+WITH available AS (
+    SELECT q.url_id
+    FROM annotation_queue q
+    WHERE q.eligible AND NOT q.reserved
+    ORDER BY q.priority, q.url_id
+    LIMIT @most
+), summed AS (
+    SELECT count(*) AS urls, min(available.url_id) AS oldest FROM available
+)
+SELECT
+    summed.urls,
+    coalesce(
+        (SELECT greatest(0, extract(epoch FROM now() - urls.created_at)) FROM urls WHERE urls.id = summed.oldest), 0
+    )::float8 AS oldest_seconds
+FROM summed;

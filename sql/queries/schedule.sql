@@ -60,3 +60,13 @@ UPDATE tasks
 SET task_status = 'never-completed', updated_at = now()
 FROM task_runs run
 WHERE run.task_id = tasks.id AND run.job_id = @job_id::bigint AND tasks.task_status = 'in-process';
+
+-- name: TaskRunLastSuccessList :many
+-- Returns when the last successful run of each job ended, in seconds since 1970. A job that has not succeeded within the time that the
+-- history is kept has no row. Sorted by job.
+SELECT run.job, extract(epoch FROM max(run.finished_at))::float8 AS finished_at
+FROM task_runs run
+WHERE run.result IS NOT NULL AND run.finished_at IS NOT NULL
+GROUP BY run.job
+ORDER BY run.job
+LIMIT 1000;
