@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -97,6 +98,10 @@ func (s *server) log(c *gin.Context, total time.Duration, rec *phase.Recorder) {
 	case status >= http.StatusBadRequest:
 		level = zapcore.WarnLevel
 	}
+	slow := s.isSlow(c, total)
+	if slow {
+		level = max(level, zapcore.WarnLevel)
+	}
 	entry := s.cfg.Log.Check(level, "request")
 	if entry == nil {
 		return
@@ -112,6 +117,9 @@ func (s *server) log(c *gin.Context, total time.Duration, rec *phase.Recorder) {
 	if rec != nil {
 		fields = append(fields, zap.Inline(rec))
 	}
+	if slow && rec != nil {
+		fields = append(fields, zap.String("slowest_phase", slowestPhase(total, rec.Timings())))
+	}
 	if user, ok := auth.FromContext(c.Request.Context()); ok {
 		fields = append(fields, zap.Int32("user_id", user.UserID))
 	}
@@ -123,6 +131,32 @@ func (s *server) log(c *gin.Context, total time.Duration, rec *phase.Recorder) {
 		fields = append(fields, zap.ByteString("stack", crash.stack))
 	}
 	entry.Write(fields...)
+}
+
+// isSlow reports whether a request took so long that an operator should see it. Operations that stream take as long as their client.
+func (s *server) isSlow(c *gin.Context, total time.Duration) bool {
+	if s.cfg.SlowRequest <= 0 || total < s.cfg.SlowRequest {
+		return false
+	}
+	op := s.operations.of(c)
+	return op == nil || !op.streamed
+}
+
+// otherPhase names the time of a request outside all phases.
+const otherPhase = "other"
+
+// slowestPhase returns the name, as in Server-Timing, of the phase that took longest.
+func slowestPhase(total time.Duration, timings []phase.Timing) string {
+	slowest := phase.Timing{Name: otherPhase, Duration: total}
+	for _, t := range timings {
+		slowest.Duration -= t.Duration
+	}
+	for _, t := range timings {
+		if t.Duration >= slowest.Duration {
+			slowest = t
+		}
+	}
+	return strings.TrimSuffix(slowest.Name, "_s")
 }
 
 // timeEncoding is the strict server's middleware that begins the phase of encoding when a handler returns. Generated code

@@ -157,3 +157,55 @@ func TestEncodeIsTimed(t *testing.T) {
 	require.Equal(t, "encode;dur=1.000, total;dur=3.000", response.Header().Get("Server-Timing"))
 	require.Equal(t, 0.001, logs.All()[0].ContextMap()["encode_s"])
 }
+
+// A slow request is a warning that names its slowest phase.
+func TestSlowRequest(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		slow    time.Duration
+		timings bool
+		phase   string // that takes ten ticks
+		status  int
+		level   zapcore.Level
+		slowest any
+	}{
+		"in a phase":      {9 * time.Millisecond, true, phase.Acquire, 200, zapcore.WarnLevel, "acquire"},
+		"outside phases":  {9 * time.Millisecond, true, "", 200, zapcore.WarnLevel, "other"},
+		"without timings": {time.Millisecond, false, "", 200, zapcore.WarnLevel, nil},
+		"failed":          {9 * time.Millisecond, true, phase.Acquire, 500, zapcore.ErrorLevel, "acquire"},
+		"fast":            {time.Second, true, phase.Acquire, 200, zapcore.InfoLevel, nil},
+		"off":             {0, true, phase.Acquire, 200, zapcore.InfoLevel, nil},
+	} {
+		clock := ticking()
+		b := setup(t, func(c *gin.Context, _ func(*gin.Context, error)) {
+			end := func() {}
+			if test.phase != "" {
+				end = phase.Start(c, test.phase)
+			}
+			for range 9 {
+				clock()
+			}
+			end()
+			c.Status(test.status)
+		}, func(cfg *Config) { cfg.Clock, cfg.SlowRequest, cfg.Timings = clock, test.slow, test.timings })
+		b.send("POST", "/things/7", `{"color":"red"}`)
+		require.Equal(t, test.level, b.line(t).Level, name)
+		require.Equal(t, test.slowest, b.line(t).ContextMap()["slowest_phase"], name)
+	}
+}
+
+// An export takes as long as its client, and is not slow.
+func TestStreamedRequestIsNotSlow(t *testing.T) {
+	t.Parallel()
+	s := &server{cfg: Config{SlowRequest: time.Millisecond}, operations: operations{"GET /export": {streamed: true}, "GET /other": {}}}
+	router := gin.New()
+	slow := map[string]bool{}
+	handle := func(c *gin.Context) { slow[c.FullPath()] = s.isSlow(c, time.Second) }
+	router.GET("/export", handle)
+	router.GET("/other", handle)
+	router.GET("/docs", handle)
+	for _, path := range []string{"/export", "/other", "/docs"} {
+		router.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", path, nil))
+	}
+	require.Equal(t, map[string]bool{"/export": false, "/other": true, "/docs": true}, slow)
+}

@@ -63,6 +63,7 @@ type Config struct {
 	RequestTimeout time.Duration // DefaultRequestTimeout when 0
 	ExportTimeout  time.Duration // for operations that stream; DefaultExportTimeout when 0
 	Timings        bool          // measure phases: log fields, Server-Timing, histogram
+	SlowRequest    time.Duration // a request that takes this long is logged as a warning, unless it streams; 0 for none
 
 	CORSOrigins    []string // pages of these origins may call; "*" admits every origin, an empty list none
 	TrustedProxies []string // addresses and CIDRs of proxies whose X-Forwarded-For names the client

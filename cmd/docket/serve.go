@@ -40,6 +40,7 @@ type serveConfig struct {
 	skipFor        time.Duration
 	viewsMaxAge    time.Duration
 	timings        bool
+	slowRequest    time.Duration
 	printCurl      bool
 	corsOrigins    []string
 	trustedProxies []string
@@ -88,6 +89,8 @@ when it has a migration that was edited afterwards, or with --migrate=false.`,
 	flags.DurationVar(&cfg.viewsMaxAge, "views-max-age", 0,
 		"not ready when a materialized view is older; 0 means any age")
 	flags.BoolVar(&cfg.timings, "timings", true, "measure the phases of requests, for the log, Server-Timing and Prometheus")
+	flags.DurationVar(&cfg.slowRequest, "slow-request", 500*time.Millisecond,
+		"a request that takes this long is logged as a warning with its slowest phase, unless it is an export; 0 means none")
 	flags.BoolVar(&cfg.printCurl, "print-curl", false, "once ready, print curl commands, with tokens, to try first")
 	flags.StringSliceVar(&cfg.corsOrigins, "cors-origin", api.DefaultCORSOrigins(),
 		"`origin` whose pages may send requests; may be repeated or a list with commas; * allows all, none allows none")
@@ -264,6 +267,7 @@ func (cfg *serveConfig) handler(
 		RequestTimeout: cfg.requestTimeout,
 		ExportTimeout:  cfg.exportTimeout,
 		Timings:        cfg.timings,
+		SlowRequest:    cfg.slowRequest,
 		CORSOrigins:    cfg.origins(),
 		TrustedProxies: cfg.trustedProxies,
 		OpenCatalog:    cfg.openCatalog,
@@ -313,7 +317,9 @@ func (cfg *serveConfig) check() error {
 	if err := checkReserve(cfg.reserve); err != nil {
 		return err
 	}
-	for flag, value := range map[string]time.Duration{"views-max-age": cfg.viewsMaxAge, "skip-for": cfg.skipFor} {
+	for flag, value := range map[string]time.Duration{
+		"views-max-age": cfg.viewsMaxAge, "skip-for": cfg.skipFor, "slow-request": cfg.slowRequest,
+	} {
 		if value < 0 {
 			return usageError{fmt.Errorf("--%s: %s is negative", flag, value)}
 		}
