@@ -47,6 +47,21 @@ func protected(response *httptest.ResponseRecorder) error {
 	if header.Get("X-Content-Type-Options") != "nosniff" {
 		return errors.New("the content may be sniffed")
 	}
+	for name, value := range map[string]string{"X-Frame-Options": "DENY", "Referrer-Policy": "no-referrer"} {
+		if got := header.Values(name); !slices.Equal(got, []string{value}) {
+			return fmt.Errorf("%s is %q, not %q", name, got, value)
+		}
+	}
+	if policy := header.Values("Content-Security-Policy"); len(policy) != 1 || !strings.HasPrefix(policy[0], "default-src 'none'; ") ||
+		!strings.HasSuffix(policy[0], "; frame-ancestors 'none'") || strings.Contains(policy[0], "unsafe") {
+		return fmt.Errorf("Content-Security-Policy is %q", policy)
+	}
+	if got := header.Values("Cross-Origin-Resource-Policy"); len(got) != 1 {
+		return fmt.Errorf("Cross-Origin-Resource-Policy is %q", got)
+	}
+	if header.Get("Strict-Transport-Security") != "" {
+		return errors.New("a response without TLS requires TLS")
+	}
 	want := "no-store"
 	if header.Get("ETag") != "" {
 		want = "private, no-cache"

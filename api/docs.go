@@ -125,7 +125,6 @@ func asset(route string) (gin.HandlerFunc, error) {
 
 func serveAsset(c *gin.Context, name string, data []byte) {
 	c.Header("Content-Security-Policy", docsPolicy)
-	c.Header("Referrer-Policy", "no-referrer")
 	c.Header("Content-Type", contentTypes[path.Ext(name)])
 	if !notModified(c, data) {
 		sendBody(c, data)

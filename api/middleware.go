@@ -47,11 +47,33 @@ func (s *server) failEncoding(c *gin.Context, err error) {
 }
 
 // protect sets the headers that every response has. A response may be stored only where an ETag allows it: others may contain the id
-// of a session, which is a secret, or belong to the holder of a token.
-func protect(c *gin.Context) {
+// of a session, which is a secret, or belong to the holder of a token. Browsers neither run, frame nor refer from a response; the
+// documentation page has a policy of its own. They are told to use TLS only by a response over TLS, as RFC 6797 requires.
+func (s *server) protect(c *gin.Context) {
 	c.Header("Cache-Control", "no-store")
 	c.Header("X-Content-Type-Options", "nosniff")
+	c.Header("X-Frame-Options", "DENY")
+	c.Header("Referrer-Policy", "no-referrer")
+	c.Header("Content-Security-Policy", responsePolicy)
+	c.Header("Cross-Origin-Resource-Policy", s.resourcePolicy(c))
+	if c.Request.TLS != nil {
+		c.Header("Strict-Transport-Security", "max-age=31536000")
+	}
 }
+
+const responsePolicy = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+
+// resourcePolicy returns which pages may embed a response. Pages that may send requests also show screenshots as images, for which
+// browsers send no Origin. All other responses are read by requests with CORS, which this policy does not concern.
+func (s *server) resourcePolicy(c *gin.Context) string {
+	if c.FullPath() == screenshotRoute && len(s.cfg.CORSOrigins) > 0 {
+		return "cross-origin"
+	}
+	return "same-origin"
+}
+
+// screenshotRoute is gin's pattern of the only operation that returns images.
+const screenshotRoute = "/url/:url_id/screenshot"
 
 type headKey struct{}
 

@@ -170,7 +170,7 @@ func newRouter(cfg Config, doc *openapi3.T, register func(gin.IRouter, *server))
 		return nil, err
 	}
 	router.RedirectTrailingSlash = false // gin's redirect bypasses the middleware; noRoute does it
-	router.Use(protect, identify, s.observe, cors, s.limit, s.recoverPanics)
+	router.Use(s.protect, identify, s.observe, cors, s.limit, s.recoverPanics)
 	router.NoRoute(s.noRoute)
 	router.NoMethod(s.noMethod)
 	register(router.Group("", s.checkContract, s.sendETag, s.takeKey), s)
