@@ -35,7 +35,7 @@ type processConfig struct {
 
 func (cfg *processConfig) addFlags(flags *pflag.FlagSet) {
 	flags.StringVar(&cfg.adminAddr, "admin-addr", "",
-		"`address` for operators only, with /internal/metrics for Prometheus and the page /admin/jobs/; none when empty")
+		"`address` for operators only, with /internal/metrics for Prometheus, the page /admin/jobs/ and profiles under /debug/pprof/; none when empty")
 	flags.BoolVar(&cfg.migrate, "migrate", true, "apply pending migrations at the start")
 	flags.Int32Var(&cfg.jobsMaxConns, "jobs-max-conns", 10,
 		fmt.Sprintf("most connections of jobs to the database, beyond --max-conns; at least %d", leastJobsConns))
@@ -224,10 +224,7 @@ func (cfg *processConfig) serveAdmin(
 	if err != nil {
 		return err
 	}
-	mux := http.NewServeMux()
-	mux.Handle("GET /internal/metrics", metrics.Handler())
-	mux.Handle(jobsPage+"/", page)
-	addr, err := serveOn(ctx, group, cfg.adminAddr, mux, timeouts, log)
+	addr, err := serveOn(ctx, group, cfg.adminAddr, adminHandler(metrics.Handler(), page, host), timeouts, log)
 	if err != nil {
 		return err
 	}

@@ -3,11 +3,10 @@ package jobs
 import (
 	"fmt"
 	"net/http"
-	"net/netip"
-	"net/url"
-	"strings"
 
 	"riverqueue.com/riverui"
+
+	"docket/internal/httpserver"
 )
 
 // UI returns River's page of jobs, for all paths below prefix. It shows, cancels and repeats jobs, and it does not ask who does so:
@@ -21,37 +20,16 @@ func (r *Runner) UI(prefix, host string) (http.Handler, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make the page of jobs: %w", err)
 	}
-	return http.NewCrossOriginProtection().Handler(onlyFor(host, secured(page))), nil
+	return http.NewCrossOriginProtection().Handler(httpserver.OnlyFor(host, secured(page))), nil
 }
 
-// uiHeaders keep browsers from running code that is not the page's own, and from showing the page within another one.
-var uiHeaders = map[string]string{
-	"Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; " +
-		"font-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-	"X-Frame-Options":              "DENY",
-	"X-Content-Type-Options":       "nosniff",
-	"Referrer-Policy":              "no-referrer",
-	"Cross-Origin-Resource-Policy": "same-origin",
-	"Cache-Control":                "no-store",
-}
-
-// onlyFor refuses requests for other names than localhost and host.
-func onlyFor(host string, handler http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
-		asked := (&url.URL{Host: req.Host}).Hostname()
-		if _, err := netip.ParseAddr(asked); err != nil && asked != "localhost" && (host == "" || !strings.EqualFold(asked, host)) {
-			http.Error(w, "open this page by an IP address, localhost, or the name in --admin-addr", http.StatusForbidden)
-			return
-		}
-		handler.ServeHTTP(w, req)
-	})
-}
+// uiPolicy keeps browsers from running code that is not the page's own. It replaces that of httpserver.Secured, which forbids all code.
+const uiPolicy = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; " +
+	"font-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
 func secured(handler http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
-		for name, value := range uiHeaders {
-			w.Header().Set(name, value)
-		}
+	return httpserver.Secured(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		w.Header().Set("Content-Security-Policy", uiPolicy)
 		handler.ServeHTTP(w, req)
-	})
+	}))
 }
