@@ -21,7 +21,7 @@ var useCases = []string{
 	"internal/annotation", "internal/ranking", "internal/views", "internal/robots", "internal/imports", "internal/submissions",
 	"internal/catalog", "internal/progress", "internal/export", "internal/idempotency", "internal/changelog", "internal/sample",
 	"internal/follows", "internal/consensus", "internal/tasks", "internal/upkeep", "internal/agreement",
-	"internal/history",
+	"internal/history", "internal/doctor",
 }
 
 // leaves import no other package of Docket, no driver and no web framework.
