@@ -61,6 +61,9 @@ func (m *Metrics) Handler() http.Handler {
 // Add adds metrics of other packages.
 func (m *Metrics) Add(collectors ...prometheus.Collector) { m.registry.MustRegister(collectors...) }
 
+// Describe sends the descriptions of all metrics that were added.
+func (m *Metrics) Describe(descs chan<- *prometheus.Desc) { m.registry.Describe(descs) }
+
 // observe adds one finished request. Requests that match no route share one series per class of status, because clients
 // could invent any number of methods and paths.
 func (m *Metrics) observe(method, route string, status int, total time.Duration, rec *phase.Recorder) {
@@ -88,14 +91,14 @@ var viewMetrics = []struct {
 	desc  *prometheus.Desc
 	value func(views.View) float64
 }{
-	{viewDesc("age_seconds", "Time since the last successful refresh began."),
+	{viewDesc("docket_view_age_seconds", "Time since the last successful refresh began."),
 		func(v views.View) float64 { return v.Age.Seconds() }},
-	{viewDesc("rows", "Rows after that refresh."), func(v views.View) float64 { return float64(v.Rows) }},
-	{viewDesc("refresh_seconds", "Duration of that refresh."), func(v views.View) float64 { return v.Took.Seconds() }},
+	{viewDesc("docket_view_rows", "Rows after that refresh."), func(v views.View) float64 { return float64(v.Rows) }},
+	{viewDesc("docket_view_refresh_seconds", "Duration of that refresh."), func(v views.View) float64 { return v.Took.Seconds() }},
 }
 
 func viewDesc(name, help string) *prometheus.Desc {
-	return prometheus.NewDesc("docket_view_"+name, help, []string{"view"}, nil)
+	return prometheus.NewDesc(name, help, []string{"view"}, nil)
 }
 
 func (viewCollector) Describe(descs chan<- *prometheus.Desc) {
@@ -181,29 +184,29 @@ var poolMetrics = []struct {
 	kind  prometheus.ValueType
 	value func(PoolStats) float64
 }{
-	{poolDesc("max_connections", "Largest number of connections the pool opens."), prometheus.GaugeValue,
+	{poolDesc("docket_pool_max_connections", "Largest number of connections the pool opens."), prometheus.GaugeValue,
 		func(s PoolStats) float64 { return float64(s.Max) }},
-	{poolDesc("open_connections", "Open connections."), prometheus.GaugeValue,
+	{poolDesc("docket_pool_open_connections", "Open connections."), prometheus.GaugeValue,
 		func(s PoolStats) float64 { return float64(s.Open) }},
-	{poolDesc("idle_connections", "Idle connections."), prometheus.GaugeValue,
+	{poolDesc("docket_pool_idle_connections", "Idle connections."), prometheus.GaugeValue,
 		func(s PoolStats) float64 { return float64(s.Idle) }},
-	{poolDesc("acquired_connections", "Connections in use."), prometheus.GaugeValue,
+	{poolDesc("docket_pool_acquired_connections", "Connections in use."), prometheus.GaugeValue,
 		func(s PoolStats) float64 { return float64(s.Acquired) }},
-	{poolDesc("acquires_total", "Connections acquired."), prometheus.CounterValue,
+	{poolDesc("docket_pool_acquires_total", "Connections acquired."), prometheus.CounterValue,
 		func(s PoolStats) float64 { return float64(s.Acquires) }},
-	{poolDesc("empty_acquires_total", "Connections acquired after a wait."), prometheus.CounterValue,
+	{poolDesc("docket_pool_empty_acquires_total", "Connections acquired after a wait."), prometheus.CounterValue,
 		func(s PoolStats) float64 { return float64(s.EmptyAcquires) }},
-	{poolDesc("canceled_acquires_total", "Waits for a connection that were canceled."), prometheus.CounterValue,
+	{poolDesc("docket_pool_canceled_acquires_total", "Waits for a connection that were canceled."), prometheus.CounterValue,
 		func(s PoolStats) float64 { return float64(s.CanceledAcquires) }},
-	{poolDesc("acquire_seconds_total", "Time spent acquiring connections."), prometheus.CounterValue,
+	{poolDesc("docket_pool_acquire_seconds_total", "Time spent acquiring connections."), prometheus.CounterValue,
 		func(s PoolStats) float64 { return s.AcquireTime.Seconds() }},
-	{poolDesc("empty_acquire_wait_seconds_total", "Time spent waiting for a connection because none was idle."),
+	{poolDesc("docket_pool_empty_acquire_wait_seconds_total", "Time spent waiting for a connection because none was idle."),
 		prometheus.CounterValue,
 		func(s PoolStats) float64 { return s.EmptyAcquireWait.Seconds() }},
 }
 
 func poolDesc(name, help string) *prometheus.Desc {
-	return prometheus.NewDesc("docket_pool_"+name, help, nil, nil)
+	return prometheus.NewDesc(name, help, nil, nil)
 }
 
 func (poolCollector) Describe(descs chan<- *prometheus.Desc) {

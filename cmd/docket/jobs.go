@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spf13/pflag"
 	"go.uber.org/zap"
 	"golang.org/x/sync/errgroup"
@@ -210,12 +209,7 @@ func (cfg *processConfig) serveAdmin(
 	if cfg.adminAddr == "" {
 		return nil
 	}
-	metrics.Add(b.runner.Metrics()...)
-	metrics.Add(jobs.Age("docket_consensus_due_seconds", "How long the oldest URL has waited whose votes may make a fact.", b.dueAge))
-	metrics.Add(prometheus.NewCounterFunc(prometheus.CounterOpts{
-		Name: "docket_queue_differences_total",
-		Help: "Differences of the queue that the job reconcile_queue has repaired in this process.",
-	}, func() float64 { return float64(b.works.Differences()) }))
+	b.addMetrics(metrics)
 	host, _, err := net.SplitHostPort(cfg.adminAddr)
 	if err != nil {
 		return usageError{fmt.Errorf("--admin-addr: %w", err)}
