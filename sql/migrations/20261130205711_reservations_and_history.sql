@@ -138,7 +138,7 @@ COMMENT ON TABLE annotation_queue IS 'One row for each URL; those that are eligi
 COMMENT ON COLUMN annotation_queue.changed_xid IS 'The transaction that last changed what annotators are shown of the URL, or whether they are offered it. Meaningless after a restore into another cluster.';
 
 -- Set the comment of column annotation_queue.reserved.
-COMMENT ON COLUMN annotation_queue.reserved IS 'Whether as many annotators work on the URL as it needs answers, so that it is offered to no other. A hint, which is set by a reservation that finds it so, and cleared by each change of the votes: what counts is url_reservations.';
+COMMENT ON COLUMN annotation_queue.reserved IS 'Whether as many annotators work on the URL as it needs answers, so that it is offered to no other. A hint, which a reservation sets that finds it so. Recounts, skips, releases and the sweep clear it; an answer leaves it while others work on the URL. What counts is url_reservations.';
 
 -- Set the comment of table anonymous_url_done.
 COMMENT ON TABLE anonymous_url_done IS 'The eligible URLs of anonymous_passed_urls: those that an anonymous session has annotated, or had before a migration, or put off.';

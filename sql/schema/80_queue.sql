@@ -35,8 +35,8 @@ COMMENT ON COLUMN annotation_queue.changed_xid IS
     'Meaningless after a restore into another cluster.';
 COMMENT ON COLUMN annotation_queue.reserved IS
     'Whether as many annotators work on the URL as it needs answers, so that it is offered to no other. '
-    'A hint, which is set by a reservation that finds it so, and cleared '
-    'by each change of the votes: what counts is url_reservations.';
+    'A hint, which a reservation sets that finds it so. Recounts, skips, releases and the sweep clear it; '
+    'an answer leaves it while others work on the URL. What counts is url_reservations.';
 
 -- With changed_xid the next URL is found without reading a row of the table.
 CREATE INDEX annotation_queue_order_idx ON annotation_queue (priority, url_id) INCLUDE (changed_xid)
