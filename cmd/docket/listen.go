@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 	"go.uber.org/zap"
 	"golang.org/x/sync/errgroup"
 
@@ -14,6 +15,11 @@ import (
 	"docket/internal/httpserver"
 	"docket/internal/postgres"
 )
+
+// addAddrFlag adds the address of the REST interface, which docket serve serves on and docket health asks.
+func addAddrFlag(flags *pflag.FlagSet, addr *string) {
+	flags.StringVar(addr, "addr", "127.0.0.1:8080", "`address` of the REST interface; with port 0, docket serve takes a free one")
+}
 
 // listen serves until the context ends or a server fails, then finishes the requests in progress.
 func (cfg *serveConfig) listen(

@@ -79,7 +79,7 @@ when it has a migration that was edited afterwards, or with --migrate=false.`,
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&cfg.addr, "addr", "127.0.0.1:8080", "`address` to serve on; port 0 takes a free one")
+	addAddrFlag(flags, &cfg.addr)
 	flags.BoolVar(&cfg.jobs, "jobs", true, "run the periodic jobs in this process too; without, docket work must run them")
 	flags.StringVar(&cfg.ranking, "ranking", "queue",
 		"what orders the URLs: queue, always current, or matview, as current as the last docket refresh")
