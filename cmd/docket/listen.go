@@ -48,8 +48,10 @@ func (cfg *serveConfig) listen(
 			return err
 		}
 	}
+	notifyManager(serviceReady, log)
 	group.Go(func() error {
 		<-ctx.Done()
+		notifyManager(serviceStopping, log)
 		log.Info("stopping: finishing requests and jobs in progress")
 		return nil
 	})

@@ -39,12 +39,16 @@ func TestServeDefaults(t *testing.T) {
 func TestServeFlags(t *testing.T) {
 	t.Setenv(secretKeyVariable, strings.Repeat("k", 32))
 	t.Setenv("DOCKET_OPEN_CATALOG", "true")
+	nextState := serviceManager(t)
 	s := serve(t, "--database-url", dbtest.Empty(t), "--cors-origin", "https://a.example,https://b.example", "--cors-origin", "http://c:1")
 	for _, origin := range []string{"https://a.example", "https://b.example", "http://c:1"} {
 		require.Equal(t, origin, s.ask(t, "GET", "/healthz", origin).Header.Get("Access-Control-Allow-Origin"))
 	}
 	require.Empty(t, s.ask(t, "GET", "/healthz", "https://pdap.io").Header.Get("Access-Control-Allow-Origin"))
 	require.Equal(t, http.StatusUnprocessableEntity, s.ask(t, "POST", "/agencies", "").StatusCode)
+	require.Equal(t, serviceReady, nextState())
+	s.stop()
+	require.Equal(t, serviceStopping, nextState())
 }
 
 func TestServeWithoutOrigins(t *testing.T) {

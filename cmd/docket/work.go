@@ -65,7 +65,9 @@ func (cfg *processConfig) work(ctx context.Context, db *database, log *zap.Logge
 	db.watchServer(ctx, group)
 	background.run(ctx, group)
 	log.Info("running jobs")
+	notifyManager(serviceReady, log)
 	<-ctx.Done() // a signal, or a part has ended
+	notifyManager(serviceStopping, log)
 	log.Info("stopping: finishing jobs in progress")
 	return nil
 }
