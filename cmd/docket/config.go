@@ -37,12 +37,14 @@ func (c *config) addFlags(flags *pflag.FlagSet) {
 
 const databaseFlag = "database-url"
 
-// defaultDataDir is .docket in the working directory. As root, Docket runs its server as another user. When that user cannot
+// localDataDir is in the working directory.
+const localDataDir = ".docket"
+
+// defaultDataDir is localDataDir. As root, Docket runs its server as another user. When that user cannot
 // reach the working directory, the default is /var/lib/docket.
 func defaultDataDir() string {
-	const local = ".docket"
-	if embedded.Reachable(local) {
-		return local
+	if embedded.Reachable(localDataDir) {
+		return localDataDir
 	}
 	return "/var/lib/docket"
 }

@@ -82,6 +82,7 @@ and the others stored.`,
 		refreshCommand(cfg),
 		tokenCommand(cfg),
 		versionCommand(),
+		manualCommand(),
 	)
 	root.AddCommand(schemaCommands(cfg)...)
 	makeStrict(root)
