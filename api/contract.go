@@ -10,7 +10,6 @@ import (
 
 	"docket/internal/auth"
 	"docket/internal/contract"
-	"docket/internal/phase"
 )
 
 // operation is an operation of the contract and what the middleware needs to know of it.
@@ -21,6 +20,7 @@ type operation struct {
 	takesKey bool // it takes an Idempotency-Key
 	hasETag  bool // its success has an ETag
 	streamed bool // its success is sent while it is read, which may take long
+	limited  bool // it counts for the limits of its caller
 }
 
 // operations are those of a document, by method and gin path.
@@ -37,6 +37,7 @@ func compileOperations(doc *openapi3.T) (operations, error) {
 		for _, scope := range c.Scopes {
 			op.permissions = append(op.permissions, auth.Permission(scope))
 		}
+		op.limited = c.Described.Responses.Status(http.StatusTooManyRequests) != nil
 		if success := c.Described.Responses.Status(http.StatusOK); success != nil {
 			op.hasETag = success.Value.Headers["ETag"] != nil
 			op.streamed = success.Value.Content["application/x-ndjson"] != nil
@@ -85,15 +86,14 @@ func (s *server) checkContract(c *gin.Context) {
 }
 
 func (s *server) authenticate(c *gin.Context, op *operation) (auth.User, error) {
-	defer phase.Start(c.Request.Context(), phase.Auth)()
-	user, err := s.cfg.Verifier.Authenticate(c.GetHeader("Authorization"))
-	if err != nil {
-		return user, err
+	by := c.MustGet(callerKey).(caller)
+	if by.err != nil {
+		return by.user, by.err
 	}
 	for _, permission := range op.permissions {
-		if err := user.Require(permission); err != nil {
-			return user, err
+		if err := by.user.Require(permission); err != nil {
+			return by.user, err
 		}
 	}
-	return user, nil
+	return by.user, nil
 }

@@ -26,7 +26,7 @@ const preflightAge = 2 * 60 * 60
 // exposedHeaders are the response headers that a page of another origin may read.
 var exposedHeaders = []string{
 	requestIDHeader, "ETag", "Server-Timing", replayedHeader, "Retry-After", "WWW-Authenticate", "Content-Disposition", "Location",
-	"Next-Annotation-Failed", "Annotation-Reason", "Reserved-Until",
+	"Next-Annotation-Failed", "Annotation-Reason", "Reserved-Until", "RateLimit", "RateLimit-Policy",
 }
 
 // crossOrigin returns the gin middleware that lets pages of these origins call the operations of a document. It responds to

@@ -31,6 +31,7 @@ type Metrics struct {
 	requests *prometheus.HistogramVec
 	inFlight prometheus.Gauge
 	phases   *phase.Histogram
+	limited  *prometheus.CounterVec
 }
 
 // NewMetrics returns empty metrics that call pool at every scrape.
@@ -47,8 +48,12 @@ func NewMetrics(pool func() PoolStats) *Metrics {
 			Help: "Requests that have begun and not ended.",
 		}),
 		phases: phase.NewHistogram(),
+		limited: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "docket_http_requests_rate_limited_total",
+			Help: "Requests that were refused because their caller had used up a quota.",
+		}, []string{"limit"}),
 	}
-	m.registry.MustRegister(m.requests, m.inFlight, m.phases, poolCollector(pool),
+	m.registry.MustRegister(m.requests, m.inFlight, m.phases, m.limited, poolCollector(pool),
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }

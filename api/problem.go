@@ -36,6 +36,7 @@ var errorResponses = []struct {
 	{is(auth.ErrNotAuthenticated), http.StatusUnauthorized, "not-authenticated"},
 	{is(auth.ErrInvalidToken), http.StatusUnauthorized, "invalid-token"},
 	{is(auth.ErrForbidden), http.StatusForbidden, "forbidden"},
+	{as[*tooManyError](), http.StatusTooManyRequests, "too-many-requests"},
 	{as[*annotation.RuleError](), http.StatusBadRequest, "rule-broken"},
 	{unknownBatch, http.StatusBadRequest, "unknown-batch"},
 	{as[*unknown.Error](), http.StatusNotFound, "not-found"},

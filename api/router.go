@@ -14,6 +14,7 @@ import (
 
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/gin-gonic/gin"
+	"github.com/google/uuid"
 	"go.uber.org/zap"
 
 	"docket/internal/agreement"
@@ -65,6 +66,8 @@ type Config struct {
 	Timings        bool          // measure phases: log fields, Server-Timing, histogram
 	SlowRequest    time.Duration // a request that takes this long is logged as a warning, unless it streams; 0 for none
 
+	RateLimits     RateLimits
+	IssuedSession  func(uuid.UUID) bool // whether Docket has made the id of a session; required with RateLimits
 	CORSOrigins    []string // pages of these origins may call; "*" admits every origin, an empty list none
 	TrustedProxies []string // addresses and CIDRs of proxies whose X-Forwarded-For names the client
 	OpenCatalog    bool     // the catalog can be written without a token, as in the reference of December
@@ -75,6 +78,9 @@ type Config struct {
 	// Clock measures durations; time.Now when nil.
 	Clock func() time.Time
 }
+
+// forwardedForHeader names the client of a proxy.
+const forwardedForHeader = "X-Forwarded-For"
 
 // handlers are the operations of the contract, one type per tag.
 type handlers struct {
@@ -100,6 +106,7 @@ type server struct {
 	cfg        Config
 	operations operations
 	patterns   []string // gin's patterns of all routes
+	rates      *rateLimiter
 }
 
 // New returns the handler that serves the contract.
@@ -158,6 +165,7 @@ func newRouter(cfg Config, doc *openapi3.T, register func(gin.IRouter, *server))
 	if s.operations, err = compileOperations(doc); err != nil {
 		return nil, err
 	}
+	s.rates = newRateLimiter(cfg.RateLimits, cfg.Clock, cfg.IssuedSession, cfg.Metrics.limited)
 	cors, err := crossOrigin(cfg.CORSOrigins, doc)
 	if err != nil {
 		return nil, err
@@ -165,7 +173,7 @@ func newRouter(cfg Config, doc *openapi3.T, register func(gin.IRouter, *server))
 	router := gin.New()
 	router.ContextWithFallback = true // handlers get gin's context, which must end with the request's
 	router.HandleMethodNotAllowed = true
-	router.RemoteIPHeaders = []string{"X-Forwarded-For"} // believed of trusted proxies only
+	router.RemoteIPHeaders = []string{forwardedForHeader} // believed of trusted proxies only
 	if err := router.SetTrustedProxies(cfg.TrustedProxies); err != nil {
 		return nil, err
 	}
@@ -173,7 +181,7 @@ func newRouter(cfg Config, doc *openapi3.T, register func(gin.IRouter, *server))
 	router.Use(s.protect, identify, s.observe, cors, s.limit, s.recoverPanics)
 	router.NoRoute(s.noRoute)
 	router.NoMethod(s.noMethod)
-	register(router.Group("", s.checkContract, s.sendETag, s.takeKey), s)
+	register(router.Group("", s.identifyCaller, s.limitRate, s.checkContract, s.sendETag, s.takeKey), s)
 	if err := registerDocumentation(router, doc); err != nil {
 		return nil, err
 	}

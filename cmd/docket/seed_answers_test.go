@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
 	"docket/internal/annotation"
@@ -77,7 +78,7 @@ func TestSimulatedAnnotatorsRepeatRequests(t *testing.T) {
 		next, err := client.Next(t.Context(), sample.Annotator{UserID: 7})
 		require.NoError(t, err)
 		require.Nil(t, next)
-		_, err = client.Next(t.Context(), sample.Annotator{Session: annotation.NewSession()})
+		_, err = client.Next(t.Context(), sample.Annotator{Session: uuid.New()})
 		require.NoError(t, err)
 		require.NoError(t, client.Submit(t.Context(), sample.Annotator{UserID: 7}, 1, annotation.Answer{URLType: annotation.NotRelevant}))
 	}

@@ -44,6 +44,7 @@ type serveConfig struct {
 	printCurl      bool
 	corsOrigins    []string
 	trustedProxies []string
+	rateLimits     api.RateLimits
 	openCatalog    bool
 	readTimeout    time.Duration
 	tokenLeeway    time.Duration
@@ -96,6 +97,7 @@ when it has a migration that was edited afterwards, or with --migrate=false.`,
 		"`origin` whose pages may send requests; may be repeated or a list with commas; * allows all, none allows none")
 	flags.StringSliceVar(&cfg.trustedProxies, "trusted-proxy", nil,
 		"`address` or CIDR of a proxy whose X-Forwarded-For names its clients; may be repeated or a list with commas")
+	addRateLimitFlags(flags, &cfg.rateLimits)
 	flags.BoolVar(&cfg.openCatalog, "open-catalog", false,
 		"allow all clients, without a token, to write and delete agencies and locations and to delete URLs with all their answers")
 	flags.IntVar(&cfg.serverRestarts, "server-restarts", 15,
@@ -242,9 +244,11 @@ func (cfg *serveConfig) handler(
 		})
 		return found, err
 	})
+	ids := annotation.NewSessionIDs(key)
 	return api.New(api.Config{
 		Annotations: annotation.New(pool, ranked,
 			annotation.OnDue(b.wake), annotation.SkipFor(cfg.skipFor), annotation.Reserve(cfg.reserve),
+			annotation.WithSessionIDs(ids),
 			annotation.Report(func(err error) { log.Error("reservations after an answer are not settled", zap.Error(err)) })),
 		Catalog:     catalog.New(pool),
 		Robots:      robots.New(pool),
@@ -270,6 +274,8 @@ func (cfg *serveConfig) handler(
 		SlowRequest:    cfg.slowRequest,
 		CORSOrigins:    cfg.origins(),
 		TrustedProxies: cfg.trustedProxies,
+		RateLimits:     cfg.rateLimits,
+		IssuedSession:  ids.Issued,
 		OpenCatalog:    cfg.openCatalog,
 		Unavailable:    postgres.IsUnavailable,
 	})

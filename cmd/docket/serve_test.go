@@ -1,7 +1,9 @@
 package main
 
 import (
+	"encoding/json"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -66,6 +68,44 @@ func TestServeRefusesOrigins(t *testing.T) {
 	status, _, stderr = docket(t, "serve", "--trusted-proxy", "10.0.0.1,proxy.example")
 	require.Equal(t, exitUsage, status)
 	require.Contains(t, stderr, `--trusted-proxy: "proxy.example" is neither`)
+}
+
+// A server counts the requests of each client of its proxy, and none of its own host.
+func TestServeLimitsRates(t *testing.T) {
+	t.Parallel()
+	for _, quota := range []string{"60", "0/1m", "60/0s", "60/1.5s", "many"} {
+		status, _, stderr := docket(t, "serve", "--rate-limit-address", quota)
+		require.Equal(t, exitUsage, status)
+		require.Contains(t, stderr, "--rate-limit-address")
+	}
+	handler := func(proxies ...string) http.Handler {
+		cfg := &serveConfig{ranking: rankingQueue, rateLimits: defaultRateLimits, trustedProxies: proxies}
+		metrics := api.NewMetrics(func() api.PoolStats { return api.PoolStats{} })
+		h, err := cfg.handler(dbtest.New(t), newDatabase("", nil), ranking.NewQueue(), []byte(strings.Repeat("k", 32)), &background{},
+			metrics, zap.NewNop())
+		require.NoError(t, err)
+		return h
+	}("127.0.0.1")
+	open := func(path, forwardedFor string) *httptest.ResponseRecorder {
+		req := httptest.NewRequest("GET", path, nil)
+		req.RemoteAddr = "127.0.0.1:4711"
+		if forwardedFor != "" {
+			req.Header.Set("X-Forwarded-For", forwardedFor)
+		}
+		response := httptest.NewRecorder()
+		handler.ServeHTTP(response, req)
+		require.Equal(t, http.StatusOK, response.Code)
+		return response
+	}
+	require.Empty(t, open("/annotate/anonymous", "").Header().Get("RateLimit"))
+	response := open("/annotate/anonymous", "203.0.113.9")
+	require.Equal(t, `"new-sessions";r=299;t=12, "address";r=2999;t=1`, response.Header().Get("RateLimit"))
+	var opened struct {
+		SessionID string `json:"session_id"`
+	}
+	require.NoError(t, json.Unmarshal(response.Body.Bytes(), &opened))
+	response = open("/annotate/anonymous?session_id="+opened.SessionID, "203.0.113.9")
+	require.Equal(t, `"session";q=600;w=60, "address";q=3000;w=60`, response.Header().Get("RateLimit-Policy"), "not opened again")
 }
 
 // A server that lets all clients write the catalog says so when it starts.

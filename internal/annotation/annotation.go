@@ -22,6 +22,7 @@ type Service struct {
 	report  func(error)
 	skipFor time.Duration
 	reserve ReservePolicy
+	ids     *SessionIDs
 	holders holders
 	seekers seekers
 	claims  func(db.DBTX) db.DBTX // executes changed claims in a test; nil does not
@@ -43,8 +44,8 @@ func New(pool *postgres.Pool, ranking Ranking, options ...Option) *Service {
 	s := &Service{
 		pool: pool.WithRules(refusals...), ranking: ranking, cache: newSuggestionCache(time.Now), onDue: func() {},
 		report: func(error) {}, holders: newHolders(time.Now),
-		skipFor: DefaultSkipFor,
-		time:    func() *time.Time { return nil },
+		skipFor: DefaultSkipFor, ids: randomSessionIDs(),
+		time: func() *time.Time { return nil },
 	}
 	for _, option := range options {
 		option(s)

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
@@ -105,7 +106,7 @@ func TestTwoDifferentAnswersOfOneSessionAtOnce(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	for range 20 {
-		session := annotation.NewSession()
+		session := uuid.New()
 		relevant, irrelevant := everything(1), annotation.Answer{URLType: annotation.NotRelevant}
 		errs := race(
 			func() error { return b.service.SubmitAnonymous(t.Context(), session, 1, relevant) },
@@ -135,7 +136,7 @@ func TestManyAnnotatorsGiveOneNewName(t *testing.T) {
 	for user := range calls {
 		calls[user] = func() error { return b.service.Submit(t.Context(), int32(user), 2, answer) }
 		if user%2 == 0 {
-			calls[user] = func() error { return b.service.SubmitAnonymous(t.Context(), annotation.NewSession(), 2, answer) }
+			calls[user] = func() error { return b.service.SubmitAnonymous(t.Context(), uuid.New(), 2, answer) }
 		}
 	}
 	for _, err := range race(calls...) {
@@ -154,7 +155,7 @@ func TestDeletedMeanwhile(t *testing.T) {
 		return b.service.Submit(context.Background(), 7, 1, answer)
 	}
 	anonymously := func(b bundle, answer annotation.Answer) error {
-		return b.service.SubmitAnonymous(context.Background(), annotation.NewSession(), 1, answer)
+		return b.service.SubmitAnonymous(context.Background(), uuid.New(), 1, answer)
 	}
 	name := annotation.Answer{URLType: annotation.MetaURL, ExistingNameID: new(int32(1))}
 	tests := []struct {
@@ -285,11 +286,11 @@ func TestNameIsLockedBeforeQueue(t *testing.T) {
 	for name, submit := range map[string]func(*annotation.Service) error{
 		"user": func(s *annotation.Service) error { return s.Submit(context.Background(), 7, 1, answer) },
 		"session": func(s *annotation.Service) error {
-			return s.SubmitAnonymous(context.Background(), annotation.NewSession(), 1, answer)
+			return s.SubmitAnonymous(context.Background(), uuid.New(), 1, answer)
 		},
 		"user, by id": func(s *annotation.Service) error { return s.Submit(context.Background(), 7, 1, byID) },
 		"session, by id": func(s *annotation.Service) error {
-			return s.SubmitAnonymous(context.Background(), annotation.NewSession(), 1, byID)
+			return s.SubmitAnonymous(context.Background(), uuid.New(), 1, byID)
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

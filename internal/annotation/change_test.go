@@ -58,7 +58,7 @@ func (c changer) given(
 
 // changers are one annotator of each kind.
 func changers() map[string]changer {
-	return map[string]changer{"user": {user: 7}, "session": {session: annotation.NewSession()}}
+	return map[string]changer{"user": {user: 7}, "session": {session: uuid.New()}}
 }
 
 // dump returns the rows of all tables, without columns that say when or in which order something was stored. It leaves out what is
@@ -112,7 +112,7 @@ func (b bundle) crowd(t *testing.T) {
 			SELECT 7, id, '2025-01-01' FROM annotation__name__suggestions WHERE suggestion = 'Submitted';
 		INSERT INTO followed_batches (user_id, batch_ids, changed_xid) VALUES (7, '{1}', 0)`)
 	require.NoError(t, b.service.Submit(t.Context(), 1, 1, everything(1)))
-	require.NoError(t, b.service.SubmitAnonymous(t.Context(), annotation.NewSession(), 2, everything(2)))
+	require.NoError(t, b.service.SubmitAnonymous(t.Context(), uuid.New(), 2, everything(2)))
 	b.settle(t)
 }
 
@@ -143,7 +143,7 @@ func TestTakingBackIsTheInverse(t *testing.T) {
 	b.validateDue(t)
 	before := b.dump(t)
 	rapid.Check(t, func(rt *rapid.T) {
-		all := []changer{{user: 7}, {user: 8}, {session: annotation.NewSession()}}
+		all := []changer{{user: 7}, {user: 8}, {session: uuid.New()}}
 		url := rapid.Int32Range(1, 3).Draw(rt, "URL")
 		for i, by := range all {
 			if err := by.submit(t.Context(), b.service, url, drawChange(rt)); err != nil {
@@ -301,7 +301,7 @@ func TestChangesThatAreRefused(t *testing.T) {
 func TestChangesOfAMigratedSession(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	session, user := changer{session: annotation.NewSession()}, changer{user: 7}
+	session, user := changer{session: uuid.New()}, changer{user: 7}
 	require.NoError(t, session.submit(t.Context(), b.service, 1, everything(1)))
 	_, err := b.service.TransferSession(t.Context(), 7, session.session)
 	require.NoError(t, err)
@@ -437,7 +437,7 @@ func TestChangesConcurrently(t *testing.T) {
 	var calls []func() error
 	var everyone []changer
 	for n := range int32(4) {
-		everyone = append(everyone, changer{user: 10 + n}, changer{session: annotation.NewSession()})
+		everyone = append(everyone, changer{user: 10 + n}, changer{session: uuid.New()})
 	}
 	ctx := t.Context()
 	for i, by := range everyone {

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
 	"docket/internal/annotation"
@@ -137,7 +138,7 @@ func TestEndorsementsOfOneNameDoNotDeadlock(t *testing.T) {
 	for i, submit := range []func() error{
 		func() error { return service.Submit(t.Context(), 7, 1, byID) },
 		func() error { return service.Submit(t.Context(), 8, 1, byText) },
-		func() error { return service.SubmitAnonymous(t.Context(), annotation.NewSession(), 1, bySession) },
+		func() error { return service.SubmitAnonymous(t.Context(), uuid.New(), 1, bySession) },
 	} {
 		go func() { stored <- submit() }()
 		for b.count(t, "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'") <= i {

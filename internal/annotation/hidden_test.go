@@ -60,7 +60,7 @@ func requireHidden(t *testing.T, next *annotation.Next) {
 // and the annotator is too when the annotator asks for them.
 func TestSuggestionsAreHiddenOnRequest(t *testing.T) {
 	t.Parallel()
-	b, session := setupHidden(t), annotation.NewSession()
+	b, session := setupHidden(t), uuid.New()
 	for range 2 {
 		hidden, err := b.service.Next(t.Context(), 7, annotation.Filter{}, annotation.HideSuggestions(true))
 		require.NoError(t, err)

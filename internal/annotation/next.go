@@ -38,7 +38,7 @@ func (s *Service) NextAnonymous(ctx context.Context, session Session, skip int32
 // NextNewSession is NextAnonymous for a session that it creates. The URL is reserved for a short time only: a visitor who leaves, or
 // a crawler, never uses the session again. The next request of the session, or its heartbeat, extends the reservation.
 func (s *Service) NextNewSession(ctx context.Context, skip int32, how ...Showing) (Session, Offer, error) {
-	session := NewSession()
+	session := s.ids.New()
 	asking := ask(Anonymous(session), Filter{Skip: skip}, how)
 	asking.first, asking.unreserved = true, true
 	offer, err := s.nextFrom(ctx, s.pool, asking)

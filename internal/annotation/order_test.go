@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
 	"docket/internal/annotation"
@@ -43,7 +44,7 @@ func TestURLTypesCount(t *testing.T) {
 		t.Run(table, func(t *testing.T) {
 			t.Parallel()
 			b := setup(t)
-			session := annotation.NewSession()
+			session := uuid.New()
 			b.settle(t)
 			b.requireNext(t, session, 1)
 

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
@@ -31,7 +32,7 @@ var annotators = map[string]func(*annotation.Service) func(context.Context, int3
 		}
 	},
 	"session": func(s *annotation.Service) func(context.Context, int32, annotation.Answer) error {
-		session := annotation.NewSession()
+		session := uuid.New()
 		return func(ctx context.Context, url int32, answer annotation.Answer) error {
 			return s.SubmitAnonymous(ctx, session, url, answer)
 		}

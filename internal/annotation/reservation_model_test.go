@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
@@ -215,7 +216,7 @@ func (m *modelled) start(t *testing.T) {
 		m.services = append(m.services, annotation.New(m.pool, ranking.NewQueue(), annotation.SkipFor(0),
 			annotation.Reserve(annotation.ReservePolicy{For: reserveFor})))
 	}
-	m.annotators = []annotator{{user: 1}, {user: 2}, {user: 3}, {session: annotation.NewSession()}, {session: annotation.NewSession()}}
+	m.annotators = []annotator{{user: 1}, {user: 2}, {user: 3}, {session: uuid.New()}, {session: uuid.New()}}
 }
 
 // urlsWhere returns the URLs that a query with one column returns.

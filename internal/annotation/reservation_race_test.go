@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sync/errgroup"
@@ -136,7 +137,7 @@ func (r *reservationRace) play(ctx context.Context, number int) error {
 	random := rand.New(rand.NewPCG(1, uint64(number)))
 	a := annotator{user: int32(number + 1)}
 	if number%4 == 0 {
-		a = annotator{session: annotation.NewSession()}
+		a = annotator{session: uuid.New()}
 	}
 	for range raceTurns {
 		service := r.services[random.IntN(len(r.services))]

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
 	"docket/internal/annotation"
@@ -247,7 +248,7 @@ func TestOffsetReservesNothing(t *testing.T) {
 	offer, err := r.service.Next(t.Context(), 1, annotation.Filter{Skip: 1})
 	require.NoError(t, err)
 	require.Equal(t, int32(2), offer.Next.URLID)
-	_, err = r.service.NextAnonymous(t.Context(), annotation.NewSession(), 2)
+	_, err = r.service.NextAnonymous(t.Context(), uuid.New(), 2)
 	require.NoError(t, err)
 	require.Empty(t, r.held(t))
 }

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sync/errgroup"
@@ -72,7 +73,7 @@ func TestClaimAfterWaiting(t *testing.T) {
 // two answers lowers the need, so each has to end a reservation.
 func TestAnswerAfterWaiting(t *testing.T) {
 	t.Parallel()
-	for name, last := range map[string]annotator{"user": {user: 3}, "session": {session: annotation.NewSession()}} {
+	for name, last := range map[string]annotator{"user": {user: 3}, "session": {session: uuid.New()}} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			r := setupReserving(t)

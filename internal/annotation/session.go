@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
 	"docket/internal/consensus"
@@ -16,10 +15,6 @@ import (
 	"docket/internal/phase"
 	"docket/internal/ranking"
 )
-
-// NewSession returns the id of a new anonymous session. A session is stored with its first answer; any id may be used. Sessions
-// do not expire.
-func NewSession() Session { return uuid.New() }
 
 // SessionTransfer counts the annotations of a session that became the user's, and those that were deleted because the user had
 // one or the session a later one. Each URL type, record type, agency, location and endorsed name counts.

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
 	"docket/internal/annotation"
@@ -30,7 +31,7 @@ func (b bundle) withURLs(t *testing.T, n int) bundle {
 // storedSession returns a session that exists although it has answered nothing.
 func (b bundle) storedSession(t *testing.T) annotation.Session {
 	t.Helper()
-	session := annotation.NewSession()
+	session := uuid.New()
 	_, err := b.pool.Exec(t.Context(), "INSERT INTO anonymous_sessions (id) VALUES ($1)", session)
 	require.NoError(t, err)
 	return session
@@ -74,7 +75,7 @@ func TestTransferDuringAnswers(t *testing.T) {
 	const urls = 24
 	b := setup(t).withURLs(t, urls)
 	for user := int32(1); user <= 6; user++ {
-		session := annotation.NewSession()
+		session := uuid.New()
 		var done annotation.SessionTransfer
 		transfer := func() (err error) {
 			done, err = b.service.TransferSession(t.Context(), user, session)
@@ -116,7 +117,7 @@ func TestTransferDuringAnswers(t *testing.T) {
 func TestTransferAndAnswer(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	session := annotation.NewSession()
+	session := uuid.New()
 	require.NoError(t, b.service.SubmitAnonymous(t.Context(), session, 1, everything(1)))
 
 	// The answer about URL 2 waits for its row of the queue, the transfer for the answer.
@@ -136,7 +137,7 @@ func TestTransferAndAnswer(t *testing.T) {
 
 	// The transfer waits for the row of URL 1. Three answers of the session wait for the transfer: about another URL, and about
 	// the URL that is transferred, the same and a different one.
-	session = annotation.NewSession()
+	session = uuid.New()
 	require.NoError(t, b.service.SubmitAnonymous(t.Context(), session, 1, everything(1)))
 	held = b.begin(t, "SELECT FROM annotation_queue WHERE url_id = 1 FOR UPDATE")
 	go func() {
@@ -164,7 +165,7 @@ func TestTransferAndAnswer(t *testing.T) {
 func TestTransferWaitsForTheFirstAnswer(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	session := annotation.NewSession()
+	session := uuid.New()
 	held := b.begin(t, "SELECT FROM annotation_queue WHERE url_id = 2 FOR UPDATE")
 	stored := make(chan error, 1)
 	go func() { stored <- b.service.SubmitAnonymous(context.Background(), session, 2, everything(1)) }()
@@ -185,7 +186,7 @@ func TestTransferWaitsForTheFirstAnswer(t *testing.T) {
 	require.Equal(t, map[int32]int{2: 3}, b.answered(t, 7, 1))
 	b.requireExactQueue(t)
 
-	_, err := b.service.TransferSession(t.Context(), 7, annotation.NewSession())
+	_, err := b.service.TransferSession(t.Context(), 7, uuid.New())
 	require.NoError(t, err)
 	require.Equal(t, 1, b.count(t, "SELECT count(*) FROM anonymous_sessions"), "an unknown session is not stored")
 }
@@ -204,7 +205,7 @@ func TestTwoTransfersAtOnce(t *testing.T) {
 	t.Parallel()
 	b := setup(t).withURLs(t, 20)
 	for round := range int32(10) {
-		session := annotation.NewSession()
+		session := uuid.New()
 		for url := int32(1); url <= 20; url++ {
 			require.NoError(t, b.service.SubmitAnonymous(t.Context(), session, url, everything(1)))
 		}
@@ -237,7 +238,7 @@ func TestTransferDuringOwnAnswers(t *testing.T) {
 		var done [2]annotation.SessionTransfer
 		var calls []func() error
 		for i := range done {
-			session := annotation.NewSession()
+			session := uuid.New()
 			for url := int32(1); url <= urls; url++ {
 				require.NoError(t, b.service.SubmitAnonymous(t.Context(), session, url, everything(1)))
 			}
@@ -302,7 +303,7 @@ func TestTransferManyURLs(t *testing.T) {
 // or not the other one is.
 func TestSessionIsLockedBeforeQueue(t *testing.T) {
 	t.Parallel()
-	session := annotation.NewSession()
+	session := uuid.New()
 	for name, test := range map[string]struct {
 		existing bool
 		held     string
@@ -349,7 +350,7 @@ func TestTransferDuringReopening(t *testing.T) {
 	pool, err := postgres.Open(t.Context(), postgres.PoolConfig{URL: b.pool.Config().ConnString(), MaxConns: 2})
 	require.NoError(t, err)
 	t.Cleanup(pool.Close)
-	session := annotation.NewSession()
+	session := uuid.New()
 	require.NoError(t, b.service.SubmitAnonymous(t.Context(), session, 1, everything(1)))
 	dbtest.Exec(t, b.pool, "INSERT INTO flag_url_validated (url_id, type) VALUES (1, 'data source')")
 	require.NoError(t, b.recount(t.Context(), 1))
@@ -376,7 +377,7 @@ func TestTransferDuringReopening(t *testing.T) {
 func TestTransferDuringAChange(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	session := annotation.NewSession()
+	session := uuid.New()
 	require.NoError(t, b.service.SubmitAnonymous(t.Context(), session, 1, everything(1)))
 	require.NoError(t, b.service.SubmitAnonymous(t.Context(), session, 2, annotation.Answer{
 		URLType: annotation.MetaURL, AgencyIDs: []int32{1},

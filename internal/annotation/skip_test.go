@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
 	"docket/internal/annotation"
@@ -33,7 +34,7 @@ func eachSkipper(t *testing.T, test func(t *testing.T, by skipper), options ...a
 			t.Parallel()
 			b := setup(t)
 			b.service = annotation.New(b.pool, ranking.NewQueue(), options...)
-			test(t, skipper{b: b, user: name == "user", session: annotation.NewSession()})
+			test(t, skipper{b: b, user: name == "user", session: uuid.New()})
 			b.requireExactQueue(t)
 		})
 	}
@@ -225,10 +226,10 @@ func TestSkipDuringAnswer(t *testing.T) {
 			require.NoError(t, <-done[1])
 			by.b.requireExactQueue(t)
 			for range 2 {
-				require.NoError(t, by.b.service.SkipAnonymous(t.Context(), annotation.NewSession(), url, notSure))
+				require.NoError(t, by.b.service.SkipAnonymous(t.Context(), uuid.New(), url, notSure))
 			}
 			require.Empty(t, by.b.oftenSkipped(t, url), "two people have put the URL off and not answered it")
-			require.NoError(t, by.b.service.SkipAnonymous(t.Context(), annotation.NewSession(), url, notSure))
+			require.NoError(t, by.b.service.SkipAnonymous(t.Context(), uuid.New(), url, notSure))
 			require.Equal(t, []string{"not sure 3"}, by.b.oftenSkipped(t, url))
 		}
 		dbtest.Exec(t, by.b.pool, "UPDATE url_skips SET returns_at = now()")
@@ -485,7 +486,7 @@ func TestSkipsAreNoVotes(t *testing.T) {
 		require.NoError(t, err)
 		of, err := statistics.Contribution(t.Context(), 1)
 		require.NoError(t, err)
-		next := skipper{b: b, session: annotation.NewSession()}.next(t)
+		next := skipper{b: b, session: uuid.New()}.next(t)
 		return append(all, fmt.Sprint(leaderboard, of, next))
 	}
 	dbtest.Exec(t, b.pool, "REFRESH MATERIALIZED VIEW url_annotation_count_view")
@@ -493,7 +494,7 @@ func TestSkipsAreNoVotes(t *testing.T) {
 	for user := int32(5); user <= 8; user++ {
 		for url := int32(1); url <= 3; url++ {
 			require.NoError(t, b.service.Skip(t.Context(), user, url, notSure))
-			require.NoError(t, b.service.SkipAnonymous(t.Context(), annotation.NewSession(), url, notSure))
+			require.NoError(t, b.service.SkipAnonymous(t.Context(), uuid.New(), url, notSure))
 		}
 	}
 	dbtest.Exec(t, b.pool, "REFRESH MATERIALIZED VIEW url_annotation_count_view")

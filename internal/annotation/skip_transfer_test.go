@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"testing"
 
+	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
 	"docket/internal/annotation"
@@ -15,7 +16,7 @@ import (
 func TestTransferOfSkips(t *testing.T) {
 	t.Parallel()
 	b := setup(t).withURLs(t, 6)
-	session := annotation.NewSession()
+	session := uuid.New()
 	for url := int32(1); url <= 4; url++ {
 		require.NoError(t, b.service.SkipAnonymous(t.Context(), session, url, annotation.Skip{Reason: annotation.SkipLanguage}))
 	}
@@ -37,7 +38,7 @@ func TestTransferOfSkips(t *testing.T) {
 	require.EqualValues(t, 3, skipper{b: b, session: session}.next(t), "the session may be offered the URL again")
 
 	// A session with nothing but skips.
-	session = annotation.NewSession()
+	session = uuid.New()
 	require.NoError(t, b.service.SkipAnonymous(t.Context(), session, 6, notSure))
 	done, err = b.service.TransferSession(t.Context(), 9, session)
 	require.NoError(t, err)
@@ -69,7 +70,7 @@ func TestTransferOfReservation(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			b := setup(t)
-			session := annotation.NewSession()
+			session := uuid.New()
 			if test.stored {
 				require.NoError(t, b.service.SubmitAnonymous(t.Context(), session, 3, everything(1)))
 			}
@@ -107,7 +108,7 @@ func TestTransferDuringSkips(t *testing.T) {
 	const urls = 20
 	b := setup(t).withURLs(t, urls)
 	for user := int32(1); user <= 4; user++ {
-		session := annotation.NewSession()
+		session := uuid.New()
 		var calls []func() error
 		for url := int32(1); url <= urls; url++ {
 			calls = append(calls, func() error { return b.service.SkipAnonymous(t.Context(), session, url, notSure) })

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
 	"docket/internal/annotation"
@@ -87,7 +88,7 @@ func TestSubmitThenNextTakesOneConnection(t *testing.T) {
 			before := sent.Load()
 			require.NoError(t, service.Submit(t.Context(), 8, 2, annotation.Answer{URLType: annotation.MetaURL}))
 			require.Equal(t, int32(1), sent.Load()-before)
-			session := annotation.NewSession()
+			session := uuid.New()
 			require.NoError(t, service.SubmitAnonymous(t.Context(), session, 1, annotation.Answer{URLType: annotation.MetaURL}))
 			before = sent.Load()
 			require.NoError(t, service.SubmitAnonymous(t.Context(), session, 2, annotation.Answer{URLType: annotation.MetaURL}))

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
@@ -177,7 +178,7 @@ func TestNeedOfWhatIsShown(t *testing.T) {
 		answered++
 		by := annotator{user: int32(1000 + answered)}
 		if rapid.Bool().Draw(rt, "session") {
-			by = annotator{session: annotation.NewSession()}
+			by = annotator{session: uuid.New()}
 		}
 		url := rapid.Int32Range(1, 3).Draw(rt, "URL")
 		require.NoError(rt, by.submit(t.Context(), b.service, url, drawChange(rt)))

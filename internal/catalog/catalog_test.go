@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/stretchr/testify/require"
 
@@ -70,7 +71,7 @@ func TestDeleteRace(t *testing.T) {
 	b := setup(t)
 	deleted, kept := 0, 0
 	for round := range int32(40) {
-		session := annotation.NewSession()
+		session := uuid.New()
 		var (
 			all      sync.WaitGroup
 			start    = make(chan struct{})

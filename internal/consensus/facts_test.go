@@ -3,6 +3,7 @@ package consensus_test
 import (
 	"testing"
 
+	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
 	"docket/internal/annotation"
@@ -70,10 +71,10 @@ func TestHalfVotes(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	for n := range 3 {
-		require.NoError(t, b.service.SubmitAnonymous(t.Context(), annotation.NewSession(), 1, source("N")))
+		require.NoError(t, b.service.SubmitAnonymous(t.Context(), uuid.New(), 1, source("N")))
 		require.Zero(t, *b.woken, "%d sessions", n+1)
 	}
-	require.NoError(t, b.service.SubmitAnonymous(t.Context(), annotation.NewSession(), 1, source("N")))
+	require.NoError(t, b.service.SubmitAnonymous(t.Context(), uuid.New(), 1, source("N")))
 	require.Equal(t, 1, *b.woken)
 	require.Equal(t, 1, b.drain(t))
 	require.Equal(t, "0 users, 4 sessions", b.text(t, "SELECT users || ' users, ' || sessions || ' sessions' FROM consensus_facts"))
@@ -90,7 +91,7 @@ func TestDecimalWeights(t *testing.T) {
 	for _, urlID := range []int32{1, 2} {
 		for range 3 {
 			answer := annotation.Answer{URLType: annotation.NotRelevant}
-			require.NoError(t, b.service.SubmitAnonymous(t.Context(), annotation.NewSession(), urlID, answer))
+			require.NoError(t, b.service.SubmitAnonymous(t.Context(), uuid.New(), urlID, answer))
 		}
 		if urlID == 1 {
 			require.Equal(t, 1, b.drain(t))
@@ -105,7 +106,7 @@ func TestDecimalWeights(t *testing.T) {
 func TestTransferValidates(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	session := annotation.NewSession()
+	session := uuid.New()
 	require.NoError(t, b.service.SubmitAnonymous(t.Context(), session, 1, source("N")))
 	b.submit(t, 1, 1, source("N"))
 	require.Zero(t, *b.woken)
@@ -116,7 +117,7 @@ func TestTransferValidates(t *testing.T) {
 	require.Equal(t, validSource, b.text(t, everything, 1))
 	b.requireExactQueue(t)
 
-	_, err = b.service.TransferSession(t.Context(), 2, annotation.NewSession())
+	_, err = b.service.TransferSession(t.Context(), 2, uuid.New())
 	require.NoError(t, err)
 	require.Equal(t, 1, *b.woken, "nothing was transferred")
 }

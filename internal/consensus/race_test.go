@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sync/errgroup"
@@ -235,7 +236,7 @@ func TestDeletedAgency(t *testing.T) {
 		b.submit(t, user, 1, source("N"))
 	}
 	for range 4 {
-		require.NoError(t, b.service.SubmitAnonymous(t.Context(), annotation.NewSession(), 1, other))
+		require.NoError(t, b.service.SubmitAnonymous(t.Context(), uuid.New(), 1, other))
 	}
 	b.drain(t)
 	require.Empty(t, b.text(t, everything, 1))
@@ -289,7 +290,7 @@ func TestManyAnnotatorsAndValidators(t *testing.T) {
 	var group errgroup.Group
 	for user := range int32(annotators) {
 		group.Go(func() error {
-			session := annotation.NewSession()
+			session := uuid.New()
 			for n := range int32(urls) {
 				url := (n*7+user*11)%urls + 1
 				if err := service.Submit(t.Context(), user, url, source("N")); err != nil && url != deleted {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"testing"
 
+	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
@@ -58,7 +59,7 @@ type histories struct {
 
 // begin makes a fact, and moves one of its votes. What random histories contain depends on chance.
 func (h *histories) begin(t *testing.T) {
-	urlID, session := h.newURL(t, t.Context()), annotation.NewSession()
+	urlID, session := h.newURL(t, t.Context()), uuid.New()
 	answer := annotation.Answer{URLType: annotation.NotRelevant}
 	require.NoError(t, h.service.SubmitAnonymous(t.Context(), session, urlID, answer))
 	for user := range int32(3) {
@@ -72,7 +73,7 @@ func (h *histories) begin(t *testing.T) {
 func (h *histories) run(t *testing.T, rt *rapid.T, rule consensus.Rule) {
 	ctx := t.Context()
 	urlIDs := []int32{h.newURL(t, ctx), h.newURL(t, ctx)}
-	sessions := []annotation.Session{annotation.NewSession(), annotation.NewSession(), annotation.NewSession()}
+	sessions := []annotation.Session{uuid.New(), uuid.New(), uuid.New()}
 	drawURL := func() int32 { return rapid.SampledFrom(urlIDs).Draw(rt, "URL") }
 	drawUser := func() int32 { return rapid.Int32Range(1, 4).Draw(rt, "user") }
 	for range rapid.IntRange(6, 16).Draw(rt, "steps") {

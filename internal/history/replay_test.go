@@ -5,6 +5,7 @@ import (
 	"flag"
 	"testing"
 
+	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
@@ -77,7 +78,7 @@ func TestHistoryLeadsToTheState(t *testing.T) {
 		url++
 		dbtest.Exec(t, pool, "INSERT INTO urls (id, url, source) VALUES ($1::int, $1::int || '.org', 'collector')", url)
 		require.NoError(rt, ranking.Reconcile(t.Context(), pool, func(ranking.Difference) {}))
-		sessions := []annotation.Session{annotation.NewSession(), annotation.NewSession()}
+		sessions := []annotation.Session{uuid.New(), uuid.New()}
 		for range rapid.IntRange(4, 16).Draw(rt, "steps") {
 			user, session := rapid.Int32Range(1, 3).Draw(rt, "user"), rapid.SampledFrom(sessions).Draw(rt, "session")
 			var err error

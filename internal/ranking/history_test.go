@@ -155,7 +155,7 @@ func (a *actor) transfer(ctx context.Context) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.IntN(2) == 0 { // others go on with the session that was transferred
-		a.sessions[a.IntN(len(a.sessions))] = annotation.NewSession()
+		a.sessions[a.IntN(len(a.sessions))] = uuid.New()
 	}
 	return nil
 }

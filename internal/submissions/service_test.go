@@ -249,7 +249,7 @@ func TestDeleteURLRace(t *testing.T) {
 		gone, stays := batch.URLIDs[0], batch.URLIDs[1]
 		var sessions []uuid.UUID
 		for range 3 {
-			sessions = append(sessions, annotation.NewSession())
+			sessions = append(sessions, uuid.New())
 		}
 		require.NoError(t, dbtest.Together(8, func(i int) error {
 			answer := annotation.Answer{
