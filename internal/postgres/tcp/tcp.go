@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -24,8 +25,12 @@ const (
 	KeepaliveCount    = 3
 )
 
-// ConnectTimeout limits an attempt to connect to one address, unless the connection string has a connect_timeout.
-const ConnectTimeout = 5 * time.Second
+// An attempt to connect to one address is limited by ConnectTimeout or, if the connection string has several servers, by
+// ConnectTimeoutOfSeveral: the next one is tried only after it. A connect_timeout in the string has precedence.
+const (
+	ConnectTimeout          = 5 * time.Second
+	ConnectTimeoutOfSeveral = time.Second
+)
 
 // Configure makes a configuration open its sockets with these limits. The settings keepalives, keepalives_idle,
 // keepalives_interval, keepalives_count (seconds) and tcp_user_timeout (milliseconds) of its connection string have the
@@ -66,6 +71,9 @@ func Configure(config *pgconn.Config) error {
 	}
 	if config.ConnectTimeout <= 0 {
 		config.ConnectTimeout = ConnectTimeout
+		if hasSeveralServers(config) {
+			config.ConnectTimeout = ConnectTimeoutOfSeveral
+		}
 	}
 	timeout := config.ConnectTimeout
 	config.DialFunc = func(ctx context.Context, network, address string) (net.Conn, error) {
@@ -75,6 +83,13 @@ func Configure(config *pgconn.Config) error {
 		return dialer.DialContext(ctx, network, address)
 	}
 	return nil
+}
+
+// hasSeveralServers ignores the fallbacks that try one server with and without TLS.
+func hasSeveralServers(config *pgconn.Config) bool {
+	return slices.ContainsFunc(config.Fallbacks, func(fallback *pgconn.FallbackConfig) bool {
+		return fallback.Host != config.Host || fallback.Port != config.Port
+	})
 }
 
 func seconds(d time.Duration) int { return int(d.Seconds()) }

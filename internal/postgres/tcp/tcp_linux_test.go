@@ -72,11 +72,20 @@ func TestSettingsThatAreNoNumbers(t *testing.T) {
 
 func TestConnectTimeout(t *testing.T) {
 	t.Parallel()
-	for setting, want := range map[string]time.Duration{"": 5 * time.Second, "?connect_timeout=0": 5 * time.Second, "?connect_timeout=9": 9 * time.Second} {
-		config, err := pgconn.ParseConfig("postgres://docket@localhost/facts" + setting)
+	for server, want := range map[string]time.Duration{
+		"localhost/facts":                           5 * time.Second,
+		"localhost/facts?connect_timeout=0":         5 * time.Second,
+		"localhost/facts?connect_timeout=9":         9 * time.Second,
+		"localhost/facts?sslmode=prefer":            5 * time.Second,
+		"a,b/facts":                                 time.Second,
+		"a:1,a:2/facts?sslmode=disable":             time.Second,
+		"a,b/facts?connect_timeout=9":               9 * time.Second,
+		"a,b/facts?target_session_attrs=read-write": time.Second,
+	} {
+		config, err := pgconn.ParseConfig("postgres://docket@" + server)
 		require.NoError(t, err)
 		require.NoError(t, Configure(config))
-		require.Equal(t, want, config.ConnectTimeout, setting)
+		require.Equal(t, want, config.ConnectTimeout, server)
 	}
 }
 
