@@ -154,20 +154,20 @@ func (c *config) explain(db *database, err error) error {
 // withPool runs a command that writes on a migrated database. Docket's own database is migrated first. Statements have no time
 // limit.
 func (c *config) withPool(cmd *cobra.Command, fn func(context.Context, *postgres.Pool) error) error {
-	return c.withPoolOn(cmd, func(ctx context.Context, db *database) error { return postgres.CheckUsable(ctx, db.url) }, fn)
+	return c.withPoolOn(cmd, true, fn)
 }
 
 // withPoolToRead is withPool for a command that only reads, which can run on a standby.
 func (c *config) withPoolToRead(cmd *cobra.Command, fn func(context.Context, *postgres.Pool) error) error {
-	return c.withPoolOn(cmd, func(context.Context, *database) error { return nil }, fn)
+	return c.withPoolOn(cmd, false, fn)
 }
 
-func (c *config) withPoolOn(
-	cmd *cobra.Command, check func(context.Context, *database) error, fn func(context.Context, *postgres.Pool) error,
-) error {
+func (c *config) withPoolOn(cmd *cobra.Command, writes bool, fn func(context.Context, *postgres.Pool) error) error {
 	return c.withDatabase(cmd, func(ctx context.Context, db *database) error {
-		if err := check(ctx, db); err != nil {
-			return err
+		if writes {
+			if err := postgres.CheckUsable(ctx, db.url); err != nil {
+				return err
+			}
 		}
 		if c.databaseURL == "" {
 			if _, err := db.applyMigrations(ctx); err != nil {
@@ -178,7 +178,7 @@ func (c *config) withPoolOn(
 		} else if err := db.checkMigrated(ctx); err != nil {
 			return err
 		}
-		pool, err := postgres.Open(ctx, postgres.PoolConfig{URL: db.url, MaxConns: c.maxConns})
+		pool, err := postgres.Open(ctx, postgres.PoolConfig{URL: db.url, MaxConns: c.maxConns, Primary: writes})
 		if err != nil {
 			return err
 		}

@@ -133,7 +133,7 @@ func (cfg *processConfig) newBackground(
 	if pool == nil {
 		var err error
 		if b.pool, err = postgres.Open(ctx, postgres.PoolConfig{
-			URL: db.url, MaxConns: cfg.jobsMaxConns, StatementTimeout: jobsStatementTimeout, Served: true,
+			URL: db.url, MaxConns: cfg.jobsMaxConns, StatementTimeout: jobsStatementTimeout, Served: true, Primary: true,
 			OnDeath: func(err error) { log.Warn("database connection of jobs closed", zap.Error(err)) },
 		}); err != nil {
 			return nil, err

@@ -156,7 +156,7 @@ func (cfg *serveConfig) serve(cmd *cobra.Command, log *zap.Logger) (err error) {
 	// A statement that waits for a lock ends before the requests that wait for its connection, and these leave time for their work.
 	wait := cfg.requestTimeout / 2
 	pool, err := postgres.Open(ctx, postgres.PoolConfig{
-		URL: db.url, MaxConns: cfg.maxConns, StatementTimeout: cfg.statementTimeout, Served: true, Health: db.health,
+		URL: db.url, MaxConns: cfg.maxConns, StatementTimeout: cfg.statementTimeout, Served: true, Primary: true, Health: db.health,
 		OnDeath:     func(err error) { log.Warn("database connection closed", zap.Error(err)) },
 		WaitTimeout: wait, LockTimeout: min(longestLockWait, wait/3),
 		// The statements of ranking matview read whole tables, so that planning each execution takes less time than a bad plan.

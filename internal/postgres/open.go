@@ -51,6 +51,9 @@ type PoolConfig struct {
 	// Health notes when the server lacks disk, memory or connections. May be nil.
 	Health *Health
 
+	// Primary refuses a server in recovery as if it could not be reached. A proxy leads to one for a moment when it is promoted.
+	Primary bool
+
 	limits watchLimits // of a test; defaultLimits when zero
 
 	// GenericPlans plans each prepared statement once for each connection, for any arguments. It is for many small statements,
@@ -144,9 +147,22 @@ func poolConfig(cfg PoolConfig) (*pgxpool.Config, error) {
 	if cfg.Served {
 		limitLocks(config.ConnConfig)
 	}
+	if cfg.Primary && config.ConnConfig.ValidateConnect == nil { // a URL may have target_session_attrs
+		config.ConnConfig.ValidateConnect = refuseRecovery
+	}
 	config.ConnConfig.OnPgError = onError(cfg.Health)
 	config.ConnConfig.Tracer = acquireTracer{}
 	return config, nil
+}
+
+var errRecovery = errors.New("the server is in recovery: it is a standby, or is being promoted")
+
+// refuseRecovery asks nothing: servers say so when a connection begins. Poolers between may not.
+func refuseRecovery(_ context.Context, server *pgconn.PgConn) error {
+	if inRecovery(server) {
+		return errRecovery
+	}
+	return nil
 }
 
 // limitLocks makes the server release the locks of a process that it can no longer reach, as the client does with a dead

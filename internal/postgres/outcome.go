@@ -30,16 +30,24 @@ func outcomeUnknown(err error) bool {
 	return !errors.Is(err, pgx.ErrTxCommitRollback)
 }
 
-// txID identifies a transaction. A server that crashes gives the ids of transactions that it loses to other transactions.
+// txID identifies a transaction. A server that crashes gives the ids of transactions that it loses to other transactions. So does a
+// standby that is promoted, with those that it has not received.
 type txID struct{ xid, server string }
 
-// currentTxID returns the parts of a txID. The statistics are reset by each recovery from a crash, so that their time tells whether
-// the server has crashed since.
-const currentTxID = "SELECT pg_current_xact_id()::text, stats_reset::text FROM pg_stat_bgwriter"
+// currentServer is the time of the statistics, which are reset by each recovery from a crash, and the timeline, which a promotion
+// changes. It fails on a standby, which may not have received yet what became of a transaction.
+const currentServer = "stats_reset::text || ' ' || left(pg_walfile_name(pg_current_wal_lsn()), 8)"
+
+// currentTxID returns the parts of a txID.
+const currentTxID = "SELECT pg_current_xact_id()::text, " + currentServer + " FROM pg_stat_bgwriter"
+
+// statusOfTx returns the status, and whether the server is another one or has crashed since. The status comes last: a standby says of
+// the id of a transaction that it has not received that it is of the future.
+const statusOfTx = "SELECT " + currentServer + " <> $2, pg_xact_status($1::text::xid8) FROM pg_stat_bgwriter"
 
 // lookUp asks the server, on another connection, what became of a transaction whose commit failed with err. It returns nil for a
 // committed one, err for one that was rolled back, and ErrOutcomeUnknown when there is no answer in time, or when the server has
-// crashed and the id is that of a committed transaction, perhaps another one. It also asks when the context of the request has
+// crashed, or a standby has taken over, and the id is that of a committed transaction, perhaps another one. It also asks when the context of the request has
 // ended. Without an id it returns err.
 func (p *Pool) lookUp(ctx context.Context, id txID, err error) error {
 	if id == (txID{}) {
@@ -50,17 +58,16 @@ func (p *Pool) lookUp(ctx context.Context, id txID, err error) error {
 	for begin := time.Now(); ; {
 		var status *string // NULL: so old that the server has forgotten it
 		var crashed bool
-		asked := p.Pool.QueryRow(ctx, "SELECT pg_xact_status($1::text::xid8), stats_reset::text <> $2 FROM pg_stat_bgwriter",
-			id.xid, id.server).Scan(&status, &crashed)
+		asked := p.Pool.QueryRow(ctx, statusOfTx, id.xid, id.server).Scan(&crashed, &status)
 		if pgErr, ok := errors.AsType[*pgconn.PgError](asked); ok && pgErr.Code == invalidParameterValue {
-			return err // an id of the future: the server has crashed and lost the transaction
+			return err // an id of the future: the server has lost the transaction
 		}
 		if asked == nil && status != nil {
 			switch {
 			case *status == "aborted":
 				return err
 			case *status == "committed" && crashed:
-				return fmt.Errorf("%w, because the server has crashed: %w", ErrOutcomeUnknown, err)
+				return fmt.Errorf("%w, because the server has crashed or another has taken over: %w", ErrOutcomeUnknown, err)
 			case *status == "committed":
 				return nil
 			case time.Since(begin) > endAfter && !crashed: // after a crash it may be the id of another transaction

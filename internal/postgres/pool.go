@@ -191,8 +191,10 @@ func (c *Conn) SendBatch(ctx context.Context, batch *pgx.Batch) pgx.BatchResults
 // servers of PostgreSQL say so by themselves, poolers between may not.
 func (c *Conn) IsReadOnly() bool {
 	server := c.Conn().PgConn()
-	return server.ParameterStatus("default_transaction_read_only") == "on" || server.ParameterStatus("in_hot_standby") == "on"
+	return server.ParameterStatus("default_transaction_read_only") == "on" || inRecovery(server)
 }
+
+func inRecovery(server *pgconn.PgConn) bool { return server.ParameterStatus("in_hot_standby") == "on" }
 
 // refuses reports whether the statement is one of a writer and the connection is for reading.
 func (c *Conn) refuses(sql string) bool { return c.gate == nil && writes(sql) }
