@@ -27,6 +27,8 @@ type response struct {
 	body       []byte
 }
 
+const noRetryAfter = "503 without Retry-After"
+
 func (r response) decode(into any) bool { return json.Unmarshal(r.body, into) == nil }
 
 // tells is what the report counts.
@@ -35,7 +37,7 @@ func (r response) tells() string {
 	case r.status == 0:
 		return "connection broke"
 	case r.status == http.StatusServiceUnavailable && r.retryAfter == "":
-		return "503 without Retry-After"
+		return noRetryAfter
 	case r.problem == "" || r.problem == "about:blank":
 		return strconv.Itoa(r.status)
 	default:
@@ -48,8 +50,10 @@ func (r response) invitesRetry() bool {
 	return r.status == 0 || r.status == http.StatusServiceUnavailable && r.retryAfter != "" || r.problem == "request-under-way"
 }
 
+// attempt sends a request to the next process in turn.
 func (s *system) attempt(r request) (result response) {
-	req, err := http.NewRequest(r.method, "http://"+s.address+r.path, strings.NewReader(r.body))
+	address := s.addresses[s.turn.Add(1)%uint64(len(s.addresses))]
+	req, err := http.NewRequest(r.method, address+r.path, strings.NewReader(r.body))
 	if err != nil {
 		panic(err)
 	}

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net"
-	"net/http"
 	"os/exec"
 	"slices"
 	"strconv"
@@ -26,42 +25,38 @@ import (
 type instances struct {
 	*system
 	commands  [][]string // of each process
-	addresses []string   // of those that serve
 	processes []*exec.Cmd
 }
 
-// startInstances starts the server, fills the database, and starts a process for each command. A serve gets an address.
+// startInstances starts the server, fills the database, and starts a process for each command.
 func startInstances(t *testing.T, commands ...[]string) *instances {
 	t.Helper()
-	s := &instances{system: newSystem(t), commands: commands, processes: make([]*exec.Cmd, len(commands))}
+	s := &instances{system: newSystem(t), commands: commands}
 	s.startServer()
 	t.Cleanup(func() { require.NoError(t, s.server.Stop(context.Background())) })
 	s.url = s.server.URL()
-	s.run("migrate", "apply")
-	s.run("seed", "--urls", playedURLs)
-	for i, command := range commands {
+	s.fill(playedURLs)
+	s.startAll()
+	return s
+}
+
+// startAll starts the processes, which end with the test. Each serve gets an address.
+func (s *instances) startAll() {
+	s.processes = make([]*exec.Cmd, len(s.commands))
+	for i, command := range s.commands {
 		if command[0] == "serve" {
-			address := freeAddress(t)
+			address := freeAddress(s.t)
 			s.commands[i] = append(command, "--addr", address)
 			s.addresses = append(s.addresses, "http://"+address)
 		}
 		s.start(i)
 	}
-	t.Cleanup(func() {
+	s.t.Cleanup(func() {
 		for i := range s.processes {
 			s.kill(i)
 		}
 	})
-	for _, address := range s.addresses {
-		require.Eventually(t, func() bool {
-			resp, err := s.client.Get(address + "/healthz")
-			if err != nil {
-				return false
-			}
-			return resp.Body.Close() == nil && resp.StatusCode == http.StatusOK
-		}, 2*time.Minute, 10*time.Millisecond, "no answer from %s; the log is %s", address, s.logs.Name())
-	}
-	return s
+	s.awaitReady()
 }
 
 // freeAddress returns an address whose port no connection gets by itself while the process that listens there is started again: systems

@@ -24,6 +24,7 @@ var (
 	kills      = flag.Int("kills", 6, "how many times processes are killed")
 	rounds     = flag.Int("rounds", 1, "how many times each other fault is caused")
 	seed       = flag.Uint64("seed", 0, "which faults and requests are chosen; 0 chooses a seed")
+	prebuilt   = flag.String("docket", "", "the docket that is tested, if it is not to be built")
 	only       = flag.String("only", "", "cause only the fault of this name")
 )
 
@@ -34,6 +35,7 @@ type suite struct {
 	system *system
 	random *rand.Rand // of the goroutine that causes faults
 
+	slowly   bool         // each client pauses between its requests
 	resting  atomic.Bool  // no new requests
 	giveUp   atomic.Int64 // Unix time; 0 is never
 	requests sync.WaitGroup
@@ -55,12 +57,16 @@ func TestFaultsOfOwnServer(t *testing.T) {
 	s.check(t)
 }
 
-// newSuite fills the database and starts the clients.
+// newSuite fills the database, and starts Docket and the clients.
 func newSuite(system *system) *suite {
-	s := &suite{report: newReport(), system: system, random: rand.New(rand.NewPCG(*seed, 0))}
-	system.run("migrate", "apply")
-	system.run("seed", "--urls", "1000")
+	system.fill("1000")
 	system.serve()
+	return startClients(system, false)
+}
+
+// startClients starts them on a system that serves. Slow ones leave most of two cores to the servers.
+func startClients(system *system, slowly bool) *suite {
+	s := &suite{report: newReport(), system: system, slowly: slowly, random: rand.New(rand.NewPCG(*seed, 0))}
 	s.catalog = readCatalog(system)
 	for number := range *annotators {
 		w := &worker{suite: s, number: number, random: rand.New(rand.NewPCG(*seed, uint64(number)+1)), users: number%2 == 0}
@@ -75,14 +81,15 @@ func newSuite(system *system) *suite {
 func (s *suite) check(t *testing.T) {
 	conn := s.system.connect()
 	defer conn.Close(context.Background())
-	outcomes := s.compare(conn, s.system)
+	s.compare(conn, s.system)
+	outcomes := s.outcomes(byKind)
 	t.Log("\n" + table(outcomes))
 	s.system.run("queue", "verify")
 	requireReservationsRepaired(t, conn)
-	for k, o := range outcomes {
-		assert.Zero(t, o.lost, "%s: acknowledged, and not stored", k.name)
-		assert.Zero(t, o.doubled, "%s: stored more than once", k.name)
-		assert.Zero(t, o.torn, "%s: stored in part", k.name)
+	for kind, o := range outcomes {
+		assert.Zero(t, o.lost, "%s: acknowledged, and not stored", kind)
+		assert.Zero(t, o.doubled, "%s: stored more than once", kind)
+		assert.Zero(t, o.torn, "%s: stored in part", kind)
 	}
 	assert.Empty(t, s.surprises, "responses that no client should get")
 	assert.Zero(t, s.system.unexpected.Load(), "docket serve ended by itself")
@@ -105,17 +112,20 @@ func requireReservationsRepaired(t *testing.T, conn *pgx.Conn) {
 
 // causeAll causes the faults, one after another, then waits for the requests in progress.
 func (s *suite) causeAll(list []fault) {
-	defer func() {
-		s.resting.Store(true)
-		s.giveUp.Store(time.Now().Add(time.Minute).Unix())
-		s.requests.Wait()
-		s.system.t.Logf("%v\n%v", s.system, s.report)
-	}()
+	defer s.finish()
 	for _, f := range list {
 		if *only == "" || f.name == *only {
 			s.cause(f)
 		}
 	}
+}
+
+// finish lets no client begin another request, and waits for those in progress.
+func (s *suite) finish() {
+	s.resting.Store(true)
+	s.giveUp.Store(time.Now().Add(time.Minute).Unix())
+	s.requests.Wait()
+	s.system.t.Logf("%v\n%v", s.system, s.report)
 }
 
 // Each fault lasts until so many responses have arrived, or until so much time has passed. One that lasts longer says so.
@@ -136,19 +146,27 @@ func (s *suite) cause(f fault) {
 		}
 	}
 	end()
-	ended := time.Now()
+	s.recovered(f.name, s.awaitSuccesses(f.name))
+	s.setFault("none")
+}
+
+// awaitSuccesses waits until clients succeed, and returns how long that took.
+func (s *suite) awaitSuccesses(fault string) time.Duration {
+	began := time.Now()
 	_, before := s.counts()
 	require.Eventually(s.system.t, func() bool {
 		_, now := s.counts()
 		return now >= before+*annotators
-	}, backAfter, 5*time.Millisecond, "no successes after: %s", f.name)
-	s.recovered(f.name, time.Since(ended))
-	s.setFault("none")
+	}, backAfter, 5*time.Millisecond, "no successes after: %s", fault)
+	return time.Since(began)
 }
 
 // work sends requests of all kinds until the suite rests.
 func (w *worker) work() {
 	for !w.resting.Load() {
+		if w.slowly {
+			pause()
+		}
 		k := weighted[w.random.IntN(len(weighted))]
 		r, mark, found := k.make(w, markOf())
 		if !found {
@@ -184,8 +202,9 @@ func (w *worker) read() {
 // when its outcome is unknown.
 func (s *suite) send(what string, r request, repeat bool) (final response, attempts int) {
 	for attempts = 1; ; attempts++ {
+		began := time.Now()
 		final = s.system.attempt(r)
-		fault := s.count(final)
+		fault := s.count(r.method, began, final)
 		if final.status >= 500 && !final.invitesRetry() {
 			s.surprise(final, "%s: %s during: %s", what, final.tells(), fault)
 		}

@@ -6,11 +6,11 @@ import (
 	"flag"
 	"fmt"
 	"math/rand/v2"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -30,13 +30,14 @@ import (
 
 // system is Docket, a proxy, and PostgreSQL. Both programs are started again when they end.
 type system struct {
-	t       *testing.T
-	dataDir string // of PostgreSQL
-	address string // of Docket
-	logs    *os.File
-	url     string            // of the database, without the proxy; empty until Docket has started its own server
-	proxy   *faultproxy.Proxy // nil with Docket's own server
-	client  *http.Client
+	t         *testing.T
+	dataDir   string        // of PostgreSQL
+	addresses []string      // of Docket's processes, such as http://127.0.0.1:8080
+	turn      atomic.Uint64 // chooses the process of the next request
+	logs      *os.File
+	url       string            // of the database, without the proxy; empty until Docket has started its own server
+	proxy     *faultproxy.Proxy // nil with Docket's own server
+	client    *http.Client
 
 	server     *embedded.Server // nil with Docket's own server; only the goroutine that causes faults uses it
 	docket     atomic.Pointer[os.Process]
@@ -62,7 +63,9 @@ func runTests(m *testing.M) int {
 	}
 	defer os.RemoveAll(dir)
 	program = filepath.Join(dir, "docket")
-	if output, err := exec.Command("go", "build", "-o", program, "docket/cmd/docket").CombinedOutput(); err != nil {
+	if *prebuilt != "" {
+		program = *prebuilt
+	} else if output, err := exec.Command("go", "build", "-o", program, "docket/cmd/docket").CombinedOutput(); err != nil {
 		fmt.Fprintf(os.Stderr, "build docket: %v: %s\n", err, output)
 		return 1
 	}
@@ -104,11 +107,13 @@ func newSystem(t *testing.T) *system {
 	s.client = &http.Client{Timeout: time.Minute, Transport: &http.Transport{MaxIdleConnsPerHost: 64}}
 	s.logs, err = os.Create(filepath.Join(dir, "docket.log"))
 	require.NoError(t, err)
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	s.address = listener.Addr().String()
-	require.NoError(t, listener.Close())
 	return s
+}
+
+// fill makes the tables and the sample data.
+func (s *system) fill(urls string) {
+	s.run("migrate", "apply")
+	s.run("seed", "--urls", urls)
 }
 
 // run executes a command of docket, without the proxy, and returns what it prints.
@@ -131,9 +136,11 @@ func (s *system) command(databaseURL string, args ...string) *exec.Cmd {
 
 // serve runs docket serve until stop, and starts it again whenever it ends.
 func (s *system) serve() {
+	address := freeAddress(s.t)
+	s.addresses = []string{"http://" + address}
 	s.running.Go(func() {
 		for !s.stopping.Load() {
-			s.serveOnce()
+			s.serveOnce(address)
 			time.Sleep(50 * time.Millisecond) // it ends at once while there is no server
 		}
 	})
@@ -144,12 +151,12 @@ func (s *system) serve() {
 	}
 }
 
-func (s *system) serveOnce() {
+func (s *system) serveOnce(address string) {
 	through := ""
 	if s.proxy != nil {
 		through = s.proxy.URL()
 	}
-	cmd := s.command(through, "serve", "--addr", s.address, "--max-conns", "12")
+	cmd := s.command(through, "serve", "--addr", address, "--max-conns", "12")
 	cmd.Stdout, cmd.Stderr = s.logs, s.logs
 	if err := cmd.Start(); err != nil {
 		s.t.Error(err)
@@ -177,14 +184,16 @@ func (s *system) serveOnce() {
 	}
 }
 
-// ready asks Docket, not the database: /healthz depends on the process only.
+// ready asks all processes of Docket, not the database: /healthz depends on the process only.
 func (s *system) ready() bool {
-	resp, err := s.client.Get("http://" + s.address + "/healthz")
-	if err != nil {
-		return false
-	}
-	_ = resp.Body.Close()
-	return resp.StatusCode == http.StatusOK
+	return !slices.ContainsFunc(s.addresses, func(address string) bool {
+		resp, err := s.client.Get(address + "/healthz")
+		if err != nil {
+			return true
+		}
+		_ = resp.Body.Close()
+		return resp.StatusCode != http.StatusOK
+	})
 }
 
 func (s *system) awaitReady() {
@@ -277,5 +286,5 @@ func (s *system) execute(statements ...string) {
 }
 
 func (s *system) String() string {
-	return fmt.Sprintf("docket on %s, log %s", s.address, s.logs.Name())
+	return fmt.Sprintf("docket on %s, log %s", s.addresses, s.logs.Name())
 }
