@@ -3,11 +3,13 @@ package api
 import (
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/gin-gonic/gin"
 
+	"docket/internal/admission"
 	"docket/internal/auth"
 	"docket/internal/contract"
 )
@@ -21,6 +23,9 @@ type operation struct {
 	hasETag  bool // its success has an ETag
 	streamed bool // its success is sent while it is read, which may take long
 	limited  bool // it counts for the limits of its caller
+
+	class  admission.Class
+	writes bool
 }
 
 // operations are those of a document, by method and gin path.
@@ -33,7 +38,10 @@ func compileOperations(doc *openapi3.T) (operations, error) {
 	}
 	known := make(operations, len(compiled))
 	for _, c := range compiled {
-		op := &operation{Operation: c, takesKey: c.TakesHeader(idempotencyHeader)}
+		op := &operation{Operation: c, takesKey: c.TakesHeader(idempotencyHeader), writes: c.Method != http.MethodGet}
+		if op.class, err = classOf(doc, c.Described); err != nil {
+			return nil, fmt.Errorf("contract of %s %s: %w", c.Method, c.Path, err)
+		}
 		for _, scope := range c.Scopes {
 			op.permissions = append(op.permissions, auth.Permission(scope))
 		}
@@ -45,6 +53,27 @@ func compileOperations(doc *openapi3.T) (operations, error) {
 		known[c.Method+" "+ginPath(c.Path)] = op
 	}
 	return known, nil
+}
+
+// loadClass is the extension of an operation, or of its tag, that names its admission.Class.
+const loadClass = "x-load-class"
+
+// classOf returns the class that the operation names, or else its tag; admission.Other if neither does.
+func classOf(doc *openapi3.T, op *openapi3.Operation) (admission.Class, error) {
+	named, ok := op.Extensions[loadClass]
+	for _, tag := range doc.Tags {
+		if !ok && slices.Contains(op.Tags, tag.Name) {
+			named, ok = tag.Extensions[loadClass]
+		}
+	}
+	if !ok {
+		return admission.Other, nil
+	}
+	text, _ := named.(string)
+	if class := admission.Class(text); slices.Contains(admission.Classes, class) {
+		return class, nil
+	}
+	return "", fmt.Errorf("%s: %v is none of %v", loadClass, named, admission.Classes)
 }
 
 // ginPath turns the document's {name} into gin's :name.

@@ -51,7 +51,8 @@ func printable(id string) bool {
 }
 
 // observe times a request and its phases and reports it when it has ended: one log line, and one observation in each
-// histogram. Neither contains the query, the body, a path that matches no route, the id of a session or a token.
+// histogram. Neither contains the query, the body, a path that matches no route, the id of a session or a token. Requests that are
+// refused for overload are counted apart: they say nothing about the time of those that are processed.
 func (s *server) observe(c *gin.Context) {
 	begin := s.cfg.Clock()
 	w := &response{ResponseWriter: c.Writer, clock: s.cfg.Clock, begin: begin}
@@ -63,6 +64,12 @@ func (s *server) observe(c *gin.Context) {
 	s.cfg.Metrics.inFlight.Inc()
 	defer func() {
 		s.cfg.Metrics.inFlight.Dec()
+		if len(c.Errors) > 0 {
+			if refusal := refusalOf(c.Errors[0].Err); refusal != nil {
+				s.logRefusal(c, refusal)
+				return
+			}
+		}
 		total := s.cfg.Clock().Sub(begin)
 		s.cfg.Metrics.observe(c.Request.Method, c.FullPath(), w.Status(), total, w.phases)
 		s.log(c, total, w.phases)

@@ -2474,6 +2474,7 @@ type Problem struct {
 	// | `urn:docket:problem:result-unknown` | 503 | the connection to the database broke, and whether the request took effect is unknown; repeat it with the same `Idempotency-Key`; without one, check first whether it took effect |
 	// | `urn:docket:problem:idempotency-key-reused` | 422 | the `Idempotency-Key` was used for another request |
 	// | `urn:docket:problem:no-job-tables` | 503 | the database has no tables for jobs yet; `docket migrate apply` creates them |
+	// | `urn:docket:problem:overloaded` | 503 | the server is overloaded and has done nothing for the request; send it again after `Retry-After` seconds |
 	// | `urn:docket:problem:too-many-exports` | 503 | the maximum number of concurrent exports is running |
 	// | `about:blank` | 503 | the database is unavailable; send the request again after `Retry-After` seconds |
 	// | `about:blank` | 504 | the request took longer than the server allows |

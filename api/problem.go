@@ -12,6 +12,7 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"docket/internal/admission"
 	"docket/internal/annotation"
 	"docket/internal/auth"
 	"docket/internal/catalog"
@@ -33,6 +34,7 @@ var errorResponses = []struct {
 	status  int
 	slug    string
 }{
+	{as[*admission.Refusal](), http.StatusServiceUnavailable, "overloaded"},
 	{is(auth.ErrNotAuthenticated), http.StatusUnauthorized, "not-authenticated"},
 	{is(auth.ErrInvalidToken), http.StatusUnauthorized, "invalid-token"},
 	{is(auth.ErrForbidden), http.StatusForbidden, "forbidden"},
@@ -224,7 +226,7 @@ func (s *server) fail(c *gin.Context, err error) {
 	case http.StatusUnauthorized:
 		header.Set("WWW-Authenticate", "Bearer")
 	case http.StatusServiceUnavailable, http.StatusGatewayTimeout:
-		header.Set("Retry-After", "1")
+		header.Set("Retry-After", retryAfter(err))
 	}
 	c.Status(status)
 	_ = json.NewEncoder(w).Encode(withDetail(p, err)) // an error means that the client has left

@@ -16,7 +16,9 @@ import (
 	"github.com/gin-gonic/gin"
 	"github.com/google/uuid"
 	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
 
+	"docket/internal/admission"
 	"docket/internal/agreement"
 	"docket/internal/annotation"
 	"docket/internal/auth"
@@ -57,6 +59,8 @@ type Config struct {
 	Metrics     *Metrics
 	Log         *zap.Logger
 
+	Admission *admission.Limiter // refuses requests under overload; nil: none are refused
+
 	Checks []Check   // /readyz runs these
 	Views  ViewsFunc // /readyz also shows these; may be nil
 
@@ -68,9 +72,9 @@ type Config struct {
 
 	RateLimits     RateLimits
 	IssuedSession  func(uuid.UUID) bool // whether Docket has made the id of a session; required with RateLimits
-	CORSOrigins    []string // pages of these origins may call; "*" admits every origin, an empty list none
-	TrustedProxies []string // addresses and CIDRs of proxies whose X-Forwarded-For names the client
-	OpenCatalog    bool     // the catalog can be written without a token, as in the reference of December
+	CORSOrigins    []string             // pages of these origins may call; "*" admits every origin, an empty list none
+	TrustedProxies []string             // addresses and CIDRs of proxies whose X-Forwarded-For names the client
+	OpenCatalog    bool                 // the catalog can be written without a token, as in the reference of December
 
 	// Unavailable reports whether an error means that the database may do the same later (503). Every other unknown error
 	// means a bug (500), and with nil every unknown error does.
@@ -107,6 +111,7 @@ type server struct {
 	operations operations
 	patterns   []string // gin's patterns of all routes
 	rates      *rateLimiter
+	refusals   *zap.Logger // for logRefusal
 }
 
 // New returns the handler that serves the contract.
@@ -160,7 +165,9 @@ func newRouter(cfg Config, doc *openapi3.T, register func(gin.IRouter, *server))
 	if cfg.Clock == nil {
 		cfg.Clock = time.Now
 	}
-	s := &server{cfg: cfg}
+	s := &server{cfg: cfg, refusals: cfg.Log.WithOptions(zap.WrapCore(func(core zapcore.Core) zapcore.Core {
+		return zapcore.NewSamplerWithOptions(core, time.Second, 1, 0)
+	}))}
 	var err error
 	if s.operations, err = compileOperations(doc); err != nil {
 		return nil, err
@@ -178,10 +185,16 @@ func newRouter(cfg Config, doc *openapi3.T, register func(gin.IRouter, *server))
 		return nil, err
 	}
 	router.RedirectTrailingSlash = false // gin's redirect bypasses the middleware; noRoute does it
-	router.Use(s.protect, identify, s.observe, cors, s.limit, s.recoverPanics)
+	router.Use(s.protect, identify, s.observe, cors)
+	checks := []gin.HandlerFunc{s.identifyCaller, s.limitRate, s.checkContract}
+	if cfg.Admission != nil {
+		router.Use(s.shed)
+		checks = append(checks, s.takeTurn)
+	}
+	router.Use(s.limit, s.recoverPanics)
 	router.NoRoute(s.noRoute)
 	router.NoMethod(s.noMethod)
-	register(router.Group("", s.identifyCaller, s.limitRate, s.checkContract, s.sendETag, s.takeKey), s)
+	register(router.Group("", append(checks, s.sendETag, s.takeKey)...), s)
 	if err := registerDocumentation(router, doc); err != nil {
 		return nil, err
 	}

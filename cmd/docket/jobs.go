@@ -204,7 +204,7 @@ const jobsPage = "/admin/jobs"
 
 // serveAdmin serves what is for operators, if it has an address.
 func (cfg *processConfig) serveAdmin(
-	ctx context.Context, group *errgroup.Group, metrics *api.Metrics, b *background, timeouts httpserver.Timeouts, log *zap.Logger,
+	ctx context.Context, group *errgroup.Group, metrics *api.Metrics, b *background, limits httpserver.Limits, log *zap.Logger,
 ) error {
 	if cfg.adminAddr == "" {
 		return nil
@@ -218,7 +218,7 @@ func (cfg *processConfig) serveAdmin(
 	if err != nil {
 		return err
 	}
-	addr, err := serveOn(ctx, group, cfg.adminAddr, adminHandler(metrics.Handler(), page, host), timeouts, log)
+	addr, err := serveOn(ctx, group, cfg.adminAddr, adminHandler(metrics.Handler(), page, host), limits, log)
 	if err != nil {
 		return err
 	}
@@ -229,9 +229,9 @@ func (cfg *processConfig) serveAdmin(
 
 // serveOn serves a handler until ctx ends, in goroutines of the group, and returns the address it listens on.
 func serveOn(
-	ctx context.Context, group *errgroup.Group, addr string, handler http.Handler, timeouts httpserver.Timeouts, log *zap.Logger,
+	ctx context.Context, group *errgroup.Group, addr string, handler http.Handler, limits httpserver.Limits, log *zap.Logger,
 ) (string, error) {
-	served, err := httpserver.Serve(ctx, group, addr, handler, timeouts, log)
+	served, err := httpserver.Serve(ctx, group, addr, handler, limits, log)
 	if err != nil {
 		return "", fmt.Errorf("%w; choose another address with --addr or --admin-addr", err)
 	}

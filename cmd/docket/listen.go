@@ -32,13 +32,13 @@ func (cfg *serveConfig) listen(
 		stop() // ends what was started before an error
 		err = errors.Join(err, group.Wait())
 	}()
-	timeouts := cfg.timeouts()
-	addr, err := serveOn(ctx, group, cfg.addr, handler, timeouts, log)
+	limits := cfg.limits()
+	addr, err := serveOn(ctx, group, cfg.addr, handler, limits, log)
 	if err != nil {
 		return err
 	}
 	log.Info("serving", zap.String("address", "http://"+addr))
-	if err := cfg.serveAdmin(ctx, group, metrics, background, timeouts, log); err != nil {
+	if err := cfg.serveAdmin(ctx, group, metrics, background, limits, log); err != nil {
 		return err
 	}
 	background.run(ctx, group)
@@ -59,14 +59,15 @@ func (cfg *serveConfig) listen(
 	return nil
 }
 
-// timeouts are those of the servers.
-func (cfg *serveConfig) timeouts() httpserver.Timeouts {
-	return httpserver.Timeouts{
+// limits are those of the server of an address.
+func (cfg *serveConfig) limits() httpserver.Limits {
+	return httpserver.Limits{
 		Read: cfg.readTimeout,
 		// A request has a deadline of its own, after which the outcome of its commit is looked up for at most 7 seconds. This one only
 		// disconnects clients that do not read. Long responses set their own.
 		Write:    cfg.readTimeout + cfg.requestTimeout + 10*time.Second,
 		Idle:     cfg.idleTimeout,
 		Shutdown: cfg.shutdownTimeout,
+		Conns:    cfg.maxClients,
 	}
 }

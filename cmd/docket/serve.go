@@ -33,6 +33,7 @@ import (
 // serveConfig is the configuration of serve.
 type serveConfig struct {
 	processConfig
+	overloadConfig
 	addr           string
 	jobs           bool
 	ranking        string
@@ -54,8 +55,12 @@ type serveConfig struct {
 	idleTimeout    time.Duration
 }
 
-// longestLockWait is how long a statement waits for one lock. Answers hold theirs for milliseconds, parts of imports for 150 ms.
-const longestLockWait = 2 * time.Second
+const (
+	// longestLockWait is how long a statement waits for one lock. Answers hold theirs for milliseconds, parts of imports for 150 ms.
+	longestLockWait = 2 * time.Second
+	// lockWaits is how many waits for a lock a request has time for.
+	lockWaits = 6
+)
 
 func serveCommand(shared *config) *cobra.Command {
 	cfg := &serveConfig{processConfig: processConfig{config: shared}}
@@ -108,7 +113,8 @@ when it has a migration that was edited afterwards, or with --migrate=false.`,
 	flags.DurationVar(&cfg.requestTimeout, "request-timeout", api.DefaultRequestTimeout, "longest time to process a request")
 	flags.DurationVar(&cfg.exportTimeout, "export-timeout", api.DefaultExportTimeout, "longest time of an export")
 	flags.DurationVar(&cfg.idleTimeout, "idle-timeout", 2*time.Minute, "how long an idle connection is kept")
-	cfg.addFlags(flags)
+	cfg.overloadConfig.addFlags(flags)
+	cfg.processConfig.addFlags(flags)
 	return cmd
 }
 
@@ -153,12 +159,10 @@ func (cfg *serveConfig) serve(cmd *cobra.Command, log *zap.Logger) (err error) {
 	if err := cfg.bringUpToDate(ctx, db, cfg.jobs, log); err != nil {
 		return err
 	}
-	// A statement that waits for a lock ends before the requests that wait for its connection, and these leave time for their work.
-	wait := cfg.requestTimeout / 2
 	pool, err := postgres.Open(ctx, postgres.PoolConfig{
 		URL: db.url, MaxConns: cfg.maxConns, StatementTimeout: cfg.statementTimeout, Served: true, Primary: true, Health: db.health,
 		OnDeath:     func(err error) { log.Warn("database connection closed", zap.Error(err)) },
-		WaitTimeout: wait, LockTimeout: min(longestLockWait, wait/3),
+		WaitTimeout: cfg.maxWait, LockTimeout: min(longestLockWait, cfg.requestTimeout/lockWaits),
 		// The statements of ranking matview read whole tables, so that planning each execution takes less time than a bad plan.
 		GenericPlans: cfg.ranking == rankingQueue,
 	})
@@ -264,6 +268,7 @@ func (cfg *serveConfig) handler(
 		Control:     tasks.NewControl(pool, b.runner),
 		Verifier:    verifier,
 		Metrics:     metrics,
+		Admission:   cfg.limiter(pool, metrics),
 		Log:         log,
 		Checks:      checks,
 		Views:       viewAges,
@@ -298,6 +303,9 @@ func (cfg *serveConfig) origins() []string {
 // check refuses times in which no request could finish.
 func (cfg *serveConfig) check() error {
 	if err := cfg.processConfig.check(); err != nil {
+		return err
+	}
+	if err := cfg.overloadConfig.check(); err != nil {
 		return err
 	}
 	for flag, value := range map[string]time.Duration{

@@ -58,8 +58,8 @@ func (cfg *processConfig) work(ctx context.Context, db *database, log *zap.Logge
 		log.Info("stopped")
 	}()
 	metrics := api.NewMetrics(func() api.PoolStats { return api.PoolStats(background.pool.Stats()) })
-	timeouts := httpserver.Timeouts{Read: 10 * time.Second, Write: time.Minute, Idle: 2 * time.Minute, Shutdown: cfg.shutdownTimeout}
-	if err := cfg.serveAdmin(ctx, group, metrics, background, timeouts, log); err != nil {
+	limits := httpserver.Limits{Read: 10 * time.Second, Write: time.Minute, Idle: 2 * time.Minute, Shutdown: cfg.shutdownTimeout}
+	if err := cfg.serveAdmin(ctx, group, metrics, background, limits, log); err != nil {
 		return err
 	}
 	db.watchServer(ctx, group)

@@ -10,32 +10,43 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+	"golang.org/x/net/netutil"
 	"golang.org/x/sync/errgroup"
 )
 
-// Timeouts are the longest times of a server.
-type Timeouts struct {
+// Limits are the limits of a server.
+type Limits struct {
 	Read     time.Duration // to read a request
 	Write    time.Duration // to read a request, process it and send the response; a handler may extend it
 	Idle     time.Duration // of a connection without a request
 	Shutdown time.Duration // to finish the requests in progress
+	Conns    int           // connections that are open at the same time; further ones wait in the system's queue. 0: no limit
 }
+
+// maxHeaderBytes is the longest header of a request, in which a token takes about one kilobyte. With net/http's default, the headers
+// of a thousand requests may take a gigabyte.
+const maxHeaderBytes = 64 << 10
 
 // Serve listens on an address and returns the one it got: port 0 takes a free port. Goroutines of the group serve the handler
 // until ctx ends.
 func Serve(
-	ctx context.Context, group *errgroup.Group, addr string, handler http.Handler, timeouts Timeouts, log *zap.Logger,
+	ctx context.Context, group *errgroup.Group, addr string, handler http.Handler, limits Limits, log *zap.Logger,
 ) (string, error) {
 	listener, err := net.Listen("tcp", addr)
 	if err != nil {
 		return "", fmt.Errorf("listen: %w", err)
 	}
+	addr = listener.Addr().String()
+	if limits.Conns > 0 {
+		listener = netutil.LimitListener(listener, limits.Conns)
+	}
 	server := &http.Server{
-		Handler:      handler,
-		ReadTimeout:  timeouts.Read,
-		WriteTimeout: timeouts.Write,
-		IdleTimeout:  timeouts.Idle,
-		ErrorLog:     zap.NewStdLog(log),
+		Handler:        handler,
+		MaxHeaderBytes: maxHeaderBytes,
+		ReadTimeout:    limits.Read,
+		WriteTimeout:   limits.Write,
+		IdleTimeout:    limits.Idle,
+		ErrorLog:       zap.NewStdLog(log),
 	}
 	group.Go(func() error {
 		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
@@ -45,7 +56,7 @@ func Serve(
 	})
 	group.Go(func() error {
 		<-ctx.Done()
-		drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), timeouts.Shutdown)
+		drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), limits.Shutdown)
 		defer cancel()
 		if err := server.Shutdown(drain); err != nil {
 			_ = server.Close()
@@ -53,5 +64,5 @@ func Serve(
 		}
 		return nil
 	})
-	return listener.Addr().String(), nil
+	return addr, nil
 }

@@ -14,7 +14,7 @@ import (
 	"docket/internal/httpserver"
 )
 
-var timeouts = httpserver.Timeouts{Read: time.Minute, Write: time.Minute, Idle: time.Minute, Shutdown: time.Minute}
+var limits = httpserver.Limits{Read: time.Minute, Write: time.Minute, Idle: time.Minute, Shutdown: time.Minute}
 
 // A request in progress when the context ends gets its response, and the group ends without an error.
 func TestServeFinishesRequests(t *testing.T) {
@@ -26,7 +26,7 @@ func TestServeFinishesRequests(t *testing.T) {
 		close(arrived)
 		<-release
 		_, _ = io.WriteString(w, "done")
-	}), timeouts, zap.NewNop())
+	}), limits, zap.NewNop())
 	require.NoError(t, err)
 	body := make(chan string, 1)
 	go func() {
@@ -53,9 +53,9 @@ func TestServeRefusesAnAddressInUse(t *testing.T) {
 	t.Parallel()
 	ctx, stop := context.WithCancel(t.Context())
 	var group errgroup.Group
-	addr, err := httpserver.Serve(ctx, &group, "127.0.0.1:0", http.NotFoundHandler(), timeouts, zap.NewNop())
+	addr, err := httpserver.Serve(ctx, &group, "127.0.0.1:0", http.NotFoundHandler(), limits, zap.NewNop())
 	require.NoError(t, err)
-	_, err = httpserver.Serve(ctx, &group, addr, http.NotFoundHandler(), timeouts, zap.NewNop())
+	_, err = httpserver.Serve(ctx, &group, addr, http.NotFoundHandler(), limits, zap.NewNop())
 	require.ErrorContains(t, err, "listen: ")
 	stop()
 	require.NoError(t, group.Wait())

@@ -38,6 +38,9 @@ func NewPool(ctx context.Context, config *pgxpool.Config) (*Pool, error) {
 // WithRules returns a Pool with the same connections and these rules.
 func (p *Pool) WithRules(rules ...Rule) *Pool { return &Pool{p.Pool, p.gate, p.wait, rules, p.kept} }
 
+// MaxWriters returns how many connections writers may hold at the same time.
+func (p *Pool) MaxWriters() int { return cap(p.gate.slots) }
+
 // Exec runs a statement that returns no rows.
 func (p *Pool) Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error) {
 	conn, err := p.acquire(ctx, writes(sql))
