@@ -8,7 +8,11 @@ type kept struct{ conn *Conn } // nil: none yet, or the last one broke
 // Keep returns a Pool that acquires one connection of a writer and uses it for everything, until LetGo, which its caller must call.
 // A connection that breaks is replaced by another one. It is for one goroutine, and for one statement or transaction at a time: work
 // of several transactions need not wait for a connection again.
-func (p *Pool) Keep() *Pool { return &Pool{p.Pool, p.gate, p.wait, p.rules, &kept{}} }
+func (p *Pool) Keep() *Pool {
+	keeping := *p
+	keeping.kept = &kept{}
+	return &keeping
+}
 
 // LetGo releases the connection that a Pool of Keep has, if any.
 func (p *Pool) LetGo() {

@@ -64,6 +64,20 @@ type PoolConfig struct {
 // Open returns a pool after it has connected to the database. Sessions are in UTC. The wait for a connection is the phase
 // phase.Acquire. No error of Open contains the password.
 func Open(ctx context.Context, cfg PoolConfig) (*Pool, error) {
+	pool, err := openLater(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	if err := pool.Ping(ctx); err != nil {
+		conn := pool.Config().ConnConfig
+		pool.Close()
+		return nil, fmt.Errorf("connect to database %q on %s as %q: %w", conn.Database, conn.Host, conn.User, err)
+	}
+	return pool, nil
+}
+
+// openLater is Open for a database that need not be reachable yet.
+func openLater(ctx context.Context, cfg PoolConfig) (*Pool, error) {
 	config, err := poolConfig(cfg)
 	if err != nil {
 		return nil, err
@@ -86,11 +100,6 @@ func Open(ctx context.Context, cfg PoolConfig) (*Pool, error) {
 	}
 	pool.wait = cfg.WaitTimeout
 	created.Store(pool)
-	if err := pool.Ping(ctx); err != nil {
-		pool.Close()
-		conn := config.ConnConfig
-		return nil, fmt.Errorf("connect to database %q on %s as %q: %w", conn.Database, conn.Host, conn.User, err)
-	}
 	return pool, nil
 }
 

@@ -23,6 +23,8 @@ type Pool struct {
 	wait  time.Duration // the longest wait for a connection; 0 means no limit
 	rules rules
 	kept  *kept // nil, unless Keep has returned the Pool
+
+	standby *HotStandby // nil, unless WithStandby has returned the Pool
 }
 
 // NewPool returns a Pool without rules and without a limit of the wait for a connection. Open is NewPool with Docket's own
@@ -36,7 +38,11 @@ func NewPool(ctx context.Context, config *pgxpool.Config) (*Pool, error) {
 }
 
 // WithRules returns a Pool with the same connections and these rules.
-func (p *Pool) WithRules(rules ...Rule) *Pool { return &Pool{p.Pool, p.gate, p.wait, rules, p.kept} }
+func (p *Pool) WithRules(rules ...Rule) *Pool {
+	with := *p
+	with.rules = rules
+	return &with
+}
 
 // MaxWriters returns how many connections writers may hold at the same time.
 func (p *Pool) MaxWriters() int { return cap(p.gate.slots) }

@@ -46,13 +46,17 @@ var snapshot = pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadO
 // InSnapshot runs fn in a read-only transaction with one snapshot, that of its first statement. It translates fn's error. fn
 // runs once.
 func InSnapshot(ctx context.Context, pool *Pool, fn func(pgx.Tx) error) error {
-	return pool.rules.translate(pool.runTx(ctx, snapshot, func(tx pgx.Tx) error {
-		// A client that reads slowly may pause it for long. It locks no rows.
+	return pool.rules.translate(pool.runTx(ctx, snapshot, unhurried(ctx, fn)))
+}
+
+// unhurried returns fn for a transaction that may pause for long, as when a client reads slowly. It must lock no rows.
+func unhurried(ctx context.Context, fn func(pgx.Tx) error) func(pgx.Tx) error {
+	return func(tx pgx.Tx) error {
 		if _, err := tx.Exec(ctx, "SET LOCAL idle_in_transaction_session_timeout = 0"); err != nil {
 			return fmt.Errorf("disable idle timeout: %w", err)
 		}
 		return fn(tx)
-	}))
+	}
 }
 
 func isConflict(err error) bool {
