@@ -20,7 +20,7 @@ type Service struct {
 	slots chan struct{}
 }
 
-// New returns a Service on the database of pool, which must be migrated.
+// New returns a Service on the database of pool, which must be migrated. It reads from the standby of pool, if there is one.
 func New(pool *postgres.Pool) *Service {
 	return &Service{pool: pool, slots: make(chan struct{}, 1)}
 }
@@ -67,7 +67,8 @@ func (s *Service) Measure(ctx context.Context, r Request) (Report, error) {
 		return nil, fmt.Errorf("measure agreement: %w", ctx.Err())
 	}
 	var report Report
-	err := postgres.InSnapshot(ctx, s.pool, func(tx pgx.Tx) error {
+	again := func() bool { return r.Pair == nil } // which is called once for each pair
+	err := postgres.ReadSnapshot(ctx, s.pool, again, func(tx pgx.Tx) error {
 		defer phase.Start(ctx, phase.Progress)()
 		var err error
 		report, err = measure(ctx, tx, r)

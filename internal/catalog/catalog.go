@@ -20,7 +20,7 @@ type Service struct {
 	changes *changelog.Writer
 }
 
-// New returns a Service on the database of pool, which must be migrated.
+// New returns a Service on the database of pool, which must be migrated. Searches read from the standby of pool, if there is one.
 func New(pool *postgres.Pool) *Service {
 	return &Service{pool: pool.WithRules(refusals...), changes: changelog.NewWriter()}
 }

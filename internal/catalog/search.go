@@ -12,22 +12,25 @@ import (
 	"docket/internal/convert"
 	"docket/internal/db"
 	"docket/internal/page"
+	"docket/internal/postgres"
 	"docket/internal/urlform"
 )
 
 // FindURL returns the id of the URL with the same id form as a text. It returns nil when the URL is unknown or the text is no
 // URL.
 func (s *Service) FindURL(ctx context.Context, url string) (*int32, error) {
-	for _, form := range urlform.IDs(url) {
-		id, err := queries.URLGetIDByForm(ctx, s.pool, form)
-		switch {
-		case err == nil:
-			return &id, nil
-		case !errors.Is(err, pgx.ErrNoRows):
-			return nil, fmt.Errorf("find URL: %w", err)
+	return postgres.Read(ctx, s.pool, func(ctx context.Context, conn *postgres.Conn) (*int32, error) {
+		for _, form := range urlform.IDs(url) {
+			id, err := queries.URLGetIDByForm(ctx, conn, form)
+			switch {
+			case err == nil:
+				return &id, nil
+			case !errors.Is(err, pgx.ErrNoRows):
+				return nil, fmt.Errorf("find URL: %w", err)
+			}
 		}
-	}
-	return nil, nil
+		return nil, nil
+	})
 }
 
 // Search is a search for agencies. At least one of its first three fields must be given.
@@ -53,7 +56,7 @@ func (s *Service) SearchAgencies(ctx context.Context, search Search) ([]FoundAge
 	if search.LocationID == nil && search.Query == nil && search.JurisdictionType == nil {
 		return nil, ErrNothingToSearch
 	}
-	rows, err := s.searchAgencies(ctx, search)
+	rows, err := postgres.Read(ctx, s.pool, search.run)
 	if err != nil {
 		return nil, fmt.Errorf("search agencies: %w", err)
 	}
@@ -68,19 +71,19 @@ func (s *Service) SearchAgencies(ctx context.Context, search Search) ([]FoundAge
 // searchRow is the row of all three statements.
 type searchRow db.AgencySearchByNameRow
 
-func (s *Service) searchAgencies(ctx context.Context, search Search) ([]searchRow, error) {
+func (search Search) run(ctx context.Context, conn *postgres.Conn) ([]searchRow, error) {
 	skip := page.Offset(search.Page, page.SearchSize)
 	jurisdiction := (*db.JurisdictionTypeEnum)(search.JurisdictionType)
 	nation := search.LocationID
 	if search.LocationID != nil {
-		kind, err := queries.LocationGetType(ctx, s.pool, *search.LocationID)
+		kind, err := queries.LocationGetType(ctx, conn, *search.LocationID)
 		switch {
 		case errors.Is(err, pgx.ErrNoRows):
 			return nil, nil
 		case err != nil:
 			return nil, err
 		case kind != db.LocationTypeNational:
-			rows, err := queries.AgencySearchInLocation(ctx, s.pool, db.AgencySearchInLocationParams{
+			rows, err := queries.AgencySearchInLocation(ctx, conn, db.AgencySearchInLocationParams{
 				LocationID: *search.LocationID, Query: search.Query, JurisdictionType: jurisdiction, Skip: skip,
 			})
 			return convert.Each(rows, func(row db.AgencySearchInLocationRow) searchRow { return searchRow(row) }), err
@@ -89,13 +92,13 @@ func (s *Service) searchAgencies(ctx context.Context, search Search) ([]searchRo
 	// The agencies of the whole nation are too many to be sorted. Either the trigram index returns the most similar names first,
 	// or the agencies are read by id.
 	if search.Query != nil && hasWord(*search.Query) {
-		rows, err := queries.AgencySearchByName(ctx, s.pool, db.AgencySearchByNameParams{
+		rows, err := queries.AgencySearchByName(ctx, conn, db.AgencySearchByNameParams{
 			Query: *search.Query, JurisdictionType: jurisdiction, NationID: nation,
 			Reach: skip + page.SearchSize, Skip: skip,
 		})
 		return convert.Each(rows, func(row db.AgencySearchByNameRow) searchRow { return searchRow(row) }), err
 	}
-	rows, err := queries.AgencySearchInNation(ctx, s.pool, db.AgencySearchInNationParams{
+	rows, err := queries.AgencySearchInNation(ctx, conn, db.AgencySearchInNationParams{
 		JurisdictionType: jurisdiction, NationID: nation, Skip: skip,
 	})
 	return convert.Each(rows, func(row db.AgencySearchInNationRow) searchRow { return searchRow(row) }), err

@@ -11,6 +11,7 @@ import (
 
 	"docket/internal/convert"
 	"docket/internal/db"
+	"docket/internal/postgres"
 )
 
 // maxSuggestions is the most suggestions that a typeahead returns.
@@ -42,19 +43,21 @@ type LocationParts struct {
 // characters. Each kind is ordered by similarity, then by id. Letter case and extra spaces do not matter. A text without a
 // letter or digit has no suggestions.
 func (s *Service) SuggestAgencies(ctx context.Context, typed string) ([]SuggestedAgency, error) {
-	agencies, err := s.suggestAgencies(ctx, typed)
+	agencies, err := postgres.Read(ctx, s.pool, func(ctx context.Context, conn *postgres.Conn) ([]SuggestedAgency, error) {
+		return suggestAgencies(ctx, conn, typed)
+	})
 	if err != nil {
 		return nil, fmt.Errorf("suggest agencies: %w", err)
 	}
 	return agencies, nil
 }
 
-func (s *Service) suggestAgencies(ctx context.Context, typed string) ([]SuggestedAgency, error) {
+func suggestAgencies(ctx context.Context, conn db.DBTX, typed string) ([]SuggestedAgency, error) {
 	if !hasWord(typed) {
 		return nil, nil
 	}
 	typed = tidy(typed)
-	begins, err := queries.AgencyListByBeginning(ctx, s.pool, db.AgencyListByBeginningParams{
+	begins, err := queries.AgencyListByBeginning(ctx, conn, db.AgencyListByBeginningParams{
 		Typed: typed, StartsLike: like("", typed),
 	})
 	if err != nil {
@@ -62,7 +65,7 @@ func (s *Service) suggestAgencies(ctx context.Context, typed string) ([]Suggeste
 	}
 	found := convert.Each(begins, func(row db.AgencyListByBeginningRow) agencyRow { return agencyRow(row) })
 	if len(found) < maxSuggestions && hasSimilarNames(typed) {
-		resembles, err := queries.AgencyListByResemblance(ctx, s.pool, db.AgencyListByResemblanceParams{
+		resembles, err := queries.AgencyListByResemblance(ctx, conn, db.AgencyListByResemblanceParams{
 			Typed: typed, WordStartsLike: like("% ", typed),
 		})
 		if err != nil {
@@ -73,7 +76,7 @@ func (s *Service) suggestAgencies(ctx context.Context, typed string) ([]Suggeste
 	found = firstSuggestions(found, func(row agencyRow) int32 { return row.ID }, func(a, b agencyRow) int {
 		return cmp.Or(cmp.Compare(a.Rank, b.Rank), cmp.Compare(a.Distance, b.Distance), cmp.Compare(a.ID, b.ID))
 	})
-	return s.describeAgencies(ctx, found)
+	return describeAgencies(ctx, conn, found)
 }
 
 // The two statements for agencies return the same columns, and so do the two for locations.
@@ -83,9 +86,9 @@ type (
 )
 
 // describeAgencies returns the agencies of the rows in the order of the rows.
-func (s *Service) describeAgencies(ctx context.Context, found []agencyRow) ([]SuggestedAgency, error) {
+func describeAgencies(ctx context.Context, conn db.DBTX, found []agencyRow) ([]SuggestedAgency, error) {
 	ids := convert.Each(found, func(row agencyRow) int32 { return row.ID })
-	rows, err := queries.AgencyListByID(ctx, s.pool, ids)
+	rows, err := queries.AgencyListByID(ctx, conn, ids)
 	if err != nil {
 		return nil, err
 	}
@@ -113,7 +116,9 @@ const (
 // after the name, are those of the county and the state: "columbus, oh", "franklin county ohio". Letter case and extra spaces do
 // not matter. A text without a letter or digit has no suggestions.
 func (s *Service) SuggestLocations(ctx context.Context, typed string) ([]SuggestedLocation, error) {
-	found, err := s.suggestLocations(ctx, readings(typed))
+	found, err := postgres.Read(ctx, s.pool, func(ctx context.Context, conn *postgres.Conn) ([]locationRow, error) {
+		return suggestLocations(ctx, conn, readings(typed))
+	})
 	if err != nil {
 		return nil, fmt.Errorf("suggest locations: %w", err)
 	}
@@ -125,10 +130,10 @@ func (s *Service) SuggestLocations(ctx context.Context, typed string) ([]Suggest
 	}), nil
 }
 
-func (s *Service) suggestLocations(ctx context.Context, readings []reading) ([]locationRow, error) {
+func suggestLocations(ctx context.Context, conn db.DBTX, readings []reading) ([]locationRow, error) {
 	var found []locationRow
 	for _, r := range readings {
-		rows, err := queries.LocationListByBeginning(ctx, s.pool, db.LocationListByBeginningParams{
+		rows, err := queries.LocationListByBeginning(ctx, conn, db.LocationListByBeginningParams{
 			Typed: r.name, StartsLike: like("", r.name), WithinLike: r.within, Most: r.candidates(),
 		})
 		if err != nil {
@@ -149,7 +154,7 @@ func (s *Service) suggestLocations(ctx context.Context, readings []reading) ([]l
 		if !hasSimilarNames(r.name) {
 			continue
 		}
-		rows, err := queries.LocationListByResemblance(ctx, s.pool, db.LocationListByResemblanceParams{
+		rows, err := queries.LocationListByResemblance(ctx, conn, db.LocationListByResemblanceParams{
 			Typed: r.name, WordStartsLike: like("% ", r.name), WithinLike: r.within, Most: r.candidates(),
 		})
 		if err != nil {

@@ -32,7 +32,7 @@ type Service struct {
 	factSlots  slots       // one for each running export of facts, which has one of slots too
 }
 
-// New returns a Service on the database of pool, which must be migrated. Pseudonyms are derived from the key of the tokens and
+// New returns a Service on the database of pool, which must be migrated, or on the standby of pool, if there is one. Pseudonyms are derived from the key of the tokens and
 // stay the same as long as the key does. Without a key there are no pseudonyms.
 func New(pool *postgres.Pool, tokenKey []byte) *Service {
 	most := max(1, pool.Config().MaxConns/connsPerExport)
@@ -82,7 +82,7 @@ var queries = db.New()
 // by id, with anonymous sessions after them; in a pseudonymous export all annotators are ordered by pseudonym. An error is the
 // last thing that it yields; the export is then incomplete. An iteration holds a connection until it ends.
 func (s *Service) Lines(ctx context.Context, o Options) iter.Seq2[Line, error] {
-	return sequence("export answers", func(emit func(Line) error) error {
+	return sequence("export answers", func(emit func(Line) error, begun func() bool) error {
 		if o.Pseudonymous && s.pseudonyms == nil {
 			return errNoKey
 		}
@@ -90,7 +90,7 @@ func (s *Service) Lines(ctx context.Context, o Options) iter.Seq2[Line, error] {
 		if o.Pseudonymous {
 			out = newSecretOutput(s.pseudonyms, emit)
 		}
-		return s.inSnapshot(ctx, []slots{s.slots}, func(tx pgx.Tx) error {
+		return s.inSnapshot(ctx, []slots{s.slots}, begun, func(tx pgx.Tx) error {
 			if err := readWindows(ctx, tx, allURLs, o.Progress, func(first, last int32) error {
 				return readLines(ctx, tx, first, last, o.Since, out.add)
 			}); err != nil {

@@ -114,8 +114,8 @@ func factURLs(withReopened bool) urls {
 // iteration holds a connection until it ends. ErrBusy is returned before another export of facts has the last slot, which is for
 // exports of annotations.
 func (s *Service) Facts(ctx context.Context, o FactOptions) iter.Seq2[FactLine, error] {
-	return sequence("export facts", func(emit func(FactLine) error) error {
-		return s.inSnapshot(ctx, []slots{s.factSlots, s.slots}, func(tx pgx.Tx) error {
+	return sequence("export facts", func(emit func(FactLine) error, begun func() bool) error {
+		return s.inSnapshot(ctx, []slots{s.factSlots, s.slots}, begun, func(tx pgx.Tx) error {
 			return readWindows(ctx, tx, factURLs(o.Since != nil), o.Progress, func(first, last int32) error {
 				lines, err := o.read(ctx, tx, first, last)
 				if err != nil {

@@ -41,15 +41,18 @@ func (s slots) take() bool {
 
 func (s slots) free() { <-s }
 
-// sequence returns what run emits. An error of run is the last thing that it yields.
-func sequence[Line any](action string, run func(emit func(Line) error) error) iter.Seq2[Line, error] {
+// sequence returns what run emits. An error of run is the last thing that it yields. The function begun reports whether run has
+// emitted a line.
+func sequence[Line any](action string, run func(emit func(Line) error, begun func() bool) error) iter.Seq2[Line, error] {
 	return func(yield func(Line, error) bool) {
+		begun := false
 		err := run(func(line Line) error {
+			begun = true
 			if !yield(line, nil) {
 				return errStopped
 			}
 			return nil
-		})
+		}, func() bool { return begun })
 		if err != nil && !errors.Is(err, errStopped) {
 			var none Line
 			yield(none, fmt.Errorf("%s: %w", action, err))
@@ -57,15 +60,17 @@ func sequence[Line any](action string, run func(emit func(Line) error) error) it
 	}
 }
 
-// inSnapshot runs fn in one snapshot with a slot of each kind. It returns ErrBusy if there is none of a kind.
-func (s *Service) inSnapshot(ctx context.Context, needed []slots, fn func(pgx.Tx) error) error {
+// inSnapshot runs fn in one snapshot with a slot of each kind, on the standby if the pool has one. It returns ErrBusy if there is no
+// slot of a kind. When the standby fails before a line has been emitted, fn runs again on the primary. Lines of two snapshots are never
+// mixed: after the first line the export fails.
+func (s *Service) inSnapshot(ctx context.Context, needed []slots, begun func() bool, fn func(pgx.Tx) error) error {
 	for _, kind := range needed {
 		if !kind.take() {
 			return ErrBusy
 		}
 		defer kind.free()
 	}
-	return postgres.InSnapshot(ctx, s.pool, fn)
+	return postgres.ReadSnapshot(ctx, s.pool, func() bool { return !begun() }, fn)
 }
 
 // urls are the URLs of an export, in the order of their ids.

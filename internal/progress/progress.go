@@ -18,7 +18,7 @@ type Service struct {
 	pool *postgres.Pool
 }
 
-// New returns a Service on the database of pool, which must be migrated.
+// New returns a Service on the database of pool, which must be migrated. It reads from the standby of pool, if there is one.
 func New(pool *postgres.Pool) *Service { return &Service{pool: pool} }
 
 var queries = db.New()
@@ -66,18 +66,16 @@ func share(part, whole int32) float64 {
 	return float64(part) / float64(whole)
 }
 
-// counted runs a query on a connection that it acquires first, so that the phase does not include the wait for a connection.
+// counted runs a query, on the standby if the pool has one. The phase does not include the wait for a connection.
 func counted[Result any](
 	ctx context.Context, s *Service, action string, query func(context.Context, db.DBTX) (Result, error),
-) (result Result, err error) {
-	conn, err := s.pool.Acquire(ctx)
+) (Result, error) {
+	result, err := postgres.Read(ctx, s.pool, func(ctx context.Context, conn *postgres.Conn) (Result, error) {
+		defer phase.Start(ctx, phase.Progress)()
+		return query(ctx, conn)
+	})
 	if err != nil {
-		return result, fmt.Errorf("%s: %w", action, err)
+		err = fmt.Errorf("%s: %w", action, err)
 	}
-	defer conn.Release()
-	defer phase.Start(ctx, phase.Progress)()
-	if result, err = query(ctx, conn); err != nil {
-		return result, fmt.Errorf("%s: %w", action, err)
-	}
-	return result, nil
+	return result, err
 }
