@@ -118,6 +118,7 @@ type background struct {
 	dueAge    func(context.Context) (time.Duration, error)
 	validator *consensus.Validator // nil when the process does not validate
 	sweeper   *annotation.Sweeper  // nil when the process serves no requests
+	standby   *postgres.HotStandby // nil without --read-url
 }
 
 // jobsStatementTimeout is longer than any job may take. It replaces the limit that the URL, the role or the database may have
@@ -193,6 +194,12 @@ func (b *background) run(ctx context.Context, group *errgroup.Group) {
 	}
 	if b.validator != nil {
 		group.Go(func() error { return b.validator.Run(ctx) })
+	}
+	if b.standby != nil {
+		group.Go(func() error {
+			b.standby.Watch(ctx)
+			return nil
+		})
 	}
 	if b.sweeper != nil {
 		group.Go(func() error { return b.sweeper.Run(ctx) })

@@ -39,6 +39,7 @@ func exported(t *testing.T) (names []string) {
 	_, err := cfg.handler(pool, newDatabase("", nil), ranking.NewQueue(), []byte(strings.Repeat("k", 32)), b, metrics, zap.NewNop())
 	require.NoError(t, err)
 	b.addMetrics(metrics)
+	metrics.AddReads(func() api.ReadStats { return api.ReadStats{} })
 	descs := make(chan *prometheus.Desc, 1000)
 	metrics.Describe(descs)
 	close(descs)

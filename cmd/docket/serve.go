@@ -35,6 +35,7 @@ type serveConfig struct {
 	processConfig
 	overloadConfig
 	addr           string
+	readURL        string
 	jobs           bool
 	ranking        string
 	reserve        annotation.ReservePolicy
@@ -89,6 +90,7 @@ when it has a migration that was edited afterwards, or with --migrate=false.`,
 	flags.BoolVar(&cfg.jobs, "jobs", true, "run the periodic jobs in this process too; without, docket work must run them")
 	flags.StringVar(&cfg.ranking, "ranking", "queue",
 		"what orders the URLs: queue, always current, or matview, as current as the last docket refresh")
+	addReadFlags(flags, &cfg.readURL)
 	addReserveFlags(flags, &cfg.reserve)
 	flags.DurationVar(&cfg.skipFor, "skip-for", annotation.DefaultSkipFor,
 		"how long a skipped URL comes after all others for its annotator; 0 means until the annotator answers it")
@@ -159,17 +161,25 @@ func (cfg *serveConfig) serve(cmd *cobra.Command, log *zap.Logger) (err error) {
 	if err := cfg.bringUpToDate(ctx, db, cfg.jobs, log); err != nil {
 		return err
 	}
-	pool, err := postgres.Open(ctx, postgres.PoolConfig{
+	poolConfig := postgres.PoolConfig{
 		URL: db.url, MaxConns: cfg.maxConns, StatementTimeout: cfg.statementTimeout, Served: true, Primary: true, Health: db.health,
 		OnDeath:     func(err error) { log.Warn("database connection closed", zap.Error(err)) },
 		WaitTimeout: cfg.maxWait, LockTimeout: min(longestLockWait, cfg.requestTimeout/lockWaits),
 		// The statements of ranking matview read whole tables, so that planning each execution takes less time than a bad plan.
 		GenericPlans: cfg.ranking == rankingQueue,
-	})
+	}
+	pool, err := postgres.Open(ctx, poolConfig)
 	if err != nil {
 		return err
 	}
 	defer pool.Close()
+	standby, err := cfg.openStandby(ctx, poolConfig, log)
+	if err != nil {
+		return err
+	}
+	if standby != nil {
+		defer standby.Close()
+	}
 	if cfg.ranking == rankingMatview {
 		if err := prepareMatview(ctx, pool, log); err != nil {
 			return err
@@ -186,6 +196,10 @@ func (cfg *serveConfig) serve(cmd *cobra.Command, log *zap.Logger) (err error) {
 	defer background.close()
 	background.sweeper = annotation.NewSweeper(pool, func(err error) { log.Error("sweep failed", zap.Error(err)) })
 	metrics := api.NewMetrics(func() api.PoolStats { return api.PoolStats(pool.Stats()) })
+	if standby != nil {
+		metrics.AddReads(readStats(standby))
+		background.standby = standby
+	}
 	handler, err := cfg.handler(pool, db, ranked, key, background, metrics, log)
 	if err != nil {
 		return err
@@ -249,20 +263,22 @@ func (cfg *serveConfig) handler(
 		return found, err
 	})
 	ids := annotation.NewSessionIDs(key)
+	// Searches, the leaderboard, metrics and exports read from the standby, if there is one, and everything else from the primary.
+	lagging := pool.WithStandby(b.standby)
 	return api.New(api.Config{
 		Annotations: annotation.New(pool, ranked,
 			annotation.OnDue(b.wake), annotation.SkipFor(cfg.skipFor), annotation.Reserve(cfg.reserve),
 			annotation.WithSessionIDs(ids),
 			annotation.Report(func(err error) { log.Error("reservations after an answer are not settled", zap.Error(err)) })),
-		Catalog:     catalog.New(pool),
+		Catalog:     catalog.New(lagging),
 		Robots:      robots.New(pool),
 		Submissions: submissions.New(pool),
 		Consensus:   consensus.NewExplainer(pool),
 		Reopener:    consensus.NewReopener(pool),
 		History:     history.NewReader(pool),
-		Progress:    progress.New(pool),
-		Agreement:   agreement.New(pool),
-		Export:      export.New(pool, key),
+		Progress:    progress.New(lagging),
+		Agreement:   agreement.New(lagging),
+		Export:      export.New(lagging, key),
 		Follows:     follows.New(pool),
 		Tasks:       tasks.NewHistory(pool),
 		Control:     tasks.NewControl(pool, b.runner),
