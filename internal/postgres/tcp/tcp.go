@@ -7,7 +7,6 @@ import (
 	"context"
 	"fmt"
 	"net"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -69,9 +68,10 @@ func Configure(config *pgconn.Config) error {
 		KeepAlive:      -1, // without KeepAliveConfig, net would enable keepalives with values of its own
 		ControlContext: userTimeout(user),
 	}
+	several := hasSeveralServers(config)
 	if config.ConnectTimeout <= 0 {
 		config.ConnectTimeout = ConnectTimeout
-		if hasSeveralServers(config) {
+		if several {
 			config.ConnectTimeout = ConnectTimeoutOfSeveral
 		}
 	}
@@ -82,14 +82,10 @@ func Configure(config *pgconn.Config) error {
 		defer cancel()
 		return dialer.DialContext(ctx, network, address)
 	}
+	if several {
+		config.DialFunc = silentServers.dial(config.DialFunc)
+	}
 	return nil
-}
-
-// hasSeveralServers ignores the fallbacks that try one server with and without TLS.
-func hasSeveralServers(config *pgconn.Config) bool {
-	return slices.ContainsFunc(config.Fallbacks, func(fallback *pgconn.FallbackConfig) bool {
-		return fallback.Host != config.Host || fallback.Port != config.Port
-	})
 }
 
 func seconds(d time.Duration) int { return int(d.Seconds()) }
