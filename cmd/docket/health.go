@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -21,6 +22,7 @@ type healthConfig struct {
 	addr    string
 	url     string
 	live    bool
+	tlsCert string
 	timeout time.Duration
 }
 
@@ -30,7 +32,8 @@ func healthCommand() *cobra.Command {
 		Use:   "health",
 		Short: "Ask a running docket serve whether it can serve requests",
 		Long: `Ask a running docket serve whether it can serve requests, or with --live whether its process is alive, for the health checks of
-containers and load balancers. It asks the address in --addr, whose variable is that of docket serve, or --url.
+containers and load balancers. It asks the address in --addr, whose variable is that of docket serve, or --url. With --tls-cert,
+or its variable, it asks --addr with TLS and accepts any certificate, because the address need not be a name in it.
 
 Exit status 1: it cannot, or there was no answer.`,
 		Args: cobra.NoArgs,
@@ -41,7 +44,7 @@ Exit status 1: it cannot, or there was no answer.`,
 			}
 			ctx, cancel := context.WithTimeout(cmd.Context(), cfg.timeout)
 			defer cancel()
-			if err := askHealth(ctx, target); err != nil {
+			if err := askHealth(ctx, target, cfg.url == ""); err != nil {
 				return err
 			}
 			fmt.Fprintln(cmd.OutOrStdout(), "ok")
@@ -51,6 +54,7 @@ Exit status 1: it cannot, or there was no answer.`,
 	flags := cmd.Flags()
 	addAddrFlag(flags, &cfg.addr)
 	flags.StringVar(&cfg.url, "url", "", "`URL` below which the instance serves, such as https://docket.example.org; instead of --addr")
+	flags.StringVar(&cfg.tlsCert, "tls-cert", "", "`file` of docket serve, which then serves TLS; it is not read here")
 	flags.BoolVar(&cfg.live, "live", false, "ask only whether the process is alive, which does not depend on the database")
 	flags.DurationVar(&cfg.timeout, "timeout", 5*time.Second, "longest time to wait for the answer")
 	return cmd
@@ -82,18 +86,22 @@ func (cfg *healthConfig) target() (string, error) {
 	case "::":
 		host = "::1"
 	}
-	return (&url.URL{Scheme: "http", Host: net.JoinHostPort(host, port), Path: "/" + path}).String(), nil
+	scheme := "http"
+	if cfg.tlsCert != "" {
+		scheme = "https"
+	}
+	return (&url.URL{Scheme: scheme, Host: net.JoinHostPort(host, port), Path: "/" + path}).String(), nil
 }
 
-// askHealth returns nil if the answer has status 200.
-func askHealth(ctx context.Context, target string) error {
+// askHealth returns nil if the answer has status 200. The request contains no secrets.
+func askHealth(ctx context.Context, target string, anyCertificate bool) error {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, target, nil)
 	if err != nil {
 		return err
 	}
 	// Neither a proxy in the environment nor a redirection is the instance that was asked about.
 	client := http.Client{
-		Transport:     &http.Transport{DisableKeepAlives: true},
+		Transport:     &http.Transport{DisableKeepAlives: true, TLSClientConfig: &tls.Config{InsecureSkipVerify: anyCertificate}},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 	resp, err := client.Do(req)

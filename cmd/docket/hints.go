@@ -31,7 +31,7 @@ const (
 
 // printHints prints commands for a person who starts Docket for the first time: the next URL and, if the database has the sample data,
 // two answers and the fact that comes of them. All can be repeated.
-func printHints(ctx context.Context, out io.Writer, pool *postgres.Pool, key []byte, addr string) error {
+func printHints(ctx context.Context, out io.Writer, pool *postgres.Pool, key []byte, base string) error {
 	var curl []string // by user
 	for _, user := range hintUsers {
 		token, err := auth.Issue(key, user.id, user.permissions, hintValidity, time.Now())
@@ -40,7 +40,7 @@ func printHints(ctx context.Context, out io.Writer, pool *postgres.Pool, key []b
 		}
 		curl = append(curl, fmt.Sprintf("  curl -H 'Authorization: Bearer %s'", token))
 	}
-	text := fmt.Sprintf("\nDocket is ready. Request the next URL to annotate:\n\n%s http://%s/annotate/all\n\n", curl[0], addr)
+	text := fmt.Sprintf("\nDocket is ready. Request the next URL to annotate:\n\n%s %s/annotate/all\n\n", curl[0], base)
 	explanation, err := consensus.NewExplainer(pool).Explain(ctx, irrelevantID)
 	switch _, isUnknown := errors.AsType[*unknown.Error](err); {
 	case isUnknown:
@@ -50,10 +50,10 @@ func printHints(ctx context.Context, out io.Writer, pool *postgres.Pool, key []b
 		text += fmt.Sprintf("Two users say that %s is not relevant:\n\n", irrelevantURL)
 		for _, annotator := range curl[:2] {
 			text += fmt.Sprintf("%s -H 'Content-Type: application/json' \\\n"+
-				"    -d '{\"suggested_status\": \"not relevant\"}' http://%s/annotate/all/%d\n", annotator, addr, irrelevantID)
+				"    -d '{\"suggested_status\": \"not relevant\"}' %s/annotate/all/%d\n", annotator, base, irrelevantID)
 		}
 		text += fmt.Sprintf("\nWithin a second that makes it a fact. An administrator can see which, and why:\n\n"+
-			"%s http://%s/url/%d/consensus\n\n", curl[2], addr, irrelevantID)
+			"%s %s/url/%d/consensus\n\n", curl[2], base, irrelevantID)
 	}
 	_, err = io.WriteString(out, text)
 	return err

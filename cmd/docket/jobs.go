@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -225,7 +226,7 @@ func (cfg *processConfig) serveAdmin(
 	if err != nil {
 		return err
 	}
-	addr, err := serveOn(ctx, group, cfg.adminAddr, adminHandler(metrics.Handler(), page, host), limits, log)
+	addr, err := serveOn(ctx, group, cfg.adminAddr, adminHandler(metrics.Handler(), page, host), limits, nil, log)
 	if err != nil {
 		return err
 	}
@@ -236,9 +237,10 @@ func (cfg *processConfig) serveAdmin(
 
 // serveOn serves a handler until ctx ends, in goroutines of the group, and returns the address it listens on.
 func serveOn(
-	ctx context.Context, group *errgroup.Group, addr string, handler http.Handler, limits httpserver.Limits, log *zap.Logger,
+	ctx context.Context, group *errgroup.Group, addr string, handler http.Handler, limits httpserver.Limits, secure *tls.Config,
+	log *zap.Logger,
 ) (string, error) {
-	served, err := httpserver.Serve(ctx, group, addr, handler, limits, log)
+	served, err := httpserver.Serve(ctx, group, addr, handler, limits, secure, log)
 	if err != nil {
 		return "", fmt.Errorf("%w; choose another address with --addr or --admin-addr", err)
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"net/http"
 	"time"
@@ -24,7 +25,7 @@ func addAddrFlag(flags *pflag.FlagSet, addr *string) {
 // listen serves until the context ends or a server fails, then finishes the requests in progress.
 func (cfg *serveConfig) listen(
 	ctx context.Context, cmd *cobra.Command, db *database, pool *postgres.Pool, key []byte, handler http.Handler, metrics *api.Metrics,
-	background *background, log *zap.Logger,
+	background *background, secure *tls.Config, log *zap.Logger,
 ) (err error) {
 	ctx, stop := context.WithCancel(ctx)
 	group, ctx := errgroup.WithContext(ctx)
@@ -33,18 +34,18 @@ func (cfg *serveConfig) listen(
 		err = errors.Join(err, group.Wait())
 	}()
 	limits := cfg.limits()
-	addr, err := serveOn(ctx, group, cfg.addr, handler, limits, log)
+	addr, err := serveOn(ctx, group, cfg.addr, handler, limits, secure, log)
 	if err != nil {
 		return err
 	}
-	log.Info("serving", zap.String("address", "http://"+addr))
+	log.Info("serving", zap.String("address", baseURL(addr, secure)))
 	if err := cfg.serveAdmin(ctx, group, metrics, background, limits, log); err != nil {
 		return err
 	}
 	background.run(ctx, group)
 	db.watchServer(ctx, group)
 	if cfg.printCurl {
-		if err := printHints(ctx, cmd.OutOrStdout(), pool, key, addr); err != nil {
+		if err := printHints(ctx, cmd.OutOrStdout(), pool, key, baseURL(addr, secure)); err != nil {
 			return err
 		}
 	}

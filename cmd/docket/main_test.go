@@ -70,7 +70,7 @@ type serving struct {
 	ended          func() (status int, stderr string) // waits until it ends by itself
 }
 
-var curlLine = regexp.MustCompile(`curl -H 'Authorization: Bearer (\S+)' http://(\S+)/annotate/all`)
+var curlLine = regexp.MustCompile(`curl -H 'Authorization: Bearer (\S+)' https?://(\S+)/annotate/all`)
 
 // serve runs docket serve until it is ready, without jobs unless the arguments ask for them.
 func serve(t *testing.T, args ...string) serving {

@@ -109,7 +109,7 @@ func TestHintsWithoutSampleData(t *testing.T) {
 	pool := dbtest.New(t)
 	dbtest.Exec(t, pool, "INSERT INTO urls (id, url, source) VALUES (262, 'another.org', 'manual')")
 	var out strings.Builder
-	require.NoError(t, printHints(t.Context(), &out, pool, []byte(strings.Repeat("k", 32)), "host:1"))
+	require.NoError(t, printHints(t.Context(), &out, pool, []byte(strings.Repeat("k", 32)), "http://host:1"))
 	require.Len(t, hintedCurl.FindAllString(out.String(), -1), 1)
 	require.NotContains(t, out.String(), "262")
 }

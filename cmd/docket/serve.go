@@ -44,6 +44,7 @@ type serveConfig struct {
 	timings        bool
 	slowRequest    time.Duration
 	printCurl      bool
+	tls            tlsFiles
 	corsOrigins    []string
 	trustedProxies []string
 	rateLimits     api.RateLimits
@@ -92,6 +93,7 @@ when it has a migration that was edited afterwards, or with --migrate=false.`,
 		"what orders the URLs: queue, always current, or matview, as current as the last docket refresh")
 	addReadFlags(flags, &cfg.readURL)
 	addReserveFlags(flags, &cfg.reserve)
+	addTLSFlags(flags, &cfg.tls)
 	flags.DurationVar(&cfg.skipFor, "skip-for", annotation.DefaultSkipFor,
 		"how long a skipped URL comes after all others for its annotator; 0 means until the annotator answers it")
 	flags.DurationVar(&cfg.viewsMaxAge, "views-max-age", 0,
@@ -123,6 +125,10 @@ when it has a migration that was edited afterwards, or with --migrate=false.`,
 func (cfg *serveConfig) serve(cmd *cobra.Command, log *zap.Logger) (err error) {
 	ctx := cmd.Context()
 	key, err := cfg.secretKey()
+	if err != nil {
+		return err
+	}
+	secure, err := cfg.tls.load(log)
 	if err != nil {
 		return err
 	}
@@ -204,7 +210,7 @@ func (cfg *serveConfig) serve(cmd *cobra.Command, log *zap.Logger) (err error) {
 	if err != nil {
 		return err
 	}
-	return cfg.listen(ctx, cmd, db, pool, key, handler, metrics, background, log)
+	return cfg.listen(ctx, cmd, db, pool, key, handler, metrics, background, secure, log)
 }
 
 // handler wires the use cases to the REST interface. It warns when the configuration lets clients delete without a token.
@@ -344,7 +350,7 @@ func (cfg *serveConfig) check() error {
 	if err := api.CheckProxies(cfg.trustedProxies); err != nil {
 		return usageError{fmt.Errorf("--trusted-proxy: %w", err)}
 	}
-	if err := checkReserve(cfg.reserve); err != nil {
+	if err := errors.Join(checkReserve(cfg.reserve), cfg.tls.check()); err != nil {
 		return err
 	}
 	for flag, value := range map[string]time.Duration{

@@ -3,6 +3,7 @@ package httpserver
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -28,9 +29,9 @@ type Limits struct {
 const maxHeaderBytes = 64 << 10
 
 // Serve listens on an address and returns the one it got: port 0 takes a free port. Goroutines of the group serve the handler
-// until ctx ends.
+// until ctx ends, with TLS and HTTP/2 when secure is not nil.
 func Serve(
-	ctx context.Context, group *errgroup.Group, addr string, handler http.Handler, limits Limits, log *zap.Logger,
+	ctx context.Context, group *errgroup.Group, addr string, handler http.Handler, limits Limits, secure *tls.Config, log *zap.Logger,
 ) (string, error) {
 	listener, err := net.Listen("tcp", addr)
 	if err != nil {
@@ -47,9 +48,14 @@ func Serve(
 		WriteTimeout:   limits.Write,
 		IdleTimeout:    limits.Idle,
 		ErrorLog:       zap.NewStdLog(log),
+		TLSConfig:      secure,
+	}
+	serve := server.Serve
+	if secure != nil {
+		serve = func(l net.Listener) error { return server.ServeTLS(l, "", "") }
 	}
 	group.Go(func() error {
-		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+		if err := serve(listener); !errors.Is(err, http.ErrServerClosed) {
 			return fmt.Errorf("serve %s: %w", addr, err)
 		}
 		return nil

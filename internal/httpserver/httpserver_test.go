@@ -26,7 +26,7 @@ func TestServeFinishesRequests(t *testing.T) {
 		close(arrived)
 		<-release
 		_, _ = io.WriteString(w, "done")
-	}), limits, zap.NewNop())
+	}), limits, nil, zap.NewNop())
 	require.NoError(t, err)
 	body := make(chan string, 1)
 	go func() {
@@ -53,9 +53,9 @@ func TestServeRefusesAnAddressInUse(t *testing.T) {
 	t.Parallel()
 	ctx, stop := context.WithCancel(t.Context())
 	var group errgroup.Group
-	addr, err := httpserver.Serve(ctx, &group, "127.0.0.1:0", http.NotFoundHandler(), limits, zap.NewNop())
+	addr, err := httpserver.Serve(ctx, &group, "127.0.0.1:0", http.NotFoundHandler(), limits, nil, zap.NewNop())
 	require.NoError(t, err)
-	_, err = httpserver.Serve(ctx, &group, addr, http.NotFoundHandler(), limits, zap.NewNop())
+	_, err = httpserver.Serve(ctx, &group, addr, http.NotFoundHandler(), limits, nil, zap.NewNop())
 	require.ErrorContains(t, err, "listen: ")
 	stop()
 	require.NoError(t, group.Wait())
