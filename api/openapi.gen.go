@@ -2476,7 +2476,7 @@ type Problem struct {
 	// | `urn:docket:problem:no-job-tables` | 503 | the database has no tables for jobs yet; `docket migrate apply` creates them |
 	// | `urn:docket:problem:overloaded` | 503 | the server is overloaded and has done nothing for the request; send it again after `Retry-After` seconds |
 	// | `urn:docket:problem:too-many-exports` | 503 | the maximum number of concurrent exports is running |
-	// | `about:blank` | 503 | the database is unavailable; send the request again after `Retry-After` seconds |
+	// | `about:blank` | 503 | the database is unavailable, or the keys with which the issuer of the token signs; send the request again after `Retry-After` seconds |
 	// | `about:blank` | 504 | the request took longer than the server allows |
 	// | `about:blank` | any other | the meaning of the status |
 	//

@@ -37,6 +37,7 @@ var errorResponses = []struct {
 	{as[*admission.Refusal](), http.StatusServiceUnavailable, "overloaded"},
 	{is(auth.ErrNotAuthenticated), http.StatusUnauthorized, "not-authenticated"},
 	{is(auth.ErrInvalidToken), http.StatusUnauthorized, "invalid-token"},
+	{is(auth.ErrKeysUnavailable), http.StatusServiceUnavailable, ""},
 	{is(auth.ErrForbidden), http.StatusForbidden, "forbidden"},
 	{as[*tooManyError](), http.StatusTooManyRequests, "too-many-requests"},
 	{as[*annotation.RuleError](), http.StatusBadRequest, "rule-broken"},

@@ -157,7 +157,7 @@ func serve(t testing.TB, pool *postgres.Pool, rank annotation.Ranking) *httptest
 func newHandler(
 	t testing.TB, pool *postgres.Pool, rank annotation.Ranking, log *zap.Logger, change ...func(*api.Config),
 ) http.Handler {
-	verifier, err := auth.NewVerifier(testKey, auth.DefaultLeeway, time.Now)
+	verifier, err := auth.NewVerifier(testKey, nil, auth.DefaultLeeway, time.Now)
 	require.NoError(t, err)
 	cfg := api.Config{
 		Annotations: annotation.New(pool, rank),

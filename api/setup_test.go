@@ -59,7 +59,7 @@ func setup(t testing.TB, handler func(c *gin.Context, fail func(*gin.Context, er
 
 func testConfig(t testing.TB) Config {
 	t.Helper()
-	verifier, err := auth.NewVerifier(testKey, auth.DefaultLeeway, time.Now)
+	verifier, err := auth.NewVerifier(testKey, nil, auth.DefaultLeeway, time.Now)
 	require.NoError(t, err)
 	return Config{
 		Verifier: verifier,

@@ -30,7 +30,7 @@ func NewHandler(pool *postgres.Pool) (http.Handler, error) {
 }
 
 func handlerOf(service *annotation.Service) (http.Handler, error) {
-	verifier, err := auth.NewVerifier(tokenKey, auth.DefaultLeeway, time.Now)
+	verifier, err := auth.NewVerifier(tokenKey, nil, auth.DefaultLeeway, time.Now)
 	if err != nil {
 		return nil, err
 	}

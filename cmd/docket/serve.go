@@ -45,6 +45,7 @@ type serveConfig struct {
 	slowRequest    time.Duration
 	printCurl      bool
 	tls            tlsFiles
+	keySet         keySetConfig
 	corsOrigins    []string
 	trustedProxies []string
 	rateLimits     api.RateLimits
@@ -94,6 +95,7 @@ when it has a migration that was edited afterwards, or with --migrate=false.`,
 	addReadFlags(flags, &cfg.readURL)
 	addReserveFlags(flags, &cfg.reserve)
 	addTLSFlags(flags, &cfg.tls)
+	addKeySetFlags(flags, &cfg.keySet)
 	flags.DurationVar(&cfg.skipFor, "skip-for", annotation.DefaultSkipFor,
 		"how long a skipped URL comes after all others for its annotator; 0 means until the annotator answers it")
 	flags.DurationVar(&cfg.viewsMaxAge, "views-max-age", 0,
@@ -217,7 +219,11 @@ func (cfg *serveConfig) serve(cmd *cobra.Command, log *zap.Logger) (err error) {
 func (cfg *serveConfig) handler(
 	pool *postgres.Pool, db *database, ranked annotation.Ranking, key []byte, b *background, metrics *api.Metrics, log *zap.Logger,
 ) (http.Handler, error) {
-	verifier, err := auth.NewVerifier(key, cfg.tokenLeeway, time.Now)
+	keys, err := cfg.keySet.open(log)
+	if err != nil {
+		return nil, err
+	}
+	verifier, err := auth.NewVerifier(key, keys, cfg.tokenLeeway, time.Now)
 	if err != nil {
 		return nil, err
 	}
@@ -350,7 +356,7 @@ func (cfg *serveConfig) check() error {
 	if err := api.CheckProxies(cfg.trustedProxies); err != nil {
 		return usageError{fmt.Errorf("--trusted-proxy: %w", err)}
 	}
-	if err := errors.Join(checkReserve(cfg.reserve), cfg.tls.check()); err != nil {
+	if err := errors.Join(checkReserve(cfg.reserve), cfg.tls.check(), cfg.keySet.check()); err != nil {
 		return err
 	}
 	for flag, value := range map[string]time.Duration{

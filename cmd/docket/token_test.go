@@ -15,7 +15,7 @@ import (
 func TestTokenKinds(t *testing.T) {
 	key := strings.Repeat("k", 32)
 	t.Setenv(secretKeyVariable, key)
-	verifier, err := auth.NewVerifier([]byte(key), 0, time.Now)
+	verifier, err := auth.NewVerifier([]byte(key), nil, 0, time.Now)
 	require.NoError(t, err)
 	for flags, want := range map[string][]auth.Permission{
 		"":                                     nil,

@@ -14,6 +14,9 @@ import (
 
 // claims are the claims of a token that Docket reads. It is a jwt.Claims.
 type claims struct {
+	issuer                         string // "" when the token has no such claim
+	audience                       []string
+	hasAudience                    bool
 	userID                         int32
 	permissions                    []string
 	expiresAt, notBefore, issuedAt *jwt.NumericDate // nil when the token has no such claim
@@ -21,14 +24,19 @@ type claims struct {
 
 // UnmarshalJSON reads a claims set. Claim names are compared exactly, as RFC 7519 requires: encoding/json would also read "SUB" or
 // "Exp" into the fields of a struct. A claims set that has a name two times is refused, because two readers could see two users in
-// it. So is one with a claim of the wrong type, null included, and one for an audience.
+// it. So is one with a claim of the wrong type, null included.
 func (c *claims) UnmarshalJSON(data []byte) error {
 	set, err := uniqueMembers(data)
 	if err != nil {
 		return err
 	}
-	if _, ok := set["aud"]; ok {
-		return errors.New("the token is for an audience, and Docket has none")
+	if c.audience, c.hasAudience, err = readAudience(set["aud"]); err != nil {
+		return err
+	}
+	if issuer, ok := set["iss"]; ok {
+		if c.issuer, err = readText(issuer); err != nil {
+			return fmt.Errorf("iss: %w", err)
+		}
 	}
 	if c.userID, err = readSubject(set["sub"]); err != nil {
 		return err
@@ -69,14 +77,35 @@ func uniqueMembers(data []byte) (map[string]json.RawMessage, error) {
 	return members, nil
 }
 
+func readText(data json.RawMessage) (text string, err error) {
+	if err := json.Unmarshal(data, &text); err != nil || data[0] != '"' {
+		return "", errors.New("it is not a text")
+	}
+	return text, nil
+}
+
+// readAudience returns the texts of a claim aud, which is a text or a list, and whether the token has the claim.
+func readAudience(data json.RawMessage) (audience []string, found bool, err error) {
+	if len(data) == 0 {
+		return nil, false, nil
+	}
+	if text, err := readText(data); err == nil {
+		return []string{text}, true, nil
+	}
+	if audience, err = readTexts(data); err != nil {
+		return nil, true, fmt.Errorf("aud: %w", err)
+	}
+	return audience, true, nil
+}
+
 // readSubject returns the user of a claim sub: a text with a positive int32, written as strconv does.
 func readSubject(data json.RawMessage) (int32, error) {
 	if len(data) == 0 {
 		return 0, errors.New("the token has no sub")
 	}
-	var text string
-	if err := json.Unmarshal(data, &text); err != nil || data[0] != '"' {
-		return 0, errors.New("sub is not a text")
+	text, err := readText(data)
+	if err != nil {
+		return 0, fmt.Errorf("sub: %w", err)
 	}
 	id, err := strconv.ParseInt(text, 10, 32)
 	if err != nil || id < 1 || strconv.FormatInt(id, 10) != text {
@@ -90,14 +119,22 @@ func readPermissions(data json.RawMessage) ([]string, error) {
 	if len(data) == 0 {
 		return nil, nil
 	}
+	names, err := readTexts(data)
+	if err != nil {
+		return nil, fmt.Errorf("permissions: %w", err)
+	}
+	return names, nil
+}
+
+func readTexts(data json.RawMessage) ([]string, error) {
 	var names []*string
 	if err := json.Unmarshal(data, &names); err != nil || data[0] != '[' {
-		return nil, errors.New("permissions is not a list of texts")
+		return nil, errors.New("it is not a list of texts")
 	}
 	texts := make([]string, len(names))
 	for i, name := range names {
 		if name == nil {
-			return nil, errors.New("permissions is not a list of texts")
+			return nil, errors.New("it is not a list of texts")
 		}
 		texts[i] = *name
 	}
@@ -122,7 +159,7 @@ func readDate(data json.RawMessage) (*jwt.NumericDate, error) {
 	return jwt.NewNumericDate(time.Unix(int64(math.Floor(seconds)), 0)), nil
 }
 
-// The methods of jwt.Claims. Docket's tokens have no issuer; the claim sub and the audience have been checked.
+// The methods of jwt.Claims. The issuer chooses the key, and the verifier compares the audience; sub has been checked.
 
 func (c *claims) GetExpirationTime() (*jwt.NumericDate, error) { return c.expiresAt, nil }
 func (c *claims) GetNotBefore() (*jwt.NumericDate, error)      { return c.notBefore, nil }

@@ -31,15 +31,17 @@ const (
 	MaxLeeway     = 5 * time.Minute
 )
 
-// Verifier checks tokens against one key.
+// Verifier checks tokens against the keys of their issuers.
 type Verifier struct {
 	key    []byte
+	keys   *KeySet // nil when there is only the key
 	parser *jwt.Parser
 }
 
 // NewVerifier returns a verifier that reads the time from clock. A token is valid from leeway before its nbf and iat, until leeway
-// after its exp. A key shorter than MinKeyBytes and a leeway that is not from 0 to MaxLeeway are refused.
-func NewVerifier(key []byte, leeway time.Duration, clock func() time.Time) (*Verifier, error) {
+// after its exp. A token with the issuer of keys, which may be nil, must have an exp and is valid only when it is signed with one of
+// these, by RS256 or ES256. All others are valid only when they are signed with key, by HS256. A key shorter than MinKeyBytes and a leeway that is not from 0 to MaxLeeway are refused.
+func NewVerifier(key []byte, keys *KeySet, leeway time.Duration, clock func() time.Time) (*Verifier, error) {
 	if err := checkKey(key); err != nil {
 		return nil, err
 	}
@@ -47,9 +49,10 @@ func NewVerifier(key []byte, leeway time.Duration, clock func() time.Time) (*Ver
 		return nil, err
 	}
 	return &Verifier{
-		key: slices.Clone(key),
+		key:  slices.Clone(key),
+		keys: keys,
 		parser: jwt.NewParser(
-			jwt.WithValidMethods([]string{jwt.SigningMethodHS256.Alg()}),
+			jwt.WithValidMethods(append([]string{jwt.SigningMethodHS256.Alg()}, keySetMethods...)),
 			jwt.WithTimeFunc(clock),
 			jwt.WithIssuedAt(),
 			jwt.WithLeeway(leeway),
@@ -66,7 +69,7 @@ func CheckLeeway(leeway time.Duration) error {
 }
 
 // Authenticate verifies the value of an Authorization header. Errors: ErrNotAuthenticated when it is not a bearer token,
-// ErrInvalidToken when the token is invalid.
+// ErrInvalidToken when the token is invalid, ErrKeysUnavailable when that cannot be determined now.
 func (v *Verifier) Authenticate(header string) (User, error) {
 	scheme, token, _ := strings.Cut(header, " ")
 	token = strings.TrimSpace(token)
@@ -76,9 +79,13 @@ func (v *Verifier) Authenticate(header string) (User, error) {
 	return v.Verify(token)
 }
 
-// Verify returns the user of a token. The error of every invalid token is ErrInvalidToken, which wraps the reason.
+// Verify returns the user of a token. The error of every invalid token is ErrInvalidToken, which wraps the reason. The other error is
+// ErrKeysUnavailable.
 func (v *Verifier) Verify(token string) (User, error) {
 	user, err := v.verify(token)
+	if errors.Is(err, ErrKeysUnavailable) {
+		return User{}, ErrKeysUnavailable
+	}
 	if err != nil {
 		return User{}, fmt.Errorf("%w: %w", ErrInvalidToken, err)
 	}
@@ -110,7 +117,29 @@ func (v *Verifier) keyFor(token *jwt.Token) (any, error) {
 	if _, ok := token.Header["crit"]; ok {
 		return nil, errors.New("token has critical extensions")
 	}
-	return v.key, nil
+	c, ok := token.Claims.(*claims)
+	if !ok {
+		return nil, errors.New("the claims were not read")
+	}
+	// The claims are not verified yet. Whatever issuer they name, only its own keys and algorithms can verify them.
+	method := token.Method.Alg()
+	if v.keys == nil || c.issuer != v.keys.Issuer {
+		if method != jwt.SigningMethodHS256.Alg() {
+			return nil, fmt.Errorf("%s is not the algorithm of this issuer", method)
+		}
+		if c.hasAudience {
+			return nil, errors.New("the token is for an audience, and Docket has none")
+		}
+		return v.key, nil
+	}
+	if err := v.keys.check(c, method); err != nil {
+		return nil, err
+	}
+	id, ok := token.Header["kid"].(string)
+	if !ok || id == "" {
+		return nil, errors.New("the token does not name its key")
+	}
+	return v.keys.key(keyName{id, method})
 }
 
 // Issue returns a token for the user, whose id must be positive, that is valid from now for ttl, or without an end when ttl is 0.

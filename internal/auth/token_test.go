@@ -31,7 +31,7 @@ var (
 )
 
 func verifier(t interface{ Fatal(...any) }) *auth.Verifier {
-	v, err := auth.NewVerifier(key, 0, func() time.Time { return now })
+	v, err := auth.NewVerifier(key, nil, 0, func() time.Time { return now })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -221,7 +221,7 @@ func TestIssue(t *testing.T) {
 	require.ErrorIs(t, user.Require(auth.SourceCollectorFinalReview), auth.ErrForbidden)
 
 	for wait, valid := range map[time.Duration]bool{-time.Second: false, 59 * time.Second: true, time.Minute: false} {
-		v, err := auth.NewVerifier(key, 0, func() time.Time { return now.Add(wait) })
+		v, err := auth.NewVerifier(key, nil, 0, func() time.Time { return now.Add(wait) })
 		require.NoError(t, err)
 		_, err = v.Verify(token)
 		require.Equal(t, valid, err == nil, "%v after it was issued: %v", wait, err)
@@ -241,7 +241,7 @@ func TestIssue(t *testing.T) {
 
 func TestNewVerifierRefusesShortKey(t *testing.T) {
 	t.Parallel()
-	_, err := auth.NewVerifier(key[:31], 0, time.Now)
+	_, err := auth.NewVerifier(key[:31], nil, 0, time.Now)
 	require.ErrorContains(t, err, "at least 32")
 }
 
@@ -249,7 +249,7 @@ func TestNewVerifierRefusesShortKey(t *testing.T) {
 func TestLeeway(t *testing.T) {
 	t.Parallel()
 	for _, leeway := range []time.Duration{0, time.Second, auth.DefaultLeeway, auth.MaxLeeway} {
-		v, err := auth.NewVerifier(key, leeway, func() time.Time { return now })
+		v, err := auth.NewVerifier(key, nil, leeway, func() time.Time { return now })
 		require.NoError(t, err)
 		seconds := int64(leeway / time.Second)
 		for _, test := range []struct {
@@ -269,7 +269,7 @@ func TestLeeway(t *testing.T) {
 		}
 	}
 	for _, leeway := range []time.Duration{-1, auth.MaxLeeway + 1} {
-		_, err := auth.NewVerifier(key, leeway, time.Now)
+		_, err := auth.NewVerifier(key, nil, leeway, time.Now)
 		require.ErrorContains(t, err, "is not from 0s to 5m0s")
 	}
 }
