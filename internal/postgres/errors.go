@@ -19,6 +19,7 @@ const (
 	notNullViolation      = "23502"
 	cannotConnectNow      = "57P03"
 	invalidParameterValue = "22023"
+	protocolViolation     = "08P01"
 	featureNotSupported   = "0A000" // a prepared statement whose columns have changed, among others
 	invalidStatementName  = "26000"
 	readOnlyTransaction   = "25006"

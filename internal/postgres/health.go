@@ -134,6 +134,12 @@ func connect(ctx context.Context, url string) (*pgx.Conn, error) {
 		return nil, err
 	}
 	conn, err := pgx.ConnectConfig(ctx, pool.ConnConfig)
+	if refusesSettings(err) {
+		if _, err := takeSettings(&pool.ConnConfig.Config); err != nil {
+			return nil, err
+		}
+		conn, err = pgx.ConnectConfig(ctx, pool.ConnConfig)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("connect to %s as %q: %w", databaseName(pool.ConnConfig), pool.ConnConfig.User, err)
 	}

@@ -85,10 +85,10 @@ func OpenHotStandby(
 	s := &HotStandby{onChange: onChange, reads: map[string]int64{}}
 	primary.MaxConns = 1
 	var err error
-	if s.primary, err = openLater(ctx, primary); err != nil {
+	if s.primary, err = openLater(ctx, primary, false); err != nil {
 		return nil, err
 	}
-	if s.standby, err = openLater(ctx, standby); err != nil {
+	if s.standby, err = openLater(ctx, standby, false); err != nil {
 		s.primary.Close()
 		return nil, err
 	}

@@ -62,13 +62,28 @@ type PoolConfig struct {
 }
 
 // Open returns a pool after it has connected to the database. Sessions are in UTC. The wait for a connection is the phase
-// phase.Acquire. No error of Open contains the password.
+// phase.Acquire. No error of Open contains the password. Open notices a pooler that is between, and how it works then is
+// described at the type pooler.
 func Open(ctx context.Context, cfg PoolConfig) (*Pool, error) {
-	pool, err := openLater(ctx, cfg)
+	if err := checkExecMode(cfg.URL, false); err != nil {
+		return nil, err
+	}
+	pool, err := openNow(ctx, cfg, false)
+	if !errors.Is(err, errFoundPooler) {
+		return pool, err
+	}
+	if err := checkExecMode(cfg.URL, true); err != nil {
+		return nil, err
+	}
+	return openNow(ctx, cfg, true)
+}
+
+func openNow(ctx context.Context, cfg PoolConfig, pooled bool) (*Pool, error) {
+	pool, err := openLater(ctx, cfg, pooled)
 	if err != nil {
 		return nil, err
 	}
-	if err := pool.Ping(ctx); err != nil {
+	if err := pool.connectFirst(ctx); err != nil {
 		conn := pool.Config().ConnConfig
 		pool.Close()
 		return nil, fmt.Errorf("connect to database %q on %s as %q: %w", conn.Database, conn.Host, conn.User, err)
@@ -76,15 +91,21 @@ func Open(ctx context.Context, cfg PoolConfig) (*Pool, error) {
 	return pool, nil
 }
 
-// openLater is Open for a database that need not be reachable yet.
-func openLater(ctx context.Context, cfg PoolConfig) (*Pool, error) {
+// openLater is Open for a database that need not be reachable yet. The caller knows whether a pooler is between.
+func openLater(ctx context.Context, cfg PoolConfig, pooled bool) (*Pool, error) {
 	config, err := poolConfig(cfg)
 	if err != nil {
 		return nil, err
 	}
+	var between *pooler
+	if pooled {
+		if between, err = behindPooler(config); err != nil {
+			return nil, err
+		}
+	}
 	var created atomic.Pointer[Pool]
 	if cfg.Served {
-		w := &watch{config: config.ConnConfig.Copy(), limits: cmp.Or(cfg.limits, defaultLimits), onDeath: func(err error) {
+		w := &watch{config: config.ConnConfig.Copy(), pooled: pooled, limits: cmp.Or(cfg.limits, defaultLimits), onDeath: func(err error) {
 			if cfg.OnDeath != nil {
 				cfg.OnDeath(err)
 			}
@@ -98,7 +119,7 @@ func openLater(ctx context.Context, cfg PoolConfig) (*Pool, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open connection pool: %w", err)
 	}
-	pool.wait = cfg.WaitTimeout
+	pool.wait, pool.pooler = cfg.WaitTimeout, between
 	created.Store(pool)
 	return pool, nil
 }

@@ -34,9 +34,11 @@ func Pipeline(ctx context.Context, conn *Conn, steps []Step) error {
 			return errReadConn
 		}
 	}
-	err := runPipeline(ctx, conn.Conn(), steps)
+	err := runPipeline(ctx, conn, steps)
 	var pgErr *pgconn.PgError
-	if errors.As(err, &pgErr) && slices.Contains([]string{featureNotSupported, invalidStatementName}, pgErr.Code) {
+	if p := conn.pool.pooler; p != nil && err != nil {
+		p.forget(steps)
+	} else if errors.As(err, &pgErr) && slices.Contains([]string{featureNotSupported, invalidStatementName}, pgErr.Code) {
 		// A migration has changed the tables of the prepared statements. The pool replaces a closed connection.
 		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 		defer cancel()
@@ -45,13 +47,19 @@ func Pipeline(ctx context.Context, conn *Conn, steps []Step) error {
 	return conn.pool.rules.translate(err)
 }
 
-func runPipeline(ctx context.Context, conn *pgx.Conn, steps []Step) (err error) {
+func runPipeline(ctx context.Context, from *Conn, steps []Step) (err error) {
+	conn, between := from.Conn(), from.pool.pooler
 	types := conn.TypeMap()
 	statements := make([]*pgconn.StatementDescription, len(steps))
 	arguments := make([][][]byte, len(steps))
 	for i, step := range steps {
-		// Its text is also its name, so that a connection prepares it only once.
-		if statements[i], err = conn.Prepare(ctx, step.SQL, step.SQL); err != nil {
+		if between != nil {
+			statements[i], err = between.describe(ctx, conn, step.SQL)
+		} else {
+			// Its text is also its name, so that a connection prepares it only once.
+			statements[i], err = conn.Prepare(ctx, step.SQL, step.SQL)
+		}
+		if err != nil {
 			return fmt.Errorf("prepare statement: %w", err)
 		}
 		if arguments[i], err = encode(types, statements[i].ParamOIDs, step.Args); err != nil {
@@ -66,12 +74,17 @@ func runPipeline(ctx context.Context, conn *pgx.Conn, steps []Step) (err error) 
 		}
 	}()
 	timed := phase.FromContext(ctx) != nil
+	settled := between.send(pipeline)
 	for i, statement := range statements {
 		formats := make([]int16, len(statement.Fields))
 		for j, field := range statement.Fields {
 			formats[j] = types.FormatCodeForOID(field.DataTypeOID)
 		}
-		pipeline.SendQueryStatement(statement, arguments[i], []int16{pgtype.BinaryFormatCode}, formats)
+		if between != nil {
+			pipeline.SendQueryParams(statement.SQL, arguments[i], statement.ParamOIDs, []int16{pgtype.BinaryFormatCode}, formats)
+		} else {
+			pipeline.SendQueryStatement(statement, arguments[i], []int16{pgtype.BinaryFormatCode}, formats)
+		}
 		if timed {
 			pipeline.SendFlushRequest()
 		}
@@ -79,12 +92,29 @@ func runPipeline(ctx context.Context, conn *pgx.Conn, steps []Step) (err error) 
 	if err := pipeline.Sync(); err != nil {
 		return err
 	}
+	if settled {
+		if err := skipResult(pipeline); err != nil {
+			return err
+		}
+	}
 	for _, step := range steps {
 		if err := readStep(ctx, types, pipeline, step); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// skipResult reads a result that is not needed.
+func skipResult(pipeline *pgconn.Pipeline) error {
+	results, err := pipeline.GetResults()
+	if err != nil {
+		return err
+	}
+	if reader, ok := results.(*pgconn.ResultReader); ok {
+		_, err = reader.Close()
+	}
+	return err
 }
 
 func readStep(ctx context.Context, types *pgtype.Map, pipeline *pgconn.Pipeline, step Step) error {

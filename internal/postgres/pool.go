@@ -25,6 +25,7 @@ type Pool struct {
 	kept  *kept // nil, unless Keep has returned the Pool
 
 	standby *HotStandby // nil, unless WithStandby has returned the Pool
+	pooler  *pooler     // nil: none is between
 }
 
 // NewPool returns a Pool without rules and without a limit of the wait for a connection. Open is NewPool with Docket's own
@@ -63,7 +64,7 @@ func (p *Pool) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, er
 	if err != nil {
 		return nil, err
 	}
-	result, err := conn.poolConn.Query(ctx, sql, args...)
+	result, err := conn.query(ctx, sql, args...)
 	if err != nil {
 		conn.Release()
 		return nil, p.rules.translate(err)
@@ -77,7 +78,7 @@ func (p *Pool) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
 	if err != nil {
 		return failedRow{err}
 	}
-	return &row{conn.poolConn.QueryRow(ctx, sql, args...), p.rules, conn}
+	return &row{conn.queryRow(ctx, sql, args...), p.rules, conn}
 }
 
 // SendBatch sends statements in one round trip. Their results hold a connection until they are closed. It does not translate
@@ -87,7 +88,7 @@ func (p *Pool) SendBatch(ctx context.Context, batch *pgx.Batch) pgx.BatchResults
 	if err != nil {
 		return pgx.FailedBatchResults(batch, err)
 	}
-	return &batchOfPool{conn.poolConn.SendBatch(ctx, batch), conn}
+	return &batchOfPool{conn.sendBatch(ctx, batch), conn}
 }
 
 // Acquire returns a connection for statements that only read. The caller must release it.
@@ -167,7 +168,7 @@ func (c *Conn) Exec(ctx context.Context, sql string, args ...any) (pgconn.Comman
 	if c.refuses(sql) {
 		return pgconn.CommandTag{}, errReadConn
 	}
-	tag, err := c.poolConn.Exec(ctx, sql, args...)
+	tag, err := c.exec(ctx, sql, args...)
 	return tag, c.pool.rules.translate(err)
 }
 
@@ -176,7 +177,7 @@ func (c *Conn) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, er
 	if c.refuses(sql) {
 		return nil, errReadConn
 	}
-	result, err := c.poolConn.Query(ctx, sql, args...)
+	result, err := c.query(ctx, sql, args...)
 	return &rows{result, c.pool.rules, nil}, c.pool.rules.translate(err)
 }
 
@@ -185,7 +186,7 @@ func (c *Conn) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
 	if c.refuses(sql) {
 		return failedRow{errReadConn}
 	}
-	return &row{c.poolConn.QueryRow(ctx, sql, args...), c.pool.rules, nil}
+	return &row{c.queryRow(ctx, sql, args...), c.pool.rules, nil}
 }
 
 // SendBatch sends statements in one round trip. It does not translate errors.
@@ -193,7 +194,7 @@ func (c *Conn) SendBatch(ctx context.Context, batch *pgx.Batch) pgx.BatchResults
 	if c.gate == nil && batchWrites(batch) {
 		return pgx.FailedBatchResults(batch, errReadConn)
 	}
-	return c.poolConn.SendBatch(ctx, batch)
+	return c.sendBatch(ctx, batch)
 }
 
 // IsReadOnly reports whether the server has said that transactions of the connection are read-only, or that it is in recovery. The

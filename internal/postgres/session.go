@@ -22,8 +22,11 @@ const (
 // breaks. Work that runs on this connection only cannot continue without the lock. InSession waits for the lock as long as ctx allows,
 // without a transaction, and calls waiting once, if it is not nil, when another session holds the lock.
 //
-// The lock belongs to a session of PostgreSQL: a proxy that shares sessions among clients (PgBouncer's transaction mode) breaks it.
+// The lock belongs to a session of PostgreSQL: behind a pooler InSession fails with ErrPooler.
 func InSession(ctx context.Context, pool *Pool, key string, waiting func(), fn func(*Conn) error) error {
+	if pool.IsPooled() {
+		return fmt.Errorf("take the lock %q: %w", key, ErrPooler)
+	}
 	conn, err := pool.AcquireWriter(ctx)
 	if err != nil {
 		return err

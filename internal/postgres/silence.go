@@ -40,6 +40,7 @@ const (
 type watch struct {
 	config  *pgx.ConnConfig // of the connection that asks
 	limits  watchLimits
+	pooled  bool        // a pooler is at the other end
 	onDeath func(error) // called for each dead connection, concurrently
 
 	mu   sync.Mutex // held while the server is asked
@@ -250,6 +251,11 @@ WHERE state NOT LIKE 'idle%'`
 func (w *watch) question() answer {
 	given := answer{asked: time.Now()}
 	err := w.onNewConn(func(ctx context.Context, conn *pgx.Conn) error {
+		if w.pooled {
+			// It has answered, which is all that can be known: the processes have other ids. A statement could wait for a session
+			// longer than a question may take, because others use them all.
+			return nil
+		}
 		var own uint32
 		given.address = conn.PgConn().Conn().RemoteAddr().String()
 		err := conn.QueryRow(ctx, workingSessions, pgx.QueryExecModeExec).Scan(&own, &given.working)
@@ -277,6 +283,9 @@ WHERE pid = $1 AND state LIKE 'idle%' AND backend_start <= clock_timestamp() - m
 // terminate ends the session of a dead connection, if the server can be reached: it may hold locks, and a transaction that is
 // neither committed nor rolled back. Without it, the server does so after idleInTransaction.
 func (w *watch) terminate(session uint32, age time.Duration) {
+	if w.pooled {
+		return // it ends the session itself when its client has left
+	}
 	_ = w.onNewConn(func(ctx context.Context, conn *pgx.Conn) error {
 		own := int32(conn.PgConn().PID())
 		_, err := conn.Exec(ctx, terminateIdle, pgx.QueryExecModeExec, int32(session), age.Seconds(), own)

@@ -107,14 +107,21 @@ func (c *Conn) runTx(ctx context.Context, options pgx.TxOptions, fn func(pgx.Tx)
 
 // begin begins a transaction and returns its id, which a read-only one has not. Both take one round trip.
 func (c *Conn) begin(ctx context.Context, options pgx.TxOptions) (_ pgx.Tx, id txID, err error) {
-	if options.AccessMode == pgx.ReadOnly {
+	readOnly := options.AccessMode == pgx.ReadOnly
+	if readOnly && c.pool.pooler == nil {
 		tx, err := c.BeginTx(ctx, options)
 		return tx, id, err
 	}
+	if !readOnly && c.gate == nil {
+		return nil, id, errReadConn
+	}
 	var batch pgx.Batch
 	batch.BeginTx(options)
-	batch.Queue(currentTxID).QueryRow(func(row pgx.Row) error { return row.Scan(&id.xid, &id.server) })
-	results := c.SendBatch(ctx, &batch)
+	c.pool.pooler.queue(&batch)
+	if !readOnly {
+		batch.Queue(currentTxID).QueryRow(func(row pgx.Row) error { return row.Scan(&id.xid, &id.server) })
+	}
+	results := c.poolConn.SendBatch(ctx, &batch)
 	tx := results.Tx()
 	if err := results.Close(); err != nil {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), rollbackTimeout)
