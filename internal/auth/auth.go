@@ -1,8 +1,8 @@
 // Package auth determines who sends a request and what the sender may do.
 //
-// It owns the format of the token (a JWT signed with HS256, compatible with the service that issues them, or by RS256 or ES256 with a
-// key of another issuer), the permissions, and the keys. It stores no users: a user is the integer in a valid token. Of HTTP it knows only the value of one header; the
-// caller maps its errors to responses.
+// It owns the format of the token (a JWT signed with HS256, compatible with the service that issues them, or by RS256 or ES256
+// with a key of another issuer), the permissions, and the keys. It stores no users: a user is the integer in a valid token. Of
+// HTTP it knows only the value of one header; the caller maps its errors to responses.
 package auth
 
 import (

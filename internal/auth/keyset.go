@@ -21,7 +21,8 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 )
 
-// ErrKeysUnavailable means that a token cannot be verified now, because the keys of its issuer cannot be fetched. Clients see its text.
+// ErrKeysUnavailable means that a token cannot be verified now, because the keys of its issuer cannot be fetched. Clients see its
+// text.
 var ErrKeysUnavailable = errors.New("the keys of the issuer of the token are unavailable; send the request again")
 
 const (
@@ -86,8 +87,8 @@ func NewKeySet(address, issuer, audience string, clock func() time.Time, report 
 	}, nil
 }
 
-// CheckKeySetURL refuses addresses whose keys others could replace, and those with a password, which would be in error messages. The
-// errors do not contain the address.
+// CheckKeySetURL refuses addresses whose keys others could replace, and those with a password, which would be in error messages.
+// The errors do not contain the address.
 func CheckKeySetURL(address string) error {
 	target, err := url.Parse(address)
 	switch {
@@ -162,8 +163,8 @@ func (k *KeySet) find(name keyName) (key any, fresh bool) {
 	return current.keys[name], age < keysFresh
 }
 
-// fetch returns a channel that is closed when a fetch ends, the one in progress or a new one. It returns nil when the last one began
-// less than fetchInterval ago.
+// fetch returns a channel that is closed when a fetch ends, the one in progress or a new one. It returns nil when the last one
+// began less than fetchInterval ago.
 func (k *KeySet) fetch() <-chan struct{} {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -218,9 +219,9 @@ func (k *KeySet) download() (map[keyName]any, error) {
 	return readKeySet(body)
 }
 
-// readKeySet returns the keys of a set that verify tokens. As RFC 7517, section 5, requires, keys of other kinds are ignored. So are
-// keys without an id and those that are too weak. A set without any key that can be used is an error. Of two keys with the same name,
-// neither is used.
+// readKeySet returns the keys of a set that verify tokens. As RFC 7517, section 5, requires, keys of other kinds are ignored. So
+// are keys without an id and those that are too weak. A set without any key that can be used is an error. Of two keys with the
+// same name, neither is used.
 func readKeySet(body []byte) (map[keyName]any, error) {
 	var set struct{ Keys []json.RawMessage }
 	if err := json.Unmarshal(body, &set); err != nil {

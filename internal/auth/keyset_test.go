@@ -277,7 +277,8 @@ func TestKeySetIgnoresKeys(t *testing.T) {
 	p := newProvider(t, audience)
 	weak := must(rsa.GenerateKey(rand.Reader, 1024))
 	p.publish(t, map[string]any{
-		"weak": weak.Public(), "large": largeKey().Public(), "good": ecKey().Public(), "twice": ecKey().Public(), "+twice": nextKey().Public(),
+		"weak": weak.Public(), "large": largeKey().Public(), "good": ecKey().Public(),
+		"twice": ecKey().Public(), "+twice": nextKey().Public(),
 	})
 	for name, test := range map[string]struct {
 		method jwt.SigningMethod
@@ -307,7 +308,9 @@ func TestCheckKeySetURL(t *testing.T) {
 	for _, address := range []string{"https://a.test/keys", "http://127.0.0.1:1/", "http://localhost/", "http://[::1]:1/keys"} {
 		require.NoError(t, auth.CheckKeySetURL(address), address)
 	}
-	for _, address := range []string{"", "keys.json", "file:///keys", "http://a.test/keys", "https://u:5ecret@a.test/", "https://u:5ecret@a.test:x/"} {
+	for _, address := range []string{
+		"", "keys.json", "file:///keys", "http://a.test/keys", "https://u:5ecret@a.test/", "https://u:5ecret@a.test:x/",
+	} {
 		err := auth.CheckKeySetURL(address)
 		require.Error(t, err, address)
 		require.NotContains(t, err.Error(), "5ecret")

@@ -39,8 +39,9 @@ type Verifier struct {
 }
 
 // NewVerifier returns a verifier that reads the time from clock. A token is valid from leeway before its nbf and iat, until leeway
-// after its exp. A token with the issuer of keys, which may be nil, must have an exp and is valid only when it is signed with one of
-// these, by RS256 or ES256. All others are valid only when they are signed with key, by HS256. A key shorter than MinKeyBytes and a leeway that is not from 0 to MaxLeeway are refused.
+// after its exp. A token with the issuer of keys, which may be nil, must have an exp and is valid only when it is signed with one
+// of these, by RS256 or ES256. All others are valid only when they are signed with key, by HS256. A key shorter than MinKeyBytes
+// and a leeway that is not from 0 to MaxLeeway are refused.
 func NewVerifier(key []byte, keys *KeySet, leeway time.Duration, clock func() time.Time) (*Verifier, error) {
 	if err := checkKey(key); err != nil {
 		return nil, err
@@ -79,8 +80,8 @@ func (v *Verifier) Authenticate(header string) (User, error) {
 	return v.Verify(token)
 }
 
-// Verify returns the user of a token. The error of every invalid token is ErrInvalidToken, which wraps the reason. The other error is
-// ErrKeysUnavailable.
+// Verify returns the user of a token. The error of every invalid token is ErrInvalidToken, which wraps the reason. The other error
+// is ErrKeysUnavailable.
 func (v *Verifier) Verify(token string) (User, error) {
 	user, err := v.verify(token)
 	if errors.Is(err, ErrKeysUnavailable) {

@@ -16,8 +16,9 @@ import (
 // certificateInterval is how long a certificate is served before its files are read again.
 const certificateInterval = time.Second
 
-// Certificate is a certificate chain and its key in two PEM files, which may be replaced while it is served. It compares the contents
-// of the files and not their times, which a program that links another directory, or writes two times within a tick, does not change.
+// Certificate is a certificate chain and its key in two PEM files, which may be replaced while it is served. It compares the
+// contents of the files and not their times, which a program that links another directory, or writes two times within a tick, does
+// not change.
 type Certificate struct {
 	certFile, keyFile string
 	clock             func() time.Time

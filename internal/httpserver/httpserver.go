@@ -24,8 +24,8 @@ type Limits struct {
 	Conns    int           // connections that are open at the same time; further ones wait in the system's queue. 0: no limit
 }
 
-// maxHeaderBytes is the longest header of a request, in which a token takes about one kilobyte. With net/http's default, the headers
-// of a thousand requests may take a gigabyte.
+// maxHeaderBytes is the longest header of a request, in which a token takes about one kilobyte. With net/http's default, the
+// headers of a thousand requests may take a gigabyte.
 const maxHeaderBytes = 64 << 10
 
 // Serve listens on an address and returns the one it got: port 0 takes a free port. Goroutines of the group serve the handler
