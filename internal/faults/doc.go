@@ -12,4 +12,8 @@
 //	report_test.go  counts and prints
 //
 //	instances_test.go  several processes on one database
+//
+//	cluster_test.go        a cluster whose leader changes; scripts/cluster runs it, with the build tag cluster
+//	cluster_nodes_test.go  starts its programs
+//	configuration_test.go  their configuration
 package faults
