@@ -83,8 +83,10 @@ func (p *Pool) lookUp(ctx context.Context, id txID, err error) error {
 }
 
 // end ends the process of a transaction whose connection broke. The server may not notice that for minutes, and until then the
-// transaction holds its locks.
+// transaction holds its locks. One that waits for its synchronous standby is left alone: its end would show a commit that is lost if the
+// standby takes over.
 func (p *Pool) end(ctx context.Context, id txID) error {
-	_, err := p.Pool.Exec(ctx, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_xid = $1::text::xid8::xid", id.xid)
+	_, err := p.Pool.Exec(ctx, `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+		WHERE backend_xid = $1::text::xid8::xid AND wait_event IS DISTINCT FROM 'SyncRep'`, id.xid)
 	return err
 }
