@@ -5,7 +5,6 @@ import (
 	"errors"
 	"net/url"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -28,27 +27,20 @@ func startPair(t *testing.T) (primary, standby *embedded.Server, primaryProcess 
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, os.RemoveAll(dir)) })
 	require.NoError(t, os.Chmod(dir, 0o711))
-	start := func(name string) *embedded.Server {
-		server, err := embedded.Start(t.Context(), embedded.Config{DataDir: filepath.Join(dir, name)})
-		require.NoError(t, err)
-		t.Cleanup(func() { _ = server.Stop(context.Background()) }) // the test kills one
-		return server
-	}
-	primary = start("primary")
-	binaries, err := embedded.FindBinaries()
+	primary, err = embedded.Start(t.Context(), embedded.Config{DataDir: filepath.Join(dir, "primary"), Ephemeral: true})
 	require.NoError(t, err)
-	require.NoError(t, os.Mkdir(filepath.Join(dir, "standby"), 0o755))
-	output, err := exec.Command(filepath.Join(binaries.Dir, "pg_basebackup"), "--dbname", primary.URL(), "--write-recovery-conf",
-		"--checkpoint", "fast", "--pgdata", filepath.Join(dir, "standby", "postgres")).CombinedOutput()
-	require.NoError(t, err, "%s", output)
-	standby = start("standby")
+	t.Cleanup(func() { _ = primary.Stop(context.Background()) }) // the test kills it
+	standby, err = primary.StartStandby(t.Context(), filepath.Join(dir, "standby"))
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, standby.Stop(context.Background())) })
 	execute(t, primary.URL(), "ALTER SYSTEM SET synchronous_standby_names = '*'")
 	execute(t, primary.URL(), "SELECT pg_reload_conf()")
 	require.Eventually(t, func() bool {
 		return ask[string](t, primary.URL(), "SELECT coalesce(min(sync_state), '') FROM pg_stat_replication") == "sync"
 	}, time.Minute, 10*time.Millisecond)
 
-	text, err := os.ReadFile(filepath.Join(dir, "primary", "postgres", "postmaster.pid"))
+	data := ask[string](t, primary.URL(), "SELECT current_setting('data_directory')")
+	text, err := os.ReadFile(filepath.Join(data, "postmaster.pid"))
 	require.NoError(t, err)
 	first, _, _ := strings.Cut(string(text), "\n")
 	primaryProcess, err = strconv.Atoi(first)
@@ -79,6 +71,7 @@ func both(t *testing.T, primary, standby *embedded.Server) string {
 	query := parsed.Query()
 	query.Set("host", of(standby)+","+of(primary))
 	query.Set("port", query.Get("port")+","+query.Get("port"))
+	query.Set("synchronous_commit", "on") // a server of tests has it off
 	parsed.RawQuery = query.Encode()
 	return parsed.String()
 }
