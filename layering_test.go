@@ -27,7 +27,7 @@ var useCases = []string{
 // leaves import no other package of Docket, no driver and no web framework.
 var leaves = []string{
 	"internal/auth", "internal/contract", "internal/convert", "internal/csvfile", "internal/page", "internal/phase",
-	"internal/unknown", "internal/urlform", "internal/extsort", "internal/dsapp", "internal/ratelimit",
+	"internal/unknown", "internal/urlform", "internal/extsort", "internal/dsapp", "internal/ratelimit", "internal/origin",
 }
 
 const (

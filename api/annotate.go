@@ -15,12 +15,14 @@ import (
 	"docket/internal/auth"
 	"docket/internal/contract"
 	"docket/internal/convert"
+	"docket/internal/origin"
 )
 
 // annotateHandlers serve the annotation cycle of signed-in users and of anonymous sessions.
 type annotateHandlers struct {
 	annotations *annotation.Service
 	unavailable func(error) bool
+	origins     *origin.Hasher
 }
 
 func (h annotateHandlers) AnnotateNext(ctx context.Context, req AnnotateNextRequestObject) (AnnotateNextResponseObject, error) {
@@ -84,7 +86,7 @@ func (h annotateHandlers) nextAnonymous(
 func (h annotateHandlers) AnnotateAnonymousSubmit(
 	ctx context.Context, req AnnotateAnonymousSubmitRequestObject,
 ) (AnnotateAnonymousSubmitResponseObject, error) {
-	session, answer := req.Params.SessionID, answerFrom(req.Body)
+	session, answer := req.Params.SessionID, h.anonymousAnswerFrom(ctx, req.Body)
 	answer.SuggestionsHidden = hidden(req.Params.Suggestions)
 	if !orZero(req.Params.GetNextURL) {
 		return AnnotateAnonymousSubmit200JSONResponse{Body: AnonymousNextAnnotationResponse{SessionID: session}},
@@ -259,7 +261,7 @@ func (h annotateHandlers) AnnotateReplace(
 func (h annotateHandlers) AnnotateAnonymousReplace(
 	ctx context.Context, req AnnotateAnonymousReplaceRequestObject,
 ) (AnnotateAnonymousReplaceResponseObject, error) {
-	err := h.annotations.ReplaceAnonymous(ctx, req.Params.SessionID, req.URLID, answerFrom(req.Body))
+	err := h.annotations.ReplaceAnonymous(ctx, req.Params.SessionID, req.URLID, h.anonymousAnswerFrom(ctx, req.Body))
 	return AnnotateAnonymousReplace200JSONResponse{Message: "Answer stored."}, err
 }
 
@@ -304,6 +306,12 @@ func hidden[Parameter ~string](suggestions *Parameter) bool { return orZero(sugg
 
 func showing[Parameter ~string](suggestions *Parameter) annotation.Showing {
 	return annotation.HideSuggestions(hidden(suggestions))
+}
+
+func (h annotateHandlers) anonymousAnswerFrom(ctx context.Context, body *Answer) annotation.Answer {
+	answer := answerFrom(body)
+	answer.Origin = originOf(ctx, h.origins)
+	return answer
 }
 
 func answerFrom(body *Answer) annotation.Answer {

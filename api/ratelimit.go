@@ -2,6 +2,7 @@ package api
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"net/netip"
 	"strings"
@@ -15,6 +16,7 @@ import (
 	"go.uber.org/zap"
 
 	"docket/internal/auth"
+	"docket/internal/origin"
 	"docket/internal/phase"
 	"docket/internal/ratelimit"
 )
@@ -213,6 +215,15 @@ func addressOf(c *gin.Context) netip.Prefix {
 	}
 	prefix, _ := address.Prefix(bits) // fails only for bits that an address does not have
 	return prefix
+}
+
+// originOf returns from where a request comes; the zero Origin without a Hasher.
+func originOf(ctx context.Context, hasher *origin.Hasher) origin.Origin {
+	c, ok := ctx.(*gin.Context)
+	if !ok || hasher == nil {
+		return origin.Origin{}
+	}
+	return hasher.Of(addressOf(c))
 }
 
 // tooManyError refuses a request of a caller who has used up a quota.

@@ -27,6 +27,7 @@ import (
 	"docket/internal/export"
 	"docket/internal/follows"
 	"docket/internal/history"
+	"docket/internal/origin"
 	"docket/internal/progress"
 	"docket/internal/robots"
 	"docket/internal/submissions"
@@ -72,6 +73,7 @@ type Config struct {
 
 	RateLimits     RateLimits
 	IssuedSession  func(uuid.UUID) bool // whether Docket has made the id of a session; required with RateLimits
+	Origins        *origin.Hasher       // of several sessions with one address, one has votes about a URL; nil counts each session
 	CORSOrigins    []string             // pages of these origins may call; "*" admits every origin, an empty list none
 	TrustedProxies []string             // addresses and CIDRs of proxies whose X-Forwarded-For names the client
 	OpenCatalog    bool                 // the catalog can be written without a token, as in the reference of December
@@ -122,11 +124,11 @@ func New(cfg Config) (http.Handler, error) {
 	}
 	return newRouter(cfg, doc, func(router gin.IRouter, s *server) {
 		operations := handlers{
-			annotateHandlers{cfg.Annotations, cfg.Unavailable},
+			annotateHandlers{cfg.Annotations, cfg.Unavailable, cfg.Origins},
 			searchHandlers{cfg.Catalog},
 			catalogHandlers{cfg.Catalog},
 			proposalHandlers{cfg.Catalog},
-			urlHandlers{cfg.Submissions, cfg.Catalog},
+			urlHandlers{cfg.Submissions, cfg.Catalog, cfg.Origins},
 			consensusHandlers{cfg.Consensus, cfg.Reopener},
 			historyHandlers{cfg.History},
 			batchHandlers{cfg.Submissions, cfg.Annotations},

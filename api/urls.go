@@ -10,6 +10,7 @@ import (
 	"docket/internal/auth"
 	"docket/internal/catalog"
 	"docket/internal/convert"
+	"docket/internal/origin"
 	"docket/internal/submissions"
 )
 
@@ -17,6 +18,7 @@ import (
 type urlHandlers struct {
 	submissions *submissions.Service
 	catalog     *catalog.Service
+	origins     *origin.Hasher
 }
 
 func (h urlHandlers) URLList(ctx context.Context, req URLListRequestObject) (URLListResponseObject, error) {
@@ -88,7 +90,9 @@ func (h urlHandlers) SubmitURL(ctx context.Context, req SubmitURLRequestObject) 
 func (h urlHandlers) SubmitDataSource(
 	ctx context.Context, req SubmitDataSourceRequestObject,
 ) (SubmitDataSourceResponseObject, error) {
-	id, err := h.submissions.SubmitDataSource(ctx, dataSourceFrom(req.Body))
+	source := dataSourceFrom(req.Body)
+	source.Origin = originOf(ctx, h.origins)
+	id, err := h.submissions.SubmitDataSource(ctx, source)
 	if err != nil {
 		return nil, err
 	}

@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"docket/api"
+	"docket/internal/origin"
 	"docket/internal/ratelimit"
 )
 
@@ -18,9 +19,20 @@ var defaultRateLimits = api.RateLimits{
 	Submissions: ratelimit.Quota{Requests: 60, Window: time.Hour},
 }
 
-// addRateLimitFlags adds the flags that limit how many requests callers may send.
-func addRateLimitFlags(flags *pflag.FlagSet, limits *api.RateLimits) {
-	*limits = defaultRateLimits
+// origins returns what hashes the addresses of anonymous answers; nil if each session counts.
+func (cfg *serveConfig) origins(key []byte) *origin.Hasher {
+	if !cfg.addressVotes {
+		return nil
+	}
+	return origin.NewHasher(key)
+}
+
+// addCallerFlags adds the flags that limit how many requests callers may send, and how many votes they have.
+func (cfg *serveConfig) addCallerFlags(flags *pflag.FlagSet) {
+	flags.BoolVar(&cfg.addressVotes, "one-vote-per-address", false,
+		"count one answer about a URL of all anonymous sessions at an IPv4 address or an IPv6 /64, by a keyed hash of the address")
+	cfg.rateLimits = defaultRateLimits
+	limits := &cfg.rateLimits
 	for _, limit := range []struct {
 		name  string
 		quota *ratelimit.Quota

@@ -49,6 +49,7 @@ type serveConfig struct {
 	corsOrigins    []string
 	trustedProxies []string
 	rateLimits     api.RateLimits
+	addressVotes   bool
 	openCatalog    bool
 	readTimeout    time.Duration
 	tokenLeeway    time.Duration
@@ -108,7 +109,7 @@ when it has a migration that was edited afterwards, or with --migrate=false.`,
 		"`origin` whose pages may send requests; may be repeated or a list with commas; * allows all, none allows none")
 	flags.StringSliceVar(&cfg.trustedProxies, "trusted-proxy", nil,
 		"`address` or CIDR of a proxy whose X-Forwarded-For names its clients; may be repeated or a list with commas")
-	addRateLimitFlags(flags, &cfg.rateLimits)
+	cfg.addCallerFlags(flags)
 	flags.BoolVar(&cfg.openCatalog, "open-catalog", false,
 		"allow all clients, without a token, to write and delete agencies and locations and to delete URLs with all their answers")
 	flags.IntVar(&cfg.serverRestarts, "server-restarts", 15,
@@ -305,10 +306,11 @@ func (cfg *serveConfig) handler(
 		ExportTimeout:  cfg.exportTimeout,
 		Timings:        cfg.timings,
 		SlowRequest:    cfg.slowRequest,
-		CORSOrigins:    cfg.origins(),
+		CORSOrigins:    cfg.allowedOrigins(),
 		TrustedProxies: cfg.trustedProxies,
 		RateLimits:     cfg.rateLimits,
 		IssuedSession:  ids.Issued,
+		Origins:        cfg.origins(key),
 		OpenCatalog:    cfg.openCatalog,
 		Unavailable:    postgres.IsUnavailable,
 	})
@@ -320,8 +322,8 @@ const (
 	rankingMatview = "matview"
 )
 
-// origins are those of --cors-origin. "none" means an empty list, which an environment variable cannot hold.
-func (cfg *serveConfig) origins() []string {
+// allowedOrigins are those of --cors-origin. "none" means an empty list, which an environment variable cannot hold.
+func (cfg *serveConfig) allowedOrigins() []string {
 	if slices.Equal(cfg.corsOrigins, []string{"none"}) {
 		return nil
 	}
@@ -344,7 +346,7 @@ func (cfg *serveConfig) check() error {
 			return usageError{fmt.Errorf("--%s: %s is less than a millisecond", flag, value)}
 		}
 	}
-	if err := api.CheckCORSOrigins(cfg.origins()); err != nil {
+	if err := api.CheckCORSOrigins(cfg.allowedOrigins()); err != nil {
 		return usageError{fmt.Errorf("--cors-origin: %w", err)}
 	}
 	if err := auth.CheckLeeway(cfg.tokenLeeway); err != nil {

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/spf13/pflag"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest/observer"
@@ -80,6 +81,7 @@ func TestServeLimitsRates(t *testing.T) {
 	}
 	handler := func(proxies ...string) http.Handler {
 		cfg := &serveConfig{ranking: rankingQueue, rateLimits: defaultRateLimits, trustedProxies: proxies}
+		cfg.overloadConfig.addFlags(pflag.NewFlagSet("", pflag.ContinueOnError)) // the defaults
 		metrics := api.NewMetrics(func() api.PoolStats { return api.PoolStats{} })
 		h, err := cfg.handler(dbtest.New(t), newDatabase("", nil), ranking.NewQueue(), []byte(strings.Repeat("k", 32)), &background{},
 			metrics, zap.NewNop())
@@ -106,6 +108,38 @@ func TestServeLimitsRates(t *testing.T) {
 	require.NoError(t, json.Unmarshal(response.Body.Bytes(), &opened))
 	response = open("/annotate/anonymous?session_id="+opened.SessionID, "203.0.113.9")
 	require.Equal(t, `"session";q=600;w=60, "address";q=3000;w=60`, response.Header().Get("RateLimit-Policy"), "not opened again")
+}
+
+// With the flag, the answers of two sessions at one address, and a data source submitted there, have one vote each for their URL.
+// Without it nothing is stored of an address.
+func TestServeCountsAddresses(t *testing.T) {
+	t.Parallel()
+	for flag, want := range map[bool]string{false: "2 1 0", true: "1 1 3"} {
+		pool := dbtest.New(t)
+		dbtest.Exec(t, pool, `INSERT INTO urls (id, url, source) VALUES (1000, 'one.org', 'collector')`)
+		require.NoError(t, ranking.Reconcile(t.Context(), pool, func(ranking.Difference) {}))
+		cfg := &serveConfig{ranking: rankingQueue, addressVotes: flag}
+		cfg.overloadConfig.addFlags(pflag.NewFlagSet("", pflag.ContinueOnError)) // the defaults
+		metrics := api.NewMetrics(func() api.PoolStats { return api.PoolStats{} })
+		handler, err := cfg.handler(pool, newDatabase("", nil), ranking.NewQueue(), []byte(strings.Repeat("k", 32)), &background{},
+			metrics, zap.NewNop())
+		require.NoError(t, err)
+		for path, body := range map[string]string{
+			"/annotate/anonymous/1000?session_id=11111111-1111-4111-8111-111111111111": `{"suggested_status": "not relevant"}`,
+			"/annotate/anonymous/1000?session_id=22222222-2222-4222-8222-222222222222": `{"suggested_status": "not relevant"}`,
+			"/submit/data-source": `{"source_url": "https://two.org", "name": "Two", "record_type": "Stops"}`,
+		} {
+			req := httptest.NewRequest("POST", path, strings.NewReader(body))
+			req.Header.Set("Content-Type", "application/json")
+			response := httptest.NewRecorder()
+			handler.ServeHTTP(response, req)
+			require.Equal(t, http.StatusOK, response.Code, response.Body.String())
+		}
+		require.Equal(t, []string{want}, dbtest.List(t, pool, `SELECT concat_ws(' ',
+			(SELECT count(*) FROM annotation_votes WHERE attribute = 'url_type' AND url_id = 1000),
+			(SELECT count(*) FROM annotation_votes WHERE attribute = 'url_type' AND url_id <> 1000),
+			(SELECT count(*) FROM anonymous_answer_addresses))`))
+	}
 }
 
 // A server that lets all clients write the catalog says so when it starts.

@@ -163,8 +163,8 @@ func (r revision) origin(ctx context.Context, conn *pgx.Conn) (schema.Origin, er
 
 // own are the tables that the reference does not have.
 var own = []string{
-	"annotation_queue", "anonymous_migrated_answers", "anonymous_url_done", "batch_progress", "consensus_due", "consensus_facts",
-	"flag_batch_suggestions_hidden", "flag_url_reopened", "followed_batches", "idempotency_keys", "link_locations__urls",
+	"annotation_queue", "anonymous_answer_addresses", "anonymous_migrated_answers", "anonymous_url_done", "batch_progress",
+	"consensus_due", "consensus_facts", "flag_batch_suggestions_hidden", "flag_url_reopened", "followed_batches", "idempotency_keys", "link_locations__urls",
 	"materialized_view_refreshes", "task_runs", "task_schedule", "url_former_status", "url_history", "url_reservations", "url_skips",
 	"user_url_done",
 }

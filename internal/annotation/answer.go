@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"docket/internal/history"
+	"docket/internal/origin"
 )
 
 // Answer is what one annotator says about one URL.
@@ -22,6 +23,10 @@ type Answer struct {
 	// SuggestionsHidden is whether the annotator asked for the URL without suggestions. The reservation of the URL, if the annotator
 	// has one, and the batch of the URL take precedence. It is recorded with the answer, and is not part of what the annotator says.
 	SuggestionsHidden bool
+
+	// Origin is from where an anonymous session answers. If it is known, of several sessions with one Origin only the first one's answer
+	// about a URL has votes.
+	Origin origin.Origin
 }
 
 // detail is what the history of the URL keeps of the answer. The statement that stores the answer adds the text of an existing

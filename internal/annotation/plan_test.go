@@ -45,6 +45,8 @@ func TestPlans(t *testing.T) {
 		INSERT INTO annotation__name__user__endorsements (user_id, suggestion_id)
 			SELECT said.user_id, min(name.id) FROM said JOIN annotation__name__suggestions name USING (url_id)
 			GROUP BY said.user_id, said.url_id;
+		INSERT INTO anonymous_answer_addresses (url_id, session_id, address_hash)
+			SELECT DISTINCT url_id, session_id, '\x000102030405060708090a0b0c0d0e0f'::bytea FROM said;
 		INSERT INTO anonymous_migrated_answers (session_id, url_id, url_types, record_types, agency_ids, location_ids, names)
 			SELECT session_id, url_id + 1, '{meta url}', '{}', '{}', '{}', '{}' FROM said WHERE url_id < 10000;
 		INSERT INTO tasks (task_type, task_status) VALUES ('Agency Identification', 'complete');
@@ -76,10 +78,10 @@ func TestPlans(t *testing.T) {
 		}{
 			{"answer of a user", db.AnnotationInsert, 180,
 				[]any{7, agencies, locations, nil, 5000, true, "data source", "New", "Stops", false, false, "answered", false, "{}"}},
-			{"answer of a new session", db.AnonymousAnnotationInsert, 180,
-				[]any{7, uuid.Max, agencies, locations, nil, false, "data source", "New", "Stops", "answered", false, "{}"}},
+			{"answer of a new session and its address", db.AnonymousAnnotationInsert, 200,
+				[]any{7, uuid.Max, agencies, locations, nil, false, "data source", make([]byte, 16), "New", "Stops", "answered", false, "{}"}},
 			{"answer of a session again", db.AnonymousAnnotationInsert, 40,
-				[]any{150, uuid.MustParse(small), agencies, locations, nil, false, "data source", "New", "Stops", "answered", false, "{}"}},
+				[]any{150, uuid.MustParse(small), agencies, locations, nil, false, "data source", nil, "New", "Stops", "answered", false, "{}"}},
 			{"comparison for a user", db.AnnotationIsRepeated, 60,
 				[]any{30, agencies, locations, nil, 1, "data source", "a", "Stops", false, false}},
 			{"comparison for a session", db.AnonymousAnnotationIsRepeated, 60,

@@ -142,7 +142,7 @@ func ofSession(session Session, urlID int32, answer Answer) submission {
 			URLID: said.URLID, SessionID: said.SessionID, URLType: said.URLType, RecordType: said.RecordType,
 			AgencyIDs: said.AgencyIDs, LocationIDs: said.LocationIDs, NewName: said.NewName, ExistingNameID: said.ExistingNameID,
 			SuggestionsHidden: answer.SuggestionsHidden, Event: db.URLEvent(event.kind), Detail: stored.detail(event.before),
-			OnlyReserved: event.onlyReserved,
+			OnlyReserved: event.onlyReserved, AddressHash: answer.Origin.Hash(urlID),
 		})
 		return db.AnnotationInsertRow(row), err
 	}, func(ctx context.Context, on conn) (bool, error) {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"math"
+	"net/netip"
 	"slices"
 	"testing"
 
@@ -13,6 +14,7 @@ import (
 
 	"docket/internal/annotation"
 	"docket/internal/dbtest"
+	"docket/internal/origin"
 	"docket/internal/postgres"
 	"docket/internal/ranking"
 )
@@ -181,7 +183,12 @@ func TestNeedOfWhatIsShown(t *testing.T) {
 			by = annotator{session: uuid.New()}
 		}
 		url := rapid.Int32Range(1, 3).Draw(rt, "URL")
-		require.NoError(rt, by.submit(t.Context(), b.service, url, drawChange(rt)))
+		answer := drawChange(rt)
+		if address := rapid.Uint8Max(3).Draw(rt, "address"); address > 0 { // ignored for users
+			prefix := netip.PrefixFrom(netip.AddrFrom4([4]byte{203, 0, 113, address}), 32)
+			answer.Origin = origin.NewHasher([]byte("key")).Of(prefix)
+		}
+		require.NoError(rt, by.submit(t.Context(), b.service, url, answer))
 
 		shown, err := b.service.VotesShown(t.Context(), url)
 		require.NoError(rt, err)
@@ -190,4 +197,5 @@ func TestNeedOfWhatIsShown(t *testing.T) {
 		require.Equal(rt, counted, shown)
 		require.NotEmpty(rt, shown)
 	})
+	require.Positive(t, b.count(t, "SELECT count(*) FROM uncounted_answers"))
 }

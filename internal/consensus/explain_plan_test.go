@@ -43,6 +43,8 @@ func TestExplainPlans(t *testing.T) {
 		`INSERT INTO annotation__agency__anon (url_id, session_id, agency_id) SELECT id, md5((id % 4000 + 1)::text)::uuid, 1 FROM urls`,
 		`INSERT INTO annotation__location__anon (url_id, session_id, location_id) SELECT id, md5((id % 4000 + 1)::text)::uuid, 1 FROM urls`,
 		`INSERT INTO annotation__name__anon__endorsements (session_id, suggestion_id) SELECT md5((id % 4000 + 1)::text)::uuid, id FROM urls`,
+		`INSERT INTO anonymous_answer_addresses (url_id, session_id, address_hash)
+			SELECT id, md5((id % 4000 + 1)::text)::uuid, '\x000102030405060708090a0b0c0d0e0f' FROM urls`,
 		`INSERT INTO anonymous_migrated_answers (session_id, url_id, url_types, record_types, agency_ids, location_ids, names)
 			SELECT md5((id % 4000 + 1)::text)::uuid, id, '{}', '{}', '{}', '{}', '{}' FROM urls WHERE id % 10 = 0`,
 		`VACUUM ANALYZE`,

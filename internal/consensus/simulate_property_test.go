@@ -82,7 +82,11 @@ func (h *histories) run(t *testing.T, rt *rapid.T, rule consensus.Rule) {
 		case step < 8:
 			err = h.service.Submit(ctx, drawUser(), drawURL(), drawFittingAnswer(rt))
 		case step < 13:
-			err = h.service.SubmitAnonymous(ctx, rapid.SampledFrom(sessions).Draw(rt, "session"), drawURL(), drawFittingAnswer(rt))
+			answer := drawFittingAnswer(rt)
+			if rapid.Bool().Draw(rt, "with an address") {
+				answer = from(rapid.SampledFrom([]string{one, one, other}).Draw(rt, "address"), answer)
+			}
+			err = h.service.SubmitAnonymous(ctx, rapid.SampledFrom(sessions).Draw(rt, "session"), drawURL(), answer)
 		case step < 14:
 			_, err = h.service.TransferSession(ctx, drawUser(), rapid.SampledFrom(sessions).Draw(rt, "session"))
 		case step < 15:

@@ -30,6 +30,8 @@ func TestWritePlans(t *testing.T) {
 		INSERT INTO anonymous_sessions (id) VALUES ('00000000-0000-0000-0000-000000000000');
 		INSERT INTO annotation__url_type__anon (url_id, session_id, url_type)
 			SELECT url_id, '00000000-0000-0000-0000-000000000000', 'data source' FROM said WHERE user_id = 1;
+		INSERT INTO anonymous_answer_addresses (url_id, session_id, address_hash)
+			SELECT url_id, '00000000-0000-0000-0000-000000000000', '\x000102030405060708090a0b0c0d0e0f' FROM said WHERE user_id = 1;
 		INSERT INTO annotation__agency__anon (url_id, session_id, agency_id)
 			SELECT url_id, '00000000-0000-0000-0000-000000000000', 1 FROM said WHERE user_id = 1;
 		INSERT INTO annotation__location__anon (url_id, session_id, location_id)
@@ -74,8 +76,9 @@ func TestWritePlans(t *testing.T) {
 		}{
 			{"due", db.ConsensusDueExists, 6, []any{0}, []string{"consensus_due"}},
 			{"take", db.ConsensusDueDeleteMany, 100, []any{100, 10}, nil},
-			{"votes of ten", db.ConsensusVoteListMany, 600, []any{ten}, nil},
-			{"candidates", db.ConsensusCandidateList, 1000, []any{8000, 9000}, nil},
+			{"votes of ten", db.ConsensusVoteListMany, 800, []any{ten}, nil},
+			// Five pages for the address of each session. The table has 90 pages here.
+			{"candidates", db.ConsensusCandidateList, 4000, []any{8000, 9000}, []string{"anonymous_answer_addresses"}},
 			{"lock", db.ConsensusURLLockMany, 100, []any{ten}, nil},
 			{"state", db.ConsensusStateList, 300, []any{ten}, nil},
 			{"facts", db.ConsensusFactInsertMany, 2000, []any{ten, types, records, agencyIDs, locationIDs, names, votes, 1, 2, 0.5}, nil},

@@ -50,6 +50,7 @@ ANALYZE
     annotation__agency__anon,
     annotation__location__anon,
     annotation__name__anon__endorsements,
+    anonymous_answer_addresses,
     flag_url_validated,
     flag_url_auto_validated,
     flag_url_suspended,

@@ -21,6 +21,8 @@ WITH answer AS (
     DELETE FROM annotation__agency__anon a WHERE a.session_id = $1 AND a.url_id = $2
 ), location AS (
     DELETE FROM annotation__location__anon a WHERE a.session_id = $1 AND a.url_id = $2
+), address AS (
+    DELETE FROM anonymous_answer_addresses a WHERE a.session_id = $1 AND a.url_id = $2
 ), skip AS (
     DELETE FROM url_skips s WHERE s.session_id = $1 AND s.url_id = $2
 ), endorsement AS (

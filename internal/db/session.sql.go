@@ -46,6 +46,8 @@ WITH url_type AS (
     DELETE FROM annotation__agency__anon a WHERE a.session_id = $1 RETURNING a.url_id
 ), location AS (
     DELETE FROM annotation__location__anon a WHERE a.session_id = $1 RETURNING a.url_id
+), address AS (
+    DELETE FROM anonymous_answer_addresses a WHERE a.session_id = $1
 ), endorsement AS (
     DELETE FROM annotation__name__anon__endorsements e WHERE e.session_id = $1 RETURNING e.suggestion_id
 )

@@ -79,26 +79,31 @@ WITH batch AS (
     INSERT INTO link_batches__urls (batch_id, url_id) SELECT batch.id, $1::integer FROM batch
 ), session AS (
     INSERT INTO anonymous_sessions DEFAULT VALUES RETURNING id
+), address AS (
+    INSERT INTO anonymous_answer_addresses (url_id, session_id, address_hash)
+    SELECT $1::integer, session.id, $2::bytea FROM session
+    WHERE $2::bytea IS NOT NULL
 ), url_type AS (
     INSERT INTO annotation__url_type__anon (url_id, session_id, url_type)
     SELECT $1::integer, session.id, 'data source' FROM session
 ), record_type AS (
     INSERT INTO annotation__record_type__anon (url_id, session_id, record_type)
-    SELECT $1::integer, session.id, $2::record_type FROM session
+    SELECT $1::integer, session.id, $3::record_type FROM session
 ), agency AS (
     INSERT INTO annotation__agency__anon (url_id, session_id, agency_id)
-    SELECT $1::integer, session.id, unnest($3::integer[]) FROM session
+    SELECT $1::integer, session.id, unnest($4::integer[]) FROM session
 ), location AS (
     INSERT INTO annotation__location__anon (url_id, session_id, location_id)
-    SELECT $1::integer, session.id, unnest($4::bigint[]) FROM session
+    SELECT $1::integer, session.id, unnest($5::bigint[]) FROM session
 ), name AS (
-    INSERT INTO annotation__name__suggestions (url_id, suggestion, source) VALUES ($1::integer, $5::varchar, 'User')
+    INSERT INTO annotation__name__suggestions (url_id, suggestion, source) VALUES ($1::integer, $6::varchar, 'User')
 )
 SELECT session.id FROM session
 `
 
 type DataSourceSubmissionInsertParams struct {
 	URLID       int32
+	AddressHash []byte
 	RecordType  RecordType
 	AgencyIDs   []int32
 	LocationIDs []int64
@@ -110,6 +115,7 @@ type DataSourceSubmissionInsertParams struct {
 func (q *Queries) DataSourceSubmissionInsert(ctx context.Context, db DBTX, arg DataSourceSubmissionInsertParams) (uuid.UUID, error) {
 	row := db.QueryRow(ctx, DataSourceSubmissionInsert,
 		arg.URLID,
+		arg.AddressHash,
 		arg.RecordType,
 		arg.AgencyIDs,
 		arg.LocationIDs,

@@ -376,10 +376,14 @@ WITH url AS (
     INSERT INTO annotation__url_type__anon (url_id, session_id, url_type)
     SELECT url_id, session_id, $7 FROM accepted
     RETURNING url_id
+), stored_address AS (
+    INSERT INTO anonymous_answer_addresses (url_id, session_id, address_hash)
+    SELECT url_id, session_id, $8::bytea FROM accepted
+    WHERE $8::bytea IS NOT NULL
 ), new_name AS (
     INSERT INTO annotation__name__suggestions (url_id, suggestion, source)
-    SELECT url_id, $8::varchar, 'User' FROM accepted
-    WHERE $8::varchar IS NOT NULL AND $5::integer IS NULL
+    SELECT url_id, $9::varchar, 'User' FROM accepted
+    WHERE $9::varchar IS NOT NULL AND $5::integer IS NULL
     ON CONFLICT ON CONSTRAINT annotation__name__suggestions_url_id_suggestion_key
         DO UPDATE SET source = annotation__name__suggestions.source
     RETURNING id
@@ -394,8 +398,8 @@ WITH url AS (
     SELECT accepted.url_id, accepted.session_id, unnest($4::bigint[]) FROM accepted
 ), stored_record_type AS (
     INSERT INTO annotation__record_type__anon (url_id, session_id, record_type)
-    SELECT url_id, session_id, $9::record_type FROM accepted
-    WHERE $9::record_type IS NOT NULL
+    SELECT url_id, session_id, $10::record_type FROM accepted
+    WHERE $10::record_type IS NOT NULL
 ), stored_agencies AS (
     INSERT INTO annotation__agency__anon (url_id, session_id, agency_id)
     SELECT accepted.url_id, accepted.session_id, unnest($3::integer[]) FROM accepted
@@ -430,15 +434,15 @@ WITH url AS (
     SELECT
         queue.url_id,
         -- The reservation may have ended while the answer waited for the queue. Then nothing is stored: the column refuses null.
-        CASE WHEN NOT $6 OR EXISTS (SELECT FROM released) THEN $10::url_event END,
+        CASE WHEN NOT $6 OR EXISTS (SELECT FROM released) THEN $11::url_event END,
         $2,
         NOT coalesce(
             (SELECT released.suggestions_hidden FROM released),
-            $11::boolean
+            $12::boolean
                 OR EXISTS (SELECT FROM flag_batch_suggestions_hidden flag WHERE flag.batch_id = queue.batch_id)
         ),
         coalesce((SELECT said.robots FROM robot_values said WHERE said.url_id = queue.url_id), '{}'),
-        $12::jsonb || coalesce((SELECT jsonb_build_object('name', existing_name.suggestion) FROM existing_name), '{}')
+        $13::jsonb || coalesce((SELECT jsonb_build_object('name', existing_name.suggestion) FROM existing_name), '{}')
     FROM queue
 ), due AS (
     -- As in AnnotationInsert.
@@ -470,6 +474,7 @@ type AnonymousAnnotationInsertParams struct {
 	ExistingNameID    *int32
 	OnlyReserved      bool
 	URLType           URLType
+	AddressHash       []byte
 	NewName           *string
 	RecordType        *RecordType
 	Event             URLEvent
@@ -501,6 +506,7 @@ func (q *Queries) AnonymousAnnotationInsert(ctx context.Context, db DBTX, arg An
 		arg.ExistingNameID,
 		arg.OnlyReserved,
 		arg.URLType,
+		arg.AddressHash,
 		arg.NewName,
 		arg.RecordType,
 		arg.Event,

@@ -90,6 +90,7 @@ FROM (
         FROM annotation__agency__anon s
         CROSS JOIN anonymous_weight session
         WHERE s.url_id = $1::integer
+            AND NOT EXISTS (SELECT FROM uncounted_answers u WHERE u.session_id = s.session_id AND u.url_id = s.url_id)
         UNION ALL
         SELECT s.agency_id, 0, s.confidence, 0, 0
         FROM annotation__agency__auto__subtasks subtask
@@ -268,6 +269,7 @@ FROM (
         FROM annotation__location__anon s
         CROSS JOIN anonymous_weight session
         WHERE s.url_id = $1::integer
+            AND NOT EXISTS (SELECT FROM uncounted_answers u WHERE u.session_id = s.session_id AND u.url_id = s.url_id)
         UNION ALL
         SELECT s.location_id, 0, s.confidence, 0, 0
         FROM annotation__location__auto__subtasks subtask
@@ -339,6 +341,7 @@ LEFT JOIN LATERAL (
     FROM annotation__name__anon__endorsements e
     CROSS JOIN anonymous_weight session
     WHERE e.suggestion_id = name.id
+        AND NOT EXISTS (SELECT FROM uncounted_answers u WHERE u.session_id = e.session_id AND u.url_id = name.url_id)
 ) AS endorsement ON true
 WHERE name.url_id = $1
 GROUP BY name.id
@@ -399,6 +402,7 @@ FROM (
     FROM annotation__record_type__anon s
     CROSS JOIN anonymous_weight session
     WHERE s.url_id = $1::integer
+        AND NOT EXISTS (SELECT FROM uncounted_answers u WHERE u.session_id = s.session_id AND u.url_id = s.url_id)
 ) AS vote
 GROUP BY vote.record_type
 ORDER BY sum(vote.weight) DESC, vote.record_type
@@ -470,6 +474,7 @@ FROM (
     FROM annotation__url_type__anon s
     CROSS JOIN anonymous_weight session
     WHERE s.url_id = $1::integer
+        AND NOT EXISTS (SELECT FROM uncounted_answers u WHERE u.session_id = s.session_id AND u.url_id = s.url_id)
 ) AS vote
 GROUP BY vote.url_type
 ORDER BY sum(vote.weight) DESC, vote.url_type

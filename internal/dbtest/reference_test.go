@@ -48,7 +48,8 @@ SELECT concat_ws(' ', a.attrelid::regclass, a.attname, format_type(a.atttypid, a
 FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
 WHERE c.relkind = 'r' AND c.relnamespace = 'public'::regnamespace AND a.attnum > 0 AND NOT a.attisdropped
     AND c.relname NOT IN ('materialized_view_refreshes', 'annotation_queue', 'user_url_done', 'anonymous_url_done',
-        'batch_progress', 'followed_batches', 'anonymous_migrated_answers', 'url_former_status', 'idempotency_keys',
+        'batch_progress', 'followed_batches', 'anonymous_migrated_answers', 'anonymous_answer_addresses', 'url_former_status',
+        'idempotency_keys',
         'consensus_due', 'consensus_facts', 'link_locations__urls', 'task_runs', 'task_schedule', 'flag_batch_suggestions_hidden',
         'flag_url_reopened', 'url_history', 'url_reservations', 'url_skips', 'alembic_version', 'labeler_notes')`
 	require.ElementsMatch(t, append(lister(t, URL(t))(columns), "batches ticket text f"), reference(columns),

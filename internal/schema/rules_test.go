@@ -192,6 +192,9 @@ var refused = map[string][]string{
 	"url_reservations_slot_check": {
 		`INSERT INTO url_reservations (annotator, url_id, slot, suggestions_hidden, expires_at) VALUES ('7', 1, 0, false, now())`,
 	},
+	"anonymous_answer_addresses_address_hash_check": {
+		`INSERT INTO anonymous_answer_addresses (url_id, session_id, address_hash) VALUES (1, gen_random_uuid(), '\x00')`,
+	},
 	"url_skips_annotator_check": {
 		`INSERT INTO url_skips (url_id, reason) VALUES (1, 'other')`,
 		`INSERT INTO url_skips (url_id, user_id, session_id, reason) VALUES (1, 7, gen_random_uuid(), 'other')`,

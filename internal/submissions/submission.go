@@ -12,6 +12,7 @@ import (
 	"docket/internal/db"
 	"docket/internal/history"
 	"docket/internal/idempotency"
+	"docket/internal/origin"
 	"docket/internal/ranking"
 	"docket/internal/unknown"
 	"docket/internal/urlform"
@@ -115,6 +116,7 @@ type DataSource struct {
 	AgencyIDs   []int32 // without repeats
 	LocationIDs []int64 // without repeats
 	Description *string
+	Origin      origin.Origin // from where it is submitted; its answer counts among those of annotation.Answer.Origin
 
 	RecordFormats                []string
 	AccessTypes                  []string // values of access_type_enum
@@ -165,6 +167,7 @@ func (source DataSource) insert(ctx context.Context, tx pgx.Tx, urlID int32) err
 		RecordType:  db.RecordType(source.RecordType),
 		AgencyIDs:   source.AgencyIDs,
 		LocationIDs: source.LocationIDs,
+		AddressHash: source.Origin.Hash(urlID),
 	})
 	if err != nil {
 		return fmt.Errorf("store suggestions: %w", err)

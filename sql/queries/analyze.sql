@@ -41,6 +41,7 @@ ANALYZE
     annotation__agency__anon,
     annotation__location__anon,
     annotation__name__anon__endorsements,
+    anonymous_answer_addresses,
     flag_url_validated,
     flag_url_auto_validated,
     flag_url_suspended,

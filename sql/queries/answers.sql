@@ -185,6 +185,8 @@ WITH answer AS (
     DELETE FROM annotation__agency__anon a WHERE a.session_id = @session_id AND a.url_id = @url_id
 ), location AS (
     DELETE FROM annotation__location__anon a WHERE a.session_id = @session_id AND a.url_id = @url_id
+), address AS (
+    DELETE FROM anonymous_answer_addresses a WHERE a.session_id = @session_id AND a.url_id = @url_id
 ), skip AS (
     DELETE FROM url_skips s WHERE s.session_id = @session_id AND s.url_id = @url_id
 ), endorsement AS (

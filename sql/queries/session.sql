@@ -147,6 +147,8 @@ WITH url_type AS (
     DELETE FROM annotation__agency__anon a WHERE a.session_id = @session_id RETURNING a.url_id
 ), location AS (
     DELETE FROM annotation__location__anon a WHERE a.session_id = @session_id RETURNING a.url_id
+), address AS (
+    DELETE FROM anonymous_answer_addresses a WHERE a.session_id = @session_id
 ), endorsement AS (
     DELETE FROM annotation__name__anon__endorsements e WHERE e.session_id = @session_id RETURNING e.suggestion_id
 )

@@ -59,6 +59,10 @@ WITH batch AS (
     INSERT INTO link_batches__urls (batch_id, url_id) SELECT batch.id, @url_id::integer FROM batch
 ), session AS (
     INSERT INTO anonymous_sessions DEFAULT VALUES RETURNING id
+), address AS (
+    INSERT INTO anonymous_answer_addresses (url_id, session_id, address_hash)
+    SELECT @url_id::integer, session.id, sqlc.narg('address_hash')::bytea FROM session
+    WHERE sqlc.narg('address_hash')::bytea IS NOT NULL
 ), url_type AS (
     INSERT INTO annotation__url_type__anon (url_id, session_id, url_type)
     SELECT @url_id::integer, session.id, 'data source' FROM session

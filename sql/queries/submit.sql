@@ -213,6 +213,10 @@ WITH url AS (
     INSERT INTO annotation__url_type__anon (url_id, session_id, url_type)
     SELECT url_id, session_id, @url_type FROM accepted
     RETURNING url_id
+), stored_address AS (
+    INSERT INTO anonymous_answer_addresses (url_id, session_id, address_hash)
+    SELECT url_id, session_id, sqlc.narg('address_hash')::bytea FROM accepted
+    WHERE sqlc.narg('address_hash')::bytea IS NOT NULL
 ), new_name AS (
     INSERT INTO annotation__name__suggestions (url_id, suggestion, source)
     SELECT url_id, sqlc.narg('new_name')::varchar, 'User' FROM accepted

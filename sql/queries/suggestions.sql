@@ -32,6 +32,7 @@ FROM (
     FROM annotation__url_type__anon s
     CROSS JOIN anonymous_weight session
     WHERE s.url_id = @url_id::integer
+        AND NOT EXISTS (SELECT FROM uncounted_answers u WHERE u.session_id = s.session_id AND u.url_id = s.url_id)
 ) AS vote
 GROUP BY vote.url_type
 ORDER BY sum(vote.weight) DESC, vote.url_type;
@@ -54,6 +55,7 @@ FROM (
     FROM annotation__record_type__anon s
     CROSS JOIN anonymous_weight session
     WHERE s.url_id = @url_id::integer
+        AND NOT EXISTS (SELECT FROM uncounted_answers u WHERE u.session_id = s.session_id AND u.url_id = s.url_id)
 ) AS vote
 GROUP BY vote.record_type
 ORDER BY sum(vote.weight) DESC, vote.record_type;
@@ -87,6 +89,7 @@ FROM (
         FROM annotation__agency__anon s
         CROSS JOIN anonymous_weight session
         WHERE s.url_id = @url_id::integer
+            AND NOT EXISTS (SELECT FROM uncounted_answers u WHERE u.session_id = s.session_id AND u.url_id = s.url_id)
         UNION ALL
         SELECT s.agency_id, 0, s.confidence, 0, 0
         FROM annotation__agency__auto__subtasks subtask
@@ -146,6 +149,7 @@ FROM (
         FROM annotation__location__anon s
         CROSS JOIN anonymous_weight session
         WHERE s.url_id = @url_id::integer
+            AND NOT EXISTS (SELECT FROM uncounted_answers u WHERE u.session_id = s.session_id AND u.url_id = s.url_id)
         UNION ALL
         SELECT s.location_id, 0, s.confidence, 0, 0
         FROM annotation__location__auto__subtasks subtask
@@ -179,6 +183,7 @@ LEFT JOIN LATERAL (
     FROM annotation__name__anon__endorsements e
     CROSS JOIN anonymous_weight session
     WHERE e.suggestion_id = name.id
+        AND NOT EXISTS (SELECT FROM uncounted_answers u WHERE u.session_id = e.session_id AND u.url_id = name.url_id)
 ) AS endorsement ON true
 WHERE name.url_id = @url_id
 GROUP BY name.id

@@ -104,3 +104,23 @@ COMMENT ON TABLE anonymous_migrated_answers IS
     'What a session had said about a URL before a migration: the values, sorted, and the texts of the endorsed names.';
 
 CREATE INDEX anonymous_migrated_answers_url_id_idx ON anonymous_migrated_answers (url_id);
+
+-- Written only by docket serve --one-vote-per-address.
+CREATE TABLE anonymous_answer_addresses (
+    id bigint NOT NULL GENERATED ALWAYS AS IDENTITY,
+    url_id integer NOT NULL,
+    session_id uuid NOT NULL,
+    address_hash bytea NOT NULL,
+    CONSTRAINT anonymous_answer_addresses_pkey PRIMARY KEY (session_id, url_id),
+    CONSTRAINT anonymous_answer_addresses_session_id_fkey
+        FOREIGN KEY (session_id) REFERENCES anonymous_sessions (id) ON DELETE CASCADE,
+    CONSTRAINT anonymous_answer_addresses_url_id_fkey FOREIGN KEY (url_id) REFERENCES urls (id) ON DELETE CASCADE,
+    CONSTRAINT anonymous_answer_addresses_address_hash_check CHECK (length(address_hash) = 16)
+);
+
+COMMENT ON TABLE anonymous_answer_addresses IS
+    'From which address a session answered a URL. Of the answers of one address about one URL, only that with the smallest id has votes.';
+COMMENT ON COLUMN anonymous_answer_addresses.address_hash IS
+    'A keyed hash of the address and the URL: an address has another hash for each URL.';
+
+CREATE INDEX anonymous_answer_addresses_url_id_idx ON anonymous_answer_addresses (url_id, address_hash, id);

@@ -32,6 +32,15 @@ SELECT 0.5::double precision AS weight;
 CREATE VIEW consensus_rule AS
 SELECT 1 AS version, 2::double precision AS threshold, weight AS anonymous_weight FROM anonymous_weight;
 
+-- The answers of sessions that have no votes: another session answered the URL before, from the same address.
+CREATE VIEW uncounted_answers AS
+SELECT later.session_id, later.url_id
+FROM anonymous_answer_addresses later
+WHERE EXISTS (
+    SELECT FROM anonymous_answer_addresses earlier
+    WHERE earlier.url_id = later.url_id AND earlier.address_hash = later.address_hash AND earlier.id < later.id
+);
+
 -- The votes of annotators, one row for each annotator and value. A name is voted for by endorsing it. Users' agencies have no time;
 -- theirs is that of the user's type for the URL, which was stored with them, or null.
 CREATE VIEW annotation_votes AS
@@ -46,13 +55,22 @@ UNION ALL SELECT url_id, 'location', location_id::text, user_id, NULL, created_a
 UNION ALL SELECT name.url_id, 'name', name.suggestion, vote.user_id, NULL, vote.created_at
 FROM annotation__name__suggestions name
 JOIN annotation__name__user__endorsements vote ON vote.suggestion_id = name.id
-UNION ALL SELECT url_id, 'url_type', url_type::text, NULL, session_id, created_at FROM annotation__url_type__anon
-UNION ALL SELECT url_id, 'record_type', record_type::text, NULL, session_id, created_at FROM annotation__record_type__anon
-UNION ALL SELECT url_id, 'agency', agency_id::text, NULL, session_id, created_at FROM annotation__agency__anon
-UNION ALL SELECT url_id, 'location', location_id::text, NULL, session_id, created_at FROM annotation__location__anon
+UNION ALL SELECT vote.url_id, 'url_type', vote.url_type::text, NULL, vote.session_id, vote.created_at
+FROM annotation__url_type__anon vote
+WHERE NOT EXISTS (SELECT FROM uncounted_answers u WHERE u.session_id = vote.session_id AND u.url_id = vote.url_id)
+UNION ALL SELECT vote.url_id, 'record_type', vote.record_type::text, NULL, vote.session_id, vote.created_at
+FROM annotation__record_type__anon vote
+WHERE NOT EXISTS (SELECT FROM uncounted_answers u WHERE u.session_id = vote.session_id AND u.url_id = vote.url_id)
+UNION ALL SELECT vote.url_id, 'agency', vote.agency_id::text, NULL, vote.session_id, vote.created_at
+FROM annotation__agency__anon vote
+WHERE NOT EXISTS (SELECT FROM uncounted_answers u WHERE u.session_id = vote.session_id AND u.url_id = vote.url_id)
+UNION ALL SELECT vote.url_id, 'location', vote.location_id::text, NULL, vote.session_id, vote.created_at
+FROM annotation__location__anon vote
+WHERE NOT EXISTS (SELECT FROM uncounted_answers u WHERE u.session_id = vote.session_id AND u.url_id = vote.url_id)
 UNION ALL SELECT name.url_id, 'name', name.suggestion, NULL, vote.session_id, vote.created_at
 FROM annotation__name__suggestions name
-JOIN annotation__name__anon__endorsements vote ON vote.suggestion_id = name.id;
+JOIN annotation__name__anon__endorsements vote ON vote.suggestion_id = name.id
+WHERE NOT EXISTS (SELECT FROM uncounted_answers u WHERE u.session_id = vote.session_id AND u.url_id = name.url_id);
 
 -- What robots suggest about URLs, as annotators are shown it: one row for each URL about which a robot suggests something, with an
 -- array of texts for each attribute. The values are those of annotation_votes, the highest confidence first, then the smallest id;
