@@ -6,41 +6,40 @@ import (
 	"testing"
 
 	"docket/internal/postgres/embedded"
-	sqlfiles "docket/sql"
 )
 
-// Replicated is a server with an empty database of the whole schema, and its hot standby. Both end with the test.
+// Replicated is a server with an empty database, and its hot standby.
 type Replicated struct {
 	Primary, Standby *embedded.Server
 }
 
-// NewReplicated starts both servers, which takes two seconds of a processor: tests of one package share them.
+// NewReplicated starts both servers, which end with the test. That takes two seconds of a processor.
 func NewReplicated(t testing.TB) Replicated {
 	t.Helper()
-	start := func(start func(dir string) (*embedded.Server, error)) *embedded.Server {
-		dir, err := os.MkdirTemp("", "docket-replicated-")
-		if err != nil {
-			t.Fatalf("directory of a server: %v", err)
-		}
-		t.Cleanup(func() { _ = os.RemoveAll(dir) })
-		server, err := start(dir)
-		if err != nil {
-			t.Fatalf("start a server: %v", err)
-		}
-		t.Cleanup(func() { _ = server.Stop(context.Background()) })
-		return server
-	}
-	primary := start(func(dir string) (*embedded.Server, error) {
+	primary := NewServer(t)
+	standby := startServer(t, func(dir string) (*embedded.Server, error) { return primary.StartStandby(t.Context(), dir) })
+	return Replicated{primary, standby}
+}
+
+// NewServer starts a server with an empty database, which ends with the test. It is for tests of what concerns a whole server.
+func NewServer(t testing.TB) *embedded.Server {
+	t.Helper()
+	return startServer(t, func(dir string) (*embedded.Server, error) {
 		return embedded.Start(t.Context(), embedded.Config{DataDir: dir, Ephemeral: true, Owner: t.Name()})
 	})
-	conn := Connect(t, primary.URL())
-	err := fromFiles{sqlfiles.Schema}.each(func(_ string, text []byte) error {
-		_, err := conn.Exec(t.Context(), string(text))
-		return err
-	})
+}
+
+func startServer(t testing.TB, start func(dir string) (*embedded.Server, error)) *embedded.Server {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "docket-server-")
 	if err != nil {
-		t.Fatalf("create the schema: %v", err)
+		t.Fatalf("directory of a server: %v", err)
 	}
-	standby := start(func(dir string) (*embedded.Server, error) { return primary.StartStandby(t.Context(), dir) })
-	return Replicated{primary, standby}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	server, err := start(dir)
+	if err != nil {
+		t.Fatalf("start a server: %v", err)
+	}
+	t.Cleanup(func() { _ = server.Stop(context.Background()) })
+	return server
 }
