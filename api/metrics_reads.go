@@ -19,8 +19,8 @@ type StandbyLag struct {
 	Age   time.Duration
 }
 
-// AddReads adds the reads by server, and the state of the standby. It calls stats at every scrape. There is no series of the lag while
-// the standby cannot be asked.
+// AddReads adds the reads by server, and the state of the standby. It calls stats at every scrape. There is no series of the lag
+// while the standby cannot be asked.
 func (m *Metrics) AddReads(stats func() ReadStats) { m.registry.MustRegister(readCollector(stats)) }
 
 // readCollector reads the state of a standby at every scrape.
@@ -28,7 +28,8 @@ type readCollector func() ReadStats
 
 var (
 	readsDesc = prometheus.NewDesc("docket_reads_total",
-		"Reads that may use the standby, by the server they used and the reason if that was the primary.", []string{"server", "reason"}, nil)
+		"Reads that may use the standby, by the server they used and the reason if that was the primary.",
+		[]string{"server", "reason"}, nil)
 	standbyUsedDesc  = prometheus.NewDesc("docket_standby_used", "1 while reads go to the standby.", nil, nil)
 	standbyBytesDesc = prometheus.NewDesc("docket_standby_lag_bytes",
 		"Write-ahead log that the standby had not replayed at the last probe.", nil, nil)

@@ -19,9 +19,11 @@ func addReadFlags(flags *pflag.FlagSet, readURL *string) {
 		"`URL` of a hot standby of the database, for searches, the leaderboard, metrics and exports; without it they read the primary")
 }
 
-// openStandby opens the standby of --read-url, whose connections have the settings of those to the primary. It returns nil without the
-// flag.
-func (cfg *serveConfig) openStandby(ctx context.Context, primary postgres.PoolConfig, log *zap.Logger) (*postgres.HotStandby, error) {
+// openStandby opens the standby of --read-url, whose connections have the settings of those to the primary. It returns nil without
+// the flag.
+func (cfg *serveConfig) openStandby(
+	ctx context.Context, primary postgres.PoolConfig, log *zap.Logger,
+) (*postgres.HotStandby, error) {
 	if cfg.readURL == "" {
 		return nil, nil
 	}

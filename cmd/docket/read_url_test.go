@@ -19,8 +19,8 @@ import (
 	"docket/internal/postgres/embedded"
 )
 
-// makeStandby runs the commands of the page that make a standby. It returns the URL of the standby, and a function that kills it. The
-// standby has a socket in its directory instead of an address, so that tests can run at the same time.
+// makeStandby runs the commands of the page that make a standby. It returns the URL of the standby, and a function that kills it.
+// The standby has a socket in its directory instead of an address, so that tests can run at the same time.
 func makeStandby(t *testing.T, primary string) (url string, kill func()) {
 	t.Helper()
 	found, err := embedded.FindBinaries()
@@ -41,7 +41,8 @@ func makeStandby(t *testing.T, primary string) (url string, kill func()) {
 		words := append(as, "sh", "-c", command)
 		cmd := exec.CommandContext(ctx, words[0], words[1:]...)
 		cmd.Dir = dir
-		cmd.Env = append(os.Environ(), "PATH="+found.Dir+":"+os.Getenv("PATH"), "DATABASE_URL="+primary, "STANDBY="+filepath.Join(dir, "data"))
+		cmd.Env = append(os.Environ(), "PATH="+found.Dir+":"+os.Getenv("PATH"), "DATABASE_URL="+primary,
+			"STANDBY="+filepath.Join(dir, "data"))
 		output, err := os.CreateTemp(t.TempDir(), "output") // a pipe would stay open as long as the server that pg_ctl starts
 		require.NoError(t, err)
 		defer output.Close()
@@ -59,7 +60,8 @@ func makeStandby(t *testing.T, primary string) (url string, kill func()) {
 	require.Len(t, commands, 3)
 	for _, command := range commands {
 		command = strings.TrimPrefix(command, "$ ")
-		command = strings.Replace(command, "-w start", `-w -o "-c listen_addresses= -c unix_socket_directories=`+dir+` -c fsync=off" start`, 1)
+		command = strings.Replace(command, "-w start",
+			`-w -o "-c listen_addresses= -c unix_socket_directories=`+dir+` -c fsync=off" start`, 1)
 		require.NoError(t, shell(t.Context(), command), command)
 	}
 	return "postgres://docket@/docket?port=5433&host=" + dir, kill
@@ -121,7 +123,8 @@ func TestServeReadsFromAStandby(t *testing.T) {
 	require.Equal(t, http.StatusOK, status, body)
 	require.Equal(t, before, onStandby(), "annotating does not use the standby")
 
-	refused, _, stderr := docket(t, "serve", "--database-url", dbtest.Empty(t), "--read-url", readURL, "--addr", "127.0.0.1:0", "--jobs=false")
+	refused, _, stderr := docket(t, "serve", "--database-url", dbtest.Empty(t), "--read-url", readURL, "--addr", "127.0.0.1:0",
+		"--jobs=false")
 	require.Equal(t, exitUsage, refused, stderr)
 	require.Contains(t, stderr, "--read-url: ")
 	require.Contains(t, stderr, "is not a standby of the primary")

@@ -46,9 +46,9 @@ const (
 var ErrForeignStandby = errors.New("is not a standby of the primary: their system identifiers differ")
 
 // HotStandby is a standby from which Read and ReadSnapshot serve what the primary had committed when the read began. It asks the
-// primary for its position in the write-ahead log, on a connection of its own, and lets the read begin when the standby has replayed
-// it. So a caller sees its own writes, whichever process acknowledged them (docs/decisions/reads-from-a-standby.md). While the standby
-// cannot be used, reads run on the primary. It is safe for concurrent use.
+// primary for its position in the write-ahead log, on a connection of its own, and lets the read begin when the standby has
+// replayed it. So a caller sees its own writes, whichever process acknowledged them (docs/decisions/reads-from-a-standby.md).
+// While the standby cannot be used, reads run on the primary. It is safe for concurrent use.
 type HotStandby struct {
 	primary  *Pool // of one connection, for positions
 	standby  *Pool
@@ -76,9 +76,9 @@ type StandbyStats struct {
 	Lag   *StandbyLag      // of the last probe; nil when the standby could not be asked
 }
 
-// OpenHotStandby returns a HotStandby. A standby that cannot be used at the moment is not an error. onChange is called whenever reads
-// begin to go to the standby, with an empty reason, and when they go to the primary, with the reason and perhaps an error; also for
-// the state at the start. Error: ErrForeignStandby. The caller must call Watch and Close.
+// OpenHotStandby returns a HotStandby. A standby that cannot be used at the moment is not an error. onChange is called whenever
+// reads begin to go to the standby, with an empty reason, and when they go to the primary, with the reason and perhaps an error;
+// also for the state at the start. Error: ErrForeignStandby. The caller must call Watch and Close.
 func OpenHotStandby(
 	ctx context.Context, primary, standby PoolConfig, onChange func(reason string, err error),
 ) (*HotStandby, error) {

@@ -5,8 +5,8 @@ import (
 	"sync"
 )
 
-// together runs a function for all callers who wait for it, one run at a time. Each caller gets the result of a run that began after
-// its call: unlike that of a run in progress, it is not older than the call.
+// together runs a function for all callers who wait for it, one run at a time. Each caller gets the result of a run that began
+// after its call: unlike that of a run in progress, it is not older than the call.
 type together[T any] struct {
 	run func(context.Context) (T, error)
 
