@@ -21,7 +21,7 @@ type overloadConfig struct {
 
 func (cfg *overloadConfig) addFlags(flags *pflag.FlagSet) {
 	flags.DurationVar(&cfg.maxWait, "max-wait", admission.DefaultMaxWait,
-		"longest wait of a request for a database connection, before it is refused with 503; a twentieth of it while requests wait all the time")
+		"longest wait of a request for a database connection, before it is refused with 503; a tenth of it while requests wait all the time")
 	flags.IntVar(&cfg.maxQueue, "max-queue", 0,
 		fmt.Sprintf("most requests of a kind that wait for a database connection; 0 means %d per connection", admission.DefaultQueue))
 	flags.IntVar(&cfg.maxRequests, "max-requests", admission.DefaultMaxRequests,

@@ -53,9 +53,14 @@ const (
 	DefaultMaxRequests = 1000
 )
 
-// targets is how many times MaxWait is longer than the wait in a standing queue. In CoDel a queue stands after 100 ms, and its target
-// is a twentieth of that; requests have more work than packets.
-const targets = 20
+const (
+	// targets is how many times MaxWait is longer than the wait in a standing queue. CoDel's target is a twentieth to a tenth of the time
+	// after which a queue stands.
+	targets = 10
+	// standing is how many requests may wait in a standing queue for each that is processed. The target alone would bound their wait, but
+	// those that are refused at once cost less.
+	standing = 2
+)
 
 // Limiter admits requests. It is safe for concurrent use.
 type Limiter struct {
@@ -216,10 +221,10 @@ func (l *Limiter) first(lane *lane, now time.Time) *list.Element {
 	return first
 }
 
-// isFull reports whether a request would be refused rather than wait. In a standing queue no more wait than are processed.
+// isFull reports whether a request would be refused rather than wait. In a standing queue few may wait.
 func (l *Limiter) isFull(lane *lane, now time.Time) bool {
 	waiting := lane.waiting.Len()
-	return waiting >= l.maxQueue || waiting >= lane.most() && lane.stands(now, l.maxWait)
+	return waiting >= l.maxQueue || waiting >= standing*lane.most() && lane.stands(now, l.maxWait)
 }
 
 func (l *Limiter) drop(lane *lane, w *list.Element, now time.Time) *waiter {

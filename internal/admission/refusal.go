@@ -10,7 +10,7 @@ import (
 type Refusal struct {
 	Class      Class
 	Reason     string
-	RetryAfter int // seconds, from 1 to 10, drawn at random: clients must not come back together
+	RetryAfter int // seconds, from 1 to 30, drawn at random: clients must not come back together
 }
 
 func (r *Refusal) Error() string {
@@ -34,7 +34,7 @@ func (r reason) String() string {
 
 const (
 	leastSpread = 2 // seconds: with one, all clients would come back within the same second
-	mostSpread  = 10
+	mostSpread  = 30
 )
 
 // pace compares how many requests are refused and admitted within a second. The more are refused for each that is admitted, the longer
