@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
-	"sync"
 	"testing"
 	"time"
 
@@ -62,7 +61,7 @@ func (db *lockedRows) answers(t *testing.T) int {
 }
 
 // serve serves the database with so many connections.
-func (db *lockedRows) serve(t *testing.T, conns int32, lockTimeout time.Duration) *conversation {
+func (db *lockedRows) serve(t *testing.T, conns int32, lockTimeout time.Duration, change ...func(*api.Config, *postgres.Pool)) *conversation {
 	pool, err := postgres.Open(t.Context(), postgres.PoolConfig{
 		URL: db.outside.Config().ConnString(), MaxConns: conns, Served: true, LockTimeout: lockTimeout,
 	})
@@ -71,6 +70,9 @@ func (db *lockedRows) serve(t *testing.T, conns int32, lockTimeout time.Duration
 	handler := newHandler(t, pool, ranking.NewQueue(), zap.NewNop(), func(c *api.Config) {
 		c.Unavailable = postgres.IsUnavailable
 		c.RequestTimeout = 2 * time.Minute
+		for _, f := range change {
+			f(c, pool)
+		}
 	})
 	server := httptest.NewServer(api.Conforming(t, handler))
 	t.Cleanup(server.Close)
@@ -79,8 +81,16 @@ func (db *lockedRows) serve(t *testing.T, conns int32, lockTimeout time.Duration
 
 // answerAll lets many users and sessions answer at the same time.
 func (c *conversation) answerAll(t *testing.T) (all []outcome) {
-	outcomes := make([]outcome, writers)
-	var group sync.WaitGroup
+	arriving := c.answersOf(t)
+	for range writers {
+		all = append(all, <-arriving)
+	}
+	return all
+}
+
+// answersOf is answerAll, but returns the outcomes in the order in which they arrive.
+func (c *conversation) answersOf(t *testing.T) <-chan outcome {
+	outcomes := make(chan outcome, writers)
 	for i := range writers {
 		const body = `{"suggested_status": "broken page"}`
 		path, bearer := fmt.Sprintf("/annotate/all/%d", 1+i%lockedURLs), tokenFor(t, int32(i)+1)
@@ -88,9 +98,8 @@ func (c *conversation) answerAll(t *testing.T) (all []outcome) {
 			path = fmt.Sprintf("/annotate/anonymous/%d?session_id=6f1f5c5e-4b6a-4c7e-9d7e-%012d", 1+i%lockedURLs, i)
 			bearer = ""
 		}
-		group.Go(func() { outcomes[i] = c.post(t.Context(), path, bearer, body) })
+		go func() { outcomes <- c.post(t.Context(), path, bearer, body) }()
 	}
-	group.Wait()
 	return outcomes
 }
 

@@ -54,6 +54,7 @@ func (c *config) openDatabase(ctx context.Context, owner string, log *zap.Logger
 
 // close stops the server if this process started it, even when the command was interrupted.
 func (d *database) close() error {
+	d.health.Close()
 	if d.server == nil {
 		return nil
 	}

@@ -232,20 +232,6 @@ func (cfg *serveConfig) handler(
 		log.Warn("--open-catalog: all clients can write and delete agencies and locations, and delete URLs with all their answers, " +
 			"without a token; serve without it unless a proxy authenticates them")
 	}
-	// Readiness opens connections of its own: all those of the pool may be in use while requests are served.
-	checks := []api.Check{
-		{Name: "database", Run: db.health.Check},
-		{Name: "migrations", Run: db.checkMigrated},
-	}
-	if db.server != nil {
-		checks = append([]api.Check{{Name: "PostgreSQL is being restarted", Run: func(context.Context) error { return db.server.Down() }}},
-			checks...)
-	}
-	if cfg.ranking == rankingMatview || cfg.viewsMaxAge > 0 {
-		checks = append(checks, api.Check{Name: "views", Run: func(ctx context.Context) error {
-			return postgres.WithOneConn(ctx, db.url, func(pool *postgres.Pool) error { return views.Check(ctx, pool, cfg.viewsMaxAge) })
-		}})
-	}
 	viewAges := func(ctx context.Context) (found []views.View, err error) {
 		err = postgres.WithOneConn(ctx, db.url, func(pool *postgres.Pool) error {
 			found, err = views.List(ctx, pool)
@@ -299,8 +285,8 @@ func (cfg *serveConfig) handler(
 		Metrics:     metrics,
 		Admission:   cfg.limiter(pool, metrics),
 		Log:         log,
-		Checks:      checks,
-		Views:       viewAges,
+		Checks:      cfg.checks(db),
+		Views:       lastKnown(viewAges),
 
 		RequestTimeout: cfg.requestTimeout,
 		ExportTimeout:  cfg.exportTimeout,

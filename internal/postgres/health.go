@@ -27,6 +27,7 @@ const smallWrite = "CREATE TEMPORARY TABLE docket_readiness ON COMMIT DROP AS SE
 type Health struct {
 	url    string
 	lacked atomic.Pointer[lack]
+	spare  spare
 }
 
 // lack is a refusal of work because the server lacks disk, memory or connections.
@@ -47,9 +48,9 @@ func (h *Health) note(err *pgconn.PgError) {
 
 // Check fails while CheckUsable does. After the server has refused work for lack of disk, memory or connections, it fails for
 // lackingFor and then until a small write succeeds. It opens connections of its own, so that it does not wait for those of a
-// pool.
+// pool, and keeps one of them; Close closes it. See checkUsable.
 func (h *Health) Check(ctx context.Context) error {
-	if err := CheckUsable(ctx, h.url); err != nil {
+	if err := h.checkUsable(ctx); err != nil {
 		return err
 	}
 	lacked := h.lacked.Load()
@@ -78,40 +79,49 @@ const usable = "SELECT pg_is_in_recovery(), current_setting('transaction_read_on
 // CheckUsable fails unless the database can be reached, accepts writes and stores texts as UTF-8. Another encoding cannot hold
 // all texts, and SQL_ASCII checks none.
 func CheckUsable(ctx context.Context, url string) error {
+	conn, err := connectUsable(ctx, url)
+	if err == nil {
+		_ = conn.Close(ctx)
+	}
+	return err
+}
+
+// connectUsable returns a connection to a database that is usable.
+func connectUsable(ctx context.Context, url string) (*pgx.Conn, error) {
+	conn, err := connect(ctx, url)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkConn(ctx, conn); err != nil {
+		_ = conn.Close(ctx)
+		return nil, err
+	}
+	return conn, nil
+}
+
+func checkConn(ctx context.Context, conn *pgx.Conn) error {
 	var standby, readOnly bool
 	var encoding string
-	config, err := askOnce(ctx, url, usable, &standby, &readOnly, &encoding)
+	// Without a prepared statement, it is one round trip.
+	err := conn.QueryRow(ctx, usable, pgx.QueryExecModeExec).Scan(&standby, &readOnly, &encoding)
+	name := databaseName(conn.Config())
 	switch {
 	case err != nil:
-		return err
+		return fmt.Errorf("ask %s: %w", name, err)
 	case encoding != "UTF8":
 		return fmt.Errorf("%s %w: its encoding is %s; create one with createdb --encoding=UTF8 --template=template0 NAME, "+
-			"and move the data there with pg_dump and pg_restore", databaseName(config), ErrEncoding, encoding)
+			"and move the data there with pg_dump and pg_restore", name, ErrEncoding, encoding)
 	case standby:
-		return fmt.Errorf("%s %w: name the primary server, or promote this one", databaseName(config), ErrStandby)
+		return fmt.Errorf("%s %w: name the primary server, or promote this one", name, ErrStandby)
 	case readOnly:
 		return fmt.Errorf("%s %w: its default_transaction_read_only is on; set it to off where it is set: "+
-			"for the database, the role, the server or in the database URL", databaseName(config), ErrReadOnly)
+			"for the database, the role, the server or in the database URL", name, ErrReadOnly)
 	}
 	return nil
 }
 
 func databaseName(config *pgx.ConnConfig) string {
 	return fmt.Sprintf("database %q on %s", config.Database, config.Host)
-}
-
-// askOnce runs one query, which returns one row, on a connection of its own.
-func askOnce(ctx context.Context, url, query string, results ...any) (*pgx.ConnConfig, error) {
-	conn, err := connect(ctx, url)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = conn.Close(ctx) }()
-	// Without a prepared statement, it is one round trip.
-	if err := conn.QueryRow(ctx, query, pgx.QueryExecModeExec).Scan(results...); err != nil {
-		return nil, fmt.Errorf("ask %s: %w", databaseName(conn.Config()), err)
-	}
-	return conn.Config(), nil
 }
 
 // runOnce runs one statement on a connection of its own.

@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"crypto/rand"
 	"fmt"
 	"strings"
 	"testing"
@@ -94,4 +95,27 @@ func TestHealth(t *testing.T) {
 	gone, cancel := context.WithCancel(t.Context())
 	cancel()
 	require.Error(t, health.Check(gone))
+}
+
+// When the server has no connection left for a check, it is asked over the one that the last check has kept.
+func TestHealthWithoutAFreeConnection(t *testing.T) {
+	t.Parallel()
+	url := newDatabase(t)
+	role := "few_" + strings.ToLower(rand.Text()[:8])
+	execute(t, url, "CREATE ROLE "+role+" LOGIN CONNECTION LIMIT 1")
+	defer execute(t, shared.server.URL(), "DROP ROLE "+role)
+	health := NewHealth(url + "&user=" + role)
+	defer health.Close()
+	for range 3 {
+		require.NoError(t, health.Check(t.Context()))
+	}
+
+	// Another client takes the only connection.
+	execute(t, url, "SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity WHERE usename = '"+role+"'")
+	other, err := pgx.Connect(t.Context(), url+"&user="+role)
+	require.NoError(t, err)
+	err = health.Check(t.Context())
+	require.True(t, IsBusy(err), err)
+	require.NoError(t, other.Close(t.Context()))
+	require.Eventually(t, func() bool { return health.Check(t.Context()) == nil }, time.Minute, time.Millisecond)
 }
