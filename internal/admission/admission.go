@@ -10,6 +10,7 @@
 package admission
 
 import (
+	"cmp"
 	"container/list"
 	"context"
 	"sync"
@@ -39,9 +40,9 @@ type Config struct {
 	Conns   int // connections of the pool; at least 1
 	Writers int // how many of them writers may hold at the same time; from 1 to Conns
 
-	MaxWait     time.Duration // the longest wait of a request; more than 0
+	MaxWait     time.Duration // the longest wait of a request; 0: DefaultMaxWait
 	MaxQueue    int           // how many requests of a class that read, and as many that write, may wait; 0: DefaultQueue per connection
-	MaxRequests int           // how many requests may be in progress, including those whose body is being read; at least 1
+	MaxRequests int           // how many requests may be in progress, including those whose body is being read; 0: DefaultMaxRequests
 }
 
 // DefaultQueue is how many requests of a kind may wait for each connection: a burst of so many is served within DefaultMaxWait.
@@ -81,11 +82,11 @@ type Limiter struct {
 // New returns a Limiter.
 func New(cfg Config) *Limiter {
 	l := &Limiter{
-		maxWait: cfg.MaxWait, target: cfg.MaxWait / targets, maxQueue: cfg.MaxQueue, maxRequests: cfg.MaxRequests,
+		maxWait:     cmp.Or(cfg.MaxWait, DefaultMaxWait),
+		maxQueue:    cmp.Or(cfg.MaxQueue, DefaultQueue*cfg.Conns),
+		maxRequests: cmp.Or(cfg.MaxRequests, DefaultMaxRequests),
 	}
-	if l.maxQueue == 0 {
-		l.maxQueue = DefaultQueue * cfg.Conns
-	}
+	l.target = l.maxWait / targets
 	l.metrics = newMetrics(l.Waiting)
 	l.lanes = newLanes(cfg.Conns, cfg.Writers, l.metrics)
 	return l

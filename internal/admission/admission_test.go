@@ -15,7 +15,7 @@ import (
 )
 
 func limiter(change ...func(*Config)) *Limiter {
-	cfg := Config{Conns: 10, Writers: 7, MaxWait: DefaultMaxWait, MaxRequests: DefaultMaxRequests}
+	cfg := Config{Conns: 10, Writers: 7}
 	for _, f := range change {
 		f(&cfg)
 	}
