@@ -28,6 +28,7 @@ var useCases = []string{
 var leaves = []string{
 	"internal/auth", "internal/contract", "internal/convert", "internal/csvfile", "internal/page", "internal/phase",
 	"internal/unknown", "internal/urlform", "internal/extsort", "internal/dsapp", "internal/ratelimit", "internal/origin",
+	"internal/tracing",
 }
 
 const (

@@ -18,7 +18,8 @@ import (
 func TestMetrics(t *testing.T) {
 	t.Parallel()
 	b := setup(t, func(c *gin.Context, _ func(*gin.Context, error)) {
-		phase.Start(c, phase.MainQuery)()
+		_, end := phase.Start(c, phase.MainQuery)
+		end()
 		c.Status(204)
 	})
 	b.send("POST", "/things/7", `{"color":"red"}`)

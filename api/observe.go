@@ -50,11 +50,12 @@ func printable(id string) bool {
 	return id != "" && len(id) <= maxRequestID
 }
 
-// observe times a request and its phases and reports it when it has ended: one log line, and one observation in each
-// histogram. Neither contains the query, the body, a path that matches no route, the id of a session or a token. Requests that are
-// refused for overload are counted apart: they say nothing about the time of those that are processed.
+// observe times a request and its phases and reports it when it has ended: one log line, one observation in each histogram, and, when
+// traces are on, one span. None contains the query, the body, a path that matches no route, the id of a session or a token. Requests
+// that are refused for overload are counted apart: they say nothing about the time of those that are processed.
 func (s *server) observe(c *gin.Context) {
 	begin := s.cfg.Clock()
+	span := s.startSpan(c)
 	w := &response{ResponseWriter: c.Writer, clock: s.cfg.Clock, begin: begin}
 	if s.cfg.Timings {
 		w.phases = phase.NewRecorder(s.cfg.Clock)
@@ -64,6 +65,8 @@ func (s *server) observe(c *gin.Context) {
 	s.cfg.Metrics.inFlight.Inc()
 	defer func() {
 		s.cfg.Metrics.inFlight.Dec()
+		level, cause := outcome(c)
+		endSpan(span, w.Status(), level)
 		if len(c.Errors) > 0 {
 			if refusal := refusalOf(c.Errors[0].Err); refusal != nil {
 				s.logRefusal(c, refusal)
@@ -72,7 +75,7 @@ func (s *server) observe(c *gin.Context) {
 		}
 		total := s.cfg.Clock().Sub(begin)
 		s.cfg.Metrics.observe(c.Request.Method, c.FullPath(), w.Status(), total, w.phases)
-		s.log(c, total, w.phases)
+		s.log(c, level, cause, total, w.phases, traceID(span))
 	}()
 	c.Next()
 	w.WriteHeaderNow() // a response without a body has not been sent yet
@@ -88,23 +91,27 @@ func knownMethod(method string) string {
 	return "other"
 }
 
-func (s *server) log(c *gin.Context, total time.Duration, rec *phase.Recorder) {
+// outcome returns the level of the log line of a request that has ended, and the errors in it.
+func outcome(c *gin.Context) (zapcore.Level, error) {
 	status := c.Writer.Status()
 	var causes []error
 	for _, err := range c.Errors {
 		causes = append(causes, err.Err)
 	}
 	cause := errors.Join(causes...)
-	level := zapcore.InfoLevel
 	switch {
 	case status < http.StatusBadRequest && errors.Is(cause, errClientClosed): // the client left during the response
 	case status >= http.StatusInternalServerError,
 		status < http.StatusBadRequest && cause != nil: // failed after the header was sent
-		level = zapcore.ErrorLevel
+		return zapcore.ErrorLevel, cause
 	case status == statusClientClosed:
 	case status >= http.StatusBadRequest:
-		level = zapcore.WarnLevel
+		return zapcore.WarnLevel, cause
 	}
+	return zapcore.InfoLevel, cause
+}
+
+func (s *server) log(c *gin.Context, level zapcore.Level, cause error, total time.Duration, rec *phase.Recorder, traceID zap.Field) {
 	slow := s.isSlow(c, total)
 	if slow {
 		level = max(level, zapcore.WarnLevel)
@@ -117,9 +124,10 @@ func (s *server) log(c *gin.Context, total time.Duration, rec *phase.Recorder) {
 		zap.String("request_id", RequestID(c.Request.Context())),
 		zap.String("method", knownMethod(c.Request.Method)),
 		zap.String("route", c.FullPath()),
-		zap.Int("status", status),
+		zap.Int("status", c.Writer.Status()),
 		zap.Int("bytes", max(c.Writer.Size(), 0)),
 		zap.Float64("total_s", total.Seconds()),
+		traceID,
 	}
 	if rec != nil {
 		fields = append(fields, zap.Inline(rec))

@@ -30,7 +30,8 @@ func ticking() func() time.Time {
 func TestOneLogLine(t *testing.T) {
 	t.Parallel()
 	b := setup(t, func(c *gin.Context, _ func(*gin.Context, error)) {
-		phase.Start(c, phase.MainQuery)() // through gin's context, as handlers see it
+		_, end := phase.Start(c, phase.MainQuery) // through gin's context, as handlers see it
+		end()
 		c.String(http.StatusOK, "hello")
 	}, func(cfg *Config) { cfg.Clock = ticking() })
 	response := b.send("POST", "/things/7?word=query", `{"color":"red","note":"body"}`, "X-Request-Id", "abc-1")
@@ -180,7 +181,7 @@ func TestSlowRequest(t *testing.T) {
 		b := setup(t, func(c *gin.Context, _ func(*gin.Context, error)) {
 			end := func() {}
 			if test.phase != "" {
-				end = phase.Start(c, test.phase)
+				_, end = phase.Start(c, test.phase)
 			}
 			for range 9 {
 				clock()

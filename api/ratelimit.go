@@ -91,7 +91,8 @@ func (s *server) readToken(c *gin.Context) (by caller) {
 	if header == "" {
 		return caller{err: auth.ErrNotAuthenticated}
 	}
-	defer phase.Start(c.Request.Context(), phase.Auth)()
+	_, end := phase.Start(c.Request.Context(), phase.Auth)
+	defer end()
 	by.user, by.err = s.cfg.Verifier.Authenticate(header)
 	return by
 }

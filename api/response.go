@@ -79,7 +79,9 @@ func (w *response) discard() {
 func (w *response) sent() bool { return w.ResponseWriter.Written() }
 
 // startEncoding begins the phase of encoding, which ends with the first byte.
-func (w *response) startEncoding(ctx context.Context) { w.endEncoding = phase.Start(ctx, phase.Encode) }
+func (w *response) startEncoding(ctx context.Context) {
+	_, w.endEncoding = phase.Start(ctx, phase.Encode)
+}
 
 func (w *response) WriteHeaderNow() {
 	if w.Written() {

@@ -15,6 +15,7 @@ import (
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/gin-gonic/gin"
 	"github.com/google/uuid"
+	"go.opentelemetry.io/otel/trace"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 
@@ -78,6 +79,9 @@ type Config struct {
 	TrustedProxies []string             // addresses and CIDRs of proxies whose X-Forwarded-For names the client
 	OpenCatalog    bool                 // the catalog can be written without a token, as in the reference of December
 
+	Traces         trace.TracerProvider // makes each request a span; nil: none does
+	ContinueTraces bool                 // such a span belongs to the trace that the client names
+
 	// Unavailable reports whether an error means that the database may do the same later (503). Every other unknown error
 	// means a bug (500), and with nil every unknown error does.
 	Unavailable func(error) bool
@@ -110,6 +114,7 @@ type handlers struct {
 // server is shared by the middleware.
 type server struct {
 	cfg        Config
+	tracer     trace.Tracer // nil when traces are off
 	operations operations
 	patterns   []string // gin's patterns of all routes
 	rates      *rateLimiter
@@ -170,6 +175,9 @@ func newRouter(cfg Config, doc *openapi3.T, register func(gin.IRouter, *server))
 	s := &server{cfg: cfg, refusals: cfg.Log.WithOptions(zap.WrapCore(func(core zapcore.Core) zapcore.Core {
 		return zapcore.NewSamplerWithOptions(core, time.Second, 1, 0)
 	}))}
+	if cfg.Traces != nil {
+		s.tracer = cfg.Traces.Tracer("docket/api")
+	}
 	var err error
 	if s.operations, err = compileOperations(doc); err != nil {
 		return nil, err

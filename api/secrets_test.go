@@ -2,25 +2,31 @@ package api_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 
 	"docket/api"
 	"docket/internal/auth"
 	"docket/internal/dbtest"
+	"docket/internal/postgres"
 	"docket/internal/ranking"
+	"docket/internal/tracing"
 )
 
 // logBuffer is a log whose text a test reads.
@@ -72,7 +78,8 @@ func spellings(id uuid.UUID) []string {
 	}
 }
 
-// Neither the id of a session nor a token is ever logged, wherever a client puts it. Every response forbids to store it.
+// Neither the id of a session nor a token is ever logged or part of an exported span, wherever a client puts it. Every response
+// forbids to store it.
 func TestSecretsAreNotLogged(t *testing.T) {
 	t.Parallel()
 	pool := dbtest.New(t)
@@ -80,10 +87,16 @@ func TestSecretsAreNotLogged(t *testing.T) {
 	require.NoError(t, ranking.Reconcile(t.Context(), pool, func(ranking.Difference) {}))
 	log := &logBuffer{}
 	logger := zap.New(zapcore.NewCore(zapcore.NewJSONEncoder(zap.NewProductionEncoderConfig()), log, zap.DebugLevel))
+	spans := &spanTexts{}
+	traces := sdktrace.NewTracerProvider(sdktrace.WithSyncer(tracing.NewExporter(spans, logger)))
+	traced, err := postgres.Open(t.Context(), postgres.PoolConfig{URL: pool.Config().ConnString(), Traces: traces})
+	require.NoError(t, err)
+	t.Cleanup(traced.Close)
+	trace := func(cfg *api.Config) { cfg.Traces, cfg.ContinueTraces = traces, true }
 	closed := dbtest.New(t)
 	handlers := []http.Handler{
-		newHandler(t, pool, ranking.NewQueue(), logger),
-		newHandler(t, closed, ranking.NewQueue(), logger),
+		newHandler(t, traced, ranking.NewQueue(), logger, trace),
+		newHandler(t, closed, ranking.NewQueue(), logger, trace),
 	}
 	closed.Close()
 	token := tokenFor(t, 7, auth.Permissions()...)
@@ -145,10 +158,52 @@ func TestSecretsAreNotLogged(t *testing.T) {
 			}
 		}
 	}
-	log.requireWithout(t, strings.ReplaceAll(session.String(), "-", ""))
+	id := strings.ReplaceAll(session.String(), "-", "")
+	for _, parent := range []string{"00-" + id + "-0123456789abcdef-01", "00-0123456789abcdef0123456789abcdef-" + id[:16] + "-01"} {
+		send("GET", "/annotate/anonymous?session_id="+session.String(), "", "Traceparent", parent, "Tracestate", "docket="+session.String())
+	}
+	send("GET", "/annotate/anonymous", "", "Traceparent", "00-0123456789abcdef0123456789abcdef-0123456789abcdef-01",
+		"Tracestate", "docket="+session.String())
+	require.Contains(t, spans.text(), "0123456789abcdef0123456789abcdef", "the trace of a client is continued")
+	log.requireWithout(t, id)
+	spans.log().requireWithout(t, id)
 	for _, part := range strings.Split(token, ".")[1:] { // the first one is the same in all tokens
 		log.requireWithout(t, part)
+		spans.log().requireWithout(t, part)
 	}
+}
+
+// spanTexts are the different spans that were exported, without random ids.
+type spanTexts struct {
+	mu    sync.Mutex
+	found map[string]bool
+}
+
+func (s *spanTexts) ExportSpans(_ context.Context, spans []sdktrace.ReadOnlySpan) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.found == nil {
+		s.found = map[string]bool{}
+	}
+	for _, span := range spans {
+		parent := "none"
+		if span.Parent().IsRemote() {
+			parent = fmt.Sprint(span.Parent().TraceID(), span.Parent().SpanID())
+		}
+		s.found[fmt.Sprintln(strings.ReplaceAll(fmt.Sprint(span.Name(), span.Attributes(), span.Status(), span.Events(), span.Links()), "\n", " "),
+			span.SpanContext().TraceState(), span.Parent().TraceState(), parent)] = true
+	}
+	return nil
+}
+
+func (*spanTexts) Shutdown(context.Context) error { return nil }
+
+func (s *spanTexts) text() string { return strings.Join(slices.Sorted(maps.Keys(s.found)), "") }
+
+func (s *spanTexts) log() *logBuffer {
+	log := &logBuffer{}
+	log.text.WriteString(s.text())
+	return log
 }
 
 // An operation that takes or returns the id of a session says that a response with it may not be stored.

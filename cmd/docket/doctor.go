@@ -103,7 +103,7 @@ func (c *config) examination(configuration doctor.Finding, viewsInterval time.Du
 
 // examine finds values of flags and of the environment that Docket refuses, and those that have no effect.
 func (c *config) examine(flags *pflag.FlagSet, upkeep upkeepConfig, known map[string]bool) doctor.Finding {
-	err := errors.Join(c.check(), upkeep.checkUpkeep())
+	err := errors.Join(c.check(), upkeep.checkUpkeep(), checkTraces())
 	key := os.Getenv(secretKeyVariable)
 	if key != "" {
 		_, keyErr := c.secretKey()

@@ -20,6 +20,7 @@ import (
 	"docket/internal/jobs"
 	"docket/internal/postgres"
 	"docket/internal/schema"
+	"docket/internal/tracing"
 	"docket/internal/upkeep"
 )
 
@@ -31,6 +32,8 @@ type processConfig struct {
 	migrate         bool
 	jobsMaxConns    int32
 	shutdownTimeout time.Duration
+
+	traces *tracing.Traces // nil when they are off, and before the process has started
 }
 
 func (cfg *processConfig) addFlags(flags *pflag.FlagSet) {
@@ -60,7 +63,7 @@ func (cfg *processConfig) check() error {
 	case cfg.shutdownTimeout < time.Millisecond:
 		return usageError{fmt.Errorf("--shutdown-timeout: %s is less than a millisecond", cfg.shutdownTimeout)}
 	}
-	return cfg.checkUpkeep()
+	return errors.Join(cfg.checkUpkeep(), checkTraces())
 }
 
 // bringUpToDate brings the database to this program's version or fails. A process that runs no jobs does without River's tables if
@@ -136,6 +139,7 @@ func (cfg *processConfig) newBackground(
 		var err error
 		if b.pool, err = postgres.Open(ctx, postgres.PoolConfig{
 			URL: db.url, MaxConns: cfg.jobsMaxConns, StatementTimeout: jobsStatementTimeout, Served: true, Primary: true,
+			Traces:  cfg.traces.Provider(),
 			OnDeath: func(err error) { log.Warn("database connection of jobs closed", zap.Error(err)) },
 		}); err != nil {
 			return nil, err
@@ -161,7 +165,7 @@ func (b *background) wire(cfg *processConfig, pool *postgres.Pool, log *zap.Logg
 		return err
 	}
 	b.runner, err = jobs.New(jobs.Config{
-		Pool: pool, Jobs: list, Unscheduled: !on, Log: log, StopTimeout: cfg.shutdownTimeout,
+		Pool: pool, Jobs: list, Unscheduled: !on, Log: log, StopTimeout: cfg.shutdownTimeout, Traces: cfg.traces.Provider(),
 		Workers: int(cfg.jobsMaxConns-connsBesides) / connsPerJob,
 	})
 	if err != nil || b.pool == nil || !on {

@@ -127,6 +127,10 @@ when it has a migration that was edited afterwards, or with --migrate=false.`,
 
 func (cfg *serveConfig) serve(cmd *cobra.Command, log *zap.Logger) (err error) {
 	ctx := cmd.Context()
+	if err := cfg.startTraces(ctx, log); err != nil {
+		return err
+	}
+	defer cfg.traces.Close()
 	key, err := cfg.secretKey()
 	if err != nil {
 		return err
@@ -172,6 +176,7 @@ func (cfg *serveConfig) serve(cmd *cobra.Command, log *zap.Logger) (err error) {
 	}
 	poolConfig := postgres.PoolConfig{
 		URL: db.url, MaxConns: cfg.maxConns, StatementTimeout: cfg.statementTimeout, Served: true, Primary: true, Health: db.health,
+		Traces:      cfg.traces.Provider(),
 		OnDeath:     func(err error) { log.Warn("database connection closed", zap.Error(err)) },
 		WaitTimeout: cfg.maxWait, LockTimeout: min(longestLockWait, cfg.requestTimeout/lockWaits),
 		// The statements of ranking matview read whole tables, so that planning each execution takes less time than a bad plan.
@@ -292,6 +297,8 @@ func (cfg *serveConfig) handler(
 		ExportTimeout:  cfg.exportTimeout,
 		Timings:        cfg.timings,
 		SlowRequest:    cfg.slowRequest,
+		Traces:         cfg.traces.Provider(),
+		ContinueTraces: cfg.traces.Continued(),
 		CORSOrigins:    cfg.allowedOrigins(),
 		TrustedProxies: cfg.trustedProxies,
 		RateLimits:     cfg.rateLimits,

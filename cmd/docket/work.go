@@ -39,6 +39,10 @@ processes share the jobs of one database: each job runs in one of them at a time
 }
 
 func (cfg *processConfig) work(ctx context.Context, db *database, log *zap.Logger) (err error) {
+	if err := cfg.startTraces(ctx, log); err != nil {
+		return err
+	}
+	defer cfg.traces.Close()
 	if err := postgres.CheckUsable(ctx, db.url); err != nil {
 		return err
 	}

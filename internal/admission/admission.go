@@ -153,7 +153,8 @@ func (r Request) Enter(ctx context.Context) error {
 
 // await returns what becomes of a waiter.
 func (l *Limiter) await(ctx context.Context, lane *lane, w *list.Element) error {
-	defer phase.Start(ctx, phase.Acquire)()
+	_, end := phase.Start(ctx, phase.Acquire)
+	defer end()
 	ready := w.Value.(*waiter).ready
 	timer := time.NewTimer(l.maxWait)
 	defer timer.Stop()

@@ -69,7 +69,8 @@ func (s *Service) Measure(ctx context.Context, r Request) (Report, error) {
 	var report Report
 	again := func() bool { return r.Pair == nil } // which is called once for each pair
 	err := postgres.ReadSnapshot(ctx, s.pool, again, func(tx pgx.Tx) error {
-		defer phase.Start(ctx, phase.Progress)()
+		ctx, end := phase.Start(ctx, phase.Progress)
+		defer end()
 		var err error
 		report, err = measure(ctx, tx, r)
 		return err

@@ -112,7 +112,8 @@ func (s *Service) change(ctx context.Context, by author, replacement *submission
 	}
 	changed := false
 	err := postgres.Repeatable(ctx, s.pool, func(ctx context.Context, conn *postgres.Conn) error {
-		defer phase.Start(ctx, phase.Submit)()
+		ctx, end := phase.Start(ctx, phase.Submit)
+		defer end()
 		return conn.InTx(ctx, func(tx pgx.Tx) (err error) {
 			changed, err = by.change(ctx, tx, replacement)
 			if err != nil || !changed {

@@ -105,7 +105,8 @@ func (s *Service) ExplainNextAnonymous(ctx context.Context, session Session, fil
 }
 
 func (s *Service) explain(ctx context.Context, by Annotator, filter Filter) (explanation Explanation, err error) {
-	defer phase.Start(ctx, phase.MainQuery)()
+	ctx, end := phase.Start(ctx, phase.MainQuery)
+	defer end()
 	err = postgres.InSnapshot(ctx, s.pool, func(tx pgx.Tx) error {
 		e := explainer{Service: s, tx: tx, by: by, filter: filter, ranked: s.ranking}
 		if _, live := s.ranking.(*ranking.Queue); live {

@@ -65,7 +65,8 @@ func ask(by Annotator, filter Filter, how []Showing) asking {
 
 // choose returns the next URL in the annotator's order; nil means that none is left.
 func (s *Service) choose(ctx context.Context, conn db.DBTX, ask asking) (chosen *ranking.Choice, err error) {
-	defer phase.Start(ctx, phase.MainQuery)()
+	ctx, end := phase.Start(ctx, phase.MainQuery)
+	defer end()
 	if chosen, err = chooseFrom(ctx, conn, s.ranking, ask.by, ask.filter); err != nil {
 		return nil, fmt.Errorf("choose next URL: %w", err)
 	}

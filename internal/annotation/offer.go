@@ -188,12 +188,12 @@ func (s *Service) reservedBefore(ctx context.Context, conn *postgres.Conn, ask a
 func (s *Service) extend(
 	ctx context.Context, conn *postgres.Conn, ask asking,
 ) (*db.ReservationExtendRow, *Offer, int32, error) {
-	stop := phase.Start(ctx, phase.Reservation)
-	row, err := queries.ReservationExtend(ctx, conn, db.ReservationExtendParams{
+	within, end := phase.Start(ctx, phase.Reservation)
+	row, err := queries.ReservationExtend(within, conn, db.ReservationExtendParams{
 		Annotator: ask.by.String(), UserID: ask.by.userID, SessionID: ask.by.session, BatchID: ask.filter.BatchID,
 		Seconds: s.reserve.For.Seconds(), Now: s.time(),
 	})
-	stop()
+	end()
 	switch {
 	case errors.Is(err, pgx.ErrNoRows):
 		return nil, nil, 0, nil
@@ -267,11 +267,11 @@ func (s *search) offerShared(ctx context.Context) (_ Offer, missed bool, _ error
 	}
 	var last *Offer
 	for range 3 {
-		stop := phase.Start(ctx, phase.Reservation)
-		row, err := queries.ReservationShareGet(ctx, s.conn, db.ReservationShareGetParams{
+		within, end := phase.Start(ctx, phase.Reservation)
+		row, err := queries.ReservationShareGet(within, s.conn, db.ReservationShareGetParams{
 			Annotator: ask.by.String(), UserID: ask.by.userID, SessionID: ask.by.session, BatchID: ask.filter.BatchID, Now: s.time(),
 		})
-		stop()
+		end()
 		if errors.Is(err, pgx.ErrNoRows) {
 			break
 		}
@@ -294,11 +294,11 @@ func (s *search) offerShared(ctx context.Context) (_ Offer, missed bool, _ error
 
 // waitForOthers reports when the first of the reservations of others ends. missed is as that of offerShared.
 func (s *Service) waitForOthers(ctx context.Context, conn *postgres.Conn, ask asking) (_ Offer, missed bool, _ error) {
-	stop := phase.Start(ctx, phase.Reservation)
-	row, err := queries.ReservationFirstExpiry(ctx, conn, db.ReservationFirstExpiryParams{
+	within, end := phase.Start(ctx, phase.Reservation)
+	row, err := queries.ReservationFirstExpiry(within, conn, db.ReservationFirstExpiryParams{
 		UserID: ask.by.userID, SessionID: ask.by.session, BatchID: ask.filter.BatchID, Now: s.time(),
 	})
-	stop()
+	end()
 	if err != nil {
 		return Offer{}, false, fmt.Errorf("look for the first reservation to end: %w", err)
 	}

@@ -90,7 +90,8 @@ func (s *Service) Hold(ctx context.Context, by Annotator, urlID int32, how ...Sh
 }
 
 func (s *Service) hold(ctx context.Context, conn *postgres.Conn, ask asking, urlID int32) (time.Time, error) {
-	defer phase.Start(ctx, phase.Reservation)()
+	ctx, end := phase.Start(ctx, phase.Reservation)
+	defer end()
 	offered, err := queries.ReservationIsOffered(ctx, conn, db.ReservationIsOfferedParams{
 		URLID: urlID, UserID: ask.by.userID, SessionID: ask.by.session,
 	})
@@ -242,7 +243,8 @@ func (s *Service) reserveFor(ask asking) time.Duration {
 
 // claim reserves a URL for the annotator if it still has the revision and fewer others than it needs have reserved it: the guard.
 func (s *Service) claim(ctx context.Context, conn db.DBTX, ask asking, urlID int32, at need) (claimed, error) {
-	defer phase.Start(ctx, phase.Reservation)()
+	ctx, end := phase.Start(ctx, phase.Reservation)
+	defer end()
 	if s.claims != nil {
 		conn = s.claims(conn)
 	}

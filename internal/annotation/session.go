@@ -34,7 +34,8 @@ type SessionTransfer struct {
 // with the transfer. A recount of one of its URLs stores done rows of the session at the end. Their foreign key does not wait for
 // the lock of the transfer.
 func (s *Service) TransferSession(ctx context.Context, userID int32, session Session) (SessionTransfer, error) {
-	defer phase.Start(ctx, phase.Submit)()
+	ctx, end := phase.Start(ctx, phase.Submit)
+	defer end()
 	done, err := idempotency.Once(ctx, s.pool, func(tx pgx.Tx) (SessionTransfer, error) {
 		// A savepoint, because an unknown session has a result too, which is stored under an Idempotency-Key.
 		err := pgx.BeginFunc(ctx, tx, func(tx pgx.Tx) error { return lockSession(ctx, tx, session) })

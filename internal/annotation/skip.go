@@ -139,11 +139,13 @@ func (s *Service) skip(ctx context.Context, pool *postgres.Pool, skip putOff) (e
 	}
 	if idempotency.FromContext(ctx) == nil {
 		err = postgres.Repeatable(ctx, pool, func(ctx context.Context, conn *postgres.Conn) error {
-			defer phase.Start(ctx, phase.Submit)()
+			ctx, end := phase.Start(ctx, phase.Submit)
+			defer end()
 			return store(ctx, conn)
 		})
 	} else {
-		defer phase.Start(ctx, phase.Submit)()
+		ctx, end := phase.Start(ctx, phase.Submit)
+		defer end()
 		err = idempotency.OnceDo(ctx, pool, func(tx pgx.Tx) error { return store(ctx, tx) })
 	}
 	if err != nil {
@@ -189,7 +191,8 @@ func (s *Service) offerSkipped(ctx context.Context, conn *postgres.Conn, ask ask
 func chooseSkipped(
 	ctx context.Context, conn db.DBTX, by Annotator, batchID *int32,
 ) (chosen *ranking.Choice, reserved bool, err error) {
-	defer phase.Start(ctx, phase.MainQuery)()
+	ctx, end := phase.Start(ctx, phase.MainQuery)
+	defer end()
 	var row db.SkipNextGetRow
 	if by.session != nil {
 		var found db.AnonymousSkipNextGetRow
@@ -211,7 +214,8 @@ func chooseSkipped(
 
 // waitForSkipped reports when the first reservation of the URLs ends that the annotator has put off.
 func (s *Service) waitForSkipped(ctx context.Context, conn *postgres.Conn, ask asking) (*Offer, error) {
-	defer phase.Start(ctx, phase.Reservation)()
+	ctx, end := phase.Start(ctx, phase.Reservation)
+	defer end()
 	seconds, err := queries.SkipFirstExpiry(ctx, conn, db.SkipFirstExpiryParams{
 		UserID: ask.by.userID, SessionID: ask.by.session, BatchID: ask.filter.BatchID, Now: s.time(),
 	})

@@ -208,7 +208,8 @@ func (s *Service) store(ctx context.Context, pool *postgres.Pool, answer submiss
 // annotator who has reserved the URL ends one reservation and lowers the need by one at most, so a single statement suffices.
 func (s *Service) storeAlone(ctx context.Context, pool *postgres.Pool, answer submission) (result stored, err error) {
 	err = postgres.Repeatable(ctx, pool, func(ctx context.Context, conn *postgres.Conn) (err error) {
-		defer phase.Start(ctx, phase.Submit)()
+		ctx, end := phase.Start(ctx, phase.Submit)
+		defer end()
 		result, err = answer.store(ctx, conn, s.trims())
 		if !errors.Is(err, errUnreserved) {
 			return err
@@ -224,7 +225,8 @@ func (s *Service) storeAlone(ctx context.Context, pool *postgres.Pool, answer su
 }
 
 func (s *Service) storeWithKey(ctx context.Context, pool *postgres.Pool, answer submission) (result stored, err error) {
-	defer phase.Start(ctx, phase.Submit)()
+	ctx, end := phase.Start(ctx, phase.Submit)
+	defer end()
 	err = againIfAnnotated(func() error {
 		return idempotency.OnceDo(ctx, pool, func(tx pgx.Tx) (err error) {
 			result, err = s.storeAndTrim(ctx, tx, answer)

@@ -137,7 +137,8 @@ func (s *Service) agencies(
 	for i, agency := range agencies.Entities {
 		ids[i] = int32(agency.ID)
 	}
-	defer phase.Start(ctx, phase.AgencySuggestions)()
+	ctx, end := phase.Start(ctx, phase.AgencySuggestions)
+	defer end()
 	there, err := queries.AgencyListInLocation(ctx, conn,
 		db.AgencyListInLocationParams{AgencyIDs: ids, LocationID: *locationID})
 	agencies.Entities = slices.DeleteFunc(agencies.Entities, func(agency EntitySuggestion) bool {

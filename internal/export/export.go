@@ -129,7 +129,8 @@ func readLines(
 }
 
 func readPage(ctx context.Context, tx pgx.Tx, params db.ExportLineListPageParams) ([]db.ExportLineListPageRow, error) {
-	defer phase.Start(ctx, phase.Export)()
+	ctx, end := phase.Start(ctx, phase.Export)
+	defer end()
 	return queries.ExportLineListPage(ctx, tx, params)
 }
 

@@ -134,7 +134,8 @@ func (s *Service) Facts(ctx context.Context, o FactOptions) iter.Seq2[FactLine, 
 
 // read reads the lines of the URLs from first to last.
 func (o FactOptions) read(ctx context.Context, tx pgx.Tx, first, last int32) ([]FactLine, error) {
-	defer phase.Start(ctx, phase.Export)()
+	ctx, end := phase.Start(ctx, phase.Export)
+	defer end()
 	facts, err := queries.ExportFactListWindow(ctx, tx, db.ExportFactListWindowParams{
 		FirstURLID: first, LastURLID: last, Type: (*db.URLType)(o.Type), Since: o.Since, Most: windowURLs,
 	})

@@ -150,16 +150,17 @@ func attemptOnce[T any](ctx context.Context, pool *postgres.Pool, attempt *Attem
 
 // once is Once within the transaction.
 func once[T any](ctx context.Context, tx pgx.Tx, attempt *Attempt, fn func(pgx.Tx) (T, error)) (result T, err error) {
-	stop := phase.Start(ctx, phase.Idempotency)
-	result, attempt.replayed, err = lookUp[T](ctx, tx, attempt.request)
-	stop()
+	within, end := phase.Start(ctx, phase.Idempotency)
+	result, attempt.replayed, err = lookUp[T](within, tx, attempt.request)
+	end()
 	if err != nil || attempt.replayed {
 		return result, err
 	}
 	if result, err = fn(tx); err != nil {
 		return result, err
 	}
-	defer phase.Start(ctx, phase.Idempotency)()
+	ctx, end = phase.Start(ctx, phase.Idempotency)
+	defer end()
 	if err := store(ctx, tx, attempt.request, result); err != nil {
 		return result, err
 	}

@@ -14,6 +14,8 @@ import (
 	"github.com/riverqueue/river"
 	"github.com/riverqueue/river/riverdriver/riverpgxv5"
 	"github.com/riverqueue/river/rivertype"
+	"go.opentelemetry.io/otel/trace"
+	"go.opentelemetry.io/otel/trace/noop"
 	"go.uber.org/zap"
 	"go.uber.org/zap/exp/zapslog"
 	"go.uber.org/zap/zapcore"
@@ -38,6 +40,9 @@ type Config struct {
 	StopTimeout time.Duration
 	// Unscheduled makes Run insert no jobs. It works those that other processes and operators insert.
 	Unscheduled bool
+
+	// Traces makes each run a span, and its statements, if the pools have the same provider. nil: none is made.
+	Traces trace.TracerProvider
 
 	// Times is for tests. The zero values are the usual times.
 	Times Times
@@ -96,6 +101,7 @@ type Runner struct {
 	periods []tasks.Period // of the jobs that are enabled
 	client  *river.Client[pgxTx]
 	metrics *metrics
+	tracer  trace.Tracer
 	running running
 }
 
@@ -107,7 +113,10 @@ func New(cfg Config) (*Runner, error) {
 	if cfg.Log == nil {
 		cfg.Log = zap.NewNop()
 	}
-	r := &Runner{cfg: cfg, metrics: newMetrics(cfg.Jobs)}
+	if cfg.Traces == nil {
+		cfg.Traces = noop.NewTracerProvider()
+	}
+	r := &Runner{cfg: cfg, metrics: newMetrics(cfg.Jobs), tracer: cfg.Traces.Tracer("docket/internal/jobs")}
 	if err := r.choose(); err != nil {
 		return nil, err
 	}

@@ -10,10 +10,13 @@ import (
 
 	"github.com/riverqueue/river"
 	"github.com/riverqueue/river/rivertype"
+	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/trace"
 	"go.uber.org/zap"
 
 	"docket/internal/postgres"
 	"docket/internal/tasks"
+	"docket/internal/tracing"
 )
 
 // args are the arguments of all jobs: none.
@@ -113,7 +116,7 @@ func (w *worker) run(ctx context.Context, jobID int64, inserted time.Time) error
 	}
 	log = log.With(zap.Int32("task", taskID))
 	start := time.Now()
-	result, err := w.do(ctx, taskID)
+	result, err := w.trace(ctx, taskID)
 	took := time.Since(start)
 	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), endTimeout)
 	defer cancel()
@@ -125,6 +128,17 @@ func (w *worker) run(ctx context.Context, jobID int64, inserted time.Time) error
 	w.runner.metrics.observe(w.job.Name, succeeded, took)
 	log.Info("job done", zap.Duration("duration", took), zap.String("result", result))
 	return tasks.Finish(ending, pool, taskID, result)
+}
+
+// trace does the work in a span of its own, with which a trace begins.
+func (w *worker) trace(ctx context.Context, taskID int32) (result string, err error) {
+	ctx, span := w.runner.tracer.Start(ctx, "job "+w.job.Name, trace.WithNewRoot(), trace.WithAttributes(tracing.Task.Int(int(taskID))))
+	defer span.End()
+	result, err = w.do(ctx, taskID)
+	if err != nil {
+		span.SetStatus(codes.Error, "")
+	}
+	return result, err
 }
 
 // do calls the work within its time, and makes a panic an error.

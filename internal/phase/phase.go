@@ -1,11 +1,12 @@
 // Package phase measures how long each phase of a request takes.
 //
-// It owns the names of the phases and the recorder that adds up their durations. A step that may be slow needs one line:
+// It owns the names of the phases and the recorder that adds up their durations. A step that may be slow needs two lines:
 //
-//	defer phase.Start(ctx, phase.MainQuery)()
+//	ctx, end := phase.Start(ctx, phase.MainQuery)
+//	defer end()
 //
-// The caller decides what is done with the durations. Without a recorder in the context, a call does nothing and allocates
-// nothing. A recorder stores names and durations, never arguments.
+// The caller decides what is done with the durations. In a request that is traced, each phase is also a span. Without a recorder
+// and without a trace in the context, a call does nothing and allocates nothing. Names and durations are stored, never arguments.
 package phase
 
 import (
@@ -15,6 +16,7 @@ import (
 	"sync"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
 	"go.uber.org/zap/zapcore"
 )
 
@@ -69,14 +71,34 @@ func FromContext(ctx context.Context) *Recorder {
 	return rec
 }
 
-// Start begins a phase. The returned function ends it and must be called once.
-func Start(ctx context.Context, name string) func() {
-	rec := FromContext(ctx)
+// IsMeasured reports whether phases that begin in ctx are recorded or traced.
+func IsMeasured(ctx context.Context) bool {
+	return FromContext(ctx) != nil || trace.SpanFromContext(ctx).IsRecording()
+}
+
+// scope names this package in spans.
+const scope = "docket/internal/phase"
+
+// Start begins a phase. Statements of the phase must get the returned context, so that their spans are below that of the phase. The
+// returned function ends the phase and must be called once.
+func Start(ctx context.Context, name string) (context.Context, func()) {
+	rec, parent := FromContext(ctx), trace.SpanFromContext(ctx)
+	if !parent.IsRecording() {
+		if rec == nil {
+			return ctx, nothing
+		}
+		begin := rec.now()
+		return ctx, func() { rec.Add(name, rec.now().Sub(begin)) }
+	}
+	ctx, span := parent.TracerProvider().Tracer(scope).Start(ctx, strings.TrimSuffix(name, "_s"))
 	if rec == nil {
-		return nothing
+		return ctx, func() { span.End() }
 	}
 	begin := rec.now()
-	return func() { rec.Add(name, rec.now().Sub(begin)) }
+	return ctx, func() {
+		rec.Add(name, rec.now().Sub(begin))
+		span.End()
+	}
 }
 
 func nothing() {}

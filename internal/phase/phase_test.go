@@ -8,6 +8,9 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/require"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/sdk/trace/tracetest"
+	"go.opentelemetry.io/otel/trace"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest/observer"
 
@@ -28,13 +31,13 @@ func TestRecorder(t *testing.T) {
 	require.Same(t, rec, phase.FromContext(ctx))
 	require.Empty(t, rec.Timings())
 
-	stop := phase.Start(ctx, phase.MainQuery)
+	_, stop := phase.Start(ctx, phase.MainQuery)
 	clk.advance(1500 * time.Microsecond)
-	inner := phase.Start(ctx, phase.Acquire)
+	_, inner := phase.Start(ctx, phase.Acquire)
 	clk.advance(250 * time.Microsecond)
 	inner()
 	stop()
-	stop = phase.Start(ctx, phase.Acquire)
+	_, stop = phase.Start(ctx, phase.Acquire)
 	clk.advance(time.Millisecond)
 	stop()
 
@@ -66,7 +69,8 @@ func TestRecorderConcurrent(t *testing.T) {
 	for range 50 {
 		group.Go(func() {
 			rec.Add(phase.Format, time.Millisecond)
-			phase.Start(phase.NewContext(context.Background(), rec), phase.Encode)()
+			_, end := phase.Start(phase.NewContext(context.Background(), rec), phase.Encode)
+			end()
 			_ = rec.Timings()
 		})
 	}
@@ -86,14 +90,16 @@ func TestWithoutRecorder(t *testing.T) {
 	var rec *phase.Recorder
 	rec.Add(phase.Submit, time.Second)
 	require.Empty(t, rec.Timings())
-	phase.Start(phase.NewContext(ctx, nil), phase.Submit)()
+	_, end := phase.Start(phase.NewContext(ctx, nil), phase.Submit)
+	end()
 }
 
 // Not parallel: AllocsPerRun counts the allocations of the whole process.
 func TestOffAllocatesNothing(t *testing.T) {
 	ctx := context.WithValue(context.Background(), struct{ other bool }{}, 1)
 	require.Zero(t, testing.AllocsPerRun(1000, func() {
-		defer phase.Start(ctx, phase.MainQuery)()
+		_, end := phase.Start(ctx, phase.MainQuery)
+		end()
 	}))
 }
 
@@ -124,14 +130,38 @@ func BenchmarkStart(b *testing.B) {
 		ctx := context.Background()
 		b.ReportAllocs()
 		for b.Loop() {
-			phase.Start(ctx, phase.MainQuery)()
+			_, end := phase.Start(ctx, phase.MainQuery)
+			end()
 		}
 	})
 	b.Run("on", func(b *testing.B) {
 		ctx := phase.NewContext(context.Background(), phase.NewRecorder(time.Now))
 		b.ReportAllocs()
 		for b.Loop() {
-			phase.Start(ctx, phase.MainQuery)()
+			_, end := phase.Start(ctx, phase.MainQuery)
+			end()
 		}
 	})
+}
+
+// In a trace, a phase is a span below that of the request, with or without a recorder.
+func TestPhasesAreSpans(t *testing.T) {
+	t.Parallel()
+	spans := tracetest.NewSpanRecorder()
+	provider := sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(spans))
+	for _, rec := range []*phase.Recorder{nil, phase.NewRecorder(time.Now)} {
+		ctx, request := provider.Tracer("test").Start(phase.NewContext(context.Background(), rec), "request")
+		require.True(t, phase.IsMeasured(ctx))
+		within, end := phase.Start(ctx, phase.MainQuery)
+		require.NotEqual(t, request, trace.SpanFromContext(within))
+		end()
+		ended := spans.Ended()[len(spans.Ended())-1]
+		require.Equal(t, "main_query", ended.Name())
+		require.Equal(t, request.SpanContext().SpanID(), ended.Parent().SpanID())
+		if rec != nil {
+			require.Len(t, rec.Timings(), 1)
+		}
+	}
+	require.Len(t, spans.Ended(), 2)
+	require.False(t, phase.IsMeasured(context.Background()))
 }

@@ -17,3 +17,6 @@ func (s *HotStandby) ChangePositions(timelines int32, systems int64) {
 
 // Forgive lets ReadSnapshot use the standby again after a conflict.
 func (s *HotStandby) Forgive() { s.spared.Store(0) }
+
+// TracerOf is tracerOf.
+var TracerOf = tracerOf

@@ -34,7 +34,8 @@ func (g *gate) enter(ctx context.Context) error {
 		return nil
 	default:
 	}
-	defer phase.Start(ctx, phase.Acquire)()
+	_, end := phase.Start(ctx, phase.Acquire)
+	defer end()
 	select {
 	case g.slots <- struct{}{}:
 		return nil

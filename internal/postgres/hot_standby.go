@@ -231,7 +231,7 @@ FROM pg_control_system(),
 func (s *HotStandby) acquire(ctx context.Context, most time.Duration) (_ *Conn, found seen, reason string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, most)
 	defer cancel()
-	stop := phase.Start(ctx, phase.Acquire)
+	_, stop := phase.Start(ctx, phase.Acquire)
 	now, err := s.ask.get(ctx)
 	stop()
 	if err != nil {
@@ -245,7 +245,8 @@ func (s *HotStandby) acquire(ctx context.Context, most time.Duration) (_ *Conn, 
 		}
 		return nil, found, StandbyUnreachable, err
 	}
-	defer phase.Start(ctx, phase.Acquire)()
+	ctx, end := phase.Start(ctx, phase.Acquire)
+	defer end()
 	if found, reason, err = await(ctx, conn, now); reason != "" {
 		conn.Release()
 		return nil, found, reason, err

@@ -14,8 +14,8 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
+	"go.opentelemetry.io/otel/trace"
 
-	"docket/internal/phase"
 	"docket/internal/postgres/tcp"
 )
 
@@ -48,6 +48,8 @@ type PoolConfig struct {
 	Served bool
 	// OnDeath is called for each such connection, concurrently. pgx does not pass on the reason of every error. May be nil.
 	OnDeath func(error)
+	// Traces makes each statement of a request or a job that is traced a span. nil: none does.
+	Traces trace.TracerProvider
 	// Health notes when the server lacks disk, memory or connections. May be nil.
 	Health *Health
 
@@ -120,6 +122,7 @@ func openLater(ctx context.Context, cfg PoolConfig, pooled bool) (*Pool, error) 
 		return nil, fmt.Errorf("open connection pool: %w", err)
 	}
 	pool.wait, pool.pooler = cfg.WaitTimeout, between
+	pool.tracer, _ = config.ConnConfig.Tracer.(*statementTracer)
 	created.Store(pool)
 	return pool, nil
 }
@@ -181,7 +184,7 @@ func poolConfig(cfg PoolConfig) (*pgxpool.Config, error) {
 		config.ConnConfig.ValidateConnect = refuseRecovery
 	}
 	config.ConnConfig.OnPgError = onError(cfg.Health)
-	config.ConnConfig.Tracer = acquireTracer{}
+	config.ConnConfig.Tracer = tracerOf(cfg.Traces)
 	return config, nil
 }
 
@@ -225,27 +228,3 @@ func onError(health *Health) pgconn.PgErrorHandler {
 		return err.SeverityUnlocalized != "FATAL" && err.Severity != "FATAL" && err.Code != readOnlyTransaction
 	}
 }
-
-// acquireTracer times the wait for a connection. pgxpool calls it only if it is also the query tracer.
-type acquireTracer struct{}
-
-type acquireKey struct{}
-
-func (acquireTracer) TraceAcquireStart(ctx context.Context, _ *pgxpool.Pool, _ pgxpool.TraceAcquireStartData) context.Context {
-	if phase.FromContext(ctx) == nil {
-		return ctx // without a recorder, nothing is allocated
-	}
-	return context.WithValue(ctx, acquireKey{}, phase.Start(ctx, phase.Acquire))
-}
-
-func (acquireTracer) TraceAcquireEnd(ctx context.Context, _ *pgxpool.Pool, _ pgxpool.TraceAcquireEndData) {
-	if stop, ok := ctx.Value(acquireKey{}).(func()); ok {
-		stop()
-	}
-}
-
-func (acquireTracer) TraceQueryStart(ctx context.Context, _ *pgx.Conn, _ pgx.TraceQueryStartData) context.Context {
-	return ctx
-}
-
-func (acquireTracer) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData) {}

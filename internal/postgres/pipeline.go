@@ -25,7 +25,7 @@ type Step struct {
 // Pipeline sends all steps in one round trip, as one implicit transaction, and reads their results in order. It stops at the
 // first error. Each statement has its own snapshot.
 //
-// While phases are timed, PostgreSQL is asked to send each result as soon as it has it, so that the time between two
+// While phases are measured, PostgreSQL is asked to send each result as soon as it has it, so that the time between two
 // results is the time of a statement. Otherwise it sends all of them together, which takes slightly less time. A pgx.Batch
 // cannot do the former.
 func Pipeline(ctx context.Context, conn *Conn, steps []Step) error {
@@ -47,8 +47,8 @@ func Pipeline(ctx context.Context, conn *Conn, steps []Step) error {
 	return conn.pool.rules.translate(err)
 }
 
-func runPipeline(ctx context.Context, from *Conn, steps []Step) (err error) {
-	conn, between := from.Conn(), from.pool.pooler
+func runPipeline(ctx context.Context, on *Conn, steps []Step) (err error) {
+	conn, between := on.Conn(), on.pool.pooler
 	types := conn.TypeMap()
 	statements := make([]*pgconn.StatementDescription, len(steps))
 	arguments := make([][][]byte, len(steps))
@@ -73,7 +73,7 @@ func runPipeline(ctx context.Context, from *Conn, steps []Step) (err error) {
 			err = closeErr
 		}
 	}()
-	timed := phase.FromContext(ctx) != nil
+	measured := phase.IsMeasured(ctx)
 	settled := between.send(pipeline)
 	for i, statement := range statements {
 		formats := make([]int16, len(statement.Fields))
@@ -85,7 +85,7 @@ func runPipeline(ctx context.Context, from *Conn, steps []Step) (err error) {
 		} else {
 			pipeline.SendQueryStatement(statement, arguments[i], []int16{pgtype.BinaryFormatCode}, formats)
 		}
-		if timed {
+		if measured {
 			pipeline.SendFlushRequest()
 		}
 	}
@@ -98,7 +98,7 @@ func runPipeline(ctx context.Context, from *Conn, steps []Step) (err error) {
 		}
 	}
 	for _, step := range steps {
-		if err := readStep(ctx, types, pipeline, step); err != nil {
+		if err := readStep(ctx, on.pool.tracer, types, pipeline, step); err != nil {
 			return err
 		}
 	}
@@ -117,8 +117,15 @@ func skipResult(pipeline *pgconn.Pipeline) error {
 	return err
 }
 
-func readStep(ctx context.Context, types *pgtype.Map, pipeline *pgconn.Pipeline, step Step) error {
-	defer phase.Start(ctx, step.Phase)()
+// readStep reads the result of one statement. pgx does not call its tracer for a pipeline.
+func readStep(ctx context.Context, tracer *statementTracer, types *pgtype.Map, pipeline *pgconn.Pipeline, step Step) (err error) {
+	ctx, end := phase.Start(ctx, step.Phase)
+	defer end()
+	var tag pgconn.CommandTag
+	if tracer != nil {
+		ctx = tracer.TraceQueryStart(ctx, nil, pgx.TraceQueryStartData{SQL: step.SQL})
+		defer func() { tracer.TraceQueryEnd(ctx, nil, pgx.TraceQueryEndData{CommandTag: tag, Err: err}) }()
+	}
 	results, err := pipeline.GetResults()
 	if err != nil {
 		return err
@@ -133,6 +140,7 @@ func readStep(ctx context.Context, types *pgtype.Map, pipeline *pgconn.Pipeline,
 		return err
 	}
 	rows.Close()
+	tag = rows.CommandTag()
 	return rows.Err()
 }
 

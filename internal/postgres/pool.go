@@ -24,8 +24,9 @@ type Pool struct {
 	rules rules
 	kept  *kept // nil, unless Keep has returned the Pool
 
-	standby *HotStandby // nil, unless WithStandby has returned the Pool
-	pooler  *pooler     // nil: none is between
+	standby *HotStandby      // nil, unless WithStandby has returned the Pool
+	pooler  *pooler          // nil: none is between
+	tracer  *statementTracer // for statements that pgx does not trace itself; nil without traces
 }
 
 // NewPool returns a Pool without rules and without a limit of the wait for a connection. Open is NewPool with Docket's own

@@ -71,7 +71,8 @@ func counted[Result any](
 	ctx context.Context, s *Service, action string, query func(context.Context, db.DBTX) (Result, error),
 ) (Result, error) {
 	result, err := postgres.Read(ctx, s.pool, func(ctx context.Context, conn *postgres.Conn) (Result, error) {
-		defer phase.Start(ctx, phase.Progress)()
+		ctx, end := phase.Start(ctx, phase.Progress)
+		defer end()
 		return query(ctx, conn)
 	})
 	if err != nil {
