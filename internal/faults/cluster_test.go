@@ -198,6 +198,12 @@ type clusterReport struct {
 	ready map[string]time.Duration // the longest time a Docket was not ready
 }
 
+func (r *report) currentFault() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.fault
+}
+
 func (r *clusterReport) notReady(event string, lasts time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

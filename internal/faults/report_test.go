@@ -69,12 +69,6 @@ func (r *report) setFault(name string) {
 	r.fault = name
 }
 
-func (r *report) currentFault() string {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.fault
-}
-
 // count counts the response of a request that began then, and returns during which fault.
 func (r *report) count(method string, began time.Time, response response) (fault string) {
 	r.mu.Lock()
