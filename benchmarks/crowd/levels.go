@@ -14,6 +14,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"docket/benchmarks/measure"
 )
 
@@ -39,21 +41,20 @@ type level struct {
 	memory          int64 // the most resident bytes of the server
 }
 
-// runLevels prints a table with a line for each number of clients, who are the users from this one on. It returns all answers.
-func runLevels(ctx context.Context, cfg config, key []byte, user int32, out io.Writer) (all []*answer) {
+// runLevels prints a table with a line for each number of clients. It returns all answers.
+func runLevels(ctx context.Context, cfg config, conn *pgx.Conn, key []byte, out io.Writer) (all []*answer, err error) {
 	fmt.Fprintln(out, "| clients | answers/s | p50 | p99 | refused/s | memory of the server | `/readyz` |")
 	fmt.Fprintln(out, "| --- | --- | --- | --- | --- | --- | --- |")
 	for _, clients := range cfg.levels {
-		tokens := make([]string, clients)
-		for i := range tokens {
-			tokens[i] = tokenOf(key, user+int32(i))
+		first, err := plan(ctx, conn, clients)
+		if err != nil {
+			return nil, err
 		}
-		l, answers := runLevel(ctx, cfg, user, tokens)
+		l, answers := runLevel(ctx, cfg, key, first)
 		all = append(all, answers...)
 		fmt.Fprintln(out, l)
-		user += int32(clients)
 	}
-	return all
+	return all, nil
 }
 
 func (l *level) String() string {
@@ -72,9 +73,9 @@ func milliseconds(d time.Duration) string {
 }
 
 // runLevel lets the clients answer for a time. It returns all answers, also those of the time that is not measured.
-func runLevel(ctx context.Context, cfg config, user int32, tokens []string) (*level, []*answer) {
-	l := &level{clients: len(tokens), others: map[string]int{}, lasting: cfg.lasting}
-	client := &http.Client{Timeout: cfg.patience, Transport: &http.Transport{MaxIdleConnsPerHost: len(tokens)}}
+func runLevel(ctx context.Context, cfg config, key []byte, first []*answer) (*level, []*answer) {
+	l := &level{clients: len(first), others: map[string]int{}, lasting: cfg.lasting}
+	client := &http.Client{Timeout: cfg.patience, Transport: &http.Transport{MaxIdleConnsPerHost: len(first)}}
 	defer client.CloseIdleConnections()
 	begin := time.Now().Add(settling)
 	end := begin.Add(cfg.lasting)
@@ -85,10 +86,11 @@ func runLevel(ctx context.Context, cfg config, user int32, tokens []string) (*le
 		answers []*answer
 		group   sync.WaitGroup
 	)
-	for i, token := range tokens {
+	for _, a := range first {
+		token := tokenOf(key, a.user)
 		group.Go(func() {
 			var mine []*answer
-			for a := (&answer{user: user + int32(i)}); time.Now().Before(end); a = a.next() {
+			for a := a; time.Now().Before(end); a = a.next() {
 				sent := time.Now()
 				again := a.send(client, cfg.addr, token)
 				a.took = time.Since(sent)
@@ -116,7 +118,7 @@ func runLevel(ctx context.Context, cfg config, user int32, tokens []string) (*le
 
 func (l *level) add(a *answer) {
 	switch {
-	case a.status == http.StatusOK && a.url == 0: // it has asked for its first URL
+	case a.status == http.StatusOK && a.url == 0: // it has asked for another URL
 	case a.status == http.StatusOK:
 		l.accepted.Times = append(l.accepted.Times, a.took)
 	case a.refused > 0:

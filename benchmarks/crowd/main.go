@@ -107,11 +107,10 @@ func run(ctx context.Context, cfg config, out io.Writer) (wrong bool, err error)
 	}
 	defer conn.Close(ctx)
 	if len(cfg.levels) > 0 {
-		user, err := firstUserOf(ctx, conn)
+		answers, err := runLevels(ctx, cfg, conn, key, out)
 		if err != nil {
 			return false, err
 		}
-		answers := runLevels(ctx, cfg, key, user, out)
 		stored, err := storedOf(ctx, conn, answers)
 		return wrongOnes(out, answers, stored), err
 	}
@@ -140,22 +139,15 @@ func plan(ctx context.Context, conn *pgx.Conn, clients int) ([]*answer, error) {
 	if len(urls) == 0 {
 		return nil, fmt.Errorf("no URL can be annotated: run docket seed first")
 	}
-	user, err := firstUserOf(ctx, conn)
-	if err != nil {
+	var last int32
+	if err := conn.QueryRow(ctx, "SELECT coalesce(max(user_id), 0) FROM annotation__url_type__user").Scan(&last); err != nil {
 		return nil, err
 	}
 	answers := make([]*answer, clients)
 	for i := range answers {
-		answers[i] = &answer{user: user + int32(i), url: urls[i%len(urls)]}
+		answers[i] = &answer{user: max(firstUser, last+1) + int32(i), url: urls[i%len(urls)]}
 	}
 	return answers, nil
-}
-
-// firstUserOf returns a user from whom on none has answers.
-func firstUserOf(ctx context.Context, conn *pgx.Conn) (int32, error) {
-	var last int32
-	err := conn.QueryRow(ctx, "SELECT coalesce(max(user_id), 0) FROM annotation__url_type__user").Scan(&last)
-	return max(firstUser, last+1), err
 }
 
 func tokenOf(key []byte, user int32) string {
