@@ -16,6 +16,7 @@ import (
 // config is shared by all commands.
 type config struct {
 	databaseURL      string
+	directURL        string
 	dataDir          string
 	maxConns         int32
 	statementTimeout time.Duration
@@ -26,6 +27,7 @@ type config struct {
 func (c *config) addFlags(flags *pflag.FlagSet) {
 	flags.StringVar(&c.databaseURL, databaseFlag, "",
 		"PostgreSQL database `URL`; without it Docket runs a server of its own in --data-dir")
+	c.addDirectFlag(flags)
 	flags.StringVar(&c.dataDir, "data-dir", defaultDataDir(),
 		"`directory` of Docket's own PostgreSQL server and of its token key")
 	flags.Int32Var(&c.maxConns, "max-conns", 0, "most connections to the database; 0 means five per core")
@@ -87,5 +89,5 @@ func (c *config) check() error {
 	case c.statementTimeout < 0 || c.statementTimeout > 0 && c.statementTimeout < time.Millisecond:
 		return usageError{fmt.Errorf("--statement-timeout: %s is neither 0 nor a millisecond or more", c.statementTimeout)}
 	}
-	return nil
+	return c.checkDirectFlag()
 }

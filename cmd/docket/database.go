@@ -26,6 +26,7 @@ const stopTimeout = 30 * time.Second
 // database is the database that a command works on.
 type database struct {
 	url    string
+	direct string           // past a pooler that url may name; otherwise url
 	server *embedded.Server // nil when this process did not start it
 	health *postgres.Health
 
@@ -34,16 +35,18 @@ type database struct {
 }
 
 func newDatabase(url string, server *embedded.Server) *database {
-	return &database{url: url, server: server, health: postgres.NewHealth(url), migrator: sync.OnceValues(func() (*schema.Migrator, error) {
-		return schema.New(url, sqlfiles.Migrations, schema.Options{Operator: operator(), Advice: advice})
-	})}
+	d := &database{url: url, direct: url, server: server, health: postgres.NewHealth(url)}
+	d.migrator = sync.OnceValues(func() (*schema.Migrator, error) {
+		return schema.New(d.direct, sqlfiles.Migrations, schema.Options{Operator: operator(), Advice: advice})
+	})
+	return d
 }
 
 // openDatabase finds the database: the one of --database-url, else that of a Docket already running in --data-dir, else that
 // of a server that it starts for the duration of the command.
 func (c *config) openDatabase(ctx context.Context, owner string, log *zap.Logger) (*database, error) {
 	if c.databaseURL != "" {
-		return newDatabase(c.databaseURL, nil), nil
+		return c.named(), nil
 	}
 	url, server, err := embedded.Attach(ctx, embedded.Config{DataDir: c.dataDir, Owner: owner, Log: log})
 	if err != nil {
@@ -135,6 +138,9 @@ func (c *config) withDatabase(cmd *cobra.Command, fn func(context.Context, *data
 		return err
 	}
 	defer func() { err = errors.Join(err, db.close()) }()
+	if err := db.checkDirect(cmd.Context()); err != nil {
+		return err
+	}
 	return c.explain(db, fn(cmd.Context(), db))
 }
 
@@ -166,7 +172,7 @@ func (c *config) withPoolToRead(cmd *cobra.Command, fn func(context.Context, *po
 func (c *config) withPoolOn(cmd *cobra.Command, writes bool, fn func(context.Context, *postgres.Pool) error) error {
 	return c.withDatabase(cmd, func(ctx context.Context, db *database) error {
 		if writes {
-			if err := postgres.CheckUsable(ctx, db.url); err != nil {
+			if err := postgres.CheckUsable(ctx, db.direct); err != nil {
 				return err
 			}
 		}
@@ -179,7 +185,7 @@ func (c *config) withPoolOn(cmd *cobra.Command, writes bool, fn func(context.Con
 		} else if err := db.checkMigrated(ctx); err != nil {
 			return err
 		}
-		pool, err := postgres.Open(ctx, postgres.PoolConfig{URL: db.url, MaxConns: c.maxConns, Primary: writes})
+		pool, err := postgres.Open(ctx, postgres.PoolConfig{URL: db.direct, MaxConns: c.maxConns, Primary: writes})
 		if err != nil {
 			return err
 		}

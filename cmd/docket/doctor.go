@@ -70,7 +70,7 @@ Exit status 1: there is a warning or a problem.`,
 
 // examination describes the database as docket serve would use it.
 func (c *config) examination(configuration doctor.Finding, viewsInterval time.Duration) doctor.Config {
-	db := newDatabase(c.databaseURL, nil)
+	db := c.named()
 	settings := map[string]string{"plan_cache_mode": "force_generic_plan", "TimeZone": "UTC"}
 	if c.statementTimeout > 0 {
 		settings["statement_timeout"] = strconv.FormatInt(c.statementTimeout.Milliseconds(), 10)
@@ -94,9 +94,10 @@ func (c *config) examination(configuration doctor.Finding, viewsInterval time.Du
 		Grants: func(ctx context.Context) error {
 			return errors.Join(db.checkGrants(ctx), db.checkJobsGrants(ctx))
 		},
+		Direct:     func(ctx context.Context) error { return db.checkDirect(ctx) },
 		Migrations: func(ctx context.Context) error { return db.checkMigrated(ctx) },
 		River: func(ctx context.Context) error {
-			return withJobsPool(ctx, db.url, func(pool *postgres.Pool) error { return jobs.Check(ctx, pool) })
+			return withJobsPool(ctx, db.direct, func(pool *postgres.Pool) error { return jobs.Check(ctx, pool) })
 		},
 	}
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"net/url"
 	"strings"
@@ -113,10 +114,9 @@ func TestDoctorNamesFaults(t *testing.T) {
 		{check: "clock", state: "warning", found: "differ by 1h", change: func(cfg *doctor.Config) {
 			cfg.Now = func() time.Time { return time.Now().Add(-time.Hour) }
 		}},
-		{check: "pooler", state: "warning", found: "a pooler is between",
-			change: adjusted(func(_ *postgres.Server, session *postgres.Session) {
-				session.HandshakePID++
-			})},
+		{check: "pooler", state: "problem", found: "a connection pooler is between", change: func(cfg *doctor.Config) {
+			cfg.Direct = func(context.Context) error { return postgres.ErrPooler }
+		}},
 		{check: "durability", state: "problem", found: "fsync off",
 			change: adjusted(func(server *postgres.Server, _ *postgres.Session) {
 				server.Fsync = false

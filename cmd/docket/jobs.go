@@ -90,9 +90,9 @@ func (cfg *processConfig) prepareRiver(ctx context.Context, db *database, log *z
 		return err
 	}
 	if !cfg.migrate {
-		return withJobsPool(ctx, db.url, func(pool *postgres.Pool) error { return jobs.Check(ctx, pool) })
+		return withJobsPool(ctx, db.direct, func(pool *postgres.Pool) error { return jobs.Check(ctx, pool) })
 	}
-	applied, err := applyRiver(ctx, db.url)
+	applied, err := applyRiver(ctx, db.direct)
 	if len(applied) > 0 {
 		log.Info("migrations of River's tables applied", zap.Strings("versions", applied))
 	}

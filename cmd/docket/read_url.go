@@ -27,6 +27,9 @@ func (cfg *serveConfig) openStandby(
 	if cfg.readURL == "" {
 		return nil, nil
 	}
+	if cfg.directURL != "" {
+		primary.URL = cfg.directURL
+	}
 	standby := primary
 	standby.URL, standby.Primary = cfg.readURL, false
 	standby.Health = nil // readiness is about the primary

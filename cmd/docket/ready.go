@@ -19,7 +19,7 @@ func (cfg *serveConfig) checks(db *database) (checks []api.Check) {
 		api.Check{Name: "migrations", Run: unlessBusy(db.checkMigrated)})
 	if cfg.ranking == rankingMatview || cfg.viewsMaxAge > 0 {
 		checks = append(checks, api.Check{Name: "views", Run: unlessBusy(func(ctx context.Context) error {
-			return postgres.WithOneConn(ctx, db.url, func(pool *postgres.Pool) error { return views.Check(ctx, pool, cfg.viewsMaxAge) })
+			return postgres.WithOneConn(ctx, db.direct, func(pool *postgres.Pool) error { return views.Check(ctx, pool, cfg.viewsMaxAge) })
 		})})
 	}
 	return checks

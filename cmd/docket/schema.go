@@ -37,7 +37,7 @@ func schemaCommands(cfg *config) []*cobra.Command {
 
 		DatabaseFlag: databaseFlag,
 		WithDatabase: func(cmd *cobra.Command, fn func(context.Context, string) error) error {
-			return cfg.withDatabase(cmd, func(ctx context.Context, db *database) error { return fn(ctx, db.url) })
+			return cfg.withDatabase(cmd, func(ctx context.Context, db *database) error { return fn(ctx, db.direct) })
 		},
 		CheckDatabase: postgres.CheckUsable,
 		RunningURL: func() string {

@@ -143,7 +143,7 @@ func (cfg *serveConfig) serve(cmd *cobra.Command, log *zap.Logger) (err error) {
 	if err != nil {
 		return err
 	}
-	db := newDatabase(cfg.databaseURL, nil)
+	db := cfg.named()
 	if cfg.databaseURL == "" {
 		server, err := embedded.Start(ctx, embedded.Config{
 			DataDir: cfg.dataDir, Owner: cmd.CommandPath(), Restarts: cfg.serverRestarts, Log: log,
@@ -171,6 +171,9 @@ func (cfg *serveConfig) serve(cmd *cobra.Command, log *zap.Logger) (err error) {
 	if err != nil {
 		return err
 	}
+	if err := db.checkDirect(ctx); err != nil {
+		return err
+	}
 	if err := cfg.bringUpToDate(ctx, db, cfg.jobs, log); err != nil {
 		return err
 	}
@@ -187,6 +190,7 @@ func (cfg *serveConfig) serve(cmd *cobra.Command, log *zap.Logger) (err error) {
 		return err
 	}
 	defer pool.Close()
+	logPooler(pool, log)
 	standby, err := cfg.openStandby(ctx, poolConfig, log)
 	if err != nil {
 		return err
@@ -238,7 +242,7 @@ func (cfg *serveConfig) handler(
 			"without a token; serve without it unless a proxy authenticates them")
 	}
 	viewAges := func(ctx context.Context) (found []views.View, err error) {
-		err = postgres.WithOneConn(ctx, db.url, func(pool *postgres.Pool) error {
+		err = postgres.WithOneConn(ctx, db.direct, func(pool *postgres.Pool) error {
 			found, err = views.List(ctx, pool)
 			return err
 		})
@@ -246,21 +250,21 @@ func (cfg *serveConfig) handler(
 	}
 	metrics.AddViews(viewAges)
 	metrics.AddReservations(func(ctx context.Context) (live int64, err error) {
-		err = postgres.WithOneConn(ctx, db.url, func(pool *postgres.Pool) error {
+		err = postgres.WithOneConn(ctx, db.direct, func(pool *postgres.Pool) error {
 			live, err = annotation.ReservationCount(ctx, pool)
 			return err
 		})
 		return live, err
 	})
 	metrics.AddQueue(func(ctx context.Context) (found ranking.Available, err error) {
-		err = postgres.WithOneConn(ctx, db.url, func(pool *postgres.Pool) error {
+		err = postgres.WithOneConn(ctx, db.direct, func(pool *postgres.Pool) error {
 			found, err = ranking.AvailableURLs(ctx, pool)
 			return err
 		})
 		return found, err
 	}, time.Now)
 	metrics.AddSkips(func(ctx context.Context) (found []progress.SkipCounts, err error) {
-		err = postgres.WithOneConn(ctx, db.url, func(pool *postgres.Pool) error {
+		err = postgres.WithOneConn(ctx, db.direct, func(pool *postgres.Pool) error {
 			found, err = progress.New(pool).SkipsByReason(ctx)
 			return err
 		})

@@ -54,6 +54,7 @@ func (cfg *processConfig) work(ctx context.Context, db *database, log *zap.Logge
 		return err
 	}
 	defer background.close()
+	logPooler(background.pool, log)
 	ctx, stop := context.WithCancel(ctx)
 	group, ctx := errgroup.WithContext(ctx)
 	defer func() {

@@ -53,6 +53,8 @@ type Config struct {
 	Open func(context.Context) (*postgres.Pool, error)
 	// Settings are the settings that Open asks for, by name, as the server would show them. A pooler may drop them.
 	Settings map[string]string
+	// Direct fails unless the process has a way to the database that passes no pooler.
+	Direct func(context.Context) error
 	// Grants, Migrations and River fail when the role lacks privileges or the tables are of another version.
 	Grants, Migrations, River func(context.Context) error
 

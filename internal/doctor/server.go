@@ -49,7 +49,7 @@ var remedies = map[string]string{
 	"42501": "GRANT CONNECT ON DATABASE to the role",
 	"53300": "raise max_connections of the server, or lower --max-conns and --jobs-max-conns of the processes that run",
 	"57P03": "wait until the server has started, then run docket doctor again",
-	"08P01": "a pooler refuses a setting that Docket needs: name PostgreSQL itself in --database-url",
+	"08P01": "a connection pooler refuses the connection: read its log, and Behind PgBouncer in docs/operations.md",
 }
 
 func remedy(err error) string {
@@ -103,12 +103,14 @@ func writable(_ context.Context, e *examination) Finding {
 	return ok("the server is a primary and accepts writes")
 }
 
-func pooler(_ context.Context, e *examination) Finding {
+// pooler finds a pooler without a way past it, which migrations and imports need.
+func pooler(ctx context.Context, e *examination) Finding {
+	if err := e.Direct(ctx); err != nil {
+		return Finding{State: Problem, Found: err.Error(),
+			Do: "set --direct-url or DOCKET_DIRECT_URL to the URL of the same database on PostgreSQL itself"}
+	}
 	if e.session.HandshakePID != e.session.BackendPID {
-		return Finding{State: Warning,
-			Found: fmt.Sprintf("a pooler is between: the connection was opened by process %d, and process %d runs its statements",
-				e.session.HandshakePID, e.session.BackendPID),
-			Do: "name PostgreSQL itself in --database-url: migrations, imports and exports need a session of their own"}
+		return ok("a connection pooler is between, and --direct-url leads past it")
 	}
 	return ok("none")
 }
@@ -125,7 +127,7 @@ func settings(ctx context.Context, e *examination) Finding {
 	}
 	if len(differ) > 0 {
 		return Finding{State: Warning, Found: "settings that Docket sent were dropped: " + strings.Join(differ, ", "),
-			Do: "name PostgreSQL itself in --database-url, or set them for the role: ALTER ROLE … SET …"}
+			Do: "name PostgreSQL itself, or a pooler in transaction mode, in --database-url"}
 	}
 	return ok("as sent")
 }

@@ -150,6 +150,25 @@ func FindPooler(ctx context.Context, url string) (bool, error) {
 	return pid != conn.PgConn().PID(), nil
 }
 
+// SameDatabase reports whether two URLs lead to the same database of the same cluster, of which one may be a standby.
+func SameDatabase(ctx context.Context, first, second string) (bool, error) {
+	const identity = `
+SELECT s.system_identifier::text || ' ' || d.oid FROM pg_control_system() s, pg_database d WHERE d.datname = current_database()`
+	var found [2]string
+	for i, url := range []string{first, second} {
+		conn, err := connect(ctx, url)
+		if err != nil {
+			return false, err
+		}
+		err = conn.QueryRow(ctx, identity, pgx.QueryExecModeExec).Scan(&found[i])
+		_ = conn.Close(ctx)
+		if err != nil {
+			return false, fmt.Errorf("ask %s for its identity: %w", databaseName(conn.Config()), err)
+		}
+	}
+	return found[0] == found[1], nil
+}
+
 // queue adds the statement that applies the settings to the end of a batch.
 func (p *pooler) queue(batch *pgx.Batch) {
 	if p != nil && p.settings != "" {
