@@ -49,7 +49,7 @@ func queue(ctx context.Context, e *examination) Finding {
 	if err != nil {
 		return failed(err)
 	}
-	found, err := queries.QueueDifferenceList(ctx, e.pool, db.QueueDifferenceListParams{After: part.After, Upto: part.Upto})
+	found, err := queries.QueueDifferenceList(ctx, e.pool, db.QueueDifferenceListParams(part))
 	switch {
 	case err != nil:
 		return failed(err)
