@@ -80,7 +80,7 @@ func TestCrossOriginResponses(t *testing.T) {
 		require.Equal(t, "true", response.Header().Get("Access-Control-Allow-Credentials"), name)
 		require.Contains(t, response.Header().Values("Vary"), "Origin", name)
 		require.Equal(t, "X-Request-Id, Etag, Server-Timing, Idempotency-Replayed, Retry-After, Www-Authenticate, "+
-			"Content-Disposition, Location, Next-Annotation-Failed, Annotation-Reason, Reserved-Until",
+			"Content-Disposition, Location, Next-Annotation-Failed, Annotation-Reason, Reserved-Until, Ratelimit, Ratelimit-Policy",
 			response.Header().Get("Access-Control-Expose-Headers"), name)
 	}
 	for _, origin := range []string{"https://evil.example", ""} {

@@ -73,7 +73,7 @@ type Config struct {
 	SlowRequest    time.Duration // a request that takes this long is logged as a warning, unless it streams; 0 for none
 
 	RateLimits     RateLimits
-	IssuedSession  func(uuid.UUID) bool // whether Docket has made the id of a session; required with RateLimits
+	IssuedSession  func(uuid.UUID) bool // whether Docket has made the id of a session; nil: it has made all
 	Origins        *origin.Hasher       // of several sessions with one address, one has votes about a URL; nil counts each session
 	CORSOrigins    []string             // pages of these origins may call; "*" admits every origin, an empty list none
 	TrustedProxies []string             // addresses and CIDRs of proxies whose X-Forwarded-For names the client
@@ -181,6 +181,9 @@ func newRouter(cfg Config, doc *openapi3.T, register func(gin.IRouter, *server))
 	var err error
 	if s.operations, err = compileOperations(doc); err != nil {
 		return nil, err
+	}
+	if cfg.IssuedSession == nil {
+		cfg.IssuedSession = func(uuid.UUID) bool { return true }
 	}
 	s.rates = newRateLimiter(cfg.RateLimits, cfg.Clock, cfg.IssuedSession, cfg.Metrics.limited)
 	cors, err := crossOrigin(cfg.CORSOrigins, doc)

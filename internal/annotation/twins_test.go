@@ -52,6 +52,9 @@ var twins = map[string][]twin{
 				" WHERE a.session_id = @session_id AND a.url_id = @url_id ", "",
 			"), location_not_found AS ( DELETE FROM link_user_suggestion_location_not_found a" +
 				" WHERE a.session_id = @session_id AND a.url_id = @url_id ", "",
+			// Only the votes of sessions depend on the address.
+			"), skip AS (", "), address AS ( DELETE FROM anonymous_answer_addresses a" +
+				" WHERE a.session_id = @session_id AND a.url_id = @url_id ), skip AS (",
 		}},
 	},
 	"skips": {
@@ -69,6 +72,9 @@ var twins = map[string][]twin{
 			"), acceptable AS ( SELECT url.id AS url_id FROM url",
 			" ), stored_type AS (", sessionStored + " ), stored_type AS (",
 			"(url_id, session_id, type)", "(url_id, session_id, url_type)",
+			"), new_name AS (", "), stored_address AS ( INSERT INTO anonymous_answer_addresses (url_id, session_id, address_hash)" +
+				" SELECT url_id, session_id, sqlc.narg('address_hash')::bytea FROM accepted" +
+				" WHERE sqlc.narg('address_hash')::bytea IS NOT NULL ), new_name AS (",
 			// Sessions cannot say that they did not find anything, and their agencies are not counted.
 			"), stored_location_not_found AS ( INSERT INTO link_user_suggestion_location_not_found (url_id, session_id)" +
 				" SELECT url_id, session_id FROM accepted WHERE @location_not_found::boolean ", "",

@@ -64,7 +64,7 @@ func TestExplainPlans(t *testing.T) {
 				"votes":   {db.ConsensusVoteList, []any{4500}, 100},
 				"fact":    {db.ConsensusFactGet, []any{4500}, 20},
 				"replay":  {db.ReplayURLList, []any{4001, 4200}, 100},
-				"ballots": {db.ReplayVoteList, []any{4001, 4200}, 12000},
+				"ballots": {db.ReplayVoteList, []any{4001, 4200}, 14000},
 			} {
 				plan := dbtest.Explain(t, pool, mode, test.statement, test.args...)
 				t.Logf("%s, %s, target %d: %d buffers", name, mode, target, plan.Buffers())
