@@ -47,7 +47,7 @@ func TestPagesOfUnavailable(t *testing.T) {
 	require.LessOrEqual(t, slowest, 7*time.Second)
 	for _, sentence := range []string{
 		"for " + inSeconds(lackingFor) + " seconds after a request failed for lack",
-		"| `connect_timeout` | " + inSeconds(tcp.ConnectTimeout) + " |",
+		"| `connect_timeout` | " + inSeconds(tcp.ConnectTimeout) + "; " + inSeconds(tcp.ConnectTimeoutOfSeveral) + " if the URL names several",
 		"| `tcp_user_timeout` | " + milliseconds(tcp.UserTimeout) + " |",
 		fmt.Sprintf("| %s, %s, %d |", inSeconds(tcp.KeepaliveIdle), inSeconds(tcp.KeepaliveInterval), tcp.KeepaliveCount),
 		"requests get 503 after 5 to 7 seconds",
