@@ -10,11 +10,11 @@ import (
 	"docket/internal/ranking"
 )
 
-// TestRestoreIntoAnotherCluster shows why docs/operations.md sets changed_xid after a restore. Transaction ids above all new ones
+// TestRestoreIntoAnotherCluster shows why docs/backup.md sets changed_xid after a restore. Transaction ids above all new ones
 // look like changes, and then each request of a new process runs the cold statement.
 func TestRestoreIntoAnotherCluster(t *testing.T) {
 	t.Parallel()
-	page, err := os.ReadFile("../../docs/operations.md")
+	page, err := os.ReadFile("../../docs/backup.md")
 	require.NoError(t, err)
 	statement := regexp.MustCompile(`-c '(UPDATE annotation_queue [^']+)'`).FindSubmatch(page)
 	require.NotNil(t, statement)
