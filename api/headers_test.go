@@ -23,8 +23,8 @@ func securedBy(t *testing.T, handler http.Handler, method, path string, header .
 	return response.Header()
 }
 
-// Every route has the security headers: all of the contract, the documentation, paths without a route, other methods, preflights. Most
-// responses are problems, because the requests are invalid or have no token, and 500 where a handler finds no use case.
+// Every route has the security headers: all of the contract, the documentation, paths without a route, other methods, preflights.
+// Most responses are problems, because the requests are invalid or have no token, and 500 where a handler finds no use case.
 func TestSecurityHeaders(t *testing.T) {
 	t.Parallel()
 	doc, err := Contract()

@@ -158,8 +158,8 @@ func (skips skipCollector) Collect(metrics chan<- prometheus.Metric) {
 // CountFunc counts something in the database.
 type CountFunc func(context.Context) (int64, error)
 
-// AddReservations adds the number of annotators who have a URL reserved. It calls live at every scrape. There is no series when live
-// fails.
+// AddReservations adds the number of annotators who have a URL reserved. It calls live at every scrape. There is no series when
+// live fails.
 func (m *Metrics) AddReservations(live CountFunc) {
 	m.registry.MustRegister(reservationCollector(live))
 }

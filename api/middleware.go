@@ -46,9 +46,9 @@ func (s *server) failEncoding(c *gin.Context, err error) {
 	s.breakOff(c, err)
 }
 
-// protect sets the headers that every response has. A response may be stored only where an ETag allows it: others may contain the id
-// of a session, which is a secret, or belong to the holder of a token. Browsers neither run, frame nor refer from a response; the
-// documentation page has a policy of its own. They are told to use TLS only by a response over TLS, as RFC 6797 requires.
+// protect sets the headers that every response has. A response may be stored only where an ETag allows it: others may contain the
+// id of a session, which is a secret, or belong to the holder of a token. Browsers neither run, frame nor refer from a response;
+// the documentation page has a policy of its own. They are told to use TLS only by a response over TLS, as RFC 6797 requires.
 func (s *server) protect(c *gin.Context) {
 	c.Header("Cache-Control", "no-store")
 	c.Header("X-Content-Type-Options", "nosniff")

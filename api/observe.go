@@ -50,9 +50,9 @@ func printable(id string) bool {
 	return id != "" && len(id) <= maxRequestID
 }
 
-// observe times a request and its phases and reports it when it has ended: one log line, one observation in each histogram, and, when
-// traces are on, one span. None contains the query, the body, a path that matches no route, the id of a session or a token. Requests
-// that are refused for overload are counted apart: they say nothing about the time of those that are processed.
+// observe times a request and its phases and reports it when it has ended: one log line, one observation in each histogram, and,
+// when traces are on, one span. None contains the query, the body, a path that matches no route, the id of a session or a token.
+// Requests that are refused for overload are counted apart: they say nothing about the time of those that are processed.
 func (s *server) observe(c *gin.Context) {
 	begin := s.cfg.Clock()
 	span := s.startSpan(c)
@@ -148,7 +148,8 @@ func (s *server) log(c *gin.Context, level zapcore.Level, cause error, total tim
 	entry.Write(fields...)
 }
 
-// isSlow reports whether a request took so long that an operator should see it. Operations that stream take as long as their client.
+// isSlow reports whether a request took so long that an operator should see it. Operations that stream take as long as their
+// client.
 func (s *server) isSlow(c *gin.Context, total time.Duration) bool {
 	if s.cfg.SlowRequest <= 0 || total < s.cfg.SlowRequest {
 		return false

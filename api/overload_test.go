@@ -33,8 +33,8 @@ func (c *conversation) get(t *testing.T, path string, permissions ...auth.Permis
 }
 
 // Answers wait for rows that another program has locked. As many are processed as the limits allow and as many wait; all others are
-// refused while the rows are still locked. Requests that read are answered, the instance is ready, and nothing of a refused answer is
-// stored.
+// refused while the rows are still locked. Requests that read are answered, the instance is ready, and nothing of a refused
+// answer is stored.
 func TestOverloadByAnswers(t *testing.T) {
 	t.Parallel()
 	const conns, processed, queue = 4, 2, 3

@@ -97,8 +97,8 @@ func (s *server) readToken(c *gin.Context) (by caller) {
 	return by
 }
 
-// limitRate is the gin middleware that refuses a request beyond the limits of its caller with 429. It runs before anything that takes
-// time, and before the contract's check: an invalid request counts, because it takes work too.
+// limitRate is the gin middleware that refuses a request beyond the limits of its caller with 429. It runs before anything that
+// takes time, and before the contract's check: an invalid request counts, because it takes work too.
 func (s *server) limitRate(c *gin.Context) {
 	op := s.operations.of(c)
 	if op == nil || !op.limited || s.isLocal(c) {
@@ -153,8 +153,8 @@ func (l *rateLimiter) take(c *gin.Context) (states []ratelimit.State, refusal *t
 // nextOfSession is gin's pattern of the operation that opens a session, if the request names none.
 const nextOfSession = "/annotate/anonymous"
 
-// sessionOf returns the session that a request names, uuid.Nil for none, and whether the request opens a session. A session opens with
-// its first request if no Docket has made its id.
+// sessionOf returns the session that a request names, uuid.Nil for none, and whether the request opens a session. A session opens
+// with its first request if no Docket has made its id.
 func (l *rateLimiter) sessionOf(c *gin.Context) (session uuid.UUID, opens bool) {
 	if !strings.HasPrefix(c.FullPath(), nextOfSession) {
 		return uuid.Nil, false
@@ -170,8 +170,8 @@ func (l *rateLimiter) sessionOf(c *gin.Context) (session uuid.UUID, opens bool) 
 	return session, !l.issued(session) && !l.opened.Contains(session)
 }
 
-// isLocal reports whether a request is from this host, and no proxy has forwarded it for another one: it has no limits. If a proxy on
-// this host is not trusted, its clients cannot be told apart.
+// isLocal reports whether a request is from this host, and no proxy has forwarded it for another one: it has no limits. If a
+// proxy on this host is not trusted, its clients cannot be told apart.
 func (s *server) isLocal(c *gin.Context) bool {
 	peer, err := netip.ParseAddr(c.RemoteIP())
 	if err != nil || !peer.Unmap().IsLoopback() {

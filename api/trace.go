@@ -17,8 +17,8 @@ import (
 // traceHeader is the W3C header with the ids of the trace and of the client's span.
 const traceHeader = "Traceparent"
 
-// startSpan begins the span of a request, nil when traces are off. Like the log line, it has neither the path nor the query, nor the
-// address of the client.
+// startSpan begins the span of a request, nil when traces are off. Like the log line, it has neither the path nor the query, nor
+// the address of the client.
 func (s *server) startSpan(c *gin.Context) trace.Span {
 	if s.tracer == nil {
 		return nil

@@ -6,8 +6,8 @@
 //	go run ./benchmarks/crowd --addr 127.0.0.1:8081 --key-file .docket-crowd/secret-key \
 //		--database-url "$(bin/docket db url --data-dir .docket-crowd)"
 //
-// With --levels, each number of clients answers one URL after the other for a time and respects Retry-After, and the result is a table
-// in Markdown. scripts/overload does all of it:
+// With --levels, each number of clients answers one URL after the other for a time and respects Retry-After, and the result is a
+// table in Markdown. scripts/overload does all of it:
 //
 //	scripts/overload --levels 8,64,512,4000
 //
@@ -239,7 +239,8 @@ func storedOf(ctx context.Context, conn *pgx.Conn, answers []*answer) (map[[2]in
 	return stored, err
 }
 
-// wrongOnes prints how many answers were acknowledged and are lost, or stored and never acknowledged, and reports whether there are any.
+// wrongOnes prints how many answers were acknowledged and are lost, or stored and never acknowledged, and reports whether there
+// are any.
 func wrongOnes(out io.Writer, answers []*answer, stored map[[2]int32]bool) (wrong bool) {
 	acknowledged := map[[2]int32]bool{}
 	for _, a := range answers {

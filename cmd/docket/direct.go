@@ -34,8 +34,8 @@ func (c *config) named() *database {
 	return db
 }
 
-// checkDirect fails unless the direct URL leads to PostgreSQL itself, and to the database of the other URL. An error of a connection
-// is left to the work that follows.
+// checkDirect fails unless the direct URL leads to PostgreSQL itself, and to the database of the other URL. An error of a
+// connection is left to the work that follows.
 func (d *database) checkDirect(ctx context.Context) error {
 	pooled, err := postgres.FindPooler(ctx, d.direct)
 	switch {

@@ -22,15 +22,15 @@ var hintUsers = []struct {
 // hintValidity is for how long the tokens of the hints are valid. One is an administrator's.
 const hintValidity = time.Hour
 
-// A page of the sample data that is not relevant, as two users can find without knowing more about it. No other type of fact takes so
-// few words. TestReadme shows that docket seed makes it and leaves it open.
+// A page of the sample data that is not relevant, as two users can find without knowing more about it. No other type of fact
+// takes so few words. TestReadme shows that docket seed makes it and leaves it open.
 const (
 	irrelevantID  = 262
 	irrelevantURL = "http://www.greenviewga.gov/362/pet-licenses"
 )
 
-// printHints prints commands for a person who starts Docket for the first time: the next URL and, if the database has the sample data,
-// two answers and the fact that comes of them. All can be repeated.
+// printHints prints commands for a person who starts Docket for the first time: the next URL and, if the database has the sample
+// data, two answers and the fact that comes of them. All can be repeated.
 func printHints(ctx context.Context, out io.Writer, pool *postgres.Pool, key []byte, base string) error {
 	var curl []string // by user
 	for _, user := range hintUsers {

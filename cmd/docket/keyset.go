@@ -39,7 +39,8 @@ func (k keySetConfig) check() error {
 	return nil
 }
 
-// open returns the keys, nil when there is no address of them. It tries to fetch them, so that a wrong address is logged at the start.
+// open returns the keys, nil when there is no address of them. It tries to fetch them, so that a wrong address is logged at the
+// start.
 func (k keySetConfig) open(log *zap.Logger) (*auth.KeySet, error) {
 	if k.url == "" {
 		return nil, nil

@@ -111,7 +111,8 @@ func pgbouncerSettings(t *testing.T) map[string]string {
 	return settings
 }
 
-// expect sends a request and returns the body of the response. It fails unless the request succeeds with a body that contains a text.
+// expect sends a request and returns the body of the response. It fails unless the request succeeds with a body that contains a
+// text.
 func (s serving) expect(ctx context.Context, method, path, body, text string) (string, error) {
 	request, err := http.NewRequestWithContext(ctx, method, "http://"+s.address+path, strings.NewReader(body))
 	if err != nil {

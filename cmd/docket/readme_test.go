@@ -25,8 +25,8 @@ var (
 	readmeJSON = regexp.MustCompile("(?s)```json\n(.*?)```")
 )
 
-// TestReadme sends the requests of the README, and those that docket serve prints, to a database as ./scripts/run makes it, and compares
-// the responses that the README shows.
+// TestReadme sends the requests of the README, and those that docket serve prints, to a database as ./scripts/run makes it, and
+// compares the responses that the README shows.
 func TestReadme(t *testing.T) {
 	t.Parallel()
 	text, err := os.ReadFile(filepath.Join("..", "..", "README.md"))

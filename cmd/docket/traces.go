@@ -8,7 +8,8 @@ import (
 	"docket/internal/tracing"
 )
 
-// checkTraces refuses variables of OpenTelemetry that Docket cannot follow. They have no flags: their names are those of the standard.
+// checkTraces refuses variables of OpenTelemetry that Docket cannot follow. They have no flags: their names are those of the
+// standard.
 func checkTraces() error {
 	if err := tracing.CheckEnvironment(); err != nil {
 		return usageError{err}

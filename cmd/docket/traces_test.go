@@ -55,8 +55,8 @@ func attributes(list []*common.KeyValue) map[string]string {
 	return found
 }
 
-// TestTraces is not parallel: it sets variables. One request is one trace, in which each statement is below its phase. It continues the
-// trace of the client. What is left is sent when the process stops.
+// TestTraces is not parallel: it sets variables. One request is one trace, in which each statement is below its phase. It
+// continues the trace of the client. What is left is sent when the process stops.
 func TestTraces(t *testing.T) {
 	collected := &traceCollector{}
 	server := httptest.NewServer(collected)

@@ -55,11 +55,11 @@ const (
 )
 
 const (
-	// targets is how many times MaxWait is longer than the wait in a standing queue. CoDel's target is a twentieth to a tenth of the time
-	// after which a queue stands.
+	// targets is how many times MaxWait is longer than the wait in a standing queue. CoDel's target is a twentieth to a tenth of the
+	// time after which a queue stands.
 	targets = 10
-	// standing is how many requests may wait in a standing queue for each that is processed. The target alone would bound their wait, but
-	// those that are refused at once cost less.
+	// standing is how many requests may wait in a standing queue for each that is processed. The target alone would bound their
+	// wait, but those that are refused at once cost less.
 	standing = 2
 )
 
@@ -212,8 +212,8 @@ func (l *Limiter) serve(now time.Time) {
 	}
 }
 
-// first returns the waiter whose turn it is. In a standing queue it refuses those that have waited longer than the target, except the
-// last one: a connection must not be idle while a request waits.
+// first returns the waiter whose turn it is. In a standing queue it refuses those that have waited longer than the target, except
+// the last one: a connection must not be idle while a request waits.
 func (l *Limiter) first(lane *lane, now time.Time) *list.Element {
 	first := lane.waiting.Front()
 	for lane.stands(now, l.maxWait) && lane.waiting.Len() > 1 && now.Sub(first.Value.(*waiter).since) > l.target {

@@ -30,7 +30,8 @@ type waiter struct {
 
 // newLanes divides the connections among the classes. Annotators may use all of them. The others together use half, so that the
 // rest is free for annotators, and two at least if there are two: an export may hold one for half an hour. Searches and reports use
-// a quarter each, one at least. Operations that write leave some of the writers' connections to the reservations of those that read.
+// a quarter each, one at least. Operations that write leave some of the writers' connections to the reservations of those that
+// read.
 func newLanes(conns, writers int, m *metrics) []*lane {
 	var (
 		all     = &limit{most: conns}

@@ -37,8 +37,8 @@ const (
 	mostSpread  = 30
 )
 
-// pace compares how many requests are refused and admitted within a second. The more are refused for each that is admitted, the longer
-// clients are sent away, so that their repetitions leave the processor to what is admitted.
+// pace compares how many requests are refused and admitted within a second. The more are refused for each that is admitted, the
+// longer clients are sent away, so that their repetitions leave the processor to what is admitted.
 type pace struct {
 	began             time.Time // of the current second
 	admitted, refused int       // since then

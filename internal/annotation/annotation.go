@@ -122,8 +122,8 @@ type HTML struct {
 	Title, Description, H1, H2, H3, H4, H5, H6, Div string
 }
 
-// URLTypeVotes counts the votes for one type of a URL: 1 for a user's, half for a session's, their sum rounded down. It is 0 for the
-// vote of one session alone.
+// URLTypeVotes counts the votes for one type of a URL: 1 for a user's, half for a session's, their sum rounded down. It is 0 for
+// the vote of one session alone.
 type URLTypeVotes struct {
 	Type  URLType
 	Votes int32

@@ -24,8 +24,8 @@ type Answer struct {
 	// has one, and the batch of the URL take precedence. It is recorded with the answer, and is not part of what the annotator says.
 	SuggestionsHidden bool
 
-	// Origin is from where an anonymous session answers. If it is known, of several sessions with one Origin only the first one's answer
-	// about a URL has votes.
+	// Origin is from where an anonymous session answers. If it is known, of several sessions with one Origin only the first one's
+	// answer about a URL has votes.
 	Origin origin.Origin
 }
 

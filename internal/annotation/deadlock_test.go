@@ -80,8 +80,8 @@ func TestReserveAfterADeadlock(t *testing.T) {
 	}
 }
 
-// requireRetried has another program acquire two locks. A write, on connections of its own, waits for the first one, when it has the
-// second one. PostgreSQL cancels the write, which is retried.
+// requireRetried has another program acquire two locks. A write, on connections of its own, waits for the first one, when it has
+// the second one. PostgreSQL cancels the write, which is retried.
 func (b bundle) requireRetried(t *testing.T, first, second string, write func(*postgres.Pool) error) {
 	t.Helper()
 	// The write checks for a deadlock long after the other program has begun to wait; the other program never checks.
@@ -111,9 +111,9 @@ func (b bundle) requireRetried(t *testing.T, first, second string, write func(*p
 	require.NoError(t, <-stored)
 }
 
-// TestEndorsementsOfOneNameDoNotDeadlock has one user endorse a name by its id, and another give its text as a new name, which is an
-// endorsement too. Both lock the name, in modes that do not conflict, and wait for the row of the queue, in this order. Neither
-// checks for a deadlock: if they were in one, the test would not end.
+// TestEndorsementsOfOneNameDoNotDeadlock has one user endorse a name by its id, and another give its text as a new name, which is
+// an endorsement too. Both lock the name, in modes that do not conflict, and wait for the row of the queue, in this order.
+// Neither checks for a deadlock: if they were in one, the test would not end.
 func TestEndorsementsOfOneNameDoNotDeadlock(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

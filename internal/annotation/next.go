@@ -35,8 +35,8 @@ func (s *Service) NextAnonymous(ctx context.Context, session Session, skip int32
 	return s.nextFrom(ctx, s.pool, ask(Anonymous(session), Filter{Skip: skip}, how))
 }
 
-// NextNewSession is NextAnonymous for a session that it creates. The URL is reserved for a short time only: a visitor who leaves, or
-// a crawler, never uses the session again. The next request of the session, or its heartbeat, extends the reservation.
+// NextNewSession is NextAnonymous for a session that it creates. The URL is reserved for a short time only: a visitor who leaves,
+// or a crawler, never uses the session again. The next request of the session, or its heartbeat, extends the reservation.
 func (s *Service) NextNewSession(ctx context.Context, skip int32, how ...Showing) (Session, Offer, error) {
 	session := s.ids.New()
 	asking := ask(Anonymous(session), Filter{Skip: skip}, how)
@@ -158,9 +158,9 @@ func (e *PanicError) Error() string { return fmt.Sprintf("choose next URL: panic
 // times what it takes when it is slow.
 const chooseTimeout = 2 * time.Second
 
-// nextAfterCommit is nextFrom for an annotator whose answer is committed. That must not be reported as a failure, so a panic becomes
-// an error as well, and the choice has time left, even when the deadline of the request has passed. It is repeated one time when
-// the connection breaks. Without a client nothing is chosen.
+// nextAfterCommit is nextFrom for an annotator whose answer is committed. That must not be reported as a failure, so a panic
+// becomes an error as well, and the choice has time left, even when the deadline of the request has passed. It is repeated one
+// time when the connection breaks. Without a client nothing is chosen.
 func (s *Service) nextAfterCommit(
 	ctx context.Context, pool *postgres.Pool, ask asking,
 ) (offer Offer, err error) {

@@ -12,8 +12,8 @@ import (
 	"docket/internal/ranking"
 )
 
-// TestURLTypesCount checks for each table of annotations whether one row moves a URL before one with a smaller id: only the URL types
-// do, of users, sessions and robots.
+// TestURLTypesCount checks for each table of annotations whether one row moves a URL before one with a smaller id: only the URL
+// types do, of users, sessions and robots.
 func TestURLTypesCount(t *testing.T) {
 	t.Parallel()
 	const (

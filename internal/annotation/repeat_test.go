@@ -150,8 +150,8 @@ func drawAnswer(t *rapid.T) (answer annotation.Answer) {
 	return answer
 }
 
-// TestTwoAnswersProperty sends two random answers of one annotator, one after the other or concurrently: the second succeeds exactly
-// if it says the same as the first, and the rows are those of one answer.
+// TestTwoAnswersProperty sends two random answers of one annotator, one after the other or concurrently: the second succeeds
+// exactly if it says the same as the first, and the rows are those of one answer.
 func TestTwoAnswersProperty(t *testing.T) {
 	t.Parallel()
 	for kind, annotator := range annotators {

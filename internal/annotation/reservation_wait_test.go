@@ -101,7 +101,8 @@ func TestAnswerAfterWaiting(t *testing.T) {
 	}
 }
 
-// The commit of an answer waits for the disk: what runs in its transaction must not say otherwise, as statements of reservations do.
+// The commit of an answer waits for the disk: what runs in its transaction must not say otherwise, as statements of reservations
+// do.
 func TestAnswersWaitForTheDisk(t *testing.T) {
 	t.Parallel()
 	require.Contains(t, db.ReservationClaim, "synchronous_commit")

@@ -37,8 +37,8 @@ func (ids *SessionIDs) New() Session {
 	return session
 }
 
-// Issued reports whether New has returned the id, in any process with the same key. Other ids can be used too: those of sessions that
-// are older, or that a client has made up.
+// Issued reports whether New has returned the id, in any process with the same key. Other ids can be used too: those of sessions
+// that are older, or that a client has made up.
 func (ids *SessionIDs) Issued(session Session) bool {
 	return session.Version() == 8 && session.Variant() == uuid.RFC4122 && hmac.Equal(session[:macBytes], ids.mac(session))
 }

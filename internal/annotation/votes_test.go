@@ -169,8 +169,8 @@ func shown(t *testing.T, pool *postgres.Pool, next *annotation.Next) (lines []st
 	return lines
 }
 
-// TestNeedOfWhatIsShown checks that the votes which are read with what is shown of a URL are those that consensus counts: what a URL
-// needs is computed from the former.
+// TestNeedOfWhatIsShown checks that the votes which are read with what is shown of a URL are those that consensus counts: what a
+// URL needs is computed from the former.
 func TestNeedOfWhatIsShown(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

@@ -307,8 +307,8 @@ func TestVerifyProperties(t *testing.T) {
 	})
 }
 
-// FuzzVerify signs arbitrary headers and claims. A token that is accepted names its user by a claim that is spelled "sub", one time,
-// as a positive number without decoration.
+// FuzzVerify signs arbitrary headers and claims. A token that is accepted names its user by a claim that is spelled "sub", one
+// time, as a positive number without decoration.
 func FuzzVerify(f *testing.F) {
 	f.Add(hs256, `{"sub":"7","permissions":[]}`)
 	f.Add(`{"alg":"none"}`, `{"sub":"7","permissions":[]}`)

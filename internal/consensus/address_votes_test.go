@@ -45,7 +45,8 @@ const (
 	other = "2001:db8::/64"
 )
 
-// Thirty sessions of one address have one vote about a URL, and all of their answers are stored. A session of another address has one.
+// Thirty sessions of one address have one vote about a URL, and all of their answers are stored. A session of another address has
+// one.
 func TestVotesOfAnAddress(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

@@ -24,8 +24,8 @@ func init() { _ = flag.Set("rapid.checks", "40") }
 const replacedRule = `CREATE OR REPLACE VIEW consensus_rule AS
 	SELECT 9 AS version, %v::double precision AS threshold, %v::double precision AS anonymous_weight`
 
-// After any history of answers, transfers of sessions, submissions and deletions, replaying the current rule makes the stored facts, at the
-// same number of answers, and each explanation says what is stored.
+// After any history of answers, transfers of sessions, submissions and deletions, replaying the current rule makes the stored
+// facts, at the same number of answers, and each explanation says what is stored.
 func TestSimulatingTheCurrentRuleMakesWhatIsStored(t *testing.T) {
 	t.Parallel()
 	for name, rule := range map[string]consensus.Rule{

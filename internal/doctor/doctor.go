@@ -112,8 +112,8 @@ var checks = []check{
 	{"replication", replication},
 }
 
-// Examine runs all checks and returns a finding for each, in a fixed order. It takes at most allTimeout, and closes the pool that it
-// opened.
+// Examine runs all checks and returns a finding for each, in a fixed order. It takes at most allTimeout, and closes the pool that
+// it opened.
 func Examine(ctx context.Context, cfg Config) []Finding {
 	if cfg.Timeout == 0 {
 		cfg.Timeout = defaultTimeout

@@ -32,8 +32,8 @@ type Service struct {
 	factSlots  slots       // one for each running export of facts, which has one of slots too
 }
 
-// New returns a Service on the database of pool, which must be migrated, or on the standby of pool, if there is one. Pseudonyms are derived from the key of the tokens and
-// stay the same as long as the key does. Without a key there are no pseudonyms.
+// New returns a Service on the database of pool, which must be migrated, or on the standby of pool, if there is one. Pseudonyms
+// are derived from the key of the tokens and stay the same as long as the key does. Without a key there are no pseudonyms.
 func New(pool *postgres.Pool, tokenKey []byte) *Service {
 	most := max(1, pool.Config().MaxConns/connsPerExport)
 	s := &Service{pool: pool, slots: make(slots, most), factSlots: make(slots, max(1, most-1))}

@@ -109,8 +109,8 @@ func factURLs(withReopened bool) urls {
 	}
 }
 
-// Facts returns the facts as of the snapshot at the start of the iteration, by URL; with a time, those that were taken back since as
-// well. There is at most one line for each URL. An error is the last thing that it yields; the export is then incomplete. An
+// Facts returns the facts as of the snapshot at the start of the iteration, by URL; with a time, those that were taken back since
+// as well. There is at most one line for each URL. An error is the last thing that it yields; the export is then incomplete. An
 // iteration holds a connection until it ends. ErrBusy is returned before another export of facts has the last slot, which is for
 // exports of annotations.
 func (s *Service) Facts(ctx context.Context, o FactOptions) iter.Seq2[FactLine, error] {

@@ -60,9 +60,9 @@ func sequence[Line any](action string, run func(emit func(Line) error, begun fun
 	}
 }
 
-// inSnapshot runs fn in one snapshot with a slot of each kind, on the standby if the pool has one. It returns ErrBusy if there is no
-// slot of a kind. When the standby fails before a line has been emitted, fn runs again on the primary. Lines of two snapshots are never
-// mixed: after the first line the export fails.
+// inSnapshot runs fn in one snapshot with a slot of each kind, on the standby if the pool has one. It returns ErrBusy if there is
+// no slot of a kind. When the standby fails before a line has been emitted, fn runs again on the primary. Lines of two snapshots
+// are never mixed: after the first line the export fails.
 func (s *Service) inSnapshot(ctx context.Context, needed []slots, begun func() bool, fn func(pgx.Tx) error) error {
 	for _, kind := range needed {
 		if !kind.take() {

@@ -66,7 +66,7 @@ var clusterEvents = []event{
 			_ = leader.patroni.Process.Signal(syscall.SIGCONT)
 		}
 	}},
-	// PostgreSQL goes on without a Patroni: nothing but the check of HAProxy keeps clients from it.
+	// PostgreSQL continues without a Patroni: nothing but the check of HAProxy keeps clients from it.
 	{"Patroni killed", func(leader *node) func() {
 		leader.killPatroni()
 		return func() {

@@ -1,6 +1,6 @@
 // Package faults contains only tests. One runs docket serve on a PostgreSQL server, breaks both in every way that it knows while
-// annotators work, and then counts what is stored. scripts/test runs a short form, scripts/test --faults the long one. Another kills
-// processes of one database while annotators make facts.
+// annotators work, and then counts what is stored. scripts/test runs a short form, scripts/test --faults the long one. Another
+// kills processes of one database while annotators make facts.
 //
 // The files:
 //

@@ -59,8 +59,8 @@ func (s *instances) startAll() {
 	s.awaitReady()
 }
 
-// freeAddress returns an address whose port no connection gets by itself while the process that listens there is started again: systems
-// take the ports of clients from 32768 on.
+// freeAddress returns an address whose port no connection gets by itself while the process that listens there is started again:
+// systems take the ports of clients from 32768 on.
 func freeAddress(t *testing.T) string {
 	t.Helper()
 	for range 100 {
@@ -131,8 +131,8 @@ func (s *instances) answers() int {
 		+ (SELECT count(*) FROM annotation__url_type__anon))::int`)
 }
 
-// TestConsensusOnSeveralInstances kills processes of one database while annotators work, and requires that each URL on which they agree is
-// validated, one time, and by its votes, and that no answer is lost.
+// TestConsensusOnSeveralInstances kills processes of one database while annotators work, and requires that each URL on which they
+// agree is validated, one time, and by its votes, and that no answer is lost.
 func TestConsensusOnSeveralInstances(t *testing.T) {
 	t.Parallel()
 	for name, commands := range map[string][][]string{

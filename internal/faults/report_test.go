@@ -39,8 +39,8 @@ type sent struct {
 	torn   bool // stored in part
 }
 
-// gaps are the longest times within which no request both began and succeeded, by the fault during which they ended. An answer that was
-// stored before a fault may be acknowledged long after it: it ends no gap.
+// gaps are the longest times within which no request both began and succeeded, by the fault during which they ended. An answer
+// that was stored before a fault may be acknowledged long after it: it ends no gap.
 type gaps struct {
 	began   time.Time // of the successful request that began last
 	longest map[string]time.Duration

@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// OnlyFor refuses requests for other names than localhost and host. A page of another site whose name resolves to the address of this
-// server cannot use the handler through the browser of an operator.
+// OnlyFor refuses requests for other names than localhost and host. A page of another site whose name resolves to the address of
+// this server cannot use the handler through the browser of an operator.
 func OnlyFor(host string, handler http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		asked := (&url.URL{Host: req.Host}).Hostname()

@@ -1,6 +1,6 @@
-// Package idempotency lets a request take effect once, even if it is sent several times with the same key. The result of the request
-// is stored in the transaction of its work: either both are committed or neither is. It owns the table idempotency_keys and does not
-// interpret requests or results. docs/decisions/idempotency-keys.md says what clients are promised.
+// Package idempotency lets a request take effect once, even if it is sent several times with the same key. The result of the
+// request is stored in the transaction of its work: either both are committed or neither is. It owns the table idempotency_keys
+// and does not interpret requests or results. docs/decisions/idempotency-keys.md says what clients are promised.
 package idempotency
 
 import (

@@ -59,8 +59,8 @@ type Times struct {
 	Backoff  []time.Duration // before each repetition of a failed run; then the job waits for its next period
 }
 
-// defaultTimes: a job of a killed process is taken up after at most Rescue, 30 seconds until River looks for such jobs, a Backoff, and
-// 5 seconds until River looks for jobs to repeat, which is less than two minutes together.
+// defaultTimes: a job of a killed process is taken up after at most Rescue, 30 seconds until River looks for such jobs, a
+// Backoff, and 5 seconds until River looks for jobs to repeat, which is less than two minutes together.
 var defaultTimes = Times{
 	Tick: 5 * time.Second, Poll: time.Second, FirstRun: 10 * time.Second, Stagger: 5 * time.Second,
 	Rescue: time.Minute, Snooze: 15 * time.Second,

@@ -23,7 +23,8 @@ func (r *Runner) UI(prefix, host string) (http.Handler, error) {
 	return http.NewCrossOriginProtection().Handler(httpserver.OnlyFor(host, secured(page))), nil
 }
 
-// uiPolicy keeps browsers from running code that is not the page's own. It replaces that of httpserver.Secured, which forbids all code.
+// uiPolicy keeps browsers from running code that is not the page's own. It replaces that of httpserver.Secured, which forbids all
+// code.
 const uiPolicy = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; " +
 	"font-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 

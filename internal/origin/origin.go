@@ -1,5 +1,5 @@
-// Package origin says from which address an anonymous answer came, without naming the address: by a keyed hash, which differs from URL
-// to URL. So answers about one URL can be compared, and the answers of a person cannot be linked.
+// Package origin says from which address an anonymous answer came, without naming the address: by a keyed hash, which differs
+// from URL to URL. So answers about one URL can be compared, and the answers of a person cannot be linked.
 package origin
 
 import (
@@ -36,8 +36,8 @@ func (h *Hasher) Of(address netip.Prefix) Origin {
 	return Origin{hasher: h, address: address}
 }
 
-// Hash returns what is stored of the address with an answer about a URL, nil of an unknown one. Only the key links it to the address:
-// there are so few addresses that without a key each could be tried.
+// Hash returns what is stored of the address with an answer about a URL, nil of an unknown one. Only the key links it to the
+// address: there are so few addresses that without a key each could be tried.
 func (o Origin) Hash(urlID int32) []byte {
 	if o.hasher == nil {
 		return nil

@@ -76,8 +76,8 @@ func both(t *testing.T, primary, standby *embedded.Server) string {
 	return parsed.String()
 }
 
-// The primary dies while clients write, and its standby is promoted. The pool follows: what was acknowledged is stored, what was said to
-// have failed is not.
+// The primary dies while clients write, and its standby is promoted. The pool follows: what was acknowledged is stored, what was
+// said to have failed is not.
 func TestFailover(t *testing.T) {
 	t.Parallel()
 	primary, standby, process := startPair(t)

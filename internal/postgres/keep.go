@@ -6,8 +6,8 @@ import "context"
 type kept struct{ conn *Conn } // nil: none yet, or the last one broke
 
 // Keep returns a Pool that acquires one connection of a writer and uses it for everything, until LetGo, which its caller must call.
-// A connection that breaks is replaced by another one. It is for one goroutine, and for one statement or transaction at a time: work
-// of several transactions need not wait for a connection again.
+// A connection that breaks is replaced by another one. It is for one goroutine, and for one statement or transaction at a time:
+// work of several transactions need not wait for a connection again.
 func (p *Pool) Keep() *Pool {
 	keeping := *p
 	keeping.kept = &kept{}

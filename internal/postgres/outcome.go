@@ -41,14 +41,14 @@ const currentServer = "stats_reset::text || ' ' || left(pg_walfile_name(pg_curre
 // currentTxID returns the parts of a txID.
 const currentTxID = "SELECT pg_current_xact_id()::text, " + currentServer + " FROM pg_stat_bgwriter"
 
-// statusOfTx returns the status, and whether the server is another one or has crashed since. The status comes last: a standby says of
-// the id of a transaction that it has not received that it is of the future.
+// statusOfTx returns the status, and whether the server is another one or has crashed since. The status comes last: a standby
+// says of the id of a transaction that it has not received that it is of the future.
 const statusOfTx = "SELECT " + currentServer + " <> $2, pg_xact_status($1::text::xid8) FROM pg_stat_bgwriter"
 
 // lookUp asks the server, on another connection, what became of a transaction whose commit failed with err. It returns nil for a
 // committed one, err for one that was rolled back, and ErrOutcomeUnknown when there is no answer in time, or when the server has
-// crashed, or a standby has taken over, and the id is that of a committed transaction, perhaps another one. It also asks when the context of the request has
-// ended. Without an id it returns err.
+// crashed, or a standby has taken over, and the id is that of a committed transaction, perhaps another one. It also asks when the
+// context of the request has ended. Without an id it returns err.
 func (p *Pool) lookUp(ctx context.Context, id txID, err error) error {
 	if id == (txID{}) {
 		return err
@@ -83,8 +83,8 @@ func (p *Pool) lookUp(ctx context.Context, id txID, err error) error {
 }
 
 // end ends the process of a transaction whose connection broke. The server may not notice that for minutes, and until then the
-// transaction holds its locks. One that waits for its synchronous standby is left alone: its end would show a commit that is lost if the
-// standby takes over.
+// transaction holds its locks. One that waits for its synchronous standby is left alone: its end would show a commit that is lost
+// if the standby takes over.
 func (p *Pool) end(ctx context.Context, id txID) error {
 	_, err := p.Pool.Exec(ctx, `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
 		WHERE backend_xid = $1::text::xid8::xid AND wait_event IS DISTINCT FROM 'SyncRep'`, id.xid)

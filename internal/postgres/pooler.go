@@ -108,8 +108,8 @@ func refusesSettings(err error) bool {
 
 const backendPID = "SELECT pg_backend_pid()"
 
-// connectFirst opens the first connection of a Pool. It returns errFoundPooler if a pooler answers and the Pool does not expect one.
-// A pooler invents process ids, because it does not know which process will run a statement.
+// connectFirst opens the first connection of a Pool. It returns errFoundPooler if a pooler answers and the Pool does not expect
+// one. A pooler invents process ids, because it does not know which process will run a statement.
 func (p *Pool) connectFirst(ctx context.Context) error {
 	conn, err := p.Pool.Acquire(ctx)
 	if err != nil {

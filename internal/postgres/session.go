@@ -19,8 +19,8 @@ const (
 )
 
 // InSession runs fn with one connection of the pool, which holds the advisory lock of the key until fn returns or the connection
-// breaks. Work that runs on this connection only cannot continue without the lock. InSession waits for the lock as long as ctx allows,
-// without a transaction, and calls waiting once, if it is not nil, when another session holds the lock.
+// breaks. Work that runs on this connection only cannot continue without the lock. InSession waits for the lock as long as ctx
+// allows, without a transaction, and calls waiting once, if it is not nil, when another session holds the lock.
 //
 // The lock belongs to a session of PostgreSQL: behind a pooler InSession fails with ErrPooler.
 func InSession(ctx context.Context, pool *Pool, key string, waiting func(), fn func(*Conn) error) error {

@@ -21,7 +21,7 @@ type flight[T any] struct {
 	err    error
 }
 
-// get returns the result of a run, or the error of ctx when it ends first. The run goes on for other callers.
+// get returns the result of a run, or the error of ctx when it ends first. The run continues for other callers.
 func (t *together[T]) get(ctx context.Context) (T, error) {
 	t.mu.Lock()
 	if t.next == nil {

@@ -50,8 +50,8 @@ func (acquireTracer) TraceQueryStart(ctx context.Context, _ *pgx.Conn, _ pgx.Tra
 
 func (acquireTracer) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData) {}
 
-// statementTracer also makes each statement a span, without its arguments. A statement outside a trace gets none. Preparing has none
-// either: Pipeline prepares each statement each time, nearly always without a round trip.
+// statementTracer also makes each statement a span, without its arguments. A statement outside a trace gets none. Preparing has
+// none either: Pipeline prepares each statement each time, nearly always without a round trip.
 type statementTracer struct {
 	acquireTracer
 	spans *otelpgx.Tracer

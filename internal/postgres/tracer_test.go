@@ -17,8 +17,8 @@ import (
 	"docket/internal/tracing"
 )
 
-// Statements of a pool, a transaction and a pipeline are spans below those of their phases, and contain no argument, not even in the
-// text of an error. Outside a trace no statement is one.
+// Statements of a pool, a transaction and a pipeline are spans below those of their phases, and contain no argument, not even in
+// the text of an error. Outside a trace no statement is one.
 func TestStatementsAreSpans(t *testing.T) {
 	t.Parallel()
 	kept := tracetest.NewInMemoryExporter()

@@ -17,8 +17,8 @@ type Available struct {
 	Oldest time.Duration // since the oldest of them was added; 0 without any
 }
 
-// AvailableURLs returns what the queue offers. It reads the first MostCounted URLs in the order of the queue, from its index, so that its
-// time is bounded: with more, these alone are described.
+// AvailableURLs returns what the queue offers. It reads the first MostCounted URLs in the order of the queue, from its index, so
+// that its time is bounded: with more, these alone are described.
 func AvailableURLs(ctx context.Context, on db.DBTX) (Available, error) {
 	return availableURLs(ctx, on, MostCounted)
 }

@@ -47,7 +47,8 @@ func TestAvailableURLs(t *testing.T) {
 	require.Equal(t, ranking.Available{Oldest: time.Duration(0)}, found)
 }
 
-// The statement reads no more rows than its limit, in the order of the index. Each takes at most one buffer of the table, until a VACUUM.
+// The statement reads no more rows than its limit, in the order of the index. Each takes at most one buffer of the table, until a
+// VACUUM.
 func TestAvailableURLsPlan(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, 4000)

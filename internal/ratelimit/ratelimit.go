@@ -16,8 +16,8 @@ import (
 // who have sent no request for the longest time: their buckets are full again.
 const MaxCallers = 100_000
 
-// Quota is the size of a token bucket, and the time in which an empty one becomes full: so many requests at once, and in the long run
-// so many in each window. The zero Quota is no limit. It is a value of a flag, such as 600/1m.
+// Quota is the size of a token bucket, and the time in which an empty one becomes full: so many requests at once, and in the long
+// run so many in each window. The zero Quota is no limit. It is a value of a flag, such as 600/1m.
 type Quota struct {
 	Requests int
 	Window   time.Duration // in whole seconds

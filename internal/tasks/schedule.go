@@ -88,8 +88,8 @@ func Schedule(ctx context.Context, on db.DBTX) ([]Scheduled, error) {
 	return scheduled, nil
 }
 
-// LastSuccesses returns when the last successful run of each job ended, as the time since 1970, by the clock of the database. A job that
-// has not succeeded within the time that the history is kept is not included.
+// LastSuccesses returns when the last successful run of each job ended, as the time since 1970, by the clock of the database. A
+// job that has not succeeded within the time that the history is kept is not included.
 func LastSuccesses(ctx context.Context, on db.DBTX) (map[string]time.Duration, error) {
 	rows, err := queries.TaskRunLastSuccessList(ctx, on)
 	if err != nil {

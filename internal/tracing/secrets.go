@@ -17,15 +17,15 @@ const (
 	Task = attribute.Key("docket.task_id")
 )
 
-// exported are the attributes that leave the process: none of them can contain what a client has sent. Another one, which a library may
-// add in a later version, stays here.
+// exported are the attributes that leave the process: none of them can contain what a client has sent. Another one, which a
+// library may add in a later version, stays here.
 var exported = []attribute.Key{
 	Method, Route, Status, Task,
 	"db.system.name", "db.query.text", "db.operation.batch.size", "db.collection.name", "pgx.rows_affected", "pgx.sql_state",
 }
 
-// exportedSpan is a span without texts of errors, which quote arguments of statements, and without the state that clients send along
-// with a trace.
+// exportedSpan is a span without texts of errors, which quote arguments of statements, and without the state that clients send
+// along with a trace.
 type exportedSpan struct{ sdktrace.ReadOnlySpan }
 
 func withoutSecrets(spans []sdktrace.ReadOnlySpan) []sdktrace.ReadOnlySpan {

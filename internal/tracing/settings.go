@@ -37,8 +37,8 @@ func CheckEnvironment() error {
 	return err
 }
 
-// readSettings reads the environment. Traces are on if an endpoint or the exporter is set. The standard's default is on, to an address
-// on the same machine, where most processes of Docket have no collector.
+// readSettings reads the environment. Traces are on if an endpoint or the exporter is set. The standard's default is on, to an
+// address on the same machine, where most processes of Docket have no collector.
 func readSettings() (settings, error) {
 	if strings.EqualFold(os.Getenv(disabledVariable), "true") {
 		return settings{}, nil

@@ -31,8 +31,8 @@ type Traces struct {
 	log      *zap.Logger
 }
 
-// FromEnvironment returns the Traces that the environment asks for, nil when it asks for none. It fails for a value that Docket cannot
-// follow, and connects to nothing: spans are sent in the background and dropped while the collector does not take them.
+// FromEnvironment returns the Traces that the environment asks for, nil when it asks for none. It fails for a value that Docket
+// cannot follow, and connects to nothing: spans are sent in the background and dropped while the collector does not take them.
 func FromEnvironment(ctx context.Context, version string, log *zap.Logger) (*Traces, error) {
 	settings, err := readSettings()
 	if err != nil || !settings.on {
@@ -81,8 +81,8 @@ func (t *Traces) close(within time.Duration) {
 	}
 }
 
-// useLog sends what OpenTelemetry reports by itself to the log of the process that was the last to call it. Otherwise it would be on
-// standard error, as plain text.
+// useLog sends what OpenTelemetry reports by itself to the log of the process that was the last to call it. Otherwise it would be
+// on standard error, as plain text.
 func useLog(log *zap.Logger) {
 	current.Store(log)
 	once.Do(func() {

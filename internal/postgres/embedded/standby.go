@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// StartStandby copies an ephemeral server into a new directory and starts the copy as a hot standby that follows it. It is for tests:
-// the server must run as long as the standby.
+// StartStandby copies an ephemeral server into a new directory and starts the copy as a hot standby that follows it. It is for
+// tests: the server must run as long as the standby.
 func (s *Server) StartStandby(ctx context.Context, dir string) (*Server, error) {
 	c := s.cluster
 	dir, err := realPath(dir)

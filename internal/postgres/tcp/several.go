@@ -21,8 +21,8 @@ func hasSeveralServers(config *pgconn.Config) bool {
 	})
 }
 
-// silent are servers that accept connections and do not respond, as a frozen one does. Each attempt to connect would wait for such a
-// server before it tries the next one. So only one attempt waits, once in pause, and the others leave it out.
+// silent are servers that accept connections and do not respond, as a frozen one does. Each attempt to connect would wait for
+// such a server before it tries the next one. So only one attempt waits, once in pause, and the others leave it out.
 type silent struct {
 	least time.Duration // how long a server must have been silent
 	pause time.Duration
