@@ -104,7 +104,8 @@ func TestMonitoringNamesMetrics(t *testing.T) {
 	}
 }
 
-// Prometheus accepts the rules, and the expressions of the dashboard. Debian's package prometheus contains promtool.
+// Prometheus accepts the rules, and the expressions of the dashboard. Debian's package prometheus contains promtool. scripts/verify
+// warns when it is missing.
 func TestMonitoringByPromtool(t *testing.T) {
 	t.Parallel()
 	promtool, err := exec.LookPath("promtool")
