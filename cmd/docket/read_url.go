@@ -32,7 +32,7 @@ func (cfg *serveConfig) openStandby(
 	}
 	standby := primary
 	standby.URL, standby.Primary = cfg.readURL, false
-	standby.Health = nil // readiness is about the primary
+	primary.Health, standby.Health = nil, nil // readiness is about the requests that need the primary
 	standby.OnDeath = func(err error) { log.Warn("standby connection closed", zap.Error(err)) }
 	hot, err := postgres.OpenHotStandby(ctx, primary, standby, func(reason string, err error) {
 		if reason == "" {

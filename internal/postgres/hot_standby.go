@@ -84,7 +84,10 @@ func OpenHotStandby(
 ) (*HotStandby, error) {
 	s := &HotStandby{onChange: onChange, reads: map[string]int64{}}
 	primary.MaxConns = 1
-	var err error
+	err := checkExecMode(standby.URL, false)
+	if err != nil {
+		return nil, err
+	}
 	if s.primary, err = openLater(ctx, primary, false); err != nil {
 		return nil, err
 	}
@@ -120,7 +123,12 @@ func (s *HotStandby) Watch(ctx context.Context) {
 			return
 		case <-time.After(standbyProbe):
 		}
-		if reason, err := s.probe(ctx); reason != "" && ctx.Err() == nil {
+		reason, err := s.probe(ctx)
+		switch {
+		case reason == "" || ctx.Err() != nil:
+		case reason == PrimaryUnasked: // each read would wait in vain
+			s.goAway(reason, err)
+		default:
 			s.leave(reason, err)
 		}
 	}
@@ -145,6 +153,11 @@ func (s *HotStandby) leave(reason string, err error) {
 	if reason == StandbyBusy || reason == StandbyConflict || reason == PrimaryUnasked {
 		return
 	}
+	s.goAway(reason, err)
+}
+
+// goAway makes reads go to the primary until a probe succeeds.
+func (s *HotStandby) goAway(reason string, err error) {
 	if before := s.away.Swap(&reason); before == nil || *before != reason {
 		s.onChange(reason, err)
 	}
@@ -287,12 +300,38 @@ func (s *HotStandby) take(ctx context.Context) (conn *Conn, reason string) {
 	if reason := s.whyAway(); reason != "" {
 		return nil, reason
 	}
-	conn, _, reason, err := s.acquire(ctx, replayWait)
-	if reason != "" && ctx.Err() == nil {
-		s.leave(reason, err)
+	// A statement on a frozen server is not given up at its deadline, but when a request to cancel it has failed too.
+	result := make(chan taken, 1)
+	go func() {
+		conn, _, reason, err := s.acquire(ctx, replayWait)
+		result <- taken{conn, reason, err}
+	}()
+	var got taken
+	select {
+	case got = <-result:
+	case <-time.After(replayWait + frozenAfter):
+		go func() {
+			if late := <-result; late.conn != nil {
+				late.conn.Release()
+			}
+		}()
+		got = taken{nil, StandbyUnreachable, context.DeadlineExceeded}
 	}
-	return conn, reason
+	if got.reason != "" && ctx.Err() == nil {
+		s.leave(got.reason, got.err)
+	}
+	return got.conn, got.reason
 }
+
+// taken is the result of acquire for a read.
+type taken struct {
+	conn   *Conn
+	reason string
+	err    error
+}
+
+// frozenAfter is how much longer than its limit acquire takes only when the standby does not respond.
+const frozenAfter = 50 * time.Millisecond
 
 // blame returns the reason to repeat on the primary a read that failed on the standby; empty when it would fail there as well.
 func (s *HotStandby) blame(ctx context.Context, conn *Conn, err error) string {
@@ -365,7 +404,7 @@ func read(ctx context.Context, pool *Pool, again func() bool, fn func(context.Co
 			err := func() error {
 				defer conn.Release()
 				ofStandby := *conn
-				ofStandby.pool = pool // whose rules apply
+				ofStandby.pool = s.standby.WithRules(pool.rules...)
 				err := fn(ctx, &ofStandby)
 				reason = s.blame(ctx, conn, err)
 				return err

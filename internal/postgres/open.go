@@ -190,12 +190,20 @@ func poolConfig(cfg PoolConfig) (*pgxpool.Config, error) {
 
 var errRecovery = errors.New("the server is in recovery: it is a standby, or is being promoted")
 
-// refuseRecovery asks nothing: servers say so when a connection begins. Poolers between may not.
-func refuseRecovery(_ context.Context, server *pgconn.PgConn) error {
-	if inRecovery(server) {
-		return errRecovery
+// refuseRecovery asks only a server that is said to be in recovery when a connection begins: a pooler repeats what the server said
+// before it was promoted.
+func refuseRecovery(ctx context.Context, server *pgconn.PgConn) error {
+	if !inRecovery(server) {
+		return nil
 	}
-	return nil
+	results, err := server.Exec(ctx, "SELECT pg_is_in_recovery()").ReadAll()
+	if err != nil {
+		return err
+	}
+	if len(results) == 1 && len(results[0].Rows) == 1 && string(results[0].Rows[0][0]) == "f" {
+		return nil
+	}
+	return errRecovery
 }
 
 // limitLocks makes the server release the locks of a process that it can no longer reach, as the client does with a dead

@@ -202,7 +202,7 @@ func (c *Conn) SendBatch(ctx context.Context, batch *pgx.Batch) pgx.BatchResults
 // servers of PostgreSQL say so by themselves, poolers between may not.
 func (c *Conn) IsReadOnly() bool {
 	server := c.Conn().PgConn()
-	return server.ParameterStatus("default_transaction_read_only") == "on" || inRecovery(server)
+	return server.ParameterStatus("default_transaction_read_only") == "on" || c.pool.pooler == nil && inRecovery(server)
 }
 
 func inRecovery(server *pgconn.PgConn) bool { return server.ParameterStatus("in_hot_standby") == "on" }

@@ -2,6 +2,7 @@ package tcp
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"net"
@@ -93,6 +94,17 @@ type listener struct {
 	began     time.Time
 	responded atomic.Bool
 }
+
+// Write recognizes a request to cancel a statement: a server says nothing in response, however healthy it is.
+func (l *listener) Write(b []byte) (int, error) {
+	if len(b) == cancelLength && binary.BigEndian.Uint32(b[4:]) == cancelCode {
+		l.responded.Store(true)
+	}
+	return l.Conn.Write(b)
+}
+
+// The length and the code of CancelRequest, from "Message Formats" in the documentation of PostgreSQL.
+const cancelLength, cancelCode = 16, 80877102
 
 func (l *listener) Read(b []byte) (int, error) {
 	n, err := l.Conn.Read(b)

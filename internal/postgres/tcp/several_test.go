@@ -73,3 +73,24 @@ func TestSilentServersAreLeftOut(t *testing.T) {
 	require.False(t, servers.leaveOut("a", begin.Add(pause)), "one attempt waits")
 	require.True(t, servers.leaveOut("a", begin.Add(pause)), "the next one does not")
 }
+
+// A server does not respond to a request to cancel a statement, and that says nothing about it.
+func TestCancelRequestsAreNotJudged(t *testing.T) {
+	t.Parallel()
+	for request, judged := range map[string]bool{
+		"\x00\x00\x00\x10\x04\xd2\x16\x2e\x00\x00\x00\x01\x00\x00\x00\x02": false, // CancelRequest
+		"\x00\x00\x00\x08\x04\xd2\x16\x2f":                                 true,  // SSLRequest
+	} {
+		client, server := net.Pipe()
+		defer server.Close()
+		go func() { _, _ = server.Read(make([]byte, 16)) }()
+		servers := &silent{pause: time.Hour}
+		conn := &listener{Conn: client, servers: servers, address: "a server"}
+		_, err := conn.Write([]byte(request))
+		require.NoError(t, err)
+		require.NoError(t, conn.SetReadDeadline(time.Now()))
+		_, err = conn.Read(make([]byte, 1))
+		require.Error(t, err)
+		require.Equal(t, judged, servers.leaveOut("a server", time.Now()))
+	}
+}
