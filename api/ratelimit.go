@@ -141,13 +141,23 @@ func (l *rateLimiter) take(c *gin.Context) (states []ratelimit.State, refusal *t
 	session, opens := l.sessionOf(c)
 	switch {
 	case strings.HasPrefix(c.FullPath(), submissionRoutes) && !count(l.submissions.Take(address)):
-	case opens && !count(l.newSessions.Take(address)):
+	case opens && !l.open(session, func() bool { return count(l.newSessions.Take(address)) }):
 	case session != uuid.Nil && !count(l.session.Take(session)):
-	case !count(l.address.Take(address)):
-	case opens && session != uuid.Nil:
-		l.opened.Add(session, struct{}{})
+	default:
+		count(l.address.Take(address))
 	}
 	return states, refusal
+}
+
+// open counts a session as opened, if it may be, even if another limit then refuses the request: a repetition opens no other.
+func (l *rateLimiter) open(session uuid.UUID, may func() bool) bool {
+	if !may() {
+		return false
+	}
+	if session != uuid.Nil {
+		l.opened.Add(session, struct{}{})
+	}
+	return true
 }
 
 // nextOfSession is gin's pattern of the operation that opens a session, if the request names none.
@@ -177,14 +187,17 @@ func (s *server) isLocal(c *gin.Context) bool {
 	if err != nil || !peer.Unmap().IsLoopback() {
 		return false
 	}
-	if c.GetHeader(forwardedForHeader) == "" {
-		return true
-	}
-	if s.trusts(peer.Unmap()) {
+	forwarded := c.GetHeader(forwardedForHeader) != ""
+	if forwarded && s.trusts(peer.Unmap()) {
 		return false
 	}
+	// Other headers of proxies do not name the client in a way that is believed.
+	forwarded = forwarded || c.GetHeader("Forwarded") != "" || c.GetHeader("X-Real-Ip") != "" || c.GetHeader("Via") != ""
+	if !forwarded {
+		return true
+	}
 	s.rates.misdirected.Do(func() {
-		s.cfg.Log.Warn("a proxy on this host forwards requests, but is not a --trusted-proxy: its clients have no rate limits",
+		s.cfg.Log.Warn("a proxy on this host is not a --trusted-proxy, or sends no X-Forwarded-For: its clients have no rate limits",
 			zap.String("proxy", peer.String()))
 	})
 	return true

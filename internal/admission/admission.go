@@ -76,7 +76,6 @@ type Limiter struct {
 	waiting  int // in all lanes
 	lanes    []*lane
 	turn     int // index of the lane that is served first
-	pace     pace
 }
 
 // New returns a Limiter.
@@ -136,7 +135,7 @@ func (r Request) Enter(ctx context.Context) error {
 	l, lane := r.limiter, r.lane
 	l.mu.Lock()
 	if lane.waiting.Len() == 0 && lane.take() {
-		l.pace.admit()
+		lane.pace.admit()
 		l.mu.Unlock()
 		return nil
 	}
@@ -206,7 +205,7 @@ func (l *Limiter) serve(now time.Time) {
 		idle = 0
 		first := l.first(lane, now)
 		w := l.drop(lane, first, now)
-		l.pace.admit()
+		lane.pace.admit()
 		lane.waits.Observe(now.Sub(w.since).Seconds())
 		w.ready <- nil
 	}
@@ -236,7 +235,7 @@ func (l *Limiter) drop(lane *lane, w *list.Element, now time.Time) *waiter {
 
 func (l *Limiter) refuse(lane *lane, why reason) *Refusal {
 	lane.refused[why].Inc()
-	return &Refusal{Class: lane.class, Reason: why.String(), RetryAfter: l.pace.refuse(time.Now())}
+	return &Refusal{Class: lane.class, Reason: why.String(), RetryAfter: lane.pace.refuse(time.Now())}
 }
 
 // Waiting returns how many requests wait for their turn.

@@ -18,6 +18,7 @@ type lane struct {
 	waiting list.List // of *waiter, in the order of arrival
 	began   time.Time // when requests began to wait, without a pause since then
 	emptied time.Time // when the last one ended to wait
+	pace    pace      // its own, so that a flood of one class sends no client of another away for long
 
 	waits   prometheus.Observer
 	refused [reasons]prometheus.Counter
