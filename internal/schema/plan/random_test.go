@@ -17,7 +17,7 @@ import (
 
 var (
 	firstSeed = flag.Int("seed", 1, "the first seed of random schemas")
-	seeds     = flag.Int("seeds", 5, "how many seeds to try")
+	seeds     = flag.Int("seeds", 3, "how many seeds to try")
 )
 
 // forEachPair runs a test for some pairs of random schemas. The log of a failed one shows how to repeat it.
