@@ -272,8 +272,8 @@ func (w world) checkPlans(t *testing.T, session uuid.UUID) {
 		{"follows 3", follows3, 32},
 		{"follows 50", follows50, 200},
 		{"follows 50, heavy", follows50Heavy, 300},
-		{"follows 50, finished", follows50Finished, 900},
-		{"follows 50, finished, heavy", follows50HeavyFinished, 900},
+		{"follows 50, finished", follows50Finished, 1000},
+		{"follows 50, finished, heavy", follows50HeavyFinished, 1000},
 	} {
 		by := annotator{user: user.id}
 		first, err := ask(t.Context(), watch(user.name+", first", user.cold, 64), queue, by)
